@@ -1,0 +1,23 @@
+"""What the operator wants, checked and in one value."""
+
+from dataclasses import dataclass
+
+from pkdoors.doors import Door
+
+FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """
+    @ivar firewall: one of L{FIREWALLS}.
+    @ivar zone: firewalld's zone for everything; empty for the zone of each client.
+    @ivar interfaces: local addresses to listen on; empty for every IPv4 and every IPv6 address.
+    @ivar logKnocks: whether each datagram is logged.
+    """
+
+    doors: tuple[Door, ...]
+    firewall: str = "auto"
+    zone: str = ""
+    interfaces: tuple[str, ...] = ()
+    logKnocks: bool = False

@@ -1,0 +1,72 @@
+"""Doors, and what it is that is open when one is."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from pkdoors.durations import formatDuration
+from pkdoors.errors import BadValue
+from pkdoors.ports import PortRange
+from pkdoors.sequence import Sequence
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """
+    A named set of protected ports with a lock and times.
+
+    @ivar openFor: seconds that a knock gets which asks for nothing.
+    @ivar maxOpenFor: seconds that a knock can ask for.
+    @ivar knockTimeout: seconds in which the whole sequence must be knocked.
+    @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
+    """
+
+    name: str
+    sequence: Sequence
+    ports: tuple[PortRange, ...]
+    openFor: float = 30.0
+    maxOpenFor: float = 3600.0
+    knockTimeout: float = 30.0
+    penalty: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise BadValue(
+                f"{self.name!r} is no name for a door: small letters, digits, - and _, "
+                "at most 32, a letter first"
+            )
+        if self.openFor > self.maxOpenFor:
+            raise BadValue(
+                f"door {self.name} opens for {formatDuration(self.openFor)}, longer than the "
+                f"{formatDuration(self.maxOpenFor)} it may be open at most: raise the latter"
+            )
+        for knock in self.sequence.ports:
+            if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
+                raise BadValue(
+                    f"{knock}/udp is both protected by door {self.name} and one of its knock "
+                    "ports: take another knock port"
+                )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({','.join(map(str, self.ports))})"
+
+    def grant(self, asked: float) -> float:
+        """The seconds that a knock gets which asks for so many; 0 asks for nothing."""
+        return min(asked, self.maxOpenFor) if asked else self.openFor
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """
+    One door open for one source address until a deadline.
+
+    @ivar deadline: on the clock of who made it, in seconds.
+    """
+
+    door: Door
+    source: Address
+    deadline: float

@@ -1,0 +1,25 @@
+"""What can go wrong. Each message is one sentence to the operator: what, where, and what to do."""
+
+
+class PkdoorsError(Exception):
+    """Anything that pkdoors itself reports; C{str()} of it is fit to be shown as it is."""
+
+
+class BadValue(PkdoorsError):
+    """A value from the command line, the environment or a file is not allowed."""
+
+    def at(self, where: str) -> "BadValue":
+        """The same error, with the option, variable or key in front that held the value."""
+        return BadValue(f"{where}: {self}")
+
+
+class FirewallError(PkdoorsError):
+    """The firewall cannot be used, or refused what was asked of it."""
+
+
+class ListenError(PkdoorsError):
+    """A knock port cannot be listened on."""
+
+
+class KnockError(PkdoorsError):
+    """The client could not knock."""

@@ -1,0 +1,54 @@
+"""The firewall that only says what it would do."""
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from pkdoors.doors import Door, Opening
+from pkdoors.durations import formatDuration
+from pkdoors.interfaces import IFirewall
+
+
+@implementer(IFirewall)
+class DryRunFirewall:
+    """
+    Touches nothing: for trying a configuration on a host that one does not want to lose.
+    """
+
+    _log = Logger()
+    name = "dry-run"
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    def prepare(self, doors: tuple[Door, ...]) -> None:
+        """Nothing is needed."""
+
+    def start(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.start}."""
+        for door in doors:
+            self._log.info("dry run: would keep door {door} closed", door=door)
+
+    def open(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.open}."""
+        self._log.info(
+            "dry run: would open door {door} for {source}, {seconds}",
+            door=opening.door,
+            source=opening.source,
+            seconds=formatDuration(opening.deadline - self._clock.seconds()),
+        )
+        return succeed(None)
+
+    def close(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.close}."""
+        self._log.info(
+            "dry run: would close door {door} for {source}",
+            door=opening.door,
+            source=opening.source,
+        )
+        return succeed(None)
+
+    def stop(self) -> Deferred[None]:
+        """See L{IFirewall.stop}."""
+        return succeed(None)

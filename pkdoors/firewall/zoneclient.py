@@ -1,0 +1,178 @@
+"""
+What pkdoors asks of firewalld, in its own words. Everything here blocks, in the thread that owns
+the connection.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pkdoors.doors import Address
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.routes import hardwareAddress, routeInterface
+from pkdoors.ports import PortRange, parsePortRange
+from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, zoneOf
+
+BUS_NAME = "org.fedoraproject.FirewallD1"
+
+_MISSING = (
+    "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
+    "a virtual environment needs --system-site-packages to see it"
+)
+
+
+def isRunning() -> bool:
+    """
+    Whether firewalld runs, asked on a connection that is closed again.
+
+    @raise FirewallError: that cannot be asked, because C{python3-dbus} is missing.
+    """
+    try:
+        import dbus
+    except ImportError as error:
+        raise FirewallError(_MISSING) from error
+    try:
+        bus = dbus.SystemBus(private=True)
+    except dbus.DBusException:  # no system bus, so nothing runs on it
+        return False
+    try:
+        return bool(bus.name_has_owner(BUS_NAME))
+    finally:
+        bus.close()
+
+
+def clientClass() -> Any:
+    """
+    The class of firewalld's client. An instance works on the thread and main loop that made it.
+
+    @raise FirewallError: C{python3-firewall} is missing.
+    """
+    try:
+        from firewall.client import FirewallClient
+    except ImportError as error:
+        raise FirewallError(_MISSING) from error
+    return FirewallClient
+
+
+def connect() -> Any:
+    """A connection to firewalld; whether there is one says its C{connected}."""
+    return clientClass()(quiet=True)
+
+
+class ZoneClient:
+    """
+    firewalld's zones.
+
+    @param zone: the zone for everything; empty for what firewalld says.
+    """
+
+    def __init__(self, zone: str = "", connect: Callable[[], Any] = connect) -> None:
+        self._zone = zone
+        self._client = connect()
+
+    def knockZones(self) -> list[str]:
+        """The zones in which knocks can arrive: all that have packets to judge."""
+        if self._zone:
+            return [self._zone]
+        return sorted({*self._activeZones(), self._defaultZone()})
+
+    def zoneOf(self, source: Address) -> str:
+        """The zone that the packets of an address are put in."""
+        if self._zone:
+            return self._zone
+        active = self._activeZones()
+        hardware = hardwareAddress(source) if hasHardwareSources(active) else ""
+        client = Client(source, routeInterface(source), hardware)
+        return zoneOf(client, active, self._defaultZone(), self._entries)
+
+    def rules(self, zone: str) -> list[str]:
+        """The rich rules of a zone."""
+        return list(self._ask("getRichRules", zone))
+
+    def add(self, zone: str, rule: str, seconds: int = 0) -> None:
+        """Add a rich rule, for so many seconds or (0) until it is removed."""
+        try:
+            self._ask("addRichRule", zone, rule, seconds)
+        except _Code as error:
+            if error.code != "ALREADY_ENABLED":
+                raise
+            if seconds:  # firewalld would keep the old timeout
+                self.remove(zone, rule)
+                self._ask("addRichRule", zone, rule, seconds)
+
+    def remove(self, zone: str, rule: str) -> None:
+        """Remove a rich rule; that it is not there is no error."""
+        try:
+            self._ask("removeRichRule", zone, rule)
+        except _Code as error:
+            if error.code != "NOT_ENABLED":
+                raise
+
+    def exposures(self, zone: str) -> Iterator[Exposure]:
+        """What the zone lets everybody reach."""
+        settings = self._ask("getZoneSettings", zone)
+        if settings.getTarget() == "ACCEPT":
+            yield Exposure(None, "its target is ACCEPT", "--set-target=default")
+        for protocol in settings.getProtocols():
+            if protocol in ("tcp", "udp"):
+                every = PortRange(protocol, 1, 65535)
+                yield Exposure(every, f"protocol {protocol}", f"--remove-protocol={protocol}")
+        for port, protocol in settings.getPorts():
+            yield from _exposure(port, protocol, "port", f"{port}/{protocol}")
+        for service in settings.getServices():
+            for port, protocol in self._ask("getServiceSettings", service).getPorts():
+                yield from _exposure(port, protocol, "service", service)
+
+    def _activeZones(self) -> ActiveZones:
+        zones: ActiveZones = self._ask("getActiveZones")
+        return zones
+
+    def _defaultZone(self) -> str:
+        return str(self._ask("getDefaultZone"))
+
+    def _entries(self, ipset: str) -> list[str]:
+        try:
+            return [str(entry) for entry in self._ask("getEntries", ipset)]
+        except _Code:  # a set whose entries time out does not tell them
+            return []
+
+    def _ask(self, method: str, *arguments: object) -> Any:
+        if not self._client.connected:
+            raise FirewallError(
+                "firewalld does not answer: see what it does (systemctl status firewalld)"
+            )
+        from dbus import DBusException
+
+        try:
+            return getattr(self._client, method)(*arguments)
+        except DBusException as error:
+            raise _Code(str(error.get_dbus_name()), str(error.get_dbus_message())) from error
+
+
+class _Code(FirewallError):
+    """firewalld refused. Its messages begin with a code, C{"NOT_ENABLED: ..."}."""
+
+    def __init__(self, name: str, message: str) -> None:
+        self.code = message.partition(":")[0]
+        super().__init__(_explain(name, self.code, message))
+
+
+def _explain(name: str, code: str, message: str) -> str:
+    if "NotAuthorized" in name or "AccessDenied" in name:
+        return "no privilege to change the firewall (firewalld): run as root"
+    if code == "INVALID_ZONE":
+        return (
+            f"firewalld has no zone {message.partition(': ')[2]!r}: "
+            "`firewall-cmd --get-zones` lists those it has"
+        )
+    if code == "COMMAND_FAILED" and "No such file or directory" in message:
+        return (
+            "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
+            "`systemctl restart firewalld` brings them back"
+        )
+    return f"firewalld refused: {' '.join(message.split())[:300]}"
+
+
+def _exposure(port: str, protocol: str, kind: str, name: str) -> Iterator[Exposure]:
+    if port and protocol in ("tcp", "udp"):  # a service may name a protocol without a port
+        ports = parsePortRange(f"{port}/{protocol}")
+        yield Exposure(ports, f"{kind} {name}", f"--remove-{kind}={name}")

@@ -1,0 +1,58 @@
+"""The one seam that varies: the firewall."""
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from pkdoors.doors import Door, Opening
+
+
+class IFirewall(Interface):
+    """
+    What can keep ports closed, and open them for one address until a deadline.
+
+    All methods can be called again with the same effect. Deadlines are on the clock that the
+    firewall was made with, and the firewall gets them too: an opening ends in time though
+    nobody is left to call L{close}.
+    """
+
+    name: str = Attribute("What the operator calls it.")
+
+    def prepare(doors: tuple[Door, ...]) -> None:
+        """
+        Find out whether this firewall can do its work here. Called before a daemon forks: nothing
+        is changed, and no thread, connection or socket is left behind.
+
+        @raise FirewallError: it cannot; the message says what is missing.
+        """
+
+    def start(doors: tuple[Door, ...]) -> None:
+        """
+        Keep the doors closed and let knocks in. Called once, before the reactor runs; it blocks
+        until that is so.
+
+        @raise FirewallError: the firewall refused.
+        """
+
+    def open(opening: Opening) -> Deferred[None]:
+        """
+        Open a door for an address until the deadline; where it is open already, move the deadline,
+        with no moment in which it is closed.
+
+        @return: fires when it is open, fails with L{FirewallError} where it is not (then it is as
+            it was before).
+        """
+
+    def close(opening: Opening) -> Deferred[None]:
+        """
+        End an opening. That it has ended already is no error.
+
+        @return: fires when it is closed, fails with L{FirewallError}.
+        """
+
+    def stop() -> Deferred[None]:
+        """
+        Let go: protected ports stay closed, openings run out by themselves, knock ports that
+        were opened are closed.
+
+        @return: fires when that is done; fails with L{FirewallError} where some of it is not.
+        """

@@ -1,0 +1,148 @@
+"""The doorkeeper: the one place that owns time and openings."""
+
+import time
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pkdoors.doors import Address, Door, Opening
+from pkdoors.errors import FirewallError
+from pkdoors.interfaces import IFirewall
+from pkdoors.knock import Knock
+from pkdoors.life import Life
+from pkdoors.limits import LineLimit
+from pkdoors.locks import Refusal, Request, SequenceLock
+
+MAX_OPENINGS = 10_000
+"""Openings at a time, about 30 MB: a bound for memory, far above what people earn. Only who knows
+a sequence can come near it, by spoofing addresses."""
+
+STOP_TIMEOUT = 5.0
+"""Seconds that the firewall may take to let go when the daemon stops; systemd waits 90."""
+
+
+class Doorkeeper:
+    """
+    Takes knocks to the locks, and makes openings of what the locks yield.
+
+    @param clock: must not jump, see L{pkdoors.service}.
+    @param wallClock: the time of day in seconds since the epoch, only to be shown.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        firewall: IFirewall,
+        doors: Iterable[Door],
+        wallClock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._firewall = firewall
+        self._wallClock = wallClock
+        self._limit = LineLimit()
+        self.doors = tuple(doors)
+        self._locks: dict[int, list[SequenceLock]] = {}
+        for lock in map(SequenceLock, self.doors):
+            for port in set(lock.door.sequence.ports):
+                self._locks.setdefault(port, []).append(lock)
+        self._lives: dict[tuple[str, Address], Life] = {}
+
+    def ports(self) -> list[int]:
+        """The knock ports, sorted: their order is the secret."""
+        return sorted(self._locks)
+
+    def prepare(self) -> None:
+        """
+        See whether the firewall can do its work.
+
+        @raise FirewallError: it cannot.
+        """
+        self._firewall.prepare(self.doors)
+
+    def start(self) -> None:
+        """
+        Close the doors.
+
+        @raise FirewallError: the firewall refused.
+        """
+        self._firewall.start(self.doors)
+
+    def knock(self, knock: Knock) -> None:
+        """Hear a knock. Nothing is raised: a port that did would be read no more."""
+        try:
+            self._hear(knock)
+        except Exception:
+            if self._limit.admit("", self._clock.seconds()):
+                self._log.failure("a knock of {source} went wrong", source=knock.source)
+
+    def _hear(self, knock: Knock) -> None:
+        now = self._clock.seconds()
+        for lock in self._locks.get(knock.port, ()):
+            result = lock.knock(knock, now)
+            if isinstance(result, Request):
+                self.request(result)
+            elif result is not None:
+                self._refuse(result)
+
+    def request(self, request: Request) -> None:
+        """Open the door, or where it is open for this source already, move the deadline."""
+        door = request.door
+        key = (door.name, ip_address(request.source))
+        deadline = self._clock.seconds() + door.grant(request.seconds)
+        if key in self._lives:
+            self._lives[key].extend(deadline)
+        elif len(self._lives) >= MAX_OPENINGS:
+            reason = f"{MAX_OPENINGS} openings already, which is the most"
+            self._refuse(Refusal(door, request.source, reason))
+        else:
+            self._begin(key, Opening(door, key[1], deadline))
+
+    def openings(self) -> list[Opening]:
+        """What is open now, and what is being opened."""
+        return [life.opening for life in self._lives.values()]
+
+    async def stop(self) -> None:
+        """Let go: openings run out by themselves in the firewall, the doors stay closed."""
+        for life in list(self._lives.values()):
+            life.leave()
+        try:
+            await self._firewall.stop().addTimeout(STOP_TIMEOUT, self._clock)
+        except FirewallError as error:
+            self._log.error("not all could be taken back: {error}", error=error)
+        except TimeoutError:
+            self._log.error(
+                "not all could be taken back: {firewall} did not answer within {seconds:g} s",
+                firewall=self._firewall.name,
+                seconds=STOP_TIMEOUT,
+            )
+
+    def _begin(self, key: tuple[str, Address], opening: Opening) -> None:
+        life = Life(self._clock, self._firewall, opening, self._wallClock)
+        self._lives[key] = life
+
+        async def live() -> None:
+            try:
+                await life.run()
+            finally:
+                del self._lives[key]
+
+        Deferred.fromCoroutine(live()).addErrback(
+            lambda failure: self._log.failure("the opening of a door went wrong", failure)
+        )
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if not self._limit.admit(refusal.source, self._clock.seconds()):
+            return
+        hidden = self._limit.takeSuppressed()
+        self._log.info(
+            "refused door {door} for {source}: {reason}{more}",
+            door=refusal.door,
+            source=refusal.source,
+            reason=refusal.reason,
+            more=f" ({hidden} more lines like this left out)" if hidden else "",
+        )

@@ -1,0 +1,159 @@
+"""The client's side: knocks, and watches a port until it answers."""
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
+
+from pkdoors.errors import KnockError
+from pkdoors.sequence import Sequence
+
+MAX_ADDRESSES = 8
+"""Addresses of one host that are knocked on: a name with more is no single server."""
+
+FAMILY_NAMES: dict[int, str] = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}
+
+FIRST_PACE = 0.01
+"""Seconds between the first two tries to connect: a door opens within milliseconds, but a packet
+that came too early would only be sent again after a second."""
+LAST_PACE = 0.5
+"""The longest time between two tries to connect, in seconds."""
+
+
+async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> list[str]:
+    """
+    The addresses of a host, in the system's order.
+
+    @param family: C{AF_INET} or C{AF_INET6} for only those.
+    @raise KnockError: it has none.
+    """
+    try:
+        found = await deferToThreadPool(
+            reactor,
+            reactor.getThreadPool(),
+            socket.getaddrinfo,
+            host,
+            None,
+            family,
+            socket.SOCK_DGRAM,
+        )
+    except (OSError, UnicodeError) as error:
+        kind = FAMILY_NAMES.get(family, "")
+        reason = getattr(error, "strerror", None) or error
+        raise KnockError(f"no {kind}address found for {host!r}: {reason}") from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:MAX_ADDRESSES]
+
+
+class Knocker:
+    """
+    @param payload: what is sent to each port.
+    @param interval: seconds between two datagrams; they must not overtake each other.
+    """
+
+    def __init__(self, reactor: Any, sequence: Sequence, payload: bytes, interval: float) -> None:
+        self._reactor = reactor
+        self._sequence = sequence
+        self._payload = payload
+        self._interval = interval
+
+    async def knock(self, addresses: Iterable[str]) -> list[str]:
+        """
+        Knock on IPv4 and IPv6 addresses at the same time, since who connects afterwards takes
+        either; on several of one family one after another, since they may be one host, which
+        would hear the sequences mixed.
+
+        @return: the addresses that could be knocked on.
+        @raise KnockError: none of them could.
+        """
+        addresses = list(addresses)
+        families = ([a for a in addresses if ":" not in a], [a for a in addresses if ":" in a])
+        errors: dict[str, OSError] = {}
+        works = (self._knockEach(family, errors) for family in families)
+        await gatherResults([Deferred.fromCoroutine(work) for work in works], consumeErrors=True)
+        if len(errors) == len(addresses):
+            address, error = errors.popitem()
+            raise KnockError(f"cannot knock on {address}: {error.strerror or error}")
+        return [address for address in addresses if address not in errors]
+
+    async def _knockEach(self, addresses: Iterable[str], errors: dict[str, OSError]) -> None:
+        for address in addresses:
+            try:
+                await self._knockOne(address)
+            except OSError as error:
+                errors[address] = error
+
+    async def _knockOne(self, address: str) -> None:
+        local = "::" if ":" in address else ""
+        sender = self._reactor.listenUDP(0, DatagramProtocol(), interface=local)
+        try:
+            for index, port in enumerate(self._sequence.ports):
+                if index:
+                    await deferLater(self._reactor, self._interval)
+                sender.write(self._payload, (address, port))
+        finally:
+            sender.stopListening()
+
+
+class Watch:
+    """
+    Tries to connect to a TCP port, again and again, until it answers.
+
+    @ivar refused: whether some address refused the connection, which a closed door does not.
+    """
+
+    def __init__(self, reactor: Any, addresses: Iterable[str], port: int) -> None:
+        self._reactor = reactor
+        self._addresses = list(addresses)
+        self._port = port
+        self._pace = FIRST_PACE
+        self._tries: list[Deferred[Any]] = []
+        self._calls: list[IDelayedCall] = []
+        self._done: Deferred[str | None] = Deferred()
+        self.refused = False
+
+    def start(self, seconds: float) -> Deferred[str | None]:
+        """
+        Watch for so many seconds.
+
+        @return: fires with the address that answered, or L{None}.
+        """
+        self._calls = [self._reactor.callLater(seconds, self._finish, None)]
+        self._try()
+        return self._done
+
+    def _try(self) -> None:
+        for address in self._addresses:
+            endpoint = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+            # The try ends with the watch: until then, the later it is answered the better.
+            attempt = endpoint(self._reactor, address, self._port, timeout=3600).connect(
+                Factory.forProtocol(Protocol)
+            )
+            attempt.addCallbacks(self._answered, self._failed, callbackArgs=(address,))
+            self._tries.append(attempt)
+        self._calls[1:] = [self._reactor.callLater(self._pace, self._try)]
+        self._pace = min(2 * self._pace, LAST_PACE)
+
+    def _answered(self, protocol: Protocol, address: str) -> None:
+        assert protocol.transport is not None
+        protocol.transport.abortConnection()  # type: ignore[attr-defined]
+        self._finish(address)
+
+    def _failed(self, failure: Failure) -> None:
+        self.refused = self.refused or failure.check(ConnectionRefusedError) is not None
+
+    def _finish(self, address: str | None) -> None:
+        for call in self._calls:
+            if call.active():
+                call.cancel()
+        for attempt in self._tries:
+            attempt.cancel()
+        if not self._done.called:
+            self._done.callback(address)

@@ -1,0 +1,140 @@
+"""The life of one opening: open, wait, close."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pkdoors.doors import Opening
+from pkdoors.durations import formatDuration
+from pkdoors.errors import FirewallError
+from pkdoors.interfaces import IFirewall
+
+FIRST_RETRY = 1.0
+"""Seconds after which a close that failed is tried again; doubled each time."""
+LAST_RETRY = 60.0
+"""The longest time between two tries to close, in seconds."""
+
+
+class Life:
+    """
+    Makes the firewall agree with what is wanted of one opening, until nothing is.
+
+    @ivar opening: what is wanted; its deadline moves.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        firewall: IFirewall,
+        opening: Opening,
+        wallClock: Callable[[], float],
+    ) -> None:
+        self.opening = opening
+        self._clock = clock
+        self._firewall = firewall
+        self._wallClock = wallClock
+        self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
+        self._retry = FIRST_RETRY
+        self._left = False
+        self._alarm: Deferred[None] | None = None
+
+    def extend(self, deadline: float) -> None:
+        """Stay open until then; an earlier time than now changes nothing."""
+        if deadline > self.opening.deadline:
+            self.opening = replace(self.opening, deadline=deadline)
+            self._wake()
+
+    def leave(self) -> None:
+        """End here, and leave the opening to the firewall's own timer."""
+        self._left = True
+        self._wake()
+
+    async def run(self) -> None:
+        """The whole life, from the first open to the last close."""
+        while not self._left:
+            left = self.opening.deadline - self._clock.seconds()
+            if left <= 0:
+                if await self._close() and self._isOver():
+                    return
+            elif self._granted == self.opening.deadline:
+                await self._sleep(left)
+            elif not await self._open() and not self.opening.deadline:
+                return
+
+    def _isOver(self) -> bool:
+        """Whether nobody knocked anew while it closed."""
+        return self.opening.deadline <= self._clock.seconds()
+
+    async def _open(self) -> bool:
+        """Tell the firewall the deadline that is wanted; whether it took it."""
+        wanted, verb = self.opening, "extended" if self._granted else "opened"
+        try:
+            await self._firewall.open(wanted)
+        except Exception as error:
+            self._complain("cannot open", error)
+            if self.opening is wanted:  # nobody knocked anew meanwhile
+                self.opening = replace(wanted, deadline=self._granted)
+            return False
+        self._granted = wanted.deadline
+        self._announce(verb, wanted)
+        return True
+
+    async def _close(self) -> bool:
+        """Close; where that fails, wait before the next try. Never forgotten."""
+        self._granted = 0.0
+        try:
+            await self._firewall.close(self.opening)
+        except Exception as error:
+            self._complain(f"trying again in {self._retry:g} s, cannot close", error)
+            await self._sleep(self._retry)
+            self._retry = min(2 * self._retry, LAST_RETRY)
+            return False
+        self._retry = FIRST_RETRY
+        self._log.info(
+            "closed door {door} for {source}", door=self.opening.door, source=self.opening.source
+        )
+        return True
+
+    async def _sleep(self, seconds: float) -> None:
+        self._alarm = alarm = Deferred[None]()
+        call = self._clock.callLater(seconds, self._wake)
+        try:
+            await alarm
+        finally:
+            if call.active():
+                call.cancel()
+
+    def _wake(self) -> None:
+        alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.callback(None)
+
+    def _announce(self, verb: str, opening: Opening) -> None:
+        left = opening.deadline - self._clock.seconds()
+        until = datetime.fromtimestamp(round(self._wallClock() + left))
+        self._log.info(
+            "{verb} door {door} for {source} until {until} ({seconds})",
+            verb=verb,
+            door=opening.door,
+            source=opening.source,
+            until=until,
+            seconds=formatDuration(round(left)),
+        )
+
+    def _complain(self, what: str, error: Exception) -> None:
+        self._log.error(
+            "{what} door {door} for {source}: {error}",
+            what=what,
+            door=self.opening.door,
+            source=self.opening.source,
+            error=error,
+        )
+        if not isinstance(error, FirewallError):  # a mistake of ours, which must not lose a door
+            self._log.failure("that was unexpected", Failure(error))

@@ -1,0 +1,169 @@
+"""
+Locks: what a door demands before it opens.
+
+A lock is pure. Time is an argument, in seconds of any clock that does not jump; nothing is logged
+and nothing is opened here. Every table has a bound.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pkdoors.doors import Door
+from pkdoors.knock import Knock, secondsAsked
+
+MAX_KNOCKERS = 32_768
+"""Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second an honest
+source is then forgotten 0.3 s after its first knock, by when its second one is in."""
+
+_PENALISED = 0
+"""The stage of the sources that are ignored. Others are at the number of their right knocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What a satisfied lock yields.
+
+    @ivar source: the address to open for, as L{Knock} has it.
+    @ivar seconds: the time asked for; 0 for the door's own.
+    """
+
+    door: Door
+    source: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    A knock that an honest source lost its progress with, or that was ignored as a penalty.
+
+    @ivar reason: half a sentence for the log.
+    """
+
+    door: Door
+    source: str
+    reason: str
+
+
+class SequenceLock:
+    """
+    Opens to who knocks plainly on the ports of the door's sequence, in order.
+
+    - The port just accepted, seen again, is the network's duplicate, unless the sequence has it
+      twice there.
+    - The first port always starts over. Any other wrong port loses the progress, and the source is
+      ignored for the door's C{penalty}, from then on: more knocks do not prolong it, so nobody can
+      lock out an address by spoofing it again and again.
+    - The progress dies C{knockTimeout} after the first knock.
+    - Only sources with a right knock take memory. Where the table is full, those with the fewest
+      right knocks go first, the oldest of them before the others: a flood on the first port pushes
+      out nobody who is further.
+    """
+
+    def __init__(self, door: Door, maxKnockers: int = MAX_KNOCKERS) -> None:
+        self.door = door
+        self._sequence = door.sequence.ports
+        self._maxKnockers = maxKnockers
+        self._stage: dict[str, int] = {}
+        # Per stage: source -> when its place here ends (penalty over, or progress dead).
+        self._ends: list[OrderedDict[str, float]] = [OrderedDict() for _ in self._sequence]
+        self._nextSweep = 0.0
+
+    def __len__(self) -> int:
+        """How many sources take memory."""
+        return len(self._stage)
+
+    def knock(self, knock: Knock, now: float) -> Request | Refusal | None:
+        """
+        Hear a knock.
+
+        @return: a L{Request} where it completes the sequence, a L{Refusal} where the operator
+            should hear why it will not, L{None} in all other cases.
+        """
+        seconds = secondsAsked(knock.datagram)
+        if seconds is None:
+            return None
+        source, port = knock.source, knock.port
+        stage = self._stage.get(source)
+        if stage is None:
+            self._first(source, port, now)
+            return None
+        ends = self._ends[stage][source]
+        if now >= ends:
+            return self._late(source, stage, port, now)
+        if stage == _PENALISED:
+            return self._refuse(source, f"ignored for another {ends - now:.1f} s")
+        if port == self._sequence[stage]:
+            return self._advance(source, stage, ends, seconds)
+        if stage > 1 and port == self._sequence[stage - 1]:
+            return None
+        if port == self._sequence[0]:
+            self._first(source, port, now)
+            return None
+        return self._wrong(source, stage, now)
+
+    def _first(self, source: str, port: int, now: float) -> None:
+        self._forget(source)
+        if port != self._sequence[0]:
+            return
+        self._sweep(now)
+        if len(self._stage) >= self._maxKnockers:
+            self._evict()
+        self._put(source, 1, now + self.door.knockTimeout)
+
+    def _late(self, source: str, stage: int, port: int, now: float) -> Refusal | None:
+        self._first(source, port, now)
+        if stage == _PENALISED or port == self._sequence[0]:
+            return None
+        return self._refuse(
+            source,
+            f"too slow: {stage} of {len(self._sequence)} knocks in {self.door.knockTimeout:g} s",
+        )
+
+    def _advance(self, source: str, stage: int, ends: float, seconds: int) -> Request | None:
+        self._forget(source)
+        if stage + 1 == len(self._sequence):
+            return Request(self.door, source, seconds)
+        self._put(source, stage + 1, ends)
+        return None
+
+    def _wrong(self, source: str, stage: int, now: float) -> Refusal:
+        self._forget(source)
+        reason = f"wrong port after {stage} of {len(self._sequence)} knocks"
+        if self.door.penalty:
+            self._put(source, _PENALISED, now + self.door.penalty)
+            reason += f", ignored for {self.door.penalty:g} s"
+        return self._refuse(source, reason)
+
+    def _refuse(self, source: str, reason: str) -> Refusal:
+        return Refusal(self.door, source, reason)
+
+    def _put(self, source: str, stage: int, ends: float) -> None:
+        self._stage[source] = stage
+        self._ends[stage][source] = ends
+
+    def _forget(self, source: str) -> None:
+        stage = self._stage.pop(source, None)
+        if stage is not None:
+            del self._ends[stage][source]
+
+    def _evict(self) -> None:
+        source, _ = next(filter(None, self._ends)).popitem(last=False)
+        del self._stage[source]
+
+    def _sweep(self, now: float) -> None:
+        """Forget those whose time is over, at most once a second; each source is met once."""
+        if now < self._nextSweep:
+            return
+        self._nextSweep = now + 1.0
+        for source in list(self._ended(now)):
+            self._forget(source)
+
+    def _ended(self, now: float) -> Iterator[str]:
+        for ends in self._ends:
+            for source, end in ends.items():
+                if now < end:
+                    break
+                yield source

@@ -1,0 +1,37 @@
+"""
+The rich rules that pkdoors puts into firewalld's zones, written as firewalld itself writes them
+(C{firewalld.richlanguage(5)}), so that they compare equal when read back.
+
+Each has a priority that nobody else has a reason to take, so that ours are known by it. It is
+positive: rules that deny come before it, so that a ban stays a ban.
+"""
+
+from collections.abc import Iterable
+
+from pkdoors.doors import Address
+from pkdoors.ports import PortRange
+
+KNOCK_PRIORITY = 31_337
+"""The rules that let knocks in."""
+OPENING_PRIORITIES = (31_338, 31_339)
+"""The rules of openings. Two, because adding a rule again keeps its old timeout: an opening is
+extended by adding the same rule at the other priority, and only then removing the first."""
+
+
+def knockRule(port: int) -> str:
+    """The rule that lets knocks on a port in, from everybody."""
+    return f'rule priority="{KNOCK_PRIORITY}" port port="{port}" protocol="udp" accept'
+
+
+def isKnockRule(rule: str) -> bool:
+    """Whether a rule is one of L{knockRule}."""
+    return rule.startswith(f'rule priority="{KNOCK_PRIORITY}" port ')
+
+
+def openingRules(source: Address, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:
+    """The rules that open ports for an address, one for each range."""
+    return tuple(
+        f'rule priority="{priority}" family="ipv{source.version}" source address="{source}" '
+        f'port port="{each.span}" protocol="{each.protocol}" accept'
+        for each in ports
+    )

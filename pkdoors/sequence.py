@@ -1,0 +1,87 @@
+"""The sequence: the UDP ports of a door's knock, in order."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from math import factorial, prod
+
+from pkdoors.errors import BadValue
+from pkdoors.ports import parsePort, splitList
+
+MIN_PORTS = 5
+"""As the program that pkdoors follows has it; k ports that are known are worth k! orders."""
+MAX_PORTS = 20
+"""As the program that pkdoors follows has it; a longer knock only loses datagrams."""
+SAFE_ORDERS = factorial(6)
+"""Below so many orders a sequence is warned of: who finds the ports has tried them all soon."""
+RANDOM_PORTS = range(10_000, 32_768)
+"""Where random sequences come from: above the well-known ports, below Linux' ephemeral ones
+(C{net.ipv4.ip_local_port_range} begins at 32768), so that no outgoing datagram takes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """
+    5 to 20 UDP ports in order. It is a secret: C{repr()} does not tell it, C{str()} does.
+    """
+
+    ports: tuple[int, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not MIN_PORTS <= len(self.ports) <= MAX_PORTS:
+            raise BadValue(
+                f"'{self}' has {len(self.ports)} ports: "
+                f"a sequence has {MIN_PORTS} to {MAX_PORTS}, with commas between"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "Sequence":
+        """
+        Read C{17001,17203,17005,17404,17002}.
+
+        @raise BadValue: an item is no port, or they are too few or too many.
+        """
+        return cls(tuple(parsePort(item) for item in splitList(text, "5 to 20 UDP ports")))
+
+    @classmethod
+    def random(cls, length: int, isFree: Callable[[int], bool]) -> "Sequence":
+        """
+        A random sequence of distinct ports, in an order that a scan does not hit.
+
+        @param isFree: whether a UDP port can be listened on here.
+        @raise BadValue: C{length} is not 5 to 20.
+        """
+        ports = random.SystemRandom().sample(RANDOM_PORTS, len(RANDOM_PORTS))
+        sequence = cls(tuple(islice(filter(isFree, ports), length)))
+        return cls.random(length, isFree) if sequence.direction() else sequence
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.ports))
+
+    def orders(self) -> int:
+        """In how many orders these ports can be knocked: the guesses of who knows the ports."""
+        repeats = Counter(self.ports).values()
+        return factorial(len(self.ports)) // prod(map(factorial, repeats))
+
+    def warnings(self) -> list[str]:
+        """What makes this sequence weak, a sentence each."""
+        found = []
+        if direction := self.direction():
+            found.append(
+                f"the sequence is in {direction} order, so that a simple port scan can open the "
+                "door: mix the ports"
+            )
+        if self.orders() < SAFE_ORDERS:
+            found.append(
+                f"the sequence has only {self.orders()} possible orders, so that somebody who "
+                "finds its ports can try them all: use 6 or more different ports, better 8"
+            )
+        return found
+
+    def direction(self) -> str:
+        """C{"ascending"} or C{"descending"} where the ports are in that order, else empty."""
+        rising = sorted(self.ports)
+        directions = {tuple(rising[::-1]): "descending", tuple(rising): "ascending"}
+        return directions.get(self.ports, "")

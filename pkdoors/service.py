@@ -1,0 +1,93 @@
+"""The daemon as Twisted's service: its parts, started and stopped in the right order."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pkdoors.doors import Door
+from pkdoors.durations import formatDuration
+from pkdoors.errors import PkdoorsError
+from pkdoors.keeper import Doorkeeper
+from pkdoors.knock import Knock
+from pkdoors.listener import Listener
+
+
+class DoorService(Service):
+    """
+    @param reactor: its clock must not jump: a deadline is no time of day.
+    @param logKnocks: whether each datagram is logged.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        keeper: Doorkeeper,
+        listener: Listener,
+        firewallName: str,
+        logKnocks: bool = False,
+    ) -> None:
+        self._reactor = reactor
+        self._keeper = keeper
+        self._listener = listener
+        self._firewallName = firewallName
+        self._hear: Callable[[Knock], None] = self._logAndHear if logKnocks else keeper.knock
+
+    def prepare(self) -> None:
+        """
+        Take the knock ports and see whether the firewall will do, while there is a terminal to
+        complain to: twistd daemonises only after this.
+
+        @raise PkdoorsError: a port or the firewall is not to be had. Nothing was changed.
+        """
+        self._listener.bind()
+        try:
+            self._keeper.prepare()
+        except PkdoorsError:
+            self._listener.close()
+            raise
+
+    def privilegedStartService(self) -> None:
+        """Close the doors, then listen: in this order, so that nothing is open in between."""
+        try:
+            self._keeper.start()
+        except PkdoorsError as error:
+            self._log.critical("not started: {error}", error=error)
+            raise
+        for door in self._keeper.doors:
+            self._announce(door)
+        self._listener.listen(self._reactor, self._hear)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, then let go of the firewall, which keeps the doors closed."""
+        super().stopService()
+        self._listener.stop(self._reactor)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._keeper.stop()
+        for door in self._keeper.doors:
+            self._log.info("stopped; door {door} stays closed", door=door)
+
+    def _announce(self, door: Door) -> None:
+        self._log.info(
+            "door {door} is closed by {firewall}; {count} knocks open it for {open}, "
+            "{most} if asked",
+            door=door,
+            firewall=self._firewallName,
+            count=len(door.sequence.ports),
+            open=formatDuration(door.openFor),
+            most=f"at most {formatDuration(door.maxOpenFor)}",
+        )
+        for warning in door.sequence.warnings():
+            self._log.warn("door {door}: {warning}", door=door, warning=warning)
+
+    def _logAndHear(self, knock: Knock) -> None:
+        self._log.debug(
+            "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
+        )
+        self._keeper.knock(knock)

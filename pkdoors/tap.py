@@ -1,0 +1,79 @@
+"""What C{twistd pkdoors} loads: the options, and the wiring of the daemon's parts."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from twisted.application.service import IService
+
+from pkdoors.config import Config
+from pkdoors.errors import PkdoorsError
+from pkdoors.interfaces import IFirewall
+from pkdoors.keeper import Doorkeeper
+from pkdoors.listener import Listener
+from pkdoors.options import Options
+from pkdoors.service import DoorService
+
+__all__ = ["Options", "makeService"]
+
+
+def makeService(options: Options) -> IService:
+    """
+    The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
+    """
+    from twisted.internet import reactor
+
+    # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    sys.excepthook = _oneLine
+    service = wire(options.config, reactor)
+    service.prepare()
+    return service
+
+
+def wire(config: Config, reactor: Any) -> DoorService:
+    """
+    Put the parts together.
+
+    @raise PkdoorsError: C{auto} cannot find out which firewall to use.
+    """
+    firewall = chooseFirewall(config, reactor)
+    keeper = Doorkeeper(reactor, firewall, config.doors)
+    listener = Listener(keeper.ports(), config.interfaces)
+    return DoorService(reactor, keeper, listener, firewall.name, config.logKnocks)
+
+
+def chooseFirewall(config: Config, reactor: Any) -> IFirewall:
+    """
+    The firewall that was asked for; for C{auto} firewalld where it runs, else nftables.
+
+    Each is imported only where it is used: their libraries come from the distribution.
+    """
+    name = config.firewall
+    if name == "auto":
+        from pkdoors.firewall.zoneclient import isRunning
+
+        name = "firewalld" if isRunning() else "nftables"
+    if name == "firewalld":
+        from pkdoors.firewall.bus import BusThread
+        from pkdoors.firewall.firewalld import FirewalldFirewall
+        from pkdoors.firewall.zoneclient import ZoneClient
+
+        thread = BusThread(reactor.callFromThread)
+        return FirewalldFirewall(reactor, thread, lambda: ZoneClient(config.zone))
+    if name == "nftables":
+        from pkdoors.firewall.nftables import NftablesFirewall
+
+        return NftablesFirewall(reactor)
+    from pkdoors.firewall.dryrun import DryRunFirewall
+
+    return DryRunFirewall(reactor)
+
+
+def _oneLine(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What the operator can mend is told in one line; all else is a mistake of ours."""
+    if isinstance(error, PkdoorsError):
+        print(f"pkdoors: {error}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)

@@ -1,0 +1,76 @@
+"""C{pkdoors knock}: from a host's name to its open door."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from pkdoors.durations import formatDuration
+from pkdoors.errors import KnockError
+from pkdoors.knock import plainKnock
+from pkdoors.knocker import Knocker, Watch, resolve
+from pkdoors.sequence import Sequence
+
+FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """
+    @ivar seconds: time to ask for; 0 for the door's own.
+    @ivar interval: seconds between two knocks.
+    @ivar family: 4 or 6 for only that; L{None} for both.
+    @ivar port: TCP port to wait for; L{None} for not waiting.
+    @ivar timeout: seconds to wait for it after each knock.
+    @ivar tries: knocks in all.
+    """
+
+    host: str
+    sequence: Sequence
+    seconds: float
+    interval: float
+    family: int | None
+    port: int | None
+    timeout: float
+    tries: int
+
+    async def pay(self, reactor: Any, say: Callable[[str], None]) -> str:
+        """
+        Knock, and wait where that was asked for.
+
+        @param say: told how it goes, meanwhile.
+        @return: what to tell the user.
+        @raise KnockError: it could not knock, or the port did not open.
+        """
+        addresses = await resolve(reactor, self.host, FAMILIES[self.family])
+        payload = plainKnock(ceil(self.seconds))
+        knocker = Knocker(reactor, self.sequence, payload, self.interval)
+        refused = False
+        for left in reversed(range(self.tries)):
+            knocked = await knocker.knock(addresses)
+            if self.port is None:
+                return f"knocked on {self.host} ({', '.join(knocked)})"
+            began = reactor.seconds()
+            watch = Watch(reactor, knocked, self.port)
+            answered = await watch.start(self.timeout)
+            if answered:
+                after = reactor.seconds() - began
+                return f"{self.port}/tcp of {self.host} is open ({answered}, after {after:.2f} s)"
+            refused = watch.refused
+            if left:
+                say(f"no answer yet, knocking again ({left} left)")
+        raise KnockError(self._whyNot(refused))
+
+    def _whyNot(self, refused: bool) -> str:
+        if refused:
+            return (
+                f"{self.host} refuses connections to {self.port}/tcp: "
+                "the door may be open, but nothing listens behind it"
+            )
+        times = "once" if self.tries == 1 else f"{self.tries} times"
+        return (
+            f"{self.port}/tcp of {self.host} did not answer within "
+            f"{formatDuration(self.timeout)} (knocked {times}): is the sequence right, do the "
+            "knocks reach the host, and does its daemon protect that port? The daemon's log tells"
+        )

@@ -1,0 +1,108 @@
+"""
+Which of firewalld's zones a packet is put in, and what a zone lets everybody reach.
+
+Pure: the facts are arguments. The order is firewalld's own, C{firewalld.zones(5)}: a source
+binding counts before the interface's, and overlapping source bindings go by the zone's name.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from pkdoors.doors import Address
+from pkdoors.ports import PortRange
+
+ActiveZones = Mapping[str, Mapping[str, Iterable[str]]]
+"""What firewalld's C{getActiveZones} gives: name -> C{"interfaces"} and C{"sources"}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """
+    How a client's packets come in.
+
+    @ivar interface: the interface on the route back to it; empty where there is none.
+    @ivar hardware: its hardware address on the local network, small letters, or empty.
+    """
+
+    address: Address
+    interface: str = ""
+    hardware: str = ""
+
+
+def zoneOf(
+    client: Client,
+    active: ActiveZones,
+    default: str,
+    entries: Callable[[str], Iterable[str]],
+) -> str:
+    """
+    The zone that firewalld puts a client's packets in.
+
+    @param entries: gives the entries of an ipset by its name.
+    """
+    for zone in sorted(active):
+        for source in active[zone].get("sources", ()):
+            name = source.removeprefix("ipset:")
+            members = [source] if name == source else entries(name)
+            if any(_matches(client, member) for member in members):
+                return zone
+    for matches in (str.__eq__, _isWildcard):
+        for zone, bound in active.items():
+            if any(matches(each, client.interface) for each in bound.get("interfaces", ())):
+                return zone
+    return default
+
+
+def _matches(client: Client, source: str) -> bool:
+    if client.hardware and source.lower() == client.hardware:
+        return True
+    try:
+        network = ip_network(source, strict=False)
+    except ValueError:  # a hardware address, or an ipset's entry of several parts
+        return False
+    return client.address.version == network.version and client.address in network
+
+
+def _isWildcard(pattern: str, interface: str) -> bool:
+    return pattern.endswith("+") and interface.startswith(pattern[:-1])
+
+
+def hasHardwareSources(active: ActiveZones) -> bool:
+    """Whether a client's hardware address can matter: it costs a look-up to find."""
+    sources = [source for bound in active.values() for source in bound.get("sources", ())]
+    return any(source.startswith("ipset:") or source.count(":") == 5 for source in sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """
+    Something in a zone that lets everybody reach ports.
+
+    @ivar ports: the ports; L{None} for all of them.
+    @ivar what: its name for people, C{"service ssh"}.
+    @ivar remedy: the option of C{firewall-cmd} that ends it, C{"--remove-service=ssh"}.
+    """
+
+    ports: PortRange | None
+    what: str
+    remedy: str
+
+    def reaches(self, ports: PortRange) -> bool:
+        """Whether it reaches any of these ports."""
+        return self.ports is None or self.ports.overlaps(ports)
+
+
+def exposureWarning(zone: str, exposure: Exposure, ports: Iterable[PortRange]) -> str | None:
+    """
+    What to tell the operator of an exposure, L{None} where it reaches none of the ports.
+    """
+    reached = [str(each) for each in ports if exposure.reaches(each)]
+    if not reached:
+        return None
+    return (
+        f"{', '.join(reached)} can be reached by everybody through firewalld's zone {zone} "
+        f"({exposure.what}), so that its door protects nothing: close it with "
+        f"`firewall-cmd --zone={zone} {exposure.remedy}` and, for good, "
+        f"`firewall-cmd --permanent --zone={zone} {exposure.remedy}`"
+    )
