@@ -6,6 +6,7 @@ Each has a priority that nobody else has a reason to take, so that ours are know
 positive: rules that deny come before it, so that a ban stays a ban.
 """
 
+import re
 from collections.abc import Iterable
 
 from pkdoors.doors import Address
@@ -16,6 +17,24 @@ KNOCK_PRIORITY = 31_337
 OPENING_PRIORITIES = (31_338, 31_339)
 """The rules of openings. Two, because adding a rule again keeps its old timeout: an opening is
 extended by adding the same rule at the other priority, and only then removing the first."""
+
+_TO_ALL = re.compile(
+    r'rule(?: priority="[^"]*")?(?: family="[^"]*")? '
+    r'(?:port port="([^"]*)" protocol="([^"]*)"|service name="([^"]*)")(?: log.*)? accept'
+)
+
+
+def openToAll(rule: str) -> tuple[str, str, str] | None:
+    """
+    What somebody's rule opens to everybody, whatever the source.
+
+    @return: port, protocol and service, of which the first two or the last are given; L{None}
+        where it opens nothing, or only for some.
+    """
+    match = _TO_ALL.match(rule)
+    if match is None or isKnockRule(rule):
+        return None
+    return match[1] or "", match[2] or "", match[3] or ""
 
 
 def knockRule(port: int) -> str:

@@ -75,13 +75,13 @@ class DoorService(Service):
 
     def _announce(self, door: Door) -> None:
         self._log.info(
-            "door {door} is closed by {firewall}; {count} knocks open it for {open}, "
-            "{most} if asked",
+            "guarding door {door} with {firewall}: {count} knocks open it for {open}, "
+            "at most {most} if asked",
             door=door,
             firewall=self._firewallName,
             count=len(door.sequence.ports),
             open=formatDuration(door.openFor),
-            most=f"at most {formatDuration(door.maxOpenFor)}",
+            most=formatDuration(door.maxOpenFor),
         )
         for warning in door.sequence.warnings():
             self._log.warn("door {door}: {warning}", door=door, warning=warning)

@@ -26,9 +26,12 @@ def makeService(options: Options) -> IService:
 
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
-    sys.excepthook = _oneLine
-    service = wire(options.config, reactor)
-    service.prepare()
+    sys.excepthook = _withoutTraceback
+    try:
+        service = wire(options.config, reactor)
+        service.prepare()
+    except PkdoorsError as error:
+        raise SystemExit(f"pkdoors: {error}") from error
     return service
 
 
@@ -71,9 +74,9 @@ def chooseFirewall(config: Config, reactor: Any) -> IFirewall:
     return DryRunFirewall(reactor)
 
 
-def _oneLine(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """What the operator can mend is told in one line; all else is a mistake of ours."""
-    if isinstance(error, PkdoorsError):
-        print(f"pkdoors: {error}", file=sys.stderr)
-    else:
+def _withoutTraceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Where the start fails, its one line is in the log already; all else is a mistake of ours."""
+    if not isinstance(error, PkdoorsError):
         sys.__excepthook__(kind, error, trace)

@@ -81,7 +81,7 @@ class Exposure:
 
     @ivar ports: the ports; L{None} for all of them.
     @ivar what: its name for people, C{"service ssh"}.
-    @ivar remedy: the option of C{firewall-cmd} that ends it, C{"--remove-service=ssh"}.
+    @ivar remedy: the commands that end it.
     """
 
     ports: PortRange | None
@@ -93,6 +93,12 @@ class Exposure:
         return self.ports is None or self.ports.overlaps(ports)
 
 
+def removal(zone: str, option: str) -> str:
+    """The commands that remove something from a zone, now and for good."""
+    command = "firewall-cmd --zone=" + zone
+    return f"`{command} {option}` and, for good, `{command} --permanent {option}`"
+
+
 def exposureWarning(zone: str, exposure: Exposure, ports: Iterable[PortRange]) -> str | None:
     """
     What to tell the operator of an exposure, L{None} where it reaches none of the ports.
@@ -102,7 +108,5 @@ def exposureWarning(zone: str, exposure: Exposure, ports: Iterable[PortRange]) -
         return None
     return (
         f"{', '.join(reached)} can be reached by everybody through firewalld's zone {zone} "
-        f"({exposure.what}), so that its door protects nothing: close it with "
-        f"`firewall-cmd --zone={zone} {exposure.remedy}` and, for good, "
-        f"`firewall-cmd --permanent --zone={zone} {exposure.remedy}`"
+        f"({exposure.what}), so that its door protects nothing: close it with {exposure.remedy}"
     )

@@ -155,9 +155,7 @@ class NftablesFirewall:
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
-        self._log.info(
-            "the guard stays in the kernel; `nft delete table {table}` ends it", table=TABLE
-        )
+        self._log.info("the guard stays: `nft delete table {table}` would end it", table=TABLE)
         return succeed(None)
 
 

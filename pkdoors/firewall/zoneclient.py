@@ -3,14 +3,15 @@ What pkdoors asks of firewalld, in its own words. Everything here blocks, in the
 the connection.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pkdoors.doors import Address
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.routes import hardwareAddress, routeInterface
 from pkdoors.ports import PortRange, parsePortRange
-from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, zoneOf
+from pkdoors.richrules import openToAll
+from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, removal, zoneOf
 
 BUS_NAME = "org.fedoraproject.FirewallD1"
 
@@ -111,16 +112,27 @@ class ZoneClient:
         """What the zone lets everybody reach."""
         settings = self._ask("getZoneSettings", zone)
         if settings.getTarget() == "ACCEPT":
-            yield Exposure(None, "its target is ACCEPT", "--set-target=default")
+            command = f"firewall-cmd --permanent --zone={zone} --set-target=default"
+            yield Exposure(None, "its target is ACCEPT", f"`{command} && firewall-cmd --reload`")
         for protocol in settings.getProtocols():
-            if protocol in ("tcp", "udp"):
-                every = PortRange(protocol, 1, 65535)
-                yield Exposure(every, f"protocol {protocol}", f"--remove-protocol={protocol}")
-        for port, protocol in settings.getPorts():
-            yield from _exposure(port, protocol, "port", f"{port}/{protocol}")
+            remedy = removal(zone, f"--remove-protocol={protocol}")
+            yield Exposure(PortRange(protocol, 1, 65535), f"protocol {protocol}", remedy)
+        for port in settings.getPorts():
+            name = "/".join(port)
+            remedy = removal(zone, f"--remove-port={name}")
+            yield from _exposures([port], f"port {name}", remedy)
         for service in settings.getServices():
-            for port, protocol in self._ask("getServiceSettings", service).getPorts():
-                yield from _exposure(port, protocol, "service", service)
+            remedy = removal(zone, f"--remove-service={service}")
+            yield from _exposures(self._servicePorts(service), f"service {service}", remedy)
+        for rule in settings.getRichRules():
+            if opened := openToAll(rule):
+                port, protocol, service = opened
+                ports = self._servicePorts(service) if service else [(port, protocol)]
+                remedy = removal(zone, f"--remove-rich-rule='{rule}'")
+                yield from _exposures(ports, "a rich rule", remedy)
+
+    def _servicePorts(self, service: str) -> list[tuple[str, str]]:
+        return list(self._ask("getServiceSettings", service).getPorts())
 
     def _activeZones(self) -> ActiveZones:
         zones: ActiveZones = self._ask("getActiveZones")
@@ -172,7 +184,7 @@ def _explain(name: str, code: str, message: str) -> str:
     return f"firewalld refused: {' '.join(message.split())[:300]}"
 
 
-def _exposure(port: str, protocol: str, kind: str, name: str) -> Iterator[Exposure]:
-    if port and protocol in ("tcp", "udp"):  # a service may name a protocol without a port
-        ports = parsePortRange(f"{port}/{protocol}")
-        yield Exposure(ports, f"{kind} {name}", f"--remove-{kind}={name}")
+def _exposures(ports: Iterable[tuple[str, str]], what: str, remedy: str) -> Iterator[Exposure]:
+    for port, protocol in ports:
+        if port and protocol in ("tcp", "udp"):  # there is sctp, and a protocol without a port
+            yield Exposure(parsePortRange(f"{port}/{protocol}"), what, remedy)
