@@ -71,7 +71,7 @@ make_venv() {
     say "installing pkdoors into .venv"
     "$PYTHON" -m venv --clear --system-site-packages "$VENV" ||
         die "$0: cannot make the virtual environment $VENV: see the message above"
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e "$ROOT[$1]" ||
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e "$ROOT${1:+[$1]}" ||
         die "$0: pip could not install what pkdoors needs: see the message above"
     printf '%s' "$state $1" >"$stamp"
 }
