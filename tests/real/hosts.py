@@ -204,7 +204,6 @@ class Network:
     def __init__(self, folder: Path) -> None:
         self._stack = ExitStack()
         self.folder = folder
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.server = self._host("server")
         self.client = self._host("client")
         self.stranger = self._host("stranger")

@@ -1,0 +1,169 @@
+"""Doors, as people on other hosts find them: the same with every firewall."""
+
+import time
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, CLIENT4, SERVER6, Host, eventually
+
+
+class DoorTests(RealTestCase):
+    """Doors on the kernel's nftables."""
+
+    def closes(self, host: Host, address: str) -> float:
+        """Wait until the port does not answer any more; for how long it did."""
+        began = time.monotonic()
+        self.assertTrue(eventually(lambda: not host.reaches(PORT, address)))
+        return time.monotonic() - began
+
+    def test_opensForTheKnockerOnly(self) -> None:
+        """The port is closed to all, and after the knock open to the knocker and nobody else."""
+        self.start()
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_anotherAddressOfTheSameHost(self) -> None:
+        """It is the address that gets in, not the host: another one of the knocker's does not."""
+        other = "10.9.1.77"
+        self.client.run("ip", "address", "add", f"{other}/24", "dev", "server")
+        self.start()
+        self.client.send(SEQUENCE, source=CLIENT4)
+        self.assertTrue(self.client.comesToReach(PORT, source=CLIENT4))
+        self.assertFalse(self.client.reaches(PORT, source=other))
+
+    def test_ipv6(self) -> None:
+        """A knock over IPv6 opens for that IPv6 address, and not for the IPv4 one."""
+        self.start()
+        self.assertFalse(self.client.reaches(PORT, SERVER6))
+        self.client.send(SEQUENCE, address=SERVER6)
+        self.assertTrue(self.client.comesToReach(PORT, SERVER6))
+        self.assertFalse(self.stranger.reaches(PORT, SERVER6))
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_closesAtTheDeadline(self) -> None:
+        """The port answers until the time is over, and then no more."""
+        daemon = self.start(openFor="3s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        seconds = self.closes(self.client, "10.9.1.1")
+        self.assertTrue(1.5 < seconds < 4.5, seconds)
+        self.assertTrue(daemon.says(f"closed door default ({PORT}/tcp) for {CLIENT4}"))
+
+    def test_sessionSurvives(self) -> None:
+        """A connection that was made while the door was open works after it has closed."""
+        server = self.server.serve(2223)
+        daemon = self.start(ports=f"{PORT},2223", openFor="1s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        session = self.client.connect(2223)
+        self.addCleanup(session.close)
+        other, _ = server.accept()
+        self.addCleanup(other.close)
+        self.assertTrue(daemon.says("closed door"))
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
+        session.sendall(b"still there?")
+        self.assertEqual(other.recv(100), b"still there?")
+        other.sendall(b"yes")
+        self.assertEqual(session.recv(100), b"yes")
+
+    def test_wrongOrder(self) -> None:
+        """The same ports in another order open nothing, and the log tells why."""
+        daemon = self.start()
+        wrong = (SEQUENCE[0], SEQUENCE[2], SEQUENCE[1], *SEQUENCE[3:])
+        self.client.send(wrong)
+        self.assertTrue(daemon.says(f"refused door default ({PORT}/tcp) for {CLIENT4}: wrong port"))
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_wrongPayload(self) -> None:
+        """Datagrams that do not say knock open nothing."""
+        self.start()
+        for payload in (
+            b"knock",
+            b"knock\n\n",
+            b"KNOCK\n",
+            b"knock -1\n",
+            bytes(1400),
+        ):
+            self.client.send(SEQUENCE, payload)
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_penalty(self) -> None:
+        """After a wrong knock the source is ignored for a while, however often it knocks then."""
+        self.start("--penalty", "2s", openFor="10s")
+        self.client.send((SEQUENCE[0], SEQUENCE[3]))
+        wrong = time.monotonic()
+        while time.monotonic() < wrong + 1.2:
+            self.client.send(SEQUENCE)
+        self.assertFalse(self.client.reaches(PORT))
+        time.sleep(max(0.0, wrong + 2.2 - time.monotonic()))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_twoKnockers(self) -> None:
+        """Two who knock at the same time do not disturb each other."""
+        self.start()
+        for port in SEQUENCE:
+            self.client.send([port])
+            self.stranger.send([port])
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertTrue(self.stranger.comesToReach(PORT))
+
+    def test_extension(self) -> None:
+        """Who knocks again while the door is open has it for longer: once, without a gap."""
+        daemon = self.start(openFor="3s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        time.sleep(1.5)
+        began = time.monotonic()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("extended door"))
+        while time.monotonic() < began + 2.3:
+            self.assertTrue(self.client.reaches(PORT))
+            time.sleep(0.05)  # or the connections fill the backlog
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 4))
+        self.assertEqual(daemon.log().count("opened door"), 1)
+        self.assertEqual(daemon.log().count("extended door"), 1)
+
+    def test_asksForATime(self) -> None:
+        """A knock gets the time it asks for, but not more than the door allows."""
+        daemon = self.start("--max-open", "5s", openFor="1s")
+        self.client.send(SEQUENCE, b"knock 3\n")
+        self.assertTrue(daemon.says(f"opened door default ({PORT}/tcp) for {CLIENT4} until "))
+        self.assertIn("(3s)", daemon.log())
+        self.stranger.send(SEQUENCE, b"knock 999999999\n")
+        self.assertTrue(daemon.says("(5s)"))
+
+    def test_repeatedPort(self) -> None:
+        """A sequence may have a port twice."""
+        sequence = (17001, 17002, 17001, 17003, 17003, 17004)
+        self.start("--magic-seq", ",".join(map(str, sequence)))
+        self.client.send(sequence)
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_clientWaits(self) -> None:
+        """C{pkdoors knock --wait} says when the port is open, with status 0, over both families."""
+        self.start()
+        for address in ("10.9.1.1", SERVER6):
+            status, output = self.client.status(
+                str(BIN / "pkdoors"), "knock", address, "-m", KNOCKS, "--wait", str(PORT)
+            )
+            self.assertEqual(status, 0, output)
+            self.assertIn(f"{PORT}/tcp of {address} is open", output)
+
+    def test_otherPortsStayAsTheyWere(self) -> None:
+        """A port that no door protects is no other after the start, or for the knocker."""
+        self.server.serve(2300)
+        before = self.client.reaches(2300)
+        self.start()
+        self.assertEqual(self.client.reaches(2300), before)
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertEqual(self.client.reaches(2300), before)
+
+
+class FirewalldDoorTests(DoorTests):
+    """The same doors on firewalld."""
+
+    firewall = "firewalld"

@@ -1,0 +1,151 @@
+"""firewalld: its zones, and what pkdoors leaves in them."""
+
+import signal
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, CLIENT4, Daemon, eventually
+
+
+class ZoneTests(RealTestCase):
+    """The zone that a client's packets are in."""
+
+    firewall = "firewalld"
+
+    def rules(self, zone: str) -> str:
+        """The rich rules of a zone."""
+        return self.firewalld.cmd(f"--zone={zone}", "--list-rich-rules")
+
+    def test_auto(self) -> None:
+        """Where firewalld runs, C{auto} takes it."""
+        daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
+        self.assertIn("with firewalld", daemon.log())
+
+    def test_defaultZone(self) -> None:
+        """Who is in no other zone is in the default one."""
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertIn(f'source address="{CLIENT4}"', self.rules("public"))
+
+    def test_zoneOfTheInterface(self) -> None:
+        """The interface on the way back to the client counts before the default."""
+        self.firewalld.cmd("--zone=work", "--add-interface=client")
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertIn(CLIENT4, self.rules("work"))
+        self.assertNotIn(CLIENT4, self.rules("public"))
+        self.assertTrue(self.client.reaches(PORT))
+        self.stranger.send(SEQUENCE)
+        self.assertTrue(self.stranger.comesToReach(PORT))
+        self.assertIn("10.9.2.2", self.rules("public"))
+
+    def test_zoneOfTheSource(self) -> None:
+        """A binding of the source counts before the interface."""
+        self.firewalld.cmd("--zone=work", "--add-interface=client")
+        self.firewalld.cmd("--zone=home", "--add-source=10.9.1.0/29")
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertIn(CLIENT4, self.rules("home"))
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_zoneOfAnIpset(self) -> None:
+        """A source can be bound by an ipset, too."""
+        self.firewalld.cmd("--permanent", "--new-ipset=friends", "--type=hash:net")
+        self.firewalld.cmd("--permanent", "--ipset=friends", "--add-entry=10.9.1.0/24")
+        self.firewalld.cmd("--permanent", "--zone=internal", "--add-source=ipset:friends")
+        self.firewalld.cmd("--reload")
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertIn(CLIENT4, self.rules("internal"))
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_zoneOfTheHardware(self) -> None:
+        """A source can be bound by its hardware address, too."""
+        address = self.client.run("ip", "-brief", "link", "show", "server").split()[2]
+        self.firewalld.cmd("--zone=home", f"--add-source={address}")
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertIn(CLIENT4, self.rules("home"))
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_zoneOption(self) -> None:
+        """C{--zone} overrides all of that."""
+        daemon = self.start("--zone", "public")
+        self.firewalld.cmd("--zone=home", "--add-source=10.9.1.0/29")
+        self.firewalld.cmd("--zone=home", "--add-port=17000-17999/udp")
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertIn(CLIENT4, self.rules("public"))
+        self.assertNotIn(CLIENT4, self.rules("home"))
+
+    def test_clientsOtherAccess(self) -> None:
+        """A knock takes nothing from the client that it had before."""
+        self.server.serve(80)
+        self.firewalld.cmd("--add-service=http")
+        self.assertTrue(self.client.reaches(80))
+        self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertTrue(self.client.reaches(80))
+
+    def test_banCounts(self) -> None:
+        """Who is banned by a rule of the operator's stays out, knock or not."""
+        rule = f"rule family=ipv4 source address={CLIENT4} port port={PORT} protocol=tcp drop"
+        self.firewalld.cmd("--add-rich-rule", rule)
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_knockPortsAreTakenBack(self) -> None:
+        """A stop leaves firewalld as it was, and does not save anything for good."""
+        before = self.firewalld.cmd("--list-all-zones")
+        permanent = self.firewalld.cmd("--permanent", "--list-all-zones")
+        daemon = self.start()
+        self.assertIn(str(SEQUENCE[0]), self.rules("public"))
+        daemon.stop()
+        self.assertEqual(self.firewalld.cmd("--list-all-zones"), before)
+        self.assertEqual(self.firewalld.cmd("--permanent", "--list-all-zones"), permanent)
+
+    def test_leftoversOfAKilledDaemon(self) -> None:
+        """The knock ports of a daemon that was killed are gone after the next one's start."""
+        daemon = self.start()
+        daemon.stop(signal.SIGKILL)
+        other = "18001,18203,18005,18404,18002,18009"
+        Daemon(self.server, "-m", other, "-p", str(PORT))
+        self.assertNotIn(str(SEQUENCE[0]), self.rules("public"))
+        self.assertIn("18001", self.rules("public"))
+
+    def test_firewalldCloses(self) -> None:
+        """firewalld ends an opening in time though the daemon was killed."""
+        daemon = self.start(openFor="2s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        daemon.stop(signal.SIGKILL)
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 5))
+
+    def test_exposedPort(self) -> None:
+        """A protected port that the zone opens to all is a warning with the command that helps."""
+        self.server.serve(22)
+        daemon = self.start(ports="22")
+        command = "firewall-cmd --zone=public --remove-service=ssh"
+        self.assertIn("22/tcp can be reached by everybody", daemon.log())
+        self.assertIn(f"`{command}`", daemon.log())
+        self.assertTrue(self.stranger.reaches(22))
+        self.server.run(*command.split())
+        self.assertFalse(self.stranger.reaches(22))
+
+    def test_unknownZone(self) -> None:
+        """A zone that firewalld does not have is one sentence, and the daemon does not start."""
+        status, output = self.server.status(
+            *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "-m", KNOCKS),
+            *("-p", "22", "--zone", "nowhere"),
+        )
+        self.assertEqual(status, 1)
+        self.assertIn("firewalld has no zone 'nowhere': `firewall-cmd --get-zones`", output)
+        self.assertNotIn("Traceback", output)
