@@ -7,7 +7,10 @@ host, before DNAT, so that ports which Docker publishes are, too. Openings are s
 timeout: the kernel ends them, with no daemon alive.
 """
 
+import re
+import socket
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, succeed
@@ -21,6 +24,17 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.ports import PortRange, merged
 
 TABLE = "inet pkdoors"
+_CAP_NET_ADMIN = 12  # linux/capability.h
+_NETLINK_NETFILTER = 12  # linux/netlink.h
+_NO_NFTABLES = (
+    "this kernel has no nftables ({reason}): load its module (modprobe nf_tables), "
+    "or run a kernel that has it"
+)
+_NO_PRIVILEGE = (
+    "no privilege to change the firewall (nftables): run as root, "
+    "or with the capability CAP_NET_ADMIN"
+)
+
 MAX_ELEMENTS = 65_536
 """Addresses in one set: a bound for the kernel's memory, far above what the doorkeeper opens."""
 
@@ -119,6 +133,23 @@ def connect() -> Any:
         ) from error
 
 
+def checkKernel(status: Path = Path("/proc/self/status")) -> None:
+    """
+    See whether there is a firewall and this process may change it. libnftables itself does not
+    tell its caller: it writes to the terminal, or even ends the process.
+
+    @param status: where the kernel tells the capabilities; C{proc(5)}.
+    @raise FirewallError: one of the two is not so.
+    """
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER).close()
+    except OSError as error:
+        raise FirewallError(_NO_NFTABLES.format(reason=error.strerror)) from error
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
+    if effective is None or not int(effective[1], 16) >> _CAP_NET_ADMIN & 1:
+        raise FirewallError(_NO_PRIVILEGE)
+
+
 @implementer(IFirewall)
 class NftablesFirewall:
     """
@@ -128,13 +159,20 @@ class NftablesFirewall:
     _log = Logger()
     name = "nftables"
 
-    def __init__(self, clock: IReactorTime, connect: Callable[[], Any] = connect) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        connect: Callable[[], Any] = connect,
+        checkKernel: Callable[[], None] = checkKernel,
+    ) -> None:
         self._clock = clock
         self._connect = connect
+        self._checkKernel = checkKernel
         self._context: Any = None
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
+        self._checkKernel()
         context = self._connect()
         context.set_dry_run(True)
         _run(context, guard(doors))
@@ -169,10 +207,9 @@ def _explain(errors: str) -> str:
     """One sentence of what libnftables says: its first line, and what to do where we know."""
     first = errors.strip().partition("\n")[0].removeprefix("netlink: ").removeprefix("Error: ")
     if "Operation not permitted" in first:
-        return (
-            "no privilege to change the firewall (nftables): run as root, "
-            "or with the capability CAP_NET_ADMIN"
-        )
+        return _NO_PRIVILEGE
+    if "cache initialization failed" in first:
+        return _NO_NFTABLES.format(reason=first)
     if "not supported" in first:
         return f"this kernel lacks a part of nftables that the guard needs ({first})"
     return f"nftables refused: {first or 'no reason given'}"

@@ -1,0 +1,181 @@
+"""The client, and knocking without it."""
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6
+
+PKDOORS = str(BIN / "pkdoors")
+
+
+class KnockTests(RealTestCase):
+    """C{pkdoors knock}."""
+
+    def knock(self, *options: str, **environment: str) -> tuple[int, str]:
+        """Run it on the client; status and output."""
+        return self.client.status(PKDOORS, "knock", *options, **environment)
+
+    def test_bothFamilies(self) -> None:
+        """A host with IPv4 and IPv6 is knocked on over both."""
+        name = f"{self.server.name}.test"
+        hosts = self.folder / "hosts"
+        hosts.write_text(f"{SERVER4} {name}\n{SERVER6} {name}\n")
+        daemon = self.start(openFor="10s")
+        # A mount namespace of its own, so that the machine's own list of hosts stays as it is.
+        script = f"mount --bind {hosts} /etc/hosts && {PKDOORS} knock {name} -m {KNOCKS}"
+        status, output = self.client.status("unshare", "--mount", "sh", "-c", script)
+        self.assertEqual(status, 0, output)
+        self.assertIn(SERVER4, output)
+        self.assertIn(SERVER6, output)
+        self.assertTrue(daemon.says(f"for {CLIENT4} until"))
+        self.assertTrue(daemon.says(f"for {CLIENT6} until"))
+
+    def test_asksForATime(self) -> None:
+        """C{--open-for} reaches the server."""
+        daemon = self.start()
+        self.assertEqual(self.knock(SERVER4, "-m", KNOCKS, "--open-for", "1m30s")[0], 0)
+        self.assertTrue(daemon.says("(1m30s)"))
+
+    def test_variable(self) -> None:
+        """C{KNOCKER_SEQ} serves where the option is absent."""
+        daemon = self.start()
+        self.assertEqual(self.knock(SERVER4, KNOCKER_SEQ=KNOCKS)[0], 0)
+        self.assertTrue(daemon.says("opened door"))
+
+    def test_wrongSequence(self) -> None:
+        """Where the port does not open, that is a sentence, and status 1."""
+        self.start()
+        wrong = ",".join(map(str, reversed(SEQUENCE)))
+        status, output = self.knock(
+            *(SERVER4, "-m", wrong, "--wait", str(PORT), "--timeout", "300ms", "--tries", "2")
+        )
+        self.assertEqual(status, 1)
+        self.assertIn(
+            f"{PORT}/tcp of {SERVER4} did not answer within 300ms (knocked 2 times)", output
+        )
+        self.assertIn("knocking again (1 left)", output)
+
+    def test_knocksAgain(self) -> None:
+        """A knock that was lost is made up for by the next one."""
+        self.start("--penalty", "100ms", openFor="10s")
+        self.server.run(
+            "nft",
+            "table inet loss { chain c { type filter hook prerouting priority raw; "
+            "udp dport 17404 numgen inc mod 1000 < 1 drop; }; }",
+        )
+        status, output = self.knock(
+            *(SERVER4, "-m", KNOCKS, "--wait", str(PORT), "--timeout", "1s", "--tries", "3")
+        )
+        self.assertEqual(status, 0, output)
+        self.assertIn("knocking again (2 left)", output)
+
+    def test_nothingListens(self) -> None:
+        """An open door with nothing behind it is told from a closed one."""
+        self.start(ports="2300", openFor="10s")
+        status, output = self.knock(
+            *(SERVER4, "-m", KNOCKS, "--wait", "2300", "--timeout", "500ms", "--tries", "1")
+        )
+        self.assertEqual(status, 1)
+        self.assertIn("the door may be open, but nothing listens behind it", output)
+
+    def test_noSuchHost(self) -> None:
+        """A host without an address is a sentence, and status 1."""
+        status, output = self.knock("nowhere.invalid", "-m", KNOCKS)
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        self.assertIn("no address found for 'nowhere.invalid'", output)
+
+    def test_noRoute(self) -> None:
+        """A host that cannot be reached is a sentence, and status 1."""
+        self.client.run("ip", "route", "delete", "default")
+        status, output = self.knock("192.0.2.9", "-m", KNOCKS)
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        self.assertIn("cannot knock on 192.0.2.9: Network is unreachable", output)
+
+    def test_wrongUsage(self) -> None:
+        """Wrong usage is one line, and status 2."""
+        for options, word in (
+            (("host", "-m", "1,2,3,4"), "5 to 20"),
+            (("host", "-m", KNOCKS, "--wait", "0"), "1 to 65535"),
+            (("host", "-m", KNOCKS, "--open-for", "soon"), "'soon' is not a time"),
+            (("host",), "KNOCKER_SEQ"),
+            ((), "HOST"),
+        ):
+            with self.subTest(options):
+                status, output = self.knock(*options)
+                self.assertEqual((status, output.count("\n")), (2, 1), output)
+                self.assertIn(word, output)
+
+    def test_needsNoRoot(self) -> None:
+        """The client needs neither root nor a firewall library."""
+        daemon = self.start()
+        blocked = self.folder / "blocked"
+        blocked.mkdir()
+        for module in ("nftables", "firewall", "dbus", "gi"):
+            (blocked / f"{module}.py").write_text("raise ImportError('blocked')\n")
+        status, output = self.client.status(
+            *("setpriv", "--bounding-set=-all", "--inh-caps=-all", PKDOORS),
+            *("knock", SERVER4, "-m", KNOCKS),
+            PYTHONPATH=str(blocked),
+        )
+        self.assertEqual(status, 0, output)
+        self.assertTrue(daemon.says("opened door"))
+
+
+class OtherToolsTests(RealTestCase):
+    """Knocking with what every machine has."""
+
+    def test_bash(self) -> None:
+        """Bash alone can knock."""
+        self.start(openFor="10s")
+        ports = " ".join(map(str, SEQUENCE))
+        self.client.run(
+            "bash",
+            "-c",
+            f"for port in {ports}; do echo knock > /dev/udp/{SERVER4}/$port; sleep 0.02; done",
+        )
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_nc(self) -> None:
+        """So can C{nc}."""
+        self.start(openFor="10s")
+        for port in SEQUENCE:
+            self.client.run("sh", "-c", f"echo knock | nc -u -q0 {SERVER4} {port}")
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_ssh(self) -> None:
+        """A real ssh gets to a real sshd after the knock, not before, and stays afterwards."""
+        self.sshd()
+        daemon = self.start(ports="22", openFor="2s")
+        self.assertEqual(self.ssh("true")[0], 255)
+        status, output = self.client.status(PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--wait", "22")
+        self.assertEqual(status, 0, output)
+        session = self.client.spawn(*self.sshCommand("sleep 4; echo still here"))
+        self.assertEqual(self.ssh("echo hello")[1].splitlines()[-1], "hello")
+        self.assertTrue(daemon.says("closed door"))
+        self.assertEqual(self.ssh("true")[0], 255)
+        self.assertTrue(session.says("still here"))
+
+    def sshd(self) -> None:
+        """Start sshd on the server, for root with a key of the client's."""
+        for name in ("host", "user"):
+            key = str(self.folder / name)
+            self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        (self.folder / "sshd_config").write_text(
+            f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\n"
+            "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
+        )
+        self.server.run("mkdir", "-p", "/run/sshd")  # where sshd puts its unprivileged half
+        sshd = self.server.spawn(
+            "/usr/sbin/sshd", "-D", "-e", "-f", str(self.folder / "sshd_config")
+        )
+        self.assertTrue(sshd.says("Server listening on :: port 22"), sshd.log())
+
+    def sshCommand(self, command: str) -> tuple[str, ...]:
+        """The command line of ssh."""
+        return (
+            *("ssh", "-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
+            *("-o", "ConnectTimeout=1", "-o", "StrictHostKeyChecking=no"),
+            *("-o", f"UserKnownHostsFile={self.folder}/known", f"root@{SERVER4}", command),
+        )
+
+    def ssh(self, command: str) -> tuple[int, str]:
+        """Run a command on the server, over ssh; status and output."""
+        return self.client.status(*self.sshCommand(command))

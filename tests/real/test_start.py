@@ -1,0 +1,204 @@
+"""Starting C{twistd pkdoors}: what it prints, and how it ends where it cannot."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, Daemon, Firewalld, eventually
+
+TWISTD = str(BIN / "twistd")
+GOOD = ("-m", KNOCKS, "-p", str(PORT))
+WITHOUT_NET_ADMIN = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
+
+
+class StartTests(RealTestCase):
+    """The daemon in the foreground."""
+
+    def fails(self, *options: str, before: tuple[str, ...] = (), **environment: str) -> str:
+        """Start the daemon where it must not: one line, status 1, nothing changed. The line."""
+        rules = self.server.run("nft", "list", "ruleset")
+        command = (*before, TWISTD, "-n", "--pidfile=", "pkdoors", *options)
+        status, output = self.server.status(*command, **environment)
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        self.assertEqual(self.server.run("nft", "list", "ruleset"), rules)
+        return output
+
+    def test_badValues(self) -> None:
+        """A bad value is one line that names the option, the value and what is allowed."""
+        for options, *words in (
+            (("-m", "1,2,3,4", "-p", "22"), "--magic-seq", "'1,2,3,4'", "5 to 20"),
+            (("-m", KNOCKS, "-p", "22x"), "--ports", "'22x'", "1 to 65535"),
+            (("-m", KNOCKS, "-p", "17001/udp"), "17001/udp", "knock ports"),
+            ((*GOOD, "-t", "-5"), "--open-for", "'-5'", "1h30m"),
+            ((*GOOD, "-f", "iptables"), "--firewall", "'iptables'", "nftables"),
+            (("-p", "22"), "--magic-seq", "missing", "KNOCKER_SEQ"),
+        ):
+            with self.subTest(options):
+                output = self.fails(*options)
+                self.assertTrue(all(word in output for word in words), output)
+
+    def test_badVariable(self) -> None:
+        """So is a bad variable of the environment, which counts where the option is absent."""
+        self.assertIn("KNOCKER_SEQ: 'x' is not a port", self.fails("-p", "22", KNOCKER_SEQ="x,1"))
+        self.assertIn("KNOCKER_PORTS: '0'", self.fails("-m", KNOCKS, KNOCKER_PORTS="0"))
+
+    def test_variables(self) -> None:
+        """With both variables no option is needed."""
+        daemon = Daemon(self.server, KNOCKER_SEQ=KNOCKS, KNOCKER_PORTS="22,80")
+        self.assertIn("guarding door default (22/tcp,80/tcp) with nftables", daemon.log())
+
+    def test_portInUse(self) -> None:
+        """A knock port that another program has is named."""
+        Daemon(self.server, *GOOD)
+        self.assertIn(f"cannot listen on knock port {min(SEQUENCE)}/udp", self.fails(*GOOD))
+
+    def test_addressOfAnotherHost(self) -> None:
+        """An address that this host does not have is named."""
+        output = self.fails(*GOOD, "--interface", "192.0.2.99")
+        self.assertIn("192.0.2.99: this host does not have that address", output)
+
+    def test_noPrivilege(self) -> None:
+        """Without the right to change the firewall it says which right is needed."""
+        output = self.fails(*GOOD, before=WITHOUT_NET_ADMIN)
+        self.assertIn("no privilege to change the firewall (nftables): run as root", output)
+
+    def test_noLibnftables(self) -> None:
+        """Without libnftables' bindings it names their package."""
+        output = self.fails(*GOOD, "-f", "nftables", PYTHONPATH=self.without("nftables"))
+        self.assertIn("install python3-nftables", output)
+
+    def test_noPythonFirewall(self) -> None:
+        """Without python-firewall it names its package."""
+        output = self.fails(*GOOD, "-f", "firewalld", PYTHONPATH=self.without("firewall"))
+        self.assertIn("install python3-firewall", output)
+
+    def without(self, module: str) -> str:
+        """A folder for C{PYTHONPATH} with which a module cannot be imported."""
+        folder = self.folder / f"without-{module}"
+        folder.mkdir()
+        (folder / f"{module}.py").write_text(f"raise ImportError('no {module}')\n")
+        return str(folder)
+
+    def test_noFirewalld(self) -> None:
+        """Where firewalld is asked for and does not run it says so."""
+        bus = f"unix:path={self.folder}/nothing"
+        output = self.fails(*GOOD, "-f", "firewalld", DBUS_SYSTEM_BUS_ADDRESS=bus)
+        self.assertIn("firewalld is not running: start it", output)
+
+    def test_dryRun(self) -> None:
+        """C{dry-run} says what it would do, and does nothing."""
+        before = self.server.run("nft", "list", "ruleset")
+        self.server.serve(PORT)
+        daemon = Daemon(self.server, *GOOD, "-f", "dry-run", "-t", "1s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says(f"dry run: would open door default ({PORT}/tcp) for 10.9.1.2"))
+        self.assertTrue(daemon.says(f"dry run: would close door default ({PORT}/tcp)"))
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
+
+    def test_weakSequence(self) -> None:
+        """A weak sequence is a warning, and works."""
+        daemon = Daemon(self.server, "-m", "1001,1002,1003,1004,1005", "-p", str(PORT))
+        self.assertTrue(daemon.says("the sequence is in ascending order"))
+        self.assertTrue(daemon.says("the sequence has only 120 possible orders"))
+
+    def test_secretStaysSecret(self) -> None:
+        """The log tells no knock port."""
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("closed door"))
+        daemon.stop()
+        self.assertFalse([port for port in SEQUENCE if str(port) in daemon.log()], daemon.log())
+
+    def test_logsKnocks(self) -> None:
+        """Datagrams are logged only if asked for, and quoted."""
+        daemon = self.start("--log-knocks")
+        self.client.send(SEQUENCE[:1], b"\x1b[31mred\n")
+        self.assertTrue(daemon.says(r"datagram from 10.9.1.2 on 17001: b'\x1b[31mred\n'"))
+
+    def test_version(self) -> None:
+        """C{-V} prints pkdoors' own version."""
+        status, output = self.server.status(TWISTD, "pkdoors", "-V")
+        self.assertEqual((status, output.split()[0]), (0, "pkdoors"))
+
+    def test_endsInOrder(self) -> None:
+        """Both ways to ask for an end are heeded, and leave a line."""
+        for end in (signal.SIGTERM, signal.SIGINT):
+            daemon = Daemon(self.server, *GOOD)
+            daemon.stop(end)
+            self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", daemon.log())
+
+
+class DaemonTests(RealTestCase):
+    """The daemon in the background."""
+
+    def daemonise(self, *options: str) -> tuple[int, str]:
+        """Start it; the status and output that a terminal sees."""
+        self.pidfile, self.logfile = self.folder / "twistd.pid", self.folder / "twistd.log"
+        self.addCleanup(self.end)
+        return self.server.status(
+            *(TWISTD, f"--pidfile={self.pidfile}", f"--logfile={self.logfile}", "pkdoors"), *options
+        )
+
+    def end(self) -> None:
+        """End it, and wait for that."""
+        if self.pidfile.exists():
+            pid = int(self.pidfile.read_text())
+            os.kill(pid, signal.SIGTERM)
+            eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+    def test_works(self) -> None:
+        """It goes to the background, writes its log, opens doors, and ends when told to."""
+        self.server.serve(PORT)
+        self.assertEqual(self.daemonise(*GOOD), (0, ""))
+        self.assertFalse(self.client.reaches(PORT))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.end()
+        self.assertIn("opened door default", self.logfile.read_text())
+        self.assertFalse(self.pidfile.exists())
+
+    def test_worksWithFirewalld(self) -> None:
+        """The thread for firewalld begins after the fork."""
+        Firewalld(self.server)
+        self.server.serve(PORT)
+        self.assertEqual(self.daemonise(*GOOD), (0, ""))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_fails(self) -> None:
+        """What is missing is told on the terminal, with a status that is not 0."""
+        Daemon(self.server, *GOOD)
+        for options, words in (
+            (GOOD, "cannot listen on knock port"),
+            (("-m", "1,2,3,4,5", "-p", "22", "-f", "firewalld"), "firewalld is not running"),
+            (("-m", "1,2", "-p", "22"), "--magic-seq"),
+        ):
+            with self.subTest(options):
+                status, output = self.daemonise(*options)
+                self.assertEqual((status, output.count("\n")), (1, 1), output)
+                self.assertIn(words, output)
+
+    def test_failsLate(self) -> None:
+        """What comes out only when firewalld is asked ends the terminal's command, too."""
+        Firewalld(self.server)
+        status, output = self.daemonise(*GOOD, "--zone", "nowhere")
+        self.assertEqual(status, 1)
+        self.assertIn("firewalld has no zone 'nowhere'", self.logfile.read_text())
+        self.assertNotIn("Traceback", output)
+
+
+class LogTests(RealTestCase):
+    """What the log says of those who try."""
+
+    def test_refusalsAreLimited(self) -> None:
+        """However fast a source knocks wrongly, that is about one line a second."""
+        daemon = self.start("--penalty", "0")
+        began = time.monotonic()
+        while time.monotonic() < began + 2.5:
+            self.client.send(SEQUENCE[:1] + SEQUENCE[2:], pause=0.0005)
+        self.assertTrue(daemon.says("refused"))
+        self.assertIn(daemon.log().count("refused door"), range(2, 6))
+        self.assertIn("more lines like this left out", daemon.log())

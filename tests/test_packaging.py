@@ -1,0 +1,80 @@
+"""The packages that are built, and one of them installed elsewhere."""
+
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import pkdoors
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*argv: str | Path, folder: Path) -> str:
+    """Run a program in a folder; its output, both kinds."""
+    done = subprocess.run(
+        argv, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode:
+        raise AssertionError(f"{argv} ended with {done.returncode}: {done.stdout}")
+    return done.stdout
+
+
+class PackagingTests(SynchronousTestCase):
+    """The wheel and the source package."""
+
+    def setUp(self) -> None:
+        """Build both, out of a copy: a build leaves things beside the sources."""
+        self.folder = Path(self.mktemp()).absolute()
+        tree, out = self.folder / "tree", self.folder / "out"
+        tree.mkdir(parents=True)
+        listed = run("git", "ls-files", "-co", "--exclude-standard", folder=ROOT).splitlines()
+        for name in filter(lambda name: (ROOT / name).is_file(), listed):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_bytes((ROOT / name).read_bytes())
+        build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", out)
+        run(*build, folder=tree)
+        (self.wheel,) = out.glob("*.whl")
+        (self.source,) = out.glob("*.tar.gz")
+
+    def test_wheel(self) -> None:
+        """The wheel has the plugin and pkdoors, and nothing that would overwrite Twisted's own."""
+        self.assertIn(pkdoors.__version__.public(), self.wheel.name)
+        names = [
+            name for name in zipfile.ZipFile(self.wheel).namelist() if ".dist-info/" not in name
+        ]
+        self.assertIn("twisted/plugins/pkdoors_plugin.py", names)
+        self.assertIn("pkdoors/firewall/nftables.py", names)
+        strange = [name for name in names if not name.startswith("pkdoors/")]
+        self.assertEqual(strange, ["twisted/plugins/pkdoors_plugin.py"])
+
+    def test_source(self) -> None:
+        """The source package has the tests, the scripts and the documentation."""
+        names = {name.partition("/")[2] for name in tarfile.open(self.source).getnames()}
+        wanted = {"tests/real/hosts.py", "script/server", "README.md", "tox.ini", "LICENSE", "NEWS"}
+        self.assertEqual(wanted - names, set())
+
+    def test_installed(self) -> None:
+        """Installed elsewhere, C{twistd} finds the plugin, and the client is a command."""
+        home = self.folder / "venv"
+        run(sys.executable, "-m", "venv", "--system-site-packages", home, folder=self.folder)
+        # What pkdoors depends on comes from here, pkdoors itself does not.
+        (site,) = (home / "lib").glob("python*/site-packages")
+        (site / "depends.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        pip = (home / "bin/python", "-m", "pip", "install", "--no-deps", "--no-index")
+        run(*pip, self.wheel, folder=self.folder)
+        twistd = "from twisted.scripts.twistd import run; run()"
+        for command in (
+            (home / "bin/python", "-c", twistd, "pkdoors", "--version"),
+            (home / "bin/pkdoors", "--version"),
+        ):
+            output = run(*command, folder=self.folder)
+            self.assertEqual(output.strip(), f"pkdoors {pkdoors.__version__.public()}")
+        where = run(
+            home / "bin/python", "-c", "import pkdoors; print(pkdoors.__file__)", folder=self.folder
+        )
+        self.assertIn(str(site), where)
