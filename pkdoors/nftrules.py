@@ -1,0 +1,89 @@
+"""
+The nft commands of pkdoors, as text; C{nft(8)} has the language. Pure.
+
+One table of our own. It guards: an accept in it cannot overrule another table's drop, but a drop in
+it always counts. So the protected ports are closed whatever else runs on the host, before DNAT, so
+that ports which Docker publishes are, too. Openings are set elements with a timeout: the kernel
+ends them, with no daemon alive.
+"""
+
+from collections.abc import Iterable
+
+from pkdoors.doors import Door, Opening
+from pkdoors.ports import PortRange, merged
+
+TABLE = "inet pkdoors"
+MAX_ELEMENTS = 65_536
+"""Addresses in one set: a bound for the kernel's memory, far above what the doorkeeper opens."""
+
+_SETS = """
+    set {door}_ports {{
+        type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
+    }}
+    set {door}_open4 {{ type ipv4_addr; flags timeout; size {size}; }}
+    set {door}_open6 {{ type ipv6_addr; flags timeout; size {size}; }}"""
+
+_ACCEPTS = """
+        meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept
+        meta l4proto . th dport @{door}_ports ip6 saddr @{door}_open6 accept"""
+
+# Priority -155: after connection tracking (-200), before DNAT (-100). What is routed through this
+# host passes; broadcast, multicast and anycast, which this host takes in as well, do not.
+_TABLE = """
+table {table} {{
+    set protected {{
+        type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
+    }}{sets}
+    chain guard {{
+        type filter hook prerouting priority mangle - 5; policy accept;
+        iif "lo" accept
+        fib daddr type unicast accept
+        meta l4proto . th dport != @protected accept
+        ct state established,related accept{accepts}
+        counter drop
+    }}
+}}
+"""
+
+
+def guard(doors: Iterable[Door]) -> str:
+    """
+    The nft commands that put the guard in place with all doors closed, in one transaction: there
+    is no moment in which the ports are open.
+    """
+    doors = list(doors)
+    protected = merged(ports for door in doors for ports in door.ports)
+    table = _TABLE.format(
+        table=TABLE,
+        ports=_elements(protected),
+        sets="".join(
+            _SETS.format(door=door.name, ports=_elements(door.ports), size=MAX_ELEMENTS)
+            for door in doors
+        ),
+        accepts="".join(_ACCEPTS.format(door=door.name) for door in doors),
+    )
+    # add, delete, add: no error whether the table was there before or not.
+    return f"add table {TABLE}\ndelete table {TABLE}\n{table}"
+
+
+def _elements(ports: Iterable[PortRange]) -> str:
+    return ", ".join(f"{each.protocol} . {each.span}" for each in ports)
+
+
+def closed(opening: Opening) -> str:
+    """The nft commands that end an opening; that it has ended already is no error."""
+    element = f"element {TABLE} {opening.door.name}_open{opening.source.version}"
+    address = f"{{ {opening.source} }}"
+    return f"add {element} {address}\ndelete {element} {address}\n"
+
+
+def opened(opening: Opening, seconds: float) -> str:
+    """
+    The nft commands that open a door for so many seconds, or give an opening that end. In one
+    transaction, so that it is open all the while; removed first because kernels before 6.12 keep
+    the old timeout otherwise. Measured, that costs no more than a lone add.
+    """
+    return closed(opening) + (
+        f"add element {TABLE} {opening.door.name}_open{opening.source.version} "
+        f"{{ {opening.source} timeout {max(1, round(seconds * 1000))}ms }}\n"
+    )
