@@ -69,9 +69,12 @@ make_venv() {
     "$state dev" | "$state $1") return ;;
     esac
     say "installing pkdoors into .venv"
+    # --ignore-installed: everything from the package index is in .venv, twistd with it, whatever
+    # versions of it the distribution has; only python-firewall and libnftables are the latter's.
     "$PYTHON" -m venv --clear --system-site-packages "$VENV" ||
         die "$0: cannot make the virtual environment $VENV: see the message above"
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e "$ROOT${1:+[$1]}" ||
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+        --ignore-installed -e "$ROOT${1:+[$1]}" ||
         die "$0: pip could not install what pkdoors needs: see the message above"
     printf '%s' "$state $1" >"$stamp"
 }

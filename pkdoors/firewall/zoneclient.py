@@ -15,6 +15,11 @@ from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, rem
 
 BUS_NAME = "org.fedoraproject.FirewallD1"
 
+_UNREACHABLE = {
+    f"org.freedesktop.DBus.Error.{name}"
+    for name in ("Disconnected", "FileNotFound", "NoReply", "NoServer", "ServiceUnknown")
+}
+_SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
 _MISSING = (
     "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
     "a virtual environment needs --system-site-packages to see it"
@@ -32,7 +37,7 @@ def isRunning() -> bool:
     except ImportError as error:
         raise FirewallError(_MISSING) from error
     try:
-        bus = dbus.SystemBus(private=True)
+        bus = _systemBus()
     except dbus.DBusException:  # no system bus, so nothing runs on it
         return False
     try:
@@ -56,7 +61,16 @@ def clientClass() -> Any:
 
 def connect() -> Any:
     """A connection to firewalld; whether there is one says its C{connected}."""
-    return clientClass()(quiet=True)
+    return clientClass()(_systemBus(), quiet=True)
+
+
+def _systemBus() -> Any:
+    """A connection of our own to the system bus. As it is by default, its end would end us."""
+    from dbus import SystemBus
+
+    bus = SystemBus(private=True)
+    bus.set_exit_on_disconnect(False)
+    return bus
 
 
 class ZoneClient:
@@ -68,6 +82,7 @@ class ZoneClient:
 
     def __init__(self, zone: str = "", connect: Callable[[], Any] = connect) -> None:
         self._zone = zone
+        self._connect = connect
         self._client = connect()
 
     def knockZones(self) -> list[str]:
@@ -148,16 +163,23 @@ class ZoneClient:
             return []
 
     def _ask(self, method: str, *arguments: object) -> Any:
-        if not self._client.connected:
-            raise FirewallError(
-                "firewalld does not answer: see what it does (systemctl status firewalld)"
-            )
         from dbus import DBusException
 
         try:
-            return getattr(self._client, method)(*arguments)
+            return getattr(self._reachable(), method)(*arguments)
         except DBusException as error:
-            raise _Code(str(error.get_dbus_name()), str(error.get_dbus_message())) from error
+            name, message = str(error.get_dbus_name()), str(error.get_dbus_message())
+            if name in _UNREACHABLE:
+                raise FirewallError(_SILENT) from error
+            raise _Code(name, message) from error
+
+    def _reachable(self) -> Any:
+        """The client; a new one where the bus was started anew, for its connections are not."""
+        if not self._client.bus.get_is_connected():
+            self._client = self._connect()
+        if not self._client.connected:
+            raise FirewallError(_SILENT)
+        return self._client
 
 
 class _Code(FirewallError):

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -279,16 +279,23 @@ class Firewalld:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        bus = host.folder / f"bus-{next(_serial)}"
-        config = bus.with_suffix(".conf")
-        config.write_text(_BUS.format(path=bus))
-        host.environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={bus}"
-        host.spawn("dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile")
-        if not eventually(bus.exists):
-            raise AssertionError("dbus-daemon did not start")
+        self._path = host.folder / f"bus-{next(_serial)}"
+        self._path.with_suffix(".conf").write_text(_BUS.format(path=self._path))
+        host.environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={self._path}"
+        self.startBus()
         self._settings = host.folder / f"firewalld-{next(_serial)}"
         self._settings.mkdir()
         self.start()
+
+    def startBus(self) -> None:
+        """Start the bus, and wait until it is ready."""
+        self._path.unlink(missing_ok=True)
+        config = self._path.with_suffix(".conf")
+        self.bus = self._host.spawn(
+            "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"
+        )
+        if not eventually(self._path.exists):
+            raise AssertionError("dbus-daemon did not start")
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
@@ -312,9 +319,3 @@ def ip(*arguments: str) -> None:
 def _setns(descriptor: int) -> None:
     if _libc.setns(descriptor, _CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "setns")
-
-
-def remove(path: Path) -> None:
-    """Remove a file that may be gone."""
-    with suppress(FileNotFoundError):
-        path.unlink()

@@ -129,6 +129,21 @@ class ZoneTests(RealTestCase):
         self.assertTrue(self.client.reaches(PORT))
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 5))
 
+    def test_outlivesTheBus(self) -> None:
+        """The end of the system's bus, or of firewalld, does not end the daemon."""
+        daemon = self.start()
+        self.firewalld.bus.stop(signal.SIGKILL)
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("cannot open door"), daemon.log())
+        self.assertIn("firewalld does not answer", daemon.log())
+        self.firewalld.startBus()
+        self.firewalld.process.stop()
+        self.firewalld.start()
+        self.firewalld.cmd("--add-port=17000-17999/udp")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertNotIn("Traceback", daemon.log())
+
     def test_exposedPort(self) -> None:
         """A protected port that the zone opens to all is a warning with the command that helps."""
         self.server.serve(22)
