@@ -64,7 +64,7 @@ make_venv() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "$0: $PYTHON is older than 3.11: a newer distribution is needed (Debian 12, Ubuntu 24.04)"
     stamp=$VENV/.pkdoors
-    state=$(cd "$ROOT" && { pwd; "$PYTHON" -V; cat setup.cfg pyproject.toml pkdoors/_version.py; } | cksum)
+    state=$(cd "$ROOT" && { pwd; "$PYTHON" -V; cat setup.cfg pyproject.toml pkdoors/_version.py script/lib.sh; } | cksum)
     case $(cat "$stamp" 2>/dev/null) in
     "$state dev" | "$state $1") return ;;
     esac
