@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pkdoors.doors import Door, Opening
 from pkdoors.ports import PortRange, merged
 
-TABLE = "inet pkdoors"
+TABLE = "pkdoors"
+"""Of the C{inet} family."""
 MAX_ELEMENTS = 65_536
 """Addresses in one set: a bound for the kernel's memory, far above what the doorkeeper opens."""
 
@@ -30,7 +31,7 @@ _ACCEPTS = """
 # Priority -155: after connection tracking (-200), before DNAT (-100). What is routed through this
 # host passes; broadcast, multicast and anycast, which this host takes in as well, do not.
 _TABLE = """
-table {table} {{
+table inet {table} {{
     set protected {{
         type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
     }}{sets}
@@ -63,27 +64,13 @@ def guard(doors: Iterable[Door]) -> str:
         accepts="".join(_ACCEPTS.format(door=door.name) for door in doors),
     )
     # add, delete, add: no error whether the table was there before or not.
-    return f"add table {TABLE}\ndelete table {TABLE}\n{table}"
+    return f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
 
 
 def _elements(ports: Iterable[PortRange]) -> str:
     return ", ".join(f"{each.protocol} . {each.span}" for each in ports)
 
 
-def closed(opening: Opening) -> str:
-    """The nft commands that end an opening; that it has ended already is no error."""
-    element = f"element {TABLE} {opening.door.name}_open{opening.source.version}"
-    address = f"{{ {opening.source} }}"
-    return f"add {element} {address}\ndelete {element} {address}\n"
-
-
-def opened(opening: Opening, seconds: float) -> str:
-    """
-    The nft commands that open a door for so many seconds, or give an opening that end. In one
-    transaction, so that it is open all the while; removed first because kernels before 6.12 keep
-    the old timeout otherwise. Measured, that costs no more than a lone add.
-    """
-    return closed(opening) + (
-        f"add element {TABLE} {opening.door.name}_open{opening.source.version} "
-        f"{{ {opening.source} timeout {max(1, round(seconds * 1000))}ms }}\n"
-    )
+def setOf(opening: Opening) -> str:
+    """The name of the set that an opening is an element of."""
+    return f"{opening.door.name}_open{opening.source.version}"

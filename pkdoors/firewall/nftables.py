@@ -1,9 +1,9 @@
-"""The kernel's own firewall, in-process through libnftables."""
+"""
+The kernel's own firewall, in-process: the guard through libnftables, openings through netlink.
+"""
 
-import re
-import socket
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, succeed
@@ -13,19 +13,10 @@ from zope.interface import implementer
 
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, GuardGone, Kernel
 from pkdoors.interfaces import IFirewall
-from pkdoors.nftrules import TABLE, closed, guard, opened
-
-_CAP_NET_ADMIN = 12  # linux/capability.h
-_NETLINK_NETFILTER = 12  # linux/netlink.h
-_NO_NFTABLES = (
-    "this kernel has no nftables ({reason}): load its module (modprobe nf_tables), "
-    "or run a kernel that has it"
-)
-_NO_PRIVILEGE = (
-    "no privilege to change the firewall (nftables): run as root, "
-    "or with the capability CAP_NET_ADMIN"
-)
+from pkdoors.nfnetlink import adding, removing
+from pkdoors.nftrules import TABLE, guard, setOf
 
 
 def connect() -> Any:
@@ -50,27 +41,11 @@ def connect() -> Any:
         ) from error
 
 
-def checkKernel(status: Path = Path("/proc/self/status")) -> None:
-    """
-    See whether there is a firewall and this process may change it. libnftables itself does not
-    tell its caller: it writes to the terminal, or even ends the process.
-
-    @param status: where the kernel tells the capabilities; C{proc(5)}.
-    @raise FirewallError: one of the two is not so.
-    """
-    try:
-        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER).close()
-    except OSError as error:
-        raise FirewallError(_NO_NFTABLES.format(reason=error.strerror)) from error
-    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)
-    if effective is None or not int(effective[1], 16) >> _CAP_NET_ADMIN & 1:
-        raise FirewallError(_NO_PRIVILEGE)
-
-
 @implementer(IFirewall)
 class NftablesFirewall:
     """
-    @ivar _context: answers C{cmd(commands)} with C{(status, output, errors)}, as libnftables does.
+    @param connect: makes what answers C{cmd(commands)} with C{(status, output, errors)}, as
+        libnftables does.
     """
 
     _log = Logger()
@@ -80,42 +55,48 @@ class NftablesFirewall:
         self,
         clock: IReactorTime,
         connect: Callable[[], Any] = connect,
-        checkKernel: Callable[[], None] = checkKernel,
+        makeKernel: Callable[[], Kernel] = Kernel,
     ) -> None:
         self._clock = clock
         self._connect = connect
-        self._checkKernel = checkKernel
-        self._context: Any = None
+        self._makeKernel = makeKernel
+        self._kernel: Kernel
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
-        self._checkKernel()
-        context = self._connect()
-        context.set_dry_run(True)
-        _run(context, guard(doors))
+        self._makeKernel().close()
+        library = self._connect()
+        library.set_dry_run(True)
+        _run(library, guard(doors))
 
     def start(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.start}."""
-        self._context = self._connect()
-        _run(self._context, guard(doors))
+        self._kernel = self._makeKernel()
+        _run(self._connect(), guard(doors))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        seconds = opening.deadline - self._clock.seconds()
-        return execute(_run, self._context, opened(opening, seconds))
+        milliseconds = max(1, round(1000 * (opening.deadline - self._clock.seconds())))
+        batch = adding(TABLE, setOf(opening), opening.source.packed, milliseconds)
+        return execute(self._kernel.transact, batch)
 
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
-        return execute(_run, self._context, closed(opening))
+        return execute(self._close, opening)
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
-        self._log.info("the guard stays: `nft delete table {table}` would end it", table=TABLE)
+        self._log.info("the guard stays: `nft delete table inet {table}` would end it", table=TABLE)
         return succeed(None)
 
+    def _close(self, opening: Opening) -> None:
+        with suppress(GuardGone):  # and the opening with it
+            batch = removing(TABLE, setOf(opening), opening.source.packed)
+            self._kernel.transact(batch)
 
-def _run(context: Any, commands: str) -> None:
-    status, _, errors = context.cmd(commands)
+
+def _run(library: Any, commands: str) -> None:
+    status, _, errors = library.cmd(commands)
     if status:
         raise FirewallError(_explain(errors))
 
@@ -124,9 +105,9 @@ def _explain(errors: str) -> str:
     """One sentence of what libnftables says: its first line, and what to do where we know."""
     first = errors.strip().partition("\n")[0].removeprefix("netlink: ").removeprefix("Error: ")
     if "Operation not permitted" in first:
-        return _NO_PRIVILEGE
+        return NO_PRIVILEGE
     if "cache initialization failed" in first:
-        return _NO_NFTABLES.format(reason=first)
+        return NO_NFTABLES.format(reason=first)
     if "not supported" in first:
         return f"this kernel lacks a part of nftables that the guard needs ({first})"
     return f"nftables refused: {first or 'no reason given'}"

@@ -1,0 +1,115 @@
+"""Knocks and connections from any number of addresses, through raw sockets."""
+
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+from tests.real.hosts import CLIENT4, SERVER4, Network
+
+NET = IPv4Network("10.78.0.0/15")
+"""The addresses that knock; the client host answers for all of them."""
+
+GAP = 0.002
+"""Seconds between one knock and the next."""
+
+INTERVAL = 0.0001
+"""Seconds between one try to connect and the next: what the measurement resolves."""
+
+PATIENCE = 1.0
+"""Seconds without an answer after which the door counts as not opened."""
+
+_SYN, _SYN_ACK = 0x02, 0x12
+
+
+class Prober:
+    """
+    Knocks from a fresh address each time, and watches for the protected port's first answer.
+
+    Each try to connect has a source port of its own, so that connection tracking takes none for
+    an old connection. The client's kernel knows nothing of them, and resets those that succeed.
+    """
+
+    def __init__(self, network: Network, sequence: Sequence[int], protected: int) -> None:
+        network.client.run("ip", "route", "add", "local", str(NET), "dev", "lo")
+        network.server.run("ip", "route", "add", str(NET), "via", CLIENT4)
+        with network.client.inside():
+            self._out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+            self._in = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+        self._in.setblocking(False)
+        self._sequence = sequence
+        self._protected = protected
+        self._sources = NET.hosts()
+        self._port = 0
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._out.close()
+        self._in.close()
+
+    def knock(self) -> float | None:
+        """
+        Knock from a fresh address.
+
+        @return: milliseconds from just before the last knock is sent to the first answer that is
+            read; L{None} where none comes.
+        """
+        source = next(self._sources)
+        *knocks, last = [_udp(source, port, b"knock\n") for port in self._sequence]
+        for knock in knocks:
+            self._send(knock)
+            time.sleep(GAP)
+        while self._receive():  # late answers to the source before
+            pass
+        began = time.perf_counter()
+        self._send(last)
+        answered = self._watch(source, began)
+        return None if answered is None else (answered - began) * 1000
+
+    def _watch(self, source: IPv4Address, began: float) -> float | None:
+        """Try to connect, over and over without sleeping; when the first answer was there."""
+        due = now = began
+        while now < began + PATIENCE:
+            if now >= due:
+                self._port = (self._port + 1) % 60000
+                self._send(_syn(source, 2000 + self._port, self._protected))
+                due = now + INTERVAL
+            packet = self._receive()
+            now = time.perf_counter()
+            if packet and self._isAnswer(packet, source):
+                return now
+        return None
+
+    def _isAnswer(self, packet: bytes, source: IPv4Address) -> bool:
+        tcp = packet[4 * (packet[0] & 15) :]
+        port = int.from_bytes(tcp[:2])
+        return packet[16:20] == source.packed and port == self._protected and tcp[13] == _SYN_ACK
+
+    def _send(self, packet: bytes) -> None:
+        self._out.sendto(packet, (SERVER4, 0))
+
+    def _receive(self) -> bytes:
+        try:
+            return self._in.recv(2048)
+        except BlockingIOError:
+            return b""
+
+
+def _udp(source: IPv4Address, port: int, payload: bytes) -> bytes:
+    header = struct.pack("!HHHH", 40001, port, 8 + len(payload), 0)  # 0: without a checksum
+    return _packet(source, socket.IPPROTO_UDP, header + payload)
+
+
+def _syn(source: IPv4Address, sourcePort: int, port: int) -> bytes:
+    header = struct.pack("!HHIIBBH", sourcePort, port, 1000, 0, 5 << 4, _SYN, 64240)
+    pseudo = source.packed + socket.inet_aton(SERVER4) + struct.pack("!HH", socket.IPPROTO_TCP, 20)
+    total = sum(struct.unpack("!14H", pseudo + header))
+    total = (total & 0xFFFF) + (total >> 16)
+    checksum = ~(total + (total >> 16)) & 0xFFFF
+    return _packet(source, socket.IPPROTO_TCP, header + struct.pack("!HH", checksum, 0))
+
+
+def _packet(source: IPv4Address, protocol: int, body: bytes) -> bytes:
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, protocol, 0)
+    return header + source.packed + socket.inet_aton(SERVER4) + body

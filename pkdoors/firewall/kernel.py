@@ -1,0 +1,84 @@
+"""A netlink connection to the kernel's nftables."""
+
+import errno
+import os
+import re
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from pkdoors.errors import FirewallError
+from pkdoors.nfnetlink import MAX_ANSWER, NETLINK_NETFILTER, errorOf
+
+NO_NFTABLES = (
+    "this kernel has no nftables ({reason}): load its module (modprobe nf_tables), "
+    "or run a kernel that has it"
+)
+NO_PRIVILEGE = (
+    "no privilege to change the firewall (nftables): run as root, "
+    "or with the capability CAP_NET_ADMIN"
+)
+_REASONS = {
+    errno.ENFILE: "too many openings: a set of the guard is full",
+    errno.ENOENT: "the guard is gone (somebody flushed nftables): start pkdoors again",
+    errno.EPERM: NO_PRIVILEGE,
+}
+_CAP_NET_ADMIN = 12  # linux/capability.h
+
+
+class GuardGone(FirewallError):
+    """Our table, or a set of it, is not in the kernel any more."""
+
+
+class Kernel:
+    """
+    @raise FirewallError: there is no nftables, or this process may not change it. libnftables does
+        not tell its caller either: it writes to the terminal, or even ends the process.
+    """
+
+    def __init__(self) -> None:
+        try:
+            kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+            self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        except OSError as error:
+            raise FirewallError(NO_NFTABLES.format(reason=error.strerror)) from error
+        if not mayAdminister(Path("/proc/self/status").read_text()):
+            self.close()
+            raise FirewallError(NO_PRIVILEGE)
+        self._socket.bind((0, 0))
+
+    def transact(self, batch: bytes) -> None:
+        """
+        Have the kernel do a batch of L{pkdoors.nfnetlink}, at once.
+
+        @raise FirewallError: it did nothing of it; L{GuardGone} where our table is missing.
+        """
+        try:
+            number = errorOf(self._exchange(batch))
+        except OSError as error:
+            number = error.errno or errno.EIO
+        if number:
+            kind = GuardGone if number == errno.ENOENT else FirewallError
+            raise kind(_REASONS.get(number, f"nftables refused: {os.strerror(number)}"))
+
+    def _exchange(self, batch: bytes) -> bytes:
+        self._socket.send(batch)
+        answer = b""
+        with suppress(BlockingIOError):  # all of the answer is there when send() returns
+            while True:
+                answer += self._socket.recv(MAX_ANSWER)
+        return answer
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+
+def mayAdminister(status: str) -> bool:
+    """
+    Whether a process has the capability CAP_NET_ADMIN; C{capabilities(7)}.
+
+    @param status: its C{/proc/PID/status}; C{proc(5)}.
+    """
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return effective is not None and bool(int(effective[1], 16) >> _CAP_NET_ADMIN & 1)

@@ -1,0 +1,91 @@
+"""
+The messages that put an address into a set of the kernel's nftables, or take it out. Pure.
+
+libnftables can do it, too, but reads the host's whole ruleset before each command, everybody's sets
+with all their elements: beside a blocklist of 50,000 networks one opening took it 0.1 s.
+
+Formats and numbers: C{linux/netlink.h}, C{linux/netfilter/nfnetlink.h} and
+C{linux/netfilter/nf_tables.h}; host byte order, but for what is said to be in the network's.
+"""
+
+import errno
+import struct
+
+NETLINK_NETFILTER = 12
+MAX_ANSWER = 65_536
+"""Bytes of one read: an answer has some hundred at most."""
+
+_ERROR = 2  # NLMSG_ERROR
+_REQUEST, _ACK, _CREATE = 0x1, 0x4, 0x400  # NLM_F_...
+_BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
+_NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
+_NEW, _DELETE = _NFTABLES << 8 | 12, _NFTABLES << 8 | 14  # NFT_MSG_NEWSETELEM, ...DELSETELEM
+_INET = 1  # NFPROTO_INET
+_NESTED = 0x8000  # NLA_F_NESTED
+
+_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+_FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
+_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+_CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
+_MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
+
+
+def adding(table: str, name: str, key: bytes, milliseconds: int) -> bytes:
+    """
+    The batch that puts an element into a set of the C{inet} family, or gives it a new timeout. One
+    transaction: what looks the element up finds it all the while. Taken out first, because kernels
+    before 6.12 keep the old timeout otherwise.
+
+    @param key: the element as in a packet, 4 or 16 bytes for an address.
+    @param milliseconds: its timeout, not 0.
+    """
+    timed = _elements(table, name, key, _attribute(4, _MILLISECONDS.pack(milliseconds)))
+    return _batch(_removal(table, name, key) + _message(_NEW, _CREATE | _ACK, _INET, timed))
+
+
+def removing(table: str, name: str, key: bytes) -> bytes:
+    """The batch that takes an element out; that it is not there is no error."""
+    return _batch(_removal(table, name, key))
+
+
+def errorOf(answer: bytes) -> int:
+    """The first errno among the kernel's answers to a batch; 0 for success."""
+    codes = []
+    while len(answer) >= _HEADER.size + _CODE.size:
+        length, kind, *_ = _HEADER.unpack_from(answer)
+        if kind == _ERROR:  # also what says that all went well
+            codes.append(-_CODE.unpack_from(answer, _HEADER.size)[0])
+        answer = answer[max(length + 3 & ~3, _HEADER.size) :]
+    return next(filter(None, codes), 0) if codes else errno.EPROTO
+
+
+def _removal(table: str, name: str, key: bytes) -> bytes:
+    # Added first: taking out what is not there would be an error, and undo the whole batch.
+    plain = _elements(table, name, key)
+    return _message(_NEW, _CREATE, _INET, plain) + _message(_DELETE, _ACK, _INET, plain)
+
+
+def _batch(messages: bytes) -> bytes:
+    begin, end = (_message(kind, 0, 0, b"", _NFTABLES) for kind in (_BEGIN, _END))
+    return begin + messages + end
+
+
+def _message(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -> bytes:
+    body = _FAMILY.pack(family, 0, resource) + body
+    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, 0, 0) + body
+
+
+def _elements(table: str, name: str, key: bytes, timeout: bytes = b"") -> bytes:
+    element = _attribute(1 | _NESTED, _attribute(1, key)) + timeout  # ..._KEY { NFTA_DATA_VALUE }
+    return (
+        _attribute(1, table.encode() + b"\0")  # NFTA_SET_ELEM_LIST_TABLE
+        + _attribute(2, name.encode() + b"\0")  # ..._SET
+        + _attribute(
+            3 | _NESTED, _attribute(1 | _NESTED, element)
+        )  # ..._ELEMENTS { NFTA_LIST_ELEM }
+    )
+
+
+def _attribute(kind: int, body: bytes) -> bytes:
+    padding = bytes(-len(body) % 4)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(body), kind) + body + padding
