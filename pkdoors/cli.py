@@ -1,5 +1,6 @@
 """The C{pkdoors} command."""
 
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
@@ -176,6 +177,6 @@ def parseNumber(text: str, least: int, most: int) -> int:
 
     @raise BadValue: it is none, or out of bounds.
     """
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise BadValue(f"{text!r} is not a number from {least} to {most}")
-    return int(text[:9])
+    return int(text)

@@ -41,14 +41,16 @@ class Door:
             )
         if self.openFor > self.maxOpenFor:
             raise BadValue(
-                f"door {self.name} opens for {formatDuration(self.openFor)}, longer than the "
-                f"{formatDuration(self.maxOpenFor)} it may be open at most: raise the latter"
+                f"{formatDuration(self.openFor)} is longer than the door may be open at most, "
+                f"{formatDuration(self.maxOpenFor)}: lower the one or raise the other",
+                "openFor",
             )
         for knock in self.sequence.ports:
             if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
-                    f"{knock}/udp is both protected by door {self.name} and one of its knock "
-                    "ports: take another knock port"
+                    f"{knock}/udp is one of the knock ports, which must stay open: "
+                    "take another knock port, or do not protect it",
+                    "ports",
                 )
 
     def __str__(self) -> str:

@@ -6,7 +6,16 @@ class PkdoorsError(Exception):
 
 
 class BadValue(PkdoorsError):
-    """A value from the command line, the environment or a file is not allowed."""
+    """
+    A value from the command line, the environment or a file is not allowed.
+
+    @ivar field: the field of a L{pkdoors.doors.Door} that it was for, where only the whole door
+        shows that it is wrong.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
     def at(self, where: str) -> "BadValue":
         """The same error, with the option, variable or key in front that held the value."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.error import CannotListenError, ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
@@ -75,20 +75,21 @@ class Knocker:
         """
         addresses = list(addresses)
         families = ([a for a in addresses if ":" not in a], [a for a in addresses if ":" in a])
-        errors: dict[str, OSError] = {}
+        errors: dict[str, str] = {}
         works = (self._knockEach(family, errors) for family in families)
         await gatherResults([Deferred.fromCoroutine(work) for work in works], consumeErrors=True)
         if len(errors) == len(addresses):
-            address, error = errors.popitem()
-            raise KnockError(f"cannot knock on {address}: {error.strerror or error}")
+            raise KnockError("cannot knock on {}: {}".format(*errors.popitem()))
         return [address for address in addresses if address not in errors]
 
-    async def _knockEach(self, addresses: Iterable[str], errors: dict[str, OSError]) -> None:
+    async def _knockEach(self, addresses: Iterable[str], errors: dict[str, str]) -> None:
         for address in addresses:
             try:
                 await self._knockOne(address)
             except OSError as error:
-                errors[address] = error
+                errors[address] = error.strerror or str(error)
+            except CannotListenError as error:  # this host has no IPv6, say
+                errors[address] = error.socketError.strerror or str(error)
 
     async def _knockOne(self, address: str) -> None:
         local = "::" if ":" in address else ""

@@ -41,6 +41,7 @@ class Life:
         self._firewall = firewall
         self._wallClock = wallClock
         self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
+        self._toClose = False  # whether the firewall may have it, in whatever state
         self._retry = FIRST_RETRY
         self._left = False
         self._alarm: Deferred[None] | None = None
@@ -60,20 +61,17 @@ class Life:
         """The whole life, from the first open to the last close."""
         while not self._left:
             left = self.opening.deadline - self._clock.seconds()
-            if left <= 0:
-                if await self._close() and self._isOver():
-                    return
-            elif self._granted == self.opening.deadline:
+            if left > 0 and self._granted == self.opening.deadline:
                 await self._sleep(left)
-            elif not await self._open() and not self.opening.deadline:
+            elif left > 0:
+                await self._open()
+            elif self._toClose:
+                await self._close()
+            else:
                 return
 
-    def _isOver(self) -> bool:
-        """Whether nobody knocked anew while it closed."""
-        return self.opening.deadline <= self._clock.seconds()
-
-    async def _open(self) -> bool:
-        """Tell the firewall the deadline that is wanted; whether it took it."""
+    async def _open(self) -> None:
+        """Tell the firewall the deadline that is wanted; where it fails, want what it has."""
         wanted, verb = self.opening, "extended" if self._granted else "opened"
         try:
             await self._firewall.open(wanted)
@@ -81,12 +79,11 @@ class Life:
             self._complain("cannot open", error)
             if self.opening is wanted:  # nobody knocked anew meanwhile
                 self.opening = replace(wanted, deadline=self._granted)
-            return False
-        self._granted = wanted.deadline
+            return
+        self._granted, self._toClose = wanted.deadline, True
         self._announce(verb, wanted)
-        return True
 
-    async def _close(self) -> bool:
+    async def _close(self) -> None:
         """Close; where that fails, wait before the next try. Never forgotten."""
         self._granted = 0.0
         try:
@@ -95,12 +92,11 @@ class Life:
             self._complain(f"trying again in {self._retry:g} s, cannot close", error)
             await self._sleep(self._retry)
             self._retry = min(2 * self._retry, LAST_RETRY)
-            return False
-        self._retry = FIRST_RETRY
+            return
+        self._retry, self._toClose = FIRST_RETRY, False
         self._log.info(
             "closed door {door} for {source}", door=self.opening.door, source=self.opening.source
         )
-        return True
 
     async def _sleep(self, seconds: float) -> None:
         self._alarm = alarm = Deferred[None]()
@@ -125,7 +121,7 @@ class Life:
             door=opening.door,
             source=opening.source,
             until=until,
-            seconds=formatDuration(round(left)),
+            seconds=formatDuration(max(0, round(left))),
         )
 
     def _complain(self, what: str, error: Exception) -> None:

@@ -98,9 +98,9 @@ class Listener:
         @raise ListenError: one of them cannot be listened on.
         """
         try:
-            for interface in self._interfaces or ANY:
-                if self._interfaces or interface == "0.0.0.0" or hasIPv6():
-                    self._bound += [bindUDP(interface, port) for port in self._ports]
+            for interface in self._interfaces or (ANY if hasIPv6() else ANY[:1]):
+                for port in self._ports:
+                    self._bound.append(bindUDP(interface, port))
         except ListenError:
             self.close()
             raise

@@ -90,32 +90,43 @@ class Options(TwistedOptions):
             raise UsageError(str(error)) from error
 
     def _read(self) -> Config:
-        door = Door(
-            "default",
-            sequence=self._required("magic-seq", "KNOCKER_SEQ", Sequence.parse),
-            ports=self._required("ports", "KNOCKER_PORTS", parsePortRanges),
-            openFor=self._option("open-for", parseDuration),
-            maxOpenFor=self._option("max-open", parseDuration),
-            knockTimeout=self._option("knock-timeout", parseDuration),
-            penalty=self._option("penalty", lambda text: parseDuration(text, least=0)),
-        )
         return Config(
-            (door,),
+            (self._door(),),
             firewall=self._option("firewall", _firewall),
             zone=self["zone"],
             interfaces=tuple(_at("--interface", _interface, each) for each in self._interfaces),
             logKnocks=bool(self["log-knocks"]),
         )
 
+    def _door(self) -> Door:
+        sequence = self._required("magic-seq", "KNOCKER_SEQ", Sequence.parse)
+        ports = self._required("ports", "KNOCKER_PORTS", parsePortRanges)
+        times = {
+            "openFor": self._option("open-for", parseDuration),
+            "maxOpenFor": self._option("max-open", parseDuration),
+            "knockTimeout": self._option("knock-timeout", parseDuration),
+            "penalty": self._option("penalty", lambda text: parseDuration(text, least=0)),
+        }
+        try:
+            return Door("default", sequence, ports, **times)
+        except BadValue as error:
+            origins = {
+                "openFor": "--open-for, --max-open",
+                "ports": self._origin("ports", "KNOCKER_PORTS"),
+            }
+            raise error.at(origins[error.field]) from error
+
     def _option(self, name: str, parse: Callable[[str], T]) -> T:
         return _at(f"--{name}", parse, self[name])
 
+    def _origin(self, name: str, variable: str) -> str:
+        return variable if self[name] is None else f"--{name}"
+
     def _required(self, name: str, variable: str, parse: Callable[[str], T]) -> T:
-        if self[name] is not None:
-            return self._option(name, parse)
-        if variable in self._environment:
-            return _at(variable, parse, self._environment[variable])
-        raise BadValue(f"--{name} is missing, and {variable} is not in the environment")
+        if self[name] is None and variable not in self._environment:
+            raise BadValue(f"--{name} is missing, and {variable} is not in the environment")
+        text = self._environment[variable] if self[name] is None else self[name]
+        return _at(self._origin(name, variable), parse, text)
 
 
 def _at(where: str, parse: Callable[[str], T], text: str) -> T:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pkdoors.errors import BadValue
 
+_NUMBER = re.compile("[0-9]{1,9}")
 _RANGE = re.compile(r"([^-/]*)(?:-([^-/]*))?(?:/(tcp|udp))?")
 _ALLOWED = "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas"
 
@@ -17,9 +18,9 @@ def parsePort(text: str) -> int:
     @raise BadValue: it is not a number from 1 to 65535.
     """
     text = text.strip()
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65535):
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= 65535:
         raise BadValue(f"{text!r} is not a port: a port is a number from 1 to 65535")
-    return int(text[:9])
+    return int(text)
 
 
 def splitList(text: str, what: str) -> list[str]:
@@ -70,8 +71,11 @@ def parsePortRange(text: str) -> PortRange:
     match = _RANGE.fullmatch(text.strip())
     if match is None:
         raise BadValue(f"{text!r} is not a port: {_ALLOWED}")
-    first = parsePort(match[1])
-    last = first if match[2] is None else parsePort(match[2])
+    try:
+        first = parsePort(match[1])
+        last = first if match[2] is None else parsePort(match[2])
+    except BadValue:
+        raise BadValue(f"{text!r} is not a port, a number from 1 to 65535: {_ALLOWED}") from None
     if last < first:
         raise BadValue(f"{text!r} runs backwards: write {last}-{first}")
     return PortRange(match[3] or "tcp", first, last)

@@ -20,7 +20,7 @@ extended by adding the same rule at the other priority, and only then removing t
 
 _TO_ALL = re.compile(
     r'rule(?: priority="[^"]*")?(?: family="[^"]*")? '
-    r'(?:port port="([^"]*)" protocol="([^"]*)"|service name="([^"]*)")(?: log.*)? accept'
+    r'(?:port port="([^"]*)" protocol="([^"]*)"|service name="([^"]*)")(?: (?:log|audit).*)? accept'
 )
 
 

@@ -83,8 +83,8 @@ class DoorService(Service):
             open=formatDuration(door.openFor),
             most=formatDuration(door.maxOpenFor),
         )
-        for warning in door.sequence.warnings():
-            self._log.warn("door {door}: {warning}", door=door, warning=warning)
+        for advice in door.sequence.warnings():
+            self._log.warn("door {door}: {advice}", door=door, advice=advice)
 
     def _logAndHear(self, knock: Knock) -> None:
         self._log.debug(

@@ -69,8 +69,8 @@ class FirewalldFirewall:
                 f"firewalld did not answer within {START_TIMEOUT:g} s: "
                 "see what it does (systemctl status firewalld), then start again"
             ) from None
-        for warning in warnings:
-            self._log.warn("{warning}", warning=warning)
+        for advice in warnings:  # "warning" as a field would be taken for one of Python's
+            self._log.warn("{advice}", advice=advice)
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
