@@ -1,0 +1,901 @@
+"""
+Stand-ins for the outside world. Each obeys the interface of what it stands for, and insists on its
+rules, so that a test fails where the real thing would.
+"""
+
+import errno
+import ipaddress
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any, NamedTuple, TypeVar
+
+import twisted.internet
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.error import CannotListenError, InvalidAddressError
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock, StringTransport
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from pkdoors.doors import Door, Opening
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.bus import BusThread
+from pkdoors.firewall.kernel import GuardGone, Kernel
+from pkdoors.interfaces import IFirewall
+from pkdoors.knock import Knock
+from pkdoors.ports import parsePortRanges
+from pkdoors.sequence import Sequence
+
+T = TypeVar("T")
+
+PORTS = (17001, 17203, 17005, 17404, 17002)
+"""The sequence of L{makeDoor}."""
+
+
+def makeDoor(sequence: tuple[int, ...] = PORTS, ports: str = "22", **fields: Any) -> Door:
+    """A door, C{default (22/tcp)} where nothing else is said."""
+    return Door(**{"name": "default", **fields}, sequence=Sequence(sequence), ports=parse(ports))
+
+
+parse = parsePortRanges
+
+
+def makeOpening(source: str = "203.0.113.9", deadline: float = 30.0, **door: Any) -> Opening:
+    """An opening of a door of L{makeDoor}."""
+    return Opening(makeDoor(**door), ipaddress.ip_address(source), deadline)
+
+
+def knocks(source: str, *ports: int, datagram: bytes = b"knock\n") -> list[Knock]:
+    """Knocks of one source on some ports."""
+    return [Knock(source, port, datagram) for port in ports]
+
+
+class Log:
+    """
+    What is logged while a test runs.
+    """
+
+    def __init__(self, test: SynchronousTestCase) -> None:
+        self._events = EventLoggingObserver()
+        globalLogPublisher.addObserver(self._events)
+        test.addCleanup(globalLogPublisher.removeObserver, self._events)
+
+    def lines(self, *levels: LogLevel) -> list[str]:
+        """The lines of some levels, or of all, as the operator sees them."""
+        return [
+            formatEvent(event)
+            for event in self._events
+            if not levels or event["log_level"] in levels
+        ]
+
+    def levels(self) -> list[str]:
+        """The level of each line."""
+        return [event["log_level"].name for event in self._events]
+
+
+def useUTC(test: SynchronousTestCase) -> None:
+    """Show times of day in UTC while a test runs."""
+
+    def use(zone: str | None) -> None:
+        os.environ.pop("TZ", None)
+        if zone is not None:
+            os.environ["TZ"] = zone
+        time.tzset()
+
+    test.addCleanup(use, os.environ.get("TZ"))
+    use("UTC")
+
+
+def replaceModule(test: SynchronousTestCase, name: str, module: ModuleType | None) -> None:
+    """Make C{import} give this module while a test runs; L{None}: it is not installed."""
+
+    def restore(before: dict[str, ModuleType]) -> None:
+        sys.modules.pop(name, None)
+        sys.modules.update(before)
+
+    test.addCleanup(restore, {name: sys.modules[name]} if name in sys.modules else {})
+    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
+    modules[name] = module
+
+
+def replaceReactor(test: SynchronousTestCase, reactor: object) -> None:
+    """Be what C{from twisted.internet import reactor} gives while a test runs."""
+    contents = twisted.internet.__dict__
+
+    def restore(before: dict[str, object]) -> None:
+        contents.pop("reactor", None)
+        contents.update(before)
+
+    test.addCleanup(restore, {"reactor": contents["reactor"]} if "reactor" in contents else {})
+    contents["reactor"] = reactor
+
+
+def makeModule(name: str, **contents: Any) -> ModuleType:
+    """A module."""
+    module = ModuleType(name)
+    module.__dict__.update(contents)
+    return module
+
+
+@implementer(IFirewall)
+class FakeFirewall:
+    """
+    A firewall in memory, whose own timer closes doors.
+
+    @ivar calls: the calls that came, as text.
+    @ivar failures: what the next calls fail with, one each.
+    @ivar holding: whether calls wait for L{answer}.
+    """
+
+    name = "fake"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._deadlines: dict[tuple[str, str], float] = {}
+        self._waiting: deque[Callable[[Exception | None], None]] = deque()
+        self._busy: set[tuple[str, str]] = set()
+        self._isStarted = False
+        self.calls: list[str] = []
+        self.failures: list[Exception] = []
+        self.holding = False
+
+    def prepare(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.prepare}."""
+        assert not self._isStarted, "prepared after it was started"
+        self.calls.append("prepare")
+        self._failOnce()
+
+    def start(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.start}."""
+        assert not self._isStarted, "started twice"
+        self.calls.append("start")
+        self._failOnce()
+        self._isStarted = True
+
+    def open(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.open}."""
+        assert opening.deadline > self._clock.seconds(), "opened for no time"
+        key = (opening.door.name, str(opening.source))
+        return self._call(
+            f"open {opening.source} until {opening.deadline:g}",
+            key,
+            lambda: self._deadlines.update({key: opening.deadline}),
+        )
+
+    def close(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.close}."""
+        key = (opening.door.name, str(opening.source))
+        return self._call(
+            f"close {opening.source}", key, lambda: (self._deadlines.pop(key, None), None)[1]
+        )
+
+    def stop(self) -> Deferred[None]:
+        """See L{IFirewall.stop}."""
+        return self._call("stop", ("", ""), lambda: None)
+
+    def _call(self, call: str, key: tuple[str, str], effect: Callable[[], None]) -> Deferred[None]:
+        assert key not in self._busy, f"{call} while the last call for it is not answered"
+        self.calls.append(call)
+        self._busy.add(key)
+        answer: Deferred[None] = Deferred()
+
+        def finish(error: Exception | None) -> None:
+            self._busy.discard(key)
+            if answer.called:  # cancelled
+                return
+            if error is not None:
+                answer.errback(error)
+                return
+            effect()
+            answer.callback(None)
+
+        if self.holding:
+            self._waiting.append(finish)
+        else:
+            finish(self.failures.pop(0) if self.failures else None)
+        return answer
+
+    def _failOnce(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def answer(self, error: Exception | None = None) -> None:
+        """Answer the oldest call that waits."""
+        self._waiting.popleft()(error)
+
+    def open_(self) -> dict[str, float]:
+        """Who can come in now, and until when."""
+        now = self._clock.seconds()
+        return {key[1]: end for key, end in self._deadlines.items() if now < end}
+
+
+class FakeNftables:
+    """
+    A context of libnftables.
+
+    @ivar ran: the commands of each transaction that was not a dry run.
+    @ivar judged: those of each that was.
+    @ivar error: what the kernel says to everything, where not empty.
+    """
+
+    def __init__(self, error: str = "") -> None:
+        self._isDryRun = False
+        self.ran: list[str] = []
+        self.judged: list[str] = []
+        self.error = error
+
+    def set_dry_run(self, onOff: bool) -> bool:
+        """Only judge from now on."""
+        before, self._isDryRun = self._isDryRun, onOff
+        return before
+
+    def cmd(self, commands: str) -> tuple[int, str, str]:
+        """Run one transaction."""
+        assert isinstance(commands, str)
+        if self.error:
+            return -1, "", self.error
+        (self.judged if self._isDryRun else self.ran).append(commands)
+        return 0, "", ""
+
+
+class Change(NamedTuple):
+    """
+    A message of netlink about an element of a set.
+
+    @ivar flags: those of the message, C{NLM_F_...}.
+    @ivar milliseconds: the timeout; 0 where there is none.
+    """
+
+    verb: str
+    flags: int
+    table: str
+    name: str
+    key: bytes
+    milliseconds: int
+
+
+def readBatch(batch: bytes) -> list[Change]:
+    """The changes of a batch of nftables, which must be made as the kernel wants it."""
+    messages = []
+    while batch:
+        length, kind, flags, _, _ = struct.unpack_from("=IHHII", batch)
+        family, version, resource = struct.unpack_from("!BBH", batch, 16)
+        assert length % 4 == 0 and version == 0 and flags & 1, "no request"
+        messages.append((kind, flags, family, resource, batch[20:length]))
+        batch = batch[length:]
+    begin, *changes, end = messages
+    assert begin == (16, 1, 0, 10, b"") and end == (17, 1, 0, 10, b""), "no batch of nftables"
+    return [_readChange(*change) for change in changes]
+
+
+def _readChange(kind: int, flags: int, family: int, resource: int, body: bytes) -> Change:
+    assert (family, resource) == (1, 0), "not of the family inet"
+    verb = {10 << 8 | 12: "add", 10 << 8 | 14: "delete"}[kind]
+    outer = readAttributes(body)
+    assert set(outer) == {1, 2, 3 | 0x8000}
+    (entry,) = readAttributes(outer[3 | 0x8000]).items()
+    element = readAttributes(entry[1])
+    assert entry[0] == 1 | 0x8000 and set(element) <= {1 | 0x8000, 4}
+    key = readAttributes(element[1 | 0x8000])
+    assert set(key) == {1}
+    texts = [outer[number].decode("ascii") for number in (1, 2)]
+    assert all(text[-1] == "\0" for text in texts)
+    timeout = int.from_bytes(element.get(4, b""), "big")
+    assert 4 not in element or (len(element[4]) == 8 and timeout), "0 is for ever"
+    return Change(verb, flags, texts[0][:-1], texts[1][:-1], key[1], timeout)
+
+
+def readAttributes(body: bytes) -> dict[int, bytes]:
+    """Attributes of netlink, by type."""
+    found = {}
+    while body:
+        length, kind = struct.unpack_from("=HH", body)
+        assert 4 <= length <= len(body) and kind not in found
+        found[kind] = body[4:length]
+        body = body[length + 3 & ~3 :]
+    return found
+
+
+class FakeKernel(Kernel):
+    """
+    The kernel's nftables: our sets and their elements.
+
+    @ivar elements: set and address -> the timeout in milliseconds, as it was set.
+    @ivar batches: how many batches came.
+    @ivar isGone: whether somebody flushed the tables.
+    @ivar error: what every batch fails with.
+    """
+
+    def __init__(self) -> None:
+        self.elements: dict[tuple[str, str], int] = {}
+        self.batches = 0
+        self.isGone = False
+        self.isOpen = True
+        self.error: FirewallError | None = None
+
+    def transact(self, batch: bytes) -> None:
+        """Do all of a batch, or nothing."""
+        assert self.isOpen, "sent to a socket that is closed"
+        self.batches += 1
+        changes = readBatch(batch)
+        if self.error is not None:
+            raise self.error
+        if self.isGone:
+            raise GuardGone("the guard is gone")
+        elements = dict(self.elements)
+        for change in changes:
+            address = ipaddress.ip_address(change.key)
+            assert change.table == "pkdoors" and change.name.endswith(f"_open{address.version}")
+            element = (change.name, str(address))
+            if change.verb == "delete":
+                assert element in elements, "that is an error, and undoes the whole batch"
+                del elements[element]
+            else:  # kernels before 6.12 keep the old timeout
+                assert change.flags & 0x400, "NLM_F_CREATE"
+                elements.setdefault(element, change.milliseconds)
+        self.elements = elements
+
+    def close(self) -> None:
+        """End the connection."""
+        self.isOpen = False
+
+
+class FakeNetlink:
+    """
+    A netlink socket, in place of L{socket.socket}.
+
+    @ivar sent: what was sent.
+    @ivar answers: what the kernel answers to what is sent next; an error is raised.
+    """
+
+    def __init__(self, test: SynchronousTestCase) -> None:
+        self._inbox: deque[bytes] = deque()
+        self.sent: list[bytes] = []
+        self.answers: list[bytes | OSError] = []
+        self.refusal: OSError | None = None
+        self.isOpen = False
+        self.isBound = False
+        test.patch(socket, "socket", self._make)
+
+    def _make(self, family: int, kind: int, protocol: int) -> "FakeNetlink":
+        assert (family, protocol) == (socket.AF_NETLINK, 12)
+        assert kind == socket.SOCK_RAW | socket.SOCK_NONBLOCK, "a read would block the reactor"
+        if self.refusal is not None:
+            raise self.refusal
+        self.isOpen = True
+        return self
+
+    def bind(self, address: tuple[int, int]) -> None:
+        """Take an address that the kernel chooses, and no group."""
+        assert address == (0, 0)
+        self.isBound = True
+
+    def send(self, batch: bytes) -> int:
+        """Send; the answer is there at once."""
+        assert self.isOpen and self.isBound
+        self.sent.append(batch)
+        for answer in self.answers:
+            if isinstance(answer, OSError):
+                raise answer
+            self._inbox.append(answer)
+        return len(batch)
+
+    def recv(self, size: int) -> bytes:
+        """The next datagram."""
+        assert self.isOpen and size >= 8192
+        if not self._inbox:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return self._inbox.popleft()
+
+    def close(self) -> None:
+        """Close."""
+        self.isOpen = False
+
+
+class FakeDBusException(Exception):
+    """C{dbus.DBusException}."""
+
+    def __init__(self, message: str, name: str = "org.fedoraproject.FirewallD1.Exception") -> None:
+        super().__init__(message)
+        self._message = message
+        self._name = name
+
+    def get_dbus_message(self) -> str:
+        """What went wrong."""
+        return self._message
+
+    def get_dbus_name(self) -> str:
+        """The kind of error."""
+        return self._name
+
+
+class FakeDBus:
+    """
+    D-Bus.
+
+    @ivar names: the names that have an owner; L{None} where there is no bus.
+    @ivar connections: how many connections are open.
+    @ivar isDeadly: whether the end of the connection would end the process.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.names: tuple[str, ...] | None = names
+        self.connections = 0
+        self.isDeadly = True
+
+    def install(self, test: SynchronousTestCase) -> None:
+        """Be what C{import dbus} gives."""
+        module = makeModule("dbus", DBusException=FakeDBusException, SystemBus=self.connect)
+        replaceModule(test, "dbus", module)
+
+    def connect(self, private: bool = False) -> "FakeDBus":
+        """C{dbus.SystemBus}."""
+        assert private, "a shared connection cannot be closed"
+        if self.names is None:
+            raise FakeDBusException("Failed to connect to socket /run/dbus/system_bus_socket")
+        self.connections += 1
+        return self
+
+    def set_exit_on_disconnect(self, onOff: bool) -> None:
+        """Whether to end the process with the connection."""
+        self.isDeadly = onOff
+
+    def name_has_owner(self, name: str) -> bool:
+        """Whether somebody answers to a name."""
+        assert self.connections and self.names is not None
+        return name in self.names
+
+    def close(self) -> None:
+        """End the connection."""
+        self.connections -= 1
+
+
+class FakeZoneSettings:
+    """
+    C{firewall.client.FirewallClientZoneSettings}.
+    """
+
+    def __init__(
+        self,
+        target: str = "default",
+        ports: Iterable[tuple[str, str]] = (),
+        services: Iterable[str] = (),
+        protocols: Iterable[str] = (),
+        rules: Iterable[str] = (),
+    ) -> None:
+        self._target = target
+        self._ports = list(ports)
+        self._services = list(services)
+        self._protocols = list(protocols)
+        self._rules = list(rules)
+
+    def getTarget(self) -> str:
+        """What becomes of packets that nothing else decides on."""
+        return self._target
+
+    def getPorts(self) -> list[tuple[str, str]]:
+        """Open ports."""
+        return self._ports
+
+    def getServices(self) -> list[str]:
+        """Open services."""
+        return self._services
+
+    def getProtocols(self) -> list[str]:
+        """Open protocols."""
+        return self._protocols
+
+    def getRichRules(self) -> list[str]:
+        """Rich rules."""
+        return self._rules
+
+
+class FakeServiceSettings:
+    """
+    C{firewall.client.FirewallClientServiceSettings}.
+    """
+
+    def __init__(self, ports: list[tuple[str, str]]) -> None:
+        self._ports = ports
+
+    def getPorts(self) -> list[tuple[str, str]]:
+        """The ports of the service."""
+        return self._ports
+
+
+class FakeFirewalld:
+    """
+    firewalld, and C{firewall.client.FirewallClient} to it.
+
+    @ivar rules: zone -> rule -> when firewalld removes it, 0 for never.
+    @ivar calls: the calls that change something, C{"add public rule ..."}.
+    @ivar refusals: method, part of a rule, and what firewalld answers to calls with it.
+    @ivar isOnBus: whether the client's connection to the bus is there.
+    @ivar connected: whether the client has seen firewalld on the bus.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.isOnBus = True
+        self.connected = True
+        self.rules: dict[str, dict[str, float]] = {"public": {}, "internal": {}, "trusted": {}}
+        self.active: dict[str, dict[str, list[str]]] = {"public": {"interfaces": ["eth0"]}}
+        self.default = "public"
+        self.ipsets: dict[str, list[str]] = {}
+        self.settings: dict[str, FakeZoneSettings] = {}
+        self.services = {"ssh": [("22", "tcp")]}
+        self.calls: list[str] = []
+        self.refusals: list[tuple[str, str, FakeDBusException]] = []
+
+    def refuse(self, method: str, part: str, message: str, name: str = "") -> None:
+        """Refuse a method from now on where this is part of the rule."""
+        error = FakeDBusException(message, name) if name else FakeDBusException(message)
+        self.refusals.append((method, part, error))
+
+    def present(self, zone: str = "public") -> dict[str, float]:
+        """The rules of a zone that are in effect, and the seconds they have left, 0 for ever."""
+        now = self._clock.seconds()
+        return {
+            rule: end and end - now
+            for rule, end in self._zone(zone).items()
+            if not end or now < end
+        }
+
+    @property
+    def bus(self) -> "FakeFirewalld":
+        """The client's connection."""
+        return self
+
+    def get_is_connected(self) -> bool:
+        """Whether it is there."""
+        return self.isOnBus
+
+    def getActiveZones(self) -> dict[str, dict[str, list[str]]]:
+        """The zones that interfaces or sources are bound to."""
+        self._check("getActiveZones", "")
+        return self.active
+
+    def getDefaultZone(self) -> str:
+        """The zone of all else."""
+        return self.default
+
+    def getEntries(self, ipset: str) -> list[str]:
+        """What is in an ipset."""
+        if ipset not in self.ipsets:
+            raise FakeDBusException(f"IPSET_WITH_TIMEOUT: {ipset}")
+        return self.ipsets[ipset]
+
+    def getZoneSettings(self, zone: str) -> FakeZoneSettings:
+        """The configuration of a zone."""
+        self._zone(zone)
+        return self.settings.get(zone, FakeZoneSettings())
+
+    def getServiceSettings(self, service: str) -> FakeServiceSettings:
+        """The configuration of a service."""
+        return FakeServiceSettings(self.services[service])
+
+    def getRichRules(self, zone: str) -> list[str]:
+        """The rich rules of a zone."""
+        return list(self.present(zone))
+
+    def addRichRule(self, zone: str, rule: str, timeout: int = 0) -> str:
+        """Add a rich rule."""
+        assert isinstance(timeout, int) and timeout >= 0, "D-Bus takes whole seconds"
+        priority = re.match(r'rule priority="(-?\d+)" ', rule)
+        assert priority and -32768 <= int(priority[1]) <= 32767, rule
+        self._check("addRichRule", rule)
+        if rule in self.present(zone):
+            raise FakeDBusException(f"ALREADY_ENABLED: '{rule}' already in '{zone}'")
+        self.calls.append(f"add {zone} {rule}")
+        self._zone(zone)[rule] = self._clock.seconds() + timeout if timeout else 0
+        return zone
+
+    def removeRichRule(self, zone: str, rule: str) -> str:
+        """Remove a rich rule."""
+        self._check("removeRichRule", rule)
+        if rule not in self.present(zone):
+            raise FakeDBusException(f"NOT_ENABLED: '{rule}' not in '{zone}'")
+        self.calls.append(f"remove {zone} {rule}")
+        del self._zone(zone)[rule]
+        return zone
+
+    def _zone(self, zone: str) -> dict[str, float]:
+        if zone not in self.rules:
+            raise FakeDBusException(f"INVALID_ZONE: {zone}")
+        return self.rules[zone]
+
+    def _check(self, method: str, rule: str) -> None:
+        if not self.isOnBus:
+            name = "org.freedesktop.DBus.Error.Disconnected"
+            raise FakeDBusException("Connection is closed", name)
+        assert self.connected, "firewalld's client swallows this: 'NoneType' has no ..."
+        for refused, part, error in self.refusals:
+            if refused == method and part in rule:
+                raise error
+
+
+class FakeIp:
+    """
+    The C{ip} command, in place of L{subprocess.run}.
+
+    @ivar answers: the words after C{ip -json} -> what it prints; others fail.
+    """
+
+    def __init__(self, answers: Mapping[str, object] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.asked: list[str] = []
+
+    def install(self, test: SynchronousTestCase) -> None:
+        """Be what runs."""
+        test.patch(subprocess, "run", self)
+
+    def __call__(
+        self, command: list[str], capture_output: bool, timeout: float, check: bool
+    ) -> subprocess.CompletedProcess[bytes]:
+        assert command[:2] == ["ip", "-json"] and capture_output and check and timeout <= 5
+        question = " ".join(command[2:])
+        self.asked.append(question)
+        answer = self.answers.get(question)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            raise subprocess.CalledProcessError(2, command)
+        printed = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        return subprocess.CompletedProcess(command, 0, printed)
+
+
+class SyncBusThread(BusThread):
+    """
+    Does the work of a L{BusThread} at once.
+
+    @ivar isStuck: whether firewalld does not answer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lambda work, *arguments: work(*arguments))
+        self.isRunning = False
+        self.isStuck = False
+
+    def start(self) -> None:
+        """See L{BusThread.start}."""
+        assert not self.isRunning, "started twice"
+        self.isRunning = True
+
+    def stop(self) -> None:
+        """See L{BusThread.stop}."""
+        self.isRunning = False
+
+    def callBlocking(self, work: Callable[[], T], timeout: float) -> T:
+        """See L{BusThread.callBlocking}."""
+        assert self.isRunning, "nobody would do this"
+        if self.isStuck:
+            raise TimeoutError
+        return work()
+
+    def call(self, work: Callable[[], T]) -> Deferred[T]:
+        """See L{BusThread.call}."""
+        assert self.isRunning, "nobody would do this"
+        return Deferred() if self.isStuck else execute(work)
+
+
+class FakeThreadPool:
+    """
+    Does the work of a thread pool at once; the answer comes through the reactor, as always.
+    """
+
+    def callInThreadWithCallback(
+        self, onResult: Callable[[bool, Any], None], work: Callable[..., Any], *arguments: Any
+    ) -> None:
+        """Do it."""
+        try:
+            result = work(*arguments)
+        except Exception:
+            onResult(False, Failure())
+        else:
+            onResult(True, result)
+
+
+class FakeUDPPort:
+    """
+    What C{listenUDP} gives.
+    """
+
+    def __init__(self, reactor: "FakeReactor", interface: str) -> None:
+        self._reactor = reactor
+        self._version = 6 if interface == "::" else 4
+        self.isOpen = True
+
+    def write(self, datagram: bytes, address: tuple[str, int]) -> None:
+        """Send."""
+        assert self.isOpen, "written to a port that is closed"
+        assert isinstance(datagram, bytes) and 0 < address[1] < 65536
+        host = ipaddress.ip_address(address[0])
+        if host.version != self._version:
+            raise InvalidAddressError(address[0], "wrong family")
+        if address[0] in self._reactor.unreachable:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+        self._reactor.sent.append((self._reactor.seconds(), *address, datagram))
+
+    def stopListening(self) -> None:
+        """Close."""
+        self.isOpen = False
+
+
+class FakeReactor(MemoryReactorClock):
+    """
+    Twisted's own fake reactor, with what it lacks: UDP, threads, and a C{run} that passes time.
+
+    @ivar sent: the datagrams that were sent: when, address, port, payload.
+    @ivar unreachable: addresses that there is no route to.
+    @ivar udpPorts: all UDP ports that were ever opened.
+    @ivar isIPv6Missing: whether the kernel has no IPv6 at all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[float, str, int, bytes]] = []
+        self.unreachable: set[str] = set()
+        self.udpPorts: list[FakeUDPPort] = []
+        self.isIPv6Missing = False
+
+    def listenUDP(
+        self, port: int, protocol: DatagramProtocol, interface: str = "", maxPacketSize: int = 8192
+    ) -> FakeUDPPort:
+        """Take a UDP port."""
+        assert port == 0 and interface in ("", "::"), "that may be taken"
+        if interface == "::" and self.isIPv6Missing:
+            error = OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            raise CannotListenError(interface, port, error)
+        self.udpPorts.append(FakeUDPPort(self, interface))
+        return self.udpPorts[-1]
+
+    def callFromThread(self, work: Callable[..., Any], *arguments: Any) -> None:
+        """Do something in the reactor's next turn."""
+        self.callLater(0, work, *arguments)
+
+    def getThreadPool(self) -> FakeThreadPool:
+        """Where what blocks is done."""
+        return FakeThreadPool()
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        """Pass the time until somebody stops the reactor."""
+        assert not self.running
+        self.running = self.hasRun = True
+        for work, arguments, keywords in self.whenRunningHooks:
+            work(*arguments, **keywords)
+        while self.running:
+            assert self.getDelayedCalls(), "would run for ever"
+            self.advance(max(0, self.getDelayedCalls()[0].getTime() - self.seconds()))
+
+    def connections(self) -> list[tuple[str, int]]:
+        """The TCP connections that were tried, in order."""
+        return [(host, port) for host, port, *_ in self.tcpClients]
+
+    def accept(self, index: int = -1) -> StringTransport:
+        """Let a TCP connection that is tried succeed."""
+        transport = StringTransport()
+        protocol = self.tcpClients[index][2].buildProtocol(None)
+        assert protocol is not None
+        protocol.makeConnection(transport)
+        return transport
+
+    def reject(self, error: Exception, index: int = -1) -> None:
+        """Let a TCP connection that is tried fail."""
+        self.tcpClients[index][2].clientConnectionFailed(self.connectors[index], Failure(error))
+
+
+class FakeSocket:
+    """
+    A UDP socket of a L{FakeHost}.
+
+    @ivar inbox: what comes next: payload and sender, or an error.
+    """
+
+    def __init__(self, host: "FakeHost", family: int, number: int) -> None:
+        self._host = host
+        self._number = number
+        self.family = family
+        self.isV6Only = False
+        self.isOpen = True
+        self.address = ("", 0)
+        self.inbox: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
+
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Set an option."""
+        assert (level, option) == (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        self.isV6Only = bool(value)
+
+    def bind(self, address: tuple[Any, ...]) -> None:
+        """Take an address and a port."""
+        interface, port = address[:2]
+        if interface not in self._host.addresses:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        if 0 < port < 1024 and not self._host.isRoot:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        if port and any(self._conflicts(other, interface, port) for other in self._host.sockets):
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        self.address = (interface, port or 40_000 + self._number)
+
+    def _conflicts(self, other: "FakeSocket", interface: str, port: int) -> bool:
+        if not other.isOpen or other.address[1] != port:
+            return False
+        if other.family != self.family:
+            return not (self.isV6Only or other.isV6Only)
+        return (
+            interface == other.address[0]
+            or {interface, other.address[0]} & {"0.0.0.0", "::"} != set()
+        )
+
+    def getsockname(self) -> tuple[str, int]:
+        """The address and port."""
+        return self.address
+
+    def fileno(self) -> int:
+        """A number."""
+        return self._number if self.isOpen else -1
+
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[Any, ...]]:
+        """The next datagram, cut off where it is too long."""
+        assert self.isOpen, "read from a socket that is closed"
+        if not self.inbox:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        item = self.inbox.popleft()
+        if isinstance(item, OSError):
+            raise item
+        return item[0][:size], item[1]
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.isOpen = False
+
+
+class FakeHost:
+    """
+    A host's UDP ports, in place of L{socket.socket}. Its kernel has no nftables.
+    """
+
+    def __init__(
+        self, test: SynchronousTestCase, hasIPv6: bool = True, isRoot: bool = True
+    ) -> None:
+        self.sockets: list[FakeSocket] = []
+        self.hasIPv6 = hasIPv6
+        self.isRoot = isRoot
+        self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
+        test.patch(socket, "socket", self._make)
+
+    def _make(self, family: int, kind: int, protocol: int = 0) -> FakeSocket:
+        if family == socket.AF_NETLINK:
+            raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+        assert kind == socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, "a read would block the reactor"
+        if family == socket.AF_INET6 and not self.hasIPv6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        self.sockets.append(FakeSocket(self, family, len(self.sockets)))
+        return self.sockets[-1]
+
+    def take(self, port: int, interface: str = "0.0.0.0") -> None:
+        """Another program has this port."""
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+        taken = self._make(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        taken.isV6Only = True
+        taken.bind((interface, port))
+
+    def bound(self) -> list[tuple[str, int]]:
+        """The addresses and ports that are taken."""
+        return [each.address for each in self.sockets if each.isOpen]
+
+    def find(self, interface: str, port: int) -> FakeSocket:
+        """The open socket of an address and port."""
+        address = (interface, port)
+        return next(each for each in self.sockets if each.isOpen and each.address == address)

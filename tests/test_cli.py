@@ -1,0 +1,316 @@
+"""Tests of L{pkdoors.cli}."""
+
+import socket
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from typing import NamedTuple
+
+from twisted.internet.error import ConnectionRefusedError
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.cli import main, parseNumber
+from pkdoors.errors import BadValue
+from tests.fakes import PORTS, FakeHost, FakeReactor, replaceReactor
+
+SEQ = "17001,17203,17005,17404,17002"
+HOST = "192.0.2.1"
+
+
+class End(NamedTuple):
+    """
+    How a command ended.
+    """
+
+    status: object
+    stdout: str
+    stderr: str
+
+
+class CommandTestCase(SynchronousTestCase):
+    """
+    With a reactor that passes time by itself.
+    """
+
+    def setUp(self) -> None:
+        """Have a reactor, and names that need no network."""
+        self.reactor = FakeReactor()
+        replaceReactor(self, self.reactor)
+        real = socket.getaddrinfo
+
+        def numeric(host: str, port: int | None, family: int, kind: int, flags: int = 0) -> object:
+            return real(host, port, family, kind, flags=flags | socket.AI_NUMERICHOST)
+
+        self.patch(socket, "getaddrinfo", numeric)
+
+    def run_(self, *arguments: str, **environment: str) -> End:
+        """Run a command to its end."""
+        self.reactor.hasRun = False
+        status: object = 0
+        with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
+            try:
+                main(list(arguments), environment)
+            except SystemExit as end:
+                status = end.code
+        return End(status, stdout.getvalue(), stderr.getvalue())
+
+    def wrongUsage(self, *arguments: str, **environment: str) -> str:
+        """The one line of a C{knock} that is refused with status 2, and sends nothing."""
+        end = self.run_("knock", *arguments, **environment)
+        self.assertEqual((2, "", []), (end.status, end.stdout, self.reactor.sent), end)
+        self.assertTrue(end.stderr.startswith("pkdoors knock: "), end.stderr)
+        self.assertEqual((1, "\n"), (end.stderr.count("\n"), end.stderr[-1]))
+        return end.stderr[len("pkdoors knock: ") : -1]
+
+
+class KnockTests(CommandTestCase):
+    """
+    C{pkdoors knock}, used right.
+    """
+
+    def payloads(self) -> set[bytes]:
+        """What was sent."""
+        return {sent[3] for sent in self.reactor.sent}
+
+    def test_knock(self) -> None:
+        """It knocks, says so, and ends with status 0."""
+        end = self.run_("knock", HOST, "-m", SEQ)
+        self.assertEqual(End(0, "knocked on 192.0.2.1 (192.0.2.1)\n", ""), end)
+        self.assertEqual(PORTS, tuple(sent[2] for sent in self.reactor.sent))
+        self.assertEqual({b"knock\n"}, self.payloads())
+
+    def test_interval(self) -> None:
+        """The datagrams are 20 ms apart unless something else is said."""
+        self.run_("knock", HOST, "-m", SEQ)
+        self.assertAlmostEqual(0.08, self.reactor.sent[-1][0])
+
+    def test_otherInterval(self) -> None:
+        """Something else may be said."""
+        self.run_("knock", HOST, "-m", SEQ, "--interval", "1s500ms")
+        self.assertAlmostEqual(6.0, self.reactor.sent[-1][0])
+
+    def test_openFor(self) -> None:
+        """A time can be asked for."""
+        self.run_("knock", HOST, "--magic-seq", SEQ, "--open-for", "10m")
+        self.assertEqual({b"knock 600\n"}, self.payloads())
+
+    def test_environment(self) -> None:
+        """The sequence may be in the environment, and the option counts first."""
+        self.run_("knock", HOST, KNOCKER_SEQ=SEQ)
+        self.assertEqual(PORTS, tuple(sent[2] for sent in self.reactor.sent))
+        self.reactor.sent.clear()
+        end = self.run_("knock", HOST, "-m", "9,8,7,6,5", KNOCKER_SEQ="nonsense")
+        self.assertEqual(0, end.status)
+
+    def test_family(self) -> None:
+        """C{-4} and C{-6} choose the family: an address of the other one is none."""
+        self.assertEqual(0, self.run_("knock", HOST, "-m", SEQ, "-4").status)
+        end = self.run_("knock", HOST, "-m", SEQ, "-6")
+        self.assertEqual((1, ""), (end.status, end.stdout))
+        self.assertIn("no IPv6 address found for '192.0.2.1': ", end.stderr)
+
+    def test_open(self) -> None:
+        """With a port to wait for, it ends with status 0 where that answers."""
+        self.reactor.callLater(1.0, self.reactor.accept)
+        end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
+        self.assertEqual(End(0, "22/tcp of 192.0.2.1 is open (192.0.2.1, after 0.92 s)\n", ""), end)
+
+    def test_notOpen(self) -> None:
+        """Else it ends with status 1 and a sentence, after 3 tries of 5 seconds."""
+        end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
+        self.assertEqual((1, ""), (end.status, end.stdout))
+        first, second, last = end.stderr.splitlines()
+        self.assertEqual("pkdoors knock: no answer yet, knocking again (2 left)", first)
+        self.assertEqual("pkdoors knock: no answer yet, knocking again (1 left)", second)
+        self.assertTrue(
+            last.startswith("pkdoors knock: 22/tcp of 192.0.2.1 did not answer within 5s"), last
+        )
+        self.assertEqual(15, len(self.reactor.sent))
+
+    def test_timeoutAndTries(self) -> None:
+        """Both can be changed."""
+        arguments = ("--wait", "22", "--timeout", "1s", "--tries", "2")
+        end = self.run_("knock", HOST, "-m", SEQ, *arguments)
+        self.assertIn("did not answer within 1s (knocked 2 times)", end.stderr)
+
+    def test_refused(self) -> None:
+        """A port that refuses connections is status 1 and a sentence of its own."""
+        self.reactor.callLater(1.0, self.reactor.reject, ConnectionRefusedError())
+        end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22", "--tries", "1")
+        self.assertEqual(1, end.status)
+        self.assertEqual(
+            "pkdoors knock: 192.0.2.1 refuses connections to 22/tcp: "
+            "the door may be open, but nothing listens behind it\n",
+            end.stderr,
+        )
+
+    def test_unreachable(self) -> None:
+        """An address that cannot be reached is status 1 and a sentence."""
+        self.reactor.unreachable = {HOST}
+        end = self.run_("knock", HOST, "-m", SEQ)
+        self.assertEqual(
+            End(1, "", "pkdoors knock: cannot knock on 192.0.2.1: Network is unreachable\n"), end
+        )
+
+    def test_noSequenceShown(self) -> None:
+        """Nothing that is printed tells a knock port."""
+        end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
+        self.assertFalse([port for port in PORTS if str(port) in end.stdout + end.stderr])
+
+
+class WrongUsageTests(CommandTestCase):
+    """
+    C{pkdoors knock}, used wrong.
+    """
+
+    def test_noSequence(self) -> None:
+        """Without a sequence the line names option and variable."""
+        self.assertEqual(
+            "--magic-seq is missing, and KNOCKER_SEQ is not in the environment",
+            self.wrongUsage(HOST),
+        )
+
+    def test_noHost(self) -> None:
+        """Without a host the line says so."""
+        self.assertIn("HOST", self.wrongUsage("-m", SEQ))
+
+    def test_sequence(self) -> None:
+        """A bad sequence is refused: 4 or 21 ports, port 0, port 65536, a word, an empty item."""
+        self.assertEqual(
+            "argument -m/--magic-seq: '1,2,3,4' has 4 ports: "
+            "a sequence has 5 to 20, with commas between",
+            self.wrongUsage(HOST, "-m", "1,2,3,4"),
+        )
+        bad = {
+            ",".join(["7"] * 21): "has 21 ports: a sequence has 5 to 20",
+            "1,2,0,4,5": "'0' is not a port: a port is a number from 1 to 65535",
+            "1,2,65536,4,5": "'65536' is not a port: a port is a number from 1 to 65535",
+            "1,2,word,4,5": "'word' is not a port: a port is a number from 1 to 65535",
+            "1,2,,4,5": "'1,2,,4,5' has an empty item: give 5 to 20 UDP ports with one comma",
+        }
+        for value, part in bad.items():
+            line = self.wrongUsage(HOST, "-m", value)
+            self.assertTrue(line.startswith("argument -m/--magic-seq: "), line)
+            self.assertIn(part, line)
+
+    def test_environment(self) -> None:
+        """A bad sequence in the environment is refused with the variable's name."""
+        self.assertEqual(
+            "KNOCKER_SEQ: '1,2,3,4' has 4 ports: a sequence has 5 to 20, with commas between",
+            self.wrongUsage(HOST, KNOCKER_SEQ="1,2,3,4"),
+        )
+
+    def test_times(self) -> None:
+        """A bad time is refused with the option's name and what is allowed."""
+        for option, least, most in (
+            ("--open-for", "1s", "720h"),
+            ("--timeout", "100ms", "720h"),
+            ("--interval", "0s", "10s"),
+        ):
+            for value in ("ten", "", "-5s", "721h", "9" * 400, "1.5h"):
+                self.assertEqual(
+                    f"argument {option}: {value!r} is not a time from {least} to {most}: "
+                    "write it like 45, 45s, 10m, 8h or 1h30m",
+                    self.wrongUsage(HOST, "-m", SEQ, f"{option}={value}"),
+                )
+
+    def test_negativeTime(self) -> None:
+        """A negative time is refused also as a word of its own."""
+        self.assertIn("--open-for", self.wrongUsage(HOST, "-m", SEQ, "--open-for", "-5"))
+
+    def test_port(self) -> None:
+        """A bad port to wait for is refused."""
+        for value in ("0", "65536", "ssh", "22/tcp", ""):
+            self.assertEqual(
+                f"argument --wait: {value!r} is not a port: a port is a number from 1 to 65535",
+                self.wrongUsage(HOST, "-m", SEQ, "--wait", value),
+            )
+
+    def test_tries(self) -> None:
+        """A bad number of tries is refused."""
+        for value in ("0", "1001", "three", "1.5", ""):
+            self.assertEqual(
+                f"argument --tries: {value!r} is not a number from 1 to 1000",
+                self.wrongUsage(HOST, "-m", SEQ, "--tries", value),
+            )
+
+    def test_families(self) -> None:
+        """C{-4} and C{-6} exclude each other."""
+        self.assertIn("not allowed with", self.wrongUsage(HOST, "-m", SEQ, "-4", "-6"))
+
+    def test_newline(self) -> None:
+        """Whatever the value, it remains one line."""
+        self.wrongUsage(HOST, "-m", "1\n2")
+        self.wrongUsage(HOST, "-m", SEQ, "--wait", "2\n2")
+
+    def test_unknownOption(self) -> None:
+        """An option that does not exist is status 2."""
+        end = self.run_("knock", HOST, "-m", SEQ, "--colour=red")
+        self.assertEqual((2, 1), (end.status, end.stderr.count("\n")))
+        self.assertIn("--colour", end.stderr)
+
+    def test_noCommand(self) -> None:
+        """Without a command, or with one that does not exist, it is one line and status 2."""
+        for arguments in ((), ("fly",)):
+            end = self.run_(*arguments)
+            self.assertEqual((2, 1), (end.status, end.stderr.count("\n")))
+
+
+class OtherCommandTests(CommandTestCase):
+    """
+    C{--version}, C{--help} and C{pkdoors sequence}.
+    """
+
+    def test_version(self) -> None:
+        """C{-V} and C{--version} print the version."""
+        for option in ("-V", "--version"):
+            end = self.run_(option)
+            self.assertEqual((0, ""), (end.status, end.stderr))
+            self.assertRegex(end.stdout, r"\Apkdoors [0-9]{2}\.[0-9]+\.[0-9]+\S*\n\Z")
+
+    def test_help(self) -> None:
+        """The help of C{knock} names all options with their defaults."""
+        end = self.run_("knock", "--help")
+        self.assertEqual(0, end.status)
+        for word in (
+            *("HOST", "-m PORTS", "--open-for", "--interval", "-4", "-6", "--wait", "--timeout"),
+            *("--tries", "KNOCKER_SEQ", "20ms", "5s", "default: 3"),
+        ):
+            self.assertIn(word, end.stdout)
+
+    def test_sequence(self) -> None:
+        """C{sequence} prints 8 different ports."""
+        FakeHost(self)
+        end = self.run_("sequence")
+        self.assertEqual((0, ""), (end.status, end.stderr))
+        self.assertEqual(8, len({int(port) for port in end.stdout.strip().split(",")}))
+
+    def test_sequenceLength(self) -> None:
+        """It prints as many as were asked for, and takes no port."""
+        host = FakeHost(self)
+        end = self.run_("sequence", "-n", "12")
+        self.assertEqual((11, []), (end.stdout.count(","), host.bound()))
+
+    def test_sequenceBadLength(self) -> None:
+        """4 and 21 ports are refused."""
+        for value in ("4", "21", "many"):
+            end = self.run_("sequence", "-n", value)
+            self.assertEqual(2, end.status)
+            self.assertEqual(
+                f"pkdoors sequence: argument -n/--length: {value!r} is not a number from 5 to 20\n",
+                end.stderr,
+            )
+
+
+class ParseNumberTests(SynchronousTestCase):
+    """
+    Tests of L{parseNumber}.
+    """
+
+    def test_good(self) -> None:
+        """Numbers within the bounds are read."""
+        self.assertEqual([1, 5, 10], [parseNumber(text, 1, 10) for text in ("1", "05", "10")])
+
+    def test_bad(self) -> None:
+        """All else is refused."""
+        for text in ("", "0", "11", "-1", "+5", " 5", "5.0", "x", "²", "9" * 5000, "0000000051"):
+            self.assertRaises(BadValue, parseNumber, text, 1, 10)

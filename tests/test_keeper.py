@@ -1,0 +1,800 @@
+"""Tests of L{pkdoors.keeper} and L{pkdoors.life}."""
+
+import random
+from ipaddress import ip_address
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from pkdoors import keeper as keeperModule
+from pkdoors.doors import Door, Opening
+from pkdoors.errors import FirewallError
+from pkdoors.interfaces import IFirewall
+from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
+from pkdoors.knock import Knock
+from pkdoors.locks import Request
+from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
+
+ANN, BOB = "203.0.113.9", "2001:db8::7"
+BUSY = FirewallError("firewall is busy")
+
+
+class FakeFirewallTests(SynchronousTestCase):
+    """
+    The stand-in that these tests rely on.
+    """
+
+    def test_interface(self) -> None:
+        """It is an L{IFirewall}."""
+        verifyObject(IFirewall, FakeFirewall(Clock()))
+
+    def test_timer(self) -> None:
+        """It closes a door by itself at the deadline."""
+        clock = Clock()
+        firewall = FakeFirewall(clock)
+        self.successResultOf(firewall.open(makeOpening(ANN, deadline=30.0)))
+        clock.advance(29)
+        self.assertEqual({ANN: 30.0}, firewall.open_())
+        clock.advance(1)
+        self.assertEqual({}, firewall.open_())
+
+    def test_oneCallAtATime(self) -> None:
+        """It does not take a call for an opening while it is busy with that opening."""
+        firewall = FakeFirewall(Clock())
+        firewall.holding = True
+        firewall.open(makeOpening(ANN))
+        self.assertRaises(AssertionError, firewall.close, makeOpening(ANN))
+
+
+class KeeperTestCase(SynchronousTestCase):
+    """
+    With a door for 30 s, an hour at most, at 8 o'clock in the morning.
+    """
+
+    def setUp(self) -> None:
+        """Make the doorkeeper."""
+        useUTC(self)
+        self.log = Log(self)
+        self.clock = Clock()
+        self.firewall = FakeFirewall(self.clock)
+        self.door = makeDoor()
+        self.keeper = self.makeKeeper(self.door)
+
+    def makeKeeper(self, *doors: Door) -> Doorkeeper:
+        """A doorkeeper of some doors."""
+        return Doorkeeper(
+            self.clock, self.firewall, doors, lambda: 1_800_000_000 + self.clock.seconds()
+        )
+
+    def request(self, seconds: int = 0, source: str = ANN) -> None:
+        """A lock was satisfied."""
+        self.keeper.request(Request(self.door, source, seconds))
+
+    def calls(self) -> list[str]:
+        """What the firewall was asked since this was last called."""
+        calls, self.firewall.calls = self.firewall.calls, []
+        return calls
+
+    def openings(self) -> list[tuple[str, float]]:
+        """Source and deadline of each opening that the doorkeeper knows."""
+        return [(str(each.source), each.deadline) for each in self.keeper.openings()]
+
+
+class KnockTests(KeeperTestCase):
+    """
+    From knock to opening.
+    """
+
+    def knock(self, *knocks: Knock) -> None:
+        """Knock."""
+        for each in knocks:
+            self.keeper.knock(each)
+
+    def test_opens(self) -> None:
+        """The right knocks open the door for their source, and only the last of them."""
+        self.knock(*knocks(ANN, *PORTS[:-1]))
+        self.assertEqual([], self.calls())
+        self.knock(*knocks(ANN, PORTS[-1]))
+        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
+
+    def test_opensIPv6(self) -> None:
+        """The right knocks open over IPv6, too."""
+        self.knock(*knocks(BOB, *PORTS))
+        self.assertEqual({BOB: 30.0}, self.firewall.open_())
+
+    def test_ports(self) -> None:
+        """The knock ports are told sorted, each once: their order is the secret."""
+        keeper = self.makeKeeper(makeDoor((9, 5, 7, 5, 8)), makeDoor((5, 1, 2, 3, 4), name="b"))
+        self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], keeper.ports())
+
+    def test_secondsAsked(self) -> None:
+        """The time asked for is the time that is given."""
+        self.knock(*knocks(ANN, *PORTS, datagram=b"knock 600\n"))
+        self.assertEqual(["open 203.0.113.9 until 600"], self.calls())
+
+    def test_timeOfLastKnock(self) -> None:
+        """The time begins with the last knock."""
+        self.knock(*knocks(ANN, *PORTS[:-1]))
+        self.clock.advance(10)
+        self.knock(*knocks(ANN, PORTS[-1]))
+        self.assertEqual({ANN: 40.0}, self.firewall.open_())
+
+    def test_interleaved(self) -> None:
+        """Two knockers at the same time each get an opening."""
+        for port in PORTS:
+            self.knock(*knocks(ANN, port), *knocks(BOB, port))
+        self.assertEqual({ANN: 30.0, BOB: 30.0}, self.firewall.open_())
+
+    def test_sharedPort(self) -> None:
+        """A port that two doors have is heard by both."""
+        other = makeDoor((17001, 5, 6, 7, 8), ports="80", name="web")
+        self.keeper = self.makeKeeper(self.door, other)
+        self.knock(*knocks(ANN, *PORTS), *knocks(BOB, 17001, 5, 6, 7, 8))
+        self.assertEqual(
+            [("default", ANN), ("web", BOB)],
+            [(each.door.name, str(each.source)) for each in self.keeper.openings()],
+        )
+
+    def test_strangePort(self) -> None:
+        """A knock on a port that no door has is nothing."""
+        self.knock(*knocks(ANN, 999))
+        self.assertEqual(([], []), (self.calls(), self.log.lines()))
+
+    def test_unexpected(self) -> None:
+        """What goes wrong with a knock is logged and does not reach the listener."""
+        self.keeper.knock(Knock("no address", PORTS[0], b"knock\n"))
+        self.knock(*knocks("no address", *PORTS))
+        self.assertEqual(["a knock of no address went wrong"], self.log.lines())
+        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
+
+    def test_unexpectedIsLimited(self) -> None:
+        """Such a line is written once a second."""
+        for _ in range(3):
+            self.knock(*knocks("no address", *PORTS))
+        self.clock.advance(1)
+        self.knock(*knocks("no address", *PORTS))
+        self.assertEqual(2, len(self.flushLoggedErrors(ValueError)))
+
+    def test_garbage(self) -> None:
+        """Random datagrams never raise, open nothing and log nothing."""
+        random_ = random.Random(20261103)
+        for _ in range(2000):
+            datagram = random_.randbytes(random_.choice((0, 1, 6, 9, 40)))
+            self.keeper.knock(Knock(ANN, random_.choice(PORTS), datagram))
+        self.assertEqual(([], []), (self.calls(), self.log.lines()))
+
+
+class RefusalTests(KeeperTestCase):
+    """
+    What the log says of knocks that do not open.
+    """
+
+    def refuse(self, source: str) -> None:
+        """Knock wrongly."""
+        for knock in knocks(source, PORTS[0], PORTS[2]):
+            self.keeper.knock(knock)
+
+    def test_line(self) -> None:
+        """A refusal is one line at info that tells door, source and reason."""
+        self.refuse(ANN)
+        self.assertEqual(
+            [
+                "refused door default (22/tcp) for 203.0.113.9: "
+                "wrong port after 1 of 5 knocks, ignored for 5 s"
+            ],
+            self.log.lines(LogLevel.info),
+        )
+
+    def test_oncePerSource(self) -> None:
+        """A source gets one line in a second, however it knocks."""
+        for _ in range(50):
+            self.refuse(ANN)
+        self.assertEqual(1, len(self.log.lines()))
+
+    def test_countsThoseLeftOut(self) -> None:
+        """The next line tells how many were left out, the one after that begins anew."""
+        for _ in range(3):  # five refusals, of which the first is logged
+            self.refuse(ANN)
+        self.clock.advance(1)
+        self.refuse(BOB)
+        self.refuse("10.0.0.1")
+        reason = "wrong port after 1 of 5 knocks, ignored for 5 s"
+        self.assertEqual(
+            [
+                f"refused door default (22/tcp) for 2001:db8::7: {reason} "
+                "(4 more lines like this left out)",
+                f"refused door default (22/tcp) for 10.0.0.1: {reason}",
+            ],
+            self.log.lines()[1:],
+        )
+
+    def test_inAll(self) -> None:
+        """All sources together get 20 lines in a second."""
+        for number in range(1000):
+            self.refuse(f"10.0.{number // 256}.{number % 256}")
+        self.assertEqual(20, len(self.log.lines()))
+
+    def test_noPorts(self) -> None:
+        """No refusal tells a knock port."""
+        self.refuse(ANN)
+        self.clock.advance(31)
+        for knock in knocks(ANN, *PORTS[:3]):
+            self.keeper.knock(knock)
+        self.clock.advance(31)
+        self.keeper.knock(Knock(ANN, PORTS[3], b"knock\n"))
+        text = "\n".join(self.log.lines())
+        self.assertIn("too slow: 3 of 5 knocks in 30 s", text)
+        self.assertFalse([port for port in PORTS if str(port) in text])
+
+
+class OpeningTests(KeeperTestCase):
+    """
+    The life of an opening where nothing goes wrong.
+    """
+
+    def test_defaultTime(self) -> None:
+        """Who asks for no time gets the door's."""
+        self.request()
+        self.assertEqual({ANN: 30.0}, self.firewall.open_())
+
+    def test_shorterTime(self) -> None:
+        """Who asks for less than the door's time gets less."""
+        self.request(5)
+        self.assertEqual({ANN: 5.0}, self.firewall.open_())
+
+    def test_cap(self) -> None:
+        """Who asks for more than the most gets the most."""
+        self.request(999_999_999)
+        self.assertEqual({ANN: 3600.0}, self.firewall.open_())
+
+    def test_openedLine(self) -> None:
+        """An opening is one line at info, with the time of day and the time it has."""
+        self.request(90)
+        self.assertEqual(
+            ["opened door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:01:30 (1m30s)"],
+            self.log.lines(LogLevel.info),
+        )
+
+    def test_notBeforeItIsOpen(self) -> None:
+        """The line is written when the firewall has opened, not when it was asked."""
+        self.firewall.holding = True
+        self.request()
+        self.assertEqual([], self.log.lines())
+        self.firewall.answer()
+        self.assertEqual(1, len(self.log.lines()))
+
+    def test_closesAtTheDeadline(self) -> None:
+        """It is closed at the deadline, and not a moment before."""
+        self.request()
+        self.clock.pump([29.999])
+        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
+        self.clock.pump([0.001])
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+
+    def test_closedLine(self) -> None:
+        """A closing is one line at info."""
+        self.request()
+        self.clock.advance(30)
+        self.assertEqual(
+            ["closed door default (22/tcp) for 203.0.113.9"], self.log.lines(LogLevel.info)[1:]
+        )
+
+    def test_nothingIsLeft(self) -> None:
+        """After that nothing is remembered and no timer runs."""
+        self.request()
+        self.clock.advance(30)
+        self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
+
+    def test_openings(self) -> None:
+        """The doorkeeper tells what is open."""
+        self.request()
+        self.assertEqual(
+            [Opening(self.door, ip_address("203.0.113.9"), 30.0)], self.keeper.openings()
+        )
+
+    def test_openAgain(self) -> None:
+        """After its closing a door can be opened again."""
+        self.request()
+        self.clock.advance(100)
+        self.calls()
+        self.request()
+        self.assertEqual(["open 203.0.113.9 until 130"], self.calls())
+
+    def test_twoSources(self) -> None:
+        """Each source's opening has its own end."""
+        self.request()
+        self.clock.advance(10)
+        self.request(source=BOB)
+        self.clock.advance(20)
+        self.assertEqual({BOB: 40.0}, self.firewall.open_())
+        self.assertEqual([(BOB, 40.0)], self.openings())
+
+    def test_twoWritings(self) -> None:
+        """Two ways to write an address are one source."""
+        self.request(source="2001:db8::7")
+        self.request(seconds=60, source="2001:0DB8:0:0::7")
+        self.assertEqual([(BOB, 60.0)], self.openings())
+
+
+class ExtensionTests(KeeperTestCase):
+    """
+    Knocking again while it is open.
+    """
+
+    def test_extends(self) -> None:
+        """The deadline moves, by one call, and it is closed once, at the new one."""
+        self.request()
+        self.clock.advance(20)
+        self.request()
+        self.clock.pump([10, 19.5])
+        self.assertEqual(["open 203.0.113.9 until 30", "open 203.0.113.9 until 50"], self.calls())
+        self.clock.pump([0.5, 100])
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+
+    def test_line(self) -> None:
+        """An extension is one line, which tells the new end."""
+        self.request()
+        self.clock.advance(20)
+        self.request(600)
+        self.assertEqual(
+            ["extended door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:10:20 (10m)"],
+            self.log.lines()[1:],
+        )
+
+    def test_noDuplicate(self) -> None:
+        """It remains one opening."""
+        self.request()
+        self.request(60)
+        self.assertEqual([(ANN, 60.0)], self.openings())
+
+    def test_neverShortens(self) -> None:
+        """Asking for less than is left changes nothing, and says nothing."""
+        self.request(600)
+        self.request(30)
+        self.assertEqual([(ANN, 600.0)], self.openings())
+        self.assertEqual(["open 203.0.113.9 until 600"], self.calls())
+        self.assertEqual(1, len(self.log.lines()))
+
+    def test_sameDeadline(self) -> None:
+        """Asking for the same end again is no extension."""
+        self.request()
+        self.request()
+        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
+
+    def test_cap(self) -> None:
+        """An extension is capped as well, from the moment it is asked for."""
+        self.request(3600)
+        self.clock.advance(1000)
+        self.request(3600)
+        self.request(7200)
+        self.assertEqual([(ANN, 4600.0)], self.openings())
+
+    def test_failed(self) -> None:
+        """An extension that fails leaves the old deadline, and is one line at error."""
+        self.request()
+        self.clock.advance(20)
+        self.firewall.failures = [BUSY]
+        self.request()
+        self.assertEqual([(ANN, 30.0)], self.openings())
+        self.assertEqual(
+            ["cannot open door default (22/tcp) for 203.0.113.9: firewall is busy"],
+            self.log.lines(LogLevel.error),
+        )
+
+    def test_failedClosesAtTheOldDeadline(self) -> None:
+        """After an extension that failed it is closed when it would have been."""
+        self.request()
+        self.clock.advance(20)
+        self.firewall.failures = [BUSY]
+        self.request()
+        self.calls()
+        self.clock.pump([9.5, 0.5])
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+        self.assertEqual("closed door default (22/tcp) for 203.0.113.9", self.log.lines()[-1])
+
+    def test_afterFailed(self) -> None:
+        """After an extension that failed, the next may succeed."""
+        self.request()
+        self.firewall.failures = [BUSY]
+        self.request(60)
+        self.request(60)
+        self.assertEqual({ANN: 60.0}, self.firewall.open_())
+
+
+class FailedOpenTests(KeeperTestCase):
+    """
+    A firewall that does not open.
+    """
+
+    def test_notCounted(self) -> None:
+        """What could not be opened is not open, is not closed later, and no timer runs."""
+        self.firewall.failures = [BUSY]
+        self.request()
+        self.assertEqual([], self.openings())
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_line(self) -> None:
+        """It is one line at error, with the firewall's reason."""
+        self.firewall.failures = [BUSY]
+        self.request()
+        self.assertEqual(
+            ["cannot open door default (22/tcp) for 203.0.113.9: firewall is busy"],
+            self.log.lines(),
+        )
+        self.assertEqual(["error"], self.log.levels())
+
+    def test_again(self) -> None:
+        """The next knock may open."""
+        self.firewall.failures = [BUSY]
+        self.request()
+        self.request()
+        self.assertEqual({ANN: 30.0}, self.firewall.open_())
+
+    def test_unexpected(self) -> None:
+        """A mistake of the firewall's code is logged with its traceback, besides that line."""
+        self.firewall.failures = [RuntimeError("oops")]
+        self.request()
+        self.assertEqual(
+            [
+                "cannot open door default (22/tcp) for 203.0.113.9: oops",
+                "that was unexpected",
+            ],
+            self.log.lines(),
+        )
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    def test_unexpectedExtension(self) -> None:
+        """Such a mistake in an extension does not lose the opening: it is closed in time."""
+        self.request()
+        self.firewall.failures = [RuntimeError("oops")]
+        self.request(60)
+        self.flushLoggedErrors(RuntimeError)
+        self.calls()
+        self.clock.advance(30)
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+
+
+class FailedCloseTests(KeeperTestCase):
+    """
+    A firewall that does not close.
+    """
+
+    def setUp(self) -> None:
+        """Open, and fail to close three times."""
+        super().setUp()
+        self.request()
+        self.firewall.failures = [BUSY, BUSY, BUSY]
+        self.clock.advance(30)
+        self.calls()
+
+    def test_line(self) -> None:
+        """It is one line at error, which tells when it is tried again."""
+        self.assertEqual(
+            [
+                "trying again in 1 s, cannot close door default (22/tcp) for 203.0.113.9: "
+                "firewall is busy"
+            ],
+            self.log.lines(LogLevel.error),
+        )
+
+    def test_backOff(self) -> None:
+        """It is tried again after 1, 2 and 4 seconds, until it is done."""
+        tried = []
+        for half in range(1, 30):
+            self.clock.advance(0.5)
+            if self.calls():
+                tried.append(half / 2)
+        self.assertEqual([1.0, 3.0, 7.0], tried)
+        self.assertEqual([], self.openings())
+
+    def test_longestWait(self) -> None:
+        """The wait does not grow beyond a minute."""
+        self.firewall.failures = [BUSY] * 20
+        for _ in range(20):
+            self.clock.advance(
+                max(0, self.clock.getDelayedCalls()[0].getTime() - self.clock.seconds())
+            )
+        waits = [line.partition(",")[0] for line in self.log.lines(LogLevel.error)]
+        expected = [1, 2, 4, 8, 16, 32, 60, 60, 60]
+        self.assertEqual([f"trying again in {each} s" for each in expected], waits[:9])
+
+    def test_closedLineOnce(self) -> None:
+        """That it is closed is said when it is, once."""
+        self.assertEqual(1, len(self.log.lines(LogLevel.info)))
+        self.clock.pump([1, 2, 4, 8])
+        self.assertEqual(
+            ["closed door default (22/tcp) for 203.0.113.9"], self.log.lines(LogLevel.info)[1:]
+        )
+
+    def test_knownMeanwhile(self) -> None:
+        """Until then the doorkeeper still knows it."""
+        self.assertEqual([(ANN, 30.0)], self.openings())
+
+    def test_requestDuringRetry(self) -> None:
+        """A knock meanwhile opens at once, with no close before its deadline."""
+        self.clock.advance(0.5)
+        self.firewall.failures = []
+        self.request()
+        self.clock.advance(25)
+        self.assertEqual(["open 203.0.113.9 until 60.5"], self.calls())
+        self.clock.advance(10)
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+
+    def test_requestDuringRetryFails(self) -> None:
+        """
+        Where the firewall refuses that opening too, the closing that it still owes is not
+        forgotten: it is tried until it is done.
+        """
+        self.clock.advance(0.5)
+        self.calls()
+        self.firewall.failures = [BUSY, BUSY]
+        self.request()
+        self.clock.pump([1, 1, 1, 1, 60])
+        opening, *closings = self.calls()
+        self.assertEqual("open 203.0.113.9 until 60.5", opening)
+        self.assertEqual(["close 203.0.113.9"] * 2, closings)
+        self.assertEqual([], self.openings())
+
+    def test_firstWaitAgain(self) -> None:
+        """After a closing that succeeded, a later one that fails begins with 1 second again."""
+        self.firewall.holding = True
+        self.clock.advance(1)
+        self.request()
+        self.firewall.answer()
+        self.firewall.answer()
+        self.assertIn("opened door", self.log.lines()[-1])
+        self.clock.advance(30)
+        self.firewall.answer(BUSY)
+        self.assertIn("trying again in 1 s", self.log.lines()[-1])
+
+    def test_unexpected(self) -> None:
+        """A mistake of the firewall's code does not end the tries."""
+        self.firewall.failures = [RuntimeError("oops")]
+        self.clock.advance(1)
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+        self.calls()
+        self.clock.advance(2)
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+        self.assertEqual([], self.openings())
+
+
+class PendingTests(KeeperTestCase):
+    """
+    Knocks while the firewall has not answered yet.
+    """
+
+    def setUp(self) -> None:
+        """Let the firewall wait for L{FakeFirewall.answer}."""
+        super().setUp()
+        self.firewall.holding = True
+
+    def test_duringOpen(self) -> None:
+        """A knock during an opening extends it when that is done."""
+        self.request()
+        self.request(60)
+        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
+        self.firewall.answer()
+        self.assertEqual(["open 203.0.113.9 until 60"], self.calls())
+        self.firewall.answer()
+        self.assertEqual(
+            [
+                "opened door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:00:30 (30s)",
+                "extended door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:01:00 (1m)",
+            ],
+            self.log.lines(),
+        )
+
+    def test_severalDuringOpen(self) -> None:
+        """Several knocks during an opening extend it once, to the latest of them."""
+        self.request()
+        for seconds in (60, 90, 75):
+            self.request(seconds)
+        self.firewall.answer()
+        self.firewall.answer()
+        self.assertEqual(["open 203.0.113.9 until 30", "open 203.0.113.9 until 90"], self.calls())
+
+    def test_shorterDuringOpen(self) -> None:
+        """A knock for less, during an opening, is nothing."""
+        self.request()
+        self.request(5)
+        self.firewall.answer()
+        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
+
+    def test_openFailsWithAnotherRequest(self) -> None:
+        """Where the opening fails, the knock that came during it is tried for itself."""
+        self.request()
+        self.request(60)
+        self.firewall.answer(BUSY)
+        self.firewall.answer()
+        self.assertEqual({ANN: 60.0}, self.firewall.open_())
+
+    def test_openTakesTooLong(self) -> None:
+        """An opening that is done after its deadline is closed at once, and its line is sane."""
+        self.request()
+        self.clock.advance(31)
+        self.firewall.answer()
+        self.assertEqual(["open 203.0.113.9 until 30", "close 203.0.113.9"], self.calls())
+        self.assertEqual(
+            ["opened door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:00:30 (0s)"],
+            self.log.lines(),
+        )
+
+    def test_duringClose(self) -> None:
+        """A knock during a closing opens anew when that is done."""
+        self.request()
+        self.firewall.answer()
+        self.clock.advance(30)
+        self.request()
+        self.assertEqual(["open 203.0.113.9 until 30", "close 203.0.113.9"], self.calls())
+        self.firewall.answer()
+        self.assertEqual(["open 203.0.113.9 until 60"], self.calls())
+        self.firewall.answer()
+        self.assertEqual({ANN: 60.0}, self.firewall.open_())
+        self.assertIn("opened door", self.log.lines()[-1])
+
+    def test_duringCloseThatFails(self) -> None:
+        """A knock during a closing that fails opens, too, and is closed at its deadline."""
+        self.request()
+        self.firewall.answer()
+        self.clock.advance(30)
+        self.request()
+        self.firewall.answer(BUSY)
+        self.clock.advance(1)
+        self.firewall.answer()
+        self.assertEqual({ANN: 60.0}, self.firewall.open_())
+        self.calls()
+        self.clock.advance(29)
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+
+    def test_otherSource(self) -> None:
+        """Another source does not wait for a pending opening."""
+        self.request()
+        self.request(source=BOB)
+        self.assertEqual(["open 203.0.113.9 until 30", "open 2001:db8::7 until 30"], self.calls())
+
+
+class BoundTests(KeeperTestCase):
+    """
+    The most openings at a time.
+    """
+
+    def test_bound(self) -> None:
+        """It is ten thousand."""
+        self.assertEqual(10_000, MAX_OPENINGS)
+
+    def test_full(self) -> None:
+        """One more than the most is refused, and the operator hears of it."""
+        self.patch(keeperModule, "MAX_OPENINGS", 2)
+        for source in (ANN, BOB, "10.0.0.1"):
+            self.request(source=source)
+        self.assertEqual({ANN: 30.0, BOB: 30.0}, self.firewall.open_())
+        self.assertEqual(
+            "refused door default (22/tcp) for 10.0.0.1: 2 openings already, which is the most",
+            self.log.lines()[-1],
+        )
+
+    def test_extensionWhenFull(self) -> None:
+        """Who is open already can extend though there are as many as can be."""
+        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.request()
+        self.request(60)
+        self.assertEqual({ANN: 60.0}, self.firewall.open_())
+
+    def test_placeIsGivenBack(self) -> None:
+        """What is closed makes room."""
+        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.request()
+        self.clock.advance(30)
+        self.request(source=BOB)
+        self.assertEqual({BOB: 60.0}, self.firewall.open_())
+
+
+class StartStopTests(KeeperTestCase):
+    """
+    Beginning and end.
+    """
+
+    def stop(self) -> None:
+        """Stop; it must be done at once."""
+        self.successResultOf(Deferred.fromCoroutine(self.keeper.stop()))
+
+    def test_prepare(self) -> None:
+        """Preparing asks the firewall to prepare, no more."""
+        self.keeper.prepare()
+        self.assertEqual(["prepare"], self.calls())
+
+    def test_start(self) -> None:
+        """Starting starts the firewall."""
+        self.keeper.start()
+        self.assertEqual(["start"], self.calls())
+
+    def test_startFails(self) -> None:
+        """What the firewall refuses at start is raised."""
+        self.firewall.failures = [BUSY]
+        self.assertIs(BUSY, self.assertRaises(FirewallError, self.keeper.start))
+
+    def test_leavesOpenings(self) -> None:
+        """Stopping closes nothing: openings run out by themselves in the firewall."""
+        self.request()
+        self.request(source=BOB)
+        self.calls()
+        self.stop()
+        self.clock.advance(100)
+        self.assertEqual(["stop"], self.calls())
+
+    def test_nothingRunsAfterwards(self) -> None:
+        """After stopping, no timer runs and nothing is known to be open."""
+        self.request()
+        self.stop()
+        self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
+
+    def test_duringOpen(self) -> None:
+        """An opening that is pending is left alone when it is done."""
+        self.firewall.holding = True
+        self.request()
+        self.firewall.holding = False
+        self.stop()
+        self.firewall.answer()
+        self.clock.advance(100)
+        self.assertEqual(["open 203.0.113.9 until 30", "stop"], self.calls())
+        self.assertEqual([], self.openings())
+
+    def test_duringRetry(self) -> None:
+        """A closing that is being retried is left to the firewall's timer."""
+        self.request()
+        self.firewall.failures = [BUSY]
+        self.clock.advance(30)
+        self.calls()
+        self.stop()
+        self.clock.advance(100)
+        self.assertEqual(["stop"], self.calls())
+
+    def test_stopFails(self) -> None:
+        """What the firewall cannot take back is one line at error, and the daemon stops."""
+        self.firewall.failures = [BUSY]
+        self.stop()
+        self.assertEqual(
+            ["not all could be taken back: firewall is busy"], self.log.lines(LogLevel.error)
+        )
+
+    def test_stopIsNotAnswered(self) -> None:
+        """A firewall that does not answer keeps the daemon for five seconds only."""
+        self.firewall.holding = True
+        stopped = Deferred.fromCoroutine(self.keeper.stop())
+        self.clock.advance(4.9)
+        self.assertNoResult(stopped)
+        self.clock.advance(0.1)
+        self.successResultOf(stopped)
+        self.assertEqual(
+            ["not all could be taken back: fake did not answer within 5 s"],
+            self.log.lines(LogLevel.error),
+        )
+
+
+class LifeModelTests(KeeperTestCase):
+    """
+    Openings under random requests and failures.
+    """
+
+    def test_neverOutlives(self) -> None:
+        """
+        Whatever is asked and whatever fails, nobody can come in after the last deadline that was
+        granted, and when the firewall works again, nothing is left.
+        """
+        random_ = random.Random(20261104)
+        latest = 0.0
+        for _ in range(3000):
+            self.firewall.failures = [BUSY] if random_.random() < 0.3 else []
+            if random_.random() < 0.5:
+                seconds = random_.choice((1, 5, 30))
+                latest = max(latest, self.clock.seconds() + seconds)
+                self.request(seconds)
+            self.assertLessEqual(len(self.openings()), 1)
+            self.assertLessEqual(self.firewall.open_().get(ANN, 0.0), latest)
+            self.clock.advance(random_.choice((0.0, 0.5, 3.0, 20.0)))
+        self.firewall.failures = []
+        self.clock.pump([60.0] * 10)
+        self.assertEqual(([], {}), (self.openings(), self.firewall.open_()))

@@ -1,0 +1,197 @@
+"""
+The layers of the house plan: nothing imports upward.
+"""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import pkdoors
+
+ROOT = Path(pkdoors.__file__).parent
+
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset(
+        {
+            *("__init__", "_version", "errors", "durations", "ports", "sequence", "knock"),
+            *("doors", "locks", "limits", "config", "zones", "richrules", "nftrules", "nfnetlink"),
+            "firewall.__init__",
+        }
+    ),
+    frozenset({"interfaces"}),
+    frozenset(
+        {
+            *("listener", "knocker", "firewall.nftables", "firewall.firewalld"),
+            *("firewall.dryrun", "firewall.bus", "firewall.routes", "firewall.zoneclient"),
+            "firewall.kernel",
+        }
+    ),
+    frozenset({"keeper", "life", "visit"}),
+    frozenset({"options", "service", "tap", "cli"}),
+)
+"""The modules of each layer, from the lowest. A new one is placed here."""
+
+HELPERS = {
+    "firewall.nftables": {"firewall.kernel"},
+    "firewall.firewalld": {"firewall.bus", "firewall.zoneclient"},
+    "firewall.zoneclient": {"firewall.routes"},
+}
+"""Within layer 2, each deals with one outside world of its own; only these have helpers."""
+
+PURE_OUTSIDE = {"_version": {"incremental"}}
+"""What modules of layer 0 import beside the standard library."""
+
+LOADED_LATE = {"dbus", "firewall", "gi", "nftables"}
+"""What comes from the distribution, and may be missing."""
+
+
+def modules() -> dict[str, ast.Module]:
+    """The modules of the package, by their name in it."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): ast.parse(path.read_text())
+        for path in sorted(ROOT.rglob("*.py"))
+    }
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """All that is imported anywhere in a module: C{a.b} for C{from a import b}."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def atTop(tree: ast.Module) -> Iterator[str]:
+    """What is imported when the module is."""
+    for node in tree.body:
+        yield from imports(node) if isinstance(node, ast.Import | ast.ImportFrom) else ()
+
+
+def own(name: str, known: set[str]) -> str | None:
+    """Which of our modules an import is of; L{None} where of none."""
+    package, _, rest = name.partition(".")
+    if package != "pkdoors":
+        return None
+    for candidate in (rest, rest.rpartition(".")[0], f"{rest}.__init__"):
+        if candidate in known:
+            return candidate
+    return "__init__"
+
+
+def uses(tree: ast.Module) -> set[str]:
+    """The attributes C{a.b} that a module names."""
+    return {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+
+
+class LayerTests(SynchronousTestCase):
+    """
+    Who imports what.
+    """
+
+    def setUp(self) -> None:
+        """Read all modules."""
+        self.trees = modules()
+        self.layer = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+    def inside(self, name: str) -> set[str]:
+        """Our modules that one of them imports."""
+        known = set(self.trees)
+        found = {own(each, known) for each in imports(self.trees[name])}
+        return {each for each in found if each is not None} - {name}
+
+    def outside(self, name: str) -> set[str]:
+        """What one of our modules imports of others."""
+        return {each for each in imports(self.trees[name]) if not each.startswith("pkdoors.")}
+
+    def test_everyModuleIsPlaced(self) -> None:
+        """Each module of the package is in the table, and no other."""
+        self.assertEqual(sorted(self.trees), sorted(self.layer))
+
+    def test_nothingImportsUpward(self) -> None:
+        """No module imports one of a higher layer."""
+        upward = [
+            f"{name} imports {each}"
+            for name in self.trees
+            for each in self.inside(name)
+            if self.layer.get(each, 9) > self.layer.get(name, 9)
+        ]
+        self.assertEqual([], upward)
+
+    def test_noCircles(self) -> None:
+        """No module imports itself by way of others."""
+        order = TopologicalSorter({name: self.inside(name) for name in self.trees})
+        self.assertEqual(len(self.trees), len(list(order.static_order())))
+
+    def test_worldsApart(self) -> None:
+        """Within layer 2 nobody imports another, but for their own helpers."""
+        for name in sorted(LAYERS[2]):
+            others = self.inside(name) & LAYERS[2]
+            self.assertEqual(set(), others - HELPERS.get(name, set()), name)
+
+    def test_pureCore(self) -> None:
+        """Layer 0 imports the standard library, and nothing else."""
+        import sys
+
+        for name in sorted(LAYERS[0]):
+            packages = {each.partition(".")[0] for each in self.outside(name)}
+            foreign = packages - sys.stdlib_module_names - PURE_OUTSIDE.get(name, set())
+            self.assertEqual(set(), foreign, name)
+
+    def test_coreTouchesNothing(self) -> None:
+        """Layer 0 has no files, sockets, threads or clocks."""
+        banned = {"os", "sys", "io", "pathlib", "socket", "subprocess", "threading", "time"}
+        for name in sorted(LAYERS[0]):
+            packages = {each.partition(".")[0] for each in self.outside(name)}
+            self.assertEqual(set(), packages & (banned | {"asyncio", "logging"}), name)
+            self.assertNotIn("datetime", packages, name)
+
+    def test_reactor(self) -> None:
+        """Only layer 4 takes the global reactor, the environment and C{sys}."""
+        for name in sorted(set(self.trees) - LAYERS[4]):
+            banned = {
+                each
+                for each in self.outside(name)
+                if each in ("twisted.internet.reactor", "os.environ", "os.getenv", "sys")
+                or each.startswith("sys.")
+            }
+            named = uses(self.trees[name]) & {"os.environ", "os.getenv", "sys.exit"}
+            self.assertEqual(set(), banned | named, name)
+
+    def test_reactorIsTakenLate(self) -> None:
+        """Nobody takes the global reactor on import: that would install one."""
+        for name, tree in self.trees.items():
+            self.assertNotIn("twisted.internet.reactor", set(atTop(tree)), name)
+
+    def test_distributionIsLoadedLate(self) -> None:
+        """Nobody needs the distribution's libraries on import."""
+        for name, tree in self.trees.items():
+            packages = {each.partition(".")[0] for each in atTop(tree)}
+            self.assertEqual(set(), packages & LOADED_LATE, name)
+
+    def test_clientNeedsNoFirewall(self) -> None:
+        """What the client imports has nothing to do with a firewall."""
+        seen, todo = set(), {"cli"}
+        while todo:
+            name = todo.pop()
+            seen.add(name)
+            todo |= self.inside(name) - seen
+        self.assertEqual([], sorted(each for each in seen if "firewall" in each))
+
+    def test_plugin(self) -> None:
+        """The plugin imports only C{ServiceMaker}: what fails there breaks everybody's twistd."""
+        plugin = ROOT.parent / "twisted" / "plugins" / "pkdoors_plugin.py"
+        tree = ast.parse(plugin.read_text())
+        self.assertEqual(["twisted.application.service.ServiceMaker"], list(imports(tree)))
+
+    def test_noPackageOfTwisted(self) -> None:
+        """There is no C{__init__.py} that would overwrite Twisted's own."""
+        self.assertEqual([], list((ROOT.parent / "twisted").rglob("__init__.py")))

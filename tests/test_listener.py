@@ -1,0 +1,303 @@
+"""Tests of L{pkdoors.listener}."""
+
+import errno
+from typing import Any
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from pkdoors.errors import ListenError
+from pkdoors.knock import Knock
+from pkdoors.listener import (
+    KnockProtocol,
+    KnockSocket,
+    Listener,
+    hasIPv6,
+    isFree,
+    sourceAddress,
+)
+from tests.fakes import FakeHost, FakeReactor, FakeSocket, Log
+
+
+class SourceAddressTests(SynchronousTestCase):
+    """
+    Tests of L{sourceAddress}.
+    """
+
+    def test_plain(self) -> None:
+        """Addresses stay what they are, written in the one usual way."""
+        self.assertEqual("203.0.113.9", sourceAddress("203.0.113.9"))
+        self.assertEqual("2001:db8::7", sourceAddress("2001:db8::7"))
+
+    def test_mapped(self) -> None:
+        """An IPv4-mapped address is IPv4."""
+        self.assertEqual("203.0.113.9", sourceAddress("::ffff:203.0.113.9"))
+
+    def test_scope(self) -> None:
+        """The scope is dropped."""
+        self.assertEqual("fe80::1", sourceAddress("fe80::1%eth0"))
+
+
+class KnockProtocolTests(SynchronousTestCase):
+    """
+    Tests of L{KnockProtocol}.
+    """
+
+    def test_handsOn(self) -> None:
+        """A datagram becomes a knock, whatever is in it."""
+        heard: list[Knock] = []
+        protocol = KnockProtocol(17001, heard.append)
+        protocol.datagramReceived(b"knock\n", ("203.0.113.9", 5555))
+        protocol.datagramReceived(b"\x00\xff", ("::ffff:203.0.113.10", 1))
+        self.assertEqual(
+            [Knock("203.0.113.9", 17001, b"knock\n"), Knock("203.0.113.10", 17001, b"\x00\xff")],
+            heard,
+        )
+
+    def test_quiet(self) -> None:
+        """It does not log its port."""
+        self.assertIs(False, KnockProtocol(17001, lambda knock: None).noisy)
+
+
+class ListenerTestCase(SynchronousTestCase):
+    """
+    With a host.
+    """
+
+    def setUp(self) -> None:
+        """Make host and reactor."""
+        self.log = Log(self)
+        self.host = FakeHost(self)
+        self.reactor = FakeReactor()
+        self.heard: list[Knock] = []
+
+    def refusal(self, listener: Listener) -> str:
+        """Why it cannot bind."""
+        error = self.assertRaises(ListenError, listener.bind)
+        return str(error)
+
+
+class BindTests(ListenerTestCase):
+    """
+    Tests of L{Listener.bind}.
+    """
+
+    def test_everywhere(self) -> None:
+        """Without interfaces it takes all ports of every IPv4 and every IPv6 address."""
+        Listener([17001, 17002]).bind()
+        self.assertEqual(
+            [("0.0.0.0", 17001), ("0.0.0.0", 17002), ("::", 17001), ("::", 17002)],
+            self.host.bound(),
+        )
+
+    def test_interfaces(self) -> None:
+        """With interfaces it takes them there and nowhere else."""
+        Listener([17001], ["192.0.2.1", "2001:db8::1"]).bind()
+        self.assertEqual([("192.0.2.1", 17001), ("2001:db8::1", 17001)], self.host.bound())
+
+    def test_noIPv6(self) -> None:
+        """Where the host has no IPv6, IPv4 is enough."""
+        self.host.hasIPv6 = False
+        Listener([17001]).bind()
+        self.assertEqual([("0.0.0.0", 17001)], self.host.bound())
+
+    def test_noIPv6ButAskedFor(self) -> None:
+        """Unless IPv6 was asked for: the sentence says so."""
+        self.host.hasIPv6 = False
+        self.assertEqual(
+            "cannot listen on knock port 17001/udp of ::: "
+            "this host has no IPv6: use --interface 0.0.0.0",
+            self.refusal(Listener([17001], ["::"])),
+        )
+
+    def test_nothingIsRead(self) -> None:
+        """Nothing is read before L{Listener.listen}."""
+        Listener([17001]).bind()
+        self.assertEqual([], self.reactor.getReaders())
+
+    def test_taken(self) -> None:
+        """A port that another program has is refused, with what tells which program that is."""
+        self.host.take(17002)
+        self.assertEqual(
+            "cannot listen on knock port 17002/udp of 0.0.0.0: another program has it, "
+            "`ss -lunp` tells which: end that or take another",
+            self.refusal(Listener([17001, 17002])),
+        )
+
+    def test_takenOnIPv6(self) -> None:
+        """So it is where another program has it only on IPv6."""
+        self.host.take(17001, "::")
+        self.assertIn("17001/udp of ::: another program", self.refusal(Listener([17001])))
+
+    def test_allOrNone(self) -> None:
+        """Where one is refused, all are given back."""
+        self.host.take(17003)
+        self.refusal(Listener([17001, 17002, 17003]))
+        self.assertEqual([("0.0.0.0", 17003)], self.host.bound())
+
+    def test_privileged(self) -> None:
+        """A port below 1024 without privilege is refused, with what is needed."""
+        self.host.isRoot = False
+        self.assertEqual(
+            "cannot listen on knock port 1023/udp of 0.0.0.0: ports below 1024 need root, "
+            "or the capability CAP_NET_BIND_SERVICE",
+            self.refusal(Listener([1023])),
+        )
+
+    def test_foreignAddress(self) -> None:
+        """An address that the host does not have is refused."""
+        self.assertEqual(
+            "cannot listen on knock port 17001/udp of 198.51.100.1: "
+            "this host does not have that address, `ip address` lists those it has",
+            self.refusal(Listener([17001], ["198.51.100.1"])),
+        )
+
+    def test_close(self) -> None:
+        """Ports that are bound can be given back."""
+        listener = Listener([17001, 17002])
+        listener.bind()
+        listener.close()
+        self.assertEqual([], self.host.bound())
+
+
+class ListenTests(ListenerTestCase):
+    """
+    Tests of L{Listener.listen} and L{Listener.stop}.
+    """
+
+    def setUp(self) -> None:
+        """Listen on two ports."""
+        super().setUp()
+        self.listener = Listener([17001, 17002])
+        self.listener.bind()
+        self.listener.listen(self.reactor, self.heard.append)
+
+    def receive(self, interface: str, port: int, source: str) -> None:
+        """A knock comes."""
+        bound = self.host.find(interface, port)
+        bound.inbox.append((b"knock\n", (source, 5555)))
+        readers = {each.fileno(): each for each in self.reactor.getReaders()}
+        readers[bound.fileno()].doRead()
+
+    def test_hears(self) -> None:
+        """Each port hands on its knocks, of both families."""
+        self.receive("0.0.0.0", 17002, "203.0.113.9")
+        self.receive("::", 17001, "2001:db8::7")
+        self.assertEqual(
+            [
+                Knock("203.0.113.9", 17002, b"knock\n"),
+                Knock("2001:db8::7", 17001, b"knock\n"),
+            ],
+            self.heard,
+        )
+
+    def test_logsNothing(self) -> None:
+        """Taking ports, hearing knocks and giving ports back logs nothing."""
+        self.receive("0.0.0.0", 17002, "203.0.113.9")
+        self.listener.stop(self.reactor)
+        self.assertEqual([], self.log.lines())
+
+    def test_stop(self) -> None:
+        """Stopping ends the reading and gives the ports back."""
+        self.assertEqual(4, len(self.reactor.getReaders()))
+        self.listener.stop(self.reactor)
+        self.assertEqual(([], []), (self.reactor.getReaders(), self.host.bound()))
+
+    def test_stopTwice(self) -> None:
+        """Stopping twice is no error."""
+        self.listener.stop(self.reactor)
+        self.listener.stop(self.reactor)
+
+    def test_stopWithoutListening(self) -> None:
+        """Stopping gives back what was only bound."""
+        listener = Listener([17005])
+        listener.bind()
+        listener.stop(self.reactor)
+        self.assertNotIn(("0.0.0.0", 17005), self.host.bound())
+
+
+class KnockSocketTests(ListenerTestCase):
+    """
+    Tests of L{KnockSocket}.
+    """
+
+    def setUp(self) -> None:
+        """Have a socket."""
+        super().setUp()
+        self.bound = FakeSocket(self.host, 2, 7)
+        self.bound.bind(("0.0.0.0", 17001))
+        bound: Any = self.bound
+        self.reading = KnockSocket(bound, self.heard.append)
+
+    def fill(self, count: int, datagram: bytes = b"knock\n") -> None:
+        """Datagrams come."""
+        self.bound.inbox.extend([(datagram, ("203.0.113.9", 5555))] * count)
+
+    def test_interface(self) -> None:
+        """The reactor can read it."""
+        verifyObject(IReadDescriptor, self.reading)
+        self.assertEqual((7, "knock"), (self.reading.fileno(), self.reading.logPrefix()))
+
+    def test_empty(self) -> None:
+        """That there is nothing to read is no error."""
+        self.reading.doRead()
+        self.assertEqual([], self.heard)
+
+    def test_several(self) -> None:
+        """What has come is handed on in one turn."""
+        self.fill(3)
+        self.reading.doRead()
+        self.assertEqual(3, len(self.heard))
+
+    def test_turn(self) -> None:
+        """A flood has 64 datagrams a turn, so that others have theirs."""
+        self.fill(100)
+        self.reading.doRead()
+        self.assertEqual(64, len(self.heard))
+        self.reading.doRead()
+        self.assertEqual(100, len(self.heard))
+
+    def test_long(self) -> None:
+        """No more of a datagram is read than the bound."""
+        self.fill(1, b"x" * 9000)
+        self.reading.doRead()
+        self.assertEqual(b"x" * 2048, self.heard[0].datagram)
+
+    def test_networkError(self) -> None:
+        """An error that the network sends ends the turn; the socket hears on."""
+        self.bound.inbox.append(OSError(errno.ECONNREFUSED, "Connection refused"))
+        self.fill(1)
+        self.reading.doRead()
+        self.assertEqual([], self.heard)
+        self.reading.doRead()
+        self.assertEqual(1, len(self.heard))
+
+    def test_connectionLost(self) -> None:
+        """Its end closes it."""
+        self.reading.connectionLost(Failure(ListenError("stopped")))
+        self.assertFalse(self.bound.isOpen)
+
+
+class QuestionTests(ListenerTestCase):
+    """
+    Tests of L{isFree} and L{hasIPv6}.
+    """
+
+    def test_isFree(self) -> None:
+        """A port that nobody has is free; asking does not take it."""
+        self.assertIs(True, isFree(17001))
+        self.assertEqual([], self.host.bound())
+
+    def test_isNotFree(self) -> None:
+        """One that somebody has is not, be it on one address."""
+        self.host.take(17001, "192.0.2.1")
+        self.assertIs(False, isFree(17001))
+
+    def test_hasIPv6(self) -> None:
+        """Whether there is IPv6 is asked of the kernel; asking takes no port."""
+        self.assertIs(True, hasIPv6())
+        self.assertEqual([], self.host.bound())
+        self.host.hasIPv6 = False
+        self.assertIs(False, hasIPv6())

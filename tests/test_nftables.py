@@ -1,0 +1,245 @@
+"""Tests of L{pkdoors.firewall.nftables}."""
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.nftables import NftablesFirewall, connect
+from pkdoors.interfaces import IFirewall
+from pkdoors.nftrules import guard
+from tests.fakes import (
+    FakeKernel,
+    FakeNftables,
+    Log,
+    makeDoor,
+    makeModule,
+    makeOpening,
+    replaceModule,
+)
+
+
+class NftablesFirewallTests(SynchronousTestCase):
+    """
+    Tests of L{NftablesFirewall}.
+    """
+
+    def setUp(self) -> None:
+        """A firewall with one door."""
+        self.log = Log(self)
+        self.clock = Clock()
+        self.context = FakeNftables()
+        self.contexts = 0
+        self.lacks = ""
+        self.kernel = FakeKernel()
+        self.kernel.isOpen = False
+        self.firewall = NftablesFirewall(self.clock, self.connect, self.makeKernel)
+        self.doors = (makeDoor(),)
+
+    def connect(self) -> FakeNftables:
+        """Make the context."""
+        self.contexts += 1
+        return self.context
+
+    def makeKernel(self) -> FakeKernel:
+        """Make the connection to the kernel."""
+        if self.lacks:
+            raise FirewallError(self.lacks)
+        self.kernel.isOpen = True
+        return self.kernel
+
+    def test_interface(self) -> None:
+        """It is an L{IFirewall} called nftables."""
+        verifyObject(IFirewall, self.firewall)
+        self.assertEqual("nftables", self.firewall.name)
+
+    def test_nothingBeforePrepare(self) -> None:
+        """Making it does not load the library."""
+        self.assertEqual(0, self.contexts)
+
+    def test_prepare(self) -> None:
+        """Preparing lets the kernel judge the guard, and changes nothing."""
+        self.firewall.prepare(self.doors)
+        self.assertEqual(([guard(self.doors)], []), (self.context.judged, self.context.ran))
+        self.assertEqual((0, False), (self.kernel.batches, self.kernel.isOpen))
+
+    def test_kernel(self) -> None:
+        """
+        Where the kernel will not do, the library, which might end the process, is not touched.
+        """
+        self.lacks = "no privilege"
+        error = self.assertRaises(FirewallError, self.firewall.prepare, self.doors)
+        self.assertEqual(("no privilege", 0), (str(error), self.contexts))
+
+    def test_start(self) -> None:
+        """Starting puts the guard in place in one transaction."""
+        self.firewall.start(self.doors)
+        self.assertEqual([guard(self.doors)], self.context.ran)
+
+    def test_startAfterPrepare(self) -> None:
+        """After preparing, starting uses a new context, which is no dry run."""
+        contexts = [FakeNftables(), FakeNftables()]
+        firewall = NftablesFirewall(self.clock, iter(contexts).__next__, FakeKernel)
+        firewall.prepare(self.doors)
+        firewall.start(self.doors)
+        self.assertEqual([[], [guard(self.doors)]], [each.ran for each in contexts])
+
+    def test_open(self) -> None:
+        """Opening adds the address with the time that is left until the deadline."""
+        self.firewall.start(self.doors)
+        self.clock.advance(10)
+        self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
+        self.assertEqual({("default_open4", "203.0.113.9"): 20_000}, self.kernel.elements)
+
+    def test_openIPv6(self) -> None:
+        """An IPv6 address is opened in its own set."""
+        self.firewall.start(self.doors)
+        self.successResultOf(self.firewall.open(makeOpening("2001:db8::7")))
+        self.assertEqual({("default_open6", "2001:db8::7"): 30_000}, self.kernel.elements)
+
+    def test_milliseconds(self) -> None:
+        """The time is rounded to milliseconds, and at least one: 0 would be for ever."""
+        self.firewall.start(self.doors)
+        for deadline, milliseconds in ((1.2346, 1235), (0.0001, 1), (0.0, 1), (-5.0, 1)):
+            self.successResultOf(self.firewall.open(makeOpening(deadline=deadline)))
+            self.assertEqual([milliseconds], list(self.kernel.elements.values()))
+
+    def test_extend(self) -> None:
+        """Extending is one transaction, so that there is no moment in which it is closed."""
+        self.firewall.start(self.doors)
+        self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
+        self.successResultOf(self.firewall.open(makeOpening(deadline=90.0)))
+        self.assertEqual({("default_open4", "203.0.113.9"): 90_000}, self.kernel.elements)
+        self.assertEqual((2, 1), (self.kernel.batches, len(self.context.ran)))
+
+    def test_close(self) -> None:
+        """Closing removes the address, of this source only."""
+        self.firewall.start(self.doors)
+        for source in ("203.0.113.9", "203.0.113.10"):
+            self.successResultOf(self.firewall.open(makeOpening(source)))
+        self.successResultOf(self.firewall.close(makeOpening("203.0.113.9")))
+        self.assertEqual({("default_open4", "203.0.113.10"): 30_000}, self.kernel.elements)
+
+    def test_closeWhatIsClosed(self) -> None:
+        """Closing what the kernel has closed already is no error."""
+        self.firewall.start(self.doors)
+        self.successResultOf(self.firewall.close(makeOpening()))
+        self.assertEqual({}, self.kernel.elements)
+
+    def test_guardGone(self) -> None:
+        """Where somebody flushed the tables, opening fails, and closing has nothing to do."""
+        self.firewall.start(self.doors)
+        self.kernel.isGone = True
+        self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
+        self.successResultOf(self.firewall.close(makeOpening()))
+
+    def test_stop(self) -> None:
+        """Stopping changes nothing, and tells how to remove the guard."""
+        self.firewall.start(self.doors)
+        self.successResultOf(self.firewall.stop())
+        self.assertEqual(1, len(self.context.ran))
+        self.assertEqual(
+            ["the guard stays: `nft delete table inet pkdoors` would end it"],
+            self.log.lines(LogLevel.info),
+        )
+
+    def test_refusals(self) -> None:
+        """What the kernel refuses is raised, or fails the Deferred."""
+        self.firewall.start(self.doors)
+        self.context.error = "Error: no\n"
+        self.assertRaises(FirewallError, self.firewall.prepare, self.doors)
+        self.assertRaises(FirewallError, self.firewall.start, self.doors)
+        self.kernel.error = FirewallError("no")
+        self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
+        self.failureResultOf(self.firewall.close(makeOpening()), FirewallError)
+
+
+class ErrorTests(SynchronousTestCase):
+    """
+    What the operator is told when something is missing.
+    """
+
+    def explained(self, errors: str) -> str:
+        """What is made of libnftables' errors."""
+        firewall = NftablesFirewall(Clock(), lambda: FakeNftables(errors), FakeKernel)
+        return str(self.assertRaises(FirewallError, firewall.prepare, (makeDoor(),)))
+
+    def test_privilege(self) -> None:
+        """Without the privilege, one sentence tells what to do."""
+        for errors in (
+            "netlink: Error: cache initialization failed: Operation not permitted\n",
+            "Error: Could not process rule: Operation not permitted\nadd table inet pkdoors\n^^^\n",
+        ):
+            self.assertEqual(
+                "no privilege to change the firewall (nftables): run as root, "
+                "or with the capability CAP_NET_ADMIN",
+                self.explained(errors),
+            )
+
+    def test_kernel(self) -> None:
+        """A kernel without nftables, or what the guard needs of it, is named as that."""
+        reason = "cache initialization failed: Protocol not supported"
+        self.assertEqual(
+            f"this kernel has no nftables ({reason}): load its module (modprobe nf_tables), "
+            "or run a kernel that has it",
+            self.explained(f"netlink: Error: {reason}\n"),
+        )
+        self.assertEqual(
+            "this kernel lacks a part of nftables that the guard needs "
+            "(Could not process rule: Operation not supported)",
+            self.explained("Error: Could not process rule: Operation not supported\nfib ...\n"),
+        )
+
+    def test_other(self) -> None:
+        """Anything else is told in libnftables' words, the first line of them."""
+        self.assertEqual(
+            "nftables refused: Could not process rule: File exists",
+            self.explained("\nError: Could not process rule: File exists\nadd ...\n^^^\n"),
+        )
+
+    def test_silent(self) -> None:
+        """An error without words is still a sentence."""
+        self.assertEqual("nftables refused: no reason given", self.explained("\n"))
+
+
+class ConnectTests(SynchronousTestCase):
+    """
+    Tests of L{connect}.
+    """
+
+    def test_context(self) -> None:
+        """It makes a context of libnftables."""
+        replaceModule(self, "nftables", makeModule("nftables", Nftables=FakeNftables))
+        self.assertIsInstance(connect(), FakeNftables)
+
+    def test_bindingsMissing(self) -> None:
+        """Without the bindings the sentence names the package."""
+        replaceModule(self, "nftables", None)
+        self.assertEqual(
+            "libnftables' Python bindings are missing: install python3-nftables "
+            "(a virtual environment needs --system-site-packages to see it)",
+            str(self.assertRaises(FirewallError, connect)),
+        )
+
+    def test_libraryMissing(self) -> None:
+        """Without the library itself the sentence names its packages."""
+
+        def absent() -> Any:
+            raise OSError("libnftables.so.1: cannot open shared object file")
+
+        replaceModule(self, "nftables", makeModule("nftables", Nftables=absent))
+        self.assertEqual(
+            "the library libnftables is missing: install libnftables1 (Debian, Ubuntu) "
+            "or nftables (Fedora)",
+            str(self.assertRaises(FirewallError, connect)),
+        )
+
+    def test_default(self) -> None:
+        """The firewall uses it unless told otherwise."""
+        replaceModule(self, "nftables", None)
+        firewall = NftablesFirewall(Clock(), makeKernel=FakeKernel)
+        error = self.assertRaises(FirewallError, firewall.prepare, (makeDoor(),))
+        self.assertIn("python3-nftables", str(error))

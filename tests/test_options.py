@@ -1,0 +1,294 @@
+"""Tests of L{pkdoors.options}."""
+
+from contextlib import redirect_stdout
+from io import StringIO
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config import Config
+from pkdoors.doors import Door
+from pkdoors.options import Options
+from pkdoors.ports import PortRange
+from pkdoors.sequence import Sequence
+
+SEQ = "17001,17203,17005,17404,17002"
+GOOD = ["-m", SEQ, "-p", "22"]
+
+
+def read(*arguments: str, **environment: str) -> Config:
+    """What a command line gives."""
+    options = Options(environment)
+    options.parseOptions(list(arguments))
+    return options.config
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    Command lines that are right.
+    """
+
+    def door(self, *arguments: str, **environment: str) -> Door:
+        """The door of a command line."""
+        (door,) = read(*arguments, **environment).doors
+        return door
+
+    def test_defaults(self) -> None:
+        """Sequence and ports are all that must be given."""
+        door = Door(
+            "default",
+            Sequence((17001, 17203, 17005, 17404, 17002)),
+            (PortRange("tcp", 22, 22),),
+            openFor=30.0,
+            maxOpenFor=3600.0,
+            knockTimeout=30.0,
+            penalty=5.0,
+        )
+        self.assertEqual(Config((door,), "auto", "", (), False), read(*GOOD))
+
+    def test_long(self) -> None:
+        """Every option has a long name."""
+        config = read(
+            *("--magic-seq", SEQ, "--ports", "22/tcp,51820/udp,6000-6010/tcp"),
+            *("--open-for", "10m", "--max-open", "8h", "--firewall", "nftables"),
+            *("--zone", "home", "--knock-timeout", "15s", "--penalty", "2m"),
+            *("--interface", "192.0.2.1", "--interface", "2001:db8::1", "--log-knocks"),
+        )
+        (door,) = config.doors
+        self.assertEqual("default (22/tcp,6000-6010/tcp,51820/udp)", str(door))
+        self.assertEqual(
+            (600.0, 28800.0, 15.0, 120.0),
+            (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty),
+        )
+        self.assertEqual(
+            ("nftables", "home", True), (config.firewall, config.zone, config.logKnocks)
+        )
+        self.assertEqual(("192.0.2.1", "2001:db8::1"), config.interfaces)
+
+    def test_short(self) -> None:
+        """C{-t} is C{--open-for}, C{-f} is C{--firewall}."""
+        config = read(*GOOD, "-t", "1h", "-f", "dry-run")
+        self.assertEqual((3600.0, "dry-run"), (config.doors[0].openFor, config.firewall))
+
+    def test_firewalls(self) -> None:
+        """There are four choices of a firewall."""
+        for name in ("auto", "nftables", "firewalld", "dry-run"):
+            self.assertEqual(name, read(*GOOD, "-f", name).firewall)
+
+    def test_noPenalty(self) -> None:
+        """A penalty of 0 is allowed."""
+        self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)
+
+    def test_environment(self) -> None:
+        """Sequence and ports may be in the environment."""
+        door = self.door(KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="80")
+        self.assertEqual(("9,8,7,5,6", "default (80/tcp)"), (str(door.sequence), str(door)))
+
+    def test_optionsFirst(self) -> None:
+        """The environment counts only where the option is absent, then also if it is invalid."""
+        door = self.door("-m", SEQ, KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="80")
+        self.assertEqual((SEQ, "default (80/tcp)"), (str(door.sequence), str(door)))
+        door = self.door(*GOOD, KNOCKER_SEQ="nonsense", KNOCKER_PORTS="nonsense")
+        self.assertEqual((SEQ, "default (22/tcp)"), (str(door.sequence), str(door)))
+
+    def test_scopedInterface(self) -> None:
+        """A link-local address with its scope is an address."""
+        self.assertEqual(("fe80::1%eth0",), read(*GOOD, "--interface", "fe80::1%eth0").interfaces)
+
+
+class PrintingTests(SynchronousTestCase):
+    """
+    Options that print something and end.
+    """
+
+    def printed(self, *arguments: str) -> str:
+        """What is printed before it ends with status 0."""
+        with redirect_stdout(StringIO()) as stdout:
+            end = self.assertRaises(SystemExit, read, *arguments)
+        self.assertEqual(0, end.code)
+        return stdout.getvalue()
+
+    def test_version(self) -> None:
+        """C{-V} and C{--version} print pkdoors' own version, not Twisted's."""
+        self.assertRegex(self.printed("--version"), r"\Apkdoors [0-9]{2}\.[0-9]+\.[0-9]+\S*\n\Z")
+        self.assertEqual(self.printed("--version"), self.printed("-V"))
+
+    def test_help(self) -> None:
+        """C{-h} and C{--help} name all options and the variables."""
+        text = self.printed("--help")
+        self.assertEqual(text, self.printed("-h"))
+        for word in (
+            *("--magic-seq=", "--ports=", "--open-for=", "--max-open=", "--firewall=", "--zone="),
+            *("--knock-timeout=", "--penalty=", "--interface=", "--log-knocks", "-m,", "-p,"),
+            *("-t,", "-f,", "-V,", "-h,", "KNOCKER_SEQ", "KNOCKER_PORTS"),
+        ):
+            self.assertIn(word, text)
+
+
+class BadValueTests(SynchronousTestCase):
+    """
+    Command lines that are wrong.
+    """
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """The one line with which a command line is refused."""
+        end = self.assertRaises(SystemExit, read, *arguments, **environment)
+        line = end.code
+        assert isinstance(line, str)  # printed to stderr, with status 1
+        self.assertNotIn("\n", line)
+        self.assertTrue(line.startswith("pkdoors: "), line)
+        self.assertTrue(line.endswith(" (--help shows all options)"), line)
+        return line[len("pkdoors: ") : -len(" (--help shows all options)")]
+
+    def test_missing(self) -> None:
+        """Without a sequence or ports the line names option and variable."""
+        self.assertEqual(
+            "--magic-seq is missing, and KNOCKER_SEQ is not in the environment",
+            self.refused("-p", "22"),
+        )
+        self.assertEqual(
+            "--ports is missing, and KNOCKER_PORTS is not in the environment",
+            self.refused("-m", SEQ),
+        )
+
+    def test_sequenceTooShort(self) -> None:
+        """A sequence of 4 ports is refused."""
+        self.assertEqual(
+            "--magic-seq: '1,2,3,4' has 4 ports: a sequence has 5 to 20, with commas between",
+            self.refused("-m", "1,2,3,4", "-p", "22"),
+        )
+
+    def test_sequenceTooLong(self) -> None:
+        """A sequence of 21 ports is refused."""
+        text = ",".join(str(1000 + number) for number in range(21))
+        self.assertEqual(
+            f"--magic-seq: '{text}' has 21 ports: a sequence has 5 to 20, with commas between",
+            self.refused("-m", text, "-p", "22"),
+        )
+
+    def test_sequenceItems(self) -> None:
+        """Port 0, port 65536 and a word are refused in a sequence."""
+        for item in ("0", "65536", "word", "-1"):
+            self.assertEqual(
+                f"--magic-seq: {item!r} is not a port: a port is a number from 1 to 65535",
+                self.refused("-m", f"1,2,{item},4,5", "-p", "22"),
+            )
+
+    def test_portItems(self) -> None:
+        """Port 0, port 65536 and a word are refused as protected ports."""
+        for item in ("0", "65536", "word"):
+            self.assertEqual(
+                f"--ports: {item!r} is not a port, a number from 1 to 65535: "
+                "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas",
+                self.refused("-m", SEQ, "-p", f"22,{item}"),
+            )
+
+    def test_emptyItem(self) -> None:
+        """An empty item is refused in both."""
+        self.assertEqual(
+            "--magic-seq: '1,2,,4,5' has an empty item: "
+            "give 5 to 20 UDP ports with one comma between",
+            self.refused("-m", "1,2,,4,5", "-p", "22"),
+        )
+        self.assertEqual(
+            "--ports: '22,' has an empty item: give ports with one comma between",
+            self.refused("-m", SEQ, "-p", "22,"),
+        )
+
+    def test_emptyValue(self) -> None:
+        """An empty value is no absent one: the environment does not take its place."""
+        self.assertTrue(
+            self.refused("-m", "", "-p", "22", KNOCKER_SEQ=SEQ).startswith("--magic-seq: ''")
+        )
+
+    def test_backwards(self) -> None:
+        """A port range that runs backwards is refused."""
+        self.assertEqual(
+            "--ports: '6010-6000/tcp' runs backwards: write 6000-6010",
+            self.refused("-m", SEQ, "-p", "6010-6000/tcp"),
+        )
+
+    def test_protocol(self) -> None:
+        """An unknown protocol is refused."""
+        self.assertEqual(
+            "--ports: '22/sctp' is not a port: "
+            "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas",
+            self.refused("-m", SEQ, "-p", "22/sctp"),
+        )
+
+    def test_protectedKnockPort(self) -> None:
+        """A protected UDP port that is also a knock port is refused, and the option named."""
+        line = self.refused("-m", SEQ, "-p", "22,17000-17010/udp")
+        self.assertIn("17001/udp is one of the knock ports", line)
+        self.assertRegex(line, "--ports|--magic-seq")
+
+    def test_openForAboveMaxOpen(self) -> None:
+        """A time above the most is refused, and both options named."""
+        line = self.refused(*GOOD, "-t", "8h")
+        self.assertIn("8h", line)
+        self.assertIn("1h", line)
+        self.assertIn("--open-for", line)
+        self.assertIn("--max-open", line)
+
+    def test_firewall(self) -> None:
+        """An unknown firewall is refused."""
+        self.assertEqual(
+            "--firewall: 'iptables' is no firewall: choose auto, nftables, firewalld, dry-run",
+            self.refused(*GOOD, "-f", "iptables"),
+        )
+
+    def test_times(self) -> None:
+        """A negative or absurd time is refused, for each option that takes one."""
+        for option in ("open-for", "max-open", "knock-timeout"):
+            for value in ("-5", "-5s", "0", "ten", "", "721h", "9" * 400, "1.5h"):
+                self.assertEqual(
+                    f"--{option}: {value!r} is not a time from 1s to 720h: "
+                    "write it like 45, 45s, 10m, 8h or 1h30m",
+                    self.refused(*GOOD, f"--{option}", value),
+                )
+
+    def test_penalty(self) -> None:
+        """So it is for the penalty, which may be 0."""
+        self.assertEqual(
+            "--penalty: '-1' is not a time from 0s to 720h: "
+            "write it like 45, 45s, 10m, 8h or 1h30m",
+            self.refused(*GOOD, "--penalty", "-1"),
+        )
+
+    def test_interface(self) -> None:
+        """What is no address is refused as an interface."""
+        for value in ("eth0", "", "192.0.2.256", "192.0.2.0/24", "localhost"):
+            self.assertEqual(
+                f"--interface: {value!r} is not an address: "
+                "give a local IPv4 or IPv6 address, like 192.0.2.1",
+                self.refused(*GOOD, "--interface", value),
+            )
+
+    def test_environment(self) -> None:
+        """A bad value in the environment is refused with the variable's name."""
+        self.assertEqual(
+            "KNOCKER_SEQ: '1,2,3,4' has 4 ports: a sequence has 5 to 20, with commas between",
+            self.refused("-p", "22", KNOCKER_SEQ="1,2,3,4"),
+        )
+        self.assertEqual(
+            "KNOCKER_PORTS: '80-79' runs backwards: write 79-80",
+            self.refused("-m", SEQ, KNOCKER_PORTS="80-79"),
+        )
+        self.assertTrue(self.refused("-m", SEQ, KNOCKER_PORTS="").startswith("KNOCKER_PORTS: ''"))
+
+    def test_unknownOption(self) -> None:
+        """An option that does not exist is refused."""
+        self.assertIn("colour", self.refused(*GOOD, "--colour", "red"))
+
+    def test_missingValue(self) -> None:
+        """An option without its value is refused."""
+        self.assertIn("open-for", self.refused(*GOOD, "--open-for"))
+
+    def test_rest(self) -> None:
+        """Words that belong to no option are refused."""
+        self.assertEqual("'now' is no option", self.refused(*GOOD, "now"))
+
+    def test_newlines(self) -> None:
+        """Whatever the value, it remains one line."""
+        for arguments in (["-m", "1\n2"], ["-p", "1\n2"], ["-t", "1\n2"], ["-f", "a\nb"]):
+            self.refused(*GOOD, *arguments)
+        self.refused(*GOOD, "a\nb")

@@ -1,0 +1,180 @@
+"""Tests of L{pkdoors.tap} and of the plugin."""
+
+import sys
+import time
+from contextlib import redirect_stderr
+from io import StringIO
+
+from twisted.application.service import IService, IServiceMaker
+from twisted.plugin import IPlugin
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from pkdoors.config import Config
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.dryrun import DryRunFirewall
+from pkdoors.firewall.firewalld import FirewalldFirewall
+from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.knock import Knock
+from pkdoors.tap import Options, chooseFirewall, makeService, wire
+from tests.fakes import (
+    FakeDBus,
+    FakeHost,
+    FakeReactor,
+    Log,
+    makeDoor,
+    makeModule,
+    replaceModule,
+    replaceReactor,
+)
+
+SEQ = "17001,17203,17005,17404,17002"
+
+
+class ChooseFirewallTests(SynchronousTestCase):
+    """
+    Tests of L{chooseFirewall}.
+    """
+
+    def choose(self, firewall: str) -> object:
+        """What is chosen."""
+        return chooseFirewall(Config((makeDoor(),), firewall=firewall), FakeReactor())
+
+    def test_named(self) -> None:
+        """What was asked for is taken, without looking whether it is there."""
+        replaceModule(self, "dbus", None)
+        replaceModule(self, "nftables", None)
+        self.assertIsInstance(self.choose("nftables"), NftablesFirewall)
+        self.assertIsInstance(self.choose("firewalld"), FirewalldFirewall)
+        self.assertIsInstance(self.choose("dry-run"), DryRunFirewall)
+
+    def test_autoWithFirewalld(self) -> None:
+        """C{auto} takes firewalld where it runs."""
+        FakeDBus("org.fedoraproject.FirewallD1").install(self)
+        self.assertIsInstance(self.choose("auto"), FirewalldFirewall)
+
+    def test_autoWithoutFirewalld(self) -> None:
+        """C{auto} takes nftables where firewalld does not run."""
+        FakeDBus().install(self)
+        self.assertIsInstance(self.choose("auto"), NftablesFirewall)
+
+    def test_autoWithoutBus(self) -> None:
+        """So it does where there is no D-Bus."""
+        bus = FakeDBus()
+        bus.names = None
+        bus.install(self)
+        self.assertIsInstance(self.choose("auto"), NftablesFirewall)
+
+
+class MakeServiceTests(SynchronousTestCase):
+    """
+    Tests of L{makeService} and L{wire}.
+    """
+
+    def setUp(self) -> None:
+        """Have a host and a reactor, and put back what is changed."""
+        self.log = Log(self)
+        self.host = FakeHost(self)
+        self.reactor = FakeReactor()
+        replaceReactor(self, self.reactor)
+        self.patch(sys, "excepthook", sys.excepthook)
+
+    def make(self, *arguments: str) -> IService:
+        """The service of a command line."""
+        options = Options({})
+        options.parseOptions(["-m", SEQ, "-p", "22", *arguments])
+        return makeService(options)
+
+    def refusal(self, *arguments: str) -> str:
+        """The line with which it ends."""
+        end = self.assertRaises(SystemExit, self.make, *arguments)
+        self.assertNotIn("\n", str(end.code))
+        return str(end.code)
+
+    def test_service(self) -> None:
+        """It gives a service that has its ports; nothing is read and nothing logged yet."""
+        service = self.make("-f", "dry-run")
+        verifyObject(IService, service)
+        self.assertEqual(10, len(self.host.bound()))
+        self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
+
+    def test_interfaces(self) -> None:
+        """The ports are taken on the interfaces that were asked for."""
+        self.make("-f", "dry-run", "--interface", "192.0.2.1")
+        self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
+
+    def test_logKnocks(self) -> None:
+        """Logging of datagrams is passed on."""
+        for logKnocks in (False, True):
+            config = Config((makeDoor(),), firewall="dry-run", logKnocks=logKnocks)
+            service = wire(config, self.reactor)
+            service._hear(Knock("203.0.113.9", 17001, b"x"))
+            self.assertEqual(logKnocks, "debug" in self.log.levels())
+
+    def test_clock(self) -> None:
+        """The reactor's clock does not jump with the time of day."""
+        self.make("-f", "dry-run")
+        self.assertIs(time.monotonic, self.reactor.seconds)
+
+    def test_portTaken(self) -> None:
+        """A knock port in use is one line."""
+        self.host.take(17203)
+        self.assertEqual(
+            "pkdoors: cannot listen on knock port 17203/udp of 0.0.0.0: another program has it, "
+            "`ss -lunp` tells which: end that or take another",
+            self.refusal("-f", "dry-run"),
+        )
+
+    def test_noNftables(self) -> None:
+        """A kernel without nftables is one line; the ports are given back."""
+        self.assertTrue(
+            self.refusal("-f", "nftables").startswith("pkdoors: this kernel has no nftables (")
+        )
+        self.assertEqual([], self.host.bound())
+
+    def test_firewalldMissing(self) -> None:
+        """A missing python-firewall is one line that names the package."""
+        replaceModule(self, "firewall", None)
+        replaceModule(self, "firewall.client", None)
+        self.assertIn("install python3-firewall", self.refusal("-f", "firewalld"))
+
+    def test_firewalldNotRunning(self) -> None:
+        """A firewalld that does not run is one line."""
+        FakeDBus().install(self)
+        module = makeModule("firewall.client", FirewallClient=object)
+        replaceModule(self, "firewall", makeModule("firewall", client=module))
+        replaceModule(self, "firewall.client", module)
+        self.assertTrue(
+            self.refusal("-f", "firewalld").startswith("pkdoors: firewalld is not running: start")
+        )
+
+    def test_ownErrorsHaveNoTraceback(self) -> None:
+        """What ends the start later is no traceback where it is an error of pkdoors' own."""
+        self.assertEqual("", self.hooked(FirewallError("no privilege")))
+
+    def test_othersHave(self) -> None:
+        """Other exceptions are shown as ever."""
+        self.assertIn("ZeroDivisionError: oops", self.hooked(ZeroDivisionError("oops")))
+
+    def hooked(self, error: Exception) -> str:
+        """What an exception that nobody catches prints."""
+        self.make("-f", "dry-run")
+        with redirect_stderr(StringIO()) as stderr:
+            sys.excepthook(type(error), error, None)
+        return stderr.getvalue()
+
+
+class PluginTests(SynchronousTestCase):
+    """
+    Tests of the plugin.
+    """
+
+    def test_plugin(self) -> None:
+        """twistd finds the command C{pkdoors}, which is L{pkdoors.tap}."""
+        from twisted.plugins.pkdoors_plugin import pkdoors
+
+        verifyObject(IPlugin, pkdoors)
+        verifyObject(IServiceMaker, pkdoors)
+        self.assertEqual(("pkdoors", "pkdoors.tap"), (pkdoors.tapname, pkdoors.module))
+        self.assertIs(Options, pkdoors.options)
+        self.assertIs(makeService, pkdoors.makeService)

@@ -1,0 +1,433 @@
+"""Tests of L{pkdoors.firewall.zoneclient} and L{pkdoors.firewall.routes}."""
+
+import subprocess
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.routes import hardwareAddress, routeInterface
+from pkdoors.firewall.zoneclient import ZoneClient, clientClass, connect, isRunning
+from pkdoors.ports import PortRange
+from pkdoors.richrules import knockRule
+from pkdoors.zones import Exposure
+from tests.fakes import (
+    FakeDBus,
+    FakeDBusException,
+    FakeFirewalld,
+    FakeIp,
+    FakeZoneSettings,
+    makeModule,
+    replaceModule,
+)
+
+MISSING = (
+    "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
+    "a virtual environment needs --system-site-packages to see it"
+)
+SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
+RULE = knockRule(17001)
+ANN = ip_address("203.0.113.9")
+
+
+class RouteTests(SynchronousTestCase):
+    """
+    Tests of L{pkdoors.firewall.routes}.
+    """
+
+    def setUp(self) -> None:
+        """Have an C{ip} command."""
+        self.ip = FakeIp(
+            {
+                "route get 203.0.113.9": [{"dst": "203.0.113.9", "dev": "eth0", "flags": []}],
+                "neigh show 203.0.113.9": [{"dst": "203.0.113.9", "lladdr": "AA:BB:CC:00:00:01"}],
+                "neigh show 203.0.113.10": [],
+                "neigh show 203.0.113.11": b"",
+                "neigh show 203.0.113.12": [{"dst": "203.0.113.12", "state": ["FAILED"]}],
+                "route get 203.0.113.13": subprocess.TimeoutExpired("ip", 2.0),
+                "route get 203.0.113.14": FileNotFoundError("ip"),
+                "route get 203.0.113.15": b"no JSON",
+            }
+        )
+        self.ip.install(self)
+
+    def test_interface(self) -> None:
+        """The interface is that of the route to the address."""
+        self.assertEqual("eth0", routeInterface(ANN))
+
+    def test_hardware(self) -> None:
+        """The hardware address is in small letters."""
+        self.assertEqual("aa:bb:cc:00:00:01", hardwareAddress(ANN))
+
+    def test_noNeighbour(self) -> None:
+        """Without a neighbour entry, or with one that has no address, it is empty."""
+        for last in (10, 11, 12):
+            self.assertEqual("", hardwareAddress(ip_address(f"203.0.113.{last}")), last)
+
+    def test_failures(self) -> None:
+        """No route, no C{ip} command, a slow one or one that babbles: empty, nothing raised."""
+        for last in (99, 13, 14, 15):
+            self.assertEqual("", routeInterface(ip_address(f"203.0.113.{last}")), last)
+
+
+class IsRunningTests(SynchronousTestCase):
+    """
+    Tests of L{isRunning}.
+    """
+
+    def setUp(self) -> None:
+        """Have a D-Bus."""
+        self.bus = FakeDBus("org.freedesktop.DBus", "org.fedoraproject.FirewallD1")
+        self.bus.install(self)
+
+    def test_runs(self) -> None:
+        """firewalld runs where its name has an owner; no connection is left behind."""
+        self.assertIs(True, isRunning())
+        self.assertEqual(0, self.bus.connections)
+
+    def test_runsNot(self) -> None:
+        """Else it does not; no connection is left behind."""
+        self.bus.names = ("org.freedesktop.DBus",)
+        self.assertIs(False, isRunning())
+        self.assertEqual(0, self.bus.connections)
+
+    def test_noBus(self) -> None:
+        """Nor does it where there is no bus at all."""
+        self.bus.names = None
+        self.assertIs(False, isRunning())
+
+    def test_missing(self) -> None:
+        """Without python3-dbus the sentence names the package to install."""
+        replaceModule(self, "dbus", None)
+        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, isRunning)))
+
+
+class ClientClassTests(SynchronousTestCase):
+    """
+    Tests of L{clientClass} and L{connect}.
+    """
+
+    def test_missing(self) -> None:
+        """Without python3-firewall the sentence names the package."""
+        replaceModule(self, "firewall", None)
+        replaceModule(self, "firewall.client", None)
+        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, clientClass)))
+
+    def test_connect(self) -> None:
+        """
+        The client is told not to print what goes wrong, and gets a connection of its own, whose
+        end does not end the daemon.
+        """
+        bus = FakeDBus()
+        bus.install(self)
+
+        def makeClient(bus: object, wait: int = 0, quiet: bool = False) -> tuple[object, bool]:
+            return bus, quiet
+
+        module = makeModule("firewall.client", FirewallClient=makeClient)
+        replaceModule(self, "firewall", makeModule("firewall", client=module))
+        replaceModule(self, "firewall.client", module)
+        self.assertEqual((bus, True), connect())
+        self.assertEqual((1, False), (bus.connections, bus.isDeadly))
+
+
+class ZoneClientTestCase(SynchronousTestCase):
+    """
+    With a firewalld.
+    """
+
+    def setUp(self) -> None:
+        """Have a firewalld, and a route to Ann over eth0."""
+        FakeDBus().install(self)
+        self.ip = FakeIp({"route get 203.0.113.9": [{"dev": "eth0"}]})
+        self.ip.install(self)
+        self.clock = Clock()
+        self.firewalld = FakeFirewalld(self.clock)
+        self.zones = ZoneClient("", lambda: self.firewalld)
+
+    def refusal(self, message: str, name: str = "") -> str:
+        """What the operator is told when firewalld refuses with a message."""
+        self.firewalld.refuse("addRichRule", "", message, name)
+        return str(self.assertRaises(FirewallError, self.zones.add, "public", RULE))
+
+
+class ZoneChoiceTests(ZoneClientTestCase):
+    """
+    Tests of L{ZoneClient.zoneOf} and L{ZoneClient.knockZones}.
+    """
+
+    def test_knockZones(self) -> None:
+        """Knocks can arrive in all active zones and the default zone, each once."""
+        self.firewalld.active = {"work": {"sources": ["10.0.0.0/8"]}, "home": {}}
+        self.assertEqual(["home", "public", "work"], self.zones.knockZones())
+        self.firewalld.active["public"] = {"interfaces": ["eth0"]}
+        self.assertEqual(["home", "public", "work"], self.zones.knockZones())
+
+    def test_interfaceByRoute(self) -> None:
+        """The interface is found by the route back to the client."""
+        self.firewalld.active = {"home": {"interfaces": ["eth0"]}, "dmz": {"interfaces": ["eth1"]}}
+        self.assertEqual("home", self.zones.zoneOf(ANN))
+        self.ip.answers["route get 203.0.113.9"] = [{"dev": "eth1"}]
+        self.assertEqual("dmz", self.zones.zoneOf(ANN))
+
+    def test_default(self) -> None:
+        """Without a binding it is firewalld's default zone."""
+        self.firewalld.active = {}
+        self.firewalld.default = "internal"
+        self.assertEqual("internal", self.zones.zoneOf(ANN))
+
+    def test_source(self) -> None:
+        """Source bindings count first."""
+        self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
+        self.assertEqual("work", self.zones.zoneOf(ANN))
+
+    def test_ipset(self) -> None:
+        """The entries of an ipset are asked for."""
+        self.firewalld.active["work"] = {"sources": ["ipset:friends"]}
+        self.firewalld.ipsets = {"friends": ["203.0.113.9"]}
+        self.assertEqual("work", self.zones.zoneOf(ANN))
+
+    def test_ipsetWithTimeout(self) -> None:
+        """An ipset that does not tell its entries is passed over."""
+        self.firewalld.active["a"] = {"sources": ["ipset:secretive"]}
+        self.assertEqual("public", self.zones.zoneOf(ANN))
+
+    def test_hardware(self) -> None:
+        """The hardware address is asked for where it can matter."""
+        self.ip.answers["neigh show 203.0.113.9"] = [{"lladdr": "aa:bb:cc:00:00:01"}]
+        self.firewalld.active["work"] = {"sources": ["AA:BB:CC:00:00:01"]}
+        self.assertEqual("work", self.zones.zoneOf(ANN))
+
+    def test_hardwareNotAsked(self) -> None:
+        """Elsewhere that question is saved."""
+        self.zones.zoneOf(ANN)
+        self.assertEqual(["route get 203.0.113.9"], self.ip.asked)
+
+    def test_override(self) -> None:
+        """The zone that was asked for counts for everything, and nobody is asked."""
+        self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
+        zones = ZoneClient("internal", lambda: self.firewalld)
+        self.assertEqual("internal", zones.zoneOf(ANN))
+        self.assertEqual(["internal"], zones.knockZones())
+        self.assertEqual([], self.ip.asked)
+
+
+class RuleTests(ZoneClientTestCase):
+    """
+    Tests of L{ZoneClient.add}, L{ZoneClient.remove} and L{ZoneClient.rules}.
+    """
+
+    def test_add(self) -> None:
+        """A rule is added for good, or for so many seconds."""
+        self.zones.add("public", RULE)
+        self.zones.add("internal", RULE, 30)
+        self.assertEqual({RULE: 0}, self.firewalld.present("public"))
+        self.assertEqual({RULE: 30}, self.firewalld.present("internal"))
+
+    def test_alreadyThere(self) -> None:
+        """A rule that is there already is no error, and nothing is changed."""
+        self.zones.add("public", RULE)
+        self.zones.add("public", RULE)
+        self.assertEqual([f"add public {RULE}"], self.firewalld.calls)
+
+    def test_newTimeout(self) -> None:
+        """With a time, a rule that is there already gets that time."""
+        self.zones.add("public", RULE, 30)
+        self.clock.advance(10)
+        self.zones.add("public", RULE, 600)
+        self.assertEqual({RULE: 600}, self.firewalld.present())
+
+    def test_remove(self) -> None:
+        """A rule is removed; that it is not there is no error."""
+        self.zones.add("public", RULE)
+        self.zones.remove("public", RULE)
+        self.zones.remove("public", RULE)
+        self.assertEqual({}, self.firewalld.present())
+
+    def test_rules(self) -> None:
+        """The rules of a zone are listed."""
+        self.zones.add("public", RULE)
+        self.assertEqual(([RULE], []), (self.zones.rules("public"), self.zones.rules("internal")))
+
+    def test_otherRefusals(self) -> None:
+        """Other refusals are raised, by both."""
+        self.firewalld.refuse("addRichRule", "", "INVALID_RULE: no")
+        self.firewalld.refuse("removeRichRule", "", "INVALID_RULE: no")
+        self.assertRaises(FirewallError, self.zones.add, "public", RULE)
+        self.assertRaises(FirewallError, self.zones.add, "public", RULE, 30)
+        self.assertRaises(FirewallError, self.zones.remove, "public", RULE)
+
+
+class ErrorTests(ZoneClientTestCase):
+    """
+    What the operator is told.
+    """
+
+    def test_disconnected(self) -> None:
+        """A lost connection, which the client swallows, is an error."""
+        self.firewalld.connected = False
+        error = self.assertRaises(FirewallError, self.zones.add, "public", RULE)
+        self.assertEqual(SILENT, str(error))
+
+    def test_busRestarted(self) -> None:
+        """Where the bus was restarted there is a new connection."""
+        new = FakeFirewalld(self.clock)
+        zones = ZoneClient("", iter((self.firewalld, new)).__next__)
+        self.firewalld.isOnBus = False
+        zones.add("public", RULE)
+        self.assertEqual({RULE: 0}, new.present())
+
+    def test_busEndsMeanwhile(self) -> None:
+        """Where the bus ends during a call, or firewalld does, it is the sentence as above."""
+        for name in ("Disconnected", "NoReply", "ServiceUnknown"):
+            self.firewalld.refusals.clear()
+            self.assertEqual(SILENT, self.refusal("gone", f"org.freedesktop.DBus.Error.{name}"))
+
+    def test_busIsGone(self) -> None:
+        """Where there is no bus to connect to anew, that is the sentence, too, and tried again."""
+        new = FakeFirewalld(self.clock)
+        gone = FakeDBusException("no socket", "org.freedesktop.DBus.Error.FileNotFound")
+        answers: Iterator[Any] = iter([self.firewalld, gone, gone, new])
+
+        def connect() -> Any:
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        zones = ZoneClient("", connect)
+        self.firewalld.isOnBus = False
+        for _ in range(2):
+            error = self.assertRaises(FirewallError, zones.add, "public", RULE)
+            self.assertEqual(SILENT, str(error))
+        zones.add("public", RULE)
+        self.assertEqual({RULE: 0}, new.present())
+
+    def test_privilege(self) -> None:
+        """Without the privilege, the sentence says what to do."""
+        for name in (
+            "org.fedoraproject.FirewallD1.NotAuthorizedException",
+            "org.freedesktop.DBus.Error.AccessDenied",
+        ):
+            self.firewalld.refusals.clear()
+            self.assertEqual(
+                "no privilege to change the firewall (firewalld): run as root",
+                self.refusal("Not Authorized: changing", name),
+            )
+
+    def test_zone(self) -> None:
+        """A zone that does not exist is named, and how to list those that do."""
+        error = self.assertRaises(FirewallError, self.zones.add, "nowhere", RULE)
+        self.assertEqual(
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            str(error),
+        )
+
+    def test_flushed(self) -> None:
+        """Where somebody flushed firewalld's tables, the sentence names the command that mends."""
+        message = (
+            "COMMAND_FAILED: 'python-nftables' failed: internal:0:0-0: Error: Could not process "
+            "rule: No such file or directory\n\nJSON blob:\n{...}"
+        )
+        self.assertEqual(
+            "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
+            "`systemctl restart firewalld` brings them back",
+            self.refusal(message),
+        )
+
+    def test_other(self) -> None:
+        """Anything else is told in firewalld's words, on one line, cut where it is long."""
+        self.assertEqual(
+            "firewalld refused: INVALID_RULE: bad rule", self.refusal("INVALID_RULE: bad\n  rule")
+        )
+        self.firewalld.refusals.clear()
+        self.assertEqual(len("firewalld refused: ") + 300, len(self.refusal("x" * 1000)))
+
+
+class ExposureTests(ZoneClientTestCase):
+    """
+    Tests of L{ZoneClient.exposures}.
+    """
+
+    def exposures(self, settings: FakeZoneSettings) -> list[Exposure]:
+        """What a zone called public lets everybody reach."""
+        self.firewalld.settings["public"] = settings
+        return list(self.zones.exposures("public"))
+
+    def remedy(self, option: str) -> str:
+        """The commands that remove something from it."""
+        return (
+            f"`firewall-cmd --zone=public {option}` and, for good, "
+            f"`firewall-cmd --zone=public --permanent {option}`"
+        )
+
+    def test_closed(self) -> None:
+        """A zone that lets nobody in exposes nothing."""
+        self.assertEqual([], self.exposures(FakeZoneSettings()))
+        self.assertEqual([], self.exposures(FakeZoneSettings(target="DROP")))
+
+    def test_target(self) -> None:
+        """A zone whose target is ACCEPT exposes everything."""
+        remedy = (
+            "`firewall-cmd --permanent --zone=public --set-target=default && firewall-cmd --reload`"
+        )
+        self.assertEqual(
+            [Exposure(None, "its target is ACCEPT", remedy)],
+            self.exposures(FakeZoneSettings(target="ACCEPT")),
+        )
+
+    def test_ports(self) -> None:
+        """So do open ports."""
+        settings = FakeZoneSettings(ports=[("22", "tcp"), ("6000-6010", "udp"), ("9", "sctp")])
+        self.assertEqual(
+            [
+                Exposure(
+                    PortRange("tcp", 22, 22), "port 22/tcp", self.remedy("--remove-port=22/tcp")
+                ),
+                Exposure(
+                    PortRange("udp", 6000, 6010),
+                    "port 6000-6010/udp",
+                    self.remedy("--remove-port=6000-6010/udp"),
+                ),
+            ],
+            self.exposures(settings),
+        )
+
+    def test_services(self) -> None:
+        """So do services, by the ports they have."""
+        self.firewalld.services["http3"] = [("443", "tcp"), ("443", "udp"), ("", "ipv6-icmp")]
+        remedy = self.remedy("--remove-service=http3")
+        self.assertEqual(
+            [
+                Exposure(PortRange("tcp", 443, 443), "service http3", remedy),
+                Exposure(PortRange("udp", 443, 443), "service http3", remedy),
+            ],
+            self.exposures(FakeZoneSettings(services=["http3"])),
+        )
+
+    def test_protocols(self) -> None:
+        """So do protocols, all ports of them."""
+        remedy = self.remedy("--remove-protocol=tcp")
+        self.assertEqual(
+            [Exposure(PortRange("tcp", 1, 65535), "protocol tcp", remedy)],
+            self.exposures(FakeZoneSettings(protocols=["tcp"])),
+        )
+
+    def test_rules(self) -> None:
+        """So do rich rules that accept from everybody; others do not, nor do ours."""
+        rules = [
+            'rule port port="22" protocol="tcp" accept',
+            'rule service name="ssh" accept',
+            'rule family="ipv4" source address="10.0.0.0/8" service name="ssh" accept',
+            knockRule(17001),
+        ]
+        found = self.exposures(FakeZoneSettings(rules=rules))
+        self.assertEqual([PortRange("tcp", 22, 22)] * 2, [each.ports for each in found])
+        self.assertEqual(["a rich rule"] * 2, [each.what for each in found])
+        self.assertEqual(
+            [self.remedy(f"--remove-rich-rule='{rule}'") for rule in rules[:2]],
+            [each.remedy for each in found],
+        )
