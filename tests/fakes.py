@@ -815,6 +815,7 @@ class FakeSocket:
     def setsockopt(self, level: int, option: int, value: int) -> None:
         """Set an option."""
         assert (level, option) == (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        assert self.family == socket.AF_INET6, "Protocol not available"
         self.isV6Only = bool(value)
 
     def bind(self, address: tuple[Any, ...]) -> None:

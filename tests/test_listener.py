@@ -296,7 +296,8 @@ class QuestionTests(ListenerTestCase):
         self.assertIs(False, isFree(17001))
 
     def test_hasIPv6(self) -> None:
-        """Whether there is IPv6 is asked of the kernel; asking takes no port."""
+        """Whether there is IPv6 is asked of the kernel, without privilege; it takes no port."""
+        self.host.isRoot = False
         self.assertIs(True, hasIPv6())
         self.assertEqual([], self.host.bound())
         self.host.hasIPv6 = False

@@ -39,7 +39,7 @@ class CommandTests(SynchronousTestCase):
 
     def test_guard(self) -> None:
         """The guard is one text, and so one transaction, that replaces what was there."""
-        self.assertEqual(GUARD, guard([makeDoor(ports="22/tcp,6000-6010/udp")]))
+        self.assertEqual(GUARD, guard(iter([makeDoor(ports="22/tcp,6000-6010/udp")])))
 
     def test_guardOfTwoDoors(self) -> None:
         """Each door has sets of its own; the protected ports are those of all, without overlap."""

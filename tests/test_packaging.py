@@ -6,12 +6,14 @@ import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors
 
 ROOT = Path(__file__).parent.parent
+_MADE = (".*_cache", ".git", ".tox", ".venv", "*.egg-info", "__pycache__", "_trial_temp*", "build")
 
 
 def run(*argv: str | Path, folder: Path) -> str:
@@ -31,11 +33,7 @@ class PackagingTests(SynchronousTestCase):
         """Build both, out of a copy: a build leaves things beside the sources."""
         self.folder = Path(self.mktemp()).absolute()
         tree, out = self.folder / "tree", self.folder / "out"
-        tree.mkdir(parents=True)
-        listed = run("git", "ls-files", "-co", "--exclude-standard", folder=ROOT).splitlines()
-        for name in filter(lambda name: (ROOT / name).is_file(), listed):
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            (tree / name).write_bytes((ROOT / name).read_bytes())
+        copytree(ROOT, tree, ignore=ignore_patterns(*_MADE))
         build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", out)
         run(*build, folder=tree)
         (self.wheel,) = out.glob("*.whl")

@@ -151,6 +151,10 @@ class ParsePortRangesTests(SynchronousTestCase):
         for text in ("", "22,", "22,ssh", "22,80-79", "22;80"):
             self.assertRaises(BadValue, parsePortRanges, text)
 
+    def test_none(self) -> None:
+        """No ranges stay none."""
+        self.assertEqual((), merged([]))
+
     def test_samePorts(self) -> None:
         """Merging neither adds nor loses a port, and leaves a gap between all ranges."""
         random_ = random.Random(20261106)

@@ -17,9 +17,11 @@ class FakeRandom:
 
     def __init__(self) -> None:
         self._left = list(self.samples)
+        self.populations: list[range] = []
 
     def sample(self, population: range, count: int) -> list[int]:
         """The next sample."""
+        self.populations.append(population)
         return self._left.pop(0)
 
 
@@ -140,6 +142,13 @@ class RandomTests(SynchronousTestCase):
         self.patch(random, "SystemRandom", lambda: numbers)
         sequence = Sequence.random(5, lambda port: True)
         self.assertEqual((20004, 20001, 20006, 20003, 20005), sequence.ports)
+
+    def test_population(self) -> None:
+        """The ports are above the well-known ones, and below the ephemeral ones of Linux."""
+        numbers = FakeRandom()
+        self.patch(random, "SystemRandom", lambda: numbers)
+        Sequence.random(5, lambda port: True)
+        self.assertEqual({range(10_000, 32_768)}, set(numbers.populations))
 
     def test_differ(self) -> None:
         """Two are not the same."""

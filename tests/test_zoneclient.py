@@ -272,6 +272,13 @@ class ErrorTests(ZoneClientTestCase):
         error = self.assertRaises(FirewallError, self.zones.add, "public", RULE)
         self.assertEqual(SILENT, str(error))
 
+    def test_connectionIsKept(self) -> None:
+        """One connection serves for all calls."""
+        zones = ZoneClient("", iter((self.firewalld,)).__next__)
+        for seconds in (30, 60):
+            zones.add("public", RULE, seconds)
+        self.assertEqual({RULE: 60}, self.firewalld.present())
+
     def test_busRestarted(self) -> None:
         """Where the bus was restarted there is a new connection."""
         new = FakeFirewalld(self.clock)
@@ -337,6 +344,12 @@ class ErrorTests(ZoneClientTestCase):
             "`systemctl restart firewalld` brings them back",
             self.refusal(message),
         )
+
+    def test_otherFailure(self) -> None:
+        """Not every command that failed, nor every file that is missing, is a flush."""
+        for message in ("COMMAND_FAILED: out of memory", "INVALID: No such file or directory"):
+            self.firewalld.refusals.clear()
+            self.assertEqual(f"firewalld refused: {message}", self.refusal(message))
 
     def test_other(self) -> None:
         """Anything else is told in firewalld's words, on one line, cut where it is long."""

@@ -110,7 +110,8 @@ class ZoneOfTests(SynchronousTestCase):
         """An interface may be bound by a wildcard."""
         active = {"dmz": {"interfaces": ["wlan+"]}, "home": {"interfaces": ["eth+"]}}
         self.assertEqual("home", self.zone(active))
-        self.assertEqual("public", self.zone(active, interface="ppp0"))
+        for other in ("ppp0", "et0"):
+            self.assertEqual("public", self.zone(active, interface=other))
 
     def test_exactBeforeWildcard(self) -> None:
         """The interface's own name comes before a wildcard, whatever the zones' names."""

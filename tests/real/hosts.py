@@ -202,13 +202,14 @@ class Network:
     """A server, a client and a stranger."""
 
     def __init__(self, folder: Path) -> None:
-        self._stack = ExitStack()
         self.folder = folder
-        self.server = self._host("server")
-        self.client = self._host("client")
-        self.stranger = self._host("stranger")
-        for number, other in enumerate((self.client, self.stranger), 1):
-            self._join(number, other)
+        with ExitStack() as self._stack:
+            self.server = self._host("server")
+            self.client = self._host("client")
+            self.stranger = self._host("stranger")
+            for number, other in enumerate((self.client, self.stranger), 1):
+                self._join(number, other)
+            self._stack = self._stack.pop_all()  # all went well: it is __exit__ that ends them
 
     def __enter__(self) -> Self:
         return self
