@@ -15,9 +15,10 @@ need_root() {
     [ "$(id -u)" = 0 ] || die "$0: $1: run it as root (sudo $0)"
 }
 
-# have KIND NAME: whether a command, or a module of the distribution's Python, is there.
+# have KIND NAME: whether a command, a file, or a module of the distribution's Python is there.
 have() {
     case $1 in
+    file) [ -e "$2" ] ;;
     command) command -v "$2" >/dev/null ;;
     module) "$PYTHON" -I -c 'import importlib.util as u, sys; sys.exit(not u.find_spec(sys.argv[1]))' "$2" 2>/dev/null ;;
     esac

@@ -304,8 +304,12 @@ class Firewalld:
             *("firewalld", "--nofork", "--nopid", "--log-target", "console"),
             *("--system-config", str(self._settings)),
         )
-        if not eventually(lambda: self._host.status("firewall-cmd", "--state")[0] == 0):
+        if not (eventually(self._answersOrEnded) and self.process.popen.poll() is None):
             raise AssertionError(f"firewalld did not start: {self.process.log()}")
+
+    def _answersOrEnded(self) -> bool:
+        ended = self.process.popen.poll() is not None
+        return ended or self._host.status("firewall-cmd", "--state")[0] == 0
 
     def cmd(self, *options: str) -> str:
         """C{firewall-cmd}."""
