@@ -80,7 +80,7 @@ class Life:
             if self.opening is wanted:  # nobody knocked anew meanwhile
                 self.opening = replace(wanted, deadline=self._granted)
             return
-        self._granted, self._toClose = wanted.deadline, True
+        self._granted, self._toClose, self._retry = wanted.deadline, True, FIRST_RETRY
         self._announce(verb, wanted)
 
     async def _close(self) -> None:
@@ -90,7 +90,8 @@ class Life:
             await self._firewall.close(self.opening)
         except Exception as error:
             self._complain(f"trying again in {self._retry:g} s, cannot close", error)
-            await self._sleep(self._retry)
+            if self.opening.deadline <= self._clock.seconds():  # nobody knocked anew meanwhile
+                await self._sleep(self._retry)
             self._retry = min(2 * self._retry, LAST_RETRY)
             return
         self._retry, self._toClose = FIRST_RETRY, False

@@ -94,7 +94,9 @@ class Options(TwistedOptions):
             (self._door(),),
             firewall=self._option("firewall", _firewall),
             zone=self["zone"],
-            interfaces=tuple(_at("--interface", _interface, each) for each in self._interfaces),
+            interfaces=tuple(
+                dict.fromkeys(_at("--interface", _interface, each) for each in self._interfaces)
+            ),
             logKnocks=bool(self["log-knocks"]),
         )
 

@@ -19,8 +19,10 @@ OPENING_PRIORITIES = (31_338, 31_339)
 extended by adding the same rule at the other priority, and only then removing the first."""
 
 _TO_ALL = re.compile(
-    r'rule(?: priority="[^"]*")?(?: family="[^"]*")? '
-    r'(?:port port="([^"]*)" protocol="([^"]*)"|service name="([^"]*)")(?: (?:log|audit).*)? accept'
+    r'rule(?: priority="[^"]*")?(?: family="[^"]*")?'
+    r'(?: port port="(?P<port>[^"]*)" protocol="(?P<protocol>[^"]*)"'
+    r'| service name="(?P<service>[^"]*)"| protocol value="(?P<every>tcp|udp)")?'
+    r"(?: (?:log|audit)\b.*)? accept"
 )
 
 
@@ -28,13 +30,15 @@ def openToAll(rule: str) -> tuple[str, str, str] | None:
     """
     What somebody's rule opens to everybody, whatever the source.
 
-    @return: port, protocol and service, of which the first two or the last are given; L{None}
-        where it opens nothing, or only for some.
+    @return: port or range, protocol, and service: the first two, or the last, or none of them
+        where it opens everything; L{None} where it opens nothing, or only for some.
     """
     match = _TO_ALL.match(rule)
     if match is None or isKnockRule(rule):
         return None
-    return match[1] or "", match[2] or "", match[3] or ""
+    if match["every"]:
+        return "1-65535", match["every"], ""
+    return match["port"] or "", match["protocol"] or "", match["service"] or ""
 
 
 def knockRule(port: int) -> str:

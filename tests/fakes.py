@@ -402,6 +402,7 @@ class FakeNetlink:
     def close(self) -> None:
         """Close."""
         self.isOpen = False
+        self._inbox.clear()  # a new socket begins anew
 
 
 class FakeDBusException(Exception):

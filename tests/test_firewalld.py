@@ -158,6 +158,13 @@ class StartTests(FirewalldTestCase):
         error = self.assertRaises(FirewallError, self.firewall.start, self.doors)
         self.assertEqual("firewalld refused: INVALID_RULE: no", str(error))
 
+    def test_refusedHalfway(self) -> None:
+        """What was let in before firewalld refused is taken back."""
+        self.firewalld.refuse("addRichRule", knockRule(max(PORTS)), "INVALID_RULE: no")
+        self.assertRaises(FirewallError, self.firewall.start, self.doors)
+        self.assertIn(f"add public {knockRule(min(PORTS))}", self.firewalld.calls)
+        self.assertEqual({STRANGERS: 0}, self.firewalld.present())
+
     def test_stuck(self) -> None:
         """A firewalld that does not answer is an error with what to do, and no hang."""
         self.thread.isStuck = True

@@ -126,6 +126,14 @@ class KernelTests(SynchronousTestCase):
         self.netlink.answers = [answer(0)]
         kernel.transact(b"batch")
 
+    def test_nextBatchAfterBrokenAnswer(self) -> None:
+        """What is left of an answer that broke off is not taken for the next one's."""
+        kernel = Kernel()
+        self.netlink.answers = [answer(errno.EEXIST), OSError(errno.ENOBUFS, "No buffer space")]
+        self.assertRaises(FirewallError, kernel.transact, b"batch")
+        self.netlink.answers = [answer(0)]
+        kernel.transact(b"batch")
+
     def test_close(self) -> None:
         """The socket can be closed."""
         kernel = Kernel()

@@ -229,6 +229,11 @@ class BadValueTests(SynchronousTestCase):
         self.assertIn("--open-for", line)
         self.assertIn("--max-open", line)
 
+    def test_sameInterfaceTwice(self) -> None:
+        """The same interface twice is one."""
+        config = read(*GOOD, "--interface", "::1", "--interface", "::1")
+        self.assertEqual(("::1",), config.interfaces)
+
     def test_firewall(self) -> None:
         """An unknown firewall is refused."""
         self.assertEqual(

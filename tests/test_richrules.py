@@ -94,6 +94,12 @@ class OpenToAllTests(SynchronousTestCase):
         """So is a service."""
         self.assertEqual(("", "", "ssh"), openToAll('rule service name="ssh" accept'))
 
+    def test_protocol(self) -> None:
+        """So is a whole protocol, and everything at once."""
+        self.assertEqual(("1-65535", "tcp", ""), openToAll('rule protocol value="tcp" accept'))
+        for rule in ("rule accept", 'rule priority="5" family="ipv6" accept'):
+            self.assertEqual(("", "", ""), openToAll(rule), rule)
+
     def test_others(self) -> None:
         """What opens nothing, or only for some, is not."""
         for rule in (
@@ -104,6 +110,9 @@ class OpenToAllTests(SynchronousTestCase):
             'rule family="ipv4" source NOT address="10.0.0.0/8" service name="ssh" accept',
             'rule port port="22" protocol="tcp" log prefix="x"',
             'rule icmp-type name="echo-request" accept',
+            'rule protocol value="esp" accept',
+            'rule family="ipv4" source address="10.0.0.0/8" accept',
+            'rule family="ipv4" destination address="10.0.0.8" accept',
             "",
         ):
             self.assertIsNone(openToAll(rule), rule)

@@ -92,7 +92,13 @@ class FirewalldFirewall:
 
     def _start(self, doors: tuple[Door, ...]) -> list[str]:
         self._zones = self._makeZones()
-        zones = self._zones.knockZones()
+        try:
+            return self._letKnocksIn(self._zones.knockZones(), doors)
+        except FirewallError:
+            self._takeKnocks()
+            raise
+
+    def _letKnocksIn(self, zones: list[str], doors: tuple[Door, ...]) -> list[str]:
         wanted = {knockRule(port) for door in doors for port in door.sequence.ports}
         for zone in zones:
             for rule in filter(isKnockRule, self._zones.rules(zone)):

@@ -37,15 +37,22 @@ class Kernel:
     """
 
     def __init__(self) -> None:
+        if not mayAdminister(Path("/proc/self/status").read_text()):
+            raise FirewallError(NO_PRIVILEGE)
+        self._socket = self._connect()
+
+    def _connect(self) -> socket.socket:
+        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
         try:
-            kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
-            self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+            connection = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+            connection.bind((0, 0))
         except OSError as error:
             raise FirewallError(NO_NFTABLES.format(reason=error.strerror)) from error
-        if not mayAdminister(Path("/proc/self/status").read_text()):
-            self.close()
-            raise FirewallError(NO_PRIVILEGE)
-        self._socket.bind((0, 0))
+        return connection
+
+    def _reopen(self) -> None:
+        self.close()
+        self._socket = self._connect()
 
     def transact(self, batch: bytes) -> None:
         """
@@ -57,6 +64,7 @@ class Kernel:
             number = errorOf(self._exchange(batch))
         except OSError as error:
             number = error.errno or errno.EIO
+            self._reopen()  # or what is left of this answer would be taken for the next one's
         if number:
             kind = GuardGone if number == errno.ENOENT else FirewallError
             raise kind(_REASONS.get(number, f"nftables refused: {os.strerror(number)}"))

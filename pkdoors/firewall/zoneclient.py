@@ -144,7 +144,10 @@ class ZoneClient:
                 port, protocol, service = opened
                 ports = self._servicePorts(service) if service else [(port, protocol)]
                 remedy = removal(zone, f"--remove-rich-rule='{rule}'")
-                yield from _exposures(ports, "a rich rule", remedy)
+                if any(opened):
+                    yield from _exposures(ports, "a rich rule", remedy)
+                else:
+                    yield Exposure(None, "a rich rule", remedy)
 
     def _servicePorts(self, service: str) -> list[tuple[str, str]]:
         return list(self._ask("getServiceSettings", service).getPorts())
