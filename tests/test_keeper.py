@@ -645,7 +645,7 @@ class PendingTests(KeeperTestCase):
         self.firewall.answer()
         self.assertEqual({ANN: 60.0}, self.firewall.open_())
         self.calls()
-        self.clock.advance(29)
+        self.clock.advance(30)
         self.assertEqual(["close 203.0.113.9"], self.calls())
 
     def test_otherSource(self) -> None:
