@@ -1,5 +1,7 @@
 """The one seam that varies: the firewall."""
 
+from collections.abc import Callable, Iterable
+
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
@@ -25,12 +27,22 @@ class IFirewall(Interface):
         @raise FirewallError: it cannot; the message says what is missing.
         """
 
-    def start(doors: tuple[Door, ...]) -> None:
+    def start(doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
         """
         Keep the doors closed and let knocks in. Called once, before the reactor runs; it blocks
         until that is so.
 
+        @param lost: called in the reactor's thread, with a sentence that says why, whenever
+            somebody else took away, or may have taken away, what L{start} and L{open} had put
+            there. L{restore} puts it back.
         @raise FirewallError: the firewall refused.
+        """
+
+    def restore(openings: Iterable[Opening]) -> Deferred[None]:
+        """
+        Put what L{start} puts there, and these openings, whatever is there now.
+
+        @return: fires when that is so, fails with L{FirewallError}.
         """
 
     def open(opening: Opening) -> Deferred[None]:

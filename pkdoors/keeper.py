@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from pkdoors.doors import Address, Door, Opening
 from pkdoors.errors import FirewallError
+from pkdoors.healer import Healer
 from pkdoors.interfaces import IFirewall
 from pkdoors.knock import Knock
 from pkdoors.life import Life
@@ -51,6 +52,7 @@ class Doorkeeper:
             for port in set(lock.door.sequence.ports):
                 self._locks.setdefault(port, []).append(lock)
         self._lives: dict[tuple[str, Address], Life] = {}
+        self._healer = Healer(clock, firewall, self._granted)
 
     def ports(self) -> list[int]:
         """The knock ports, sorted: their order is the secret."""
@@ -70,7 +72,7 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused.
         """
-        self._firewall.start(self.doors)
+        self._firewall.start(self.doors, self._healer.lost)
 
     def knock(self, knock: Knock) -> None:
         """Hear a knock. Nothing is raised: a port that did would be read no more."""
@@ -108,6 +110,7 @@ class Doorkeeper:
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
+        self._healer.stop()
         for life in list(self._lives.values()):
             life.leave()
         try:
@@ -120,6 +123,9 @@ class Doorkeeper:
                 firewall=self._firewall.name,
                 seconds=STOP_TIMEOUT,
             )
+
+    def _granted(self) -> list[Opening]:
+        return [opening for life in self._lives.values() for opening in life.granted()]
 
     def _begin(self, key: tuple[str, Address], opening: Opening) -> None:
         life = Life(self._clock, self._firewall, opening, self._wallClock)

@@ -52,6 +52,10 @@ class Life:
             self.opening = replace(self.opening, deadline=deadline)
             self._wake()
 
+    def granted(self) -> list[Opening]:
+        """What the firewall has of it, or should have: one opening, or none."""
+        return [replace(self.opening, deadline=self._granted)] if self._granted else []
+
     def leave(self) -> None:
         """End here, and leave the opening to the firewall's own timer."""
         self._left = True

@@ -47,10 +47,12 @@ table inet {table} {{
 """
 
 
-def guard(doors: Iterable[Door]) -> str:
+def guard(doors: Iterable[Door], openings: Iterable[tuple[Opening, int]] = ()) -> str:
     """
-    The nft commands that put the guard in place with all doors closed, in one transaction: there
-    is no moment in which the ports are open.
+    The nft commands that put the guard in place, in one transaction: there is no moment in which
+    the ports are open to others.
+
+    @param openings: what is open, each with the milliseconds that it has left; all else is closed.
     """
     doors = list(doors)
     protected = merged(ports for door in doors for ports in door.ports)
@@ -64,7 +66,11 @@ def guard(doors: Iterable[Door]) -> str:
         accepts="".join(_ACCEPTS.format(door=door.name) for door in doors),
     )
     # add, delete, add: no error whether the table was there before or not.
-    return f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
+    start = f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
+    return start + "".join(
+        f"add element inet {TABLE} {setOf(opening)} {{ {opening.source} timeout {left}ms }}\n"
+        for opening, left in openings
+    )
 
 
 def _elements(ports: Iterable[PortRange]) -> str:

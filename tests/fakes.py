@@ -157,12 +157,28 @@ class FakeFirewall:
         self.calls.append("prepare")
         self._failOnce()
 
-    def start(self, doors: tuple[Door, ...]) -> None:
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
         """See L{IFirewall.start}."""
         assert not self._isStarted, "started twice"
         self.calls.append("start")
         self._failOnce()
         self._isStarted = True
+        self.lost = lost
+
+    def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
+        """See L{IFirewall.restore}."""
+        state = {(each.door.name, str(each.source)): each.deadline for each in openings}
+        who = ", ".join(f"{key[1]} until {end:g}" for key, end in state.items())
+
+        def put() -> None:
+            self._deadlines = state
+
+        return self._call(f"restore {who}".strip(), ("", ""), put)
+
+    def flush(self, why: str = "nft changed the guard") -> None:
+        """Lose everything, and say so."""
+        self._deadlines.clear()
+        self.lost(why)
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
@@ -248,6 +264,34 @@ class FakeNftables:
             return -1, "", self.error
         (self.judged if self._isDryRun else self.ran).append(commands)
         return 0, "", ""
+
+
+class FakeWatch:
+    """
+    What tells of changes to the guard.
+
+    @ivar changed: tells of one; given by who watches.
+    @ivar isOn: whether somebody watches.
+    """
+
+    def __init__(self) -> None:
+        self.changed: Callable[[str], None]
+        self.isOn = False
+
+    def make(self, table: str, changed: Callable[[str], None]) -> Any:
+        """Be made."""
+        assert table == "pkdoors"
+        self.changed = changed
+        return self
+
+    def start(self, reactor: object) -> None:
+        """See L{pkdoors.firewall.watch.Watch.start}."""
+        self.isOn = True
+
+    def stop(self, reactor: object) -> None:
+        """See L{pkdoors.firewall.watch.Watch.stop}."""
+        assert self.isOn, "stopped what was not started"
+        self.isOn = False
 
 
 class Change(NamedTuple):
@@ -529,6 +573,7 @@ class FakeFirewalld:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._callbacks: dict[str, Callable[[], None]] = {}
         self.isOnBus = True
         self.connected = True
         self.rules: dict[str, dict[str, float]] = {"public": {}, "internal": {}, "trusted": {}}
@@ -562,6 +607,22 @@ class FakeFirewalld:
     def get_is_connected(self) -> bool:
         """Whether it is there."""
         return self.isOnBus
+
+    def connect(self, signal: str, callback: Callable[[], None]) -> None:
+        """Have this called when a signal comes."""
+        assert signal in ("reloaded", "connection-changed")
+        self._callbacks[signal] = callback
+
+    def reload(self) -> None:
+        """Forget all rules, as a reload does, and tell."""
+        for rules in self.rules.values():
+            rules.clear()
+        self._callbacks["reloaded"]()
+
+    def change(self, connected: bool) -> None:
+        """Come or go, and tell."""
+        self.connected = connected
+        self._callbacks["connection-changed"]()
 
     def getActiveZones(self) -> dict[str, dict[str, list[str]]]:
         """The zones that interfaces or sources are bound to."""
@@ -677,6 +738,11 @@ class SyncBusThread(BusThread):
     def stop(self) -> None:
         """See L{BusThread.stop}."""
         self.isRunning = False
+
+    def tell(self, hear: Callable[[str], None], what: str) -> None:
+        """See L{BusThread.tell}."""
+        assert self.isRunning, "nobody would say this"
+        hear(what)
 
     def callBlocking(self, work: Callable[[], T], timeout: float) -> T:
         """See L{BusThread.callBlocking}."""

@@ -32,7 +32,7 @@ class DryRunFirewallTests(SynchronousTestCase):
 
     def test_start(self) -> None:
         """Starting says which doors would be kept closed."""
-        self.firewall.start((makeDoor(), makeDoor(ports="80", name="web")))
+        self.firewall.start((makeDoor(), makeDoor(ports="80", name="web")), print)
         self.assertEqual(
             [
                 "dry run: would keep door default (22/tcp) closed",

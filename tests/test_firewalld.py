@@ -73,10 +73,11 @@ class FirewalldTestCase(SynchronousTestCase):
             self.clock, self.thread, lambda: ZoneClient(self.zone, lambda: self.firewalld)
         )
         self.doors = (makeDoor(),)
+        self.lost: list[str] = []
 
     def start(self) -> None:
         """Start, and forget how."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.firewalld.calls.clear()
 
     def added(self, zone: str = "public") -> dict[str, float]:
@@ -125,20 +126,20 @@ class StartTests(FirewalldTestCase):
 
     def test_knockPorts(self) -> None:
         """Starting lets knocks in, for good, beside the rules of others."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.assertEqual({STRANGERS: 0, **KNOCKS}, self.firewalld.present())
 
     def test_allZones(self) -> None:
         """It does so in each active zone and the default zone, and in no other."""
         self.firewalld.active = {"internal": {"sources": ["10.0.0.0/8"]}}
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.assertEqual(KNOCKS, self.firewalld.present("internal"))
         self.assertEqual({STRANGERS: 0, **KNOCKS}, self.firewalld.present("public"))
         self.assertEqual({}, self.firewalld.present("trusted"))
 
     def test_orderIsHidden(self) -> None:
         """The rules are added in the order of their numbers: the sequence's order is a secret."""
-        self.firewall.start((makeDoor((5, 3, 9, 3, 7)),))
+        self.firewall.start((makeDoor((5, 3, 9, 3, 7)),), self.lost.append)
         self.assertEqual(
             [f"add public {knockRule(port)}" for port in (3, 5, 7, 9)], self.firewalld.calls
         )
@@ -147,7 +148,7 @@ class StartTests(FirewalldTestCase):
         """Knock rules of a daemon that was killed are removed where they are not wanted now."""
         stale = knockRule(999)
         self.firewalld.rules["public"] = {STRANGERS: 0, stale: 0, knockRule(PORTS[0]): 0}
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.assertEqual({STRANGERS: 0, **KNOCKS}, self.firewalld.present())
         removed = [call for call in self.firewalld.calls if call.startswith("remove")]
         self.assertEqual([f"remove public {stale}"], removed)
@@ -155,15 +156,34 @@ class StartTests(FirewalldTestCase):
     def test_refused(self) -> None:
         """What firewalld refuses is raised."""
         self.firewalld.refuse("addRichRule", "", "INVALID_RULE: no")
-        error = self.assertRaises(FirewallError, self.firewall.start, self.doors)
+        error = self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.assertEqual("firewalld refused: INVALID_RULE: no", str(error))
 
     def test_refusedHalfway(self) -> None:
         """What was let in before firewalld refused is taken back."""
         self.firewalld.refuse("addRichRule", knockRule(max(PORTS)), "INVALID_RULE: no")
-        self.assertRaises(FirewallError, self.firewall.start, self.doors)
+        self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.assertIn(f"add public {knockRule(min(PORTS))}", self.firewalld.calls)
         self.assertEqual({STRANGERS: 0}, self.firewalld.present())
+
+    def test_reload(self) -> None:
+        """After a reload knocks and openings are put back, with the time that is left."""
+        self.start()
+        self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
+        before = self.added()
+        self.clock.advance(10)
+        self.firewalld.reload()
+        self.assertEqual(["firewalld was reloaded"], self.lost)
+        self.successResultOf(self.firewall.restore([makeOpening(deadline=30.0)]))
+        self.assertEqual({rule: 20.0 for rule in before}, self.added())
+        self.assertEqual({**KNOCKS, **self.added()}, self.firewalld.present())
+
+    def test_comesAndGoes(self) -> None:
+        """That firewalld goes away, or is back, is told."""
+        self.start()
+        self.firewalld.change(False)
+        self.firewalld.change(True)
+        self.assertEqual(["firewalld went away", "firewalld is back"], self.lost)
 
     def test_stuck(self) -> None:
         """A firewalld that does not answer is an error with what to do, and no hang."""
@@ -171,13 +191,15 @@ class StartTests(FirewalldTestCase):
         self.assertEqual(
             "firewalld did not answer within 30 s: "
             "see what it does (systemctl status firewalld), then start again",
-            str(self.assertRaises(FirewallError, self.firewall.start, self.doors)),
+            str(
+                self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
+            ),
         )
 
     def test_exposure(self) -> None:
         """A protected port that a zone lets everybody reach is a warning."""
         self.firewalld.settings["public"] = FakeZoneSettings(services=["ssh"])
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.assertEqual(
             [
                 "22/tcp can be reached by everybody through firewalld's zone public "
@@ -191,7 +213,7 @@ class StartTests(FirewalldTestCase):
     def test_noExposure(self) -> None:
         """What a zone lets everybody reach that is not protected is not warned of."""
         self.firewalld.settings["public"] = FakeZoneSettings(ports=[("80", "tcp")])
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.assertEqual([], self.log.lines())
 
     def test_noPortsLogged(self) -> None:
@@ -199,7 +221,7 @@ class StartTests(FirewalldTestCase):
         self.firewalld.settings["public"] = FakeZoneSettings(
             target="ACCEPT", services=["ssh"], rules=list(KNOCKS)
         )
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         text = "\n".join(self.log.lines())
         self.assertIn("22/tcp", text)
         self.assertFalse([port for port in PORTS if str(port) in text])
@@ -458,5 +480,5 @@ class NoZoneTests(FirewalldTestCase):
 
     def test_unknown(self) -> None:
         """It is refused at start."""
-        error = self.assertRaises(FirewallError, self.firewall.start, self.doors)
+        error = self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.assertIn("firewalld has no zone 'nowhere'", str(error))

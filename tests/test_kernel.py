@@ -92,7 +92,7 @@ class KernelTests(SynchronousTestCase):
         error = self.refusal(errno.ENOENT, 0)
         self.assertIsInstance(error, GuardGone)
         self.assertEqual(
-            "the guard is gone (somebody flushed nftables): start pkdoors again", str(error)
+            "the guard is gone (somebody flushed nftables): pkdoors puts it back", str(error)
         )
 
     def test_full(self) -> None:

@@ -17,7 +17,17 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             *("__init__", "_version", "errors", "durations", "ports", "sequence", "knock"),
-            *("doors", "locks", "limits", "config", "zones", "richrules", "nftrules", "nfnetlink"),
+            *(
+                "doors",
+                "locks",
+                "limits",
+                "config",
+                "zones",
+                "richrules",
+                "nftrules",
+                "nfnetlink",
+                "nfevents",
+            ),
             "firewall.__init__",
         }
     ),
@@ -27,15 +37,16 @@ LAYERS: tuple[frozenset[str], ...] = (
             *("listener", "knocker", "firewall.nftables", "firewall.firewalld"),
             *("firewall.dryrun", "firewall.bus", "firewall.routes", "firewall.zoneclient"),
             "firewall.kernel",
+            "firewall.watch",
         }
     ),
-    frozenset({"keeper", "life", "visit"}),
+    frozenset({"keeper", "healer", "life", "visit"}),
     frozenset({"options", "service", "tap", "cli"}),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
-    "firewall.nftables": {"firewall.kernel"},
+    "firewall.nftables": {"firewall.kernel", "firewall.watch"},
     "firewall.firewalld": {"firewall.bus", "firewall.zoneclient"},
     "firewall.zoneclient": {"firewall.routes"},
 }

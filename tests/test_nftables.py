@@ -14,6 +14,7 @@ from pkdoors.nftrules import guard
 from tests.fakes import (
     FakeKernel,
     FakeNftables,
+    FakeWatch,
     Log,
     makeDoor,
     makeModule,
@@ -36,7 +37,9 @@ class NftablesFirewallTests(SynchronousTestCase):
         self.lacks = ""
         self.kernel = FakeKernel()
         self.kernel.isOpen = False
-        self.firewall = NftablesFirewall(self.clock, self.connect, self.makeKernel)
+        self.watch = FakeWatch()
+        self.lost: list[str] = []
+        self.firewall = NftablesFirewall(self.clock, self.connect, self.makeKernel, self.watch.make)
         self.doors = (makeDoor(),)
 
     def connect(self) -> FakeNftables:
@@ -76,40 +79,65 @@ class NftablesFirewallTests(SynchronousTestCase):
 
     def test_start(self) -> None:
         """Starting puts the guard in place in one transaction."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.assertEqual([guard(self.doors)], self.context.ran)
 
     def test_startAfterPrepare(self) -> None:
         """After preparing, starting uses a new context, which is no dry run."""
         contexts = [FakeNftables(), FakeNftables()]
-        firewall = NftablesFirewall(self.clock, iter(contexts).__next__, FakeKernel)
+        firewall = NftablesFirewall(
+            self.clock, iter(contexts).__next__, FakeKernel, self.watch.make
+        )
         firewall.prepare(self.doors)
-        firewall.start(self.doors)
+        firewall.start(self.doors, self.lost.append)
         self.assertEqual([[], [guard(self.doors)]], [each.ran for each in contexts])
+
+    def test_lost(self) -> None:
+        """Who changes the guard is told of, as long as we are started."""
+        self.assertFalse(self.watch.isOn)
+        self.firewall.start(self.doors, self.lost.append)
+        self.assertTrue(self.watch.isOn)
+        self.watch.changed("nft")
+        self.assertEqual(["nft changed the guard"], self.lost)
+        self.successResultOf(self.firewall.stop())
+        self.assertFalse(self.watch.isOn)
+
+    def test_restore(self) -> None:
+        """Restoring is one transaction: the guard, and what is open with the time it has left."""
+        self.firewall.start(self.doors, self.lost.append)
+        self.clock.advance(10)
+        openings = [makeOpening(deadline=30.0), makeOpening("2001:db8::7", deadline=12.5)]
+        self.successResultOf(self.firewall.restore(openings))
+        self.assertEqual(
+            guard(self.doors)
+            + "add element inet pkdoors default_open4 { 203.0.113.9 timeout 20000ms }\n"
+            + "add element inet pkdoors default_open6 { 2001:db8::7 timeout 2500ms }\n",
+            self.context.ran[-1],
+        )
 
     def test_open(self) -> None:
         """Opening adds the address with the time that is left until the deadline."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.clock.advance(10)
         self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
         self.assertEqual({("default_open4", "203.0.113.9"): 20_000}, self.kernel.elements)
 
     def test_openIPv6(self) -> None:
         """An IPv6 address is opened in its own set."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.successResultOf(self.firewall.open(makeOpening("2001:db8::7")))
         self.assertEqual({("default_open6", "2001:db8::7"): 30_000}, self.kernel.elements)
 
     def test_milliseconds(self) -> None:
         """The time is rounded to milliseconds, and at least one: 0 would be for ever."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         for deadline, milliseconds in ((1.2346, 1235), (0.0001, 1), (0.0, 1), (-5.0, 1)):
             self.successResultOf(self.firewall.open(makeOpening(deadline=deadline)))
             self.assertEqual([milliseconds], list(self.kernel.elements.values()))
 
     def test_extend(self) -> None:
         """Extending is one transaction, so that there is no moment in which it is closed."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
         self.successResultOf(self.firewall.open(makeOpening(deadline=90.0)))
         self.assertEqual({("default_open4", "203.0.113.9"): 90_000}, self.kernel.elements)
@@ -117,7 +145,7 @@ class NftablesFirewallTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """Closing removes the address, of this source only."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         for source in ("203.0.113.9", "203.0.113.10"):
             self.successResultOf(self.firewall.open(makeOpening(source)))
         self.successResultOf(self.firewall.close(makeOpening("203.0.113.9")))
@@ -125,20 +153,20 @@ class NftablesFirewallTests(SynchronousTestCase):
 
     def test_closeWhatIsClosed(self) -> None:
         """Closing what the kernel has closed already is no error."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.successResultOf(self.firewall.close(makeOpening()))
         self.assertEqual({}, self.kernel.elements)
 
     def test_guardGone(self) -> None:
         """Where somebody flushed the tables, opening fails, and closing has nothing to do."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.kernel.isGone = True
         self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
         self.successResultOf(self.firewall.close(makeOpening()))
 
     def test_stop(self) -> None:
         """Stopping changes nothing, and tells how to remove the guard."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.successResultOf(self.firewall.stop())
         self.assertEqual(1, len(self.context.ran))
         self.assertEqual(
@@ -148,10 +176,10 @@ class NftablesFirewallTests(SynchronousTestCase):
 
     def test_refusals(self) -> None:
         """What the kernel refuses is raised, or fails the Deferred."""
-        self.firewall.start(self.doors)
+        self.firewall.start(self.doors, self.lost.append)
         self.context.error = "Error: no\n"
         self.assertRaises(FirewallError, self.firewall.prepare, self.doors)
-        self.assertRaises(FirewallError, self.firewall.start, self.doors)
+        self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.kernel.error = FirewallError("no")
         self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
         self.failureResultOf(self.firewall.close(makeOpening()), FirewallError)

@@ -20,6 +20,7 @@ from tests.fakes import (
     FakeKernel,
     FakeNftables,
     FakeReactor,
+    FakeWatch,
     Log,
     makeDoor,
 )
@@ -136,7 +137,7 @@ class StartTests(ServiceTestCase):
         firewalls = (
             self.firewall,
             DryRunFirewall(clock),
-            NftablesFirewall(clock, FakeNftables, FakeKernel),
+            NftablesFirewall(clock, FakeNftables, FakeKernel, FakeWatch().make),
         )
         for firewall in firewalls:
             self.service = self.makeService(firewall)

@@ -66,6 +66,10 @@ class BusThread:
         self._submit(work).add_done_callback(done)
         return result
 
+    def tell(self, hear: Callable[[str], None], what: str) -> None:
+        """Out of the thread: call something in the reactor's."""
+        self._callFromThread(hear, what)
+
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
 

@@ -1,5 +1,7 @@
 """The firewall that only says what it would do."""
 
+from collections.abc import Callable, Iterable
+
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -25,10 +27,14 @@ class DryRunFirewall:
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """Nothing is needed."""
 
-    def start(self, doors: tuple[Door, ...]) -> None:
-        """See L{IFirewall.start}."""
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
+        """See L{IFirewall.start}. What was not put there cannot be lost."""
         for door in doors:
             self._log.info("dry run: would keep door {door} closed", door=door)
+
+    def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
+        """See L{IFirewall.restore}."""
+        return succeed(None)
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""

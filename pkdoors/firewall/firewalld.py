@@ -5,7 +5,7 @@ An opening is one rich rule for each of the door's port ranges, with firewalld's
 the zone that firewalld puts the client's packets in. The client's other traffic stays what it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import ceil
 from typing import TypeVar
 
@@ -45,6 +45,7 @@ class FirewalldFirewall:
         self._clock = clock
         self._thread = thread
         self._makeZones = makeZones
+        self._doors: tuple[Door, ...] = ()
         # What follows belongs to the thread.
         self._zones: ZoneClient
         self._placed: dict[tuple[str, Address], Placed] = {}
@@ -59,11 +60,12 @@ class FirewalldFirewall:
                 "or choose --firewall nftables"
             )
 
-    def start(self, doors: tuple[Door, ...]) -> None:
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
         """See L{IFirewall.start}."""
+        self._doors = doors
         self._thread.start()
         try:
-            warnings = self._thread.callBlocking(lambda: self._start(doors), START_TIMEOUT)
+            warnings = self._thread.callBlocking(lambda: self._start(lost), START_TIMEOUT)
         except TimeoutError:
             raise FirewallError(
                 f"firewalld did not answer within {START_TIMEOUT:g} s: "
@@ -71,6 +73,11 @@ class FirewalldFirewall:
             ) from None
         for advice in warnings:  # "warning" as a field would be taken for one of Python's
             self._log.warn("{advice}", advice=advice)
+
+    def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
+        """See L{IFirewall.restore}."""
+        wanted = list(openings)
+        return self._thread.call(lambda: self._restore(wanted))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
@@ -90,16 +97,27 @@ class FirewalldFirewall:
 
     # From here on everything runs in the thread.
 
-    def _start(self, doors: tuple[Door, ...]) -> list[str]:
+    def _start(self, lost: Callable[[str], None]) -> list[str]:
         self._zones = self._makeZones()
+        zones = self._zones.knockZones()
         try:
-            return self._letKnocksIn(self._zones.knockZones(), doors)
+            self._letKnocksIn(zones)
+            warnings = [each for zone in zones for each in self._warnings(zone)]
         except FirewallError:
             self._takeKnocks()
             raise
+        self._zones.onLoss(lambda why: self._thread.tell(lost, why))
+        return warnings
 
-    def _letKnocksIn(self, zones: list[str], doors: tuple[Door, ...]) -> list[str]:
-        wanted = {knockRule(port) for door in doors for port in door.sequence.ports}
+    def _restore(self, openings: list[Opening]) -> None:
+        self._knocks.clear()
+        self._placed.clear()
+        self._letKnocksIn(self._zones.knockZones())
+        for opening in openings:
+            self._open(opening)
+
+    def _letKnocksIn(self, zones: list[str]) -> None:
+        wanted = {knockRule(port) for door in self._doors for port in door.sequence.ports}
         for zone in zones:
             for rule in filter(isKnockRule, self._zones.rules(zone)):
                 if rule not in wanted:  # of a daemon that was killed
@@ -107,10 +125,9 @@ class FirewalldFirewall:
             for rule in sorted(wanted):
                 self._zones.add(zone, rule)
                 self._knocks.append((zone, rule))
-        return [warning for zone in zones for warning in self._warnings(zone, doors)]
 
-    def _warnings(self, zone: str, doors: tuple[Door, ...]) -> list[str]:
-        ports = [ports for door in doors for ports in door.ports]
+    def _warnings(self, zone: str) -> list[str]:
+        ports = [ports for door in self._doors for ports in door.ports]
         found = (exposureWarning(zone, each, ports) for each in self._zones.exposures(zone))
         return [warning for warning in found if warning]
 

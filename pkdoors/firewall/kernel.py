@@ -20,7 +20,7 @@ NO_PRIVILEGE = (
 )
 _REASONS = {
     errno.ENFILE: "too many openings: a set of the guard is full",
-    errno.ENOENT: "the guard is gone (somebody flushed nftables): start pkdoors again",
+    errno.ENOENT: "the guard is gone (somebody flushed nftables): pkdoors puts it back",
     errno.EPERM: NO_PRIVILEGE,
 }
 _CAP_NET_ADMIN = 12  # linux/capability.h

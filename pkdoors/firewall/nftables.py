@@ -2,18 +2,18 @@
 The kernel's own firewall, in-process: the guard through libnftables, openings through netlink.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, succeed
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, GuardGone, Kernel
+from pkdoors.firewall.watch import Watch
 from pkdoors.interfaces import IFirewall
 from pkdoors.nfnetlink import adding, removing
 from pkdoors.nftrules import TABLE, guard, setOf
@@ -44,6 +44,7 @@ def connect() -> Any:
 @implementer(IFirewall)
 class NftablesFirewall:
     """
+    @param reactor: its clock, and where the watch for others' changes is read.
     @param connect: makes what answers C{cmd(commands)} with C{(status, output, errors)}, as
         libnftables does.
     """
@@ -53,14 +54,18 @@ class NftablesFirewall:
 
     def __init__(
         self,
-        clock: IReactorTime,
+        reactor: Any,
         connect: Callable[[], Any] = connect,
         makeKernel: Callable[[], Kernel] = Kernel,
+        makeWatch: Callable[[str, Callable[[str], None]], Watch] = Watch,
     ) -> None:
-        self._clock = clock
         self._connect = connect
         self._makeKernel = makeKernel
+        self._makeWatch = makeWatch
+        self._reactor = reactor
         self._kernel: Kernel
+        self._watch: Watch
+        self._doors: tuple[Door, ...] = ()
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
@@ -69,15 +74,22 @@ class NftablesFirewall:
         library.set_dry_run(True)
         _run(library, guard(doors))
 
-    def start(self, doors: tuple[Door, ...]) -> None:
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
         """See L{IFirewall.start}."""
         self._kernel = self._makeKernel()
+        self._doors = doors
         _run(self._connect(), guard(doors))
+        self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))
+        self._watch.start(self._reactor)
+
+    def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
+        """See L{IFirewall.restore}."""
+        state = [(opening, self._left(opening)) for opening in openings]
+        return execute(lambda: _run(self._connect(), guard(self._doors, state)))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        milliseconds = max(1, round(1000 * (opening.deadline - self._clock.seconds())))
-        batch = adding(TABLE, setOf(opening), opening.source.packed, milliseconds)
+        batch = adding(TABLE, setOf(opening), opening.source.packed, self._left(opening))
         return execute(self._kernel.transact, batch)
 
     def close(self, opening: Opening) -> Deferred[None]:
@@ -86,8 +98,13 @@ class NftablesFirewall:
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
+        self._watch.stop(self._reactor)
         self._log.info("the guard stays: `nft delete table inet {table}` would end it", table=TABLE)
         return succeed(None)
+
+    def _left(self, opening: Opening) -> int:
+        seconds: float = opening.deadline - self._reactor.seconds()
+        return max(1, round(1000 * seconds))
 
     def _close(self, opening: Opening) -> None:
         with suppress(GuardGone):  # and the opening with it

@@ -84,6 +84,21 @@ class ZoneClient:
         self._zone = zone
         self._connect = connect
         self._client = connect()
+        self._lost: Callable[[str], None] | None = None
+
+    def onLoss(self, lost: Callable[[str], None]) -> None:
+        """Have this called, in this thread, when firewalld may have forgotten all our rules."""
+        self._lost = lost
+        self._listen()
+
+    def _listen(self) -> None:
+        lost = self._lost
+        if lost is not None:
+            self._client.connect("reloaded", lambda: lost("firewalld was reloaded"))
+            self._client.connect("connection-changed", lambda: lost(self._change()))
+
+    def _change(self) -> str:
+        return "firewalld is back" if self._client.connected else "firewalld went away"
 
     def knockZones(self) -> list[str]:
         """The zones in which knocks can arrive: all that have packets to judge."""
@@ -180,6 +195,7 @@ class ZoneClient:
         """The client; a new one where the bus was started anew, for its connections are not."""
         if not self._client.bus.get_is_connected():
             self._client = self._connect()
+            self._listen()
         if not self._client.connected:
             raise FirewallError(_SILENT)
         return self._client

@@ -1,0 +1,65 @@
+"""Watches the kernel's nftables for changes that others make to our table."""
+
+import os
+import socket
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pkdoors.nfevents import NFTABLES_GROUP, Changes
+from pkdoors.nfnetlink import MAX_ANSWER, NETLINK_NETFILTER
+
+READS_PER_TURN = 64
+"""Messages read before the knocks have their turn: others may load sets of many thousand."""
+
+_SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1  # linux/socket.h, linux/netlink.h
+
+
+@implementer(IReadDescriptor)
+class Watch:
+    """
+    @param changed: called with the name of who changed our table.
+    """
+
+    def __init__(self, table: str, changed: Callable[[str], None]) -> None:
+        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+        self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        self._socket.bind((0, 0))
+        self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
+        self._changes = Changes(table, os.getpid())
+        self._changed = changed
+
+    def fileno(self) -> int:
+        """See L{IReadDescriptor}."""
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """See L{IReadDescriptor}."""
+        return "nftables"
+
+    def doRead(self) -> None:
+        """Read what the kernel told."""
+        for _ in range(READS_PER_TURN):
+            try:
+                names = self._changes.feed(self._socket.recv(MAX_ANSWER))
+            except BlockingIOError:
+                return
+            except OSError:  # ENOBUFS: it told more than the socket could hold
+                names = ["somebody"]
+            if names:
+                self._changed(names[-1])
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def start(self, reactor: IReactorFDSet) -> None:
+        """Begin to watch."""
+        reactor.addReader(self)
+
+    def stop(self, reactor: IReactorFDSet) -> None:
+        """End it."""
+        reactor.removeReader(self)
+        self._socket.close()

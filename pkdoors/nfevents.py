@@ -1,0 +1,70 @@
+"""
+What the kernel tells of changes to its nftables. Pure; formats as in L{pkdoors.nfnetlink}.
+
+Each transaction is told message by message, and ends with one of its own that names the process.
+An element whose time is over is not told: nothing has to be done about it.
+"""
+
+import struct
+
+NFTABLES_GROUP = 7
+"""NFNLGRP_NFTABLES, the multicast group of these messages."""
+
+_NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
+_NEWGEN = 15  # NFT_MSG_NEWGEN, the end of a transaction
+_INET = 1  # NFPROTO_INET
+_NAME = 1  # NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE ...: the table, in all messages
+_PROCESS_ID, _PROCESS_NAME = 2, 3  # NFTA_GEN_PROC_PID (network's order), NFTA_GEN_PROC_NAME
+_HEADER = struct.Struct("=IHHIIBBH")  # struct nlmsghdr and struct nfgenmsg
+_ATTRIBUTE = struct.Struct("=HH")
+
+
+class Changes:
+    """
+    Finds the changes that others make to one table of the C{inet} family.
+
+    @param process: our own process; its changes do not count.
+    """
+
+    def __init__(self, table: str, process: int) -> None:
+        self._table = table.encode() + b"\0"
+        self._process = process
+        self._touched = False
+
+    def feed(self, datagram: bytes) -> list[str]:
+        """
+        Read what the kernel sent.
+
+        @return: the names of the processes, other than ours, that changed the table, one for each
+            transaction. Nothing is raised, whatever comes.
+        """
+        found = []
+        while len(datagram) >= _HEADER.size:
+            length, kind, *_, family, _version, _resource = _HEADER.unpack_from(datagram)
+            length = max(length, _HEADER.size)
+            if kind >> 8 == _NFTABLES:
+                attributes = _attributes(datagram[_HEADER.size : length])
+                if kind & 0xFF == _NEWGEN:
+                    found += self._ended(attributes)
+                elif family == _INET and attributes.get(_NAME) == self._table:
+                    self._touched = True
+            datagram = datagram[length + 3 & ~3 :]
+        return found
+
+    def _ended(self, attributes: dict[int, bytes]) -> list[str]:
+        process = int.from_bytes(attributes.get(_PROCESS_ID, b""))
+        name = attributes.get(_PROCESS_NAME, b"?").rstrip(b"\0").decode(errors="replace")
+        foreign = self._touched and process != self._process
+        self._touched = False
+        return [name] if foreign else []
+
+
+def _attributes(body: bytes) -> dict[int, bytes]:
+    """The attributes of a message, without those inside of them."""
+    found: dict[int, bytes] = {}
+    while len(body) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(body)
+        length = max(length, _ATTRIBUTE.size)
+        found.setdefault(kind & 0x3FFF, body[_ATTRIBUTE.size : length])
+        body = body[length + 3 & ~3 :]
+    return found

@@ -1,0 +1,137 @@
+"""Tests of L{pkdoors.healer}, with the doorkeeper that it works for."""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import FirewallError
+from pkdoors.keeper import Doorkeeper
+from pkdoors.locks import Request
+from tests.fakes import FakeFirewall, Log, makeDoor
+
+ANN, BOB = "203.0.113.9", "203.0.113.10"
+GONE = FirewallError("firewalld does not answer")
+
+
+class HealerTests(SynchronousTestCase):
+    """
+    What happens when somebody takes the guard away.
+    """
+
+    def setUp(self) -> None:
+        """A door that is open for one address."""
+        self.log = Log(self)
+        self.clock = Clock()
+        self.firewall = FakeFirewall(self.clock)
+        self.door = makeDoor()
+        self.keeper = Doorkeeper(self.clock, self.firewall, [self.door], lambda: 0.0)
+        self.keeper.start()
+        self.clock.advance(1)
+        self.keeper.request(Request(self.door, ANN, 0))
+        self.firewall.calls.clear()
+
+    def restorations(self) -> list[str]:
+        """The restorations that there were since this was last asked."""
+        calls = [call for call in self.firewall.calls if call.startswith("restore")]
+        self.firewall.calls.clear()
+        return calls
+
+    def test_atOnce(self) -> None:
+        """All is put back at once, with the deadlines that it had."""
+        self.clock.advance(10)
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.assertEqual([f"restore {ANN} until 31"], self.restorations())
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
+
+    def test_warning(self) -> None:
+        """One line tells who it was."""
+        self.firewall.flush("nft changed the guard")
+        self.assertEqual(
+            ["nft changed the guard: putting the guard and the openings back"],
+            self.log.lines(LogLevel.warn),
+        )
+
+    def test_closesOnTime(self) -> None:
+        """What was put back is closed at its deadline, once."""
+        self.firewall.flush()
+        self.clock.advance(30)
+        self.assertEqual([f"restore {ANN} until 31", f"close {ANN}"], self.firewall.calls)
+
+    def test_nothingOpen(self) -> None:
+        """What is closed already is not opened again."""
+        self.clock.advance(30)
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.assertEqual(["restore"], self.restorations())
+
+    def test_storm(self) -> None:
+        """Who flushes in a loop makes us neither spin nor fill the log; at last all is there."""
+        for _ in range(1000):
+            self.firewall.flush()
+            self.clock.advance(0.001)
+        self.assertTrue(10 <= len(self.restorations()) <= 21)
+        self.assertEqual(1, len(self.log.lines(LogLevel.warn)))
+        self.clock.advance(0.1)
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
+        self.firewall.flush()
+        self.assertIn("(999 more lines like this left out)", self.log.lines(LogLevel.warn)[-1])
+
+    def test_retries(self) -> None:
+        """Where that fails it is tried again, later and later, until it is done."""
+        self.firewall.failures = [GONE, GONE, GONE]
+        self.firewall.flush()
+        self.clock.pump([0, 1, 2, 3.9])
+        self.assertEqual(3, len(self.restorations()))
+        self.clock.advance(0.1)
+        self.assertEqual(1, len(self.restorations()))
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
+        self.clock.advance(20)
+        self.assertEqual([], self.restorations())
+
+    def test_retryTold(self) -> None:
+        """Each failure is a line with what comes next."""
+        self.firewall.failures = [GONE]
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.assertEqual(
+            [
+                "cannot put the guard back, trying again in 1 s: firewalld does not answer",
+            ],
+            self.log.lines(LogLevel.error),
+        )
+
+    def test_backBeforeTheRetry(self) -> None:
+        """Who tells that the firewall is there again is not kept waiting."""
+        self.firewall.failures = [GONE, GONE, GONE]
+        self.firewall.flush("firewalld went away")
+        self.clock.pump([0, 1, 2])
+        self.firewall.calls.clear()
+        self.firewall.flush("firewalld is back")
+        self.clock.advance(0.05)
+        self.assertEqual(1, len(self.restorations()))
+        self.clock.advance(20)
+        self.assertEqual([], self.restorations())
+
+    def test_lostMeanwhile(self) -> None:
+        """What is lost while it is put back is put back again."""
+        self.firewall.holding = True
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.firewall.flush()
+        self.firewall.answer()
+        self.firewall.holding = False
+        self.clock.advance(0.05)
+        self.assertEqual(2, len(self.restorations()))
+
+    def test_stop(self) -> None:
+        """After the stop nothing is put back any more, also not what was to be tried again."""
+        self.firewall.failures = [GONE]
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.firewall.calls.clear()
+        self.successResultOf(Deferred.fromCoroutine(self.keeper.stop()))
+        self.firewall.flush()
+        self.clock.pump([1] * 60)
+        self.assertEqual(["stop"], self.firewall.calls)
