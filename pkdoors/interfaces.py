@@ -27,7 +27,7 @@ class IFirewall(Interface):
         @raise FirewallError: it cannot; the message says what is missing.
         """
 
-    def start(doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
+    def start(doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """
         Keep the doors closed and let knocks in. Called once, before the reactor runs; it blocks
         until that is so.
@@ -35,6 +35,8 @@ class IFirewall(Interface):
         @param lost: called in the reactor's thread, with a sentence that says why, whenever
             somebody else took away, or may have taken away, what L{start} and L{open} had put
             there. L{restore} puts it back.
+        @return: the openings of these doors that were there before and still are, of a daemon
+            that ended, as far as this firewall can tell them.
         @raise FirewallError: the firewall refused.
         """
 

@@ -68,11 +68,12 @@ class Doorkeeper:
 
     def start(self) -> None:
         """
-        Close the doors.
+        Close the doors, but for the openings that an earlier daemon left.
 
         @raise FirewallError: the firewall refused.
         """
-        self._firewall.start(self.doors, self._healer.lost)
+        for opening in self._firewall.start(self.doors, self._healer.lost):
+            self._begin(opening, isThere=True)
 
     def knock(self, knock: Knock) -> None:
         """Hear a knock. Nothing is raised: a port that did would be read no more."""
@@ -102,7 +103,7 @@ class Doorkeeper:
             reason = f"{MAX_OPENINGS} openings already, which is the most"
             self._refuse(Refusal(door, request.source, reason))
         else:
-            self._begin(key, Opening(door, key[1], deadline))
+            self._begin(Opening(door, key[1], deadline))
 
     def openings(self) -> list[Opening]:
         """What is open now, and what is being opened."""
@@ -127,9 +128,12 @@ class Doorkeeper:
     def _granted(self) -> list[Opening]:
         return [opening for life in self._lives.values() for opening in life.granted()]
 
-    def _begin(self, key: tuple[str, Address], opening: Opening) -> None:
+    def _begin(self, opening: Opening, isThere: bool = False) -> None:
+        key = (opening.door.name, opening.source)
         life = Life(self._clock, self._firewall, opening, self._wallClock)
         self._lives[key] = life
+        if isThere:
+            life.takeOver()
 
         async def live() -> None:
             try:

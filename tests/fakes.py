@@ -137,6 +137,7 @@ class FakeFirewall:
     @ivar calls: the calls that came, as text.
     @ivar failures: what the next calls fail with, one each.
     @ivar holding: whether calls wait for L{answer}.
+    @ivar before: what is open when it is started.
     """
 
     name = "fake"
@@ -150,6 +151,7 @@ class FakeFirewall:
         self.calls: list[str] = []
         self.failures: list[Exception] = []
         self.holding = False
+        self.before: list[Opening] = []
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}."""
@@ -157,13 +159,16 @@ class FakeFirewall:
         self.calls.append("prepare")
         self._failOnce()
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
         assert not self._isStarted, "started twice"
         self.calls.append("start")
         self._failOnce()
         self._isStarted = True
         self.lost = lost
+        for each in self.before:
+            self._deadlines[(each.door.name, str(each.source))] = each.deadline
+        return self.before
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -244,10 +249,13 @@ class FakeNftables:
     @ivar ran: the commands of each transaction that was not a dry run.
     @ivar judged: those of each that was.
     @ivar error: what the kernel says to everything, where not empty.
+    @ivar listing: what it lists as our table, where not empty.
     """
 
     def __init__(self, error: str = "") -> None:
         self._isDryRun = False
+        self._isJSON = False
+        self.listing = ""
         self.ran: list[str] = []
         self.judged: list[str] = []
         self.error = error
@@ -257,9 +265,18 @@ class FakeNftables:
         before, self._isDryRun = self._isDryRun, onOff
         return before
 
+    def set_json_output(self, onOff: bool) -> bool:
+        """Answer in JSON from now on."""
+        before, self._isJSON = self._isJSON, onOff
+        return before
+
     def cmd(self, commands: str) -> tuple[int, str, str]:
         """Run one transaction."""
         assert isinstance(commands, str)
+        if commands.startswith("list "):
+            assert commands == "list table inet pkdoors" and self._isJSON
+            return (0, self.listing, "") if self.listing else (-1, "", "Error: No such file")
+        assert not self._isJSON
         if self.error:
             return -1, "", self.error
         (self.judged if self._isDryRun else self.ran).append(commands)

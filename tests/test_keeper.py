@@ -797,3 +797,45 @@ class LifeModelTests(KeeperTestCase):
         self.firewall.failures = []
         self.clock.pump([60.0] * 10)
         self.assertEqual(([], {}), (self.openings(), self.firewall.open_()))
+
+
+class TakeOverTests(SynchronousTestCase):
+    """
+    What an earlier daemon left open.
+    """
+
+    def setUp(self) -> None:
+        """A door that is open for 12 seconds more when the doorkeeper starts."""
+        self.log = Log(self)
+        self.clock = Clock()
+        self.firewall = FakeFirewall(self.clock)
+        self.firewall.before = [makeOpening(ANN, deadline=12.0)]
+        self.door = self.firewall.before[0].door
+        self.keeper = Doorkeeper(self.clock, self.firewall, [self.door], lambda: 0.0)
+        self.keeper.start()
+
+    def test_line(self) -> None:
+        """It is told, with the time that it has left."""
+        (line,) = self.log.lines(LogLevel.info)
+        self.assertTrue(line.startswith(f"took over door default (22/tcp) for {ANN} until "), line)
+        self.assertTrue(line.endswith("(12s)"), line)
+
+    def test_notOpenedAgain(self) -> None:
+        """It is not opened again, and is known."""
+        self.assertEqual(["start"], self.firewall.calls)
+        self.assertEqual(
+            [(ANN, 12.0)], [(str(e.source), e.deadline) for e in self.keeper.openings()]
+        )
+
+    def test_closes(self) -> None:
+        """It is closed when its time is over."""
+        self.clock.advance(12)
+        self.assertEqual(["start", f"close {ANN}"], self.firewall.calls)
+        self.assertEqual([], self.keeper.openings())
+
+    def test_extends(self) -> None:
+        """A knock extends it."""
+        self.clock.advance(2)
+        self.keeper.request(Request(self.door, ANN, 0))
+        self.assertEqual(["start", f"open {ANN} until 32"], self.firewall.calls)
+        self.assertTrue(self.log.lines(LogLevel.info)[-1].startswith("extended door"))

@@ -27,6 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
                 "nftrules",
                 "nfnetlink",
                 "nfevents",
+                "nftstate",
             ),
             "firewall.__init__",
         }

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.firewall.nftables}."""
 
+import json
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -91,6 +92,30 @@ class NftablesFirewallTests(SynchronousTestCase):
         firewall.prepare(self.doors)
         firewall.start(self.doors, self.lost.append)
         self.assertEqual([[], [guard(self.doors)]], [each.ran for each in contexts])
+
+    def test_takesOver(self) -> None:
+        """What is open already stays so, in the same transaction, with the time it has left."""
+        elements = [{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}]
+        ports = [{"concat": ["tcp", 22]}]
+        sets = {"default_ports": ports, "default_open4": elements}
+        described = [{"set": {"name": name, "elem": elem}} for name, elem in sets.items()]
+        self.context.listing = json.dumps({"nftables": described})
+        self.clock.advance(100)
+        found = self.firewall.start(self.doors, self.lost.append)
+        self.assertEqual([makeOpening(deadline=142.0)], found)
+        element = "add element inet pkdoors default_open4 { 203.0.113.9 timeout 42000ms }\n"
+        self.assertEqual([guard(self.doors) + element], self.context.ran)
+
+    def test_strangeTable(self) -> None:
+        """A table of our name that is none of ours is replaced, with a warning."""
+        for listing in (
+            "no JSON",
+            '{"nftables": [{"set": {"name": "default_ports", "elem": [5]}}]}',
+        ):
+            self.context.listing = listing
+            self.assertEqual([], self.firewall.start(self.doors, self.lost.append))
+            self.assertEqual(guard(self.doors), self.context.ran[-1])
+            self.assertIn("none of ours: replaced", self.log.lines()[-1])
 
     def test_lost(self) -> None:
         """Who changes the guard is told of, as long as we are started."""

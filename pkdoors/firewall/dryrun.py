@@ -27,10 +27,11 @@ class DryRunFirewall:
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """Nothing is needed."""
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}. What was not put there cannot be lost."""
         for door in doors:
             self._log.info("dry run: would keep door {door} closed", door=door)
+        return []
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""

@@ -60,8 +60,8 @@ class FirewalldFirewall:
                 "or choose --firewall nftables"
             )
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
-        """See L{IFirewall.start}."""
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
+        """See L{IFirewall.start}. firewalld ends what was open; it does not tell when."""
         self._doors = doors
         self._thread.start()
         try:
@@ -73,6 +73,7 @@ class FirewalldFirewall:
             ) from None
         for advice in warnings:  # "warning" as a field would be taken for one of Python's
             self._log.warn("{advice}", advice=advice)
+        return []
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""

@@ -17,6 +17,7 @@ from pkdoors.firewall.watch import Watch
 from pkdoors.interfaces import IFirewall
 from pkdoors.nfnetlink import adding, removing
 from pkdoors.nftrules import TABLE, guard, setOf
+from pkdoors.nftstate import openingsIn
 
 
 def connect() -> Any:
@@ -74,18 +75,20 @@ class NftablesFirewall:
         library.set_dry_run(True)
         _run(library, guard(doors))
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
         self._kernel = self._makeKernel()
         self._doors = doors
-        _run(self._connect(), guard(doors))
+        library = self._connect()
+        openings = self._leftOpen(library)
+        _run(library, self._state(openings))
         self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))
         self._watch.start(self._reactor)
+        return openings
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
-        state = [(opening, self._left(opening)) for opening in openings]
-        return execute(lambda: _run(self._connect(), guard(self._doors, state)))
+        return execute(lambda: _run(self._connect(), self._state(openings)))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
@@ -101,6 +104,24 @@ class NftablesFirewall:
         self._watch.stop(self._reactor)
         self._log.info("the guard stays: `nft delete table inet {table}` would end it", table=TABLE)
         return succeed(None)
+
+    def _state(self, openings: Iterable[Opening]) -> str:
+        return guard(self._doors, [(opening, self._left(opening)) for opening in openings])
+
+    def _leftOpen(self, library: Any) -> list[Opening]:
+        library.set_json_output(True)
+        status, listing, _ = library.cmd(f"list table inet {TABLE}")
+        library.set_json_output(False)
+        if status:  # there is no such table
+            return []
+        try:
+            return openingsIn(listing, self._doors, self._reactor.seconds())
+        except (ValueError, LookupError, TypeError):
+            self._log.warn(
+                "the table inet {table} that was there before is none of ours: replaced",
+                table=TABLE,
+            )
+            return []
 
     def _left(self, opening: Opening) -> int:
         seconds: float = opening.deadline - self._reactor.seconds()

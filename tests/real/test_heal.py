@@ -3,7 +3,7 @@
 import signal
 import time
 
-from tests.real.case import PORT, SEQUENCE, RealTestCase
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import CLIENT4, Daemon, eventually
 
 SOON = 1.0
@@ -68,6 +68,42 @@ class NftablesTests(RealTestCase):
         self.server.run("nft", "add table inet mine; add chain inet mine c; delete table inet mine")
         self.assertTrue(daemon.says("closed door"))
         self.assertNotIn("changed the guard", daemon.log())
+
+
+class RestartTests(RealTestCase):
+    """A daemon after the end of another."""
+
+    def daemon(self) -> Daemon:
+        """A daemon whose door opens for six seconds."""
+        return Daemon(self.server, "-m", KNOCKS, "-p", str(PORT), "-t", "6s")
+
+    def test_takesOver(self) -> None:
+        """What was open stays open, is told, and ends when it would have ended."""
+        self.server.serve(PORT)
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(end):
+                daemon = self.daemon()
+                self.client.send(SEQUENCE)
+                self.assertTrue(self.client.comesToReach(PORT))
+                began = time.monotonic()
+                daemon.stop(end)
+                daemon = self.daemon()
+                self.assertIn(f"took over door default ({PORT}/tcp) for {CLIENT4}", daemon.log())
+                self.assertTrue(self.client.reaches(PORT))
+                self.assertFalse(self.stranger.reaches(PORT))
+                self.assertTrue(daemon.says(f"closed door default ({PORT}/tcp) for {CLIENT4}"))
+                self.assertFalse(self.client.reaches(PORT))
+                self.assertTrue(4 < time.monotonic() - began < 8)
+                daemon.stop()
+
+    def test_otherDoor(self) -> None:
+        """What was open and is no door any more is closed."""
+        daemon = self.start(openFor="1h")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        daemon.stop()
+        Daemon(self.server, "-m", KNOCKS, "-p", f"{PORT},2223")
+        self.assertFalse(self.client.reaches(PORT))
 
 
 class FirewalldTests(RealTestCase):

@@ -1,0 +1,51 @@
+"""
+Reads back from the kernel what is open: after a crash, its sets are the state. Pure.
+
+The format is what C{nft -j list table} prints; C{libnftables-json(5)}.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from pkdoors.doors import Door, Opening
+from pkdoors.ports import PortRange
+
+Sets = dict[str, list[Any]]
+"""The name of each set of the table, and its elements."""
+
+
+def openingsIn(listing: str, doors: Iterable[Door], now: float) -> list[Opening]:
+    """
+    The openings of doors that are as they were: with the same name and the same ports. All others
+    are not worth keeping, since who earned them earned something else.
+
+    @param listing: our table.
+    @param now: the time from which the deadlines count; an opening has less left than the door
+        allows, and whole seconds, since nft tells no more.
+    """
+    sets: Sets = {
+        each["set"]["name"]: each["set"].get("elem", [])
+        for each in json.loads(listing)["nftables"]
+        if "set" in each
+    }
+    return [opening for door in doors for opening in _openings(sets, door, now)]
+
+
+def _openings(sets: Sets, door: Door, now: float) -> Iterator[Opening]:
+    before = {_ports(element) for element in sets.get(f"{door.name}_ports", ())}
+    if before != set(door.ports):
+        return
+    for version in (4, 6):
+        for element in sets.get(f"{door.name}_open{version}", ()):
+            # One without a time left is none of ours, or over within this second.
+            if isinstance(element, dict) and (left := element["elem"].get("expires")):
+                source = ip_address(element["elem"]["val"])
+                yield Opening(door, source, now + min(left, door.maxOpenFor))
+
+
+def _ports(element: Any) -> PortRange:
+    protocol, ports = element["concat"]
+    first, last = ports["range"] if isinstance(ports, dict) else (ports, ports)
+    return PortRange(protocol, first, last)

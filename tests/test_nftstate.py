@@ -1,0 +1,80 @@
+"""Tests of L{pkdoors.nftstate}."""
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.nftstate import openingsIn
+from tests.fakes import makeDoor
+
+
+def listing(**sets: list[Any]) -> str:
+    """What nft 1.0.6 lists."""
+    described: list[Any] = [{"metainfo": {"version": "1.0.6"}}, {"table": {"name": "pkdoors"}}]
+    for name, elements in sets.items():
+        described.append({"set": {"name": name, **({"elem": elements} if elements else {})}})
+    return json.dumps({"nftables": described})
+
+
+def element(address: str, expires: int) -> dict[str, Any]:
+    """An element with a timeout."""
+    return {"elem": {"val": address, "timeout": 60, "expires": expires}}
+
+
+SSH = [{"concat": ["tcp", 22]}]
+
+
+class OpeningsInTests(SynchronousTestCase):
+    """
+    Tests of L{openingsIn}.
+    """
+
+    def openings(self, text: str, **door: Any) -> dict[str, float]:
+        """Source and deadline of each opening found, at 100 s."""
+        found = openingsIn(text, [makeDoor(**door)], 100.0)
+        return {str(each.source): each.deadline for each in found}
+
+    def test_found(self) -> None:
+        """Both families are found, with the time they have left."""
+        text = listing(
+            default_ports=SSH,
+            default_open4=[element("203.0.113.9", 42), element("203.0.113.10", 7)],
+            default_open6=[element("2001:db8::7", 1)],
+        )
+        self.assertEqual(
+            {"203.0.113.9": 142.0, "203.0.113.10": 107.0, "2001:db8::7": 101.0},
+            self.openings(text),
+        )
+
+    def test_ranges(self) -> None:
+        """The ports may be ranges, and of both protocols."""
+        ports = [{"concat": ["udp", 53]}, {"concat": ["tcp", {"range": [6000, 6010]}]}]
+        text = listing(default_ports=ports, default_open4=[element("203.0.113.9", 42)])
+        self.assertEqual({"203.0.113.9": 142.0}, self.openings(text, ports="6000-6010,53/udp"))
+
+    def test_otherPorts(self) -> None:
+        """Who earned other ports than the door has now does not keep them."""
+        text = listing(default_ports=SSH, default_open4=[element("203.0.113.9", 42)])
+        for ports in ("22,80", "80", "22/udp", "22-23"):
+            self.assertEqual({}, self.openings(text, ports=ports), ports)
+
+    def test_otherDoor(self) -> None:
+        """A door that is not there any more has no openings."""
+        text = listing(other_ports=SSH, other_open4=[element("203.0.113.9", 42)])
+        self.assertEqual({}, self.openings(text))
+
+    def test_capped(self) -> None:
+        """Nobody keeps more than the door allows now."""
+        text = listing(default_ports=SSH, default_open4=[element("203.0.113.9", 9999)])
+        self.assertEqual({"203.0.113.9": 3700.0}, self.openings(text))
+
+    def test_withoutEnd(self) -> None:
+        """What has no end, or is at it, is not taken over."""
+        text = listing(default_ports=SSH, default_open4=["203.0.113.9", element("203.0.113.8", 0)])
+        self.assertEqual({}, self.openings(text))
+
+    def test_empty(self) -> None:
+        """A table with nothing in it is fine."""
+        self.assertEqual({}, self.openings(listing()))
+        self.assertEqual({}, self.openings(listing(default_ports=SSH, default_open4=[])))
