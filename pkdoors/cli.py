@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pkdoors import __version__
 from pkdoors.durations import parseDuration
-from pkdoors.errors import BadValue, KnockError
+from pkdoors.errors import BadValue, KnockError, PkdoorsError
 from pkdoors.ports import parsePort
 from pkdoors.sequence import MAX_PORTS, MIN_PORTS, Sequence
 
@@ -45,6 +45,7 @@ def makeParser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _knockCommand(commands)
     _sequenceCommand(commands)
+    _releaseCommand(commands)
     return parser
 
 
@@ -116,14 +117,24 @@ def _knock(options: Namespace, parser: Parser, environment: Mapping[str, str]) -
         tries=options.tries,
     )
 
+    done = False
+
     async def run(reactor: Any) -> None:
+        nonlocal done
         try:
             print(await visit.pay(reactor, _say))
+            done = True
         except KnockError as error:
             _say(str(error))
             raise SystemExit(1) from error
 
-    react(run)
+    try:
+        react(run)
+    except SystemExit as end:
+        if not done and not end.code:  # a signal, which is no success
+            _say("interrupted")
+            raise SystemExit(1) from end
+        raise
 
 
 def _say(line: str) -> None:
@@ -157,6 +168,25 @@ def _sequence(options: Namespace, parser: Parser, environment: Mapping[str, str]
     from pkdoors.listener import isFree
 
     print(Sequence.random(options.length, isFree))
+
+
+def _releaseCommand(commands: Any) -> None:
+    about = "take everything that pkdoors put into the firewall out of it"
+    command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
+    command.add_argument(
+        "--force", action="store_true", help="also while the daemon runs (it puts all back)"
+    )
+    command.set_defaults(run=_release)
+
+
+def _release(options: Namespace, parser: Parser, environment: Mapping[str, str]) -> None:
+    from pkdoors.release import release
+
+    try:
+        lines = release(options.force)
+    except PkdoorsError as error:
+        parser.exit(1, f"pkdoors release: {error}\n")
+    print("\n".join(lines) or "there is nothing of pkdoors in the firewall")
 
 
 def checked(parse: Callable[[str], T]) -> Callable[[str], T]:

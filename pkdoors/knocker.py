@@ -49,7 +49,12 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
         kind = FAMILY_NAMES.get(family, "")
         reason = getattr(error, "strerror", None) or error
         raise KnockError(f"no {kind}address found for {host!r}: {reason}") from error
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))[:MAX_ADDRESSES]
+    return list(dict.fromkeys(_withScope(*entry[4]) for entry in found))[:MAX_ADDRESSES]
+
+
+def _withScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
+    """An address with the number of the interface that a link-local one needs."""
+    return f"{address}%{scope}" if scope and "%" not in address else address
 
 
 class Knocker:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from pkdoors.doors import Door, Opening
 from pkdoors.ports import PortRange, merged
+from pkdoors.sessions import Session
 
 TABLE = "pkdoors"
 """Of the C{inet} family."""
@@ -28,31 +29,52 @@ _ACCEPTS = """
         meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept
         meta l4proto . th dport @{door}_ports ip6 saddr @{door}_open6 accept"""
 
-# Priority -155: after connection tracking (-200), before DNAT (-100). What is routed through this
-# host passes; broadcast, multicast and anycast, which this host takes in as well, do not.
+# The first hook is before DNAT, so that it sees the ports that Docker publishes; what is routed
+# through this host passes it, but not broadcast, multicast and anycast, which this host takes in,
+# too. The second hook sees what DNAT has made of an address that is not this host's. Both are
+# after connection tracking (-200). "established" alone: a helper's "related" connection can be had
+# by making somebody on this host send the right line.
 _TABLE = """
 table inet {table} {{
     set protected {{
         type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
-    }}{sets}
+    }}
+    set live4 {{ type ipv4_addr . inet_service . inet_service; }}
+    set live6 {{ type ipv6_addr . inet_service . inet_service; }}{sets}
+    chain doors {{
+        meta l4proto . th dport != @protected accept
+        ct state established accept
+        tcp flags & (syn | rst) == 0 ip saddr . tcp sport . tcp dport @live4 accept
+        tcp flags & (syn | rst) == 0 ip6 saddr . tcp sport . tcp dport @live6 accept{accepts}
+        counter drop
+    }}
     chain guard {{
         type filter hook prerouting priority mangle - 5; policy accept;
         iif "lo" accept
         fib daddr type unicast accept
-        meta l4proto . th dport != @protected accept
-        ct state established,related accept{accepts}
-        counter drop
+        goto doors
+    }}
+    chain guard_input {{
+        type filter hook input priority mangle - 5; policy accept;
+        iif "lo" accept
+        goto doors
     }}
 }}
 """
 
 
-def guard(doors: Iterable[Door], openings: Iterable[tuple[Opening, int]] = ()) -> str:
+def guard(
+    doors: Iterable[Door],
+    openings: Iterable[tuple[Opening, int]] = (),
+    sessions: Iterable[Session] = (),
+) -> str:
     """
     The nft commands that put the guard in place, in one transaction: there is no moment in which
     the ports are open to others.
 
     @param openings: what is open, each with the milliseconds that it has left; all else is closed.
+    @param sessions: the connections that live on. Connection tracking knows them only if it was at
+        work when they began, and it is off on a host without firewall rules.
     """
     doors = list(doors)
     protected = merged(ports for door in doors for ports in door.ports)
@@ -65,12 +87,20 @@ def guard(doors: Iterable[Door], openings: Iterable[tuple[Opening, int]] = ()) -
         ),
         accepts="".join(_ACCEPTS.format(door=door.name) for door in doors),
     )
+    elements = [
+        *(
+            f"{setOf(opening)} {{ {opening.source} timeout {left}ms }}"
+            for opening, left in openings
+        ),
+        *(f"live{each.source.version} {{ {_tuple(each)} }}" for each in sessions),
+    ]
     # add, delete, add: no error whether the table was there before or not.
     start = f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
-    return start + "".join(
-        f"add element inet {TABLE} {setOf(opening)} {{ {opening.source} timeout {left}ms }}\n"
-        for opening, left in openings
-    )
+    return start + "".join(f"add element inet {TABLE} {element}\n" for element in elements)
+
+
+def _tuple(session: Session) -> str:
+    return f"{session.source} . {session.sourcePort} . {session.port}"
 
 
 def _elements(ports: Iterable[PortRange]) -> str:

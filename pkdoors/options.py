@@ -75,12 +75,15 @@ class Options(TwistedOptions):
         try:
             super().parseOptions(options)
         except UsageError as error:
-            raise SystemExit(f"pkdoors: {error} (--help shows all options)") from error
+            hint = "`twistd pkdoors --help` shows all options"
+            if "not recognized" in str(error):
+                hint += "; twistd's own go before the word pkdoors"
+            raise SystemExit(f"pkdoors: {error} ({hint})") from error
 
     def parseArgs(self, *rest: str) -> None:
         """There is nothing but options."""
         if rest:
-            raise UsageError(f"{rest[0]!r} is no option")
+            raise UsageError(f"{rest[0]!r} is no option: lists have commas, and no blanks")
 
     def postOptions(self) -> None:
         """Check everything and make one value of it."""

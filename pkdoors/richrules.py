@@ -19,7 +19,7 @@ OPENING_PRIORITIES = (31_338, 31_339)
 extended by adding the same rule at the other priority, and only then removing the first."""
 
 _TO_ALL = re.compile(
-    r'rule(?: priority="[^"]*")?(?: family="[^"]*")?'
+    r'rule(?: priority="[^"]*")?(?: family="[^"]*")?(?: source address="(?:0\.0\.0\.0|::)/0")?'
     r'(?: port port="(?P<port>[^"]*)" protocol="(?P<protocol>[^"]*)"'
     r'| service name="(?P<service>[^"]*)"| protocol value="(?P<every>tcp|udp)")?'
     r"(?: (?:log|audit)\b.*)? accept"
@@ -49,6 +49,12 @@ def knockRule(port: int) -> str:
 def isKnockRule(rule: str) -> bool:
     """Whether a rule is one of L{knockRule}."""
     return rule.startswith(f'rule priority="{KNOCK_PRIORITY}" port ')
+
+
+def isOurs(rule: str) -> bool:
+    """Whether a rule is one of ours, of whatever daemon."""
+    ours = (KNOCK_PRIORITY, *OPENING_PRIORITIES)
+    return rule.startswith(tuple(f'rule priority="{priority}" ' for priority in ours))
 
 
 def openingRules(source: Address, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from pkdoors.doors import Door
 from pkdoors.durations import formatDuration
 from pkdoors.errors import PkdoorsError
+from pkdoors.instance import Instance
 from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.listener import Listener
@@ -28,12 +29,14 @@ class DoorService(Service):
         reactor: Any,
         keeper: Doorkeeper,
         listener: Listener,
+        instance: Instance,
         firewallName: str,
         logKnocks: bool = False,
     ) -> None:
         self._reactor = reactor
         self._keeper = keeper
         self._listener = listener
+        self._instance = instance
         self._firewallName = firewallName
         self._hear: Callable[[Knock], None] = self._logAndHear if logKnocks else keeper.knock
 
@@ -47,12 +50,15 @@ class DoorService(Service):
         self._listener.bind()
         try:
             self._keeper.prepare()
+            self._instance.take()
         except PkdoorsError:
             self._listener.close()
+            self._instance.give()
             raise
 
     def privilegedStartService(self) -> None:
         """Close the doors, then listen: in this order, so that nothing is open in between."""
+        self._instance.sign()
         try:
             self._keeper.start()
         except PkdoorsError as error:
@@ -70,8 +76,10 @@ class DoorService(Service):
 
     async def _stop(self) -> None:
         await self._keeper.stop()
+        self._instance.give()
+        how = "was never touched" if self._firewallName == "dry-run" else "stays closed"
         for door in self._keeper.doors:
-            self._log.info("stopped; door {door} stays closed", door=door)
+            self._log.info("stopped; door {door} {how}", door=door, how=how)
 
     def _announce(self, door: Door) -> None:
         self._log.info(

@@ -9,6 +9,7 @@ from twisted.application.service import IService
 
 from pkdoors.config import Config
 from pkdoors.errors import PkdoorsError
+from pkdoors.instance import AnyInstance, Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
@@ -28,11 +29,26 @@ def makeService(options: Options) -> IService:
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     sys.excepthook = _withoutTraceback
     try:
+        refuseUid(options)
         service = wire(options.config, reactor)
         service.prepare()
     except PkdoorsError as error:
         raise SystemExit(f"pkdoors: {error}") from error
     return service
+
+
+def refuseUid(options: Options) -> None:
+    """
+    See that twistd shall not give up its privileges.
+
+    @raise PkdoorsError: it shall. Then no knock could open anything.
+    """
+    parent = options.parent
+    if parent is not None and (parent.get("uid") or parent.get("euid")):
+        raise PkdoorsError(
+            "twistd's --uid would take the right to change the firewall from the daemon: "
+            "leave it out, or have a service manager start it with CAP_NET_ADMIN"
+        )
 
 
 def wire(config: Config, reactor: Any) -> DoorService:
@@ -44,7 +60,8 @@ def wire(config: Config, reactor: Any) -> DoorService:
     firewall = chooseFirewall(config, reactor)
     keeper = Doorkeeper(reactor, firewall, config.doors)
     listener = Listener(keeper.ports(), config.interfaces)
-    return DoorService(reactor, keeper, listener, firewall.name, config.logKnocks)
+    instance = AnyInstance() if config.firewall == "dry-run" else Instance()
+    return DoorService(reactor, keeper, listener, instance, firewall.name, config.logKnocks)
 
 
 def chooseFirewall(config: Config, reactor: Any) -> IFirewall:
@@ -58,6 +75,11 @@ def chooseFirewall(config: Config, reactor: Any) -> IFirewall:
         from pkdoors.firewall.zoneclient import isRunning
 
         name = "firewalld" if isRunning() else "nftables"
+    if config.zone and name != "firewalld":
+        raise PkdoorsError(
+            f"--zone counts only with firewalld, and the firewall here is {name}: "
+            "leave it out, or start firewalld"
+        )
     if name == "firewalld":
         from pkdoors.firewall.bus import BusThread
         from pkdoors.firewall.firewalld import FirewalldFirewall

@@ -59,7 +59,8 @@ class Visit:
                 return f"{self.port}/tcp of {self.host} is open ({answered}, after {after:.2f} s)"
             refused = watch.refused
             if left:
-                say(f"no answer yet, knocking again ({left} left)")
+                reason = "connection refused" if refused else "no answer yet"
+                say(f"{reason}, knocking again ({left} left)")
         raise KnockError(self._whyNot(refused))
 
     def _whyNot(self, refused: bool) -> str:

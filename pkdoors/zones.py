@@ -107,6 +107,7 @@ def exposureWarning(zone: str, exposure: Exposure, ports: Iterable[PortRange]) -
     if not reached:
         return None
     return (
-        f"{', '.join(reached)} can be reached by everybody through firewalld's zone {zone} "
-        f"({exposure.what}), so that its door protects nothing: close it with {exposure.remedy}"
+        f"{', '.join(reached)} can be reached by everybody in firewalld's zone {zone} "
+        f"({exposure.what}), so that its door protects nothing there: close it with "
+        f"{exposure.remedy}, unless you trust all of that zone"
     )

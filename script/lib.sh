@@ -36,10 +36,9 @@ need() {
         die "$0: please install these first (Debian's names; yours may differ a little):$missing"
     say "installing$missing"
     hold_services
-    apt-get update -q >/dev/null &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-            -o DPkg::Lock::Timeout=120 $missing >/dev/null ||
-        status=$?
+    apt-get update -q >/dev/null || say "(some package lists could not be read; going on)"
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=120 $missing >/dev/null || status=$?
     free_services
     [ -z "${status:-}" ] || die "$0: apt-get could not install$missing: its message is above"
 }
@@ -47,17 +46,19 @@ need() {
 # A package that is installed must not start its service: firewalld would lock its operator out.
 hold_services() {
     held=
-    [ -e /usr/sbin/policy-rc.d ] && return
+    # One that is marked as ours was left by a run that was killed.
+    [ -e /usr/sbin/policy-rc.d ] && ! grep -q pkdoors /usr/sbin/policy-rc.d && return
     held=/usr/sbin/policy-rc.d
     trap free_services EXIT
-    printf '#!/bin/sh\nexit 101\n' >"$held"
+    trap 'free_services; exit 130' INT TERM HUP
+    printf '#!/bin/sh\n# of pkdoors, while it installs\nexit 101\n' >"$held"
     chmod +x "$held"
 }
 
 free_services() {
     [ -z "$held" ] || rm -f "$held"
     held=
-    trap - EXIT
+    trap - EXIT INT TERM HUP
 }
 
 # make_venv EXTRAS: the project with what it needs from the package index, in .venv.
@@ -72,8 +73,13 @@ make_venv() {
     say "installing pkdoors into .venv"
     # --ignore-installed: everything from the package index is in .venv, twistd with it, whatever
     # versions of it the distribution has; only python-firewall and libnftables are the latter's.
-    "$PYTHON" -m venv --clear --system-site-packages "$VENV" ||
-        die "$0: cannot make the virtual environment $VENV: see the message above"
+    # Made anew only where it would not fit: a daemon may be running from it.
+    place="$ROOT $("$PYTHON" -V)"
+    if [ "$(cat "$VENV/.place" 2>/dev/null)" != "$place" ]; then
+        "$PYTHON" -m venv --clear --system-site-packages "$VENV" ||
+            die "$0: cannot make the virtual environment $VENV: see the message above"
+        printf '%s' "$place" >"$VENV/.place"
+    fi
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
         --ignore-installed -e "$ROOT${1:+[$1]}" ||
         die "$0: pip could not install what pkdoors needs: see the message above"

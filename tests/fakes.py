@@ -496,15 +496,17 @@ class FakeDBus:
         self.names: tuple[str, ...] | None = names
         self.connections = 0
         self.isDeadly = True
+        self.loop: object = None
 
     def install(self, test: SynchronousTestCase) -> None:
         """Be what C{import dbus} gives."""
         module = makeModule("dbus", DBusException=FakeDBusException, SystemBus=self.connect)
         replaceModule(test, "dbus", module)
 
-    def connect(self, private: bool = False) -> "FakeDBus":
+    def connect(self, private: bool = False, mainloop: object = None) -> "FakeDBus":
         """C{dbus.SystemBus}."""
         assert private, "a shared connection cannot be closed"
+        self.loop = mainloop
         if self.names is None:
             raise FakeDBusException("Failed to connect to socket /run/dbus/system_bus_socket")
         self.connections += 1
@@ -569,12 +571,17 @@ class FakeServiceSettings:
     C{firewall.client.FirewallClientServiceSettings}.
     """
 
-    def __init__(self, ports: list[tuple[str, str]]) -> None:
+    def __init__(self, ports: list[tuple[str, str]], includes: list[str]) -> None:
         self._ports = ports
+        self._includes = includes
 
     def getPorts(self) -> list[tuple[str, str]]:
-        """The ports of the service."""
+        """The ports of the service itself."""
         return self._ports
+
+    def getIncludes(self) -> list[str]:
+        """The services that are part of it."""
+        return self._includes
 
 
 class FakeFirewalld:
@@ -599,6 +606,7 @@ class FakeFirewalld:
         self.ipsets: dict[str, list[str]] = {}
         self.settings: dict[str, FakeZoneSettings] = {}
         self.services = {"ssh": [("22", "tcp")]}
+        self.includes: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.refusals: list[tuple[str, str, FakeDBusException]] = []
 
@@ -663,7 +671,7 @@ class FakeFirewalld:
 
     def getServiceSettings(self, service: str) -> FakeServiceSettings:
         """The configuration of a service."""
-        return FakeServiceSettings(self.services[service])
+        return FakeServiceSettings(self.services[service], self.includes.get(service, []))
 
     def getRichRules(self, zone: str) -> list[str]:
         """The rich rules of a zone."""

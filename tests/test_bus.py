@@ -77,20 +77,10 @@ class BusThreadTests(SynchronousTestCase):
         """Make it, without a real thread."""
         self.glib = FakeGLib()
         self.threads: list[FakeThread] = []
-        self.mainLoops: list[bool] = []
         self.fromThread: deque[Callable[[], Any]] = deque()
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
-        replaceModule(
-            self,
-            "dbus.mainloop.glib",
-            makeModule("dbus.mainloop.glib", DBusGMainLoop=self.makeMainLoop),
-        )
         self.patch(bus, "Thread", self.makeThread)
         self.thread = BusThread(self.callFromThread)
-
-    def makeMainLoop(self, set_as_default: bool) -> None:
-        """C{DBusGMainLoop}."""
-        self.mainLoops.append(set_as_default)
 
     def makeThread(self, **arguments: Any) -> FakeThread:
         """C{Thread}."""
@@ -113,11 +103,10 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual(
             (True, True, "pkdoors-bus"), (thread.isStarted, thread.daemon, thread.name)
         )
-        self.assertEqual([True], self.mainLoops)
 
     def test_nothingBefore(self) -> None:
         """Making it starts nothing: a daemon forks afterwards."""
-        self.assertEqual(([], []), (self.threads, self.mainLoops))
+        self.assertEqual([], self.threads)
 
     def test_missing(self) -> None:
         """Without GLib's bindings the import fails, and no thread is left."""

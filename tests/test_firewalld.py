@@ -202,10 +202,11 @@ class StartTests(FirewalldTestCase):
         self.firewall.start(self.doors, self.lost.append)
         self.assertEqual(
             [
-                "22/tcp can be reached by everybody through firewalld's zone public "
-                "(service ssh), so that its door protects nothing: close it with "
+                "22/tcp can be reached by everybody in firewalld's zone public "
+                "(service ssh), so that its door protects nothing there: close it with "
                 "`firewall-cmd --zone=public --remove-service=ssh` and, for good, "
-                "`firewall-cmd --zone=public --permanent --remove-service=ssh`"
+                "`firewall-cmd --zone=public --permanent --remove-service=ssh`, "
+                "unless you trust all of that zone"
             ],
             self.log.lines(LogLevel.warn),
         )

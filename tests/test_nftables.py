@@ -195,7 +195,7 @@ class NftablesFirewallTests(SynchronousTestCase):
         self.successResultOf(self.firewall.stop())
         self.assertEqual(1, len(self.context.ran))
         self.assertEqual(
-            ["the guard stays: `nft delete table inet pkdoors` would end it"],
+            ["the guard stays in the kernel: `pkdoors release` would remove it"],
             self.log.lines(LogLevel.info),
         )
 

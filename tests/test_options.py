@@ -136,8 +136,8 @@ class BadValueTests(SynchronousTestCase):
         assert isinstance(line, str)  # printed to stderr, with status 1
         self.assertNotIn("\n", line)
         self.assertTrue(line.startswith("pkdoors: "), line)
-        self.assertTrue(line.endswith(" (--help shows all options)"), line)
-        return line[len("pkdoors: ") : -len(" (--help shows all options)")]
+        self.assertTrue(line.endswith(" (`twistd pkdoors --help` shows all options)"), line)
+        return line[len("pkdoors: ") : -len(" (`twistd pkdoors --help` shows all options)")]
 
     def test_missing(self) -> None:
         """Without a sequence or ports the line names option and variable."""
@@ -282,7 +282,13 @@ class BadValueTests(SynchronousTestCase):
 
     def test_unknownOption(self) -> None:
         """An option that does not exist is refused."""
-        self.assertIn("colour", self.refused(*GOOD, "--colour", "red"))
+        options = Options({})
+        end = self.assertRaises(SystemExit, options.parseOptions, [*GOOD, "--logfile", "x"])
+        self.assertEqual(
+            "pkdoors: option --logfile not recognized (`twistd pkdoors --help` shows all options; "
+            "twistd's own go before the word pkdoors)",
+            end.code,
+        )
 
     def test_missingValue(self) -> None:
         """An option without its value is refused."""
@@ -290,7 +296,8 @@ class BadValueTests(SynchronousTestCase):
 
     def test_rest(self) -> None:
         """Words that belong to no option are refused."""
-        self.assertEqual("'now' is no option", self.refused(*GOOD, "now"))
+        words = "'now' is no option: lists have commas, and no blanks"
+        self.assertEqual(words, self.refused(*GOOD, "now"))
 
     def test_newlines(self) -> None:
         """Whatever the value, it remains one line."""

@@ -81,6 +81,8 @@ class OpenToAllTests(SynchronousTestCase):
             'rule priority="-5" port port="22" protocol="tcp" accept',
             'rule priority="5" family="ipv6" port port="22" protocol="tcp" accept',
             'rule port port="22" protocol="tcp" log prefix="x" level="info" accept',
+            'rule family="ipv4" source address="0.0.0.0/0" port port="22" protocol="tcp" accept',
+            'rule family="ipv6" source address="::/0" port port="22" protocol="tcp" accept',
             'rule port port="22" protocol="tcp" accept limit value="1/m"',
         ):
             self.assertEqual(("22", "tcp", ""), openToAll(rule), rule)

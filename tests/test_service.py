@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.service}."""
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -9,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
@@ -48,7 +50,8 @@ class ServiceTestCase(SynchronousTestCase):
         """A daemon of one door."""
         keeper = Doorkeeper(self.reactor, firewall, [makeDoor(ports)])
         listener = Listener(keeper.ports())
-        return DoorService(self.reactor, keeper, listener, firewall.name, logKnocks)
+        self.instance = Instance(Path(self.mktemp()))
+        return DoorService(self.reactor, keeper, listener, self.instance, firewall.name, logKnocks)
 
     def start(self) -> None:
         """Start it as twistd does."""
@@ -137,7 +140,7 @@ class StartTests(ServiceTestCase):
         firewalls = (
             self.firewall,
             DryRunFirewall(clock),
-            NftablesFirewall(clock, FakeNftables, FakeKernel, FakeWatch().make),
+            NftablesFirewall(clock, FakeNftables, FakeKernel, FakeWatch().make, list),
         )
         for firewall in firewalls:
             self.service = self.makeService(firewall)

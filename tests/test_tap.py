@@ -98,6 +98,20 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(10, len(self.host.bound()))
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
 
+    def test_uid(self) -> None:
+        """To have twistd give up its privileges is refused: no knock could open anything."""
+        options = Options({})
+        options.parent = {"uid": 1000}  # type: ignore[assignment]
+        options.parseOptions(["-m", SEQ, "-p", "22", "-f", "dry-run"])
+        end = self.assertRaises(SystemExit, makeService, options)
+        self.assertIn("twistd's --uid would take the right", str(end.code))
+        self.assertEqual([], self.host.bound())
+
+    def test_zoneWithoutFirewalld(self) -> None:
+        """A zone without firewalld is refused, not ignored."""
+        line = self.refusal("-f", "nftables", "--zone", "public")
+        self.assertIn("--zone counts only with firewalld, and the firewall here is nftables", line)
+
     def test_interfaces(self) -> None:
         """The ports are taken on the interfaces that were asked for."""
         self.make("-f", "dry-run", "--interface", "192.0.2.1")

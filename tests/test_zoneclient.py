@@ -26,7 +26,8 @@ from tests.fakes import (
 
 MISSING = (
     "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
-    "a virtual environment needs --system-site-packages to see it"
+    "a virtual environment needs --system-site-packages to see it; "
+    "without firewalld, choose --firewall nftables"
 )
 SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
 RULE = knockRule(17001)
@@ -130,7 +131,10 @@ class ClientClassTests(SynchronousTestCase):
         module = makeModule("firewall.client", FirewallClient=makeClient)
         replaceModule(self, "firewall", makeModule("firewall", client=module))
         replaceModule(self, "firewall.client", module)
+        loop = makeModule("dbus.mainloop.glib", DBusGMainLoop=lambda: "loop")
+        replaceModule(self, "dbus.mainloop.glib", loop)
         self.assertEqual((bus, True), connect())
+        self.assertEqual("loop", bus.loop)
         self.assertEqual((1, False), (bus.connections, bus.isDeadly))
 
 
@@ -419,6 +423,16 @@ class ExposureTests(ZoneClientTestCase):
                 Exposure(PortRange("udp", 443, 443), "service http3", remedy),
             ],
             self.exposures(FakeZoneSettings(services=["http3"])),
+        )
+
+    def test_includes(self) -> None:
+        """So do the services that a service includes, also where they include each other."""
+        self.firewalld.services |= {"mine": [], "outer": []}
+        self.firewalld.includes = {"outer": ["mine"], "mine": ["ssh", "outer"]}
+        remedy = self.remedy("--remove-service=outer")
+        self.assertEqual(
+            [Exposure(PortRange("tcp", 22, 22), "service outer", remedy)],
+            self.exposures(FakeZoneSettings(services=["outer"])),
         )
 
     def test_protocols(self) -> None:

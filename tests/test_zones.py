@@ -149,8 +149,9 @@ class ExposureTests(SynchronousTestCase):
         """The warning names ports, zone, reason and the commands that close it."""
         exposure = Exposure(PortRange("tcp", 22, 22), "service ssh", "`this`")
         self.assertEqual(
-            "22/tcp can be reached by everybody through firewalld's zone home (service ssh), "
-            "so that its door protects nothing: close it with `this`",
+            "22/tcp can be reached by everybody in firewalld's zone home (service ssh), so that "
+            "its door protects nothing there: close it with `this`, unless you trust all of that "
+            "zone",
             exposureWarning("home", exposure, [PortRange("tcp", 22, 22), PortRange("tcp", 80, 80)]),
         )
 

@@ -28,13 +28,10 @@ class BusThread:
         """
         Start the thread.
 
-        @raise ImportError: C{python3-gi} or C{python3-dbus} is missing.
+        @raise ImportError: C{python3-gi} is missing.
         """
-        from dbus.mainloop.glib import DBusGMainLoop
         from gi.repository import GLib
 
-        # Connections that are made from now on give their signals to this loop.
-        DBusGMainLoop(set_as_default=True)
         self._idleAdd = GLib.idle_add
         self._loop = GLib.MainLoop()
         # A daemon: it may sit in a call that takes long when the process wants to end.

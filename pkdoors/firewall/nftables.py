@@ -4,6 +4,7 @@ The kernel's own firewall, in-process: the guard through libnftables, openings t
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, succeed
@@ -18,6 +19,7 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.nfnetlink import adding, removing
 from pkdoors.nftrules import TABLE, guard, setOf
 from pkdoors.nftstate import openingsIn
+from pkdoors.sessions import Session, sessionsIn
 
 
 def connect() -> Any:
@@ -42,6 +44,12 @@ def connect() -> Any:
         ) from error
 
 
+def readSessions() -> list[str]:
+    """What the kernel tells of TCP connections, over IPv4 and, where it has that, IPv6."""
+    files = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
+    return [file.read_text() for file in files if file.exists()]
+
+
 @implementer(IFirewall)
 class NftablesFirewall:
     """
@@ -59,6 +67,7 @@ class NftablesFirewall:
         connect: Callable[[], Any] = connect,
         makeKernel: Callable[[], Kernel] = Kernel,
         makeWatch: Callable[[str, Callable[[str], None]], Watch] = Watch,
+        readSessions: Callable[[], list[str]] = readSessions,
     ) -> None:
         self._connect = connect
         self._makeKernel = makeKernel
@@ -66,7 +75,9 @@ class NftablesFirewall:
         self._reactor = reactor
         self._kernel: Kernel
         self._watch: Watch
+        self._readSessions = readSessions
         self._doors: tuple[Door, ...] = ()
+        self._sessions: list[Session] = []
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
@@ -81,6 +92,11 @@ class NftablesFirewall:
         self._doors = doors
         library = self._connect()
         openings = self._leftOpen(library)
+        self._sessions = [
+            session
+            for listing in self._readSessions()
+            for session in sessionsIn(listing, [ports for door in doors for ports in door.ports])
+        ]
         _run(library, self._state(openings))
         self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))
         self._watch.start(self._reactor)
@@ -102,11 +118,12 @@ class NftablesFirewall:
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
         self._watch.stop(self._reactor)
-        self._log.info("the guard stays: `nft delete table inet {table}` would end it", table=TABLE)
+        self._log.info("the guard stays in the kernel: `pkdoors release` would remove it")
         return succeed(None)
 
     def _state(self, openings: Iterable[Opening]) -> str:
-        return guard(self._doors, [(opening, self._left(opening)) for opening in openings])
+        state = [(opening, self._left(opening)) for opening in openings]
+        return guard(self._doors, state, self._sessions)
 
     def _leftOpen(self, library: Any) -> list[Opening]:
         library.set_json_output(True)
@@ -131,6 +148,22 @@ class NftablesFirewall:
         with suppress(GuardGone):  # and the opening with it
             batch = removing(TABLE, setOf(opening), opening.source.packed)
             self._kernel.transact(batch)
+
+
+def removeGuard(connect: Callable[[], Any] = connect) -> list[str]:
+    """
+    Take our table out of the kernel.
+
+    @return: what was removed, a line each.
+    @raise FirewallError: the kernel refused.
+    """
+    library = connect()
+    status, listing, _ = library.cmd(f"list table inet {TABLE}")
+    if status:
+        return []
+    _run(library, f"delete table inet {TABLE}")
+    openings = listing.count(" expires ")
+    return [f"nftables: the table inet {TABLE}, with the guard and {openings} openings"]
 
 
 def _run(library: Any, commands: str) -> None:

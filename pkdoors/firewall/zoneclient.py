@@ -10,7 +10,7 @@ from pkdoors.doors import Address
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.routes import hardwareAddress, routeInterface
 from pkdoors.ports import PortRange, parsePortRange
-from pkdoors.richrules import openToAll
+from pkdoors.richrules import isOurs, openToAll
 from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, removal, zoneOf
 
 BUS_NAME = "org.fedoraproject.FirewallD1"
@@ -22,7 +22,8 @@ _UNREACHABLE = {
 _SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
 _MISSING = (
     "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
-    "a virtual environment needs --system-site-packages to see it"
+    "a virtual environment needs --system-site-packages to see it; "
+    "without firewalld, choose --firewall nftables"
 )
 
 
@@ -61,14 +62,20 @@ def clientClass() -> Any:
 
 def connect() -> Any:
     """A connection to firewalld; whether there is one says its C{connected}."""
-    return clientClass()(_systemBus(), quiet=True)
+    from dbus.mainloop.glib import DBusGMainLoop
+
+    return clientClass()(_systemBus(DBusGMainLoop()), quiet=True)
 
 
-def _systemBus() -> Any:
-    """A connection of our own to the system bus. As it is by default, its end would end us."""
+def _systemBus(loop: Any = None) -> Any:
+    """
+    A connection of our own to the system bus. As it is by default, its end would end us.
+
+    @param loop: the main loop that its signals go to; L{None} for no signals.
+    """
     from dbus import SystemBus
 
-    bus = SystemBus(private=True)
+    bus = SystemBus(private=True, mainloop=loop)
     bus.set_exit_on_disconnect(False)
     return bus
 
@@ -138,6 +145,24 @@ class ZoneClient:
             if error.code != "NOT_ENABLED":
                 raise
 
+    def release(self) -> list[str]:
+        """
+        Remove all our rules, of all zones, those too that C{--runtime-to-permanent} made permanent.
+
+        @return: what was removed, a line each.
+        """
+        removed = []
+        for zone in self._ask("getZones"):
+            for rule in filter(isOurs, self.rules(zone)):
+                self.remove(zone, rule)
+                removed.append(f"firewalld, zone {zone}: {rule}")
+        for zone in self._ask("config").getZoneNames():
+            permanent = self._ask("config").getZoneByName(zone)
+            for rule in filter(isOurs, map(str, permanent.getRichRules())):
+                permanent.removeRichRule(rule)
+                removed.append(f"firewalld, zone {zone}, permanent: {rule}")
+        return removed
+
     def exposures(self, zone: str) -> Iterator[Exposure]:
         """What the zone lets everybody reach."""
         settings = self._ask("getZoneSettings", zone)
@@ -165,7 +190,15 @@ class ZoneClient:
                     yield Exposure(None, "a rich rule", remedy)
 
     def _servicePorts(self, service: str) -> list[tuple[str, str]]:
-        return list(self._ask("getServiceSettings", service).getPorts())
+        found, todo, seen = [], [service], set()
+        while todo:
+            name = todo.pop()
+            if name not in seen:
+                seen.add(name)
+                settings = self._ask("getServiceSettings", name)
+                found += settings.getPorts()
+                todo += settings.getIncludes()
+        return found
 
     def _activeZones(self) -> ActiveZones:
         zones: ActiveZones = self._ask("getActiveZones")

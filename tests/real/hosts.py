@@ -61,6 +61,8 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,
+                # Whoever runs the tests may ignore it, and children would, too.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def log(self) -> str:
@@ -193,8 +195,10 @@ class Host:
                 time.sleep(pause)
 
     def close(self) -> None:
-        """End what runs here, and remove the namespace."""
+        """End what runs here, and remove the namespace, and what a daemon in it left."""
         self._stack.close()
+        inode = Path(f"/run/netns/{self.name}").stat().st_ino
+        Path(f"/run/pkdoors/{inode}.lock").unlink(missing_ok=True)
         ip("netns", "delete", self.name)
 
 

@@ -1,5 +1,7 @@
 """The client, and knocking without it."""
 
+import signal
+
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6
 
@@ -75,6 +77,19 @@ class KnockTests(RealTestCase):
         )
         self.assertEqual(status, 1)
         self.assertIn("the door may be open, but nothing listens behind it", output)
+
+    def test_interrupted(self) -> None:
+        """A client that is interrupted did not succeed: what was to come after it must not."""
+        self.start()
+        for end in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(end):
+                process = self.client.spawn(
+                    *(PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--wait", "2300", "--tries", "9"),
+                    *("--timeout", "1s"),
+                )
+                self.assertTrue(process.says("knocking again"))
+                self.assertNotEqual(process.stop(end), 0)
+                self.assertIn("interrupted", process.log())
 
     def test_noSuchHost(self) -> None:
         """A host without an address is a sentence, and status 1."""

@@ -5,7 +5,7 @@ import socket
 import time
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, SERVER4, Daemon, eventually
+from tests.real.hosts import CLIENT4, SERVER4, SERVER6, Daemon, eventually
 
 
 class GuardTests(RealTestCase):
@@ -103,6 +103,40 @@ class GuardTests(RealTestCase):
         self.assertFalse(self.client.reaches(8080))
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(8080))
+
+    def test_foreignAddress(self) -> None:
+        """So is one that is forwarded to this host from an address that is not its own."""
+        self.client.run("ip", "route", "add", "198.51.100.7", "via", SERVER4)
+        self.server.run(
+            "nft",
+            "table ip nat { chain PREROUTING { type nat hook prerouting priority dstnat; "
+            f"ip daddr 198.51.100.7 dnat to {SERVER4}; }}; }}",
+        )
+        self.server.serve(PORT)
+        self.assertTrue(self.client.reaches(PORT, "198.51.100.7"))
+        Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
+        self.assertFalse(self.client.reaches(PORT, "198.51.100.7"))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT, "198.51.100.7"))
+
+    def test_sessionsBeforeTheStart(self) -> None:
+        """
+        Connections that exist when the daemon starts live on, though idle, and though nothing
+        tracked connections on the host before: they are the operator's way back.
+        """
+        server = self.server.serve(PORT)
+        for address in (SERVER4, SERVER6):
+            session = self.client.connect(PORT, address)
+            self.addCleanup(session.close)
+            other, _ = server.accept()
+            self.addCleanup(other.close)
+            other.settimeout(3)
+            daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
+            self.assertFalse(self.client.reaches(PORT, address))
+            session.sendall(b"still there?")
+            self.assertEqual(other.recv(100), b"still there?")
+            daemon.stop()
+            self.server.run("nft", "delete", "table", "inet", "pkdoors")
 
     def test_oneInterface(self) -> None:
         """With --interface, knocks are heard on that address only."""

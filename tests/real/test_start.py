@@ -54,6 +54,20 @@ class StartTests(RealTestCase):
         Daemon(self.server, *GOOD)
         self.assertIn(f"cannot listen on knock port {min(SEQUENCE)}/udp", self.fails(*GOOD))
 
+    def test_secondDaemon(self) -> None:
+        """A second daemon would take the first one's guard away: it is told so, and ends."""
+        first = Daemon(self.server, *GOOD)
+        output = self.fails("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")
+        pid = first.process.popen.pid
+        self.assertIn(f"pkdoors is running here already (process {pid})", output)
+
+    def test_uid(self) -> None:
+        """It does not start where it would lose the right to open doors."""
+        command = (TWISTD, "-n", "--pidfile=", "--uid=65534", "pkdoors", *GOOD)
+        status, output = self.server.status(*command)
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        self.assertIn("twistd's --uid would take the right", output)
+
     def test_addressOfAnotherHost(self) -> None:
         """An address that this host does not have is named."""
         output = self.fails(*GOOD, "--interface", "192.0.2.99")
@@ -167,6 +181,16 @@ class DaemonTests(RealTestCase):
         self.assertEqual(self.daemonise(*GOOD), (0, ""))
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_second(self) -> None:
+        """The process that a second daemon names is the one in the background."""
+        self.daemonise(*GOOD)
+        pid = self.pidfile.read_text()
+        status, output = self.server.status(
+            *(TWISTD, "-n", "--pidfile=", "pkdoors", "-m", "1,2,3,4,5", "-p", "22")
+        )
+        self.assertEqual(status, 1)
+        self.assertIn(f"(process {pid})", output)
 
     def test_fails(self) -> None:
         """What is missing is told on the terminal, with a status that is not 0."""

@@ -1,0 +1,67 @@
+"""One daemon on a host: two would take the guard from each other, again and again."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from pkdoors.errors import PkdoorsError
+
+FOLDER = Path("/run/pkdoors")
+
+
+class InstanceError(PkdoorsError):
+    """Another daemon runs, or that cannot be found out."""
+
+
+class Instance:
+    """
+    The right to be the daemon of this host, or rather of this network namespace, since each has a
+    firewall of its own. It ends with the process, however that ends.
+
+    @param folder: where the file is that is locked.
+    """
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._folder = folder
+        self._file: int | None = None
+
+    def take(self) -> None:
+        """
+        Take the right; it stays with this process and those that it forks into.
+
+        @raise InstanceError: another process has it, or the file cannot be made.
+        """
+        path = self._folder / f"{os.stat('/proc/self/ns/net').st_ino}.lock"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.give()
+            raise InstanceError(
+                f"pkdoors is running here already (process {path.read_text() or '?'})"
+            ) from error
+        except OSError as error:
+            raise InstanceError(
+                f"cannot make {path}: {error.strerror}; pkdoors needs that folder"
+            ) from error
+        self.sign()
+
+    def sign(self) -> None:
+        """Write who has the right, for those who want it; again after a fork."""
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, b"%d" % os.getpid(), 0)
+
+    def give(self) -> None:
+        """Give the right back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class AnyInstance(Instance):
+    """For a daemon that changes nothing: there may be any number of those."""
+
+    def take(self) -> None:
+        """Nothing is needed."""

@@ -1,0 +1,27 @@
+"""C{pkdoors release}: all that pkdoors ever put into a firewall is taken out, and only that."""
+
+from pkdoors.firewall.kernel import Kernel
+from pkdoors.firewall.nftables import removeGuard
+from pkdoors.firewall.zoneclient import ZoneClient, isRunning
+from pkdoors.instance import Instance, InstanceError
+
+
+def release(force: bool) -> list[str]:
+    """
+    Take it out.
+
+    @param force: also while a daemon runs.
+    @return: what was removed, a line each.
+    @raise PkdoorsError: a daemon runs, or a firewall refused.
+    """
+    instance = Instance()
+    if not force:
+        try:
+            instance.take()
+        except InstanceError as error:
+            raise InstanceError(f"{error}: end it first, or say --force") from error
+    Kernel().close()
+    removed = [f"removed from {line}" for line in removeGuard()]
+    if isRunning():
+        removed += [f"removed from {line}" for line in ZoneClient().release()]
+    return removed

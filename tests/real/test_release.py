@@ -1,0 +1,67 @@
+"""C{pkdoors release}."""
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, Daemon
+
+PKDOORS = str(BIN / "pkdoors")
+
+
+class NftablesTests(RealTestCase):
+    """What is in the kernel."""
+
+    def release(self, *options: str) -> tuple[int, str]:
+        """Run it on the server; status and output."""
+        return self.server.status(PKDOORS, "release", *options)
+
+    def test_removes(self) -> None:
+        """It takes out all that a daemon left, and nothing else, and says what."""
+        self.server.run("nft", "add table inet mine; add chain inet mine c { counter; }")
+        before = self.server.run("nft", "list", "ruleset")
+        daemon = self.start(openFor="1h")
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        daemon.stop()
+        status, output = self.release()
+        self.assertEqual(status, 0, output)
+        words = "removed from nftables: the table inet pkdoors, with the guard and 1 openings"
+        self.assertIn(words, output)
+        self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
+        self.assertTrue(self.stranger.reaches(PORT))
+
+    def test_nothing(self) -> None:
+        """Where there is nothing it says so."""
+        self.assertEqual(self.release(), (0, "there is nothing of pkdoors in the firewall\n"))
+
+    def test_running(self) -> None:
+        """While a daemon runs it refuses; forced, it does it, and the daemon puts it back."""
+        daemon = self.start()
+        status, output = self.release()
+        self.assertEqual(status, 1)
+        self.assertIn(f"(process {daemon.process.popen.pid}): end it first", output)
+        self.assertEqual(self.release("--force")[0], 0)
+        self.assertTrue(daemon.says("putting the guard"))
+
+
+class FirewalldTests(RealTestCase):
+    """What is in firewalld."""
+
+    firewall = "firewalld"
+
+    def test_removes(self) -> None:
+        """It takes out knock ports and openings, in all zones, and those made permanent."""
+        self.firewalld.cmd("--permanent", "--add-rich-rule", "rule service name=http accept")
+        self.firewalld.cmd("--reload")
+        before = self.firewalld.cmd("--list-all-zones")
+        permanent = self.firewalld.cmd("--permanent", "--list-all-zones")
+        daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT), "-t", "1h")
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.firewalld.cmd("--runtime-to-permanent")
+        daemon.process.popen.kill()
+        daemon.process.popen.wait()
+        status, output = self.server.status(PKDOORS, "release")
+        self.assertEqual(status, 0, output)
+        self.assertIn("removed from firewalld, zone public: rule priority", output)
+        self.assertIn("removed from firewalld, zone public, permanent: rule priority", output)
+        self.assertEqual(self.firewalld.cmd("--list-all-zones"), before)
+        self.assertEqual(self.firewalld.cmd("--permanent", "--list-all-zones"), permanent)
