@@ -1,5 +1,6 @@
 """What C{twistd pkdoors} loads: the options, and the wiring of the daemon's parts."""
 
+import signal
 import sys
 import time
 from types import TracebackType
@@ -28,6 +29,7 @@ def makeService(options: Options) -> IService:
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     sys.excepthook = _withoutTraceback
+    heedHangup(options, reactor)
     try:
         refuseUid(options)
         service = wire(options.config, reactor)
@@ -35,6 +37,17 @@ def makeService(options: Options) -> IService:
     except PkdoorsError as error:
         raise SystemExit(f"pkdoors: {error}") from error
     return service
+
+
+def heedHangup(options: Options, reactor: Any) -> None:
+    """
+    See that a SIGHUP does not end the daemon without a word, as it does by default: in the
+    foreground, where the terminal is gone, it ends in order; in the background it goes on.
+    """
+    foreground = options.parent is None or options.parent.get("nodaemon")
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # and not nohup(1)
+        stop = (lambda *_: reactor.callFromThread(reactor.stop)) if foreground else signal.SIG_IGN
+        signal.signal(signal.SIGHUP, stop)
 
 
 def refuseUid(options: Options) -> None:

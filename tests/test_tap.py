@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.tap} and of the plugin."""
 
+import signal
 import sys
 import time
 from contextlib import redirect_stderr
@@ -78,6 +79,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.reactor = FakeReactor()
         replaceReactor(self, self.reactor)
         self.patch(sys, "excepthook", sys.excepthook)
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
 
     def make(self, *arguments: str) -> IService:
         """The service of a command line."""

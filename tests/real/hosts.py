@@ -48,6 +48,12 @@ def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
     return answer
 
 
+def _heedSignals() -> None:
+    """Whoever runs the tests may ignore signals, and children would, too."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+
+
 class Process:
     """A program on a host; its output, both kinds, goes to a file."""
 
@@ -61,8 +67,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,
-                # Whoever runs the tests may ignore it, and children would, too.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=_heedSignals,
             )
 
     def log(self) -> str:

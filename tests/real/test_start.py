@@ -138,8 +138,8 @@ class StartTests(RealTestCase):
         self.assertEqual((status, output.split()[0]), (0, "pkdoors"))
 
     def test_endsInOrder(self) -> None:
-        """Both ways to ask for an end are heeded, and leave a line."""
-        for end in (signal.SIGTERM, signal.SIGINT):
+        """All ways to ask for an end are heeded, and leave a line."""
+        for end in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             daemon = Daemon(self.server, *GOOD)
             daemon.stop(end)
             self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", daemon.log())
@@ -168,6 +168,7 @@ class DaemonTests(RealTestCase):
         self.server.serve(PORT)
         self.assertEqual(self.daemonise(*GOOD), (0, ""))
         self.assertFalse(self.client.reaches(PORT))
+        os.kill(int(self.pidfile.read_text()), signal.SIGHUP)  # is not its end
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         self.end()
