@@ -37,7 +37,13 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             *("instance", "listener", "knocker", "firewall.nftables", "firewall.firewalld"),
-            *("firewall.dryrun", "firewall.bus", "firewall.routes", "firewall.zoneclient"),
+            *(
+                "firewall.dryrun",
+                "firewall.bus",
+                "firewall.exposures",
+                "firewall.routes",
+                "firewall.zoneclient",
+            ),
             "firewall.kernel",
             "firewall.watch",
         }
@@ -50,7 +56,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 HELPERS = {
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},
     "firewall.firewalld": {"firewall.bus", "firewall.zoneclient"},
-    "firewall.zoneclient": {"firewall.routes"},
+    "firewall.zoneclient": {"firewall.exposures", "firewall.routes"},
 }
 """Within layer 2, each deals with one outside world of its own; only these have helpers."""
 

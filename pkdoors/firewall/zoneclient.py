@@ -3,15 +3,15 @@ What pkdoors asks of firewalld, in its own words. Everything here blocks, in the
 the connection.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pkdoors.doors import Address
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.exposures import exposuresOf
 from pkdoors.firewall.routes import hardwareAddress, routeInterface
-from pkdoors.ports import PortRange, parsePortRange
-from pkdoors.richrules import isOurs, openToAll
-from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, removal, zoneOf
+from pkdoors.richrules import isOurs
+from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, zoneOf
 
 BUS_NAME = "org.fedoraproject.FirewallD1"
 
@@ -165,40 +165,7 @@ class ZoneClient:
 
     def exposures(self, zone: str) -> Iterator[Exposure]:
         """What the zone lets everybody reach."""
-        settings = self._ask("getZoneSettings", zone)
-        if settings.getTarget() == "ACCEPT":
-            command = f"firewall-cmd --permanent --zone={zone} --set-target=default"
-            yield Exposure(None, "its target is ACCEPT", f"`{command} && firewall-cmd --reload`")
-        for protocol in settings.getProtocols():
-            remedy = removal(zone, f"--remove-protocol={protocol}")
-            yield Exposure(PortRange(protocol, 1, 65535), f"protocol {protocol}", remedy)
-        for port in settings.getPorts():
-            name = "/".join(port)
-            remedy = removal(zone, f"--remove-port={name}")
-            yield from _exposures([port], f"port {name}", remedy)
-        for service in settings.getServices():
-            remedy = removal(zone, f"--remove-service={service}")
-            yield from _exposures(self._servicePorts(service), f"service {service}", remedy)
-        for rule in settings.getRichRules():
-            if opened := openToAll(rule):
-                port, protocol, service = opened
-                ports = self._servicePorts(service) if service else [(port, protocol)]
-                remedy = removal(zone, f"--remove-rich-rule='{rule}'")
-                if any(opened):
-                    yield from _exposures(ports, "a rich rule", remedy)
-                else:
-                    yield Exposure(None, "a rich rule", remedy)
-
-    def _servicePorts(self, service: str) -> list[tuple[str, str]]:
-        found, todo, seen = [], [service], set()
-        while todo:
-            name = todo.pop()
-            if name not in seen:
-                seen.add(name)
-                settings = self._ask("getServiceSettings", name)
-                found += settings.getPorts()
-                todo += settings.getIncludes()
-        return found
+        return exposuresOf(zone, self._ask)
 
     def _activeZones(self) -> ActiveZones:
         zones: ActiveZones = self._ask("getActiveZones")
@@ -256,9 +223,3 @@ def _explain(name: str, code: str, message: str) -> str:
             "`systemctl restart firewalld` brings them back"
         )
     return f"firewalld refused: {' '.join(message.split())[:300]}"
-
-
-def _exposures(ports: Iterable[tuple[str, str]], what: str, remedy: str) -> Iterator[Exposure]:
-    for port, protocol in ports:
-        if port and protocol in ("tcp", "udp"):  # there is sctp, and a protocol without a port
-            yield Exposure(parsePortRange(f"{port}/{protocol}"), what, remedy)

@@ -115,21 +115,12 @@ class Host:
             finally:
                 _setns(home.fileno())
 
-    def run(self, *argv: str, check: bool = True, **environment: str) -> str:
-        """Run a program to its end; its output, both kinds."""
-        with self.inside():
-            done = subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=120,
-                env={**os.environ, **self.environment, **environment},
-            )
-        if check and done.returncode:
-            raise AssertionError(f"{argv} ended with {done.returncode}: {done.stdout}")
-        return done.stdout
+    def run(self, *argv: str) -> str:
+        """Run a program to its end, which must be a good one; its output, both kinds."""
+        status, output = self.status(*argv)
+        if status:
+            raise AssertionError(f"{argv} ended with {status}: {output}")
+        return output
 
     def status(self, *argv: str, **environment: str) -> tuple[int, str]:
         """Run a program to its end; its exit status, and its output, both kinds."""
