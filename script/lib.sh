@@ -71,8 +71,6 @@ make_venv() {
     "$state dev" | "$state $1") return ;;
     esac
     say "installing pkdoors into .venv"
-    # --ignore-installed: everything from the package index is in .venv, twistd with it, whatever
-    # versions of it the distribution has; only python-firewall and libnftables are the latter's.
     # Made anew only where it would not fit: a daemon may be running from it.
     place="$ROOT $("$PYTHON" -V)"
     if [ "$(cat "$VENV/.place" 2>/dev/null)" != "$place" ]; then
@@ -80,8 +78,11 @@ make_venv() {
             die "$0: cannot make the virtual environment $VENV: see the message above"
         printf '%s' "$place" >"$VENV/.place"
     fi
+    # --force-reinstall: everything from the package index is in .venv, twistd with it, whatever
+    # versions of it the distribution has, and in one version; only python-firewall and libnftables
+    # are the distribution's.
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --ignore-installed -e "$ROOT${1:+[$1]}" ||
+        --force-reinstall -e "$ROOT${1:+[$1]}" ||
         die "$0: pip could not install what pkdoors needs: see the message above"
     printf '%s' "$state $1" >"$stamp"
 }
