@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] = en
     """
     parser = makeParser()
     options = parser.parse_args(arguments)
-    options.run(options, parser, environment)
+    options.run(options, environment)
 
 
 def makeParser() -> Parser:
@@ -100,7 +100,7 @@ def _knockCommand(commands: Any) -> None:
     command.set_defaults(run=_knock, parser=command)
 
 
-def _knock(options: Namespace, parser: Parser, environment: Mapping[str, str]) -> NoReturn:
+def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     from twisted.internet.task import react
 
     from pkdoors.visit import Visit
@@ -164,7 +164,7 @@ def _sequenceCommand(commands: Any) -> None:
     command.set_defaults(run=_sequence)
 
 
-def _sequence(options: Namespace, parser: Parser, environment: Mapping[str, str]) -> None:
+def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.listener import isFree
 
     print(Sequence.random(options.length, isFree))
@@ -176,16 +176,16 @@ def _releaseCommand(commands: Any) -> None:
     command.add_argument(
         "--force", action="store_true", help="also while the daemon runs (it puts all back)"
     )
-    command.set_defaults(run=_release)
+    command.set_defaults(run=_release, parser=command)
 
 
-def _release(options: Namespace, parser: Parser, environment: Mapping[str, str]) -> None:
+def _release(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.release import release
 
     try:
         lines = release(options.force)
     except PkdoorsError as error:
-        parser.exit(1, f"pkdoors release: {error}\n")
+        options.parser.exit(1, f"pkdoors release: {error}\n")
     print("\n".join(lines) or "there is nothing of pkdoors in the firewall")
 
 

@@ -1,12 +1,13 @@
 """Doors, and what it is that is open when one is."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue
-from pkdoors.ports import PortRange
+from pkdoors.ports import PortRange, merged
 from pkdoors.sequence import Sequence
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -59,6 +60,11 @@ class Door:
     def grant(self, asked: float) -> float:
         """The seconds that a knock gets which asks for so many; 0 asks for nothing."""
         return min(asked, self.maxOpenFor) if asked else self.openFor
+
+
+def protectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
+    """The ports of all doors, sorted, without overlap."""
+    return merged(ports for door in doors for ports in door.ports)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from pkdoors.doors import Opening
 from pkdoors.errors import FirewallError
 from pkdoors.interfaces import IFirewall
+from pkdoors.limits import LineLimit
 
 PAUSE = 0.05
 """Seconds between two restorations at least: a script that flushes in a loop keeps us from nothing
@@ -17,8 +18,6 @@ FIRST_RETRY = 1.0
 """Seconds after which a restoration that failed is tried again; doubled each time."""
 LAST_RETRY = 30.0
 """The longest time between two tries, in seconds."""
-QUIET = 1.0
-"""Seconds between two lines in the log about restorations, at least."""
 
 
 class Healer:
@@ -39,8 +38,7 @@ class Healer:
         self._again = False
         self._stopped = False
         self._next = 0.0  # before this no restoration begins
-        self._loud = 0.0  # before this no line is written
-        self._hidden = 0
+        self._limit = LineLimit()
         self._retry = FIRST_RETRY
 
     def lost(self, why: str) -> None:
@@ -91,13 +89,9 @@ class Healer:
             self._schedule(delay)
 
     def _warn(self, why: str) -> None:
-        now = self._clock.seconds()
-        if now < self._loud:
-            self._hidden += 1
-            return
-        self._loud, hidden, self._hidden = now + QUIET, self._hidden, 0
-        self._log.warn(
-            "{why}: putting the guard and the openings back{more}",
-            why=why,
-            more=f" ({hidden} more lines like this left out)" if hidden else "",
-        )
+        if self._limit.admit("", self._clock.seconds()):
+            self._log.warn(
+                "{why}: putting the guard and the openings back{more}",
+                why=why,
+                more=self._limit.leftOut(),
+            )

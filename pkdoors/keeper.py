@@ -29,7 +29,7 @@ class Doorkeeper:
     """
     Takes knocks to the locks, and makes openings of what the locks yield.
 
-    @param clock: must not jump, see L{pkdoors.service}.
+    @param clock: must not jump, see L{pkdoors.tap}.
     @param wallClock: the time of day in seconds since the epoch, only to be shown.
     """
 
@@ -148,11 +148,10 @@ class Doorkeeper:
     def _refuse(self, refusal: Refusal) -> None:
         if not self._limit.admit(refusal.source, self._clock.seconds()):
             return
-        hidden = self._limit.takeSuppressed()
         self._log.info(
             "refused door {door} for {source}: {reason}{more}",
             door=refusal.door,
             source=refusal.source,
             reason=refusal.reason,
-            more=f" ({hidden} more lines like this left out)" if hidden else "",
+            more=self._limit.leftOut(),
         )

@@ -7,16 +7,15 @@ An element whose time is over is not told: nothing has to be done about it.
 
 import struct
 
+from pkdoors.nfnetlink import ATTRIBUTE, INET, NFTABLES
+
 NFTABLES_GROUP = 7
 """NFNLGRP_NFTABLES, the multicast group of these messages."""
 
-_NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 _NEWGEN = 15  # NFT_MSG_NEWGEN, the end of a transaction
-_INET = 1  # NFPROTO_INET
 _NAME = 1  # NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE ...: the table, in all messages
 _PROCESS_ID, _PROCESS_NAME = 2, 3  # NFTA_GEN_PROC_PID (network's order), NFTA_GEN_PROC_NAME
 _HEADER = struct.Struct("=IHHIIBBH")  # struct nlmsghdr and struct nfgenmsg
-_ATTRIBUTE = struct.Struct("=HH")
 
 
 class Changes:
@@ -42,11 +41,11 @@ class Changes:
         while len(datagram) >= _HEADER.size:
             length, kind, *_, family, _version, _resource = _HEADER.unpack_from(datagram)
             length = max(length, _HEADER.size)
-            if kind >> 8 == _NFTABLES:
+            if kind >> 8 == NFTABLES:
                 attributes = _attributes(datagram[_HEADER.size : length])
                 if kind & 0xFF == _NEWGEN:
                     found += self._ended(attributes)
-                elif family == _INET and attributes.get(_NAME) == self._table:
+                elif family == INET and attributes.get(_NAME) == self._table:
                     self._touched = True
             datagram = datagram[length + 3 & ~3 :]
         return found
@@ -62,9 +61,9 @@ class Changes:
 def _attributes(body: bytes) -> dict[int, bytes]:
     """The attributes of a message, without those inside of them."""
     found: dict[int, bytes] = {}
-    while len(body) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(body)
-        length = max(length, _ATTRIBUTE.size)
-        found.setdefault(kind & 0x3FFF, body[_ATTRIBUTE.size : length])
+    while len(body) >= ATTRIBUTE.size:
+        length, kind = ATTRIBUTE.unpack_from(body)
+        length = max(length, ATTRIBUTE.size)
+        found.setdefault(kind & 0x3FFF, body[ATTRIBUTE.size : length])
         body = body[length + 3 & ~3 :]
     return found

@@ -18,14 +18,14 @@ MAX_ANSWER = 65_536
 _ERROR = 2  # NLMSG_ERROR
 _REQUEST, _ACK, _CREATE = 0x1, 0x4, 0x400  # NLM_F_...
 _BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
-_NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
-_NEW, _DELETE = _NFTABLES << 8 | 12, _NFTABLES << 8 | 14  # NFT_MSG_NEWSETELEM, ...DELSETELEM
-_INET = 1  # NFPROTO_INET
+NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
+_NEW, _DELETE = NFTABLES << 8 | 12, NFTABLES << 8 | 14  # NFT_MSG_NEWSETELEM, ...DELSETELEM
+INET = 1  # NFPROTO_INET
 _NESTED = 0x8000  # NLA_F_NESTED
 
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
-_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
 _CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
 _MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
 
@@ -40,7 +40,7 @@ def adding(table: str, name: str, key: bytes, milliseconds: int) -> bytes:
     @param milliseconds: its timeout, not 0.
     """
     timed = _elements(table, name, key, _attribute(4, _MILLISECONDS.pack(milliseconds)))
-    return _batch(_removal(table, name, key) + _message(_NEW, _CREATE | _ACK, _INET, timed))
+    return _batch(_removal(table, name, key) + _message(_NEW, _CREATE | _ACK, INET, timed))
 
 
 def removing(table: str, name: str, key: bytes) -> bytes:
@@ -62,11 +62,11 @@ def errorOf(answer: bytes) -> int:
 def _removal(table: str, name: str, key: bytes) -> bytes:
     # Added first: taking out what is not there would be an error, and undo the whole batch.
     plain = _elements(table, name, key)
-    return _message(_NEW, _CREATE, _INET, plain) + _message(_DELETE, _ACK, _INET, plain)
+    return _message(_NEW, _CREATE, INET, plain) + _message(_DELETE, _ACK, INET, plain)
 
 
 def _batch(messages: bytes) -> bytes:
-    begin, end = (_message(kind, 0, 0, b"", _NFTABLES) for kind in (_BEGIN, _END))
+    begin, end = (_message(kind, 0, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
     return begin + messages + end
 
 
@@ -77,15 +77,14 @@ def _message(kind: int, flags: int, family: int, body: bytes, resource: int = 0)
 
 def _elements(table: str, name: str, key: bytes, timeout: bytes = b"") -> bytes:
     element = _attribute(1 | _NESTED, _attribute(1, key)) + timeout  # ..._KEY { NFTA_DATA_VALUE }
+    listed = _attribute(1 | _NESTED, element)  # NFTA_LIST_ELEM
     return (
         _attribute(1, table.encode() + b"\0")  # NFTA_SET_ELEM_LIST_TABLE
         + _attribute(2, name.encode() + b"\0")  # ..._SET
-        + _attribute(
-            3 | _NESTED, _attribute(1 | _NESTED, element)
-        )  # ..._ELEMENTS { NFTA_LIST_ELEM }
+        + _attribute(3 | _NESTED, listed)  # ..._ELEMENTS
     )
 
 
 def _attribute(kind: int, body: bytes) -> bytes:
     padding = bytes(-len(body) % 4)
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(body), kind) + body + padding
+    return ATTRIBUTE.pack(ATTRIBUTE.size + len(body), kind) + body + padding

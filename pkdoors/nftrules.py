@@ -9,8 +9,8 @@ ends them, with no daemon alive.
 
 from collections.abc import Iterable
 
-from pkdoors.doors import Door, Opening
-from pkdoors.ports import PortRange, merged
+from pkdoors.doors import Door, Opening, protectedPorts
+from pkdoors.ports import PortRange
 from pkdoors.sessions import Session
 
 TABLE = "pkdoors"
@@ -77,10 +77,9 @@ def guard(
         work when they began, and it is off on a host without firewall rules.
     """
     doors = list(doors)
-    protected = merged(ports for door in doors for ports in door.ports)
     table = _TABLE.format(
         table=TABLE,
-        ports=_elements(protected),
+        ports=_elements(protectedPorts(doors)),
         sets="".join(
             _SETS.format(door=door.name, ports=_elements(door.ports), size=MAX_ELEMENTS)
             for door in doors

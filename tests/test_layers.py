@@ -55,6 +55,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 
 HELPERS = {
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},
+    "firewall.watch": {"firewall.kernel"},
     "firewall.firewalld": {"firewall.bus", "firewall.zoneclient"},
     "firewall.zoneclient": {"firewall.exposures", "firewall.routes"},
 }

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pkdoors.doors import Address, Door, Opening
+from pkdoors.doors import Address, Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.bus import BusThread
 from pkdoors.firewall.zoneclient import ZoneClient, clientClass, isRunning
@@ -128,7 +128,7 @@ class FirewalldFirewall:
                 self._knocks.append((zone, rule))
 
     def _warnings(self, zone: str) -> list[str]:
-        ports = [ports for door in self._doors for ports in door.ports]
+        ports = protectedPorts(self._doors)
         found = (exposureWarning(zone, each, ports) for each in self._zones.exposures(zone))
         return [warning for warning in found if warning]
 

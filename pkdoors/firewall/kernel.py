@@ -30,6 +30,21 @@ class GuardGone(FirewallError):
     """Our table, or a set of it, is not in the kernel any more."""
 
 
+def netlink() -> socket.socket:
+    """
+    A socket to the kernel's firewall, on which nothing blocks.
+
+    @raise FirewallError: there is no nftables.
+    """
+    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+    try:
+        connection = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        connection.bind((0, 0))
+    except OSError as error:
+        raise FirewallError(NO_NFTABLES.format(reason=error.strerror)) from error
+    return connection
+
+
 class Kernel:
     """
     @raise FirewallError: there is no nftables, or this process may not change it. libnftables does
@@ -39,20 +54,11 @@ class Kernel:
     def __init__(self) -> None:
         if not mayAdminister(Path("/proc/self/status").read_text()):
             raise FirewallError(NO_PRIVILEGE)
-        self._socket = self._connect()
-
-    def _connect(self) -> socket.socket:
-        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
-        try:
-            connection = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
-            connection.bind((0, 0))
-        except OSError as error:
-            raise FirewallError(NO_NFTABLES.format(reason=error.strerror)) from error
-        return connection
+        self._socket = netlink()
 
     def _reopen(self) -> None:
         self.close()
-        self._socket = self._connect()
+        self._socket = netlink()
 
     def transact(self, batch: bytes) -> None:
         """

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, execute, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pkdoors.doors import Door, Opening
+from pkdoors.doors import Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, GuardGone, Kernel
 from pkdoors.firewall.watch import Watch
@@ -92,10 +92,9 @@ class NftablesFirewall:
         self._doors = doors
         library = self._connect()
         openings = self._leftOpen(library)
+        ports = protectedPorts(doors)
         self._sessions = [
-            session
-            for listing in self._readSessions()
-            for session in sessionsIn(listing, [ports for door in doors for ports in door.ports])
+            session for listing in self._readSessions() for session in sessionsIn(listing, ports)
         ]
         _run(library, self._state(openings))
         self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))

@@ -1,15 +1,15 @@
 """Watches the kernel's nftables for changes that others make to our table."""
 
 import os
-import socket
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pkdoors.firewall.kernel import netlink
 from pkdoors.nfevents import NFTABLES_GROUP, Changes
-from pkdoors.nfnetlink import MAX_ANSWER, NETLINK_NETFILTER
+from pkdoors.nfnetlink import MAX_ANSWER
 
 READS_PER_TURN = 64
 """Messages read before the knocks have their turn: others may load sets of many thousand."""
@@ -24,9 +24,7 @@ class Watch:
     """
 
     def __init__(self, table: str, changed: Callable[[str], None]) -> None:
-        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
-        self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
-        self._socket.bind((0, 0))
+        self._socket = netlink()
         self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
         self._changes = Changes(table, os.getpid())
         self._changed = changed
