@@ -13,18 +13,15 @@ and watches on another. Run as root::
 import argparse
 import json
 import os
-import platform
 import random
-import shutil
 import signal
-import statistics
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.common import Times, figures, lacking, ratio, signals, table
 from bench.prober import Prober
 from bench.rivals import PROTECTED, RIVALS, SEQUENCE
 from tests.real.hosts import Network
@@ -41,14 +38,11 @@ PAUSE = 0.1
 PACKAGES = {"ip": "iproute2", "nft": "nftables", "knockd": "knockd"}
 """Program -> Debian's package of it."""
 
-Times = dict[str, list[float | None]]
-"""Name -> milliseconds of each try, None where the door did not open."""
-
 
 def main() -> None:
     """Run the benchmark."""
     options = parse()
-    if lack := lacking():
+    if lack := lacks():
         sys.exit(f"bench.opening: {lack}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
@@ -56,8 +50,11 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("bench.opening: interrupted, and cleaned up")
     print(table(times))
+    faster = ratio(times, "knockd", "pkdoors")
+    print(f"median of knockd / median of pkdoors: {faster:.1f}")
     if options.json:
-        options.json.write_text(json.dumps(figures(times), indent=1) + "\n")
+        result = {**figures(times), "ratio": faster}
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def parse() -> argparse.Namespace:
@@ -73,15 +70,11 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def lacking() -> str:
+def lacks() -> str:
     """What is missing, and what to do; empty where nothing is."""
-    if os.geteuid():
-        return "it makes network namespaces and needs root: run it with sudo"
-    if packages := [package for program, package in PACKAGES.items() if not shutil.which(program)]:
-        return f"{' and '.join(packages)} not installed: apt-get install {' '.join(packages)}"
     if len(os.sched_getaffinity(0)) < 2:
         return "it needs two CPUs, one for the daemons and one for what knocks and watches"
-    return ""
+    return lacking(PACKAGES)
 
 
 def run(tries: int) -> Times:
@@ -102,16 +95,6 @@ def run(tries: int) -> Times:
             return measure(probers, tries)
 
 
-@contextmanager
-def signals(how: signal.Sigmasks) -> Iterator[None]:
-    """Block or unblock the signals that end the benchmark."""
-    before = signal.pthread_sigmask(how, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def begin(name: str, network: Network) -> Prober:
     """Start what is measured."""
     network.server.serve(PROTECTED)
@@ -130,43 +113,6 @@ def measure(probers: dict[str, Prober], tries: int) -> Times:
                 times[name].append(prober.knock())
                 time.sleep(random.uniform(0, PAUSE))
     return times
-
-
-def summary(tries: list[float | None]) -> dict[str, float]:
-    """Of the tries that opened; empty where none did."""
-    opened = sorted(each for each in tries if each is not None)
-    if not opened:
-        return {}
-    p95 = opened[round(0.95 * (len(opened) - 1))]
-    return {"median": statistics.median(opened), "p95": p95, "min": opened[0], "max": opened[-1]}
-
-
-def ratio(times: Times) -> float:
-    """The median of knockd by that of pkdoors; 0 where one of them never opened."""
-    ours, theirs = summary(times["pkdoors"]), summary(times["knockd"])
-    return theirs["median"] / ours["median"] if ours and theirs else 0.0
-
-
-def table(times: Times) -> str:
-    """The figures for reading."""
-    lines = [f"{'ms':8}{'opened':>10}{'median':>9}{'p95':>9}{'min':>9}{'max':>9}"]
-    for name, tries in times.items():
-        opened = f"{len(tries) - tries.count(None)}/{len(tries)}"
-        lines.append(
-            f"{name:8}{opened:>10}" + "".join(f"{v:9.2f}" for v in summary(tries).values())
-        )
-    return "\n".join([*lines, f"median of knockd / median of pkdoors: {ratio(times):.1f}"])
-
-
-def figures(times: Times) -> dict[str, object]:
-    """The figures for programs."""
-    return {
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "milliseconds": times,
-        "summary": {name: summary(tries) for name, tries in times.items()},
-        "ratio": ratio(times),
-    }
 
 
 if __name__ == "__main__":

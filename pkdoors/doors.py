@@ -24,6 +24,7 @@ class Door:
     @ivar maxOpenFor: seconds that a knock can ask for.
     @ivar knockTimeout: seconds in which the whole sequence must be knocked.
     @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
+    @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Door:
     maxOpenFor: float = 3600.0
     knockTimeout: float = 30.0
     penalty: float = 5.0
+    cutSessions: bool = False
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

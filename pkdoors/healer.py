@@ -1,11 +1,13 @@
-"""Puts the guard and all openings back when somebody else took them out of the firewall."""
+"""Puts back what somebody else took out of a firewall."""
 
 from collections.abc import Callable, Iterable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from pkdoors.backoff import BackOff
 from pkdoors.doors import Opening
 from pkdoors.errors import FirewallError
 from pkdoors.interfaces import IFirewall
@@ -22,31 +24,47 @@ LAST_RETRY = 30.0
 
 class Healer:
     """
-    @param openings: gives what is to be open now.
+    @param wanted: gives what ought to be open now.
+    @param healed: called after each restoration.
     """
 
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, firewall: IFirewall, openings: Callable[[], Iterable[Opening]]
+        self,
+        clock: IReactorTime,
+        firewall: IFirewall,
+        wanted: Callable[[], Iterable[Opening]],
+        healed: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._firewall = firewall
-        self._openings = openings
+        self._wanted = wanted
+        self._healed = healed
         self._call: IDelayedCall | None = None
         self._busy = False
         self._again = False
         self._stopped = False
         self._next = 0.0  # before this no restoration begins
         self._limit = LineLimit()
-        self._retry = FIRST_RETRY
+        self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
+        self._why = ""  # what the next line in the log begins with
+        self._trouble = ""  # why it cannot be put back, as the log says it
 
     def lost(self, why: str) -> None:
-        """Something may be missing: see to it, soon."""
-        self._warn(why)
+        """
+        Something may be missing: see to it, soon.
+
+        @param why: the beginning of a sentence, for the log.
+        """
+        self._why = why
+        self.restore()
+
+    def restore(self) -> None:
+        """Put all there, soon."""
         if self._busy:
             self._again = True
-        elif not self._stopped and (self._call is None or self._retry > FIRST_RETRY):
+        elif not self._stopped and (self._call is None or self._trouble):
             self._schedule(max(0.0, self._next - self._clock.seconds()))
 
     def stop(self) -> None:
@@ -66,32 +84,51 @@ class Healer:
     def _begin(self) -> None:
         self._call = None
         Deferred.fromCoroutine(self._restore()).addErrback(
-            lambda failure: self._log.failure("putting the guard back went wrong", failure)
+            lambda failure: self._log.failure("putting back went wrong", failure)
         )
 
     async def _restore(self) -> None:
         self._busy, self._again = True, False
         self._next = self._clock.seconds() + PAUSE
+        delay = PAUSE
         try:
-            await self._firewall.restore(self._openings())
-        except FirewallError as error:
-            self._log.error(
-                "cannot put the guard back, trying again in {seconds:g} s: {error}",
-                seconds=self._retry,
-                error=error,
-            )
-            delay, self._retry = self._retry, min(2 * self._retry, LAST_RETRY)
+            await self._firewall.restore(self._wanted())
+        except Exception as error:
+            self._complain(error)
+            delay = self._backOff.next()
         else:
-            delay, self._retry = PAUSE, FIRST_RETRY
+            self._rejoice()
         finally:
             self._busy = False
-        if not self._stopped and (self._again or self._retry > FIRST_RETRY):
-            self._schedule(delay)
+        if not self._stopped and (self._again or self._trouble):
+            self._schedule(PAUSE if self._again else delay)
+        if not self._trouble:
+            self._healed()
 
-    def _warn(self, why: str) -> None:
-        if self._limit.admit("", self._clock.seconds()):
+    def _rejoice(self) -> None:
+        trouble, self._trouble = self._trouble, ""
+        why, self._why = self._why, ""
+        self._backOff.reset()
+        if trouble or (why and self._limit.admit("", self._clock.seconds())):
             self._log.warn(
-                "{why}: putting the guard and the openings back{more}",
-                why=why,
+                "{why}what pkdoors has in {firewall} is there again{more}",
+                why=f"{why}: " if why else "",
+                firewall=self._firewall.name,
                 more=self._limit.leftOut(),
             )
+
+    def _complain(self, error: Exception) -> None:
+        """Say it once, however often it is tried again."""
+        trouble = str(error) or repr(error)
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        why, self._why = self._why, ""
+        self._log.error(
+            "{why}cannot put back what pkdoors has in {firewall}, and keeps trying: {error}",
+            why=f"{why}: " if why else "",
+            firewall=self._firewall.name,
+            error=error,
+        )
+        if not isinstance(error, FirewallError):  # a mistake of ours must not end the healing
+            self._log.failure("that was unexpected", Failure(error))

@@ -10,7 +10,8 @@ from pkdoors.doors import Door, Opening
 
 class IFirewall(Interface):
     """
-    What can keep ports closed, and open them for one address until a deadline.
+    What can keep ports closed, or lets through what another one keeps closed; and opens ports for
+    one address until a deadline.
 
     All methods can be called again with the same effect. Deadlines are on the clock that the
     firewall was made with, and the firewall gets them too: an opening ends in time though
@@ -27,7 +28,7 @@ class IFirewall(Interface):
         @raise FirewallError: it cannot; the message says what is missing.
         """
 
-    def start(doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
+    def start(doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening] | None:
         """
         Keep the doors closed and let knocks in. Called once, before the reactor runs; it blocks
         until that is so.
@@ -36,13 +37,14 @@ class IFirewall(Interface):
             somebody else took away, or may have taken away, what L{start} and L{open} had put
             there. L{restore} puts it back.
         @return: the openings of these doors that were there before and still are, of a daemon
-            that ended, as far as this firewall can tell them.
+            that ended; L{None} where this firewall does not know them. Then L{restore} is called
+            soon, with those that another one knows.
         @raise FirewallError: the firewall refused.
         """
 
     def restore(openings: Iterable[Opening]) -> Deferred[None]:
         """
-        Put what L{start} puts there, and these openings, whatever is there now.
+        Put what L{start} puts there, and these openings and no others, whatever is there now.
 
         @return: fires when that is so, fails with L{FirewallError}.
         """
@@ -52,8 +54,8 @@ class IFirewall(Interface):
         Open a door for an address until the deadline; where it is open already, move the deadline,
         with no moment in which it is closed.
 
-        @return: fires when it is open, fails with L{FirewallError} where it is not (then it is as
-            it was before).
+        @return: fires when it is open, fails with L{FirewallError} where it may not be. What there
+            is of it ends at the deadline all the same.
         """
 
     def close(opening: Opening) -> Deferred[None]:

@@ -4,25 +4,20 @@ import time
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doors import Address, Door, Opening
-from pkdoors.errors import FirewallError
-from pkdoors.healer import Healer
-from pkdoors.interfaces import IFirewall
 from pkdoors.knock import Knock
 from pkdoors.life import Life
 from pkdoors.limits import LineLimit
 from pkdoors.locks import Refusal, Request, SequenceLock
+from pkdoors.walls import Walls
 
 MAX_OPENINGS = 10_000
 """Openings at a time, about 30 MB: a bound for memory, far above what people earn. Only who knows
 a sequence can come near it, by spoofing addresses."""
-
-STOP_TIMEOUT = 5.0
-"""Seconds that the firewall may take to let go when the daemon stops; systemd waits 90."""
 
 
 class Doorkeeper:
@@ -38,12 +33,12 @@ class Doorkeeper:
     def __init__(
         self,
         clock: IReactorTime,
-        firewall: IFirewall,
+        walls: Walls,
         doors: Iterable[Door],
         wallClock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
-        self._firewall = firewall
+        self._walls = walls
         self._wallClock = wallClock
         self._limit = LineLimit()
         self.doors = tuple(doors)
@@ -52,7 +47,6 @@ class Doorkeeper:
             for port in set(lock.door.sequence.ports):
                 self._locks.setdefault(port, []).append(lock)
         self._lives: dict[tuple[str, Address], Life] = {}
-        self._healer = Healer(clock, firewall, self._granted)
 
     def ports(self) -> list[int]:
         """The knock ports, sorted: their order is the secret."""
@@ -64,7 +58,7 @@ class Doorkeeper:
 
         @raise FirewallError: it cannot.
         """
-        self._firewall.prepare(self.doors)
+        self._walls.prepare(self.doors)
 
     def start(self) -> None:
         """
@@ -72,7 +66,7 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused.
         """
-        for opening in self._firewall.start(self.doors, self._healer.lost):
+        for opening in self._walls.start(self.doors, self._wanted, self._healed):
             self._begin(opening, isThere=True)
 
     def knock(self, knock: Knock) -> None:
@@ -106,31 +100,25 @@ class Doorkeeper:
             self._begin(Opening(door, key[1], deadline))
 
     def openings(self) -> list[Opening]:
-        """What is open now, and what is being opened."""
-        return [life.opening for life in self._lives.values()]
+        """What is open now."""
+        return [opening for life in self._lives.values() for opening in life.granted()]
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
-        self._healer.stop()
         for life in list(self._lives.values()):
             life.leave()
-        try:
-            await self._firewall.stop().addTimeout(STOP_TIMEOUT, self._clock)
-        except FirewallError as error:
-            self._log.error("not all could be taken back: {error}", error=error)
-        except TimeoutError:
-            self._log.error(
-                "not all could be taken back: {firewall} did not answer within {seconds:g} s",
-                firewall=self._firewall.name,
-                seconds=STOP_TIMEOUT,
-            )
+        await self._walls.stop()
 
-    def _granted(self) -> list[Opening]:
-        return [opening for life in self._lives.values() for opening in life.granted()]
+    def _wanted(self) -> list[Opening]:
+        return [opening for life in self._lives.values() for opening in life.wanted()]
+
+    def _healed(self) -> None:
+        for life in list(self._lives.values()):
+            life.healed()
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = (opening.door.name, opening.source)
-        life = Life(self._clock, self._firewall, opening, self._wallClock)
+        life = Life(self._clock, self._walls, opening, self._wallClock)
         self._lives[key] = life
         if isThere:
             life.takeOver()

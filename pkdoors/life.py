@@ -9,15 +9,16 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pkdoors.backoff import BackOff
 from pkdoors.doors import Opening
 from pkdoors.durations import formatDuration
 from pkdoors.errors import FirewallError
-from pkdoors.interfaces import IFirewall
+from pkdoors.walls import Walls
 
 FIRST_RETRY = 1.0
-"""Seconds after which a close that failed is tried again; doubled each time."""
+"""Seconds after which what the firewall refused is tried again; doubled each time."""
 LAST_RETRY = 60.0
-"""The longest time between two tries to close, in seconds."""
+"""The longest time between two tries, in seconds."""
 
 
 class Life:
@@ -32,17 +33,19 @@ class Life:
     def __init__(
         self,
         clock: IReactorTime,
-        firewall: IFirewall,
+        walls: Walls,
         opening: Opening,
         wallClock: Callable[[], float],
     ) -> None:
         self.opening = opening
         self._clock = clock
-        self._firewall = firewall
+        self._walls = walls
         self._wallClock = wallClock
         self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
         self._toClose = False  # whether the firewall may have it, in whatever state
-        self._retry = FIRST_RETRY
+        self._told = False  # whether the log says that it is open
+        self._trouble = ""  # what the log says that the firewall refuses
+        self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
         self._left = False
         self._alarm: Deferred[None] | None = None
 
@@ -56,15 +59,27 @@ class Life:
         if deadline > self.opening.deadline:
             self.opening = replace(self.opening, deadline=deadline)
             self._wake()
+        else:
+            self.healed()  # perhaps it is
 
     def granted(self) -> list[Opening]:
-        """What the firewall has of it, or should have: one opening, or none."""
-        return [replace(self.opening, deadline=self._granted)] if self._granted else []
+        """What the firewall has said to be open: one opening, or none."""
+        opening = replace(self.opening, deadline=self._granted)
+        return [opening] if opening.deadline > self._clock.seconds() else []
+
+    def wanted(self) -> list[Opening]:
+        """What ought to be open: one opening, or none."""
+        return [self.opening] if self.opening.deadline > self._clock.seconds() else []
 
     def leave(self) -> None:
         """End here, and leave the opening to the firewall's own timer."""
         self._left = True
         self._wake()
+
+    def healed(self) -> None:
+        """The firewall is there again: try at once what it refused."""
+        if self._trouble:
+            self._wake()
 
     async def run(self) -> None:
         """The whole life, from the first open to the last close."""
@@ -80,33 +95,41 @@ class Life:
                 return
 
     async def _open(self) -> None:
-        """Tell the firewall the deadline that is wanted; where it fails, want what it has."""
-        wanted, verb = self.opening, "extended" if self._granted else "opened"
+        """Tell the firewall the deadline that is wanted; where it fails, wait before the next."""
+        wanted, verb = self.opening, "extended" if self.granted() else "opened"
+        self._toClose = True
         try:
-            await self._firewall.open(wanted)
+            await self._walls.open(wanted)
         except Exception as error:
             self._complain("cannot open", error)
-            if self.opening is wanted:  # nobody knocked anew meanwhile
-                self.opening = replace(wanted, deadline=self._granted)
+            left = wanted.deadline - self._clock.seconds()
+            if self.opening is wanted and left > 0:  # nobody knocked anew meanwhile
+                await self._sleep(min(self._backOff.next(), left))
             return
-        self._granted, self._toClose, self._retry = wanted.deadline, True, FIRST_RETRY
+        self._granted = wanted.deadline
+        self._calm()
         self._announce(verb, wanted)
 
     async def _close(self) -> None:
         """Close; where that fails, wait before the next try. Never forgotten."""
         self._granted = 0.0
         try:
-            await self._firewall.close(self.opening)
+            await self._walls.close(self.opening)
         except Exception as error:
-            self._complain(f"trying again in {self._retry:g} s, cannot close", error)
+            self._complain("cannot close", error)
             if self.opening.deadline <= self._clock.seconds():  # nobody knocked anew meanwhile
-                await self._sleep(self._retry)
-            self._retry = min(2 * self._retry, LAST_RETRY)
+                await self._sleep(self._backOff.next())
             return
-        self._retry, self._toClose = FIRST_RETRY, False
+        self._toClose = False
+        self._calm()
         self._log.info(
-            "closed door {door} for {source}", door=self.opening.door, source=self.opening.source
+            "closed door {door} for {source}"
+            if self._told
+            else "door {door} never opened for {source}, and its time is over",
+            door=self.opening.door,
+            source=self.opening.source,
         )
+        self._told = False
 
     async def _sleep(self, seconds: float) -> None:
         self._alarm = alarm = Deferred[None]()
@@ -123,6 +146,7 @@ class Life:
             alarm.callback(None)
 
     def _announce(self, verb: str, opening: Opening) -> None:
+        self._told = True
         left = opening.deadline - self._clock.seconds()
         until = datetime.fromtimestamp(round(self._wallClock() + left))
         self._log.info(
@@ -135,12 +159,21 @@ class Life:
         )
 
     def _complain(self, what: str, error: Exception) -> None:
+        """Say it once, however often it is tried again."""
+        trouble = f"{what}: {error}"
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
         self._log.error(
-            "{what} door {door} for {source}: {error}",
+            "{what} door {door} for {source}, and keeps trying: {error}",
             what=what,
             door=self.opening.door,
             source=self.opening.source,
             error=error,
         )
-        if not isinstance(error, FirewallError):  # a mistake of ours, which must not lose a door
+        if not isinstance(error, FirewallError):  # a mistake of ours must not lose a door
             self._log.failure("that was unexpected", Failure(error))
+
+    def _calm(self) -> None:
+        self._trouble = ""
+        self._backOff.reset()

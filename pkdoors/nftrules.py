@@ -29,6 +29,23 @@ _ACCEPTS = """
         meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept
         meta l4proto . th dport @{door}_ports ip6 saddr @{door}_open6 accept"""
 
+_LIVE = """
+        tcp flags & (syn | rst) == 0 ip saddr . tcp sport . tcp dport @live4 accept
+        tcp flags & (syn | rst) == 0 ip6 saddr . tcp sport . tcp dport @live6 accept"""
+
+# Of a door that cuts sessions. The reset tells the client; its own, which answers what the server
+# sends then, must come through to tell the server.
+_CUT_SETS = """
+    set cut {{
+        type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
+    }}
+    chain cut_doors {{{live}{accepts}
+        ct state established tcp flags & rst == rst accept
+        ct state established meta l4proto tcp counter reject with tcp reset
+        counter drop
+    }}"""
+_CUT = "\n        meta l4proto . th dport @cut goto cut_doors"
+
 # The first hook is before DNAT, so that it sees the ports that Docker publishes; what is routed
 # through this host passes it, but not broadcast, multicast and anycast, which this host takes in,
 # too. The second hook sees what DNAT has made of an address that is not this host's. Both are
@@ -40,12 +57,10 @@ table inet {table} {{
         type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
     }}
     set live4 {{ type ipv4_addr . inet_service . inet_service; }}
-    set live6 {{ type ipv6_addr . inet_service . inet_service; }}{sets}
+    set live6 {{ type ipv6_addr . inet_service . inet_service; }}{sets}{cutSets}
     chain doors {{
-        meta l4proto . th dport != @protected accept
-        ct state established accept
-        tcp flags & (syn | rst) == 0 ip saddr . tcp sport . tcp dport @live4 accept
-        tcp flags & (syn | rst) == 0 ip6 saddr . tcp sport . tcp dport @live6 accept{accepts}
+        meta l4proto . th dport != @protected accept{cut}
+        ct state established accept{live}{accepts}
         counter drop
     }}
     chain guard {{
@@ -77,14 +92,22 @@ def guard(
         work when they began, and it is off on a host without firewall rules.
     """
     doors = list(doors)
+    cutting = [door for door in doors if door.cutSessions]
     table = _TABLE.format(
         table=TABLE,
         ports=_elements(protectedPorts(doors)),
+        live=_LIVE,
+        cut=_CUT if cutting else "",
+        cutSets=_CUT_SETS.format(
+            ports=_elements(protectedPorts(cutting)), live=_LIVE, accepts=_accepts(cutting)
+        )
+        if cutting
+        else "",
         sets="".join(
             _SETS.format(door=door.name, ports=_elements(door.ports), size=MAX_ELEMENTS)
             for door in doors
         ),
-        accepts="".join(_ACCEPTS.format(door=door.name) for door in doors),
+        accepts=_accepts(door for door in doors if not door.cutSessions),
     )
     elements = [
         *(
@@ -96,6 +119,10 @@ def guard(
     # add, delete, add: no error whether the table was there before or not.
     start = f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
     return start + "".join(f"add element inet {TABLE} {element}\n" for element in elements)
+
+
+def _accepts(doors: Iterable[Door]) -> str:
+    return "".join(_ACCEPTS.format(door=door.name) for door in doors)
 
 
 def _tuple(session: Session) -> str:

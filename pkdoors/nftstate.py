@@ -11,6 +11,7 @@ from typing import Any
 
 from pkdoors.doors import Door, Opening
 from pkdoors.ports import PortRange
+from pkdoors.sessions import Session
 
 Sets = dict[str, list[Any]]
 """The name of each set of the table, and its elements."""
@@ -25,12 +26,26 @@ def openingsIn(listing: str, doors: Iterable[Door], now: float) -> list[Opening]
     @param now: the time from which the deadlines count; an opening has less left than the door
         allows, and whole seconds, since nft tells no more.
     """
-    sets: Sets = {
+    sets = _sets(listing)
+    return [opening for door in doors for opening in _openings(sets, door, now)]
+
+
+def livingIn(listing: str) -> list[Session]:
+    """The connections that were there before the first guard, and may live on."""
+    sets = _sets(listing)
+    return [
+        Session(ip_address(source), sourcePort, port)
+        for name in ("live4", "live6")
+        for source, sourcePort, port in (each["concat"] for each in sets.get(name, ()))
+    ]
+
+
+def _sets(listing: str) -> Sets:
+    return {
         each["set"]["name"]: each["set"].get("elem", [])
         for each in json.loads(listing)["nftables"]
         if "set" in each
     }
-    return [opening for door in doors for opening in _openings(sets, door, now)]
 
 
 def _openings(sets: Sets, door: Door, now: float) -> Iterator[Opening]:

@@ -39,6 +39,7 @@ class Options(TwistedOptions):
         ["max-open", None, "1h", "TIME a knock can ask for at most"],
         ["firewall", "f", "auto", "auto, nftables, firewalld or dry-run"],
         ["zone", None, "", "firewalld's zone, instead of the zone of each client"],
+        ["sessions", None, "keep", "keep or cut: whether live sessions end with the opening"],
         ["knock-timeout", None, "30s", "TIME in which the whole sequence must come"],
         ["penalty", None, "5s", "TIME a source is ignored after a wrong knock; 0 for none"],
     ]
@@ -106,6 +107,7 @@ class Options(TwistedOptions):
     def _door(self) -> Door:
         sequence = self._required("magic-seq", "KNOCKER_SEQ", Sequence.parse)
         ports = self._required("ports", "KNOCKER_PORTS", parsePortRanges)
+        cut = self._option("sessions", _sessions)
         times = {
             "openFor": self._option("open-for", parseDuration),
             "maxOpenFor": self._option("max-open", parseDuration),
@@ -113,7 +115,7 @@ class Options(TwistedOptions):
             "penalty": self._option("penalty", lambda text: parseDuration(text, least=0)),
         }
         try:
-            return Door("default", sequence, ports, **times)
+            return Door("default", sequence, ports, cutSessions=cut, **times)
         except BadValue as error:
             origins = {
                 "openFor": "--open-for, --max-open",
@@ -145,6 +147,16 @@ def _firewall(text: str) -> str:
     if text not in FIREWALLS:
         raise BadValue(f"{text!r} is no firewall: choose {', '.join(FIREWALLS)}")
     return text
+
+
+def _sessions(text: str) -> bool:
+    """Whether sessions are cut."""
+    if text not in ("keep", "cut"):
+        raise BadValue(
+            f"{text!r} is neither keep (live sessions live on when the door closes) "
+            "nor cut (they end with it)"
+        )
+    return text == "cut"
 
 
 def _interface(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from pkdoors.firewall.kernel import Kernel
 from pkdoors.firewall.nftables import removeGuard
-from pkdoors.firewall.zoneclient import ZoneClient, isRunning
+from pkdoors.firewall.zonebus import isRunning
+from pkdoors.firewall.zoneclient import ZoneClient
 from pkdoors.instance import Instance, InstanceError
 
 

@@ -51,6 +51,11 @@ def isKnockRule(rule: str) -> bool:
     return rule.startswith(f'rule priority="{KNOCK_PRIORITY}" port ')
 
 
+def isOpeningRule(rule: str) -> bool:
+    """Whether a rule is one of L{openingRules}."""
+    return isOurs(rule) and not isKnockRule(rule)
+
+
 def isOurs(rule: str) -> bool:
     """Whether a rule is one of ours, of whatever daemon."""
     ours = (KNOCK_PRIORITY, *OPENING_PRIORITIES)

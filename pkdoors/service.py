@@ -64,9 +64,8 @@ class DoorService(Service):
         except PkdoorsError as error:
             self._log.critical("not started: {error}", error=error)
             raise
-        for door in self._keeper.doors:
-            self._announce(door)
         self._listener.listen(self._reactor, self._hear)
+        self._reactor.callWhenRunning(self._announceAll)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, then let go of the firewall, which keeps the doors closed."""
@@ -81,15 +80,20 @@ class DoorService(Service):
         for door in self._keeper.doors:
             self._log.info("stopped; door {door} {how}", door=door, how=how)
 
+    def _announceAll(self) -> None:
+        for door in self._keeper.doors:
+            self._announce(door)
+
     def _announce(self, door: Door) -> None:
         self._log.info(
             "guarding door {door} with {firewall}: {count} knocks open it for {open}, "
-            "at most {most} if asked",
+            "at most {most} if asked{cut}",
             door=door,
             firewall=self._firewallName,
             count=len(door.sequence.ports),
             open=formatDuration(door.openFor),
             most=formatDuration(door.maxOpenFor),
+            cut="; sessions end with it" if door.cutSessions else "",
         )
         for advice in door.sequence.warnings():
             self._log.warn("door {door}: {advice}", door=door, advice=advice)

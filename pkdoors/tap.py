@@ -16,6 +16,7 @@ from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
 from pkdoors.options import Options
 from pkdoors.service import DoorService
+from pkdoors.walls import Walls
 
 __all__ = ["Options", "makeService"]
 
@@ -70,22 +71,23 @@ def wire(config: Config, reactor: Any) -> DoorService:
 
     @raise PkdoorsError: C{auto} cannot find out which firewall to use.
     """
-    firewall = chooseFirewall(config, reactor)
-    keeper = Doorkeeper(reactor, firewall, config.doors)
+    walls = Walls(reactor, chooseFirewalls(config, reactor))
+    keeper = Doorkeeper(reactor, walls, config.doors)
     listener = Listener(keeper.ports(), config.interfaces)
     instance = AnyInstance() if config.firewall == "dry-run" else Instance()
-    return DoorService(reactor, keeper, listener, instance, firewall.name, config.logKnocks)
+    return DoorService(reactor, keeper, listener, instance, walls.name, config.logKnocks)
 
 
-def chooseFirewall(config: Config, reactor: Any) -> IFirewall:
+def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
     """
-    The firewall that was asked for; for C{auto} firewalld where it runs, else nftables.
+    The firewall that was asked for; for C{auto} firewalld where it runs, else nftables. With
+    firewalld there are two: it cannot end an opening when it is itself killed, but nftables can.
 
     Each is imported only where it is used: their libraries come from the distribution.
     """
     name = config.firewall
     if name == "auto":
-        from pkdoors.firewall.zoneclient import isRunning
+        from pkdoors.firewall.zonebus import isRunning
 
         name = "firewalld" if isRunning() else "nftables"
     if config.zone and name != "firewalld":
@@ -93,20 +95,20 @@ def chooseFirewall(config: Config, reactor: Any) -> IFirewall:
             f"--zone counts only with firewalld, and the firewall here is {name}: "
             "leave it out, or start firewalld"
         )
-    if name == "firewalld":
-        from pkdoors.firewall.bus import BusThread
-        from pkdoors.firewall.firewalld import FirewalldFirewall
-        from pkdoors.firewall.zoneclient import ZoneClient
+    if name == "dry-run":
+        from pkdoors.firewall.dryrun import DryRunFirewall
 
-        thread = BusThread(reactor.callFromThread)
-        return FirewalldFirewall(reactor, thread, lambda: ZoneClient(config.zone))
+        return [DryRunFirewall(reactor)]
+    from pkdoors.firewall.nftables import NftablesFirewall
+
+    guard = NftablesFirewall(reactor)
     if name == "nftables":
-        from pkdoors.firewall.nftables import NftablesFirewall
+        return [guard]
+    from pkdoors.firewall.bus import BusThread
+    from pkdoors.firewall.firewalld import FirewalldFirewall
 
-        return NftablesFirewall(reactor)
-    from pkdoors.firewall.dryrun import DryRunFirewall
-
-    return DryRunFirewall(reactor)
+    thread = BusThread(reactor.callFromThread)
+    return [guard, FirewalldFirewall(reactor, thread, zone=config.zone)]
 
 
 def _withoutTraceback(

@@ -37,6 +37,7 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.knock import Knock
 from pkdoors.ports import parsePortRanges
 from pkdoors.sequence import Sequence
+from pkdoors.sessions import Session
 
 T = TypeVar("T")
 
@@ -50,6 +51,18 @@ def makeDoor(sequence: tuple[int, ...] = PORTS, ports: str = "22", **fields: Any
 
 
 parse = parsePortRanges
+
+
+def listTCP(*sessions: Session) -> str:
+    """C{/proc/net/tcp} with some connections to 10.0.0.1, all over IPv4."""
+    lines = ["  sl  local_address rem_address   st"]
+    for source, sourcePort, port in sessions:
+        here, there = (
+            f"{int.from_bytes(each.packed, sys.byteorder):08X}"
+            for each in (ipaddress.ip_address("10.0.0.1"), source)
+        )
+        lines.append(f"   0: {here}:{port:04X} {there}:{sourcePort:04X} 01 00000000:00000000")
+    return "\n".join(lines) + "\n"
 
 
 def makeOpening(source: str = "203.0.113.9", deadline: float = 30.0, **door: Any) -> Opening:
@@ -134,16 +147,18 @@ class FakeFirewall:
     """
     A firewall in memory, whose own timer closes doors.
 
+    @param diary: where all firewalls of a test write their calls, with their names.
     @ivar calls: the calls that came, as text.
     @ivar failures: what the next calls fail with, one each.
     @ivar holding: whether calls wait for L{answer}.
     @ivar before: what is open when it is started.
+    @ivar isForgetful: whether it does not know what is open when it is started.
     """
 
-    name = "fake"
-
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, name: str = "fake", diary: list[str] | None = None) -> None:
+        self.name = name
         self._clock = clock
+        self._diary = [] if diary is None else diary
         self._deadlines: dict[tuple[str, str], float] = {}
         self._waiting: deque[Callable[[Exception | None], None]] = deque()
         self._busy: set[tuple[str, str]] = set()
@@ -152,23 +167,24 @@ class FakeFirewall:
         self.failures: list[Exception] = []
         self.holding = False
         self.before: list[Opening] = []
+        self.isForgetful = False
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}."""
         assert not self._isStarted, "prepared after it was started"
-        self.calls.append("prepare")
+        self._note("prepare")
         self._failOnce()
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening] | None:
         """See L{IFirewall.start}."""
         assert not self._isStarted, "started twice"
-        self.calls.append("start")
+        self._note("start")
         self._failOnce()
         self._isStarted = True
         self.lost = lost
         for each in self.before:
             self._deadlines[(each.door.name, str(each.source))] = each.deadline
-        return self.before
+        return None if self.isForgetful else self.before
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -208,7 +224,7 @@ class FakeFirewall:
 
     def _call(self, call: str, key: tuple[str, str], effect: Callable[[], None]) -> Deferred[None]:
         assert key not in self._busy, f"{call} while the last call for it is not answered"
-        self.calls.append(call)
+        self._note(call)
         self._busy.add(key)
         answer: Deferred[None] = Deferred()
 
@@ -227,6 +243,10 @@ class FakeFirewall:
         else:
             finish(self.failures.pop(0) if self.failures else None)
         return answer
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        self._diary.append(f"{self.name}: {call}")
 
     def _failOnce(self) -> None:
         if self.failures:
@@ -428,9 +448,10 @@ class FakeNetlink:
         self.refusal: OSError | None = None
         self.isOpen = False
         self.isBound = False
-        test.patch(socket, "socket", self._make)
+        test.patch(socket, "socket", self.make)
 
-    def _make(self, family: int, kind: int, protocol: int) -> "FakeNetlink":
+    def make(self, family: int, kind: int, protocol: int) -> "FakeNetlink":
+        """What C{socket.socket} gives."""
         assert (family, protocol) == (socket.AF_NETLINK, 12)
         assert kind == socket.SOCK_RAW | socket.SOCK_NONBLOCK, "a read would block the reactor"
         if self.refusal is not None:
@@ -490,10 +511,12 @@ class FakeDBus:
     @ivar names: the names that have an owner; L{None} where there is no bus.
     @ivar connections: how many connections are open.
     @ivar isDeadly: whether the end of the connection would end the process.
+    @ivar zones: the zones that firewalld tells; an error is raised.
     """
 
     def __init__(self, *names: str) -> None:
         self.names: tuple[str, ...] | None = names
+        self.zones: list[str] | FakeDBusException = ["public", "internal", "trusted"]
         self.connections = 0
         self.isDeadly = True
         self.loop: object = None
@@ -520,6 +543,21 @@ class FakeDBus:
         """Whether somebody answers to a name."""
         assert self.connections and self.names is not None
         return name in self.names
+
+    def get_object(self, name: str, path: str, introspect: bool = True) -> "FakeDBus":
+        """A proxy of firewalld."""
+        assert self.connections and self.names is not None and name in self.names
+        assert (name, path) == ("org.fedoraproject.FirewallD1", "/org/fedoraproject/FirewallD1")
+        assert not introspect, "that needs a main loop, which a start does not have"
+        return self
+
+    def getZones(self, dbus_interface: str) -> list[str]:
+        """The names of firewalld's zones, asked of the proxy."""
+        assert self.connections, "asked over a connection that is closed"
+        assert dbus_interface == "org.fedoraproject.FirewallD1.zone"
+        if isinstance(self.zones, FakeDBusException):
+            raise self.zones
+        return self.zones
 
     def close(self) -> None:
         """End the connection."""
@@ -584,23 +622,61 @@ class FakeServiceSettings:
         return self._includes
 
 
+class FakePermanent:
+    """
+    firewalld's permanent configuration, or one zone of it.
+    """
+
+    def __init__(
+        self, zones: dict[str, list[str]], check: Callable[[str, str], None], zone: str = ""
+    ) -> None:
+        self._zones = zones
+        self._check = check
+        self._zone = zone
+
+    def getZoneNames(self) -> list[str]:
+        """The names of all zones."""
+        self._check("getZoneNames", "")
+        return list(self._zones)
+
+    def getZoneByName(self, name: str) -> "FakePermanent":
+        """One of them."""
+        if name not in self._zones:
+            raise FakeDBusException(f"INVALID_ZONE: {name}")
+        return FakePermanent(self._zones, self._check, name)
+
+    def getRichRules(self) -> list[str]:
+        """Its rich rules."""
+        return list(self._zones[self._zone])
+
+    def removeRichRule(self, rule: str) -> None:
+        """Remove one of them."""
+        self._check("removePermanentRule", rule)
+        if rule not in self.getRichRules():
+            raise FakeDBusException(f"NOT_ENABLED: '{rule}'")
+        self._zones[self._zone].remove(rule)
+
+
 class FakeFirewalld:
     """
     firewalld, and C{firewall.client.FirewallClient} to it.
 
     @ivar rules: zone -> rule -> when firewalld removes it, 0 for never.
+    @ivar permanent: the rules of each zone that a reload brings back.
     @ivar calls: the calls that change something, C{"add public rule ..."}.
-    @ivar refusals: method, part of a rule, and what firewalld answers to calls with it.
+    @ivar refusals: method, part of a rule, and what firewalld answers to calls with it;
+        C{removePermanentRule} is of the permanent configuration.
     @ivar isOnBus: whether the client's connection to the bus is there.
     @ivar connected: whether the client has seen firewalld on the bus.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._callbacks: dict[str, Callable[[], None]] = {}
+        self._callbacks: dict[str, Callable[..., None]] = {}
         self.isOnBus = True
         self.connected = True
         self.rules: dict[str, dict[str, float]] = {"public": {}, "internal": {}, "trusted": {}}
+        self.permanent: dict[str, list[str]] = {zone: [] for zone in self.rules}
         self.active: dict[str, dict[str, list[str]]] = {"public": {"interfaces": ["eth0"]}}
         self.default = "public"
         self.ipsets: dict[str, list[str]] = {}
@@ -633,15 +709,39 @@ class FakeFirewalld:
         """Whether it is there."""
         return self.isOnBus
 
-    def connect(self, signal: str, callback: Callable[[], None]) -> None:
+    def connect(self, signal: str, callback: Callable[..., None]) -> None:
         """Have this called when a signal comes."""
-        assert signal in ("reloaded", "connection-changed")
+        assert signal in ("reloaded", "connection-changed", "config:zone-updated")
         self._callbacks[signal] = callback
 
+    def call_on_disconnection(self, callback: Callable[[object], None]) -> None:
+        """Have this called when the bus goes away."""
+        self._callbacks["disconnected"] = callback
+
+    def disconnect(self) -> None:
+        """The bus goes away."""
+        self.isOnBus = False
+        self._callbacks["disconnected"](self)
+
+    def save(self) -> None:
+        """Make all rules permanent, as C{--runtime-to-permanent} does, and tell."""
+        for zone in self.rules:
+            self.permanent[zone] = list(self.present(zone))
+            self._callbacks["config:zone-updated"](zone)
+
+    def config(self) -> "FakePermanent":
+        """The permanent configuration."""
+        self._check("config", "")
+        return FakePermanent(self.permanent, self._check)
+
+    def getZones(self) -> list[str]:
+        """The names of all zones."""
+        self._check("getZones", "")
+        return list(self.rules)
+
     def reload(self) -> None:
-        """Forget all rules, as a reload does, and tell."""
-        for rules in self.rules.values():
-            rules.clear()
+        """Forget all rules that are not permanent, as a reload does, and tell."""
+        self.rules = {zone: dict.fromkeys(rules, 0.0) for zone, rules in self.permanent.items()}
         self._callbacks["reloaded"]()
 
     def change(self, connected: bool) -> None:
@@ -656,6 +756,7 @@ class FakeFirewalld:
 
     def getDefaultZone(self) -> str:
         """The zone of all else."""
+        self._check("getDefaultZone", "")
         return self.default
 
     def getEntries(self, ipset: str) -> list[str]:
@@ -675,6 +776,7 @@ class FakeFirewalld:
 
     def getRichRules(self, zone: str) -> list[str]:
         """The rich rules of a zone."""
+        self._check("getRichRules", zone)
         return list(self.present(zone))
 
     def addRichRule(self, zone: str, rule: str, timeout: int = 0) -> str:
@@ -861,12 +963,16 @@ class FakeReactor(MemoryReactorClock):
         """Where what blocks is done."""
         return FakeThreadPool()
 
-    def run(self, installSignalHandlers: bool = True) -> None:
-        """Pass the time until somebody stops the reactor."""
+    def begin(self) -> None:
+        """Run from now on; time passes by hand."""
         assert not self.running
         self.running = self.hasRun = True
         for work, arguments, keywords in self.whenRunningHooks:
             work(*arguments, **keywords)
+
+    def run(self, installSignalHandlers: bool = True) -> None:
+        """Pass the time until somebody stops the reactor."""
+        self.begin()
         while self.running:
             assert self.getDelayedCalls(), "would run for ever"
             self.advance(max(0, self.getDelayedCalls()[0].getTime() - self.seconds()))
@@ -956,22 +1062,30 @@ class FakeSocket:
 
 class FakeHost:
     """
-    A host's UDP ports, in place of L{socket.socket}. Its kernel has no nftables.
+    A host's UDP ports, in place of L{socket.socket}.
+
+    @ivar netlink: its kernel's nftables; L{None} where it has none.
     """
 
     def __init__(
         self, test: SynchronousTestCase, hasIPv6: bool = True, isRoot: bool = True
     ) -> None:
         self.sockets: list[FakeSocket] = []
+        self.netlink: FakeNetlink | None = None
         self.hasIPv6 = hasIPv6
         self.isRoot = isRoot
         self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
         test.patch(socket, "socket", self._make)
 
-    def _make(self, family: int, kind: int, protocol: int = 0) -> FakeSocket:
+    def _make(self, family: int, kind: int, protocol: int = 0) -> "FakeSocket | FakeNetlink":
         if family == socket.AF_NETLINK:
-            raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+            if self.netlink is None:
+                raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
+            return self.netlink.make(family, kind, protocol)
         assert kind == socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, "a read would block the reactor"
+        return self._makeUDP(family)
+
+    def _makeUDP(self, family: int) -> FakeSocket:
         if family == socket.AF_INET6 and not self.hasIPv6:
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         self.sockets.append(FakeSocket(self, family, len(self.sockets)))
@@ -980,7 +1094,7 @@ class FakeHost:
     def take(self, port: int, interface: str = "0.0.0.0") -> None:
         """Another program has this port."""
         family = socket.AF_INET6 if ":" in interface else socket.AF_INET
-        taken = self._make(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        taken = self._makeUDP(family)
         taken.isV6Only = True
         taken.bind((interface, port))
 

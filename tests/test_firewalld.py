@@ -5,8 +5,10 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from pkdoors.doors import Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld import FirewalldFirewall
+from pkdoors.firewall.zonebus import Silent
 from pkdoors.firewall.zoneclient import ZoneClient
 from pkdoors.interfaces import IFirewall
 from pkdoors.richrules import knockRule
@@ -32,6 +34,9 @@ KNOCKS = {
     'rule priority="31337" port port="17002" protocol="udp" accept': 0,
 }
 """The rules of L{PORTS}."""
+
+QUESTIONS = ("getZones", "getRichRules", "getActiveZones", "getDefaultZone", "config")
+"""What firewalld is asked in each restoration."""
 
 STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" drop'
 
@@ -70,10 +75,19 @@ class FirewalldTestCase(SynchronousTestCase):
         self.firewalld.rules["public"] = {STRANGERS: 0}
         self.thread = SyncBusThread()
         self.firewall = FirewalldFirewall(
-            self.clock, self.thread, lambda: ZoneClient(self.zone, lambda: self.firewalld)
+            self.clock,
+            self.thread,
+            lambda zone: ZoneClient(zone, lambda: self.firewalld),
+            self.zone,
         )
         self.doors = (makeDoor(),)
         self.lost: list[str] = []
+
+    def haveClient(self) -> None:
+        """Have firewalld's client."""
+        module = makeModule("firewall.client", FirewallClient=object)
+        replaceModule(self, "firewall", makeModule("firewall", client=module))
+        replaceModule(self, "firewall.client", module)
 
     def start(self) -> None:
         """Start, and forget how."""
@@ -98,18 +112,14 @@ class StartTests(FirewalldTestCase):
 
     def test_prepare(self) -> None:
         """Preparing touches nothing where firewalld runs; no thread or connection is left."""
-        module = makeModule("firewall.client", FirewallClient=object)
-        replaceModule(self, "firewall", makeModule("firewall", client=module))
-        replaceModule(self, "firewall.client", module)
+        self.haveClient()
         self.firewall.prepare(self.doors)
         self.assertEqual([], self.firewalld.calls)
         self.assertEqual((False, 0), (self.thread.isRunning, self.bus.connections))
 
     def test_notRunning(self) -> None:
         """Where firewalld does not run, the sentence says what to do."""
-        module = makeModule("firewall.client", FirewallClient=object)
-        replaceModule(self, "firewall", makeModule("firewall", client=module))
-        replaceModule(self, "firewall.client", module)
+        self.haveClient()
         self.bus.names = ()
         self.assertEqual(
             "firewalld is not running: start it (systemctl start firewalld), "
@@ -196,36 +206,322 @@ class StartTests(FirewalldTestCase):
             ),
         )
 
-    def test_exposure(self) -> None:
-        """A protected port that a zone lets everybody reach is a warning."""
-        self.firewalld.settings["public"] = FakeZoneSettings(services=["ssh"])
-        self.firewall.start(self.doors, self.lost.append)
-        self.assertEqual(
-            [
-                "22/tcp can be reached by everybody in firewalld's zone public "
-                "(service ssh), so that its door protects nothing there: close it with "
-                "`firewall-cmd --zone=public --remove-service=ssh` and, for good, "
-                "`firewall-cmd --zone=public --permanent --remove-service=ssh`, "
-                "unless you trust all of that zone"
-            ],
-            self.log.lines(LogLevel.warn),
-        )
+    def test_doesNotTellOpenings(self) -> None:
+        """What is open it does not tell: firewalld does not say until when."""
+        self.firewalld.rules["public"][rule(31338)] = 30.0
+        firewall: IFirewall = self.firewall
+        self.assertIsNone(firewall.start(self.doors, self.lost.append))
 
-    def test_noExposure(self) -> None:
-        """What a zone lets everybody reach that is not protected is not warned of."""
-        self.firewalld.settings["public"] = FakeZoneSettings(ports=[("80", "tcp")])
+    def test_openingsStay(self) -> None:
+        """Starting leaves openings alone: which of them are wanted is told by the restoration."""
+        self.firewalld.rules["public"][rule(31338)] = 30.0
+        self.start()
+        self.assertEqual({rule(31338): 30.0}, self.added())
+
+    def test_nothingLogged(self) -> None:
+        """All this is done without a word."""
+        self.firewalld.settings["public"] = FakeZoneSettings(services=["ssh"])
         self.firewall.start(self.doors, self.lost.append)
         self.assertEqual([], self.log.lines())
 
-    def test_noPortsLogged(self) -> None:
-        """Nothing that is logged at start tells a knock port."""
-        self.firewalld.settings["public"] = FakeZoneSettings(
-            target="ACCEPT", services=["ssh"], rules=list(KNOCKS)
+
+class RestoreTests(FirewalldTestCase):
+    """
+    Tests of L{FirewalldFirewall.restore}, after the start.
+    """
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.start()
+
+    def open(self, *openings: Opening) -> None:
+        """Open, and forget how."""
+        for opening in openings:
+            self.successResultOf(self.firewall.open(opening))
+        self.firewalld.calls.clear()
+
+    def leave(self, *rules: str, zone: str = "public", end: float = 30.0) -> None:
+        """Have rules that an earlier daemon left."""
+        self.firewalld.rules[zone].update(dict.fromkeys(rules, end))
+
+    def restore(self, *openings: Opening) -> list[str]:
+        """Restore; the calls that change something."""
+        self.firewalld.calls.clear()
+        self.assertIsNone(self.successResultOf(self.firewall.restore(iter(openings))))
+        return self.firewalld.calls
+
+    def failed(self, *openings: Opening) -> FirewallError:
+        """Restore, which fails."""
+        error = self.failureResultOf(self.firewall.restore(openings), FirewallError).value
+        assert isinstance(error, FirewallError)
+        return error
+
+    def refuseAll(self) -> None:
+        """Have firewalld refuse every change, also to what is there, or is not."""
+        for method in ("addRichRule", "removeRichRule", "removePermanentRule"):
+            self.firewalld.refuse(method, "", "INVALID_RULE: no")
+
+    def hang(self, method: str, part: str = "") -> None:
+        """Have firewalld not answer a question any more."""
+        self.firewalld.refuse(method, part, "no reply", "org.freedesktop.DBus.Error.NoReply")
+
+    def test_allThere(self) -> None:
+        """What is there as it should be is not touched."""
+        openings = [makeOpening(), makeOpening("2001:db8::7", ports="22,80")]
+        self.open(*openings)
+        self.refuseAll()
+        self.assertEqual([], self.restore(*openings))
+
+    def test_earlierDaemon(self) -> None:
+        """What an earlier daemon put there ends nobody knows when: it gets the right deadline."""
+        self.leave(rule(31339))
+        self.assertEqual(
+            [f"add public {rule(31338)}", f"remove public {rule(31339)}"],
+            self.restore(makeOpening()),
         )
-        self.firewall.start(self.doors, self.lost.append)
-        text = "\n".join(self.log.lines())
-        self.assertIn("22/tcp", text)
-        self.assertFalse([port for port in PORTS if str(port) in text])
+        self.assertEqual([], self.restore(makeOpening()))
+
+    def test_extendsEarlier(self) -> None:
+        """That can be extended as ever: first the other priority, then this one's removal."""
+        self.leave(rule(31338))
+        self.restore(makeOpening())
+        self.open(makeOpening(deadline=50.0))
+        self.assertEqual({rule(31338): 50.0}, self.added())
+
+    def test_closesEarlier(self) -> None:
+        """And it can be closed."""
+        self.leave(rule(31339))
+        self.restore(makeOpening())
+        self.successResultOf(self.firewall.close(makeOpening()))
+        self.assertEqual({}, self.added())
+
+    def test_missing(self) -> None:
+        """What is not there is added with the time that is left."""
+        self.clock.advance(10)
+        self.assertEqual([f"add public {rule(31338)}"], self.restore(makeOpening()))
+        self.assertEqual({rule(31338): 20.0}, self.added())
+
+    def test_partlyThere(self) -> None:
+        """Where one rule of several is missing, all are there afterwards, till the deadline."""
+        both = {rule(31338): 30.0, rule(31338, "80"): 30.0}
+        self.leave(rule(31338), end=5.0)
+        self.restore(makeOpening(ports="22,80"))
+        self.assertEqual(both, self.added())
+        del self.firewalld.rules["public"][rule(31338, "80")]
+        self.restore(makeOpening(ports="22,80"))
+        self.assertEqual(both, self.added())
+
+    def test_otherDeadline(self) -> None:
+        """Where the deadline has moved it is extended, with no moment in which it is closed."""
+        self.open(makeOpening())
+        self.assertEqual(
+            [f"add public {rule(31339)}", f"remove public {rule(31338)}"],
+            self.restore(makeOpening(deadline=60.0)),
+        )
+        self.assertEqual({rule(31339): 60.0}, self.added())
+
+    def test_movedZone(self) -> None:
+        """Where the client is in another zone now, so are the rules."""
+        self.open(makeOpening())
+        self.firewalld.active["internal"] = {"sources": ["203.0.113.9"]}
+        self.restore(makeOpening())
+        self.assertEqual(({}, {rule(31338): 30.0}), (self.added(), self.openings("internal")))
+
+    def openings(self, zone: str) -> dict[str, float]:
+        """The rules of openings in a zone."""
+        present = self.firewalld.present(zone)
+        return {each: left for each, left in present.items() if each not in KNOCKS}
+
+    def test_unwanted(self) -> None:
+        """Rules of openings that are not wanted are removed, in all zones, and no others."""
+        eves = rule(31338, source="203.0.113.66"), rule(31339, "80", source="203.0.113.66")
+        self.open(makeOpening())
+        self.leave(*eves)
+        self.leave(*eves, zone="trusted")
+        self.assertEqual(
+            sorted(f"remove {zone} {each}" for zone in ("public", "trusted") for each in eves),
+            sorted(self.restore(makeOpening())),
+        )
+        self.assertEqual({STRANGERS: 0, **KNOCKS, rule(31338): 30.0}, self.firewalld.present())
+
+    def test_bothPriorities(self) -> None:
+        """What is there twice is there once afterwards, with the right deadline."""
+        self.leave(rule(31338), rule(31339))
+        self.restore(makeOpening())
+        self.assertEqual({rule(31339): 30.0}, self.added())
+
+    def test_knockRefused(self) -> None:
+        """A knock rule that firewalld refuses keeps it from nothing else, and is told."""
+        self.firewalld.permanent["public"] = [knockRule(999)]
+        self.leave(rule(31338, source="203.0.113.66"))
+        self.firewalld.rules["public"].pop(knockRule(PORTS[0]))
+        self.firewalld.refuse("addRichRule", "31337", "INVALID_RULE: no")
+        self.failureResultOf(self.firewall.restore([makeOpening()]), FirewallError)
+        self.assertEqual({rule(31338): 30.0}, self.added())
+        self.assertEqual([], self.firewalld.permanent["public"])
+
+    def test_wrongZone(self) -> None:
+        """What is in a zone that the client is not in is none of its opening."""
+        self.leave(rule(31338), zone="trusted")
+        self.restore(makeOpening())
+        self.assertEqual(({rule(31338): 30.0}, {}), (self.added(), self.added("trusted")))
+
+    def test_nothingWanted(self) -> None:
+        """Where nothing is open any more, nothing is left."""
+        self.open(makeOpening())
+        self.restore()
+        self.assertEqual({}, self.added())
+
+    def test_knocks(self) -> None:
+        """Knocks are let in again where they are not, and stale rules for them are removed."""
+        del self.firewalld.rules["public"][knockRule(PORTS[2])]
+        self.leave(knockRule(999), end=0)
+        self.assertEqual(
+            [f"remove public {knockRule(999)}", f"add public {knockRule(PORTS[2])}"],
+            self.restore(),
+        )
+
+    def test_newZone(self) -> None:
+        """They are let into a zone that has become active."""
+        self.firewalld.active["internal"] = {"sources": ["10.0.0.0/8"]}
+        self.restore()
+        self.assertEqual(KNOCKS, self.firewalld.present("internal"))
+
+    def test_oneRefused(self) -> None:
+        """An opening that firewalld refuses keeps no other from coming back; the error is told."""
+        self.firewalld.refuse("addRichRule", "203.0.113.9", "INVALID_RULE: no")
+        error = self.failed(makeOpening(), makeOpening("2001:db8::7"))
+        self.assertEqual("firewalld refused: INVALID_RULE: no", str(error))
+        self.assertEqual({rule(31338, source="2001:db8::7"): 30.0}, self.added())
+
+    def test_refusedBefore(self) -> None:
+        """When it is refused no more, it is put there, and the others are not touched."""
+        self.test_oneRefused()
+        self.firewalld.refusals.clear()
+        self.assertEqual(
+            [f"add public {rule(31338)}"],
+            self.restore(makeOpening(), makeOpening("2001:db8::7")),
+        )
+
+    def test_silent(self) -> None:
+        """A firewalld that does not answer is not asked for each of the others."""
+        self.hang("addRichRule", "203.0.113.9")
+        self.assertIsInstance(self.failed(makeOpening(), makeOpening("2001:db8::7")), Silent)
+        self.assertEqual({}, self.added())
+
+    def test_silentMeanwhile(self) -> None:
+        """
+        Until when an opening is in firewalld is not forgotten where it did not answer, whichever
+        question it was; so it is known that the opening is to be extended there.
+        """
+        for number, method in enumerate(QUESTIONS, 1):
+            self.open(makeOpening(deadline=30.0 * number))
+            self.hang(method)
+            self.failed(makeOpening(deadline=30.0 * number))
+            self.firewalld.refusals.clear()
+            self.restore(makeOpening(deadline=30.0 * number + 15))
+            self.assertEqual([30.0 * number + 15], list(self.added().values()), method)
+
+    def test_stopAfterSilence(self) -> None:
+        """Nor is where knocks were let in: the stop takes that back."""
+        for method in QUESTIONS:
+            self.hang(method)
+            self.failed()
+        self.firewalld.refusals.clear()
+        self.successResultOf(self.firewall.stop())
+        self.assertEqual({STRANGERS: 0}, self.firewalld.present())
+
+    def test_inactiveZone(self) -> None:
+        """They are let in no more in a zone that is not active any more, nor left there."""
+        self.firewalld.active["internal"] = {"sources": ["10.0.0.0/8"]}
+        self.restore()
+        del self.firewalld.active["internal"]
+        self.restore()
+        self.assertEqual({}, self.firewalld.present("internal"))
+
+    def test_busGone(self) -> None:
+        """The end of the bus is told; what is asked meanwhile fails."""
+        self.firewalld.disconnect()
+        self.assertEqual(["the system's D-Bus went away"], self.lost)
+        self.assertIsInstance(self.failed(makeOpening()), Silent)
+        self.failureResultOf(self.firewall.open(makeOpening()), Silent)
+
+    def test_busIsBack(self) -> None:
+        """When it is back, with a firewalld that knows nothing, all is put there."""
+        self.open(makeOpening())
+        self.firewalld.disconnect()
+        self.failed(makeOpening())
+        self.firewalld.rules["public"].clear()
+        self.firewalld.isOnBus = True
+        self.restore(makeOpening())
+        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.firewalld.present())
+
+
+class SavedTests(FirewalldTestCase):
+    """
+    Rules that C{firewall-cmd --runtime-to-permanent} made permanent.
+    """
+
+    warning = (
+        "rules of pkdoors had become permanent ones of firewalld's zone {}, which never end "
+        "(`firewall-cmd --runtime-to-permanent` does that): removed there"
+    )
+
+    def test_atOnce(self) -> None:
+        """Ours are permanent no more at once, those of others are; what is in effect stays so."""
+        self.start()
+        self.successResultOf(self.firewall.open(makeOpening()))
+        before = self.firewalld.present()
+        self.firewalld.save()
+        self.assertEqual(
+            {"public": [STRANGERS], "internal": [], "trusted": []}, self.firewalld.permanent
+        )
+        self.assertEqual((7, before), (len(before), self.firewalld.present()))
+
+    def test_warning(self) -> None:
+        """Each zone that had some is one warning, and nothing is to be put back."""
+        self.firewalld.active["internal"] = {"sources": ["10.0.0.0/8"]}
+        self.start()
+        self.firewalld.save()
+        self.assertEqual(
+            [self.warning.format("public"), self.warning.format("internal")],
+            self.log.lines(LogLevel.warn),
+        )
+        self.assertEqual([], self.lost)
+
+    def test_notOurs(self) -> None:
+        """What others save is none of our business."""
+        self.start()
+        self.firewalld.rules["public"] = {STRANGERS: 0}
+        self.firewalld.save()
+        self.assertEqual(([STRANGERS], []), (self.firewalld.permanent["public"], self.log.lines()))
+
+    def test_whileNoDaemonRan(self) -> None:
+        """What was saved while no daemon ran is removed by the restoration, once."""
+        self.firewalld.permanent["trusted"] = [rule(31338), STRANGERS, knockRule(PORTS[0])]
+        self.start()
+        for _ in range(2):
+            self.successResultOf(self.firewall.restore([]))
+        self.assertEqual([STRANGERS], self.firewalld.permanent["trusted"])
+        self.assertEqual([self.warning.format("trusted")], self.log.lines())
+
+    def test_refused(self) -> None:
+        """Where firewalld refuses, that is told, so that a restoration tries again."""
+        self.start()
+        self.firewalld.refuse("removePermanentRule", "", "COMMAND_FAILED: read-only")
+        self.firewalld.save()
+        self.assertEqual(["firewalld refused: COMMAND_FAILED: read-only"], self.lost)
+        self.firewalld.refusals.clear()
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual([STRANGERS], self.firewalld.permanent["public"])
+
+    def test_noPortsLogged(self) -> None:
+        """What is logged of it tells no knock port."""
+        self.start()
+        self.firewalld.save()
+        self.assertFalse([port for port in PORTS if str(port) in "".join(self.log.lines())])
+        self.assertEqual(1, len(self.log.lines()))
 
 
 class OpeningTests(FirewalldTestCase):
@@ -471,6 +767,20 @@ class ZoneTests(FirewalldTestCase):
         self.assertEqual({STRANGERS: 0}, self.firewalld.present("public"))
         self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.firewalld.present("internal"))
 
+    def test_prepare(self) -> None:
+        """A zone that firewalld has will do."""
+        self.haveClient()
+        self.firewall.prepare(self.doors)
+        self.assertEqual((False, 0), (self.thread.isRunning, self.bus.connections))
+
+    def test_restore(self) -> None:
+        """What is in another zone is not wanted there."""
+        self.start()
+        self.firewalld.rules["public"][rule(31338)] = 30.0
+        self.successResultOf(self.firewall.restore([makeOpening()]))
+        self.assertEqual({STRANGERS: 0}, self.firewalld.present("public"))
+        self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.firewalld.present("internal"))
+
 
 class NoZoneTests(FirewalldTestCase):
     """
@@ -479,7 +789,16 @@ class NoZoneTests(FirewalldTestCase):
 
     zone = "nowhere"
 
-    def test_unknown(self) -> None:
-        """It is refused at start."""
+    def test_prepare(self) -> None:
+        """It is refused before the daemon forks; no thread or connection is left."""
+        self.haveClient()
+        self.assertEqual(
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            str(self.assertRaises(FirewallError, self.firewall.prepare, self.doors)),
+        )
+        self.assertEqual((False, 0), (self.thread.isRunning, self.bus.connections))
+
+    def test_start(self) -> None:
+        """And where it was removed meanwhile, at start."""
         error = self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.assertIn("firewalld has no zone 'nowhere'", str(error))

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.keeper import Doorkeeper
 from pkdoors.locks import Request
+from pkdoors.walls import Walls
 from tests.fakes import FakeFirewall, Log, makeDoor
 
 ANN, BOB = "203.0.113.9", "203.0.113.10"
@@ -25,7 +26,9 @@ class HealerTests(SynchronousTestCase):
         self.clock = Clock()
         self.firewall = FakeFirewall(self.clock)
         self.door = makeDoor()
-        self.keeper = Doorkeeper(self.clock, self.firewall, [self.door], lambda: 0.0)
+        self.keeper = Doorkeeper(
+            self.clock, Walls(self.clock, [self.firewall]), [self.door], lambda: 0.0
+        )
         self.keeper.start()
         self.clock.advance(1)
         self.keeper.request(Request(self.door, ANN, 0))
@@ -48,15 +51,16 @@ class HealerTests(SynchronousTestCase):
     def test_warning(self) -> None:
         """One line tells who it was."""
         self.firewall.flush("nft changed the guard")
+        self.clock.advance(0)
         self.assertEqual(
-            ["nft changed the guard: putting the guard and the openings back"],
+            ["nft changed the guard: what pkdoors has in fake is there again"],
             self.log.lines(LogLevel.warn),
         )
 
     def test_closesOnTime(self) -> None:
         """What was put back is closed at its deadline, once."""
         self.firewall.flush()
-        self.clock.advance(30)
+        self.clock.pump([0, 30])
         self.assertEqual([f"restore {ANN} until 31", f"close {ANN}"], self.firewall.calls)
 
     def test_nothingOpen(self) -> None:
@@ -73,10 +77,11 @@ class HealerTests(SynchronousTestCase):
             self.clock.advance(0.001)
         self.assertTrue(10 <= len(self.restorations()) <= 21)
         self.assertEqual(1, len(self.log.lines(LogLevel.warn)))
-        self.clock.advance(0.1)
+        self.clock.advance(0.05)
         self.assertEqual({ANN: 31.0}, self.firewall.open_())
-        self.firewall.flush()
-        self.assertIn("(999 more lines like this left out)", self.log.lines(LogLevel.warn)[-1])
+        self.clock.advance(0.1)
+        _, line = self.log.lines(LogLevel.warn)
+        self.assertRegex(line, r"there again \([0-9]+ more lines like this left out\)$")
 
     def test_retries(self) -> None:
         """Where that fails it is tried again, later and later, until it is done."""
@@ -90,17 +95,35 @@ class HealerTests(SynchronousTestCase):
         self.clock.advance(20)
         self.assertEqual([], self.restorations())
 
-    def test_retryTold(self) -> None:
-        """Each failure is a line with what comes next."""
-        self.firewall.failures = [GONE]
-        self.firewall.flush()
-        self.clock.advance(0)
+    def test_told(self) -> None:
+        """That it fails is said once, with the reason, and also that it is well again."""
+        self.firewall.failures = [GONE] * 3
+        self.firewall.flush("firewalld went away")
+        self.clock.pump([0, 1, 2, 4])
         self.assertEqual(
             [
-                "cannot put the guard back, trying again in 1 s: firewalld does not answer",
+                "firewalld went away: cannot put back what pkdoors has in fake, and keeps trying: "
+                "firewalld does not answer",
+                "what pkdoors has in fake is there again",
             ],
-            self.log.lines(LogLevel.error),
+            self.log.lines(LogLevel.error, LogLevel.warn),
         )
+
+    def test_otherReason(self) -> None:
+        """Where it fails for another reason, that is said, too."""
+        self.firewall.failures = [GONE, FirewallError("firewalld refused")]
+        self.firewall.flush()
+        self.clock.pump([0, 1])
+        self.assertIn("keeps trying: firewalld refused", self.log.lines(LogLevel.error)[-1])
+
+    def test_unexpected(self) -> None:
+        """A mistake of the firewall's code is logged with its traceback, and tried again."""
+        self.firewall.failures = [RuntimeError("oops")]
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+        self.clock.advance(1)
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
 
     def test_backBeforeTheRetry(self) -> None:
         """Who tells that the firewall is there again is not kept waiting."""

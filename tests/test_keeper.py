@@ -16,10 +16,16 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.locks import Request
+from pkdoors.walls import Walls
 from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 BUSY = FirewallError("firewall is busy")
+
+CANNOT_OPEN = (
+    "cannot open door default (22/tcp) for 203.0.113.9, and keeps trying: firewall is busy"
+)
+CANNOT_CLOSE = CANNOT_OPEN.replace("open", "close")
 
 
 class FakeFirewallTests(SynchronousTestCase):
@@ -65,9 +71,8 @@ class KeeperTestCase(SynchronousTestCase):
 
     def makeKeeper(self, *doors: Door) -> Doorkeeper:
         """A doorkeeper of some doors."""
-        return Doorkeeper(
-            self.clock, self.firewall, doors, lambda: 1_800_000_000 + self.clock.seconds()
-        )
+        walls = Walls(self.clock, [self.firewall])
+        return Doorkeeper(self.clock, walls, doors, lambda: 1_800_000_000 + self.clock.seconds())
 
     def request(self, seconds: int = 0, source: str = ANN) -> None:
         """A lock was satisfied."""
@@ -373,27 +378,26 @@ class ExtensionTests(KeeperTestCase):
         self.assertEqual([(ANN, 4600.0)], self.openings())
 
     def test_failed(self) -> None:
-        """An extension that fails leaves the old deadline, and is one line at error."""
+        """An extension that fails leaves the old deadline until it succeeds; one line at error."""
         self.request()
         self.clock.advance(20)
-        self.firewall.failures = [BUSY]
+        self.firewall.failures = [BUSY, BUSY]
         self.request()
+        self.clock.advance(1)
         self.assertEqual([(ANN, 30.0)], self.openings())
-        self.assertEqual(
-            ["cannot open door default (22/tcp) for 203.0.113.9: firewall is busy"],
-            self.log.lines(LogLevel.error),
-        )
+        self.assertEqual([CANNOT_OPEN], self.log.lines(LogLevel.error))
+        self.clock.advance(2)
+        self.assertEqual([(ANN, 50.0)], self.openings())
+        self.assertIn("extended door", self.log.lines()[-1])
 
-    def test_failedClosesAtTheOldDeadline(self) -> None:
-        """After an extension that failed it is closed when it would have been."""
+    def test_failedEndsAtTheOldDeadline(self) -> None:
+        """As long as an extension fails, nothing is open after the old deadline."""
         self.request()
-        self.clock.advance(29.5)
-        self.firewall.failures = [BUSY]
+        self.clock.advance(20)
+        self.firewall.failures = [BUSY] * 100
         self.request()
-        self.calls()
-        self.clock.pump([0.25, 0.25])
-        self.assertEqual(["close 203.0.113.9"], self.calls())
-        self.assertEqual("closed door default (22/tcp) for 203.0.113.9", self.log.lines()[-1])
+        self.clock.pump([1] * 10)
+        self.assertEqual(([], {}), (self.openings(), self.firewall.open_()))
 
     def test_afterFailed(self) -> None:
         """After an extension that failed, the next may succeed."""
@@ -410,21 +414,54 @@ class FailedOpenTests(KeeperTestCase):
     """
 
     def test_notCounted(self) -> None:
-        """What could not be opened is not open, is not closed later, and no timer runs."""
+        """What could not be opened is not counted as open."""
         self.firewall.failures = [BUSY]
         self.request()
         self.assertEqual([], self.openings())
-        self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_line(self) -> None:
-        """It is one line at error, with the firewall's reason."""
-        self.firewall.failures = [BUSY]
+        """It is one line at error, with the firewall's reason, however often it is tried."""
+        self.firewall.failures = [BUSY] * 4
         self.request()
-        self.assertEqual(
-            ["cannot open door default (22/tcp) for 203.0.113.9: firewall is busy"],
-            self.log.lines(),
-        )
+        self.clock.pump([1, 2, 4])
+        self.assertEqual([CANNOT_OPEN], self.log.lines())
         self.assertEqual(["error"], self.log.levels())
+
+    def test_retries(self) -> None:
+        """It is tried again after 1, 2 and 4 seconds, with the deadline that was earned."""
+        self.firewall.failures = [BUSY] * 3
+        self.request()
+        self.clock.pump([1, 2, 3.9])
+        self.assertEqual(["open 203.0.113.9 until 30"] * 3, self.calls())
+        self.clock.advance(0.1)
+        self.assertEqual([(ANN, 30.0)], self.openings())
+        self.assertIn("opened door", self.log.lines()[-1])
+
+    def test_tooLate(self) -> None:
+        """When its time is over it is given up, what there may be of it is closed, and told."""
+        self.firewall.failures = [BUSY] * 5
+        self.request()
+        self.clock.pump([1, 2, 4, 8, 14.9])
+        self.calls()
+        self.clock.advance(0.1)
+        self.assertEqual(["close 203.0.113.9"], self.calls())
+        self.assertEqual(
+            "door default (22/tcp) never opened for 203.0.113.9, and its time is over",
+            self.log.lines()[-1],
+        )
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_healed(self) -> None:
+        """When the firewall is there again it is tried at once."""
+        self.keeper.start()
+        self.firewall.failures = [BUSY] * 3
+        self.request()
+        self.clock.pump([1, 2])
+        self.firewall.flush("firewalld is back")
+        self.clock.advance(0)
+        self.assertEqual([(ANN, 30.0)], self.openings())
+        self.clock.advance(27)
+        self.assertEqual([], self.openings())
 
     def test_again(self) -> None:
         """The next knock may open."""
@@ -439,7 +476,7 @@ class FailedOpenTests(KeeperTestCase):
         self.request()
         self.assertEqual(
             [
-                "cannot open door default (22/tcp) for 203.0.113.9: oops",
+                "cannot open door default (22/tcp) for 203.0.113.9, and keeps trying: oops",
                 "that was unexpected",
             ],
             self.log.lines(),
@@ -453,8 +490,8 @@ class FailedOpenTests(KeeperTestCase):
         self.request(60)
         self.flushLoggedErrors(RuntimeError)
         self.calls()
-        self.clock.advance(30)
-        self.assertEqual(["close 203.0.113.9"], self.calls())
+        self.clock.pump([1, 59])
+        self.assertEqual(["open 203.0.113.9 until 60", "close 203.0.113.9"], self.calls())
 
 
 class FailedCloseTests(KeeperTestCase):
@@ -471,14 +508,9 @@ class FailedCloseTests(KeeperTestCase):
         self.calls()
 
     def test_line(self) -> None:
-        """It is one line at error, which tells when it is tried again."""
-        self.assertEqual(
-            [
-                "trying again in 1 s, cannot close door default (22/tcp) for 203.0.113.9: "
-                "firewall is busy"
-            ],
-            self.log.lines(LogLevel.error),
-        )
+        """It is one line at error, however often it is tried."""
+        self.clock.pump([1, 2])
+        self.assertEqual([CANNOT_CLOSE], self.log.lines(LogLevel.error))
 
     def test_backOff(self) -> None:
         """It is tried again after 1, 2 and 4 seconds, until it is done."""
@@ -493,13 +525,12 @@ class FailedCloseTests(KeeperTestCase):
     def test_longestWait(self) -> None:
         """The wait does not grow beyond a minute."""
         self.firewall.failures = [BUSY] * 20
-        for _ in range(20):
-            self.clock.advance(
-                max(0, self.clock.getDelayedCalls()[0].getTime() - self.clock.seconds())
-            )
-        waits = [line.partition(",")[0] for line in self.log.lines(LogLevel.error)]
-        expected = [1, 2, 4, 8, 16, 32, 60, 60, 60]
-        self.assertEqual([f"trying again in {each} s" for each in expected], waits[:9])
+        waits = []
+        for _ in range(9):
+            (call,) = self.clock.getDelayedCalls()
+            waits.append(call.getTime() - self.clock.seconds())
+            self.clock.advance(waits[-1])
+        self.assertEqual([1, 2, 4, 8, 16, 32, 60, 60, 60], waits)
 
     def test_closedLineOnce(self) -> None:
         """That it is closed is said when it is, once."""
@@ -508,10 +539,6 @@ class FailedCloseTests(KeeperTestCase):
         self.assertEqual(
             ["closed door default (22/tcp) for 203.0.113.9"], self.log.lines(LogLevel.info)[1:]
         )
-
-    def test_knownMeanwhile(self) -> None:
-        """Until then the doorkeeper still knows it."""
-        self.assertEqual([(ANN, 30.0)], self.openings())
 
     def test_requestDuringRetry(self) -> None:
         """A knock meanwhile opens at once, with no close before its deadline."""
@@ -532,10 +559,8 @@ class FailedCloseTests(KeeperTestCase):
         self.calls()
         self.firewall.failures = [BUSY, BUSY]
         self.request()
-        self.clock.pump([1, 1, 1, 1, 60])
-        opening, *closings = self.calls()
-        self.assertEqual("open 203.0.113.9 until 60.5", opening)
-        self.assertEqual(["close 203.0.113.9"] * 2, closings)
+        self.clock.pump([2, 4, 60])
+        self.assertEqual(["open 203.0.113.9 until 60.5"] * 3 + ["close 203.0.113.9"], self.calls())
         self.assertEqual([], self.openings())
 
     def test_firstWaitAgain(self) -> None:
@@ -548,7 +573,8 @@ class FailedCloseTests(KeeperTestCase):
         self.assertIn("opened door", self.log.lines()[-1])
         self.clock.advance(30)
         self.firewall.answer(BUSY)
-        self.assertIn("trying again in 1 s", self.log.lines()[-1])
+        (call,) = self.clock.getDelayedCalls()
+        self.assertEqual(1, call.getTime() - self.clock.seconds())
 
     def test_unexpected(self) -> None:
         """A mistake of the firewall's code does not end the tries."""
@@ -811,7 +837,9 @@ class TakeOverTests(SynchronousTestCase):
         self.firewall = FakeFirewall(self.clock)
         self.firewall.before = [makeOpening(ANN, deadline=12.0)]
         self.door = self.firewall.before[0].door
-        self.keeper = Doorkeeper(self.clock, self.firewall, [self.door], lambda: 0.0)
+        self.keeper = Doorkeeper(
+            self.clock, Walls(self.clock, [self.firewall]), [self.door], lambda: 0.0
+        )
         self.keeper.start()
 
     def test_line(self) -> None:

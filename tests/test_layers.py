@@ -29,6 +29,8 @@ LAYERS: tuple[frozenset[str], ...] = (
                 "nfevents",
                 "nftstate",
                 "sessions",
+                "backoff",
+                "placing",
             ),
             "firewall.__init__",
         }
@@ -43,12 +45,13 @@ LAYERS: tuple[frozenset[str], ...] = (
                 "firewall.exposures",
                 "firewall.routes",
                 "firewall.zoneclient",
+                "firewall.zonebus",
             ),
             "firewall.kernel",
             "firewall.watch",
         }
     ),
-    frozenset({"keeper", "healer", "life", "release", "visit"}),
+    frozenset({"keeper", "healer", "life", "release", "visit", "walls"}),
     frozenset({"options", "service", "tap", "cli"}),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
@@ -56,8 +59,8 @@ LAYERS: tuple[frozenset[str], ...] = (
 HELPERS = {
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},
     "firewall.watch": {"firewall.kernel"},
-    "firewall.firewalld": {"firewall.bus", "firewall.zoneclient"},
-    "firewall.zoneclient": {"firewall.exposures", "firewall.routes"},
+    "firewall.firewalld": {"firewall.bus", "firewall.zonebus", "firewall.zoneclient"},
+    "firewall.zoneclient": {"firewall.exposures", "firewall.routes", "firewall.zonebus"},
 }
 """Within layer 2, each deals with one outside world of its own; only these have helpers."""
 

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.firewall.nftables}."""
 
 import json
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -12,16 +13,27 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.nftables import NftablesFirewall, connect
 from pkdoors.interfaces import IFirewall
 from pkdoors.nftrules import guard
+from pkdoors.sessions import Session
 from tests.fakes import (
     FakeKernel,
     FakeNftables,
     FakeWatch,
     Log,
+    listTCP,
     makeDoor,
     makeModule,
     makeOpening,
     replaceModule,
 )
+
+OLD = Session(ip_address("203.0.113.9"), 40001, 22)
+KNOCKED = Session(ip_address("203.0.113.10"), 40002, 22)
+
+
+def listing(**sets: list[Any]) -> str:
+    """What nft lists as our table."""
+    described = [{"set": {"name": name, "elem": elements}} for name, elements in sets.items()]
+    return json.dumps({"nftables": described})
 
 
 class NftablesFirewallTests(SynchronousTestCase):
@@ -40,7 +52,10 @@ class NftablesFirewallTests(SynchronousTestCase):
         self.kernel.isOpen = False
         self.watch = FakeWatch()
         self.lost: list[str] = []
-        self.firewall = NftablesFirewall(self.clock, self.connect, self.makeKernel, self.watch.make)
+        self.tcp = listTCP()
+        self.firewall = NftablesFirewall(
+            self.clock, self.connect, self.makeKernel, self.watch.make, lambda: [self.tcp]
+        )
         self.doors = (makeDoor(),)
 
     def connect(self) -> FakeNftables:
@@ -87,7 +102,7 @@ class NftablesFirewallTests(SynchronousTestCase):
         """After preparing, starting uses a new context, which is no dry run."""
         contexts = [FakeNftables(), FakeNftables()]
         firewall = NftablesFirewall(
-            self.clock, iter(contexts).__next__, FakeKernel, self.watch.make
+            self.clock, iter(contexts).__next__, FakeKernel, self.watch.make, list
         )
         firewall.prepare(self.doors)
         firewall.start(self.doors, self.lost.append)
@@ -97,9 +112,7 @@ class NftablesFirewallTests(SynchronousTestCase):
         """What is open already stays so, in the same transaction, with the time it has left."""
         elements = [{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}]
         ports = [{"concat": ["tcp", 22]}]
-        sets = {"default_ports": ports, "default_open4": elements}
-        described = [{"set": {"name": name, "elem": elem}} for name, elem in sets.items()]
-        self.context.listing = json.dumps({"nftables": described})
+        self.context.listing = listing(default_ports=ports, default_open4=elements)
         self.clock.advance(100)
         found = self.firewall.start(self.doors, self.lost.append)
         self.assertEqual([makeOpening(deadline=142.0)], found)
@@ -108,14 +121,60 @@ class NftablesFirewallTests(SynchronousTestCase):
 
     def test_strangeTable(self) -> None:
         """A table of our name that is none of ours is replaced, with a warning."""
-        for listing in (
+        for strange in (
             "no JSON",
-            '{"nftables": [{"set": {"name": "default_ports", "elem": [5]}}]}',
+            listing(default_ports=[5]),
+            listing(live4=[5]),
+            listing(live6=[{"concat": ["2001:db8::7", 22]}]),
         ):
-            self.context.listing = listing
+            self.context.listing = strange
             self.assertEqual([], self.firewall.start(self.doors, self.lost.append))
             self.assertEqual(guard(self.doors), self.context.ran[-1])
             self.assertIn("none of ours: replaced", self.log.lines()[-1])
+
+    def started(self, *sessions: Session, cutSessions: bool) -> str:
+        """The guard that is put in place where there are some connections."""
+        self.tcp = listTCP(*sessions)
+        self.doors = (makeDoor(cutSessions=cutSessions),)
+        self.firewall.start(self.doors, self.lost.append)
+        return self.context.ran[-1]
+
+    def test_sessions(self) -> None:
+        """Connections that exist at the first start live on, and at each where they are kept."""
+        for cut in (False, True):
+            self.assertEqual(
+                guard([makeDoor(cutSessions=cut)], sessions=[OLD, KNOCKED]),
+                self.started(OLD, KNOCKED, cutSessions=cut),
+            )
+        self.context.listing = listing(live4=[])
+        self.assertEqual(
+            guard([makeDoor()], sessions=[OLD, KNOCKED]),
+            self.started(OLD, KNOCKED, cutSessions=False),
+        )
+
+    def test_cutSessions(self) -> None:
+        """
+        Where they are cut, a later start lets only those live on that an earlier guard did; the
+        others end with their openings.
+        """
+        self.context.listing = listing(live4=[{"concat": ["203.0.113.9", 40001, 22]}])
+        expected = guard([makeDoor(cutSessions=True)], sessions=[OLD])
+        self.assertEqual(expected, self.started(OLD, KNOCKED, cutSessions=True))
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual([expected] * 2, self.context.ran)
+
+    def test_cutAfterStrangeTable(self) -> None:
+        """A table that is none of ours counts as none: nobody had to knock."""
+        self.context.listing = listing(live4=[5])
+        self.assertEqual(
+            guard([makeDoor(cutSessions=True)], sessions=[KNOCKED]),
+            self.started(KNOCKED, cutSessions=True),
+        )
+
+    def test_otherSessions(self) -> None:
+        """Connections to ports that are not protected are nobody's business."""
+        web = Session(ip_address("203.0.113.9"), 40003, 80)
+        self.assertEqual(guard(self.doors), self.started(web, cutSessions=False))
 
     def test_lost(self) -> None:
         """Who changes the guard is told of, as long as we are started."""

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.nftrules}."""
 
 from ipaddress import ip_address
+from itertools import takewhile
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -47,6 +48,27 @@ table inet pkdoors {
 """
 
 
+LIVE = [
+    "tcp flags & (syn | rst) == 0 ip saddr . tcp sport . tcp dport @live4 accept",
+    "tcp flags & (syn | rst) == 0 ip6 saddr . tcp sport . tcp dport @live6 accept",
+]
+
+
+def accepts(door: str) -> list[str]:
+    """The rules that let in for whom a door is open."""
+    return [
+        f"meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept",
+        f"meta l4proto . th dport @{door}_ports ip6 saddr @{door}_open6 accept",
+    ]
+
+
+def block(text: str, head: str) -> list[str]:
+    """The lines of a chain or set."""
+    lines = iter(text.splitlines())
+    assert f"    {head} {{" in lines, head
+    return [line.strip() for line in takewhile("    }".__ne__, lines)]
+
+
 class CommandTests(SynchronousTestCase):
     """
     The text of nft commands.
@@ -80,9 +102,60 @@ class CommandTests(SynchronousTestCase):
             guard([makeDoor()], sessions=sessions).splitlines()[-2:],
         )
 
+    def test_cut(self) -> None:
+        """
+        Where sessions are cut, who is not open any more gets a reset, and so does the server; what
+        was there before the first guard lives on, and who is open comes in.
+        """
+        text = guard([makeDoor(cutSessions=True)])
+        self.assertEqual(
+            [
+                *LIVE,
+                *accepts("default"),
+                "ct state established tcp flags & rst == rst accept",
+                "ct state established meta l4proto tcp counter reject with tcp reset",
+                "counter drop",
+            ],
+            block(text, "chain cut_doors"),
+        )
+
+    def test_cutBeforeEstablished(self) -> None:
+        """Such packets leave the chain of all before it lets pass what is established."""
+        text = guard([makeDoor(cutSessions=True)])
+        self.assertEqual(
+            [
+                "meta l4proto . th dport != @protected accept",
+                "meta l4proto . th dport @cut goto cut_doors",
+                "ct state established accept",
+                *LIVE,
+                "counter drop",
+            ],
+            block(text, "chain doors"),
+        )
+
+    def test_cutBesideKeep(self) -> None:
+        """A door that cuts and one that does not have each their own chain."""
+        doors = [makeDoor(name="a"), makeDoor(ports="80,443", name="b", cutSessions=True)]
+        text = guard(iter(doors))
+        doorsChain, cutChain = block(text, "chain doors"), block(text, "chain cut_doors")
+        self.assertEqual(accepts("a"), [line for line in doorsChain if "_open" in line])
+        self.assertEqual(accepts("b"), [line for line in cutChain if "_open" in line])
+        for name, ports in (("cut", (80, 443)), ("protected", (22, 80, 443))):
+            elements = ", ".join(f"tcp . {port}" for port in ports)
+            kind = "type inet_proto . inet_service; flags interval;"
+            self.assertEqual([f"{kind} elements = {{ {elements} }}"], block(text, f"set {name}"))
+
+    def test_nothingIsCut(self) -> None:
+        """Where no door cuts there is none of that."""
+        text = guard([makeDoor(), makeDoor(ports="80", name="web")])
+        self.assertNotIn("cut", text)
+        self.assertNotIn("reject", text)
+
     def test_guardTellsNoKnockPort(self) -> None:
         """The rule set, which others may list, tells no knock port."""
-        self.assertNotIn("17", guard([makeDoor((17001, 17203, 17005, 17404, 17002))]))
+        for cut in (False, True):
+            door = makeDoor((17001, 17203, 17005, 17404, 17002), cutSessions=cut)
+            self.assertNotIn("17", guard([door]))
 
     def test_setOf(self) -> None:
         """Each door has a set for each family."""

@@ -1,11 +1,13 @@
 """Tests of L{pkdoors.nftstate}."""
 
 import json
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.nftstate import openingsIn
+from pkdoors.nftstate import livingIn, openingsIn
+from pkdoors.sessions import Session
 from tests.fakes import makeDoor
 
 
@@ -78,3 +80,30 @@ class OpeningsInTests(SynchronousTestCase):
         """A table with nothing in it is fine."""
         self.assertEqual({}, self.openings(listing()))
         self.assertEqual({}, self.openings(listing(default_ports=SSH, default_open4=[])))
+
+
+class LivingInTests(SynchronousTestCase):
+    """
+    Tests of L{livingIn}.
+    """
+
+    def test_found(self) -> None:
+        """Connections over both families are found."""
+        text = listing(
+            live4=[{"concat": ["203.0.113.9", 40001, 22]}],
+            live6=[{"concat": ["2001:db8::7", 40002, 22]}, {"concat": ["2001:db8::8", 40003, 80]}],
+            default_open4=[element("203.0.113.10", 42)],
+        )
+        self.assertEqual(
+            [
+                Session(ip_address("203.0.113.9"), 40001, 22),
+                Session(ip_address("2001:db8::7"), 40002, 22),
+                Session(ip_address("2001:db8::8"), 40003, 80),
+            ],
+            livingIn(text),
+        )
+
+    def test_empty(self) -> None:
+        """A table without any is fine, also one without these sets."""
+        self.assertEqual([], livingIn(listing(live4=[], live6=[])))
+        self.assertEqual([], livingIn(listing(default_ports=SSH)))

@@ -74,6 +74,12 @@ class OptionsTests(SynchronousTestCase):
         for name in ("auto", "nftables", "firewalld", "dry-run"):
             self.assertEqual(name, read(*GOOD, "-f", name).firewall)
 
+    def test_sessions(self) -> None:
+        """Live sessions live on unless they shall be cut."""
+        self.assertIs(False, self.door(*GOOD).cutSessions)
+        self.assertIs(False, self.door(*GOOD, "--sessions", "keep").cutSessions)
+        self.assertIs(True, self.door(*GOOD, "--sessions", "cut").cutSessions)
+
     def test_noPenalty(self) -> None:
         """A penalty of 0 is allowed."""
         self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)
@@ -119,7 +125,7 @@ class PrintingTests(SynchronousTestCase):
         for word in (
             *("--magic-seq=", "--ports=", "--open-for=", "--max-open=", "--firewall=", "--zone="),
             *("--knock-timeout=", "--penalty=", "--interface=", "--log-knocks", "-m,", "-p,"),
-            *("-t,", "-f,", "-V,", "-h,", "KNOCKER_SEQ", "KNOCKER_PORTS"),
+            *("--sessions=", "-t,", "-f,", "-V,", "-h,", "KNOCKER_SEQ", "KNOCKER_PORTS"),
         ):
             self.assertIn(word, text)
 
@@ -241,6 +247,15 @@ class BadValueTests(SynchronousTestCase):
             self.refused(*GOOD, "-f", "iptables"),
         )
 
+    def test_sessions(self) -> None:
+        """What is neither keep nor cut is refused, with what the two mean."""
+        for value in ("", "kill", "Cut", "yes"):
+            self.assertEqual(
+                f"--sessions: {value!r} is neither keep (live sessions live on when the door "
+                "closes) nor cut (they end with it)",
+                self.refused(*GOOD, "--sessions", value),
+            )
+
     def test_times(self) -> None:
         """A negative or absurd time is refused, for each option that takes one."""
         for option in ("open-for", "max-open", "knock-timeout"):
@@ -303,4 +318,5 @@ class BadValueTests(SynchronousTestCase):
         """Whatever the value, it remains one line."""
         for arguments in (["-m", "1\n2"], ["-p", "1\n2"], ["-t", "1\n2"], ["-f", "a\nb"]):
             self.refused(*GOOD, *arguments)
+        self.refused(*GOOD, "--sessions", "a\nb")
         self.refused(*GOOD, "a\nb")

@@ -9,6 +9,8 @@ from pkdoors.richrules import (
     KNOCK_PRIORITY,
     OPENING_PRIORITIES,
     isKnockRule,
+    isOpeningRule,
+    isOurs,
     knockRule,
     openingRules,
     openToAll,
@@ -43,6 +45,22 @@ class RuleTests(SynchronousTestCase):
             'rule priority="31337" family="ipv4" source address="10.0.0.1" accept',
         ):
             self.assertFalse(isKnockRule(rule), rule)
+
+    def test_isOurs(self) -> None:
+        """Our rules are known, and told apart; those of others are not ours."""
+        knock, port = knockRule(17001), [PortRange("tcp", 22, 22)]
+        self.assertEqual((True, False), (isOurs(knock), isOpeningRule(knock)))
+        for priority in OPENING_PRIORITIES:
+            for source in ("203.0.113.9", "2001:db8::7"):
+                (opening,) = openingRules(ip_address(source), port, priority)
+                self.assertEqual((True, True), (isOurs(opening), isOpeningRule(opening)))
+        for rule in (
+            opening.replace("31339", "31340"),
+            opening.replace("31339", "313390"),
+            opening.replace("31339", "-31339"),
+            'rule service name="ssh" accept',
+        ):
+            self.assertEqual((False, False), (isOurs(rule), isOpeningRule(rule)), rule)
 
     def test_openingRules(self) -> None:
         """An opening is one rule for each range, for the source alone."""

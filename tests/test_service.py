@@ -15,6 +15,7 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
 from pkdoors.service import DoorService
+from pkdoors.walls import Walls
 from tests.fakes import (
     PORTS,
     FakeFirewall,
@@ -45,10 +46,15 @@ class ServiceTestCase(SynchronousTestCase):
         self.service = self.makeService(self.firewall)
 
     def makeService(
-        self, firewall: IFirewall, logKnocks: bool = False, ports: tuple[int, ...] = PORTS
+        self,
+        firewall: IFirewall,
+        logKnocks: bool = False,
+        ports: tuple[int, ...] = PORTS,
+        cutSessions: bool = False,
     ) -> DoorService:
         """A daemon of one door."""
-        keeper = Doorkeeper(self.reactor, firewall, [makeDoor(ports)])
+        door = makeDoor(ports, cutSessions=cutSessions)
+        keeper = Doorkeeper(self.reactor, Walls(self.reactor, [firewall]), [door])
         listener = Listener(keeper.ports())
         self.instance = Instance(Path(self.mktemp()))
         return DoorService(self.reactor, keeper, listener, self.instance, firewall.name, logKnocks)
@@ -58,6 +64,8 @@ class ServiceTestCase(SynchronousTestCase):
         self.service.prepare()
         self.service.privilegedStartService()
         self.service.startService()
+        if not self.reactor.running:
+            self.reactor.begin()
 
     def receive(self, *ports: int, source: str = "203.0.113.9", interface: str = "0.0.0.0") -> None:
         """Knocks come."""
@@ -117,6 +125,22 @@ class StartTests(ServiceTestCase):
             ],
             self.log.lines(LogLevel.info),
         )
+
+    def test_cutSessions(self) -> None:
+        """It tells where sessions end with the opening."""
+        self.service = self.makeService(self.firewall, cutSessions=True)
+        self.start()
+        (line,) = self.log.lines(LogLevel.info)
+        self.assertTrue(line.endswith("at most 1h if asked; sessions end with it"), line)
+
+    def test_announcesWhenRunning(self) -> None:
+        """It says so when the reactor runs: before that no knock would be heard."""
+        self.service.prepare()
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.assertEqual([], self.log.lines())
+        self.reactor.begin()
+        self.assertEqual(1, len(self.log.lines(LogLevel.info)))
 
     def test_weakSequence(self) -> None:
         """A weak sequence is a warning for each weakness."""

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.ports import parsePortRanges
-from pkdoors.sessions import Session, sessionsIn
+from pkdoors.sessions import Session, livingOn, sessionsIn
+from tests.fakes import makeDoor
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
 REST = (
@@ -57,3 +58,49 @@ class SessionsInTests(SynchronousTestCase):
         self.assertEqual([], self.sessions(listens, closes))
         self.assertEqual([], self.sessions(line(HERE, ANN), ports="23,22/udp"))
         self.assertEqual([], self.sessions())
+
+
+class LivingOnTests(SynchronousTestCase):
+    """
+    Tests of L{livingOn}, with one connection from before the first guard and one of a knocker.
+    """
+
+    old = Session(ip_address("203.0.113.9"), 40001, 22)
+    knocked = Session(ip_address("203.0.113.9"), 40002, 22)
+
+    def test_noGuardBefore(self) -> None:
+        """At the first guard all connections that exist live on: nobody had to knock."""
+        for cut in (False, True):
+            self.assertEqual(
+                [self.old, self.knocked],
+                livingOn([self.old, self.knocked], None, [makeDoor(cutSessions=cut)]),
+            )
+
+    def test_keep(self) -> None:
+        """Where sessions are kept, all do so at each start."""
+        self.assertEqual(
+            [self.old, self.knocked],
+            livingOn([self.old, self.knocked], [self.old], [makeDoor()]),
+        )
+
+    def test_cut(self) -> None:
+        """Where they are cut, only those do that did at the start before."""
+        door = makeDoor(cutSessions=True)
+        self.assertEqual([self.old], livingOn([self.old, self.knocked], [self.old], [door]))
+        self.assertEqual([], livingOn([self.old, self.knocked], [], [door]))
+
+    def test_ended(self) -> None:
+        """What has ended meanwhile does not: its ports may be somebody else's soon."""
+        door = makeDoor(cutSessions=True)
+        self.assertEqual([], livingOn(iter(()), iter([self.old]), iter([door])))
+
+    def test_otherDoor(self) -> None:
+        """What is cut for one door is kept for another, by the ports."""
+        web = Session(ip_address("203.0.113.9"), 40003, 443)
+        doors = [makeDoor(ports="20-30", cutSessions=True), makeDoor(ports="443", name="web")]
+        self.assertEqual([web], livingOn([self.knocked, web], [], doors))
+
+    def test_otherProtocol(self) -> None:
+        """A protected UDP port of the same number cuts no TCP connection."""
+        door = makeDoor(ports="22/udp", cutSessions=True)
+        self.assertEqual([self.knocked], livingOn([self.knocked], [], [door]))

@@ -13,14 +13,17 @@ from zope.interface.verify import verifyObject
 
 from pkdoors.config import Config
 from pkdoors.errors import FirewallError
+from pkdoors.firewall import kernel
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.knock import Knock
-from pkdoors.tap import Options, chooseFirewall, makeService, wire
+from pkdoors.tap import Options, chooseFirewalls, makeService, wire
 from tests.fakes import (
     FakeDBus,
     FakeHost,
+    FakeNetlink,
+    FakeNftables,
     FakeReactor,
     Log,
     makeDoor,
@@ -34,37 +37,41 @@ SEQ = "17001,17203,17005,17404,17002"
 
 class ChooseFirewallTests(SynchronousTestCase):
     """
-    Tests of L{chooseFirewall}.
+    Tests of L{chooseFirewalls}.
     """
 
-    def choose(self, firewall: str) -> object:
-        """What is chosen."""
-        return chooseFirewall(Config((makeDoor(),), firewall=firewall), FakeReactor())
+    def choose(self, firewall: str) -> list[type]:
+        """What is chosen, the innermost first."""
+        config = Config((makeDoor(),), firewall=firewall)
+        return [type(each) for each in chooseFirewalls(config, FakeReactor())]
 
     def test_named(self) -> None:
-        """What was asked for is taken, without looking whether it is there."""
+        """
+        What was asked for is taken, without looking whether it is there; with firewalld there is
+        always the guard behind it.
+        """
         replaceModule(self, "dbus", None)
         replaceModule(self, "nftables", None)
-        self.assertIsInstance(self.choose("nftables"), NftablesFirewall)
-        self.assertIsInstance(self.choose("firewalld"), FirewalldFirewall)
-        self.assertIsInstance(self.choose("dry-run"), DryRunFirewall)
+        self.assertEqual([NftablesFirewall], self.choose("nftables"))
+        self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("firewalld"))
+        self.assertEqual([DryRunFirewall], self.choose("dry-run"))
 
     def test_autoWithFirewalld(self) -> None:
         """C{auto} takes firewalld where it runs."""
         FakeDBus("org.fedoraproject.FirewallD1").install(self)
-        self.assertIsInstance(self.choose("auto"), FirewalldFirewall)
+        self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("auto"))
 
     def test_autoWithoutFirewalld(self) -> None:
-        """C{auto} takes nftables where firewalld does not run."""
+        """C{auto} takes nftables alone where firewalld does not run."""
         FakeDBus().install(self)
-        self.assertIsInstance(self.choose("auto"), NftablesFirewall)
+        self.assertEqual([NftablesFirewall], self.choose("auto"))
 
     def test_autoWithoutBus(self) -> None:
         """So it does where there is no D-Bus."""
         bus = FakeDBus()
         bus.names = None
         bus.install(self)
-        self.assertIsInstance(self.choose("auto"), NftablesFirewall)
+        self.assertEqual([NftablesFirewall], self.choose("auto"))
 
 
 class MakeServiceTests(SynchronousTestCase):
@@ -80,6 +87,23 @@ class MakeServiceTests(SynchronousTestCase):
         replaceReactor(self, self.reactor)
         self.patch(sys, "excepthook", sys.excepthook)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+
+    def haveNftables(self) -> None:
+        """Have a kernel with nftables, and the privilege, from now on."""
+        netlink = FakeNetlink(self)
+        self.host = FakeHost(self)
+        self.host.netlink = netlink
+        self.patch(kernel, "mayAdminister", lambda status: True)
+        replaceModule(self, "nftables", makeModule("nftables", Nftables=FakeNftables))
+
+    def haveFirewalld(self, *names: str) -> FakeDBus:
+        """Have a D-Bus with some names on it, and firewalld's client."""
+        bus = FakeDBus(*names)
+        bus.install(self)
+        module = makeModule("firewall.client", FirewallClient=object)
+        replaceModule(self, "firewall", makeModule("firewall", client=module))
+        replaceModule(self, "firewall.client", module)
+        return bus
 
     def make(self, *arguments: str) -> IService:
         """The service of a command line."""
@@ -150,19 +174,42 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_firewalldMissing(self) -> None:
         """A missing python-firewall is one line that names the package."""
+        self.haveNftables()
         replaceModule(self, "firewall", None)
         replaceModule(self, "firewall.client", None)
         self.assertIn("install python3-firewall", self.refusal("-f", "firewalld"))
+        self.assertEqual([], self.host.bound())
 
     def test_firewalldNotRunning(self) -> None:
         """A firewalld that does not run is one line."""
-        FakeDBus().install(self)
-        module = makeModule("firewall.client", FirewallClient=object)
-        replaceModule(self, "firewall", makeModule("firewall", client=module))
-        replaceModule(self, "firewall.client", module)
+        self.haveNftables()
+        self.haveFirewalld()
         self.assertTrue(
             self.refusal("-f", "firewalld").startswith("pkdoors: firewalld is not running: start")
         )
+
+    def test_firewalldWithoutNftables(self) -> None:
+        """A kernel without nftables will not do for firewalld either: the guard is in it."""
+        self.haveFirewalld("org.fedoraproject.FirewallD1")
+        self.assertIn("this kernel has no nftables", self.refusal("-f", "firewalld"))
+
+    def test_noZone(self) -> None:
+        """A zone that firewalld does not have is one line, and told before the daemon forks."""
+        self.haveNftables()
+        bus = self.haveFirewalld("org.fedoraproject.FirewallD1")
+        self.assertEqual(
+            "pkdoors: firewalld has no zone 'nowhere': "
+            "`firewall-cmd --get-zones` lists those it has",
+            self.refusal("-f", "firewalld", "--zone", "nowhere"),
+        )
+        self.assertEqual(0, bus.connections)
+
+    def test_zone(self) -> None:
+        """One that it has will do."""
+        self.haveNftables()
+        self.haveFirewalld("org.fedoraproject.FirewallD1")
+        verifyObject(IService, self.make("-f", "auto", "--zone", "internal"))
+        self.assertEqual(10, len(self.host.bound()))
 
     def test_ownErrorsHaveNoTraceback(self) -> None:
         """What ends the start later is no traceback where it is an error of pkdoors' own."""

@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.routes import hardwareAddress, routeInterface
-from pkdoors.firewall.zoneclient import ZoneClient, clientClass, connect, isRunning
+from pkdoors.firewall.zonebus import SILENT, Refused, Silent
+from pkdoors.firewall.zoneclient import ZoneClient
 from pkdoors.ports import PortRange
-from pkdoors.richrules import knockRule
+from pkdoors.richrules import OPENING_PRIORITIES, knockRule, openingRules
 from pkdoors.zones import Exposure
 from tests.fakes import (
     FakeDBus,
@@ -20,17 +21,10 @@ from tests.fakes import (
     FakeFirewalld,
     FakeIp,
     FakeZoneSettings,
-    makeModule,
-    replaceModule,
 )
 
-MISSING = (
-    "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
-    "a virtual environment needs --system-site-packages to see it; "
-    "without firewalld, choose --firewall nftables"
-)
-SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
 RULE = knockRule(17001)
+STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" drop'
 ANN = ip_address("203.0.113.9")
 
 
@@ -74,70 +68,6 @@ class RouteTests(SynchronousTestCase):
             self.assertEqual("", routeInterface(ip_address(f"203.0.113.{last}")), last)
 
 
-class IsRunningTests(SynchronousTestCase):
-    """
-    Tests of L{isRunning}.
-    """
-
-    def setUp(self) -> None:
-        """Have a D-Bus."""
-        self.bus = FakeDBus("org.freedesktop.DBus", "org.fedoraproject.FirewallD1")
-        self.bus.install(self)
-
-    def test_runs(self) -> None:
-        """firewalld runs where its name has an owner; no connection is left behind."""
-        self.assertIs(True, isRunning())
-        self.assertEqual(0, self.bus.connections)
-
-    def test_runsNot(self) -> None:
-        """Else it does not; no connection is left behind."""
-        self.bus.names = ("org.freedesktop.DBus",)
-        self.assertIs(False, isRunning())
-        self.assertEqual(0, self.bus.connections)
-
-    def test_noBus(self) -> None:
-        """Nor does it where there is no bus at all."""
-        self.bus.names = None
-        self.assertIs(False, isRunning())
-
-    def test_missing(self) -> None:
-        """Without python3-dbus the sentence names the package to install."""
-        replaceModule(self, "dbus", None)
-        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, isRunning)))
-
-
-class ClientClassTests(SynchronousTestCase):
-    """
-    Tests of L{clientClass} and L{connect}.
-    """
-
-    def test_missing(self) -> None:
-        """Without python3-firewall the sentence names the package."""
-        replaceModule(self, "firewall", None)
-        replaceModule(self, "firewall.client", None)
-        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, clientClass)))
-
-    def test_connect(self) -> None:
-        """
-        The client is told not to print what goes wrong, and gets a connection of its own, whose
-        end does not end the daemon.
-        """
-        bus = FakeDBus()
-        bus.install(self)
-
-        def makeClient(bus: object, wait: int = 0, quiet: bool = False) -> tuple[object, bool]:
-            return bus, quiet
-
-        module = makeModule("firewall.client", FirewallClient=makeClient)
-        replaceModule(self, "firewall", makeModule("firewall", client=module))
-        replaceModule(self, "firewall.client", module)
-        loop = makeModule("dbus.mainloop.glib", DBusGMainLoop=lambda: "loop")
-        replaceModule(self, "dbus.mainloop.glib", loop)
-        self.assertEqual((bus, True), connect())
-        self.assertEqual("loop", bus.loop)
-        self.assertEqual((1, False), (bus.connections, bus.isDeadly))
-
-
 class ZoneClientTestCase(SynchronousTestCase):
     """
     With a firewalld.
@@ -152,15 +82,10 @@ class ZoneClientTestCase(SynchronousTestCase):
         self.firewalld = FakeFirewalld(self.clock)
         self.zones = ZoneClient("", lambda: self.firewalld)
 
-    def refusal(self, message: str, name: str = "") -> str:
-        """What the operator is told when firewalld refuses with a message."""
-        self.firewalld.refuse("addRichRule", "", message, name)
-        return str(self.assertRaises(FirewallError, self.zones.add, "public", RULE))
-
 
 class ZoneChoiceTests(ZoneClientTestCase):
     """
-    Tests of L{ZoneClient.zoneOf} and L{ZoneClient.knockZones}.
+    Tests of L{ZoneClient.zoneFinder} and L{ZoneClient.knockZones}.
     """
 
     def test_knockZones(self) -> None:
@@ -173,48 +98,62 @@ class ZoneChoiceTests(ZoneClientTestCase):
     def test_interfaceByRoute(self) -> None:
         """The interface is found by the route back to the client."""
         self.firewalld.active = {"home": {"interfaces": ["eth0"]}, "dmz": {"interfaces": ["eth1"]}}
-        self.assertEqual("home", self.zones.zoneOf(ANN))
+        self.assertEqual("home", self.zones.zoneFinder()(ANN))
         self.ip.answers["route get 203.0.113.9"] = [{"dev": "eth1"}]
-        self.assertEqual("dmz", self.zones.zoneOf(ANN))
+        self.assertEqual("dmz", self.zones.zoneFinder()(ANN))
 
     def test_default(self) -> None:
         """Without a binding it is firewalld's default zone."""
         self.firewalld.active = {}
         self.firewalld.default = "internal"
-        self.assertEqual("internal", self.zones.zoneOf(ANN))
+        self.assertEqual("internal", self.zones.zoneFinder()(ANN))
 
     def test_source(self) -> None:
         """Source bindings count first."""
         self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
-        self.assertEqual("work", self.zones.zoneOf(ANN))
+        self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_ipset(self) -> None:
         """The entries of an ipset are asked for."""
         self.firewalld.active["work"] = {"sources": ["ipset:friends"]}
         self.firewalld.ipsets = {"friends": ["203.0.113.9"]}
-        self.assertEqual("work", self.zones.zoneOf(ANN))
+        self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_ipsetWithTimeout(self) -> None:
         """An ipset that does not tell its entries is passed over."""
         self.firewalld.active["a"] = {"sources": ["ipset:secretive"]}
-        self.assertEqual("public", self.zones.zoneOf(ANN))
+        self.assertEqual("public", self.zones.zoneFinder()(ANN))
 
     def test_hardware(self) -> None:
         """The hardware address is asked for where it can matter."""
         self.ip.answers["neigh show 203.0.113.9"] = [{"lladdr": "aa:bb:cc:00:00:01"}]
         self.firewalld.active["work"] = {"sources": ["AA:BB:CC:00:00:01"]}
-        self.assertEqual("work", self.zones.zoneOf(ANN))
+        self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_hardwareNotAsked(self) -> None:
         """Elsewhere that question is saved."""
-        self.zones.zoneOf(ANN)
+        self.zones.zoneFinder()(ANN)
         self.assertEqual(["route get 203.0.113.9"], self.ip.asked)
+
+    def test_askedOnce(self) -> None:
+        """For many clients firewalld is asked once; the route is asked for each."""
+        self.ip.answers["route get 2001:db8::7"] = [{"dev": "eth1"}]
+        self.firewalld.active["dmz"] = {"interfaces": ["eth1"]}
+        find = self.zones.zoneFinder()
+        self.firewalld.isOnBus = self.firewalld.connected = False
+        self.assertEqual(["public", "dmz"], [find(ANN), find(ip_address("2001:db8::7"))])
+
+    def test_asThingsAre(self) -> None:
+        """Who asks anew hears of what has changed."""
+        self.assertEqual("public", self.zones.zoneFinder()(ANN))
+        self.firewalld.active["work"] = {"sources": ["203.0.113.9"]}
+        self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_override(self) -> None:
         """The zone that was asked for counts for everything, and nobody is asked."""
         self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
         zones = ZoneClient("internal", lambda: self.firewalld)
-        self.assertEqual("internal", zones.zoneOf(ANN))
+        self.assertEqual("internal", zones.zoneFinder()(ANN))
         self.assertEqual(["internal"], zones.knockZones())
         self.assertEqual([], self.ip.asked)
 
@@ -256,6 +195,11 @@ class RuleTests(ZoneClientTestCase):
         self.zones.add("public", RULE)
         self.assertEqual(([RULE], []), (self.zones.rules("public"), self.zones.rules("internal")))
 
+    def test_allRules(self) -> None:
+        """So are those of all zones, also of those that have none."""
+        self.zones.add("internal", RULE)
+        self.assertEqual({"public": [], "internal": [RULE], "trusted": []}, self.zones.allRules())
+
     def test_otherRefusals(self) -> None:
         """Other refusals are raised, by both."""
         self.firewalld.refuse("addRichRule", "", "INVALID_RULE: no")
@@ -263,6 +207,126 @@ class RuleTests(ZoneClientTestCase):
         self.assertRaises(FirewallError, self.zones.add, "public", RULE)
         self.assertRaises(FirewallError, self.zones.add, "public", RULE, 30)
         self.assertRaises(FirewallError, self.zones.remove, "public", RULE)
+
+
+class SavedTests(ZoneClientTestCase):
+    """
+    Tests of L{ZoneClient.takeSaved} and L{ZoneClient.release}.
+    """
+
+    ours = (RULE, *openingRules(ANN, [PortRange("tcp", 22, 22)], OPENING_PRIORITIES[1]))
+
+    def setUp(self) -> None:
+        """Have rules of ours, and one of somebody else, everywhere."""
+        super().setUp()
+        self.told: list[str] = []
+        self.zones.listen(lambda why: None, self.told.append)
+        for zone in ("public", "internal"):
+            self.firewalld.permanent[zone] = [self.ours[0], STRANGERS, self.ours[1]]
+            self.firewalld.rules[zone] = dict.fromkeys(self.firewalld.permanent[zone], 0.0)
+
+    def test_takeSaved(self) -> None:
+        """Our rules are taken out of the permanent configuration of all zones, and told."""
+        self.assertEqual(
+            [(zone, rule) for zone in ("public", "internal") for rule in self.ours],
+            self.zones.takeSaved(),
+        )
+        self.assertEqual(
+            {"public": [STRANGERS], "internal": [STRANGERS], "trusted": []},
+            self.firewalld.permanent,
+        )
+        self.assertEqual(["public", "internal"], self.told)
+
+    def test_runtimeStays(self) -> None:
+        """What is in effect stays so."""
+        self.zones.takeSaved()
+        self.assertEqual([], self.firewalld.calls)
+        self.assertEqual(3, len(self.firewalld.present()))
+
+    def test_oneZone(self) -> None:
+        """So it is done for one zone, where that is asked for."""
+        self.assertEqual(2, len(self.zones.takeSaved(["internal"])))
+        self.assertEqual(([STRANGERS], 3), self.permanent())
+        self.assertEqual(["internal"], self.told)
+
+    def permanent(self) -> tuple[list[str], int]:
+        """What is permanent in C{internal}, and how much in C{public}."""
+        return self.firewalld.permanent["internal"], len(self.firewalld.permanent["public"])
+
+    def test_nothingSaved(self) -> None:
+        """Where there is none of ours, nothing is told."""
+        self.zones.takeSaved()
+        self.told.clear()
+        self.assertEqual(([], []), (self.zones.takeSaved(), self.told))
+
+    def test_noSuchZone(self) -> None:
+        """A refusal is raised."""
+        self.assertRaises(Refused, self.zones.takeSaved, ["nowhere"])
+
+    def test_release(self) -> None:
+        """All our rules are removed, those in effect and the permanent ones, and listed."""
+        removed = self.zones.release()
+        self.assertEqual(8, len(removed))
+        self.assertEqual(f"firewalld, zone public: {RULE}", removed[0])
+        self.assertEqual(f"firewalld, zone public, permanent: {RULE}", removed[4])
+        for zone in ("public", "internal"):
+            self.assertEqual({STRANGERS: 0}, self.firewalld.present(zone))
+            self.assertEqual([STRANGERS], self.firewalld.permanent[zone])
+
+
+class ListenTests(ZoneClientTestCase):
+    """
+    Tests of L{ZoneClient.listen}.
+    """
+
+    def setUp(self) -> None:
+        """Listen."""
+        super().setUp()
+        self.lost: list[str] = []
+        self.saved: list[str] = []
+        self.zones.listen(self.lost.append, self.saved.append)
+
+    def test_reload(self) -> None:
+        """A reload is told."""
+        self.firewalld.reload()
+        self.assertEqual(["firewalld was reloaded"], self.lost)
+
+    def test_comesAndGoes(self) -> None:
+        """So is that firewalld goes away, or comes back."""
+        self.firewalld.change(False)
+        self.firewalld.change(True)
+        self.assertEqual(["firewalld went away", "firewalld is back"], self.lost)
+
+    def test_busGone(self) -> None:
+        """So is the end of the bus."""
+        self.firewalld.disconnect()
+        self.assertEqual(["the system's D-Bus went away"], self.lost)
+
+    def test_newBus(self) -> None:
+        """On a new bus it listens again."""
+        new = FakeFirewalld(self.clock)
+        zones = ZoneClient("", iter((self.firewalld, new)).__next__)
+        zones.listen(self.lost.append, self.saved.append)
+        self.firewalld.disconnect()
+        zones.rules("public")
+        new.reload()
+        self.assertEqual(["the system's D-Bus went away", "firewalld was reloaded"], self.lost)
+
+    def test_saved(self) -> None:
+        """Rules of ours that are made permanent are removed at once, and the zone is told."""
+        self.zones.add("public", RULE)
+        self.firewalld.rules["public"][STRANGERS] = 0
+        self.firewalld.save()
+        self.assertEqual([STRANGERS], self.firewalld.permanent["public"])
+        self.assertEqual(["public"], self.saved)
+
+    def test_savedRefuses(self) -> None:
+        """Where firewalld refuses that, what it says is told, so that it is tried again."""
+        self.zones.add("public", RULE)
+        self.firewalld.refuse("removePermanentRule", RULE, "INVALID_RULE: no")
+        self.firewalld.save()
+        self.assertEqual(["firewalld refused: INVALID_RULE: no"], self.lost)
+        self.assertEqual([], self.saved)
 
 
 class ErrorTests(ZoneClientTestCase):
@@ -273,8 +337,16 @@ class ErrorTests(ZoneClientTestCase):
     def test_disconnected(self) -> None:
         """A lost connection, which the client swallows, is an error."""
         self.firewalld.connected = False
-        error = self.assertRaises(FirewallError, self.zones.add, "public", RULE)
+        error = self.assertRaises(Silent, self.zones.add, "public", RULE)
         self.assertEqual(SILENT, str(error))
+
+    def test_zone(self) -> None:
+        """A zone that does not exist is named, and how to list those that do."""
+        error = self.assertRaises(FirewallError, self.zones.add, "nowhere", RULE)
+        self.assertEqual(
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            str(error),
+        )
 
     def test_connectionIsKept(self) -> None:
         """One connection serves for all calls."""
@@ -291,12 +363,6 @@ class ErrorTests(ZoneClientTestCase):
         zones.add("public", RULE)
         self.assertEqual({RULE: 0}, new.present())
 
-    def test_busEndsMeanwhile(self) -> None:
-        """Where the bus ends during a call, or firewalld does, it is the sentence as above."""
-        for name in ("Disconnected", "NoReply", "ServiceUnknown"):
-            self.firewalld.refusals.clear()
-            self.assertEqual(SILENT, self.refusal("gone", f"org.freedesktop.DBus.Error.{name}"))
-
     def test_busIsGone(self) -> None:
         """Where there is no bus to connect to anew, that is the sentence, too, and tried again."""
         new = FakeFirewalld(self.clock)
@@ -312,56 +378,9 @@ class ErrorTests(ZoneClientTestCase):
         zones = ZoneClient("", connect)
         self.firewalld.isOnBus = False
         for _ in range(2):
-            error = self.assertRaises(FirewallError, zones.add, "public", RULE)
-            self.assertEqual(SILENT, str(error))
+            self.assertRaises(Silent, zones.add, "public", RULE)
         zones.add("public", RULE)
         self.assertEqual({RULE: 0}, new.present())
-
-    def test_privilege(self) -> None:
-        """Without the privilege, the sentence says what to do."""
-        for name in (
-            "org.fedoraproject.FirewallD1.NotAuthorizedException",
-            "org.freedesktop.DBus.Error.AccessDenied",
-        ):
-            self.firewalld.refusals.clear()
-            self.assertEqual(
-                "no privilege to change the firewall (firewalld): run as root",
-                self.refusal("Not Authorized: changing", name),
-            )
-
-    def test_zone(self) -> None:
-        """A zone that does not exist is named, and how to list those that do."""
-        error = self.assertRaises(FirewallError, self.zones.add, "nowhere", RULE)
-        self.assertEqual(
-            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
-            str(error),
-        )
-
-    def test_flushed(self) -> None:
-        """Where somebody flushed firewalld's tables, the sentence names the command that mends."""
-        message = (
-            "COMMAND_FAILED: 'python-nftables' failed: internal:0:0-0: Error: Could not process "
-            "rule: No such file or directory\n\nJSON blob:\n{...}"
-        )
-        self.assertEqual(
-            "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
-            "`systemctl restart firewalld` brings them back",
-            self.refusal(message),
-        )
-
-    def test_otherFailure(self) -> None:
-        """Not every command that failed, nor every file that is missing, is a flush."""
-        for message in ("COMMAND_FAILED: out of memory", "INVALID: No such file or directory"):
-            self.firewalld.refusals.clear()
-            self.assertEqual(f"firewalld refused: {message}", self.refusal(message))
-
-    def test_other(self) -> None:
-        """Anything else is told in firewalld's words, on one line, cut where it is long."""
-        self.assertEqual(
-            "firewalld refused: INVALID_RULE: bad rule", self.refusal("INVALID_RULE: bad\n  rule")
-        )
-        self.firewalld.refusals.clear()
-        self.assertEqual(len("firewalld refused: ") + 300, len(self.refusal("x" * 1000)))
 
 
 class ExposureTests(ZoneClientTestCase):

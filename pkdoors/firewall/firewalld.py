@@ -1,11 +1,14 @@
 """
 firewalld, through its own Python client, on a thread of its own.
 
-An opening is one rich rule for each of the door's port ranges, with firewalld's own timeout, in
-the zone that firewalld puts the client's packets in. The client's other traffic stays what it was.
+It closes nothing here and ends nothing: that is the guard's work (L{pkdoors.firewall.nftables}),
+which does not depend on any daemon. firewalld has to let through what the guard lets through: the
+knocks, and for an opening the door's ports, by one rich rule for each port range in the zone that
+firewalld puts the client's packets in. The client's other traffic stays what it was.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from math import ceil
 from typing import TypeVar
 
@@ -14,37 +17,42 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pkdoors.doors import Address, Door, Opening, protectedPorts
+from pkdoors.doors import Address, Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.bus import BusThread
-from pkdoors.firewall.zoneclient import ZoneClient, clientClass, isRunning
+from pkdoors.firewall.zonebus import Silent, clientClass, examine
+from pkdoors.firewall.zoneclient import ZoneClient
 from pkdoors.interfaces import IFirewall
-from pkdoors.richrules import OPENING_PRIORITIES, isKnockRule, knockRule, openingRules
-from pkdoors.zones import exposureWarning
+from pkdoors.placing import Placed, Present, found, outdated, placings
+from pkdoors.richrules import isKnockRule, knockRule
 
 START_TIMEOUT = 30.0
 """Seconds that firewalld may take for all of the start: 20 knock ports in 10 zones take 2."""
 
 T = TypeVar("T")
-Placed = tuple[str, tuple[str, ...], int]
-"""Where an opening is: zone, rules, and which of the two priorities they have."""
 
 
 @implementer(IFirewall)
 class FirewalldFirewall:
     """
     @param makeZones: makes the L{ZoneClient}, in the thread.
+    @param zone: the zone for everything; empty for what firewalld says.
     """
 
     _log = Logger()
     name = "firewalld"
 
     def __init__(
-        self, clock: IReactorTime, thread: BusThread, makeZones: Callable[[], ZoneClient]
+        self,
+        clock: IReactorTime,
+        thread: BusThread,
+        makeZones: Callable[[str], ZoneClient] = ZoneClient,
+        zone: str = "",
     ) -> None:
         self._clock = clock
         self._thread = thread
         self._makeZones = makeZones
+        self._zone = zone
         self._doors: tuple[Door, ...] = ()
         # What follows belongs to the thread.
         self._zones: ZoneClient
@@ -54,26 +62,19 @@ class FirewalldFirewall:
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}."""
         clientClass()
-        if not isRunning():
-            raise FirewallError(
-                "firewalld is not running: start it (systemctl start firewalld), "
-                "or choose --firewall nftables"
-            )
+        examine(self._zone)
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
-        """See L{IFirewall.start}. firewalld ends what was open; it does not tell when."""
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
+        """See L{IFirewall.start}. firewalld does not tell when an opening ends."""
         self._doors = doors
         self._thread.start()
         try:
-            warnings = self._thread.callBlocking(lambda: self._start(lost), START_TIMEOUT)
+            self._thread.callBlocking(lambda: self._start(lost), START_TIMEOUT)
         except TimeoutError:
             raise FirewallError(
                 f"firewalld did not answer within {START_TIMEOUT:g} s: "
                 "see what it does (systemctl status firewalld), then start again"
             ) from None
-        for advice in warnings:  # "warning" as a field would be taken for one of Python's
-            self._log.warn("{advice}", advice=advice)
-        return []
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -82,7 +83,7 @@ class FirewalldFirewall:
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        return self._thread.call(lambda: self._open(opening))
+        return self._thread.call(lambda: self._open(opening, self._zones.zoneFinder()))
 
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
@@ -96,49 +97,85 @@ class FirewalldFirewall:
         self._thread.stop()
         return result
 
+    def _warnOfSaved(self, zone: str) -> None:
+        self._log.warn(
+            "rules of pkdoors had become permanent ones of firewalld's zone {zone}, "
+            "which never end (`firewall-cmd --runtime-to-permanent` does that): removed there",
+            zone=zone,
+        )
+
     # From here on everything runs in the thread.
 
-    def _start(self, lost: Callable[[str], None]) -> list[str]:
-        self._zones = self._makeZones()
-        zones = self._zones.knockZones()
+    def _start(self, lost: Callable[[str], None]) -> None:
+        self._zones = self._makeZones(self._zone)
         try:
-            self._letKnocksIn(zones)
-            warnings = [each for zone in zones for each in self._warnings(zone)]
+            self._letKnocksIn(self._zones.allRules())
         except FirewallError:
             self._takeKnocks()
             raise
-        self._zones.onLoss(lambda why: self._thread.tell(lost, why))
-        return warnings
+        self._zones.listen(
+            lambda why: self._thread.tell(lost, why),
+            lambda zone: self._thread.tell(self._warnOfSaved, zone),
+        )
 
     def _restore(self, openings: list[Opening]) -> None:
-        self._knocks.clear()
-        self._placed.clear()
-        self._letKnocksIn(self._zones.knockZones())
+        """People first, what is out of date last. A refusal keeps nothing else back."""
+        present = self._zones.allRules()
+        zoneOf = self._zones.zoneFinder()
+        self._find(openings, zoneOf, present)
+        works: list[Callable[[], object]] = [
+            *(partial(self._open, opening, zoneOf) for opening in openings),
+            lambda: self._letKnocksIn(present),
+            lambda: self._sweep(present),
+            self._zones.takeSaved,
+        ]
+        errors = []
+        for work in works:
+            try:
+                work()
+            except Silent:
+                raise
+            except FirewallError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _find(
+        self, openings: list[Opening], zoneOf: Callable[[Address], str], present: Present
+    ) -> None:
+        """See where the openings are, and forget all others."""
+        placed = {}
         for opening in openings:
-            self._open(opening)
+            key = (opening.door.name, opening.source)
+            there = found(opening, zoneOf(opening.source), self._placed.get(key), present)
+            if there is not None:
+                placed[key] = there
+        self._placed = placed
 
-    def _letKnocksIn(self, zones: list[str]) -> None:
-        wanted = {knockRule(port) for door in self._doors for port in door.sequence.ports}
-        for zone in zones:
-            for rule in filter(isKnockRule, self._zones.rules(zone)):
-                if rule not in wanted:  # of a daemon that was killed
-                    self._zones.remove(zone, rule)
-            for rule in sorted(wanted):
+    def _sweep(self, present: Present) -> None:
+        for zone, rule in outdated(present, self._placed.values()):
+            self._zones.remove(zone, rule)
+
+    def _letKnocksIn(self, present: Present) -> None:
+        zones = self._zones.knockZones()
+        ports = sorted({port for door in self._doors for port in door.sequence.ports})
+        self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
+        there = [(zone, rule) for zone, rules in present.items() for rule in rules]
+        for zone, rule in there:
+            if isKnockRule(rule) and (zone, rule) not in self._knocks:  # of an earlier daemon
+                self._zones.remove(zone, rule)
+        for zone, rule in self._knocks:
+            if (zone, rule) not in there:
                 self._zones.add(zone, rule)
-                self._knocks.append((zone, rule))
 
-    def _warnings(self, zone: str) -> list[str]:
-        ports = protectedPorts(self._doors)
-        found = (exposureWarning(zone, each, ports) for each in self._zones.exposures(zone))
-        return [warning for warning in found if warning]
-
-    def _open(self, opening: Opening) -> None:
+    def _open(self, opening: Opening, zoneOf: Callable[[Address], str]) -> None:
         key = (opening.door.name, opening.source)
         old = self._placed.get(key)
-        which = 1 - old[2] if old else 0
-        rules = openingRules(opening.source, opening.door.ports, OPENING_PRIORITIES[which])
-        new = (self._zones.zoneOf(opening.source), rules, which)
-        # firewalld counts whole seconds; the doorkeeper closes at the exact moment.
+        if old and old.deadline == opening.deadline:
+            return
+        ways = placings(opening, zoneOf(opening.source))
+        new = next(each for each in ways if not old or each.rules != old.rules)
+        # firewalld counts whole seconds; the guard ends at the exact moment.
         self._put(new, max(1, ceil(opening.deadline - self._clock.seconds())))
         self._placed[key] = new
         if old:
@@ -151,18 +188,16 @@ class FirewalldFirewall:
             del self._placed[key]
 
     def _put(self, placed: Placed, seconds: int) -> None:
-        zone, rules, _ = placed
         try:
-            for rule in rules:
-                self._zones.add(zone, rule, seconds)
+            for rule in placed.rules:
+                self._zones.add(placed.zone, rule, seconds)
         except FirewallError:
             self._take(placed)
             raise
 
     def _take(self, placed: Placed) -> None:
-        zone, rules, _ = placed
-        for rule in rules:
-            self._zones.remove(zone, rule)
+        for rule in placed.rules:
+            self._zones.remove(placed.zone, rule)
 
     def _takeKnocks(self) -> None:
         for zone, rule in self._knocks:

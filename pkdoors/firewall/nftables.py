@@ -18,8 +18,8 @@ from pkdoors.firewall.watch import Watch
 from pkdoors.interfaces import IFirewall
 from pkdoors.nfnetlink import adding, removing
 from pkdoors.nftrules import TABLE, guard, setOf
-from pkdoors.nftstate import openingsIn
-from pkdoors.sessions import Session, sessionsIn
+from pkdoors.nftstate import livingIn, openingsIn
+from pkdoors.sessions import Session, livingOn, sessionsIn
 
 
 def connect() -> Any:
@@ -91,11 +91,10 @@ class NftablesFirewall:
         self._kernel = self._makeKernel()
         self._doors = doors
         library = self._connect()
-        openings = self._leftOpen(library)
+        openings, living = self._before(library)
         ports = protectedPorts(doors)
-        self._sessions = [
-            session for listing in self._readSessions() for session in sessionsIn(listing, ports)
-        ]
+        established = (each for text in self._readSessions() for each in sessionsIn(text, ports))
+        self._sessions = livingOn(established, living, doors)
         _run(library, self._state(openings))
         self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))
         self._watch.start(self._reactor)
@@ -124,20 +123,22 @@ class NftablesFirewall:
         state = [(opening, self._left(opening)) for opening in openings]
         return guard(self._doors, state, self._sessions)
 
-    def _leftOpen(self, library: Any) -> list[Opening]:
+    def _before(self, library: Any) -> tuple[list[Opening], list[Session] | None]:
+        """What an earlier daemon left: openings, and the connections that are to live on."""
         library.set_json_output(True)
         status, listing, _ = library.cmd(f"list table inet {TABLE}")
         library.set_json_output(False)
         if status:  # there is no such table
-            return []
+            return [], None
         try:
-            return openingsIn(listing, self._doors, self._reactor.seconds())
+            openings = openingsIn(listing, self._doors, self._reactor.seconds())
+            return openings, livingIn(listing)
         except (ValueError, LookupError, TypeError):
             self._log.warn(
                 "the table inet {table} that was there before is none of ours: replaced",
                 table=TABLE,
             )
-            return []
+            return [], None
 
     def _left(self, opening: Opening) -> int:
         seconds: float = opening.deadline - self._reactor.seconds()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from socket import socket
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
@@ -17,6 +18,17 @@ READS_PER_TURN = 64
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1  # linux/socket.h, linux/netlink.h
 
 
+def listenToNftables() -> socket:
+    """
+    A socket on which the kernel tells of every change to nftables, for L{Changes}.
+
+    @raise FirewallError: there is no nftables.
+    """
+    listening = netlink()
+    listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
+    return listening
+
+
 @implementer(IReadDescriptor)
 class Watch:
     """
@@ -24,8 +36,7 @@ class Watch:
     """
 
     def __init__(self, table: str, changed: Callable[[str], None]) -> None:
-        self._socket = netlink()
-        self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
+        self._socket = listenToNftables()
         self._changes = Changes(table, os.getpid())
         self._changed = changed
 

@@ -3,81 +3,17 @@ What pkdoors asks of firewalld, in its own words. Everything here blocks, in the
 the connection.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from pkdoors.doors import Address
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.exposures import exposuresOf
 from pkdoors.firewall.routes import hardwareAddress, routeInterface
+from pkdoors.firewall.zonebus import SILENT, Refused, Silent, connect, translated
 from pkdoors.richrules import isOurs
 from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, zoneOf
-
-BUS_NAME = "org.fedoraproject.FirewallD1"
-
-_UNREACHABLE = {
-    f"org.freedesktop.DBus.Error.{name}"
-    for name in ("Disconnected", "FileNotFound", "NoReply", "NoServer", "ServiceUnknown")
-}
-_SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
-_MISSING = (
-    "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
-    "a virtual environment needs --system-site-packages to see it; "
-    "without firewalld, choose --firewall nftables"
-)
-
-
-def isRunning() -> bool:
-    """
-    Whether firewalld runs, asked on a connection that is closed again.
-
-    @raise FirewallError: that cannot be asked, because C{python3-dbus} is missing.
-    """
-    try:
-        import dbus
-    except ImportError as error:
-        raise FirewallError(_MISSING) from error
-    try:
-        bus = _systemBus()
-    except dbus.DBusException:  # no system bus, so nothing runs on it
-        return False
-    try:
-        return bool(bus.name_has_owner(BUS_NAME))
-    finally:
-        bus.close()
-
-
-def clientClass() -> Any:
-    """
-    The class of firewalld's client. An instance works on the thread and main loop that made it.
-
-    @raise FirewallError: C{python3-firewall} is missing.
-    """
-    try:
-        from firewall.client import FirewallClient
-    except ImportError as error:
-        raise FirewallError(_MISSING) from error
-    return FirewallClient
-
-
-def connect() -> Any:
-    """A connection to firewalld; whether there is one says its C{connected}."""
-    from dbus.mainloop.glib import DBusGMainLoop
-
-    return clientClass()(_systemBus(DBusGMainLoop()), quiet=True)
-
-
-def _systemBus(loop: Any = None) -> Any:
-    """
-    A connection of our own to the system bus. As it is by default, its end would end us.
-
-    @param loop: the main loop that its signals go to; L{None} for no signals.
-    """
-    from dbus import SystemBus
-
-    bus = SystemBus(private=True, mainloop=loop)
-    bus.set_exit_on_disconnect(False)
-    return bus
 
 
 class ZoneClient:
@@ -91,21 +27,34 @@ class ZoneClient:
         self._zone = zone
         self._connect = connect
         self._client = connect()
-        self._lost: Callable[[str], None] | None = None
+        self._lost: Callable[[str], None] = lambda why: None
+        self._saved: Callable[[str], None] = lambda zone: None
 
-    def onLoss(self, lost: Callable[[str], None]) -> None:
-        """Have this called, in this thread, when firewalld may have forgotten all our rules."""
-        self._lost = lost
+    def listen(self, lost: Callable[[str], None], saved: Callable[[str], None]) -> None:
+        """
+        Hear from firewalld, in this thread, for as long as it lasts and again when it is back.
+
+        @param lost: called with a reason when it may have forgotten all our rules.
+        @param saved: called with a zone when rules of ours had become permanent ones of it, and
+            were removed there.
+        """
+        self._lost, self._saved = lost, saved
         self._listen()
 
     def _listen(self) -> None:
-        lost = self._lost
-        if lost is not None:
-            self._client.connect("reloaded", lambda: lost("firewalld was reloaded"))
-            self._client.connect("connection-changed", lambda: lost(self._change()))
+        self._client.connect("reloaded", lambda: self._lost("firewalld was reloaded"))
+        self._client.connect("connection-changed", lambda: self._lost(self._change()))
+        self._client.connect("config:zone-updated", self._zoneSaved)
+        self._client.bus.call_on_disconnection(lambda _: self._lost("the system's D-Bus went away"))
 
     def _change(self) -> str:
         return "firewalld is back" if self._client.connected else "firewalld went away"
+
+    def _zoneSaved(self, zone: str) -> None:
+        try:
+            self.takeSaved([zone])
+        except FirewallError as error:
+            self._lost(str(error))
 
     def knockZones(self) -> list[str]:
         """The zones in which knocks can arrive: all that have packets to judge."""
@@ -113,24 +62,33 @@ class ZoneClient:
             return [self._zone]
         return sorted({*self._activeZones(), self._defaultZone()})
 
-    def zoneOf(self, source: Address) -> str:
-        """The zone that the packets of an address are put in."""
+    def zoneFinder(self) -> Callable[[Address], str]:
+        """What tells the zone that the packets of an address are put in, as things are now."""
         if self._zone:
-            return self._zone
-        active = self._activeZones()
-        hardware = hardwareAddress(source) if hasHardwareSources(active) else ""
-        client = Client(source, routeInterface(source), hardware)
-        return zoneOf(client, active, self._defaultZone(), self._entries)
+            return lambda source: self._zone
+        active, default = self._activeZones(), self._defaultZone()
+        byHardware = hasHardwareSources(active)
+
+        def find(source: Address) -> str:
+            hardware = hardwareAddress(source) if byHardware else ""
+            client = Client(source, routeInterface(source), hardware)
+            return zoneOf(client, active, default, self._entries)
+
+        return find
 
     def rules(self, zone: str) -> list[str]:
         """The rich rules of a zone."""
         return list(self._ask("getRichRules", zone))
 
+    def allRules(self) -> dict[str, list[str]]:
+        """The rich rules of all zones."""
+        return {str(zone): self.rules(zone) for zone in self._ask("getZones")}
+
     def add(self, zone: str, rule: str, seconds: int = 0) -> None:
         """Add a rich rule, for so many seconds or (0) until it is removed."""
         try:
             self._ask("addRichRule", zone, rule, seconds)
-        except _Code as error:
+        except Refused as error:
             if error.code != "ALREADY_ENABLED":
                 raise
             if seconds:  # firewalld would keep the old timeout
@@ -141,7 +99,7 @@ class ZoneClient:
         """Remove a rich rule; that it is not there is no error."""
         try:
             self._ask("removeRichRule", zone, rule)
-        except _Code as error:
+        except Refused as error:
             if error.code != "NOT_ENABLED":
                 raise
 
@@ -152,15 +110,27 @@ class ZoneClient:
         @return: what was removed, a line each.
         """
         removed = []
-        for zone in self._ask("getZones"):
-            for rule in filter(isOurs, self.rules(zone)):
+        for zone, rules in self.allRules().items():
+            for rule in filter(isOurs, rules):
                 self.remove(zone, rule)
                 removed.append(f"firewalld, zone {zone}: {rule}")
-        for zone in self._ask("config").getZoneNames():
-            permanent = self._ask("config").getZoneByName(zone)
-            for rule in filter(isOurs, map(str, permanent.getRichRules())):
-                permanent.removeRichRule(rule)
-                removed.append(f"firewalld, zone {zone}, permanent: {rule}")
+        saved = self.takeSaved()
+        return removed + [f"firewalld, zone {zone}, permanent: {rule}" for zone, rule in saved]
+
+    def takeSaved(self, zones: Iterable[str] | None = None) -> list[tuple[str, str]]:
+        """
+        Remove our rules from the permanent configuration, where C{--runtime-to-permanent} put them.
+
+        @param zones: L{None} for all.
+        @return: zone and rule of each that was removed.
+        """
+        config = self._ask("config")
+        removed = []
+        for zone in translated(config.getZoneNames) if zones is None else zones:
+            rules = translated(partial(_takeOurs, config, zone))
+            if rules:
+                self._saved(zone)
+            removed += [(str(zone), rule) for rule in rules]
         return removed
 
     def exposures(self, zone: str) -> Iterator[Exposure]:
@@ -177,19 +147,11 @@ class ZoneClient:
     def _entries(self, ipset: str) -> list[str]:
         try:
             return [str(entry) for entry in self._ask("getEntries", ipset)]
-        except _Code:  # a set whose entries time out does not tell them
+        except Refused:  # a set whose entries time out does not tell them
             return []
 
     def _ask(self, method: str, *arguments: object) -> Any:
-        from dbus import DBusException
-
-        try:
-            return getattr(self._reachable(), method)(*arguments)
-        except DBusException as error:
-            name, message = str(error.get_dbus_name()), str(error.get_dbus_message())
-            if name in _UNREACHABLE:
-                raise FirewallError(_SILENT) from error
-            raise _Code(name, message) from error
+        return translated(lambda: getattr(self._reachable(), method)(*arguments))
 
     def _reachable(self) -> Any:
         """The client; a new one where the bus was started anew, for its connections are not."""
@@ -197,29 +159,13 @@ class ZoneClient:
             self._client = self._connect()
             self._listen()
         if not self._client.connected:
-            raise FirewallError(_SILENT)
+            raise Silent(SILENT)
         return self._client
 
 
-class _Code(FirewallError):
-    """firewalld refused. Its messages begin with a code, C{"NOT_ENABLED: ..."}."""
-
-    def __init__(self, name: str, message: str) -> None:
-        self.code = message.partition(":")[0]
-        super().__init__(_explain(name, self.code, message))
-
-
-def _explain(name: str, code: str, message: str) -> str:
-    if "NotAuthorized" in name or "AccessDenied" in name:
-        return "no privilege to change the firewall (firewalld): run as root"
-    if code == "INVALID_ZONE":
-        return (
-            f"firewalld has no zone {message.partition(': ')[2]!r}: "
-            "`firewall-cmd --get-zones` lists those it has"
-        )
-    if code == "COMMAND_FAILED" and "No such file or directory" in message:
-        return (
-            "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
-            "`systemctl restart firewalld` brings them back"
-        )
-    return f"firewalld refused: {' '.join(message.split())[:300]}"
+def _takeOurs(config: Any, zone: str) -> list[str]:
+    permanent = config.getZoneByName(zone)
+    rules = [rule for rule in map(str, permanent.getRichRules()) if isOurs(rule)]
+    for rule in rules:
+        permanent.removeRichRule(rule)
+    return rules

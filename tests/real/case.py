@@ -42,6 +42,10 @@ class RealTestCase(SynchronousTestCase):
     def start(self, *options: str, ports: str = str(PORT), openFor: str = "2s") -> Daemon:
         """Start the daemon on the server, with a program that listens on the protected port."""
         self.server.serve(PORT)
+        return self.daemon(*options, ports=ports, openFor=openFor)
+
+    def daemon(self, *options: str, ports: str = str(PORT), openFor: str = "2s") -> Daemon:
+        """Start the daemon, alone."""
         return Daemon(
             self.server,
             *("--magic-seq", KNOCKS, "--ports", ports, "--open-for", openFor),

@@ -1,9 +1,11 @@
 """Doors, as people on other hosts find them: the same with every firewall."""
 
+import signal
 import time
+from socket import socket
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, SERVER6, Host, eventually
+from tests.real.hosts import BIN, CLIENT4, SERVER6, Daemon, Host, eventually
 
 
 class DoorTests(RealTestCase):
@@ -57,16 +59,78 @@ class DoorTests(RealTestCase):
         daemon = self.start(ports=f"{PORT},2223", openFor="1s")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
-        session = self.client.connect(2223)
-        self.addCleanup(session.close)
-        other, _ = server.accept()
-        self.addCleanup(other.close)
+        session, other = self.session(server)
         self.assertTrue(daemon.says("closed door"))
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
         session.sendall(b"still there?")
         self.assertEqual(other.recv(100), b"still there?")
         other.sendall(b"yes")
         self.assertEqual(session.recv(100), b"yes")
+
+    def test_sessionIsCut(self) -> None:
+        """With C{--sessions cut} such a connection ends with the opening, and both ends see it."""
+        server = self.server.serve(2223)
+        ports = f"{PORT},2223"
+        daemon = self.start("--sessions", "cut", ports=ports, openFor="2s")
+        self.assertIn("sessions end with it", daemon.log())
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        session, other = self.session(server)
+        session.sendall(b"hello")
+        self.assertEqual(other.recv(100), b"hello")
+        self.assertTrue(daemon.says("closed door"))
+        self.assertRaises(OSError, self.talk, session)
+        self.assertRaises(OSError, self.talk, other)
+
+    def test_cutThoughTheDaemonIsKilled(self) -> None:
+        """So it does though the daemon was killed, and though another took over."""
+        server = self.server.serve(2223)
+        self.server.serve(PORT)
+
+        def start() -> Daemon:
+            return self.daemon("--sessions", "cut", ports=f"{PORT},2223")
+
+        for again in (False, True):
+            with self.subTest(again):
+                daemon = start()
+                self.client.send(SEQUENCE)
+                self.assertTrue(self.client.comesToReach(PORT))
+                session, _ = self.session(server)
+                daemon.stop(signal.SIGKILL)
+                if again:
+                    daemon = start()
+                    self.assertTrue(daemon.says("closed door"))
+                time.sleep(2)
+                self.assertRaises(OSError, self.talk, session)
+                daemon.stop()
+
+    def test_notCutBeforeTheStart(self) -> None:
+        """Who was connected before there was a guard did not have to knock, and stays."""
+        if self.firewall == "firewalld":
+            self.firewalld.cmd("--add-port=2223/tcp")
+        server = self.server.serve(2223)
+        session, other = self.session(server)
+        for _ in range(2):
+            daemon = self.daemon("--sessions", "cut", ports=f"{PORT},2223")
+            self.assertFalse(self.client.reaches(2223))
+            session.sendall(b"still there?")
+            self.assertEqual(other.recv(100), b"still there?")
+            daemon.stop()
+
+    def session(self, server: socket) -> tuple[socket, socket]:
+        """A connection of the client's, both ends."""
+        session = self.client.connect(2223)
+        self.addCleanup(session.close)
+        other, _ = server.accept()
+        self.addCleanup(other.close)
+        other.settimeout(5)
+        return session, other
+
+    def talk(self, end: socket) -> None:
+        """Send for two seconds; L{OSError} where the connection has ended."""
+        for _ in range(20):
+            end.sendall(b"still there?")
+            time.sleep(0.1)
 
     def test_wrongOrder(self) -> None:
         """The same ports in another order open nothing, and the log tells why."""

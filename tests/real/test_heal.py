@@ -1,11 +1,10 @@
 """What somebody else takes out of the firewall comes back by itself."""
 
-import re
 import signal
 import time
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, Daemon, eventually
+from tests.real.hosts import CLIENT4, STRANGER4, Daemon, eventually
 
 SOON = 1.0
 """Seconds to wait for what happens within 0.1: these machines are shared."""
@@ -31,7 +30,9 @@ class NftablesTests(RealTestCase):
         daemon = self.opened()
         self.server.run("nft", "flush", "ruleset")
         self.assertTrue(self.isBack())
-        self.assertIn("nft changed the guard: putting the guard and the openings", daemon.log())
+        self.assertIn(
+            "nft changed the guard: what pkdoors has in nftables is there again", daemon.log()
+        )
 
     def test_deletions(self) -> None:
         """So is the loss of our table, of a rule or set, or of an element."""
@@ -71,45 +72,6 @@ class NftablesTests(RealTestCase):
         self.assertNotIn("changed the guard", daemon.log())
 
 
-class RestartTests(RealTestCase):
-    """A daemon after the end of another."""
-
-    def daemon(self) -> Daemon:
-        """A daemon whose door opens for six seconds."""
-        return Daemon(self.server, "-m", KNOCKS, "-p", str(PORT), "-t", "6s")
-
-    def test_takesOver(self) -> None:
-        """What was open stays open, is told, and ends when it would have ended."""
-        self.server.serve(PORT)
-        for end in (signal.SIGTERM, signal.SIGKILL):
-            with self.subTest(end):
-                daemon = self.daemon()
-                self.client.send(SEQUENCE)
-                self.assertTrue(self.client.comesToReach(PORT))
-                began = time.monotonic()
-                time.sleep(1.5)
-                daemon.stop(end)
-                daemon = self.daemon()
-                line = rf"took over door default \({PORT}/tcp\) for {CLIENT4} until .* \(([0-9])s\)"
-                left = re.search(line, daemon.log())
-                self.assertTrue(left and 1 <= int(left[1]) <= 4, daemon.log())
-                self.assertTrue(self.client.reaches(PORT))
-                self.assertFalse(self.stranger.reaches(PORT))
-                self.assertTrue(daemon.says(f"closed door default ({PORT}/tcp) for {CLIENT4}"))
-                self.assertFalse(self.client.reaches(PORT))
-                self.assertGreater(time.monotonic() - began, 4)
-                daemon.stop()
-
-    def test_otherDoor(self) -> None:
-        """What was open and is no door any more is closed."""
-        daemon = self.start(openFor="1h")
-        self.client.send(SEQUENCE)
-        self.assertTrue(self.client.comesToReach(PORT))
-        daemon.stop()
-        Daemon(self.server, "-m", KNOCKS, "-p", f"{PORT},2223")
-        self.assertFalse(self.client.reaches(PORT))
-
-
 class FirewalldTests(RealTestCase):
     """firewalld's zones."""
 
@@ -127,7 +89,9 @@ class FirewalldTests(RealTestCase):
         daemon = self.opened()
         self.firewalld.cmd("--reload")
         self.assertTrue(self.client.comesToReach(PORT))
-        self.assertIn("firewalld was reloaded: putting the guard", daemon.log())
+        self.assertIn(
+            "firewalld was reloaded: what pkdoors has in firewalld is there again", daemon.log()
+        )
         self.stranger.send(SEQUENCE)
         self.assertTrue(self.stranger.comesToReach(PORT))
 
@@ -143,3 +107,101 @@ class FirewalldTests(RealTestCase):
                 self.assertFalse(self.stranger.reaches(PORT))
         self.stranger.send(SEQUENCE)
         self.assertTrue(self.stranger.comesToReach(PORT))
+
+    def test_knockMeanwhile(self) -> None:
+        """A knock while firewalld is away is not lost, and the log is not filled meanwhile."""
+        daemon = self.opened()
+        self.firewalld.process.stop()
+        self.assertTrue(daemon.says("firewalld went away: cannot put back"), daemon.log())
+        self.stranger.send(SEQUENCE)
+        self.assertTrue(daemon.says(f"cannot open door default ({PORT}/tcp) for {STRANGER4}"))
+        time.sleep(4)
+        self.assertNotIn(f"opened door default ({PORT}/tcp) for {STRANGER4}", daemon.log())
+        self.assertEqual(daemon.log().count("firewalld does not answer"), 2, daemon.log())
+        self.firewalld.start()
+        self.assertTrue(daemon.says(f"opened door default ({PORT}/tcp) for {STRANGER4}"))
+        self.assertTrue(self.stranger.comesToReach(PORT))
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_busGone(self) -> None:
+        """The end of the system's D-Bus is told, and when all is back, all is put back."""
+        daemon = self.opened()
+        self.firewalld.bus.stop(signal.SIGKILL)
+        self.assertTrue(daemon.says("the system's D-Bus went away: cannot put back"))
+        self.firewalld.process.stop()
+        self.firewalld.startBus()
+        self.firewalld.start()
+        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"))
+        self.assertTrue(self.client.reaches(PORT))
+        self.stranger.send(SEQUENCE)
+        self.assertTrue(self.stranger.comesToReach(PORT))
+
+    def test_guard(self) -> None:
+        """Who flushes nftables flushes firewalld's rules, too; the guard is back at once."""
+        daemon = self.opened()
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(daemon.says("what pkdoors has in nftables is there again"))
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.firewalld.process.stop()
+        self.firewalld.start()
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_busy(self) -> None:
+        """While firewalld hangs, the guard is healed all the same."""
+        self.opened()
+        self.firewalld.process.popen.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.firewalld.process.popen.send_signal, signal.SIGCONT)
+        self.stranger.send(SEQUENCE)  # the call for this hangs
+        self.server.run("nft", "delete", "table", "inet", "pkdoors")
+        self.assertTrue(
+            eventually(lambda: CLIENT4 in self.server.run("nft", "list", "ruleset"), SOON)
+        )
+        self.assertTrue(self.client.reaches(PORT))
+
+
+class SavedTests(RealTestCase):
+    """What C{firewall-cmd --runtime-to-permanent} makes of a door that is open."""
+
+    firewall = "firewalld"
+
+    def permanent(self) -> str:
+        """The permanent configuration."""
+        return self.firewalld.cmd("--permanent", "--list-all-zones")
+
+    def test_saved(self) -> None:
+        """It does not become permanent; what others saved does, and the door stays open."""
+        before = self.permanent()
+        daemon = self.start(openFor="4s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.firewalld.cmd("--add-service=http")
+        self.firewalld.cmd("--runtime-to-permanent")
+        self.assertTrue(daemon.says("had become permanent ones of firewalld's zone public"))
+        self.assertTrue(eventually(lambda: "3133" not in self.permanent()), self.permanent())
+        self.firewalld.cmd("--permanent", "--remove-service=http")
+        self.assertEqual(without(self.permanent(), "target:"), without(before, "target:"))
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertTrue(daemon.says("closed door"))
+        self.assertFalse(self.client.reaches(PORT))
+        self.firewalld.cmd("--reload")
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_atStart(self) -> None:
+        """What was saved while no daemon ran is removed at the next start."""
+        daemon = self.start(openFor="1h")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        daemon.stop(signal.SIGKILL)
+        self.firewalld.cmd("--runtime-to-permanent")
+        self.assertIn("31338", self.permanent())
+        daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
+        self.assertTrue(daemon.says("had become permanent ones of firewalld's zone public"))
+        self.assertNotIn("3133", self.permanent())
+        self.assertTrue(self.client.reaches(PORT))
+
+
+def without(text: str, word: str) -> list[str]:
+    """The lines of a text that do not have a word in them."""
+    return [line for line in text.splitlines() if word not in line]

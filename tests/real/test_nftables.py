@@ -5,7 +5,7 @@ import socket
 import time
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, SERVER4, SERVER6, Daemon, eventually
+from tests.real.hosts import CLIENT4, SERVER4, SERVER6, Daemon
 
 
 class GuardTests(RealTestCase):
@@ -27,15 +27,6 @@ class GuardTests(RealTestCase):
             daemon.stop(end)
             self.assertFalse(self.client.reaches(PORT))
             daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
-
-    def test_kernelCloses(self) -> None:
-        """The kernel ends an opening in time though the daemon was killed."""
-        daemon = self.start(openFor="2s")
-        self.client.send(SEQUENCE)
-        self.assertTrue(self.client.comesToReach(PORT))
-        daemon.stop(signal.SIGKILL)
-        self.assertTrue(self.client.reaches(PORT))
-        self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 4))
 
     def test_oneTable(self) -> None:
         """Nobody else's rules are touched."""

@@ -39,7 +39,7 @@ class NftablesTests(RealTestCase):
         self.assertEqual(status, 1)
         self.assertIn(f"(process {daemon.process.popen.pid}): end it first", output)
         self.assertEqual(self.release("--force")[0], 0)
-        self.assertTrue(daemon.says("putting the guard"))
+        self.assertTrue(daemon.says("what pkdoors has in nftables is there again"))
 
 
 class FirewalldTests(RealTestCase):

@@ -1,0 +1,24 @@
+"""How long to wait before the next try of what failed. Pure."""
+
+
+class BackOff:
+    """
+    Waits that double.
+
+    @param first: seconds of the first wait.
+    @param last: seconds of the longest.
+    """
+
+    def __init__(self, first: float, last: float) -> None:
+        self._first = first
+        self._last = last
+        self._next = first
+
+    def next(self) -> float:
+        """The seconds to wait after one more failure."""
+        seconds, self._next = self._next, min(2 * self._next, self._last)
+        return seconds
+
+    def reset(self) -> None:
+        """All is well: begin with the first wait again."""
+        self._next = self._first

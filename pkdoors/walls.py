@@ -1,0 +1,113 @@
+"""The firewalls of the host, one behind the other: a packet must pass all of them."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from twisted.internet.defer import TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pkdoors.doors import Door, Opening
+from pkdoors.errors import FirewallError
+from pkdoors.healer import Healer
+from pkdoors.interfaces import IFirewall
+
+STOP_TIMEOUT = 5.0
+"""Seconds that a firewall may take to let go when the daemon stops; systemd waits 90."""
+
+
+class Walls:
+    """
+    Does to each firewall what is to be done to all, and has each healed by itself: one that is
+    away, or slow, keeps nobody from putting right another.
+
+    @param firewalls: the innermost first. It is the one that closes, with the kernel's own timer;
+        those before it only let through.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, firewalls: Sequence[IFirewall]) -> None:
+        self._clock = clock
+        self._firewalls = tuple(firewalls)
+        self._healers: list[Healer] = []
+        self.name = " and ".join(firewall.name for firewall in firewalls)
+
+    def prepare(self, doors: tuple[Door, ...]) -> None:
+        """
+        See whether they can do their work; nothing is changed.
+
+        @raise FirewallError: one cannot.
+        """
+        for firewall in self._firewalls:
+            firewall.prepare(doors)
+
+    def start(
+        self,
+        doors: tuple[Door, ...],
+        wanted: Callable[[], Iterable[Opening]],
+        healed: Callable[[], None],
+    ) -> list[Opening]:
+        """
+        Keep the doors closed and let knocks in.
+
+        @param wanted: gives what ought to be open now.
+        @param healed: called when what somebody took away is there again.
+        @return: what an earlier daemon left open.
+        @raise FirewallError: a firewall refused.
+        """
+        found: list[Opening] = []
+        # The innermost last: nothing is closed before it is sure that knocks are let in.
+        for firewall in reversed(self._firewalls):
+            healer = Healer(self._clock, firewall, wanted, healed)
+            self._healers.append(healer)
+            left = firewall.start(doors, healer.lost)
+            if left is None:
+                healer.restore()
+            else:
+                found += left
+        return found
+
+    async def open(self, opening: Opening) -> None:
+        """
+        Open, or move the deadline.
+
+        @raise FirewallError: a firewall refused. What the others did ends at the deadline.
+        """
+        for firewall in self._firewalls:
+            await firewall.open(opening)
+
+    async def close(self, opening: Opening) -> None:
+        """
+        Close: at once where that is possible, though another firewall refuses.
+
+        @raise FirewallError: one refused.
+        """
+        errors = []
+        for firewall in self._firewalls:
+            try:
+                await firewall.close(opening)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    async def stop(self) -> None:
+        """Let go: openings run out by themselves, the doors stay closed."""
+        for healer in self._healers:
+            healer.stop()
+        for firewall in reversed(self._firewalls):
+            await self._stop(firewall)
+
+    async def _stop(self, firewall: IFirewall) -> None:
+        try:
+            await firewall.stop().addTimeout(STOP_TIMEOUT, self._clock)
+        except FirewallError as error:
+            self._log.error("not all could be taken back: {error}", error=error)
+        except TimeoutError:
+            self._log.error(
+                "not all could be taken back: {firewall} did not answer within {seconds:g} s",
+                firewall=firewall.name,
+                seconds=STOP_TIMEOUT,
+            )
+        except Exception:  # a mistake of ours must not keep the others from being stopped
+            self._log.failure("stopping {firewall} went wrong", firewall=firewall.name)

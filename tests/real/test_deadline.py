@@ -1,0 +1,151 @@
+"""A door does not outlive its time, whatever dies; and does not die before it."""
+
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import CLIENT4, Daemon, eventually
+
+ROOT = Path(__file__).parents[2]
+
+LATE = 1.0
+"""Seconds after its deadline at which an opening must have ended."""
+
+
+class DeadlineTests(RealTestCase):
+    """With the kernel's nftables."""
+
+    def opened(self, openFor: str) -> tuple[Daemon, float]:
+        """A daemon whose door is open for the client, and the time at which it is not any more."""
+        daemon = self.start(openFor=openFor)
+        self.client.send(SEQUENCE)
+        deadline = time.monotonic() + float(openFor.removesuffix("s"))
+        self.assertTrue(self.client.comesToReach(PORT))
+        return daemon, deadline
+
+    def assertEnds(self, deadline: float) -> None:
+        """It is open until its time is over, and all the while closed to others."""
+        while time.monotonic() < deadline - 1:
+            self.assertTrue(self.client.reaches(PORT))
+            self.assertFalse(self.stranger.reaches(PORT))
+        while time.monotonic() < deadline + LATE:
+            time.sleep(0.05)
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def left(self) -> float:
+        """The seconds that the kernel's own timer gives the client's opening yet."""
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
+        expires = re.search(rf"{CLIENT4} .*expires (?:(\d+)s)?(?:(\d+)ms)?", listing)
+        assert expires, listing
+        return int(expires[1] or 0) + int(expires[2] or 0) / 1000
+
+    def test_killed(self) -> None:
+        """The daemon is killed: the opening ends in time, the port stays closed to others."""
+        daemon, deadline = self.opened("3s")
+        daemon.stop(signal.SIGKILL)
+        self.assertEnds(deadline)
+
+    def test_stopped(self) -> None:
+        """So it is when the daemon ends in order."""
+        daemon, deadline = self.opened("3s")
+        daemon.stop()
+        self.assertEnds(deadline)
+
+    def test_takeOver(self) -> None:
+        """The next daemon takes over what is open, tells it, opens nothing twice, and closes."""
+        self.server.serve(PORT)
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(end):
+                daemon = self.daemon(openFor="5s")
+                self.client.send(SEQUENCE)
+                self.assertTrue(self.client.comesToReach(PORT))
+                began = time.monotonic()
+                rules = self.rules()
+                time.sleep(1.5)
+                daemon.stop(end)
+                daemon = self.daemon(openFor="5s")
+                line = rf"took over door default \({PORT}/tcp\) for {CLIENT4} until .* \(([0-9])s\)"
+                left = re.search(line, daemon.log())
+                self.assertTrue(left and 1 <= int(left[1]) <= 3, daemon.log())
+                self.assertTrue(self.client.reaches(PORT))
+                self.assertFalse(self.stranger.reaches(PORT))
+                self.assertEqual(self.rules(), rules)
+                self.assertTrue(daemon.says(f"closed door default ({PORT}/tcp) for {CLIENT4}"))
+                self.assertFalse(self.client.reaches(PORT))
+                self.assertGreater(time.monotonic() - began, 3)
+                self.assertEqual(self.rules(), "")
+                daemon.stop()
+
+    def rules(self) -> str:
+        """What is in the firewall of openings, without times."""
+        listing = self.server.run("nft", "list", "table", "inet", "pkdoors")
+        return "\n".join(re.findall(rf"\b{CLIENT4}\b", listing))
+
+    def test_otherDoor(self) -> None:
+        """What was open and is no door any more is closed."""
+        daemon, _ = self.opened("600s")
+        daemon.stop()
+        daemon = self.daemon(ports=f"{PORT},2223")
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertTrue(eventually(lambda: not self.rules()), self.rules())
+
+    def test_clockIsSet(self) -> None:
+        """
+        Setting the clock an hour back or forward neither prolongs an opening nor cuts it; the
+        kernel's own timer is the judge.
+        """
+        self.server.serve(PORT)
+        process = self.server.spawn(
+            *(sys.executable, "-m", "tests.real.clockwork", "-n", "--pidfile=", "pkdoors"),
+            *("-m", KNOCKS, "-p", str(PORT), "-t", "5s", "-f", self.firewall),
+            PYTHONPATH=str(ROOT),
+        )
+        self.assertTrue(process.says("guarding door"), process.log())
+        forward, back = signal.SIGUSR1, signal.SIGUSR2
+        for way, wrong in ((forward, "+3600"), (back, "+0")):
+            with self.subTest(wrong):
+                self.client.send(SEQUENCE)
+                deadline = time.monotonic() + 5
+                self.assertTrue(self.client.comesToReach(PORT))
+                process.popen.send_signal(way)
+                self.assertTrue(process.says(f"the clock is {wrong} s wrong"))
+                time.sleep(1)
+                self.assertTrue(self.client.reaches(PORT))
+                left = self.left()
+                self.assertTrue(abs(deadline - time.monotonic() - left) < LATE, left)
+                self.assertEnds(deadline)
+                self.assertTrue(process.says("closed door"))
+
+
+class FirewalldDeadlineTests(DeadlineTests):
+    """With firewalld before it."""
+
+    firewall = "firewalld"
+
+    def rules(self) -> str:
+        """What is in both firewalls."""
+        zone = self.firewalld.cmd("--list-rich-rules")
+        return "\n".join([super().rules(), *re.findall(f".*{CLIENT4}.*", zone)]).strip()
+
+    def test_firewalldKilled(self) -> None:
+        """firewalld is killed: the opening ends in time, the port stays closed to others."""
+        _, deadline = self.opened("3s")
+        self.firewalld.process.stop(signal.SIGKILL)
+        self.assertEnds(deadline)
+
+    def test_firewalldStopped(self) -> None:
+        """So it is when firewalld ends in order, and takes all its rules with it."""
+        _, deadline = self.opened("3s")
+        self.firewalld.process.stop()
+        self.assertEnds(deadline)
+
+    def test_allKilled(self) -> None:
+        """So it is when both of them and the bus are killed."""
+        daemon, deadline = self.opened("3s")
+        for process in (self.firewalld.process, self.firewalld.bus, daemon.process):
+            process.stop(signal.SIGKILL)
+        self.assertEnds(deadline)
