@@ -260,6 +260,13 @@ class StopTests(WallsTestCase):
         self.assertEqual("nftables: stop", self.diary[-1])
         self.assertEqual(["not all could be taken back: no"], self.log.lines(LogLevel.error))
 
+    def test_unexpected(self) -> None:
+        """A mistake in one is logged with its traceback, and the next lets go all the same."""
+        self.firewalld.failures = [RuntimeError("oops")]
+        self.successResultOf(self.do(self.walls.stop()))
+        self.assertEqual("nftables: stop", self.diary[-1])
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
     def test_neverAnswers(self) -> None:
         """Each has its own seconds to answer, then it goes on without."""
         self.guard.holding = self.firewalld.holding = True
