@@ -1,0 +1,99 @@
+"""
+SSH signatures: which keys and algorithms are taken, and whether a signature is good. Pure.
+
+Twisted's conch knows the keys. What it lacks is the frame that a security key puts around what it
+signs (OpenSSH's C{PROTOCOL.u2f}), and the refusal of what is malformed or of SHA-1.
+"""
+
+from base64 import b64encode
+from hashlib import sha256
+from typing import Any
+
+from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.keys import BadKeyError, Key
+
+from pkdoors.errors import BadValue
+
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
+"""Shorter ones can be broken; longer ones take long to check, and do not fit into a datagram."""
+ALGORITHMS = {
+    b"ssh-ed25519": (b"ssh-ed25519",),
+    b"ecdsa-sha2-nistp256": (b"ecdsa-sha2-nistp256",),
+    b"ecdsa-sha2-nistp384": (b"ecdsa-sha2-nistp384",),
+    b"ecdsa-sha2-nistp521": (b"ecdsa-sha2-nistp521",),
+    b"ssh-rsa": (b"rsa-sha2-512", b"rsa-sha2-256"),
+    b"sk-ssh-ed25519@openssh.com": (b"sk-ssh-ed25519@openssh.com",),
+    b"sk-ecdsa-sha2-nistp256@openssh.com": (b"sk-ecdsa-sha2-nistp256@openssh.com",),
+}
+"""Type of a key -> the algorithms that it may sign with, the best first. No SHA-1, no DSA."""
+
+_USER_PRESENT = 0x01  # of the flags of a security key: it was touched
+_SK_TRAILER = 5  # flags and counter, after its signature
+
+
+def loadKey(blob: bytes) -> Key:
+    """
+    The key of an SSH public key blob.
+
+    @raise BadValue: it is none, or of a kind that is not taken.
+    """
+    try:
+        key = Key.fromString(blob, type="blob")
+    except Exception as error:  # conch lets through what its parsers stumble over
+        raise BadValue("it is no SSH public key") from error
+    checkKey(key)
+    return key
+
+
+def checkKey(key: Key) -> None:
+    """
+    See that a key is of a kind that is taken.
+
+    @raise BadValue: it is not.
+    """
+    kind = key.sshType()
+    if kind not in ALGORITHMS:
+        raise BadValue(
+            f"{kind.decode(errors='replace')} keys are not taken: use ed25519 (ssh-keygen -t ed25519)"
+        )
+    if kind == b"ssh-rsa" and not MIN_RSA_BITS <= key.size() <= MAX_RSA_BITS:
+        raise BadValue(
+            f"an RSA key of {key.size()} bits is not taken: "
+            f"use {MIN_RSA_BITS} to {MAX_RSA_BITS}, or ed25519"
+        )
+
+
+def fingerprint(blob: bytes) -> str:
+    """The fingerprint of a public key as OpenSSH writes it, C{SHA256:...}."""
+    return "SHA256:" + b64encode(sha256(blob).digest()).decode().rstrip("=")
+
+
+def isGood(key: Key, signature: bytes, data: bytes) -> bool:
+    """
+    Whether a signature blob is one of a key over some data.
+
+    Nothing is raised, whatever the signature; what follows it makes it bad.
+    """
+    try:
+        algorithm, inner, rest = getNS(signature, 2)
+        if algorithm not in ALGORITHMS[key.sshType()]:
+            return False
+        if key.isSecurityKey():
+            data, rest = _framed(key, rest, data)
+        return not rest and bool(key.verify(NS(algorithm) + NS(inner), data))
+    except Exception:  # conch stumbles over what is malformed
+        return False
+
+
+def _framed(key: Any, trailer: bytes, data: bytes) -> tuple[bytes, bytes]:
+    """What a security key signs, and what is left after its signature."""
+    flags, rest = trailer[0], trailer[_SK_TRAILER:]
+    if len(trailer) < _SK_TRAILER or not flags & _USER_PRESENT:
+        raise BadKeyError("not touched")
+    application = key.application
+    if isinstance(application, str):
+        application = application.encode()
+    return (
+        sha256(application).digest() + trailer[:_SK_TRAILER] + sha256(data).digest(),
+        rest,
+    )
