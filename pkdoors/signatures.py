@@ -38,7 +38,7 @@ def loadKey(blob: bytes) -> Key:
     @raise BadValue: it is none, or of a kind that is not taken.
     """
     try:
-        key = Key.fromString(blob, type="blob")
+        key: Key = Key.fromString(blob, type="blob")
     except Exception as error:  # conch lets through what its parsers stumble over
         raise BadValue("it is no SSH public key") from error
     checkKey(key)
@@ -54,7 +54,8 @@ def checkKey(key: Key) -> None:
     kind = key.sshType()
     if kind not in ALGORITHMS:
         raise BadValue(
-            f"{kind.decode(errors='replace')} keys are not taken: use ed25519 (ssh-keygen -t ed25519)"
+            f"{kind.decode(errors='replace')} keys are not taken: "
+            "use ed25519 (ssh-keygen -t ed25519)"
         )
     if kind == b"ssh-rsa" and not MIN_RSA_BITS <= key.size() <= MAX_RSA_BITS:
         raise BadValue(

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.cli import main, parseNumber
+from pkdoors.cli import main
+from pkdoors.clitools import parseNumber
 from pkdoors.errors import BadValue
 from tests.fakes import PORTS, FakeHost, FakeReactor, replaceReactor
 

@@ -54,7 +54,7 @@ LAYERS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"keeper", "healer", "life", "release", "visit", "walls"}),
-    frozenset({"options", "service", "tap", "cli"}),
+    frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd"}),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
 
@@ -68,7 +68,7 @@ HELPERS = {
 
 PURE_OUTSIDE = {
     "_version": {"incremental"},
-    "signatures": {"twisted.conch.ssh.common", "twisted.conch.ssh.keys"},
+    "signatures": {"twisted"},
 }
 """What modules of layer 0 import beside the standard library."""
 

@@ -1,0 +1,41 @@
+"""What the C{pkdoors} command's parts have in common."""
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from pkdoors.errors import BadValue
+
+T = TypeVar("T")
+
+
+class Parser(ArgumentParser):
+    """What is wrong is one line; C{argparse} itself puts the usage around it."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A parser of a value, for C{argparse}, which has an exception of its own for what is wrong."""
+
+    def check(text: str) -> T:
+        try:
+            return parse(text)
+        except BadValue as error:
+            raise ArgumentTypeError(str(error)) from error
+
+    return check
+
+
+def parseNumber(text: str, least: int, most: int) -> int:
+    """
+    Read a whole number.
+
+    @raise BadValue: it is none, or out of bounds.
+    """
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise BadValue(f"{text!r} is not a number from {least} to {most}")
+    return int(text)
