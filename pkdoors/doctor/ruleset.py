@@ -82,7 +82,7 @@ def readRuleset(listing: str) -> Ruleset:
     chains: dict[Name, Chain] = {}
     sets: dict[Name, list[Any]] = {}
     for item in json.loads(listing)["nftables"]:
-        kind, body = next(iter(item.items()))
+        ((kind, body),) = item.items()
         if kind == "chain":
             chains[_name(body, "name")] = _chain(body)
         elif kind == "rule":
