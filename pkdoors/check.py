@@ -142,11 +142,17 @@ class Check:
             for each in self._ports:
                 isGuarded = filtering.isGuarded(self._tables, each)
                 isLost = any(found.level == ERROR for found in self._lost(each))
-                yield from closed(each, isGuarded, isLost, self._zones, self._daemon)
+                yield closed(each, isGuarded, isLost, self._zones, self._daemon)
+                if isGuarded and self._zones and self._asksZones():
+                    yield from zoning.exposed(each, self._zones)
 
     def _isZoned(self) -> bool:
         """Whether what firewalld does is known."""
         return not self._isFirewalldThere or self._zones is not None
+
+    def _asksZones(self) -> bool:
+        """Whether the daemon has firewalld open the ports: else its zones must not close them."""
+        return hosting.chosen(self._config, self._isFirewalldThere) == "firewalld"
 
     def _listeners(self) -> Iterable[Finding]:
         if self._sockets is not None:
@@ -187,7 +193,7 @@ class Check:
                 ports = PortRange("udp", port, port)
                 yield from filtering.lost(self._tables, ports, "knocks do not reach pkdoors")
         if self._zones is not None:
-            if hosting.chosen(self._config, True) == "firewalld":
+            if self._asksZones():
                 yield from zoning.knocksLetIn(self._knocks, self._zones, self._daemon)
             else:
                 yield from zoning.besideZones(self._knocks, self._ports, self._zones)
@@ -196,8 +202,7 @@ class Check:
         if self._tables is not None and self._sockets is not None and self._isZoned():
             taken = {*self._knocks, *(each.port for each in self._sockets["udp"])}
             free = next(port for port in SCANNED if port not in taken)
-            targets = [zone.target for zone in self._zones or ()]
-            yield filtering.silence(self._tables, free, targets)
+            yield filtering.silence(self._tables, free, self._zones or ())
 
 
 def _guarded(subject: str, part: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

@@ -275,6 +275,12 @@ class FirewalldTests(CheckTestCase):
         ports = [*(f"{port}/udp" for port in sorted(SEQUENCE)), "22/tcp"]
         self.assertEqual([(WARNING, "firewall"), *((ERROR, each) for each in ports)], found)
 
+    def test_besideOpen(self) -> None:
+        """Where it does, that is as it must be."""
+        zone = Zone("public", "DROP", (Exposure(None, "a rule", "`this`"),))
+        found = self.firewalld(zone, options={"firewall": "nftables"})
+        self.assertEqual([(WARNING, "firewall")], found)
+
     def test_loud(self) -> None:
         """A zone that rejects is told of."""
         zone = Zone("public", "default", rules=self.zone.rules)

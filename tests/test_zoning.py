@@ -31,6 +31,7 @@ class ZoningTests(SynchronousTestCase):
         zones = [Zone("a", "default", opening(SSH, PortRange("udp", 22, 22))), SHUT]
         (found,) = exposed(SSH, zones)
         self.assertIn("zone a (a port)", found.text)
+        self.assertIn("between boot and the start of the daemon", found.text)
         self.assertEqual("`this`, unless you trust all of that zone", found.remedy)
 
     def test_knocksLetIn(self) -> None:

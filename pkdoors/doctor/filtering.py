@@ -7,6 +7,7 @@ from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.doctor.packets import Packet, newPacket, refusal
 from pkdoors.doctor.ruleset import Name, Ruleset
 from pkdoors.doctor.verdicts import Fate, fatesOf
+from pkdoors.doctor.zoning import Zone
 from pkdoors.nftrules import TABLE
 from pkdoors.ports import PortRange
 
@@ -96,23 +97,24 @@ def _opening(ruleset: Ruleset, name: Name, port: int, protocol: str, isLost: boo
     return f"`{command}`, and the same in the file that it comes from"
 
 
-def silence(tables: Tables, port: int, targets: Iterable[str]) -> Finding:
+def silence(tables: Tables, port: int, zones: Iterable[Zone]) -> Finding:
     """
     Whether this host is silent where nobody listens, so that a scan does not tell knock ports.
 
     @param port: a UDP port that nobody has.
-    @param targets: of firewalld's zones, if it runs.
+    @param zones: firewalld's, if it runs.
     """
-    others = tables.others()
-    zones = set(targets)
-    loud = [version for version in tables.versions if not _isSilent(others, port, version)]
-    if not loud or zones == {"DROP"}:
+    others, targets = tables.others(), {zone.name: zone.target for zone in zones}
+    isLoud = any(not _isSilent(others, port, version) for version in tables.versions)
+    loudZones = [name for name, target in targets.items() if target != "DROP"]
+    if not isLoud or (targets and not loudZones):
         return Finding(OK, "scans", "who scans the UDP ports cannot tell the knock ports")
     text = "other UDP ports are rejected, so that a scan finds the knock ports by their silence"
-    remedy = _QUIET
-    if zones:
-        remedy = "`firewall-cmd --permanent --zone=ZONE --set-target=DROP && firewall-cmd --reload`"
-    return Finding(WARNING, "scans", text, remedy)
+    if not loudZones:
+        return Finding(WARNING, "scans", text, _QUIET)
+    command = f"firewall-cmd --permanent --zone={loudZones[0]} --set-target=DROP"
+    text = f"firewalld's zone {loudZones[0]} rejects other UDP ports, {text.partition(', ')[2]}"
+    return Finding(WARNING, "scans", text, f"`{command} && firewall-cmd --reload`")
 
 
 def _isSilent(ruleset: Ruleset, port: int, version: int) -> bool:

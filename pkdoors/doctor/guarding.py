@@ -1,10 +1,10 @@
 """Whether the protected ports are closed. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.doctor.listening import restart
-from pkdoors.doctor.zoning import Zone, exposed
+from pkdoors.doctor.zoning import Zone
 from pkdoors.ports import PortRange
 
 
@@ -14,7 +14,7 @@ def closed(
     isLost: bool,
     zones: Iterable[Zone] | None,
     daemon: int | None,
-) -> Iterator[Finding]:
+) -> Finding:
     """
     Who keeps them closed.
 
@@ -24,13 +24,11 @@ def closed(
     @param daemon: its process; L{None} where it does not run.
     """
     if isGuarded:
-        yield Finding(OK, str(ports), "the guard keeps it closed")
-        yield from exposed(ports, zones or ())
-    else:
-        level, text = _open(ports, zones)
-        if isLost:
-            level, text = WARNING, "only other tables keep it closed: no guard has it"
-        yield Finding(level, str(ports), text, restart(daemon))
+        return Finding(OK, str(ports), "the guard keeps it closed")
+    level, text = _open(ports, zones)
+    if isLost:
+        level, text = WARNING, "only other tables keep it closed: no guard has it"
+    return Finding(level, str(ports), text, restart(daemon))
 
 
 def _open(ports: PortRange, zones: Iterable[Zone] | None) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """C{pkdoors check}: what it finds on real hosts."""
 
 import json
+import os
 import signal
 import socket
 
@@ -214,7 +215,8 @@ class HostTests(CheckTestCase):
     def test_noBindings(self) -> None:
         """Bindings that are missing are told with the package."""
         (self.folder / "nftables.py").write_text("raise ImportError\n")
-        self.server.environment["PYTHONPATH"] = str(self.folder)
+        path = os.pathsep.join([str(self.folder), os.environ.get("PYTHONPATH", "")])
+        self.server.environment["PYTHONPATH"] = path.rstrip(os.pathsep)
         self.finds("ERROR", "nftables", "bindings are missing", "install python3-nftables")
 
     def test_service(self) -> None:
