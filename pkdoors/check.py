@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pkdoors.config import Config
 from pkdoors.doctor import filtering, hosting, listening, zoning
 from pkdoors.doctor.filtering import Tables
-from pkdoors.doctor.findings import ERROR, WARNING, Finding, fromError
+from pkdoors.doctor.findings import WARNING, Finding, fromError
 from pkdoors.doctor.forwards import isForwarded
 from pkdoors.doctor.guarding import closed
 from pkdoors.doctor.packets import newPacket
@@ -77,9 +77,7 @@ class Check:
             ("sockets", self._readSockets),
             ("nftables", self._readTables),
             ("zones", self._readZones),
-            ("protected ports", self._closed),
-            ("protected ports", self._listeners),
-            ("protected ports", self._reachable),
+            ("protected ports", self._protected),
             ("knock ports", self._knockPorts),
             ("knock ports", self._audible),
             ("scans", self._silence),
@@ -137,26 +135,27 @@ class Check:
             self._zones = self._host.zones(self._config.zone)
         return ()
 
-    def _closed(self) -> Iterable[Finding]:
-        if self._tables is not None and self._isZoned():
-            for each in self._ports:
-                isGuarded = filtering.isGuarded(self._tables, each)
-                isLost = any(found.level == ERROR for found in self._lost(each))
-                yield closed(each, isGuarded, isLost, self._zones, self._daemon)
-                if isGuarded and self._zones and self._asksZones():
-                    yield from zoning.exposed(each, self._zones)
+    def _protected(self) -> Iterable[Finding]:
+        for each in self._ports:
+            if self._tables is not None and self._areZonesKnown():
+                yield from self._closed(each, self._tables)
+            if self._sockets is not None:
+                yield listening.listener(each, self._sockets, self._isForwarded(each))
+            yield from self._lost(each)
 
-    def _isZoned(self) -> bool:
-        """Whether what firewalld does is known."""
+    def _closed(self, ports: PortRange, tables: Tables) -> Iterable[Finding]:
+        isGuarded = filtering.isGuarded(tables, ports)
+        isLost = filtering.isLost(tables, ports, self._hooks(ports))
+        yield closed(ports, isGuarded, isLost, self._zones, self._daemon)
+        if isGuarded and self._zones and self._asksZones():
+            yield from zoning.exposed(ports, self._zones)
+
+    def _areZonesKnown(self) -> bool:
         return not self._isFirewalldThere or self._zones is not None
 
     def _asksZones(self) -> bool:
         """Whether the daemon has firewalld open the ports: else its zones must not close them."""
         return hosting.chosen(self._config, self._isFirewalldThere) == "firewalld"
-
-    def _listeners(self) -> Iterable[Finding]:
-        if self._sockets is not None:
-            yield from listening.listeners(self._ports, self._sockets, self._isForwarded)
 
     def _isForwarded(self, ports: PortRange) -> bool:
         tables = self._tables
@@ -165,16 +164,16 @@ class Check:
             for version in tables.versions
         )
 
-    def _reachable(self) -> Iterable[Finding]:
-        """Whether nobody else keeps the protected ports closed."""
-        for each in self._ports:
-            yield from self._lost(each)
-
     def _lost(self, ports: PortRange) -> Iterable[Finding]:
+        """Whether somebody else keeps the protected ports closed, too."""
         if self._tables is None:
             return ()
-        hooks = filtering.IN[:1] if self._isForwarded(ports) else filtering.IN
-        return filtering.lost(self._tables, ports, "then a knock opens nothing", hooks)
+        why = "then a knock opens nothing"
+        return filtering.lost(self._tables, ports, why, self._hooks(ports))
+
+    def _hooks(self, ports: PortRange) -> tuple[str, ...]:
+        """Those that packets pass: what is forwarded does not come in."""
+        return filtering.IN[:1] if self._isForwarded(ports) else filtering.IN
 
     def _knockPorts(self) -> Iterable[Finding]:
         if self._sockets is not None:
@@ -199,7 +198,7 @@ class Check:
                 yield from zoning.besideZones(self._knocks, self._ports, self._zones)
 
     def _silence(self) -> Iterable[Finding]:
-        if self._tables is not None and self._sockets is not None and self._isZoned():
+        if self._tables is not None and self._sockets is not None and self._areZonesKnown():
             taken = {*self._knocks, *(each.port for each in self._sockets["udp"])}
             free = next(port for port in SCANNED if port not in taken)
             yield filtering.silence(self._tables, free, self._zones or ())

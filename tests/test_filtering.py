@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doctor.filtering import Tables, isGuarded, lost, silence
+from pkdoors.doctor.filtering import Tables, isGuarded, isLost, lost, silence
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.doctor.guarding import closed
 from pkdoors.doctor.ruleset import readRuleset
@@ -77,7 +77,7 @@ class LostTests(SynchronousTestCase):
         """What is always dropped is an error, with the command that lets it in."""
         (found,) = self.lost(policy="drop")
         self.assertEqual((ERROR, "17001/udp"), (found.level, found.subject))
-        self.assertEqual("it is dropped by the firewall's chain inet filter input: why", found.text)
+        self.assertEqual("it is dropped by the firewall (inet filter input): why", found.text)
         self.assertIn("`nft insert rule inet filter input udp dport 17001 accept`", found.remedy)
 
     def test_doubt(self) -> None:
@@ -112,10 +112,32 @@ class LostTests(SynchronousTestCase):
         (found,) = self.lost(policy="drop", chain="ip filter INPUT", chains=chains)
         self.assertEqual("`ufw allow 17001/udp`", found.remedy)
 
+    def test_ufwInBothFamilies(self) -> None:
+        """Its two tables are one finding."""
+        chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
+        both = [
+            makeListing(policy="drop", chain=f"{each} filter INPUT", chains=chains)
+            for each in ("ip", "ip6")
+        ]
+        (found,) = lost(tables(*both), KNOCK, "why")
+        expected = "it is dropped by the firewall (ip filter INPUT, ip6 filter INPUT): why"
+        self.assertEqual(expected, found.text)
+
     def test_hooks(self) -> None:
         """What is forwarded passes the first hook only."""
         drops = tables(makeListing(policy="drop"))
         self.assertEqual([], list(lost(drops, SSH, "", hooks=["prerouting"])))
+
+    def test_isLost(self) -> None:
+        """A port is lost that is dropped for certain, over IPv4 and IPv6, at both ends."""
+        ports = parsePortRange("6000-6010")
+        for listing, expected in (
+            (makeListing(policy="drop"), True),
+            (makeListing(policy="drop", chain="ip filter input"), False),
+            (makeListing([condition("meta mark", 1), ACCEPT], policy="drop"), False),
+            (makeListing([condition("tcp dport", 6010), ACCEPT], policy="drop"), False),
+        ):
+            self.assertIs(expected, isLost(tables(listing), ports), listing)
 
     def test_range(self) -> None:
         """Of a range both ends are looked at, and each is told."""

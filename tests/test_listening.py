@@ -1,12 +1,12 @@
 """Tests of L{pkdoors.doctor.listening}."""
 
 import sys
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
-from pkdoors.doctor.listening import Owner, knockPorts, listeners
+from pkdoors.doctor.listening import Owner, knockPorts, listener
 from pkdoors.ports import parsePortRanges
 from pkdoors.sockets import BOUND, ESTABLISHED, LISTENS, Socket
 
@@ -20,7 +20,7 @@ def socket(port: int, state: str = LISTENS, here: str = ANY, inode: int = 1) -> 
 
 class ListenersTests(SynchronousTestCase):
     """
-    Tests of L{listeners}.
+    Tests of L{listener}.
     """
 
     if sys.byteorder != "little":
@@ -28,15 +28,14 @@ class ListenersTests(SynchronousTestCase):
 
     def look(
         self, *tcp: Socket, udp: tuple[Socket, ...] = (), ports: str = "22", forwarded: bool = False
-    ) -> list[Finding]:
+    ) -> Finding:
         """What is found."""
-        sockets = {"tcp": tcp, "udp": udp}
-        return list(listeners(parsePortRanges(ports), sockets, lambda _: forwarded))
+        (wanted,) = parsePortRanges(ports)
+        return listener(wanted, {"tcp": tcp, "udp": udp}, forwarded)
 
-    def level(self, *tcp: Socket, **how: object) -> str:
-        """How one port is judged."""
-        (found,) = self.look(*tcp, **how)  # type: ignore[arg-type]
-        return found.level
+    def level(self, *tcp: Socket, **how: Any) -> str:
+        """How it is judged."""
+        return self.look(*tcp, **how).level
 
     def test_listens(self) -> None:
         """Somebody listens, on whatever address but loopback alone."""
@@ -52,18 +51,18 @@ class ListenersTests(SynchronousTestCase):
             self.look(socket(23)),
             self.look(udp=(socket(22, BOUND),)),
         ):
-            self.assertEqual([(WARNING, "22/tcp")], [(each.level, each.subject) for each in found])
-            self.assertIn("`ss -lntp`", found[0].remedy)
+            self.assertEqual((WARNING, "22/tcp"), (found.level, found.subject))
+            self.assertIn("`ss -lntp`", found.remedy)
 
     def test_udp(self) -> None:
         """A UDP port is listened on by who is bound to it."""
         self.assertEqual(OK, self.level(udp=(socket(53, BOUND),), ports="53/udp"))
-        (found,) = self.look(udp=(socket(53, ESTABLISHED),), ports="53/udp")
+        found = self.look(udp=(socket(53, ESTABLISHED),), ports="53/udp")
         self.assertIn("`ss -lnup`", found.remedy)
 
     def test_loopback(self) -> None:
         """Who listens on loopback only is a warning of its own."""
-        (found,) = self.look(socket(22, here=LOOPBACK))
+        found = self.look(socket(22, here=LOOPBACK))
         self.assertEqual(WARNING, found.level)
         self.assertIn("loopback", found.text)
 

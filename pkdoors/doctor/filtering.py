@@ -63,19 +63,34 @@ def lost(
     @param why: what follows from it.
     """
     others = tables.others()
-    found: dict[tuple[Name, bool, int], list[int]] = {}
+    found: dict[tuple[int, bool, str], dict[Name, list[int]]] = {}
     for version in tables.versions:
         for port in sorted({ports.first, ports.last}):
             packet = newPacket(ports.protocol, port, version)
             for fate in _fates(others, packet, version, hooks):
                 if fate.mayBeLost():
-                    found.setdefault((fate.chain.name, fate.isLost(), port), []).append(version)
-    for (name, isLost, port), versions in found.items():
-        family = "" if tuple(versions) == tables.versions else f" over IPv{versions[0]}"
-        dropped = f"{'is' if isLost else 'may be'} dropped{family}"
-        text = f"it {dropped} by the firewall's chain {' '.join(name)}: {why}"
-        remedy = _opening(others, name, port, ports.protocol, isLost)
-        yield Finding(ERROR if isLost else WARNING, f"{port}/{ports.protocol}", text, remedy)
+                    name, isSure = fate.chain.name, fate.isLost()
+                    remedy = _opening(others, name, port, ports.protocol, isSure)
+                    # ufw has a table for each family, and one remedy for both.
+                    chains = found.setdefault((port, isSure, remedy), {})
+                    chains.setdefault(name, []).append(version)
+    for (port, isSure, remedy), chains in found.items():
+        versions = {version for each in chains.values() for version in each}
+        family = "" if versions == set(tables.versions) else f" over IPv{versions.pop()}"
+        dropped = f"{'is' if isSure else 'may be'} dropped{family}"
+        text = f"it {dropped} by the firewall ({', '.join(map(' '.join, chains))}): {why}"
+        yield Finding(ERROR if isSure else WARNING, f"{port}/{ports.protocol}", text, remedy)
+
+
+def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:
+    """Whether other tables drop all that is for a port, over IPv4 and IPv6."""
+    others = tables.others()
+    return all(
+        any(fate.isLost() for fate in _fates(others, packet, version, hooks))
+        for version in tables.versions
+        for port in {ports.first, ports.last}
+        for packet in [newPacket(ports.protocol, port, version)]
+    )
 
 
 def _fates(ruleset: Ruleset, packet: Packet, version: int, hooks: Iterable[str]) -> Iterator[Fate]:
@@ -83,12 +98,12 @@ def _fates(ruleset: Ruleset, packet: Packet, version: int, hooks: Iterable[str])
         yield from fatesOf(ruleset, packet, version, hook)
 
 
-def _opening(ruleset: Ruleset, name: Name, port: int, protocol: str, isLost: bool) -> str:
+def _opening(ruleset: Ruleset, name: Name, port: int, protocol: str, isSure: bool) -> str:
     """How to have a chain let a port in, with the program that has made it."""
     family, table, chain = name
     if any(each[:2] == name[:2] and each[2].startswith("ufw") for each in ruleset.chains):
         return f"`ufw allow {port}/{protocol}`"
-    if not isLost:
+    if not isSure:
         return f"see whether it lets the port in: `nft list chain {' '.join(name)}`"
     if (table, chain) == ("filter", "INPUT"):
         program = "ip6tables" if family == "ip6" else "iptables"

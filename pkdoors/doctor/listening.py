@@ -1,6 +1,6 @@
 """Who listens on the ports: somebody on the protected ones, nobody else on ours. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -20,26 +20,20 @@ class Owner:
     name: str
 
 
-def listeners(
-    ports: Iterable[PortRange],
-    sockets: Mapping[str, Iterable[Socket]],
-    isForwarded: Callable[[PortRange], bool],
-) -> Iterator[Finding]:
+def listener(
+    ports: PortRange, sockets: Mapping[str, Iterable[Socket]], isForwarded: bool
+) -> Finding:
     """
-    Whether somebody listens on the protected ports; on one is enough in a range.
+    Whether somebody listens on a protected port; on one is enough in a range.
 
     @param sockets: those of TCP and of UDP.
+    @param isForwarded: whether it is forwarded, so that nobody need be on this host.
     """
-    for each in ports:
-        found = [
-            socket
-            for socket in sockets[each.protocol]
-            if socket.state == _WAITS[each.protocol] and each.first <= socket.port <= each.last
-        ]
-        yield _listener(each, found, isForwarded(each))
-
-
-def _listener(ports: PortRange, found: list[Socket], isForwarded: bool) -> Finding:
+    found = [
+        socket
+        for socket in sockets[ports.protocol]
+        if socket.state == _WAITS[ports.protocol] and ports.first <= socket.port <= ports.last
+    ]
     letter = ports.protocol[0]
     if isForwarded:
         return Finding(OK, str(ports), "it is forwarded")
