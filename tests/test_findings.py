@@ -68,3 +68,6 @@ class FindingsTests(SynchronousTestCase):
         finding = fromError("nftables", FirewallError("it is missing: install python3: all"))
         expected = Finding(ERROR, "nftables", "it is missing", "install python3: all")
         self.assertEqual(expected, finding)
+        for text in ("firewalld refused: BAD: x", "it is broken"):
+            finding = fromError("zones", FirewallError(text))
+            self.assertEqual((text, True), (finding.text, bool(finding.remedy)))

@@ -79,6 +79,7 @@ class ConditionTests(SynchronousTestCase):
         for field in ("meta l4proto", "ip protocol"):
             self.assertIs(True, self.meets(field, {"set": ["tcp", "udp"]}), field)
             self.assertIs(False, self.meets(field, "icmp"), field)
+            self.assertIs(True, self.meets(field, 17), field)
         self.assertIs(True, self.meets("ip6 nexthdr", "udp", version=6))
         self.assertIs(False, self.meets("ip6 nexthdr", "udp"))
 
@@ -265,6 +266,12 @@ class WalkTests(SynchronousTestCase):
         for part in ({"queue": None}, {"xt": {"type": "target", "name": "NFQUEUE"}}):
             found = fate([part])
             self.assertEqual((False, True), (found.isLost(), found.mayBeLost()))
+
+    def test_strange(self) -> None:
+        """So it is with rules that are not as nft shows them."""
+        for part in ({}, None, {"jump": None}, {"jump": {"target": "nowhere"}}, {"match": 7}):
+            found = fate([part], [ACCEPT])
+            self.assertEqual((False, True), (found.isLost(), found.mayBeLost()), part)
 
     def test_bounds(self) -> None:
         """Chains that call each other for ever, or too many times, end."""

@@ -26,6 +26,8 @@ class Finding:
 def fromError(subject: str, error: Exception) -> Finding:
     """What one of our own errors tells: they say what is wrong, a colon, and what to do."""
     text, _, remedy = str(error).partition(": ")
+    if text.endswith("refused") or not remedy:  # what follows is the reason
+        return Finding(ERROR, subject, str(error), "see its log (`journalctl -e`)")
     return Finding(ERROR, subject, text, remedy)
 
 

@@ -51,7 +51,7 @@ def judge(expression: Expression, packet: Packet, elements: Elements) -> Match |
     """
     Whether a packet meets a condition; L{None} where the expression is none.
     """
-    kind, body = next(iter(expression.items()))
+    ((kind, body),) = expression.items()
     if kind == "match":
         return _judge(body["op"], body["left"], packet, elements(body["right"]))
     if kind in ("limit", "quota", "ct count"):

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58}
+"""What nft shows on a host without names for protocols."""
+
 Values = frozenset[Any]
 """What nft may call the one value that a packet has."""
 
@@ -53,12 +56,13 @@ def refusal(version: int) -> Packet:
 
 def _packet(protocol: str, version: int, facts: dict[str, Values], headers: set[str]) -> Packet:
     ip, field = ("ip", "protocol") if version == 4 else ("ip6", "nexthdr")
+    names = frozenset({protocol, _NUMBERS[protocol]})
     facts = {
         **facts,
-        "meta l4proto": frozenset({protocol}),
+        "meta l4proto": names,
         "meta nfproto": frozenset({f"ipv{version}"}),
         "meta protocol": frozenset({ip}),
-        f"payload {ip} {field}": frozenset({protocol}),
+        f"payload {ip} {field}": names,
     }
     return Packet(facts, frozenset({*headers, ip, "ether"}))
 
@@ -67,7 +71,7 @@ def nameOf(expression: Any) -> str:
     """A short name for what an expression asks a packet for, C{"payload tcp dport"}."""
     if not isinstance(expression, dict):
         return ""
-    kind, body = next(iter(expression.items()))
+    ((kind, body),) = expression.items()
     if kind == "payload" and "protocol" in body:
         return f"payload {body['protocol']} {body['field']}"
     if kind in ("meta", "ct"):

@@ -62,8 +62,8 @@ class Ruleset:
         @param right: as the rule has it: a value, an unnamed set, or C{"@name"} of a set.
         """
         if isinstance(right, str) and right.startswith("@"):
-            right = self.sets.get((*user[:2], right[1:]), [{"unknown": right}])
-        elif isinstance(right, dict) and "set" in right:
+            return self.sets.get((*user[:2], right[1:]), [{"unknown": right}])
+        if isinstance(right, dict) and "set" in right:
             right = right["set"]
         return [_plain(each) for each in right] if isinstance(right, list) else [right]
 
@@ -88,7 +88,7 @@ def readRuleset(listing: str) -> Ruleset:
         elif kind == "rule":
             chains[_name(body, "chain")].rules.append(body.get("expr", []))
         elif kind in ("set", "map"):
-            sets[_name(body, "name")] = body.get("elem", [])
+            sets[_name(body, "name")] = [_plain(each) for each in body.get("elem", [])]
     return Ruleset(chains, sets)
 
 

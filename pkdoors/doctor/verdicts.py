@@ -21,6 +21,8 @@ MAX_DEPTH = 16
 
 _VERDICTS = {"accept", "drop", "reject", "return", "queue"}
 _XT_VERDICTS = {"REJECT": "reject", "NFQUEUE": "queue"}
+_STRANGE = (AttributeError, LookupError, TypeError, ValueError)
+"""What comes of a rule that is not as nft shows rules today: it cannot be told what that does."""
 _UFW_FRAME = {"ufw-before-input", "ufw6-before-input"}
 """ufw's own rules before the operator's. Those whose match nft cannot read let in what was begun
 before, and drop what is broken; a new packet to a port passes them."""
@@ -82,7 +84,7 @@ class _Walk:
                 if likelihood is Match.YES:
                     return Fate(chain, verdict, frozenset(others))
                 others.add((verdict, likelihood))
-        except TooMuch:
+        except (TooMuch, *_STRANGE):
             return Fate(chain, "queue", frozenset(others))
         return Fate(chain, chain.policy, frozenset(others))
 
@@ -113,7 +115,7 @@ class _Walk:
                 return
 
     def _decision(self, chain: Chain, part: Expression, depth: int) -> Iterator[Outcome]:
-        kind, body = next(iter(part.items()))
+        ((kind, body),) = part.items()
         if kind in _VERDICTS:
             yield kind, Match.YES
         elif kind == "xt" and (target := _XT_VERDICTS.get((body or {}).get("name", ""))):

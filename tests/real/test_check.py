@@ -4,6 +4,9 @@ import json
 import os
 import signal
 import socket
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest
 
 from pkdoors.nftrules import guard
 from tests.fakes import makeDoor
@@ -221,13 +224,15 @@ class HostTests(CheckTestCase):
 
     def test_service(self) -> None:
         """An nftables service that flushes is told of while it is on."""
+        if not Path("/etc/nftables.conf").exists():
+            raise SkipTest("there is no /etc/nftables.conf to put another in the place of")
         (self.folder / "nftables.conf").write_text("flush ruleset\n")
         (self.folder / "systemctl").write_text("#!/bin/sh\nexit $OFF\n")
         (self.folder / "systemctl").chmod(0o755)
         for off in "01":
             _, output = self.server.status(
                 *("unshare", "--mount", "sh", "-c"),
-                "touch /etc/nftables.conf && mount --bind nftables.conf /etc/nftables.conf && "
+                "mount --bind nftables.conf /etc/nftables.conf && "
                 f"PATH=.:$PATH exec {BIN}/pkdoors check {' '.join(OPTIONS)}",
                 OFF=off,
             )
