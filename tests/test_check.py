@@ -5,7 +5,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from pkdoors import check
-from pkdoors.check import Check, Host
+from pkdoors.check import SCANNED, Check, Host
 from pkdoors.config import Config
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.doctor.listening import Owner
@@ -24,11 +24,8 @@ ROOT, NOBODY = "CapEff:\t000001ffffffffff\n", "CapEff:\t0000000000000000\n"
 SEQUENCE = (*PORTS, 17009)
 GUARD = makeListing([condition("tcp dport", 22), DROP], chain="inet pkdoors guard")
 LET_KNOCKS_IN = [condition("udp dport", {"range": [17000, 17999]}), ACCEPT]
-FILTER = makeListing(
-    LET_KNOCKS_IN,
-    [condition("tcp dport", 22), ACCEPT],
-    policy="drop",
-)
+LETS_IN = [LET_KNOCKS_IN, [condition("tcp dport", 22), ACCEPT]]
+FILTER = makeListing(*LETS_IN, policy="drop")
 
 
 class FakeProc(Proc):
@@ -165,6 +162,12 @@ class CheckTests(CheckTestCase):
         proc.udp = proc.udp[:1]
         self.assertEqual([(WARNING, "daemon"), (ERROR, "17001/udp")], self.bad(proc, holder=None))
 
+    def test_knockPortOfTheKernel(self) -> None:
+        """So may something that is no process, as WireGuard: root sees that, too."""
+        proc = FakeProc()
+        proc.udp.append(Socket(17001, BOUND, 999, "00000000", "00000000:0000"))
+        self.assertEqual([(ERROR, "17001/udp")], self.bad(proc))
+
     def test_knockPortDropped(self) -> None:
         """Another table drops knocks; they are told sorted."""
         drops = makeListing([condition("tcp dport", 22), ACCEPT], policy="drop")
@@ -174,6 +177,15 @@ class CheckTests(CheckTestCase):
     def test_loud(self) -> None:
         """Other UDP ports are rejected."""
         self.assertEqual([(WARNING, "scans")], self.bad(tables=joinListings(GUARD)))
+
+    def test_scannedPort(self) -> None:
+        """A scan is judged by a port that is nobody's."""
+        letIn = [condition("udp dport", SCANNED[0]), ACCEPT]
+        theirs = makeListing(letIn, *LETS_IN, policy="drop")
+        proc = FakeProc()
+        self.assertEqual([(WARNING, "scans")], self.bad(tables=joinListings(GUARD, theirs)))
+        proc.udp.append(Socket(SCANNED[0], BOUND, 999, "00000000", "00000000:0000"))
+        self.assertEqual([], self.bad(proc, tables=joinListings(GUARD, theirs)))
 
     def test_noIPv6(self) -> None:
         """IPv6 is off, which is well where IPv4 is all that is wanted."""
