@@ -8,6 +8,7 @@ from os import environ
 from typing import Any, NoReturn, TypeVar
 
 from pkdoors import __version__
+from pkdoors.checkcmd import checkCommand
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue, KnockError, PkdoorsError
 from pkdoors.ports import parsePort
@@ -46,6 +47,7 @@ def makeParser() -> Parser:
     _knockCommand(commands)
     _sequenceCommand(commands)
     _releaseCommand(commands)
+    checkCommand(commands)
     return parser
 
 
