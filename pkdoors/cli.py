@@ -6,6 +6,7 @@ from os import environ
 from typing import Any
 
 from pkdoors import __version__
+from pkdoors.checkcmd import checkCommand
 from pkdoors.clitools import Parser, checked, parseNumber
 from pkdoors.errors import PkdoorsError
 from pkdoors.knockcmd import knockCommand
@@ -34,6 +35,7 @@ def makeParser() -> Parser:
     knockCommand(commands)
     _sequenceCommand(commands)
     _releaseCommand(commands)
+    checkCommand(commands)
     return parser
 
 

@@ -31,7 +31,7 @@ class Instance:
 
         @raise InstanceError: another process has it, or the file cannot be made.
         """
-        path = self._folder / f"{os.stat('/proc/self/ns/net').st_ino}.lock"
+        path = self._path()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -47,11 +47,30 @@ class Instance:
             ) from error
         self.sign()
 
+    def holder(self) -> int | None:
+        """
+        The process that has the right, found without taking it; L{None} where nobody has.
+
+        @raise OSError: that is not for this user to know.
+        """
+        path = self._path()
+        try:
+            process = int(path.read_text())
+            files = Path(f"/proc/{process}/fd").iterdir()
+            # Not readlink(): it raises where the process has just closed the file.
+            isHere = any(os.path.realpath(file) == os.path.realpath(path) for file in files)
+        except (FileNotFoundError, ValueError):  # never taken, not yet signed, or ended just now
+            return None
+        return process if isHere else None
+
     def sign(self) -> None:
         """Write who has the right, for those who want it; again after a fork."""
         if self._file is not None:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d" % os.getpid(), 0)
+
+    def _path(self) -> Path:
+        return self._folder / f"{os.stat('/proc/self/ns/net').st_ino}.lock"
 
     def give(self) -> None:
         """Give the right back."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Sequence as ListOf
 from ipaddress import ip_address
 from os import environ
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NoReturn, TypeVar
 
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
@@ -70,16 +70,20 @@ class Options(TwistedOptions):
 
     def parseOptions(self, options: ListOf[str] | None = None) -> None:
         """
-        Read the command line. What is wrong with it is one line and status 1: twistd itself would
-        print all its usage around it.
+        Read the command line. What is wrong with it is one line: twistd itself would print all its
+        usage around it.
         """
         try:
             super().parseOptions(options)
         except UsageError as error:
-            hint = "`twistd pkdoors --help` shows all options"
-            if "not recognized" in str(error):
-                hint += "; twistd's own go before the word pkdoors"
-            raise SystemExit(f"pkdoors: {error} ({hint})") from error
+            self.refuse(error)
+
+    def refuse(self, error: UsageError) -> NoReturn:
+        """End with status 1."""
+        hint = "`twistd pkdoors --help` shows all options"
+        if "not recognized" in str(error):
+            hint += "; twistd's own go before the word pkdoors"
+        raise SystemExit(f"pkdoors: {error} ({hint})") from error
 
     def parseArgs(self, *rest: str) -> None:
         """There is nothing but options."""

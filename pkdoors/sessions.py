@@ -1,18 +1,11 @@
-"""
-The TCP connections that exist, as the kernel tells them in C{/proc/net/tcp} and C{tcp6}; see
-C{proc(5)}. Pure.
-"""
+"""The TCP connections that exist, out of the kernel's sockets. Pure."""
 
-import struct
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from pkdoors.doors import Address, Door
 from pkdoors.ports import PortRange
-
-_ESTABLISHED = "01"
-_WORD = struct.Struct("=I")
+from pkdoors.sockets import ESTABLISHED, socketsIn
 
 
 class Session(NamedTuple):
@@ -33,15 +26,12 @@ def sessionsIn(listing: str, ports: Iterable[PortRange]) -> Iterator[Session]:
     """
     The established connections to some of our ports.
 
-    @param listing: the content of one of the two files.
+    @param listing: the content of C{/proc/net/tcp} or C{tcp6}.
     """
     ports = list(ports)
-    for line in listing.splitlines()[1:]:
-        _, local, remote, state, *_ = line.split()
-        port = int(local.partition(":")[2], 16)
-        if state == _ESTABLISHED and _isOn(ports, port):
-            address, _, sourcePort = remote.partition(":")
-            yield Session(_address(address), int(sourcePort, 16), port)
+    for each in socketsIn(listing):
+        if each.state == ESTABLISHED and _isOn(ports, each.port):
+            yield Session(*each.peer, each.port)
 
 
 def livingOn(
@@ -62,13 +52,3 @@ def livingOn(
 
 def _isOn(ports: Iterable[PortRange], port: int) -> bool:
     return any(PortRange("tcp", port, port).overlaps(each) for each in ports)
-
-
-def _address(text: str) -> Address:
-    """An address as the kernel prints it: words of 32 bits, each in the host's byte order."""
-    words = (int(text[at : at + 8], 16) for at in range(0, len(text), 8))
-    raw = b"".join(map(_WORD.pack, words))
-    if len(raw) == 4:
-        return IPv4Address(raw)
-    address = IPv6Address(raw)
-    return address.ipv4_mapped or address

@@ -97,17 +97,3 @@ def removal(zone: str, option: str) -> str:
     """The commands that remove something from a zone, now and for good."""
     command = "firewall-cmd --zone=" + zone
     return f"`{command} {option}` and, for good, `{command} --permanent {option}`"
-
-
-def exposureWarning(zone: str, exposure: Exposure, ports: Iterable[PortRange]) -> str | None:
-    """
-    What to tell the operator of an exposure, L{None} where it reaches none of the ports.
-    """
-    reached = [str(each) for each in ports if exposure.reaches(each)]
-    if not reached:
-        return None
-    return (
-        f"{', '.join(reached)} can be reached by everybody in firewalld's zone {zone} "
-        f"({exposure.what}), so that its door protects nothing there: close it with "
-        f"{exposure.remedy}, unless you trust all of that zone"
-    )

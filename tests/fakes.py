@@ -61,7 +61,10 @@ def listTCP(*sessions: Session) -> str:
             f"{int.from_bytes(each.packed, sys.byteorder):08X}"
             for each in (ipaddress.ip_address("10.0.0.1"), source)
         )
-        lines.append(f"   0: {here}:{port:04X} {there}:{sourcePort:04X} 01 00000000:00000000")
+        lines.append(
+            f"   0: {here}:{port:04X} {there}:{sourcePort:04X} 01 00000000:00000000 00:00000000 "
+            "00000000     0        0 12345 1 0000000000000000 20 4 30 10 -1"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -270,12 +273,14 @@ class FakeNftables:
     @ivar judged: those of each that was.
     @ivar error: what the kernel says to everything, where not empty.
     @ivar listing: what it lists as our table, where not empty.
+    @ivar ruleset: what it lists of all tables, where not empty.
     """
 
     def __init__(self, error: str = "") -> None:
         self._isDryRun = False
         self._isJSON = False
         self.listing = ""
+        self.ruleset = ""
         self.ran: list[str] = []
         self.judged: list[str] = []
         self.error = error
@@ -293,6 +298,8 @@ class FakeNftables:
     def cmd(self, commands: str) -> tuple[int, str, str]:
         """Run one transaction."""
         assert isinstance(commands, str)
+        if commands == "list ruleset" and self._isJSON:
+            return (0, self.ruleset, "") if self.ruleset else (-1, "", "Error: Invalid argument\n")
         if commands.startswith("list "):
             assert commands == "list table inet pkdoors" and self._isJSON
             return (0, self.listing, "") if self.listing else (-1, "", "Error: No such file")
@@ -1106,3 +1113,62 @@ class FakeHost:
         """The open socket of an address and port."""
         address = (interface, port)
         return next(each for each in self.sockets if each.isOpen and each.address == address)
+
+
+def makeListing(
+    *rules: list[Any],
+    chain: str = "inet filter input",
+    policy: str = "accept",
+    kind: str = "filter",
+    hook: str = "input",
+    chains: Mapping[str, list[list[Any]]] | None = None,
+    sets: Mapping[str, list[Any]] | None = None,
+) -> dict[str, list[Any]]:
+    """
+    What C{nft -j list ruleset} prints of one table.
+
+    @param rules: those of the chain that the kernel calls at the hook.
+    @param chains: other chains of the table, and their rules.
+    @param sets: the elements of its sets, and the pairs of its maps.
+    """
+    family, table, name = chain.split()
+    where = {"family": family, "table": table}
+    called = {"hook": hook, "type": kind, "prio": 0, "policy": policy}
+    everyRule = {**(chains or {}), name: rules}
+    items: list[dict[str, Any]] = [
+        {"metainfo": {"json_schema_version": 1}},
+        {"table": {"family": family, "name": table, "handle": 1}},
+        {"chain": {**where, "name": name, "handle": 2, **called}},
+        *({"chain": {**where, "name": each, "handle": 3}} for each in chains or ()),
+        *({"set": {**where, "name": each, "elem": found}} for each, found in (sets or {}).items()),
+    ]
+    for each, found in everyRule.items():
+        items += ({"rule": {**where, "chain": each, "expr": rule}} for rule in found)
+    return {"nftables": items}
+
+
+def joinListings(*listings: dict[str, list[Any]]) -> str:
+    """The text of several tables of L{makeListing} together."""
+    return json.dumps({"nftables": [item for each in listings for item in each["nftables"]]})
+
+
+def condition(field: str, right: Any, op: str = "==") -> dict[str, Any]:
+    """A condition of a rule: C{"tcp dport"}, C{"meta l4proto"}, ... compared with something."""
+    return {"match": {"op": op, "left": expression(field), "right": right}}
+
+
+def expression(field: str) -> dict[str, Any]:
+    """What a condition asks for; several with dots between are a concatenation."""
+    if " . " in field:
+        return {"concat": [expression(each) for each in field.split(" . ")]}
+    kind, key = field.split()
+    if kind in ("meta", "ct"):
+        return {kind: {"key": key}}
+    if kind == "fib":
+        return {"fib": {"result": key.partition("/")[0], "flags": [key.partition("/")[2]]}}
+    return {"payload": {"protocol": kind, "field": key}}
+
+
+ACCEPT: dict[str, Any] = {"accept": None}
+DROP: dict[str, Any] = {"drop": None}
+REJECT: dict[str, Any] = {"reject": {"type": "icmpx", "expr": "port-unreachable"}}

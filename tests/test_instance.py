@@ -60,3 +60,21 @@ class InstanceTests(SynchronousTestCase):
         other.take()
         other.sign()
         other.give()
+
+    def test_holder(self) -> None:
+        """Who has it is told to those who do not want it, and nothing is changed by that."""
+        self.assertIsNone(self.second.holder())
+        self.assertFalse(self.folder.exists())
+        self.first.take()
+        self.assertEqual(os.getpid(), self.second.holder())
+        self.first.give()
+        self.assertIsNone(self.second.holder())
+
+    def test_holderIsGone(self) -> None:
+        """A file that a process left behind counts for nothing, whatever is in it."""
+        self.first.take()
+        (lock,) = self.folder.iterdir()
+        self.first.give()
+        for text in (str(os.getpid()), "99999999", "", "x"):
+            lock.write_text(text)
+            self.assertIsNone(self.second.holder(), text)

@@ -10,7 +10,6 @@ from pkdoors.zones import (
     ActiveZones,
     Client,
     Exposure,
-    exposureWarning,
     hasHardwareSources,
     removal,
     zoneOf,
@@ -142,39 +141,24 @@ class HardwareSourcesTests(SynchronousTestCase):
 
 class ExposureTests(SynchronousTestCase):
     """
-    Tests of L{Exposure} and its warning.
+    Tests of L{Exposure}.
     """
-
-    def test_warning(self) -> None:
-        """The warning names ports, zone, reason and the commands that close it."""
-        exposure = Exposure(PortRange("tcp", 22, 22), "service ssh", "`this`")
-        self.assertEqual(
-            "22/tcp can be reached by everybody in firewalld's zone home (service ssh), so that "
-            "its door protects nothing there: close it with `this`, unless you trust all of that "
-            "zone",
-            exposureWarning("home", exposure, [PortRange("tcp", 22, 22), PortRange("tcp", 80, 80)]),
-        )
 
     def test_overlap(self) -> None:
         """Having one port in common is enough."""
         exposure = Exposure(PortRange("tcp", 6005, 7000), "a port", "`this`")
-        warning = exposureWarning("home", exposure, [PortRange("tcp", 6000, 6010)])
-        assert warning is not None
-        self.assertTrue(warning.startswith("6000-6010/tcp can be reached"))
+        self.assertTrue(exposure.reaches(PortRange("tcp", 6000, 6010)))
 
     def test_everything(self) -> None:
-        """What reaches everything reaches all protected ports."""
+        """What reaches everything reaches all ports."""
         exposure = Exposure(None, "its target is ACCEPT", "`this`")
-        ports = [PortRange("tcp", 22, 22), PortRange("udp", 53, 53)]
-        warning = exposureWarning("trusted", exposure, ports)
-        assert warning is not None
-        self.assertTrue(warning.startswith("22/tcp, 53/udp can be reached"))
+        self.assertTrue(exposure.reaches(PortRange("udp", 53, 53)))
 
     def test_none(self) -> None:
-        """What reaches none of the ports is not warned of, nor the other protocol."""
+        """What reaches none of the ports does not, nor with the other protocol."""
         exposure = Exposure(PortRange("tcp", 22, 22), "service ssh", "`this`")
-        ports = [PortRange("tcp", 23, 99), PortRange("udp", 22, 22)]
-        self.assertIsNone(exposureWarning("home", exposure, ports))
+        self.assertFalse(exposure.reaches(PortRange("tcp", 23, 99)))
+        self.assertFalse(exposure.reaches(PortRange("udp", 22, 22)))
 
     def test_removal(self) -> None:
         """A remedy is the command for now and the one for good."""

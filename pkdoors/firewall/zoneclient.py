@@ -3,17 +3,16 @@ What pkdoors asks of firewalld, in its own words. Everything here blocks, in the
 the connection.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from pkdoors.doors import Address
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.exposures import exposuresOf
 from pkdoors.firewall.routes import hardwareAddress, routeInterface
 from pkdoors.firewall.zonebus import SILENT, Refused, Silent, connect, translated
 from pkdoors.richrules import isOurs
-from pkdoors.zones import ActiveZones, Client, Exposure, hasHardwareSources, zoneOf
+from pkdoors.zones import ActiveZones, Client, hasHardwareSources, zoneOf
 
 
 class ZoneClient:
@@ -132,10 +131,6 @@ class ZoneClient:
                 self._saved(zone)
             removed += [(str(zone), rule) for rule in rules]
         return removed
-
-    def exposures(self, zone: str) -> Iterator[Exposure]:
-        """What the zone lets everybody reach."""
-        return exposuresOf(zone, self._ask)
 
     def _activeZones(self) -> ActiveZones:
         zones: ActiveZones = self._ask("getActiveZones")

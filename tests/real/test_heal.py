@@ -88,10 +88,10 @@ class FirewalldTests(RealTestCase):
         """A reload is a non-event: the opening is there again, and knocks are heard."""
         daemon = self.opened()
         self.firewalld.cmd("--reload")
-        self.assertTrue(self.client.comesToReach(PORT))
-        self.assertIn(
-            "firewalld was reloaded: what pkdoors has in firewalld is there again", daemon.log()
+        self.assertTrue(
+            daemon.says("firewalld was reloaded: what pkdoors has in firewalld is there again")
         )
+        self.assertTrue(self.client.comesToReach(PORT))
         self.stranger.send(SEQUENCE)
         self.assertTrue(self.stranger.comesToReach(PORT))
 

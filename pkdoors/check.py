@@ -1,0 +1,217 @@
+"""C{pkdoors check}: what is wrong on this host, found without changing anything."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pkdoors.config import Config
+from pkdoors.doctor import filtering, hosting, listening, zoning
+from pkdoors.doctor.filtering import Tables
+from pkdoors.doctor.findings import WARNING, Finding, fromError
+from pkdoors.doctor.forwards import isForwarded
+from pkdoors.doctor.guarding import closed
+from pkdoors.doctor.packets import newPacket
+from pkdoors.doctor.proc import Proc
+from pkdoors.doctor.ruleset import readRuleset
+from pkdoors.doctor.services import isOn, nftablesFiles
+from pkdoors.doctor.zoning import Zone
+from pkdoors.doors import protectedPorts
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.kernel import mayAdminister
+from pkdoors.firewall.listing import listTables
+from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
+from pkdoors.instance import Instance
+from pkdoors.ports import PortRange
+from pkdoors.sockets import Socket
+
+SCANNED = range(61_000, 65_536)
+"""Where a UDP port that nobody has is looked for, to see what becomes of datagrams to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """
+    Where the facts come from. Each may raise anything.
+    """
+
+    proc: Proc = field(default_factory=Proc)
+    holder: Callable[[], int | None] = field(default_factory=lambda: Instance().holder)
+    tables: Callable[[], str] = listTables
+    isFirewalldThere: Callable[[], bool] = isFirewalldThere
+    zones: Callable[[str], list[Zone]] = surveyZones
+    nftablesFiles: Callable[[], list[tuple[str, str]]] = nftablesFiles
+    isOn: Callable[[str], bool] = isOn
+
+
+class Check:
+    """
+    Looks at one thing after the other. What cannot be looked at is a finding, too, and what follows
+    does without.
+
+    @param config: the options of the daemon that is meant to run here.
+    """
+
+    def __init__(self, config: Config, host: Host) -> None:
+        self._config = config
+        self._host = host
+        self._ports = protectedPorts(config.doors)
+        self._knocks = sorted({port for door in config.doors for port in door.sequence.ports})
+        # What is not known yet, or cannot be.
+        self._mayAdminister = False
+        self._isFirewalldThere: bool | None = None
+        self._daemon: int | None = None
+        self._sockets: dict[str, list[Socket]] | None = None
+        self._tables: Tables | None = None
+        self._zones: list[Zone] | None = None
+
+    def run(self) -> Iterator[Finding]:
+        """Everything that is found, good and bad."""
+        for subject, part in (
+            ("privilege", self._privilege),
+            ("firewall", self._firewall),
+            ("daemon", self._process),
+            ("sequence", self._sequences),
+            ("IPv6", self._ipv6),
+            ("tracking", self._tracking),
+            ("nftables.service", self._service),
+            ("iptables", self._legacy),
+            ("sockets", self._readSockets),
+            ("nftables", self._readTables),
+            ("zones", self._readZones),
+            ("protected ports", self._protected),
+            ("knock ports", self._knockPorts),
+            ("knock ports", self._audible),
+            ("scans", self._silence),
+        ):
+            yield from _guarded(subject, part)
+
+    def _privilege(self) -> Iterable[Finding]:
+        self._mayAdminister = mayAdminister(self._host.proc.status())
+        yield hosting.privilege(self._mayAdminister)
+
+    def _firewall(self) -> Iterable[Finding]:
+        try:
+            self._isFirewalldThere = self._host.isFirewalldThere()
+        except FirewallError:
+            if self._config.firewall in ("auto", "firewalld"):
+                raise
+        yield hosting.firewall(self._config, self._isFirewalldThere)
+
+    def _process(self) -> Iterable[Finding]:
+        self._daemon = self._host.holder()
+        yield hosting.daemon(self._daemon)
+
+    def _sequences(self) -> Iterable[Finding]:
+        for door in self._config.doors:
+            yield from hosting.strength(door.sequence)
+
+    def _ipv6(self) -> Iterable[Finding]:
+        if not self._config.interfaces or any(":" in each for each in self._config.interfaces):
+            yield hosting.ipv6(self._host.proc.hasIPv6())
+
+    def _tracking(self) -> Iterable[Finding]:
+        tracked = self._host.proc.tracked()
+        if tracked is not None:
+            yield hosting.tracking(*tracked)
+
+    def _service(self) -> Iterable[Finding]:
+        isOn = self._host.isOn("nftables.service")
+        return hosting.flushing(self._host.nftablesFiles(), isOn)
+
+    def _legacy(self) -> Iterable[Finding]:
+        return hosting.legacy(self._host.proc.legacyTables()) if self._mayAdminister else ()
+
+    def _readSockets(self) -> Iterable[Finding]:
+        self._sockets = {each: self._host.proc.sockets(each) for each in ("tcp", "udp")}
+        return ()
+
+    def _readTables(self) -> Iterable[Finding]:
+        if self._mayAdminister:
+            versions = (4, 6) if self._host.proc.hasIPv6() else (4,)
+            self._tables = Tables(readRuleset(self._host.tables()), versions)
+        return ()
+
+    def _readZones(self) -> Iterable[Finding]:
+        if self._isFirewalldThere:
+            self._zones = self._host.zones(self._config.zone)
+        return ()
+
+    def _protected(self) -> Iterable[Finding]:
+        for each in self._ports:
+            if self._tables is not None and self._areZonesKnown():
+                yield from self._closed(each, self._tables)
+            if self._sockets is not None:
+                yield listening.listener(each, self._sockets, self._isForwarded(each))
+            yield from self._lost(each)
+
+    def _closed(self, ports: PortRange, tables: Tables) -> Iterable[Finding]:
+        isGuarded = filtering.isGuarded(tables, ports)
+        isLost = filtering.isLost(tables, ports, self._hooks(ports))
+        yield closed(ports, isGuarded, isLost, self._zones, self._daemon)
+        if isGuarded and self._zones and self._asksZones():
+            yield from zoning.exposed(ports, self._zones)
+
+    def _areZonesKnown(self) -> bool:
+        return not self._isFirewalldThere or self._zones is not None
+
+    def _asksZones(self) -> bool:
+        """Whether the daemon has firewalld open the ports: else its zones must not close them."""
+        return hosting.chosen(self._config, self._isFirewalldThere) == "firewalld"
+
+    def _isForwarded(self, ports: PortRange) -> bool:
+        tables = self._tables
+        return tables is not None and any(
+            isForwarded(tables.others(), newPacket(ports.protocol, ports.first, version), version)
+            for version in tables.versions
+        )
+
+    def _lost(self, ports: PortRange) -> Iterable[Finding]:
+        """Whether somebody else keeps the protected ports closed, too."""
+        if self._tables is None:
+            return ()
+        why = "then a knock opens nothing"
+        return filtering.lost(self._tables, ports, why, self._hooks(ports))
+
+    def _hooks(self, ports: PortRange) -> tuple[str, ...]:
+        """Those that packets pass: what is forwarded does not come in."""
+        return filtering.IN[:1] if self._isForwarded(ports) else filtering.IN
+
+    def _knockPorts(self) -> Iterable[Finding]:
+        if self._sockets is not None:
+            udp = [each for each in self._sockets["udp"] if each.port in self._knocks]
+            owners = self._host.proc.owners({each.inode for each in udp})
+            if not self._mayAdminister and any(each.inode not in owners for each in udp):
+                raise PermissionError
+            yield from listening.knockPorts(
+                self._knocks, udp, owners, self._daemon, self._config.interfaces
+            )
+
+    def _audible(self) -> Iterable[Finding]:
+        """Whether knocks come as far as the daemon."""
+        if self._tables is not None:
+            for port in self._knocks:
+                ports = PortRange("udp", port, port)
+                yield from filtering.lost(self._tables, ports, "knocks do not reach pkdoors")
+        if self._zones is not None:
+            if self._asksZones():
+                yield from zoning.knocksLetIn(self._knocks, self._zones, self._daemon)
+            else:
+                yield from zoning.besideZones(self._knocks, self._ports, self._zones)
+
+    def _silence(self) -> Iterable[Finding]:
+        if self._tables is not None and self._sockets is not None and self._areZonesKnown():
+            taken = {*self._knocks, *(each.port for each in self._sockets["udp"])}
+            free = next(port for port in SCANNED if port not in taken)
+            yield filtering.silence(self._tables, free, self._zones or ())
+
+
+def _guarded(subject: str, part: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """One part; what goes wrong in it is a finding."""
+    try:
+        yield from part()
+    except FirewallError as error:
+        yield fromError(subject, error)
+    except PermissionError:
+        yield Finding(WARNING, subject, "only root may look at it", "`sudo pkdoors check ...`")
+    except Exception as error:
+        text = f"could not be looked at: {type(error).__name__}: {error}"
+        yield Finding(WARNING, subject, text, "look at it yourself, and tell pkdoors' makers")

@@ -1,0 +1,1 @@
+"""What C{pkdoors check} looks at, and what it makes of it."""

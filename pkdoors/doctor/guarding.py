@@ -1,0 +1,41 @@
+"""Whether the protected ports are closed. Pure."""
+
+from collections.abc import Iterable
+
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.listening import restart
+from pkdoors.doctor.zoning import Zone
+from pkdoors.ports import PortRange
+
+
+def closed(
+    ports: PortRange,
+    isGuarded: bool,
+    isLost: bool,
+    zones: Iterable[Zone] | None,
+    daemon: int | None,
+) -> Finding:
+    """
+    Who keeps them closed.
+
+    @param isGuarded: whether the guard does.
+    @param isLost: whether other tables do, for everybody.
+    @param zones: firewalld's; L{None} where it does not run.
+    @param daemon: its process; L{None} where it does not run.
+    """
+    if isGuarded:
+        return Finding(OK, str(ports), "the guard keeps it closed")
+    level, text = _open(ports, zones)
+    if isLost:
+        level, text = WARNING, "only other tables keep it closed: no guard has it"
+    return Finding(level, str(ports), text, restart(daemon))
+
+
+def _open(ports: PortRange, zones: Iterable[Zone] | None) -> tuple[str, str]:
+    if zones is None:
+        return ERROR, "everybody can reach it: the guard is not there, or does not have it"
+    for zone in zones:
+        for each in zone.exposing(ports):
+            where = f"firewalld's zone {zone.name} ({each.what})"
+            return ERROR, f"everybody can reach it in {where}, and the guard does not have it"
+    return WARNING, "only firewalld keeps it closed, and not where it is forwarded: no guard has it"

@@ -1,0 +1,121 @@
+"""What else a door needs of its host. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from pkdoors.config import Config
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.listening import restart
+from pkdoors.sequence import Sequence
+
+FULL = 0.9
+"""Of connection tracking's table: what more comes is dropped when all of it is."""
+
+
+def privilege(isThere: bool) -> Finding:
+    """The right to see, and to change, the firewall."""
+    if isThere:
+        return Finding(OK, "privilege", "CAP_NET_ADMIN is there")
+    text = "without root, or CAP_NET_ADMIN, the firewall cannot be looked at, nor changed"
+    return Finding(ERROR, "privilege", text, "`sudo pkdoors check ...`")
+
+
+def firewall(config: Config, isFirewalldThere: bool | None) -> Finding:
+    """
+    Which firewall the daemon takes.
+
+    @param isFirewalldThere: whether firewalld runs; L{None} where that cannot be told.
+    """
+    name = chosen(config, isFirewalldThere)
+    runs = {True: "firewalld runs", False: "firewalld does not run", None: "firewalld is not known"}
+    told = runs[isFirewalldThere]
+    if name == "firewalld" and isFirewalldThere is False:
+        remedy = "`systemctl start firewalld`, or choose --firewall nftables"
+        return Finding(ERROR, "firewall", told, remedy)
+    if config.zone and name != "firewalld":
+        text = f"--zone counts only with firewalld, and the firewall here is {name}"
+        return Finding(ERROR, "firewall", text, "leave it out, or `systemctl start firewalld`")
+    if name == "dry-run":
+        text = "dry-run closes nothing, and opens nothing"
+        return Finding(WARNING, "firewall", text, "leave --firewall out")
+    if name == "nftables" and isFirewalldThere:
+        text = "nftables, though firewalld runs: that drops what its zones do not let in"
+        return Finding(WARNING, "firewall", text, "leave --firewall out, which takes firewalld")
+    return Finding(OK, "firewall", f"{name} ({told})")
+
+
+def chosen(config: Config, isFirewalldThere: bool | None) -> str:
+    """The firewall that the daemon takes."""
+    if config.firewall != "auto":
+        return config.firewall
+    return "firewalld" if isFirewalldThere else "nftables"
+
+
+def daemon(process: int | None) -> Finding:
+    """Whether it runs."""
+    if process is None:
+        return Finding(WARNING, "daemon", "it does not run: no knock is heard", restart(None))
+    return Finding(OK, "daemon", f"it runs (process {process})")
+
+
+def strength(sequence: Sequence) -> Iterator[Finding]:
+    """How good the secret is."""
+    warnings = sequence.warnings()
+    for each in warnings:
+        text, _, _ = each.partition(": ")
+        yield Finding(WARNING, "sequence", text, "`pkdoors sequence` prints a better one")
+    if not warnings:
+        text = f"{sequence.orders()} orders to try for who has found its {_count(sequence)} ports"
+        yield Finding(OK, "sequence", text)
+
+
+def _count(sequence: Sequence) -> int:
+    return len(set(sequence.ports))
+
+
+def flushing(files: Iterable[tuple[str, str]], isOn: bool) -> Iterator[Finding]:
+    """
+    Whether the distribution's nftables service takes our table away.
+
+    @param files: its configuration: names and contents.
+    @param isOn: whether the service is started, or will be at boot.
+    """
+    for name, content in files:
+        if isOn and re.search(r"^\s*flush\s+ruleset\b", content, re.MULTILINE):
+            yield Finding(
+                WARNING,
+                "nftables.service",
+                f"`flush ruleset` in {name} takes the guard away at each restart: a running "
+                "daemon puts it back within 0.1 s, a stopped one does not",
+                f"in {name} flush its own tables only (`flush table inet filter`), and "
+                "`systemctl reload nftables` rather than restart it",
+            )
+
+
+def ipv6(isOn: bool) -> Finding:
+    """Whether the host has IPv6."""
+    if isOn:
+        return Finding(OK, "IPv6", "it is on")
+    text = "it is off: a daemon that starts now hears no knocks over IPv6, also when it is on again"
+    remedy = "`sysctl -w net.ipv6.conf.all.disable_ipv6=0`, or --interface 0.0.0.0 to do without"
+    return Finding(WARNING, "IPv6", text, remedy)
+
+
+def tracking(count: int, most: int) -> Finding:
+    """Whether connection tracking, which the guard needs, has room."""
+    text = f"{count} of {most} connections"
+    if count < FULL * most:
+        return Finding(OK, "tracking", text)
+    remedy = f"`sysctl -w net.netfilter.nf_conntrack_max={2 * most}`"
+    return Finding(WARNING, "tracking", f"{text}: what more comes is soon dropped", remedy)
+
+
+def legacy(tables: Iterable[str]) -> Iterator[Finding]:
+    """
+    Whether there are rules of the old iptables, which nftables does not see.
+
+    @param tables: those that have been made, with the command that shows each.
+    """
+    for command in tables:
+        text = "the old iptables has rules here, which this check cannot judge"
+        yield Finding(WARNING, "iptables", text, f"see whether they let the ports in: `{command}`")

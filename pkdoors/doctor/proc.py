@@ -1,0 +1,67 @@
+"""What the kernel tells of this host in C{/proc}; C{proc(5)}. Nothing is changed there."""
+
+import re
+from collections.abc import Container, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pkdoors.doctor.listening import Owner
+from pkdoors.sockets import Socket, socketsIn
+
+_LEGACY = {
+    "ip_tables_names": "iptables-legacy -S",
+    "ip6_tables_names": "ip6tables-legacy -S",
+}
+
+
+class Proc:
+    """
+    @param root: where C{/proc} is.
+    """
+
+    def __init__(self, root: Path = Path("/proc")) -> None:
+        self._root = root
+
+    def status(self) -> str:
+        """What is known of this process."""
+        return (self._root / "self/status").read_text()
+
+    def sockets(self, protocol: str) -> list[Socket]:
+        """The sockets of C{"tcp"} or C{"udp"}, over IPv4 and, where the kernel has that, IPv6."""
+        files = [self._root / "net" / name for name in (protocol, f"{protocol}6")]
+        return [each for file in files if file.exists() for each in socketsIn(file.read_text())]
+
+    def owners(self, inodes: Container[int]) -> dict[int, Owner]:
+        """Who has some sockets, as far as this process may see that."""
+        return {inode: owner for inode, owner in self._owners() if inode in inodes}
+
+    def _owners(self) -> Iterator[tuple[int, Owner]]:
+        for process in self._root.glob("[0-9]*"):
+            with suppress(OSError):  # it has ended, or is another user's
+                for file in (process / "fd").iterdir():
+                    match = re.fullmatch(r"socket:\[(\d+)\]", str(file.readlink()))
+                    if match:
+                        name = (process / "comm").read_text().strip()
+                        yield int(match[1]), Owner(int(process.name), name)
+
+    def hasIPv6(self) -> bool:
+        """Whether IPv6 is there, and on."""
+        file = self._root / "sys/net/ipv6/conf/all/disable_ipv6"
+        return file.exists() and file.read_text().strip() == "0"
+
+    def tracked(self) -> tuple[int, int] | None:
+        """The connections that are tracked, and how many can be; L{None} where that is off."""
+        folder = self._root / "sys/net/netfilter"
+        files = [folder / f"nf_conntrack_{name}" for name in ("count", "max")]
+        if not all(file.exists() for file in files):
+            return None
+        count, most = (int(file.read_text()) for file in files)
+        return count, most
+
+    def legacyTables(self) -> list[str]:
+        """The commands that show the rules of the old iptables; none where it has none."""
+        return [
+            command
+            for name, command in _LEGACY.items()
+            if (file := self._root / "net" / name).exists() and "filter" in file.read_text()
+        ]

@@ -1,0 +1,301 @@
+"""C{pkdoors check}: what it finds on real hosts."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest
+
+from pkdoors.nftrules import guard
+from tests.fakes import makeDoor
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, Daemon
+
+OPTIONS = ("--magic-seq", KNOCKS, "--ports", str(PORT))
+FILTER = (
+    "table inet filter { chain input { type filter hook input priority 0; policy drop; "
+    "ct state established,related accept; iif lo accept; "
+    "meta l4proto { icmp, ipv6-icmp } accept; tcp dport { 22, 2222 } accept; "
+    "udp dport 17000-17999 accept; }; }"
+)
+"""The operator's own: it drops all else, and lets the knocks and the protected port in."""
+
+
+class CheckTestCase(RealTestCase):
+    """Checks the server."""
+
+    def check(self, *options: str, to: tuple[str, ...] = OPTIONS) -> tuple[int, str]:
+        """Run it; its status, and what it prints."""
+        status, output = self.server.status(str(BIN / "pkdoors"), "check", *to, *options)
+        self.assertNotIn("Traceback", output)
+        return status, output
+
+    def finds(self, level: str, subject: str, *words: str, options: tuple[str, ...] = ()) -> None:
+        """Have it find something, which it tells with these words."""
+        status, output = self.check(*options)
+        self.assertGreaterEqual(status, ("OK", "WARNING", "ERROR").index(level), output)
+        for line in _findings(output):
+            if line.startswith(f"{level} {subject} ") and all(word in line for word in words):
+                return
+        self.fail(output)
+
+    def findsNot(self, subject: str, *options: str) -> None:
+        """Have it find nothing wrong there."""
+        _, output = self.check(*options)
+        for line in _findings(output):
+            self.assertFalse(line.startswith((f"WARNING {subject} ", f"ERROR {subject} ")), output)
+
+
+def _findings(output: str) -> list[str]:
+    """Each in one line, with one blank between words."""
+    lines: list[str] = []
+    for line in output.splitlines():
+        if line.startswith(" "):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return [" ".join(line.split()) for line in lines]
+
+
+class HostTests(CheckTestCase):
+    """A host with nftables."""
+
+    def test_well(self) -> None:
+        """Where all is well the status is 0, and the check changes nothing."""
+        self.server.run("nft", FILTER)
+        self.start()
+        before = self.server.run("nft", "list", "ruleset")
+        status, output = self.check()
+        self.assertEqual((0, set()), (status, {"WARNING", "ERROR"} & set(output.split())), output)
+        self.assertEqual(before, self.server.run("nft", "list", "ruleset"))
+
+    def test_sameForPrograms(self) -> None:
+        """C{--json} has what the table has, and the same status."""
+        status, table = self.check()
+        again, output = self.check("--json")
+        self.assertEqual((2, 2), (status, again))
+        lines = [
+            " ".join(f"{each['level']} {each['subject']} {each['text']}".split())
+            + (" -> " + " ".join(each["remedy"].split()) if each["remedy"] else "")
+            for each in json.loads(output)
+        ]
+        self.assertEqual(lines, _findings(table))
+
+    def test_fresh(self) -> None:
+        """Before the daemon's start all can reach the port, and nobody listens; then it is well."""
+        self.finds("WARNING", "daemon", "start the daemon")
+        self.finds("ERROR", "2222/tcp", "everybody can reach it", "start the daemon")
+        self.finds("WARNING", "2222/tcp", "nobody listens")
+        self.assertIn("OK       knock ports  all 6 are free", self.check()[1])
+        self.start()
+        self.findsNot("daemon")
+        self.findsNot("2222/tcp")
+
+    def test_flushed(self) -> None:
+        """A guard that is flushed while the daemon is stopped is missed."""
+        daemon = self.start()
+        daemon.stop()
+        self.findsNot("2222/tcp")
+        self.server.run("nft", "flush", "ruleset")
+        self.finds("ERROR", "2222/tcp", "everybody can reach it")
+
+    def test_otherOptions(self) -> None:
+        """A daemon with other ports and another sequence is to be started anew."""
+        daemon = self.start()
+        other = ("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")
+        _, output = self.check(to=other)
+        restart = f"`kill {daemon.process.popen.pid}`, and start the daemon"
+        for subject in ("80/tcp", "18001/udp"):
+            self.assertTrue(
+                any(f"ERROR {subject} " in line and restart in line for line in _findings(output)),
+                output,
+            )
+
+    def test_loopbackOnly(self) -> None:
+        """A program that listens on loopback only is a warning."""
+        with self.server.inside(), socket.create_server(("127.0.0.1", PORT)):
+            self.finds("WARNING", "2222/tcp", "loopback interface only")
+
+    def test_forwarded(self) -> None:
+        """Nobody need listen on a port that is forwarded, as Docker publishes it."""
+        self.server.run(
+            "nft",
+            "table ip nat { chain PREROUTING { type nat hook prerouting priority dstnat; "
+            f"fib daddr type local tcp dport {PORT} dnat to 10.9.2.2:80; }}; }}",
+        )
+        self.assertIn("it is forwarded", self.check()[1])
+
+    def test_knockPortTaken(self) -> None:
+        """A knock port that another program has is told with that program."""
+        other = self.server.spawn("nc", "-u", "-l", "-p", "17005")
+        with self.assertRaises(AssertionError):
+            self.start()
+        self.finds("ERROR", "17005/udp", f"nc (process {other.popen.pid}) has it")
+
+    def test_knocksDropped(self) -> None:
+        """Where another table drops knocks, the remedy lets them in."""
+        self.server.run("nft", FILTER.replace("udp dport 17000-17999 accept;", ""))
+        daemon = self.start()
+        self.client.send(SEQUENCE)
+        _, output = self.check()
+        for port in SEQUENCE:
+            command = f"nft insert rule inet filter input udp dport {port} accept"
+            self.assertIn(f"`{command}`", output)
+            self.server.run(*command.split())
+        self.assertNotIn("opened door", daemon.log())
+        self.assertEqual(0, self.check()[0])
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+
+    def test_doorDropped(self) -> None:
+        """So it is where another table drops the protected port."""
+        self.server.run("nft", FILTER.replace(", 2222 ", " "))
+        self.start(openFor="1h")
+        self.client.send(SEQUENCE)
+        self.assertFalse(self.client.reaches(PORT))
+        command = f"nft insert rule inet filter input tcp dport {PORT} accept"
+        self.finds("ERROR", "2222/tcp", "a knock opens nothing", f"`{command}`")
+        self.server.run(*command.split())
+        self.findsNot("2222/tcp")
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_mayBeDropped(self) -> None:
+        """What cannot be told is a warning, with the command that shows the rules."""
+        self.server.run("nft", FILTER.replace("udp dport", "meta mark 5 udp dport"))
+        command = "`nft list chain inet filter input`"
+        self.finds("WARNING", "17001/udp", "may be dropped", command)
+
+    def test_scan(self) -> None:
+        """A host that rejects is told of; its remedy makes it silent."""
+        self.finds("WARNING", "scans", "rejected")
+        self.assertTrue(self.refuses(17500))
+        _, output = self.check()
+        remedy = " ".join(output[output.index("`nft 'table") :].split())
+        self.server.run("sh", "-c", remedy.removeprefix("`").partition("`")[0])
+        self.findsNot("scans")
+        self.assertFalse(self.refuses(17500))
+
+    def refuses(self, port: int) -> bool:
+        """Whether the client is told that nobody has a UDP port."""
+        _, output = self.client.status(
+            "python3",
+            "-c",
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(1);"
+            f"s.connect(('10.9.1.1', {port})); s.send(b'x'); s.recv(1)",
+        )
+        return "refused" in output
+
+    def test_weak(self) -> None:
+        """An ascending sequence, and a short one, are warnings."""
+        _, output = self.check(to=("-m", "17001,17002,17003,17004,17005", "-p", "22"))
+        self.assertIn("in ascending order", output)
+        self.assertIn("only 120 possible orders", output)
+        self.assertIn("720 orders", self.check()[1])
+
+    def test_noIPv6(self) -> None:
+        """IPv6 that is off is a warning; its command ends that."""
+        self.server.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        self.finds("WARNING", "IPv6", "`sysctl -w net.ipv6.conf.all.disable_ipv6=0`")
+        self.server.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
+        self.findsNot("IPv6")
+
+    def test_noPrivilege(self) -> None:
+        """Who is not root is told so, and what can be found all the same."""
+        self.start()
+        status, output = self.server.status(
+            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+            *(str(BIN / "pkdoors"), "check", *OPTIONS),
+        )
+        self.assertEqual(2, status)
+        self.assertNotIn("Traceback", output)
+        found = _findings(output)
+        for start in ("ERROR privilege ", "WARNING knock ports only root", "OK 2222/tcp somebody"):
+            self.assertTrue(any(line.startswith(start) for line in found), output)
+
+    def test_noBindings(self) -> None:
+        """Bindings that are missing are told with the package."""
+        (self.folder / "nftables.py").write_text("raise ImportError\n")
+        path = os.pathsep.join([str(self.folder), os.environ.get("PYTHONPATH", "")])
+        self.server.environment["PYTHONPATH"] = path.rstrip(os.pathsep)
+        self.finds("ERROR", "nftables", "bindings are missing", "install python3-nftables")
+
+    def test_service(self) -> None:
+        """An nftables service that flushes is told of while it is on."""
+        if not Path("/etc/nftables.conf").exists():
+            raise SkipTest("there is no /etc/nftables.conf to put another in the place of")
+        (self.folder / "nftables.conf").write_text("flush ruleset\n")
+        (self.folder / "systemctl").write_text("#!/bin/sh\nexit $OFF\n")
+        (self.folder / "systemctl").chmod(0o755)
+        for off in "01":
+            _, output = self.server.status(
+                *("unshare", "--mount", "sh", "-c"),
+                "mount --bind nftables.conf /etc/nftables.conf && "
+                f"PATH=.:$PATH exec {BIN}/pkdoors check {' '.join(OPTIONS)}",
+                OFF=off,
+            )
+            self.assertEqual(off == "0", "`flush ruleset` in /etc/nftables.conf" in output, output)
+
+
+class ZoneTests(CheckTestCase):
+    """A host with firewalld."""
+
+    firewall = "firewalld"
+
+    def test_auto(self) -> None:
+        """C{auto} takes it, and the daemon's rules are seen; without them knocks are lost."""
+        self.start()
+        self.assertIn("firewalld (firewalld runs)", self.check()[1])
+        self.findsNot("17001/udp")
+        self.firewalld.cmd("--zone=work", "--add-interface=client")
+        self.finds("ERROR", "17001/udp", "missing in firewalld's zone work")
+
+    def test_exposed(self) -> None:
+        """A port that the zone opens is told, with the command that closes it."""
+        self.firewalld.cmd("--add-port=2222/tcp")
+        command = "firewall-cmd --zone=public --remove-port=2222/tcp"
+        self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
+        self.server.run("nft", guard([makeDoor(ports=str(PORT))]))
+        self.finds("WARNING", "2222/tcp", "between boot and", f"`{command}`")
+        self.server.run(*command.split())
+        self.findsNot("2222/tcp between")
+
+    def test_scan(self) -> None:
+        """A zone rejects by its target, unless that is DROP."""
+        self.finds("WARNING", "scans", "--set-target=DROP")
+        self.firewalld.cmd("--permanent", "--zone=public", "--set-target=DROP")
+        self.firewalld.cmd("--reload")
+        self.findsNot("scans")
+
+    def test_nftablesBeside(self) -> None:
+        """A daemon on nftables gets no knocks; the commands let them, and the port, in."""
+        beside = ("--firewall", "nftables")
+        self.server.serve(PORT)
+        daemon = Daemon(self.server, *OPTIONS, *beside)
+        self.client.send(SEQUENCE)
+        for port in (*(f"{each}/udp" for each in SEQUENCE), f"{PORT}/tcp"):
+            command = f"firewall-cmd --zone=public --add-port={port}"
+            self.finds("ERROR", port, f"`{command}`", options=beside)
+            self.server.run(*command.split())
+            self.findsNot(port, *beside)
+        self.assertNotIn("opened door", daemon.log())
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_notRunning(self) -> None:
+        """One that does not run, and shall, is an error."""
+        self.firewalld.process.stop()
+        start = "`systemctl start firewalld`"
+        self.finds("ERROR", "firewall", start, options=("--firewall", "firewalld"))
+        self.findsNot("firewall")
+
+    def test_hangs(self) -> None:
+        """One that does not answer holds up nothing."""
+        self.firewalld.process.popen.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.firewalld.process.popen.send_signal, signal.SIGCONT)
+        begin = time.monotonic()
+        self.finds("ERROR", "zones", "did not answer within 5 s")
+        self.assertLess(time.monotonic() - begin, 15)  # D-Bus itself gives up after 25

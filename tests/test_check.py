@@ -1,0 +1,363 @@
+"""Tests of L{pkdoors.check} and of the command, C{pkdoors check}."""
+
+import json
+from collections.abc import Callable, Container
+from typing import Any
+
+from pkdoors import check
+from pkdoors.check import SCANNED, Check, Host
+from pkdoors.config import Config
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.listening import Owner
+from pkdoors.doctor.proc import Proc
+from pkdoors.doctor.zoning import Zone
+from pkdoors.errors import FirewallError
+from pkdoors.ports import PortRange
+from pkdoors.richrules import knockRule
+from pkdoors.sockets import BOUND, LISTENS, Socket
+from pkdoors.zones import Exposure
+from tests.fakes import ACCEPT, DROP, PORTS, condition, joinListings, makeDoor, makeListing
+from tests.test_cli import CommandTestCase, End
+
+DAEMON = 77
+ROOT, NOBODY = "CapEff:\t000001ffffffffff\n", "CapEff:\t0000000000000000\n"
+SEQUENCE = (*PORTS, 17009)
+GUARD = makeListing([condition("tcp dport", 22), DROP], chain="inet pkdoors guard")
+LET_KNOCKS_IN = [condition("udp dport", {"range": [17000, 17999]}), ACCEPT]
+LETS_IN = [LET_KNOCKS_IN, [condition("tcp dport", 22), ACCEPT]]
+FILTER = makeListing(*LETS_IN, policy="drop")
+
+
+class FakeProc(Proc):
+    """
+    A host on which all is well.
+
+    @ivar privilege: the process' status.
+    """
+
+    def __init__(self) -> None:
+        self.privilege = ROOT
+        self.tcp = [Socket(22, LISTENS, 1, "00000000", "00000000:0000")]
+        self.udp = [Socket(port, BOUND, port, "00000000", "00000000:0000") for port in SEQUENCE]
+        self.owner = DAEMON
+        self.isIPv6On = True
+
+    def status(self) -> str:
+        """See L{Proc.status}."""
+        return self.privilege
+
+    def sockets(self, protocol: str) -> list[Socket]:
+        """See L{Proc.sockets}."""
+        return {"tcp": self.tcp, "udp": self.udp}[protocol]
+
+    def owners(self, inodes: Container[int]) -> dict[int, Owner]:
+        """See L{Proc.owners}."""
+        if self.privilege == NOBODY:
+            return {}
+        return {port: Owner(self.owner, "twistd") for port in SEQUENCE if port in inodes}
+
+    def hasIPv6(self) -> bool:
+        """See L{Proc.hasIPv6}."""
+        return self.isIPv6On
+
+    def tracked(self) -> tuple[int, int] | None:
+        """See L{Proc.tracked}."""
+        return 5, 1000
+
+    def legacyTables(self) -> list[str]:
+        """See L{Proc.legacyTables}."""
+        return []
+
+
+def giving(result: Any) -> Callable[..., Any]:
+    """A function that gives this, or raises it."""
+
+    def function(*arguments: object) -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return function
+
+
+def look(
+    proc: FakeProc | None = None,
+    options: dict[str, Any] | None = None,
+    ports: str = "22",
+    **facts: Any,
+) -> list[Finding]:
+    """What is found where all is well but for some facts."""
+    known: dict[str, Any] = {
+        "holder": DAEMON,
+        "tables": joinListings(GUARD, FILTER),
+        "isFirewalldThere": False,
+        "zones": AssertionError("there is no firewalld"),
+        "nftablesFiles": [],
+        "isOn": False,
+        **facts,
+    }
+    host = Host(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
+    config = Config((makeDoor(SEQUENCE, ports),), **(options or {}))
+    return list(Check(config, host).run())
+
+
+class CheckTestCase(CommandTestCase):
+    """
+    Looks at hosts.
+    """
+
+    def bad(self, *arguments: Any, **facts: Any) -> list[tuple[str, str]]:
+        """Level and subject of all that is not well."""
+        found = [each for each in look(*arguments, **facts) if each.level != OK]
+        for each in found:
+            self.assertTrue(each.remedy, each)
+        return [(each.level, each.subject) for each in found]
+
+
+class CheckTests(CheckTestCase):
+    """
+    Tests of L{Check} without firewalld.
+    """
+
+    def test_well(self) -> None:
+        """Where all is well there is nothing else, and no knock port in what is said."""
+        self.assertEqual([], self.bad())
+        said = " ".join(each.text for each in look())
+        self.assertEqual([], [port for port in SEQUENCE if str(port) in said])
+
+    def test_noGuard(self) -> None:
+        """Without the guard another table that lets the port in leaves it open to all."""
+        self.assertEqual([(ERROR, "22/tcp")], self.bad(tables=joinListings(FILTER)))
+
+    def test_guardOfAnother(self) -> None:
+        """A port that the guard does not have is open, though another is closed."""
+        found = self.bad(ports="22,80", tables=joinListings(GUARD))
+        self.assertEqual([(ERROR, "80/tcp"), (WARNING, "80/tcp"), (WARNING, "scans")], found)
+
+    def test_closedByOthers(self) -> None:
+        """Where others drop it, it is not open, but a knock opens nothing."""
+        drops = makeListing(LET_KNOCKS_IN, policy="drop")
+        expected = [(WARNING, "22/tcp"), (ERROR, "22/tcp")]
+        self.assertEqual(expected, self.bad(tables=joinListings(drops)))
+
+    def test_nobodyListens(self) -> None:
+        """Nobody listens on the port."""
+        proc = FakeProc()
+        proc.tcp = []
+        self.assertEqual([(WARNING, "22/tcp")], self.bad(proc))
+
+    def test_forwarded(self) -> None:
+        """Nobody need listen on one that is forwarded, nor let it in."""
+        proc = FakeProc()
+        proc.tcp = []
+        rule = [condition("tcp dport", 22), {"dnat": {"addr": "10.0.0.2"}}]
+        nat = makeListing(rule, kind="nat", hook="prerouting", chain="inet nat pre")
+        knocks = makeListing(LET_KNOCKS_IN, policy="drop")
+        self.assertEqual([], self.bad(proc, tables=joinListings(GUARD, nat, knocks)))
+
+    def test_knockPortTaken(self) -> None:
+        """Another process has the knock ports."""
+        proc = FakeProc()
+        proc.owner = 5
+        proc.udp = proc.udp[:1]
+        self.assertEqual([(WARNING, "daemon"), (ERROR, "17001/udp")], self.bad(proc, holder=None))
+
+    def test_knockPortOfTheKernel(self) -> None:
+        """So may something that is no process, as WireGuard: root sees that, too."""
+        proc = FakeProc()
+        proc.udp.append(Socket(17001, BOUND, 999, "00000000", "00000000:0000"))
+        self.assertEqual([(ERROR, "17001/udp")], self.bad(proc))
+
+    def test_knockPortDropped(self) -> None:
+        """Another table drops knocks; they are told sorted."""
+        drops = makeListing([condition("tcp dport", 22), ACCEPT], policy="drop")
+        found = self.bad(tables=joinListings(GUARD, drops))
+        self.assertEqual([(ERROR, f"{port}/udp") for port in sorted(SEQUENCE)], found)
+
+    def test_loud(self) -> None:
+        """Other UDP ports are rejected."""
+        self.assertEqual([(WARNING, "scans")], self.bad(tables=joinListings(GUARD)))
+
+    def test_scannedPort(self) -> None:
+        """A scan is judged by a port that is nobody's."""
+        letIn = [condition("udp dport", SCANNED[0]), ACCEPT]
+        theirs = makeListing(letIn, *LETS_IN, policy="drop")
+        proc = FakeProc()
+        self.assertEqual([(WARNING, "scans")], self.bad(tables=joinListings(GUARD, theirs)))
+        proc.udp.append(Socket(SCANNED[0], BOUND, 999, "00000000", "00000000:0000"))
+        self.assertEqual([], self.bad(proc, tables=joinListings(GUARD, theirs)))
+
+    def test_noIPv6(self) -> None:
+        """IPv6 is off, which is well where IPv4 is all that is wanted."""
+        proc = FakeProc()
+        proc.isIPv6On = False
+        self.assertEqual([(WARNING, "IPv6")], self.bad(proc))
+        self.assertEqual([], self.bad(proc, options={"interfaces": ("0.0.0.0",)}))
+        self.assertEqual([], self.bad(options={"interfaces": ("0.0.0.0", "::")}))
+
+    def test_service(self) -> None:
+        """The nftables service flushes."""
+        files = [("/etc/nftables.conf", "flush ruleset")]
+        expected = [(WARNING, "nftables.service")]
+        self.assertEqual(expected, self.bad(nftablesFiles=files, isOn=True))
+
+    def test_noPrivilege(self) -> None:
+        """Without privilege what can be found is."""
+        proc = FakeProc()
+        proc.privilege = NOBODY
+        proc.tcp = []
+        found = self.bad(proc, holder=PermissionError(13, "no"), tables=AssertionError("asked"))
+        expected = [(ERROR, "privilege"), (WARNING, "daemon")]
+        self.assertEqual([*expected, (WARNING, "22/tcp"), (WARNING, "knock ports")], found)
+
+    def test_libraryMissing(self) -> None:
+        """A library that is missing is an error, with what to install."""
+        error = FirewallError("the bindings are missing: install python3-nftables")
+        found = look(tables=error)
+        (bad,) = (each for each in found if each.level != OK)
+        self.assertEqual(
+            Finding(ERROR, "nftables", "the bindings are missing", "install python3-nftables"), bad
+        )
+
+    def test_unexpected(self) -> None:
+        """Whatever a source of facts raises is a warning, and the rest is looked at."""
+        for fact in ("holder", "tables", "nftablesFiles", "isOn", "isFirewalldThere"):
+            facts: dict[str, Any] = {fact: RuntimeError("boom")}
+            found = look(**facts)
+            (bad,) = (each for each in found if "boom" in each.text)
+            self.assertEqual(WARNING, bad.level)
+            self.assertIn("could not be looked at: ", bad.text)
+            self.assertIn("22/tcp", [each.subject for each in found])
+
+    def test_garbage(self) -> None:
+        """So is a listing that cannot be read."""
+        for listing in ("", "{}", '{"nftables": [{}]}'):
+            self.assertEqual([(WARNING, "nftables")], self.bad(tables=listing))
+
+
+class FirewalldTests(CheckTestCase):
+    """
+    Tests of L{Check} with firewalld.
+    """
+
+    zone = Zone("public", "DROP", rules=tuple(map(knockRule, SEQUENCE)))
+
+    def firewalld(self, zone: Any = zone, **facts: Any) -> list[tuple[str, str]]:
+        """What is not well where firewalld runs."""
+        zones = [zone] if isinstance(zone, Zone) else zone
+        theirs = makeListing(policy="drop", chain="inet firewalld filter_INPUT")
+        tables = joinListings(GUARD, theirs)
+        return self.bad(**{"tables": tables, "isFirewalldThere": True, "zones": zones, **facts})
+
+    def test_well(self) -> None:
+        """Where all is well there is nothing else; firewalld's own table is not judged."""
+        self.assertEqual([], self.firewalld())
+
+    def test_missing(self) -> None:
+        """A firewalld that is wanted does not run."""
+        self.assertEqual([(ERROR, "firewall")], self.bad(options={"firewall": "firewalld"}))
+
+    def test_bindingsMissing(self) -> None:
+        """Its bindings are missing, which matters where it is wanted, or may be."""
+        error = FirewallError("python-firewall is missing: install python3-firewall")
+        self.assertEqual([(ERROR, "firewall")], self.bad(isFirewalldThere=error))
+        options = {"firewall": "nftables"}
+        self.assertEqual([], self.bad(isFirewalldThere=error, options=options))
+
+    def test_hangs(self) -> None:
+        """One that does not answer is an error, and what depends on it is left out."""
+        error = FirewallError("firewalld did not answer: restart it")
+        self.assertEqual([(ERROR, "zones")], self.firewalld(error))
+
+    def test_exposed(self) -> None:
+        """A zone that opens the port is a warning, and without the guard an error."""
+        exposure = Exposure(PortRange("tcp", 22, 22), "service ssh", "`this`")
+        zone = Zone("public", "DROP", (exposure,), self.zone.rules)
+        self.assertEqual([(WARNING, "22/tcp")], self.firewalld(zone))
+        self.assertEqual([(ERROR, "22/tcp")], self.firewalld(zone, tables=joinListings()))
+
+    def test_knocksShutOut(self) -> None:
+        """The daemon's rules are missing."""
+        expected = [(ERROR, f"{port}/udp") for port in sorted(SEQUENCE)]
+        self.assertEqual(expected, self.firewalld(Zone("public", "DROP")))
+
+    def test_beside(self) -> None:
+        """With nftables the zone must let knocks and the port in by itself."""
+        found = self.firewalld(Zone("public", "DROP"), options={"firewall": "nftables"})
+        ports = [*(f"{port}/udp" for port in sorted(SEQUENCE)), "22/tcp"]
+        self.assertEqual([(WARNING, "firewall"), *((ERROR, each) for each in ports)], found)
+
+    def test_besideOpen(self) -> None:
+        """Where it does, that is as it must be."""
+        zone = Zone("public", "DROP", (Exposure(None, "a rule", "`this`"),))
+        found = self.firewalld(zone, options={"firewall": "nftables"})
+        self.assertEqual([(WARNING, "firewall")], found)
+
+    def test_loud(self) -> None:
+        """A zone that rejects is told of."""
+        zone = Zone("public", "default", rules=self.zone.rules)
+        self.assertEqual([(WARNING, "scans")], self.firewalld(zone))
+
+
+class CommandTests(CommandTestCase):
+    """
+    C{pkdoors check}.
+    """
+
+    options = ("-m", ",".join(map(str, SEQUENCE)), "-p", "22")
+
+    def check(self, *arguments: str, status: str = ROOT, **environment: str) -> End:
+        """Run it on a host on which all is well."""
+        proc = FakeProc()
+        proc.privilege = status
+        facts = {
+            "holder": DAEMON,
+            "tables": joinListings(GUARD, FILTER),
+            "isFirewalldThere": False,
+            "nftablesFiles": [],
+            "isOn": False,
+        }
+        host = Host(proc, **{name: giving(fact) for name, fact in facts.items()})
+        self.patch(check, "Host", lambda: host)
+        return self.run_("check", *arguments, **environment)
+
+    def test_table(self) -> None:
+        """It prints a table, and ends with the status of the worst finding."""
+        end = self.check(*self.options)
+        self.assertEqual((0, ""), (end.status, end.stderr))
+        self.assertIn("OK       firewall     nftables (firewalld does not run)\n", end.stdout)
+        self.assertEqual(2, self.check(*self.options, status=NOBODY).status)
+
+    def test_json(self) -> None:
+        """C{--json} prints the same for programs, wherever it stands."""
+        table = self.check(*self.options).stdout
+        for arguments in (("--json", *self.options), (*self.options, "--json")):
+            found = json.loads(self.check(*arguments).stdout)
+            self.assertEqual(len(table.splitlines()), len(found))
+            for each in found:
+                self.assertIn(each["text"], table)
+
+    def test_environment(self) -> None:
+        """The environment counts as it does for the daemon."""
+        end = self.check(KNOCKER_SEQ=self.options[1], KNOCKER_PORTS="22")
+        self.assertEqual(0, end.status)
+
+    def test_wrong(self) -> None:
+        """What is wrong is one line and status 2."""
+        for arguments in (
+            (),
+            ("-m", "1,2", "-p", "22"),
+            ("--nonsense",),
+            (*self.options, "-f", "pf"),
+            (*self.options, "more"),
+        ):
+            end = self.check(*arguments)
+            self.assertEqual((2, "", 1), (end.status, end.stdout, end.stderr.count("\n")), end)
+            self.assertTrue(end.stderr.startswith("pkdoors check: "), end.stderr)
+
+    def test_help(self) -> None:
+        """The help has the daemon's options, and its own."""
+        end = self.check("--help")
+        self.assertEqual(0, end.status)
+        for word in ("pkdoors check", "--magic-seq", "--zone", "--interface", "--json"):
+            self.assertIn(word, end.stdout)

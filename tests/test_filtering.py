@@ -1,0 +1,226 @@
+"""Tests of L{pkdoors.doctor.filtering} and L{pkdoors.doctor.guarding}."""
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.doctor.filtering import Tables, isGuarded, isLost, lost, silence
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.guarding import closed
+from pkdoors.doctor.ruleset import readRuleset
+from pkdoors.doctor.zoning import Zone
+from pkdoors.ports import PortRange, parsePortRange
+from pkdoors.zones import Exposure
+from tests.fakes import ACCEPT, DROP, REJECT, condition, joinListings, makeListing
+
+SSH = PortRange("tcp", 22, 22)
+KNOCK = PortRange("udp", 17001, 17001)
+
+
+def tables(*listings: dict[str, list[Any]], versions: tuple[int, ...] = (4, 6)) -> Tables:
+    """What the kernel has."""
+    return Tables(readRuleset(joinListings(*listings)), versions)
+
+
+def guard(*ports: object, **how: Any) -> dict[str, list[Any]]:
+    """A table that drops what is for some TCP ports, but for friends."""
+    friend = [condition("ip saddr", "@open4"), ACCEPT]
+    rules = [[condition("tcp dport", {"set": list(ports)}, "!="), ACCEPT], friend, [DROP]]
+    return makeListing(*rules, **{"chain": "inet pkdoors guard", **how})
+
+
+class IsGuardedTests(SynchronousTestCase):
+    """
+    Tests of L{isGuarded}.
+    """
+
+    def test_guarded(self) -> None:
+        """What our table drops is guarded, at whichever hook."""
+        for hook in ("prerouting", "input"):
+            self.assertTrue(isGuarded(tables(guard(22, hook=hook)), SSH))
+
+    def test_unguarded(self) -> None:
+        """What it does not have is not, nor what another table drops, or one at another hook."""
+        for listing in (
+            guard(23),
+            guard(22, chain="inet other guard"),
+            guard(22, hook="forward"),
+            guard(22, chain="ip pkdoors guard"),
+        ):
+            self.assertFalse(isGuarded(tables(listing), SSH), listing)
+        self.assertFalse(isGuarded(tables(), SSH))
+
+    def test_oneFamily(self) -> None:
+        """Where there is no IPv6 it need not be guarded."""
+        listing = guard(22, chain="ip pkdoors guard")
+        self.assertTrue(isGuarded(tables(listing, versions=(4,)), SSH))
+
+    def test_range(self) -> None:
+        """All of a range must be guarded."""
+        ports = parsePortRange("6000-6010")
+        self.assertTrue(isGuarded(tables(guard({"range": [6000, 6010]})), ports))
+        self.assertFalse(isGuarded(tables(guard(6000, 6010)), ports))
+        self.assertFalse(isGuarded(tables(guard({"range": [6000, 6009]})), ports))
+        self.assertTrue(isGuarded(tables(guard({"range": [1, 65535]})), parsePortRange("1-65535")))
+
+
+class LostTests(SynchronousTestCase):
+    """
+    Tests of L{lost}.
+    """
+
+    def lost(self, *rules: list[Any], **table: Any) -> list[Finding]:
+        """What is found of one table for one knock port."""
+        return list(lost(tables(makeListing(*rules, **table)), KNOCK, "why"))
+
+    def test_certain(self) -> None:
+        """What is always dropped is an error, with the command that lets it in."""
+        (found,) = self.lost(policy="drop")
+        self.assertEqual((ERROR, "17001/udp"), (found.level, found.subject))
+        self.assertEqual("it is dropped by the firewall (inet filter input): why", found.text)
+        self.assertIn("`nft insert rule inet filter input udp dport 17001 accept`", found.remedy)
+
+    def test_doubt(self) -> None:
+        """What may be dropped is a warning, with the command that shows the rules."""
+        (found,) = self.lost([condition("meta mark", 1), ACCEPT], policy="drop")
+        self.assertEqual(WARNING, found.level)
+        self.assertIn("may be dropped", found.text)
+        self.assertIn("`nft list chain inet filter input`", found.remedy)
+
+    def test_none(self) -> None:
+        """What is let in is nothing to tell, nor is what drops others."""
+        self.assertEqual([], self.lost([condition("udp dport", 17001), ACCEPT], policy="drop"))
+        self.assertEqual([], self.lost([condition("ip saddr", "10.0.0.1"), DROP]))
+        self.assertEqual([], self.lost(policy="drop", hook="output"))
+
+    def test_notOurBusiness(self) -> None:
+        """Our own table, and firewalld's, are not judged here."""
+        for name in ("pkdoors", "firewalld", "firewalld_policy_drop"):
+            self.assertEqual([], self.lost(policy="drop", chain=f"inet {name} input"))
+
+    def test_oneFamily(self) -> None:
+        """A table of one family says so; iptables' one has iptables' remedy."""
+        for family, program in (("ip", "iptables"), ("ip6", "ip6tables")):
+            (found,) = self.lost(policy="drop", chain=f"{family} filter INPUT")
+            self.assertIn("over IPv4" if family == "ip" else "over IPv6", found.text)
+            command = f"`{program} -I INPUT -p udp --dport 17001 -j ACCEPT`"
+            self.assertTrue(found.remedy.startswith(command), found.remedy)
+
+    def test_ufw(self) -> None:
+        """ufw's has ufw's."""
+        chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
+        (found,) = self.lost(policy="drop", chain="ip filter INPUT", chains=chains)
+        self.assertEqual("`ufw allow 17001/udp`", found.remedy)
+
+    def test_ufwInBothFamilies(self) -> None:
+        """Its two tables are one finding."""
+        chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
+        both = [
+            makeListing(policy="drop", chain=f"{each} filter INPUT", chains=chains)
+            for each in ("ip", "ip6")
+        ]
+        (found,) = lost(tables(*both), KNOCK, "why")
+        expected = "it is dropped by the firewall (ip filter INPUT, ip6 filter INPUT): why"
+        self.assertEqual(expected, found.text)
+
+    def test_hooks(self) -> None:
+        """What is forwarded passes the first hook only."""
+        drops = tables(makeListing(policy="drop"))
+        self.assertEqual([], list(lost(drops, SSH, "", hooks=["prerouting"])))
+
+    def test_isLost(self) -> None:
+        """A port is lost that is dropped for certain, over IPv4 and IPv6, at both ends."""
+        ports = parsePortRange("6000-6010")
+        for listing, expected in (
+            (makeListing(policy="drop"), True),
+            (makeListing(policy="drop", chain="ip filter input"), False),
+            (makeListing([condition("meta mark", 1), ACCEPT], policy="drop"), False),
+            (makeListing([condition("tcp dport", 6010), ACCEPT], policy="drop"), False),
+        ):
+            self.assertIs(expected, isLost(tables(listing), ports), listing)
+
+    def test_range(self) -> None:
+        """Of a range both ends are looked at, and each is told."""
+        rule = [condition("tcp dport", 6000), DROP]
+        (found,) = lost(tables(makeListing(rule)), parsePortRange("6000-6010"), "why")
+        self.assertEqual("6000/tcp", found.subject)
+
+
+class SilenceTests(SynchronousTestCase):
+    """
+    Tests of L{silence}.
+    """
+
+    def level(self, *rules: list[Any], targets: tuple[str, ...] = (), **table: Any) -> str:
+        """How it is judged."""
+        zones = [Zone(f"zone{number}", target) for number, target in enumerate(targets)]
+        return silence(tables(makeListing(*rules, **table)), 61000, zones).level
+
+    def test_dropped(self) -> None:
+        """A host that drops is silent, be it at the input or the kernel's answer."""
+        answer = condition("meta l4proto", {"set": ["icmp", "ipv6-icmp"]})
+        self.assertEqual(OK, self.level(policy="drop"))
+        self.assertEqual(OK, self.level([answer, DROP], hook="output"))
+
+    def test_rejected(self) -> None:
+        """One that rejects is not, nor one that leaves it to the kernel."""
+        self.assertEqual(WARNING, self.level())
+        self.assertEqual(WARNING, self.level([REJECT], policy="drop"))
+
+    def test_oneFamily(self) -> None:
+        """One family that is rejected is enough."""
+        self.assertEqual(WARNING, self.level(policy="drop", chain="ip filter INPUT"))
+
+    def test_zones(self) -> None:
+        """All zones of firewalld must drop."""
+        self.assertEqual(OK, self.level(targets=("DROP", "DROP")))
+        self.assertEqual(WARNING, self.level(targets=("DROP", "default")))
+        finding = silence(tables(), 61000, [Zone("a", "DROP"), Zone("b", "%%REJECT%%")])
+        self.assertIn("zone b rejects", finding.text)
+        self.assertIn("--zone=b --set-target=DROP", finding.remedy)
+
+
+class ClosedTests(SynchronousTestCase):
+    """
+    Tests of L{closed}.
+    """
+
+    exposing = Zone("home", "default", (Exposure(SSH, "service ssh", "`this`"),))
+
+    def closed(
+        self,
+        isGuarded: bool = False,
+        isLost: bool = False,
+        zones: list[Zone] | None = None,
+        daemon: int | None = None,
+    ) -> Finding:
+        """What is found of a port."""
+        return closed(SSH, isGuarded, isLost, zones, daemon)
+
+    def test_guarded(self) -> None:
+        """What is guarded is well."""
+        found = self.closed(isGuarded=True)
+        self.assertEqual((OK, "22/tcp"), (found.level, found.subject))
+
+    def test_open(self) -> None:
+        """What nothing closes is an error; the remedy is to start the daemon."""
+        found = self.closed()
+        self.assertEqual(ERROR, found.level)
+        self.assertIn("start the daemon", found.remedy)
+        self.assertNotIn("kill", found.remedy)
+
+    def test_otherOptions(self) -> None:
+        """A daemon that runs without closing it must be started anew."""
+        found = self.closed(daemon=77)
+        self.assertIn("`kill 77`", found.remedy)
+
+    def test_others(self) -> None:
+        """What others close is a warning."""
+        for found in (self.closed(isLost=True), self.closed(zones=[Zone("home", "default")])):
+            self.assertEqual(WARNING, found.level)
+
+    def test_exposed(self) -> None:
+        """A zone that opens the port is named."""
+        found = self.closed(zones=[self.exposing])
+        self.assertEqual(ERROR, found.level)
+        self.assertIn("firewalld's zone home (service ssh)", found.text)

@@ -1,0 +1,113 @@
+"""Tests of L{pkdoors.doctor.hosting}."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config import Config
+from pkdoors.doctor import hosting
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.sequence import Sequence
+from tests.fakes import makeDoor
+
+FLUSHING = "#!/usr/sbin/nft -f\n\n  flush  ruleset\ntable inet filter {}\n"
+
+
+class FirewallTests(SynchronousTestCase):
+    """
+    Tests of L{hosting.firewall}.
+    """
+
+    def look(self, name: str, runs: bool | None, zone: str = "") -> tuple[str, str]:
+        """How it is judged, and what is said."""
+        found = hosting.firewall(Config((makeDoor(),), firewall=name, zone=zone), runs)
+        return found.level, found.text + found.remedy
+
+    def test_auto(self) -> None:
+        """C{auto} is firewalld where it runs, else nftables."""
+        self.assertEqual((OK, "firewalld (firewalld runs)"), self.look("auto", True))
+        self.assertEqual((OK, "nftables (firewalld does not run)"), self.look("auto", False))
+        self.assertEqual(OK, self.look("nftables", None)[0])
+
+    def test_missing(self) -> None:
+        """A firewalld that is wanted must run."""
+        level, text = self.look("firewalld", False)
+        self.assertEqual(ERROR, level)
+        self.assertIn("`systemctl start firewalld`", text)
+        self.assertEqual(OK, self.look("firewalld", True)[0])
+
+    def test_beside(self) -> None:
+        """nftables beside firewalld is a warning."""
+        self.assertEqual(WARNING, self.look("nftables", True)[0])
+
+    def test_zone(self) -> None:
+        """A zone without firewalld is an error, as it is for the daemon."""
+        self.assertEqual(ERROR, self.look("auto", False, zone="home")[0])
+        self.assertEqual(OK, self.look("auto", True, zone="home")[0])
+
+    def test_dryRun(self) -> None:
+        """A dry run closes nothing."""
+        self.assertEqual(WARNING, self.look("dry-run", False)[0])
+
+
+class HostingTests(SynchronousTestCase):
+    """
+    All else.
+    """
+
+    def test_privilege(self) -> None:
+        """Without privilege there is little to see."""
+        self.assertEqual(OK, hosting.privilege(True).level)
+        self.assertEqual(ERROR, hosting.privilege(False).level)
+
+    def test_daemon(self) -> None:
+        """A daemon that does not run is a warning."""
+        self.assertEqual((OK, "it runs (process 7)"), _brief(hosting.daemon(7)))
+        self.assertEqual(WARNING, hosting.daemon(None).level)
+
+    def test_strong(self) -> None:
+        """A good sequence has its strength told, and no port."""
+        (found,) = hosting.strength(Sequence((10, 60, 20, 50, 30, 40, 5, 9)))
+        text = "40320 orders to try for who has found its 8 ports"
+        self.assertEqual((OK, text), _brief(found))
+
+    def test_weak(self) -> None:
+        """Each weakness is a warning."""
+        found = list(hosting.strength(Sequence((1, 2, 3, 4, 5))))
+        self.assertEqual([WARNING, WARNING], [each.level for each in found])
+        self.assertIn("ascending", found[0].text)
+        self.assertIn("120 possible orders", found[1].text)
+        self.assertIn("`pkdoors sequence`", found[1].remedy)
+
+    def test_flushing(self) -> None:
+        """A service that flushes is a warning where it is on."""
+        files = [("/etc/nftables.conf", FLUSHING)]
+        (found,) = hosting.flushing(files, True)
+        self.assertEqual(WARNING, found.level)
+        self.assertIn("/etc/nftables.conf", found.text)
+        self.assertEqual([], list(hosting.flushing(files, False)))
+
+    def test_notFlushing(self) -> None:
+        """One that does not is none, nor is a comment."""
+        for content in ("table inet filter {}", "# flush ruleset\n", "flush table inet filter\n"):
+            self.assertEqual([], list(hosting.flushing([("/etc/nftables.conf", content)], True)))
+
+    def test_ipv6(self) -> None:
+        """IPv6 that is off is a warning."""
+        self.assertEqual(OK, hosting.ipv6(True).level)
+        self.assertIn("`sysctl -w net.ipv6", hosting.ipv6(False).remedy)
+
+    def test_tracking(self) -> None:
+        """So is connection tracking that is nearly full."""
+        self.assertEqual((OK, "899 of 1000 connections"), _brief(hosting.tracking(899, 1000)))
+        found = hosting.tracking(900, 1000)
+        self.assertEqual(WARNING, found.level)
+        self.assertIn("nf_conntrack_max=2000", found.remedy)
+
+    def test_legacy(self) -> None:
+        """So are rules that cannot be judged."""
+        (found,) = hosting.legacy(["iptables-legacy -S"])
+        self.assertEqual(WARNING, found.level)
+        self.assertIn("`iptables-legacy -S`", found.remedy)
+
+
+def _brief(finding: Finding) -> tuple[str, str]:
+    return finding.level, finding.text

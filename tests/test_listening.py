@@ -1,0 +1,129 @@
+"""Tests of L{pkdoors.doctor.listening}."""
+
+import sys
+from typing import Any, ClassVar
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.listening import Owner, knockPorts, listener
+from pkdoors.ports import parsePortRanges
+from pkdoors.sockets import BOUND, ESTABLISHED, LISTENS, Socket
+
+ANY, LOOPBACK, ELSEWHERE = "00000000", "0100007F", "010200C0"
+
+
+def socket(port: int, state: str = LISTENS, here: str = ANY, inode: int = 1) -> Socket:
+    """A socket."""
+    return Socket(port, state, inode, here, "00000000:0000")
+
+
+class ListenersTests(SynchronousTestCase):
+    """
+    Tests of L{listener}.
+    """
+
+    if sys.byteorder != "little":
+        skip = "the examples are of a little-endian machine"
+
+    def look(
+        self, *tcp: Socket, udp: tuple[Socket, ...] = (), ports: str = "22", forwarded: bool = False
+    ) -> Finding:
+        """What is found."""
+        (wanted,) = parsePortRanges(ports)
+        return listener(wanted, {"tcp": tcp, "udp": udp}, forwarded)
+
+    def level(self, *tcp: Socket, **how: Any) -> str:
+        """How it is judged."""
+        return self.look(*tcp, **how).level
+
+    def test_listens(self) -> None:
+        """Somebody listens, on whatever address but loopback alone."""
+        self.assertEqual(OK, self.level(socket(22)))
+        self.assertEqual(OK, self.level(socket(22, here=ELSEWHERE)))
+        self.assertEqual(OK, self.level(socket(22), socket(22, here=LOOPBACK)))
+
+    def test_nobody(self) -> None:
+        """Nobody does: a connection is not enough, nor another port or protocol."""
+        for found in (
+            self.look(),
+            self.look(socket(22, ESTABLISHED)),
+            self.look(socket(23)),
+            self.look(udp=(socket(22, BOUND),)),
+        ):
+            self.assertEqual((WARNING, "22/tcp"), (found.level, found.subject))
+            self.assertIn("`ss -lntp`", found.remedy)
+
+    def test_udp(self) -> None:
+        """A UDP port is listened on by who is bound to it."""
+        self.assertEqual(OK, self.level(udp=(socket(53, BOUND),), ports="53/udp"))
+        found = self.look(udp=(socket(53, ESTABLISHED),), ports="53/udp")
+        self.assertIn("`ss -lnup`", found.remedy)
+
+    def test_loopback(self) -> None:
+        """Who listens on loopback only is a warning of its own."""
+        found = self.look(socket(22, here=LOOPBACK))
+        self.assertEqual(WARNING, found.level)
+        self.assertIn("loopback", found.text)
+
+    def test_range(self) -> None:
+        """In a range one port is enough."""
+        self.assertEqual(OK, self.level(socket(6005), ports="6000-6010"))
+        self.assertEqual(WARNING, self.level(socket(6011), ports="6000-6010"))
+
+    def test_forwarded(self) -> None:
+        """A port that is forwarded needs nobody."""
+        self.assertEqual(OK, self.level(forwarded=True))
+
+
+class KnockPortsTests(SynchronousTestCase):
+    """
+    Tests of L{knockPorts}.
+    """
+
+    if sys.byteorder != "little":
+        skip = "the examples are of a little-endian machine"
+
+    ports = (17003, 17001)
+    ours = (socket(17001, BOUND, inode=1), socket(17003, BOUND, inode=2))
+    owners: ClassVar = {1: Owner(77, "twistd"), 2: Owner(77, "twistd"), 3: Owner(5, "named")}
+
+    def look(self, *sockets: Socket, daemon: int | None = None, at: str = "") -> list[Finding]:
+        """What is found."""
+        return knockPorts(self.ports, sockets, self.owners, daemon, at.split())
+
+    def test_free(self) -> None:
+        """Ports that nobody has are well, and so are the daemon's."""
+        self.assertEqual(["all 2 are free"], [each.text for each in self.look()])
+        (found,) = self.look(*self.ours, daemon=77)
+        self.assertEqual((OK, "all 2 are the daemon's"), (found.level, found.text))
+
+    def test_taken(self) -> None:
+        """One that another has is an error, once, that names the program."""
+        other = socket(17001, BOUND, inode=3)
+        (found,) = self.look(other, other)
+        self.assertEqual((ERROR, "17001/udp"), (found.level, found.subject))
+        self.assertIn("named (process 5)", found.text)
+
+    def test_takenByNobody(self) -> None:
+        """The kernel itself may have one."""
+        (found,) = self.look(socket(17001, BOUND, inode=9))
+        self.assertIn("another program", found.text)
+
+    def test_sorted(self) -> None:
+        """What is found is not in the order of the sequence."""
+        found = self.look(*self.ours)
+        self.assertEqual(["17001/udp", "17003/udp"], [each.subject for each in found])
+
+    def test_daemonIsElsewhere(self) -> None:
+        """A daemon that does not listen on all of them has another sequence."""
+        (found,) = self.look(self.ours[0], daemon=77)
+        self.assertEqual((ERROR, "17003/udp"), (found.level, found.subject))
+        self.assertIn("`kill 77`", found.remedy)
+
+    def test_interfaces(self) -> None:
+        """Who has a port of another address is no trouble where we have an address of our own."""
+        for here, level in ((ELSEWHERE, OK), (ANY, ERROR)):
+            other = socket(17001, BOUND, here=here, inode=3)
+            (found,) = self.look(other, at="192.0.2.7 fe80::1%eth0")
+            self.assertEqual(level, found.level, here)
