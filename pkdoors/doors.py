@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from pkdoors.durations import formatDuration
@@ -24,6 +24,9 @@ class Door:
     @ivar maxOpenFor: seconds that a knock can ask for.
     @ivar knockTimeout: seconds in which the whole sequence must be knocked.
     @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
+    @ivar authorizedKeys: the file of the keys that may knock; then only sealed knocks open the
+        door. Empty where plain ones do.
+    @ivar clockSkew: seconds that a sealed knock's time may differ from this host's.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
     """
 
@@ -35,6 +38,8 @@ class Door:
     knockTimeout: float = 30.0
     penalty: float = 5.0
     cutSessions: bool = False
+    authorizedKeys: str = ""
+    clockSkew: float = 60.0
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -75,8 +80,10 @@ class Opening:
     One door open for one source address until a deadline.
 
     @ivar deadline: on the clock of who made it, in seconds.
+    @ivar who: who earned it, for the log; empty where nobody knows.
     """
 
     door: Door
     source: Address
     deadline: float
+    who: str = field(default="", compare=False)

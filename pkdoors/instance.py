@@ -25,13 +25,17 @@ class Instance:
         self._folder = folder
         self._file: int | None = None
 
+    def path(self, suffix: str = "lock") -> Path:
+        """A file of the daemon of this host: what is locked, or what it leaves to the next."""
+        return self._folder / f"{os.stat('/proc/self/ns/net').st_ino}.{suffix}"
+
     def take(self) -> None:
         """
         Take the right; it stays with this process and those that it forks into.
 
         @raise InstanceError: another process has it, or the file cannot be made.
         """
-        path = self._path()
+        path = self.path()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -53,7 +57,7 @@ class Instance:
 
         @raise OSError: that is not for this user to know.
         """
-        path = self._path()
+        path = self.path()
         try:
             process = int(path.read_text())
             files = Path(f"/proc/{process}/fd").iterdir()
@@ -68,9 +72,6 @@ class Instance:
         if self._file is not None:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d" % os.getpid(), 0)
-
-    def _path(self) -> Path:
-        return self._folder / f"{os.stat('/proc/self/ns/net').st_ino}.lock"
 
     def give(self) -> None:
         """Give the right back."""

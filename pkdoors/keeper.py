@@ -12,7 +12,7 @@ from pkdoors.doors import Address, Door, Opening
 from pkdoors.knock import Knock
 from pkdoors.life import Life
 from pkdoors.limits import LineLimit
-from pkdoors.locks import Refusal, Request, SequenceLock
+from pkdoors.locks import Lock, Refusal, Request, SequenceLock
 from pkdoors.walls import Walls
 
 MAX_OPENINGS = 10_000
@@ -25,7 +25,8 @@ class Doorkeeper:
     Takes knocks to the locks, and makes openings of what the locks yield.
 
     @param clock: must not jump, see L{pkdoors.tap}.
-    @param wallClock: the time of day in seconds since the epoch, only to be shown.
+    @param wallClock: the time of day in seconds since 1970: to be shown, and for sealed knocks.
+    @param makeLock: makes the lock of a door.
     """
 
     _log = Logger()
@@ -36,14 +37,15 @@ class Doorkeeper:
         walls: Walls,
         doors: Iterable[Door],
         wallClock: Callable[[], float] = time.time,
+        makeLock: Callable[[Door], Lock] = SequenceLock,
     ) -> None:
         self._clock = clock
         self._walls = walls
         self._wallClock = wallClock
         self._limit = LineLimit()
         self.doors = tuple(doors)
-        self._locks: dict[int, list[SequenceLock]] = {}
-        for lock in map(SequenceLock, self.doors):
+        self._locks: dict[int, list[Lock]] = {}
+        for lock in map(makeLock, self.doors):
             for port in set(lock.door.sequence.ports):
                 self._locks.setdefault(port, []).append(lock)
         self._lives: dict[tuple[str, Address], Life] = {}
@@ -80,7 +82,7 @@ class Doorkeeper:
     def _hear(self, knock: Knock) -> None:
         now = self._clock.seconds()
         for lock in self._locks.get(knock.port, ()):
-            result = lock.knock(knock, now)
+            result = lock.knock(knock, now, self._wallClock())
             if isinstance(result, Request):
                 self.request(result)
             elif result is not None:
@@ -90,14 +92,23 @@ class Doorkeeper:
         """Open the door, or where it is open for this source already, move the deadline."""
         door = request.door
         key = (door.name, ip_address(request.source))
-        deadline = self._clock.seconds() + door.grant(request.seconds)
-        if key in self._lives:
-            self._lives[key].extend(deadline)
+        seconds = door.grant(request.seconds)
+        if request.most:
+            seconds = min(seconds, request.most)
+        deadline = self._clock.seconds() + seconds
+        if request.close:
+            self._end(key, request.who)
+        elif key in self._lives:
+            self._lives[key].extend(deadline, request.who)
         elif len(self._lives) >= MAX_OPENINGS:
             reason = f"{MAX_OPENINGS} openings already, which is the most"
             self._refuse(Refusal(door, request.source, reason))
         else:
-            self._begin(Opening(door, key[1], deadline))
+            self._begin(Opening(door, key[1], deadline, request.who))
+
+    def _end(self, key: tuple[str, Address], who: str) -> None:
+        if key in self._lives:
+            self._lives[key].end(who)
 
     def openings(self) -> list[Opening]:
         """What is open now."""

@@ -54,13 +54,18 @@ class Life:
         self._granted, self._toClose = self.opening.deadline, True
         self._announce("took over", self.opening)
 
-    def extend(self, deadline: float) -> None:
+    def extend(self, deadline: float, who: str = "") -> None:
         """Stay open until then; an earlier time than now changes nothing."""
         if deadline > self.opening.deadline:
-            self.opening = replace(self.opening, deadline=deadline)
+            self.opening = replace(self.opening, deadline=deadline, who=who)
             self._wake()
         else:
             self.healed()  # perhaps it is
+
+    def end(self, who: str) -> None:
+        """Close now, because who knocked says so."""
+        self.opening = replace(self.opening, deadline=self._clock.seconds(), who=who)
+        self._wake()
 
     def granted(self) -> list[Opening]:
         """What the firewall has said to be open: one opening, or none."""
@@ -150,10 +155,11 @@ class Life:
         left = opening.deadline - self._clock.seconds()
         until = datetime.fromtimestamp(round(self._wallClock() + left))
         self._log.info(
-            "{verb} door {door} for {source} until {until} ({seconds})",
+            "{verb} door {door} for {source} until {until} ({seconds}){who}",
             verb=verb,
             door=opening.door,
             source=opening.source,
+            who=f", by {opening.who}" if opening.who else "",
             until=until,
             seconds=formatDuration(max(0, round(left))),
         )

@@ -5,12 +5,12 @@ A lock is pure. Time is an argument, in seconds of any clock that does not jump;
 and nothing is opened here. Every table has a bound.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from pkdoors.doors import Door
 from pkdoors.knock import Knock, secondsAsked
+from pkdoors.stages import Stages
 
 MAX_KNOCKERS = 32_768
 """Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second an honest
@@ -27,11 +27,17 @@ class Request:
 
     @ivar source: the address to open for, as L{Knock} has it.
     @ivar seconds: the time asked for; 0 for the door's own.
+    @ivar most: seconds that who asks may have at most; 0 where only the door says that.
+    @ivar who: who asks, for the log; empty where nobody knows.
+    @ivar close: whether the source's opening is to end now, instead.
     """
 
     door: Door
     source: str
-    seconds: int
+    seconds: float
+    most: float = 0.0
+    who: str = ""
+    close: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,22 @@ class Refusal:
     door: Door
     source: str
     reason: str
+
+
+class Lock(Protocol):
+    """What hears knocks for one door."""
+
+    door: Door
+
+    def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
+        """
+        Hear a knock.
+
+        @param now: on a clock that does not jump.
+        @param today: the time of day, in seconds since 1970.
+        @return: a L{Request} where the door is to open, a L{Refusal} where the operator should hear
+            why it will not, L{None} in all other cases.
+        """
 
 
 class SequenceLock:
@@ -65,32 +87,23 @@ class SequenceLock:
     def __init__(self, door: Door, maxKnockers: int = MAX_KNOCKERS) -> None:
         self.door = door
         self._sequence = door.sequence.ports
-        self._maxKnockers = maxKnockers
-        self._stage: dict[str, int] = {}
-        # Per stage: source -> when its place here ends (penalty over, or progress dead).
-        self._ends: list[OrderedDict[str, float]] = [OrderedDict() for _ in self._sequence]
-        self._nextSweep = 0.0
+        self._stages: Stages[str] = Stages(len(self._sequence), maxKnockers)
 
     def __len__(self) -> int:
         """How many sources take memory."""
-        return len(self._stage)
+        return len(self._stages)
 
-    def knock(self, knock: Knock, now: float) -> Request | Refusal | None:
-        """
-        Hear a knock.
-
-        @return: a L{Request} where it completes the sequence, a L{Refusal} where the operator
-            should hear why it will not, L{None} in all other cases.
-        """
+    def knock(self, knock: Knock, now: float, today: float = 0.0) -> Request | Refusal | None:
+        """See L{Lock.knock}."""
         seconds = secondsAsked(knock.datagram)
         if seconds is None:
             return None
         source, port = knock.source, knock.port
-        stage = self._stage.get(source)
-        if stage is None:
+        place = self._stages.get(source)
+        if place is None:
             self._first(source, port, now)
             return None
-        ends = self._ends[stage][source]
+        stage, ends, _ = place
         if now >= ends:
             return self._late(source, stage, port, now)
         if stage == _PENALISED:
@@ -105,13 +118,10 @@ class SequenceLock:
         return self._wrong(source, stage, now)
 
     def _first(self, source: str, port: int, now: float) -> None:
-        self._forget(source)
-        if port != self._sequence[0]:
-            return
-        self._sweep(now)
-        if len(self._stage) >= self._maxKnockers:
-            self._evict()
-        self._put(source, 1, now + self.door.knockTimeout)
+        self._stages.forget(source)
+        if port == self._sequence[0]:
+            self._stages.sweep(now)
+            self._stages.put(source, 1, now + self.door.knockTimeout)
 
     def _late(self, source: str, stage: int, port: int, now: float) -> Refusal | None:
         self._first(source, port, now)
@@ -123,47 +133,19 @@ class SequenceLock:
         )
 
     def _advance(self, source: str, stage: int, ends: float, seconds: int) -> Request | None:
-        self._forget(source)
         if stage + 1 == len(self._sequence):
+            self._stages.forget(source)
             return Request(self.door, source, seconds)
-        self._put(source, stage + 1, ends)
+        self._stages.put(source, stage + 1, ends)
         return None
 
     def _wrong(self, source: str, stage: int, now: float) -> Refusal:
-        self._forget(source)
+        self._stages.forget(source)
         reason = f"wrong port after {stage} of {len(self._sequence)} knocks"
         if self.door.penalty:
-            self._put(source, _PENALISED, now + self.door.penalty)
+            self._stages.put(source, _PENALISED, now + self.door.penalty)
             reason += f", ignored for {self.door.penalty:g} s"
         return self._refuse(source, reason)
 
     def _refuse(self, source: str, reason: str) -> Refusal:
         return Refusal(self.door, source, reason)
-
-    def _put(self, source: str, stage: int, ends: float) -> None:
-        self._stage[source] = stage
-        self._ends[stage][source] = ends
-
-    def _forget(self, source: str) -> None:
-        stage = self._stage.pop(source, None)
-        if stage is not None:
-            del self._ends[stage][source]
-
-    def _evict(self) -> None:
-        source, _ = next(filter(None, self._ends)).popitem(last=False)
-        del self._stage[source]
-
-    def _sweep(self, now: float) -> None:
-        """Forget those whose time is over, at most once a second; each source is met once."""
-        if now < self._nextSweep:
-            return
-        self._nextSweep = now + 1.0
-        for source in list(self._ended(now)):
-            self._forget(source)
-
-    def _ended(self, now: float) -> Iterator[str]:
-        for ends in self._ends:
-            for source, end in ends.items():
-                if now < end:
-                    break
-                yield source

@@ -1,5 +1,6 @@
 """The command line of C{twistd pkdoors}, and the environment behind it."""
 
+import os.path
 import sys
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as ListOf
@@ -35,12 +36,19 @@ class Options(TwistedOptions):
     optParameters: ClassVar = [
         ["magic-seq", "m", None, "the sequence: 5 to 20 UDP ports, 17001,17203,... (a secret)"],
         ["ports", "p", None, "the ports to protect: 22,80,51820/udp,6000-6010/tcp"],
+        [
+            "authorized-keys",
+            "k",
+            "",
+            "a file like sshd's: only knocks sealed by its keys open",
+        ],
         ["open-for", "t", "30s", "TIME a knock opens for that asks for none"],
         ["max-open", None, "1h", "TIME a knock can ask for at most"],
         ["firewall", "f", "auto", "auto, nftables, firewalld or dry-run"],
         ["zone", None, "", "firewalld's zone, instead of the zone of each client"],
         ["sessions", None, "keep", "keep or cut: whether live sessions end with the opening"],
         ["knock-timeout", None, "30s", "TIME in which the whole sequence must come"],
+        ["clock-skew", None, "60s", "TIME by which a sealed knock's clock may be wrong"],
         ["penalty", None, "5s", "TIME a source is ignored after a wrong knock; 0 for none"],
     ]
     optFlags: ClassVar = [["log-knocks", None, "log every datagram, to find out why a knock fails"]]
@@ -112,14 +120,16 @@ class Options(TwistedOptions):
         sequence = self._required("magic-seq", "KNOCKER_SEQ", Sequence.parse)
         ports = self._required("ports", "KNOCKER_PORTS", parsePortRanges)
         cut = self._option("sessions", _sessions)
+        keys = os.path.abspath(self["authorized-keys"]) if self["authorized-keys"] else ""
         times = {
             "openFor": self._option("open-for", parseDuration),
             "maxOpenFor": self._option("max-open", parseDuration),
             "knockTimeout": self._option("knock-timeout", parseDuration),
             "penalty": self._option("penalty", lambda text: parseDuration(text, least=0)),
+            "clockSkew": self._option("clock-skew", lambda text: parseDuration(text, most=3600)),
         }
         try:
-            return Door("default", sequence, ports, cutSessions=cut, **times)
+            return Door("default", sequence, ports, cutSessions=cut, authorizedKeys=keys, **times)
         except BadValue as error:
             origins = {
                 "openFor": "--open-for, --max-open",

@@ -14,6 +14,7 @@ from pkdoors.instance import Instance
 from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.listener import Listener
+from pkdoors.locksmith import Locksmith
 
 
 class DoorService(Service):
@@ -30,6 +31,7 @@ class DoorService(Service):
         keeper: Doorkeeper,
         listener: Listener,
         instance: Instance,
+        smith: Locksmith,
         firewallName: str,
         logKnocks: bool = False,
     ) -> None:
@@ -37,6 +39,7 @@ class DoorService(Service):
         self._keeper = keeper
         self._listener = listener
         self._instance = instance
+        self._smith = smith
         self._firewallName = firewallName
         self._hear: Callable[[Knock], None] = self._logAndHear if logKnocks else keeper.knock
 
@@ -50,6 +53,7 @@ class DoorService(Service):
         self._listener.bind()
         try:
             self._keeper.prepare()
+            self._smith.prepare()
             self._instance.take()
         except PkdoorsError:
             self._listener.close()
@@ -59,6 +63,7 @@ class DoorService(Service):
     def privilegedStartService(self) -> None:
         """Close the doors, then listen: in this order, so that nothing is open in between."""
         self._instance.sign()
+        self._smith.start()
         try:
             self._keeper.start()
         except PkdoorsError as error:
@@ -86,16 +91,17 @@ class DoorService(Service):
 
     def _announce(self, door: Door) -> None:
         self._log.info(
-            "guarding door {door} with {firewall}: {count} knocks open it for {open}, "
+            "guarding door {door} with {firewall}: {count} {kind} open it for {open}, "
             "at most {most} if asked{cut}",
             door=door,
             firewall=self._firewallName,
-            count=len(door.sequence.ports),
+            count=len(set(door.sequence.ports) if door.authorizedKeys else door.sequence.ports),
+            kind="copies of a sealed knock" if door.authorizedKeys else "knocks",
             open=formatDuration(door.openFor),
             most=formatDuration(door.maxOpenFor),
             cut="; sessions end with it" if door.cutSessions else "",
         )
-        for advice in door.sequence.warnings():
+        for advice in [] if door.authorizedKeys else door.sequence.warnings():
             self._log.warn("door {door}: {advice}", door=door, advice=advice)
 
     def _logAndHear(self, knock: Knock) -> None:

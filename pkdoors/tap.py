@@ -14,7 +14,9 @@ from pkdoors.instance import AnyInstance, Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
+from pkdoors.locksmith import Locksmith
 from pkdoors.options import Options
+from pkdoors.seenfile import SeenFile
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 
@@ -72,10 +74,12 @@ def wire(config: Config, reactor: Any) -> DoorService:
     @raise PkdoorsError: C{auto} cannot find out which firewall to use.
     """
     walls = Walls(reactor, chooseFirewalls(config, reactor))
-    keeper = Doorkeeper(reactor, walls, config.doors)
+    isDry = config.firewall == "dry-run"
+    instance = AnyInstance() if isDry else Instance()
+    smith = Locksmith(config.doors, None if isDry else SeenFile(instance.path("seen")))
+    keeper = Doorkeeper(reactor, walls, config.doors, makeLock=smith.make)
     listener = Listener(keeper.ports(), config.interfaces)
-    instance = AnyInstance() if config.firewall == "dry-run" else Instance()
-    return DoorService(reactor, keeper, listener, instance, walls.name, config.logKnocks)
+    return DoorService(reactor, keeper, listener, instance, smith, walls.name, config.logKnocks)
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:

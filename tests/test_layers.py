@@ -31,6 +31,12 @@ LAYERS: tuple[frozenset[str], ...] = (
                 "sessions",
                 "backoff",
                 "seal",
+                "sealedlock",
+                "stages",
+                "budget",
+                "seen",
+                "authorizedkeys",
+                "addresses",
                 "signatures",
                 "placing",
                 "sockets",
@@ -44,7 +50,15 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"interfaces"}),
     frozenset(
         {
-            *("instance", "listener", "knocker", "firewall.nftables", "firewall.firewalld"),
+            *(
+                "instance",
+                "listener",
+                "knocker",
+                "keyfile",
+                "seenfile",
+                "firewall.nftables",
+                "firewall.firewalld",
+            ),
             *(
                 "firewall.dryrun",
                 "firewall.bus",
@@ -58,7 +72,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             *("firewall.listing", "firewall.zonesurvey", "doctor.proc", "doctor.services"),
         }
     ),
-    frozenset({"keeper", "healer", "life", "release", "visit", "walls", "check"}),
+    frozenset({"keeper", "healer", "life", "release", "visit", "walls", "check", "locksmith"}),
     frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd", "checkcmd"}),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
@@ -76,6 +90,7 @@ HELPERS = {
 PURE_OUTSIDE = {
     "_version": {"incremental"},
     "signatures": {"twisted"},
+    "authorizedkeys": {"twisted"},
 }
 """What modules of layer 0 import beside the standard library."""
 

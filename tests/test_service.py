@@ -14,6 +14,7 @@ from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
+from pkdoors.locksmith import Locksmith
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 from tests.fakes import (
@@ -57,7 +58,15 @@ class ServiceTestCase(SynchronousTestCase):
         keeper = Doorkeeper(self.reactor, Walls(self.reactor, [firewall]), [door])
         listener = Listener(keeper.ports())
         self.instance = Instance(Path(self.mktemp()))
-        return DoorService(self.reactor, keeper, listener, self.instance, firewall.name, logKnocks)
+        return DoorService(
+            self.reactor,
+            keeper,
+            listener,
+            self.instance,
+            Locksmith([door]),
+            firewall.name,
+            logKnocks,
+        )
 
     def start(self) -> None:
         """Start it as twistd does."""

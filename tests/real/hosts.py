@@ -194,7 +194,8 @@ class Host:
         """End what runs here, and remove the namespace, and what a daemon in it left."""
         self._stack.close()
         inode = Path(f"/run/netns/{self.name}").stat().st_ino
-        Path(f"/run/pkdoors/{inode}.lock").unlink(missing_ok=True)
+        for left in Path("/run/pkdoors").glob(f"{inode}.*"):
+            left.unlink()
         ip("netns", "delete", self.name)
 
 

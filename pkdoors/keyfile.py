@@ -1,0 +1,106 @@
+"""The file of authorized keys, read again whenever it changes."""
+
+import os
+import stat
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from pkdoors.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.errors import PkdoorsError
+
+MAX_BYTES = 1 << 20
+"""Of the file: far above what the most keys take."""
+
+State = tuple[int, int, int, int, int]
+"""What of a file changes when its content or its permissions do."""
+
+
+class KeyFileError(PkdoorsError):
+    """The file cannot be read, or others can write it."""
+
+
+class KeyFile:
+    """
+    @param path: the file.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._state: State | None = None
+        self._keys: list[AuthorizedKey] = []
+        self._trouble = ""
+
+    def prepare(self) -> None:
+        """
+        See that it can be used.
+
+        @raise KeyFileError: it cannot, or has no key.
+        """
+        readSafely(self._path)
+        if not self.keys():
+            raise KeyFileError(
+                f"{self._path} has no key that may knock: "
+                "put lines of ssh-keygen's .pub files there"
+            )
+
+    def keys(self) -> list[AuthorizedKey]:
+        """
+        The keys as they are now. Where the file is gone, or others can write it, there are none:
+        sshd does the same.
+        """
+        try:
+            state = _state(self._path)
+            if state != self._state or self._trouble:
+                self._read(readSafely(self._path))
+                self._state, self._trouble = state, ""
+        except (KeyFileError, OSError) as error:
+            self._complain(str(error))
+        return self._keys
+
+    def _read(self, text: str) -> None:
+        self._keys, complaints = parseAuthorizedKeys(text, str(self._path))
+        for complaint in complaints:
+            self._log.warn("{complaint}", complaint=complaint)
+        self._log.info("{count} keys of {path} may knock", count=len(self._keys), path=self._path)
+
+    def _complain(self, trouble: str) -> None:
+        self._keys = []
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._log.error("nobody may knock with a key: {trouble}", trouble=trouble)
+
+
+def _state(path: Path) -> State:
+    now = path.stat()
+    return now.st_dev, now.st_ino, now.st_mtime_ns, now.st_ctime_ns, now.st_size
+
+
+def readSafely(path: Path) -> str:
+    """
+    Read a file that decides who comes in. As with sshd's StrictModes, nobody but root and ourselves
+    may be able to write it, or to put another in its place.
+
+    @raise KeyFileError: it cannot be read, or somebody may.
+    """
+    try:
+        whole = path.resolve(strict=True)
+        for each in (whole, *whole.parents):
+            _checkMode(each)
+        data = whole.read_bytes()
+    except OSError as error:
+        raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise KeyFileError(f"{path} has {len(data)} bytes, {MAX_BYTES} are allowed")
+    return data.decode(errors="replace")
+
+
+def _checkMode(path: Path) -> None:
+    now = path.stat()
+    if now.st_uid not in (0, os.geteuid()):
+        raise KeyFileError(f"{path} belongs to another user: `chown root {path}` mends it")
+    others = now.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if others and not (stat.S_ISDIR(now.st_mode) and now.st_mode & stat.S_ISVTX):
+        raise KeyFileError(f"{path} can be written by others: `chmod go-w {path}` mends it")

@@ -1,0 +1,158 @@
+"""The lock that sealed knocks open. Pure, like the others."""
+
+from collections.abc import Callable, Collection, Iterable
+from hashlib import blake2b
+
+from pkdoors.authorizedkeys import AuthorizedKey
+from pkdoors.budget import Budget
+from pkdoors.doors import Door
+from pkdoors.knock import Knock
+from pkdoors.locks import Refusal, Request
+from pkdoors.seal import PREFIX, Sealed, SealError, Statement, hintOf, parseSealed, signedData
+from pkdoors.seen import Seen
+from pkdoors.signatures import isGood
+from pkdoors.stages import Stages
+
+MAX_PENDING = 16_384
+"""Datagrams that are remembered until every port has had them, about 8 MB. At 100,000 junk ones a
+second on one port an honest one is forgotten after 0.16 s; its copies come within a millisecond."""
+CHECKS_EACH, CHECKS_TOTAL = 1000.0, 3000.0
+"""Signature checks a second, for one source and in all: with Ed25519 they take 0.07 ms each, so
+that the worst flood leaves the greater part of a processor. It is much more than one spoofer needs
+to be kept from doing harm at 10,000 datagrams a second, because each check costs it a datagram for
+every port."""
+
+_JUDGED = 0
+"""The stage of datagrams whose case is closed. Others are at the number of ports that had them."""
+
+
+class SealedLock:
+    """
+    Opens to a datagram with a good seal that came to every port of the door's sequence.
+
+    The same datagram, in any order, any number of times, with anything in between. Only when every
+    port had it from one source, its signature is looked at, once. Whatever others send, also in
+    that source's name, takes nothing away from it.
+
+    @param keys: gives the keys that may knock.
+    @param seen: the knocks that opened something.
+    @param known: the names of all doors with such locks: a knock for one of the others, on a port
+        that they share, is none of this one's business.
+    """
+
+    def __init__(
+        self,
+        door: Door,
+        keys: Callable[[], Iterable[AuthorizedKey]],
+        seen: Seen,
+        known: Collection[str] = (),
+    ) -> None:
+        self.door = door
+        self._keys = keys
+        self._known = known
+        self._bits = {port: 1 << at for at, port in enumerate(sorted(set(door.sequence.ports)))}
+        self._all = (1 << len(self._bits)) - 1
+        self._stages: Stages[tuple[str, bytes]] = Stages(len(self._bits) + 1, MAX_PENDING)
+        self._seen = seen
+        self._budget = Budget(CHECKS_EACH, CHECKS_TOTAL)
+
+    def __len__(self) -> int:
+        """How many datagrams take memory."""
+        return len(self._stages)
+
+    def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
+        """See L{pkdoors.locks.Lock.knock}."""
+        if not knock.datagram.startswith(PREFIX):
+            return None
+        key = (knock.source, blake2b(knock.datagram, digest_size=16).digest())
+        place = self._stages.get(key)
+        had = place.note if place is not None and now < place.ends else 0
+        if not had:
+            try:
+                statement = parseSealed(knock.datagram).statement
+            except SealError as error:
+                return self._refuse(knock, str(error))
+            if statement.door != self.door.name:
+                return self._wrongDoor(knock, statement)
+            self._stages.sweep(now)
+        elif place is not None and place.stage == _JUDGED:
+            return None
+        ports = had | self._bits[knock.port]
+        ends = place.ends if had and place is not None else now + self.door.knockTimeout
+        self._stages.put(key, ports.bit_count(), ends, ports)
+        if ports != self._all:
+            return None
+        return self._judge(knock, key, ends, now, today)
+
+    def _wrongDoor(self, knock: Knock, statement: Statement) -> Refusal | None:
+        if statement.door in self._known:
+            return None
+        return self._refuse(knock, f"it is for a door {statement.door!r}, and this is another")
+
+    def _judge(
+        self, knock: Knock, key: tuple[str, bytes], ends: float, now: float, today: float
+    ) -> Request | Refusal:
+        """Every port had it."""
+        sealed = parseSealed(knock.datagram)
+        statement = sealed.statement
+        reason = self._untimely(statement, today) or _unbound(statement, knock.source)
+        if reason:
+            self._stages.put(key, _JUDGED, ends, self._all)
+            return self._refuse(knock, reason)
+        if not self._budget.spend(knock.source, now):  # its next copy may have more luck
+            return self._refuse(knock, "too many signatures to check at this moment")
+        self._stages.put(key, _JUDGED, ends, self._all)
+        signer = self._signer(sealed)
+        if isinstance(signer, str):
+            return self._refuse(knock, signer)
+        if reason := signer.refusal(self.door.name, knock.source, today):
+            return self._refuse(knock, reason)
+        self._seen.add(signer.blob, statement.nonce, statement.stamp)
+        return Request(
+            self.door,
+            knock.source,
+            statement.seconds,
+            signer.maxOpenFor,
+            str(signer),
+            statement.close,
+        )
+
+    def _untimely(self, statement: Statement, today: float) -> str:
+        behind = today - statement.stamp / 1000
+        if abs(behind) > self.door.clockSkew:
+            return _skew(behind, self.door.clockSkew)
+        if statement.stamp < self._seen.floor:
+            return "it is older than this daemon: a new one will do"
+        return ""
+
+    def _signer(self, sealed: Sealed) -> AuthorizedKey | str:
+        """Whose new seal it is, or why it is nobody's."""
+        nonce, hint = sealed.statement.nonce, sealed.statement.hint
+        hinted = [each for each in self._keys() if hintOf(each.blob, nonce) == hint]
+        if not hinted:
+            return "its key is not known here"
+        if any(self._seen.has(each.blob, nonce) for each in hinted):
+            return "this knock was seen before"
+        data = signedData(sealed.text, self.door.sequence)
+        for each in hinted:
+            if isGood(each.key, sealed.signature, data):
+                return each
+        return "its seal is not good: made by another key, or for another sequence"
+
+    def _refuse(self, knock: Knock, reason: str) -> Refusal:
+        return Refusal(self.door, knock.source, reason)
+
+
+def _unbound(statement: Statement, source: str) -> str:
+    if statement.bind in ("*", source):
+        return ""
+    return f"it is bound to {statement.bind}, and comes from elsewhere"
+
+
+def _skew(behind: float, allowed: float) -> str:
+    way, reason = (
+        ("behind", "the knocker's clock is behind, or the knock is old")
+        if behind > 0
+        else ("ahead of", "this host's clock is behind, or the knocker's is ahead")
+    )
+    return f"its time is {abs(behind):.0f} s {way} this host's, {allowed:g} s are allowed: {reason}"
