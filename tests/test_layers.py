@@ -33,6 +33,10 @@ LAYERS: tuple[frozenset[str], ...] = (
                 "seal",
                 "signatures",
                 "placing",
+                "binding",
+                "keyfiles",
+                "plan",
+                "profiles",
             ),
             "firewall.__init__",
         }
@@ -51,10 +55,16 @@ LAYERS: tuple[frozenset[str], ...] = (
             ),
             "firewall.kernel",
             "firewall.watch",
+            *("agent", "ownfiles"),
         }
     ),
-    frozenset({"keeper", "healer", "life", "release", "visit", "walls"}),
-    frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd"}),
+    frozenset(
+        {
+            *("keeper", "healer", "life", "release", "visit", "walls"),
+            *("manners", "signers", "keypairs", "hostsfile"),
+        }
+    ),
+    frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd", "sealopts", "terminal"}),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
 
@@ -68,6 +78,7 @@ HELPERS = {
 
 PURE_OUTSIDE = {
     "_version": {"incremental"},
+    "keyfiles": {"cryptography", "twisted"},
     "signatures": {"twisted"},
 }
 """What modules of layer 0 import beside the standard library."""
@@ -214,6 +225,18 @@ class LayerTests(SynchronousTestCase):
             seen.add(name)
             todo |= self.inside(name) - seen
         self.assertEqual([], sorted(each for each in seen if "firewall" in each))
+
+    def test_plainKnocksLoadNoCryptography(self) -> None:
+        """What a plain knock imports has nothing to do with SSH keys, which take long to load."""
+        seen: set[str] = set()
+        todo = {"cli", "visit"}
+        while todo:
+            name = todo.pop()
+            seen.add(name)
+            found = set(atTop(self.trees[name]))
+            heavy = ("twisted.conch", "cryptography")
+            self.assertEqual([], [each for each in found if each.startswith(heavy)], name)
+            todo |= {own(each, set(self.trees)) or name for each in found} - seen
 
     def test_plugin(self) -> None:
         """The plugin imports only C{ServiceMaker}: what fails there breaks everybody's twistd."""
