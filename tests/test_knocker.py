@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.knocker} and L{pkdoors.visit}."""
 
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -9,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import KnockError
 from pkdoors.knocker import Knocker, Watch, resolve
+from pkdoors.manners import PlainManner
+from pkdoors.plan import Sending, plainPlan
 from pkdoors.sequence import Sequence
 from pkdoors.visit import Visit
 from tests.fakes import PORTS, FakeReactor
@@ -120,7 +123,11 @@ class KnockerTests(SynchronousTestCase):
 
     def knock(self, *addresses: str, interval: float = 0.5) -> Deferred[list[str]]:
         """Begin to knock."""
-        knocker = Knocker(self.reactor, Sequence(PORTS), b"knock\n", interval)
+
+        async def plan(address: str) -> Iterable[Sending]:
+            return plainPlan(Sequence(PORTS), b"knock\n", interval)
+
+        knocker = Knocker(self.reactor, plan)
         return Deferred.fromCoroutine(knocker.knock(addresses))
 
     def test_order(self) -> None:
@@ -319,13 +326,11 @@ class VisitTests(SynchronousTestCase):
         self.names = FakeNames(self, HOST4, HOST6)
         self.said: list[str] = []
 
-    def visit(self, **fields: Any) -> Deferred[str]:
+    def visit(self, seconds: float = 0.0, **fields: Any) -> Deferred[str]:
         """Begin a visit."""
         defaults: dict[str, Any] = {
             "host": "host.example",
-            "sequence": Sequence(PORTS),
-            "seconds": 0.0,
-            "interval": 0.02,
+            "manner": PlainManner(Sequence(PORTS), seconds, 0.02),
             "family": None,
             "port": None,
             "timeout": 5.0,

@@ -40,6 +40,10 @@ LAYERS: tuple[frozenset[str], ...] = (
                 "signatures",
                 "placing",
                 "sockets",
+                "binding",
+                "keyfiles",
+                "plan",
+                "profiles",
             ),
             *("firewall.__init__", "doctor.__init__", "doctor.findings", "doctor.ruleset"),
             *("doctor.packets", "doctor.matching", "doctor.verdicts", "doctor.forwards"),
@@ -70,10 +74,21 @@ LAYERS: tuple[frozenset[str], ...] = (
             "firewall.kernel",
             "firewall.watch",
             *("firewall.listing", "firewall.zonesurvey", "doctor.proc", "doctor.services"),
+            *("agent", "ownfiles"),
         }
     ),
-    frozenset({"keeper", "healer", "life", "release", "visit", "walls", "check", "locksmith"}),
-    frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd", "checkcmd"}),
+    frozenset(
+        {
+            *("keeper", "healer", "life", "release", "visit", "walls", "check", "locksmith"),
+            *("manners", "signers", "keypairs", "hostsfile"),
+        }
+    ),
+    frozenset(
+        {
+            *("options", "service", "tap", "cli", "clitools", "knockcmd", "checkcmd"),
+            *("sealopts", "terminal"),
+        }
+    ),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
 
@@ -89,6 +104,7 @@ HELPERS = {
 
 PURE_OUTSIDE = {
     "_version": {"incremental"},
+    "keyfiles": {"cryptography", "twisted"},
     "signatures": {"twisted"},
     "authorizedkeys": {"twisted"},
 }
@@ -239,6 +255,18 @@ class LayerTests(SynchronousTestCase):
             seen.add(name)
             todo |= self.inside(name) - seen
         self.assertEqual([], sorted(each for each in seen if "firewall" in each))
+
+    def test_plainKnocksLoadNoCryptography(self) -> None:
+        """What a plain knock imports has nothing to do with SSH keys, which take long to load."""
+        seen: set[str] = set()
+        todo = {"cli", "visit"}
+        while todo:
+            name = todo.pop()
+            seen.add(name)
+            found = set(atTop(self.trees[name]))
+            heavy = ("twisted.conch", "cryptography")
+            self.assertEqual([], [each for each in found if each.startswith(heavy)], name)
+            todo |= {own(each, set(self.trees)) or name for each in found} - seen
 
     def test_plugin(self) -> None:
         """The plugin imports only C{ServiceMaker}: what fails there breaks everybody's twistd."""
