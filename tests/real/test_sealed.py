@@ -1,6 +1,7 @@
 """Sealed knocks against a real daemon: who has a key opens, whatever others do."""
 
 import random
+import re
 import signal
 import sys
 import time
@@ -261,3 +262,42 @@ class AttackTests(SealedTestCase):
         self.assertNotIn("opened", daemon.log())
         self.assertNotIn("Traceback", daemon.log())
         self.assertOpens(good)
+
+
+class LineTests(SealedTestCase):
+    """A line that loses, doubles and delays."""
+
+    def test_badLine(self) -> None:
+        """A sealed knock opens at its first sending where a plain one often does not."""
+        count = 60
+        daemon = self.daemonWithKeys()
+        sealed = self.opened(daemon, count, "-i", str(self.privateKey()))
+        daemon.stop()
+        daemon = self.daemon(openFor="1h")
+        plain = self.opened(daemon, count)
+        self.assertGreaterEqual(sealed, count - 1)
+        self.assertLess(plain, sealed)
+
+    def privateKey(self) -> Path:
+        """The key, as ssh-keygen would leave it."""
+        path = self.folder / "id"
+        path.write_bytes(self.key.toString("openssh", subtype="v1"))
+        path.chmod(0o600)
+        return path
+
+    def opened(self, daemon: Daemon, count: int, *options: str) -> int:
+        """How many of so many knocks open, or move the deadline."""
+        ports = ",".join(map(str, SEQUENCE))
+        python = (sys.executable, "-m")
+        relay = self.client.spawn(
+            *python, "tests.real.badline", SERVER4, ports, "20261123", PYTHONPATH=str(ROOT)
+        )
+        self.assertTrue(relay.says("relaying"), relay.log())
+        knocks = self.client.spawn(
+            *(*python, "tests.real.knocks", str(count), "0.15"),
+            *("127.0.0.1", "-m", ports, *options),
+            PYTHONPATH=str(ROOT),
+        )
+        self.assertEqual(knocks.popen.wait(120), 0, knocks.log())
+        relay.stop()
+        return len(re.findall("(?:opened|extended) door", daemon.log()))
