@@ -25,6 +25,9 @@ class Door:
     @ivar knockTimeout: seconds in which the whole sequence must be knocked.
     @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
+    @ivar authorizedKeys: the file with the SSH keys that knocks must be sealed with; empty where
+        plain knocks open the door.
+    @ivar clockSkew: seconds that the clocks of a sealed knock's sender and of this host may differ.
     """
 
     name: str
@@ -35,13 +38,11 @@ class Door:
     knockTimeout: float = 30.0
     penalty: float = 5.0
     cutSessions: bool = False
+    authorizedKeys: str = ""
+    clockSkew: float = 60.0
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise BadValue(
-                f"{self.name!r} is no name for a door: small letters, digits, - and _, "
-                "at most 32, a letter first"
-            )
+        checkName(self.name)
         if self.openFor > self.maxOpenFor:
             raise BadValue(
                 f"{formatDuration(self.openFor)} is longer than the door may be open at most, "
@@ -62,6 +63,20 @@ class Door:
     def grant(self, asked: float) -> float:
         """The seconds that a knock gets which asks for so many; 0 asks for nothing."""
         return min(asked, self.maxOpenFor) if asked else self.openFor
+
+
+def checkName(text: str) -> str:
+    """
+    The name of a door, as it is.
+
+    @raise BadValue: it is none.
+    """
+    if not _NAME.fullmatch(text):
+        raise BadValue(
+            f"{text!r} is no name for a door: small letters, digits, - and _, "
+            "at most 32, a letter first"
+        )
+    return text
 
 
 def protectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
