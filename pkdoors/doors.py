@@ -42,6 +42,9 @@ class Door:
         door. Empty where plain ones do.
     @ivar clockSkew: seconds that a sealed knock's time may differ from this host's.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
+    @ivar authorizedKeys: the file with the SSH keys that knocks must be sealed with; empty where
+        plain knocks open the door.
+    @ivar clockSkew: seconds that the clocks of a sealed knock's sender and of this host may differ.
     """
 
     name: str
