@@ -7,6 +7,7 @@ from typing import Any
 
 from pkdoors import __version__
 from pkdoors.clitools import Parser, checked, parseNumber
+from pkdoors.connectcmd import connectCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.knockcmd import knockCommand
 from pkdoors.sequence import MAX_PORTS, MIN_PORTS, Sequence
@@ -32,6 +33,7 @@ def makeParser() -> Parser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     knockCommand(commands)
+    connectCommand(commands)
     _sequenceCommand(commands)
     _releaseCommand(commands)
     return parser

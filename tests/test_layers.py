@@ -40,7 +40,14 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"interfaces"}),
     frozenset(
         {
-            *("instance", "listener", "knocker", "firewall.nftables", "firewall.firewalld"),
+            *(
+                "instance",
+                "listener",
+                "knocker",
+                "relay",
+                "firewall.nftables",
+                "firewall.firewalld",
+            ),
             *(
                 "firewall.dryrun",
                 "firewall.bus",
@@ -53,8 +60,8 @@ LAYERS: tuple[frozenset[str], ...] = (
             "firewall.watch",
         }
     ),
-    frozenset({"keeper", "healer", "life", "release", "visit", "walls"}),
-    frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd"}),
+    frozenset({"keeper", "healer", "life", "release", "visit", "reaching", "walls"}),
+    frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd", "connectcmd"}),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
 
