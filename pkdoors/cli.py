@@ -8,6 +8,7 @@ from typing import Any
 from pkdoors import __version__
 from pkdoors.checkcmd import checkCommand
 from pkdoors.clitools import Parser, lengthOption
+from pkdoors.connectcmd import connectCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
 from pkdoors.knockcmd import knockCommand
@@ -31,6 +32,7 @@ def makeParser() -> Parser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     knockCommand(commands)
+    connectCommand(commands)
     _sequenceCommand(commands)
     _releaseCommand(commands)
     checkCommand(commands)

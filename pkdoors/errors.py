@@ -36,3 +36,7 @@ class ListenError(PkdoorsError):
 
 class KnockError(PkdoorsError):
     """The client could not knock."""
+
+
+class RelayError(PkdoorsError):
+    """A connection that the client relays broke, or what it is relayed to."""

@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pkdoors.clitools import Parser, checked, parseNumber
 from pkdoors.durations import parseDuration
@@ -17,6 +17,8 @@ from pkdoors.sequence import Sequence
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
     from pkdoors.manners import PlainManner, SealedManner
     from pkdoors.visit import Visit
+
+T = TypeVar("T")
 
 
 def knockCommand(commands: Any) -> None:
@@ -146,15 +148,22 @@ def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
     Run the reactor until some work is done, and end with status 0 after printing what it gave, or
     with 1 and its error's sentence. A signal is no success either.
     """
+    print(resultOf(parser, work))
+    raise SystemExit(0)
+
+
+def resultOf(parser: Parser, work: Callable[[Any], Awaitable[T]]) -> T:
+    """
+    Run the reactor until some work is done, and give what it gave. Without success end with
+    status 1 and the error's sentence; a signal is no success either.
+    """
     from twisted.internet.task import react
 
-    done = False
+    results: list[T] = []
 
     async def run(reactor: Any) -> None:
-        nonlocal done
         try:
-            print(await work(reactor))
-            done = True
+            results.append(await work(reactor))
         except KnockError as error:
             sayer(parser)(str(error))
             raise SystemExit(1) from error
@@ -162,10 +171,12 @@ def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
     try:
         react(run)
     except SystemExit as end:
-        if not done and not end.code:
+        if end.code:
+            raise
+        if not results:
             sayer(parser)("interrupted")
             raise SystemExit(1) from end
-        raise
+    return results[0]
 
 
 def sayer(parser: Parser) -> Callable[[str], None]:

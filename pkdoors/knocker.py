@@ -121,17 +121,38 @@ class Knocker:
             sender.stopListening()
 
 
+Take = Callable[[Any], None]
+"""What becomes of the connection that answered first, a transport of Twisted's."""
+
+
+def hangUp(connection: Any) -> None:
+    """Let it be; that it was there is all that counts."""
+    connection.abortConnection()
+
+
 class Watch:
     """
     Tries to connect to a TCP port, again and again, until it answers.
 
+    @param take: called with the connection.
+    @param once: each address is tried only once, and it ends when all have failed.
     @ivar refused: whether some address refused the connection, which a closed door does not.
     """
 
-    def __init__(self, reactor: Any, addresses: Iterable[str], port: int) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        addresses: Iterable[str],
+        port: int,
+        take: Take = hangUp,
+        once: bool = False,
+    ) -> None:
         self._reactor = reactor
         self._addresses = list(addresses)
         self._port = port
+        self._take = take
+        self._once = once
+        self._failures = 0
         self._pace = FIRST_PACE
         self._tries: list[Deferred[Any]] = []
         self._calls: list[IDelayedCall] = []
@@ -157,16 +178,20 @@ class Watch:
             )
             attempt.addCallbacks(self._answered, self._failed, callbackArgs=(address,))
             self._tries.append(attempt)
+        if self._once:
+            return
         self._calls[1:] = [self._reactor.callLater(self._pace, self._try)]
         self._pace = min(2 * self._pace, LAST_PACE)
 
     def _answered(self, protocol: Protocol, address: str) -> None:
-        assert protocol.transport is not None
-        protocol.transport.abortConnection()  # type: ignore[attr-defined]
+        self._take(protocol.transport)
         self._finish(address)
 
     def _failed(self, failure: Failure) -> None:
         self.refused = self.refused or failure.check(ConnectionRefusedError) is not None
+        self._failures += 1
+        if self._once and self._failures == len(self._addresses):
+            self._finish(None)
 
     def _finish(self, address: str | None) -> None:
         for call in self._calls:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pkdoors.durations import formatDuration
 from pkdoors.errors import KnockError
-from pkdoors.knocker import Knocker, Watch, resolve
+from pkdoors.knocker import Knocker, Take, Watch, hangUp, resolve
 from pkdoors.manners import PlainManner, SealedManner
 
 FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
@@ -30,15 +30,24 @@ class Visit:
     timeout: float
     tries: int
 
-    async def pay(self, reactor: Any, say: Callable[[str], None]) -> str:
+    async def addresses(self, reactor: Any) -> list[str]:
+        """
+        Those of the host.
+
+        @raise KnockError: it has none.
+        """
+        return await resolve(reactor, self.host, FAMILIES[self.family])
+
+    async def pay(self, reactor: Any, say: Callable[[str], None], take: Take = hangUp) -> str:
         """
         Knock, and wait where that was asked for.
 
         @param say: told how it goes, meanwhile.
+        @param take: called with the connection that the port answered with.
         @return: what to tell the user.
         @raise KnockError: it could not knock, or the port did not open.
         """
-        addresses = await resolve(reactor, self.host, FAMILIES[self.family])
+        addresses = await self.addresses(reactor)
         knocker = Knocker(reactor, await self.manner.begin(reactor, say))
         refused = False
         for left in reversed(range(self.tries)):
@@ -46,7 +55,7 @@ class Visit:
             if self.port is None:
                 return f"{self.manner.done(self.host)} ({', '.join(knocked)})"
             began = reactor.seconds()
-            watch = Watch(reactor, knocked, self.port)
+            watch = Watch(reactor, knocked, self.port, take)
             answered = await watch.start(self.timeout)
             if answered:
                 after = reactor.seconds() - began

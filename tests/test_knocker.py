@@ -308,6 +308,42 @@ class WatchTests(SynchronousTestCase):
         self.assertNoResult(result)
         self.assertFalse(self.watching.refused)
 
+    def test_take(self) -> None:
+        """Who wants the connection that answered gets it, and it is not hung up."""
+        taken: list[object] = []
+        result = Watch(self.reactor, [HOST4, HOST6], 22, taken.append).start(5.0)
+        transport = self.reactor.accept(1)
+        self.assertEqual(HOST6, self.successResultOf(result))
+        self.assertEqual([transport], taken)
+        self.assertFalse(transport.disconnected)
+
+    def test_once(self) -> None:
+        """It can be had to try each address once only."""
+        result = self.watchOnce()
+        self.reactor.pump([0.1] * 49)
+        self.assertEqual([(HOST4, 22), (HOST6, 22)], self.reactor.connections())
+        self.reactor.accept(0)
+        self.assertEqual(HOST4, self.successResultOf(result))
+
+    def test_onceFailed(self) -> None:
+        """Then it ends when all have failed, and not before."""
+        result = self.watchOnce()
+        self.reactor.reject(ConnectionRefusedError(), 0)
+        self.assertNoResult(result)
+        self.reactor.reject(ConnectError(osError=113), 1)
+        self.assertIsNone(self.successResultOf(result))
+        self.assertEqual([], self.reactor.getDelayedCalls())
+
+    def test_onceTimeout(self) -> None:
+        """Or when its time is over."""
+        result = self.watchOnce()
+        self.reactor.advance(5)
+        self.assertIsNone(self.successResultOf(result))
+
+    def watchOnce(self) -> Deferred[str | None]:
+        """Watch with one try of each address."""
+        return Watch(self.reactor, [HOST4, HOST6], 22, once=True).start(5.0)
+
     def test_ownEndIsNoRefusal(self) -> None:
         """Giving up its tries is no refusal."""
         self.watch(HOST4)
