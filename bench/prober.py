@@ -20,6 +20,9 @@ INTERVAL = 0.0001
 PATIENCE = 1.0
 """Seconds without an answer after which the door counts as not opened."""
 
+SOON = 0.02
+"""Seconds in which a door has closed."""
+
 _SYN, _SYN_ACK = 0x02, 0x12
 
 
@@ -48,18 +51,23 @@ class Prober:
         self._out.close()
         self._in.close()
 
-    def knock(self) -> float | None:
+    def knock(
+        self, payload: bytes = b"knock\n", gap: float = GAP, source: IPv4Address | None = None
+    ) -> float | None:
         """
-        Knock from a fresh address.
+        Knock.
 
+        @param gap: seconds between two datagrams.
+        @param source: the address to do it from; L{None} for a fresh one.
         @return: milliseconds from just before the last knock is sent to the first answer that is
             read; L{None} where none comes.
         """
-        source = next(self._sources)
-        *knocks, last = [_udp(source, port, b"knock\n") for port in self._sequence]
+        source = source or next(self._sources)
+        *knocks, last = [_udp(source, port, payload) for port in self._sequence]
         for knock in knocks:
             self._send(knock)
-            time.sleep(GAP)
+            if gap:
+                time.sleep(gap)
         while self._receive():  # late answers to the source before
             pass
         began = time.perf_counter()
@@ -67,10 +75,19 @@ class Prober:
         answered = self._watch(source, began)
         return None if answered is None else (answered - began) * 1000
 
-    def _watch(self, source: IPv4Address, began: float) -> float | None:
+    def shut(self, payload: bytes, source: IPv4Address) -> bool:
+        """Send a knock that closes; whether the port does not answer any more, soon after."""
+        for port in self._sequence:
+            self._send(_udp(source, port, payload))
+        time.sleep(SOON)
+        while self._receive():
+            pass
+        return self._watch(source, time.perf_counter(), SOON) is None
+
+    def _watch(self, source: IPv4Address, began: float, patience: float = PATIENCE) -> float | None:
         """Try to connect, over and over without sleeping; when the first answer was there."""
         due = now = began
-        while now < began + PATIENCE:
+        while now < began + patience:
             if now >= due:
                 self._port = (self._port + 1) % 60000
                 self._send(_syn(source, 2000 + self._port, self._protected))

@@ -13,18 +13,22 @@ from pkdoors.options import Options
 class CheckOptions(Options):
     """The daemon's options, and how the findings are shown."""
 
-    synopsis = "Usage: pkdoors check --magic-seq PORTS --ports PORTS [options]"
+    synopsis = "Usage: pkdoors check [--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
     longdesc = (
-        "Finds what is wrong on this host, and changes nothing. Give it the daemon's options, or "
-        "KNOCKER_SEQ and KNOCKER_PORTS in the environment. The exit status is 0 where all is well, "
+        "Finds what is wrong on this host, and changes nothing. It reads the configuration file "
+        "and takes the options that the daemon does. The exit status is 0 where all is well, "
         "1 for warnings, 2 for errors."
     )
     optFlags: ClassVar = [["json", None, "print a list of objects, for programs"]]
 
-    def refuse(self, error: UsageError) -> NoReturn:
+    def refuse(self, line: str) -> NoReturn:
         """See L{Options.refuse}."""
-        print(f"pkdoors check: {error} (`pkdoors check --help` shows all options)", file=sys.stderr)
-        raise SystemExit(2) from error
+        print(f"pkdoors check: {line}", file=sys.stderr)
+        raise SystemExit(2)
+
+    def hint(self, error: UsageError) -> str:
+        """See L{Options.hint}."""
+        return "`pkdoors check --help` shows all options"
 
 
 def checkCommand(commands: Any) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 
 from pkdoors import __version__
 from pkdoors.checkcmd import checkCommand
-from pkdoors.clitools import Parser, checked, parseNumber
+from pkdoors.clitools import Parser, lengthOption
+from pkdoors.connectcmd import connectCommand
 from pkdoors.errors import PkdoorsError
+from pkdoors.initcmd import initCommand
 from pkdoors.knockcmd import knockCommand
-from pkdoors.sequence import MAX_PORTS, MIN_PORTS, Sequence
-
-DEFAULT_LENGTH = 8
-"""Ports in a sequence that is made here: 40320 orders, in a fifth of a second."""
+from pkdoors.sequence import Sequence
 
 
 def main(arguments: list[str] | None = None, environment: Mapping[str, str] = environ) -> None:
@@ -33,23 +32,18 @@ def makeParser() -> Parser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     knockCommand(commands)
+    connectCommand(commands)
     _sequenceCommand(commands)
     _releaseCommand(commands)
     checkCommand(commands)
+    initCommand(commands)
     return parser
 
 
 def _sequenceCommand(commands: Any) -> None:
     about = "print a new random sequence, of ports that are free on this host"
     command = commands.add_parser("sequence", help=about, description=about.capitalize() + ".")
-    command.add_argument(
-        "-n",
-        "--length",
-        metavar="N",
-        default=str(DEFAULT_LENGTH),
-        type=checked(lambda text: parseNumber(text, MIN_PORTS, MAX_PORTS)),
-        help=f"how many ports, {MIN_PORTS} to {MAX_PORTS} (default: %(default)s)",
-    )
+    lengthOption(command)
     command.set_defaults(run=_sequence)
 
 

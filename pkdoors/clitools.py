@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from pkdoors.errors import BadValue
+from pkdoors.sequence import DEFAULT_LENGTH, MAX_PORTS, MIN_PORTS
 
 T = TypeVar("T")
 
@@ -39,3 +40,15 @@ def parseNumber(text: str, least: int, most: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise BadValue(f"{text!r} is not a number from {least} to {most}")
     return int(text)
+
+
+def lengthOption(command: ArgumentParser) -> None:
+    """Add the option of all commands that make a sequence."""
+    command.add_argument(
+        "-n",
+        "--length",
+        metavar="N",
+        default=str(DEFAULT_LENGTH),
+        type=checked(lambda text: parseNumber(text, MIN_PORTS, MAX_PORTS)),
+        help=f"how many ports, {MIN_PORTS} to {MAX_PORTS} (default: %(default)s)",
+    )

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from pkdoors.doors import Door
 
+CONF_FILE = "/etc/pkdoors/pkdoors.toml"
+"""Where the daemon's configuration is, unless something else is said."""
+KEYS_FILE = "/etc/pkdoors/authorized_keys"
+"""Where the keys for sealed knocks are, unless something else is said."""
+
 FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
 
 

@@ -15,6 +15,20 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 Address = IPv4Address | IPv6Address
 
 
+def checkName(name: str) -> str:
+    """
+    The name of a door, as it is.
+
+    @raise BadValue: it is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadValue(
+            f"{name!r} is no name for a door: small letters, digits, - and _, "
+            "at most 32, a letter first"
+        )
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """
@@ -28,6 +42,9 @@ class Door:
         door. Empty where plain ones do.
     @ivar clockSkew: seconds that a sealed knock's time may differ from this host's.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
+    @ivar authorizedKeys: the file with the SSH keys that knocks must be sealed with; empty where
+        plain knocks open the door.
+    @ivar clockSkew: seconds that the clocks of a sealed knock's sender and of this host may differ.
     """
 
     name: str
@@ -42,11 +59,7 @@ class Door:
     clockSkew: float = 60.0
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise BadValue(
-                f"{self.name!r} is no name for a door: small letters, digits, - and _, "
-                "at most 32, a letter first"
-            )
+        checkName(self.name)
         if self.openFor > self.maxOpenFor:
             raise BadValue(
                 f"{formatDuration(self.openFor)} is longer than the door may be open at most, "

@@ -22,6 +22,10 @@ class BadValue(PkdoorsError):
         return BadValue(f"{where}: {self}")
 
 
+class ConfigError(PkdoorsError):
+    """A configuration file cannot be read or written, or what is in it is not allowed."""
+
+
 class FirewallError(PkdoorsError):
     """The firewall cannot be used, or refused what was asked of it."""
 
@@ -32,3 +36,7 @@ class ListenError(PkdoorsError):
 
 class KnockError(PkdoorsError):
     """The client could not knock."""
+
+
+class RelayError(PkdoorsError):
+    """A connection that the client relays broke, or what it is relayed to."""

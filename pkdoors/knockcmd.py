@@ -3,16 +3,22 @@
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pkdoors.clitools import Parser, checked, parseNumber
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue, KnockError
+from pkdoors.hostsfile import readProfiles
 from pkdoors.ports import parsePort
+from pkdoors.profiles import Profile
+from pkdoors.sealopts import checkPlain, closeOption, identityOf, sealedManner, sealOptions
 from pkdoors.sequence import Sequence
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
+    from pkdoors.manners import PlainManner, SealedManner
     from pkdoors.visit import Visit
+
+T = TypeVar("T")
 
 
 def knockCommand(commands: Any) -> None:
@@ -27,6 +33,7 @@ def knockCommand(commands: Any) -> None:
         type=checked(parsePort),
         help="wait until this TCP port answers, and knock again where it does not",
     )
+    closeOption(command)
     waitOptions(command)
     command.set_defaults(run=_knock, parser=command)
 
@@ -34,7 +41,7 @@ def knockCommand(commands: Any) -> None:
 def knockOptions(command: Parser) -> None:
     """Add the options of all commands that knock."""
     add = command.add_argument
-    add("host", metavar="HOST", help="name or address; all its addresses are knocked on")
+    add("host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml")
     add(
         "-m",
         "--magic-seq",
@@ -53,8 +60,9 @@ def knockOptions(command: Parser) -> None:
         metavar="TIME",
         default="20ms",
         type=checked(lambda text: parseDuration(text, least=0, most=10)),
-        help="between two knocks (default: %(default)s)",
+        help="between two datagrams of a plain knock (default: %(default)s)",
     )
+    sealOptions(command)
     family = command.add_mutually_exclusive_group()
     family.add_argument("-4", dest="family", action="store_const", const=4, help="only IPv4")
     family.add_argument("-6", dest="family", action="store_const", const=6, help="only IPv6")
@@ -81,17 +89,21 @@ def waitOptions(command: Parser) -> None:
 
 def visitOf(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Visit":
     """
-    What L{knockOptions} and L{waitOptions} ask for.
+    What L{knockOptions} and L{waitOptions} ask for; HOST may be the name of a profile.
 
     @param port: the TCP port to wait for; L{None} for not waiting.
     """
+    return _visitOf(options, environment, _profileOf(options, environment), port)
+
+
+def _visitOf(
+    options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
+) -> "Visit":
     from pkdoors.visit import Visit
 
     return Visit(
-        host=options.host,
-        sequence=options.magic_seq or _sequenceFrom(environment, options.parser),
-        seconds=options.open_for or 0,
-        interval=options.interval,
+        host=profile.address,
+        manner=_mannerOf(options, environment, profile),
         family=options.family,
         port=port,
         timeout=options.timeout,
@@ -99,8 +111,35 @@ def visitOf(options: Namespace, environment: Mapping[str, str], port: int | None
     )
 
 
+def _mannerOf(
+    options: Namespace, environment: Mapping[str, str], profile: Profile
+) -> "PlainManner | SealedManner":
+    from pkdoors.manners import PlainManner
+
+    sequence = _sequenceOf(options, environment, profile)
+    identity = identityOf(options, profile)
+    if identity is not None:
+        return sealedManner(options, environment, profile, sequence, identity)
+    checkPlain(options, profile)
+    seconds = options.open_for or profile.openFor or 0
+    return PlainManner(sequence, seconds, options.interval)
+
+
+def _profileOf(options: Namespace, environment: Mapping[str, str]) -> Profile:
+    """What is known of the host; of one without a profile, its name."""
+    parser: Parser = options.parser
+    try:
+        return readProfiles(environment).get(options.host) or Profile(options.host)
+    except BadValue as error:
+        parser.error(str(error))
+
+
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
-    visit = visitOf(options, environment, options.wait)
+    if options.close and options.wait:
+        options.parser.error("--close and --wait exclude each other: nothing is to open")
+    profile = _profileOf(options, environment)
+    port = None if options.close else options.wait or profile.wait
+    visit = _visitOf(options, environment, profile, port)
     runToEnd(options.parser, lambda reactor: visit.pay(reactor, sayer(options.parser)))
 
 
@@ -109,15 +148,22 @@ def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
     Run the reactor until some work is done, and end with status 0 after printing what it gave, or
     with 1 and its error's sentence. A signal is no success either.
     """
+    print(resultOf(parser, work))
+    raise SystemExit(0)
+
+
+def resultOf(parser: Parser, work: Callable[[Any], Awaitable[T]]) -> T:
+    """
+    Run the reactor until some work is done, and give what it gave. Without success end with
+    status 1 and the error's sentence; a signal is no success either.
+    """
     from twisted.internet.task import react
 
-    done = False
+    results: list[T] = []
 
     async def run(reactor: Any) -> None:
-        nonlocal done
         try:
-            print(await work(reactor))
-            done = True
+            results.append(await work(reactor))
         except KnockError as error:
             sayer(parser)(str(error))
             raise SystemExit(1) from error
@@ -125,10 +171,12 @@ def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
     try:
         react(run)
     except SystemExit as end:
-        if not done and not end.code:
+        if end.code:
+            raise
+        if not results:
             sayer(parser)("interrupted")
             raise SystemExit(1) from end
-        raise
+    return results[0]
 
 
 def sayer(parser: Parser) -> Callable[[str], None]:
@@ -136,9 +184,22 @@ def sayer(parser: Parser) -> Callable[[str], None]:
     return lambda line: print(f"{parser.prog}: {line}", file=sys.stderr)
 
 
-def _sequenceFrom(environment: Mapping[str, str], parser: Parser) -> Sequence:
+def _sequenceOf(options: Namespace, environment: Mapping[str, str], profile: Profile) -> Sequence:
+    parser: Parser = options.parser
+    found: Sequence | None = (
+        options.magic_seq or _sequenceFrom(environment, parser) or profile.sequence
+    )
+    if found:
+        return found
+    parser.error(
+        "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
+        f"and no profile has the sequence of {options.host!r}"
+    )
+
+
+def _sequenceFrom(environment: Mapping[str, str], parser: Parser) -> Sequence | None:
     if "KNOCKER_SEQ" not in environment:
-        parser.error("--magic-seq is missing, and KNOCKER_SEQ is not in the environment")
+        return None
     try:
         return Sequence.parse(environment["KNOCKER_SEQ"])
     except BadValue as error:

@@ -1,7 +1,7 @@
 """The client's side: knocks, and watches a port until it answers."""
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from pkdoors.errors import KnockError
-from pkdoors.sequence import Sequence
+from pkdoors.plan import Sending
 
 MAX_ADDRESSES = 8
 """Addresses of one host that are knocked on: a name with more is no single server."""
@@ -26,6 +26,8 @@ FIRST_PACE = 0.01
 that came too early would only be sent again after a second."""
 LAST_PACE = 0.5
 """The longest time between two tries to connect, in seconds."""
+
+_ANY_PORT = 9  # "discard"; nothing is sent to it
 
 
 async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> list[str]:
@@ -57,17 +59,26 @@ def _withScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
     return f"{address}%{scope}" if scope and "%" not in address else address
 
 
+def localAddress(address: str) -> str:
+    """
+    The address that datagrams to another one leave from. Nothing is sent.
+
+    @raise OSError: there is no way to it.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((address, _ANY_PORT))
+        return str(probe.getsockname()[0])
+
+
 class Knocker:
     """
-    @param payload: what is sent to each port.
-    @param interval: seconds between two datagrams; they must not overtake each other.
+    @param plan: tells what is sent to an address; it is asked anew for each knock.
     """
 
-    def __init__(self, reactor: Any, sequence: Sequence, payload: bytes, interval: float) -> None:
+    def __init__(self, reactor: Any, plan: Callable[[str], Awaitable[Iterable[Sending]]]) -> None:
         self._reactor = reactor
-        self._sequence = sequence
-        self._payload = payload
-        self._interval = interval
+        self._plan = plan
 
     async def knock(self, addresses: Iterable[str]) -> list[str]:
         """
@@ -91,6 +102,8 @@ class Knocker:
         for address in addresses:
             try:
                 await self._knockOne(address)
+            except KnockError as error:
+                errors[address] = str(error)
             except OSError as error:
                 errors[address] = error.strerror or str(error)
             except CannotListenError as error:  # this host has no IPv6, say
@@ -100,25 +113,46 @@ class Knocker:
         local = "::" if ":" in address else ""
         sender = self._reactor.listenUDP(0, DatagramProtocol(), interface=local)
         try:
-            for index, port in enumerate(self._sequence.ports):
-                if index:
-                    await deferLater(self._reactor, self._interval)
-                sender.write(self._payload, (address, port))
+            for pause, port, datagram in await self._plan(address):
+                if pause:
+                    await deferLater(self._reactor, pause)
+                sender.write(datagram, (address, port))
         finally:
             sender.stopListening()
+
+
+Take = Callable[[Any], None]
+"""What becomes of the connection that answered first, a transport of Twisted's."""
+
+
+def hangUp(connection: Any) -> None:
+    """Let it be; that it was there is all that counts."""
+    connection.abortConnection()
 
 
 class Watch:
     """
     Tries to connect to a TCP port, again and again, until it answers.
 
+    @param take: called with the connection.
+    @param once: each address is tried only once, and it ends when all have failed.
     @ivar refused: whether some address refused the connection, which a closed door does not.
     """
 
-    def __init__(self, reactor: Any, addresses: Iterable[str], port: int) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        addresses: Iterable[str],
+        port: int,
+        take: Take = hangUp,
+        once: bool = False,
+    ) -> None:
         self._reactor = reactor
         self._addresses = list(addresses)
         self._port = port
+        self._take = take
+        self._once = once
+        self._failures = 0
         self._pace = FIRST_PACE
         self._tries: list[Deferred[Any]] = []
         self._calls: list[IDelayedCall] = []
@@ -144,16 +178,20 @@ class Watch:
             )
             attempt.addCallbacks(self._answered, self._failed, callbackArgs=(address,))
             self._tries.append(attempt)
+        if self._once:
+            return
         self._calls[1:] = [self._reactor.callLater(self._pace, self._try)]
         self._pace = min(2 * self._pace, LAST_PACE)
 
     def _answered(self, protocol: Protocol, address: str) -> None:
-        assert protocol.transport is not None
-        protocol.transport.abortConnection()  # type: ignore[attr-defined]
+        self._take(protocol.transport)
         self._finish(address)
 
     def _failed(self, failure: Failure) -> None:
         self.refused = self.refused or failure.check(ConnectionRefusedError) is not None
+        self._failures += 1
+        if self._once and self._failures == len(self._addresses):
+            self._finish(None)
 
     def _finish(self, address: str | None) -> None:
         for call in self._calls:

@@ -2,24 +2,23 @@
 
 import os.path
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as ListOf
-from ipaddress import ip_address
+from dataclasses import replace
+from functools import partial
 from os import environ
-from typing import ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn
 
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from pkdoors import __version__
-from pkdoors.config import FIREWALLS, Config
+from pkdoors.conffile import isThere, readConf
+from pkdoors.config import CONF_FILE, Config
+from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
-from pkdoors.durations import parseDuration
-from pkdoors.errors import BadValue
-from pkdoors.ports import parsePortRanges
-from pkdoors.sequence import Sequence
-
-T = TypeVar("T")
+from pkdoors.errors import BadValue, ConfigError
+from pkdoors.settings import DOOR_SETTINGS, Setting, parseAt, parseFirewall, parseInterface
 
 
 class Options(TwistedOptions):
@@ -27,35 +26,44 @@ class Options(TwistedOptions):
     @ivar config: what was asked for, after the parsing.
     """
 
-    synopsis = "--magic-seq PORTS --ports PORTS [options]"
+    synopsis = "[--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
     longdesc = (
         "Keeps ports closed, and opens them for the address that knocks on some UDP ports in "
         "order, for a limited time. KNOCKER_SEQ and KNOCKER_PORTS in the environment count where "
-        "--magic-seq and --ports are absent. A TIME is 45, 45s, 10m, 8h or 1h30m."
+        "--magic-seq and --ports are absent, and all of them before what the file says. A TIME is "
+        "45, 45s, 10m, 8h or 1h30m."
     )
+    # Without defaults: those are in L{Door} and L{Config}, and a file's values come before them.
     optParameters: ClassVar = [
+        ["conf", "c", None, f"the configuration file (default: {CONF_FILE}, if it is there)"],
         ["magic-seq", "m", None, "the sequence: 5 to 20 UDP ports, 17001,17203,... (a secret)"],
         ["ports", "p", None, "the ports to protect: 22,80,51820/udp,6000-6010/tcp"],
         [
-            "authorized-keys",
-            "k",
-            "",
-            "a file like sshd's: only knocks sealed by its keys open",
+            *("authorized-keys", "k", None),
+            "a file like sshd's: then only knocks that its keys sealed open",
         ],
-        ["open-for", "t", "30s", "TIME a knock opens for that asks for none"],
-        ["max-open", None, "1h", "TIME a knock can ask for at most"],
-        ["firewall", "f", "auto", "auto, nftables, firewalld or dry-run"],
-        ["zone", None, "", "firewalld's zone, instead of the zone of each client"],
-        ["sessions", None, "keep", "keep or cut: whether live sessions end with the opening"],
-        ["knock-timeout", None, "30s", "TIME in which the whole sequence must come"],
-        ["clock-skew", None, "60s", "TIME by which a sealed knock's clock may be wrong"],
-        ["penalty", None, "5s", "TIME a source is ignored after a wrong knock; 0 for none"],
+        ["open-for", "t", None, "TIME a knock opens for that asks for none (default: 30s)"],
+        ["max-open", None, None, "TIME a knock can ask for at most (default: 1h)"],
+        ["firewall", "f", None, "auto, nftables, firewalld or dry-run (default: auto)"],
+        ["zone", None, None, "firewalld's zone, instead of the zone of each client"],
+        ["sessions", None, None, "keep or cut: what happens to live sessions (default: keep)"],
+        ["knock-timeout", None, None, "TIME in which the whole sequence must come (default: 30s)"],
+        ["clock-skew", None, None, "TIME by which a knocker's clock may be wrong (default: 60s)"],
+        [
+            "penalty",
+            None,
+            None,
+            "TIME a source is ignored after a wrong knock (default: 5s)",
+        ],
     ]
     optFlags: ClassVar = [["log-knocks", None, "log every datagram, to find out why a knock fails"]]
 
-    def __init__(self, environment: Mapping[str, str] = environ) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] = environ, defaultConf: str = CONF_FILE
+    ) -> None:
         super().__init__()
         self._environment = environment
+        self._defaultConf = defaultConf
         self._interfaces: list[str] = []
         self.config: Config
 
@@ -84,14 +92,20 @@ class Options(TwistedOptions):
         try:
             super().parseOptions(options)
         except UsageError as error:
-            self.refuse(error)
+            self.refuse(f"{error} ({self.hint(error)})")
+        except ConfigError as error:
+            self.refuse(str(error))
 
-    def refuse(self, error: UsageError) -> NoReturn:
+    def refuse(self, line: str) -> NoReturn:
         """End with status 1."""
+        raise SystemExit(f"pkdoors: {line}")
+
+    def hint(self, error: UsageError) -> str:
+        """What may help whoever gave a wrong option."""
         hint = "`twistd pkdoors --help` shows all options"
         if "not recognized" in str(error):
             hint += "; twistd's own go before the word pkdoors"
-        raise SystemExit(f"pkdoors: {error} ({hint})") from error
+        return hint
 
     def parseArgs(self, *rest: str) -> None:
         """There is nothing but options."""
@@ -106,78 +120,74 @@ class Options(TwistedOptions):
             raise UsageError(str(error)) from error
 
     def _read(self) -> Config:
-        return Config(
-            (self._door(),),
-            firewall=self._option("firewall", _firewall),
-            zone=self["zone"],
-            interfaces=tuple(
-                dict.fromkeys(_at("--interface", _interface, each) for each in self._interfaces)
-            ),
-            logKnocks=bool(self["log-knocks"]),
-        )
+        given = list(self._given())
+        file = self._file(given)
+        config = parseConfig(readConf(file), file) if file else Config(())
+        overriding: dict[str, Any] = {}
+        if self["firewall"] is not None:
+            overriding["firewall"] = parseAt("--firewall", parseFirewall, self["firewall"])
+        if self["zone"] is not None:
+            overriding["zone"] = self["zone"]
+        if self._interfaces:
+            addresses = [parseAt("--interface", parseInterface, each) for each in self._interfaces]
+            overriding["interfaces"] = tuple(dict.fromkeys(addresses))
+        doors = self._doors(config.doors, given)
+        return replace(config, doors=doors, logKnocks=bool(self["log-knocks"]), **overriding)
 
-    def _door(self) -> Door:
-        sequence = self._required("magic-seq", "KNOCKER_SEQ", Sequence.parse)
-        ports = self._required("ports", "KNOCKER_PORTS", parsePortRanges)
-        cut = self._option("sessions", _sessions)
-        keys = os.path.abspath(self["authorized-keys"]) if self["authorized-keys"] else ""
-        times = {
-            "openFor": self._option("open-for", parseDuration),
-            "maxOpenFor": self._option("max-open", parseDuration),
-            "knockTimeout": self._option("knock-timeout", parseDuration),
-            "penalty": self._option("penalty", lambda text: parseDuration(text, least=0)),
-            "clockSkew": self._option("clock-skew", lambda text: parseDuration(text, most=3600)),
+    def _given(self) -> Iterator[tuple[Setting, str, str]]:
+        """What command line and environment say of the door: setting, origin, text."""
+        for setting in DOOR_SETTINGS:
+            text = self.get(setting.option)
+            if text is not None:
+                yield setting, f"--{setting.option}", text
+            elif setting.variable in self._environment:
+                yield setting, setting.variable, self._environment[setting.variable]
+
+    def _file(self, given: list[tuple[Setting, str, str]]) -> str:
+        """The configuration file; empty where there is none."""
+        if self["conf"] is not None:
+            return str(self["conf"])
+        if any(setting.variable for setting, _, _ in given):
+            return ""
+        if not isThere(self._defaultConf):
+            raise BadValue(
+                f"--conf is missing, or --magic-seq and --ports, and {self._defaultConf} is not "
+                "there: `pkdoors init` makes it"
+            )
+        return self._defaultConf
+
+    def _doors(
+        self, doors: tuple[Door, ...], given: list[tuple[Setting, str, str]]
+    ) -> tuple[Door, ...]:
+        origins = {setting.field: origin for setting, origin, _ in given}
+        if len(doors) > 1:
+            if origins:
+                raise BadValue(
+                    f"{', '.join(origins.values())}: the configuration file has {len(doors)} "
+                    "doors, and it is not known which one is meant: change it in the file"
+                )
+            return doors
+        fields: dict[str, Any] = {
+            setting.field: parseAt(origin, setting.parse, text) for setting, origin, text in given
         }
+        if not doors:
+            _checkComplete(origins)
+        make = partial(replace, *doors) if doors else partial(Door, "default")
         try:
-            return Door("default", sequence, ports, cutSessions=cut, authorizedKeys=keys, **times)
+            if fields.get("authorizedKeys"):  # twistd may go to another folder
+                fields["authorizedKeys"] = os.path.abspath(fields["authorizedKeys"])
+            return (make(**fields),)
         except BadValue as error:
-            origins = {
+            places = {
                 "openFor": "--open-for, --max-open",
-                "ports": self._origin("ports", "KNOCKER_PORTS"),
+                "ports": origins.get("ports") or origins.get("sequence", ""),
             }
-            raise error.at(origins[error.field]) from error
-
-    def _option(self, name: str, parse: Callable[[str], T]) -> T:
-        return _at(f"--{name}", parse, self[name])
-
-    def _origin(self, name: str, variable: str) -> str:
-        return variable if self[name] is None else f"--{name}"
-
-    def _required(self, name: str, variable: str, parse: Callable[[str], T]) -> T:
-        if self[name] is None and variable not in self._environment:
-            raise BadValue(f"--{name} is missing, and {variable} is not in the environment")
-        text = self._environment[variable] if self[name] is None else self[name]
-        return _at(self._origin(name, variable), parse, text)
+            raise error.at(places[error.field]) from error
 
 
-def _at(where: str, parse: Callable[[str], T], text: str) -> T:
-    try:
-        return parse(text)
-    except BadValue as error:
-        raise error.at(where) from error
-
-
-def _firewall(text: str) -> str:
-    if text not in FIREWALLS:
-        raise BadValue(f"{text!r} is no firewall: choose {', '.join(FIREWALLS)}")
-    return text
-
-
-def _sessions(text: str) -> bool:
-    """Whether sessions are cut."""
-    if text not in ("keep", "cut"):
-        raise BadValue(
-            f"{text!r} is neither keep (live sessions live on when the door closes) "
-            "nor cut (they end with it)"
-        )
-    return text == "cut"
-
-
-def _interface(text: str) -> str:
-    try:
-        ip_address(text)
-    except ValueError:
-        raise BadValue(
-            f"{text!r} is not an address: give a local IPv4 or IPv6 address, like 192.0.2.1"
-        ) from None
-    return text
+def _checkComplete(given: Mapping[str, str]) -> None:
+    for setting in DOOR_SETTINGS:
+        if setting.variable and setting.field not in given:
+            raise BadValue(
+                f"--{setting.option} is missing, and {setting.variable} is not in the environment"
+            )

@@ -14,6 +14,8 @@ MIN_PORTS = 5
 """As the program that pkdoors follows has it; k ports that are known are worth k! orders."""
 MAX_PORTS = 20
 """As the program that pkdoors follows has it; a longer knock only loses datagrams."""
+DEFAULT_LENGTH = 8
+"""Ports in a sequence that is made here: 40320 orders, in a fifth of a second."""
 SAFE_ORDERS = factorial(6)
 """Below so many orders a sequence is warned of: who finds the ports has tried them all soon."""
 RANDOM_PORTS = range(10_000, 32_768)

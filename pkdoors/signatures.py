@@ -9,7 +9,7 @@ from base64 import b64encode
 from hashlib import sha256
 from typing import Any
 
-from twisted.conch.ssh.common import NS, getNS
+from twisted.conch.ssh.common import MP, NS
 from twisted.conch.ssh.keys import BadKeyError, Key
 
 from pkdoors.errors import BadValue
@@ -28,6 +28,7 @@ ALGORITHMS = {
 """Type of a key -> the algorithms that it may sign with, the best first. No SHA-1, no DSA."""
 
 _USER_PRESENT = 0x01  # of the flags of a security key: it was touched
+_LENGTH = 4  # bytes of the length of an SSH string
 _SK_TRAILER = 5  # flags and counter, after its signature
 
 
@@ -76,14 +77,41 @@ def isGood(key: Key, signature: bytes, data: bytes) -> bool:
     Nothing is raised, whatever the signature; what follows it makes it bad.
     """
     try:
-        algorithm, inner, rest = getNS(signature, 2)
+        algorithm, inner, rest = _strings(signature, 2)
         if algorithm not in ALGORITHMS[key.sshType()]:
             return False
+        if key.type() == "EC":
+            _checkNumbers(inner)
         if key.isSecurityKey():
             data, rest = _framed(key, rest, data)
         return not rest and bool(key.verify(NS(algorithm) + NS(inner), data))
     except Exception:  # conch stumbles over what is malformed
         return False
+
+
+def _strings(data: bytes, count: int) -> list[bytes]:
+    """
+    So many SSH strings, and what follows them. Not conch's own: that takes a length that is too
+    great, and so more than one writing of the same signature.
+    """
+    found = []
+    for _ in range(count):
+        length = int.from_bytes(data[:_LENGTH])
+        if len(data) < _LENGTH + length:
+            raise BadKeyError("cut off")
+        found.append(data[_LENGTH : _LENGTH + length])
+        data = data[_LENGTH + length :]
+    return [*found, data]
+
+
+def _checkNumbers(inner: bytes) -> None:
+    """See that the two numbers of an ECDSA signature are written as RFC 4251 wants it."""
+    *numbers, rest = _strings(inner, 2)
+    for each in numbers:
+        if each != MP(int.from_bytes(each))[_LENGTH:]:
+            raise BadKeyError("not canonical")
+    if rest:
+        raise BadKeyError("too long")
 
 
 def _framed(key: Any, trailer: bytes, data: bytes) -> tuple[bytes, bytes]:

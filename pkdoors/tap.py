@@ -96,7 +96,7 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
         name = "firewalld" if isRunning() else "nftables"
     if config.zone and name != "firewalld":
         raise PkdoorsError(
-            f"--zone counts only with firewalld, and the firewall here is {name}: "
+            f"a zone (--zone) counts only with firewalld, and it is {name} here: "
             "leave it out, or start firewalld"
         )
     if name == "dry-run":

@@ -3,14 +3,12 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 from pkdoors.durations import formatDuration
 from pkdoors.errors import KnockError
-from pkdoors.knock import plainKnock
-from pkdoors.knocker import Knocker, Watch, resolve
-from pkdoors.sequence import Sequence
+from pkdoors.knocker import Knocker, Take, Watch, hangUp, resolve
+from pkdoors.manners import PlainManner, SealedManner
 
 FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -18,8 +16,7 @@ FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 @dataclass(frozen=True, slots=True)
 class Visit:
     """
-    @ivar seconds: time to ask for; 0 for the door's own.
-    @ivar interval: seconds between two knocks.
+    @ivar manner: how to knock.
     @ivar family: 4 or 6 for only that; L{None} for both.
     @ivar port: TCP port to wait for; L{None} for not waiting.
     @ivar timeout: seconds to wait for it after each knock.
@@ -27,32 +24,38 @@ class Visit:
     """
 
     host: str
-    sequence: Sequence
-    seconds: float
-    interval: float
+    manner: PlainManner | SealedManner
     family: int | None
     port: int | None
     timeout: float
     tries: int
 
-    async def pay(self, reactor: Any, say: Callable[[str], None]) -> str:
+    async def addresses(self, reactor: Any) -> list[str]:
+        """
+        Those of the host.
+
+        @raise KnockError: it has none.
+        """
+        return await resolve(reactor, self.host, FAMILIES[self.family])
+
+    async def pay(self, reactor: Any, say: Callable[[str], None], take: Take = hangUp) -> str:
         """
         Knock, and wait where that was asked for.
 
         @param say: told how it goes, meanwhile.
+        @param take: called with the connection that the port answered with.
         @return: what to tell the user.
         @raise KnockError: it could not knock, or the port did not open.
         """
-        addresses = await resolve(reactor, self.host, FAMILIES[self.family])
-        payload = plainKnock(ceil(self.seconds))
-        knocker = Knocker(reactor, self.sequence, payload, self.interval)
+        addresses = await self.addresses(reactor)
+        knocker = Knocker(reactor, await self.manner.begin(reactor, say))
         refused = False
         for left in reversed(range(self.tries)):
             knocked = await knocker.knock(addresses)
             if self.port is None:
-                return f"knocked on {self.host} ({', '.join(knocked)})"
+                return f"{self.manner.done(self.host)} ({', '.join(knocked)})"
             began = reactor.seconds()
-            watch = Watch(reactor, knocked, self.port)
+            watch = Watch(reactor, knocked, self.port, take)
             answered = await watch.start(self.timeout)
             if answered:
                 after = reactor.seconds() - began
@@ -72,6 +75,7 @@ class Visit:
         times = "once" if self.tries == 1 else f"{self.tries} times"
         return (
             f"{self.port}/tcp of {self.host} did not answer within "
-            f"{formatDuration(self.timeout)} (knocked {times}): is the sequence right, do the "
-            "knocks reach the host, and does its daemon protect that port? The daemon's log tells"
+            f"{formatDuration(self.timeout)} (knocked {times}): {self.manner.doubt}, do "
+            "the knocks reach the host, and does its daemon protect that port? "
+            "The daemon's log tells"
         )

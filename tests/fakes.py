@@ -934,6 +934,40 @@ class FakeUDPPort:
         self.isOpen = False
 
 
+class FakeHandle:
+    """
+    The socket of a connection, which can be taken out of it.
+    """
+
+    def __init__(self, own: socket.socket) -> None:
+        self._own = own
+
+    def detach(self) -> int:
+        """Give the descriptor away."""
+        return self._own.detach()
+
+
+class FakeConnection(StringTransport):
+    """
+    A connection of the reactor's, with a socket underneath.
+
+    @ivar peer: the other end of it, where somebody asked for the socket.
+    """
+
+    peer: socket.socket | None = None
+
+    def stopReading(self) -> None:
+        """The reactor reads no more."""
+        self.pauseProducing()
+
+    def getHandle(self) -> FakeHandle:
+        """The socket."""
+        assert self.producerState == "paused", "the reactor would read from it"
+        own, self.peer = socket.socketpair()
+        own.setblocking(False)
+        return FakeHandle(own)
+
+
 class FakeReactor(MemoryReactorClock):
     """
     Twisted's own fake reactor, with what it lacks: UDP, threads, and a C{run} that passes time.
@@ -988,9 +1022,9 @@ class FakeReactor(MemoryReactorClock):
         """The TCP connections that were tried, in order."""
         return [(host, port) for host, port, *_ in self.tcpClients]
 
-    def accept(self, index: int = -1) -> StringTransport:
+    def accept(self, index: int = -1) -> "FakeConnection":
         """Let a TCP connection that is tried succeed."""
-        transport = StringTransport()
+        transport = FakeConnection()
         protocol = self.tcpClients[index][2].buildProtocol(None)
         assert protocol is not None
         protocol.makeConnection(transport)

@@ -20,13 +20,14 @@ def makeKey(kind: str = "ed25519") -> Key:
         return Key(ed25519.Ed25519PrivateKey.generate())
     if kind.startswith("rsa"):
         return Key(rsa.generate_private_key(65537, int(kind[3:] or 2048)))
-    curves = {"256": ec.SECP256R1, "384": ec.SECP384R1, "521": ec.SECP521R1}
-    return Key(ec.generate_private_key(curves[kind.removeprefix("ecdsa") or "256"]()))
+    curves = {"256": ec.SECP256R1(), "384": ec.SECP384R1(), "521": ec.SECP521R1()}
+    return Key(ec.generate_private_key(curves[kind.removeprefix("ecdsa") or "256"]))
 
 
 def publicLine(key: Key, comment: str = "anna@laptop") -> str:
     """Its line in a file of authorized keys."""
-    return key.public().toString("openssh", comment=comment.encode()).decode() + "\n"
+    line: bytes = key.public().toString("openssh", comment=comment.encode())
+    return line.decode() + "\n"
 
 
 def statement(key: Key, **fields: Any) -> Statement:

@@ -166,7 +166,8 @@ class WrongUsageTests(CommandTestCase):
     def test_noSequence(self) -> None:
         """Without a sequence the line names option and variable."""
         self.assertEqual(
-            "--magic-seq is missing, and KNOCKER_SEQ is not in the environment",
+            "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
+            "and no profile has the sequence of '192.0.2.1'",
             self.wrongUsage(HOST),
         )
 

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.knocker} and L{pkdoors.visit}."""
 
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -9,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import KnockError
 from pkdoors.knocker import Knocker, Watch, resolve
+from pkdoors.manners import PlainManner
+from pkdoors.plan import Sending, plainPlan
 from pkdoors.sequence import Sequence
 from pkdoors.visit import Visit
 from tests.fakes import PORTS, FakeReactor
@@ -120,7 +123,11 @@ class KnockerTests(SynchronousTestCase):
 
     def knock(self, *addresses: str, interval: float = 0.5) -> Deferred[list[str]]:
         """Begin to knock."""
-        knocker = Knocker(self.reactor, Sequence(PORTS), b"knock\n", interval)
+
+        async def plan(address: str) -> Iterable[Sending]:
+            return plainPlan(Sequence(PORTS), b"knock\n", interval)
+
+        knocker = Knocker(self.reactor, plan)
         return Deferred.fromCoroutine(knocker.knock(addresses))
 
     def test_order(self) -> None:
@@ -301,6 +308,42 @@ class WatchTests(SynchronousTestCase):
         self.assertNoResult(result)
         self.assertFalse(self.watching.refused)
 
+    def test_take(self) -> None:
+        """Who wants the connection that answered gets it, and it is not hung up."""
+        taken: list[object] = []
+        result = Watch(self.reactor, [HOST4, HOST6], 22, taken.append).start(5.0)
+        transport = self.reactor.accept(1)
+        self.assertEqual(HOST6, self.successResultOf(result))
+        self.assertEqual([transport], taken)
+        self.assertFalse(transport.disconnected)
+
+    def test_once(self) -> None:
+        """It can be had to try each address once only."""
+        result = self.watchOnce()
+        self.reactor.pump([0.1] * 49)
+        self.assertEqual([(HOST4, 22), (HOST6, 22)], self.reactor.connections())
+        self.reactor.accept(0)
+        self.assertEqual(HOST4, self.successResultOf(result))
+
+    def test_onceFailed(self) -> None:
+        """Then it ends when all have failed, and not before."""
+        result = self.watchOnce()
+        self.reactor.reject(ConnectionRefusedError(), 0)
+        self.assertNoResult(result)
+        self.reactor.reject(ConnectError(osError=113), 1)
+        self.assertIsNone(self.successResultOf(result))
+        self.assertEqual([], self.reactor.getDelayedCalls())
+
+    def test_onceTimeout(self) -> None:
+        """Or when its time is over."""
+        result = self.watchOnce()
+        self.reactor.advance(5)
+        self.assertIsNone(self.successResultOf(result))
+
+    def watchOnce(self) -> Deferred[str | None]:
+        """Watch with one try of each address."""
+        return Watch(self.reactor, [HOST4, HOST6], 22, once=True).start(5.0)
+
     def test_ownEndIsNoRefusal(self) -> None:
         """Giving up its tries is no refusal."""
         self.watch(HOST4)
@@ -319,13 +362,11 @@ class VisitTests(SynchronousTestCase):
         self.names = FakeNames(self, HOST4, HOST6)
         self.said: list[str] = []
 
-    def visit(self, **fields: Any) -> Deferred[str]:
+    def visit(self, seconds: float = 0.0, **fields: Any) -> Deferred[str]:
         """Begin a visit."""
         defaults: dict[str, Any] = {
             "host": "host.example",
-            "sequence": Sequence(PORTS),
-            "seconds": 0.0,
-            "interval": 0.02,
+            "manner": PlainManner(Sequence(PORTS), seconds, 0.02),
             "family": None,
             "port": None,
             "timeout": 5.0,

@@ -13,67 +13,35 @@ import pkdoors
 
 ROOT = Path(pkdoors.__file__).parent
 
-LAYERS: tuple[frozenset[str], ...] = (
-    frozenset(
-        {
-            *("__init__", "_version", "errors", "durations", "ports", "sequence", "knock"),
-            *(
-                "doors",
-                "locks",
-                "limits",
-                "config",
-                "zones",
-                "richrules",
-                "nftrules",
-                "nfnetlink",
-                "nfevents",
-                "nftstate",
-                "sessions",
-                "backoff",
-                "seal",
-                "sealedlock",
-                "stages",
-                "budget",
-                "seen",
-                "authorizedkeys",
-                "addresses",
-                "signatures",
-                "placing",
-                "sockets",
-            ),
-            *("firewall.__init__", "doctor.__init__", "doctor.findings", "doctor.ruleset"),
-            *("doctor.packets", "doctor.matching", "doctor.verdicts", "doctor.forwards"),
-            *("doctor.filtering", "doctor.guarding", "doctor.hosting", "doctor.listening"),
-            "doctor.zoning",
-        }
-    ),
-    frozenset({"interfaces"}),
-    frozenset(
-        {
-            *(
-                "instance",
-                "listener",
-                "knocker",
-                "keyfile",
-                "seenfile",
-                "firewall.nftables",
-                "firewall.firewalld",
-            ),
-            *(
-                "firewall.dryrun",
-                "firewall.bus",
-                "firewall.exposures",
-                "firewall.routes",
-                "firewall.zoneclient",
-                "firewall.zonebus",
-            ),
-            "firewall.kernel",
-            "firewall.watch",
-            *("firewall.listing", "firewall.zonesurvey", "doctor.proc", "doctor.services"),
-        }
-    ),
-    frozenset({"keeper", "healer", "life", "release", "visit", "walls", "check", "locksmith"}),
-    frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd", "checkcmd"}),
+LAYERS: tuple[frozenset[str], ...] = tuple(
+    frozenset(names.split())
+    for names in (
+        """
+        __init__ _version addresses authorizedkeys backoff binding budget config conftext
+        conftoml doctor.__init__ doctor.filtering doctor.findings doctor.forwards
+        doctor.guarding doctor.hosting doctor.listening doctor.matching doctor.packets
+        doctor.ruleset doctor.verdicts doctor.zoning doors durations errors firewall.__init__
+        keyfiles knock limits locks nfevents nfnetlink nftrules nftstate placing plan ports
+        profiles richrules seal sealedlock seen sequence sessions settings signatures sockets
+        stages zones
+        """,
+        """
+        interfaces
+        """,
+        """
+        agent conffile doctor.proc doctor.services firewall.bus firewall.dryrun
+        firewall.exposures firewall.firewalld firewall.kernel firewall.listing firewall.nftables
+        firewall.routes firewall.watch firewall.zonebus firewall.zoneclient firewall.zonesurvey
+        instance keyfile knocker relay listener ownfiles seenfile thishost
+        """,
+        """
+        check healer hostsfile keeper keypairs life locksmith manners reaching release signers visit
+        walls
+        """,
+        """
+        checkcmd cli clitools connectcmd initcmd knockcmd options sealopts service tap terminal
+        """,
+    )
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
 
@@ -89,13 +57,14 @@ HELPERS = {
 
 PURE_OUTSIDE = {
     "_version": {"incremental"},
+    "keyfiles": {"cryptography", "twisted"},
     "signatures": {"twisted"},
     "authorizedkeys": {"twisted"},
 }
 """What modules of layer 0 import beside the standard library."""
 
-LOADED_LATE = {"dbus", "firewall", "gi", "nftables"}
-"""What comes from the distribution, and may be missing."""
+LOADED_LATE = {"dbus", "firewall", "gi", "nftables", "segno"}
+"""What comes from the distribution, and may be missing; and what hardly anybody needs."""
 
 
 def modules() -> dict[str, ast.Module]:
@@ -221,8 +190,8 @@ class LayerTests(SynchronousTestCase):
         for name, tree in self.trees.items():
             self.assertNotIn("twisted.internet.reactor", set(atTop(tree)), name)
 
-    def test_distributionIsLoadedLate(self) -> None:
-        """Nobody needs the distribution's libraries on import."""
+    def test_loadedLate(self) -> None:
+        """Nobody needs these libraries on import."""
         for name, tree in self.trees.items():
             packages = {each.partition(".")[0] for each in atTop(tree)}
             self.assertEqual(set(), packages & LOADED_LATE, name)
@@ -239,6 +208,18 @@ class LayerTests(SynchronousTestCase):
             seen.add(name)
             todo |= self.inside(name) - seen
         self.assertEqual([], sorted(each for each in seen if "firewall" in each))
+
+    def test_plainKnocksLoadNoCryptography(self) -> None:
+        """What a plain knock imports has nothing to do with SSH keys, which take long to load."""
+        seen: set[str] = set()
+        todo = {"cli", "visit"}
+        while todo:
+            name = todo.pop()
+            seen.add(name)
+            found = set(atTop(self.trees[name]))
+            heavy = ("twisted.conch", "cryptography")
+            self.assertEqual([], [each for each in found if each.startswith(heavy)], name)
+            todo |= {own(each, set(self.trees)) or name for each in found} - seen
 
     def test_plugin(self) -> None:
         """The plugin imports only C{ServiceMaker}: what fails there breaks everybody's twistd."""

@@ -1,11 +1,14 @@
 """Tests of L{pkdoors.options}."""
 
+import os
 from contextlib import redirect_stdout
 from io import StringIO
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config import Config
+from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.options import Options
 from pkdoors.ports import PortRange
@@ -13,11 +16,18 @@ from pkdoors.sequence import Sequence
 
 SEQ = "17001,17203,17005,17404,17002"
 GOOD = ["-m", SEQ, "-p", "22"]
+NOWHERE = "/nowhere/pkdoors.toml"
+"""In place of the real default, which whoever runs the tests may have."""
 
 
 def read(*arguments: str, **environment: str) -> Config:
     """What a command line gives."""
-    options = Options(environment)
+    return readBeside(NOWHERE, *arguments, **environment)
+
+
+def readBeside(defaultConf: str, *arguments: str, **environment: str) -> Config:
+    """What it gives where there is a file at the default place."""
+    options = Options(environment, defaultConf)
     options.parseOptions(list(arguments))
     return options.config
 
@@ -101,6 +111,131 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(("fe80::1%eth0",), read(*GOOD, "--interface", "fe80::1%eth0").interfaces)
 
 
+ONE = f"""
+firewall = "nftables"
+zone = "home"
+interfaces = ["192.0.2.1"]
+[doors.ssh]
+sequence = "{SEQ}"
+ports = [22]
+open_for = "1m"
+max_open_for = "2m"
+knock_timeout = "3s"
+penalty = "4s"
+sessions = "cut"
+authorized_keys = "/keys"
+"""
+OTHER = "[doors.web]\nsequence = [9, 8, 7, 5, 6]\nports = [443]\n"
+
+
+class FileTests(SynchronousTestCase):
+    """
+    Configuration files.
+    """
+
+    def setUp(self) -> None:
+        """Write one with a single door."""
+        self.file = os.path.abspath(self.mktemp())
+        self.write(ONE)
+
+    def write(self, text: str) -> None:
+        """Write another one."""
+        Path(self.file).touch(0o600)
+        Path(self.file).write_text(text)
+
+    def door(self, *arguments: str, **environment: str) -> Door:
+        """The door of the file and a command line."""
+        (door,) = read("-c", self.file, *arguments, **environment).doors
+        return door
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """The one line with which they are refused."""
+        end = self.assertRaises(SystemExit, read, "-c", self.file, *arguments, **environment)
+        self.assertNotIn("\n", str(end.code))
+        return str(end.code)
+
+    def test_file(self) -> None:
+        """A file will do, alone."""
+        config = read("--conf", self.file)
+        self.assertEqual(parseConfig(ONE, self.file), config)
+        self.assertEqual("ssh (22/tcp)", str(*config.doors))
+
+    def test_default(self) -> None:
+        """The file at the default place counts where nothing else says what to guard."""
+        self.assertEqual("ssh (22/tcp)", str(*readBeside(self.file).doors))
+        self.assertEqual(5.0, readBeside(self.file, "-t", "5s").doors[0].openFor)
+        door = readBeside(self.file, *GOOD).doors[0]
+        self.assertEqual(("default", 30.0, ""), (door.name, door.openFor, door.authorizedKeys))
+        door = readBeside(self.file, KNOCKER_SEQ=SEQ, KNOCKER_PORTS="80").doors[0]
+        self.assertEqual("default (80/tcp)", str(door))
+        end = self.assertRaises(SystemExit, readBeside, self.file, "-p", "80")
+        self.assertIn("--magic-seq is missing", str(end.code))
+
+    def test_doorOverridden(self) -> None:
+        """What the command line says counts before what the file says of its only door."""
+        door = self.door(
+            *("-m", "9,8,7,5,6", "-p", "80", "-t", "5s", "--max-open", "6s"),
+            *("--knock-timeout", "7s", "--penalty", "0", "--sessions", "keep"),
+        )
+        self.assertEqual(("9,8,7,5,6", "ssh (80/tcp)"), (str(door.sequence), str(door)))
+        times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
+        self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
+        self.assertEqual((False, "/keys"), (door.cutSessions, door.authorizedKeys))
+
+    def test_environment(self) -> None:
+        """The environment comes between command line and file."""
+        door = self.door(KNOCKER_SEQ="9,8,7,5,6")
+        self.assertEqual(("9,8,7,5,6", "ssh (22/tcp)"), (str(door.sequence), str(door)))
+        self.assertEqual("ssh (80/tcp)", str(self.door("-p", "80", KNOCKER_PORTS="443")))
+
+    def test_daemonOverridden(self) -> None:
+        """Firewall, zone and interfaces can be overridden with any number of doors."""
+        self.write(ONE + OTHER)
+        config = read("-c", self.file, "-f", "dry-run", "--zone", "", "--interface", "::1")
+        self.assertEqual(
+            ("dry-run", "", ("::1",)), (config.firewall, config.zone, config.interfaces)
+        )
+        self.assertEqual(2, len(config.doors))
+        self.assertTrue(read("-c", self.file, "--log-knocks").logKnocks)
+
+    def test_whichDoor(self) -> None:
+        """With several doors an option that is about one of them is refused."""
+        self.write(ONE + OTHER)
+        self.assertEqual(
+            "pkdoors: KNOCKER_PORTS, --open-for: the configuration file has 2 doors, and it is not "
+            "known which one is meant: change it in the file "
+            "(`twistd pkdoors --help` shows all options)",
+            self.refused("-t", "5s", KNOCKER_PORTS="80"),
+        )
+        for option in ("-m", "-p", "-t", "--max-open", "--knock-timeout", "--penalty"):
+            self.assertIn("not known which one is meant", self.refused(option, "1"))
+
+    def test_conflict(self) -> None:
+        """What fits only the file's value, not the option's, is refused with the options."""
+        line = self.refused("-t", "1h")
+        self.assertIn("--open-for, --max-open: 1h is longer than the door may be open at", line)
+        self.assertIn("--ports: 17001/udp is one", self.refused("-p", "17001/udp"))
+        self.write(ONE.replace("[22]", '"9/udp"'))
+        self.assertIn("--magic-seq: 9/udp is one", self.refused("-m", "9,8,7,5,6"))
+
+    def test_bad(self) -> None:
+        """What is wrong in the file names the file, not the command line's help."""
+        self.write(ONE + "port = 22\n")
+        line = self.refused()
+        self.assertTrue(line.startswith(f"pkdoors: {self.file}: doors.ssh: 'port' is no"), line)
+        self.assertNotIn("--help", line)
+
+    def test_notPrivate(self) -> None:
+        """A file that others may read is refused."""
+        os.chmod(self.file, 0o644)
+        self.assertIn(f"`chmod 600 {self.file}`", self.refused())
+
+    def test_missing(self) -> None:
+        """One that was asked for must be there."""
+        os.unlink(self.file)
+        self.assertTrue(self.refused().startswith(f"pkdoors: cannot read {self.file}: No such"))
+
+
 class PrintingTests(SynchronousTestCase):
     """
     Options that print something and end.
@@ -125,7 +260,17 @@ class PrintingTests(SynchronousTestCase):
         for word in (
             *("--magic-seq=", "--ports=", "--open-for=", "--max-open=", "--firewall=", "--zone="),
             *("--knock-timeout=", "--penalty=", "--interface=", "--log-knocks", "-m,", "-p,"),
-            *("--sessions=", "-t,", "-f,", "-V,", "-h,", "KNOCKER_SEQ", "KNOCKER_PORTS"),
+            *(
+                "--sessions=",
+                "-t,",
+                "-f,",
+                "-c,",
+                "--conf=",
+                "-V,",
+                "-h,",
+                "KNOCKER_SEQ",
+                "KNOCKER_PORTS",
+            ),
         ):
             self.assertIn(word, text)
 
@@ -154,6 +299,11 @@ class BadValueTests(SynchronousTestCase):
         self.assertEqual(
             "--ports is missing, and KNOCKER_PORTS is not in the environment",
             self.refused("-m", SEQ),
+        )
+        self.assertEqual(
+            f"--conf is missing, or --magic-seq and --ports, and {NOWHERE} is not there: "
+            "`pkdoors init` makes it",
+            self.refused("-t", "1m"),
         )
 
     def test_sequenceTooShort(self) -> None:

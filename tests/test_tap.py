@@ -136,7 +136,7 @@ class MakeServiceTests(SynchronousTestCase):
     def test_zoneWithoutFirewalld(self) -> None:
         """A zone without firewalld is refused, not ignored."""
         line = self.refusal("-f", "nftables", "--zone", "public")
-        self.assertIn("--zone counts only with firewalld, and the firewall here is nftables", line)
+        self.assertIn("(--zone) counts only with firewalld, and it is nftables here", line)
 
     def test_interfaces(self) -> None:
         """The ports are taken on the interfaces that were asked for."""

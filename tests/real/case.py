@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.real.hosts import Daemon, Firewalld, Network
+from tests.real.hosts import SERVER4, Daemon, Firewalld, Network
 
 SEQUENCE = (17001, 17203, 17005, 17404, 17002, 17009)
 KNOCKS = ",".join(map(str, SEQUENCE))
@@ -51,3 +51,39 @@ class RealTestCase(SynchronousTestCase):
             *("--magic-seq", KNOCKS, "--ports", ports, "--open-for", openFor),
             *("--firewall", self.firewall, *options),
         )
+
+
+class SshTestCase(RealTestCase):
+    """With sshd and ssh."""
+
+    def sshd(self) -> None:
+        """Start sshd on the server, for root with a key of the client's."""
+        for name in ("host", "user"):
+            key = str(self.folder / name)
+            self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        (self.folder / "sshd_config").write_text(
+            f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\n"
+            "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
+            "Subsystem sftp internal-sftp\n"
+        )
+        self.server.run("mkdir", "-p", "/run/sshd")  # where sshd puts its unprivileged half
+        sshd = self.server.spawn(
+            "/usr/sbin/sshd", "-D", "-e", "-f", str(self.folder / "sshd_config")
+        )
+        self.assertTrue(sshd.says("Server listening on :: port 22"), sshd.log())
+
+    def sshOptions(self) -> tuple[str, ...]:
+        """What ssh, and what is like it, needs to get in."""
+        return (
+            *("-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
+            *("-o", "ConnectTimeout=1", "-o", "StrictHostKeyChecking=no"),
+            *("-o", f"UserKnownHostsFile={self.folder}/known"),
+        )
+
+    def sshCommand(self, command: str) -> tuple[str, ...]:
+        """The command line of ssh."""
+        return ("ssh", *self.sshOptions(), f"root@{SERVER4}", command)
+
+    def ssh(self, command: str) -> tuple[int, str]:
+        """Run a command on the server, over ssh; status and output."""
+        return self.client.status(*self.sshCommand(command))

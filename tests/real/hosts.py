@@ -48,7 +48,7 @@ def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
     return answer
 
 
-def _heedSignals() -> None:
+def heedSignals() -> None:
     """Whoever runs the tests may ignore signals, and children would, too."""
     for each in (signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_DFL)
@@ -67,7 +67,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,
-                preexec_fn=_heedSignals,
+                preexec_fn=heedSignals,
             )
 
     def log(self) -> str:

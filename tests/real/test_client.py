@@ -2,7 +2,7 @@
 
 import signal
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
 from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6
 
 PKDOORS = str(BIN / "pkdoors")
@@ -134,7 +134,7 @@ class KnockTests(RealTestCase):
         self.assertTrue(daemon.says("opened door"))
 
 
-class OtherToolsTests(RealTestCase):
+class OtherToolsTests(SshTestCase):
     """Knocking with what every machine has."""
 
     def test_bash(self) -> None:
@@ -167,30 +167,3 @@ class OtherToolsTests(RealTestCase):
         self.assertTrue(daemon.says("closed door"))
         self.assertEqual(self.ssh("true")[0], 255)
         self.assertTrue(session.says("still here"))
-
-    def sshd(self) -> None:
-        """Start sshd on the server, for root with a key of the client's."""
-        for name in ("host", "user"):
-            key = str(self.folder / name)
-            self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-        (self.folder / "sshd_config").write_text(
-            f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\n"
-            "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
-        )
-        self.server.run("mkdir", "-p", "/run/sshd")  # where sshd puts its unprivileged half
-        sshd = self.server.spawn(
-            "/usr/sbin/sshd", "-D", "-e", "-f", str(self.folder / "sshd_config")
-        )
-        self.assertTrue(sshd.says("Server listening on :: port 22"), sshd.log())
-
-    def sshCommand(self, command: str) -> tuple[str, ...]:
-        """The command line of ssh."""
-        return (
-            *("ssh", "-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
-            *("-o", "ConnectTimeout=1", "-o", "StrictHostKeyChecking=no"),
-            *("-o", f"UserKnownHostsFile={self.folder}/known", f"root@{SERVER4}", command),
-        )
-
-    def ssh(self, command: str) -> tuple[int, str]:
-        """Run a command on the server, over ssh; status and output."""
-        return self.client.status(*self.sshCommand(command))

@@ -1,0 +1,107 @@
+"""The configuration file itself: it holds a secret, and is read and written as one."""
+
+import os
+import stat
+from pathlib import Path
+from shlex import quote
+
+from pkdoors.errors import ConfigError
+
+
+def isThere(path: str) -> bool:
+    """Whether a file is there, be it one that may not be read."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def readConf(path: str) -> str:
+    """
+    The text of a file that only its owner may read and write.
+
+    @raise ConfigError: it cannot be read, or others can read or write it.
+    """
+    try:
+        with open(path, "rb", opener=_openAtOnce) as file:
+            _checkPrivate(os.fstat(file.fileno()), path)
+            return str(file.read(), "utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}{_remedy(error)}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not a text in UTF-8: {error}") from error
+
+
+def _openAtOnce(path: str, flags: int) -> int:
+    """A pipe would wait for somebody to write."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _remedy(error: OSError) -> str:
+    remedies: dict[type[OSError], str] = {
+        FileNotFoundError: ": `pkdoors init` makes one",
+        PermissionError: ": run it as root",
+    }
+    return remedies.get(type(error), "")
+
+
+def _checkPrivate(status: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfigError(f"{path} is not a file: give one that can be read at each start")
+    if status.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{path} belongs to another user, who could change it and open every door: "
+            f"`chown root {quote(path)}`"
+        )
+    if status.st_mode & 0o022:
+        raise ConfigError(
+            f"{path} can be written by others, who could open every door: `chmod 600 {quote(path)}`"
+        )
+    if status.st_mode & 0o077:
+        raise ConfigError(
+            f"{path} can be read by others, and a sequence in it is a secret: "
+            f"`chmod 600 {quote(path)}`"
+        )
+
+
+def writeConf(path: str, text: str) -> None:
+    """
+    Write a new file that only its owner may read and write; where its folder is not there, that is
+    made, too, for its owner alone.
+
+    @raise ConfigError: it cannot be written, or is there already. Nothing is left half written.
+    """
+    try:
+        _makeFolder(Path(path).parent)
+    except OSError as error:
+        raise ConfigError(_cannotWrite(path, error)) from error
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{path} is there already, and is not overwritten: "
+            "move it away, or say with --output where else to write"
+        ) from error
+    except OSError as error:
+        raise ConfigError(_cannotWrite(path, error)) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+    except OSError as error:
+        os.unlink(path)
+        raise ConfigError(_cannotWrite(path, error)) from error
+
+
+def _makeFolder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(0o700, parents=True)
+
+
+def _cannotWrite(path: str, error: OSError) -> str:
+    return (
+        f"cannot write {path}: {error.strerror}: "
+        "run it as root, or say with --output where else to write"
+    )

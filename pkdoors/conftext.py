@@ -1,0 +1,84 @@
+"""
+New configurations, as text: the daemon's, with a comment for each key, and the profile that a
+client has of it. Pure.
+"""
+
+import json
+import re
+
+from pkdoors.config import KEYS_FILE
+from pkdoors.doors import Door
+from pkdoors.durations import formatDuration
+
+_CONF = """\
+# The configuration of pkdoors, which the daemon reads when it starts (twistd pkdoors --conf FILE).
+# It holds a secret, the sequence: nobody else may read it.
+
+# "nftables", "firewalld" or "dry-run"; "auto" is firewalld where it runs, else nftables.
+firewall = "auto"
+# firewalld's zone, instead of the one that firewalld puts the client in.
+#zone = "public"
+# The local addresses to listen on, instead of all.
+#interfaces = ["192.0.2.1", "2001:db8::1"]
+
+# A door; there can be more of them, each with another name.
+[doors.{name}]
+# The secret: these UDP ports in this order, 5 to 20, open the door.
+sequence = {sequence}
+# What the door protects: "22" is "22/tcp"; "51820/udp", "6000-6010/tcp".
+ports = [{ports}]
+# For how long a knock opens it that asks for no time.
+open_for = "{openFor}"
+# What a knock can ask for at most.
+max_open_for = "{maxOpenFor}"
+# In what time the whole sequence must come.
+knock_timeout = "{knockTimeout}"
+# For how long a source is ignored after a wrong knock; "0" for not at all.
+penalty = "{penalty}"
+# Whether connections live on when the door closes ("keep"), or end with it ("cut").
+sessions = "keep"
+# Only knocks that are sealed with one of the SSH keys in this file open the door.
+{plain}authorized_keys = {keys}
+# By how much the clocks of a sealed knock's sender and of this host may differ.
+{plain}clock_skew = "{clockSkew}"
+"""
+
+
+def confText(door: Door) -> str:
+    """The configuration file for one door."""
+    times = ("openFor", "maxOpenFor", "knockTimeout", "penalty", "clockSkew")
+    return _CONF.format(
+        name=door.name,
+        sequence=list(door.sequence.ports),
+        ports=", ".join(_quoted(_short(str(each))) for each in door.ports),
+        keys=_quoted(door.authorizedKeys or KEYS_FILE),
+        plain="" if door.authorizedKeys else "#",
+        **{field: formatDuration(getattr(door, field)) for field in times},
+    )
+
+
+def profileText(host: str, address: str, door: Door) -> str:
+    """
+    The client's profile for one door of a host.
+
+    @param host: the profile's name.
+    """
+    key = host if re.fullmatch("[A-Za-z0-9_-]+", host) else _quoted(host)
+    lines = [
+        f"[hosts.{key}]",
+        f"address = {_quoted(address)}",
+        f"sequence = {list(door.sequence.ports)}",
+        f"door = {_quoted(door.name)}",
+        *[f"wait = {each.first}" for each in door.ports if each.protocol == "tcp"][:1],
+        *(["sealed = true"] if door.authorizedKeys else []),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A text as TOML has it; JSON has the same escapes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _short(ports: str) -> str:
+    return ports.removesuffix("/tcp")

@@ -1,0 +1,131 @@
+"""
+The configuration file's text, as a L{Config}. Pure.
+
+::
+
+    firewall = "auto"
+
+    [doors.ssh]
+    sequence = [17001, 17203, 17005, 17404, 17002]
+    ports = ["22"]
+
+L{DOOR_SETTINGS} has the other keys of a door.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from itertools import combinations, permutations
+from typing import Any
+
+from pkdoors.config import Config
+from pkdoors.doors import Door, checkName
+from pkdoors.errors import BadValue, ConfigError
+from pkdoors.knock import Knock
+from pkdoors.locks import Request, SequenceLock
+from pkdoors.settings import (
+    DOOR_SETTINGS,
+    asText,
+    parseAt,
+    parseFirewall,
+    parseInterface,
+    shown,
+)
+
+Table = Mapping[str, Any]
+
+
+def parseConfig(text: str, file: str) -> Config:
+    """
+    Read a configuration.
+
+    @param file: where the text is from, for errors.
+    @raise ConfigError: it is none. Nothing else is raised, whatever the text.
+    """
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} is not TOML, the language of this file: {error}") from error
+    try:
+        return _config(table)
+    except BadValue as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def _config(table: Table) -> Config:
+    readers: dict[str, Callable[[object], Any]] = {
+        "firewall": _firewall,
+        "zone": asText,
+        "interfaces": _interfaces,
+    }
+    _allow(table, (*readers, "doors"), "")
+    doors = tuple(_door(*item) for item in _doorTables(table).items())
+    _checkSharing(doors)
+    found = {key: parseAt(key, readers[key], table[key]) for key in readers if key in table}
+    return Config(doors, **found)
+
+
+def _allow(table: Table, keys: Iterable[str], where: str) -> None:
+    for key in table:
+        if key not in keys:
+            raise BadValue(f"{where}{key!r} is no key here: allowed are {', '.join(keys)}")
+
+
+def _firewall(value: object) -> str:
+    return parseFirewall(asText(value))
+
+
+def _interfaces(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise BadValue(f'{shown(value)} is not a list of addresses: write ["192.0.2.1", "::1"]')
+    return tuple(dict.fromkeys(parseInterface(asText(each)) for each in value))
+
+
+def _doorTables(table: Table) -> Table:
+    tables = table.get("doors")
+    if not isinstance(tables, dict) or not tables:
+        raise BadValue("doors: there is none: write [doors.ssh], and below it sequence and ports")
+    return tables
+
+
+def _door(name: str, table: object) -> Door:
+    where = f"doors.{parseAt('doors', checkName, name)}"
+    if not isinstance(table, dict):
+        raise BadValue(f"{where}: {shown(table)} is no door: write [{where}], and its keys below")
+    _allow(table, [each.key for each in DOOR_SETTINGS], f"{where}: ")
+    for key in ("sequence", "ports"):
+        if key not in table:
+            raise BadValue(f"{where}.{key} is missing: every door has a sequence and ports")
+    fields: dict[str, Any] = {
+        each.field: parseAt(f"{where}.{each.key}", each.read, table[each.key])
+        for each in DOOR_SETTINGS
+        if each.key in table
+    }
+    try:
+        return Door(name, **fields)
+    except BadValue as error:
+        keys = {"openFor": ("open_for", "max_open_for"), "ports": ("ports",)}[error.field]
+        raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
+
+
+def _checkSharing(doors: Iterable[Door]) -> None:
+    for door, other in permutations(doors, 2):
+        if not door.authorizedKeys and not other.authorizedKeys and _opens(door, other):
+            raise BadValue(
+                f"doors.{door.name}.sequence: who knocks it opens doors.{other.name}, too: give "
+                "each door a sequence of its own (`pkdoors sequence` makes one)"
+            )
+    for door, other in combinations(doors, 2):
+        shared = [port for port in door.ports if any(map(port.overlaps, other.ports))]
+        if shared and door.cutSessions != other.cutSessions:
+            raise BadValue(
+                f"doors.{other.name}.sessions: doors.{door.name} protects {shared[0]}, too, and "
+                "has another policy: give both keep, or both cut"
+            )
+
+
+def _opens(door: Door, other: Door) -> bool:
+    """Whether the sequence of a door opens another one: that hears only its own ports."""
+    lock = SequenceLock(other)
+    heard = [port for port in door.sequence.ports if port in other.sequence.ports]
+    results = [lock.knock(Knock("", port, b"knock\n"), 0.0) for port in heard]
+    return any(isinstance(result, Request) for result in results)

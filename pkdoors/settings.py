@@ -1,0 +1,141 @@
+"""What can be set, for the daemon and for a door: by an option, a variable, or a key in a file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from typing import TypeVar
+
+from pkdoors.config import FIREWALLS
+from pkdoors.durations import parseDuration
+from pkdoors.errors import BadValue
+from pkdoors.ports import parsePortRanges
+from pkdoors.sequence import Sequence
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+MAX_SKEW = 3600.0
+"""Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
+
+
+def parseAt(where: str, parse: Callable[[V], T], value: V) -> T:
+    """
+    What a parser makes of a value.
+
+    @param where: the option, variable or key that held it.
+    @raise BadValue: it is not allowed; the message begins with the place.
+    """
+    try:
+        return parse(value)
+    except BadValue as error:
+        raise error.at(where) from error
+
+
+def parseFirewall(text: str) -> str:
+    """Read the name of a firewall."""
+    if text not in FIREWALLS:
+        raise BadValue(f"{text!r} is no firewall: choose {', '.join(FIREWALLS)}")
+    return text
+
+
+def parseSessions(text: str) -> bool:
+    """Read whether sessions are cut."""
+    if text not in ("keep", "cut"):
+        raise BadValue(
+            f"{text!r} is neither keep (live sessions live on when the door closes) "
+            "nor cut (they end with it)"
+        )
+    return text == "cut"
+
+
+def parseInterface(text: str) -> str:
+    """Read a local address to listen on."""
+    try:
+        ip_address(text)
+    except ValueError:
+        raise BadValue(
+            f"{text!r} is not an address: give a local IPv4 or IPv6 address, like 192.0.2.1"
+        ) from None
+    return text
+
+
+def asText(value: object) -> str:
+    """The text that is the value of a key."""
+    if not isinstance(value, str):
+        raise BadValue(f"{shown(value)} is not a text: write it in quotes")
+    return value
+
+
+def shown(value: object) -> str:
+    """A value of TOML for an error, in one line."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _time(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if type(value) is not int:
+        raise BadValue(f'{shown(value)} is not a time: write it like "45s", "10m", "8h" or "1h30m"')
+    return str(value)
+
+
+def _ports(allowed: str, kinds: tuple[type, ...], value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not value or {*map(type, value)} - {*kinds}:
+        raise BadValue(f"{shown(value)} is not a list of ports: write {allowed}")
+    return ",".join(map(str, value))
+
+
+def _path(value: object) -> str:
+    text = asText(value)
+    if not text.startswith("/"):
+        raise BadValue(f'{text!r} is not a whole path: write it from / on, like "/etc/keys"')
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """
+    One thing that can be set for a door.
+
+    @ivar key: in the door's table of a file.
+    @ivar option: on the command line.
+    @ivar field: of L{pkdoors.doors.Door}.
+    @ivar parse: reads the text of an option.
+    @ivar textOf: makes that text of the key's value.
+    @ivar variable: in the environment; empty where there is none.
+    """
+
+    key: str
+    option: str
+    field: str
+    parse: Callable[[str], object]
+    textOf: Callable[[object], str] = _time
+    variable: str = ""
+
+    def read(self, value: object) -> object:
+        """What the key's value in a file means."""
+        return self.parse(self.textOf(value))
+
+
+DOOR_SETTINGS = (
+    Setting(
+        *("sequence", "magic-seq", "sequence", Sequence.parse),
+        partial(_ports, "[17001, 17203, ...], 5 to 20 numbers", (int,)),
+        "KNOCKER_SEQ",
+    ),
+    Setting(
+        *("ports", "ports", "ports", parsePortRanges),
+        partial(_ports, '[22, "51820/udp", "6000-6010/tcp"]', (int, str)),
+        "KNOCKER_PORTS",
+    ),
+    Setting("open_for", "open-for", "openFor", parseDuration),
+    Setting("max_open_for", "max-open", "maxOpenFor", parseDuration),
+    Setting("knock_timeout", "knock-timeout", "knockTimeout", parseDuration),
+    Setting("penalty", "penalty", "penalty", partial(parseDuration, least=0)),
+    Setting("authorized_keys", "authorized-keys", "authorizedKeys", str, _path),
+    Setting("sessions", "sessions", "cutSessions", parseSessions, asText),
+    Setting("clock_skew", "clock-skew", "clockSkew", partial(parseDuration, most=MAX_SKEW)),
+)

@@ -1,0 +1,48 @@
+"""How others call this host: its names, and its addresses through C{ip} of iproute2. It blocks."""
+
+import json
+import socket
+import subprocess
+
+from pkdoors.errors import PkdoorsError
+
+TIMEOUT = 2.0
+"""Seconds for one question to the kernel; it takes a few milliseconds."""
+
+
+def shortName() -> str:
+    """The name of this host, without its domain."""
+    return socket.gethostname().partition(".")[0]
+
+
+def publicName() -> str:
+    """
+    The name of this host with its domain; where it has none its first global address.
+
+    @raise PkdoorsError: it has neither.
+    """
+    name = socket.getfqdn()
+    if "." in name and not name.startswith("localhost"):
+        return name
+    for address in _globalAddresses():
+        return address
+    raise PkdoorsError(
+        "this host has no name with a domain and no global address: "
+        "say with --address how clients reach it"
+    )
+
+
+def _globalAddresses() -> list[str]:
+    """Those that stay: not what privacy extensions make up for a day."""
+    command = ["ip", "-json", "address", "show", "up", "scope", "global"]
+    try:
+        answer = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=True)
+        interfaces = json.loads(answer.stdout or b"[]")
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
+    return [
+        str(address["local"])
+        for interface in interfaces
+        for address in interface.get("addr_info", ())
+        if not {"temporary", "deprecated"} & {*address} and "local" in address
+    ]

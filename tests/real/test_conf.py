@@ -1,0 +1,158 @@
+"""The configuration file: what the daemon makes of it, and C{pkdoors init}, which writes one."""
+
+import os
+import tomllib
+from typing import Any
+
+from tests.real.case import PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, SERVER4, Daemon
+
+PKDOORS, TWISTD = str(BIN / "pkdoors"), str(BIN / "twistd")
+OTHER = (SEQUENCE[0], *SEQUENCE[:1:-1], SEQUENCE[1])
+"""The same ports as L{SEQUENCE}, in another order."""
+OTHER_PORT = 2223
+
+
+def conf(sequence: tuple[int, ...], port: int, name: str) -> str:
+    """A door, as the file has it."""
+    return f"[doors.{name}]\nsequence = {list(sequence)}\nports = [{port}]\npenalty = 0\n"
+
+
+DOORS = conf(SEQUENCE, PORT, "ssh") + conf(OTHER, OTHER_PORT, "web")
+
+
+class ConfTestCase(RealTestCase):
+    """With a place for a file, and programs that listen on two ports."""
+
+    def setUp(self) -> None:
+        """Have both."""
+        super().setUp()
+        self.file = self.folder / "conf" / "pkdoors.toml"
+        for port in (PORT, OTHER_PORT):
+            self.server.serve(port)
+
+    def write(self, text: str, mode: int = 0o600) -> None:
+        """Write the file."""
+        self.file.parent.mkdir(exist_ok=True)
+        self.file.write_text(text)
+        os.chmod(self.file, mode)
+
+    def reached(self) -> list[int]:
+        """The ports that the client reaches."""
+        return [port for port in (PORT, OTHER_PORT) if self.client.reaches(port)]
+
+
+class TwoDoorsTests(ConfTestCase):
+    """A file with two doors, which share their knock ports."""
+
+    def test_twoDoors(self) -> None:
+        """The door opens that was knocked on."""
+        self.write(f'firewall = "{self.firewall}"\n{DOORS}')
+        daemon = Daemon(self.server, "-c", str(self.file))
+        self.assertTrue(daemon.says(f"guarding door web ({OTHER_PORT}/tcp)"))
+        self.assertEqual(self.reached(), [])
+        self.client.send(OTHER)
+        self.assertTrue(self.client.comesToReach(OTHER_PORT), daemon.log())
+        self.assertEqual(self.reached(), [OTHER_PORT])
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        self.assertFalse(self.stranger.reaches(PORT))
+
+
+class FirewalldTwoDoorsTests(TwoDoorsTests):
+    """The same with firewalld."""
+
+    firewall = "firewalld"
+
+
+class FileTests(ConfTestCase):
+    """C{twistd pkdoors --conf}."""
+
+    def test_overridden(self) -> None:
+        """What the command line says comes before what the file says."""
+        self.write('firewall = "dry-run"\n' + conf(SEQUENCE, PORT, "ssh") + 'open_for = "1h"\n')
+        daemon = Daemon(self.server, "-c", str(self.file), "-f", self.firewall, "-t", "1s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertTrue(daemon.says("closed door ssh"))
+
+    def test_bad(self) -> None:
+        """A bad file is one line, and status 1, and nothing is touched."""
+        before = self.server.run("nft", "list", "ruleset")
+        for text, mode, words in (
+            (DOORS, 0o644, f"`chmod 600 {self.file}`"),
+            (DOORS, 0o622, f"`chmod 600 {self.file}`"),
+            ("[doors.ssh\n", 0o600, "is not TOML"),
+            (f"{DOORS}port = 22\n", 0o600, "doors.web: 'port' is no key here"),
+            (f"{DOORS}open_for = 0\n", 0o600, "doors.web.open_for: '0' is not a time from 1s"),
+            (DOORS.replace(str(list(OTHER)), str(list(SEQUENCE))), 0o600, "opens doors.web, too"),
+        ):
+            with self.subTest(words):
+                self.write(text, mode)
+                command = (TWISTD, "-n", "--pidfile=", "pkdoors", "-c", str(self.file))
+                status, output = self.server.status(*command)
+                self.assertEqual((status, output.count("\n")), (1, 1), output)
+                self.assertIn(str(self.file), output)
+                self.assertIn(words, output)
+        self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
+        self.assertEqual(self.reached(), [PORT, OTHER_PORT])
+
+
+class InitTests(ConfTestCase):
+    """C{pkdoors init}."""
+
+    def init(self, *options: str) -> Any:
+        """Run it on the server: the profile that it prints."""
+        command = f"exec {PKDOORS} init {' '.join(options)} 2>{self.folder}/next"
+        output = self.server.run("sh", "-c", command)
+        (profile,) = tomllib.loads(output)["hosts"].values()
+        return profile
+
+    def test_works(self) -> None:
+        """The daemon starts with what it wrote, and the client gets in with what it printed."""
+        profile = self.init("--output", str(self.file), "--ports", str(PORT))
+        self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(self.file.parent.stat().st_mode & 0o777, 0o700)
+        next_ = (self.folder / "next").read_text()
+        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", next_)
+        daemon = Daemon(self.server, "--conf", str(self.file))
+        self.assertTrue(daemon.says(f"guarding door ssh ({PORT}/tcp)"))
+        self.assertFalse(self.client.reaches(PORT))
+        status, output = self.client.status(
+            *(PKDOORS, "knock", SERVER4, "-m", ",".join(map(str, profile["sequence"]))),
+            *("--wait", str(profile["wait"])),
+        )
+        self.assertEqual(status, 0, output)
+
+    def test_again(self) -> None:
+        """It does not overwrite what it wrote."""
+        self.init("--output", str(self.file))
+        before = self.file.read_text()
+        status, output = self.server.status(PKDOORS, "init", "--output", str(self.file))
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        self.assertIn(f"{self.file} is there already", output)
+        self.assertEqual(self.file.read_text(), before)
+
+    def test_address(self) -> None:
+        """A host without a domain is named by its short name, with its first address."""
+        script = f"hostname lonely && exec {PKDOORS} init --output {self.file} 2>/dev/null"
+        output = self.server.run("unshare", "--uts", "sh", "-c", script)
+        self.assertEqual(tomllib.loads(output)["hosts"]["lonely"]["address"], SERVER4)
+
+    def test_qrCode(self) -> None:
+        """A QR code is drawn, also where it goes to no terminal."""
+        output = self.server.run(PKDOORS, "init", "--output", str(self.file), "--qr")
+        self.assertIn("\u2588", output)
+
+    def test_usualPlace(self) -> None:
+        """Without options it writes where a daemon without options reads."""
+        etc = self.folder / "etc"
+        script = f"""
+            cp -a /etc {etc} && mount --bind {etc} /etc && {PKDOORS} init --ports {PORT} &&
+            exec {TWISTD} -n --pidfile= pkdoors"""
+        # A mount namespace of its own: the machine's own folder is not touched.
+        process = self.server.spawn("unshare", "--mount", "sh", "-ec", script)
+        self.assertTrue(process.says(f"guarding door ssh ({PORT}/tcp)"), process.log())
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertEqual((etc / "pkdoors").stat().st_mode & 0o777, 0o700)
+        self.assertEqual((etc / "pkdoors" / "pkdoors.toml").stat().st_mode & 0o777, 0o600)

@@ -1,0 +1,426 @@
+"""C{pkdoors connect}: programs and files at its ends, and ssh with what goes through it."""
+
+import hashlib
+import os
+import pty
+import select
+import signal
+import socket
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
+from tests.real.hosts import BIN, PATIENCE, SERVER4, SERVER6, heedSignals
+
+PKDOORS = str(BIN / "pkdoors")
+
+MEGABYTE = 1 << 20
+
+BOUND = 64 * MEGABYTE
+"""More than the kernel's buffers on the way hold, by far: two sockets' and two pipes'."""
+
+
+class ConnectTestCase(RealTestCase):
+    """The protected port is ours, to accept and to answer what comes."""
+
+    def setUp(self) -> None:
+        """Listen."""
+        super().setUp()
+        self.listening = self.server.serve(PORT)
+        self.listening.settimeout(PATIENCE)
+
+    def connect(
+        self, *options: str, to: str = SERVER4, port: int = PORT, **streams: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start it on the client, with pipes where nothing else is said."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        command = [PKDOORS, "connect", to, str(port), "-m", KNOCKS, *options]
+        with self.client.inside():
+            process = subprocess.Popen(
+                command, bufsize=0, preexec_fn=heedSignals, **{**pipes, **streams}
+            )
+        self.addCleanup(self._end, process)
+        return process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
+        for stream in filter(None, (process.stdin, process.stdout, process.stderr)):
+            stream.close()
+
+    def accept(self) -> socket.socket:
+        """The connection as the server has it."""
+        peer, _ = self.listening.accept()
+        self.addCleanup(peer.close)
+        peer.settimeout(PATIENCE)
+        return peer
+
+    def assertEnds(self, process: subprocess.Popen[bytes], status: int = 0, said: str = "") -> None:
+        """It ends with this status, and has said one line with these words, or nothing at all."""
+        self.assertEqual(status, process.wait(PATIENCE))
+        assert process.stderr is not None
+        stderr = process.stderr.read().decode()
+        self.assertEqual(1 if said else 0, stderr.count("\n"), stderr)
+        self.assertIn(said, stderr)
+
+
+class KnockFirstTests(ConnectTestCase):
+    """When it knocks, and when not."""
+
+    def test_closed(self) -> None:
+        """A closed door is knocked on, and the connection made; nothing is said."""
+        daemon = self.daemon(openFor="10s")
+        self.assertFalse(self.client.reaches(PORT))
+        process = self.connect()
+        peer = self.accept()
+        assert process.stdin and process.stdout
+        process.stdin.write(b"ping")
+        self.assertEqual(b"ping", peer.recv(100))
+        peer.send(b"pong")
+        self.assertEqual(b"pong", process.stdout.read(100))
+        self.assertTrue(daemon.says("opened door"))
+        process.stdin.close()
+        peer.close()
+        self.assertEnds(process)
+
+    def test_open(self) -> None:
+        """A door that is open is not knocked on."""
+        daemon = self.daemon("--log-knocks", openFor="30s")
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        before = daemon.log().count(str(SEQUENCE[0]))
+        self.assertGreater(before, 0, "the daemon would show a knock")
+        self.assertEnds(self.connectedAndClosed())
+        self.assertEqual(before, daemon.log().count(str(SEQUENCE[0])))
+
+    def test_once(self) -> None:
+        """It connects once: to look whether the port answers is to be connected."""
+        self.assertEnds(self.connectedAndClosed())
+        self.listening.settimeout(0.5)
+        self.assertRaises(TimeoutError, self.listening.accept)
+
+    def connectedAndClosed(self) -> subprocess.Popen[bytes]:
+        """One that has nothing to send, and gets nothing."""
+        process = self.connect(stdin=subprocess.DEVNULL)
+        self.accept().close()
+        return process
+
+    def test_ipv6(self) -> None:
+        """It goes over IPv6, too."""
+        self.daemon(openFor="10s")
+        process = self.connect(to=SERVER6, stdin=subprocess.DEVNULL)
+        self.assertEqual(b"", self.accept().recv(1))
+        self.listening.close()
+        process.kill()
+
+    def test_notOpen(self) -> None:
+        """A door that does not open is one sentence and status 1, with nothing on the output."""
+        self.daemon()
+        process = self.connect("-m", "1,2,3,4,5", "--tries", "1", "--timeout", "300ms")
+        self.assertEnds(process, 1, f"{PORT}/tcp of {SERVER4} did not answer within 300ms")
+        assert process.stdout
+        self.assertEqual(b"", process.stdout.read())
+
+    def test_refused(self) -> None:
+        """So is a door behind which nothing listens."""
+        process = self.connect("--tries", "1", "--timeout", "300ms", port=2300)
+        self.assertEnds(process, 1, "nothing listens behind it")
+
+    def test_secondKnock(self) -> None:
+        """It knocks again where the first knock was lost, and says that."""
+        self.daemon("--penalty", "100ms", openFor="10s")
+        self.server.run(
+            "nft",
+            "table inet loss { chain c { type filter hook prerouting priority raw; "
+            "udp dport 17404 numgen inc mod 1000 < 1 drop; }; }",
+        )
+        process = self.connect("--timeout", "500ms", stdin=subprocess.DEVNULL)
+        self.accept().close()
+        self.assertEnds(process, 0, "knocking again")
+
+
+class EndsTests(ConnectTestCase):
+    """What may be at its ends, and how they end."""
+
+    def test_inputEnds(self) -> None:
+        """The end of the input reaches the server, which can answer still."""
+        process = self.connect()
+        peer = self.accept()
+        assert process.stdin and process.stdout
+        process.stdin.write(b"question")
+        process.stdin.close()
+        self.assertEqual(b"question", readAll(peer))
+        self.assertIsNone(process.poll())
+        peer.send(b"answer")
+        peer.close()
+        self.assertEqual(b"answer", process.stdout.read())
+        self.assertEnds(process)
+
+    def test_serverEnds(self) -> None:
+        """The server's end is the output's, and what is put in still reaches the server."""
+        process = self.connect()
+        peer = self.accept()
+        assert process.stdin and process.stdout
+        peer.send(b"all I have")
+        peer.shutdown(socket.SHUT_WR)
+        self.assertEqual(b"all I have", process.stdout.readall())  # type: ignore[attr-defined]
+        self.assertIsNone(process.poll())
+        process.stdin.write(b"still here")
+        process.stdin.close()
+        self.assertEqual(b"still here", readAll(peer))
+        self.assertEnds(process)
+
+    def test_files(self) -> None:
+        """Input and output may be files."""
+        here, there = self.folder / "here", self.folder / "there"
+        here.write_bytes(content := os.urandom(3 * MEGABYTE))
+        with here.open("rb") as stdin, there.open("wb") as stdout:
+            process = self.connect(stdin=stdin, stdout=stdout)
+        peer = self.accept()
+        self.assertEqual(content, readAll(peer))
+        peer.sendall(content)
+        peer.close()
+        self.assertEnds(process)
+        self.assertEqual(content, there.read_bytes())
+
+    def test_nowhere(self) -> None:
+        """C{/dev/null} has nothing to send, and takes all."""
+        process = self.connect(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        peer = self.accept()
+        self.assertEqual(b"", readAll(peer))
+        peer.sendall(bytes(MEGABYTE))
+        peer.close()
+        self.assertEnds(process)
+
+    def test_socket(self) -> None:
+        """One socket may be both, and each half is closed by itself."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        with theirs:
+            process = self.connect(stdin=theirs, stdout=theirs)
+        peer = self.accept()
+        ours.settimeout(PATIENCE)
+        peer.send(b"answer")
+        peer.shutdown(socket.SHUT_WR)
+        self.assertEqual(b"answer", readAll(ours))
+        ours.send(b"question")
+        ours.shutdown(socket.SHUT_WR)
+        self.assertEqual(b"question", readAll(peer))
+        self.assertEnds(process)
+
+    def test_nonBlocking(self) -> None:
+        """A socket that was set not to block is waited for."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        with theirs:
+            theirs.setblocking(False)
+            process = self.connect(stdin=theirs, stdout=theirs)
+        peer = self.accept()
+        peer.settimeout(None)
+        content = os.urandom(8 * MEGABYTE)
+        peer.setblocking(False)
+        self.assertEqual((content, content), exchange(ours, peer, content))
+        self.assertEnds(process)
+
+    def test_terminal(self) -> None:
+        """A terminal may be both; it stays as it was."""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        process = self.connect(stdin=theirs, stdout=theirs)
+        peer = self.accept()
+        os.write(ours, b"hello\n")
+        self.assertEqual(b"hello\n", peer.recv(100))
+        self.assertTrue(os.get_blocking(theirs))
+        os.close(theirs)
+        os.write(ours, b"\x04")  # Ctrl-D
+        self.assertEqual(b"", peer.recv(100))
+        peer.send(b"bye\n")
+        peer.close()
+        self.assertEnds(process)
+        self.assertIn(b"bye", os.read(ours, 100))
+
+    def test_closed(self) -> None:
+        """Input and output that are closed are as good as C{/dev/null}."""
+        command = f'exec "$0" connect {SERVER4} {PORT} -m {KNOCKS} <&- >&-'
+        process = self.client.spawn("sh", "-c", command, PKDOORS)
+        peer = self.accept()
+        self.assertEqual(b"", readAll(peer))
+        peer.send(b"for nobody")
+        peer.close()
+        self.assertEqual(0, process.popen.wait(PATIENCE), process.log())
+        self.assertEqual("", process.log())
+
+    def test_unreadable(self) -> None:
+        """Input that cannot be read is one sentence."""
+        with open(os.devnull, "wb") as stdin:
+            process = self.connect(stdin=stdin)
+        self.accept().close()
+        self.assertEnds(process, 1, "cannot read standard input: Bad file descriptor")
+
+    def test_full(self) -> None:
+        """So is output that cannot be written."""
+        with open("/dev/full", "wb") as full:
+            process = self.connect(stdout=full)
+        self.accept().send(b"x")
+        self.assertEnds(process, 1, "cannot write standard output: No space left on device")
+
+    def test_nobodyReads(self) -> None:
+        """When nobody reads the output any more, it ends without a word."""
+        process = self.connect()
+        peer = self.accept()
+        assert process.stdout
+        process.stdout.close()
+        peer.send(b"anybody?")
+        self.assertEnds(process)
+
+    def test_reset(self) -> None:
+        """A connection that breaks is one sentence, though the input has not ended."""
+        process = self.connect()
+        peer = self.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        self.assertEnds(process, 1, "the connection was lost: Connection reset by peer")
+
+    def test_signals(self) -> None:
+        """A signal ends it without a traceback."""
+        for end in (signal.SIGINT, signal.SIGTERM):
+            process = self.connect()
+            peer = self.accept()
+            peer.send(b"x")
+            assert process.stdout
+            process.stdout.read(1)
+            process.send_signal(end)
+            self.assertEnds(process, -end)
+
+
+class BackpressureTests(ConnectTestCase):
+    """An end that is slow makes the other one wait."""
+
+    def test_slowServer(self) -> None:
+        """What the server does not take is not read, and arrives when it does."""
+        process = self.connect()
+        peer = self.accept()
+        assert process.stdin
+        os.set_blocking(process.stdin.fileno(), False)
+        sent = fill(process.stdin.fileno())
+        process.stdin.close()
+        self.assertLess(sent, BOUND)
+        self.assertEqual(sent, len(readAll(peer)))
+
+    def test_slowOutput(self) -> None:
+        """What nobody reads is not taken from the server."""
+        process = self.connect()
+        peer = self.accept()
+        peer.setblocking(False)
+        sent = fill(peer.fileno())
+        peer.close()
+        self.assertLess(sent, BOUND)
+        assert process.stdout
+        self.assertEqual(sent, len(process.stdout.readall()))  # type: ignore[attr-defined]
+
+
+class ThroughSshTests(SshTestCase):
+    """ssh, and what runs over it, through a closed door."""
+
+    def setUp(self) -> None:
+        """Have a host C{door} with a closed door, and a folder to copy from."""
+        super().setUp()
+        self.sshd()
+        self.opened = self.daemon(ports="22", openFor="5s")
+        proxy = f"ProxyCommand={PKDOORS} connect %h %p -m {KNOCKS}"
+        self.options = ("-o", proxy, *self.sshOptions())
+        self.shell = " ".join(["ssh", *(f"'{each}'" for each in self.options)])
+        self.big = self.folder / "big"
+        self.big.write_bytes(os.urandom(50 * MEGABYTE))
+        self.copy = self.folder / "copy"
+
+    def test_ssh(self) -> None:
+        """ssh opens the door itself; status and output are the command's."""
+        self.assertEqual(255, self.ssh("true")[0])
+        status, output = self.client.status(
+            "ssh", *self.options, f"root@{SERVER4}", "echo x; exit 7"
+        )
+        self.assertEqual((7, "x"), (status, output.splitlines()[-1]))
+        self.assertIn("opened door", self.opened.log())
+
+    def test_scp(self) -> None:
+        """A file arrives unchanged, either way."""
+        self.client.run("scp", *self.options, str(self.big), f"root@{SERVER4}:{self.copy}")
+        self.assertEqual(digest(self.big), digest(self.copy))
+        self.copy.unlink()
+        self.client.run("scp", *self.options, f"root@{SERVER4}:{self.big}", str(self.copy))
+        self.assertEqual(digest(self.big), digest(self.copy))
+
+    def test_sftp(self) -> None:
+        """So it does by sftp."""
+        batch = self.folder / "batch"
+        batch.write_text(f"put {self.big} {self.copy}\n")
+        self.client.run("sftp", *self.options, "-b", str(batch), f"root@{SERVER4}")
+        self.assertEqual(digest(self.big), digest(self.copy))
+
+    def test_rsync(self) -> None:
+        """So it does by rsync."""
+        target = f"root@{SERVER4}:{self.copy}"
+        self.client.run("rsync", "-e", self.shell, str(self.big), target)
+        self.assertEqual(digest(self.big), digest(self.copy))
+
+    def test_git(self) -> None:
+        """git clones through it."""
+        git = ("git", "-C", str(self.folder))
+        self.server.run(*git, "init", "-q", "origin")
+        self.server.run(*git, "-C", "origin", "add", str(self.link()))
+        who = ("-c", "user.name=x", "-c", "user.email=x@x.example")
+        self.server.run(*git, "-C", "origin", *who, "commit", "-q", "-m", "big")
+        self.client.run(
+            *(*git, "-c", f"core.sshCommand={self.shell}"),
+            *("clone", "-q", f"root@{SERVER4}:{self.folder}/origin", "clone"),
+        )
+        self.assertEqual(digest(self.big), digest(self.folder / "clone" / "big"))
+
+    def link(self) -> Path:
+        """The big file in the repository."""
+        path = self.folder / "origin" / "big"
+        path.hardlink_to(self.big)
+        return path
+
+
+def digest(path: Path) -> str:
+    """The checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def readAll(stream: socket.socket) -> bytes:
+    """All that comes, to its end."""
+    return b"".join(iter(lambda: stream.recv(MEGABYTE), b""))
+
+
+def fill(descriptor: int) -> int:
+    """Write until nothing is taken for a while, or too much was; how many bytes were taken."""
+    sent, block = 0, bytes(MEGABYTE)
+    while sent < BOUND and select.select([], [descriptor], [], 1)[1]:
+        sent += os.write(descriptor, block)
+    return sent
+
+
+def exchange(one: socket.socket, other: socket.socket, content: bytes) -> tuple[bytes, bytes]:
+    """Send the same both ways at once; what arrived at either."""
+    left = {one: memoryview(content), other: memoryview(content)}
+    came = {one: bytearray(), other: bytearray()}
+    for each in left:
+        each.setblocking(False)
+    reading = {one, other}
+    while reading:
+        readable, writable, _ = select.select(list(reading), list(left), [], PATIENCE)
+        assert readable or writable, "nothing moves"
+        for each in readable:
+            part = each.recv(MEGABYTE)
+            came[each] += part
+            reading -= {each} if not part else set()
+        for each in writable:
+            left[each] = left[each][each.send(left[each]) :]
+            if not left[each]:
+                each.shutdown(socket.SHUT_WR)
+                del left[each]
+    return bytes(came[one]), bytes(came[other])

@@ -1,0 +1,170 @@
+"""Tests of L{pkdoors.conffile}."""
+
+import os
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.conffile import isThere, readConf, writeConf
+from pkdoors.errors import ConfigError
+
+
+class ConfFileTestCase(SynchronousTestCase):
+    """
+    With a folder.
+    """
+
+    def setUp(self) -> None:
+        """Make it, and have a usual umask."""
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.path = str(self.folder / "pkdoors.toml")
+        self.addCleanup(os.umask, os.umask(0o022))
+
+
+class ReadTests(ConfFileTestCase):
+    """
+    Tests of L{readConf} and L{isThere}.
+    """
+
+    def write(self, text: bytes = b"text\n", mode: int = 0o600) -> None:
+        """Make the file."""
+        Path(self.path).write_bytes(text)
+        os.chmod(self.path, mode)
+
+    def refused(self) -> str:
+        """The one line with which it is refused."""
+        line = str(self.assertRaises(ConfigError, readConf, self.path))
+        self.assertNotIn("\n", line)
+        self.assertIn(self.path, line)
+        return line
+
+    def test_private(self) -> None:
+        """A file that only its owner may read is read."""
+        for mode in (0o600, 0o400, 0o700):
+            self.write("schön\n".encode(), mode)
+            self.assertEqual("schön\n", readConf(self.path))
+
+    def test_readable(self) -> None:
+        """One that others may read is refused, with what to do about it."""
+        for mode in (0o640, 0o604, 0o644, 0o610):
+            self.write(mode=mode)
+            self.assertEqual(
+                f"{self.path} can be read by others, and a sequence in it is a secret: "
+                f"`chmod 600 {self.path}`",
+                self.refused(),
+            )
+
+    def test_writable(self) -> None:
+        """So is one that others may write."""
+        for mode in (0o620, 0o602, 0o666, 0o660):
+            self.write(mode=mode)
+            self.assertEqual(
+                f"{self.path} can be written by others, who could open every door: "
+                f"`chmod 600 {self.path}`",
+                self.refused(),
+            )
+
+    def test_quoted(self) -> None:
+        """What to do is right for a name with blanks, too."""
+        self.path = str(self.folder / "a b")
+        self.write(mode=0o644)
+        self.assertIn(f"`chmod 600 '{self.path}'`", self.refused())
+
+    def test_owner(self) -> None:
+        """So is one of another user; root's is not."""
+        self.write()
+        owner = os.stat(self.path).st_uid
+        self.patch(os, "geteuid", lambda: owner + 1)
+        if owner == 0:
+            self.assertEqual("text\n", readConf(self.path))
+            os.chown(self.path, 65534, -1)
+        self.assertIn(
+            f"belongs to another user, who could change it and open every door: "
+            f"`chown root {self.path}`",
+            self.refused(),
+        )
+
+    def test_missing(self) -> None:
+        """One that is not there is refused, with how to make it."""
+        self.assertEqual(
+            f"cannot read {self.path}: No such file or directory: `pkdoors init` makes one",
+            self.refused(),
+        )
+
+    def test_noFile(self) -> None:
+        """A folder or a pipe is refused, without waiting for somebody to write to it."""
+        os.mkfifo(self.path, 0o600)
+        self.assertEqual(
+            f"{self.path} is not a file: give one that can be read at each start", self.refused()
+        )
+        os.unlink(self.path)
+        os.mkdir(self.path, 0o700)
+        self.assertEqual(f"cannot read {self.path}: Is a directory", self.refused())
+
+    def test_noText(self) -> None:
+        """What is no text is refused."""
+        self.write(b"\xff\n")
+        self.assertIn("is not a text in UTF-8", self.refused())
+
+    def test_isThere(self) -> None:
+        """Whether a file is there is known; where it cannot be known, it counts as there."""
+        self.assertFalse(isThere(self.path))
+        self.write()
+        self.assertTrue(isThere(self.path))
+        self.assertFalse(isThere(f"{self.path}/below"))
+        self.assertTrue(isThere("/" + "x" * 300))  # a name that is too long is an error
+
+
+class WriteTests(ConfFileTestCase):
+    """
+    Tests of L{writeConf}.
+    """
+
+    def test_private(self) -> None:
+        """The file is its owner's alone, and so is the folder that is made for it."""
+        self.path = str(self.folder / "etc" / "new" / "pkdoors.toml")
+        writeConf(self.path, "schön\n")
+        self.assertEqual("schön\n", readConf(self.path))
+        self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
+        self.assertEqual(0o700, os.stat(os.path.dirname(self.path)).st_mode & 0o7777)
+
+    def test_folderIsThere(self) -> None:
+        """A folder that is there stays as it is."""
+        os.chmod(self.folder, 0o755)
+        writeConf(self.path, "text\n")
+        self.assertEqual(0o755, os.stat(self.folder).st_mode & 0o7777)
+
+    def test_neverOverwrites(self) -> None:
+        """What is there is not overwritten, be it a link to nowhere."""
+        Path(self.path).write_text("mine\n")
+        link = f"{self.path}.link"
+        os.symlink(f"{self.path}.other", link)
+        for path in (self.path, link):
+            line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
+            self.assertEqual(
+                f"{path} is there already, and is not overwritten: "
+                "move it away, or say with --output where else to write",
+                line,
+            )
+        self.assertEqual("mine\n", Path(self.path).read_text())
+        self.assertFalse(Path(f"{self.path}.other").exists())
+
+    def test_cannot(self) -> None:
+        """Where it cannot be written that is a sentence."""
+        Path(self.path).write_text("no folder\n")
+        path = f"{self.path}/pkdoors.toml"
+        line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
+        self.assertTrue(line.startswith(f"cannot write {path}: File exists: run it as"), line)
+
+    def test_nothingHalf(self) -> None:
+        """Where the disk is full nothing is left."""
+
+        def full(descriptor: int, mode: str) -> object:
+            os.close(descriptor)
+            return open("/dev/full", mode)
+
+        self.patch(os, "fdopen", full)
+        line = str(self.assertRaises(ConfigError, writeConf, self.path, "text\n"))
+        self.assertIn("No space left on device", line)
+        self.assertFalse(Path(self.path).exists())

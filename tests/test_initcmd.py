@@ -1,0 +1,213 @@
+"""Tests of L{pkdoors.initcmd} and L{pkdoors.conftext}."""
+
+import os
+import re
+import sys
+import tomllib
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, StringIO, TextIOWrapper
+from itertools import pairwise
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors import listener, thishost
+from pkdoors.cli import main
+from pkdoors.conffile import readConf
+from pkdoors.config import Config
+from pkdoors.conftext import confText, profileText
+from pkdoors.conftoml import parseConfig
+from pkdoors.errors import PkdoorsError
+from tests.fakes import PORTS, FakeHost, makeDoor
+
+
+class TextTests(SynchronousTestCase):
+    """
+    Tests of L{confText} and L{profileText}.
+    """
+
+    def test_roundTrip(self) -> None:
+        """What is written is read back as it was."""
+        for door in (
+            makeDoor(name="ssh"),
+            makeDoor(openFor=90.0, maxOpenFor=5400.0, knockTimeout=1.5, penalty=0.0),
+            makeDoor(*(PORTS, "80,51820/udp,6000-6010"), authorizedKeys='/a "b"\\ü', clockSkew=9.0),
+        ):
+            self.assertEqual(Config((door,)), parseConfig(confText(door), "f"))
+
+    def test_comments(self) -> None:
+        """What is commented out is right, too; and every key has a comment."""
+        lines = confText(makeDoor()).splitlines()
+        uncommented = [re.sub("^#(?=[a-z_]+ = )", "", line) for line in lines]
+        config = parseConfig("\n".join(uncommented), "f")
+        self.assertEqual(("public", ("192.0.2.1", "2001:db8::1")), (config.zone, config.interfaces))
+        self.assertEqual("/etc/pkdoors/authorized_keys", config.doors[0].authorizedKeys)
+        for before, line in pairwise(uncommented):
+            if " = " in line and "max_open" not in line:
+                self.assertTrue(before.startswith("# "), line)
+
+    def test_profile(self) -> None:
+        """The client's profile has what it needs to know."""
+        door = makeDoor(name="web", ports="443,8080,53/udp")
+        profile = tomllib.loads(profileText("web1", "web1.example.org", door))
+        self.assertEqual(
+            {
+                "address": "web1.example.org",
+                "sequence": list(door.sequence.ports),
+                "door": "web",
+                "wait": 443,
+            },
+            profile["hosts"]["web1"],
+        )
+
+    def test_profileSealed(self) -> None:
+        """It says whether to seal; without a TCP port there is nothing to wait for."""
+        door = makeDoor(ports="51820/udp", authorizedKeys="/k")
+        profile = tomllib.loads(profileText("a b.c", "::1", door))["hosts"]["a b.c"]
+        self.assertEqual((True, False), (profile["sealed"], "wait" in profile))
+
+
+class InitTests(SynchronousTestCase):
+    """
+    C{pkdoors init}.
+    """
+
+    def setUp(self) -> None:
+        """Have a host with a name, and a folder."""
+        FakeHost(self)
+        self.patch(thishost, "shortName", lambda: "web1")
+        self.patch(thishost, "publicName", lambda: "web1.example.org")
+        self.file = os.path.abspath(self.mktemp())
+
+    def init(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+        """What it prints, on both ways."""
+        with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
+            try:
+                main(["init", "--output", self.file, *arguments], {})
+            except SystemExit as end:
+                self.assertEqual(status, end.code, stderr.getvalue())
+            else:
+                self.assertEqual(0, status)
+        return stdout.getvalue(), stderr.getvalue()
+
+    def config(self) -> Config:
+        """What the daemon reads of it."""
+        return parseConfig(readConf(self.file), self.file)
+
+    def refused(self, *arguments: str, status: int) -> str:
+        """The one line with which it ends; nothing is written."""
+        stdout, stderr = self.init(*arguments, status=status)
+        self.assertEqual(("", 1), (stdout, stderr.count("\n")))
+        self.assertTrue(stderr.startswith("pkdoors init: "), stderr)
+        return stderr
+
+    def test_init(self) -> None:
+        """The file is what the daemon reads, and the profile fits it."""
+        stdout, _ = self.init()
+        (door,) = self.config().doors
+        self.assertEqual("ssh (22/tcp)", str(door))
+        self.assertEqual(8, len(set(door.sequence.ports)))
+        self.assertEqual(profileText("web1", "web1.example.org", door), stdout)
+        self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
+
+    def test_options(self) -> None:
+        """Length, door, ports and address can be chosen."""
+        stdout, _ = self.init(
+            *("--length", "5", "--door", "web", "--ports", "443,53/udp", "--address", "192.0.2.9")
+        )
+        (door,) = self.config().doors
+        self.assertEqual(("web (443/tcp,53/udp)", 5), (str(door), len(door.sequence.ports)))
+        self.assertEqual("192.0.2.9", tomllib.loads(stdout)["hosts"]["web1"]["address"])
+
+    def test_sealed(self) -> None:
+        """A door can be sealed, with the usual file of keys or another."""
+        stdout, stderr = self.init("--sealed")
+        self.assertEqual("/etc/pkdoors/authorized_keys", self.config().doors[0].authorizedKeys)
+        self.assertIs(True, tomllib.loads(stdout)["hosts"]["web1"]["sealed"])
+        self.assertIn("public SSH keys into /etc/pkdoors/authorized_keys", stderr)
+        os.unlink(self.file)
+        self.init("--sealed", "keys")
+        self.assertEqual(os.path.abspath("keys"), self.config().doors[0].authorizedKeys)
+
+    def test_freePorts(self) -> None:
+        """A port that is taken, or protected, is no knock port."""
+        self.patch(listener, "isFree", lambda port: port % 1000 == 0)
+        self.init("-n", "20", "--ports", "12000-13000/udp,14000/udp,15000/tcp")
+        free = {*range(10_000, 32_768, 1000)} - {12_000, 13_000, 14_000}
+        self.assertEqual(free, {*self.config().doors[0].sequence.ports})
+
+    def test_next(self) -> None:
+        """It says what to do next, with commands that work."""
+        _, stderr = self.init()
+        folder = Path(sys.executable).parent
+        self.assertIn(f"Wrote {self.file}.", stderr)
+        self.assertIn(f"{folder}/pkdoors check --conf {self.file}\n", stderr)
+        self.assertIn(f"{folder}/twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
+        self.assertNotIn("SSH keys", stderr)
+
+    def test_secret(self) -> None:
+        """What is no profile tells no knock port."""
+        _, stderr = self.init()
+        ports = self.config().doors[0].sequence.ports
+        self.assertFalse([port for port in ports if str(port) in stderr.replace(self.file, "")])
+
+    def test_neverOverwrites(self) -> None:
+        """What is there stays."""
+        Path(self.file).write_text("mine\n")
+        self.assertIn("is there already, and is not overwritten", self.refused(status=1))
+        self.assertEqual("mine\n", Path(self.file).read_text())
+
+    def test_noName(self) -> None:
+        """A host without a name needs an address, and nothing is written before that is known."""
+
+        def publicName() -> str:
+            raise PkdoorsError("say with --address how")
+
+        self.patch(thishost, "publicName", publicName)
+        self.assertIn("--address", self.refused(status=1))
+        self.assertFalse(Path(self.file).exists())
+        self.init("--address", "2001:db8::1")
+
+    def test_wrongUsage(self) -> None:
+        """Wrong values are one line and status 2."""
+        for arguments, words in (
+            (("--door", "Web"), "argument --door: 'Web' is no name for a door"),
+            (("--ports", "0"), "argument -p/--ports: '0' is not a port"),
+            (("--length", "4"), "argument -n/--length: '4' is not a number from 5 to 20"),
+            (("--address", 'a"b'), "is no name or address of a host"),
+            (("--address", "a b"), "is no name or address of a host"),
+            (("--address", ""), "is no name or address of a host"),
+            (("now",), "unrecognized arguments: now"),
+        ):
+            with self.subTest(arguments):
+                line = self.refused(*arguments, status=2) if arguments != ("now",) else None
+                self.assertIn(words, line or self.init(*arguments, status=2)[1])
+        self.assertFalse(Path(self.file).exists())
+
+
+class QRCodeTests(InitTests):
+    """
+    C{pkdoors init --qr}.
+    """
+
+    def init(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+        """As without, but with a QR code."""
+        stdout, stderr = super().init(*arguments, "--qr", status=status)
+        self.drawn = re.sub(r"(?s)\A.*?\n(?=[^\n]*[\u2580-\u2588])", "", stdout)
+        return stdout.removesuffix(self.drawn), stderr
+
+    def test_drawn(self) -> None:
+        """It is drawn in half blocks, two rows of it in a line."""
+        self.init()
+        self.assertRegex(self.drawn, "[\u2580-\u2588]")
+        self.assertIn(self.drawn.count("\n"), range(15, 40))
+
+    def test_cannotShow(self) -> None:
+        """An output that cannot show it gets the profile all the same, and a sentence."""
+        out = TextIOWrapper(BytesIO(), "ascii")
+        with redirect_stdout(out), redirect_stderr(StringIO()):
+            main(["init", "--output", self.file, "--qr"], {})
+        out.seek(0)
+        text = out.read()
+        self.assertIn("[hosts.web1]\n", text)
+        self.assertIn("(no QR code: this terminal cannot show it", text)
