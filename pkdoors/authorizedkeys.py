@@ -72,7 +72,7 @@ def parseAuthorizedKeys(text: str, path: str) -> tuple[list[AuthorizedKey], list
     """
     keys: list[AuthorizedKey] = []
     complaints = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
@@ -139,11 +139,13 @@ def _expiry(text: str) -> float:
     digits = text.removesuffix("Z")
     try:
         when = datetime.strptime(digits, _TIMES[len(digits)])
-    except (KeyError, ValueError):
+        seconds = (when.replace(tzinfo=UTC) if text.endswith("Z") else when).timestamp()
+        datetime.fromtimestamp(seconds)  # it will be shown: see that it can be
+    except (KeyError, ValueError, OverflowError):
         raise BadValue(
             f"{text!r} is no time: write it as 20271231 or 202712312359, Z for UTC"
         ) from None
-    return (when.replace(tzinfo=UTC) if text.endswith("Z") else when).timestamp()
+    return seconds
 
 
 def _names(text: str) -> frozenset[str]:

@@ -86,7 +86,7 @@ def readSafely(path: Path) -> str:
     @raise KeyFileError: it cannot be read, or somebody may.
     """
     try:
-        whole = path.resolve(strict=True)
+        whole = Path(os.path.realpath(path, strict=True))  # resolve() has errors of its own
         for each in (whole, *whole.parents):
             _checkMode(each)
         data = whole.read_bytes()
