@@ -171,7 +171,14 @@ class LayerTests(SynchronousTestCase):
         for name in sorted(LAYERS[0]):
             packages = {each.partition(".")[0] for each in self.outside(name)}
             self.assertEqual(set(), packages & (banned | {"asyncio", "logging"}), name)
-            self.assertNotIn("datetime", packages, name)
+
+    def test_coreReadsNoClock(self) -> None:
+        """What layer 0 has of C{datetime} is only for writing and reading times."""
+        for name in sorted(LAYERS[0]):
+            named = {
+                node.attr for node in ast.walk(self.trees[name]) if isinstance(node, ast.Attribute)
+            }
+            self.assertEqual(set(), named & {"now", "today", "utcnow"}, name)
 
     def test_reactor(self) -> None:
         """Only layer 4 takes the global reactor, the environment and C{sys}."""
