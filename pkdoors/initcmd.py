@@ -112,8 +112,8 @@ def _nextSteps(file: str, door: Door) -> str:
     conf = "" if file == CONF_FILE else f" --conf {quote(file)}"
     keys = f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
     return (
-        f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client, "
-        "and as secret.\n"
+        f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client "
+        "(chmod 600): they are as secret.\n"
         f"{keys if door.authorizedKeys else ''}"
         f"See whether all is well:  {here}/pkdoors check{conf}\n"
         f"Then run the daemon:      {here}/twistd -n --pidfile= pkdoors{conf}\n"
