@@ -68,7 +68,7 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
     for name, value in asked.items():
         if value:
             options.parser.error(
-                f"{name} takes a sealed knock: name a key with --identity, "
+                f"{name} needs a sealed knock: name a key with --identity, "
                 "or write sealed = true into the host's profile"
             )
 
