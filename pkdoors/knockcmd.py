@@ -29,6 +29,11 @@ def knockCommand(commands: Any) -> None:
         type=checked(parsePort),
         help="wait until this TCP port answers, and knock again where it does not",
     )
+    command.add_argument(
+        "--keep",
+        action="store_true",
+        help="stay, and keep the door open, also from another address, until Ctrl-C",
+    )
     waitOptions(command)
     command.set_defaults(run=_knock, parser=command)
 
@@ -103,7 +108,17 @@ def visitOf(options: Namespace, environment: Mapping[str, str], port: int | None
 
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     visit = visitOf(options, environment, options.wait)
+    if options.keep:
+        _keep(options.parser, visit)
     runToEnd(options.parser, lambda reactor: visit.pay(reactor, sayer(options.parser)))
+
+
+def _keep(parser: Parser, visit: "Visit") -> NoReturn:
+    from pkdoors.staying import Stay
+
+    if not visit.seconds:
+        parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
+    runToEnd(parser, lambda reactor: Stay(visit, reactor, sayer(parser)).last())
 
 
 def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:

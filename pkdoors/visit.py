@@ -35,6 +35,18 @@ class Visit:
     timeout: float
     tries: int
 
+    @property
+    def canClose(self) -> bool:
+        """Whether L{leave} closes the door: a plain knock can only open one."""
+        return False
+
+    async def leave(self, reactor: Any) -> None:
+        """
+        Have the door closed, where that can be asked for.
+
+        @raise KnockError: it could not be asked for.
+        """
+
     async def addresses(self, reactor: Any) -> list[str]:
         """
         Those of the host.

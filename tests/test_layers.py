@@ -45,6 +45,7 @@ LAYERS: tuple[frozenset[str], ...] = (
                 "listener",
                 "knocker",
                 "relay",
+                "roaming",
                 "firewall.nftables",
                 "firewall.firewalld",
             ),
@@ -60,7 +61,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "firewall.watch",
         }
     ),
-    frozenset({"keeper", "healer", "life", "release", "visit", "reaching", "walls"}),
+    frozenset({"keeper", "healer", "life", "release", "visit", "reaching", "staying", "walls"}),
     frozenset({"options", "service", "tap", "cli", "clitools", "knockcmd", "connectcmd"}),
 )
 """The modules of each layer, from the lowest. A new one is placed here."""
