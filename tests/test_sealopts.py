@@ -253,17 +253,25 @@ class AskPassphraseTests(SealedCommandTestCase):
         """Have a terminal that answers."""
         super().setUp()
         self.patch(os, "open", lambda path, flags: os.dup(2) if path == "/dev/tty" else -1)
+        for each in (signal.SIGINT, signal.SIGTERM):
+            self.addCleanup(signal.signal, each, signal.signal(each, self.handle))
+
+    def handle(self, number: int, frame: object) -> None:
+        """As the reactor, which would end later."""
+
+    def checkHandlers(self) -> None:
+        """See that the signals are the reactor's again."""
+        for each in (signal.SIGINT, signal.SIGTERM):
+            self.assertEqual(self.handle, signal.getsignal(each))
 
     def test_answer(self) -> None:
         """What is answered comes as it was typed; the signals are as before."""
-        before = signal.getsignal(signal.SIGINT)
         self.patch(terminal, "getpass", lambda prompt: f"{prompt}ä")
         self.assertEqual("Passphrase: ä".encode(), askPassphrase("Passphrase: "))
-        self.assertIs(before, signal.getsignal(signal.SIGINT))
+        self.checkHandlers()
 
     def test_interrupted(self) -> None:
         """Ctrl-C, SIGTERM and the end of the input end it, with a reactor that runs as well."""
-        before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
         for number in (signal.SIGINT, signal.SIGTERM, None):
 
             def answer(prompt: str, number: signal.Signals | None = number) -> str:
@@ -275,8 +283,7 @@ class AskPassphraseTests(SealedCommandTestCase):
             self.patch(terminal, "getpass", answer)
             error = self.assertRaises(KnockError, askPassphrase, "Passphrase: ")
             self.assertEqual("interrupted", str(error))
-        after = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-        self.assertEqual(before, after)
+        self.checkHandlers()
 
     def test_noTerminal(self) -> None:
         """Without a terminal nothing is read from elsewhere."""
