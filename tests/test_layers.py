@@ -35,8 +35,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         instance keyfile knocker relay roaming listener ownfiles seenfile thishost
         """,
         """
-        check healer hostsfile keeper keypairs life locksmith manners reaching release signers staying
-        visit walls
+        check healer hostsfile keeper keypairs life locksmith manners reaching release signers
+        staying visit walls
         """,
         """
         checkcmd cli clitools connectcmd initcmd knockcmd options sealopts service tap terminal
