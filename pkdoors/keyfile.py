@@ -12,7 +12,7 @@ from pkdoors.errors import PkdoorsError
 MAX_BYTES = 1 << 20
 """Of the file: far above what the most keys take."""
 
-State = tuple[int, int, int, int, int]
+State = tuple[int, ...]
 """What of a file changes when its content or its permissions do."""
 
 
@@ -75,7 +75,9 @@ class KeyFile:
 
 def _state(path: Path) -> State:
     now = path.stat()
-    return now.st_dev, now.st_ino, now.st_mtime_ns, now.st_ctime_ns, now.st_size
+    # With the permissions: the kernel's clock ticks slowly, and two changes may have one time.
+    changes = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_mode, now.st_uid)
+    return now.st_dev, now.st_ino, *changes
 
 
 def safePath(path: Path) -> Path:
