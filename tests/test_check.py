@@ -5,6 +5,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from pkdoors import check
+from pkdoors.authorizedfile import KeyFileError
 from pkdoors.check import SCANNED, Check, Host
 from pkdoors.config import Config
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
@@ -12,7 +13,6 @@ from pkdoors.doctor.listening import Owner
 from pkdoors.doctor.proc import Proc
 from pkdoors.doctor.zoning import Zone
 from pkdoors.errors import FirewallError
-from pkdoors.keyfile import KeyFileError
 from pkdoors.ports import PortRange
 from pkdoors.richrules import knockRule
 from pkdoors.sockets import BOUND, LISTENS, Socket
