@@ -1,0 +1,167 @@
+"""Tests of L{pkdoors.locksmith}."""
+
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.doors import Door
+from pkdoors.keyfile import KeyFileError
+from pkdoors.knock import Knock
+from pkdoors.locks import Lock, Request, SequenceLock
+from pkdoors.locksmith import Locksmith
+from pkdoors.sealedlock import SealedLock
+from pkdoors.seenfile import SeenFile
+from tests.fakes import PORTS, Log, makeDoor
+from tests.sealing import makeKey, publicLine, sealed
+from tests.test_layers import atTop, modules
+
+ANN = "203.0.113.9"
+ANNA = makeKey()
+TODAY = 1_800_000_000
+
+
+class LocksmithTests(SynchronousTestCase):
+    """
+    Tests of L{Locksmith}.
+    """
+
+    def setUp(self) -> None:
+        """Have a plain door, and two sealed ones with one file."""
+        self.log = Log(self)
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        self.path = folder / "keys"
+        self.path.write_text(publicLine(ANNA, "anna"))
+        self.path.chmod(0o600)
+        self.seenPath = folder / "x.seen"
+        self.plain = makeDoor(name="plain")
+        self.ssh = self.sealedDoor("ssh")
+        self.web = self.sealedDoor("web")
+
+    def sealedDoor(self, name: str) -> Door:
+        """A door that sealed knocks open."""
+        return makeDoor(name=name, authorizedKeys=str(self.path))
+
+    def makeSmith(self, *doors: Door, today: float = TODAY, notes: bool = True) -> Locksmith:
+        """The locksmith of another daemon, which starts at some time of day."""
+        seenFile = SeenFile(self.seenPath) if notes else None
+        if seenFile is not None:
+            self.addCleanup(seenFile.close)
+        return Locksmith(doors, seenFile, lambda: today)
+
+    def knock(self, lock: Lock, datagram: bytes, today: float = TODAY) -> str:
+        """What a knock on all ports comes to."""
+        for port in PORTS:
+            result = lock.knock(Knock(ANN, port, datagram), 0.0, today)
+        if result is None:
+            return "-"
+        return "open" if isinstance(result, Request) else result.reason
+
+    def seal(self, door: str = "ssh", stamp: int = TODAY * 1000) -> bytes:
+        """A knock of Anna's."""
+        return sealed(ANNA, PORTS, door=door, stamp=stamp)
+
+    def test_plain(self) -> None:
+        """A door without keys has a lock for plain knocks."""
+        lock = self.makeSmith(self.plain).make(self.plain)
+        self.assertIsInstance(lock, SequenceLock)
+        self.assertIs(self.plain, lock.door)
+
+    def test_plainIsLight(self) -> None:
+        """Who knocks plainly need not load what seals need."""
+        heavy = {"keyfile", "sealedlock", "seen", "authorizedkeys", "signatures", "seal"}
+        tops = {name.split(".")[1] for name in atTop(modules()["locksmith"]) if "pkdoors" in name}
+        self.assertEqual(set(), tops & heavy)
+
+    def test_sealed(self) -> None:
+        """A door with keys has one for sealed knocks by those keys, and no others."""
+        lock = self.makeSmith(self.ssh).make(self.ssh)
+        self.assertIsInstance(lock, SealedLock)
+        self.assertIs(self.ssh, lock.door)
+        self.assertEqual("open", self.knock(lock, self.seal()))
+        self.assertEqual("-", self.knock(lock, b"knock\n"))
+
+    def test_oneFile(self) -> None:
+        """Two doors with the same file read it once."""
+        smith = self.makeSmith(self.ssh, self.web)
+        for door in (self.ssh, self.web):
+            self.assertEqual("open", self.knock(smith.make(door), self.seal(door.name)))
+        self.assertEqual([f"1 keys of {self.path} may knock"], self.log.lines())
+
+    def test_twoFiles(self) -> None:
+        """Two doors with two files have each their own keys."""
+        other = self.path.with_name("other")
+        other.write_text(publicLine(makeKey()))
+        web = makeDoor(name="web", authorizedKeys=str(other))
+        smith = self.makeSmith(self.ssh, web)
+        self.assertEqual("open", self.knock(smith.make(self.ssh), self.seal("ssh")))
+        lock = smith.make(web)
+        self.assertEqual("its key is not known here", self.knock(lock, self.seal("web")))
+
+    def test_known(self) -> None:
+        """A lock knows the names of the other sealed doors; a plain one is none of those."""
+        smith = self.makeSmith(self.plain, self.ssh, self.web)
+        lock = smith.make(self.ssh)
+        self.assertEqual("-", self.knock(lock, self.seal("web")))
+        self.assertIn("for a door 'plain', and this", self.knock(lock, self.seal("plain")))
+
+    def test_prepare(self) -> None:
+        """To prepare is to read the keys; a file that is unsafe or missing is refused."""
+        smith = self.makeSmith(self.plain, self.ssh)
+        for door in (self.plain, self.ssh):
+            smith.make(door)
+        smith.prepare()
+        self.path.chmod(0o666)
+        self.assertRaises(KeyFileError, smith.prepare)
+        self.path.unlink()
+        self.assertRaises(KeyFileError, smith.prepare)
+
+    def test_prepareTouchesNothing(self) -> None:
+        """Nothing is written by that."""
+        smith = self.makeSmith(self.ssh)
+        smith.make(self.ssh)
+        smith.prepare()
+        self.assertFalse(self.seenPath.exists())
+
+    def test_prepareAll(self) -> None:
+        """Each file is read, not only the first."""
+        missing = makeDoor(name="web", authorizedKeys="/nowhere/keys")
+        smith = self.makeSmith(self.ssh, missing)
+        for door in (self.ssh, missing):
+            smith.make(door)
+        error = self.assertRaises(KeyFileError, smith.prepare)
+        self.assertEqual("cannot read /nowhere/keys: No such file or directory", str(error))
+
+    def test_plainNeedsNothing(self) -> None:
+        """Where all doors are plain there is nothing to prepare, and nothing is written."""
+        smith = self.makeSmith(self.plain)
+        smith.make(self.plain)
+        smith.prepare()
+        smith.start()
+        self.assertFalse(self.seenPath.exists())
+
+    def test_floor(self) -> None:
+        """What is older than the daemon is refused."""
+        lock = self.makeSmith(self.ssh).make(self.ssh)
+        reason = "it is older than this daemon: a new one will do"
+        self.assertEqual(reason, self.knock(lock, self.seal(stamp=TODAY * 1000 - 1)))
+
+    def test_restart(self) -> None:
+        """What one daemon heard, by a clock that is ahead, the next one refuses."""
+        knocks = [self.seal(name, stamp=(TODAY + 30) * 1000) for name in ("ssh", "web")]
+        for today, outcome in ((TODAY, "open"), (TODAY + 1, "this knock was seen before")):
+            smith = self.makeSmith(self.ssh, self.web, today=today)
+            locks = [smith.make(door) for door in (self.ssh, self.web)]
+            smith.start()
+            for lock, datagram in zip(locks, knocks, strict=True):
+                self.assertEqual(outcome, self.knock(lock, datagram, today))
+
+    def test_noNotes(self) -> None:
+        """Without a file for that it works, and forgets."""
+        smith = self.makeSmith(self.ssh, notes=False)
+        lock, datagram = smith.make(self.ssh), self.seal()
+        smith.start()
+        self.assertEqual("open", self.knock(lock, datagram))
+        self.assertFalse(self.seenPath.exists())
