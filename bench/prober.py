@@ -76,13 +76,17 @@ class Prober:
         return None if answered is None else (answered - began) * 1000
 
     def shut(self, payload: bytes, source: IPv4Address) -> bool:
-        """Send a knock that closes; whether the port does not answer any more, soon after."""
+        """Send a knock that closes; whether the port comes to answer no more."""
         for port in self._sequence:
             self._send(_udp(source, port, payload))
-        time.sleep(SOON)
-        while self._receive():
-            pass
-        return self._watch(source, time.perf_counter(), SOON) is None
+        end = time.perf_counter() + PATIENCE
+        while time.perf_counter() < end:
+            time.sleep(SOON)
+            while self._receive():
+                pass
+            if self._watch(source, time.perf_counter(), SOON) is None:
+                return True
+        return False
 
     def _watch(self, source: IPv4Address, began: float, patience: float = PATIENCE) -> float | None:
         """Try to connect, over and over without sleeping; when the first answer was there."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pkdoors.config import Config
 from pkdoors.doctor import filtering, hosting, listening, zoning
@@ -15,7 +16,7 @@ from pkdoors.doctor.ruleset import readRuleset
 from pkdoors.doctor.services import isOn, nftablesFiles
 from pkdoors.doctor.zoning import Zone
 from pkdoors.doors import protectedPorts
-from pkdoors.errors import FirewallError
+from pkdoors.errors import FirewallError, PkdoorsError
 from pkdoors.firewall.kernel import mayAdminister
 from pkdoors.firewall.listing import listTables
 from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
@@ -25,6 +26,18 @@ from pkdoors.sockets import Socket
 
 SCANNED = range(61_000, 65_536)
 """Where a UDP port that nobody has is looked for, to see what becomes of datagrams to it."""
+
+
+def countKeys(path: str) -> tuple[int, list[str]]:
+    """
+    How many keys of a file may knock, and why the others may not.
+
+    @raise KeyFileError: none can, because of the file.
+    """
+    from pkdoors.authorizedfile import readKeys  # with all the cryptography
+
+    keys, complaints = readKeys(Path(path))
+    return len(keys), complaints
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,7 @@ class Host:
     zones: Callable[[str], list[Zone]] = surveyZones
     nftablesFiles: Callable[[], list[tuple[str, str]]] = nftablesFiles
     isOn: Callable[[str], bool] = isOn
+    keys: Callable[[str], tuple[int, list[str]]] = countKeys
 
 
 class Check:
@@ -70,6 +84,7 @@ class Check:
             ("firewall", self._firewall),
             ("daemon", self._process),
             ("sequence", self._sequences),
+            ("keys", self._authorized),
             ("IPv6", self._ipv6),
             ("tracking", self._tracking),
             ("nftables.service", self._service),
@@ -102,7 +117,12 @@ class Check:
 
     def _sequences(self) -> Iterable[Finding]:
         for door in self._config.doors:
-            yield from hosting.strength(door.sequence)
+            if not door.authorizedKeys:  # a seal is the key, and the sequence only a filter
+                yield from hosting.strength(door.sequence)
+
+    def _authorized(self) -> Iterable[Finding]:
+        for path in sorted({door.authorizedKeys for door in self._config.doors} - {""}):
+            yield from hosting.keys(path, *self._host.keys(path))
 
     def _ipv6(self) -> Iterable[Finding]:
         if not self._config.interfaces or any(":" in each for each in self._config.interfaces):
@@ -208,7 +228,7 @@ def _guarded(subject: str, part: Callable[[], Iterable[Finding]]) -> Iterator[Fi
     """One part; what goes wrong in it is a finding."""
     try:
         yield from part()
-    except FirewallError as error:
+    except PkdoorsError as error:
         yield fromError(subject, error)
     except PermissionError:
         yield Finding(WARNING, subject, "only root may look at it", "`sudo pkdoors check ...`")

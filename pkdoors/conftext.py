@@ -68,9 +68,9 @@ def profileText(host: str, address: str, door: Door) -> str:
         f"[hosts.{key}]",
         f"address = {_quoted(address)}",
         f"sequence = {list(door.sequence.ports)}",
-        f"door = {_quoted(door.name)}",
         *[f"wait = {each.first}" for each in door.ports if each.protocol == "tcp"][:1],
-        *(["sealed = true"] if door.authorizedKeys else []),
+        # A plain knock names no door: the client takes its name for a mistake there.
+        *([f"door = {_quoted(door.name)}", "sealed = true"] if door.authorizedKeys else []),
     ]
     return "\n".join(lines) + "\n"
 

@@ -13,7 +13,6 @@ from typing import Any
 from pkdoors.clitools import checked, lengthOption
 from pkdoors.config import CONF_FILE, KEYS_FILE
 from pkdoors.conftext import confText, profileText
-from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door, checkName
 from pkdoors.errors import BadValue, PkdoorsError
 from pkdoors.ports import PortRange, parsePortRanges
@@ -29,6 +28,7 @@ def initCommand(commands: Any) -> None:
         "--output",
         metavar="FILE",
         default=CONF_FILE,
+        type=checked(_path),
         help="the file to write, which must not be there yet (default: %(default)s)",
     )
     lengthOption(command)
@@ -52,7 +52,7 @@ def initCommand(commands: Any) -> None:
         metavar="FILE",
         nargs="?",
         const=KEYS_FILE,
-        default="",
+        type=checked(_path),
         help=f"take only knocks that are sealed with one of the SSH keys in FILE ({KEYS_FILE})",
     )
     add(
@@ -69,19 +69,16 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.conffile import writeConf
     from pkdoors.thishost import publicName, shortName
 
-    file = abspath(options.output)
     try:
         door = _door(options)
         profile = profileText(shortName(), options.address or publicName(), door)
-        text = confText(door)
-        parseConfig(text, file)  # what the daemon would refuse is not written
-        writeConf(file, text)
+        writeConf(options.output, confText(door))
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
     print(profile, end="", flush=True)
     if options.qr:
         _showQRCode(profile)
-    print(_nextSteps(file, door), end="", file=sys.stderr)
+    print(_nextSteps(options.output, door), end="", file=sys.stderr)
 
 
 def _door(options: Namespace) -> Door:
@@ -91,9 +88,8 @@ def _door(options: Namespace) -> Door:
         knock = PortRange("udp", port, port)
         return not any(map(knock.overlaps, options.ports)) and isFree(port)
 
-    keys = abspath(options.sealed) if options.sealed else ""
     sequence = Sequence.random(options.length, isFit)
-    return Door(options.door, sequence, options.ports, authorizedKeys=keys)
+    return Door(options.door, sequence, options.ports, authorizedKeys=options.sealed or "")
 
 
 def _showQRCode(text: str) -> None:
@@ -112,8 +108,8 @@ def _nextSteps(file: str, door: Door) -> str:
     conf = "" if file == CONF_FILE else f" --conf {quote(file)}"
     keys = f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
     return (
-        f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client, "
-        "and as secret.\n"
+        f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client "
+        "(chmod 600): they are as secret.\n"
         f"{keys if door.authorizedKeys else ''}"
         f"See whether all is well:  {here}/pkdoors check{conf}\n"
         f"Then run the daemon:      {here}/twistd -n --pidfile= pkdoors{conf}\n"
@@ -124,3 +120,9 @@ def _address(text: str) -> str:
     if not re.fullmatch(r"[\w:][\w.:%-]*", text):
         raise BadValue(f"{text!r} is no name or address of a host")
     return text
+
+
+def _path(text: str) -> str:
+    if not text or not text.isprintable():
+        raise BadValue(f"{text!r} is no name for a file: give one of characters that can be shown")
+    return abspath(text)

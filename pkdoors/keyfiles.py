@@ -65,6 +65,7 @@ def privateKey(data: bytes, passphrase: bytes | None = None) -> Key:
     """
     try:
         key = _decoded(data, passphrase)
+        key.sshType()  # of a curve that SSH does not know it is an error
     except BadValue:
         raise
     except Exception as error:  # conch lets through what its parsers stumble over

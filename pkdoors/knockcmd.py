@@ -34,6 +34,11 @@ def knockCommand(commands: Any) -> None:
         help="wait until this TCP port answers, and knock again where it does not",
     )
     closeOption(command)
+    command.add_argument(
+        "--keep",
+        action="store_true",
+        help="stay, and keep the door open, also from another address, until Ctrl-C",
+    )
     waitOptions(command)
     command.set_defaults(run=_knock, parser=command)
 
@@ -140,7 +145,20 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     profile = _profileOf(options, environment)
     port = None if options.close else options.wait or profile.wait
     visit = _visitOf(options, environment, profile, port)
+    if options.keep:
+        _keep(options, visit)
     runToEnd(options.parser, lambda reactor: visit.pay(reactor, sayer(options.parser)))
+
+
+def _keep(options: Namespace, visit: "Visit") -> NoReturn:
+    from pkdoors.staying import Stay
+
+    parser: Parser = options.parser
+    if options.close:
+        parser.error("--keep and --close exclude each other")
+    if not visit.manner.seconds:
+        parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
+    runToEnd(parser, lambda reactor: Stay(visit, reactor, sayer(parser)).last())
 
 
 def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:

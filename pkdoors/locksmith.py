@@ -8,7 +8,7 @@ from pkdoors.doors import Door
 from pkdoors.locks import Lock, SequenceLock
 
 if TYPE_CHECKING:
-    from pkdoors.keyfile import KeyFile
+    from pkdoors.authorizedfile import KeyFile
     from pkdoors.seen import Seen
     from pkdoors.seenfile import SeenFile
 
@@ -36,7 +36,7 @@ class Locksmith:
         if not door.authorizedKeys:
             return SequenceLock(door)
         # Only here: who knocks plainly has no need of all the cryptography.
-        from pkdoors.keyfile import KeyFile
+        from pkdoors.authorizedfile import KeyFile
         from pkdoors.sealedlock import SealedLock
         from pkdoors.seen import Seen
 

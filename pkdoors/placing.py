@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pkdoors.doors import Opening
-from pkdoors.richrules import OPENING_PRIORITIES, isOpeningRule, openingRules
+from pkdoors.richrules import isOpeningRule, openingRules
 
 Present = Mapping[str, Collection[str]]
 """The rich rules of each zone."""
@@ -30,14 +30,24 @@ class Placed:
         return set(self.rules) <= set(present.get(self.zone, ()))
 
 
-def placings(opening: Opening, zone: str) -> Iterator[Placed]:
-    """The ways in which an opening can be in a zone: they differ in the rules' priority."""
-    for priority in OPENING_PRIORITIES:
+def placings(opening: Opening, zone: str, priorities: Iterable[int]) -> Iterator[Placed]:
+    """
+    The ways in which an opening can be in a zone.
+
+    @param priorities: those of its door, L{openingPriorities}.
+    """
+    for priority in priorities:
         rules = openingRules(opening.source, opening.door.ports, priority)
         yield Placed(zone, rules, opening.deadline)
 
 
-def found(opening: Opening, zone: str, before: Placed | None, present: Present) -> Placed | None:
+def found(
+    opening: Opening,
+    zone: str,
+    priorities: Iterable[int],
+    before: Placed | None,
+    present: Present,
+) -> Placed | None:
     """
     What is there of an opening; L{None} where it is not, or not wholly.
 
@@ -46,7 +56,7 @@ def found(opening: Opening, zone: str, before: Placed | None, present: Present) 
     """
     if before is not None and before.zone == zone and before.isIn(present):
         return before
-    there = placings(replace(opening, deadline=0.0), zone)
+    there = placings(replace(opening, deadline=0.0), zone, priorities)
     return next((each for each in there if each.isIn(present)), None)
 
 

@@ -14,10 +14,10 @@ from pkdoors.ports import PortRange
 
 KNOCK_PRIORITY = 31_337
 """The rules that let knocks in."""
-OPENING_PRIORITIES = (31_338, 31_339)
-"""The rules of openings. Two, because adding a rule again keeps its old timeout: an opening is
-extended by adding the same rule at the other priority, and only then removing the first."""
+MAX_DOORS = 500
+"""Doors that have priorities of their own; firewalld's go to 32767."""
 
+_PRIORITY = re.compile(r'rule priority="([0-9]{1,5})" ')
 _TO_ALL = re.compile(
     r'rule(?: priority="[^"]*")?(?: family="[^"]*")?(?: source address="(?:0\.0\.0\.0|::)/0")?'
     r'(?: port port="(?P<port>[^"]*)" protocol="(?P<protocol>[^"]*)"'
@@ -58,8 +58,20 @@ def isOpeningRule(rule: str) -> bool:
 
 def isOurs(rule: str) -> bool:
     """Whether a rule is one of ours, of whatever daemon."""
-    ours = (KNOCK_PRIORITY, *OPENING_PRIORITIES)
-    return rule.startswith(tuple(f'rule priority="{priority}" ' for priority in ours))
+    match = _PRIORITY.match(rule)
+    return match is not None and 0 <= int(match[1]) - KNOCK_PRIORITY <= 2 * MAX_DOORS
+
+
+def openingPriorities(number: int) -> tuple[int, int]:
+    """
+    The priorities of the rules of a door's openings. Each door has its own, because two doors may
+    protect the same port. Two, because adding a rule again keeps its old timeout: an opening is
+    extended by adding the same rule at the other priority, and only then removing the first.
+
+    @param number: which of the doors it is, from 0.
+    """
+    first = KNOCK_PRIORITY + 1 + 2 * (number % MAX_DOORS)
+    return first, first + 1
 
 
 def openingRules(source: Address, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:

@@ -92,61 +92,67 @@ class SealedLock:
     def _judge(
         self, knock: Knock, key: tuple[str, bytes], ends: float, now: float, today: float
     ) -> Request | Refusal:
-        """Every port had it."""
-        sealed = parseSealed(knock.datagram)
-        statement = sealed.statement
-        reason = self._untimely(statement, today) or _unbound(statement, knock.source)
-        if reason:
-            self._stages.put(key, _JUDGED, ends, self._all)
-            return self._refuse(knock, reason)
-        if not self._budget.spend(knock.source, now):  # its next copy may have more luck
-            return self._refuse(knock, "too many signatures to check at this moment")
+        """Every port had it: its case is closed, unless there is no time for it now."""
+        result: Request | Refusal
+        try:
+            result = self._examine(parseSealed(knock.datagram), knock.source, now, today)
+        except _Postponed as reason:  # its next copy may have more luck
+            return self._refuse(knock, str(reason))
+        except _Refused as reason:
+            result = self._refuse(knock, str(reason))
         self._stages.put(key, _JUDGED, ends, self._all)
-        signer = self._signer(sealed)
-        if isinstance(signer, str):
-            return self._refuse(knock, signer)
-        if reason := signer.refusal(self.door.name, knock.source, today):
-            return self._refuse(knock, reason)
-        self._seen.add(signer.blob, statement.nonce, statement.stamp)
-        return Request(
-            self.door,
-            knock.source,
-            statement.seconds,
-            signer.maxOpenFor,
-            str(signer),
-            statement.close,
-        )
+        return result
 
-    def _untimely(self, statement: Statement, today: float) -> str:
+    def _examine(self, sealed: Sealed, source: str, now: float, today: float) -> Request:
+        """What is cheap first, and nothing of what it claims is believed before its seal."""
+        statement = sealed.statement
+        self._checkTime(statement, today)
+        if statement.bind not in ("*", source):
+            raise _Refused(f"it is bound to {statement.bind}, and comes from elsewhere")
+        hinted = self._hinted(statement)
+        if not self._budget.spend(source, now):
+            raise _Postponed("too many signatures to check at this moment")
+        signer = self._signer(sealed, hinted)
+        if reason := signer.refusal(self.door.name, source, today):
+            raise _Refused(reason)
+        self._seen.add(signer.blob, statement.nonce, statement.stamp)
+        asked, most = statement.seconds, signer.maxOpenFor
+        return Request(self.door, source, asked, most, str(signer), statement.close)
+
+    def _checkTime(self, statement: Statement, today: float) -> None:
         behind = today - statement.stamp / 1000
         if abs(behind) > self.door.clockSkew:
-            return _skew(behind, self.door.clockSkew)
+            raise _Refused(_skew(behind, self.door.clockSkew))
         if statement.stamp < self._seen.floor:
-            return "it is older than this daemon: a new one will do"
-        return ""
+            raise _Refused("it is older than this daemon: a new one will do")
 
-    def _signer(self, sealed: Sealed) -> AuthorizedKey | str:
-        """Whose new seal it is, or why it is nobody's."""
-        nonce, hint = sealed.statement.nonce, sealed.statement.hint
-        hinted = [each for each in self._keys() if hintOf(each.blob, nonce) == hint]
-        if not hinted:
-            return "its key is not known here"
-        if any(self._seen.has(each.blob, nonce) for each in hinted):
-            return "this knock was seen before"
+    def _hinted(self, statement: Statement) -> list[AuthorizedKey]:
+        """The keys that it may be from: one, but for one chance in four thousand million."""
+        nonce = statement.nonce
+        found = [each for each in self._keys() if hintOf(each.blob, nonce) == statement.hint]
+        if not found:
+            raise _Refused("its key is not known here")
+        if any(self._seen.has(each.blob, nonce) for each in found):
+            raise _Refused("this knock was seen before")
+        return found
+
+    def _signer(self, sealed: Sealed, hinted: Iterable[AuthorizedKey]) -> AuthorizedKey:
         data = signedData(sealed.text, self.door.sequence)
         for each in hinted:
             if isGood(each.key, sealed.signature, data):
                 return each
-        return "its seal is not good: made by another key, or for another sequence"
+        raise _Refused("its seal is not good: made by another key, or for another sequence")
 
     def _refuse(self, knock: Knock, reason: str) -> Refusal:
         return Refusal(self.door, knock.source, reason)
 
 
-def _unbound(statement: Statement, source: str) -> str:
-    if statement.bind in ("*", source):
-        return ""
-    return f"it is bound to {statement.bind}, and comes from elsewhere"
+class _Refused(Exception):
+    """Why a datagram opens nothing."""
+
+
+class _Postponed(Exception):
+    """Why a datagram is not looked at now."""
 
 
 def _skew(behind: float, allowed: float) -> str:

@@ -68,7 +68,7 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
     for name, value in asked.items():
         if value:
             options.parser.error(
-                f"{name} takes a sealed knock: name a key with --identity, "
+                f"{name} needs a sealed knock: name a key with --identity, "
                 "or write sealed = true into the host's profile"
             )
 
@@ -90,7 +90,7 @@ def sealedManner(
     return SealedManner(
         sequence=sequence,
         door=options.door or profile.door or DEFAULT_DOOR,
-        seconds=0 if options.close else options.open_for or profile.openFor or 0,
+        seconds=options.open_for or profile.openFor or 0,
         close=options.close,
         bind=options.bind or AUTO,
         identity=Identity(identity, environment.get("SSH_AUTH_SOCK", ""), askPassphrase),

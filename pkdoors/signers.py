@@ -87,14 +87,20 @@ class Identity:
     path: str
     agentPath: str
     ask: Callable[[str], bytes]
+    _ready: list[Signer] = field(default_factory=list, init=False, compare=False)
 
     async def signers(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         """
-        Have them ready: after this nothing is asked anymore.
+        Have them ready: after this nothing is asked anymore, also when they are wanted again.
 
         @param say: told what the user should know, meanwhile.
         @raise KnockError: there is none.
         """
+        if not self._ready:
+            self._ready.extend(await self._find(reactor, say))
+        return self._ready
+
+    async def _find(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         agent = Agent(reactor, self.agentPath) if self.agentPath else None
         if self.path == FROM_AGENT:
             return await _ofAgent(agent, say)

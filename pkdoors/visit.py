@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pkdoors.durations import formatDuration
@@ -29,6 +29,22 @@ class Visit:
     port: int | None
     timeout: float
     tries: int
+
+    @property
+    def canClose(self) -> bool:
+        """Whether L{leave} closes the door: a plain knock can only open one."""
+        return isinstance(self.manner, SealedManner)
+
+    async def leave(self, reactor: Any) -> None:
+        """
+        Have the door closed, where that can be asked for.
+
+        @raise KnockError: it could not be asked for.
+        """
+        if isinstance(self.manner, SealedManner):
+            closing = replace(self.manner, close=True, seconds=0)
+            planner = await closing.begin(reactor, lambda line: None)
+            await Knocker(reactor, planner).knock(await self.addresses(reactor))
 
     async def addresses(self, reactor: Any) -> list[str]:
         """

@@ -5,6 +5,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from pkdoors import check
+from pkdoors.authorizedfile import KeyFileError
 from pkdoors.check import SCANNED, Check, Host
 from pkdoors.config import Config
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
@@ -84,6 +85,8 @@ def look(
     proc: FakeProc | None = None,
     options: dict[str, Any] | None = None,
     ports: str = "22",
+    authorizedKeys: str = "",
+    sequence: tuple[int, ...] = SEQUENCE,
     **facts: Any,
 ) -> list[Finding]:
     """What is found where all is well but for some facts."""
@@ -97,7 +100,8 @@ def look(
         **facts,
     }
     host = Host(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
-    config = Config((makeDoor(SEQUENCE, ports),), **(options or {}))
+    door = makeDoor(sequence, ports, authorizedKeys=authorizedKeys)
+    config = Config((door,), **(options or {}))
     return list(Check(config, host).run())
 
 
@@ -124,6 +128,17 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad())
         said = " ".join(each.text for each in look())
         self.assertEqual([], [port for port in SEQUENCE if str(port) in said])
+
+    def test_keys(self) -> None:
+        """Keys are counted where they are wanted; then the sequence's order is no secret."""
+        rising = tuple(sorted(SEQUENCE))
+        self.assertEqual([(WARNING, "sequence")], self.bad(sequence=rising))
+        sealed = {"sequence": rising, "authorizedKeys": "/etc/keys"}
+        self.assertEqual([], self.bad(**sealed, keys=(2, [])))
+        self.assertEqual([(WARNING, "keys")], self.bad(**sealed, keys=(1, ["line 2: no"])))
+        self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=(0, [])))
+        unsafe = KeyFileError("/etc/keys can be written by others: `chmod go-w /etc/keys` mends it")
+        self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
 
     def test_noGuard(self) -> None:
         """Without the guard another table that lets the port in leaves it open to all."""

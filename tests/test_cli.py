@@ -235,6 +235,13 @@ class WrongUsageTests(CommandTestCase):
                 self.wrongUsage(HOST, "-m", SEQ, "--tries", value),
             )
 
+    def test_keep(self) -> None:
+        """C{--keep} needs a time: it cannot know when to knock again."""
+        self.assertEqual(
+            "--keep needs --open-for: after two thirds of that time it knocks again",
+            self.wrongUsage(HOST, "-m", SEQ, "--keep"),
+        )
+
     def test_families(self) -> None:
         """C{-4} and C{-6} exclude each other."""
         self.assertIn("not allowed with", self.wrongUsage(HOST, "-m", SEQ, "-4", "-6"))
@@ -275,7 +282,7 @@ class OtherCommandTests(CommandTestCase):
         self.assertEqual(0, end.status)
         for word in (
             *("HOST", "-m PORTS", "--open-for", "--interval", "-4", "-6", "--wait", "--timeout"),
-            *("--tries", "KNOCKER_SEQ", "20ms", "5s", "default: 3"),
+            *("--tries", "--keep", "KNOCKER_SEQ", "20ms", "5s", "default: 3"),
         ):
             self.assertIn(word, end.stdout)
 

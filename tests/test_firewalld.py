@@ -1,11 +1,13 @@
 """Tests of L{pkdoors.firewall.firewalld}."""
 
+from dataclasses import replace
+
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.doors import Opening
+from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.zonebus import Silent
@@ -80,7 +82,7 @@ class FirewalldTestCase(SynchronousTestCase):
             lambda zone: ZoneClient(zone, lambda: self.firewalld),
             self.zone,
         )
-        self.doors = (makeDoor(),)
+        self.doors: tuple[Door, ...] = (makeDoor(),)
         self.lost: list[str] = []
 
     def haveClient(self) -> None:
@@ -585,6 +587,17 @@ class OpeningTests(FirewalldTestCase):
         )
         self.assertEqual({rule(31339): 30.0}, self.added())
 
+    def test_twoDoors(self) -> None:
+        """Two doors with one port have rules of their own: closing one leaves the other open."""
+        self.doors = (makeDoor(), makeDoor(name="web"))
+        self.start()
+        first, second = (replace(makeOpening(), door=door) for door in self.doors)
+        for opening in (first, second):
+            self.successResultOf(self.firewall.open(opening))
+        self.assertEqual({rule(31338): 30.0, rule(31340): 30.0}, self.added())
+        self.successResultOf(self.firewall.close(first))
+        self.assertEqual({rule(31340): 30.0}, self.added())
+
     def test_extendTwice(self) -> None:
         """The second extension takes the first priority again."""
         self.start()
@@ -704,11 +717,12 @@ class OpeningTests(FirewalldTestCase):
 
     def test_doorsApart(self) -> None:
         """Two doors open for one source are two openings."""
+        self.doors = (makeDoor(), makeDoor(name="web", ports="80"))
         self.start()
         self.open()
         self.open(name="web", ports="80")
         self.successResultOf(self.firewall.close(makeOpening()))
-        self.assertEqual({rule(31338, "80"): 30.0}, self.added())
+        self.assertEqual({rule(31340, "80"): 30.0}, self.added())
 
 
 class StopTests(FirewalldTestCase):

@@ -18,6 +18,7 @@ from pkdoors.config import Config
 from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import PkdoorsError
+from pkdoors.profiles import Profile, parseProfiles
 from tests.fakes import PORTS, FakeHost, makeDoor
 
 
@@ -49,22 +50,16 @@ class TextTests(SynchronousTestCase):
     def test_profile(self) -> None:
         """The client's profile has what it needs to know."""
         door = makeDoor(name="web", ports="443,8080,53/udp")
-        profile = tomllib.loads(profileText("web1", "web1.example.org", door))
-        self.assertEqual(
-            {
-                "address": "web1.example.org",
-                "sequence": list(door.sequence.ports),
-                "door": "web",
-                "wait": 443,
-            },
-            profile["hosts"]["web1"],
-        )
+        profiles = parseProfiles(profileText("web1", "web1.example.org", door))
+        expected = Profile("web1.example.org", door.sequence, wait=443)
+        self.assertEqual({"web1": expected}, profiles)
 
     def test_profileSealed(self) -> None:
         """It says whether to seal; without a TCP port there is nothing to wait for."""
         door = makeDoor(ports="51820/udp", authorizedKeys="/k")
-        profile = tomllib.loads(profileText("a b.c", "::1", door))["hosts"]["a b.c"]
-        self.assertEqual((True, False), (profile["sealed"], "wait" in profile))
+        profiles = parseProfiles(profileText("a b.c", "::1", door))
+        expected = Profile("::1", door.sequence, "default", isSealed=True)
+        self.assertEqual({"a b.c": expected}, profiles)
 
 
 class InitTests(SynchronousTestCase):
@@ -174,6 +169,10 @@ class InitTests(SynchronousTestCase):
             (("--door", "Web"), "argument --door: 'Web' is no name for a door"),
             (("--ports", "0"), "argument -p/--ports: '0' is not a port"),
             (("--length", "4"), "argument -n/--length: '4' is not a number from 5 to 20"),
+            (("--sealed", "a\x7f"), "argument --sealed: 'a\\x7f' is no name for a file"),
+            (("--sealed", "a\udcff"), "is no name for a file"),
+            (("--sealed", ""), "is no name for a file"),
+            (("--output", "a\nb"), "argument --output: 'a\\nb' is no name for a file"),
             (("--address", 'a"b'), "is no name or address of a host"),
             (("--address", "a b"), "is no name or address of a host"),
             (("--address", ""), "is no name or address of a host"),

@@ -32,11 +32,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         agent conffile doctor.proc doctor.services firewall.bus firewall.dryrun
         firewall.exposures firewall.firewalld firewall.kernel firewall.listing firewall.nftables
         firewall.routes firewall.watch firewall.zonebus firewall.zoneclient firewall.zonesurvey
-        instance keyfile knocker relay listener ownfiles seenfile thishost
+        authorizedfile instance knocker relay roaming listener ownfiles seenfile thishost
         """,
         """
-        check healer hostsfile keeper keypairs life locksmith manners reaching release signers visit
-        walls
+        check healer hostsfile keeper keypairs life locksmith manners reaching release signers
+        staying visit walls
         """,
         """
         checkcmd cli clitools connectcmd initcmd knockcmd options sealopts service tap terminal

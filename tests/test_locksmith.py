@@ -6,8 +6,8 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.authorizedfile import KeyFileError
 from pkdoors.doors import Door
-from pkdoors.keyfile import KeyFileError
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Request, SequenceLock
 from pkdoors.locksmith import Locksmith

@@ -34,7 +34,7 @@ class PlacingsTests(SynchronousTestCase):
         """An opening can have one priority or the other, with a rule for each range."""
         self.assertEqual(
             [placed(31338, deadline=60.0), placed(31339, deadline=60.0)],
-            list(placings(OPENING, "public")),
+            list(placings(OPENING, "public", (31338, 31339))),
         )
 
     def test_isIn(self) -> None:
@@ -53,7 +53,7 @@ class FoundTests(SynchronousTestCase):
 
     def found(self, before: Placed | None, **present: list[str]) -> Placed | None:
         """What is found in the zone C{public}."""
-        return found(OPENING, "public", before, present)
+        return found(OPENING, "public", (31338, 31339), before, present)
 
     def test_asWePutIt(self) -> None:
         """What we put there is found with the deadline that we gave it."""

@@ -7,11 +7,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.ports import PortRange
 from pkdoors.richrules import (
     KNOCK_PRIORITY,
-    OPENING_PRIORITIES,
+    MAX_DOORS,
     isKnockRule,
     isOpeningRule,
     isOurs,
     knockRule,
+    openingPriorities,
     openingRules,
     openToAll,
 )
@@ -23,9 +24,11 @@ class RuleTests(SynchronousTestCase):
     """
 
     def test_priorities(self) -> None:
-        """The priorities differ, and are positive, so that others' bans come first."""
-        priorities = (KNOCK_PRIORITY, *OPENING_PRIORITIES)
-        self.assertEqual(3, len(set(priorities)))
+        """All differ, and are positive, so that others' bans come first."""
+        doors = [each for number in range(MAX_DOORS) for each in openingPriorities(number)]
+        self.assertEqual([31338, 31339, 31340, 31341], doors[:4])
+        priorities = {KNOCK_PRIORITY, *doors}
+        self.assertEqual(1 + 2 * MAX_DOORS, len(priorities))
         self.assertTrue(all(0 < each <= 32767 for each in priorities))
 
     def test_knockRule(self) -> None:
@@ -50,12 +53,12 @@ class RuleTests(SynchronousTestCase):
         """Our rules are known, and told apart; those of others are not ours."""
         knock, port = knockRule(17001), [PortRange("tcp", 22, 22)]
         self.assertEqual((True, False), (isOurs(knock), isOpeningRule(knock)))
-        for priority in OPENING_PRIORITIES:
+        for priority in (*openingPriorities(MAX_DOORS - 1), *openingPriorities(0)):
             for source in ("203.0.113.9", "2001:db8::7"):
                 (opening,) = openingRules(ip_address(source), port, priority)
                 self.assertEqual((True, True), (isOurs(opening), isOpeningRule(opening)))
         for rule in (
-            opening.replace("31339", "31340"),
+            opening.replace("31339", "32338"),
             opening.replace("31339", "313390"),
             opening.replace("31339", "-31339"),
             'rule service name="ssh" accept',

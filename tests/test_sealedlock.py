@@ -16,7 +16,7 @@ from pkdoors.seal import hintOf, signedData
 from pkdoors.sealedlock import SealedLock
 from pkdoors.seen import Seen
 from pkdoors.sequence import Sequence
-from pkdoors.signatures import fingerprint, loadKey
+from pkdoors.signatures import fingerprint, isGood, loadKey
 from tests.fakes import PORTS, makeDoor, useUTC
 from tests.sealing import SecurityKey, makeKey, publicLine, sealed, statement
 
@@ -39,6 +39,12 @@ def seal(sequence: tuple[int, ...] = PORTS, key: Any = ANNA, **fields: Any) -> b
     """A knock of Anna's, made now; in C{ago} seconds before now."""
     stamp = TODAY * 1000 - round(1000 * fields.pop("ago", 0))
     return sealed(key, sequence, **({"stamp": stamp} | fields))
+
+
+def forged() -> bytes:
+    """A knock that Eve made, with the hint of Anna's key."""
+    nonce = random.randbytes(8).hex()
+    return seal(key=EVE, nonce=nonce, hint=hintOf(ANNA.public().blob(), nonce))
 
 
 class SealedLockTestCase(SynchronousTestCase):
@@ -533,16 +539,23 @@ class BudgetTests(SealedLockTestCase):
         self.patch(sealedLockModule, "CHECKS_EACH", 2.0)
         self.patch(sealedLockModule, "CHECKS_TOTAL", 3.0)
         super().setUp()
+        self.checks = 0
+        self.patch(sealedLockModule, "isGood", self.check)
+
+    def check(self, *arguments: Any) -> bool:
+        """Check a signature, and count."""
+        self.checks += 1
+        return isGood(*arguments)
 
     def spend(self, source: str, count: int, at: float = 1000.0) -> list[str]:
-        """Have seals of an unknown key checked: the outcome of each."""
-        return [self.knock(seal(key=EVE), source=source, at=at)[-1] for _ in range(count)]
+        """Have seals checked that are none of Anna's: the outcome of each."""
+        return [self.knock(forged(), source=source, at=at)[-1] for _ in range(count)]
 
     def test_each(self) -> None:
         """What one source sends beyond its share is not checked."""
-        unknown = "its key is not known here"
-        self.assertEqual([unknown, unknown, self.REASON], self.spend(ANN, 3))
-        self.assertEqual(2, self.looks)
+        bad = "its seal is not good: made by another key, or for another sequence"
+        self.assertEqual([bad, bad, self.REASON], self.spend(ANN, 3))
+        self.assertEqual(2, self.checks)
 
     def test_others(self) -> None:
         """Others have shares of their own."""
@@ -554,7 +567,7 @@ class BudgetTests(SealedLockTestCase):
         self.spend(BOB, 2)
         self.spend("192.0.2.1", 9)
         self.assertEqual(self.REASON, self.knock(seal(), at=1000.0)[-1])
-        self.assertEqual(3, self.looks)
+        self.assertEqual(3, self.checks)
 
     def test_nextCopy(self) -> None:
         """What was not checked is with its next copy, on whatever port, and opens."""
@@ -568,16 +581,23 @@ class BudgetTests(SealedLockTestCase):
 
     def test_checkedOnce(self) -> None:
         """A bad seal is checked once, however many copies come."""
-        bad = seal(key=EVE)
+        bad = forged()
         for _ in range(50):
             self.knock(bad, at=1000.0)
-        self.assertEqual(1, self.looks)
+        self.assertEqual(1, self.checks)
+        self.assertEqual("open", self.knock(seal(), at=1000.0)[-1])
+
+    def test_unknownIsFree(self) -> None:
+        """Nor does what no key here can have made: its hint says so."""
+        for _ in range(50):
+            self.knock(seal(key=EVE), at=1000.0)
+        self.assertEqual(0, self.checks)
         self.assertEqual("open", self.knock(seal(), at=1000.0)[-1])
 
     def test_incompleteIsFree(self) -> None:
         """What did not come to every port costs nothing."""
         for _ in range(50):
-            self.knock(seal(key=EVE), A, B, C, D, at=1000.0)
+            self.knock(forged(), A, B, C, D, at=1000.0)
         self.assertEqual("open", self.knock(seal(), at=1000.0)[-1])
 
     def test_refusedEarlierIsFree(self) -> None:
@@ -585,7 +605,7 @@ class BudgetTests(SealedLockTestCase):
         for _ in range(9):
             for fields in ({"ago": 61}, {"bind": BOB}, {"door": "attic"}):
                 self.knock(seal(key=EVE, **fields), at=1000.0)
-        self.assertEqual(0, self.looks)
+        self.assertEqual(0, self.checks)
         self.assertEqual("open", self.knock(seal(), at=1000.0)[-1])
 
 
@@ -649,7 +669,7 @@ class MemoryTests(SealedLockTestCase):
         """One that every port had, and that was not checked yet, is further than all."""
         self.patch(sealedLockModule, "CHECKS_EACH", 1.0)
         self.lock = self.makeLock(self.lock.door)
-        self.knock(seal(key=EVE))
+        self.knock(forged())
         datagram = seal()
         self.knock(datagram)
         self.flood(100, A, B, C, D)

@@ -13,7 +13,7 @@ from pkdoors.firewall.routes import hardwareAddress, routeInterface
 from pkdoors.firewall.zonebus import SILENT, Refused, Silent
 from pkdoors.firewall.zoneclient import ZoneClient
 from pkdoors.ports import PortRange
-from pkdoors.richrules import OPENING_PRIORITIES, knockRule, openingRules
+from pkdoors.richrules import knockRule, openingPriorities, openingRules
 from tests.fakes import (
     FakeDBus,
     FakeDBusException,
@@ -212,7 +212,7 @@ class SavedTests(ZoneClientTestCase):
     Tests of L{ZoneClient.takeSaved} and L{ZoneClient.release}.
     """
 
-    ours = (RULE, *openingRules(ANN, [PortRange("tcp", 22, 22)], OPENING_PRIORITIES[1]))
+    ours = (RULE, *openingRules(ANN, [PortRange("tcp", 22, 22)], openingPriorities(3)[1]))
 
     def setUp(self) -> None:
         """Have rules of ours, and one of somebody else, everywhere."""

@@ -69,6 +69,23 @@ def strength(sequence: Sequence) -> Iterator[Finding]:
         yield Finding(OK, "sequence", text)
 
 
+def keys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Finding]:
+    """
+    Who may knock with a seal.
+
+    @param path: the file of authorized keys.
+    @param count: the keys that are taken.
+    @param complaints: why others are not.
+    """
+    for each in complaints:
+        yield Finding(WARNING, "keys", each, f"mend or remove that line of {path}")
+    if count:
+        yield Finding(OK, "keys", f"{count} of {path} may knock")
+    else:
+        remedy = f"put lines of ssh-keygen's .pub files into {path}"
+        yield Finding(ERROR, "keys", "nobody may knock: there is no key that is taken", remedy)
+
+
 def _count(sequence: Sequence) -> int:
     return len(set(sequence.ports))
 

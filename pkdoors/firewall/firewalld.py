@@ -24,7 +24,7 @@ from pkdoors.firewall.zonebus import Silent, clientClass, examine
 from pkdoors.firewall.zoneclient import ZoneClient
 from pkdoors.interfaces import IFirewall
 from pkdoors.placing import Placed, Present, found, outdated, placings
-from pkdoors.richrules import isKnockRule, knockRule
+from pkdoors.richrules import isKnockRule, knockRule, openingPriorities
 
 START_TIMEOUT = 30.0
 """Seconds that firewalld may take for all of the start: 20 knock ports in 10 zones take 2."""
@@ -147,7 +147,8 @@ class FirewalldFirewall:
         placed = {}
         for opening in openings:
             key = (opening.door.name, opening.source)
-            there = found(opening, zoneOf(opening.source), self._placed.get(key), present)
+            priorities, before = self._priorities(opening), self._placed.get(key)
+            there = found(opening, zoneOf(opening.source), priorities, before, present)
             if there is not None:
                 placed[key] = there
         self._placed = placed
@@ -173,7 +174,7 @@ class FirewalldFirewall:
         old = self._placed.get(key)
         if old and old.deadline == opening.deadline:
             return
-        ways = placings(opening, zoneOf(opening.source))
+        ways = placings(opening, zoneOf(opening.source), self._priorities(opening))
         new = next(each for each in ways if not old or each.rules != old.rules)
         # firewalld counts whole seconds; the guard ends at the exact moment.
         self._put(new, max(1, ceil(opening.deadline - self._clock.seconds())))
@@ -186,6 +187,9 @@ class FirewalldFirewall:
         if key in self._placed:
             self._take(self._placed[key])
             del self._placed[key]
+
+    def _priorities(self, opening: Opening) -> tuple[int, int]:
+        return openingPriorities([door.name for door in self._doors].index(opening.door.name))
 
     def _put(self, placed: Placed, seconds: int) -> None:
         try:

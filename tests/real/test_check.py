@@ -13,6 +13,7 @@ from pkdoors.nftrules import guard
 from tests.fakes import makeDoor
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, Daemon
+from tests.sealing import makeKey, publicLine
 
 OPTIONS = ("--magic-seq", KNOCKS, "--ports", str(PORT))
 FILTER = (
@@ -41,6 +42,13 @@ class CheckTestCase(RealTestCase):
             if line.startswith(f"{level} {subject} ") and all(word in line for word in words):
                 return
         self.fail(output)
+
+    def sealed(self, mode: int, *lines: str) -> tuple[str, ...]:
+        """The option for a file of authorized keys."""
+        keys = self.folder / "authorized_keys"
+        keys.write_text("".join(lines))
+        keys.chmod(mode)
+        return ("-k", str(keys))
 
     def findsNot(self, subject: str, *options: str) -> None:
         """Have it find nothing wrong there."""
@@ -188,6 +196,13 @@ class HostTests(CheckTestCase):
             f"s.connect(('10.9.1.1', {port})); s.send(b'x'); s.recv(1)",
         )
         return "refused" in output
+
+    def test_keys(self) -> None:
+        """Keys that are refused, and a file that others can write."""
+        good, bad = publicLine(makeKey()), "no-pty " + publicLine(makeKey())
+        words = ("line 2: this key is refused: the option no-pty", "-> mend")
+        self.finds("WARNING", "keys", *words, options=self.sealed(0o600, good, bad))
+        self.finds("ERROR", "keys", "`chmod go-w", options=self.sealed(0o620, good))
 
     def test_weak(self) -> None:
         """An ascending sequence, and a short one, are warnings."""

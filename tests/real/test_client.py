@@ -1,9 +1,11 @@
 """The client, and knocking without it."""
 
 import signal
+import time
+from pathlib import Path
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
-from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6
+from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Process
 
 PKDOORS = str(BIN / "pkdoors")
 
@@ -167,3 +169,86 @@ class OtherToolsTests(SshTestCase):
         self.assertTrue(daemon.says("closed door"))
         self.assertEqual(self.ssh("true")[0], 255)
         self.assertTrue(session.says("still here"))
+
+
+class KeepTests(RealTestCase):
+    """C{pkdoors knock --keep}."""
+
+    def keep(self, *options: str, openFor: str = "2s") -> Process:
+        """Start it on the client."""
+        return self.client.spawn(
+            *(PKDOORS, "knock", "--keep", SERVER4, "-m", KNOCKS, "--open-for", openFor, *options)
+        )
+
+    def test_renews(self) -> None:
+        """The door stays open past its time, and closes after the end."""
+        daemon = self.start()
+        process = self.keep()
+        self.assertTrue(self.client.comesToReach(PORT))
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            self.assertTrue(self.client.reaches(PORT), process.log())
+            time.sleep(0.1)  # nobody accepts: the backlog is finite
+        self.assertEqual(0, process.stop(signal.SIGINT))
+        lines = process.log().splitlines()
+        self.assertGreaterEqual(len(lines), 4)
+        for line in lines[:-1]:
+            self.assertRegex(line, "^pkdoors knock: [0-9:]{8} knocked on 10.9.1.1 ")
+        self.assertEqual(lines[-1], "knocking on 10.9.1.1 no more: its door closes by itself")
+        self.assertEqual(1, daemon.log().count("opened door"), daemon.log())
+        self.assertTrue(daemon.says("closed door"))
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_moved(self) -> None:
+        """When the client gets another address the door opens for that one, at once."""
+        daemon = self.start(openFor="60s")
+        process = self.keep(openFor="60s")
+        self.assertTrue(daemon.says(f"for {CLIENT4} until"), daemon.log())
+        self.client.run("ip", "address", "add", "10.9.1.77/24", "dev", "server")
+        self.client.run("ip", "address", "delete", f"{CLIENT4}/24", "dev", "server")
+        self.client.run("ip", "address", "replace", "10.9.1.77/24", "dev", "server")
+        self.assertTrue(daemon.says("for 10.9.1.77 until"), daemon.log() + process.log())
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertEqual(0, process.stop(signal.SIGTERM))
+
+    def test_networkDown(self) -> None:
+        """While the network is down it says so once; when it is back the door opens."""
+        daemon = self.start(openFor="5s")
+        self.client.run("ip", "link", "set", "server", "down")
+        process = self.keep(openFor="5s")
+        self.assertTrue(process.says("cannot knock on 10.9.1.1: Network is unreachable (trying"))
+        time.sleep(2)
+        self.assertEqual(1, process.log().count("\n"), process.log())
+        self.assertIsNone(process.popen.poll())
+        self.client.run("ip", "link", "set", "server", "up")
+        self.assertTrue(daemon.says(f"for {CLIENT4} until"), process.log())
+        self.assertEqual(0, process.stop(signal.SIGINT))
+
+    def test_wait(self) -> None:
+        """Together with C{--wait} it says that the port answers."""
+        self.start()
+        process = self.keep("--wait", str(PORT))
+        self.assertTrue(process.says(f"{PORT}/tcp of {SERVER4} is open"))
+        self.assertEqual(0, process.stop(signal.SIGINT))
+
+    def test_idle(self) -> None:
+        """It does nothing while nothing happens."""
+        self.start(openFor="60s")
+        process = self.keep(openFor="60s")
+        self.assertTrue(process.says("knocked on"))
+        time.sleep(0.5)
+        before = self.ticks(process)
+        time.sleep(2)
+        self.assertLessEqual(self.ticks(process) - before, 2)
+        self.assertEqual(0, process.stop(signal.SIGINT))
+
+    def ticks(self, process: Process) -> int:
+        """The time on a CPU that a process has had, in hundredths of a second."""
+        fields = Path(f"/proc/{process.popen.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    def test_openForIsMissing(self) -> None:
+        """Without C{--open-for} it is wrong usage, in one line."""
+        status, output = self.client.status(PKDOORS, "knock", "--keep", SERVER4, "-m", KNOCKS)
+        self.assertEqual((2, 1), (status, output.count("\n")))
+        self.assertIn("--keep needs --open-for", output)

@@ -2,7 +2,6 @@
 
 import os
 import tomllib
-from typing import Any
 
 from tests.real.case import PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, SERVER4, Daemon
@@ -101,28 +100,52 @@ class FileTests(ConfTestCase):
 class InitTests(ConfTestCase):
     """C{pkdoors init}."""
 
-    def init(self, *options: str) -> Any:
-        """Run it on the server: the profile that it prints."""
+    def init(self, *options: str) -> str:
+        """Run it on the server; what it prints for the client."""
         command = f"exec {PKDOORS} init {' '.join(options)} 2>{self.folder}/next"
-        output = self.server.run("sh", "-c", command)
-        (profile,) = tomllib.loads(output)["hosts"].values()
-        return profile
+        return self.server.run("sh", "-c", command)
+
+    def knock(self, profile: str, *options: str) -> tuple[int, str]:
+        """Knock with a profile as it was printed; status and output."""
+        hosts = self.folder / "client" / "pkdoors" / "hosts.toml"
+        hosts.parent.mkdir(parents=True)
+        hosts.touch(0o600)
+        hosts.write_text(profile)
+        (name,) = tomllib.loads(profile)["hosts"]
+        home = str(self.folder / "client")
+        return self.client.status(PKDOORS, "knock", name, *options, XDG_CONFIG_HOME=home)
 
     def test_works(self) -> None:
         """The daemon starts with what it wrote, and the client gets in with what it printed."""
-        profile = self.init("--output", str(self.file), "--ports", str(PORT))
+        port = ("--ports", str(PORT), "--address", SERVER4)
+        profile = self.init("--output", str(self.file), *port)
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
         self.assertEqual(self.file.parent.stat().st_mode & 0o777, 0o700)
-        next_ = (self.folder / "next").read_text()
-        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", next_)
+        following = (self.folder / "next").read_text()
+        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", following)
         daemon = Daemon(self.server, "--conf", str(self.file))
         self.assertTrue(daemon.says(f"guarding door ssh ({PORT}/tcp)"))
         self.assertFalse(self.client.reaches(PORT))
-        status, output = self.client.status(
-            *(PKDOORS, "knock", SERVER4, "-m", ",".join(map(str, profile["sequence"]))),
-            *("--wait", str(profile["wait"])),
-        )
+        status, output = self.knock(profile)
         self.assertEqual(status, 0, output)
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_sealed(self) -> None:
+        """So it is with a sealed door: only who has the key gets in."""
+        key, keys = self.folder / "key", self.folder / "keys"
+        self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        keys.touch(0o600)
+        keys.write_text(key.with_suffix(".pub").read_text())
+        port = ("--ports", str(PORT), "--address", SERVER4)
+        profile = self.init("--output", str(self.file), "--sealed", str(keys), *port)
+        daemon = Daemon(self.server, "--conf", str(self.file))
+        (host,) = tomllib.loads(profile)["hosts"].values()
+        self.stranger.send(host["sequence"])
+        self.assertFalse(self.stranger.reaches(PORT))
+        status, output = self.knock(profile, "--identity", str(key))
+        self.assertEqual(status, 0, output)
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertNotIn("10.9.2.2", daemon.log())
 
     def test_again(self) -> None:
         """It does not overwrite what it wrote."""

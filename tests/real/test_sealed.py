@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, SERVER4, SERVER6, Daemon, Host, Process, eventually
+from tests.real.hosts import BIN, CLIENT4, SERVER4, SERVER6, Daemon, Host, Process, eventually
 from tests.sealing import makeKey, publicLine, sealed, statement
 
 ROOT = Path(__file__).parents[2]
@@ -277,6 +277,25 @@ class LineTests(SealedTestCase):
         plain = self.opened(daemon, count)
         self.assertGreaterEqual(sealed, count - 1)
         self.assertLess(plain, sealed)
+
+    def test_knocksAgain(self) -> None:
+        """However bad the line is: with C{--wait} it knocks again, and opens at last."""
+        ports = ", ".join(map(str, SEQUENCE))
+        self.server.run(
+            "nft",
+            "table inet line { chain c { type filter hook prerouting priority raw; "
+            f"udp dport {{ {ports} }} numgen random mod 100 < 50 drop; }}; }}",
+        )
+        self.server.serve(PORT)
+        self.daemonWithKeys(openFor="1s")
+        identity = str(self.privateKey())
+        for _ in range(4):
+            status, output = self.client.status(
+                *(str(BIN / "pkdoors"), "knock", SERVER4, "-m", ports.replace(" ", "")),
+                *("-i", identity, "--wait", str(PORT), "--timeout", "300ms", "--tries", "50"),
+            )
+            self.assertEqual(0, status, output)
+            self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
 
     def privateKey(self) -> Path:
         """The key, as ssh-keygen would leave it."""

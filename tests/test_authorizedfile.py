@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.keyfile}."""
+"""Tests of L{pkdoors.authorizedfile}."""
 
 import os
 from pathlib import Path
@@ -8,12 +8,17 @@ from tempfile import mkdtemp
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.keyfile import MAX_BYTES, KeyFile, KeyFileError, readSafely
+from pkdoors.authorizedfile import MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes import Log
 from tests.sealing import makeKey, publicLine
 
 ANNA = publicLine(makeKey(), "anna")
 BOB = publicLine(makeKey(), "bob, who is new")
+
+
+def commentsOf(path: Path) -> list[str]:
+    """The names of those who may knock."""
+    return [key.comment for key in readKeys(path)[0]]
 
 
 class KeyFileTestCase(SynchronousTestCase):
@@ -48,21 +53,21 @@ class KeyFileTestCase(SynchronousTestCase):
             self.patch(os, "geteuid", lambda: us + 1)
 
 
-class ReadSafelyTests(KeyFileTestCase):
+class ReadKeysTests(KeyFileTestCase):
     """
-    Tests of L{readSafely}.
+    Tests of L{readKeys}.
     """
 
     def refused(self) -> str:
         """Why the file is not read, with C{KEYS} for its path, C{FOLDER} for that of its folder."""
-        line = str(self.assertRaises(KeyFileError, readSafely, self.path))
+        line = str(self.assertRaises(KeyFileError, readKeys, self.path))
         return line.replace(str(self.path), "KEYS").replace(str(self.folder), "FOLDER")
 
     def test_safe(self) -> None:
         """What only we can write is read, whoever can read it."""
         for mode in (0o400, 0o600, 0o644, 0o755):
             self.path.chmod(mode)
-            self.assertEqual(ANNA, readSafely(self.path))
+            self.assertEqual(["anna"], commentsOf(self.path))
 
     def test_othersWrite(self) -> None:
         """A file that its group, or anybody, can write is not; the cure is told."""
@@ -91,7 +96,7 @@ class ReadSafelyTests(KeyFileTestCase):
     def test_sticky(self) -> None:
         """A folder where nobody can replace what is not theirs, like /tmp, will do."""
         self.folder.chmod(0o1777)
-        self.assertEqual(ANNA, readSafely(self.path))
+        self.assertEqual(["anna"], commentsOf(self.path))
 
     def test_stickyFile(self) -> None:
         """For a file that bit means nothing."""
@@ -107,7 +112,7 @@ class ReadSafelyTests(KeyFileTestCase):
         """A link is as good as what it leads to."""
         link = self.folder / "link"
         link.symlink_to(self.path)
-        self.assertEqual(ANNA, readSafely(link))
+        self.assertEqual(["anna"], commentsOf(link))
         self.path.chmod(0o666)
         self.assertIn("KEYS can be written", self.refused())
 
@@ -136,7 +141,7 @@ class ReadSafelyTests(KeyFileTestCase):
     def test_large(self) -> None:
         """A file has a most."""
         self.path.write_bytes(MAX_BYTES * b"#")
-        self.assertEqual(MAX_BYTES, len(readSafely(self.path)))
+        self.assertEqual(([], []), readKeys(self.path))
         self.path.write_bytes(MAX_BYTES * b"#" + b"\n")
         self.assertEqual("KEYS has 1048577 bytes, 1048576 are allowed", self.refused())
 

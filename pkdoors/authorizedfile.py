@@ -39,7 +39,7 @@ class KeyFile:
 
         @raise KeyFileError: it cannot, or has no key.
         """
-        readSafely(self._path)
+        safePath(self._path)
         if not self.keys():
             raise KeyFileError(
                 f"{self._path} has no key that may knock: "
@@ -52,16 +52,16 @@ class KeyFile:
         sshd does the same.
         """
         try:
-            state = _state(self._path)
+            state = _state(safePath(self._path))
             if state != self._state or self._trouble:
-                self._read(readSafely(self._path))
+                self._read()
                 self._state, self._trouble = state, ""
         except (KeyFileError, OSError) as error:
             self._complain(str(error))
         return self._keys
 
-    def _read(self, text: str) -> None:
-        self._keys, complaints = parseAuthorizedKeys(text, str(self._path))
+    def _read(self) -> None:
+        self._keys, complaints = readKeys(self._path)
         for complaint in complaints:
             self._log.warn("{complaint}", complaint=complaint)
         self._log.info("{count} keys of {path} may knock", count=len(self._keys), path=self._path)
@@ -80,23 +80,36 @@ def _state(path: Path) -> State:
     return now.st_dev, now.st_ino, *changes
 
 
-def readSafely(path: Path) -> str:
+def safePath(path: Path) -> Path:
     """
-    Read a file that decides who comes in. As with sshd's StrictModes, nobody but root and ourselves
-    may be able to write it, or to put another in its place.
+    Where a file really is that decides who comes in. As with sshd's StrictModes, nobody but root
+    and ourselves may be able to write it, or to put another in its place.
 
-    @raise KeyFileError: it cannot be read, or somebody may.
+    @raise KeyFileError: it is not there, or somebody may.
     """
     try:
         whole = Path(os.path.realpath(path, strict=True))  # resolve() has errors of its own
         for each in (whole, *whole.parents):
             _checkMode(each)
+    except OSError as error:
+        raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
+    return whole
+
+
+def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
+    """
+    The keys of a file, and a sentence for each line that is refused.
+
+    @raise KeyFileError: it cannot be read, or others can write it.
+    """
+    whole = safePath(path)
+    try:
         data = whole.read_bytes()
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
     if len(data) > MAX_BYTES:
         raise KeyFileError(f"{path} has {len(data)} bytes, {MAX_BYTES} are allowed")
-    return data.decode(errors="replace")
+    return parseAuthorizedKeys(data.decode(errors="replace"), str(path))
 
 
 def _checkMode(path: Path) -> None:
