@@ -53,6 +53,24 @@ class InstanceTests(SynchronousTestCase):
         error = self.assertRaises(InstanceError, self.first.take)
         self.assertIn("Not a directory; pkdoors needs that folder", str(error))
 
+    def test_path(self) -> None:
+        """What belongs to the daemon of this host is beside the lock, under the same name."""
+        self.first.take()
+        (lock,) = self.folder.iterdir()
+        self.assertEqual(lock, self.first.path())
+        self.assertEqual(lock.with_suffix(".seen"), self.second.path("seen"))
+
+    def test_pathOfNamespace(self) -> None:
+        """The name is that of the network namespace: each has a firewall of its own."""
+        number = os.stat("/proc/self/ns/net").st_ino
+        self.assertEqual(self.folder / f"{number}.seen", self.first.path("seen"))
+        self.assertEqual(Path(f"/run/pkdoors/{number}.lock"), Instance().path())
+
+    def test_pathMakesNothing(self) -> None:
+        """To ask for it makes nothing."""
+        self.first.path("seen")
+        self.assertFalse(self.folder.exists())
+
     def test_any(self) -> None:
         """There may be any number of those that change nothing."""
         self.first.take()

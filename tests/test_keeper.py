@@ -2,6 +2,7 @@
 
 import random
 from ipaddress import ip_address
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -15,7 +16,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
 from pkdoors.knock import Knock
-from pkdoors.locks import Request
+from pkdoors.locks import Lock, Refusal, Request
 from pkdoors.walls import Walls
 from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
 
@@ -406,6 +407,202 @@ class ExtensionTests(KeeperTestCase):
         self.request(60)
         self.request(60)
         self.assertEqual({ANN: 60.0}, self.firewall.open_())
+
+
+class KnownKnockerTests(KeeperTestCase):
+    """
+    Requests of locks that know who knocks.
+    """
+
+    def ask(self, **fields: Any) -> None:
+        """A lock was satisfied."""
+        defaults: dict[str, Any] = {"door": self.door, "source": ANN, "seconds": 0}
+        self.keeper.request(Request(**(defaults | fields)))
+
+    def test_most(self) -> None:
+        """Who may have less than asked for gets the most that it may have."""
+        self.ask(seconds=900, most=600.0)
+        self.assertEqual({ANN: 600.0}, self.firewall.open_())
+
+    def test_mostOfTheDefault(self) -> None:
+        """That counts for the door's own time, too."""
+        self.ask(most=10.0)
+        self.assertEqual({ANN: 10.0}, self.firewall.open_())
+
+    def test_mostIsNoWish(self) -> None:
+        """Who may have more gets what it asks for, and never more than the door's most."""
+        self.ask(seconds=60, most=600.0)
+        self.ask(seconds=999_999, most=999_999.0, source=BOB)
+        self.assertEqual({ANN: 60.0, BOB: 3600.0}, self.firewall.open_())
+
+    def test_mostShortensNothing(self) -> None:
+        """An opening is not shortened by who may have less; it is by nothing but a close."""
+        self.ask(seconds=900)
+        self.ask(most=10.0)
+        self.assertEqual({ANN: 900.0}, self.firewall.open_())
+
+    def test_who(self) -> None:
+        """The line of an opening ends with who it was."""
+        self.ask(who="anna (SHA256:x)")
+        self.assertEqual(
+            [
+                "opened door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:00:30 (30s), "
+                "by anna (SHA256:x)"
+            ],
+            self.log.lines(),
+        )
+
+    def test_whoExtends(self) -> None:
+        """That of an extension ends with who extended it."""
+        self.ask(who="anna")
+        self.ask(who="bob", seconds=60)
+        self.assertTrue(self.log.lines()[-1].endswith("08:01:00 (1m), by bob"))
+
+    def test_nobodyKnows(self) -> None:
+        """Where nobody knows who it was nothing is said of it."""
+        self.ask(who="anna")
+        self.ask(seconds=60)
+        self.assertTrue(self.log.lines()[-1].endswith("08:01:00 (1m)"))
+
+    def test_braces(self) -> None:
+        """Whatever a key's comment is, it is no format."""
+        self.ask(who="{door} {0}")
+        self.assertTrue(self.log.lines()[0].endswith(", by {door} {0}"))
+
+    def test_timeOfDay(self) -> None:
+        """A lock hears the time of day beside the clock that does not jump."""
+        heard: list[tuple[Knock, float, float]] = []
+
+        class Listening:
+            door = self.door
+
+            def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
+                heard.append((knock, now, today))
+                return None
+
+        def makeLock(door: Door) -> Lock:
+            return Listening()
+
+        walls = Walls(self.clock, [self.firewall])
+        keeper = Doorkeeper(self.clock, walls, [self.door], lambda: 1.8e9, makeLock)
+        self.clock.advance(7)
+        (knock,) = knocks(ANN, PORTS[0])
+        keeper.knock(knock)
+        self.assertEqual([(knock, 7.0, 1.8e9)], heard)
+
+
+class CloseTests(KeeperTestCase):
+    """
+    Requests to close.
+    """
+
+    def close(self, source: str = ANN, door: Door | None = None) -> None:
+        """Somebody asks to close."""
+        self.keeper.request(Request(door or self.door, source, 0, close=True))
+
+    def test_closes(self) -> None:
+        """The opening ends at once, and nothing is left of it."""
+        self.request(600)
+        self.clock.advance(10)
+        self.close()
+        self.assertEqual(["open 203.0.113.9 until 600", "close 203.0.113.9"], self.calls())
+        self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
+        self.assertEqual("closed door default (22/tcp) for 203.0.113.9", self.log.lines()[-1])
+
+    def test_onlyItsOwn(self) -> None:
+        """That of another source stays."""
+        self.request()
+        self.request(source=BOB)
+        self.close()
+        self.assertEqual({BOB: 30.0}, self.firewall.open_())
+        self.assertEqual([(BOB, 30.0)], self.openings())
+
+    def test_onlyThatDoor(self) -> None:
+        """So does the same source's opening of another door."""
+        other = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
+        self.keeper = self.makeKeeper(self.door, other)
+        self.request()
+        self.keeper.request(Request(other, ANN, 0))
+        self.close(door=other)
+        self.assertEqual(["default"], [each.door.name for each in self.keeper.openings()])
+
+    def test_nothingIsOpen(self) -> None:
+        """Where nothing is open it is nothing: no call, no line, no opening."""
+        self.close()
+        self.request(source=BOB)
+        self.calls()
+        self.close()
+        self.assertEqual(([], [(BOB, 30.0)]), (self.calls(), self.openings()))
+        self.assertEqual(1, len(self.log.lines()))
+
+    def test_twice(self) -> None:
+        """To close again is nothing."""
+        self.request()
+        self.close()
+        self.calls()
+        self.close()
+        self.assertEqual(([], 2), (self.calls(), len(self.log.lines())))
+
+    def test_opensAgain(self) -> None:
+        """After it the door can be opened as ever."""
+        self.request()
+        self.close()
+        self.clock.advance(5)
+        self.request()
+        self.assertEqual({ANN: 35.0}, self.firewall.open_())
+
+    def test_whileItOpens(self) -> None:
+        """An opening that the firewall is still busy with is closed as soon as it is not."""
+        self.firewall.holding = True
+        self.request()
+        self.close()
+        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
+        self.firewall.holding = False
+        self.firewall.answer()
+        self.assertEqual((["close 203.0.113.9"], {}), (self.calls(), self.firewall.open_()))
+
+    def test_whileItCloses(self) -> None:
+        """Who knocks while it closes is let in again."""
+        self.request()
+        self.firewall.holding = True
+        self.close()
+        self.request(60)
+        self.firewall.holding = False
+        self.firewall.answer()
+        self.assertEqual({ANN: 60.0}, self.firewall.open_())
+
+    def test_neverOpened(self) -> None:
+        """What the firewall refuses to open is given up, and taken back all the same."""
+        self.firewall.failures = [BUSY]
+        self.request()
+        self.close()
+        self.assertEqual(["open 203.0.113.9 until 30", "close 203.0.113.9"], self.calls())
+        self.clock.advance(60)
+        self.assertEqual(([], []), (self.calls(), self.openings()))
+
+    def test_fails(self) -> None:
+        """A close that fails is tried until it is done; meanwhile it does not count as open."""
+        self.request()
+        self.firewall.failures = [BUSY, BUSY]
+        self.close()
+        self.assertEqual([], self.openings())
+        self.clock.pump([1.0] * 5)
+        self.assertEqual(3, self.calls().count("close 203.0.113.9"))
+        self.assertEqual([CANNOT_CLOSE], self.log.lines(LogLevel.error))
+
+    def test_whenFull(self) -> None:
+        """It works, too, where no more can be opened."""
+        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.request()
+        self.close()
+        self.assertEqual({}, self.firewall.open_())
+
+    def test_takenOver(self) -> None:
+        """What an earlier daemon left can be closed."""
+        self.firewall.before = [makeOpening(ANN, deadline=12.0)]
+        self.keeper.start()
+        self.close()
+        self.assertEqual(["start", "close 203.0.113.9"], self.calls())
 
 
 class FailedOpenTests(KeeperTestCase):

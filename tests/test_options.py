@@ -90,6 +90,18 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(False, self.door(*GOOD, "--sessions", "keep").cutSessions)
         self.assertIs(True, self.door(*GOOD, "--sessions", "cut").cutSessions)
 
+    def test_authorizedKeys(self) -> None:
+        """A file of keys makes knocks sealed; it is found later, wherever twistd goes."""
+        self.assertEqual(("", 60.0), (self.door(*GOOD).authorizedKeys, self.door(*GOOD).clockSkew))
+        self.assertEqual("/etc/keys", self.door(*GOOD, "-k", "/etc/keys").authorizedKeys)
+        path = self.door(*GOOD, "--authorized-keys", "some/../keys").authorizedKeys
+        self.assertEqual(os.path.join(os.getcwd(), "keys"), path)
+
+    def test_clockSkew(self) -> None:
+        """Clocks may differ by up to an hour, if that is wanted."""
+        for text, seconds in (("1s", 1.0), ("90", 90.0), ("1h", 3600.0)):
+            self.assertEqual(seconds, self.door(*GOOD, "--clock-skew", text).clockSkew)
+
     def test_noPenalty(self) -> None:
         """A penalty of 0 is allowed."""
         self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)
@@ -271,6 +283,7 @@ class PrintingTests(SynchronousTestCase):
                 "KNOCKER_SEQ",
                 "KNOCKER_PORTS",
             ),
+            *("-k,", "--authorized-keys=", "--clock-skew="),
         ):
             self.assertIn(word, text)
 
@@ -423,6 +436,15 @@ class BadValueTests(SynchronousTestCase):
             "write it like 45, 45s, 10m, 8h or 1h30m",
             self.refused(*GOOD, "--penalty", "-1"),
         )
+
+    def test_clockSkew(self) -> None:
+        """So it is for the clocks, which may differ by an hour at most, and never by nothing."""
+        for value in ("0", "3601", "2h", "-5", "", "ten"):
+            self.assertEqual(
+                f"--clock-skew: {value!r} is not a time from 1s to 1h: "
+                "write it like 45, 45s, 10m, 8h or 1h30m",
+                self.refused(*GOOD, "--clock-skew", value),
+            )
 
     def test_interface(self) -> None:
         """What is no address is refused as an interface."""

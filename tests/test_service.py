@@ -1,6 +1,8 @@
 """Tests of L{pkdoors.service}."""
 
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -13,8 +15,10 @@ from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
+from pkdoors.keyfile import KeyFileError
 from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
+from pkdoors.seenfile import SeenFile
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 from tests.fakes import (
@@ -28,8 +32,10 @@ from tests.fakes import (
     Log,
     makeDoor,
 )
+from tests.sealing import makeKey, publicLine, sealed
 
 NO = FirewallError("no privilege")
+TODAY = 1_800_000_000
 
 
 class ServiceTestCase(SynchronousTestCase):
@@ -40,6 +46,7 @@ class ServiceTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make it."""
         self.log = Log(self)
+        self.folder = Path(self.mktemp())
         self.host = FakeHost(self)
         self.reactor = FakeReactor()
         clock: Any = self.reactor
@@ -52,18 +59,23 @@ class ServiceTestCase(SynchronousTestCase):
         logKnocks: bool = False,
         ports: tuple[int, ...] = PORTS,
         cutSessions: bool = False,
+        authorizedKeys: str = "",
     ) -> DoorService:
         """A daemon of one door."""
-        door = makeDoor(ports, cutSessions=cutSessions)
-        keeper = Doorkeeper(self.reactor, Walls(self.reactor, [firewall]), [door])
+        door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
+        self.instance = Instance(self.folder)
+        seenFile = SeenFile(self.instance.path("seen"))
+        self.addCleanup(seenFile.close)
+        smith = Locksmith([door], seenFile, lambda: TODAY)
+        walls = Walls(self.reactor, [firewall])
+        keeper = Doorkeeper(self.reactor, walls, [door], lambda: TODAY, smith.make)
         listener = Listener(keeper.ports())
-        self.instance = Instance(Path(self.mktemp()))
         return DoorService(
             self.reactor,
             keeper,
             listener,
             self.instance,
-            Locksmith([door]),
+            smith,
             firewall.name,
             logKnocks,
         )
@@ -215,6 +227,119 @@ class KnockTests(ServiceTestCase):
         self.assertEqual("datagram from 203.0.113.9 on 17001: b'knock\\n'", lines[0])
         self.assertEqual("datagram from 10.0.0.1 on 17001: b'\\x1b[2J\\n'", lines[5])
         self.assertEqual({"203.0.113.9": 30.0}, self.firewall.open_())
+
+
+class SealedTests(ServiceTestCase):
+    """
+    A daemon whose door sealed knocks open.
+    """
+
+    def setUp(self) -> None:
+        """Make it."""
+        super().setUp()
+        self.key = makeKey()
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        self.path = folder / "keys"
+        self.path.write_text(publicLine(self.key, "anna"))
+        self.path.chmod(0o600)
+        self.service = self.makeService(self.firewall, authorizedKeys=str(self.path))
+
+    def seal(self, **fields: Any) -> bytes:
+        """A knock of Anna's."""
+        return sealed(self.key, PORTS, **({"stamp": TODAY * 1000} | fields))
+
+    def send(self, datagram: bytes) -> None:
+        """A datagram comes to every port."""
+        for port in sorted(PORTS):
+            self.host.find("0.0.0.0", port).inbox.append((datagram, ("203.0.113.9", 5555)))
+        for reader in self.reactor.getReaders():
+            reader.doRead()
+
+    def assertRefused(self, reason: str) -> None:
+        """Assert that it is refused in one sentence, and that nothing was touched."""
+        line = str(self.assertRaises(KeyFileError, self.service.prepare))
+        self.assertEqual(reason, line.replace(str(self.path), "KEYS"))
+        self.assertEqual(["prepare"], self.firewall.calls)
+        self.assertEqual(([], []), (self.host.bound(), self.reactor.getReaders()))
+        self.assertFalse(self.folder.exists())
+        self.assertEqual([], self.log.lines())
+
+    def test_missing(self) -> None:
+        """A file that is not there is refused before anything is touched."""
+        self.path.unlink()
+        self.assertRefused("cannot read KEYS: No such file or directory")
+
+    def test_unsafe(self) -> None:
+        """So is one that others can write."""
+        self.path.chmod(0o666)
+        self.assertRefused("KEYS can be written by others: `chmod go-w KEYS` mends it")
+
+    def test_line(self) -> None:
+        """The line for the door says that its knocks are sealed, and how many go out."""
+        self.start()
+        self.assertEqual(
+            [
+                "guarding door default (22/tcp) with fake: 5 copies of a sealed knock open it for "
+                "30s, at most 1h if asked"
+            ],
+            self.log.lines()[1:],
+        )
+        self.assertEqual(f"1 keys of {self.path} may knock", self.log.lines()[0])
+
+    def test_repeatedPorts(self) -> None:
+        """A port that the sequence has twice gets one copy; a weak sequence is no matter here."""
+        self.service = self.makeService(
+            self.firewall, ports=(1, 2, 1, 3, 4), authorizedKeys=str(self.path)
+        )
+        self.start()
+        self.assertIn(": 4 copies of a sealed knock open it", self.log.lines()[-1])
+        self.assertEqual([], self.log.lines(LogLevel.warn))
+
+    def test_opens(self) -> None:
+        """A sealed knock opens, and the line says whose it was."""
+        self.start()
+        self.send(self.seal(seconds=60))
+        self.assertEqual({"203.0.113.9": 60.0}, self.firewall.open_())
+        self.assertRegex(self.log.lines()[-1], r"\(1m\), by anna \(SHA256:[A-Za-z0-9+/]{43}\)\Z")
+
+    def test_closes(self) -> None:
+        """One that asks to close does that."""
+        self.start()
+        self.send(self.seal())
+        self.send(self.seal(close=True))
+        self.assertEqual({}, self.firewall.open_())
+
+    def test_plainKnock(self) -> None:
+        """Plain knocks open nothing, and are not even spoken of."""
+        self.start()
+        before = self.log.lines()
+        self.receive(*PORTS)
+        self.assertEqual(({}, before), (self.firewall.open_(), self.log.lines()))
+
+    def test_nextDaemon(self) -> None:
+        """What opened once opens nothing with the next daemon, also where clocks are ahead."""
+        self.start()
+        datagram = self.seal(stamp=(TODAY + 30) * 1000)
+        self.send(datagram)
+        self.successResultOf(self.service.stopService())
+        clock: Any = self.reactor
+        self.firewall = FakeFirewall(clock)
+        self.service = self.makeService(self.firewall, authorizedKeys=str(self.path))
+        self.start()
+        self.send(datagram)
+        self.assertEqual({}, self.firewall.open_())
+        self.assertIn("this knock was seen before", self.log.lines()[-1])
+
+    def test_noPortsLogged(self) -> None:
+        """No line tells a knock port, whatever comes."""
+        self.start()
+        for datagram in (self.seal(), self.seal(stamp=1), b"pkdoors1 x\n", self.seal(door="x")):
+            self.reactor.advance(2)
+            self.send(datagram)
+        text = "\n".join(self.log.lines())
+        self.assertEqual(3, text.count("refused door default"))
+        self.assertFalse([port for port in PORTS if str(port) in text])
 
 
 class StopTests(ServiceTestCase):

@@ -5,6 +5,9 @@ import sys
 import time
 from contextlib import redirect_stderr
 from io import StringIO
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from twisted.application.service import IService, IServiceMaker
 from twisted.plugin import IPlugin
@@ -31,6 +34,7 @@ from tests.fakes import (
     replaceModule,
     replaceReactor,
 )
+from tests.sealing import makeKey, publicLine
 
 SEQ = "17001,17203,17005,17404,17002"
 
@@ -164,6 +168,25 @@ class MakeServiceTests(SynchronousTestCase):
             "`ss -lunp` tells which: end that or take another",
             self.refusal("-f", "dry-run"),
         )
+
+    def test_sealed(self) -> None:
+        """A door with keys is made with a lock for those; there are no notes of a dry run."""
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        keys = folder / "keys"
+        keys.write_text(publicLine(makeKey(), "anna"))
+        keys.chmod(0o600)
+        verifyObject(IService, self.make("-f", "dry-run", "-k", str(keys)))
+        self.assertEqual([f"1 keys of {keys} may knock"], self.log.lines())
+        self.assertEqual(["keys"], [each.name for each in folder.iterdir()])
+
+    def test_noKeys(self) -> None:
+        """A file of keys that is not there is one line; the ports are given back."""
+        self.assertEqual(
+            "pkdoors: cannot read /nowhere/keys: No such file or directory",
+            self.refusal("-f", "dry-run", "-k", "/nowhere/keys"),
+        )
+        self.assertEqual([], self.host.bound())
 
     def test_noNftables(self) -> None:
         """A kernel without nftables is one line; the ports are given back."""
