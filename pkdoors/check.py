@@ -34,7 +34,7 @@ def countKeys(path: str) -> tuple[int, list[str]]:
 
     @raise KeyFileError: none can, because of the file.
     """
-    from pkdoors.authorizedfile import readKeys  # with all the cryptography
+    from pkdoors.seals.authorizedfile import readKeys  # with all the cryptography
 
     keys, complaints = readKeys(Path(path))
     return len(keys), complaints

@@ -7,11 +7,11 @@ from typing import Any
 
 from pkdoors import __version__
 from pkdoors.checkcmd import checkCommand
+from pkdoors.client.connectcmd import connectCommand
+from pkdoors.client.knockcmd import knockCommand
 from pkdoors.clitools import Parser, lengthOption
-from pkdoors.connectcmd import connectCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
-from pkdoors.knockcmd import knockCommand
 from pkdoors.sequence import Sequence
 
 

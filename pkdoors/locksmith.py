@@ -8,9 +8,9 @@ from pkdoors.doors import Door
 from pkdoors.locks import Lock, SequenceLock
 
 if TYPE_CHECKING:
-    from pkdoors.authorizedfile import KeyFile
-    from pkdoors.seen import Seen
-    from pkdoors.seenfile import SeenFile
+    from pkdoors.seals.authorizedfile import KeyFile
+    from pkdoors.seals.seen import Seen
+    from pkdoors.seals.seenfile import SeenFile
 
 
 class Locksmith:
@@ -36,9 +36,9 @@ class Locksmith:
         if not door.authorizedKeys:
             return SequenceLock(door)
         # Only here: who knocks plainly has no need of all the cryptography.
-        from pkdoors.authorizedfile import KeyFile
-        from pkdoors.sealedlock import SealedLock
-        from pkdoors.seen import Seen
+        from pkdoors.seals.authorizedfile import KeyFile
+        from pkdoors.seals.sealedlock import SealedLock
+        from pkdoors.seals.seen import Seen
 
         path = door.authorizedKeys
         if self._seen is None:

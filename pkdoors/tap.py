@@ -16,7 +16,7 @@ from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
 from pkdoors.options import Options
-from pkdoors.seenfile import SeenFile
+from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 

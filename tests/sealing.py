@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.seal import Statement, hintOf, signedData
+from pkdoors.seals.seal import Statement, hintOf, signedData
 from pkdoors.sequence import Sequence
 
 

@@ -1,9 +1,9 @@
-"""Tests of L{pkdoors.addresses}."""
+"""Tests of L{pkdoors.seals.addresses}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.addresses import AddressPatterns
 from pkdoors.errors import BadValue
+from pkdoors.seals.addresses import AddressPatterns
 
 
 class AddressPatternsTests(SynchronousTestCase):

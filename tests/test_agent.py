@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.agent} and L{pkdoors.signers}."""
+"""Tests of L{pkdoors.client.agent} and L{pkdoors.client.signers}."""
 
 from collections.abc import Coroutine
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.agent import Agent
+from pkdoors.client.agent import Agent
+from pkdoors.client.signers import Identity, Signer
 from pkdoors.errors import BadValue, KnockError
-from pkdoors.signatures import fingerprint, isGood, loadKey
-from pkdoors.signers import Identity, Signer
+from pkdoors.seals.signatures import fingerprint, isGood, loadKey
 from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
 from tests.test_keyfiles import PKCS8, encode, publicLine, securityFile
 
@@ -335,8 +335,8 @@ class SecretTests(SynchronousTestCase):
 
     def test_repr(self) -> None:
         """A signer does not tell its key."""
-        from pkdoors.keyfiles import privateKey
-        from pkdoors.signers import FileSigner
+        from pkdoors.client.keyfiles import privateKey
+        from pkdoors.client.signers import FileSigner
 
         signer = FileSigner(privateKey(encode(KEYS[0])))
         self.assertEqual("FileSigner()", repr(signer))

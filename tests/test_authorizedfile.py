@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.authorizedfile}."""
+"""Tests of L{pkdoors.seals.authorizedfile}."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.authorizedfile import MAX_BYTES, KeyFile, KeyFileError, readKeys
+from pkdoors.seals.authorizedfile import MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes import Log
 from tests.sealing import makeKey, publicLine
 

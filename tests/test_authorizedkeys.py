@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.authorizedkeys}."""
+"""Tests of L{pkdoors.seals.authorizedkeys}."""
 
 import os
 import random
@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from twisted.conch.ssh.common import NS
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.addresses import AddressPatterns
-from pkdoors.authorizedkeys import MAX_KEYS, AuthorizedKey, parseAuthorizedKeys
-from pkdoors.signatures import fingerprint
+from pkdoors.seals.addresses import AddressPatterns
+from pkdoors.seals.authorizedkeys import MAX_KEYS, AuthorizedKey, parseAuthorizedKeys
+from pkdoors.seals.signatures import fingerprint
 from tests.fakes import useUTC
 from tests.sealing import SecurityKey, makeKey, publicLine
 

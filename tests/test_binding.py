@@ -1,8 +1,8 @@
-"""Tests of L{pkdoors.binding}."""
+"""Tests of L{pkdoors.client.binding}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.binding import boundTo, canonical, parseBind
+from pkdoors.client.binding import boundTo, canonical, parseBind
 from pkdoors.errors import BadValue
 
 

@@ -1,9 +1,9 @@
-"""Tests of L{pkdoors.budget}."""
+"""Tests of L{pkdoors.seals.budget}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import budget as budgetModule
-from pkdoors.budget import Budget
+from pkdoors.seals import budget as budgetModule
+from pkdoors.seals.budget import Budget
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from pkdoors import check
-from pkdoors.authorizedfile import KeyFileError
 from pkdoors.check import SCANNED, Check, Host
 from pkdoors.config import Config
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
@@ -15,6 +14,7 @@ from pkdoors.doctor.zoning import Zone
 from pkdoors.errors import FirewallError
 from pkdoors.ports import PortRange
 from pkdoors.richrules import knockRule
+from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.sockets import BOUND, LISTENS, Socket
 from pkdoors.zones import Exposure
 from tests.fakes import ACCEPT, DROP, PORTS, condition, joinListings, makeDoor, makeListing

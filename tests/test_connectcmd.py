@@ -1,11 +1,11 @@
-"""Tests of L{pkdoors.connectcmd}."""
+"""Tests of L{pkdoors.client.connectcmd}."""
 
 import os
 import signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.connectcmd import dieOf, fillStandard
+from pkdoors.client.connectcmd import dieOf, fillStandard
 from tests.test_cli import HOST, SEQ, CommandTestCase
 
 

@@ -13,12 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import listener, thishost
 from pkdoors.cli import main
+from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.conffile import readConf
 from pkdoors.config import Config
 from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import PkdoorsError
-from pkdoors.profiles import Profile, parseProfiles
 from tests.fakes import PORTS, FakeHost, makeDoor
 
 

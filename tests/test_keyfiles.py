@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.keyfiles} and L{pkdoors.keypairs}."""
+"""Tests of L{pkdoors.client.keyfiles} and L{pkdoors.client.keypairs}."""
 
 from base64 import b64encode
 from pathlib import Path
@@ -14,9 +14,9 @@ from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client.keyfiles import PassphraseNeeded, isPrivate, openBlob, privateKey, publicBlob
+from pkdoors.client.keypairs import readKeyPair
 from pkdoors.errors import BadValue
-from pkdoors.keyfiles import PassphraseNeeded, isPrivate, openBlob, privateKey, publicBlob
-from pkdoors.keypairs import readKeyPair
 from tests.fakeagent import SecurityKey, makeKey
 
 KINDS = ("ed25519", "ecdsa", "rsa")

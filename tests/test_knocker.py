@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.knocker} and L{pkdoors.visit}."""
+"""Tests of L{pkdoors.client.knocker} and L{pkdoors.client.visit}."""
 
 import socket
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client.knocker import Knocker, Watch, resolve
+from pkdoors.client.manners import PlainManner
+from pkdoors.client.plan import Sending, plainPlan
+from pkdoors.client.visit import Visit
 from pkdoors.errors import KnockError
-from pkdoors.knocker import Knocker, Watch, resolve
-from pkdoors.manners import PlainManner
-from pkdoors.plan import Sending, plainPlan
 from pkdoors.sequence import Sequence
-from pkdoors.visit import Visit
 from tests.fakes import PORTS, FakeReactor
 
 HOST4, HOST6 = "192.0.2.1", "2001:db8::1"

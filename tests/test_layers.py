@@ -17,29 +17,32 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         """
-        __init__ _version addresses authorizedkeys backoff binding budget config conftext
-        conftoml doctor.__init__ doctor.filtering doctor.findings doctor.forwards
-        doctor.guarding doctor.hosting doctor.listening doctor.matching doctor.packets
-        doctor.ruleset doctor.verdicts doctor.zoning doors durations errors firewall.__init__
-        keyfiles knock limits locks nfevents nfnetlink nftrules nftstate placing plan ports
-        profiles richrules seal sealedlock seen sequence sessions settings signatures sockets
-        stages zones
+        __init__ _version backoff client.__init__ client.binding client.keyfiles client.plan
+        client.profiles config conftext conftoml doctor.__init__ doctor.filtering
+        doctor.findings doctor.forwards doctor.guarding doctor.hosting doctor.listening
+        doctor.matching doctor.packets doctor.ruleset doctor.verdicts doctor.zoning doors
+        durations errors firewall.__init__ knock limits locks nfevents nfnetlink nftrules
+        nftstate placing ports richrules seals.__init__ seals.addresses seals.authorizedkeys
+        seals.budget seals.seal seals.sealedlock seals.seen seals.signatures sequence sessions
+        settings sockets stages zones
         """,
         """
         interfaces
         """,
         """
-        agent conffile doctor.proc doctor.services firewall.bus firewall.dryrun
-        firewall.exposures firewall.firewalld firewall.kernel firewall.listing firewall.nftables
-        firewall.routes firewall.watch firewall.zonebus firewall.zoneclient firewall.zonesurvey
-        authorizedfile instance knocker relay roaming listener ownfiles seenfile thishost
+        client.agent client.knocker client.ownfiles client.relay client.roaming conffile
+        doctor.proc doctor.services firewall.bus firewall.dryrun firewall.exposures
+        firewall.firewalld firewall.kernel firewall.listing firewall.nftables firewall.routes
+        firewall.watch firewall.zonebus firewall.zoneclient firewall.zonesurvey instance
+        listener seals.authorizedfile seals.seenfile thishost
         """,
         """
-        check healer hostsfile keeper keypairs life locksmith manners reaching release signers
-        staying visit walls
+        check client.hostsfile client.keypairs client.manners client.reaching client.signers
+        client.staying client.visit healer keeper life locksmith release walls
         """,
         """
-        checkcmd cli clitools connectcmd initcmd knockcmd options sealopts service tap terminal
+        checkcmd cli client.connectcmd client.knockcmd client.sealopts client.terminal clitools
+        initcmd options service tap
         """,
     )
 )
@@ -57,9 +60,9 @@ HELPERS = {
 
 PURE_OUTSIDE = {
     "_version": {"incremental"},
-    "keyfiles": {"cryptography", "twisted"},
-    "signatures": {"twisted"},
-    "authorizedkeys": {"twisted"},
+    "client.keyfiles": {"cryptography", "twisted"},
+    "seals.signatures": {"twisted"},
+    "seals.authorizedkeys": {"twisted"},
 }
 """What modules of layer 0 import beside the standard library."""
 
@@ -219,7 +222,7 @@ class LayerTests(SynchronousTestCase):
     def test_plainKnocksLoadNoCryptography(self) -> None:
         """What a plain knock imports has nothing to do with SSH keys, which take long to load."""
         seen: set[str] = set()
-        todo = {"cli", "visit"}
+        todo = {"cli", "client.visit"}
         while todo:
             name = todo.pop()
             seen.add(name)

@@ -6,13 +6,13 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.authorizedfile import KeyFileError
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Request, SequenceLock
 from pkdoors.locksmith import Locksmith
-from pkdoors.sealedlock import SealedLock
-from pkdoors.seenfile import SeenFile
+from pkdoors.seals.authorizedfile import KeyFileError
+from pkdoors.seals.sealedlock import SealedLock
+from pkdoors.seals.seenfile import SeenFile
 from tests.fakes import PORTS, Log, makeDoor
 from tests.sealing import makeKey, publicLine, sealed
 from tests.test_layers import atTop, modules

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.manners}."""
+"""Tests of L{pkdoors.client.manners}."""
 
 import socket
 from collections.abc import Iterable
@@ -7,14 +7,14 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client.knocker import Knocker, localAddress
+from pkdoors.client.manners import PlainManner, SealedManner
+from pkdoors.client.plan import Sending
+from pkdoors.client.signers import Identity
 from pkdoors.errors import KnockError
-from pkdoors.knocker import Knocker, localAddress
-from pkdoors.manners import PlainManner, SealedManner
-from pkdoors.plan import Sending
-from pkdoors.seal import Sealed, Statement, hintOf, parseSealed, signedData
+from pkdoors.seals.seal import Sealed, Statement, hintOf, parseSealed, signedData
+from pkdoors.seals.signatures import isGood, loadKey
 from pkdoors.sequence import Sequence
-from pkdoors.signatures import isGood, loadKey
-from pkdoors.signers import Identity
 from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
 from tests.fakes import PORTS
 

@@ -1,12 +1,12 @@
-"""Tests of L{pkdoors.ownfiles}."""
+"""Tests of L{pkdoors.client.ownfiles}."""
 
 import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client.ownfiles import MAX_SIZE, Contents, readFile
 from pkdoors.errors import BadValue
-from pkdoors.ownfiles import MAX_SIZE, Contents, readFile
 
 
 class ReadFileTests(SynchronousTestCase):

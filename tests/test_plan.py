@@ -1,8 +1,8 @@
-"""Tests of L{pkdoors.plan}."""
+"""Tests of L{pkdoors.client.plan}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.plan import plainPlan, sealedPlan
+from pkdoors.client.plan import plainPlan, sealedPlan
 from pkdoors.sequence import Sequence
 from tests.fakes import PORTS
 

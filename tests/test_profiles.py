@@ -1,12 +1,12 @@
-"""Tests of L{pkdoors.profiles} and L{pkdoors.hostsfile}."""
+"""Tests of L{pkdoors.client.profiles} and L{pkdoors.client.hostsfile}."""
 
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client.hostsfile import hostsPath, readProfiles
+from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.errors import BadValue
-from pkdoors.hostsfile import hostsPath, readProfiles
-from pkdoors.profiles import Profile, parseProfiles
 from pkdoors.sequence import Sequence
 from tests.fakes import PORTS
 

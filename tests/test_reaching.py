@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.reaching}."""
+"""Tests of L{pkdoors.client.reaching}."""
 
 import socket
 
@@ -6,11 +6,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.client.manners import PlainManner
+from pkdoors.client.reaching import LOOK, reach
+from pkdoors.client.visit import Visit
 from pkdoors.errors import KnockError
-from pkdoors.manners import PlainManner
-from pkdoors.reaching import LOOK, reach
 from pkdoors.sequence import Sequence
-from pkdoors.visit import Visit
 from tests.fakes import PORTS, FakeConnection, FakeReactor
 from tests.test_knocker import HOST4, HOST6, FakeNames
 

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.roaming}."""
+"""Tests of L{pkdoors.client.roaming}."""
 
 import errno
 import socket
@@ -6,8 +6,8 @@ import socket
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import roaming
-from pkdoors.roaming import READS_PER_TURN, Roaming, Routes, listenToRoutes, localAddress
+from pkdoors.client import roaming
+from pkdoors.client.roaming import READS_PER_TURN, Roaming, Routes, listenToRoutes, localAddress
 from tests.fakes import FakeReactor
 
 

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.seal}."""
+"""Tests of L{pkdoors.seals.seal}."""
 
 import random
 import struct
@@ -7,7 +7,7 @@ from hashlib import sha256, sha512
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.seal import (
+from pkdoors.seals.seal import (
     MAX_SIGNATURE,
     MAX_STATEMENT,
     PREFIX,

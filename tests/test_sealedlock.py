@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.sealedlock}."""
+"""Tests of L{pkdoors.seals.sealedlock}."""
 
 import random
 from collections.abc import Callable
@@ -7,16 +7,16 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import sealedlock as sealedLockModule
-from pkdoors.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import Refusal, Request
-from pkdoors.seal import hintOf, signedData
-from pkdoors.sealedlock import SealedLock
-from pkdoors.seen import Seen
+from pkdoors.seals import sealedlock as sealedLockModule
+from pkdoors.seals.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.seals.seal import hintOf, signedData
+from pkdoors.seals.sealedlock import SealedLock
+from pkdoors.seals.seen import Seen
+from pkdoors.seals.signatures import fingerprint, isGood, loadKey
 from pkdoors.sequence import Sequence
-from pkdoors.signatures import fingerprint, isGood, loadKey
 from tests.fakes import PORTS, makeDoor, useUTC
 from tests.sealing import SecurityKey, makeKey, publicLine, sealed, statement
 

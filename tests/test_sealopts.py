@@ -1,14 +1,14 @@
-"""Tests of L{pkdoors.sealopts}, and of C{pkdoors knock} with keys and profiles."""
+"""Tests of L{pkdoors.client.sealopts}, and of C{pkdoors knock} with keys and profiles."""
 
 import os
 import signal
 import time
 from pathlib import Path
 
-from pkdoors import terminal
+from pkdoors.client import terminal
+from pkdoors.client.terminal import askPassphrase
 from pkdoors.errors import KnockError
-from pkdoors.seal import Statement, parseSealed
-from pkdoors.terminal import askPassphrase
+from pkdoors.seals.seal import Statement, parseSealed
 from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, makeKey
 from tests.fakes import PORTS, replaceReactor
 from tests.test_cli import HOST, SEQ, CommandTestCase

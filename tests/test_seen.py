@@ -1,11 +1,11 @@
-"""Tests of L{pkdoors.seen}."""
+"""Tests of L{pkdoors.seals.seen}."""
 
 from hashlib import sha256
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import seen as seenModule
-from pkdoors.seen import MAX_SEEN, Seen
+from pkdoors.seals import seen as seenModule
+from pkdoors.seals.seen import MAX_SEEN, Seen
 
 KEY, OTHER = b"a key", b"another key"
 STARTED = 1_800_000_000.5

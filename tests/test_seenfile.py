@@ -1,13 +1,13 @@
-"""Tests of L{pkdoors.seenfile}."""
+"""Tests of L{pkdoors.seals.seenfile}."""
 
 from pathlib import Path
 
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import seenfile as seenfileModule
-from pkdoors.seen import Seen
-from pkdoors.seenfile import SeenFile
+from pkdoors.seals import seenfile as seenfileModule
+from pkdoors.seals.seen import Seen
+from pkdoors.seals.seenfile import SeenFile
 from tests.fakes import Log
 
 

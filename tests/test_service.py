@@ -9,7 +9,6 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.authorizedfile import KeyFileError
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
@@ -18,7 +17,8 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
-from pkdoors.seenfile import SeenFile
+from pkdoors.seals.authorizedfile import KeyFileError
+from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 from tests.fakes import (

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.signatures}."""
+"""Tests of L{pkdoors.seals.signatures}."""
 
 import struct
 import subprocess
@@ -15,9 +15,9 @@ from twisted.conch.ssh.keys import FingerprintFormats, Key
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
-from pkdoors.seal import signedData
+from pkdoors.seals.seal import signedData
+from pkdoors.seals.signatures import ALGORITHMS, checkKey, fingerprint, isGood, loadKey
 from pkdoors.sequence import Sequence
-from pkdoors.signatures import ALGORITHMS, checkKey, fingerprint, isGood, loadKey
 from tests.sealing import SecurityKey, makeKey
 
 KINDS = ("ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048")

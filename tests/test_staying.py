@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.staying}."""
+"""Tests of L{pkdoors.client.staying}."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import staying
+from pkdoors.client import staying
+from pkdoors.client.manners import PlainManner
+from pkdoors.client.staying import Stay
+from pkdoors.client.visit import Visit
 from pkdoors.errors import KnockError
-from pkdoors.manners import PlainManner
 from pkdoors.sequence import Sequence
-from pkdoors.staying import Stay
-from pkdoors.visit import Visit
 from tests.fakes import PORTS, FakeReactor, useUTC
 from tests.test_knocker import HOST4, FakeNames
 
 
 class FakeRoaming:
     """
-    In place of L{pkdoors.roaming.Roaming}.
+    In place of L{pkdoors.client.roaming.Roaming}.
     """
 
     def __init__(self, reactor: object, moved: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
 from pkdoors.cli import makeParser
-from pkdoors.knockcmd import visitOf
+from pkdoors.client.knockcmd import visitOf
 
 
 async def main(reactor: Any, count: str, pause: str, *arguments: str) -> None:

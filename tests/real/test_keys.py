@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 from twisted.conch.ssh.common import NS
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.seal import NAMESPACE, Sealed, hintOf, messageOf, parseSealed, signedData
+from pkdoors.seals.seal import NAMESPACE, Sealed, hintOf, messageOf, parseSealed, signedData
+from pkdoors.seals.signatures import isGood, loadKey
 from pkdoors.sequence import Sequence
-from pkdoors.signatures import isGood, loadKey
 from tests.real.hosts import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pkdoors.client.ownfiles import readFile
+from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.errors import BadValue
-from pkdoors.ownfiles import readFile
-from pkdoors.profiles import Profile, parseProfiles
 
 
 def hostsPath(environment: Mapping[str, str]) -> Path | None:

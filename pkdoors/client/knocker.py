@@ -13,8 +13,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
+from pkdoors.client.plan import Sending
 from pkdoors.errors import KnockError
-from pkdoors.plan import Sending
 
 MAX_ADDRESSES = 8
 """Addresses of one host that are knocked on: a name with more is no single server."""

@@ -15,10 +15,10 @@ from typing import Any
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.addresses import AddressPatterns
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
-from pkdoors.signatures import ALGORITHMS, fingerprint, loadKey
+from pkdoors.seals.addresses import AddressPatterns
+from pkdoors.seals.signatures import ALGORITHMS, fingerprint, loadKey
 
 MAX_KEYS = 256
 """Keys in one file: each knock is compared with all of them."""

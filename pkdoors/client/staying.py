@@ -7,9 +7,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, TimeoutError
 
 from pkdoors.backoff import BackOff
+from pkdoors.client.roaming import Roaming
+from pkdoors.client.visit import Visit
 from pkdoors.errors import KnockError
-from pkdoors.roaming import Roaming
-from pkdoors.visit import Visit
 
 RENEW = 2 / 3
 """After which part of the time that was asked for it knocks again: a third is left for a knock that

@@ -7,16 +7,16 @@ from math import ceil
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from pkdoors.binding import boundTo
+from pkdoors.client.binding import boundTo
+from pkdoors.client.knocker import localAddress
+from pkdoors.client.plan import Sending, plainPlan, sealedPlan
 from pkdoors.errors import KnockError
 from pkdoors.knock import plainKnock
-from pkdoors.knocker import localAddress
-from pkdoors.plan import Sending, plainPlan, sealedPlan
-from pkdoors.seal import Statement, hintOf, signedData
+from pkdoors.seals.seal import Statement, hintOf, signedData
 from pkdoors.sequence import Sequence
 
 if TYPE_CHECKING:  # they load conch, which plain knocks do without
-    from pkdoors.signers import Identity, Signer
+    from pkdoors.client.signers import Identity, Signer
 
 Say = Callable[[str], None]
 Planner = Callable[[str], Awaitable[Iterable[Sending]]]

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from pkdoors.client.keyfiles import isPrivate, openBlob, publicBlob
+from pkdoors.client.ownfiles import Contents, readFile
 from pkdoors.errors import BadValue
-from pkdoors.keyfiles import isPrivate, openBlob, publicBlob
-from pkdoors.ownfiles import Contents, readFile
-from pkdoors.signatures import loadKey
+from pkdoors.seals.signatures import loadKey
 
 
 @dataclass(frozen=True, slots=True)

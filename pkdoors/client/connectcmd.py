@@ -6,9 +6,9 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from pkdoors.client.knockcmd import knockOptions, resultOf, sayer, visitOf, waitOptions
 from pkdoors.clitools import checked
 from pkdoors.errors import RelayError
-from pkdoors.knockcmd import knockOptions, resultOf, sayer, visitOf, waitOptions
 from pkdoors.ports import parsePort
 
 
@@ -31,8 +31,8 @@ def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     fillStandard()
     dieOf(signal.SIGINT)  # Ctrl-C is for ssh, and no traceback shall come between
     visit = visitOf(options, environment, options.port)
-    from pkdoors.reaching import reach
-    from pkdoors.relay import Relay
+    from pkdoors.client.reaching import reach
+    from pkdoors.client.relay import Relay
 
     say = sayer(options.parser)
     connection = resultOf(options.parser, lambda reactor: reach(visit, reactor, say))

@@ -5,14 +5,14 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pkdoors.binding import AUTO, parseBind
+from pkdoors.client.binding import AUTO, parseBind
+from pkdoors.client.profiles import FROM_AGENT, Profile
 from pkdoors.clitools import Parser, checked
 from pkdoors.doors import checkName
-from pkdoors.profiles import FROM_AGENT, Profile
 from pkdoors.sequence import Sequence
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
-    from pkdoors.manners import SealedManner
+    from pkdoors.client.manners import SealedManner
 
 DEFAULT_DOOR = "default"
 """What the daemon calls its door where it has only one."""
@@ -81,9 +81,9 @@ def sealedManner(
     identity: str,
 ) -> "SealedManner":
     """What the options ask for."""
-    from pkdoors.manners import SealedManner
-    from pkdoors.signers import Identity
-    from pkdoors.terminal import askPassphrase
+    from pkdoors.client.manners import SealedManner
+    from pkdoors.client.signers import Identity
+    from pkdoors.client.terminal import askPassphrase
 
     if options.close and options.open_for:
         options.parser.error("--close and --open-for exclude each other")

@@ -4,8 +4,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from pkdoors.knocker import Watch
-from pkdoors.visit import Visit
+from pkdoors.client.knocker import Watch
+from pkdoors.client.visit import Visit
 
 LOOK = 0.5
 """Seconds in which a port answers that is open already: a packet's way round the Earth and back

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pkdoors.client.knocker import Knocker, Take, Watch, hangUp, resolve
+from pkdoors.client.manners import PlainManner, SealedManner
 from pkdoors.durations import formatDuration
 from pkdoors.errors import KnockError
-from pkdoors.knocker import Knocker, Take, Watch, hangUp, resolve
-from pkdoors.manners import PlainManner, SealedManner
 
 FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from pkdoors.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.errors import PkdoorsError
+from pkdoors.seals.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 
 MAX_BYTES = 1 << 20
 """Of the file: far above what the most keys take."""

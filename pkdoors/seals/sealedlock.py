@@ -3,14 +3,14 @@
 from collections.abc import Callable, Collection, Iterable
 from hashlib import blake2b
 
-from pkdoors.authorizedkeys import AuthorizedKey
-from pkdoors.budget import Budget
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import Refusal, Request
-from pkdoors.seal import PREFIX, Sealed, SealError, Statement, hintOf, parseSealed, signedData
-from pkdoors.seen import Seen
-from pkdoors.signatures import isGood
+from pkdoors.seals.authorizedkeys import AuthorizedKey
+from pkdoors.seals.budget import Budget
+from pkdoors.seals.seal import PREFIX, Sealed, SealError, Statement, hintOf, parseSealed, signedData
+from pkdoors.seals.seen import Seen
+from pkdoors.seals.signatures import isGood
 from pkdoors.stages import Stages
 
 MAX_PENDING = 16_384

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.agent import Agent
+from pkdoors.client.agent import Agent
+from pkdoors.client.keyfiles import PassphraseNeeded, privateKey
+from pkdoors.client.keypairs import KeyPair, readKeyPair
+from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue, KnockError
-from pkdoors.keyfiles import PassphraseNeeded, privateKey
-from pkdoors.keypairs import KeyPair, readKeyPair
-from pkdoors.profiles import FROM_AGENT
-from pkdoors.signatures import ALGORITHMS, fingerprint, loadKey
+from pkdoors.seals.signatures import ALGORITHMS, fingerprint, loadKey
 
 MAX_AGENT_KEYS = 8
 """Of the agent's keys that are tried on a host: each is a whole knock, and makes the next one wait

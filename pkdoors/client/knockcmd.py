@@ -5,18 +5,18 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from pkdoors.client.hostsfile import readProfiles
+from pkdoors.client.profiles import Profile
+from pkdoors.client.sealopts import checkPlain, closeOption, identityOf, sealedManner, sealOptions
 from pkdoors.clitools import Parser, checked, parseNumber
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue, KnockError
-from pkdoors.hostsfile import readProfiles
 from pkdoors.ports import parsePort
-from pkdoors.profiles import Profile
-from pkdoors.sealopts import checkPlain, closeOption, identityOf, sealedManner, sealOptions
 from pkdoors.sequence import Sequence
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
-    from pkdoors.manners import PlainManner, SealedManner
-    from pkdoors.visit import Visit
+    from pkdoors.client.manners import PlainManner, SealedManner
+    from pkdoors.client.visit import Visit
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ def visitOf(options: Namespace, environment: Mapping[str, str], port: int | None
 def _visitOf(
     options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
 ) -> "Visit":
-    from pkdoors.visit import Visit
+    from pkdoors.client.visit import Visit
 
     return Visit(
         host=profile.address,
@@ -119,7 +119,7 @@ def _visitOf(
 def _mannerOf(
     options: Namespace, environment: Mapping[str, str], profile: Profile
 ) -> "PlainManner | SealedManner":
-    from pkdoors.manners import PlainManner
+    from pkdoors.client.manners import PlainManner
 
     sequence = _sequenceOf(options, environment, profile)
     identity = identityOf(options, profile)
@@ -151,7 +151,7 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
 
 def _keep(options: Namespace, visit: "Visit") -> NoReturn:
-    from pkdoors.staying import Stay
+    from pkdoors.client.staying import Stay
 
     parser: Parser = options.parser
     if options.close:

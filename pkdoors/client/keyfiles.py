@@ -7,7 +7,7 @@ from twisted.conch.ssh.common import getNS
 from twisted.conch.ssh.keys import EncryptedKeyError, Key
 
 from pkdoors.errors import BadValue
-from pkdoors.signatures import checkKey, loadKey
+from pkdoors.seals.signatures import checkKey, loadKey
 
 _BEGIN, _BEGIN_OPENSSH = b"-----BEGIN ", b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _MAGIC = b"openssh-key-v1\0"

@@ -14,7 +14,7 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
 from pkdoors.errors import BadValue, KnockError
-from pkdoors.signatures import fingerprint, isGood, loadKey
+from pkdoors.seals.signatures import fingerprint, isGood, loadKey
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Sealed knocks: the datagram, the keys, and the lock that they open."""
