@@ -9,13 +9,13 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.authorizedfile import KeyFileError
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
-from pkdoors.keyfile import KeyFileError
 from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
 from pkdoors.seenfile import SeenFile
