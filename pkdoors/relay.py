@@ -3,7 +3,7 @@ Carries bytes between a connection and two descriptors: a program's standard inp
 
 With two threads that block, and no reactor: they take descriptors of any kind (epoll refuses
 files), leave the mode of a terminal that others use as well alone, hold one buffer each however
-slow an end is, and are several times as fast.
+slow an end is, and carried two to five times as much.
 """
 
 import fcntl

@@ -288,6 +288,7 @@ class LineTests(SealedTestCase):
         )
         self.server.serve(PORT)
         self.daemonWithKeys(openFor="1s")
+        opened = ("nft", "list", "set", "inet", "pkdoors", "default_open4")
         identity = str(self.privateKey())
         for _ in range(4):
             status, output = self.client.status(
@@ -295,7 +296,7 @@ class LineTests(SealedTestCase):
                 *("-i", identity, "--wait", str(PORT), "--timeout", "300ms", "--tries", "50"),
             )
             self.assertEqual(0, status, output)
-            self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
+            self.assertTrue(eventually(lambda: CLIENT4 not in self.server.run(*opened)))
 
     def privateKey(self) -> Path:
         """The key, as ssh-keygen would leave it."""

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -127,3 +128,16 @@ class SealedSshTests(SshTestCase):
         self.assertTrue(self.client.reaches(SSH_PORT))
         self.assertEqual(0, self.client.status(*script, "close")[0])
         self.assertTrue(self.keeper.says("closed door"))
+
+    def test_keep(self) -> None:
+        """C{knock --keep} renews the opening, and closes the door at its end."""
+        self.profile(f'identity = "{self.key}.pub"')
+        self.agent()
+        keep = self.client.spawn(PKDOORS, "knock", "home", "--keep", "--open-for", "2s")
+        self.assertTrue(self.keeper.says("extended door"), self.keeper.log())
+        self.assertTrue(self.client.reaches(SSH_PORT))
+        self.assertNotIn("closed door", self.keeper.log())
+        self.assertEqual(0, keep.stop(signal.SIGINT), keep.log())
+        self.assertIn("asked", keep.log().splitlines()[-1])
+        self.assertTrue(self.keeper.says("closed door"))
+        self.assertFalse(self.client.reaches(SSH_PORT))
