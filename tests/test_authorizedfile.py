@@ -281,6 +281,14 @@ class KeysTests(KeyFileTestCase):
             self.assertEqual(1, len(self.names()))
         self.assertEqual((2, 3), (len(self.errors()), len(self.log.lines(LogLevel.info))))
 
+    def test_folderMended(self) -> None:
+        """Where only the folder was wrong, and is right again, the untouched file counts again."""
+        self.names()
+        self.folder.chmod(0o777)
+        self.assertEqual([], self.names())
+        self.folder.chmod(0o700)
+        self.assertEqual(["anna"], self.names())
+
     def test_comesBack(self) -> None:
         """The very same file, moved away and back, counts again."""
         self.names()

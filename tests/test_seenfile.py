@@ -110,6 +110,31 @@ class SeenFileTests(SynchronousTestCase):
         self.assertEqual([(name(number), number) for number in range(46, 50)], self.restart()[1])
         self.assertEqual([self.path], list(self.path.parent.iterdir()))
 
+    def test_boundAfterRestart(self) -> None:
+        """What an earlier daemon left counts for that bound."""
+        self.patch(seenfileModule, "KEPT", 4)
+        for restart in range(3):
+            self.file, _ = self.restart()
+            for number in range(7):
+                self.file.note(name(number), 10 * restart + number)
+                self.assertLess(len(self.lines()), 8)
+
+    def test_seldomMadeAnew(self) -> None:
+        """Between, it is the same file that grows: one write for each knock."""
+        self.patch(seenfileModule, "KEPT", 100)
+        self.file, _ = self.restart()
+        before = self.path.stat().st_ino
+        for number in range(199):
+            self.file.note(name(number), number)
+        self.assertEqual((before, 199), (self.path.stat().st_ino, len(self.lines())))
+
+    def test_leftOver(self) -> None:
+        """What a daemon left that ended while it made the file anew is not taken for it."""
+        self.path.with_suffix(".new").write_text(f"{name(1)} 1001\n" * 9)
+        self.file, before = self.restart()
+        self.file.note(name(2), 1002)
+        self.assertEqual(([], [f"{name(2)} 1002"]), (before, self.lines()))
+
     def test_loadBound(self) -> None:
         """Of a file with more than are kept the newest are learnt."""
         self.path.write_text("".join(f"{name(number)} {number}\n" for number in range(5000)))

@@ -85,6 +85,13 @@ class StagesTests(SynchronousTestCase):
         self.stages.sweep(10.0)
         self.assertEqual("c", self.left(*"abc"))
 
+    def test_sweepsEach(self) -> None:
+        """At each stage, also where a lower one has none, or others."""
+        for key, stage, ends in (("a", 1, 20.0), ("b", 3, 10.0), ("c", 3, 20.0)):
+            self.stages.put(key, stage, ends)
+        self.stages.sweep(10.0)
+        self.assertEqual("a c", self.left(*"abc"))
+
     def test_sweepSeldom(self) -> None:
         """That is done once a second at most."""
         self.stages.sweep(9.5)

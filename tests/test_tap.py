@@ -155,6 +155,12 @@ class MakeServiceTests(SynchronousTestCase):
             service._hear(Knock("203.0.113.9", 17001, b"x"))
             self.assertEqual(logKnocks, "debug" in self.log.levels())
 
+    def test_notes(self) -> None:
+        """Only a daemon that opens something notes what it heard."""
+        for firewall in ("nftables", "dry-run"):
+            service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
+            self.assertEqual(firewall == "dry-run", service._smith._seenFile is None)
+
     def test_clock(self) -> None:
         """The reactor's clock does not jump with the time of day."""
         self.make("-f", "dry-run")
