@@ -44,6 +44,7 @@ class Life:
         self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
         self._toClose = False  # whether the firewall may have it, in whatever state
         self._told = False  # whether the log says that it is open
+        self._ender = ""  # who asked to close
         self._trouble = ""  # what the log says that the firewall refuses
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
         self._left = False
@@ -64,7 +65,8 @@ class Life:
 
     def end(self, who: str) -> None:
         """Close now, because who knocked says so."""
-        self.opening = replace(self.opening, deadline=self._clock.seconds(), who=who)
+        self.opening = replace(self.opening, deadline=self._clock.seconds())
+        self._ender = who
         self._wake()
 
     def granted(self) -> list[Opening]:
@@ -128,12 +130,14 @@ class Life:
         self._toClose = False
         self._calm()
         self._log.info(
-            "closed door {door} for {source}"
+            "closed door {door} for {source}{by}"
             if self._told
             else "door {door} never opened for {source}, and its time is over",
             door=self.opening.door,
             source=self.opening.source,
+            by=self._ender and f", asked to by {self._ender}",
         )
+        self._ender = ""
         self._told = False
 
     async def _sleep(self, seconds: float) -> None:

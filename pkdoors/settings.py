@@ -60,6 +60,13 @@ def parseInterface(text: str) -> str:
     return text
 
 
+def parsePath(text: str) -> str:
+    """Read the path of a file."""
+    if not text:
+        raise BadValue("it is empty: give the path of a file")
+    return text
+
+
 def asText(value: object) -> str:
     """The text that is the value of a key."""
     if not isinstance(value, str):
@@ -135,7 +142,7 @@ DOOR_SETTINGS = (
     Setting("max_open_for", "max-open", "maxOpenFor", parseDuration),
     Setting("knock_timeout", "knock-timeout", "knockTimeout", parseDuration),
     Setting("penalty", "penalty", "penalty", partial(parseDuration, least=0)),
-    Setting("authorized_keys", "authorized-keys", "authorizedKeys", str, _path),
+    Setting("authorized_keys", "authorized-keys", "authorizedKeys", parsePath, _path),
     Setting("sessions", "sessions", "cutSessions", parseSessions, asText),
     Setting("clock_skew", "clock-skew", "clockSkew", partial(parseDuration, most=MAX_SKEW)),
 )

@@ -160,7 +160,7 @@ class KeysTests(KeyFileTestCase):
     def test_keys(self) -> None:
         """The keys of the file may knock, and how many they are is one line."""
         self.assertEqual(["anna"], self.names())
-        self.assertEqual([f"1 keys of {self.path} may knock"], self.log.lines())
+        self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines())
 
     def test_readOnce(self) -> None:
         """As long as the file is the same it is not read again."""

@@ -496,9 +496,19 @@ class CloseTests(KeeperTestCase):
     Requests to close.
     """
 
-    def close(self, source: str = ANN, door: Door | None = None) -> None:
+    def close(self, source: str = ANN, door: Door | None = None, who: str = "") -> None:
         """Somebody asks to close."""
-        self.keeper.request(Request(door or self.door, source, 0, close=True))
+        self.keeper.request(Request(door or self.door, source, 0, who=who, close=True))
+
+    def test_line(self) -> None:
+        """Who asked to close is told, once."""
+        self.request()
+        self.close(who="anna (SHA256:x)")
+        closed = "closed door default (22/tcp) for 203.0.113.9"
+        self.assertEqual(f"{closed}, asked to by anna (SHA256:x)", self.log.lines()[-1])
+        self.request()
+        self.clock.advance(30)
+        self.assertEqual(closed, self.log.lines()[-1])
 
     def test_closes(self) -> None:
         """The opening ends at once, and nothing is left of it."""

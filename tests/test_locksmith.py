@@ -88,7 +88,7 @@ class LocksmithTests(SynchronousTestCase):
         smith = self.makeSmith(self.ssh, self.web)
         for door in (self.ssh, self.web):
             self.assertEqual("open", self.knock(smith.make(door), self.seal(door.name)))
-        self.assertEqual([f"1 keys of {self.path} may knock"], self.log.lines())
+        self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines())
 
     def test_twoFiles(self) -> None:
         """Two doors with two files have each their own keys."""

@@ -166,6 +166,10 @@ class FileTests(SynchronousTestCase):
         self.assertNotIn("\n", str(end.code))
         return str(end.code)
 
+    def test_emptyPath(self) -> None:
+        """An empty path, of a variable that is not set, does not make knocks plain."""
+        self.assertIn("--authorized-keys: it is empty", self.refused(*GOOD, "-k", ""))
+
     def test_file(self) -> None:
         """A file will do, alone."""
         config = read("--conf", self.file)

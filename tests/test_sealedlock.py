@@ -144,6 +144,15 @@ class OpenTests(SealedLockTestCase):
             Request(self.lock.door, ANN, 0, most=0.0, who=NAME, close=False), self.request(seal())
         )
 
+    def test_keyOnTwoLines(self) -> None:
+        """Of a key that is on several lines, the first that allows the knock counts."""
+        line = publicLine(ANNA, "anna")
+        options = ('from="10.0.0.0/8"', 'max-open="10m"', 'max-open="20m"')
+        self.keys = authorized(*(f"{each} {line}" for each in options))
+        request = self.request(seal())
+        assert isinstance(request, Request)
+        self.assertEqual(600, request.most)
+
     def test_seconds(self) -> None:
         """A time that was asked for is in it, and the most that the key may have."""
         self.allow('max-open="10m"')

@@ -285,7 +285,7 @@ class SealedTests(ServiceTestCase):
             ],
             self.log.lines()[1:],
         )
-        self.assertEqual(f"1 keys of {self.path} may knock", self.log.lines()[0])
+        self.assertEqual(f"1 of the keys in {self.path} may knock", self.log.lines()[0])
 
     def test_repeatedPorts(self) -> None:
         """A port that the sequence has twice gets one copy; a weak sequence is no matter here."""

@@ -57,6 +57,14 @@ class LoadKeyTests(SynchronousTestCase):
             self.assertTrue(loadKey(key.blob).isSecurityKey(), kind)
             self.assertEqual(getNS(key.blob)[0], loadKey(key.blob).sshType())
 
+    def test_followed(self) -> None:
+        """A key that something follows is refused: it could never be found by its hint."""
+        blob = makeKey().public().blob()
+        loadKey(blob)
+        self.assertIn(
+            "something follows it", str(self.assertRaises(BadValue, loadKey, blob + b"x"))
+        )
+
     def test_shortRSA(self) -> None:
         """An RSA key that can be broken is refused."""
         error = self.assertRaises(BadValue, publicOf, makeKeyOnce("rsa1024"))

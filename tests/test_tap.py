@@ -183,7 +183,7 @@ class MakeServiceTests(SynchronousTestCase):
         keys.write_text(publicLine(makeKey(), "anna"))
         keys.chmod(0o600)
         verifyObject(IService, self.make("-f", "dry-run", "-k", str(keys)))
-        self.assertEqual([f"1 keys of {keys} may knock"], self.log.lines())
+        self.assertEqual([f"1 of the keys in {keys} may knock"], self.log.lines())
         self.assertEqual(["keys"], [each.name for each in folder.iterdir()])
 
     def test_noKeys(self) -> None:

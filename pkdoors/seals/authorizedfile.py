@@ -64,7 +64,9 @@ class KeyFile:
         self._keys, complaints = readKeys(self._path)
         for complaint in complaints:
             self._log.warn("{complaint}", complaint=complaint)
-        self._log.info("{count} keys of {path} may knock", count=len(self._keys), path=self._path)
+        self._log.info(
+            "{count} of the keys in {path} may knock", count=len(self._keys), path=self._path
+        )
 
     def _complain(self, trouble: str) -> None:
         self._keys = []

@@ -112,9 +112,7 @@ class SealedLock:
         hinted = self._hinted(statement)
         if not self._budget.spend(source, now):
             raise _Postponed("too many signatures to check at this moment")
-        signer = self._signer(sealed, hinted)
-        if reason := signer.refusal(self.door.name, source, today):
-            raise _Refused(reason)
+        signer = self._signer(sealed, hinted, source, today)
         self._seen.add(signer.blob, statement.nonce, statement.stamp)
         asked, most = statement.seconds, signer.maxOpenFor
         return Request(self.door, source, asked, most, str(signer), statement.close)
@@ -136,12 +134,18 @@ class SealedLock:
             raise _Refused("this knock was seen before")
         return found
 
-    def _signer(self, sealed: Sealed, hinted: Iterable[AuthorizedKey]) -> AuthorizedKey:
+    def _signer(
+        self, sealed: Sealed, hinted: Iterable[AuthorizedKey], source: str, today: float
+    ) -> AuthorizedKey:
+        """Whose seal it is. A key may be on several lines: the first that allows it counts."""
         data = signedData(sealed.text, self.door.sequence)
-        for each in hinted:
-            if isGood(each.key, sealed.signature, data):
-                return each
-        raise _Refused("its seal is not good: made by another key, or for another sequence")
+        signers = [each for each in hinted if isGood(each.key, sealed.signature, data)]
+        if not signers:
+            raise _Refused("its seal is not good: made by another key, or for another sequence")
+        reasons = [each.refusal(self.door.name, source, today) for each in signers]
+        if all(reasons):
+            raise _Refused(reasons[0])
+        return signers[reasons.index("")]
 
     def _refuse(self, knock: Knock, reason: str) -> Refusal:
         return Refusal(self.door, knock.source, reason)

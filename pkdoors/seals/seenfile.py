@@ -29,6 +29,7 @@ class SeenFile:
         self._file: int | None = None
         self._lines: deque[str] = deque(maxlen=KEPT)
         self._written = 0
+        self._isFailing = False
 
     def load(self, floor: int) -> list[tuple[str, int]]:
         """
@@ -51,6 +52,7 @@ class SeenFile:
         self._written += 1
         try:
             os.write(self._file, line.encode())
+            self._isFailing = False
         except OSError as error:
             self._complain(error)
         if self._written >= 2 * KEPT:
@@ -72,19 +74,31 @@ class SeenFile:
                 yield match[1], int(match[2])
 
     def _start(self) -> None:
-        self.close()
+        """Make it anew; where that fails, go on with what there is."""
         self._written = len(self._lines)
         new = self._path.with_suffix(".new")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-            self._file = os.open(new, flags, 0o600)
-            os.write(self._file, "".join(self._lines).encode())
-            new.replace(self._path)
+            file = os.open(new, flags, 0o600)
         except OSError as error:
             self._complain(error)
+            return
+        try:
+            os.write(file, "".join(self._lines).encode())
+            new.replace(self._path)
+        except OSError as error:
+            os.close(file)
+            self._complain(error)
+            return
+        self.close()
+        self._file = file
 
     def _complain(self, error: OSError) -> None:
+        """Say it once, however long it lasts."""
+        if self._isFailing:
+            return
+        self._isFailing = True
         self._log.warn(
             "cannot write {path} ({reason}): a sealed knock that is recorded now could be used "
             "again after a restart of the daemon, if the clock of its maker is ahead",

@@ -42,6 +42,8 @@ def loadKey(blob: bytes) -> Key:
         key: Key = Key.fromString(blob, type="blob")
     except Exception as error:  # conch lets through what its parsers stumble over
         raise BadValue("it is no SSH public key") from error
+    if key.blob() != blob:
+        raise BadValue("it is no SSH public key: something follows it")
     checkKey(key)
     return key
 
