@@ -120,7 +120,7 @@ def flush(network: Network, times: int) -> Times:
 
 def afterFlush(events: socket.socket) -> float | None:
     """Milliseconds between the two transactions that the kernel tells of."""
-    changes = Changes("pkdoors", os.getpid())
+    changes = Changes("pkdoors", "")
     flushed = 0.0
     events.settimeout(PATIENCE)
     while True:

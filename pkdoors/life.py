@@ -43,6 +43,7 @@ class Life:
         self._wallClock = wallClock
         self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
         self._toClose = False  # whether the firewall may have it, in whatever state
+        self._isOpening = False
         self._told = False  # whether the log says that it is open
         self._ender = ""  # who asked to close
         self._trouble = ""  # what the log says that the firewall refuses
@@ -68,6 +69,14 @@ class Life:
         self.opening = replace(self.opening, deadline=self._clock.seconds())
         self._ender = who
         self._wake()
+        if self._isOpening:  # it may hang
+            Deferred.fromCoroutine(self._shut())
+
+    async def _shut(self) -> None:
+        try:
+            await self._walls.shut(self.opening)
+        except Exception as error:  # it is closed again when the opening is done
+            self._complain("cannot close", error)
 
     def granted(self) -> list[Opening]:
         """What the firewall has said to be open: one opening, or none."""
@@ -104,7 +113,7 @@ class Life:
     async def _open(self) -> None:
         """Tell the firewall the deadline that is wanted; where it fails, wait before the next."""
         wanted, verb = self.opening, "extended" if self.granted() else "opened"
-        self._toClose = True
+        self._toClose = self._isOpening = True
         try:
             await self._walls.open(wanted)
         except Exception as error:
@@ -113,6 +122,8 @@ class Life:
             if self.opening is wanted and left > 0:  # nobody knocked anew meanwhile
                 await self._sleep(min(self._backOff.next(), left))
             return
+        finally:
+            self._isOpening = False
         self._granted = wanted.deadline
         self._calm()
         self._announce(verb, wanted)

@@ -79,9 +79,9 @@ class SequenceLock:
       ignored for the door's C{penalty}, from then on: more knocks do not prolong it, so nobody can
       lock out an address by spoofing it again and again.
     - The progress dies C{knockTimeout} after the first knock.
-    - Only sources with a right knock take memory. Where the table is full, those with the fewest
-      right knocks go first, the oldest of them before the others: a flood on the first port pushes
-      out nobody who is further.
+    - Only sources with a right knock take memory. Where the table is full, the fullest stage gives
+      way: a flood on the first port pushes out nobody who is further, nor one that knows more ports
+      those who begin.
     """
 
     def __init__(self, door: Door, maxKnockers: int = MAX_KNOCKERS) -> None:

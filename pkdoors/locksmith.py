@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 class Locksmith:
     """
     @param seenFile: where this daemon tells the next one what it saw; L{None} for nowhere.
-    @param today: the time of day, in seconds since 1970.
+    @param seconds: the clock that the locks get, which does not jump.
     """
 
     def __init__(
         self,
         doors: Iterable[Door],
         seenFile: "SeenFile | None" = None,
-        today: Callable[[], float] = time.time,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sealed = {door.name for door in doors if door.authorizedKeys}
         self._seenFile = seenFile
-        self._today = today
+        self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
         self._seen: Seen | None = None
 
@@ -43,7 +43,7 @@ class Locksmith:
         path = door.authorizedKeys
         if self._seen is None:
             note = self._seenFile.note if self._seenFile else lambda name, stamp: None
-            self._seen = Seen(self._today(), note)
+            self._seen = Seen(self._seconds(), note)
         keys = self._keyFiles.setdefault(path, KeyFile(path))
         return SealedLock(door, keys.keys, self._seen, self._sealed)
 
@@ -59,4 +59,4 @@ class Locksmith:
     def start(self) -> None:
         """Learn what an earlier daemon saw."""
         if self._seen is not None and self._seenFile is not None:
-            self._seen.load(self._seenFile.load(self._seen.floor))
+            self._seen.load(self._seenFile.load())

@@ -22,12 +22,17 @@ class Changes:
     """
     Finds the changes that others make to one table of the C{inet} family.
 
-    @param process: our own process; its changes do not count.
+    Our own do not count. The kernel tells a process by its number in the outermost namespace, which
+    in a container is not the one that we know. So the first change of the table that a process of
+    our name makes is taken for ours: that is the guard's, when we start.
+
+    @param name: our own process' name.
     """
 
-    def __init__(self, table: str, process: int) -> None:
+    def __init__(self, table: str, name: str) -> None:
         self._table = table.encode() + b"\0"
-        self._process = process
+        self._name = name
+        self._process = 0  # ours, once it is known
         self._touched = False
 
     def feed(self, datagram: bytes) -> list[str]:
@@ -53,8 +58,10 @@ class Changes:
     def _ended(self, attributes: dict[int, bytes]) -> list[str]:
         process = int.from_bytes(attributes.get(_PROCESS_ID, b""))
         name = attributes.get(_PROCESS_NAME, b"?").rstrip(b"\0").decode(errors="replace")
-        foreign = self._touched and process != self._process
-        self._touched = False
+        touched, self._touched = self._touched, False
+        if touched and not self._process and name == self._name:
+            self._process = process
+        foreign = touched and process != self._process
         return [name] if foreign else []
 
 

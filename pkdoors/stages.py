@@ -22,8 +22,9 @@ class Place(NamedTuple):
 
 class Stages(Generic[K]):
     """
-    Where the table is full, those at the lowest stage go first, the oldest of them before the
-    others: a flood of beginners pushes out nobody who is further.
+    Where the table is full, those at stage 0 go first, who have no progress to lose; then somebody
+    at the fullest stage, who is there longest: whoever floods a stage pushes out his own, and
+    nobody at another.
 
     @param stages: how many there are, from 0.
     @param limit: the most that it remembers.
@@ -47,7 +48,7 @@ class Stages(Generic[K]):
         """Give somebody a place, and make room for it."""
         self.forget(key)
         if len(self._places) >= self._limit:
-            oldest, _ = next(filter(None, self._order)).popitem(last=False)
+            oldest, _ = (self._order[0] or max(self._order, key=len)).popitem(last=False)
             del self._places[oldest]
         self._places[key] = Place(stage, ends, note)
         self._order[stage][key] = ends

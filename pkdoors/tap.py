@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,9 @@ from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 
 __all__ = ["Options", "makeService"]
+
+STATE = Path("/var/lib/pkdoors")
+"""What has to survive a boot: a sealed knock from before it must open nothing after it."""
 
 
 def makeService(options: Options) -> IService:
@@ -76,7 +80,8 @@ def wire(config: Config, reactor: Any) -> DoorService:
     walls = Walls(reactor, chooseFirewalls(config, reactor))
     isDry = config.firewall == "dry-run"
     instance = AnyInstance() if isDry else Instance()
-    smith = Locksmith(config.doors, None if isDry else SeenFile(instance.path("seen")))
+    seenFile = None if isDry else SeenFile(STATE / instance.path("seen").name)
+    smith = Locksmith(config.doors, seenFile, reactor.seconds)
     keeper = Doorkeeper(reactor, walls, config.doors, makeLock=smith.make)
     listener = Listener(keeper.ports(), config.interfaces)
     return DoorService(reactor, keeper, listener, instance, smith, walls.name, config.logKnocks)

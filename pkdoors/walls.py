@@ -76,6 +76,15 @@ class Walls:
         for firewall in self._firewalls:
             await firewall.open(opening)
 
+    async def shut(self, opening: Opening) -> None:
+        """
+        Close the innermost, which is what counts, while the others are still busy opening.
+
+        @raise FirewallError: it refused.
+        """
+        if len(self._firewalls) > 1:
+            await self._firewalls[0].close(opening)
+
     async def close(self, opening: Opening) -> None:
         """
         Close: at once where that is possible, though another firewall refuses.

@@ -629,6 +629,14 @@ class FakeServiceSettings:
         return self._includes
 
 
+SIGNALS = {
+    *("reloaded", "connection-changed", "config:zone-updated", "default-zone-changed"),
+    *("interface-added", "interface-removed", "zone-of-interface-changed"),
+    *("source-added", "source-removed", "zone-of-source-changed"),
+}
+"""Some of those that firewalld's client knows."""
+
+
 class FakePermanent:
     """
     firewalld's permanent configuration, or one zone of it.
@@ -718,8 +726,12 @@ class FakeFirewalld:
 
     def connect(self, signal: str, callback: Callable[..., None]) -> None:
         """Have this called when a signal comes."""
-        assert signal in ("reloaded", "connection-changed", "config:zone-updated")
+        assert signal in SIGNALS, signal
         self._callbacks[signal] = callback
+
+    def tell(self, signal: str, *arguments: object) -> None:
+        """Send a signal."""
+        self._callbacks[signal](*arguments)
 
     def call_on_disconnection(self, callback: Callable[[object], None]) -> None:
         """Have this called when the bus goes away."""

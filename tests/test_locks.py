@@ -377,16 +377,25 @@ class MemoryTests(LockTestCase):
         self.assertEqual(["-", "-", "-", "open"], self.knock(B, C, D, E, source=BOB))
 
     def test_fewestGoFirst(self) -> None:
-        """Where all are further, the one with the fewest knocks goes, not the oldest."""
+        """Where as many have each number of knocks, who has the fewest goes, not the oldest."""
         self.knock(A, B, C, source="10.9.9.1")
         self.knock(A, B, C, D, source="10.9.9.2")
         self.knock(A, B, source=ANN)
-        self.knock(A, B, C, source=BOB)
+        self.knock(A, source=BOB)
         self.flood(1)
         self.assertEqual(["open"], self.knock(D, E, source="10.9.9.1")[1:])
-        self.assertEqual(["open"], self.knock(D, E, source=BOB)[1:])
-        self.assertEqual(["-"], self.knock(C, source=ANN))
-        self.assertEqual(["-", "-"], self.knock(D, E, source=ANN))
+        self.assertEqual(["open"], self.knock(E, source="10.9.9.2"))
+        self.assertEqual(["-", "-", "open"], self.knock(C, D, E, source=ANN))
+        self.assertEqual(["-"] * 4, self.knock(B, C, D, E, source=BOB))
+
+    def test_floodFurther(self) -> None:
+        """A flood of those who know two ports pushes out nobody who begins, or is further."""
+        self.knock(A, source=ANN)
+        self.knock(A, B, C, source=BOB)
+        for number in range(100):
+            self.knock(A, B, source=f"10.0.1.{number}")
+        self.assertEqual(["-", "-", "-", "open"], self.knock(B, C, D, E, source=ANN))
+        self.assertEqual(["-", "open"], self.knock(D, E, source=BOB))
 
     def test_knockAgainDoesNotPushOut(self) -> None:
         """Who starts over in a full table takes no other's place."""

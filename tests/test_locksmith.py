@@ -44,12 +44,12 @@ class LocksmithTests(SynchronousTestCase):
         """A door that sealed knocks open."""
         return makeDoor(name=name, authorizedKeys=str(self.path))
 
-    def makeSmith(self, *doors: Door, today: float = TODAY, notes: bool = True) -> Locksmith:
-        """The locksmith of another daemon, which starts at some time of day."""
+    def makeSmith(self, *doors: Door, notes: bool = True) -> Locksmith:
+        """The locksmith of another daemon, which starts now."""
         seenFile = SeenFile(self.seenPath) if notes else None
         if seenFile is not None:
             self.addCleanup(seenFile.close)
-        return Locksmith(doors, seenFile, lambda: today)
+        return Locksmith(doors, seenFile, lambda: 0.0)
 
     def knock(self, lock: Lock, datagram: bytes, today: float = TODAY) -> str:
         """What a knock on all ports comes to."""
@@ -152,7 +152,7 @@ class LocksmithTests(SynchronousTestCase):
         """What one daemon heard, by a clock that is ahead, the next one refuses."""
         knocks = [self.seal(name, stamp=(TODAY + 30) * 1000) for name in ("ssh", "web")]
         for today, outcome in ((TODAY, "open"), (TODAY + 1, "this knock was seen before")):
-            smith = self.makeSmith(self.ssh, self.web, today=today)
+            smith = self.makeSmith(self.ssh, self.web)
             locks = [smith.make(door) for door in (self.ssh, self.web)]
             smith.start()
             for lock, datagram in zip(locks, knocks, strict=True):

@@ -39,8 +39,9 @@ class ChangesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Nothing has come yet."""
-        self.changes = Changes("pkdoors", OURS)
+        """The guard is in place, and nothing else has come."""
+        self.changes = Changes("pkdoors", "twistd")
+        self.assertEqual([], self.changes.feed(about(NEWTABLE) + end(OURS, "twistd")))
 
     def test_others(self) -> None:
         """A change of our table by another process is told, with its name, at its end."""
@@ -51,6 +52,17 @@ class ChangesTests(SynchronousTestCase):
     def test_ours(self) -> None:
         """What we did ourselves is not."""
         self.assertEqual([], self.changes.feed(about(DELTABLE) + end(OURS, "twistd")))
+
+    def test_anotherOfOurName(self) -> None:
+        """Another process of our name is another."""
+        self.assertEqual(["twistd"], self.changes.feed(about(DELTABLE) + end(NFT, "twistd")))
+
+    def test_othersFirst(self) -> None:
+        """What others do before we did anything is theirs."""
+        changes = Changes("pkdoors", "twistd")
+        self.assertEqual(["nft"], changes.feed(about(DELTABLE) + end()))
+        self.assertEqual([], changes.feed(about(NEWTABLE) + end(OURS, "twistd")))
+        self.assertEqual([], changes.feed(about(DELTABLE) + end(OURS, "twistd")))
 
     def test_otherTables(self) -> None:
         """Other tables are none of our business, nor is one of our name in another family."""
@@ -79,4 +91,4 @@ class ChangesTests(SynchronousTestCase):
                 if broken:
                     broken[source.randrange(len(broken))] = source.randrange(256)
             self.changes.feed(bytes(broken) + source.randbytes(source.randrange(40)))
-        Changes("pkdoors", OURS).feed(b"")
+        Changes("pkdoors", "twistd").feed(b"")

@@ -64,7 +64,7 @@ class SealedLockTestCase(SynchronousTestCase):
 
     def makeLock(self, door: Door, started: float = STARTED) -> SealedLock:
         """A lock of a daemon that has just been started."""
-        self.seen = Seen(started, lambda name, stamp: self.notes.append((name, stamp)))
+        self.seen = Seen(started - TODAY, lambda name, stamp: self.notes.append((name, stamp)))
         return SealedLock(door, self.giveKeys, self.seen, {"default", "web"})
 
     def giveKeys(self) -> list[AuthorizedKey]:
@@ -664,6 +664,13 @@ class MemoryTests(SealedLockTestCase):
         self.flood(3, B)
         self.assertEqual(["-"] * 3 + ["open"], self.knock(second, B, C, D, E))
         self.assertNotIn("open", self.knock(first, B, C, D, E))
+
+    def test_floodFurther(self) -> None:
+        """A flood on two ports, too, pushes out nobody who begins."""
+        datagram = seal()
+        self.knock(datagram, A)
+        self.flood(100, A, B)
+        self.assertEqual(["-"] * 3 + ["open"], self.knock(datagram, B, C, D, E))
 
     def test_closedCasesGo(self) -> None:
         """Before them go those whose case is closed; they are not opened by a second time."""

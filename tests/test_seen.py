@@ -8,7 +8,7 @@ from pkdoors.seals import seen as seenModule
 from pkdoors.seals.seen import MAX_SEEN, Seen
 
 KEY, OTHER = b"a key", b"another key"
-STARTED = 1_800_000_000.5
+STARTED, TODAY = 1000.5, 1_800_000_000.0
 
 
 class SeenTests(SynchronousTestCase):
@@ -36,9 +36,21 @@ class SeenTests(SynchronousTestCase):
         self.assertFalse(self.seen.has(KEY, "0b"))
         self.assertFalse(self.seen.has(OTHER, "0a"))
 
-    def test_floor(self) -> None:
-        """The floor is the start, in milliseconds."""
-        self.assertEqual(1_800_000_000_500, self.seen.floor)
+    def isTooOld(self, ago: float, now: float, today: float = TODAY) -> bool:
+        """Whether a knock is refused that was made so many seconds before today."""
+        return self.seen.isTooOld(round(1000 * (today - ago)), now, today)
+
+    def test_started(self) -> None:
+        """What was made before the start is too old, what was made after it is not."""
+        for up in (0.0, 1.0, 3600.0):
+            self.assertTrue(self.isTooOld(up + 0.001, STARTED + up))
+            self.assertFalse(self.isTooOld(up, STARTED + up))
+
+    def test_clockWasWrong(self) -> None:
+        """It is so too where the time of day was wrong at the start, and was set later."""
+        for wrong in (-7200, 7200):
+            self.assertFalse(self.isTooOld(5, STARTED + 10, TODAY + wrong))
+            self.assertTrue(self.isTooOld(35, STARTED + 10, TODAY + wrong))
 
     def test_note(self) -> None:
         """Each is noted once, by a name that tells neither key nor nonce."""
@@ -58,25 +70,26 @@ class SeenTests(SynchronousTestCase):
         later = self.make()
         later.load(self.notes)
         self.assertTrue(later.has(KEY, "0a"))
-        self.assertEqual((1, 1_800_000_000_500), (len(self.notes), later.floor))
+        self.assertEqual(1, len(self.notes))
 
     def test_forgetting(self) -> None:
         """Where the oldest is forgotten, all that are as old are refused from then on."""
         self.patch(seenModule, "MAX_SEEN", 2)
-        base = self.seen.floor
+        base = 1_800_000_000_000
         for number, nonce in enumerate(("0a", "0b", "0c")):
             self.seen.add(KEY, nonce, base + 100 * number)
         self.assertEqual(
             [False, True, True], [self.seen.has(KEY, nonce) for nonce in ("0a", "0b", "0c")]
         )
-        self.assertEqual(base + 1, self.seen.floor)
+        old = [self.seen.isTooOld(base + more, 10**9, TODAY) for more in (-1, 0, 1)]
+        self.assertEqual([True, True, False], old)
 
-    def test_floorOnlyRises(self) -> None:
-        """The floor does not sink where what is forgotten is older than it."""
+    def test_forgettingTheOlder(self) -> None:
+        """What is forgotten later, and is older, changes nothing."""
         self.patch(seenModule, "MAX_SEEN", 1)
-        for nonce, stamp in (("0a", self.seen.floor + 5), ("0b", 7), ("0c", 8)):
+        for nonce, stamp in (("0a", 1_800_000_000_005), ("0b", 7), ("0c", 8)):
             self.seen.add(KEY, nonce, stamp)
-        self.assertEqual(1_800_000_000_506, self.seen.floor)
+        self.assertTrue(self.seen.isTooOld(1_800_000_000_005, 10**9, TODAY))
 
     def test_bound(self) -> None:
         """Only so many take memory."""

@@ -29,11 +29,11 @@ class SeenFileTests(SynchronousTestCase):
         self.file, before = self.restart()
         self.assertEqual([], before)
 
-    def restart(self, floor: int = 0) -> tuple[SeenFile, list[tuple[str, int]]]:
+    def restart(self) -> tuple[SeenFile, list[tuple[str, int]]]:
         """The next daemon, and what it learns."""
         file = SeenFile(self.path)
         self.addCleanup(file.close)
-        return file, file.load(floor)
+        return file, file.load()
 
     def lines(self) -> list[str]:
         """What is in the file."""
@@ -65,19 +65,11 @@ class SeenFileTests(SynchronousTestCase):
         self.file.note(name(1), 1001)
         self.assertEqual([f"{name(1)} 1001"], self.lines())
 
-    def test_floor(self) -> None:
-        """What is refused for its time is neither learnt nor kept."""
-        for stamp in (999, 1000, 1001):
-            self.file.note(name(stamp), stamp)
-        _, before = self.restart(floor=1000)
-        self.assertEqual([(name(1000), 1000), (name(1001), 1001)], before)
-        self.assertEqual(2, len(self.lines()))
-
     def test_seen(self) -> None:
         """It fits what remembers: a knock stamped ahead is refused after a restart, too."""
         Seen(1.0, self.file.note).add(b"key", "0a", 99_000)
         later = Seen(2.0, lambda name, stamp: None)
-        later.load(self.restart(later.floor)[1])
+        later.load(self.restart()[1])
         self.assertTrue(later.has(b"key", "0a"))
 
     def test_torn(self) -> None:
@@ -85,7 +77,7 @@ class SeenFileTests(SynchronousTestCase):
         whole = f"{name(1)} 1001\n"
         for cut in range(len(whole) - 1):
             self.path.write_text(whole + f"{name(2)} 1002\n"[:cut])
-            file, before = self.restart(floor=1000)
+            file, before = self.restart()
             self.assertEqual([(name(1), 1001)], before, cut)
             file.note(name(3), 1003)
             self.assertEqual([f"{name(1)} 1001", f"{name(3)} 1003"], self.lines(), cut)
@@ -179,7 +171,7 @@ class UnwritableTests(SynchronousTestCase):
         (self.folder / "in the way").write_text("")
         path = self.folder / "in the way" / "run" / "x.seen"
         file = self.make(path)
-        self.assertEqual([], file.load(0))
+        self.assertEqual([], file.load())
         file.note(name(1), 1001)
         (line,) = self.log.lines(LogLevel.warn)
         self.assertTrue(line.startswith(f"cannot write {path} (Not a directory): a sealed "), line)
@@ -187,14 +179,14 @@ class UnwritableTests(SynchronousTestCase):
     def test_unreadable(self) -> None:
         """What is no file is as good as none, but cannot be replaced either."""
         (self.folder / "x.seen").mkdir()
-        self.assertEqual([], self.make(self.folder / "x.seen").load(0))
+        self.assertEqual([], self.make(self.folder / "x.seen").load())
         self.assertEqual(["warn"], self.log.levels())
 
     def test_diskFull(self) -> None:
         """A full disk is one warning, however many knocks come, and nothing is raised."""
         (self.folder / "x.new").symlink_to("/dev/full")
         file = self.make(self.folder / "x.seen")
-        file.load(0)
+        file.load()
         for number in range(9):
             file.note(name(number), 1001)
         (line,) = self.log.lines()

@@ -66,7 +66,7 @@ class ServiceTestCase(SynchronousTestCase):
         self.instance = Instance(self.folder)
         seenFile = SeenFile(self.instance.path("seen"))
         self.addCleanup(seenFile.close)
-        smith = Locksmith([door], seenFile, lambda: TODAY)
+        smith = Locksmith([door], seenFile, self.reactor.seconds)
         walls = Walls(self.reactor, [firewall])
         keeper = Doorkeeper(self.reactor, walls, [door], lambda: TODAY, smith.make)
         listener = Listener(keeper.ports())

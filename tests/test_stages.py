@@ -52,13 +52,13 @@ class StagesTests(SynchronousTestCase):
         self.assertEqual("a c d", self.left(*"abcd"))
 
     def test_lowestGoes(self) -> None:
-        """Where they are not, somebody at the lowest stage goes, however young."""
+        """Where as many are at each, somebody at the lowest stage goes, however young."""
         for key, stage in zip("abcd", (2, 3, 1, 2), strict=True):
             self.stages.put(key, stage, 30.0)
         self.assertEqual("a b d", self.left(*"abcd"))
 
     def test_stageZero(self) -> None:
-        """Stage 0 is the lowest."""
+        """Who is at stage 0 goes before all others."""
         for key, stage in zip("abcd", (1, 0, 1, 1), strict=True):
             self.stages.put(key, stage, 30.0)
         self.assertEqual("a c d", self.left(*"abcd"))
@@ -70,6 +70,13 @@ class StagesTests(SynchronousTestCase):
         for number in range(1000):
             self.stages.put(f"beginner {number}", 1, 30.0)
         self.assertEqual(("a b", 3), (self.left(*"ab"), len(self.stages)))
+
+    def test_floodAbove(self) -> None:
+        """Nor does a flood of those who are further push out beginners."""
+        self.stages.put("a", 1, 30.0)
+        for number in range(1000):
+            self.stages.put(f"flood {number}", 2, 30.0)
+        self.assertEqual(("a", 3), (self.left("a"), len(self.stages)))
 
     def test_advanceWhenFull(self) -> None:
         """Who advances in a full table pushes out nobody."""

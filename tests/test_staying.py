@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.client.staying}."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -273,6 +274,20 @@ class StayTests(SynchronousTestCase):
         self.successResultOf(left)
         self.assertIn("(it took too long)", self.successResultOf(result))
         self.assertTrue(ClosingVisit.leaving.called, "it was given up")
+
+    def test_noKey(self) -> None:
+        """Where there is no key to knock with, or its passphrase is not given, it ends."""
+
+        @dataclass(frozen=True, slots=True)
+        class Keyless(PlainManner):
+            async def begin(self, reactor: Any, say: Callable[[str], None]) -> Any:
+                """Fail."""
+                raise KnockError("interrupted")
+
+        visit = Visit(HOST4, Keyless(Sequence(PORTS), 30.0, 0.0), None, None, 5.0, 1)
+        result = Deferred.fromCoroutine(Stay(visit, self.reactor, self.said.append).last())
+        self.failureResultOf(result, KnockError)
+        self.assertEqual([], self.said)
 
     def test_bug(self) -> None:
         """What nobody thought of ends it, and does not hold the reactor up."""

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doors import Opening
 from pkdoors.errors import FirewallError
+from pkdoors.keeper import Doorkeeper
+from pkdoors.locks import Request
 from pkdoors.walls import STOP_TIMEOUT, Walls
 from tests.fakes import FakeFirewall, Log, makeDoor, makeOpening
 
@@ -235,6 +237,24 @@ class StopTests(WallsTestCase):
         """Start."""
         super().setUp()
         self.started()
+
+    def test_shut(self) -> None:
+        """Shutting closes the innermost only, where there are others."""
+        self.successResultOf(self.do(self.walls.shut(makeOpening())))
+        self.assertEqual(["nftables: close 203.0.113.9"], self.diary)
+
+    def test_endWhileOpening(self) -> None:
+        """A request to close is heeded though an outer one hangs; later all is closed."""
+        keeper = Doorkeeper(self.clock, self.walls, [makeDoor()], lambda: 0.0)
+        self.firewalld.holding = True
+        keeper.request(Request(makeDoor(), "203.0.113.9", 0))
+        self.assertEqual(["203.0.113.9"], list(self.guard.open_()))
+        keeper.request(Request(makeDoor(), "203.0.113.9", 0, close=True))
+        self.assertEqual({}, self.guard.open_())
+        self.firewalld.holding = False
+        self.firewalld.answer()
+        self.assertEqual(({}, {}), (self.guard.open_(), self.firewalld.open_()))
+        self.assertEqual([], keeper.openings())
 
     def test_stop(self) -> None:
         """Each lets go, the innermost last."""

@@ -289,6 +289,16 @@ class ListenTests(ZoneClientTestCase):
         self.firewalld.reload()
         self.assertEqual(["firewalld was reloaded"], self.lost)
 
+    def test_moves(self) -> None:
+        """That packets may be put in other zones is told."""
+        for signal, arguments in (
+            ("default-zone-changed", ["work"]),
+            ("zone-of-interface-changed", ["work", "eth0"]),
+            ("source-added", ["work", "10.0.0.0/8"]),
+        ):
+            self.firewalld.tell(signal, *arguments)
+        self.assertEqual(["firewalld's zones were changed"] * 3, self.lost)
+
     def test_comesAndGoes(self) -> None:
         """So is that firewalld goes away, or comes back."""
         self.firewalld.change(False)

@@ -44,7 +44,10 @@ class Stay:
         Stay until the reactor is stopped; that waits until all is done.
 
         @return: what to tell the user.
+        @raise KnockError: there is no key to knock with, or it was interrupted when it asked for a
+            passphrase.
         """
+        await self._visit.manner.begin(self._reactor, self._tell)
         knocking = Deferred.fromCoroutine(self._knockOn())
         self._reactor.addSystemEventTrigger("before", "shutdown", self._end, knocking)
         self._roaming.start()

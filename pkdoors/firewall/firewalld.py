@@ -8,7 +8,7 @@ firewalld puts the client's packets in. The client's other traffic stays what it
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from math import ceil
 from typing import TypeVar
 
@@ -119,13 +119,13 @@ class FirewalldFirewall:
         )
 
     def _restore(self, openings: list[Opening]) -> None:
-        """People first, what is out of date last. A refusal keeps nothing else back."""
+        """Knocks first, what is out of date last. A refusal keeps nothing else back."""
         present = self._zones.allRules()
-        zoneOf = self._zones.zoneFinder()
+        zoneOf = cache(self._zones.zoneFinder())
         self._find(openings, zoneOf, present)
         works: list[Callable[[], object]] = [
-            *(partial(self._open, opening, zoneOf) for opening in openings),
             lambda: self._letKnocksIn(present),
+            *(partial(self._open, opening, zoneOf) for opening in openings),
             lambda: self._sweep(present),
             self._zones.takeSaved,
         ]

@@ -95,8 +95,8 @@ class NftablesFirewall:
         ports = protectedPorts(doors)
         established = (each for text in self._readSessions() for each in sessionsIn(text, ports))
         self._sessions = livingOn(established, living, doors)
-        _run(library, self._state(openings))
         self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))
+        _run(library, self._state(openings))  # the first change that the watch sees
         self._watch.start(self._reactor)
         return openings
 

@@ -1,7 +1,7 @@
 """Watches the kernel's nftables for changes that others make to our table."""
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from socket import socket
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -37,7 +37,7 @@ class Watch:
 
     def __init__(self, table: str, changed: Callable[[str], None]) -> None:
         self._socket = listenToNftables()
-        self._changes = Changes(table, os.getpid())
+        self._changes = Changes(table, Path("/proc/self/comm").read_text().rstrip("\n"))
         self._changed = changed
 
     def fileno(self) -> int:

@@ -14,6 +14,12 @@ from pkdoors.firewall.zonebus import SILENT, Refused, Silent, connect, translate
 from pkdoors.richrules import isOurs
 from pkdoors.zones import ActiveZones, Client, hasHardwareSources, zoneOf
 
+_MOVES = (
+    *("default-zone-changed", "interface-added", "interface-removed"),
+    *("zone-of-interface-changed", "zone-of-source-changed", "source-added", "source-removed"),
+)
+"""Signals after which packets may be put in other zones than before."""
+
 
 class ZoneClient:
     """
@@ -42,9 +48,14 @@ class ZoneClient:
 
     def _listen(self) -> None:
         self._client.connect("reloaded", lambda: self._lost("firewalld was reloaded"))
+        for signal in _MOVES:
+            self._client.connect(signal, self._moved)
         self._client.connect("connection-changed", lambda: self._lost(self._change()))
         self._client.connect("config:zone-updated", self._zoneSaved)
         self._client.bus.call_on_disconnection(lambda _: self._lost("the system's D-Bus went away"))
+
+    def _moved(self, *_: object) -> None:
+        self._lost("firewalld's zones were changed")
 
     def _change(self) -> str:
         return "firewalld is back" if self._client.connected else "firewalld went away"

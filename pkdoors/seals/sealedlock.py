@@ -106,7 +106,7 @@ class SealedLock:
     def _examine(self, sealed: Sealed, source: str, now: float, today: float) -> Request:
         """What is cheap first, and nothing of what it claims is believed before its seal."""
         statement = sealed.statement
-        self._checkTime(statement, today)
+        self._checkTime(statement, now, today)
         if statement.bind not in ("*", source):
             raise _Refused(f"it is bound to {statement.bind}, and comes from elsewhere")
         hinted = self._hinted(statement)
@@ -117,11 +117,11 @@ class SealedLock:
         asked, most = statement.seconds, signer.maxOpenFor
         return Request(self.door, source, asked, most, str(signer), statement.close)
 
-    def _checkTime(self, statement: Statement, today: float) -> None:
+    def _checkTime(self, statement: Statement, now: float, today: float) -> None:
         behind = today - statement.stamp / 1000
         if abs(behind) > self.door.clockSkew:
             raise _Refused(_skew(behind, self.door.clockSkew))
-        if statement.stamp < self._seen.floor:
+        if self._seen.isTooOld(statement.stamp, now, today):
             raise _Refused("it is older than this daemon: a new one will do")
 
     def _hinted(self, statement: Statement) -> list[AuthorizedKey]:

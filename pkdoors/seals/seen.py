@@ -11,14 +11,14 @@ forgotten, all that are as old are refused."""
 
 class Seen:
     """
-    @ivar floor: what is stamped earlier than this, in milliseconds since 1970, is not to be
-        believed: it may have opened something before the daemon started.
-    @param started: the time of day at which the daemon started, in seconds since 1970.
+    @param started: when the daemon started, on a clock that does not jump. What was made before
+        may have opened something then. Not the time of day: that may have been wrong at the start.
     @param note: told of each new one, before it opens anything, for the next daemon.
     """
 
     def __init__(self, started: float, note: Callable[[str, int], None]) -> None:
-        self.floor = int(1000 * started)
+        self._started = started
+        self._forgotten = 0  # the latest stamp of those that are remembered no more
         self._note = note
         self._stamps: OrderedDict[str, int] = OrderedDict()
 
@@ -26,6 +26,16 @@ class Seen:
         """Learn the names and stamps of those that an earlier daemon saw."""
         for name, stamp in before:
             self._put(name, stamp)
+
+    def isTooOld(self, stamp: int, now: float, today: float) -> bool:
+        """
+        Whether a knock may have opened something that nobody remembers.
+
+        @param stamp: its time, in milliseconds since 1970.
+        @param now: on the clock of C{started}.
+        @param today: the time of day, in seconds since 1970.
+        """
+        return stamp <= self._forgotten or stamp < 1000 * (today - (now - self._started))
 
     def has(self, publicKey: bytes, nonce: str) -> bool:
         """Whether a knock was seen."""
@@ -41,7 +51,7 @@ class Seen:
         self._stamps[name] = stamp
         if len(self._stamps) > MAX_SEEN:
             _, oldest = self._stamps.popitem(last=False)
-            self.floor = max(self.floor, oldest + 1)
+            self._forgotten = max(self._forgotten, oldest)
 
 
 def _name(publicKey: bytes, nonce: str) -> str:

@@ -1,9 +1,11 @@
 """What the next daemon has to know of the sealed knocks that this one saw."""
 
+import errno
 import os
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -30,69 +32,78 @@ class SeenFile:
         self._lines: deque[str] = deque(maxlen=KEPT)
         self._written = 0
         self._isFailing = False
+        self._isOpen = False
 
-    def load(self, floor: int) -> list[tuple[str, int]]:
+    def load(self) -> list[tuple[str, int]]:
         """
-        Read what an earlier daemon saw, and begin to write.
+        Read what earlier daemons saw, and begin to write.
 
-        @param floor: milliseconds since 1970; what is stamped earlier is refused anyway.
         @return: names and stamps, the oldest first.
         """
-        kept = [(name, stamp) for name, stamp in self._read() if stamp >= floor]
+        self._isOpen = True
+        kept = list(self._read())[-KEPT:]
         self._lines.extend(f"{name} {stamp}\n" for name, stamp in kept)
         self._start()
-        return kept[-KEPT:]
+        return kept
 
     def note(self, name: str, stamp: int) -> None:
         """Write one line, before the knock opens anything."""
-        if self._file is None:
+        if not self._isOpen:
             return
         line = f"{name} {stamp}\n"
         self._lines.append(line)
         self._written += 1
-        try:
-            os.write(self._file, line.encode())
-            self._isFailing = False
-        except OSError as error:
-            self._complain(error)
-        if self._written >= 2 * KEPT:
+        if self._file is None or self._written >= 2 * KEPT:
             self._start()
+        else:
+            self._attempt(partial(_writeAll, self._file, line))
 
     def close(self) -> None:
         """End writing."""
+        self._isOpen = False
+        self._drop()
+
+    def _drop(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def _read(self) -> Iterator[tuple[str, int]]:
         try:
-            lines = self._path.read_text(errors="replace").splitlines()
+            text = self._path.read_text(errors="replace")
         except OSError:  # there was none
             return
+        *lines, _ = text.split("\n")  # the last one may be torn
         for match in map(_LINE.fullmatch, lines):
             if match is not None:
                 yield match[1], int(match[2])
 
     def _start(self) -> None:
-        """Make it anew; where that fails, go on with what there is."""
+        """Make it anew with all that is kept; where that fails, keep what there is."""
         self._written = len(self._lines)
+        self._attempt(self._replace)
+
+    def _replace(self) -> None:
         new = self._path.with_suffix(".new")
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        file = os.open(new, flags, 0o600)
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-            file = os.open(new, flags, 0o600)
-        except OSError as error:
-            self._complain(error)
-            return
-        try:
-            os.write(file, "".join(self._lines).encode())
+            _writeAll(file, "".join(self._lines))
             new.replace(self._path)
-        except OSError as error:
+        except OSError:
             os.close(file)
-            self._complain(error)
-            return
-        self.close()
+            raise
+        self._drop()
         self._file = file
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+            self._isFailing = False
+        except OSError as error:
+            self._complain(error)
+            self._drop()  # the next note makes it anew
 
     def _complain(self, error: OSError) -> None:
         """Say it once, however long it lasts."""
@@ -105,3 +116,9 @@ class SeenFile:
             path=self._path,
             reason=error.strerror,
         )
+
+
+def _writeAll(file: int, text: str) -> None:
+    data = text.encode()
+    if os.write(file, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

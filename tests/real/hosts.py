@@ -194,8 +194,9 @@ class Host:
         """End what runs here, and remove the namespace, and what a daemon in it left."""
         self._stack.close()
         inode = Path(f"/run/netns/{self.name}").stat().st_ino
-        for left in Path("/run/pkdoors").glob(f"{inode}.*"):
-            left.unlink()
+        for folder in ("/run/pkdoors", "/var/lib/pkdoors"):
+            for left in Path(folder).glob(f"{inode}.*"):
+                left.unlink()
         ip("netns", "delete", self.name)
 
 

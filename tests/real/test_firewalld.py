@@ -3,7 +3,7 @@
 import signal
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, Daemon
+from tests.real.hosts import BIN, CLIENT4, Daemon, eventually
 
 
 class ZoneTests(RealTestCase):
@@ -71,6 +71,19 @@ class ZoneTests(RealTestCase):
         self.assertTrue(daemon.says("opened door"))
         self.assertIn(CLIENT4, self.rules("home"))
         self.assertTrue(self.client.reaches(PORT))
+
+    def test_zonesChange(self) -> None:
+        """Where an interface comes to be in another zone, knocks and openings follow it."""
+        daemon = self.start(openFor="1h")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.firewalld.cmd("--zone=work", "--change-interface=client")
+        self.assertTrue(daemon.says("firewalld's zones were changed: what pkdoors has"))
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.firewalld.cmd("--set-default-zone=home")
+        self.assertTrue(eventually(lambda: "31337" in self.rules("home")))
+        self.stranger.send(SEQUENCE)
+        self.assertTrue(self.stranger.comesToReach(PORT))
 
     def test_zoneOption(self) -> None:
         """C{--zone} overrides all of that."""

@@ -4,7 +4,7 @@ import signal
 import time
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, STRANGER4, Daemon, eventually
+from tests.real.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
 
 SOON = 1.0
 """Seconds to wait for what happens within 0.1: these machines are shared."""
@@ -63,6 +63,22 @@ class NftablesTests(RealTestCase):
         self.server.run("sh", "-c", "for each in $(seq 200); do nft flush ruleset; done")
         self.assertTrue(self.isBack())
         self.assertLess(daemon.log().count("changed the guard"), 10)
+
+    def test_container(self) -> None:
+        """So it is in a container, where the kernel calls a process by another number."""
+        self.server.serve(PORT)
+        daemon = self.server.spawn(
+            *("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", str(BIN / "twistd")),
+            *("-n", "--pidfile=", "pkdoors", "-m", KNOCKS, "-p", str(PORT), "-t", "1h"),
+        )
+        self.assertTrue(daemon.says("guarding door"), daemon.log())
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(daemon.says("nft changed the guard"))
+        time.sleep(1)
+        self.assertTrue(self.isBack())
+        self.assertEqual(daemon.log().count("changed the guard"), 1, daemon.log())
 
     def test_ownChangesAreNone(self) -> None:
         """What the daemon changes itself, and what others do elsewhere, heals nothing."""
