@@ -262,9 +262,11 @@ class ZoneTests(CheckTestCase):
 
     def test_auto(self) -> None:
         """C{auto} takes it, and the daemon's rules are seen; without them knocks are lost."""
-        self.start()
+        daemon = self.start().process.popen
         self.assertIn("firewalld (firewalld runs)", self.check()[1])
         self.findsNot("17001/udp")
+        daemon.send_signal(signal.SIGSTOP)  # or it would see to that itself
+        self.addCleanup(daemon.send_signal, signal.SIGCONT)
         self.firewalld.cmd("--zone=work", "--add-interface=client")
         self.finds("ERROR", "17001/udp", "missing in firewalld's zone work")
 

@@ -279,6 +279,9 @@ class EndsTests(ConnectTestCase):
         """A connection that breaks is one sentence, though the input has not ended."""
         process = self.connect()
         peer = self.accept()
+        peer.send(b"x")
+        assert process.stdout
+        process.stdout.read(1)  # or it would take it for a port that is not open yet
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
         self.assertEnds(process, 1, "the connection was lost: Connection reset by peer")
