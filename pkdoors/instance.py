@@ -13,6 +13,10 @@ class InstanceError(PkdoorsError):
     """Another daemon runs, or that cannot be found out."""
 
 
+class Running(InstanceError):
+    """Another daemon runs."""
+
+
 class Instance:
     """
     The right to be the daemon of this host, or rather of this network namespace, since each has a
@@ -42,9 +46,11 @@ class Instance:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.give()
-            raise InstanceError(
+            raise Running(
                 f"pkdoors is running here already (process {path.read_text() or '?'})"
             ) from error
+        except PermissionError as error:
+            raise InstanceError(f"no privilege to make {path}: run as root") from error
         except OSError as error:
             raise InstanceError(
                 f"cannot make {path}: {error.strerror}; pkdoors needs that folder"

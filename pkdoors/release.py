@@ -1,10 +1,11 @@
 """C{pkdoors release}: all that pkdoors ever put into a firewall is taken out, and only that."""
 
+from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import Kernel
 from pkdoors.firewall.nftables import removeGuard
 from pkdoors.firewall.zonebus import isRunning
 from pkdoors.firewall.zoneclient import ZoneClient
-from pkdoors.instance import Instance, InstanceError
+from pkdoors.instance import Instance, InstanceError, Running
 
 
 def release(force: bool) -> list[str]:
@@ -19,10 +20,14 @@ def release(force: bool) -> list[str]:
     if not force:
         try:
             instance.take()
-        except InstanceError as error:
+        except Running as error:
             raise InstanceError(f"{error}: end it first, or say --force") from error
     Kernel().close()
     removed = [f"removed from {line}" for line in removeGuard()]
-    if isRunning():
-        removed += [f"removed from {line}" for line in ZoneClient().release()]
+    try:
+        if isRunning():
+            removed += [f"removed from {line}" for line in ZoneClient().release()]
+    except FirewallError as error:
+        done = "; ".join(removed) or "nothing was removed"
+        raise FirewallError(f"{error} (so far: {done})") from error
     return removed

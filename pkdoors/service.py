@@ -91,12 +91,11 @@ class DoorService(Service):
 
     def _announce(self, door: Door) -> None:
         self._log.info(
-            "guarding door {door} with {firewall}: {count} {kind} open it for {open}, "
+            "guarding door {door} with {firewall}: {knocks} it for {open}, "
             "at most {most} if asked{cut}",
             door=door,
             firewall=self._firewallName,
-            count=len(set(door.sequence.ports) if door.authorizedKeys else door.sequence.ports),
-            kind="copies of a sealed knock" if door.authorizedKeys else "knocks",
+            knocks=_knocksFor(door),
             open=formatDuration(door.openFor),
             most=formatDuration(door.maxOpenFor),
             cut="; sessions end with it" if door.cutSessions else "",
@@ -109,3 +108,9 @@ class DoorService(Service):
             "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
         )
         self._keeper.knock(knock)
+
+
+def _knocksFor(door: Door) -> str:
+    if door.authorizedKeys:
+        return f"a sealed knock on its {len(set(door.sequence.ports))} ports opens"
+    return f"{len(door.sequence.ports)} knocks open"

@@ -129,14 +129,26 @@ class ReadKeysTests(KeyFileTestCase):
         """A link to itself is a sentence."""
         self.path.unlink()
         self.path.symlink_to(self.path)
-        self.assertEqual("cannot read KEYS: Too many levels of symbolic links", self.refused())
+        self.assertEqual(
+            "cannot read KEYS (Too many levels of symbolic links): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            self.refused(),
+        )
 
     def test_missing(self) -> None:
         """What is not there is a sentence, and so is a folder."""
         self.path.unlink()
-        self.assertEqual("cannot read KEYS: No such file or directory", self.refused())
+        self.assertEqual(
+            "cannot read KEYS (No such file or directory): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            self.refused(),
+        )
         self.path.mkdir(0o700)
-        self.assertEqual("cannot read KEYS: Is a directory", self.refused())
+        self.assertEqual(
+            "cannot read KEYS (Is a directory): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            self.refused(),
+        )
 
     def test_large(self) -> None:
         """A file has a most."""

@@ -132,7 +132,11 @@ class LocksmithTests(SynchronousTestCase):
         for door in (self.ssh, missing):
             smith.make(door)
         error = self.assertRaises(KeyFileError, smith.prepare)
-        self.assertEqual("cannot read /nowhere/keys: No such file or directory", str(error))
+        self.assertEqual(
+            "cannot read /nowhere/keys (No such file or directory): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            str(error),
+        )
 
     def test_plainNeedsNothing(self) -> None:
         """Where all doors are plain there is nothing to prepare, and nothing is written."""

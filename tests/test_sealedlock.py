@@ -319,7 +319,9 @@ class RefusalTests(SealedLockTestCase):
 
     def test_otherDoor(self) -> None:
         """A knock for a door that nobody has here is refused at every port."""
-        reason = "it is for a door 'attic', and this is another"
+        reason = (
+            "it is for a door 'attic', and this one is called default: knock with --door default"
+        )
         self.assertEqual([reason] * 5, self.knock(seal(door="attic")))
         self.assertEqual((0, 0), (len(self.lock), self.looks))
 

@@ -268,7 +268,10 @@ class SealedTests(ServiceTestCase):
     def test_missing(self) -> None:
         """A file that is not there is refused before anything is touched."""
         self.path.unlink()
-        self.assertRefused("cannot read KEYS: No such file or directory")
+        self.assertRefused(
+            "cannot read KEYS (No such file or directory): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files"
+        )
 
     def test_unsafe(self) -> None:
         """So is one that others can write."""
@@ -280,8 +283,8 @@ class SealedTests(ServiceTestCase):
         self.start()
         self.assertEqual(
             [
-                "guarding door default (22/tcp) with fake: 5 copies of a sealed knock open it for "
-                "30s, at most 1h if asked"
+                "guarding door default (22/tcp) with fake: a sealed knock on its 5 ports opens it "
+                "for 30s, at most 1h if asked"
             ],
             self.log.lines()[1:],
         )
@@ -293,7 +296,7 @@ class SealedTests(ServiceTestCase):
             self.firewall, ports=(1, 2, 1, 3, 4), authorizedKeys=str(self.path)
         )
         self.start()
-        self.assertIn(": 4 copies of a sealed knock open it", self.log.lines()[-1])
+        self.assertIn(": a sealed knock on its 4 ports opens it", self.log.lines()[-1])
         self.assertEqual([], self.log.lines(LogLevel.warn))
 
     def test_opens(self) -> None:

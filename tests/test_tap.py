@@ -189,7 +189,8 @@ class MakeServiceTests(SynchronousTestCase):
     def test_noKeys(self) -> None:
         """A file of keys that is not there is one line; the ports are given back."""
         self.assertEqual(
-            "pkdoors: cannot read /nowhere/keys: No such file or directory",
+            "pkdoors: cannot read /nowhere/keys (No such file or directory): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
             self.refusal("-f", "dry-run", "-k", "/nowhere/keys"),
         )
         self.assertEqual([], self.host.bound())

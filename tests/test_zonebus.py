@@ -204,6 +204,11 @@ class TranslatedTests(SynchronousTestCase):
             self.refusal(message),
         )
 
+    def test_reloadedAfterFlush(self) -> None:
+        """So it does after the reload that somebody tried then."""
+        message = "COMMAND_FAILED: UNKNOWN_ERROR: nonexistent or underflow of priority count"
+        self.assertIn("`systemctl restart firewalld` brings them back", self.refusal(message))
+
     def test_otherFailure(self) -> None:
         """Not every command that failed, nor every file that is missing, is a flush."""
         for message in ("COMMAND_FAILED: out of memory", "INVALID: No such file or directory"):

@@ -133,7 +133,9 @@ def _explain(name: str, code: str, message: str) -> str:
         return "no privilege to change the firewall (firewalld): run as root"
     if code == "INVALID_ZONE":
         return _NO_ZONE.format(zone=message.partition(": ")[2])
-    if code == "COMMAND_FAILED" and "No such file or directory" in message:
+    # The second is what a reload makes of it.
+    flushed = "No such file or directory" in message or "underflow of priority" in message
+    if code == "COMMAND_FAILED" and flushed:
         return (
             "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
             "`systemctl restart firewalld` brings them back"

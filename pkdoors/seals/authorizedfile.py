@@ -94,7 +94,7 @@ def safePath(path: Path) -> Path:
         for each in (whole, *whole.parents):
             _checkMode(each)
     except OSError as error:
-        raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
+        raise _unreadable(path, error) from error
     return whole
 
 
@@ -108,10 +108,17 @@ def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
     try:
         data = whole.read_bytes()
     except OSError as error:
-        raise KeyFileError(f"cannot read {path}: {error.strerror}") from error
+        raise _unreadable(path, error) from error
     if len(data) > MAX_BYTES:
         raise KeyFileError(f"{path} has {len(data)} bytes, {MAX_BYTES} are allowed")
     return parseAuthorizedKeys(data.decode(errors="replace"), str(path))
+
+
+def _unreadable(path: Path, error: OSError) -> KeyFileError:
+    return KeyFileError(
+        f"cannot read {path} ({error.strerror}): it has the keys that may knock, "
+        "lines of ssh-keygen's .pub files"
+    )
 
 
 def _checkMode(path: Path) -> None:

@@ -87,7 +87,11 @@ class SealedLock:
     def _wrongDoor(self, knock: Knock, statement: Statement) -> Refusal | None:
         if statement.door in self._known:
             return None
-        return self._refuse(knock, f"it is for a door {statement.door!r}, and this is another")
+        return self._refuse(
+            knock,
+            f"it is for a door {statement.door!r}, and this one is called {self.door.name}: "
+            f"knock with --door {self.door.name}",
+        )
 
     def _judge(
         self, knock: Knock, key: tuple[str, bytes], ends: float, now: float, today: float

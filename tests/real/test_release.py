@@ -42,6 +42,18 @@ class NftablesTests(RealTestCase):
         self.assertTrue(daemon.says("what pkdoors has in nftables is there again"))
 
 
+class NoPrivilegeTests(RealTestCase):
+    """Somebody who is not root."""
+
+    def test_sentence(self) -> None:
+        """It says that it has to be root, and nothing of a daemon."""
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        status, output = self.server.status(*nobody, PKDOORS, "release")
+        self.assertEqual(status, 1)
+        self.assertIn("run as root", output)
+        self.assertNotIn("--force", output)
+
+
 class FirewalldTests(RealTestCase):
     """What is in firewalld."""
 
