@@ -15,7 +15,7 @@ from pkdoors.doctor.proc import Proc
 from pkdoors.doctor.ruleset import readRuleset
 from pkdoors.doctor.services import isOn, nftablesFiles
 from pkdoors.doctor.zoning import Zone
-from pkdoors.doors import protectedPorts
+from pkdoors.doors import knockPorts, protectedPorts
 from pkdoors.errors import FirewallError, PkdoorsError
 from pkdoors.firewall.kernel import mayAdminister
 from pkdoors.firewall.listing import listTables
@@ -68,7 +68,7 @@ class Check:
         self._config = config
         self._host = host
         self._ports = protectedPorts(config.doors)
-        self._knocks = sorted({port for door in config.doors for port in door.sequence.ports})
+        self._knocks = knockPorts(config.doors)
         # What is not known yet, or cannot be.
         self._mayAdminister = False
         self._isFirewalldThere: bool | None = None
@@ -175,7 +175,7 @@ class Check:
 
     def _asksZones(self) -> bool:
         """Whether the daemon has firewalld open the ports: else its zones must not close them."""
-        return hosting.chosen(self._config, self._isFirewalldThere) == "firewalld"
+        return self._config.chosenFirewall(lambda: self._isFirewalldThere) == "firewalld"
 
     def _isForwarded(self, ports: PortRange) -> bool:
         tables = self._tables

@@ -1,5 +1,6 @@
 """What the operator wants, checked and in one value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pkdoors.doors import Door
@@ -26,3 +27,13 @@ class Config:
     zone: str = ""
     interfaces: tuple[str, ...] = ()
     logKnocks: bool = False
+
+    def chosenFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
+        """
+        The firewall that the daemon takes: for C{auto} firewalld where it runs, else nftables.
+
+        @param isFirewalldThere: asked only where it matters.
+        """
+        if self.firewall != "auto":
+            return self.firewall
+        return "firewalld" if isFirewalldThere() else "nftables"

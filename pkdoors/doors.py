@@ -87,6 +87,11 @@ def protectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
     return merged(ports for door in doors for ports in door.ports)
 
 
+def knockPorts(doors: Iterable[Door]) -> list[int]:
+    """The knock ports of all doors, sorted: their order is the secret."""
+    return sorted({port for door in doors for port in door.sequence.ports})
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """

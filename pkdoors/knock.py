@@ -5,6 +5,7 @@ The first is what port-knocking-doors sends, so that its clients, C{nc} and a sh
 """
 
 import re
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 MAX_DATAGRAM = 2048
@@ -25,6 +26,14 @@ class Knock(NamedTuple):
     source: str
     port: int
     datagram: bytes
+
+
+def sourceAddress(host: str) -> str:
+    """An address as the kernel tells it, IPv4-mapped ones as IPv4 and without scope."""
+    if ":" not in host:
+        return host
+    address = IPv6Address(host.partition("%")[0])
+    return str(address.ipv4_mapped or address)
 
 
 def plainKnock(seconds: int = 0) -> bytes:

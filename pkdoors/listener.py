@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.internet.protocol import DatagramProtocol
@@ -11,21 +11,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.errors import ListenError
-from pkdoors.knock import MAX_DATAGRAM, Knock
+from pkdoors.knock import MAX_DATAGRAM, Knock, sourceAddress
 
 READS_PER_TURN = 64
 """Datagrams that one port may hand on before the others, and the timers, have their turn."""
 
 ANY = ("0.0.0.0", "::")
 """Every IPv4 and every IPv6 address."""
-
-
-def sourceAddress(host: str) -> str:
-    """An address as the kernel tells it, IPv4-mapped ones as IPv4 and without scope."""
-    if ":" not in host:
-        return host
-    address = IPv6Address(host.partition("%")[0])
-    return str(address.ipv4_mapped or address)
 
 
 class KnockProtocol(DatagramProtocol):

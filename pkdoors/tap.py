@@ -94,11 +94,7 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
 
     Each is imported only where it is used: their libraries come from the distribution.
     """
-    name = config.firewall
-    if name == "auto":
-        from pkdoors.firewall.zonebus import isRunning
-
-        name = "firewalld" if isRunning() else "nftables"
+    name = config.chosenFirewall(_isFirewalldThere)
     if config.zone and name != "firewalld":
         raise PkdoorsError(
             f"a zone (--zone) counts only with firewalld, and it is {name} here: "
@@ -118,6 +114,12 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
 
     thread = BusThread(reactor.callFromThread)
     return [guard, FirewalldFirewall(reactor, thread, zone=config.zone)]
+
+
+def _isFirewalldThere() -> bool:
+    from pkdoors.firewall.zonebus import isRunning
+
+    return isRunning()
 
 
 def _withoutTraceback(

@@ -1,13 +1,9 @@
-"""How others call this host: its names, and its addresses through C{ip} of iproute2. It blocks."""
+"""How others call this host: its names, and its addresses. It blocks."""
 
-import json
 import socket
-import subprocess
 
 from pkdoors.errors import PkdoorsError
-
-TIMEOUT = 2.0
-"""Seconds for one question to the kernel; it takes a few milliseconds."""
+from pkdoors.iproute import askIp
 
 
 def shortName() -> str:
@@ -34,12 +30,7 @@ def publicName() -> str:
 
 def _globalAddresses() -> list[str]:
     """Those that stay: not what privacy extensions make up for a day."""
-    command = ["ip", "-json", "address", "show", "up", "scope", "global"]
-    try:
-        answer = subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=True)
-        interfaces = json.loads(answer.stdout or b"[]")
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return []
+    interfaces = askIp("address", "show", "up", "scope", "global")
     return [
         str(address["local"])
         for interface in interfaces

@@ -30,11 +30,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         interfaces
         """,
         """
-        client.agent client.knocker client.ownfiles client.relay client.roaming conffile
-        doctor.proc doctor.services firewall.bus firewall.dryrun firewall.exposures
-        firewall.firewalld firewall.kernel firewall.listing firewall.nftables firewall.routes
-        firewall.watch firewall.zonebus firewall.zoneclient firewall.zonesurvey instance
-        listener seals.authorizedfile seals.seenfile thishost
+        client.agent client.knocker client.ownaddress client.ownfiles client.relay
+        client.roaming conffile doctor.proc doctor.services firewall.bus firewall.dryrun
+        firewall.exposures firewall.firewalld firewall.kernel firewall.listing
+        firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
+        firewall.zonesurvey instance iproute listener seals.authorizedfile seals.seenfile
+        thishost
         """,
         """
         check client.hostsfile client.keypairs client.manners client.reaching client.signers
@@ -49,6 +50,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "client.roaming": {"client.ownaddress"},
+    "firewall.routes": {"iproute"},
+    "thishost": {"iproute"},
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},
     "firewall.watch": {"firewall.kernel"},
     "firewall.listing": {"firewall.kernel", "firewall.nftables"},

@@ -9,14 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import ListenError
-from pkdoors.knock import Knock
+from pkdoors.knock import Knock, sourceAddress
 from pkdoors.listener import (
     KnockProtocol,
     KnockSocket,
     Listener,
     hasIPv6,
     isFree,
-    sourceAddress,
 )
 from tests.fakes import FakeHost, FakeReactor, FakeSocket, Log
 

@@ -7,8 +7,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.knocker import Knocker, localAddress
+from pkdoors.client.knocker import Knocker
 from pkdoors.client.manners import PlainManner, SealedManner
+from pkdoors.client.ownaddress import localAddress
 from pkdoors.client.plan import Sending
 from pkdoors.client.signers import Identity
 from pkdoors.errors import KnockError

@@ -1,9 +1,10 @@
 """To which address a sealed knock is bound: the one that the sender will be seen from. Pure."""
 
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
+from pkdoors.knock import sourceAddress
 
 AUTO, NONE = "auto", "none"
 ANY = "*"
@@ -31,9 +32,7 @@ def canonical(text: str) -> str:
 
     @raise ValueError: it is no address.
     """
-    address = ip_address(text.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+    return sourceAddress(str(ip_address(text.partition("%")[0])))
 
 
 def boundTo(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:

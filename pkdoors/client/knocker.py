@@ -27,8 +27,6 @@ that came too early would only be sent again after a second."""
 LAST_PACE = 0.5
 """The longest time between two tries to connect, in seconds."""
 
-_ANY_PORT = 9  # "discard"; nothing is sent to it
-
 
 async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> list[str]:
     """
@@ -57,18 +55,6 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
 def _withScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
     """An address with the number of the interface that a link-local one needs."""
     return f"{address}%{scope}" if scope and "%" not in address else address
-
-
-def localAddress(address: str) -> str:
-    """
-    The address that datagrams to another one leave from. Nothing is sent.
-
-    @raise OSError: there is no way to it.
-    """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((address, _ANY_PORT))
-        return str(probe.getsockname()[0])
 
 
 class Knocker:

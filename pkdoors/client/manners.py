@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.client.binding import boundTo
-from pkdoors.client.knocker import localAddress
+from pkdoors.client.ownaddress import localAddress
 from pkdoors.client.plan import Sending, plainPlan, sealedPlan
 from pkdoors.errors import KnockError
 from pkdoors.knock import plainKnock

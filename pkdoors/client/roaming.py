@@ -13,6 +13,8 @@ from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pkdoors.client import ownaddress
+
 SETTLE = 0.3
 """Seconds from the first of what the kernel tells to the look: it comes in bursts."""
 
@@ -26,7 +28,6 @@ MAX_MESSAGE = 65_536
 
 _NETLINK_ROUTE = 0
 _GROUPS = 0x10 | 0x40 | 0x100 | 0x400  # RTMGRP_IPV4_IFADDR, ..._ROUTE, RTMGRP_IPV6_..., the same
-_DISCARD = 9  # a port to connect to; nothing is sent there
 
 
 def listenToRoutes() -> socket.socket:
@@ -45,11 +46,8 @@ def listenToRoutes() -> socket.socket:
 
 def localAddress(other: str) -> str | None:
     """The address that this host has towards another; L{None} where there is no way."""
-    family = socket.AF_INET6 if ":" in other else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as asking:
-            asking.connect((other, _DISCARD))
-            return str(asking.getsockname()[0])
+        return ownaddress.localAddress(other)
     except OSError:
         return None
 

@@ -26,7 +26,7 @@ def firewall(config: Config, isFirewalldThere: bool | None) -> Finding:
 
     @param isFirewalldThere: whether firewalld runs; L{None} where that cannot be told.
     """
-    name = chosen(config, isFirewalldThere)
+    name = config.chosenFirewall(lambda: isFirewalldThere)
     runs = {True: "firewalld runs", False: "firewalld does not run", None: "firewalld is not known"}
     told = runs[isFirewalldThere]
     if name == "firewalld" and isFirewalldThere is False:
@@ -42,13 +42,6 @@ def firewall(config: Config, isFirewalldThere: bool | None) -> Finding:
         text = "nftables, though firewalld runs: that drops what its zones do not let in"
         return Finding(WARNING, "firewall", text, "leave --firewall out, which takes firewalld")
     return Finding(OK, "firewall", f"{name} ({told})")
-
-
-def chosen(config: Config, isFirewalldThere: bool | None) -> str:
-    """The firewall that the daemon takes."""
-    if config.firewall != "auto":
-        return config.firewall
-    return "firewalld" if isFirewalldThere else "nftables"
 
 
 def daemon(process: int | None) -> Finding:

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pkdoors.doors import Address, Door, Opening
+from pkdoors.doors import Address, Door, Opening, knockPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.bus import BusThread
 from pkdoors.firewall.zonebus import Silent, clientClass, examine
@@ -159,9 +159,9 @@ class FirewalldFirewall:
 
     def _letKnocksIn(self, present: Present) -> None:
         zones = self._zones.knockZones()
-        ports = sorted({port for door in self._doors for port in door.sequence.ports})
+        ports = knockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
-        there = [(zone, rule) for zone, rules in present.items() for rule in rules]
+        there = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
         for zone, rule in there:
             if isKnockRule(rule) and (zone, rule) not in self._knocks:  # of an earlier daemon
                 self._zones.remove(zone, rule)

@@ -1,13 +1,7 @@
-"""The way to a client, as the kernel's routing has it, through C{ip} of iproute2. It blocks."""
-
-import json
-import subprocess
-from typing import Any
+"""The way to a client, as the kernel's routing has it. It blocks."""
 
 from pkdoors.doors import Address
-
-TIMEOUT = 2.0
-"""Seconds for one question to the kernel; it takes a few milliseconds."""
+from pkdoors.iproute import askIp
 
 
 def routeInterface(address: Address) -> str:
@@ -21,11 +15,5 @@ def hardwareAddress(address: Address) -> str:
 
 
 def _first(question: list[str], key: str) -> str:
-    try:
-        answer = subprocess.run(
-            ["ip", "-json", *question], capture_output=True, timeout=TIMEOUT, check=True
-        )
-        found: list[dict[str, Any]] = json.loads(answer.stdout or b"[]")
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return ""
+    found = askIp(*question)
     return str(found[0].get(key, "")) if found else ""
