@@ -9,6 +9,8 @@ CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 """Where the daemon's configuration is, unless something else is said."""
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
 """Where the keys for sealed knocks are, unless something else is said."""
+ADMIN_SOCKET = "/run/pkdoors/admin.sock"
+"""Where the daemon listens for its operator, unless something else is said."""
 
 FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
 
@@ -19,6 +21,8 @@ class Config:
     @ivar firewall: one of L{FIREWALLS}.
     @ivar zone: firewalld's zone for everything; empty for the zone of each client.
     @ivar interfaces: local addresses to listen on; empty for every IPv4 and every IPv6 address.
+    @ivar admin: the path of the admin socket; empty for none.
+    @ivar audit: the path of the audit file; empty for none.
     @ivar logKnocks: whether each datagram is logged.
     """
 
@@ -26,6 +30,8 @@ class Config:
     firewall: str = "auto"
     zone: str = ""
     interfaces: tuple[str, ...] = ()
+    admin: str = ADMIN_SOCKET
+    audit: str = ""
     logKnocks: bool = False
 
     def chosenFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:

@@ -24,7 +24,9 @@ from pkdoors.knock import Knock
 from pkdoors.locks import Request, SequenceLock
 from pkdoors.settings import (
     DOOR_SETTINGS,
+    asPath,
     asText,
+    parseAdmin,
     parseAt,
     parseFirewall,
     parseInterface,
@@ -56,6 +58,8 @@ def _config(table: Table) -> Config:
         "firewall": _firewall,
         "zone": asText,
         "interfaces": _interfaces,
+        "admin": lambda value: parseAdmin(asText(value)),
+        "audit": asPath,
     }
     _allow(table, (*readers, "doors"), "")
     doors = tuple(_door(*item) for item in _doorTables(table).items())

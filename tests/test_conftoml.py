@@ -138,7 +138,7 @@ class BadTests(SynchronousTestCase):
     def test_unknownKeys(self) -> None:
         """A key that does not exist is refused, with those that do."""
         self.assertEqual(
-            "'fire' is no key here: allowed are firewall, zone, interfaces, doors",
+            "'fire' is no key here: allowed are firewall, zone, interfaces, admin, audit, doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
