@@ -11,6 +11,7 @@ from shlex import quote
 from typing import Any
 
 from pkdoors.clitools import checked, lengthOption
+from pkdoors.completers import completing, files
 from pkdoors.config import CONF_FILE, KEYS_FILE
 from pkdoors.conftext import confText, profileText
 from pkdoors.doors import Door, checkName
@@ -24,7 +25,7 @@ def initCommand(commands: Any) -> None:
     about = "make a configuration for the daemon, with a random sequence, and the client's part"
     command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
     add = command.add_argument
-    add(
+    output = add(
         "--output",
         metavar="FILE",
         default=CONF_FILE,
@@ -47,7 +48,7 @@ def initCommand(commands: Any) -> None:
         type=checked(parsePortRanges),
         help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: %(default)s)",
     )
-    add(
+    sealed = add(
         "--sealed",
         metavar="FILE",
         nargs="?",
@@ -61,6 +62,8 @@ def initCommand(commands: Any) -> None:
         type=checked(_address),
         help="how clients reach this host (default: its full name, else its first address)",
     )
+    completing(output, files)
+    completing(sealed, files)
     add("--qr", action="store_true", help="show the client's profile as a QR code, too")
     command.set_defaults(run=_init, parser=command)
 

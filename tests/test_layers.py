@@ -22,9 +22,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.findings doctor.forwards doctor.guarding doctor.hosting doctor.listening
         doctor.matching doctor.packets doctor.ruleset doctor.verdicts doctor.zoning doors
         durations errors events firewall.__init__ knock limits locks lockset nfevents nfnetlink
-        nftrules nftstate placing ports richrules seals.__init__ seals.addresses
-        seals.authorizedkeys seals.budget seals.seal seals.sealedlock seals.seen seals.signatures sequence sessions
-        settings sockets stages status tally who zones
+        nftrules nftstate operating.__init__ operating.answers operating.board
+        operating.eventstream operating.wording placing ports richrules seals.__init__
+        seals.addresses seals.authorizedkeys seals.budget seals.seal seals.sealedlock seals.seen
+        seals.signatures sequence sessions settings sockets stages status tally who zones
         """,
         """
         herald interfaces
@@ -34,16 +35,18 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.roaming conffile doctor.proc doctor.services firewall.bus firewall.dryrun
         firewall.exposures firewall.firewalld firewall.kernel firewall.listing
         firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
-        firewall.zonesurvey instance iproute listener seals.authorizedfile seals.seenfile
-        thishost
+        firewall.zonesurvey instance iproute listener operating.adminclient
+        operating.whereabouts seals.authorizedfile seals.seenfile thishost
         """,
         """
         check client.hostsfile client.keypairs client.manners client.reaching client.signers
-        client.staying client.visit healer keeper life locksmith release walls
+        client.staying client.visit healer keeper life locksmith operating.following
+        operating.tables operating.view release walls
         """,
         """
-        checkcmd cli client.connectcmd client.knockcmd client.sealopts client.terminal clitools
-        initcmd options service tap
+        checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts client.terminal
+        clitools completers completioncmd initcmd operating.console options service steercmd tap
+        watchcmd
         """,
     )
 )
@@ -70,7 +73,9 @@ PURE_OUTSIDE = {
 }
 """What modules of layer 0 import beside the standard library."""
 
-LOADED_LATE = {"dbus", "firewall", "gi", "nftables", "segno"}
+LOADED_LATE = {
+    *("argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client", "rich", "segno")
+}
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 
 
