@@ -2,12 +2,15 @@
 
 import os
 from argparse import Action, Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from os import environ
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pkdoors.config import FIREWALLS
 from pkdoors.errors import PkdoorsError
+
+if TYPE_CHECKING:
+    from pkdoors.operating.answers import Status
 
 PATIENCE = 1.0
 """Seconds for the daemon's answer: somebody waits with a finger on the key."""
@@ -37,14 +40,14 @@ def files(prefix: str, **_: Any) -> list[str]:
 
 def doorNames(parsed_args: Namespace, **_: Any) -> list[str]:
     """The running daemon's doors."""
-    return [str(each["name"]) for each in _status(parsed_args, "doors")]
+    return [door.name for status in _status(parsed_args) for door in status.doors]
 
 
 def openAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
     """The addresses that a door is open for; of the door that was chosen before, if any."""
-    door = getattr(parsed_args, "door", None)
-    openings = _status(parsed_args, "openings")
-    return sorted({str(each["source"]) for each in openings if door in (None, each["door"])})
+    chosen = getattr(parsed_args, "door", None)
+    openings = [each for status in _status(parsed_args) for each in status.openings]
+    return sorted({each.source for each in openings if chosen in (None, each.door)})
 
 
 def hostNames(**_: Any) -> list[str]:
@@ -71,13 +74,14 @@ def checkOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
     return [f"--{each.removesuffix('=')}" for each in options.longOpt]
 
 
-def _status(options: Namespace, key: str) -> list[Any]:
+def _status(options: Namespace) -> "Iterator[Status]":
+    """How things stand, if there is a daemon."""
     from pkdoors.operating.adminclient import AdminClient
+    from pkdoors.operating.answers import statusOf
     from pkdoors.operating.whereabouts import adminSocket
 
     try:
         path = getattr(options, "admin", None) or adminSocket(getattr(options, "conf", None))
-        found: list[Any] = AdminClient(path, PATIENCE).status()[key]
-        return found
-    except (PkdoorsError, KeyError, TypeError):
-        return []
+        yield statusOf(AdminClient(path, PATIENCE).status())
+    except PkdoorsError:
+        pass

@@ -33,7 +33,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def watchCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "show live what is open and what happens, until Ctrl-C"
-    command = commands.add_parser("watch", help=about, description=about.capitalize() + ".")
+    command = commands.add_parser("watch", help=about, description=f"S{about[1:]}.")
     adminOptions(command)
     command.set_defaults(run=_watch, parser=command)
 
@@ -44,7 +44,7 @@ def _watch(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
     console = makeConsole(environment)
     if not console.is_terminal or console.is_dumb_terminal:
-        options.parser.error("it needs a terminal: `pkdoors status` does not")
+        options.parser.error("it needs a terminal, which this is not: use `pkdoors status`")
     client, status = asked(options, lambda daemon: (daemon, statusOf(daemon.status())))
     client.timeout = PATIENCE
     raise SystemExit(Watch(client, status, console).run())

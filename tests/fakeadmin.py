@@ -110,6 +110,13 @@ class FakeAdmin:
             each.put(b"")
         self.followers.clear()
 
+    def awaitFollower(self) -> None:
+        """Wait until somebody follows the events."""
+        end = time.monotonic() + 15
+        while not self.followers and time.monotonic() < end:
+            time.sleep(0.01)
+        assert self.followers, "nobody follows"
+
     def tell(self, event: dict[str, Any]) -> None:
         """Something happens."""
         self.send(f"event: {event['event']}\ndata: {json.dumps(event)}\n\n".encode())

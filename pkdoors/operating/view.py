@@ -60,13 +60,14 @@ class View:
     def _head(self, board: Board, now: float) -> list["Text"]:
         status, rate = board.status, board.knocksPerSecond()
         doors = [
-            f"{door.name} {door.ports}: {door.openings or 'none'} open" for door in status.doors
+            f"{door.name} {door.ports} {f'open for {door.openings}' if door.openings else 'closed'}"
+            for door in status.doors
         ]
         knocks = "" if rate is None else f"{rate:.1f} knocks/s"
         name = f"pkdoors {status.version}, up {length(board.uptime(now))}, {status.firewall}"
         if board.trouble:
             name = f"pkdoors {status.version}, {status.firewall}"
-        lines = [self._titled(name, knocks), self._line("  ".join(doors))]
+        lines = [self._titled(name, knocks), self._line(", ".join(doors))]
         if board.trouble:
             lines.append(self._line(f"No answer, trying again: {board.trouble}", "bold red"))
         return [*lines, self._line("")]
