@@ -10,6 +10,11 @@ CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
 """Where the keys for sealed knocks are, unless something else is said."""
 
+SEED_NAME = ".port_knocker.toml"
+"""The configuration of port-knocking-doors in the home of who runs it."""
+SEED_FILE = "/etc/port_knocker.toml"
+"""The configuration of port-knocking-doors for the whole host."""
+
 FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
 
 
@@ -20,6 +25,7 @@ class Config:
     @ivar zone: firewalld's zone for everything; empty for the zone of each client.
     @ivar interfaces: local addresses to listen on; empty for every IPv4 and every IPv6 address.
     @ivar logKnocks: whether each datagram is logged.
+    @ivar notes: what the operator should know of the configuration, a sentence each.
     """
 
     doors: tuple[Door, ...]
@@ -27,6 +33,7 @@ class Config:
     zone: str = ""
     interfaces: tuple[str, ...] = ()
     logKnocks: bool = False
+    notes: tuple[str, ...] = ()
 
     def chosenFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """

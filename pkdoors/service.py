@@ -21,6 +21,7 @@ class DoorService(Service):
     """
     @param reactor: its clock must not jump: a deadline is no time of day.
     @param logKnocks: whether each datagram is logged.
+    @param notes: what the operator should know of the configuration.
     """
 
     _log = Logger()
@@ -34,6 +35,7 @@ class DoorService(Service):
         smith: Locksmith,
         firewallName: str,
         logKnocks: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self._reactor = reactor
         self._keeper = keeper
@@ -41,6 +43,7 @@ class DoorService(Service):
         self._instance = instance
         self._smith = smith
         self._firewallName = firewallName
+        self._notes = notes
         self._hear: Callable[[Knock], None] = self._logAndHear if logKnocks else keeper.knock
 
     def prepare(self) -> None:
@@ -86,6 +89,8 @@ class DoorService(Service):
             self._log.info("stopped; door {door} {how}", door=door, how=how)
 
     def _announceAll(self) -> None:
+        for note in self._notes:
+            self._log.info("{note}", note=note)
         for door in self._keeper.doors:
             self._announce(door)
 

@@ -1,6 +1,6 @@
 """What can be set, for the daemon and for a door: by an option, a variable, or a key in a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -30,6 +30,17 @@ def parseAt(where: str, parse: Callable[[V], T], value: V) -> T:
         return parse(value)
     except BadValue as error:
         raise error.at(where) from error
+
+
+def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
+    """
+    See that a table of a file has no others than these keys.
+
+    @raise BadValue: it has; the message begins with the place.
+    """
+    for key in table:
+        if key not in keys:
+            raise BadValue(f"{where}{key!r} is no key here: allowed are {', '.join(keys)}")
 
 
 def parseFirewall(text: str) -> str:
@@ -79,7 +90,8 @@ def shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _time(value: object) -> str:
+def asTime(value: object) -> str:
+    """The text of a key's time, which is a number of seconds or has units."""
     if isinstance(value, str):
         return value
     if type(value) is not int:
@@ -119,7 +131,7 @@ class Setting:
     option: str
     field: str
     parse: Callable[[str], object]
-    textOf: Callable[[object], str] = _time
+    textOf: Callable[[object], str] = asTime
     variable: str = ""
 
     def read(self, value: object) -> object:

@@ -84,7 +84,10 @@ def wire(config: Config, reactor: Any) -> DoorService:
     smith = Locksmith(config.doors, seenFile, reactor.seconds)
     keeper = Doorkeeper(reactor, walls, config.doors, makeLock=smith.make)
     listener = Listener(keeper.ports(), config.interfaces)
-    return DoorService(reactor, keeper, listener, instance, smith, walls.name, config.logKnocks)
+    return DoorService(
+        *(reactor, keeper, listener, instance, smith, walls.name),
+        *(config.logKnocks, config.notes),
+    )
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:

@@ -23,8 +23,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.matching doctor.packets doctor.ruleset doctor.verdicts doctor.zoning doors
         durations errors firewall.__init__ knock limits locks nfevents nfnetlink nftrules
         nftstate placing ports richrules seals.__init__ seals.addresses seals.authorizedkeys
-        seals.budget seals.seal seals.sealedlock seals.seen seals.signatures sequence sessions
-        settings sockets stages zones
+        seals.budget seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence
+        sessions settings sockets stages zones
         """,
         """
         interfaces

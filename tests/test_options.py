@@ -27,7 +27,7 @@ def read(*arguments: str, **environment: str) -> Config:
 
 def readBeside(defaultConf: str, *arguments: str, **environment: str) -> Config:
     """What it gives where there is a file at the default place."""
-    options = Options(environment, defaultConf)
+    options = Options(environment, [defaultConf])
     options.parseOptions(list(arguments))
     return options.config
 
@@ -318,8 +318,8 @@ class BadValueTests(SynchronousTestCase):
             self.refused("-m", SEQ),
         )
         self.assertEqual(
-            f"--conf is missing, or --magic-seq and --ports, and {NOWHERE} is not there: "
-            "`pkdoors init` makes it",
+            f"--conf is missing, or --magic-seq and --ports, and there is none of {NOWHERE}: "
+            "`pkdoors init` makes the first",
             self.refused("-t", "1m"),
         )
 
