@@ -66,6 +66,7 @@ def _remedy(error: OSError) -> str:
     remedies: dict[type[OSError], str] = {
         FileNotFoundError: ": `pkdoors init` makes one",
         PermissionError: ": run it as root",
+        IsADirectoryError: ": give the path of a file",
     }
     return remedies.get(type(error), "")
 

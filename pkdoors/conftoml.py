@@ -23,6 +23,7 @@ from pkdoors.doors import Door, checkName
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.knock import Knock
 from pkdoors.locks import Request, SequenceLock
+from pkdoors.ports import PortRange
 from pkdoors.seedconf import fates, isSeed, seedDoor, seedNote
 from pkdoors.settings import (
     DOOR_SETTINGS,
@@ -136,12 +137,24 @@ def _checkSharing(doors: Iterable[Door]) -> None:
                 f"doors.{door.name}.sequence: who knocks it opens doors.{other.name}, too: give "
                 "each door a sequence of its own (`pkdoors sequence` makes one)"
             )
+        _checkKnockPorts(door, other)
     for door, other in combinations(doors, 2):
         shared = [port for port in door.ports if any(map(port.overlaps, other.ports))]
         if shared and door.cutSessions != other.cutSessions:
             raise BadValue(
                 f"doors.{other.name}.sessions: doors.{door.name} protects {shared[0]}, too, and "
                 "has another policy: give both keep, or both cut"
+            )
+
+
+def _checkKnockPorts(door: Door, other: Door) -> None:
+    """See that the second door does not close a knock port of the first one."""
+    for port in door.sequence.ports:
+        if any(map(PortRange("udp", port, port).overlaps, other.ports)):
+            raise BadValue(
+                f"doors.{other.name}.ports: {port}/udp is one of the knock ports of "
+                f"doors.{door.name}, which must stay open: take another knock port there, or do "
+                "not protect it"
             )
 
 

@@ -18,7 +18,14 @@ from pkdoors.config import CONF_FILE, SEED_FILE, SEED_NAME, Config
 from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.errors import BadValue, ConfigError
-from pkdoors.settings import DOOR_SETTINGS, Setting, parseAt, parseFirewall, parseInterface
+from pkdoors.settings import (
+    DOOR_SETTINGS,
+    Setting,
+    parseAt,
+    parseFirewall,
+    parseInterface,
+    parsePath,
+)
 
 
 class Options(TwistedOptions):
@@ -152,7 +159,7 @@ class Options(TwistedOptions):
     def _file(self, given: list[tuple[Setting, str, str]]) -> str:
         """The configuration file; empty where there is none."""
         if self["conf"] is not None:
-            return str(self["conf"])
+            return parseAt("--conf", parsePath, self["conf"])
         if any(setting.variable for setting, _, _ in given):
             return ""
         found = next(filter(isThere, self._places), "")

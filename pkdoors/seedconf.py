@@ -13,12 +13,14 @@ A value may be whatever the key of pkdoors' own allows that it became.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from shlex import quote
 from typing import Any
 
 from pkdoors.doors import Door
+from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
-from pkdoors.settings import DOOR_SETTINGS, allowKeys, asTime, parseAt
+from pkdoors.settings import DOOR_SETTINGS, Setting, allowKeys, parseAt
 
 Table = Mapping[str, Any]
 
@@ -42,6 +44,7 @@ _UNNEEDED = {
     "doors_cleanup_periode": "the kernel closes each door at its deadline",
 }
 _KEYS = (*_BECAME, *_UNNEEDED)
+_ANY_TIME = Setting("", "", "", partial(parseDuration, least=0))
 
 
 def isSeed(table: Table) -> bool:
@@ -65,7 +68,7 @@ def seedDoor(table: Table, others: Iterable[str]) -> Door:
         )
     for key in _UNNEEDED:
         if key in table:
-            parseAt(key, asTime, table[key])
+            parseAt(key, _ANY_TIME.read, table[key])
     values = {**_DEFAULTS, **table}
     fields = dict(_field(key, values[key]) for key in _BECAME)
     try:

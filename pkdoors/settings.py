@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date, time
 from functools import partial
 from ipaddress import ip_address
 from typing import TypeVar
@@ -86,12 +87,20 @@ def asText(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value of TOML for an error, in one line."""
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    """
+    A value of TOML for an error, in one line. Of tables it does not tell what is in them: that may
+    be a sequence.
+    """
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        return "a list of lists or tables"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, date | time) else repr(value)
 
 
-def asTime(value: object) -> str:
-    """The text of a key's time, which is a number of seconds or has units."""
+def _time(value: object) -> str:
     if isinstance(value, str):
         return value
     if type(value) is not int:
@@ -131,7 +140,7 @@ class Setting:
     option: str
     field: str
     parse: Callable[[str], object]
-    textOf: Callable[[object], str] = asTime
+    textOf: Callable[[object], str] = _time
     variable: str = ""
 
     def read(self, value: object) -> object:

@@ -160,6 +160,12 @@ class BadTests(SynchronousTestCase):
             "doors.ssh: 22 is no door: write [doors.ssh], and its keys below",
             self.refused("[doors]\nssh = 22\n"),
         )
+        # What is in it is not told: it may be a sequence.
+        self.assertEqual(
+            "doors.ssh: a list of lists or tables is no door: "
+            "write [doors.ssh], and its keys below",
+            self.refused(f"[{SSH}".replace("]", "]]", 1)),
+        )
 
     def test_name(self) -> None:
         """A name that is none is refused."""
@@ -222,7 +228,7 @@ class BadTests(SynchronousTestCase):
                 line = self.refused(f"{SSH}{key} = {value}\n")
                 self.assertTrue(line.startswith(f"doors.ssh.{key}: "), line)
                 self.assertIn(f"is not a time {bounds}: write it like 45, 45s", line)
-            for value in ("1.5", "true", '["1s"]'):
+            for value in ("1.5", "true", '["1s"]', "2026-01-31", "07:32:00"):
                 self.assertEqual(
                     f"doors.ssh.{key}: {value.replace(chr(34), chr(39))} is not a time: "
                     'write it like "45s", "10m", "8h" or "1h30m"',
@@ -300,6 +306,16 @@ class BadTests(SynchronousTestCase):
         )
         line = self.refused(SSH + text)
         self.assertTrue(line.startswith("doors.web.sequence: who knocks it opens doors.ssh"), line)
+
+    def test_otherKnockPort(self) -> None:
+        """A protected port that is a knock port of another door is refused, whichever is first."""
+        text = WEB.replace("[443]", '["17400-17500/udp"]').replace("17404", "17999")
+        for whole in (SSH + text, text + SSH):
+            self.assertEqual(
+                "doors.web.ports: 17404/udp is one of the knock ports of doors.ssh, which must "
+                "stay open: take another knock port there, or do not protect it",
+                self.refused(whole),
+            )
 
     def test_policies(self) -> None:
         """One port in two doors with different policies is refused."""

@@ -57,6 +57,7 @@ class ServiceTestCase(SynchronousTestCase):
         self,
         firewall: IFirewall,
         logKnocks: bool = False,
+        notes: tuple[str, ...] = (),
         ports: tuple[int, ...] = PORTS,
         cutSessions: bool = False,
         authorizedKeys: str = "",
@@ -78,6 +79,7 @@ class ServiceTestCase(SynchronousTestCase):
             smith,
             firewall.name,
             logKnocks,
+            notes,
         )
 
     def start(self) -> None:
@@ -153,6 +155,14 @@ class StartTests(ServiceTestCase):
         self.start()
         (line,) = self.log.lines(LogLevel.info)
         self.assertTrue(line.endswith("at most 1h if asked; sessions end with it"), line)
+
+    def test_notes(self) -> None:
+        """What there is to know of the configuration is said first, a line each, as it is."""
+        self.service = self.makeService(self.firewall, notes=("a file {of} another's", "more"))
+        self.start()
+        lines = self.log.lines(LogLevel.info)
+        self.assertEqual(["a file {of} another's", "more"], lines[:2])
+        self.assertTrue(lines[2].startswith("guarding door"), lines)
 
     def test_announcesWhenRunning(self) -> None:
         """It says so when the reactor runs: before that no knock would be heard."""
