@@ -143,7 +143,8 @@ class BadTests(SynchronousTestCase):
         )
         self.assertEqual(
             "doors.ssh: 'port' is no key here: allowed are sequence, ports, open_for, "
-            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, clock_skew",
+            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, on_open, on_close, "
+            "on_refuse, clock_skew",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("'a\\nb' is no key", self.refused(SSH + '"a\\nb" = 1\n'))
