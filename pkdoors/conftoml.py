@@ -28,7 +28,9 @@ from pkdoors.seedconf import fates, isSeed, seedDoor, seedNote
 from pkdoors.settings import (
     DOOR_SETTINGS,
     allowKeys,
+    asPath,
     asText,
+    parseAdmin,
     parseAt,
     parseFirewall,
     parseInterface,
@@ -82,6 +84,8 @@ def _config(table: Table, file: str) -> Config:
         "firewall": _firewall,
         "zone": asText,
         "interfaces": _interfaces,
+        "admin": lambda value: parseAdmin(asText(value)),
+        "audit": asPath,
     }
     keys = (*readers, "doors")
     if isSeed(table):

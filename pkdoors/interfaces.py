@@ -42,6 +42,12 @@ class IFirewall(Interface):
         @raise FirewallError: the firewall refused.
         """
 
+    def keep(doors: tuple[Door, ...]) -> None:
+        """
+        Take other doors: what L{restore} puts there from now on is for these. Nothing else is
+        changed by that, and nothing is raised.
+        """
+
     def restore(openings: Iterable[Opening]) -> Deferred[None]:
         """
         Put what L{start} puts there, and these openings and no others, whatever is there now.

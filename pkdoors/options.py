@@ -14,13 +14,14 @@ from twisted.python.usage import UsageError
 
 from pkdoors import __version__
 from pkdoors.conffile import confPlaces, isThere, readConf
-from pkdoors.config import CONF_FILE, SEED_FILE, SEED_NAME, Config
+from pkdoors.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, SEED_NAME, Config
 from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.settings import (
     DOOR_SETTINGS,
     Setting,
+    parseAdmin,
     parseAt,
     parseFirewall,
     parseInterface,
@@ -57,6 +58,7 @@ class Options(TwistedOptions):
         ["max-open", None, None, "TIME a knock can ask for at most (default: 1h)"],
         ["firewall", "f", None, "auto, nftables, firewalld or dry-run (default: auto)"],
         ["zone", None, None, "firewalld's zone, instead of the zone of each client"],
+        ["admin", None, None, f"path of the admin socket, or off (default: {ADMIN_SOCKET})"],
         ["sessions", None, None, "keep or cut: what happens to live sessions (default: keep)"],
         ["knock-timeout", None, None, "TIME in which the whole sequence must come (default: 30s)"],
         ["clock-skew", None, None, "TIME by which a knocker's clock may be wrong (default: 60s)"],
@@ -141,6 +143,8 @@ class Options(TwistedOptions):
             overriding["firewall"] = parseAt("--firewall", parseFirewall, self["firewall"])
         if self["zone"] is not None:
             overriding["zone"] = self["zone"]
+        if self["admin"] is not None:
+            overriding["admin"] = parseAt("--admin", parseAdmin, self["admin"])
         if self._interfaces:
             addresses = [parseAt("--interface", parseInterface, each) for each in self._interfaces]
             overriding["interfaces"] = tuple(dict.fromkeys(addresses))

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import date, time
 from functools import partial
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pkdoors.config import FIREWALLS
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
 from pkdoors.ports import parsePortRanges
 from pkdoors.sequence import Sequence
+
+MAX_SOCKET_PATH = 107
+"""Bytes in the path of a UNIX socket; C{unix(7)}."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -79,6 +82,18 @@ def parsePath(text: str) -> str:
     return text
 
 
+def parseAdmin(text: str) -> str:
+    """Read where the admin socket shall be; empty for nowhere."""
+    if text == "off":
+        return ""
+    if not text.startswith("/") or len(text.encode()) > MAX_SOCKET_PATH:
+        raise BadValue(
+            f"{text!r} is no place for the admin socket: write its whole path, from / on, of at "
+            f"most {MAX_SOCKET_PATH} bytes, or off"
+        )
+    return text
+
+
 def asText(value: object) -> str:
     """The text that is the value of a key."""
     if not isinstance(value, str):
@@ -116,11 +131,23 @@ def _ports(allowed: str, kinds: tuple[type, ...], value: object) -> str:
     return ",".join(map(str, value))
 
 
-def _path(value: object) -> str:
+def asPath(value: object) -> str:
+    """The whole path of a file, as the value of a key."""
     text = asText(value)
     if not text.startswith("/"):
         raise BadValue(f'{text!r} is not a whole path: write it from / on, like "/etc/keys"')
     return text
+
+
+def _command(value: object) -> list[str]:
+    command = value if isinstance(value, list) else []
+    isFit = {*map(type, command)} == {str} and command[0].startswith("/")
+    if not isFit or any("\0" in each for each in command):
+        raise BadValue(
+            f"{shown(value)} is no command: write a list, the program's whole path first, then its "
+            'arguments, like ["/usr/local/bin/tell", "door open"]; no shell reads it'
+        )
+    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +156,7 @@ class Setting:
     One thing that can be set for a door.
 
     @ivar key: in the door's table of a file.
-    @ivar option: on the command line.
+    @ivar option: on the command line; empty where it can only be set in a file.
     @ivar field: of L{pkdoors.doors.Door}.
     @ivar parse: reads the text of an option.
     @ivar textOf: makes that text of the key's value.
@@ -139,8 +166,8 @@ class Setting:
     key: str
     option: str
     field: str
-    parse: Callable[[str], object]
-    textOf: Callable[[object], str] = _time
+    parse: Callable[[Any], object]
+    textOf: Callable[[object], Any] = _time
     variable: str = ""
 
     def read(self, value: object) -> object:
@@ -163,7 +190,10 @@ DOOR_SETTINGS = (
     Setting("max_open_for", "max-open", "maxOpenFor", parseDuration),
     Setting("knock_timeout", "knock-timeout", "knockTimeout", parseDuration),
     Setting("penalty", "penalty", "penalty", partial(parseDuration, least=0)),
-    Setting("authorized_keys", "authorized-keys", "authorizedKeys", parsePath, _path),
+    Setting("authorized_keys", "authorized-keys", "authorizedKeys", parsePath, asPath),
     Setting("sessions", "sessions", "cutSessions", parseSessions, asText),
+    Setting("on_open", "", "onOpen", tuple, _command),
+    Setting("on_close", "", "onClose", tuple, _command),
+    Setting("on_refuse", "", "onRefuse", tuple, _command),
     Setting("clock_skew", "clock-skew", "clockSkew", partial(parseDuration, most=MAX_SKEW)),
 )

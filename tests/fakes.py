@@ -189,6 +189,10 @@ class FakeFirewall:
             self._deadlines[(each.door.name, str(each.source))] = each.deadline
         return None if self.isForgetful else self.before
 
+    def keep(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.keep}."""
+        self._note("keep " + ",".join(door.name for door in doors))
+
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
         state = {(each.door.name, str(each.source)): each.deadline for each in openings}

@@ -138,12 +138,13 @@ class BadTests(SynchronousTestCase):
     def test_unknownKeys(self) -> None:
         """A key that does not exist is refused, with those that do."""
         self.assertEqual(
-            "'fire' is no key here: allowed are firewall, zone, interfaces, doors",
+            "'fire' is no key here: allowed are firewall, zone, interfaces, admin, audit, doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
             "doors.ssh: 'port' is no key here: allowed are sequence, ports, open_for, "
-            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, clock_skew",
+            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, on_open, on_close, "
+            "on_refuse, clock_skew",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("'a\\nb' is no key", self.refused(SSH + '"a\\nb" = 1\n'))

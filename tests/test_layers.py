@@ -21,13 +21,14 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.profiles config conftext conftoml doctor.__init__ doctor.filtering
         doctor.findings doctor.forwards doctor.guarding doctor.hosting doctor.listening
         doctor.matching doctor.packets doctor.ruleset doctor.verdicts doctor.zoning doors
-        durations errors firewall.__init__ knock limits locks nfevents nfnetlink nftrules
-        nftstate placing ports richrules seals.__init__ seals.addresses seals.authorizedkeys
-        seals.budget seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence
-        sessions settings sockets stages zones
+        durations errors events firewall.__init__ knock limits locks lockset nfevents
+        nfnetlink nftrules nftstate placing ports richrules seals.__init__ seals.addresses
+        seals.authorizedkeys seals.budget seals.seal seals.sealedlock seals.seen
+        seals.signatures seedconf sequence sessions settings sockets stages status tally who
+        zones
         """,
         """
-        interfaces
+        herald interfaces
         """,
         """
         client.agent client.knocker client.ownaddress client.ownfiles client.relay

@@ -53,7 +53,9 @@ class OptionsTests(SynchronousTestCase):
             knockTimeout=30.0,
             penalty=5.0,
         )
-        self.assertEqual(Config((door,), "auto", "", (), False), read(*GOOD))
+        self.assertEqual(
+            Config((door,), "auto", "", (), "/run/pkdoors/admin.sock", "", False), read(*GOOD)
+        )
 
     def test_long(self) -> None:
         """Every option has a long name."""

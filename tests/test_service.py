@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.herald import Herald
 from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
@@ -69,7 +70,7 @@ class ServiceTestCase(SynchronousTestCase):
         self.addCleanup(seenFile.close)
         smith = Locksmith([door], seenFile, self.reactor.seconds)
         walls = Walls(self.reactor, [firewall])
-        keeper = Doorkeeper(self.reactor, walls, [door], lambda: TODAY, smith.make)
+        keeper = Doorkeeper(self.reactor, walls, [door], Herald(lambda: TODAY), smith.make)
         listener = Listener(keeper.ports())
         return DoorService(
             self.reactor,
