@@ -86,12 +86,16 @@ def parseAdmin(text: str) -> str:
     """Read where the admin socket shall be; empty for nowhere."""
     if text == "off":
         return ""
-    if not text.startswith("/") or len(text.encode()) > MAX_SOCKET_PATH:
+    if not _isWholePath(text) or len(text.encode()) > MAX_SOCKET_PATH:
         raise BadValue(
             f"{text!r} is no place for the admin socket: write its whole path, from / on, of at "
             f"most {MAX_SOCKET_PATH} bytes, or off"
         )
     return text
+
+
+def _isWholePath(text: str) -> bool:
+    return text.startswith("/") and "\0" not in text  # TOML can have that, the kernel cannot
 
 
 def asText(value: object) -> str:
@@ -134,7 +138,7 @@ def _ports(allowed: str, kinds: tuple[type, ...], value: object) -> str:
 def asPath(value: object) -> str:
     """The whole path of a file, as the value of a key."""
     text = asText(value)
-    if not text.startswith("/"):
+    if not _isWholePath(text):
         raise BadValue(f'{text!r} is not a whole path: write it from / on, like "/etc/keys"')
     return text
 

@@ -247,8 +247,8 @@ class BadTests(SynchronousTestCase):
 
     def test_authorizedKeys(self) -> None:
         """The file with the keys is named from / on: the daemon's folder is not the operator's."""
-        for value in ("keys", "", "~/keys"):
-            line = self.refused(f'{SSH}authorized_keys = "{value}"\n')
+        for value in ("keys", "", "~/keys", "/ke\0ys"):
+            line = self.refused(f'{SSH}authorized_keys = "{value}"\n'.replace("\0", "\\u0000"))
             self.assertEqual(
                 f"doors.ssh.authorized_keys: {value!r} is not a whole path: "
                 'write it from / on, like "/etc/keys"',
@@ -267,6 +267,13 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "zone: 1 is not a text: write it in quotes", self.refused("zone = 1\n" + SSH)
         )
+
+    def test_placeOfAdmin(self) -> None:
+        """A place for the admin socket that the kernel would not take is refused."""
+        for value in ("admin.sock", "", "/a\\u0000b", "/" + "x" * 107):
+            line = self.refused(f'admin = "{value}"\n' + SSH)
+            self.assertTrue(line.startswith("admin: "), line)
+            self.assertIn("is no place for the admin socket: write its whole path", line)
 
     def test_interfaces(self) -> None:
         """Interfaces are a list of addresses."""
