@@ -2,7 +2,8 @@
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from ipaddress import ip_address
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -18,6 +19,9 @@ READS_PER_TURN = 64
 
 ANY = ("0.0.0.0", "::")
 """Every IPv4 and every IPv6 address."""
+
+Place = tuple[str, int]
+"""A local address, and a port."""
 
 
 class KnockProtocol(DatagramProtocol):
@@ -64,6 +68,10 @@ class KnockSocket:
                 return
             self._protocol.datagramReceived(datagram, address)
 
+    def shared(self) -> AbstractContextManager[None]:
+        """Meanwhile another socket of ours can take the same port, at another address."""
+        return _sharing(self._socket)
+
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket."""
         self._socket.close()
@@ -75,48 +83,78 @@ class Listener:
 
     @param interfaces: local addresses; empty for every IPv4 and, where the host has it, every
         IPv6 address.
+    @param before: who listens until this one does: ports that both have are never let go.
     """
 
-    def __init__(self, ports: Iterable[int], interfaces: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        ports: Iterable[int],
+        interfaces: Iterable[str] = (),
+        before: "Listener | None" = None,
+    ) -> None:
         self._ports = list(ports)
         self._interfaces = list(interfaces)
-        self._bound: list[socket.socket] = []
-        self._reading: list[KnockSocket] = []
+        self._before: dict[Place, KnockSocket] = before._reading if before else {}
+        self._places: list[Place] = []
+        self._bound: dict[Place, socket.socket] = {}
+        self._reading: dict[Place, KnockSocket] = {}
 
     def bind(self) -> None:
         """
-        Take the ports, all or none. Nothing is read yet.
+        Take the ports, all or none, but for those of who listens until now. Nothing is read yet.
 
         @raise ListenError: one of them cannot be listened on.
         """
+        self._places = self._findPlaces()
         try:
-            for interface in self._interfaces or (ANY if hasIPv6() else ANY[:1]):
-                for port in self._ports:
-                    self._bound.append(bindUDP(interface, port))
+            for place in self._places:
+                if place not in self._before:
+                    self._bound[place] = self._take(*place)
         except ListenError:
             self.close()
             raise
 
+    def _findPlaces(self) -> list[Place]:
+        interfaces = self._interfaces or (ANY if hasIPv6() else ANY[:1])
+        return [(interface, port) for interface in interfaces for port in self._ports]
+
+    def _take(self, interface: str, port: int) -> socket.socket:
+        """A port that is ours already, at other addresses, is shared while it is taken."""
+        ours = [each for place, each in self._before.items() if place[1] == port]
+        with ExitStack() as stack:
+            for each in ours:
+                stack.enter_context(each.shared())
+            return bindUDP(interface, port, bool(ours))
+
     def listen(self, reactor: IReactorFDSet, hear: Callable[[Knock], None]) -> None:
-        """Begin to read: hand every knock to C{hear}."""
-        self._reading = [KnockSocket(bound, hear) for bound in self._bound]
-        self._bound = []
-        for reading in self._reading:
-            reactor.addReader(reading)
+        """Begin to read: hand every knock to C{hear}. Ports that are not wanted any more go."""
+        kept = [place for place in self._places if place in self._before]
+        self._reading = {place: self._before.pop(place) for place in kept}
+        for place, bound in self._bound.items():
+            self._reading[place] = KnockSocket(bound, hear)
+            reactor.addReader(self._reading[place])
+        self._bound = {}
+        for each in self._before.values():
+            each.doRead()  # what came before
+        _end(reactor, self._before)
 
     def stop(self, reactor: IReactorFDSet) -> None:
         """Give the ports back."""
-        for reading in self._reading:
-            reactor.removeReader(reading)
-            reading.connectionLost(Failure(ListenError("stopped")))
-        self._reading = []
+        _end(reactor, self._reading)
         self.close()
 
     def close(self) -> None:
         """Give back the ports that are not read yet."""
-        for bound in self._bound:
+        for bound in self._bound.values():
             bound.close()
-        self._bound = []
+        self._bound = {}
+
+
+def _end(reactor: IReactorFDSet, reading: dict[Place, KnockSocket]) -> None:
+    while reading:
+        _, each = reading.popitem()
+        reactor.removeReader(each)
+        each.connectionLost(Failure(ListenError("stopped")))
 
 
 def hasIPv6() -> bool:
@@ -139,10 +177,11 @@ def isFree(port: int) -> bool:
     return True
 
 
-def bindUDP(interface: str, port: int) -> socket.socket:
+def bindUDP(interface: str, port: int, isShared: bool = False) -> socket.socket:
     """
     A UDP socket on one port of one local address.
 
+    @param isShared: whether sockets may have it that are willing to share it.
     @raise ListenError: the port is taken, or may not be, or the address is not of this host.
     """
     version = ip_address(interface.partition("%")[0]).version
@@ -157,11 +196,22 @@ def bindUDP(interface: str, port: int) -> socket.socket:
         where = socket.getaddrinfo(
             interface, port, family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
         )
-        bound.bind(where[0][4])
+        with _sharing(bound) if isShared else nullcontext():
+            bound.bind(where[0][4])
     except OSError as error:
         bound.close()
         raise ListenError(_explain(error, interface, port)) from error
     return bound
+
+
+@contextmanager
+def _sharing(bound: socket.socket) -> Iterator[None]:
+    """Meanwhile its port can be taken by others, who are willing to share it, too."""
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        yield
+    finally:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 _REMEDIES = {

@@ -134,6 +134,14 @@ class Options(TwistedOptions):
         except BadValue as error:
             raise UsageError(str(error)) from error
 
+    def again(self) -> Config:
+        """
+        What was asked for, with what the file says now.
+
+        @raise PkdoorsError: that is not allowed.
+        """
+        return self._read()
+
     def _read(self) -> Config:
         given = list(self._given())
         file = self._file(given)
@@ -163,7 +171,8 @@ class Options(TwistedOptions):
     def _file(self, given: list[tuple[Setting, str, str]]) -> str:
         """The configuration file; empty where there is none."""
         if self["conf"] is not None:
-            return parseAt("--conf", parsePath, self["conf"])
+            # Whole: twistd may go to another folder before it is read again.
+            return os.path.abspath(parseAt("--conf", parsePath, self["conf"]))
         if any(setting.variable for setting, _, _ in given):
             return ""
         found = next(filter(isThere, self._places), "")

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.config import Config
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
@@ -16,8 +17,8 @@ from pkdoors.herald import Herald
 from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
-from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
+from pkdoors.reloading import Reloader
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
@@ -66,21 +67,18 @@ class ServiceTestCase(SynchronousTestCase):
         """A daemon of one door."""
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
+        self.config = Config((door,), notes=notes)
         seenFile = SeenFile(self.instance.path("seen"))
         self.addCleanup(seenFile.close)
         smith = Locksmith([door], seenFile, self.reactor.seconds)
-        walls = Walls(self.reactor, [firewall])
-        keeper = Doorkeeper(self.reactor, walls, [door], Herald(lambda: TODAY), smith.make)
-        listener = Listener(keeper.ports())
+        self.herald = herald = Herald(lambda: TODAY)
+        walls = Walls(self.reactor, [firewall], herald)
+        keeper = Doorkeeper(self.reactor, walls, [door], herald, smith.make, logKnocks=logKnocks)
+        self.reloader = Reloader(
+            self.reactor, self.config, lambda: self.config, keeper, smith, herald, keeper.knock
+        )
         return DoorService(
-            self.reactor,
-            keeper,
-            listener,
-            self.instance,
-            smith,
-            firewall.name,
-            logKnocks,
-            notes,
+            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name)
         )
 
     def start(self) -> None:
