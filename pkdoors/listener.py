@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.errors import ListenError
+from pkdoors.inbox import Inbox
 from pkdoors.knock import MAX_DATAGRAM, Knock, sourceAddress
 
 READS_PER_TURN = 64
@@ -19,6 +21,10 @@ READS_PER_TURN = 64
 
 ANY = ("0.0.0.0", "::")
 """Every IPv4 and every IPv6 address."""
+
+_SO_TIMESTAMPNS = 35  # asm-generic/socket.h
+_TIMESPEC = struct.Struct("@ll")
+_ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size)
 
 Place = tuple[str, int]
 """A local address, and a port."""
@@ -47,9 +53,13 @@ class KnockSocket:
     into the log, and the numbers are the secret.
     """
 
-    def __init__(self, bound: socket.socket, hear: Callable[[Knock], None]) -> None:
+    def __init__(self, bound: socket.socket, inbox: Inbox) -> None:
         self._socket = bound
-        self._protocol = KnockProtocol(bound.getsockname()[1], hear)
+        self._inbox = inbox
+        self._stamp = 0
+        self._protocol = KnockProtocol(
+            bound.getsockname()[1], lambda knock: inbox.put(self._stamp, knock)
+        )
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""
@@ -63,10 +73,12 @@ class KnockSocket:
         """Hand on what has come."""
         for _ in range(READS_PER_TURN):
             try:
-                datagram, address = self._socket.recvfrom(MAX_DATAGRAM)
+                datagram, more, _, address = self._socket.recvmsg(MAX_DATAGRAM, _ANCILLARY)
             except OSError:  # nothing left, or an error that the network sent for the socket
                 return
+            self._stamp = _stampOf(more)
             self._protocol.datagramReceived(datagram, address)
+        self._inbox.putLast(self._stamp)
 
     def shared(self) -> AbstractContextManager[None]:
         """Meanwhile another socket of ours can take the same port, at another address."""
@@ -126,12 +138,12 @@ class Listener:
                 stack.enter_context(each.shared())
             return bindUDP(interface, port, bool(ours))
 
-    def listen(self, reactor: IReactorFDSet, hear: Callable[[Knock], None]) -> None:
-        """Begin to read: hand every knock to C{hear}. Ports that are not wanted any more go."""
+    def listen(self, reactor: IReactorFDSet, inbox: Inbox) -> None:
+        """Begin to read. Ports that are not wanted any more go."""
         kept = [place for place in self._places if place in self._before]
         self._reading = {place: self._before.pop(place) for place in kept}
         for place, bound in self._bound.items():
-            self._reading[place] = KnockSocket(bound, hear)
+            self._reading[place] = KnockSocket(bound, inbox)
             reactor.addReader(self._reading[place])
         self._bound = {}
         for each in self._before.values():
@@ -196,12 +208,22 @@ def bindUDP(interface: str, port: int, isShared: bool = False) -> socket.socket:
         where = socket.getaddrinfo(
             interface, port, family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
         )
+        bound.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         with _sharing(bound) if isShared else nullcontext():
             bound.bind(where[0][4])
     except OSError as error:
         bound.close()
         raise ListenError(_explain(error, interface, port)) from error
     return bound
+
+
+def _stampOf(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """When the kernel got a datagram, in nanoseconds since 1970."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) == _TIMESPEC.size:
+            seconds, nanoseconds = _TIMESPEC.unpack(data)
+            return int(seconds) * 1_000_000_000 + int(nanoseconds)
+    return 0
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pkdoors.doors import knockPorts
 from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events import RELOAD_REFUSED, RELOADED
 from pkdoors.herald import Herald
+from pkdoors.inbox import Inbox
 from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.listener import Listener
@@ -61,18 +62,19 @@ class Reloader:
         self._keeper = keeper
         self._smith = smith
         self._herald = herald
-        self._hear = hear
+        self._inbox = Inbox(reactor, hear)
         self._taken = taken
         self._lock = DeferredLock()
         self.listener = Listener(keeper.ports(), config.interfaces)
 
     def listen(self) -> None:
         """Begin to hear knocks."""
-        self.listener.listen(self._reactor, self._hear)
+        self.listener.listen(self._reactor, self._inbox)
 
     def stop(self) -> None:
         """Hear nothing any more."""
         self.listener.stop(self._reactor)
+        self._inbox.close()
 
     async def reload(self) -> Reloaded:
         """
@@ -119,5 +121,5 @@ class Reloader:
             raise
         # From here on nothing can fail.
         self._smith.adopt(config.doors)
-        listener.listen(self._reactor, self._hear)
+        listener.listen(self._reactor, self._inbox)
         self.listener = listener

@@ -31,12 +31,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         herald interfaces steering
         """,
         """
-        admin.asking admin.metrics admin.resources admin.socket admin.stream client.agent
-        client.knocker client.ownaddress client.ownfiles client.relay client.roaming
-        conffile doctor.proc doctor.services firewall.bus firewall.counted firewall.dryrun
-        firewall.exposures firewall.firewalld firewall.kernel firewall.listing
-        firewall.nftables firewall.routes firewall.watch firewall.zonebus
-        firewall.zoneclient firewall.zonesurvey instance iproute listener
+        admin.answers admin.asking admin.metrics admin.resources admin.socket admin.stream
+        client.agent client.knocker client.ownaddress client.ownfiles client.relay
+        client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
+        firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
+        firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
+        firewall.zoneclient firewall.zonesurvey inbox instance iproute listener
         seals.authorizedfile seals.seenfile thishost
         """,
         """
@@ -53,8 +53,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "listener": {"inbox"},
     "admin.socket": {"admin.resources"},
-    "admin.resources": {"admin.asking", "admin.metrics", "admin.stream"},
+    "admin.resources": {"admin.answers", "admin.asking", "admin.metrics", "admin.stream"},
+    "admin.stream": {"admin.answers"},
     "client.roaming": {"client.ownaddress"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},

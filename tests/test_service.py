@@ -96,6 +96,7 @@ class ServiceTestCase(SynchronousTestCase):
             bound.inbox.append((b"knock\n", (source, 5555)))
             for reader in self.reactor.getReaders():
                 reader.doRead()
+            self.reactor.advance(0)
 
 
 class StartTests(ServiceTestCase):
@@ -232,6 +233,7 @@ class KnockTests(ServiceTestCase):
         self.host.find("0.0.0.0", PORTS[0]).inbox.append((b"\x1b[2J\n", ("10.0.0.1", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
+        self.reactor.advance(0)
         lines = self.log.lines(LogLevel.debug)
         self.assertEqual("datagram from 203.0.113.9 on 17001: b'knock\\n'", lines[0])
         self.assertEqual("datagram from 10.0.0.1 on 17001: b'\\x1b[2J\\n'", lines[5])
@@ -264,6 +266,7 @@ class SealedTests(ServiceTestCase):
             self.host.find("0.0.0.0", port).inbox.append((datagram, ("203.0.113.9", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
+        self.reactor.advance(0)
 
     def assertRefused(self, reason: str) -> None:
         """Assert that it is refused in one sentence, and that nothing was touched."""

@@ -1,6 +1,5 @@
 """What the admin interface answers: docs/admin.md describes all of it."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,7 +9,8 @@ from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from pkdoors.admin.asking import Unanswerable, questionOf, statusOf
+from pkdoors.admin.answers import Leaf, write
+from pkdoors.admin.asking import questionOf, statusOf
 from pkdoors.admin.metrics import CONTENT_TYPE, exposition
 from pkdoors.admin.stream import Streams
 from pkdoors.errors import PkdoorsError
@@ -19,7 +19,7 @@ from pkdoors.steering import Json, Steering
 Answer = Json | Awaitable[Json]
 
 
-class Answering(Resource):
+class Answering(Leaf):
     """
     Answers one path with JSON.
 
@@ -27,49 +27,37 @@ class Answering(Resource):
     """
 
     _log = Logger()
-    isLeaf = True
 
-    def __init__(self, methods: dict[str, tuple[Callable[..., Answer], tuple[str, ...]]]) -> None:
+    def __init__(self, works: dict[str, tuple[Callable[..., Answer], tuple[str, ...]]]) -> None:
         super().__init__()
-        self._methods = methods
+        self._works = works
+        self.methods = tuple(works)
 
-    def render(self, request: Request) -> int:
-        """Answer, now or later."""
-        asked = Deferred.fromCoroutine(self._answer(request))
+    def answer(self, request: Request, method: str) -> None:
+        """See L{Leaf.answer}."""
+        asked = Deferred.fromCoroutine(self._answer(request, method))
         asked.addErrback(self._failed)
-        return NOT_DONE_YET
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer(self, request: Request, method: str) -> None:
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
         try:
-            status, answer = 200, await self._find(request)
+            status, answer = 200, await self._find(request, method)
         except PkdoorsError as error:
             status, answer = statusOf(error, request.path), {"error": str(error)}
         except Exception:  # a mistake of ours must not leave anybody waiting
             self._log.failure("a request to the admin socket went wrong")
             status, answer = 500, {"error": "that went wrong; the daemon's log says more"}
         if not gone:
-            _write(request, status, answer)
+            write(request, status, answer)
 
-    async def _find(self, request: Request) -> Json:
-        method = request.method.decode("ascii", "replace")
-        if method not in self._methods:
-            request.setHeader(b"allow", ", ".join(self._methods).encode())
-            raise Unanswerable(405, f"{method} is not for this: {', '.join(self._methods)} is")
-        work, allowed = self._methods[method]
+    async def _find(self, request: Request, method: str) -> Json:
+        work, allowed = self._works[method]
         answer = work(**questionOf(request, allowed))
         return answer if isinstance(answer, dict) else await answer
 
     def _failed(self, failure: Any) -> None:
         self._log.failure("an answer could not be sent", failure)
-
-
-def _write(request: Request, status: int, answer: Json) -> None:
-    request.setResponseCode(status)
-    request.setHeader(b"content-type", b"application/json")
-    request.write(json.dumps(answer).encode() + b"\n")
-    request.finish()
 
 
 class Unknown(Resource):
@@ -85,23 +73,22 @@ class Unknown(Resource):
         """Say which there are."""
         asked = request.path.decode("utf-8", "replace")[:100]
         paths = ", ".join(self._paths)
-        _write(request, 404, {"error": f"there is no {asked!r}: there are {paths}"})
+        write(request, 404, {"error": f"there is no {asked!r}: there are {paths}"})
         return NOT_DONE_YET
 
 
-class Metrics(Resource):
+class Metrics(Leaf):
     """Answers with what Prometheus reads."""
-
-    isLeaf = True
 
     def __init__(self, steering: Steering) -> None:
         super().__init__()
         self._steering = steering
 
-    def render_GET(self, request: Request) -> bytes:
-        """Count."""
+    def answer(self, request: Request, method: str) -> None:
+        """See L{Leaf.answer}."""
         request.setHeader(b"content-type", CONTENT_TYPE.encode())
-        return exposition(self._steering.state(), self._steering.tally)
+        request.write(exposition(self._steering.state(), self._steering.tally))
+        request.finish()
 
 
 class Root(Resource):

@@ -3,11 +3,15 @@
 import errno
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.admin.resources import makeSite
@@ -15,6 +19,8 @@ from pkdoors.errors import ListenError
 from pkdoors.interfaces import IPart
 from pkdoors.steering import Steering
 
+MODE = 0o600
+"""Of the socket: root, and who runs the daemon."""
 BACKLOG = 64
 """Connections that wait to be taken; more than that are refused by the kernel."""
 
@@ -27,38 +33,39 @@ class AdminSocket:
     @param path: where it is; empty for nowhere.
     """
 
+    _log = Logger()
+
     def __init__(self, reactor: Any, path: str, steering: Steering) -> None:
         self._reactor = reactor
         self._path = path
         self._steering = steering
-        self._bound: socket.socket | None = None
         self._port: IListeningPort | None = None
 
     def prepare(self) -> None:
         """See L{IPart.prepare}."""
         if self._path:
-            self._bound = bindUNIX(self._path)
+            rehearse(self._path)
 
     def start(self) -> None:
         """See L{IPart.start}. Nobody is answered before the doors are guarded."""
 
     def ready(self) -> None:
         """See L{IPart.ready}."""
-        if self._bound is not None:
-            site = makeSite(self._reactor, self._steering)
-            with self._bound as bound:  # the reactor has its own copy of it
-                self._port = self._reactor.adoptStreamPort(bound.fileno(), socket.AF_UNIX, site)
-            self._bound = None
+        if not self._path:
+            return
+        site = makeSite(self._reactor, self._steering)
+        try:
+            _removeStale(self._path)
+            with _forOurselves():  # and not for a moment for others: mode= comes after the bind
+                self._port = self._reactor.listenUNIX(self._path, site, BACKLOG, mode=MODE)
+        except (OSError, CannotListenError) as error:
+            self._log.error("no admin socket: {error}", error=error)
 
     def reopen(self) -> None:
         """See L{IPart.reopen}. Nothing is."""
 
     def stop(self) -> Deferred[None]:
         """See L{IPart.stop}."""
-        if self._bound is not None:
-            self._bound.close()
-        if self._path:
-            Path(self._path).unlink(missing_ok=True)
         return Deferred.fromCoroutine(self._end())
 
     async def _end(self) -> None:
@@ -68,28 +75,30 @@ class AdminSocket:
             await ended
 
 
-def bindUNIX(path: str) -> socket.socket:
-    """
-    A UNIX socket that nobody else may use, listening.
+@contextmanager
+def _forOurselves() -> Iterator[None]:
+    """What is made meanwhile nobody else may use."""
+    before = os.umask(0o777 & ~MODE)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
-    @raise ListenError: it cannot be made there, or another daemon has it.
+
+def rehearse(path: str) -> None:
+    """
+    See that a UNIX socket can be made there.
+
+    @raise ListenError: it cannot, or another daemon has it.
     """
     try:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _removeStale(path)
-        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        before = os.umask(0o177)  # there is no moment in which others may use it
-        try:
-            bound.bind(path)
-        except OSError:
-            bound.close()
-            raise
-        finally:
-            os.umask(before)
-        bound.listen(BACKLOG)
+        with socket.socket(socket.AF_UNIX) as probe, _forOurselves():
+            probe.bind(path)
+        os.unlink(path)
     except OSError as error:
         raise ListenError(_explain(error, path)) from error
-    return bound
 
 
 def _removeStale(path: str) -> None:

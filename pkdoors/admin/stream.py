@@ -8,10 +8,9 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.web.http import Request
-from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
+from pkdoors.admin.answers import Leaf, write
 from pkdoors.events import Event, fields
 
 MAX_BACKLOG = 1 << 20
@@ -22,23 +21,19 @@ MAX_FOLLOWERS = 64
 Subscribe = Callable[[Callable[[Event], None]], Callable[[], None]]
 
 
-class Streams(Resource):
+class Streams(Leaf):
     """Answers with all events from now on."""
-
-    isLeaf = True
 
     def __init__(self, subscribe: Subscribe) -> None:
         super().__init__()
         self._subscribe = subscribe
         self._followers: set[Follower] = set()
 
-    def render_GET(self, request: Request) -> int | bytes:
-        """Begin to tell."""
+    def answer(self, request: Request, method: str) -> None:
+        """See L{Leaf.answer}."""
         if len(self._followers) >= MAX_FOLLOWERS:
-            request.setResponseCode(503)
-            request.setHeader(b"content-type", b"application/json")
-            error = f"{MAX_FOLLOWERS} follow already, which is the most"
-            return json.dumps({"error": error}).encode() + b"\n"
+            write(request, 503, {"error": f"{MAX_FOLLOWERS} follow already, which is the most"})
+            return
         request.setHeader(b"content-type", b"text/event-stream")
         request.setHeader(b"cache-control", b"no-store")
         follower = Follower(request)
@@ -51,7 +46,6 @@ class Streams(Resource):
 
         request.notifyFinish().addBoth(gone)
         request.write(b": pkdoors\n\n")  # so that who asks knows that it follows
-        return NOT_DONE_YET
 
 
 @implementer(IPushProducer)
