@@ -31,7 +31,7 @@ class InboxTests(SynchronousTestCase):
         for each in stamps:
             self.inbox.put(each, knockOn(each))
         self.heard.clear()
-        due: list[Any] = self.clock.getDelayedCalls()
+        due: Any = self.clock.getDelayedCalls()
         for call in due:  # what they schedule is for the next turn
             work = call.func
             call.cancel()
