@@ -351,6 +351,7 @@ class Change(NamedTuple):
 
     @ivar flags: those of the message, C{NLM_F_...}.
     @ivar milliseconds: the timeout; 0 where there is none.
+    @ivar comment: what C{nft list} shows beside it.
     """
 
     verb: str
@@ -359,6 +360,7 @@ class Change(NamedTuple):
     name: str
     key: bytes
     milliseconds: int
+    comment: str = ""
 
 
 def readBatch(batch: bytes) -> list[Change]:
@@ -382,14 +384,17 @@ def _readChange(kind: int, flags: int, family: int, resource: int, body: bytes) 
     assert set(outer) == {1, 2, 3 | 0x8000}
     (entry,) = readAttributes(outer[3 | 0x8000]).items()
     element = readAttributes(entry[1])
-    assert entry[0] == 1 | 0x8000 and set(element) <= {1 | 0x8000, 4}
+    assert entry[0] == 1 | 0x8000 and set(element) <= {1 | 0x8000, 4, 6}
     key = readAttributes(element[1 | 0x8000])
     assert set(key) == {1}
     texts = [outer[number].decode("ascii") for number in (1, 2)]
     assert all(text[-1] == "\0" for text in texts)
     timeout = int.from_bytes(element.get(4, b""), "big")
     assert 4 not in element or (len(element[4]) == 8 and timeout), "0 is for ever"
-    return Change(verb, flags, texts[0][:-1], texts[1][:-1], key[1], timeout)
+    comment = element.get(6, b"\0\1\0")
+    assert comment[0] == 0 and comment[1] == len(comment) - 2 <= 128 and comment[-1:] == b"\0"
+    shown = comment[2:-1].decode("ascii")
+    return Change(verb, flags, texts[0][:-1], texts[1][:-1], key[1], timeout, shown)
 
 
 def readAttributes(body: bytes) -> dict[int, bytes]:

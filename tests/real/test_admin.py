@@ -173,6 +173,29 @@ class UsersTests(SteeredTestCase):
         self.assertTrue(all(each["seconds_left"] <= 90 for each in limited), limited)
         self.assertTrue(all(each["key"].startswith("SHA256:") for each in limited))
 
+    def test_restart(self) -> None:
+        """Who opened is known to the next daemon, too, and shown beside the opening by nft."""
+        key = makeKey()
+        keys = self.folder / "keys"
+        keys.touch(0o600)
+        keys.write_text(publicLine(key, 'anna "quoted" é@laptop'))
+        ssh = door("ssh", SEQUENCE, PORT, f'authorized_keys = "{keys}"\n')
+        daemon = self.steered(ssh)
+        self.client.send(SEQUENCE, sealed(key, SEQUENCE, door="ssh"), pause=0)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.open("192.0.2.7")
+        before = {each["source"]: each["key"] for each in self.ask("/openings")["openings"]}
+        daemon.stop(signal.SIGKILL)
+        self.steered(ssh)
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(eventually(self.inKernel))
+        after = self.ask("/openings")["openings"]
+        self.assertEqual({each["source"]: each["key"] for each in after}, before)
+        users = {each["source"]: each["user"] for each in after}
+        self.assertEqual(users, {CLIENT4: "anna ?quoted? ?@laptop", "192.0.2.7": "the operator"})
+        listing = self.server.run("nft", "list", "table", "inet", "pkdoors")
+        self.assertIn(f'comment "{before[CLIENT4]} anna ?quoted? ?@laptop"', listing)
+
     def test_sharedPorts(self) -> None:
         """Plain doors that share ports do not disturb each other: nobody is penalised."""
         daemon = self.steered(SSH, door("web", SHARING, WEB))
