@@ -12,6 +12,11 @@ KEYS_FILE = "/etc/pkdoors/authorized_keys"
 ADMIN_SOCKET = "/run/pkdoors/admin.sock"
 """Where the daemon listens for its operator, unless something else is said."""
 
+SEED_NAME = ".port_knocker.toml"
+"""The configuration of port-knocking-doors in the home of who runs it."""
+SEED_FILE = "/etc/port_knocker.toml"
+"""The configuration of port-knocking-doors for the whole host."""
+
 FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
 
 
@@ -24,6 +29,7 @@ class Config:
     @ivar admin: the path of the admin socket; empty for none.
     @ivar audit: the path of the audit file; empty for none.
     @ivar logKnocks: whether each datagram is logged.
+    @ivar notes: what the operator should know of the configuration, a sentence each.
     """
 
     doors: tuple[Door, ...]
@@ -33,6 +39,7 @@ class Config:
     admin: str = ADMIN_SOCKET
     audit: str = ""
     logKnocks: bool = False
+    notes: tuple[str, ...] = ()
 
     def chosenFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """

@@ -18,7 +18,7 @@ class Herald:
     @ivar wallClock: the time of day, in seconds since 1970.
     """
 
-    _log = Logger()
+    _log = Logger("pkdoors")
 
     def __init__(self, wallClock: Callable[[], float] = time.time) -> None:
         self.wallClock = wallClock

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pkdoors.announcing import announce
 from pkdoors.doors import Address, Door, Opening
 from pkdoors.events import REFUSED
 from pkdoors.herald import Herald
@@ -34,6 +35,7 @@ class Doorkeeper:
     @param herald: is told what happens, and knows the time of day.
     @param makeLock: makes the lock of a door.
     @param tally: where knocks are counted.
+    @param logKnocks: whether each datagram is logged.
     """
 
     _log = Logger()
@@ -46,12 +48,14 @@ class Doorkeeper:
         herald: Herald | None = None,
         makeLock: Callable[[Door], Lock] = SequenceLock,
         tally: Tally | None = None,
+        logKnocks: bool = False,
     ) -> None:
         self._clock = clock
         self._walls = walls
         self._herald = herald or Herald()
         self._makeLock = makeLock
         self._tally = tally or Tally()
+        self._logKnocks = logKnocks
         self._limit = LineLimit()
         self.doors = tuple(doors)
         self._locks = Lockset(map(makeLock, self.doors))
@@ -105,6 +109,10 @@ class Doorkeeper:
             if (door := doors.get(each.door.name)) and door.ports == each.door.ports
         ]
 
+    def announce(self, doors: Iterable[Door]) -> None:
+        """Tell the operator of doors that are guarded from now on."""
+        announce(self._herald, doors, self._walls.name)
+
     async def settle(self, patience: float) -> list[str]:
         """See L{Walls.settle}."""
         return await self._walls.settle(patience)
@@ -112,6 +120,10 @@ class Doorkeeper:
     def knock(self, knock: Knock) -> None:
         """Hear a knock. Nothing is raised: a port that did would be read no more."""
         try:
+            if self._logKnocks:
+                self._log.debug(
+                    "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
+                )
             self._hear(knock)
         except Exception:
             if self._limit.admit("", self._clock.seconds()):

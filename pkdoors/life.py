@@ -114,7 +114,7 @@ class Life:
 
     def standing(self) -> Standing:
         """How things stand with it."""
-        return Standing(self.opening, bool(self.granted()), self._trouble)
+        return Standing(self.opening, self._granted, self._trouble)
 
     def leave(self) -> None:
         """End here, and leave the opening to the firewall's own timer."""

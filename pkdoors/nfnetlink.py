@@ -30,7 +30,7 @@ _CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
 _MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
 
 
-def adding(table: str, name: str, key: bytes, milliseconds: int) -> bytes:
+def adding(table: str, name: str, key: bytes, milliseconds: int, comment: str = "") -> bytes:
     """
     The batch that puts an element into a set of the C{inet} family, or gives it a new timeout. One
     transaction: what looks the element up finds it all the while. Taken out first, because kernels
@@ -38,8 +38,14 @@ def adding(table: str, name: str, key: bytes, milliseconds: int) -> bytes:
 
     @param key: the element as in a packet, 4 or 16 bytes for an address.
     @param milliseconds: its timeout, not 0.
+    @param comment: what C{nft list} shows beside it, at most 127 bytes of ASCII.
     """
-    timed = _elements(table, name, key, _attribute(4, _MILLISECONDS.pack(milliseconds)))
+    more = _attribute(4, _MILLISECONDS.pack(milliseconds))
+    if comment:
+        text = comment.encode("ascii") + b"\0"
+        # libnftnl's NFTNL_UDATA_SET_ELEM_COMMENT: type, length, value
+        more += _attribute(6, bytes([0, len(text)]) + text)  # NFTA_SET_ELEM_USERDATA
+    timed = _elements(table, name, key, more)
     return _batch(_removal(table, name, key) + _message(_NEW, _CREATE | _ACK, INET, timed))
 
 
@@ -75,8 +81,8 @@ def _message(kind: int, flags: int, family: int, body: bytes, resource: int = 0)
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, 0, 0) + body
 
 
-def _elements(table: str, name: str, key: bytes, timeout: bytes = b"") -> bytes:
-    element = _attribute(1 | _NESTED, _attribute(1, key)) + timeout  # ..._KEY { NFTA_DATA_VALUE }
+def _elements(table: str, name: str, key: bytes, more: bytes = b"") -> bytes:
+    element = _attribute(1 | _NESTED, _attribute(1, key)) + more  # ..._KEY { NFTA_DATA_VALUE }
     listed = _attribute(1 | _NESTED, element)  # NFTA_LIST_ELEM
     return (
         _attribute(1, table.encode() + b"\0")  # NFTA_SET_ELEM_LIST_TABLE

@@ -111,7 +111,7 @@ def guard(
     )
     elements = [
         *(
-            f"{setOf(opening)} {{ {opening.source} timeout {left}ms }}"
+            f"{setOf(opening)} {{ {opening.source} timeout {left}ms{_comment(opening)} }}"
             for opening, left in openings
         ),
         *(f"live{each.source.version} {{ {_tuple(each)} }}" for each in sessions),
@@ -123,6 +123,11 @@ def guard(
 
 def _accepts(doors: Iterable[Door]) -> str:
     return "".join(_ACCEPTS.format(door=door.name) for door in doors)
+
+
+def _comment(opening: Opening) -> str:
+    note = opening.who.note()
+    return note and f' comment "{note}"'
 
 
 def _tuple(session: Session) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from pkdoors.doors import Door, Opening
 from pkdoors.ports import PortRange
 from pkdoors.sessions import Session
+from pkdoors.who import whoOf
 
 Sets = dict[str, list[Any]]
 """The name of each set of the table, and its elements."""
@@ -57,7 +58,8 @@ def _openings(sets: Sets, door: Door, now: float) -> Iterator[Opening]:
             # One without a time left is none of ours, or over within this second.
             if isinstance(element, dict) and (left := element["elem"].get("expires")):
                 source = ip_address(element["elem"]["val"])
-                yield Opening(door, source, now + min(left, door.maxOpenFor))
+                who = whoOf(element["elem"].get("comment", ""))
+                yield Opening(door, source, now + min(left, door.maxOpenFor), who)
 
 
 def _ports(element: Any) -> PortRange:

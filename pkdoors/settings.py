@@ -1,7 +1,8 @@
 """What can be set, for the daemon and for a door: by an option, a variable, or a key in a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date, time
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -33,6 +34,17 @@ def parseAt(where: str, parse: Callable[[V], T], value: V) -> T:
         return parse(value)
     except BadValue as error:
         raise error.at(where) from error
+
+
+def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
+    """
+    See that a table of a file has no others than these keys.
+
+    @raise BadValue: it has; the message begins with the place.
+    """
+    for key in table:
+        if key not in keys:
+            raise BadValue(f"{where}{key!r} is no key here: allowed are {', '.join(keys)}")
 
 
 def parseFirewall(text: str) -> str:
@@ -74,12 +86,16 @@ def parseAdmin(text: str) -> str:
     """Read where the admin socket shall be; empty for nowhere."""
     if text == "off":
         return ""
-    if not text.startswith("/") or len(text.encode()) > MAX_SOCKET_PATH:
+    if not _isWholePath(text) or len(text.encode()) > MAX_SOCKET_PATH:
         raise BadValue(
             f"{text!r} is no place for the admin socket: write its whole path, from / on, of at "
             f"most {MAX_SOCKET_PATH} bytes, or off"
         )
     return text
+
+
+def _isWholePath(text: str) -> bool:
+    return text.startswith("/") and "\0" not in text  # TOML can have that, the kernel cannot
 
 
 def asText(value: object) -> str:
@@ -90,8 +106,17 @@ def asText(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value of TOML for an error, in one line."""
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    """
+    A value of TOML for an error, in one line. Of tables it does not tell what is in them: that may
+    be a sequence.
+    """
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        return "a list of lists or tables"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, date | time) else repr(value)
 
 
 def _time(value: object) -> str:
@@ -113,7 +138,7 @@ def _ports(allowed: str, kinds: tuple[type, ...], value: object) -> str:
 def asPath(value: object) -> str:
     """The whole path of a file, as the value of a key."""
     text = asText(value)
-    if not text.startswith("/"):
+    if not _isWholePath(text):
         raise BadValue(f'{text!r} is not a whole path: write it from / on, like "/etc/keys"')
     return text
 

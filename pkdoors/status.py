@@ -14,12 +14,12 @@ class Standing:
     How things stand with one opening.
 
     @ivar opening: as it is wanted.
-    @ivar isOpen: whether the firewall has it.
+    @ivar granted: the deadline that the firewall has, 0 where it has none.
     @ivar trouble: what the firewall refuses; empty where it refuses nothing.
     """
 
     opening: Opening
-    isOpen: bool
+    granted: float
     trouble: str
 
 
@@ -97,7 +97,7 @@ def _openingOf(state: State, standing: Standing) -> dict[str, Any]:
         "door": opening.door.name,
         "source": str(opening.source),
         "ports": [str(ports) for ports in opening.door.ports],
-        "open": standing.isOpen,
+        "open": standing.granted > state.seconds,
         "until": isoTime(state.time + left),
         "seconds_left": round(left, 3),
         "user": opening.who.name,

@@ -1,6 +1,10 @@
 """Who asks for something. Pure."""
 
+import re
 from dataclasses import dataclass
+
+MAX_NOTE = 127
+"""Bytes of a comment of nftables; libnftnl's NFTNL_UDATA_COMMENT_MAXLEN, less its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,17 @@ class Who:
         if not self.key:
             return self.name
         return f"{self.name or 'a key without a comment'} ({self.key})"
+
+    def note(self) -> str:
+        """The same for a comment of nftables: ASCII without quotes, bounded; see L{whoOf}."""
+        text = f"{self.key} {self.name}".strip()
+        return re.sub(r"[^ !#-\[\]-~]", "?", text)[:MAX_NOTE]
+
+
+def whoOf(note: str) -> Who:
+    """Who it was, of a L{Who.note}."""
+    key, _, name = note.partition(" ")
+    return Who(name, key) if key.startswith("SHA256:") else Who(note)
 
 
 NOBODY = Who()

@@ -17,31 +17,33 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         """
-        __init__ _version backoff client.__init__ client.binding client.keyfiles client.plan
-        client.profiles config conftext conftoml doctor.__init__ doctor.filtering
-        doctor.findings doctor.forwards doctor.guarding doctor.hosting doctor.listening
-        doctor.matching doctor.packets doctor.ruleset doctor.verdicts doctor.zoning doors
-        durations errors events firewall.__init__ knock limits locks lockset nfevents nfnetlink
-        nftrules nftstate operating.__init__ operating.answers operating.board
-        operating.eventstream operating.wording placing ports richrules seals.__init__
-        seals.addresses seals.authorizedkeys seals.budget seals.seal seals.sealedlock seals.seen
-        seals.signatures sequence sessions settings sockets stages status tally who zones
+        __init__ _version admin.__init__ backoff changes client.__init__ client.binding
+        client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
+        doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
+        doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
+        doctor.zoning doors durations errors events firewall.__init__ knock limits locks lockset
+        nfevents nfnetlink nftrules nftstate operating.__init__ operating.answers
+        operating.board operating.eventstream operating.wording placing ports richrules
+        seals.__init__ seals.addresses seals.authorizedkeys seals.budget seals.seal
+        seals.sealedlock seals.seen seals.signatures seedconf sequence sessions settings sockets
+        stages status tally who zones
         """,
         """
-        herald interfaces
+        herald interfaces steering
         """,
         """
+        admin.answers admin.asking admin.metrics admin.resources admin.socket admin.stream
         client.agent client.knocker client.ownaddress client.ownfiles client.relay
-        client.roaming conffile doctor.proc doctor.services firewall.bus firewall.dryrun
-        firewall.exposures firewall.firewalld firewall.kernel firewall.listing
+        client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
+        firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel firewall.listing
         firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
-        firewall.zonesurvey instance iproute listener operating.adminclient
+        firewall.zonesurvey inbox instance iproute listener operating.adminclient
         operating.whereabouts seals.authorizedfile seals.seenfile thishost
         """,
         """
-        check client.hostsfile client.keypairs client.manners client.reaching client.signers
-        client.staying client.visit healer keeper life locksmith operating.following
-        operating.tables operating.view release walls
+        announcing check client.hostsfile client.keypairs client.manners client.reaching
+        client.signers client.staying client.visit healer keeper life locksmith
+        operating.following operating.tables operating.view operator release reloading walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts client.terminal
@@ -53,6 +55,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "listener": {"inbox"},
+    "admin.socket": {"admin.resources"},
+    "admin.resources": {"admin.answers", "admin.asking", "admin.metrics", "admin.stream"},
+    "admin.stream": {"admin.answers"},
     "client.roaming": {"client.ownaddress"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},

@@ -55,6 +55,12 @@ class BatchTests(SynchronousTestCase):
         changes = readBatch(adding("pkdoors", "default_open4", KEY4, 2_592_000_000))
         self.assertEqual(2_592_000_000, changes[-1].milliseconds)
 
+    def test_comment(self) -> None:
+        """It can have a comment, as long as one may be."""
+        for comment in ("a", "SHA256:abc anna@laptop", "x" * 127):
+            batch = adding("pkdoors", "default_open4", KEY4, 30_000, comment)
+            self.assertEqual(["", "", comment], [each.comment for each in readBatch(batch)])
+
     def test_padding(self) -> None:
         """Names of any length are padded to what the kernel wants."""
         for length in range(1, 9):

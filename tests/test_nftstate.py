@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.nftstate import livingIn, openingsIn
 from pkdoors.sessions import Session
+from pkdoors.who import NOBODY, Who
 from tests.fakes import makeDoor
 
 
@@ -36,6 +37,14 @@ class OpeningsInTests(SynchronousTestCase):
         """Source and deadline of each opening found, at 100 s."""
         found = openingsIn(text, [makeDoor(**door)], 100.0)
         return {str(each.source): each.deadline for each in found}
+
+    def test_who(self) -> None:
+        """Who earned an opening is in its comment."""
+        known = element("203.0.113.9", 42)
+        known["elem"]["comment"] = Who("anna@laptop", "SHA256:abc").note()
+        text = listing(default_ports=SSH, default_open4=[known, element("203.0.113.8", 9)])
+        found = openingsIn(text, [makeDoor()], 100.0)
+        self.assertEqual([Who("anna@laptop", "SHA256:abc"), NOBODY], [each.who for each in found])
 
     def test_found(self) -> None:
         """Both families are found, with the time they have left."""

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.config import Config
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
@@ -16,8 +17,8 @@ from pkdoors.herald import Herald
 from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
-from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
+from pkdoors.reloading import Reloader
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
@@ -58,6 +59,7 @@ class ServiceTestCase(SynchronousTestCase):
         self,
         firewall: IFirewall,
         logKnocks: bool = False,
+        notes: tuple[str, ...] = (),
         ports: tuple[int, ...] = PORTS,
         cutSessions: bool = False,
         authorizedKeys: str = "",
@@ -65,20 +67,18 @@ class ServiceTestCase(SynchronousTestCase):
         """A daemon of one door."""
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
+        self.config = Config((door,), notes=notes)
         seenFile = SeenFile(self.instance.path("seen"))
         self.addCleanup(seenFile.close)
         smith = Locksmith([door], seenFile, self.reactor.seconds)
-        walls = Walls(self.reactor, [firewall])
-        keeper = Doorkeeper(self.reactor, walls, [door], Herald(lambda: TODAY), smith.make)
-        listener = Listener(keeper.ports())
+        self.herald = herald = Herald(lambda: TODAY)
+        walls = Walls(self.reactor, [firewall], herald)
+        keeper = Doorkeeper(self.reactor, walls, [door], herald, smith.make, logKnocks=logKnocks)
+        self.reloader = Reloader(
+            self.reactor, self.config, lambda: self.config, keeper, smith, herald, keeper.knock
+        )
         return DoorService(
-            self.reactor,
-            keeper,
-            listener,
-            self.instance,
-            smith,
-            firewall.name,
-            logKnocks,
+            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name)
         )
 
     def start(self) -> None:
@@ -96,6 +96,7 @@ class ServiceTestCase(SynchronousTestCase):
             bound.inbox.append((b"knock\n", (source, 5555)))
             for reader in self.reactor.getReaders():
                 reader.doRead()
+            self.reactor.advance(0)
 
 
 class StartTests(ServiceTestCase):
@@ -154,6 +155,14 @@ class StartTests(ServiceTestCase):
         self.start()
         (line,) = self.log.lines(LogLevel.info)
         self.assertTrue(line.endswith("at most 1h if asked; sessions end with it"), line)
+
+    def test_notes(self) -> None:
+        """What there is to know of the configuration is said first, a line each, as it is."""
+        self.service = self.makeService(self.firewall, notes=("a file {of} another's", "more"))
+        self.start()
+        lines = self.log.lines(LogLevel.info)
+        self.assertEqual(["a file {of} another's", "more"], lines[:2])
+        self.assertTrue(lines[2].startswith("guarding door"), lines)
 
     def test_announcesWhenRunning(self) -> None:
         """It says so when the reactor runs: before that no knock would be heard."""
@@ -224,6 +233,7 @@ class KnockTests(ServiceTestCase):
         self.host.find("0.0.0.0", PORTS[0]).inbox.append((b"\x1b[2J\n", ("10.0.0.1", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
+        self.reactor.advance(0)
         lines = self.log.lines(LogLevel.debug)
         self.assertEqual("datagram from 203.0.113.9 on 17001: b'knock\\n'", lines[0])
         self.assertEqual("datagram from 10.0.0.1 on 17001: b'\\x1b[2J\\n'", lines[5])
@@ -256,6 +266,7 @@ class SealedTests(ServiceTestCase):
             self.host.find("0.0.0.0", port).inbox.append((datagram, ("203.0.113.9", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
+        self.reactor.advance(0)
 
     def assertRefused(self, reason: str) -> None:
         """Assert that it is refused in one sentence, and that nothing was touched."""

@@ -112,7 +112,7 @@ class MakeServiceTests(SynchronousTestCase):
     def make(self, *arguments: str) -> IService:
         """The service of a command line."""
         options = Options({})
-        options.parseOptions(["-m", SEQ, "-p", "22", *arguments])
+        options.parseOptions(["-m", SEQ, "-p", "22", "--admin", "off", *arguments])
         return makeService(options)
 
     def refusal(self, *arguments: str) -> str:
@@ -152,7 +152,7 @@ class MakeServiceTests(SynchronousTestCase):
         for logKnocks in (False, True):
             config = Config((makeDoor(),), firewall="dry-run", logKnocks=logKnocks)
             service = wire(config, self.reactor)
-            service._hear(Knock("203.0.113.9", 17001, b"x"))
+            service._keeper.knock(Knock("203.0.113.9", 17001, b"x"))
             self.assertEqual(logKnocks, "debug" in self.log.levels())
 
     def test_notes(self) -> None:

@@ -119,7 +119,8 @@ class NftablesFirewall:
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        batch = adding(TABLE, setOf(opening), opening.source.packed, self._left(opening))
+        key, left = opening.source.packed, self._left(opening)
+        batch = adding(TABLE, setOf(opening), key, left, opening.who.note())
         return execute(self._kernel.transact, batch)
 
     def close(self, opening: Opening) -> Deferred[None]:

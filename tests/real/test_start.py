@@ -1,12 +1,16 @@
 """Starting C{twistd pkdoors}: what it prints, and how it ends where it cannot."""
 
+import fcntl
 import os
+import pty
 import signal
+import subprocess
+import termios
 import time
 from pathlib import Path
 
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, Daemon, Firewalld, eventually
+from tests.real.hosts import BIN, PATIENCE, Daemon, Firewalld, eventually, heedSignals
 
 TWISTD = str(BIN / "twistd")
 GOOD = ("-m", KNOCKS, "-p", str(PORT))
@@ -139,10 +143,50 @@ class StartTests(RealTestCase):
 
     def test_endsInOrder(self) -> None:
         """All ways to ask for an end are heeded, and leave a line."""
-        for end in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for end in (signal.SIGTERM, signal.SIGINT):
             daemon = Daemon(self.server, *GOOD)
             daemon.stop(end)
             self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", daemon.log())
+
+    def inTerminal(self, *before: str) -> tuple[int, Path, subprocess.Popen[bytes]]:
+        """A daemon in the foreground of a terminal: whoever holds that, its log, and itself."""
+        master, slave = pty.openpty()
+        log = self.folder / "log"
+
+        def own() -> None:
+            heedSignals()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        with self.server.inside(), log.open("wb") as output:
+            process = subprocess.Popen(
+                [*before, TWISTD, "-n", "--pidfile=", "pkdoors", *GOOD, "--admin", "off"],
+                stdin=slave,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=own,
+            )
+        os.close(slave)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        self.assertTrue(eventually(lambda: "guarding door" in log.read_text()), log.read_text())
+        return master, log, process
+
+    def test_terminalGone(self) -> None:
+        """Where its terminal goes away, it ends in order; before that, SIGHUP only reloads."""
+        master, log, process = self.inTerminal()
+        process.send_signal(signal.SIGHUP)
+        self.assertTrue(eventually(lambda: "reloaded: nothing has changed" in log.read_text()))
+        os.close(master)
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", log.read_text())
+
+    def test_nohup(self) -> None:
+        """Under nohup it goes on without its terminal."""
+        master, log, process = self.inTerminal("nohup")
+        os.close(master)
+        self.assertTrue(eventually(lambda: "reloaded: nothing has changed" in log.read_text()))
+        self.assertIsNone(process.poll())
 
 
 class DaemonTests(RealTestCase):
