@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from pathlib import Path
+from os.path import abspath
 from typing import Any
 
 SHELLS = ("bash", "zsh", "fish")
@@ -27,7 +27,7 @@ def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
     from argcomplete.shell_integration import shellcode
 
     # bash and zsh run what was typed; fish would run another one, or none, where it is not in PATH.
-    program = _quoted(str(Path(sys.executable).parent / "pkdoors"))
+    program = _quoted(abspath(sys.argv[0]))
     script = program if options.shell == "fish" else None
     # Without defaults: after a name of a door the shell would offer files.
     print(

@@ -34,7 +34,7 @@ def initCommand(commands: Any) -> None:
         type=checked(_path),
         help="the file to write, which must not be there yet (default: %(default)s)",
     )
-    add(
+    seed = add(
         "--seed",
         metavar="FILE",
         nargs="?",
@@ -71,8 +71,8 @@ def initCommand(commands: Any) -> None:
         type=checked(_address),
         help="how clients reach this host (default: its full name, else its first address)",
     )
-    completing(output, files)
-    completing(sealed, files)
+    for each in (output, seed, sealed):
+        completing(each, files)
     add("--qr", action="store_true", help="show the client's profile as a QR code, too")
     # Without a length: it shows whether one was given.
     command.set_defaults(run=_init, parser=command, length=None)

@@ -47,7 +47,10 @@ def _watch(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
         options.parser.error("it needs a terminal, which this is not: use `pkdoors status`")
     client, status = asked(options, lambda daemon: (daemon, statusOf(daemon.status())))
     client.timeout = PATIENCE
-    raise SystemExit(Watch(client, status, console).run())
+    try:
+        raise SystemExit(Watch(client, status, console).run())
+    except KeyboardInterrupt:  # before there was anything to see
+        raise SystemExit(0) from None
 
 
 class Watch:

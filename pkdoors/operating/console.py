@@ -19,6 +19,8 @@ def makeConsole(environment: Mapping[str, str]) -> "Console":
     """
     from rich.console import Console
 
+    # A shell's COLUMNS would stay what it was when the window gets another size.
+    kept = {key: environment[key] for key in environment if key not in ("COLUMNS", "LINES")}
     isTerminal = sys.stdout.isatty()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -30,5 +32,5 @@ def makeConsole(environment: Mapping[str, str]) -> "Console":
         markup=False,
         emoji=False,
         highlight=False,
-        _environ=environment,
+        _environ=kept,
     )
