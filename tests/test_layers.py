@@ -22,20 +22,21 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.findings doctor.forwards doctor.guarding doctor.hosting doctor.listening
         doctor.matching doctor.packets doctor.ruleset doctor.verdicts doctor.zoning doors
         durations errors events firewall.__init__ knock limits locks lockset nfevents nfnetlink
-        nftrules nftstate placing ports richrules seals.__init__ seals.addresses
-        seals.authorizedkeys seals.budget seals.seal seals.sealedlock seals.seen seals.signatures sequence sessions
-        settings sockets stages status tally who zones
+        nftrules nftstate oneline placing ports richrules seals.__init__ seals.addresses
+        seals.authorizedkeys seals.budget seals.seal seals.sealedlock seals.seen
+        seals.signatures sequence sessions settings sockets stages status tally who
+        zones
         """,
         """
         herald interfaces
         """,
         """
-        client.agent client.knocker client.ownaddress client.ownfiles client.relay
+        audit client.agent client.knocker client.ownaddress client.ownfiles client.relay
         client.roaming conffile doctor.proc doctor.services firewall.bus firewall.dryrun
         firewall.exposures firewall.firewalld firewall.kernel firewall.listing
         firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
-        firewall.zonesurvey instance iproute listener seals.authorizedfile seals.seenfile
-        thishost
+        firewall.zonesurvey hookrun hooks instance iproute listener seals.authorizedfile
+        seals.seenfile thishost
         """,
         """
         check client.hostsfile client.keypairs client.manners client.reaching client.signers
@@ -50,6 +51,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "hooks": {"hookrun"},
     "client.roaming": {"client.ownaddress"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},
