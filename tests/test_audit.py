@@ -14,13 +14,15 @@ from pkdoors.audit import AuditFile
 from pkdoors.events import CLOSED, GUARDING, KINDS, OPENED, Event, fields
 from pkdoors.who import Who
 from tests.fakes import Log, makeDoor
+from tests.readme import README, block
 
 ANNA = Who("anna@laptop", "SHA256:abc")
 
 
 def event(kind: str = OPENED, source: str = "192.0.2.7", **details: Any) -> Event:
     """Something that happened at a door."""
-    return Event(kind, 1_795_420_800.0, makeDoor(), source, **details)
+    details.setdefault("door", makeDoor())
+    return Event(kind, 1_795_420_800.0, source=source, **details)
 
 
 class Disk:
@@ -88,6 +90,15 @@ class WritingTests(AuditTestCase):
             ),
             line,
         )
+
+    def test_readme(self) -> None:
+        """README.md shows such a line, and tells of each kind."""
+        self.use()
+        door = makeDoor(name="ssh")
+        who = Who("anna@laptop", "SHA256:...")
+        self.audit.hear(event(CLOSED, door=door, seconds=30.0, who=who, reason="its time is over"))
+        self.assertEqual(block('{"time"'), self.path.read_text())
+        self.assertEqual([], [kind for kind in KINDS if f"`{kind}`" not in README.read_text()])
 
     def test_everyKind(self) -> None:
         """Every kind of event can be written, also those that are about no door."""

@@ -4,7 +4,8 @@ import errno
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from subprocess import PIPE, Popen
+from pathlib import Path
+from subprocess import PIPE, Popen, run
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,11 +20,13 @@ from zope.interface import implementer
 from zope.interface.verify import verifyClass
 
 from pkdoors import hooks
+from pkdoors.conftoml import parseConfig
 from pkdoors.events import CLOSED, KINDS, OPENED, REFUSED, Event
 from pkdoors.hookrun import KEPT, MAX_PRINTED, HookRun, signalGroup
-from pkdoors.hooks import MAX_AT_ONCE, MAX_WAITING, Hooks, environmentOf
+from pkdoors.hooks import MAX_AT_ONCE, MAX_WAITING, Hooks, environmentOf, hookFor
 from pkdoors.who import Who
-from tests.fakes import Log, makeDoor
+from tests.fakes import PORTS, Log, makeDoor
+from tests.readme import README, block
 
 OPEN, CLOSE, REFUSE = "/bin/on-open", "/bin/on-close", "/bin/on-refuse"
 DOOR = makeDoor(ports="22,53/udp", onOpen=(OPEN, "a b"), onClose=(CLOSE,), onRefuse=(REFUSE,))
@@ -242,6 +245,47 @@ class ChoosingTests(HooksTestCase):
     def test_input(self) -> None:
         """There is nothing for it to read."""
         self.assertEqual([0], self.startOne().closed)
+
+
+class ReadmeTests(SynchronousTestCase):
+    """
+    What README.md shows.
+    """
+
+    def test_keys(self) -> None:
+        """Its lines are what the file takes, and such hooks are run."""
+        needed = f"[doors.ssh]\nsequence = {list(PORTS)}\nports = [22]\n"
+        text = block("audit = ").replace("[doors.ssh]\n", needed)
+        config = parseConfig(text, "f")
+        for kind, said in ((OPENED, "open"), (CLOSED, "closed"), (REFUSED, "refused")):
+            hook = hookFor(event(kind, door=config.doors[0]))
+            assert hook is not None
+            self.assertEqual(("/usr/local/bin/pkdoors-tell", said), hook.command)
+
+    def test_script(self) -> None:
+        """Its script passes on what it is told, whatever is in there."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        for name, text in (
+            ("tell", block("#!/bin/sh")),
+            ("curl", '#!/bin/sh\nprintf "%s\\n" "$@"\n'),
+        ):
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        who = Who("; touch x `id` $(id) * '\"", "SHA256:abc")
+        environment = environmentOf(event(seconds=30.0, who=who))
+        path = f"{folder}:".encode() + environment[b"PATH"]
+        output = run(
+            [folder / "tell", "open"], env=environment | {b"PATH": path}, stdout=PIPE, check=True
+        ).stdout.splitlines()
+        self.assertEqual([b"-fsS", b"-H", b"Title: default: open", b"--data-raw"], output[:4])
+        self.assertEqual([environment[b"PKDOORS_TEXT"], b"https://ntfy.example/doors"], output[4:])
+        self.assertIn(str(who).encode(), output[4])
+
+    def test_variables(self) -> None:
+        """It names all variables."""
+        names = [each.decode() for each in environmentOf(event()) if each.startswith(b"PKDOORS")]
+        self.assertEqual([], [each for each in names if f"`{each}`" not in README.read_text()])
 
 
 class EndingTests(HooksTestCase):
