@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -17,7 +17,7 @@ from pkdoors.oneline import oneLine
 MAX_AT_ONCE = 16
 """Hooks that run at a time: a flood of refusals must not fill the host with processes."""
 MAX_WAITING = 256
-"""Hooks that wait for one of those to end; more would tell of what is long over."""
+"""Hooks that wait for their turn; more would tell of what is long over."""
 MAX_VALUE = 1024
 """Characters of a variable for a hook: knockers and keys' comments have a say in them."""
 COUNT_EVERY = 10.0
@@ -93,6 +93,7 @@ class Hooks:
         self._waiting: deque[Hook] = deque()
         self._runs: dict[HookRun, Hook] = {}
         self._leftOut = 0
+        self._turn: IDelayedCall | None = None
         self._count: IDelayedCall | None = None
         self._isStopping = False
         self._end: IDelayedCall | None = None
@@ -112,15 +113,20 @@ class Hooks:
     def stop(self) -> Deferred[None]:
         """Run no more; wait a little for those that run, and end them."""
         self._isStopping = True
-        if not self._runs:
-            self._finish()
-            return succeed(None)
         self._end = self._reactor.callLater(PATIENCE, self._endAll)
+        self._rest()
         return self._idle
 
     def _next(self) -> None:
-        while self._waiting and len(self._runs) < MAX_AT_ONCE:
-            self._start(self._waiting.popleft())
+        """Start one in a turn of the reactor: that takes some milliseconds, and knocks go first."""
+        isThere = self._turn is not None and self._turn.active()
+        if self._waiting and len(self._runs) < MAX_AT_ONCE and not isThere:
+            self._turn = self._reactor.callLater(0, self._startNext)
+
+    def _startNext(self) -> None:
+        self._start(self._waiting.popleft())
+        self._next()
+        self._rest()
 
     def _start(self, hook: Hook) -> None:
         run = HookRun(self._reactor)
@@ -142,7 +148,11 @@ class Hooks:
         elif said := run.said():
             self._log.debug("{hook} said: {said}", hook=hook.title, said=said)
         self._next()
-        if self._isStopping and not self._runs:
+        self._rest()
+
+    def _rest(self) -> None:
+        isDone = self._isStopping and not self._runs and not self._waiting
+        if isDone and not self._idle.called:
             self._finish()
 
     def _endAll(self) -> None:
@@ -156,7 +166,7 @@ class Hooks:
         self._finish()
 
     def _finish(self) -> None:
-        for call in (self._end, self._count):
+        for call in (self._turn, self._end, self._count):
             if call is not None and call.active():
                 call.cancel()
         self._tellLeftOut()
@@ -173,10 +183,8 @@ class Hooks:
     def _tellLeftOut(self) -> None:
         if self._leftOut:
             self._log.warn(
-                "{count} hooks were left out: {running} were running and {waiting} waiting, which "
-                "is the most",
+                "hooks that were left out, since {most} were waiting already: {count}",
+                most=MAX_WAITING,
                 count=self._leftOut,
-                running=MAX_AT_ONCE,
-                waiting=MAX_WAITING,
             )
         self._leftOut = 0

@@ -177,7 +177,12 @@ class HooksTestCase(SynchronousTestCase):
         before = len(self.system.processes)
         for kind in kinds or (OPENED,):
             self.hooks.hear(event(kind))
+        self.turn()
         return self.system.processes[before:]
+
+    def turn(self) -> None:
+        """Let the reactor take some turns."""
+        self.system.pump([0] * (MAX_AT_ONCE + 1))
 
     def startOne(self) -> FakeProcess:
         """Start one."""
@@ -197,8 +202,7 @@ class ChoosingTests(HooksTestCase):
 
     def test_kinds(self) -> None:
         """Opening, closing and refusing have hooks; an extension is no opening, and so on."""
-        for kind in KINDS:
-            self.hooks.hear(event(kind))
+        self.start(*KINDS)
         commands = [each.command for each in self.system.processes]
         self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,)], commands)
 
@@ -207,6 +211,7 @@ class ChoosingTests(HooksTestCase):
         for kind in KINDS:
             self.hooks.hear(event(kind, door=makeDoor()))
             self.hooks.hear(event(kind, door=None))
+        self.turn()
         self.assertEqual(([], []), (self.system.processes, self.log.lines()))
 
     def test_environment(self) -> None:
@@ -215,6 +220,7 @@ class ChoosingTests(HooksTestCase):
         self.addCleanup(os.environ.pop, "KNOCKER_SEQ")
         who = Who("anna@laptop", "SHA256:abc")
         self.hooks.hear(event(CLOSED, seconds=29.7, who=who, reason="its time is over"))
+        self.turn()
         (environment,) = self.system.environments
         self.assertEqual(
             {
@@ -454,31 +460,46 @@ class BoundTests(HooksTestCase):
         self.assertEqual(MAX_AT_ONCE, len(self.system.processes))
         for process in self.system.processes[:4]:
             process.end()
+            self.turn()
             self.assertEqual(MAX_AT_ONCE, len(self.system.running()))
         self.system.processes[7].end(1)
+        self.turn()
         self.assertEqual((CLOSE,), self.system.processes[-1].command)
         self.assertEqual(21, len(self.system.processes))
 
+    def test_oneInATurn(self) -> None:
+        """Each is started in a turn of its own, and none at once: knocks come in between."""
+        for _ in range(3):
+            self.hooks.hear(event())
+        self.assertEqual([], self.system.processes)
+        seen: list[int] = []
+        self.system.callLater(0, lambda: seen.append(len(self.system.processes)))
+        self.turn()
+        self.assertEqual(([1], 3), (seen, len(self.system.processes)))
+
     def test_leftOut(self) -> None:
         """What is more than can wait is left out: one line with their number, not at once."""
-        self.start(*[REFUSED] * (MAX_AT_ONCE + MAX_WAITING + 28))
+        self.start(*[REFUSED] * MAX_AT_ONCE)
+        self.start(*[REFUSED] * (MAX_WAITING + 28))
         self.assertEqual([], self.log.lines())
         self.system.advance(9)
         self.start(REFUSED)
         self.system.advance(1)
-        most = "16 were running and 256 waiting, which is the most"
-        self.assertSays(f"29 hooks were left out: {most}")
+        line = "hooks that were left out, since 256 were waiting already: "
+        self.assertSays(line + "29")
         self.start(REFUSED)
         for process in self.system.running():
             process.end()
         self.system.advance(10)
-        self.assertEqual(f"1 hooks were left out: {most}", self.log.lines()[-1])
+        self.assertEqual(line + "1", self.log.lines()[-1])
 
     def test_allAreRun(self) -> None:
         """Those that waited are all run, and then it is as at first."""
-        self.start(*[OPENED] * (MAX_AT_ONCE + MAX_WAITING))
+        self.start(*[OPENED] * MAX_AT_ONCE)
+        self.start(*[OPENED] * MAX_WAITING)
         while running := self.system.running():
             running[0].end()
+            self.turn()
         self.assertEqual(MAX_AT_ONCE + MAX_WAITING, len(self.system.processes))
         self.assertEqual(([], []), (self.log.lines(), self.system.getDelayedCalls()))
 
@@ -509,11 +530,30 @@ class StoppingTests(HooksTestCase):
         done = self.stop()
         for process in self.system.running():
             process.end()
+        self.turn()
         self.assertNoResult(done)
         self.system.running()[0].end(3)
         self.successResultOf(done)
         self.assertEqual([], self.system.getDelayedCalls())
         self.assertEqual(["warn"], self.log.levels())
+
+    def test_justHeard(self) -> None:
+        """What was heard just before is still run."""
+        self.hooks.hear(event())
+        done = self.stop()
+        self.turn()
+        self.assertNoResult(done)
+        self.system.processes[0].end()
+        self.successResultOf(done)
+
+    def test_cannotStart(self) -> None:
+        """Nor does it wait for what cannot be run."""
+        self.hooks.hear(event())
+        self.system.error = errno.EAGAIN
+        done = self.stop()
+        self.turn()
+        self.successResultOf(done)
+        self.assertEqual([], self.system.getDelayedCalls())
 
     def test_notForEver(self) -> None:
         """After 3 seconds it ends those that run; those that wait are left out."""
@@ -533,9 +573,10 @@ class StoppingTests(HooksTestCase):
 
     def test_counts(self) -> None:
         """What was left out and not told of yet is told."""
-        self.start(*[OPENED] * (MAX_AT_ONCE + MAX_WAITING + 5))
+        self.start(*[OPENED] * MAX_AT_ONCE)
+        self.start(*[OPENED] * (MAX_WAITING + 5))
         self.stop()
         self.system.advance(3)
-        self.assertTrue(self.log.lines()[-1].startswith("5 hooks were left out: "))
+        self.assertTrue(self.log.lines()[-1].endswith("waiting already: 5"))
         self.system.advance(10)
         self.assertEqual(MAX_AT_ONCE + MAX_WAITING + 1, len(self.log.lines()))
