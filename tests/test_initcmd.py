@@ -15,7 +15,7 @@ from pkdoors import listener, thishost
 from pkdoors.cli import main
 from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.conffile import readConf
-from pkdoors.config import SEED_FILE, Config
+from pkdoors.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import PkdoorsError
@@ -42,7 +42,13 @@ class TextTests(SynchronousTestCase):
         uncommented = [re.sub("^#(?=[a-z_]+ = )", "", line) for line in lines]
         config = parseConfig("\n".join(uncommented), "f")
         self.assertEqual(("public", ("192.0.2.1", "2001:db8::1")), (config.zone, config.interfaces))
-        self.assertEqual("/etc/pkdoors/authorized_keys", config.doors[0].authorizedKeys)
+        self.assertEqual(
+            (ADMIN_SOCKET, "/var/log/pkdoors/audit.jsonl"), (config.admin, config.audit)
+        )
+        (door,) = config.doors
+        self.assertEqual("/etc/pkdoors/authorized_keys", door.authorizedKeys)
+        said = [each[1] for each in (door.onOpen, door.onClose, door.onRefuse)]
+        self.assertEqual(["open", "closed", "refused"], said)
         for before, line in pairwise(uncommented):
             if " = " in line and "max_open" not in line:
                 self.assertTrue(before.startswith("# "), line)

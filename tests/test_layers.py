@@ -22,22 +22,22 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
         doctor.zoning doors durations errors events firewall.__init__ knock limits locks
-        lockset nfevents nfnetlink nftrules nftstate placing ports richrules seals.__init__
-        seals.addresses seals.authorizedkeys seals.budget seals.seal seals.sealedlock
-        seals.seen seals.signatures seedconf sequence sessions settings sockets stages
-        status tally who zones
+        lockset nfevents nfnetlink nftrules nftstate oneline placing ports richrules
+        seals.__init__ seals.addresses seals.authorizedkeys seals.budget seals.seal
+        seals.sealedlock seals.seen seals.signatures seedconf sequence sessions settings
+        sockets stages status tally who zones
         """,
         """
-        herald interfaces steering
+        herald interfaces parts steering
         """,
         """
         admin.answers admin.asking admin.metrics admin.resources admin.socket admin.stream
-        client.agent client.knocker client.ownaddress client.ownfiles client.relay
+        audit client.agent client.knocker client.ownaddress client.ownfiles client.relay
         client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
         firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
         firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
-        firewall.zoneclient firewall.zonesurvey inbox instance iproute listener
-        seals.authorizedfile seals.seenfile thishost
+        firewall.zoneclient firewall.zonesurvey hookrun hooks inbox instance iproute
+        listener seals.authorizedfile seals.seenfile thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
@@ -57,6 +57,7 @@ HELPERS = {
     "admin.socket": {"admin.resources"},
     "admin.resources": {"admin.answers", "admin.asking", "admin.metrics", "admin.stream"},
     "admin.stream": {"admin.answers"},
+    "hooks": {"hookrun"},
     "client.roaming": {"client.ownaddress"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},

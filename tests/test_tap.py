@@ -14,12 +14,14 @@ from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from pkdoors import tap
 from pkdoors.config import Config
 from pkdoors.errors import FirewallError
 from pkdoors.firewall import kernel
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.instance import Instance
 from pkdoors.knock import Knock
 from pkdoors.tap import Options, chooseFirewalls, makeService, wire
 from tests.fakes import (
@@ -90,6 +92,8 @@ class MakeServiceTests(SynchronousTestCase):
         self.reactor = FakeReactor()
         replaceReactor(self, self.reactor)
         self.patch(sys, "excepthook", sys.excepthook)
+        folder = Path(self.mktemp())  # another run on this machine may be at the same test
+        self.patch(tap, "Instance", lambda: Instance(folder))
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
 
     def haveNftables(self) -> None:
