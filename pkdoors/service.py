@@ -15,12 +15,14 @@ from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
+from pkdoors.notify import Notifier
 
 
 class DoorService(Service):
     """
     @param reactor: its clock must not jump: a deadline is no time of day.
     @param logKnocks: whether each datagram is logged.
+    @param notifier: tells the service manager, if there is one.
     """
 
     _log = Logger()
@@ -34,6 +36,7 @@ class DoorService(Service):
         smith: Locksmith,
         firewallName: str,
         logKnocks: bool = False,
+        notifier: Notifier | None = None,
     ) -> None:
         self._reactor = reactor
         self._keeper = keeper
@@ -41,6 +44,7 @@ class DoorService(Service):
         self._instance = instance
         self._smith = smith
         self._firewallName = firewallName
+        self._notifier = notifier or Notifier(reactor, {})
         self._hear: Callable[[Knock], None] = self._logAndHear if logKnocks else keeper.knock
 
     def prepare(self) -> None:
@@ -75,6 +79,7 @@ class DoorService(Service):
     def stopService(self) -> Deferred[None]:
         """Stop listening, then let go of the firewall, which keeps the doors closed."""
         super().stopService()
+        self._notifier.stop()
         self._listener.stop(self._reactor)
         return Deferred.fromCoroutine(self._stop())
 
@@ -88,6 +93,8 @@ class DoorService(Service):
     def _announceAll(self) -> None:
         for door in self._keeper.doors:
             self._announce(door)
+        names = ", ".join(map(str, self._keeper.doors))
+        self._notifier.start(f"guarding {names} with {self._firewallName}")
 
     def _announce(self, door: Door) -> None:
         self._log.info(

@@ -1,5 +1,6 @@
 """What C{twistd pkdoors} loads: the options, and the wiring of the daemon's parts."""
 
+import os
 import signal
 import sys
 import time
@@ -16,6 +17,7 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
+from pkdoors.notify import Notifier
 from pkdoors.options import Options
 from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
@@ -84,7 +86,10 @@ def wire(config: Config, reactor: Any) -> DoorService:
     smith = Locksmith(config.doors, seenFile, reactor.seconds)
     keeper = Doorkeeper(reactor, walls, config.doors, makeLock=smith.make)
     listener = Listener(keeper.ports(), config.interfaces)
-    return DoorService(reactor, keeper, listener, instance, smith, walls.name, config.logKnocks)
+    notifier = Notifier(reactor, os.environ)
+    return DoorService(
+        reactor, keeper, listener, instance, smith, walls.name, config.logKnocks, notifier
+    )
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:

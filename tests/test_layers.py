@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.roaming conffile doctor.proc doctor.services firewall.bus firewall.dryrun
         firewall.exposures firewall.firewalld firewall.kernel firewall.listing
         firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
-        firewall.zonesurvey instance iproute listener seals.authorizedfile seals.seenfile
+        firewall.zonesurvey instance iproute listener notify seals.authorizedfile seals.seenfile
         thishost
         """,
         """

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.service}."""
 
+import socket
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -17,6 +18,7 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
+from pkdoors.notify import Notifier
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
@@ -60,6 +62,7 @@ class ServiceTestCase(SynchronousTestCase):
         ports: tuple[int, ...] = PORTS,
         cutSessions: bool = False,
         authorizedKeys: str = "",
+        notifier: Notifier | None = None,
     ) -> DoorService:
         """A daemon of one door."""
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
@@ -78,6 +81,7 @@ class ServiceTestCase(SynchronousTestCase):
             smith,
             firewall.name,
             logKnocks,
+            notifier,
         )
 
     def start(self) -> None:
@@ -343,6 +347,48 @@ class SealedTests(ServiceTestCase):
         text = "\n".join(self.log.lines())
         self.assertEqual(3, text.count("refused door default"))
         self.assertFalse([port for port in PORTS if str(port) in text])
+
+
+class NotifyTests(ServiceTestCase):
+    """
+    What the service manager is told.
+    """
+
+    def setUp(self) -> None:
+        """Have a service manager."""
+        super().setUp()
+        folder = mkdtemp()  # not mktemp(): the path of a socket has at most 107 bytes
+        self.addCleanup(rmtree, folder)
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.addCleanup(self.manager.close)
+        self.manager.bind(f"{folder}/notify")
+        clock: Any = self.reactor
+        notifier = Notifier(clock, {"NOTIFY_SOCKET": f"{folder}/notify"})
+        self.service = self.makeService(self.firewall, notifier=notifier)
+
+    def told(self) -> str:
+        """What comes next."""
+        return self.manager.recv(4096).decode()
+
+    def test_ready(self) -> None:
+        """The daemon is ready when the reactor reads the knocks, not before."""
+        self.service.prepare()
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.assertRaises(BlockingIOError, self.told)
+        self.reactor.begin()
+        self.assertEqual("READY=1\nSTATUS=guarding default (22/tcp) with fake", self.told())
+
+    def test_stopping(self) -> None:
+        """That it ends is told before the firewall has answered."""
+        self.start()
+        self.told()
+        self.firewall.holding = True
+        stopped = self.service.stopService()
+        self.assertEqual("STOPPING=1", self.told())
+        self.assertNoResult(stopped)
+        self.firewall.answer()
+        self.successResultOf(stopped)
 
 
 class StopTests(ServiceTestCase):
