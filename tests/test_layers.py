@@ -35,15 +35,15 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         firewall.exposures firewall.firewalld firewall.kernel firewall.listing
         firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
         firewall.zonesurvey instance iproute listener notify seals.authorizedfile seals.seenfile
-        thishost
+        servicefiles serviceuser thishost
         """,
         """
         check client.hostsfile client.keypairs client.manners client.reaching client.signers
-        client.staying client.visit healer keeper life locksmith release walls
+        client.staying client.visit healer installing keeper life locksmith release walls
         """,
         """
         checkcmd cli client.connectcmd client.knockcmd client.sealopts client.terminal clitools
-        initcmd options service tap
+        initcmd installcmd options service tap
         """,
     )
 )
@@ -51,6 +51,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 
 HELPERS = {
     "client.roaming": {"client.ownaddress"},
+    "conffile": {"serviceuser"},
+    "instance": {"serviceuser"},
+    "seals.seenfile": {"serviceuser"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},
