@@ -42,7 +42,8 @@ class KeyFile:
         safePath(self._path)
         if not self.keys():
             raise KeyFileError(
-                f"{self._path} has no key that may knock: "
+                self._trouble
+                or f"{self._path} has no key that may knock: "
                 "put lines of ssh-keygen's .pub files there"
             )
 
