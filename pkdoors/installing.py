@@ -86,7 +86,7 @@ def fillPluginCache() -> None:
         pass
     for folder in twisted.plugins.__path__:
         cache = Path(folder, "dropin.cache")
-        if cache.exists():
+        if cache.exists() and not cache.stat().st_mode & stat.S_IROTH:
             cache.chmod(0o644)
 
 
@@ -106,12 +106,22 @@ def _checkReadable(path: Path) -> None:
                 "elsewhere, say in /opt/pkdoors"
             )
         for above in (each, *each.parents):
-            mode = above.stat().st_mode
+            mode = _mode(above)
             if not mode & (stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH):
                 raise InstallError(
                     f"the service's user could not read {above}: "
                     f"`chmod -R go+rX {quote(str(above))}` lets it"
                 )
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError as error:
+        raise InstallError(
+            f"{path} is not there: install pkdoors with pip, in a virtual environment "
+            "that root made, and run it from there"
+        ) from error
 
 
 def _makeUser(files: ServiceFiles, run: Run) -> str:

@@ -342,6 +342,16 @@ class PrepareTests(KeyFileTestCase):
         self.assertIn("No such file", str(self.assertRaises(KeyFileError, self.file.prepare)))
         self.assertEqual([], self.log.lines())
 
+    def test_unreadable(self) -> None:
+        """One that we may not read is told as that, not as one without a key."""
+
+        def refuse(path: Path) -> bytes:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(Path, "read_bytes", refuse)
+        line = str(self.assertRaises(KeyFileError, self.file.prepare))
+        self.assertIn(f"cannot read {self.path} (Permission denied), which has", line)
+
     def test_noKeys(self) -> None:
         """One without a key is refused: that would be a door that nobody can open."""
         for text in ("", "# nobody yet\n", "nonsense\n"):

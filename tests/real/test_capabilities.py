@@ -104,6 +104,8 @@ class CapabilitiesTests(RealTestCase):
         keys.touch(0o600)
         self.server.run("chmod", "o+x", str(self.folder))
         daemon = self.alone("-m", KNOCKS, "-k", str(keys))
-        self.assertTrue(daemon.says("pkdoors install-service` lets the service read it"), daemon.log())
+        self.assertTrue(
+            daemon.says("pkdoors install-service` lets the service read it"), daemon.log()
+        )
         self.assertEqual(1, daemon.popen.wait())
         self.assertEqual(1, daemon.log().count("\n"), daemon.log())
