@@ -89,6 +89,19 @@ class ServiceTestCase(RealTestCase):
         opened = self.client.comesToReach(PORT)
         return opened and not self.stranger.reaches(PORT)
 
+    def assertUnprivileged(self) -> None:
+        """The daemon has nothing but what it needs."""
+        lines = (self.machine.process() / "status").read_text().splitlines()
+        status = dict(line.split(":\t") for line in lines)
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            # CAP_NET_BIND_SERVICE is number 10, CAP_NET_ADMIN 12.
+            self.assertEqual(1 << 10 | 1 << 12, int(status[name], 16), name)
+        self.assertEqual(("1", "2"), (status["NoNewPrivs"], status["Seccomp"]))
+        users = self.machine.run("getent", "passwd", "pkdoors").split(":")
+        self.assertEqual([users[2]] * 4, status["Uid"].split("\t"))
+        self.assertEqual([users[3]] * 4, status["Gid"].split("\t"))
+        self.assertEqual(users[3], status["Groups"].strip())
+
 
 class ServiceTests(ServiceTestCase):
     """The service at work, in its whole sandbox."""
@@ -112,16 +125,7 @@ class ServiceTests(ServiceTestCase):
     def test_privileges(self) -> None:
         """It has two capabilities and no others, no other user's rights, and can gain none."""
         self.begin()
-        lines = (self.machine.process() / "status").read_text().splitlines()
-        status = dict(line.split(":\t") for line in lines)
-        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-            # CAP_NET_BIND_SERVICE is number 10, CAP_NET_ADMIN 12.
-            self.assertEqual(1 << 10 | 1 << 12, int(status[name], 16), name)
-        self.assertEqual(("1", "2"), (status["NoNewPrivs"], status["Seccomp"]))
-        users = self.machine.run("getent", "passwd", "pkdoors").split(":")
-        self.assertEqual([users[2]] * 4, status["Uid"].split("\t"))
-        self.assertEqual([users[3]] * 4, status["Gid"].split("\t"))
-        self.assertEqual(users[3], status["Groups"].strip())
+        self.assertUnprivileged()
 
     def test_cannotWriteItsConfiguration(self) -> None:
         """It reads its configuration, which is a secret, and could not change it."""
@@ -179,7 +183,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual(status, f"guarding ssh ({PORT}/tcp) with nftables")
 
     def test_addressComesLater(self) -> None:
-        """An address to listen on that is there only with the network does not keep that waiting."""
+        """An address to listen on that only the network brings does not keep that waiting."""
         self.configure()
         text = self.file(CONF).read_text()
         self.file(CONF).write_text(f"interfaces = ['10.9.77.1']\n{text}")
@@ -273,6 +277,7 @@ class FirewalldServiceTests(ServiceTestCase):
         self.machine.run("systemctl", "start", "--no-block", "firewalld")
         self.machine.run("systemctl", "start", "pkdoors")
         self.assertIn("with nftables and firewalld", self.machine.show("StatusText"))
+        self.assertUnprivileged()
         self.assertFalse(self.client.reaches(PORT))
         self.assertTrue(self.opens(), self.machine.log())
         self.assertIn(CLIENT4, self.machine.run("firewall-cmd", "--list-rich-rules"))
