@@ -182,6 +182,22 @@ class ServiceTests(ServiceTestCase):
         status = self.machine.show("StatusText")
         self.assertEqual(status, f"guarding ssh ({PORT}/tcp) with nftables")
 
+    def test_earlyNetwork(self) -> None:
+        """Where the network comes before sysinit.target, as with cloud-init, there is no circle."""
+        self.configure()
+        units = self.file("/etc/systemd/system")
+        (units / "network.service").write_text(
+            "[Unit]\nDefaultDependencies=no\nAfter=network-pre.target\nBefore=sysinit.target\n"
+            "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+            "ExecStart=nft list chain inet pkdoors guard\n"
+        )
+        wanted = "network.service sysinit.target pkdoors.service"
+        (units / "boot.target").write_text(f"[Unit]\nWants={wanted}\nAfter={wanted}\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "start", "boot.target")
+        states = [self.machine.show("ActiveState", unit) for unit in wanted.split()]
+        self.assertEqual(["active"] * 3, states, self.machine.log())
+
     def test_addressComesLater(self) -> None:
         """An address to listen on that only the network brings does not keep that waiting."""
         self.configure()
