@@ -7,7 +7,7 @@ from pathlib import Path
 from pkdoors.config import Config
 from pkdoors.doctor import filtering, hosting, listening, zoning
 from pkdoors.doctor.filtering import Tables
-from pkdoors.doctor.findings import WARNING, Finding, fromError
+from pkdoors.doctor.findings import OK, WARNING, Finding, fromError
 from pkdoors.doctor.forwards import isForwarded
 from pkdoors.doctor.guarding import closed
 from pkdoors.doctor.packets import newPacket
@@ -80,6 +80,7 @@ class Check:
     def run(self) -> Iterator[Finding]:
         """Everything that is found, good and bad."""
         for subject, part in (
+            ("configuration", self._notes),
             ("privilege", self._privilege),
             ("firewall", self._firewall),
             ("daemon", self._process),
@@ -98,6 +99,9 @@ class Check:
             ("scans", self._silence),
         ):
             yield from _guarded(subject, part)
+
+    def _notes(self) -> Iterable[Finding]:
+        return [Finding(OK, "configuration", note) for note in self._config.notes]
 
     def _privilege(self) -> Iterable[Finding]:
         self._mayAdminister = mayAdminister(self._host.proc.status())

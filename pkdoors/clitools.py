@@ -50,5 +50,5 @@ def lengthOption(command: ArgumentParser) -> None:
         metavar="N",
         default=str(DEFAULT_LENGTH),
         type=checked(lambda text: parseNumber(text, MIN_PORTS, MAX_PORTS)),
-        help=f"how many ports, {MIN_PORTS} to {MAX_PORTS} (default: %(default)s)",
+        help=f"how many ports, {MIN_PORTS} to {MAX_PORTS} (default: {DEFAULT_LENGTH})",
     )

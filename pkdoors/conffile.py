@@ -1,12 +1,34 @@
 """The configuration file itself: it holds a secret, and is read and written as one."""
 
 import os
+import pwd
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
+from pkdoors.config import CONF_FILE, SEED_FILE, SEED_NAME
 from pkdoors.errors import ConfigError
 from pkdoors.serviceuser import letRead, serviceGroup
+
+
+def confPlaces(environment: Mapping[str, str]) -> list[str]:
+    """Where the daemon's configuration may be, what counts first in front."""
+    return [CONF_FILE, *seedPlaces(environment)]
+
+
+def seedPlaces(environment: Mapping[str, str]) -> list[str]:
+    """Where that of port-knocking-doors may be: in the user's home, then the host's."""
+    home = environment.get("HOME") or _homeOf(os.geteuid())
+    return [os.path.join(home, SEED_NAME), SEED_FILE] if home.startswith("/") else [SEED_FILE]
+
+
+def _homeOf(user: int) -> str:
+    """The home of a user, as services have none in their environment; empty where there is none."""
+    try:
+        return pwd.getpwuid(user).pw_dir
+    except KeyError:
+        return ""
 
 
 def isThere(path: str) -> bool:
@@ -46,6 +68,7 @@ def _remedy(error: OSError) -> str:
         FileNotFoundError: ": `pkdoors init` makes one",
         PermissionError: ": run it as root; for the service, `pkdoors install-service` "
         "sets who may read it",
+        IsADirectoryError: ": give the path of a file",
     }
     return remedies.get(type(error), "")
 

@@ -9,6 +9,13 @@ CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 """Where the daemon's configuration is, unless something else is said."""
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
 """Where the keys for sealed knocks are, unless something else is said."""
+ADMIN_SOCKET = "/run/pkdoors/admin.sock"
+"""Where the daemon listens for its operator, unless something else is said."""
+
+SEED_NAME = ".port_knocker.toml"
+"""The configuration of port-knocking-doors in the home of who runs it."""
+SEED_FILE = "/etc/port_knocker.toml"
+"""The configuration of port-knocking-doors for the whole host."""
 
 FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
 
@@ -19,14 +26,20 @@ class Config:
     @ivar firewall: one of L{FIREWALLS}.
     @ivar zone: firewalld's zone for everything; empty for the zone of each client.
     @ivar interfaces: local addresses to listen on; empty for every IPv4 and every IPv6 address.
+    @ivar admin: the path of the admin socket; empty for none.
+    @ivar audit: the path of the audit file; empty for none.
     @ivar logKnocks: whether each datagram is logged.
+    @ivar notes: what the operator should know of the configuration, a sentence each.
     """
 
     doors: tuple[Door, ...]
     firewall: str = "auto"
     zone: str = ""
     interfaces: tuple[str, ...] = ()
+    admin: str = ADMIN_SOCKET
+    audit: str = ""
     logKnocks: bool = False
+    notes: tuple[str, ...] = ()
 
     def chosenFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """

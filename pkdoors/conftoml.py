@@ -9,7 +9,8 @@ The configuration file's text, as a L{Config}. Pure.
     sequence = [17001, 17203, 17005, 17404, 17002]
     ports = ["22"]
 
-L{DOOR_SETTINGS} has the other keys of a door.
+L{DOOR_SETTINGS} has the other keys of a door. A file that has the flat keys of port-knocking-doors
+instead is L{pkdoors.seedconf}'s.
 """
 
 import tomllib
@@ -22,9 +23,14 @@ from pkdoors.doors import Door, checkName
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.knock import Knock
 from pkdoors.locks import Request, SequenceLock
+from pkdoors.ports import PortRange
+from pkdoors.seedconf import fates, isSeed, seedDoor, seedNote
 from pkdoors.settings import (
     DOOR_SETTINGS,
+    allowKeys,
+    asPath,
     asText,
+    parseAdmin,
     parseAt,
     parseFirewall,
     parseInterface,
@@ -36,38 +42,59 @@ Table = Mapping[str, Any]
 
 def parseConfig(text: str, file: str) -> Config:
     """
-    Read a configuration.
+    Read a configuration, pkdoors' own or that of port-knocking-doors.
 
     @param file: where the text is from, for errors.
     @raise ConfigError: it is none. Nothing else is raised, whatever the text.
     """
+    table = _parseTable(text, file)
     try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{file} is not TOML, the language of this file: {error}") from error
-    try:
-        return _config(table)
+        return _config(table, file)
     except BadValue as error:
         raise ConfigError(f"{file}: {error}") from error
 
 
-def _config(table: Table) -> Config:
+def parseSeed(text: str, file: str) -> tuple[Door, list[str]]:
+    """
+    Read a configuration of port-knocking-doors.
+
+    @param file: where the text is from, for errors.
+    @return: the door, and a line for each key of the file: what became of it.
+    @raise ConfigError: it is none. Nothing else is raised, whatever the text.
+    """
+    table = _parseTable(text, file)
+    if not isSeed(table):
+        raise ConfigError(
+            f"{file} is no file of port-knocking-doors, which has keys like opening_sequence: "
+            "say with --seed FILE where that is"
+        )
+    (door,) = parseConfig(text, file).doors
+    return door, fates(table)
+
+
+def _parseTable(text: str, file: str) -> Table:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{file} is not TOML, the language of this file: {error}") from error
+
+
+def _config(table: Table, file: str) -> Config:
     readers: dict[str, Callable[[object], Any]] = {
         "firewall": _firewall,
         "zone": asText,
         "interfaces": _interfaces,
+        "admin": lambda value: parseAdmin(asText(value)),
+        "audit": asPath,
     }
-    _allow(table, (*readers, "doors"), "")
+    keys = (*readers, "doors")
+    if isSeed(table):
+        return Config((seedDoor(table, keys),), notes=(seedNote(table, file),))
+    allowKeys(table, keys, "")
     doors = tuple(_door(*item) for item in _doorTables(table).items())
     _checkSharing(doors)
     found = {key: parseAt(key, readers[key], table[key]) for key in readers if key in table}
     return Config(doors, **found)
-
-
-def _allow(table: Table, keys: Iterable[str], where: str) -> None:
-    for key in table:
-        if key not in keys:
-            raise BadValue(f"{where}{key!r} is no key here: allowed are {', '.join(keys)}")
 
 
 def _firewall(value: object) -> str:
@@ -91,7 +118,7 @@ def _door(name: str, table: object) -> Door:
     where = f"doors.{parseAt('doors', checkName, name)}"
     if not isinstance(table, dict):
         raise BadValue(f"{where}: {shown(table)} is no door: write [{where}], and its keys below")
-    _allow(table, [each.key for each in DOOR_SETTINGS], f"{where}: ")
+    allowKeys(table, [each.key for each in DOOR_SETTINGS], f"{where}: ")
     for key in ("sequence", "ports"):
         if key not in table:
             raise BadValue(f"{where}.{key} is missing: every door has a sequence and ports")
@@ -114,12 +141,24 @@ def _checkSharing(doors: Iterable[Door]) -> None:
                 f"doors.{door.name}.sequence: who knocks it opens doors.{other.name}, too: give "
                 "each door a sequence of its own (`pkdoors sequence` makes one)"
             )
+        _checkKnockPorts(door, other)
     for door, other in combinations(doors, 2):
         shared = [port for port in door.ports if any(map(port.overlaps, other.ports))]
         if shared and door.cutSessions != other.cutSessions:
             raise BadValue(
                 f"doors.{other.name}.sessions: doors.{door.name} protects {shared[0]}, too, and "
                 "has another policy: give both keep, or both cut"
+            )
+
+
+def _checkKnockPorts(door: Door, other: Door) -> None:
+    """See that the second door does not close a knock port of the first one."""
+    for port in door.sequence.ports:
+        if any(map(PortRange("udp", port, port).overlaps, other.ports)):
+            raise BadValue(
+                f"doors.{other.name}.ports: {port}/udp is one of the knock ports of "
+                f"doors.{door.name}, which must stay open: take another knock port there, or do "
+                "not protect it"
             )
 
 

@@ -9,6 +9,7 @@ from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue
 from pkdoors.ports import PortRange, merged
 from pkdoors.sequence import Sequence
+from pkdoors.who import NOBODY, Who
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
@@ -38,13 +39,13 @@ class Door:
     @ivar maxOpenFor: seconds that a knock can ask for.
     @ivar knockTimeout: seconds in which the whole sequence must be knocked.
     @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
-    @ivar authorizedKeys: the file of the keys that may knock; then only sealed knocks open the
-        door. Empty where plain ones do.
-    @ivar clockSkew: seconds that a sealed knock's time may differ from this host's.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
     @ivar authorizedKeys: the file with the SSH keys that knocks must be sealed with; empty where
         plain knocks open the door.
     @ivar clockSkew: seconds that the clocks of a sealed knock's sender and of this host may differ.
+    @ivar onOpen: the program to run when it opens for somebody, and its arguments; empty for none.
+    @ivar onClose: likewise, when it closes.
+    @ivar onRefuse: likewise, when a knock is refused.
     """
 
     name: str
@@ -57,6 +58,9 @@ class Door:
     cutSessions: bool = False
     authorizedKeys: str = ""
     clockSkew: float = 60.0
+    onOpen: tuple[str, ...] = ()
+    onClose: tuple[str, ...] = ()
+    onRefuse: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         checkName(self.name)
@@ -76,6 +80,14 @@ class Door:
 
     def __str__(self) -> str:
         return f"{self.name} ({','.join(map(str, self.ports))})"
+
+    def hasLockOf(self, other: "Door") -> bool:
+        """Whether the same knocks open both: then who is in the midst of them can go on."""
+        return (self.name, self.sequence, self.authorizedKeys) == (
+            other.name,
+            other.sequence,
+            other.authorizedKeys,
+        )
 
     def grant(self, asked: float) -> float:
         """The seconds that a knock gets which asks for so many; 0 asks for nothing."""
@@ -98,10 +110,10 @@ class Opening:
     One door open for one source address until a deadline.
 
     @ivar deadline: on the clock of who made it, in seconds.
-    @ivar who: who earned it, for the log; empty where nobody knows.
+    @ivar who: who earned it.
     """
 
     door: Door
     source: Address
     deadline: float
-    who: str = field(default="", compare=False)
+    who: Who = field(default=NOBODY, compare=False)

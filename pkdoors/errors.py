@@ -26,6 +26,10 @@ class ConfigError(PkdoorsError):
     """A configuration file cannot be read or written, or what is in it is not allowed."""
 
 
+class NotThere(PkdoorsError):
+    """What the operator means is not there."""
+
+
 class FirewallError(PkdoorsError):
     """The firewall cannot be used, or refused what was asked of it."""
 

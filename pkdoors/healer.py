@@ -1,6 +1,7 @@
 """Puts back what somebody else took out of a firewall."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -10,6 +11,8 @@ from twisted.python.failure import Failure
 from pkdoors.backoff import BackOff
 from pkdoors.doors import Opening
 from pkdoors.errors import FirewallError
+from pkdoors.events import HEAL_FAILED, HEALED
+from pkdoors.herald import Herald
 from pkdoors.interfaces import IFirewall
 from pkdoors.limits import LineLimit
 
@@ -36,9 +39,13 @@ class Healer:
         firewall: IFirewall,
         wanted: Callable[[], Iterable[Opening]],
         healed: Callable[[], None],
+        herald: Herald,
     ) -> None:
         self._clock = clock
+        self._herald = herald
+        self._waiting: list[Deferred[str]] = []
         self._firewall = firewall
+        self.name = firewall.name
         self._wanted = wanted
         self._healed = healed
         self._call: IDelayedCall | None = None
@@ -66,6 +73,17 @@ class Healer:
             self._again = True
         elif not self._stopped and (self._call is None or self._trouble):
             self._schedule(max(0.0, self._next - self._clock.seconds()))
+
+    def restored(self) -> Deferred[str]:
+        """
+        Put all there, soon.
+
+        @return: fires after the next try with why it failed, or with nothing.
+        """
+        self.restore()
+        waiting: Deferred[str] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
 
     def stop(self) -> None:
         """Put nothing back any more."""
@@ -102,20 +120,26 @@ class Healer:
             self._busy = False
         if not self._stopped and (self._again or self._trouble):
             self._schedule(PAUSE if self._again else delay)
+        if not self._again:
+            self._answer()
         if not self._trouble:
             self._healed()
+
+    def _answer(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.called:  # who waited may have lost patience
+                each.callback(self._trouble)
 
     def _rejoice(self) -> None:
         trouble, self._trouble = self._trouble, ""
         why, self._why = self._why, ""
         self._backOff.reset()
         if trouble or (why and self._limit.admit("", self._clock.seconds())):
-            self._log.warn(
-                "{why}what pkdoors has in {firewall} is there again{more}",
-                why=f"{why}: " if why else "",
-                firewall=self._firewall.name,
-                more=self._limit.leftOut(),
-            )
+            self._tell(HEALED, cause=why, leftOut=self._limit.takeSuppressed())
+
+    def _tell(self, kind: str, **details: Any) -> None:
+        self._herald.tell(kind, firewall=self._firewall.name, **details)
 
     def _complain(self, error: Exception) -> None:
         """Say it once, however often it is tried again."""
@@ -124,11 +148,6 @@ class Healer:
             return
         self._trouble = trouble
         why, self._why = self._why, ""
-        self._log.error(
-            "{why}cannot put back what pkdoors has in {firewall}, and keeps trying: {error}",
-            why=f"{why}: " if why else "",
-            firewall=self._firewall.name,
-            error=error,
-        )
+        self._tell(HEAL_FAILED, cause=why, reason=trouble)
         if not isinstance(error, FirewallError):  # a mistake of ours must not end the healing
             self._log.failure("that was unexpected", Failure(error))

@@ -4,6 +4,7 @@ import re
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import replace
 from io import StringIO
 from os.path import abspath
 from pathlib import Path
@@ -11,12 +12,13 @@ from shlex import quote
 from typing import Any
 
 from pkdoors.clitools import checked, lengthOption
-from pkdoors.config import CONF_FILE, KEYS_FILE
+from pkdoors.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.conftext import confText, profileText
+from pkdoors.conftoml import parseSeed
 from pkdoors.doors import Door, checkName
-from pkdoors.errors import BadValue, PkdoorsError
+from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.ports import PortRange, parsePortRanges
-from pkdoors.sequence import Sequence
+from pkdoors.sequence import DEFAULT_LENGTH, Sequence
 from pkdoors.serviceuser import NAME as SERVICE_USER
 
 
@@ -32,21 +34,28 @@ def initCommand(commands: Any) -> None:
         type=checked(_path),
         help="the file to write, which must not be there yet (default: %(default)s)",
     )
+    add(
+        "--seed",
+        metavar="FILE",
+        nargs="?",
+        const=True,
+        type=checked(_path),
+        help="take sequence, ports and times from the configuration of port-knocking-doors "
+        f"(~/{SEED_NAME}, else {SEED_FILE})",
+    )
     lengthOption(command)
     add(
         "--door",
         metavar="NAME",
-        default="ssh",
         type=checked(checkName),
-        help="the door's name (default: %(default)s)",
+        help="the door's name (default: ssh; default with --seed)",
     )
     add(
         "-p",
         "--ports",
         metavar="PORTS",
-        default="22",
         type=checked(parsePortRanges),
-        help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: %(default)s)",
+        help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: 22)",
     )
     add(
         "--sealed",
@@ -63,7 +72,8 @@ def initCommand(commands: Any) -> None:
         help="how clients reach this host (default: its full name, else its first address)",
     )
     add("--qr", action="store_true", help="show the client's profile as a QR code, too")
-    command.set_defaults(run=_init, parser=command)
+    # Without a length: it shows whether one was given.
+    command.set_defaults(run=_init, parser=command, length=None)
 
 
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -71,7 +81,7 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.thishost import publicName, shortName
 
     try:
-        door = _door(options)
+        door, told = _takenOver(options, environment) if options.seed else (_door(options), "")
         profile = profileText(shortName(), options.address or publicName(), door)
         isForService = writeConf(options.output, confText(door))
     except PkdoorsError as error:
@@ -79,18 +89,51 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     print(profile, end="", flush=True)
     if options.qr:
         _showQRCode(profile)
-    print(_nextSteps(options.output, door, isForService), end="", file=sys.stderr)
+    print(told + _nextSteps(options.output, door, isForService), end="", file=sys.stderr)
 
 
 def _door(options: Namespace) -> Door:
     from pkdoors.listener import isFree
 
+    ports = options.ports or parsePortRanges("22")
+
     def isFit(port: int) -> bool:
         knock = PortRange("udp", port, port)
-        return not any(map(knock.overlaps, options.ports)) and isFree(port)
+        return not any(map(knock.overlaps, ports)) and isFree(port)
 
-    sequence = Sequence.random(options.length, isFit)
-    return Door(options.door, sequence, options.ports, authorizedKeys=options.sealed or "")
+    sequence = Sequence.random(options.length or DEFAULT_LENGTH, isFit)
+    return Door(options.door or "ssh", sequence, ports, authorizedKeys=options.sealed or "")
+
+
+def _takenOver(options: Namespace, environment: Mapping[str, str]) -> tuple[Door, str]:
+    """The door of port-knocking-doors' file, and what to tell of it."""
+    from pkdoors.conffile import readConf
+
+    for name in ("length", "ports"):
+        if getattr(options, name) is not None:
+            options.parser.error(
+                f"argument --{name}: --seed takes that from its file: leave one of them out"
+            )
+    file = _seedFile(options, environment)
+    door, lines = parseSeed(readConf(file), file)
+    warnings = [] if options.sealed else door.sequence.warnings()
+    lines += [f"warning: {each}" for each in warnings]
+    told = f"\nOf {file}, which stays as it is:\n" + "".join(f"  {line}\n" for line in lines)
+    name = options.door or door.name
+    return replace(door, name=name, authorizedKeys=options.sealed or ""), told
+
+
+def _seedFile(options: Namespace, environment: Mapping[str, str]) -> str:
+    from pkdoors.conffile import isThere, seedPlaces
+
+    places = seedPlaces(environment) if options.seed is True else [options.seed]
+    found = next(filter(isThere, places), "")
+    if not found:
+        raise ConfigError(
+            f"there is no file of port-knocking-doors, {' or '.join(places)}: "
+            "say with --seed FILE where it is"
+        )
+    return found
 
 
 def _showQRCode(text: str) -> None:

@@ -1,19 +1,26 @@
 """The doorkeeper: the one place that owns time and openings."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pkdoors.announcing import announce
 from pkdoors.doors import Address, Door, Opening
+from pkdoors.events import REFUSED
+from pkdoors.herald import Herald
 from pkdoors.knock import Knock
 from pkdoors.life import Life
 from pkdoors.limits import LineLimit
 from pkdoors.locks import Lock, Refusal, Request, SequenceLock
+from pkdoors.lockset import Lockset
+from pkdoors.status import State
+from pkdoors.tally import Tally
 from pkdoors.walls import Walls
+from pkdoors.who import Who
 
 MAX_OPENINGS = 10_000
 """Openings at a time, about 30 MB: a bound for memory, far above what people earn. Only who knows
@@ -25,8 +32,10 @@ class Doorkeeper:
     Takes knocks to the locks, and makes openings of what the locks yield.
 
     @param clock: must not jump, see L{pkdoors.tap}.
-    @param wallClock: the time of day in seconds since 1970: to be shown, and for sealed knocks.
+    @param herald: is told what happens, and knows the time of day.
     @param makeLock: makes the lock of a door.
+    @param tally: where knocks are counted.
+    @param logKnocks: whether each datagram is logged.
     """
 
     _log = Logger()
@@ -36,23 +45,25 @@ class Doorkeeper:
         clock: IReactorTime,
         walls: Walls,
         doors: Iterable[Door],
-        wallClock: Callable[[], float] = time.time,
+        herald: Herald | None = None,
         makeLock: Callable[[Door], Lock] = SequenceLock,
+        tally: Tally | None = None,
+        logKnocks: bool = False,
     ) -> None:
         self._clock = clock
         self._walls = walls
-        self._wallClock = wallClock
+        self._herald = herald or Herald()
+        self._makeLock = makeLock
+        self._tally = tally or Tally()
+        self._logKnocks = logKnocks
         self._limit = LineLimit()
         self.doors = tuple(doors)
-        self._locks: dict[int, list[Lock]] = {}
-        for lock in map(makeLock, self.doors):
-            for port in set(lock.door.sequence.ports):
-                self._locks.setdefault(port, []).append(lock)
+        self._locks = Lockset(map(makeLock, self.doors))
         self._lives: dict[tuple[str, Address], Life] = {}
 
     def ports(self) -> list[int]:
         """The knock ports, sorted: their order is the secret."""
-        return sorted(self._locks)
+        return self._locks.ports()
 
     def prepare(self) -> None:
         """
@@ -71,9 +82,48 @@ class Doorkeeper:
         for opening in self._walls.start(self.doors, self._wanted, self._healed):
             self._begin(opening, isThere=True)
 
+    async def change(self, doors: tuple[Door, ...]) -> None:
+        """
+        Keep other doors from now on, in one step. What is open stays so where the door still has
+        its name and its ports, though never longer than the door now allows; all else is closed.
+
+        @raise FirewallError: the firewall refused; nothing was changed.
+        """
+        known = {door.name: door for door in doors}
+        await self._walls.change(doors, self._carriedOn(known))
+        self.doors = doors
+        self._locks = self._locks.changed(doors, self._makeLock)
+        carried = {(each.door.name, each.source): each for each in self._carriedOn(known)}
+        for key, life in list(self._lives.items()):
+            if key in carried:
+                life.move(carried[key].door, carried[key].deadline)
+            elif life.wanted():
+                life.end("because the new configuration has no such door")
+
+    def _carriedOn(self, doors: Mapping[str, Door]) -> list[Opening]:
+        """What is wanted that other doors have, too."""
+        now = self._clock.seconds()
+        return [
+            replace(each, door=door, deadline=min(each.deadline, now + door.maxOpenFor))
+            for each in self._wanted()
+            if (door := doors.get(each.door.name)) and door.ports == each.door.ports
+        ]
+
+    def announce(self, doors: Iterable[Door]) -> None:
+        """Tell the operator of doors that are guarded from now on."""
+        announce(self._herald, doors, self._walls.name)
+
+    async def settle(self, patience: float) -> list[str]:
+        """See L{Walls.settle}."""
+        return await self._walls.settle(patience)
+
     def knock(self, knock: Knock) -> None:
         """Hear a knock. Nothing is raised: a port that did would be read no more."""
         try:
+            if self._logKnocks:
+                self._log.debug(
+                    "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
+                )
             self._hear(knock)
         except Exception:
             if self._limit.admit("", self._clock.seconds()):
@@ -81,11 +131,15 @@ class Doorkeeper:
 
     def _hear(self, knock: Knock) -> None:
         now = self._clock.seconds()
-        for lock in self._locks.get(knock.port, ()):
-            result = lock.knock(knock, now, self._wallClock())
+        results = self._locks.hear(knock, now, self._herald.wallClock())
+        if not results:
+            self._tally.knocks["other"] += 1
+        for result in results:
             if isinstance(result, Request):
+                self._tally.knocks["request"] += 1
                 self.request(result)
-            elif result is not None:
+            else:
+                self._tally.knocks["refused"] += 1
                 self._refuse(result)
 
     def request(self, request: Request) -> None:
@@ -97,7 +151,7 @@ class Doorkeeper:
             seconds = min(seconds, request.most)
         deadline = self._clock.seconds() + seconds
         if request.close:
-            self._end(key, request.who)
+            self.close([key], request.who)
         elif key in self._lives:
             self._lives[key].extend(deadline, request.who)
         elif len(self._lives) >= MAX_OPENINGS:
@@ -106,9 +160,26 @@ class Doorkeeper:
         else:
             self._begin(Opening(door, key[1], deadline, request.who))
 
-    def _end(self, key: tuple[str, Address], who: str) -> None:
-        if key in self._lives:
-            self._lives[key].end(who)
+    def close(self, keys: Iterable[tuple[str, Address]], who: Who) -> None:
+        """
+        End openings now.
+
+        @param keys: door's name and address of each; one that is not open is no error.
+        @param who: who asks to.
+        """
+        for key in keys:
+            if key in self._lives:
+                self._lives[key].end(f"asked to by {who}" if str(who) else "", who)
+
+    def state(self) -> State:
+        """How things stand now."""
+        return State(
+            self._clock.seconds(),
+            self._herald.wallClock(),
+            self.doors,
+            tuple(life.standing() for life in self._lives.values()),
+            self._locks.sources(),
+        )
 
     def openings(self) -> list[Opening]:
         """What is open now."""
@@ -129,7 +200,7 @@ class Doorkeeper:
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = (opening.door.name, opening.source)
-        life = Life(self._clock, self._walls, opening, self._wallClock)
+        life = Life(self._clock, self._walls, opening, self._herald)
         self._lives[key] = life
         if isThere:
             life.takeOver()
@@ -147,10 +218,10 @@ class Doorkeeper:
     def _refuse(self, refusal: Refusal) -> None:
         if not self._limit.admit(refusal.source, self._clock.seconds()):
             return
-        self._log.info(
-            "refused door {door} for {source}: {reason}{more}",
+        self._herald.tell(
+            REFUSED,
             door=refusal.door,
             source=refusal.source,
             reason=refusal.reason,
-            more=self._limit.leftOut(),
+            leftOut=self._limit.takeSuppressed(),
         )

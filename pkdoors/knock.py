@@ -5,7 +5,7 @@ The first is what port-knocking-doors sends, so that its clients, C{nc} and a sh
 """
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 MAX_DATAGRAM = 2048
@@ -34,6 +34,15 @@ def sourceAddress(host: str) -> str:
         return host
     address = IPv6Address(host.partition("%")[0])
     return str(address.ipv4_mapped or address)
+
+
+def canonical(text: str) -> str:
+    """
+    An address as the daemon sees it: without a scope, and IPv4 where it is mapped into IPv6.
+
+    @raise ValueError: it is no address.
+    """
+    return sourceAddress(str(ip_address(text.partition("%")[0])))
 
 
 def plainKnock(seconds: int = 0) -> bytes:

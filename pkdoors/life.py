@@ -1,8 +1,7 @@
 """The life of one opening: open, wait, close."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -10,10 +9,22 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pkdoors.backoff import BackOff
-from pkdoors.doors import Opening
-from pkdoors.durations import formatDuration
+from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
+from pkdoors.events import (
+    CLOSE_FAILED,
+    CLOSED,
+    EXTENDED,
+    OPEN_FAILED,
+    OPENED,
+    TAKEN_OVER,
+    TIME_OVER,
+    UNOPENED,
+)
+from pkdoors.herald import Herald
+from pkdoors.status import Standing
 from pkdoors.walls import Walls
+from pkdoors.who import NOBODY, Who
 
 FIRST_RETRY = 1.0
 """Seconds after which what the firewall refused is tried again; doubled each time."""
@@ -35,17 +46,19 @@ class Life:
         clock: IReactorTime,
         walls: Walls,
         opening: Opening,
-        wallClock: Callable[[], float],
+        herald: Herald,
     ) -> None:
         self.opening = opening
         self._clock = clock
         self._walls = walls
-        self._wallClock = wallClock
+        self._herald = herald
+        self._asked = clock.seconds()  # when it was last asked for
+        self._openSince = 0.0
         self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
         self._toClose = False  # whether the firewall may have it, in whatever state
         self._isOpening = False
         self._told = False  # whether the log says that it is open
-        self._ender = ""  # who asked to close
+        self._end = (TIME_OVER, NOBODY)  # why it closes, and who asked to
         self._trouble = ""  # what the log says that the firewall refuses
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
         self._left = False
@@ -54,20 +67,32 @@ class Life:
     def takeOver(self) -> None:
         """Begin with an opening that the firewall has already."""
         self._granted, self._toClose = self.opening.deadline, True
-        self._announce("took over", self.opening)
+        self._announce(TAKEN_OVER, self.opening)
 
-    def extend(self, deadline: float, who: str = "") -> None:
+    def extend(self, deadline: float, who: Who = NOBODY) -> None:
         """Stay open until then; an earlier time than now changes nothing."""
         if deadline > self.opening.deadline:
             self.opening = replace(self.opening, deadline=deadline, who=who)
+            self._asked = self._clock.seconds()
             self._wake()
         else:
             self.healed()  # perhaps it is
 
-    def end(self, who: str) -> None:
-        """Close now, because who knocked says so."""
+    def move(self, door: Door, deadline: float) -> None:
+        """Be an opening of this door from now on, as the firewall has it already."""
+        self.opening = replace(self.opening, door=door, deadline=deadline)
+        self._granted = min(self._granted, deadline)
+        self._wake()
+
+    def end(self, reason: str, who: Who = NOBODY) -> None:
+        """
+        Close now.
+
+        @param reason: why, as half a sentence.
+        @param who: who asked to.
+        """
         self.opening = replace(self.opening, deadline=self._clock.seconds())
-        self._ender = who
+        self._end = (reason, who)
         self._wake()
         if self._isOpening:  # it may hang
             Deferred.fromCoroutine(self._shut())
@@ -76,7 +101,7 @@ class Life:
         try:
             await self._walls.shut(self.opening)
         except Exception as error:  # it is closed again when the opening is done
-            self._complain("cannot close", error)
+            self._complain(CLOSE_FAILED, error)
 
     def granted(self) -> list[Opening]:
         """What the firewall has said to be open: one opening, or none."""
@@ -86,6 +111,10 @@ class Life:
     def wanted(self) -> list[Opening]:
         """What ought to be open: one opening, or none."""
         return [self.opening] if self.opening.deadline > self._clock.seconds() else []
+
+    def standing(self) -> Standing:
+        """How things stand with it."""
+        return Standing(self.opening, self._granted, self._trouble)
 
     def leave(self) -> None:
         """End here, and leave the opening to the firewall's own timer."""
@@ -112,12 +141,12 @@ class Life:
 
     async def _open(self) -> None:
         """Tell the firewall the deadline that is wanted; where it fails, wait before the next."""
-        wanted, verb = self.opening, "extended" if self.granted() else "opened"
+        wanted, kind = self.opening, EXTENDED if self.granted() else OPENED
         self._toClose = self._isOpening = True
         try:
             await self._walls.open(wanted)
         except Exception as error:
-            self._complain("cannot open", error)
+            self._complain(OPEN_FAILED, error)
             left = wanted.deadline - self._clock.seconds()
             if self.opening is wanted and left > 0:  # nobody knocked anew meanwhile
                 await self._sleep(min(self._backOff.next(), left))
@@ -126,7 +155,7 @@ class Life:
             self._isOpening = False
         self._granted = wanted.deadline
         self._calm()
-        self._announce(verb, wanted)
+        self._announce(kind, wanted, self._clock.seconds() - self._asked)
 
     async def _close(self) -> None:
         """Close; where that fails, wait before the next try. Never forgotten."""
@@ -134,21 +163,19 @@ class Life:
         try:
             await self._walls.close(self.opening)
         except Exception as error:
-            self._complain("cannot close", error)
+            self._complain(CLOSE_FAILED, error)
             if self.opening.deadline <= self._clock.seconds():  # nobody knocked anew meanwhile
                 await self._sleep(self._backOff.next())
             return
         self._toClose = False
         self._calm()
-        self._log.info(
-            "closed door {door} for {source}{by}"
-            if self._told
-            else "door {door} never opened for {source}, and its time is over",
-            door=self.opening.door,
-            source=self.opening.source,
-            by=self._ender and f", asked to by {self._ender}",
-        )
-        self._ender = ""
+        reason, who = self._end
+        if self._told:
+            openFor = self._clock.seconds() - self._openSince
+            self._tell(CLOSED, reason=reason, who=who, seconds=openFor)
+        else:
+            self._tell(UNOPENED, reason=TIME_OVER, who=who)
+        self._end = (TIME_OVER, NOBODY)
         self._told = False
 
     async def _sleep(self, seconds: float) -> None:
@@ -165,33 +192,24 @@ class Life:
         if alarm is not None:
             alarm.callback(None)
 
-    def _announce(self, verb: str, opening: Opening) -> None:
-        self._told = True
-        left = opening.deadline - self._clock.seconds()
-        until = datetime.fromtimestamp(round(self._wallClock() + left))
-        self._log.info(
-            "{verb} door {door} for {source} until {until} ({seconds}){who}",
-            verb=verb,
-            door=opening.door,
-            source=opening.source,
-            who=f", by {opening.who}" if opening.who else "",
-            until=until,
-            seconds=formatDuration(max(0, round(left))),
-        )
+    def _announce(self, kind: str, opening: Opening, took: float = 0.0) -> None:
+        now = self._clock.seconds()
+        if not self._told:
+            self._told, self._openSince = True, now
+        self._tell(kind, seconds=opening.deadline - now, who=opening.who, took=took)
 
-    def _complain(self, what: str, error: Exception) -> None:
+    def _tell(self, kind: str, **details: Any) -> None:
+        door, source = self.opening.door, str(self.opening.source)
+        self._herald.tell(kind, door=door, source=source, **details)
+
+    def _complain(self, kind: str, error: Exception) -> None:
         """Say it once, however often it is tried again."""
+        what = {OPEN_FAILED: "cannot open", CLOSE_FAILED: "cannot close"}[kind]
         trouble = f"{what}: {error}"
         if trouble == self._trouble:
             return
         self._trouble = trouble
-        self._log.error(
-            "{what} door {door} for {source}, and keeps trying: {error}",
-            what=what,
-            door=self.opening.door,
-            source=self.opening.source,
-            error=error,
-        )
+        self._tell(kind, reason=str(error), who=self.opening.who)
         if not isinstance(error, FirewallError):  # a mistake of ours must not lose a door
             self._log.failure("that was unexpected", Failure(error))
 

@@ -31,8 +31,3 @@ class LineLimit:
         """How many lines were refused since this was last asked."""
         count, self._suppressed = self._suppressed, 0
         return count
-
-    def leftOut(self) -> str:
-        """What a line says at its end of those that were refused before it; empty for none."""
-        count = self.takeSuppressed()
-        return f" ({count} more lines like this left out)" if count else ""

@@ -11,6 +11,7 @@ from typing import Protocol
 from pkdoors.doors import Door
 from pkdoors.knock import Knock, secondsAsked
 from pkdoors.stages import Stages
+from pkdoors.who import NOBODY, Who
 
 MAX_KNOCKERS = 32_768
 """Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second an honest
@@ -28,7 +29,7 @@ class Request:
     @ivar source: the address to open for, as L{Knock} has it.
     @ivar seconds: the time asked for; 0 for the door's own.
     @ivar most: seconds that who asks may have at most; 0 where only the door says that.
-    @ivar who: who asks, for the log; empty where nobody knows.
+    @ivar who: who asks.
     @ivar close: whether the source's opening is to end now, instead.
     """
 
@@ -36,7 +37,7 @@ class Request:
     source: str
     seconds: float
     most: float = 0.0
-    who: str = ""
+    who: Who = NOBODY
     close: bool = False
 
 
@@ -67,6 +68,15 @@ class Lock(Protocol):
         @return: a L{Request} where the door is to open, a L{Refusal} where the operator should hear
             why it will not, L{None} in all other cases.
         """
+
+    def fits(self, knock: Knock, now: float) -> bool:
+        """Whether a knock would bring its source further, or is a copy of the one that did."""
+
+    def forgo(self, source: str) -> None:
+        """Forget how far a source is: it knocks on another door, with ports that both have."""
+
+    def __len__(self) -> int:
+        """How many sources, or their datagrams, take memory."""
 
 
 class SequenceLock:
@@ -116,6 +126,23 @@ class SequenceLock:
             self._first(source, port, now)
             return None
         return self._wrong(source, stage, now)
+
+    def fits(self, knock: Knock, now: float) -> bool:
+        """See L{Lock.fits}."""
+        if secondsAsked(knock.datagram) is None:
+            return False
+        place = self._stages.get(knock.source)
+        if place is None or now >= place.ends:
+            return knock.port == self._sequence[0]
+        if place.stage == _PENALISED:
+            return False
+        return knock.port in (*self._sequence[place.stage - 1 : place.stage + 1], self._sequence[0])
+
+    def forgo(self, source: str) -> None:
+        """See L{Lock.forgo}. A penalty stays."""
+        place = self._stages.get(source)
+        if place is not None and place.stage != _PENALISED:
+            self._stages.forget(source)
 
     def _first(self, source: str, port: int, now: float) -> None:
         self._stages.forget(source)

@@ -25,7 +25,9 @@ class Locksmith:
         seenFile: "SeenFile | None" = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sealed = {door.name for door in doors if door.authorizedKeys}
+        self._sealed: set[str] = set()  # the locks look at it, too
+        self._hasStarted = False
+        self.adopt(doors)
         self._seenFile = seenFile
         self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
@@ -36,27 +38,40 @@ class Locksmith:
         if not door.authorizedKeys:
             return SequenceLock(door)
         # Only here: who knocks plainly has no need of all the cryptography.
-        from pkdoors.seals.authorizedfile import KeyFile
         from pkdoors.seals.sealedlock import SealedLock
         from pkdoors.seals.seen import Seen
 
-        path = door.authorizedKeys
         if self._seen is None:
             note = self._seenFile.note if self._seenFile else lambda name, stamp: None
             self._seen = Seen(self._seconds(), note)
-        keys = self._keyFiles.setdefault(path, KeyFile(path))
-        return SealedLock(door, keys.keys, self._seen, self._sealed)
+            self._learn()
+        return SealedLock(door, self._keyFile(door).keys, self._seen, self._sealed)
 
-    def prepare(self) -> None:
+    def _keyFile(self, door: Door) -> "KeyFile":
+        from pkdoors.seals.authorizedfile import KeyFile
+
+        return self._keyFiles.setdefault(door.authorizedKeys, KeyFile(door.authorizedKeys))
+
+    def prepare(self, doors: Iterable[Door]) -> None:
         """
-        See that the keys can be read.
+        See that the keys of doors can be read.
 
         @raise PkdoorsError: they cannot.
         """
-        for keys in self._keyFiles.values():
-            keys.prepare()
+        for door in doors:
+            if door.authorizedKeys:
+                self._keyFile(door).prepare()
+
+    def adopt(self, doors: Iterable[Door]) -> None:
+        """These are all the doors from now on."""
+        self._sealed.clear()
+        self._sealed.update(door.name for door in doors if door.authorizedKeys)
 
     def start(self) -> None:
         """Learn what an earlier daemon saw."""
-        if self._seen is not None and self._seenFile is not None:
+        self._hasStarted = True
+        self._learn()
+
+    def _learn(self) -> None:
+        if self._hasStarted and self._seen is not None and self._seenFile is not None:
             self._seen.load(self._seenFile.load())

@@ -6,16 +6,22 @@ C{sd_notify(3)}.
 import os
 import re
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from zope.interface import implementer
+
+from pkdoors.events import RELOADED, Event
+from pkdoors.interfaces import IPart
 
 PATIENCE = 1.0
 """Seconds that the manager may take to have room for a message that it must get."""
 
 
+@implementer(IPart)
 class Notifier:
     """
     Tells nothing, and has no timer, where the environment names no manager.
@@ -23,33 +29,51 @@ class Notifier:
     @param clock: the reactor: who gets no time from it gives no sign of life either.
     @param environment: what tells of the manager is taken out of it, since a hook of ours must not
         speak for us.
+    @param status: says in a few words what the daemon does, for who asks the manager.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, environment: MutableMapping[str, str]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        environment: MutableMapping[str, str],
+        status: Callable[[], str],
+    ) -> None:
         self._clock = clock
+        self._status = status
         self._address = _address(environment.pop("NOTIFY_SOCKET", ""))
         self._interval = _seconds(environment.pop("WATCHDOG_USEC", "")) / 2
         self._watched = environment.pop("WATCHDOG_PID", "")
         self._next: IDelayedCall | None = None
 
-    def start(self, status: str) -> None:
-        """
-        All is in place. From now on there are signs of life, if they are wanted.
+    def prepare(self) -> None:
+        """See L{IPart.prepare}. Nothing can be refused."""
 
-        @param status: a few words for who asks the manager.
-        """
-        self._tell(f"READY=1\nSTATUS={status}", PATIENCE)
+    def start(self) -> None:
+        """See L{IPart.start}. There is nothing to tell yet."""
+
+    def ready(self) -> None:
+        """See L{IPart.ready}. From now on there are signs of life, if they are wanted."""
+        self._tell(f"READY=1\nSTATUS={self._status()}", PATIENCE)
         if self._address and self._interval and self._watched in ("", str(os.getpid())):
             self._live()
 
-    def stop(self) -> None:
-        """The end begins."""
+    def reopen(self) -> None:
+        """See L{IPart.reopen}. Nothing is."""
+
+    def hear(self, event: Event) -> None:
+        """Something happened: after a reload there may be other doors."""
+        if event.kind == RELOADED:
+            self._tell(f"STATUS={self._status()}", PATIENCE)
+
+    def stop(self) -> Deferred[None]:
+        """See L{IPart.stop}."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
         self._tell("STOPPING=1", PATIENCE)
+        return succeed(None)
 
     def _live(self) -> None:
         self._next = self._clock.callLater(self._interval, self._live)

@@ -13,12 +13,20 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from pkdoors import __version__
-from pkdoors.conffile import isThere, readConf
-from pkdoors.config import CONF_FILE, Config
+from pkdoors.conffile import confPlaces, isThere, readConf
+from pkdoors.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, SEED_NAME, Config
 from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.errors import BadValue, ConfigError
-from pkdoors.settings import DOOR_SETTINGS, Setting, parseAt, parseFirewall, parseInterface
+from pkdoors.settings import (
+    DOOR_SETTINGS,
+    Setting,
+    parseAdmin,
+    parseAt,
+    parseFirewall,
+    parseInterface,
+    parsePath,
+)
 
 
 class Options(TwistedOptions):
@@ -35,7 +43,11 @@ class Options(TwistedOptions):
     )
     # Without defaults: those are in L{Door} and L{Config}, and a file's values come before them.
     optParameters: ClassVar = [
-        ["conf", "c", None, f"the configuration file (default: {CONF_FILE}, if it is there)"],
+        [
+            *("conf", "c", None),
+            f"the configuration file (default: the first of {CONF_FILE}, ~/{SEED_NAME}, "
+            f"{SEED_FILE} that is there; the last two are those of port-knocking-doors)",
+        ],
         ["magic-seq", "m", None, "the sequence: 5 to 20 UDP ports, 17001,17203,... (a secret)"],
         ["ports", "p", None, "the ports to protect: 22,80,51820/udp,6000-6010/tcp"],
         [
@@ -46,6 +58,7 @@ class Options(TwistedOptions):
         ["max-open", None, None, "TIME a knock can ask for at most (default: 1h)"],
         ["firewall", "f", None, "auto, nftables, firewalld or dry-run (default: auto)"],
         ["zone", None, None, "firewalld's zone, instead of the zone of each client"],
+        ["admin", None, None, f"path of the admin socket, or off (default: {ADMIN_SOCKET})"],
         ["sessions", None, None, "keep or cut: what happens to live sessions (default: keep)"],
         ["knock-timeout", None, None, "TIME in which the whole sequence must come (default: 30s)"],
         ["clock-skew", None, None, "TIME by which a knocker's clock may be wrong (default: 60s)"],
@@ -59,11 +72,13 @@ class Options(TwistedOptions):
     optFlags: ClassVar = [["log-knocks", None, "log every datagram, to find out why a knock fails"]]
 
     def __init__(
-        self, environment: Mapping[str, str] = environ, defaultConf: str = CONF_FILE
+        self,
+        environment: Mapping[str, str] = environ,
+        places: ListOf[str] | None = None,
     ) -> None:
         super().__init__()
         self._environment = environment
-        self._defaultConf = defaultConf
+        self._places = confPlaces(environment) if places is None else places
         self._interfaces: list[str] = []
         self.config: Config
 
@@ -119,6 +134,14 @@ class Options(TwistedOptions):
         except BadValue as error:
             raise UsageError(str(error)) from error
 
+    def again(self) -> Config:
+        """
+        What was asked for, with what the file says now.
+
+        @raise PkdoorsError: that is not allowed.
+        """
+        return self._read()
+
     def _read(self) -> Config:
         given = list(self._given())
         file = self._file(given)
@@ -128,6 +151,8 @@ class Options(TwistedOptions):
             overriding["firewall"] = parseAt("--firewall", parseFirewall, self["firewall"])
         if self["zone"] is not None:
             overriding["zone"] = self["zone"]
+        if self["admin"] is not None:
+            overriding["admin"] = parseAt("--admin", parseAdmin, self["admin"])
         if self._interfaces:
             addresses = [parseAt("--interface", parseInterface, each) for each in self._interfaces]
             overriding["interfaces"] = tuple(dict.fromkeys(addresses))
@@ -146,15 +171,17 @@ class Options(TwistedOptions):
     def _file(self, given: list[tuple[Setting, str, str]]) -> str:
         """The configuration file; empty where there is none."""
         if self["conf"] is not None:
-            return str(self["conf"])
+            # Whole: twistd may go to another folder before it is read again.
+            return os.path.abspath(parseAt("--conf", parsePath, self["conf"]))
         if any(setting.variable for setting, _, _ in given):
             return ""
-        if not isThere(self._defaultConf):
+        found = next(filter(isThere, self._places), "")
+        if not found:
             raise BadValue(
-                f"--conf is missing, or --magic-seq and --ports, and {self._defaultConf} is not "
-                "there: `pkdoors init` makes it"
+                "--conf is missing, or --magic-seq and --ports, and there is none of "
+                f"{', '.join(self._places)}: `pkdoors init` makes the first"
             )
-        return self._defaultConf
+        return found
 
     def _doors(
         self, doors: tuple[Door, ...], given: list[tuple[Setting, str, str]]

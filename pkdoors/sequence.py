@@ -18,6 +18,8 @@ DEFAULT_LENGTH = 8
 """Ports in a sequence that is made here: 40320 orders, in a fifth of a second."""
 SAFE_ORDERS = factorial(6)
 """Below so many orders a sequence is warned of: who finds the ports has tried them all soon."""
+PUBLIC_PORTS = (16001, 16002, 16003, 16004, 16005)
+"""What port-knocking-doors takes where nothing else is said: its documents tell it to everybody."""
 RANDOM_PORTS = range(10_000, 32_768)
 """Where random sequences come from: above the well-known ports, below Linux' ephemeral ones
 (C{net.ipv4.ip_local_port_range} begins at 32768), so that no outgoing datagram takes one."""
@@ -70,6 +72,11 @@ class Sequence:
     def warnings(self) -> list[str]:
         """What makes this sequence weak, a sentence each."""
         found = []
+        if self.ports == PUBLIC_PORTS:
+            found.append(
+                "the sequence is the default of port-knocking-doors, which is public, so that "
+                "anybody can open the door: take another one (`pkdoors sequence` makes one)"
+            )
         if direction := self.direction():
             found.append(
                 f"the sequence is in {direction} order, so that a simple port scan can open the "

@@ -1,28 +1,26 @@
 """The daemon as Twisted's service: its parts, started and stopped in the right order."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from pkdoors.doors import Door
-from pkdoors.durations import formatDuration
 from pkdoors.errors import PkdoorsError
+from pkdoors.events import STOPPED
+from pkdoors.herald import Herald
 from pkdoors.instance import Instance
+from pkdoors.interfaces import IPart
 from pkdoors.keeper import Doorkeeper
-from pkdoors.knock import Knock
-from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
-from pkdoors.notify import Notifier
+from pkdoors.reloading import Reloader
 
 
 class DoorService(Service):
     """
     @param reactor: its clock must not jump: a deadline is no time of day.
-    @param logKnocks: whether each datagram is logged.
-    @param notifier: tells the service manager, if there is one.
+    @param parts: what the daemon has beside, for its operator.
     """
 
     _log = Logger()
@@ -31,21 +29,21 @@ class DoorService(Service):
         self,
         reactor: Any,
         keeper: Doorkeeper,
-        listener: Listener,
+        reloader: Reloader,
         instance: Instance,
         smith: Locksmith,
+        herald: Herald,
         firewallName: str,
-        logKnocks: bool = False,
-        notifier: Notifier | None = None,
+        parts: Sequence[IPart] = (),
     ) -> None:
         self._reactor = reactor
         self._keeper = keeper
-        self._listener = listener
+        self._reloader = reloader
         self._instance = instance
         self._smith = smith
+        self._herald = herald
         self._firewallName = firewallName
-        self._notifier = notifier or Notifier(reactor, {})
-        self._hear: Callable[[Knock], None] = self._logAndHear if logKnocks else keeper.knock
+        self._parts = parts
 
     def prepare(self) -> None:
         """
@@ -54,13 +52,15 @@ class DoorService(Service):
 
         @raise PkdoorsError: a port or the firewall is not to be had. Nothing was changed.
         """
-        self._listener.bind()
+        self._reloader.listener.bind()
         try:
             self._keeper.prepare()
-            self._smith.prepare()
+            self._smith.prepare(self._keeper.doors)
             self._instance.take()
+            for part in self._parts:
+                part.prepare()
         except PkdoorsError:
-            self._listener.close()
+            self._reloader.listener.close()
             self._instance.give()
             raise
 
@@ -68,19 +68,28 @@ class DoorService(Service):
         """Close the doors, then listen: in this order, so that nothing is open in between."""
         self._instance.sign()
         self._smith.start()
+        for part in self._parts:
+            part.start()
         try:
             self._keeper.start()
         except PkdoorsError as error:
             self._log.critical("not started: {error}", error=error)
             raise
-        self._listener.listen(self._reactor, self._hear)
-        self._reactor.callWhenRunning(self._announceAll)
+        self._reloader.listen()
+        self._reactor.callWhenRunning(self._ready)
+
+    def reload(self) -> None:
+        """Read the configuration anew. Whether it is taken, the log says."""
+        for part in self._parts:
+            part.reopen()
+        done = Deferred.fromCoroutine(self._reloader.reload())
+        done.addErrback(lambda failure: failure.trap(PkdoorsError))
+        done.addErrback(lambda failure: self._log.failure("a reload went wrong", failure))
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, then let go of the firewall, which keeps the doors closed."""
         super().stopService()
-        self._notifier.stop()
-        self._listener.stop(self._reactor)
+        self._reloader.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -88,36 +97,13 @@ class DoorService(Service):
         self._instance.give()
         how = "was never touched" if self._firewallName == "dry-run" else "stays closed"
         for door in self._keeper.doors:
-            self._log.info("stopped; door {door} {how}", door=door, how=how)
+            self._herald.tell(STOPPED, door=door, reason=how)
+        for part in reversed(self._parts):
+            await part.stop()
 
-    def _announceAll(self) -> None:
-        for door in self._keeper.doors:
-            self._announce(door)
-        names = ", ".join(map(str, self._keeper.doors))
-        self._notifier.start(f"guarding {names} with {self._firewallName}")
-
-    def _announce(self, door: Door) -> None:
-        self._log.info(
-            "guarding door {door} with {firewall}: {knocks} it for {open}, "
-            "at most {most} if asked{cut}",
-            door=door,
-            firewall=self._firewallName,
-            knocks=_knocksFor(door),
-            open=formatDuration(door.openFor),
-            most=formatDuration(door.maxOpenFor),
-            cut="; sessions end with it" if door.cutSessions else "",
-        )
-        for advice in [] if door.authorizedKeys else door.sequence.warnings():
-            self._log.warn("door {door}: {advice}", door=door, advice=advice)
-
-    def _logAndHear(self, knock: Knock) -> None:
-        self._log.debug(
-            "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
-        )
-        self._keeper.knock(knock)
-
-
-def _knocksFor(door: Door) -> str:
-    if door.authorizedKeys:
-        return f"a sealed knock on its {len(set(door.sequence.ports))} ports opens"
-    return f"{len(door.sequence.ports)} knocks open"
+    def _ready(self) -> None:
+        for note in self._reloader.config.notes:
+            self._log.info("{note}", note=note)
+        self._keeper.announce(self._keeper.doors)
+        for part in self._parts:
+            part.ready()

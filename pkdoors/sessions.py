@@ -30,7 +30,7 @@ def sessionsIn(listing: str, ports: Iterable[PortRange]) -> Iterator[Session]:
     """
     ports = list(ports)
     for each in socketsIn(listing):
-        if each.state == ESTABLISHED and _isOn(ports, each.port):
+        if each.state == ESTABLISHED and isOn(ports, each.port):
             yield Session(*each.peer, each.port)
 
 
@@ -47,8 +47,9 @@ def livingOn(
     """
     spared = None if before is None else set(before)
     cut = [ports for door in doors if door.cutSessions for ports in door.ports]
-    return [each for each in now if spared is None or each in spared or not _isOn(cut, each.port)]
+    return [each for each in now if spared is None or each in spared or not isOn(cut, each.port)]
 
 
-def _isOn(ports: Iterable[PortRange], port: int) -> bool:
+def isOn(ports: Iterable[PortRange], port: int) -> bool:
+    """Whether a TCP port is one of these."""
     return any(PortRange("tcp", port, port).overlaps(each) for each in ports)

@@ -1,16 +1,20 @@
 """What can be set, for the daemon and for a door: by an option, a variable, or a key in a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date, time
 from functools import partial
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pkdoors.config import FIREWALLS
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
 from pkdoors.ports import parsePortRanges
 from pkdoors.sequence import Sequence
+
+MAX_SOCKET_PATH = 107
+"""Bytes in the path of a UNIX socket; C{unix(7)}."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -30,6 +34,17 @@ def parseAt(where: str, parse: Callable[[V], T], value: V) -> T:
         return parse(value)
     except BadValue as error:
         raise error.at(where) from error
+
+
+def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
+    """
+    See that a table of a file has no others than these keys.
+
+    @raise BadValue: it has; the message begins with the place.
+    """
+    for key in table:
+        if key not in keys:
+            raise BadValue(f"{where}{key!r} is no key here: allowed are {', '.join(keys)}")
 
 
 def parseFirewall(text: str) -> str:
@@ -67,6 +82,22 @@ def parsePath(text: str) -> str:
     return text
 
 
+def parseAdmin(text: str) -> str:
+    """Read where the admin socket shall be; empty for nowhere."""
+    if text == "off":
+        return ""
+    if not _isWholePath(text) or len(text.encode()) > MAX_SOCKET_PATH:
+        raise BadValue(
+            f"{text!r} is no place for the admin socket: write its whole path, from / on, of at "
+            f"most {MAX_SOCKET_PATH} bytes, or off"
+        )
+    return text
+
+
+def _isWholePath(text: str) -> bool:
+    return text.startswith("/") and "\0" not in text  # TOML can have that, the kernel cannot
+
+
 def asText(value: object) -> str:
     """The text that is the value of a key."""
     if not isinstance(value, str):
@@ -75,8 +106,17 @@ def asText(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value of TOML for an error, in one line."""
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    """
+    A value of TOML for an error, in one line. Of tables it does not tell what is in them: that may
+    be a sequence.
+    """
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
+        return "a list of lists or tables"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, date | time) else repr(value)
 
 
 def _time(value: object) -> str:
@@ -95,11 +135,23 @@ def _ports(allowed: str, kinds: tuple[type, ...], value: object) -> str:
     return ",".join(map(str, value))
 
 
-def _path(value: object) -> str:
+def asPath(value: object) -> str:
+    """The whole path of a file, as the value of a key."""
     text = asText(value)
-    if not text.startswith("/"):
+    if not _isWholePath(text):
         raise BadValue(f'{text!r} is not a whole path: write it from / on, like "/etc/keys"')
     return text
+
+
+def _command(value: object) -> list[str]:
+    command = value if isinstance(value, list) else []
+    isFit = {*map(type, command)} == {str} and command[0].startswith("/")
+    if not isFit or any("\0" in each for each in command):
+        raise BadValue(
+            f"{shown(value)} is no command: write a list, the program's whole path first, then its "
+            'arguments, like ["/usr/local/bin/tell", "door open"]; no shell reads it'
+        )
+    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +160,7 @@ class Setting:
     One thing that can be set for a door.
 
     @ivar key: in the door's table of a file.
-    @ivar option: on the command line.
+    @ivar option: on the command line; empty where it can only be set in a file.
     @ivar field: of L{pkdoors.doors.Door}.
     @ivar parse: reads the text of an option.
     @ivar textOf: makes that text of the key's value.
@@ -118,8 +170,8 @@ class Setting:
     key: str
     option: str
     field: str
-    parse: Callable[[str], object]
-    textOf: Callable[[object], str] = _time
+    parse: Callable[[Any], object]
+    textOf: Callable[[object], Any] = _time
     variable: str = ""
 
     def read(self, value: object) -> object:
@@ -142,7 +194,10 @@ DOOR_SETTINGS = (
     Setting("max_open_for", "max-open", "maxOpenFor", parseDuration),
     Setting("knock_timeout", "knock-timeout", "knockTimeout", parseDuration),
     Setting("penalty", "penalty", "penalty", partial(parseDuration, least=0)),
-    Setting("authorized_keys", "authorized-keys", "authorizedKeys", parsePath, _path),
+    Setting("authorized_keys", "authorized-keys", "authorizedKeys", parsePath, asPath),
     Setting("sessions", "sessions", "cutSessions", parseSessions, asText),
+    Setting("on_open", "", "onOpen", tuple, _command),
+    Setting("on_close", "", "onClose", tuple, _command),
+    Setting("on_refuse", "", "onRefuse", tuple, _command),
     Setting("clock_skew", "clock-skew", "clockSkew", partial(parseDuration, most=MAX_SKEW)),
 )

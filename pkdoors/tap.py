@@ -4,23 +4,30 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from twisted.application.service import IService
 
+from pkdoors.admin.socket import AdminSocket
 from pkdoors.config import Config
+from pkdoors.doors import Door
 from pkdoors.errors import PkdoorsError
+from pkdoors.firewall.counted import CountedFirewall
+from pkdoors.herald import Herald
 from pkdoors.instance import AnyInstance, Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
-from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
 from pkdoors.notify import Notifier
+from pkdoors.operator import Operator
 from pkdoors.options import Options
+from pkdoors.reloading import Reloader
 from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
+from pkdoors.tally import Tally
 from pkdoors.walls import Walls
 
 __all__ = ["Options", "makeService"]
@@ -38,25 +45,39 @@ def makeService(options: Options) -> IService:
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     sys.excepthook = _withoutTraceback
-    heedHangup(options, reactor)
     try:
         refuseUid(options)
-        service = wire(options.config, reactor)
+        service = wire(options.config, reactor, options.again)
+        heedHangup(options, reactor, service.reload)
         service.prepare()
     except PkdoorsError as error:
         raise SystemExit(f"pkdoors: {error}") from error
     return service
 
 
-def heedHangup(options: Options, reactor: Any) -> None:
+def heedHangup(options: Options, reactor: Any, reload: Callable[[], None]) -> None:
     """
-    See that a SIGHUP does not end the daemon without a word, as it does by default: in the
-    foreground, where the terminal is gone, it ends in order; in the background it goes on.
+    See that a SIGHUP reloads. The kernel sends one, too, where the terminal of a daemon in the
+    foreground goes away: then it ends in order, unless nohup(1) said that it shall not.
     """
     foreground = options.parent is None or options.parent.get("nodaemon")
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # and not nohup(1)
-        stop = (lambda *_: reactor.callFromThread(reactor.stop)) if foreground else signal.SIG_IGN
-        signal.signal(signal.SIGHUP, stop)
+    before = signal.getsignal(signal.SIGHUP)
+    isBound = bool(foreground) and before != signal.SIG_IGN and _hasTerminal()
+
+    def heed(*_: object) -> None:
+        isGone = isBound and not _hasTerminal()
+        reactor.callFromThread(reactor.stop if isGone else reload)
+
+    signal.signal(signal.SIGHUP, heed)
+
+
+def _hasTerminal() -> bool:
+    """Whether this process has a controlling terminal; C{tty(4)}."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def refuseUid(options: Options) -> None:
@@ -73,23 +94,37 @@ def refuseUid(options: Options) -> None:
         )
 
 
-def wire(config: Config, reactor: Any) -> DoorService:
+def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None) -> DoorService:
     """
     Put the parts together.
 
+    @param read: reads the configuration anew.
     @raise PkdoorsError: C{auto} cannot find out which firewall to use.
     """
-    walls = Walls(reactor, chooseFirewalls(config, reactor))
+    herald, tally = Herald(), Tally()
+    herald.subscribe(tally.hear)
+    firewalls = [CountedFirewall(each, tally) for each in chooseFirewalls(config, reactor)]
+    walls = Walls(reactor, firewalls, herald)
     isDry = config.firewall == "dry-run"
     instance = AnyInstance() if isDry else Instance()
     seenFile = None if isDry else SeenFile(STATE / instance.path("seen").name)
     smith = Locksmith(config.doors, seenFile, reactor.seconds)
-    keeper = Doorkeeper(reactor, walls, config.doors, makeLock=smith.make)
-    listener = Listener(keeper.ports(), config.interfaces)
-    notifier = Notifier(reactor, os.environ)
-    return DoorService(
-        reactor, keeper, listener, instance, smith, walls.name, config.logKnocks, notifier
+    keeper = Doorkeeper(
+        reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
     )
+    reloader = Reloader(
+        reactor, config, read or (lambda: config), keeper, smith, herald, keeper.knock
+    )
+    operator = Operator(reactor, keeper, reloader, herald, tally, walls.name)
+    notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
+    herald.subscribe(notifier.hear)
+    parts = [AdminSocket(reactor, config.admin, operator), notifier]
+    return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
+
+
+def guarding(doors: Iterable[Door], firewallName: str) -> str:
+    """What the daemon does, in a few words."""
+    return f"guarding {', '.join(map(str, doors))} with {firewallName}"
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:

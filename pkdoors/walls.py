@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.healer import Healer
+from pkdoors.herald import Herald
 from pkdoors.interfaces import IFirewall
 
 STOP_TIMEOUT = 5.0
@@ -26,10 +27,14 @@ class Walls:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, firewalls: Sequence[IFirewall]) -> None:
+    def __init__(
+        self, clock: IReactorTime, firewalls: Sequence[IFirewall], herald: Herald | None = None
+    ) -> None:
         self._clock = clock
         self._firewalls = tuple(firewalls)
-        self._healers: list[Healer] = []
+        self._herald = herald or Herald()
+        self._doors: tuple[Door, ...] = ()
+        self._healers: list[Healer] = []  # the outermost first
         self.name = " and ".join(firewall.name for firewall in firewalls)
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -55,10 +60,11 @@ class Walls:
         @return: what an earlier daemon left open.
         @raise FirewallError: a firewall refused.
         """
+        self._doors = doors
         found: list[Opening] = []
         # The innermost last: nothing is closed before it is sure that knocks are let in.
         for firewall in reversed(self._firewalls):
-            healer = Healer(self._clock, firewall, wanted, healed)
+            healer = Healer(self._clock, firewall, wanted, healed, self._herald)
             self._healers.append(healer)
             left = firewall.start(doors, healer.lost)
             if left is None:
@@ -66,6 +72,41 @@ class Walls:
             else:
                 found += left
         return found
+
+    async def change(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
+        """
+        Keep other doors closed from now on. In the innermost firewall that is done in one step;
+        the others follow as soon as they can, see L{settle}.
+
+        @param openings: what is to be open then.
+        @raise FirewallError: the innermost refused; nothing was changed.
+        """
+        inner, *others = self._firewalls
+        inner.keep(doors)
+        try:
+            await inner.restore(openings)
+        except BaseException:
+            inner.keep(self._doors)
+            raise
+        self._doors = doors
+        for firewall in others:
+            firewall.keep(doors)
+
+    async def settle(self, patience: float) -> list[str]:
+        """
+        Have the outer firewalls follow a L{change}.
+
+        @param patience: seconds that each of them gets before somebody who waits is told so.
+        @return: what goes wrong, a sentence each. It is tried again until it succeeds.
+        """
+        followed = [self._follow(healer, patience) for healer in self._healers[:-1]]
+        return [trouble for trouble in [await each for each in followed] if trouble]
+
+    async def _follow(self, healer: Healer, patience: float) -> str:
+        try:
+            return await healer.restored().addTimeout(patience, self._clock)
+        except TimeoutError:
+            return f"{healer.name} did not answer within {patience:g} s"
 
     async def open(self, opening: Opening) -> None:
         """

@@ -15,6 +15,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,6 +41,8 @@ from pkdoors.sequence import Sequence
 from pkdoors.sessions import Session
 
 T = TypeVar("T")
+
+SO_TIMESTAMPNS = 35
 
 PORTS = (17001, 17203, 17005, 17404, 17002)
 """The sequence of L{makeDoor}."""
@@ -188,6 +191,10 @@ class FakeFirewall:
         for each in self.before:
             self._deadlines[(each.door.name, str(each.source))] = each.deadline
         return None if self.isForgetful else self.before
+
+    def keep(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.keep}."""
+        self._note("keep " + ",".join(door.name for door in doors))
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -1059,12 +1066,17 @@ class FakeSocket:
         self._number = number
         self.family = family
         self.isV6Only = False
+        self.options: dict[int, int] = {}
         self.isOpen = True
         self.address = ("", 0)
         self.inbox: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
 
     def setsockopt(self, level: int, option: int, value: int) -> None:
         """Set an option."""
+        if level == socket.SOL_SOCKET:
+            assert option in (socket.SO_REUSEADDR, SO_TIMESTAMPNS), "unknown option"
+            self.options[option] = value
+            return
         assert (level, option) == (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
         assert self.family == socket.AF_INET6, "Protocol not available"
         self.isV6Only = bool(value)
@@ -1083,6 +1095,8 @@ class FakeSocket:
     def _conflicts(self, other: "FakeSocket", interface: str, port: int) -> bool:
         if not other.isOpen or other.address[1] != port:
             return False
+        if all(each.options.get(socket.SO_REUSEADDR) for each in (self, other)):
+            return False
         if other.family != self.family:
             return not (self.isV6Only or other.isV6Only)
         return (
@@ -1098,8 +1112,16 @@ class FakeSocket:
         """A number."""
         return self._number if self.isOpen else -1
 
-    def recvfrom(self, size: int) -> tuple[bytes, tuple[Any, ...]]:
-        """The next datagram, cut off where it is too long."""
+    def recvmsg(
+        self, size: int, ancillarySize: int
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[Any, ...]]:
+        """The next datagram, cut off where it is too long, with the time at which it came."""
+        datagram, address = self._next(size)
+        stamp = struct.pack("@ll", *divmod(next(self._host.stamps), 1_000_000_000))
+        assert self.options[SO_TIMESTAMPNS] and ancillarySize >= len(stamp)
+        return datagram, [(socket.SOL_SOCKET, SO_TIMESTAMPNS, stamp)], 0, address
+
+    def _next(self, size: int) -> tuple[bytes, tuple[Any, ...]]:
         assert self.isOpen, "read from a socket that is closed"
         if not self.inbox:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
@@ -1127,6 +1149,7 @@ class FakeHost:
         self.netlink: FakeNetlink | None = None
         self.hasIPv6 = hasIPv6
         self.isRoot = isRoot
+        self.stamps = count(1_800_000_000_000_000_000)
         self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
         test.patch(socket, "socket", self._make)
 

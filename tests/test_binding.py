@@ -2,8 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.binding import boundTo, canonical, parseBind
+from pkdoors.client.binding import boundTo, parseBind
 from pkdoors.errors import BadValue
+from pkdoors.knock import canonical
 
 
 class ParseBindTests(SynchronousTestCase):

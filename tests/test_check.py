@@ -15,6 +15,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.ports import PortRange
 from pkdoors.richrules import knockRule
 from pkdoors.seals.authorizedfile import KeyFileError
+from pkdoors.sequence import PUBLIC_PORTS
 from pkdoors.sockets import BOUND, LISTENS, Socket
 from pkdoors.zones import Exposure
 from tests.fakes import ACCEPT, DROP, PORTS, condition, joinListings, makeDoor, makeListing
@@ -139,6 +140,19 @@ class CheckTests(CheckTestCase):
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=(0, [])))
         unsafe = KeyFileError("/etc/keys can be written by others: `chmod go-w /etc/keys` mends it")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
+
+    def test_notes(self) -> None:
+        """What there is to know of the configuration is found, and is nothing bad."""
+        options = {"notes": ("it is another's",)}
+        self.assertIn(Finding(OK, "configuration", "it is another's"), look(options=options))
+        self.assertEqual([], self.bad(options=options))
+
+    def test_publicSequence(self) -> None:
+        """A sequence that everybody knows is a warning, with how to have a better one."""
+        found = look(sequence=PUBLIC_PORTS)
+        (public,) = (each for each in found if "port-knocking-doors" in each.text)
+        self.assertEqual((WARNING, "sequence"), (public.level, public.subject))
+        self.assertEqual("`pkdoors sequence` prints a better one", public.remedy)
 
     def test_noGuard(self) -> None:
         """Without the guard another table that lets the port in leaves it open to all."""

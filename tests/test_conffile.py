@@ -2,12 +2,13 @@
 
 import errno
 import os
+import pwd
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import conffile, serviceuser
-from pkdoors.conffile import isThere, readConf, writeConf
+from pkdoors.conffile import confPlaces, isThere, readConf, seedPlaces, writeConf
 from pkdoors.errors import ConfigError
 
 
@@ -115,7 +116,9 @@ class ReadTests(ConfFileTestCase):
         )
         os.unlink(self.path)
         os.mkdir(self.path, 0o700)
-        self.assertEqual(f"cannot read {self.path}: Is a directory", self.refused())
+        self.assertEqual(
+            f"cannot read {self.path}: Is a directory: give the path of a file", self.refused()
+        )
 
     def test_noText(self) -> None:
         """What is no text is refused."""
@@ -203,6 +206,30 @@ class ServiceTests(ConfFileTestCase):
         self.patch(os, "geteuid", lambda: 1000)
         self.assertFalse(writeConf(self.path, "text\n"))
         self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
+
+
+class PlacesTests(SynchronousTestCase):
+    """
+    Tests of L{confPlaces} and L{seedPlaces}.
+    """
+
+    def test_order(self) -> None:
+        """Our own file comes before those of port-knocking-doors, the user's before the host's."""
+        theirs = ["/home/anna/.port_knocker.toml", "/etc/port_knocker.toml"]
+        self.assertEqual(theirs, seedPlaces({"HOME": "/home/anna"}))
+        self.assertEqual(["/etc/pkdoors/pkdoors.toml", *theirs], confPlaces({"HOME": "/home/anna"}))
+
+    def test_noVariable(self) -> None:
+        """Where the environment tells no home, as for a service, the user's own is taken."""
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+        for environment in ({}, {"HOME": ""}):
+            self.assertEqual(f"{home}/.port_knocker.toml", seedPlaces(environment)[0])
+
+    def test_noHome(self) -> None:
+        """Who has no home has one place less; the daemon's folder is none."""
+        self.assertEqual(["/etc/port_knocker.toml"], seedPlaces({"HOME": "anna"}))
+        self.patch(os, "geteuid", lambda: 4_000_000_000)
+        self.assertEqual(["/etc/port_knocker.toml"], seedPlaces({}))
 
 
 class WriteTests(ConfFileTestCase):

@@ -138,12 +138,13 @@ class BadTests(SynchronousTestCase):
     def test_unknownKeys(self) -> None:
         """A key that does not exist is refused, with those that do."""
         self.assertEqual(
-            "'fire' is no key here: allowed are firewall, zone, interfaces, doors",
+            "'fire' is no key here: allowed are firewall, zone, interfaces, admin, audit, doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
             "doors.ssh: 'port' is no key here: allowed are sequence, ports, open_for, "
-            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, clock_skew",
+            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, on_open, on_close, "
+            "on_refuse, clock_skew",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("'a\\nb' is no key", self.refused(SSH + '"a\\nb" = 1\n'))
@@ -159,6 +160,12 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "doors.ssh: 22 is no door: write [doors.ssh], and its keys below",
             self.refused("[doors]\nssh = 22\n"),
+        )
+        # What is in it is not told: it may be a sequence.
+        self.assertEqual(
+            "doors.ssh: a list of lists or tables is no door: "
+            "write [doors.ssh], and its keys below",
+            self.refused(f"[{SSH}".replace("]", "]]", 1)),
         )
 
     def test_name(self) -> None:
@@ -222,7 +229,7 @@ class BadTests(SynchronousTestCase):
                 line = self.refused(f"{SSH}{key} = {value}\n")
                 self.assertTrue(line.startswith(f"doors.ssh.{key}: "), line)
                 self.assertIn(f"is not a time {bounds}: write it like 45, 45s", line)
-            for value in ("1.5", "true", '["1s"]'):
+            for value in ("1.5", "true", '["1s"]', "2026-01-31", "07:32:00"):
                 self.assertEqual(
                     f"doors.ssh.{key}: {value.replace(chr(34), chr(39))} is not a time: "
                     'write it like "45s", "10m", "8h" or "1h30m"',
@@ -240,8 +247,8 @@ class BadTests(SynchronousTestCase):
 
     def test_authorizedKeys(self) -> None:
         """The file with the keys is named from / on: the daemon's folder is not the operator's."""
-        for value in ("keys", "", "~/keys"):
-            line = self.refused(f'{SSH}authorized_keys = "{value}"\n')
+        for value in ("keys", "", "~/keys", "/ke\0ys"):
+            line = self.refused(f'{SSH}authorized_keys = "{value}"\n'.replace("\0", "\\u0000"))
             self.assertEqual(
                 f"doors.ssh.authorized_keys: {value!r} is not a whole path: "
                 'write it from / on, like "/etc/keys"',
@@ -260,6 +267,13 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "zone: 1 is not a text: write it in quotes", self.refused("zone = 1\n" + SSH)
         )
+
+    def test_placeOfAdmin(self) -> None:
+        """A place for the admin socket that the kernel would not take is refused."""
+        for value in ("admin.sock", "", "/a\\u0000b", "/" + "x" * 107):
+            line = self.refused(f'admin = "{value}"\n' + SSH)
+            self.assertTrue(line.startswith("admin: "), line)
+            self.assertIn("is no place for the admin socket: write its whole path", line)
 
     def test_interfaces(self) -> None:
         """Interfaces are a list of addresses."""
@@ -300,6 +314,16 @@ class BadTests(SynchronousTestCase):
         )
         line = self.refused(SSH + text)
         self.assertTrue(line.startswith("doors.web.sequence: who knocks it opens doors.ssh"), line)
+
+    def test_otherKnockPort(self) -> None:
+        """A protected port that is a knock port of another door is refused, whichever is first."""
+        text = WEB.replace("[443]", '["17400-17500/udp"]').replace("17404", "17999")
+        for whole in (SSH + text, text + SSH):
+            self.assertEqual(
+                "doors.web.ports: 17404/udp is one of the knock ports of doors.ssh, which must "
+                "stay open: take another knock port there, or do not protect it",
+                self.refused(whole),
+            )
 
     def test_policies(self) -> None:
         """One port in two doors with different policies is refused."""

@@ -6,6 +6,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
+from pkdoors.herald import Herald
 from pkdoors.keeper import Doorkeeper
 from pkdoors.locks import Request
 from pkdoors.walls import Walls
@@ -27,7 +28,7 @@ class HealerTests(SynchronousTestCase):
         self.firewall = FakeFirewall(self.clock)
         self.door = makeDoor()
         self.keeper = Doorkeeper(
-            self.clock, Walls(self.clock, [self.firewall]), [self.door], lambda: 0.0
+            self.clock, Walls(self.clock, [self.firewall]), [self.door], Herald(lambda: 0.0)
         )
         self.keeper.start()
         self.clock.advance(1)

@@ -15,7 +15,7 @@ from pkdoors import conffile, listener, thishost
 from pkdoors.cli import main
 from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.conffile import readConf
-from pkdoors.config import Config
+from pkdoors.config import SEED_FILE, Config
 from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import PkdoorsError
@@ -62,9 +62,9 @@ class TextTests(SynchronousTestCase):
         self.assertEqual({"a b.c": expected}, profiles)
 
 
-class InitTests(SynchronousTestCase):
+class InitTestCase(SynchronousTestCase):
     """
-    C{pkdoors init}.
+    Runs C{pkdoors init}.
     """
 
     def setUp(self) -> None:
@@ -74,11 +74,11 @@ class InitTests(SynchronousTestCase):
         self.patch(thishost, "publicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
 
-    def init(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+    def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
         """What it prints, on both ways."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
             try:
-                main(["init", "--output", self.file, *arguments], {})
+                main(["init", "--output", self.file, *arguments], environment)
             except SystemExit as end:
                 self.assertEqual(status, end.code, stderr.getvalue())
             else:
@@ -89,12 +89,18 @@ class InitTests(SynchronousTestCase):
         """What the daemon reads of it."""
         return parseConfig(readConf(self.file), self.file)
 
-    def refused(self, *arguments: str, status: int) -> str:
+    def refused(self, *arguments: str, status: int, **environment: str) -> str:
         """The one line with which it ends; nothing is written."""
-        stdout, stderr = self.init(*arguments, status=status)
+        stdout, stderr = self.init(*arguments, status=status, **environment)
         self.assertEqual(("", 1), (stdout, stderr.count("\n")))
         self.assertTrue(stderr.startswith("pkdoors init: "), stderr)
         return stderr
+
+
+class InitTests(InitTestCase):
+    """
+    C{pkdoors init}.
+    """
 
     def test_init(self) -> None:
         """The file is what the daemon reads, and the profile fits it."""
@@ -205,14 +211,117 @@ class InitTests(SynchronousTestCase):
         self.assertFalse(Path(self.file).exists())
 
 
+SEED = """
+ports_to_controls = [443, 8080]
+opening_sequence = [17001, 17203, 17005, 17404, 17002, 17009]
+max_opened_door_duration = 20
+doors_cleanup_periode = 10
+"""
+
+
+class SeedTests(InitTestCase):
+    """
+    C{pkdoors init --seed}.
+    """
+
+    def setUp(self) -> None:
+        """Have a home with a file of port-knocking-doors."""
+        super().setUp()
+        self.home = os.path.abspath(self.mktemp())
+        os.mkdir(self.home)
+        self.seed = os.path.join(self.home, ".port_knocker.toml")
+        self.write(SEED)
+
+    def write(self, text: str) -> None:
+        """Write that file."""
+        Path(self.seed).touch(0o600)
+        Path(self.seed).write_text(text)
+
+    def test_takenOver(self) -> None:
+        """Sequence, ports and times are the same; the profile fits; the old file stays."""
+        for arguments in (("--seed", self.seed), ("--seed",)):
+            stdout, _ = self.init(*arguments, HOME=self.home)
+            (door,) = self.config().doors
+            self.assertEqual(parseConfig(SEED, self.seed).doors, (door,))
+            self.assertEqual((443, 20.0), (door.ports[0].first, door.openFor))
+            self.assertEqual((), self.config().notes)
+            self.assertEqual(profileText("web1", "web1.example.org", door), stdout)
+            self.assertEqual(SEED, Path(self.seed).read_text())
+            os.unlink(self.file)
+
+    def test_told(self) -> None:
+        """What became of each key is told, apart from the profile, and no secret with it."""
+        _, stderr = self.init("--seed", self.seed)
+        self.assertIn(
+            f"Of {self.seed}, which stays as it is:\n"
+            "  ports_to_controls: it is ports now\n"
+            "  opening_sequence: it is sequence now\n"
+            "  max_opened_door_duration: it is open_for now\n"
+            "  doors_cleanup_periode: no longer needed: the kernel closes each door at its "
+            "deadline\n\n"
+            f"Wrote {self.file}.",
+            stderr,
+        )
+        self.assertNotIn("17203", stderr)
+
+    def test_publicSequence(self) -> None:
+        """A sequence that is not good is warned of, unless knocks are sealed."""
+        self.write("opening_sequence = [16001, 16002, 16003, 16004, 16005]\n")
+        _, stderr = self.init("--seed", self.seed)
+        self.assertIn("  warning: the sequence is the default of port-knocking-doors", stderr)
+        os.unlink(self.file)
+        _, stderr = self.init("--seed", self.seed, "--sealed")
+        self.assertNotIn("warning", stderr)
+
+    def test_options(self) -> None:
+        """The door may have another name, and be sealed."""
+        self.init("--seed", self.seed, "--door", "web", "--sealed", "/keys")
+        (door,) = self.config().doors
+        self.assertEqual(("web", "/keys"), (door.name, door.authorizedKeys))
+
+    def test_contradicting(self) -> None:
+        """What the file says cannot be given as well, be it the default."""
+        for option, value, name in (
+            ("--length", "8", "--length"),
+            ("-n", "5", "--length"),
+            ("--ports", "22", "--ports"),
+            ("-p", "443", "--ports"),
+        ):
+            line = self.refused("--seed", self.seed, option, value, status=2)
+            self.assertIn(f"argument {name}: --seed takes that from its file: leave one", line)
+        self.assertFalse(Path(self.file).exists())
+
+    def test_noFile(self) -> None:
+        """Where there is no such file, the line names what was looked for."""
+        os.unlink(self.seed)
+        line = self.refused("--seed", self.seed, status=1)
+        self.assertIn(f"no file of port-knocking-doors, {self.seed}: say with --seed FILE", line)
+        if not os.path.exists(SEED_FILE):
+            line = self.refused("--seed", status=1, HOME=self.home)
+            self.assertIn(f"port-knocking-doors, {self.seed} or {SEED_FILE}: say with", line)
+
+    def test_bad(self) -> None:
+        """A file that others may read, or that is another one, is refused; nothing is written."""
+        os.chmod(self.seed, 0o644)
+        self.assertIn(f"`chmod 600 {self.seed}`", self.refused("--seed", self.seed, status=1))
+        os.chmod(self.seed, 0o600)
+        self.write(SEED + "door = 1\n")
+        self.assertIn(f"{self.seed}: 'door' is no", self.refused("--seed", self.seed, status=1))
+        self.write(confText(makeDoor()))
+        line = self.refused("--seed", self.seed, status=1)
+        self.assertIn(f"{self.seed} is no file of port-knocking-doors, which has keys", line)
+        self.assertIn("is no name for a file", self.refused("--seed", "", status=2))
+        self.assertFalse(Path(self.file).exists())
+
+
 class QRCodeTests(InitTests):
     """
     C{pkdoors init --qr}.
     """
 
-    def init(self, *arguments: str, status: int = 0) -> tuple[str, str]:
+    def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
         """As without, but with a QR code."""
-        stdout, stderr = super().init(*arguments, "--qr", status=status)
+        stdout, stderr = super().init(*arguments, "--qr", status=status, **environment)
         self.drawn = re.sub(r"(?s)\A.*?\n(?=[^\n]*[\u2580-\u2588])", "", stdout)
         return stdout.removesuffix(self.drawn), stderr
 

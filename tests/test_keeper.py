@@ -13,11 +13,13 @@ from zope.interface.verify import verifyObject
 from pkdoors import keeper as keeperModule
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
+from pkdoors.herald import Herald
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Refusal, Request
 from pkdoors.walls import Walls
+from pkdoors.who import Who
 from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
@@ -73,7 +75,8 @@ class KeeperTestCase(SynchronousTestCase):
     def makeKeeper(self, *doors: Door) -> Doorkeeper:
         """A doorkeeper of some doors."""
         walls = Walls(self.clock, [self.firewall])
-        return Doorkeeper(self.clock, walls, doors, lambda: 1_800_000_000 + self.clock.seconds())
+        herald = Herald(lambda: 1_800_000_000 + self.clock.seconds())
+        return Doorkeeper(self.clock, walls, doors, herald)
 
     def request(self, seconds: int = 0, source: str = ANN) -> None:
         """A lock was satisfied."""
@@ -417,6 +420,7 @@ class KnownKnockerTests(KeeperTestCase):
     def ask(self, **fields: Any) -> None:
         """A lock was satisfied."""
         defaults: dict[str, Any] = {"door": self.door, "source": ANN, "seconds": 0}
+        fields["who"] = Who(fields.get("who", ""))
         self.keeper.request(Request(**(defaults | fields)))
 
     def test_most(self) -> None:
@@ -480,11 +484,20 @@ class KnownKnockerTests(KeeperTestCase):
                 heard.append((knock, now, today))
                 return None
 
+            def fits(self, knock: Knock, now: float) -> bool:
+                return False
+
+            def forgo(self, source: str) -> None:
+                pass
+
+            def __len__(self) -> int:
+                return 0
+
         def makeLock(door: Door) -> Lock:
             return Listening()
 
         walls = Walls(self.clock, [self.firewall])
-        keeper = Doorkeeper(self.clock, walls, [self.door], lambda: 1.8e9, makeLock)
+        keeper = Doorkeeper(self.clock, walls, [self.door], Herald(lambda: 1.8e9), makeLock)
         self.clock.advance(7)
         (knock,) = knocks(ANN, PORTS[0])
         keeper.knock(knock)
@@ -498,7 +511,7 @@ class CloseTests(KeeperTestCase):
 
     def close(self, source: str = ANN, door: Door | None = None, who: str = "") -> None:
         """Somebody asks to close."""
-        self.keeper.request(Request(door or self.door, source, 0, who=who, close=True))
+        self.keeper.request(Request(door or self.door, source, 0, who=Who(who), close=True))
 
     def test_line(self) -> None:
         """Who asked to close is told, once."""
@@ -1045,7 +1058,7 @@ class TakeOverTests(SynchronousTestCase):
         self.firewall.before = [makeOpening(ANN, deadline=12.0)]
         self.door = self.firewall.before[0].door
         self.keeper = Doorkeeper(
-            self.clock, Walls(self.clock, [self.firewall]), [self.door], lambda: 0.0
+            self.clock, Walls(self.clock, [self.firewall]), [self.door], Herald(lambda: 0.0)
         )
         self.keeper.start()
 

@@ -17,29 +17,32 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         """
-        __init__ _version backoff client.__init__ client.binding client.keyfiles client.plan
-        client.profiles config conftext conftoml doctor.__init__ doctor.filtering
-        doctor.findings doctor.forwards doctor.guarding doctor.hosting doctor.listening
-        doctor.matching doctor.packets doctor.ruleset doctor.verdicts doctor.zoning doors
-        durations errors firewall.__init__ knock limits locks nfevents nfnetlink nftrules
-        nftstate placing ports richrules seals.__init__ seals.addresses seals.authorizedkeys
-        seals.budget seals.seal seals.sealedlock seals.seen seals.signatures sequence sessions
-        settings sockets stages zones
+        __init__ _version admin.__init__ backoff changes client.__init__ client.binding
+        client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
+        doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
+        doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
+        doctor.zoning doors durations errors events firewall.__init__ knock limits locks
+        lockset nfevents nfnetlink nftrules nftstate placing ports richrules seals.__init__
+        seals.addresses seals.authorizedkeys seals.budget seals.seal seals.sealedlock
+        seals.seen seals.signatures seedconf sequence sessions settings sockets stages
+        status tally who zones
         """,
         """
-        interfaces
+        herald interfaces steering
         """,
         """
+        admin.answers admin.asking admin.metrics admin.resources admin.socket admin.stream
         client.agent client.knocker client.ownaddress client.ownfiles client.relay
-        client.roaming conffile doctor.proc doctor.services firewall.bus firewall.dryrun
-        firewall.exposures firewall.firewalld firewall.kernel firewall.listing
-        firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
-        firewall.zonesurvey instance iproute listener notify seals.authorizedfile seals.seenfile
-        servicefiles serviceuser thishost
+        client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
+        firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
+        firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
+        firewall.zoneclient firewall.zonesurvey inbox instance iproute listener notify
+        seals.authorizedfile seals.seenfile servicefiles serviceuser thishost
         """,
         """
-        check client.hostsfile client.keypairs client.manners client.reaching client.signers
-        client.staying client.visit healer installing keeper life locksmith release walls
+        announcing check client.hostsfile client.keypairs client.manners client.reaching
+        client.signers client.staying client.visit healer installing keeper life locksmith operator
+        release reloading walls
         """,
         """
         checkcmd cli client.connectcmd client.knockcmd client.sealopts client.terminal clitools
@@ -50,6 +53,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "listener": {"inbox"},
+    "admin.socket": {"admin.resources"},
+    "admin.resources": {"admin.answers", "admin.asking", "admin.metrics", "admin.stream"},
+    "admin.stream": {"admin.answers"},
     "client.roaming": {"client.ownaddress"},
     "conffile": {"serviceuser"},
     "instance": {"serviceuser"},
@@ -73,7 +80,7 @@ PURE_OUTSIDE = {
 }
 """What modules of layer 0 import beside the standard library."""
 
-LOADED_LATE = {"dbus", "firewall", "gi", "nftables", "segno"}
+LOADED_LATE = {"dbus", "firewall", "gi", "nftables", "prometheus_client", "segno"}
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 
 

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.listener}."""
 
 import errno
+import socket
 from typing import Any
 
 from twisted.internet.interfaces import IReadDescriptor
@@ -9,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import ListenError
+from pkdoors.inbox import Inbox
 from pkdoors.knock import Knock, sourceAddress
 from pkdoors.listener import (
     KnockProtocol,
@@ -17,7 +19,7 @@ from pkdoors.listener import (
     hasIPv6,
     isFree,
 )
-from tests.fakes import FakeHost, FakeReactor, FakeSocket, Log
+from tests.fakes import SO_TIMESTAMPNS, FakeHost, FakeReactor, FakeSocket, Log
 
 
 class SourceAddressTests(SynchronousTestCase):
@@ -171,7 +173,8 @@ class ListenTests(ListenerTestCase):
         super().setUp()
         self.listener = Listener([17001, 17002])
         self.listener.bind()
-        self.listener.listen(self.reactor, self.heard.append)
+        clock: Any = self.reactor
+        self.listener.listen(self.reactor, Inbox(clock, self.heard.append))
 
     def receive(self, interface: str, port: int, source: str) -> None:
         """A knock comes."""
@@ -179,6 +182,7 @@ class ListenTests(ListenerTestCase):
         bound.inbox.append((b"knock\n", (source, 5555)))
         readers = {each.fileno(): each for each in self.reactor.getReaders()}
         readers[bound.fileno()].doRead()
+        self.reactor.advance(0)
 
     def test_hears(self) -> None:
         """Each port hands on its knocks, of both families."""
@@ -228,7 +232,14 @@ class KnockSocketTests(ListenerTestCase):
         self.bound = FakeSocket(self.host, 2, 7)
         self.bound.bind(("0.0.0.0", 17001))
         bound: Any = self.bound
-        self.reading = KnockSocket(bound, self.heard.append)
+        bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        clock: Any = self.reactor
+        self.reading = KnockSocket(bound, Inbox(clock, self.heard.append))
+
+    def read(self) -> None:
+        """A turn of the reactor."""
+        self.reading.doRead()
+        self.reactor.advance(0)
 
     def fill(self, count: int, datagram: bytes = b"knock\n") -> None:
         """Datagrams come."""
@@ -241,36 +252,36 @@ class KnockSocketTests(ListenerTestCase):
 
     def test_empty(self) -> None:
         """That there is nothing to read is no error."""
-        self.reading.doRead()
+        self.read()
         self.assertEqual([], self.heard)
 
     def test_several(self) -> None:
         """What has come is handed on in one turn."""
         self.fill(3)
-        self.reading.doRead()
+        self.read()
         self.assertEqual(3, len(self.heard))
 
     def test_turn(self) -> None:
         """A flood has 64 datagrams a turn, so that others have theirs."""
         self.fill(100)
-        self.reading.doRead()
+        self.read()
         self.assertEqual(64, len(self.heard))
-        self.reading.doRead()
+        self.read()
         self.assertEqual(100, len(self.heard))
 
     def test_long(self) -> None:
         """No more of a datagram is read than the bound."""
         self.fill(1, b"x" * 9000)
-        self.reading.doRead()
+        self.read()
         self.assertEqual(b"x" * 2048, self.heard[0].datagram)
 
     def test_networkError(self) -> None:
         """An error that the network sends ends the turn; the socket hears on."""
         self.bound.inbox.append(OSError(errno.ECONNREFUSED, "Connection refused"))
         self.fill(1)
-        self.reading.doRead()
+        self.read()
         self.assertEqual([], self.heard)
-        self.reading.doRead()
+        self.read()
         self.assertEqual(1, len(self.heard))
 
     def test_connectionLost(self) -> None:

@@ -112,17 +112,18 @@ class LocksmithTests(SynchronousTestCase):
         smith = self.makeSmith(self.plain, self.ssh)
         for door in (self.plain, self.ssh):
             smith.make(door)
-        smith.prepare()
+        doors = [self.plain, self.ssh]
+        smith.prepare(doors)
         self.path.chmod(0o666)
-        self.assertRaises(KeyFileError, smith.prepare)
+        self.assertRaises(KeyFileError, smith.prepare, doors)
         self.path.unlink()
-        self.assertRaises(KeyFileError, smith.prepare)
+        self.assertRaises(KeyFileError, smith.prepare, doors)
 
     def test_prepareTouchesNothing(self) -> None:
         """Nothing is written by that."""
         smith = self.makeSmith(self.ssh)
         smith.make(self.ssh)
-        smith.prepare()
+        smith.prepare([self.ssh])
         self.assertFalse(self.seenPath.exists())
 
     def test_prepareAll(self) -> None:
@@ -131,7 +132,7 @@ class LocksmithTests(SynchronousTestCase):
         smith = self.makeSmith(self.ssh, missing)
         for door in (self.ssh, missing):
             smith.make(door)
-        error = self.assertRaises(KeyFileError, smith.prepare)
+        error = self.assertRaises(KeyFileError, smith.prepare, [self.ssh, missing])
         self.assertEqual(
             "cannot read /nowhere/keys (No such file or directory): "
             "it has the keys that may knock, lines of ssh-keygen's .pub files",
@@ -142,7 +143,7 @@ class LocksmithTests(SynchronousTestCase):
         """Where all doors are plain there is nothing to prepare, and nothing is written."""
         smith = self.makeSmith(self.plain)
         smith.make(self.plain)
-        smith.prepare()
+        smith.prepare([self.plain])
         smith.start()
         self.assertFalse(self.seenPath.exists())
 

@@ -5,9 +5,9 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.config import Config
+from pkdoors.config import CONF_FILE, Config
 from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.options import Options
@@ -27,7 +27,7 @@ def read(*arguments: str, **environment: str) -> Config:
 
 def readBeside(defaultConf: str, *arguments: str, **environment: str) -> Config:
     """What it gives where there is a file at the default place."""
-    options = Options(environment, defaultConf)
+    options = Options(environment, [defaultConf])
     options.parseOptions(list(arguments))
     return options.config
 
@@ -53,7 +53,9 @@ class OptionsTests(SynchronousTestCase):
             knockTimeout=30.0,
             penalty=5.0,
         )
-        self.assertEqual(Config((door,), "auto", "", (), False), read(*GOOD))
+        self.assertEqual(
+            Config((door,), "auto", "", (), "/run/pkdoors/admin.sock", "", False), read(*GOOD)
+        )
 
     def test_long(self) -> None:
         """Every option has a long name."""
@@ -167,8 +169,9 @@ class FileTests(SynchronousTestCase):
         return str(end.code)
 
     def test_emptyPath(self) -> None:
-        """An empty path, of a variable that is not set, does not make knocks plain."""
+        """An empty path, of a variable that is not set, is refused: it is not no path."""
         self.assertIn("--authorized-keys: it is empty", self.refused(*GOOD, "-k", ""))
+        self.assertIn("--conf: it is empty", self.refused(*GOOD, "-c", ""))
 
     def test_file(self) -> None:
         """A file will do, alone."""
@@ -252,6 +255,114 @@ class FileTests(SynchronousTestCase):
         self.assertTrue(self.refused().startswith(f"pkdoors: cannot read {self.file}: No such"))
 
 
+SEED = f"""
+ports_to_controls = [80]
+opening_sequence = [{SEQ}]
+max_opened_door_duration = 20
+doors_cleanup_periode = 10
+"""
+
+
+class SeedTests(SynchronousTestCase):
+    """
+    Files of port-knocking-doors.
+    """
+
+    def setUp(self) -> None:
+        """Have a home with one, and a folder for pkdoors' own."""
+        self.home = os.path.abspath(self.mktemp())
+        os.mkdir(self.home)
+        self.own = os.path.join(self.home, "pkdoors.toml")
+        self.file = os.path.join(self.home, ".port_knocker.toml")
+        self.host = os.path.join(self.home, "port_knocker.toml")
+        self.write(self.file, SEED)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        Path(path).touch(0o600)
+        Path(path).write_text(text)
+
+    def config(self, *arguments: str, **environment: str) -> Config:
+        """What a command line gives."""
+        options = Options(environment, [self.own, self.file, self.host])
+        options.parseOptions(list(arguments))
+        return options.config
+
+    def door(self, *arguments: str, **environment: str) -> Door:
+        """The door of a command line."""
+        (door,) = self.config(*arguments, **environment).doors
+        return door
+
+    def test_places(self) -> None:
+        """The first file counts that is there: pkdoors' own, the user's, the host's."""
+        self.write(self.host, SEED.replace("80", "443"))
+        self.assertEqual("default (80/tcp)", str(self.door()))
+        os.unlink(self.file)
+        self.assertEqual("default (443/tcp)", str(self.door()))
+        self.write(self.own, OTHER.replace("443", "25"))
+        self.assertEqual("web (25/tcp)", str(self.door()))
+
+    def test_home(self) -> None:
+        """Where nothing else is said the user's is in the home that the environment tells."""
+        if os.path.exists(CONF_FILE):
+            raise SkipTest(f"this machine has a {CONF_FILE}, which comes first")
+        options = Options({"HOME": self.home})
+        options.parseOptions([])
+        self.assertEqual("default (80/tcp)", str(*options.config.doors))
+
+    def test_noneIsThere(self) -> None:
+        """Where there is none, the line names all places."""
+        os.unlink(self.file)
+        end = self.assertRaises(SystemExit, self.config)
+        self.assertEqual(
+            "pkdoors: --conf is missing, or --magic-seq and --ports, and there is none of "
+            f"{self.own}, {self.file}, {self.host}: `pkdoors init` makes the first "
+            "(`twistd pkdoors --help` shows all options)",
+            end.code,
+        )
+
+    def test_given(self) -> None:
+        """It may be given, and has notes, as it has where it is found."""
+        config = read("-c", self.file)
+        self.assertEqual(parseConfig(SEED, self.file), config)
+        self.assertIn(f"{self.file} is a file of port-knocking-doors", *config.notes)
+        self.assertEqual(config, self.config())
+
+    def test_overridden(self) -> None:
+        """Command line comes before environment before file."""
+        door = self.door("-t", "5s", "--max-open", "6s", "--knock-timeout", "7s", "--penalty", "0")
+        times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
+        self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
+        door = self.door("-c", self.file, KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="443")
+        self.assertEqual(("9,8,7,5,6", "default (443/tcp)"), (str(door.sequence), str(door)))
+        door = self.door("-c", self.file, "-p", "25", KNOCKER_PORTS="443")
+        self.assertEqual((SEQ, "default (25/tcp)"), (str(door.sequence), str(door)))
+        self.assertEqual(20.0, door.openFor)
+        self.assertEqual("dry-run", self.config("-f", "dry-run").firewall)
+        self.assertEqual(1, len(self.config("-f", "dry-run").notes))
+
+    def test_notRead(self) -> None:
+        """Where sequence and ports are given without a file, none is read."""
+        self.assertEqual("default (22/tcp)", str(self.door(*GOOD)))
+        self.assertEqual((), self.config(*GOOD).notes)
+
+    def test_notPrivate(self) -> None:
+        """One that others may read is refused, and not passed over for the next one."""
+        self.write(self.host, SEED)
+        os.chmod(self.file, 0o644)
+        end = self.assertRaises(SystemExit, self.config)
+        self.assertIn(f"`chmod 600 {self.file}`", str(end.code))
+
+    def test_bad(self) -> None:
+        """What is wrong in it names the file and the key."""
+        self.write(self.file, SEED + "max_knocker_live_time = -1\n")
+        end = self.assertRaises(SystemExit, self.config)
+        self.assertTrue(
+            str(end.code).startswith(f"pkdoors: {self.file}: max_knocker_live_time: '-1' is not a"),
+            end.code,
+        )
+
+
 class PrintingTests(SynchronousTestCase):
     """
     Options that print something and end.
@@ -318,8 +429,8 @@ class BadValueTests(SynchronousTestCase):
             self.refused("-m", SEQ),
         )
         self.assertEqual(
-            f"--conf is missing, or --magic-seq and --ports, and {NOWHERE} is not there: "
-            "`pkdoors init` makes it",
+            f"--conf is missing, or --magic-seq and --ports, and there is none of {NOWHERE}: "
+            "`pkdoors init` makes the first",
             self.refused("-t", "1m"),
         )
 

@@ -17,11 +17,13 @@ from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seen import Seen
 from pkdoors.seals.signatures import fingerprint, isGood, loadKey
 from pkdoors.sequence import Sequence
+from pkdoors.who import Who
 from tests.fakes import PORTS, makeDoor, useUTC
 from tests.sealing import SecurityKey, makeKey, publicLine, sealed, statement
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 ANNA, EVE = makeKey(), makeKey()
+WHO = Who("anna", fingerprint(ANNA.public().blob()))
 NAME = f"anna ({fingerprint(ANNA.public().blob())})"
 TODAY = 1_800_000_000
 STARTED = TODAY - 3600
@@ -141,7 +143,7 @@ class OpenTests(SealedLockTestCase):
     def test_request(self) -> None:
         """A request tells door, source, and whose key it was; no time was asked for."""
         self.assertEqual(
-            Request(self.lock.door, ANN, 0, most=0.0, who=NAME, close=False), self.request(seal())
+            Request(self.lock.door, ANN, 0, most=0.0, who=WHO, close=False), self.request(seal())
         )
 
     def test_keyOnTwoLines(self) -> None:
@@ -157,13 +159,13 @@ class OpenTests(SealedLockTestCase):
         """A time that was asked for is in it, and the most that the key may have."""
         self.allow('max-open="10m"')
         self.assertEqual(
-            Request(self.lock.door, ANN, 900, most=600.0, who=NAME), self.request(seal(seconds=900))
+            Request(self.lock.door, ANN, 900, most=600.0, who=WHO), self.request(seal(seconds=900))
         )
 
     def test_close(self) -> None:
         """Who asks to close gets a request to close."""
         self.assertEqual(
-            Request(self.lock.door, ANN, 0, who=NAME, close=True), self.request(seal(close=True))
+            Request(self.lock.door, ANN, 0, who=WHO, close=True), self.request(seal(close=True))
         )
 
     def test_again(self) -> None:
@@ -443,7 +445,7 @@ class RefusalTests(SealedLockTestCase):
         self.keys = authorized(publicLine(EVE, "eve"), publicLine(ANNA, "anna"))
         result = self.request(seal(hint="00000000"))
         assert isinstance(result, Request)
-        self.assertEqual(NAME, result.who)
+        self.assertEqual(NAME, str(result.who))
 
 
 class OnceTests(SealedLockTestCase):

@@ -111,6 +111,17 @@ class WarningTests(SynchronousTestCase):
         self.assertEqual(2, len(warnings))
         self.assertNotIn("1700", "".join(warnings))
 
+    def test_public(self) -> None:
+        """The default of port-knocking-doors is warned of first, before what else is wrong."""
+        public, *more = self.warnings(16001, 16002, 16003, 16004, 16005)
+        self.assertEqual(
+            "the sequence is the default of port-knocking-doors, which is public, so that anybody "
+            "can open the door: take another one (`pkdoors sequence` makes one)",
+            public,
+        )
+        self.assertEqual(2, len(more))
+        self.assertNotIn("public", "".join(self.warnings(16002, 16001, 16003, 16004, 16005)))
+
     def test_orders(self) -> None:
         """The number of orders counts repeated ports once."""
         self.assertEqual(40320, Sequence((1, 2, 3, 4, 5, 6, 7, 8)).orders())

@@ -9,15 +9,16 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.config import Config
 from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.herald import Herald
 from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
-from pkdoors.listener import Listener
 from pkdoors.locksmith import Locksmith
-from pkdoors.notify import Notifier
+from pkdoors.reloading import Reloader
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.seenfile import SeenFile
 from pkdoors.service import DoorService
@@ -58,29 +59,26 @@ class ServiceTestCase(SynchronousTestCase):
         self,
         firewall: IFirewall,
         logKnocks: bool = False,
+        notes: tuple[str, ...] = (),
         ports: tuple[int, ...] = PORTS,
         cutSessions: bool = False,
         authorizedKeys: str = "",
-        notifier: Notifier | None = None,
     ) -> DoorService:
         """A daemon of one door."""
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
+        self.config = Config((door,), notes=notes)
         seenFile = SeenFile(self.instance.path("seen"))
         self.addCleanup(seenFile.close)
         smith = Locksmith([door], seenFile, self.reactor.seconds)
-        walls = Walls(self.reactor, [firewall])
-        keeper = Doorkeeper(self.reactor, walls, [door], lambda: TODAY, smith.make)
-        listener = Listener(keeper.ports())
+        self.herald = herald = Herald(lambda: TODAY)
+        walls = Walls(self.reactor, [firewall], herald)
+        keeper = Doorkeeper(self.reactor, walls, [door], herald, smith.make, logKnocks=logKnocks)
+        self.reloader = Reloader(
+            self.reactor, self.config, lambda: self.config, keeper, smith, herald, keeper.knock
+        )
         return DoorService(
-            self.reactor,
-            keeper,
-            listener,
-            self.instance,
-            smith,
-            firewall.name,
-            logKnocks,
-            notifier,
+            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name)
         )
 
     def start(self) -> None:
@@ -98,6 +96,7 @@ class ServiceTestCase(SynchronousTestCase):
             bound.inbox.append((b"knock\n", (source, 5555)))
             for reader in self.reactor.getReaders():
                 reader.doRead()
+            self.reactor.advance(0)
 
 
 class StartTests(ServiceTestCase):
@@ -156,6 +155,14 @@ class StartTests(ServiceTestCase):
         self.start()
         (line,) = self.log.lines(LogLevel.info)
         self.assertTrue(line.endswith("at most 1h if asked; sessions end with it"), line)
+
+    def test_notes(self) -> None:
+        """What there is to know of the configuration is said first, a line each, as it is."""
+        self.service = self.makeService(self.firewall, notes=("a file {of} another's", "more"))
+        self.start()
+        lines = self.log.lines(LogLevel.info)
+        self.assertEqual(["a file {of} another's", "more"], lines[:2])
+        self.assertTrue(lines[2].startswith("guarding door"), lines)
 
     def test_announcesWhenRunning(self) -> None:
         """It says so when the reactor runs: before that no knock would be heard."""
@@ -226,6 +233,7 @@ class KnockTests(ServiceTestCase):
         self.host.find("0.0.0.0", PORTS[0]).inbox.append((b"\x1b[2J\n", ("10.0.0.1", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
+        self.reactor.advance(0)
         lines = self.log.lines(LogLevel.debug)
         self.assertEqual("datagram from 203.0.113.9 on 17001: b'knock\\n'", lines[0])
         self.assertEqual("datagram from 10.0.0.1 on 17001: b'\\x1b[2J\\n'", lines[5])
@@ -258,6 +266,7 @@ class SealedTests(ServiceTestCase):
             self.host.find("0.0.0.0", port).inbox.append((datagram, ("203.0.113.9", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
+        self.reactor.advance(0)
 
     def assertRefused(self, reason: str) -> None:
         """Assert that it is refused in one sentence, and that nothing was touched."""
@@ -346,55 +355,6 @@ class SealedTests(ServiceTestCase):
         text = "\n".join(self.log.lines())
         self.assertEqual(3, text.count("refused door default"))
         self.assertFalse([port for port in PORTS if str(port) in text])
-
-
-class Manager(Notifier):
-    """
-    Who is told.
-    """
-
-    def __init__(self, clock: Any) -> None:
-        super().__init__(clock, {})
-        self.told: list[str] = []
-
-    def start(self, status: str) -> None:
-        """See L{Notifier.start}."""
-        self.told.append(status)
-
-    def stop(self) -> None:
-        """See L{Notifier.stop}."""
-        self.told.append("stopping")
-
-
-class NotifyTests(ServiceTestCase):
-    """
-    What the service manager is told.
-    """
-
-    def setUp(self) -> None:
-        """Have a service manager."""
-        super().setUp()
-        self.manager = Manager(self.reactor)
-        self.service = self.makeService(self.firewall, notifier=self.manager)
-
-    def test_ready(self) -> None:
-        """The daemon is ready when the reactor reads the knocks, not before."""
-        self.service.prepare()
-        self.service.privilegedStartService()
-        self.service.startService()
-        self.assertEqual([], self.manager.told)
-        self.reactor.begin()
-        self.assertEqual(["guarding default (22/tcp) with fake"], self.manager.told)
-
-    def test_stopping(self) -> None:
-        """That it ends is told before the firewall has answered."""
-        self.start()
-        self.firewall.holding = True
-        stopped = self.service.stopService()
-        self.assertEqual("stopping", self.manager.told[-1])
-        self.assertNoResult(stopped)
-        self.firewall.answer()
-        self.successResultOf(stopped)
 
 
 class StopTests(ServiceTestCase):

@@ -21,6 +21,7 @@ from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.knock import Knock
+from pkdoors.notify import Notifier
 from pkdoors.tap import Options, chooseFirewalls, makeService, wire
 from tests.fakes import (
     FakeDBus,
@@ -112,7 +113,7 @@ class MakeServiceTests(SynchronousTestCase):
     def make(self, *arguments: str) -> IService:
         """The service of a command line."""
         options = Options({})
-        options.parseOptions(["-m", SEQ, "-p", "22", *arguments])
+        options.parseOptions(["-m", SEQ, "-p", "22", "--admin", "off", *arguments])
         return makeService(options)
 
     def refusal(self, *arguments: str) -> str:
@@ -147,12 +148,19 @@ class MakeServiceTests(SynchronousTestCase):
         self.make("-f", "dry-run", "--interface", "192.0.2.1")
         self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
 
+    def test_serviceManager(self) -> None:
+        """The service manager is told last, when the operator's commands are answered already."""
+        config = Config((makeDoor(name="ssh"), makeDoor(name="web")), firewall="dry-run")
+        *_, last = wire(config, self.reactor)._parts
+        assert isinstance(last, Notifier)
+        self.assertEqual("guarding ssh (22/tcp), web (22/tcp) with dry-run", last._status())
+
     def test_logKnocks(self) -> None:
         """Logging of datagrams is passed on."""
         for logKnocks in (False, True):
             config = Config((makeDoor(),), firewall="dry-run", logKnocks=logKnocks)
             service = wire(config, self.reactor)
-            service._hear(Knock("203.0.113.9", 17001, b"x"))
+            service._keeper.knock(Knock("203.0.113.9", 17001, b"x"))
             self.assertEqual(logKnocks, "debug" in self.log.levels())
 
     def test_notes(self) -> None:

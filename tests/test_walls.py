@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doors import Opening
 from pkdoors.errors import FirewallError
+from pkdoors.herald import Herald
 from pkdoors.keeper import Doorkeeper
 from pkdoors.locks import Request
 from pkdoors.walls import STOP_TIMEOUT, Walls
@@ -245,7 +246,7 @@ class StopTests(WallsTestCase):
 
     def test_endWhileOpening(self) -> None:
         """A request to close is heeded though an outer one hangs; later all is closed."""
-        keeper = Doorkeeper(self.clock, self.walls, [makeDoor()], lambda: 0.0)
+        keeper = Doorkeeper(self.clock, self.walls, [makeDoor()], Herald(lambda: 0.0))
         self.firewalld.holding = True
         keeper.request(Request(makeDoor(), "203.0.113.9", 0))
         self.assertEqual(["203.0.113.9"], list(self.guard.open_()))

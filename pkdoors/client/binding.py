@@ -4,7 +4,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
-from pkdoors.knock import sourceAddress
+from pkdoors.knock import canonical
 
 AUTO, NONE = "auto", "none"
 ANY = "*"
@@ -24,15 +24,6 @@ def parseBind(text: str) -> str:
         return canonical(text)
     except ValueError:
         raise BadValue(f"{text!r} is none of: auto, none, an IPv4 or IPv6 address") from None
-
-
-def canonical(text: str) -> str:
-    """
-    An address as the daemon sees it: without a scope, and IPv4 where it is mapped into IPv6.
-
-    @raise ValueError: it is no address.
-    """
-    return sourceAddress(str(ip_address(text.partition("%")[0])))
 
 
 def boundTo(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:

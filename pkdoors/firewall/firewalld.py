@@ -76,6 +76,11 @@ class FirewalldFirewall:
                 "see what it does (systemctl status firewalld), then start again"
             ) from None
 
+    def keep(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.keep}."""
+        # In the thread, so that what was asked of it before is done with the doors from before.
+        self._thread.call(partial(setattr, self, "_doors", doors))
+
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
         wanted = list(openings)

@@ -19,7 +19,7 @@ from pkdoors.interfaces import IFirewall
 from pkdoors.nfnetlink import adding, removing
 from pkdoors.nftrules import TABLE, guard, setOf
 from pkdoors.nftstate import livingIn, openingsIn
-from pkdoors.sessions import Session, livingOn, sessionsIn
+from pkdoors.sessions import Session, isOn, livingOn, sessionsIn
 
 
 def connect() -> Any:
@@ -78,6 +78,8 @@ class NftablesFirewall:
         self._readSessions = readSessions
         self._doors: tuple[Door, ...] = ()
         self._sessions: list[Session] = []
+        # Doors and sessions as the kernel has them.
+        self._placed: tuple[tuple[Door, ...], list[Session]] = ((), [])
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
@@ -92,17 +94,28 @@ class NftablesFirewall:
         self._doors = doors
         library = self._connect()
         openings, living = self._before(library)
-        ports = protectedPorts(doors)
-        established = (each for text in self._readSessions() for each in sessionsIn(text, ports))
-        self._sessions = livingOn(established, living, doors)
+        self._sessions = livingOn(self._established(doors), living, doors)
         self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))
-        _run(library, self._state(openings))  # the first change that the watch sees
+        self._put(library, openings)  # the first change that the watch sees
         self._watch.start(self._reactor)
         return openings
 
+    def keep(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
+        placed, living = self._placed
+        before = protectedPorts(placed)
+        established = self._established(doors)
+        fresh = (each for each in established if not isOn(before, each.port))
+        self._sessions = livingOn(established, {*living, *fresh}, doors)
+        self._doors = doors
+
+    def _established(self, doors: tuple[Door, ...]) -> list[Session]:
+        ports = protectedPorts(doors)
+        return [each for text in self._readSessions() for each in sessionsIn(text, ports)]
+
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
-        return execute(lambda: _run(self._connect(), self._state(openings)))
+        return execute(lambda: self._put(self._connect(), openings))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
@@ -119,9 +132,10 @@ class NftablesFirewall:
         self._log.info("the guard stays in the kernel: `pkdoors release` would remove it")
         return succeed(None)
 
-    def _state(self, openings: Iterable[Opening]) -> str:
+    def _put(self, library: Any, openings: Iterable[Opening]) -> None:
         state = [(opening, self._left(opening)) for opening in openings]
-        return guard(self._doors, state, self._sessions)
+        _run(library, guard(self._doors, state, self._sessions))
+        self._placed = self._doors, self._sessions
 
     def _before(self, library: Any) -> tuple[list[Opening], list[Session] | None]:
         """What an earlier daemon left: openings, and the connections that are to live on."""

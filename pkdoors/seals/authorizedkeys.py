@@ -19,6 +19,7 @@ from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
 from pkdoors.seals.addresses import AddressPatterns
 from pkdoors.seals.signatures import ALGORITHMS, fingerprint, loadKey
+from pkdoors.who import Who
 
 MAX_KEYS = 256
 """Keys in one file: each knock is compared with all of them."""
@@ -48,8 +49,13 @@ class AuthorizedKey:
     doors: frozenset[str] | None = None
     maxOpenFor: float = 0.0
 
+    @property
+    def who(self) -> Who:
+        """Whose it is."""
+        return Who(self.comment, fingerprint(self.blob))
+
     def __str__(self) -> str:
-        return f"{self.comment or 'a key without a comment'} ({fingerprint(self.blob)})"
+        return str(self.who)
 
     def refusal(self, door: str, source: str, today: float) -> str:
         """Why it may not open a door from somewhere now; empty where it may."""

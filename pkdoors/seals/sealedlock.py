@@ -84,6 +84,13 @@ class SealedLock:
             return None
         return self._judge(knock, key, ends, now, today)
 
+    def fits(self, knock: Knock, now: float) -> bool:
+        """See L{pkdoors.locks.Lock.fits}. A knock for another door takes nothing away here."""
+        return False
+
+    def forgo(self, source: str) -> None:
+        """See L{pkdoors.locks.Lock.forgo}."""
+
     def _wrongDoor(self, knock: Knock, statement: Statement) -> Refusal | None:
         if statement.door in self._known:
             return None
@@ -119,7 +126,7 @@ class SealedLock:
         signer = self._signer(sealed, hinted, source, today)
         self._seen.add(signer.blob, statement.nonce, statement.stamp)
         asked, most = statement.seconds, signer.maxOpenFor
-        return Request(self.door, source, asked, most, str(signer), statement.close)
+        return Request(self.door, source, asked, most, signer.who, statement.close)
 
     def _checkTime(self, statement: Statement, now: float, today: float) -> None:
         behind = today - statement.stamp / 1000

@@ -245,6 +245,8 @@ class Daemon:
     """C{twistd pkdoors} in the foreground, on a host."""
 
     def __init__(self, host: Host, *options: str, **environment: str) -> None:
+        if "--admin" not in options:
+            options = (*options, "--admin", f"{host.folder}/admin.sock")
         self.process = host.spawn(
             str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", *options, **environment
         )

@@ -1,10 +1,14 @@
-"""The configuration file: what the daemon makes of it, and C{pkdoors init}, which writes one."""
+"""
+The configuration file: what the daemon makes of it, its own or that of port-knocking-doors, and
+C{pkdoors init}, which writes one.
+"""
 
 import os
 import tomllib
+from pathlib import Path
 
 from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, SERVER4, Daemon
+from tests.real.hosts import BIN, SERVER4, Daemon, Process
 
 PKDOORS, TWISTD = str(BIN / "pkdoors"), str(BIN / "twistd")
 OTHER = (SEQUENCE[0], *SEQUENCE[:1:-1], SEQUENCE[1])
@@ -97,8 +101,8 @@ class FileTests(ConfTestCase):
         self.assertEqual(self.reached(), [PORT, OTHER_PORT])
 
 
-class InitTests(ConfTestCase):
-    """C{pkdoors init}."""
+class ClientTestCase(ConfTestCase):
+    """Runs C{pkdoors init}, and knocks with the profile that it prints."""
 
     def init(self, *options: str) -> str:
         """Run it on the server; what it prints for the client."""
@@ -114,6 +118,10 @@ class InitTests(ConfTestCase):
         (name,) = tomllib.loads(profile)["hosts"]
         home = str(self.folder / "client")
         return self.client.status(PKDOORS, "knock", name, *options, XDG_CONFIG_HOME=home)
+
+
+class InitTests(ClientTestCase):
+    """C{pkdoors init}."""
 
     def test_works(self) -> None:
         """The daemon starts with what it wrote, and the client gets in with what it printed."""
@@ -179,3 +187,104 @@ class InitTests(ConfTestCase):
         self.assertFalse(self.client.reaches(PORT))
         self.assertEqual((etc / "pkdoors").stat().st_mode & 0o777, 0o700)
         self.assertEqual((etc / "pkdoors" / "pkdoors.toml").stat().st_mode & 0o777, 0o600)
+
+
+class SeedTests(ClientTestCase):
+    """Files of port-knocking-doors. Its clients send six bytes to each port: C{knock\\n}."""
+
+    seed = (
+        f"ports_to_controls = [{PORT}]\nopening_sequence = {list(SEQUENCE)}\n"
+        "max_opened_door_duration = 2\ndoors_cleanup_periode = 10\n"
+    )
+
+    def assertOpens(self, daemon: Process) -> None:
+        """Assert that a daemon guards its one door, opens it to a knock, and closes it."""
+        self.assertTrue(daemon.says(f"guarding door default ({PORT}/tcp)"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.assertTrue(daemon.says("closed door default"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+
+    def inHome(self, text: str, mode: int = 0o600) -> str:
+        """Write a file in a home; the home."""
+        home = self.folder / "home"
+        home.mkdir()
+        file = home / ".port_knocker.toml"
+        file.write_text(text)
+        file.chmod(mode)
+        return str(home)
+
+    def test_home(self) -> None:
+        """With nothing but a file in the user's home it opens, and says what it does not need."""
+        home = self.inHome(self.seed)
+        daemon = self.server.spawn(TWISTD, "-n", "--pidfile=", "pkdoors", HOME=home)
+        self.assertOpens(daemon)
+        self.assertIn(f"{home}/.port_knocker.toml is a file of port-knocking-doors", daemon.log())
+        self.assertIn("no longer needed: doors_cleanup_periode (the kernel", daemon.log())
+
+    def test_host(self) -> None:
+        """So it does with nothing but the host's file."""
+        etc, theirs = self.folder / "etc", self.folder / "theirs"
+        theirs.write_text(self.seed)
+        script = f"""
+            cp -a /etc {etc} && rm -rf {etc}/pkdoors && mount --bind {etc} /etc &&
+            install -m 600 {theirs} /etc/port_knocker.toml &&
+            exec {TWISTD} -n --pidfile= pkdoors"""
+        # A mount namespace of its own: the machine's own folder is not touched.
+        home = str(self.folder)  # where no such file is
+        self.assertOpens(self.server.spawn("unshare", "--mount", "sh", "-ec", script, HOME=home))
+
+    def test_overridden(self) -> None:
+        """The command line and the environment come before the file."""
+        home = self.inHome(self.seed)
+        file = f"{home}/.port_knocker.toml"
+        daemon = Daemon(self.server, "-c", file, "-t", "1h", KNOCKER_PORTS=str(OTHER_PORT))
+        self.assertIn(f"guarding door default ({OTHER_PORT}/tcp)", daemon.log())
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(OTHER_PORT), daemon.log())
+        self.assertIn("open it for 1h,", daemon.log())
+
+    def test_publicSequence(self) -> None:
+        """The default sequence of port-knocking-doors is warned of, by daemon and check."""
+        public = "opening_sequence = [16001, 16002, 16003, 16004, 16005]\n"
+        home = self.inHome(f"ports_to_controls = [{PORT}]\n{public}")
+        status, output = self.server.status(PKDOORS, "check", HOME=home)
+        self.assertEqual(status, 2, output)  # nothing guards the port yet
+        self.assertRegex(output, "(?m)^WARNING  sequence .* default of port-knocking-doors, which")
+        self.assertRegex(output, "(?m)^OK       configuration .* is a file of port-knocking-doors")
+        daemon = self.server.spawn(TWISTD, "-n", "--pidfile=", "pkdoors", HOME=home)
+        self.assertTrue(daemon.says("the sequence is the default of port-knocking-doors"))
+
+    def test_bad(self) -> None:
+        """A bad file, or one that others may read, is one line and status 1."""
+        home = self.inHome(self.seed, 0o644)
+        file = f"{home}/.port_knocker.toml"
+        for text, mode, words in (
+            (self.seed, 0o644, f"`chmod 600 {file}`"),
+            (self.seed + "penalty = 1\n", 0o600, "'penalty' is no key here: allowed are ports_to"),
+            (self.seed + DOORS, 0o600, "'doors' one of pkdoors"),
+        ):
+            os.chmod(file, mode)
+            Path(file).write_text(text)
+            command = (TWISTD, "-n", "--pidfile=", "pkdoors")
+            status, output = self.server.status(*command, HOME=home)
+            self.assertEqual((status, output.count("\n")), (1, 1), output)
+            self.assertIn(file, output)
+            self.assertIn(words, output)
+        self.assertEqual(self.reached(), [PORT, OTHER_PORT])
+
+    def test_init(self) -> None:
+        """The daemon starts with what C{pkdoors init --seed} wrote; its profile gets in."""
+        home = self.inHome(self.seed)
+        seed = f"{home}/.port_knocker.toml"
+        profile = self.init("--seed", seed, "--output", str(self.file), "--address", SERVER4)
+        self.assertEqual(Path(seed).read_text(), self.seed)
+        self.assertIn("max_opened_door_duration: it is open", (self.folder / "next").read_text())
+        daemon = Daemon(self.server, "--conf", str(self.file))
+        self.assertNotIn("port-knocking-doors", daemon.log())
+        status, output = self.knock(profile)
+        self.assertEqual(status, 0, output)
+        self.assertTrue(daemon.says("closed door default"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))

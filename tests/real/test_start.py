@@ -139,7 +139,7 @@ class StartTests(RealTestCase):
 
     def test_endsInOrder(self) -> None:
         """All ways to ask for an end are heeded, and leave a line."""
-        for end in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for end in (signal.SIGTERM, signal.SIGINT):
             daemon = Daemon(self.server, *GOOD)
             daemon.stop(end)
             self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", daemon.log())

@@ -1,0 +1,1 @@
+"""The admin interface: HTTP with JSON on a UNIX socket, for the operator."""

@@ -1,0 +1,88 @@
+"""What is asked of the admin interface, read from a request."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from twisted.web.http import Request
+
+from pkdoors.durations import MAX_DURATION, formatDuration
+from pkdoors.errors import BadValue, FirewallError, NotThere, PkdoorsError
+
+MAX_BODY = 4096
+"""Bytes of a request's body: an address and the name of a door."""
+
+
+class Unanswerable(PkdoorsError):
+    """
+    A request that is none.
+
+    @ivar status: of HTTP.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def statusOf(error: PkdoorsError, path: bytes) -> int:
+    """The HTTP status that tells programs what kind of error it is; RFC 9110, section 15."""
+    if isinstance(error, Unanswerable):
+        return error.status
+    if path.rstrip(b"/") == b"/reload":
+        return 409
+    kinds = {BadValue: 400, NotThere: 404, FirewallError: 503}
+    return next((status for kind, status in kinds.items() if isinstance(error, kind)), 409)
+
+
+def questionOf(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
+    """
+    What is asked: the arguments after the C{?}, the address in the path, the body of a C{POST}.
+
+    @param allowed: the names of those that there may be.
+    @raise PkdoorsError: it is not fit.
+    """
+    _, _, query = request.uri.decode("utf-8", "replace").partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if len(dict(pairs)) < len(pairs):
+        raise BadValue("an argument is there twice: give each once")
+    question: dict[str, Any] = dict(pairs)
+    source = unquote(request.path.decode("utf-8", "replace")).partition("/openings/")[2]
+    if source.strip("/"):
+        question["source"] = source.strip("/")
+    if request.method == b"POST" and allowed:
+        question |= _body(request)
+    for name in question:
+        if name not in allowed:
+            known = ", ".join(allowed) if allowed else "none"
+            raise BadValue(f"{name[:100]!r} is no argument here: allowed are {known}")
+    return {name: _checked(name, value) for name, value in question.items()}
+
+
+def _body(request: Request) -> dict[str, Any]:
+    assert request.content is not None
+    request.content.seek(0)
+    data = request.content.read(MAX_BODY + 1)
+    if len(data) > MAX_BODY:
+        raise Unanswerable(413, f"the body is too long: {MAX_BODY} bytes are allowed")
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadValue(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadValue('the body is no object: write {"source": "192.0.2.7", "door": "ssh"}')
+    if "source" not in body:
+        raise BadValue('"source" is missing: the address to open for')
+    return body
+
+
+def _checked(name: str, value: object) -> object:
+    if name == "seconds":
+        isNumber = isinstance(value, int | float) and not isinstance(value, bool)
+        if not isNumber or not 1 <= value <= MAX_DURATION:  # type: ignore[operator]
+            most = formatDuration(MAX_DURATION)
+            raise BadValue(f"seconds: {value!r:.100} is not a number of seconds, from 1 to {most}")
+        return float(value)  # type: ignore[arg-type]
+    if not isinstance(value, str) or not value:
+        raise BadValue(f"{name}: {value!r:.100} is not a text")
+    return value

@@ -1,0 +1,37 @@
+"""Tells the operator which doors are guarded, and how."""
+
+from collections.abc import Iterable
+
+from twisted.logger import Logger
+
+from pkdoors.doors import Door
+from pkdoors.durations import formatDuration
+from pkdoors.events import GUARDING
+from pkdoors.herald import Herald
+
+_log = Logger()
+
+
+def announce(herald: Herald, doors: Iterable[Door], firewall: str) -> None:
+    """
+    Tell it.
+
+    @param firewall: the name of what guards them.
+    """
+    for door in doors:
+        herald.tell(GUARDING, door=door, firewall=firewall, reason=_terms(door))
+        for advice in [] if door.authorizedKeys else door.sequence.warnings():
+            _log.warn("door {door}: {advice}", door=door, advice=advice)
+
+
+def _terms(door: Door) -> str:
+    """On what terms it opens."""
+    times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
+    cut = "; sessions end with it" if door.cutSessions else ""
+    return f"{_knocksFor(door)} it for {times}{cut}"
+
+
+def _knocksFor(door: Door) -> str:
+    if door.authorizedKeys:
+        return f"a sealed knock on its {len(set(door.sequence.ports))} ports opens"
+    return f"{len(door.sequence.ports)} knocks open"

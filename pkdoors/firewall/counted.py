@@ -1,0 +1,64 @@
+"""A firewall whose calls are counted."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from pkdoors.doors import Door, Opening
+from pkdoors.interfaces import IFirewall
+from pkdoors.tally import Tally
+
+T = TypeVar("T")
+
+
+@implementer(IFirewall)
+class CountedFirewall:
+    """
+    Does what another firewall does.
+
+    @param tally: where the calls are counted.
+    """
+
+    def __init__(self, firewall: IFirewall, tally: Tally) -> None:
+        self._firewall = firewall
+        self._tally = tally
+        self.name = firewall.name
+
+    def prepare(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.prepare}."""
+        self._firewall.prepare(doors)
+
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening] | None:
+        """See L{IFirewall.start}."""
+        return self._firewall.start(doors, lost)
+
+    def keep(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.keep}."""
+        self._firewall.keep(doors)
+
+    def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
+        """See L{IFirewall.restore}."""
+        return self._counted("restore", self._firewall.restore(openings))
+
+    def open(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.open}."""
+        return self._counted("open", self._firewall.open(opening))
+
+    def close(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.close}."""
+        return self._counted("close", self._firewall.close(opening))
+
+    def stop(self) -> Deferred[None]:
+        """See L{IFirewall.stop}."""
+        return self._firewall.stop()
+
+    def _counted(self, call: str, result: Deferred[T]) -> Deferred[T]:
+        def count(how: str, outcome: T) -> T:
+            self._tally.firewall[(self.name, call, how)] += 1
+            return outcome
+
+        return result.addCallbacks(
+            lambda value: count("ok", value), lambda why: count("failed", why)
+        )

@@ -1,0 +1,172 @@
+"""What the operator does with a daemon that runs: see L{pkdoors.steering.Steering}."""
+
+from ipaddress import ip_address
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+
+from pkdoors import __version__
+from pkdoors.doors import Address, Door
+from pkdoors.durations import formatDuration
+from pkdoors.errors import BadValue, FirewallError, NotThere
+from pkdoors.events import CLOSED, EXTENDED, OPEN_FAILED, OPENED, UNOPENED, Event
+from pkdoors.herald import Herald
+from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
+from pkdoors.knock import canonical
+from pkdoors.locks import Request
+from pkdoors.reloading import Reloader
+from pkdoors.status import Standing, State, doorsOf, openingsOf
+from pkdoors.steering import Json
+from pkdoors.tally import Tally
+from pkdoors.who import OPERATOR
+
+OPEN_PATIENCE = 5.0
+"""Seconds that who opens waits for the firewall; the daemon itself tries until the time is over."""
+CLOSE_PATIENCE = 1.5
+"""Seconds that who closes waits for firewalld. The guard has closed by then in any case."""
+
+
+class Operator:
+    """
+    @param firewallName: what the operator calls the firewalls.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        keeper: Doorkeeper,
+        reloader: Reloader,
+        herald: Herald,
+        tally: Tally,
+        firewallName: str,
+    ) -> None:
+        self._clock = clock
+        self._began = clock.seconds()
+        self._keeper = keeper
+        self._reloader = reloader
+        self._herald = herald
+        self._firewallName = firewallName
+        self.tally = tally
+        self.state = keeper.state
+        self.subscribe = herald.subscribe
+
+    def status(self) -> Json:
+        """See L{Steering.status}."""
+        state = self.state()
+        return {
+            "version": __version__.public(),
+            "uptime": round(state.seconds - self._began, 3),
+            "firewall": self._firewallName,
+            "doors": doorsOf(state),
+            "openings": openingsOf(state),
+            "counters": self.tally.asJSON(),
+        }
+
+    def openings(self, door: str = "", source: str = "") -> Json:
+        """See L{Steering.openings}."""
+        return {"openings": openingsOf(self._known(door), door, source and str(_address(source)))}
+
+    def _known(self, door: str) -> State:
+        """
+        The state, of which a door is a part.
+
+        @raise NotThere: it is none.
+        """
+        state = self.state()
+        names = [each.name for each in state.doors]
+        if door and door not in names:
+            raise NotThere(f"there is no door {door!r}: its doors are {', '.join(names)}")
+        return state
+
+    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Json:
+        """See L{Steering.open}."""
+        chosen, address = self._door(door), _address(source)
+        if seconds > chosen.maxOpenFor:
+            raise BadValue(
+                f"door {chosen} opens for {formatDuration(chosen.maxOpenFor)} at most: "
+                "ask for less, or raise its max_open_for and reload"
+            )
+        told = self._next({OPENED, EXTENDED, OPEN_FAILED, UNOPENED}, chosen, address)
+        self._keeper.request(Request(chosen, str(address), seconds, who=OPERATOR))
+        standing = self._standing(chosen, address)
+        if standing is None:
+            raise FirewallError(f"there are {MAX_OPENINGS} openings already, which is the most")
+        if standing.granted != standing.opening.deadline:
+            await self._patient(told, OPEN_PATIENCE)
+            standing = self._standing(chosen, address)
+        if standing is None or standing.granted != standing.opening.deadline:
+            trouble = standing.trouble if standing else ""
+            raise FirewallError(trouble or "the firewall does not answer; see the daemon's log")
+        return {"opening": openingsOf(self.state(), chosen.name, str(address))[0]}
+
+    def _door(self, name: str) -> Door:
+        doors = {door.name: door for door in self._known(name).doors}
+        if not name and len(doors) > 1:
+            raise BadValue(f"there are {len(doors)} doors: say which one, {', '.join(doors)}")
+        return doors[name] if name else next(iter(doors.values()))
+
+    def _standing(self, door: Door, address: Address) -> Standing | None:
+        for each in self.state().standings:
+            if (each.opening.door.name, each.opening.source) == (door.name, address):
+                return each
+        return None
+
+    async def close(self, door: str = "", source: str = "") -> Json:
+        """See L{Steering.close}."""
+        address = source and str(_address(source))
+        before = openingsOf(self._known(door), door, address)
+        if source and not before:
+            raise NotThere(f"{door and f'door {door}: '}nothing is open for {address}")
+        ending = {(each["door"], ip_address(each["source"])) for each in before}
+        done: Deferred[None] = Deferred()
+
+        def hear(event: Event) -> None:
+            if event.kind in (CLOSED, UNOPENED) and event.door is not None:
+                ending.discard((event.door.name, ip_address(event.source)))
+                if not ending and not done.called:
+                    done.callback(None)
+
+        end = self._herald.subscribe(hear)
+        try:
+            self._keeper.close(list(ending), OPERATOR)
+            if ending:
+                await self._patient(done, CLOSE_PATIENCE)
+        finally:
+            end()
+        closing = {(name, str(each)) for name, each in ending}
+        return {
+            "closed": [each for each in before if (each["door"], each["source"]) not in closing],
+            "closing": [each for each in before if (each["door"], each["source"]) in closing],
+        }
+
+    async def reload(self) -> Json:
+        """See L{Steering.reload}."""
+        done = await self._reloader.reload()
+        return {"changes": done.changes, "troubles": done.troubles}
+
+    def _next(self, kinds: set[str], door: Door, address: Address) -> Deferred[None]:
+        """Fires with the next event of some kinds about an opening."""
+        told: Deferred[None] = Deferred()
+
+        def hear(event: Event) -> None:
+            about = event.door.name if event.door else ""
+            if event.kind in kinds and (about, event.source) == (door.name, str(address)):
+                end()
+                if not told.called:
+                    told.callback(None)
+
+        end = self._herald.subscribe(hear)
+        return told
+
+    async def _patient(self, awaited: Deferred[None], seconds: float) -> None:
+        try:
+            await awaited.addTimeout(seconds, self._clock)
+        except TimeoutError:
+            pass
+
+
+def _address(text: str) -> Address:
+    try:
+        return ip_address(canonical(text))
+    except ValueError:
+        raise BadValue(f"{text!r} is not an address: give an IPv4 or IPv6 address") from None

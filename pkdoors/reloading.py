@@ -1,0 +1,125 @@
+"""Reload: a new configuration is put in place while the daemon runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import DeferredLock
+
+from pkdoors.changes import changesOf, fixedChanges
+from pkdoors.config import Config
+from pkdoors.doors import knockPorts
+from pkdoors.errors import ConfigError, PkdoorsError
+from pkdoors.events import RELOAD_REFUSED, RELOADED
+from pkdoors.herald import Herald
+from pkdoors.inbox import Inbox
+from pkdoors.keeper import Doorkeeper
+from pkdoors.knock import Knock
+from pkdoors.listener import Listener
+from pkdoors.locksmith import Locksmith
+
+PATIENCE = 10.0
+"""Seconds that who asked for a reload waits for firewalld, which takes some tenths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """
+    What a reload did.
+
+    @ivar changes: what is different now, half a sentence each.
+    @ivar troubles: what firewalld refuses so far; it is tried again until it succeeds.
+    """
+
+    changes: list[str]
+    troubles: list[str]
+
+
+class Reloader:
+    """
+    Owns who listens.
+
+    @param read: reads the configuration anew; raises L{PkdoorsError}.
+    @param hear: who hears the knocks.
+    @ivar config: the one that counts.
+    @param taken: called with each configuration that is in place from now on.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        config: Config,
+        read: Callable[[], Config],
+        keeper: Doorkeeper,
+        smith: Locksmith,
+        herald: Herald,
+        hear: Callable[[Knock], None],
+        taken: Callable[[Config], None] = lambda config: None,
+    ) -> None:
+        self._reactor = reactor
+        self.config = config
+        self._read = read
+        self._keeper = keeper
+        self._smith = smith
+        self._herald = herald
+        self._inbox = Inbox(reactor, hear)
+        self._taken = taken
+        self._lock = DeferredLock()
+        self.listener = Listener(keeper.ports(), config.interfaces)
+
+    def listen(self) -> None:
+        """Begin to hear knocks."""
+        self.listener.listen(self._reactor, self._inbox)
+
+    def stop(self) -> None:
+        """Hear nothing any more."""
+        self.listener.stop(self._reactor)
+        self._inbox.close()
+
+    async def reload(self) -> Reloaded:
+        """
+        Read the configuration anew, and put all of it in place in one step.
+
+        @raise PkdoorsError: it is not fit, or cannot be put in place; nothing was changed.
+        """
+        changes = await self._lock.run(self._reload)
+        return Reloaded(changes, await self._keeper.settle(PATIENCE) if changes else [])
+
+    async def _reload(self) -> list[str]:
+        before = self.config
+        try:
+            config = self._read()
+            changes = self._compare(config)
+            if changes:
+                await self._put(config)
+        except PkdoorsError as error:
+            self._herald.tell(RELOAD_REFUSED, reason=str(error))
+            raise
+        self.config = config
+        self._taken(config)
+        self._herald.tell(RELOADED, reason="; ".join(changes) or "nothing has changed")
+        self._keeper.announce([door for door in config.doors if door not in before.doors])
+        return changes
+
+    def _compare(self, config: Config) -> list[str]:
+        fixed = fixedChanges(self.config, config)
+        if fixed:
+            raise ConfigError(
+                f"{', '.join(fixed)}: this cannot be changed while the daemon runs: restart it"
+            )
+        return changesOf(self.config, config)
+
+    async def _put(self, config: Config) -> None:
+        self._smith.prepare(config.doors)
+        ports = knockPorts(config.doors)
+        listener = Listener(ports, config.interfaces, before=self.listener)
+        listener.bind()
+        try:
+            await self._keeper.change(config.doors)
+        except BaseException:
+            listener.close()
+            raise
+        # From here on nothing can fail.
+        self._smith.adopt(config.doors)
+        listener.listen(self._reactor, self._inbox)
+        self.listener = listener

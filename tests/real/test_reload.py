@@ -1,0 +1,289 @@
+"""A new configuration is put in place while the daemon runs, and people knock."""
+
+import os
+import signal
+import time
+from threading import Event, Thread
+
+from tests.real.case import PORT, SEQUENCE
+from tests.real.hosts import CLIENT4, SERVER4, STRANGER4, Firewalld, eventually, ip
+from tests.real.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+
+RELOADS = 200
+PAUSE = 0.02
+"""Seconds between two knocks: 50 a second."""
+
+
+class ReloadTests(SteeredTestCase):
+    """What a reload changes, and what it leaves alone."""
+
+    def test_newDoor(self) -> None:
+        """A door that is new is closed at once, and opens to its knocks; the others go on."""
+        daemon = self.steered(SSH)
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        session = self.client.connect(WEB)
+        self.addCleanup(session.close)
+        self.write(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.assertEqual(self.reload(), [f"door web ({WEB}/tcp) is new"])
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.client.reaches(WEB))
+        self.client.send(WEB_SEQUENCE)
+        self.assertTrue(self.client.comesToReach(WEB), daemon.log())
+        self.assertFalse(self.stranger.reaches(WEB))
+        self.assertIn(f"guarding door web ({WEB}/tcp)", daemon.log())
+
+    def test_sessionsLiveOn(self) -> None:
+        """Who is connected to a port that becomes protected stays so, also with sessions cut."""
+        self.steered(SSH)
+        session = self.client.connect(WEB)
+        self.addCleanup(session.close)
+        self.write(SSH, door("web", WEB_SEQUENCE, WEB, 'sessions = "cut"\n'))
+        self.reload()
+        self.assertFalse(self.client.reaches(WEB))
+        session.sendall(b"still here")
+        time.sleep(0.3)  # in which a reset would come
+        session.sendall(b"and still")
+        session.settimeout(0.2)
+        self.assertRaises(TimeoutError, session.recv, 1)
+
+    def test_goneDoor(self) -> None:
+        """A door that is gone is none any more, its openings and its knock ports with it."""
+        daemon = self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.open(CLIENT4, "web")
+        self.open(CLIENT4, "ssh")
+        self.write(SSH)
+        self.assertEqual(self.reload(), [f"door web ({WEB}/tcp) is gone"])
+        self.assertEqual(self.openings(), {("ssh", CLIENT4)})
+        self.assertEqual(self.inKernel(), {("ssh", CLIENT4)})
+        self.assertTrue(self.stranger.reaches(WEB))  # it is not protected any more
+        self.assertIn("because the new configuration has no such door", daemon.log())
+        listening = self.server.run("ss", "-Hlun")
+        self.assertNotIn(str(WEB_SEQUENCE[0]), listening)
+        self.assertIn(str(SEQUENCE[0]), listening)
+
+    def test_otherPorts(self) -> None:
+        """Where a door protects other ports than before, nobody who was let in is let in there."""
+        self.steered(SSH)
+        self.open(CLIENT4)
+        self.write(door("ssh", port=WEB))
+        self.assertEqual(self.reload(), [f"door ssh ({WEB}/tcp) changed: ports"])
+        self.assertEqual((self.openings(), self.inKernel()), (set(), set()))
+        self.assertFalse(self.client.reaches(WEB))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(WEB))
+
+    def test_otherSequence(self) -> None:
+        """A sequence that was changed opens nothing more; what is open stays open."""
+        self.steered(door("ssh", more="penalty = 0\n"))
+        self.open(CLIENT4)
+        self.write(door("ssh", SHARING, more="penalty = 0\n"))
+        self.reload()
+        self.stranger.send(SEQUENCE)
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.assertTrue(self.client.reaches(PORT))
+        self.stranger.send(SHARING)
+        self.assertTrue(self.stranger.comesToReach(PORT))
+
+    def test_shorter(self) -> None:
+        """Nobody has more time than the door now allows, in the kernel neither."""
+        daemon = self.steered(SSH)
+        self.open(CLIENT4, seconds=3600)
+        self.write(door("ssh", more='open_for = "1s"\nmax_open_for = "2s"\n'))
+        self.reload()
+        os.kill(daemon.process.popen.pid, signal.SIGSTOP)
+        self.assertTrue(self.client.reaches(PORT))
+        time.sleep(2.2)  # what the kernel has left, with no daemon
+        self.assertFalse(self.client.reaches(PORT))
+        os.kill(daemon.process.popen.pid, signal.SIGCONT)
+
+    def test_halfDone(self) -> None:
+        """Who is in the midst of a sequence can finish it."""
+        daemon = self.steered(SSH)
+        self.client.send(SEQUENCE[:3])
+        self.write(door("ssh", more='open_for = "5m"\n'), door("web", SHARING, WEB))
+        self.reload()
+        self.client.send(SEQUENCE[3:])
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertTrue(daemon.says("(5m)"), daemon.log())
+        self.assertFalse(self.client.reaches(WEB))
+        self.assertNotIn("refused", daemon.log())
+
+    def test_interfaces(self) -> None:
+        """The addresses that are listened on can be changed, with the same ports."""
+        self.steered(SSH)
+        self.client.send(SEQUENCE[:2])
+        for addresses in ('interfaces = ["10.9.1.1"]', 'interfaces = ["0.0.0.0"]', ""):
+            self.write(SSH, more=addresses)
+            self.assertEqual(self.reload(), ["interfaces changed"])
+        self.client.send(SEQUENCE[2:])
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.write(SSH, more='interfaces = ["10.9.1.1"]')
+        self.reload()
+        self.assertIn(f"{SERVER4}:{SEQUENCE[0]}", self.server.run("ss", "-Hlun"))
+        self.assertNotIn(f"0.0.0.0:{SEQUENCE[0]}", self.server.run("ss", "-Hlun"))
+
+    def test_refused(self) -> None:
+        """What cannot be used changes nothing, and is told to who asked, and in the log."""
+        daemon = self.steered(SSH)
+        self.open(CLIENT4)
+        rules, ports = self.ruleset(), self.server.run("ss", "-Hlun")
+        taken = door("web", (17998, *WEB_SEQUENCE[1:]), WEB)
+        self.server.spawn("nc", "-lu", "0.0.0.0", "17998")
+        self.assertTrue(eventually(lambda: "17998" in self.server.run("ss", "-Hlun")))
+        for bad, words in (
+            ("[doors.web]\n", "doors.web.sequence is missing"),
+            (door("web", SEQUENCE, WEB), "who knocks it opens doors."),
+            (taken, "cannot listen on knock port 17998/udp"),
+            (door("web", WEB_SEQUENCE, WEB, 'authorized_keys = "/no"\n'), "cannot read /no"),
+        ):
+            with self.subTest(words):
+                self.write(SSH, bad)
+                status, sentence = self.refused("/reload", "-X", "POST")
+                self.assertEqual(status, 409)
+                self.assertIn(words, sentence)
+                self.assertIn(f"not reloaded, and nothing was changed: {sentence}", daemon.log())
+        self.assertEqual(self.ruleset(), rules)
+        after = [
+            line for line in self.server.run("ss", "-Hlun").splitlines() if "17998" not in line
+        ]
+        self.assertEqual(sorted(after), sorted(ports.splitlines()))
+        self.assertTrue(self.client.reaches(PORT))
+        self.file.unlink()
+        self.assertIn("cannot read", self.refused("/reload", "-X", "POST")[1])
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("extended door ssh") or self.client.reaches(PORT))
+
+    def test_fixed(self) -> None:
+        """What needs a restart is refused, and not left half done."""
+        self.steered(SSH)
+        self.write(SSH, door("web", WEB_SEQUENCE, WEB), more="")
+        text = self.file.read_text().replace(self.firewall, "dry-run")
+        self.file.write_text(text)
+        status, sentence = self.refused("/reload", "-X", "POST")
+        self.assertEqual(status, 409)
+        self.assertIn("firewall: this cannot be changed while the daemon runs: restart", sentence)
+        self.assertTrue(self.stranger.reaches(WEB))
+
+    def test_hangup(self) -> None:
+        """SIGHUP does the same; a bad file is an error in the log, and not the end."""
+        daemon = self.steered(SSH)
+        self.write(SSH, door("web", WEB_SEQUENCE, WEB))
+        os.kill(daemon.process.popen.pid, signal.SIGHUP)
+        self.assertTrue(daemon.says(f"reloaded: door web ({WEB}/tcp) is new"))
+        self.assertFalse(self.client.reaches(WEB))
+        self.write("nonsense")
+        os.kill(daemon.process.popen.pid, signal.SIGHUP)
+        self.assertTrue(daemon.says("not reloaded, and nothing was changed"))
+        self.assertFalse(self.client.reaches(WEB))
+
+    def ruleset(self) -> str:
+        """What is in the kernel, without the times that run down and the counters."""
+        text = self.server.run("nft", "-s", "list", "ruleset")
+        return "\n".join(line.partition(" expires ")[0] for line in text.splitlines())
+
+
+class FirewalldReloadTests(SteeredTestCase):
+    """With firewalld, which has to let new knocks in."""
+
+    firewall = "firewalld"
+    firewalld: Firewalld
+
+    def test_doors(self) -> None:
+        """Doors come and go; when the reload is answered, firewalld has followed."""
+        self.steered(SSH)
+        self.open(CLIENT4)
+        self.write(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.reload()
+        rules = self.firewalld.cmd("--list-rich-rules")
+        self.assertIn(f'port="{WEB_SEQUENCE[0]}"', rules)
+        self.client.send(WEB_SEQUENCE)
+        self.assertTrue(self.client.comesToReach(WEB))
+        self.assertTrue(self.client.reaches(PORT))
+        self.write(door("web", WEB_SEQUENCE, WEB))
+        self.reload()
+        rules = self.firewalld.cmd("--list-rich-rules")
+        self.assertNotIn(f'port="{SEQUENCE[0]}"', rules)
+        self.assertNotIn(f'port="{PORT}"', rules)
+        self.assertTrue(self.client.reaches(WEB))
+        self.assertEqual(self.inKernel(), {("web", CLIENT4)})
+
+    def test_away(self) -> None:
+        """While firewalld is away a reload is taken all the same; it follows when it is back."""
+        self.steered(SSH)
+        self.firewalld.process.stop()
+        self.write(SSH, door("web", WEB_SEQUENCE, WEB))
+        answer = self.ask("/reload", "-X", "POST")
+        self.assertEqual(answer["changes"], [f"door web ({WEB}/tcp) is new"])
+        self.assertTrue(answer["troubles"])
+        self.assertFalse(self.client.reaches(WEB))
+        self.firewalld.start()
+        self.client.send(WEB_SEQUENCE)
+        self.assertTrue(self.client.comesToReach(WEB) or self.again())
+
+    def again(self) -> bool:
+        """Knock once more: firewalld has just come back."""
+        self.client.send(WEB_SEQUENCE)
+        return self.client.comesToReach(WEB)
+
+
+class SteadyTests(SteeredTestCase):
+    """Two hundred reloads, while people knock all the time."""
+
+    def setUp(self) -> None:
+        """A client with many addresses."""
+        super().setUp()
+        self.sources = [f"10.9.1.{last}" for last in range(10, 250)]
+        for each in self.sources:
+            ip("-n", self.client.name, "address", "add", f"{each}/24", "dev", "server")
+        self.knocked: list[str] = []
+        self.enough = Event()
+
+    def test_steady(self) -> None:
+        """No knock is lost, and none lets somebody in by mistake."""
+        versions = (
+            (SSH,),
+            (SSH, door("web", WEB_SEQUENCE, WEB)),
+            (door("ssh", more='open_for = "2m"\n'), door("web", SHARING, WEB)),
+            (SSH, door("web", WEB_SEQUENCE, 2224)),
+        )
+        daemon = self.steered(*versions[0])
+        following = self.follow()
+        threads = [Thread(target=self.knockRightly), Thread(target=self.knockWrongly)]
+        for each in threads:
+            each.start()
+        try:
+            for number in range(1, RELOADS + 1):
+                self.write(*versions[number % len(versions)])
+                self.reload()
+        finally:
+            self.enough.set()
+            for each in threads:
+                each.join()
+        self.assertEqual(daemon.log().count("\n") and daemon.log().count("reloaded: "), RELOADS)
+        ours = {("ssh", each) for each in self.knocked}
+        self.assertGreater(len(ours), 10)
+        opened = {
+            (each["door"], each["source"])
+            for each in self.told(following)
+            if each["event"] == "opened"
+        }
+        self.assertEqual(opened, ours)
+        self.assertEqual(self.openings(), ours)
+        self.assertEqual(self.inKernel(), ours)
+        self.assertNotIn("Traceback", daemon.log())
+
+    def knockRightly(self) -> None:
+        """Knock on the door that all versions have, from one address after the other."""
+        for source in self.sources:
+            if self.enough.is_set():
+                return
+            self.client.send(SEQUENCE, source=source, pause=PAUSE)
+            self.knocked.append(source)
+
+    def knockWrongly(self) -> None:
+        """Knock as somebody does who knows all ports and no order, or orders that were."""
+        stale = (*WEB_SEQUENCE[:3], *SEQUENCE[3:])
+        while not self.enough.is_set():
+            for wrong in (SEQUENCE[::-1], stale, SEQUENCE[1:]):
+                self.stranger.send(wrong, source=STRANGER4, pause=PAUSE)
