@@ -9,7 +9,7 @@ from shlex import quote
 from sysconfig import get_path
 from typing import Any
 
-from pkdoors.config import CONF_FILE
+from pkdoors.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.servicefiles import ServiceFiles
 from pkdoors.serviceuser import NAME
@@ -65,7 +65,8 @@ def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[st
 
 def _nextSteps(scripts: Path) -> str:
     here = quote(str(scripts))
-    init = "" if os.path.exists(CONF_FILE) else f"Make a configuration:    {here}/pkdoors init\n"
+    isConfigured = os.path.exists(CONF_FILE) or os.path.exists(SEED_FILE)
+    init = "" if isConfigured else f"Make a configuration:    {here}/pkdoors init\n"
     return (
         f"\n{init}"
         f"See whether all is well: {here}/pkdoors check\n"

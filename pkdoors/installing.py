@@ -9,7 +9,7 @@ from shlex import join, quote
 from shutil import which
 
 from pkdoors.conffile import readConf
-from pkdoors.config import CONF_FILE
+from pkdoors.config import CONF_FILE, SEED_FILE
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.servicefiles import ServiceFiles
@@ -20,6 +20,9 @@ HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 RUNNING = "/run/systemd/system"
 """There where systemd is what started the host; C{sd_booted(3)}."""
+
+CONFS = (CONF_FILE, SEED_FILE)
+"""What a service reads: the first that is there."""
 
 Run = Callable[..., None]
 
@@ -40,7 +43,8 @@ def install(files: ServiceFiles, code: Iterable[Path], run: Run) -> Iterator[str
     yield from files.place()
     yield _makeUser(files, run)
     run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
-    yield from _shareConf(Path(CONF_FILE))
+    for conf in [path for path in CONFS if os.path.exists(path)][:1]:
+        yield from _shareConf(Path(conf))
     fillPluginCache()
     yield from _reload(run)
 
@@ -136,8 +140,6 @@ def _makeUser(files: ServiceFiles, run: Run) -> str:
 
 def _shareConf(conf: Path) -> Iterator[str]:
     """Let the service read its configuration, and the keys that this names."""
-    if not conf.exists():
-        return
     yield _share(conf)
     try:
         doors = parseConfig(readConf(str(conf)), str(conf)).doors

@@ -35,7 +35,8 @@ class InstallTestCase(SynchronousTestCase):
         self.files = ServiceFiles(self.root, Path("/opt/pkdoors/bin"))
         self.addCleanup(os.umask, os.umask(0o022))
         self.conf = self.root / "pkdoors.toml"
-        self.patch(installing, "CONF_FILE", str(self.conf))
+        self.seed = self.root / "port_knocker.toml"
+        self.patch(installing, "CONFS", (str(self.conf), str(self.seed)))
         self.programs = {"systemctl", "systemd-sysusers"}
         self.patch(installing, "which", lambda name: name if name in self.programs else None)
         self.patch(installing, "RUNNING", str(self.root / "running"))
@@ -183,6 +184,16 @@ class ShareTests(InstallTestCase):
         self.assertEqual([f"changed    {line}"], self.share())
         self.assertEqual([f"unchanged  {line}"], self.share())
         self.assertEqual(["pkdoors.toml"] * 2, self.readable)
+
+    def test_seed(self) -> None:
+        """Where there is only the file of port-knocking-doors, it is that."""
+        self.seed.touch(0o600)
+        self.seed.write_text(confText(makeDoor()))
+        self.patch(installing, "readConf", lambda path: Path(path).read_text())
+        said = self.install()
+        self.assertEqual("changed    /port_knocker.toml, which the service may read", said[-1])
+        self.share()
+        self.assertEqual(["port_knocker.toml", "pkdoors.toml"], self.readable)
 
     def test_keys(self) -> None:
         """So it may the keys that this names."""

@@ -22,7 +22,7 @@ cp -a /etc {folder}/etc
 rm -rf {folder}/etc/systemd/system/* {folder}/etc/fstab {folder}/etc/firewalld/zones/*
 mount --bind {folder}/etc /etc
 # This machine has never heard of pkdoors.
-rm -rf /etc/pkdoors /etc/*.d/pkdoors* /etc/polkit-1/rules.d/*pkdoors*
+rm -rf /etc/pkdoors /etc/port_knocker.toml /etc/*.d/pkdoors* /etc/polkit-1/rules.d/*pkdoors*
 sed -i /^pkdoors:/d /etc/passwd /etc/group /etc/shadow /etc/gshadow
 mkdir {folder}/units
 cd /lib/systemd/system
