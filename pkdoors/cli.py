@@ -12,6 +12,7 @@ from pkdoors.client.knockcmd import knockCommand
 from pkdoors.clitools import Parser, lengthOption
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
+from pkdoors.installcmd import installCommand
 from pkdoors.sequence import Sequence
 
 
@@ -37,6 +38,7 @@ def makeParser() -> Parser:
     _releaseCommand(commands)
     checkCommand(commands)
     initCommand(commands)
+    installCommand(commands)
     return parser
 
 

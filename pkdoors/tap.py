@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,7 @@ from twisted.application.service import IService
 from pkdoors.admin.socket import AdminSocket
 from pkdoors.audit import AuditFile
 from pkdoors.config import Config
+from pkdoors.doors import Door
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.herald import Herald
@@ -22,6 +23,7 @@ from pkdoors.instance import AnyInstance, Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.locksmith import Locksmith
+from pkdoors.notify import Notifier
 from pkdoors.operator import Operator
 from pkdoors.options import Options
 from pkdoors.reloading import Reloader
@@ -119,8 +121,15 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
         lambda new: audit.use("" if isDry else new.audit),
     )
     operator = Operator(reactor, keeper, reloader, herald, tally, walls.name)
-    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator))
+    notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
+    herald.subscribe(notifier.hear)
+    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), notifier)
     return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
+
+
+def guarding(doors: Iterable[Door], firewallName: str) -> str:
+    """What the daemon does, in a few words."""
+    return f"guarding {', '.join(map(str, doors))} with {firewallName}"
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:

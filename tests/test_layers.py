@@ -37,16 +37,17 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
         firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
         firewall.zoneclient firewall.zonesurvey hookrun hooks inbox instance iproute
-        listener seals.authorizedfile seals.seenfile thishost
+        listener notify seals.authorizedfile seals.seenfile servicefiles serviceuser
+        thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
-        client.signers client.staying client.visit healer keeper life locksmith operator
+        client.signers client.staying client.visit healer installing keeper life locksmith operator
         release reloading walls
         """,
         """
         checkcmd cli client.connectcmd client.knockcmd client.sealopts client.terminal clitools
-        initcmd options service tap
+        initcmd installcmd options service tap
         """,
     )
 )
@@ -59,6 +60,9 @@ HELPERS = {
     "admin.stream": {"admin.answers"},
     "hooks": {"hookrun"},
     "client.roaming": {"client.ownaddress"},
+    "conffile": {"serviceuser"},
+    "instance": {"serviceuser"},
+    "seals.seenfile": {"serviceuser"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},

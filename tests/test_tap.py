@@ -23,6 +23,7 @@ from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.instance import Instance
 from pkdoors.knock import Knock
+from pkdoors.notify import Notifier
 from pkdoors.tap import Options, chooseFirewalls, makeService, wire
 from tests.fakes import (
     FakeDBus,
@@ -150,6 +151,13 @@ class MakeServiceTests(SynchronousTestCase):
         """The ports are taken on the interfaces that were asked for."""
         self.make("-f", "dry-run", "--interface", "192.0.2.1")
         self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
+
+    def test_serviceManager(self) -> None:
+        """The service manager is told last, when the operator's commands are answered already."""
+        config = Config((makeDoor(name="ssh"), makeDoor(name="web")), firewall="dry-run")
+        *_, last = wire(config, self.reactor)._parts
+        assert isinstance(last, Notifier)
+        self.assertEqual("guarding ssh (22/tcp), web (22/tcp) with dry-run", last._status())
 
     def test_logKnocks(self) -> None:
         """Logging of datagrams is passed on."""

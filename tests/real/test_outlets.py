@@ -178,7 +178,7 @@ class AuditTests(OutletsTestCase):
         self.client.send(SEQUENCE)
         self.assertTrue(process.says("is written again"), process.log())
         missing = re.search("events missing in it: (.*)", process.log())
-        events = len(re.findall("(?:opened|extended) door ssh", process.log()))
+        events = len(re.findall("(?:opened|extended|guarding) door ssh", process.log()))
         assert missing is not None
         self.assertEqual(events, int(missing[1]) + len(lines(audit)))
         self.assertEqual(lines(audit)[: len(written)], written)
