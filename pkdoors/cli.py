@@ -13,6 +13,7 @@ from pkdoors.clitools import Parser, lengthOption
 from pkdoors.completioncmd import answerShell, completionCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
+from pkdoors.installcmd import installCommand
 from pkdoors.sequence import Sequence
 from pkdoors.steercmd import closeCommand, openCommand, reloadCommand, statusCommand
 from pkdoors.watchcmd import watchCommand
@@ -42,6 +43,7 @@ def makeParser() -> Parser:
     _releaseCommand(commands)
     checkCommand(commands)
     initCommand(commands)
+    installCommand(commands)
     statusCommand(commands)
     watchCommand(commands)
     openCommand(commands)

@@ -9,6 +9,7 @@ from shlex import quote
 
 from pkdoors.config import CONF_FILE, SEED_FILE, SEED_NAME
 from pkdoors.errors import ConfigError
+from pkdoors.serviceuser import letRead, serviceGroup
 
 
 def confPlaces(environment: Mapping[str, str]) -> list[str]:
@@ -43,7 +44,7 @@ def isThere(path: str) -> bool:
 
 def readConf(path: str) -> str:
     """
-    The text of a file that only its owner may read and write.
+    The text of a file that only its owner may read and write; root's, also the service may read.
 
     @raise ConfigError: it cannot be read, or others can read or write it.
     """
@@ -65,7 +66,8 @@ def _openAtOnce(path: str, flags: int) -> int:
 def _remedy(error: OSError) -> str:
     remedies: dict[type[OSError], str] = {
         FileNotFoundError: ": `pkdoors init` makes one",
-        PermissionError: ": run it as root",
+        PermissionError: ": run it as root; for the service, `pkdoors install-service` "
+        "sets who may read it",
         IsADirectoryError: ": give the path of a file",
     }
     return remedies.get(type(error), "")
@@ -79,22 +81,26 @@ def _checkPrivate(status: os.stat_result, path: str) -> None:
             f"{path} belongs to another user, who could change it and open every door: "
             f"`chown root {quote(path)}`"
         )
+    allowed = 0o640 if _isForService(status) else 0o600
+    remedy = f"`chmod {allowed:o} {quote(path)}`"
     if status.st_mode & 0o022:
+        raise ConfigError(f"{path} can be written by others, who could open every door: {remedy}")
+    if status.st_mode & 0o077 & ~allowed:
         raise ConfigError(
-            f"{path} can be written by others, who could open every door: `chmod 600 {quote(path)}`"
-        )
-    if status.st_mode & 0o077:
-        raise ConfigError(
-            f"{path} can be read by others, and a sequence in it is a secret: "
-            f"`chmod 600 {quote(path)}`"
+            f"{path} can be read by others, and a sequence in it is a secret: {remedy}"
         )
 
 
-def writeConf(path: str, text: str) -> None:
+def _isForService(status: os.stat_result) -> bool:
+    return status.st_uid == 0 and status.st_gid == serviceGroup()
+
+
+def writeConf(path: str, text: str) -> bool:
     """
     Write a new file that only its owner may read and write; where its folder is not there, that is
-    made, too, for its owner alone.
+    made, too, for its owner alone. Where the service has a user, and we are root, that may read.
 
+    @return: whether the service may read it.
     @raise ConfigError: it cannot be written, or is there already. Nothing is left half written.
     """
     try:
@@ -113,6 +119,7 @@ def writeConf(path: str, text: str) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
+            return letRead(file.fileno())
     except OSError as error:
         os.unlink(path)
         raise ConfigError(_cannotWrite(path, error)) from error
@@ -121,6 +128,11 @@ def writeConf(path: str, text: str) -> None:
 def _makeFolder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(0o700, parents=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            letRead(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _cannotWrite(path: str, error: OSError) -> str:

@@ -6,7 +6,7 @@ client has of it. Pure.
 import json
 import re
 
-from pkdoors.config import KEYS_FILE
+from pkdoors.config import ADMIN_SOCKET, KEYS_FILE
 from pkdoors.doors import Door
 from pkdoors.durations import formatDuration
 
@@ -20,6 +20,10 @@ firewall = "auto"
 #zone = "public"
 # The local addresses to listen on, instead of all.
 #interfaces = ["192.0.2.1", "2001:db8::1"]
+# Where the daemon listens for its operator, who is root; "off" for nowhere.
+#admin = "{admin}"
+# A file to which each event is appended, as a line of JSON.
+#audit = "/var/log/pkdoors/audit.jsonl"
 
 # A door; there can be more of them, each with another name.
 [doors.{name}]
@@ -41,6 +45,12 @@ sessions = "keep"
 {plain}authorized_keys = {keys}
 # By how much the clocks of a sealed knock's sender and of this host may differ.
 {plain}clock_skew = "{clockSkew}"
+# A program that is run when the door opens for somebody, and its arguments; no shell reads them.
+#on_open = ["/usr/local/bin/pkdoors-tell", "open"]
+# Likewise when it closes.
+#on_close = ["/usr/local/bin/pkdoors-tell", "closed"]
+# Likewise when a knock is refused.
+#on_refuse = ["/usr/local/bin/pkdoors-tell", "refused"]
 """
 
 
@@ -51,6 +61,7 @@ def confText(door: Door) -> str:
         name=door.name,
         sequence=list(door.sequence.ports),
         ports=", ".join(_quoted(_short(str(each))) for each in door.ports),
+        admin=ADMIN_SOCKET,
         keys=_quoted(door.authorizedKeys or KEYS_FILE),
         plain="" if door.authorizedKeys else "#",
         **{field: formatDuration(getattr(door, field)) for field in times},

@@ -38,6 +38,10 @@ class ListenError(PkdoorsError):
     """A knock port cannot be listened on."""
 
 
+class InstallError(PkdoorsError):
+    """The service cannot be put in place, or taken away."""
+
+
 class KnockError(PkdoorsError):
     """The client could not knock."""
 

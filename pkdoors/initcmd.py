@@ -20,6 +20,7 @@ from pkdoors.doors import Door, checkName
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.ports import PortRange, parsePortRanges
 from pkdoors.sequence import DEFAULT_LENGTH, Sequence
+from pkdoors.serviceuser import NAME as SERVICE_USER
 
 
 def initCommand(commands: Any) -> None:
@@ -85,13 +86,13 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     try:
         door, told = _takenOver(options, environment) if options.seed else (_door(options), "")
         profile = profileText(shortName(), options.address or publicName(), door)
-        writeConf(options.output, confText(door))
+        isForService = writeConf(options.output, confText(door))
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
     print(profile, end="", flush=True)
     if options.qr:
         _showQRCode(profile)
-    print(told + _nextSteps(options.output, door), end="", file=sys.stderr)
+    print(told + _nextSteps(options.output, door, isForService), end="", file=sys.stderr)
 
 
 def _door(options: Namespace) -> Door:
@@ -149,16 +150,21 @@ def _showQRCode(text: str) -> None:
         print("(no QR code: this terminal cannot show it, its encoding is not UTF-8)")
 
 
-def _nextSteps(file: str, door: Door) -> str:
+def _nextSteps(file: str, door: Door, isForService: bool) -> str:
     here = quote(str(Path(sys.executable).parent))
     conf = "" if file == CONF_FILE else f" --conf {quote(file)}"
+    daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
+    if isForService and not conf:
+        daemon = "systemctl enable --now pkdoors"
+    readers = f"The service (user {SERVICE_USER}) may read it, nobody else but root.\n"
     keys = f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
     return (
         f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client "
         "(chmod 600): they are as secret.\n"
+        f"{readers if isForService else ''}"
         f"{keys if door.authorizedKeys else ''}"
         f"See whether all is well:  {here}/pkdoors check{conf}\n"
-        f"Then run the daemon:      {here}/twistd -n --pidfile= pkdoors{conf}\n"
+        f"Then run the daemon:      {daemon}\n"
     )
 
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from pkdoors.errors import PkdoorsError
+from pkdoors.serviceuser import openOwn
 
 FOLDER = Path("/run/pkdoors")
 
@@ -42,7 +43,7 @@ class Instance:
         path = self.path()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = openOwn(path, os.O_RDWR)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.give()
@@ -50,7 +51,9 @@ class Instance:
                 f"pkdoors is running here already (process {path.read_text() or '?'})"
             ) from error
         except PermissionError as error:
-            raise InstanceError(f"no privilege to make {path}: run as root") from error
+            raise InstanceError(
+                f"no privilege to make {path}: run as root, or as the user of {self._folder}"
+            ) from error
         except OSError as error:
             raise InstanceError(
                 f"cannot make {path}: {error.strerror}; pkdoors needs that folder"

@@ -1,4 +1,4 @@
-"""The seam that varies, the firewall, and what can stand beside the doors."""
+"""The one seam that varies: the firewall."""
 
 from collections.abc import Callable, Iterable
 
@@ -77,34 +77,4 @@ class IFirewall(Interface):
         were opened are closed.
 
         @return: fires when that is done; fails with L{FirewallError} where some of it is not.
-        """
-
-
-class IPart(Interface):
-    """
-    Something that the daemon has beside its doors, for its operator. It is started before them and
-    stopped after them, so that it hears of all that happens.
-    """
-
-    def prepare() -> None:
-        """
-        Take what can be refused. Called before a daemon forks, while there is a terminal.
-
-        @raise PkdoorsError: it was.
-        """
-
-    def start() -> None:
-        """Begin. Called after the fork, before the reactor runs; nothing is raised."""
-
-    def ready() -> None:
-        """The doors are guarded, and knocks are heard. Called when the reactor runs."""
-
-    def reopen() -> None:
-        """Open anew what somebody may have moved away: a file whose log was rotated."""
-
-    def stop() -> Deferred[None]:
-        """
-        End.
-
-        @return: fires when that is done, and never fails.
         """

@@ -11,9 +11,9 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.events import STOPPED
 from pkdoors.herald import Herald
 from pkdoors.instance import Instance
-from pkdoors.interfaces import IPart
 from pkdoors.keeper import Doorkeeper
 from pkdoors.locksmith import Locksmith
+from pkdoors.parts import Part
 from pkdoors.reloading import Reloader
 
 
@@ -34,7 +34,7 @@ class DoorService(Service):
         smith: Locksmith,
         herald: Herald,
         firewallName: str,
-        parts: Sequence[IPart] = (),
+        parts: Sequence[Part] = (),
     ) -> None:
         self._reactor = reactor
         self._keeper = keeper

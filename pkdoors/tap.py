@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,14 +12,18 @@ from typing import Any
 from twisted.application.service import IService
 
 from pkdoors.admin.socket import AdminSocket
+from pkdoors.audit import AuditFile
 from pkdoors.config import Config
+from pkdoors.doors import Door
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.herald import Herald
+from pkdoors.hooks import Hooks
 from pkdoors.instance import AnyInstance, Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.locksmith import Locksmith
+from pkdoors.notify import Notifier
 from pkdoors.operator import Operator
 from pkdoors.options import Options
 from pkdoors.reloading import Reloader
@@ -99,11 +103,13 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     @param read: reads the configuration anew.
     @raise PkdoorsError: C{auto} cannot find out which firewall to use.
     """
-    herald, tally = Herald(), Tally()
-    herald.subscribe(tally.hear)
+    isDry = config.firewall == "dry-run"
+    herald, tally, hooks = Herald(), Tally(), Hooks(reactor)
+    audit = AuditFile("" if isDry else config.audit)
+    for hear in (tally.hear,) if isDry else (tally.hear, audit.hear, hooks.hear):
+        herald.subscribe(hear)
     firewalls = [CountedFirewall(each, tally) for each in chooseFirewalls(config, reactor)]
     walls = Walls(reactor, firewalls, herald)
-    isDry = config.firewall == "dry-run"
     instance = AnyInstance() if isDry else Instance()
     seenFile = None if isDry else SeenFile(STATE / instance.path("seen").name)
     smith = Locksmith(config.doors, seenFile, reactor.seconds)
@@ -111,11 +117,19 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
         reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
     )
     reloader = Reloader(
-        reactor, config, read or (lambda: config), keeper, smith, herald, keeper.knock
+        *(reactor, config, read or (lambda: config), keeper, smith, herald, keeper.knock),
+        lambda new: audit.use("" if isDry else new.audit),
     )
     operator = Operator(reactor, keeper, reloader, herald, tally, walls.name)
-    parts = [AdminSocket(reactor, config.admin, operator)]
+    notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
+    herald.subscribe(notifier.hear)
+    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), notifier)
     return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
+
+
+def guarding(doors: Iterable[Door], firewallName: str) -> str:
+    """What the daemon does, in a few words."""
+    return f"guarding {', '.join(map(str, doors))} with {firewallName}"
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:

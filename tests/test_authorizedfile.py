@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.seals.authorizedfile}."""
 
+import errno
 import os
 from pathlib import Path
 from shutil import rmtree
@@ -147,6 +148,19 @@ class ReadKeysTests(KeyFileTestCase):
         self.assertEqual(
             "cannot read KEYS (Is a directory): "
             "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            self.refused(),
+        )
+
+    def test_unreadable(self) -> None:
+        """What we may not read is a sentence that tells how the service can."""
+
+        def refuse(path: Path) -> bytes:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(Path, "read_bytes", refuse)
+        self.assertEqual(
+            "cannot read KEYS (Permission denied), which has the keys that may knock: "
+            "`pkdoors install-service` lets the service read it, but not below /home or /root",
             self.refused(),
         )
 
@@ -327,6 +341,16 @@ class PrepareTests(KeyFileTestCase):
         self.path.unlink()
         self.assertIn("No such file", str(self.assertRaises(KeyFileError, self.file.prepare)))
         self.assertEqual([], self.log.lines())
+
+    def test_unreadable(self) -> None:
+        """One that we may not read is told as that, not as one without a key."""
+
+        def refuse(path: Path) -> bytes:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(Path, "read_bytes", refuse)
+        line = str(self.assertRaises(KeyFileError, self.file.prepare))
+        self.assertIn(f"cannot read {self.path} (Permission denied), which has", line)
 
     def test_noKeys(self) -> None:
         """One without a key is refused: that would be a door that nobody can open."""

@@ -1,11 +1,13 @@
 """Tests of L{pkdoors.conffile}."""
 
+import errno
 import os
 import pwd
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors import conffile, serviceuser
 from pkdoors.conffile import confPlaces, isThere, readConf, seedPlaces, writeConf
 from pkdoors.errors import ConfigError
 
@@ -93,6 +95,19 @@ class ReadTests(ConfFileTestCase):
             self.refused(),
         )
 
+    def test_unreadable(self) -> None:
+        """One that we may not read is refused, with who could, and how the service can."""
+
+        def refuse(path: str, flags: int) -> int:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(conffile, "_openAtOnce", refuse)
+        self.assertEqual(
+            f"cannot read {self.path}: Permission denied: run it as root; for the service, "
+            "`pkdoors install-service` sets who may read it",
+            self.refused(),
+        )
+
     def test_noFile(self) -> None:
         """A folder or a pipe is refused, without waiting for somebody to write to it."""
         os.mkfifo(self.path, 0o600)
@@ -117,6 +132,80 @@ class ReadTests(ConfFileTestCase):
         self.assertTrue(isThere(self.path))
         self.assertFalse(isThere(f"{self.path}/below"))
         self.assertTrue(isThere("/" + "x" * 300))  # a name that is too long is an error
+
+
+class ServiceTests(ConfFileTestCase):
+    """
+    Where the service has a user of its own.
+    """
+
+    if os.getuid() != 0:
+        skip = "these tests give files to a group: run them as root (sudo script/test)"
+
+    def setUp(self) -> None:
+        """Have its group."""
+        super().setUp()
+        self.group: int | None = 61234
+        self.patch(conffile, "serviceGroup", lambda: self.group)
+        self.patch(serviceuser, "serviceGroup", lambda: self.group)
+
+    def write(self, mode: int, user: int = 0, group: int = 61234) -> None:
+        """Make a file."""
+        Path(self.path).write_text("text\n")
+        os.chown(self.path, user, group)
+        os.chmod(self.path, mode)
+
+    def test_groupReads(self) -> None:
+        """A file of root's that only the service may read is read."""
+        for mode in (0o640, 0o440):
+            self.write(mode)
+            self.assertEqual("text\n", readConf(self.path))
+
+    def test_others(self) -> None:
+        """One that others may read, or that the service may write, is refused; 640 is right."""
+        for mode, words in ((0o644, "read"), (0o650, "read"), (0o660, "written")):
+            self.write(mode)
+            line = str(self.assertRaises(ConfigError, readConf, self.path))
+            self.assertIn(f"can be {words} by others", line)
+            self.assertTrue(line.endswith(f": `chmod 640 {self.path}`"), line)
+
+    def test_otherGroup(self) -> None:
+        """One that another group may read is refused, and so are all where there is no service."""
+        self.write(0o640, group=61235)
+        line = str(self.assertRaises(ConfigError, readConf, self.path))
+        self.assertTrue(line.endswith(f": `chmod 600 {self.path}`"), line)
+        self.group = None
+        self.write(0o640)
+        self.assertRaises(ConfigError, readConf, self.path)
+
+    def test_ownFile(self) -> None:
+        """A file of the service's own is as private as anybody's: the group is for root's."""
+        self.write(0o640, user=61234)
+        self.patch(os, "geteuid", lambda: 61234)
+        line = str(self.assertRaises(ConfigError, readConf, self.path))
+        self.assertTrue(line.endswith(f": `chmod 600 {self.path}`"), line)
+
+    def test_write(self) -> None:
+        """What is written is for the service to read, and so is the folder that is made for it."""
+        self.path = str(self.folder / "new" / "pkdoors.toml")
+        self.assertTrue(writeConf(self.path, "text\n"))
+        for path, mode in ((self.path, 0o640), (os.path.dirname(self.path), 0o750)):
+            status = os.stat(path)
+            self.assertEqual(
+                (0, 61234, mode), (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+            )
+
+    def test_noService(self) -> None:
+        """Without a service it is its owner's alone."""
+        self.group = None
+        self.assertFalse(writeConf(self.path, "text\n"))
+        self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
+
+    def test_notRoot(self) -> None:
+        """Who is not root cannot give it to the service."""
+        self.patch(os, "geteuid", lambda: 1000)
+        self.assertFalse(writeConf(self.path, "text\n"))
+        self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
 
 
 class PlacesTests(SynchronousTestCase):

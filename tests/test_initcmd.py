@@ -11,11 +11,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import listener, thishost
+from pkdoors import conffile, listener, thishost
 from pkdoors.cli import main
 from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.conffile import readConf
-from pkdoors.config import SEED_FILE, Config
+from pkdoors.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import PkdoorsError
@@ -42,7 +42,13 @@ class TextTests(SynchronousTestCase):
         uncommented = [re.sub("^#(?=[a-z_]+ = )", "", line) for line in lines]
         config = parseConfig("\n".join(uncommented), "f")
         self.assertEqual(("public", ("192.0.2.1", "2001:db8::1")), (config.zone, config.interfaces))
-        self.assertEqual("/etc/pkdoors/authorized_keys", config.doors[0].authorizedKeys)
+        self.assertEqual(
+            (ADMIN_SOCKET, "/var/log/pkdoors/audit.jsonl"), (config.admin, config.audit)
+        )
+        (door,) = config.doors
+        self.assertEqual("/etc/pkdoors/authorized_keys", door.authorizedKeys)
+        said = [each[1] for each in (door.onOpen, door.onClose, door.onRefuse)]
+        self.assertEqual(["open", "closed", "refused"], said)
         for before, line in pairwise(uncommented):
             if " = " in line and "max_open" not in line:
                 self.assertTrue(before.startswith("# "), line)
@@ -145,6 +151,27 @@ class InitTests(InitTestCase):
         self.assertIn(f"{folder}/pkdoors check --conf {self.file}\n", stderr)
         self.assertIn(f"{folder}/twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
         self.assertNotIn("SSH keys", stderr)
+
+    def test_service(self) -> None:
+        """Where the service may read it, it says so."""
+        self.patch(conffile, "letRead", lambda descriptor: True)
+        _, stderr = self.init()
+        self.assertIn("The service (user pkdoors) may read it, nobody else but root.\n", stderr)
+        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
+
+    def test_startService(self) -> None:
+        """In the usual place, the file is the service's, which is then what to start."""
+        written: list[str] = []
+
+        def write(path: str, text: str) -> bool:
+            written.append(path)
+            return True
+
+        self.patch(conffile, "writeConf", write)
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as stderr:
+            main(["init"], {})
+        self.assertEqual(["/etc/pkdoors/pkdoors.toml"], written)
+        self.assertIn("run the daemon:      systemctl enable --now pkdoors\n", stderr.getvalue())
 
     def test_secret(self) -> None:
         """What is no profile tells no knock port."""

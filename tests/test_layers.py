@@ -22,33 +22,34 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
         doctor.zoning doors durations errors events firewall.__init__ knock limits locks lockset
-        nfevents nfnetlink nftrules nftstate operating.__init__ operating.answers
+        nfevents nfnetlink nftrules nftstate oneline operating.__init__ operating.answers
         operating.board operating.eventstream operating.wording placing ports richrules
         seals.__init__ seals.addresses seals.authorizedkeys seals.budget seals.seal
         seals.sealedlock seals.seen seals.signatures seedconf sequence sessions settings sockets
         stages status tally who zones
         """,
         """
-        herald interfaces steering
+        herald interfaces parts steering
         """,
         """
         admin.answers admin.asking admin.metrics admin.resources admin.socket admin.stream
-        client.agent client.knocker client.ownaddress client.ownfiles client.relay
+        audit client.agent client.knocker client.ownaddress client.ownfiles client.relay
         client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
         firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel firewall.listing
         firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
-        firewall.zonesurvey inbox instance iproute listener operating.adminclient
-        operating.whereabouts seals.authorizedfile seals.seenfile thishost
+        firewall.zonesurvey hookrun hooks inbox instance iproute listener notify
+        operating.adminclient operating.whereabouts seals.authorizedfile seals.seenfile
+        servicefiles serviceuser thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
-        client.signers client.staying client.visit healer keeper life locksmith
+        client.signers client.staying client.visit healer installing keeper life locksmith
         operating.following operating.tables operating.view operator release reloading walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts client.terminal
-        clitools completers completioncmd initcmd operating.console options service steercmd tap
-        watchcmd
+        clitools completers completioncmd initcmd installcmd operating.console options service
+        steercmd tap watchcmd
         """,
     )
 )
@@ -59,7 +60,11 @@ HELPERS = {
     "admin.socket": {"admin.resources"},
     "admin.resources": {"admin.answers", "admin.asking", "admin.metrics", "admin.stream"},
     "admin.stream": {"admin.answers"},
+    "hooks": {"hookrun"},
     "client.roaming": {"client.ownaddress"},
+    "conffile": {"serviceuser"},
+    "instance": {"serviceuser"},
+    "seals.seenfile": {"serviceuser"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},

@@ -11,6 +11,7 @@ from shutil import copytree, ignore_patterns
 from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors
+from pkdoors.servicefiles import PLACES
 
 ROOT = Path(__file__).parent.parent
 _MADE = (".*_cache", ".git", ".tox", ".venv", "*.egg-info", "__pycache__", "_trial_temp*", "build")
@@ -47,6 +48,8 @@ class PackagingTests(SynchronousTestCase):
         ]
         self.assertIn("twisted/plugins/pkdoors_plugin.py", names)
         self.assertIn("pkdoors/firewall/nftables.py", names)
+        for template in PLACES:
+            self.assertIn(f"pkdoors/systemd/{template}", names)
         strange = [name for name in names if not name.startswith("pkdoors/")]
         self.assertEqual(strange, ["twisted/plugins/pkdoors_plugin.py"])
 

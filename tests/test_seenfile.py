@@ -1,10 +1,12 @@
 """Tests of L{pkdoors.seals.seenfile}."""
 
+import os
 from pathlib import Path
 
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.seals import seenfile
 from pkdoors.seals import seenfile as seenfileModule
 from pkdoors.seals.seen import Seen
 from pkdoors.seals.seenfile import SeenFile
@@ -184,10 +186,18 @@ class UnwritableTests(SynchronousTestCase):
 
     def test_diskFull(self) -> None:
         """A full disk is one warning, however many knocks come, and nothing is raised."""
-        (self.folder / "x.new").symlink_to("/dev/full")
+        self.patch(seenfile, "openOwn", lambda path, flags: os.open("/dev/full", os.O_WRONLY))
         file = self.make(self.folder / "x.seen")
         file.load()
         for number in range(9):
             file.note(name(number), 1001)
         (line,) = self.log.lines()
         self.assertIn("(No space left on device)", line)
+
+    def test_link(self) -> None:
+        """A link that somebody put in its place is not followed: that is a warning, too."""
+        (self.folder / "victim").write_text("precious\n")
+        (self.folder / "x.new").symlink_to("victim")
+        self.make(self.folder / "x.seen").load()
+        self.assertIn("(Too many levels of symbolic links)", self.log.lines()[0])
+        self.assertEqual("precious\n", (self.folder / "victim").read_text())

@@ -14,13 +14,16 @@ from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from pkdoors import tap
 from pkdoors.config import Config
 from pkdoors.errors import FirewallError
 from pkdoors.firewall import kernel
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.instance import Instance
 from pkdoors.knock import Knock
+from pkdoors.notify import Notifier
 from pkdoors.tap import Options, chooseFirewalls, makeService, wire
 from tests.fakes import (
     FakeDBus,
@@ -90,6 +93,8 @@ class MakeServiceTests(SynchronousTestCase):
         self.reactor = FakeReactor()
         replaceReactor(self, self.reactor)
         self.patch(sys, "excepthook", sys.excepthook)
+        folder = Path(self.mktemp())  # another run on this machine may be at the same test
+        self.patch(tap, "Instance", lambda: Instance(folder))
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
 
     def haveNftables(self) -> None:
@@ -146,6 +151,13 @@ class MakeServiceTests(SynchronousTestCase):
         """The ports are taken on the interfaces that were asked for."""
         self.make("-f", "dry-run", "--interface", "192.0.2.1")
         self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
+
+    def test_serviceManager(self) -> None:
+        """The service manager is told last, when the operator's commands are answered already."""
+        config = Config((makeDoor(name="ssh"), makeDoor(name="web")), firewall="dry-run")
+        *_, last = wire(config, self.reactor)._parts
+        assert isinstance(last, Notifier)
+        self.assertEqual("guarding ssh (22/tcp), web (22/tcp) with dry-run", last._status())
 
     def test_logKnocks(self) -> None:
         """Logging of datagrams is passed on."""

@@ -181,7 +181,8 @@ class TranslatedTests(SynchronousTestCase):
             "org.freedesktop.DBus.Error.AccessDenied",
         ):
             self.assertEqual(
-                "no privilege to change the firewall (firewalld): run as root",
+                "no privilege to change the firewall (firewalld): run as root; for the service, "
+                "install polkitd, and with `pkdoors install-service` its rule that allows it",
                 self.refusal("Not Authorized: changing", name),
             )
 

@@ -12,11 +12,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from pkdoors.admin.resources import makeSite
 from pkdoors.errors import ListenError
-from pkdoors.interfaces import IPart
+from pkdoors.parts import Part
 from pkdoors.steering import Steering
 
 MODE = 0o600
@@ -25,8 +24,7 @@ BACKLOG = 64
 """Connections that wait to be taken; more than that are refused by the kernel."""
 
 
-@implementer(IPart)
-class AdminSocket:
+class AdminSocket(Part):
     """
     Only root and the daemon's own user can use it.
 
@@ -42,15 +40,12 @@ class AdminSocket:
         self._port: IListeningPort | None = None
 
     def prepare(self) -> None:
-        """See L{IPart.prepare}."""
+        """See L{Part.prepare}."""
         if self._path:
             rehearse(self._path)
 
-    def start(self) -> None:
-        """See L{IPart.start}. Nobody is answered before the doors are guarded."""
-
     def ready(self) -> None:
-        """See L{IPart.ready}."""
+        """See L{Part.ready}. Nobody is answered before."""
         if not self._path:
             return
         site = makeSite(self._reactor, self._steering)
@@ -61,11 +56,8 @@ class AdminSocket:
         except (OSError, CannotListenError) as error:
             self._log.error("no admin socket: {error}", error=error)
 
-    def reopen(self) -> None:
-        """See L{IPart.reopen}. Nothing is."""
-
     def stop(self) -> Deferred[None]:
-        """See L{IPart.stop}."""
+        """See L{Part.stop}."""
         return Deferred.fromCoroutine(self._end())
 
     async def _end(self) -> None:

@@ -1,6 +1,5 @@
 """Events as they happen, for those who follow: server-sent events, as HTML's standard has them."""
 
-import json
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ from zope.interface import implementer
 
 from pkdoors.admin.answers import Leaf, write
 from pkdoors.events import Event, fields
+from pkdoors.oneline import jsonLine
 
 MAX_BACKLOG = 1 << 20
 """Bytes that wait for somebody who does not read: two thousand events, more than a burst."""
@@ -65,8 +65,7 @@ class Follower:
 
     def hear(self, event: Event) -> None:
         """Tell an event."""
-        data = json.dumps(fields(event))
-        told = f"event: {event.kind}\ndata: {data}\n\n".encode()
+        told = f"event: {event.kind}\ndata: {jsonLine(fields(event))}\n\n".encode()
         if not self._isPaused:
             self._request.write(told)
             return

@@ -1,8 +1,9 @@
 """Watches the kernel's nftables for changes that others make to our table."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from socket import socket
+from socket import SOL_SOCKET, socket
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
@@ -15,6 +16,11 @@ from pkdoors.nfnetlink import MAX_ANSWER
 READS_PER_TURN = 64
 """Messages read before the knocks have their turn: others may load sets of many thousand."""
 
+BUFFER = 8 << 20
+"""Bytes for what the kernel tells while we are busy: a thousand openings of our own are a megabyte,
+and where it overflows we have to take it that somebody changed something."""
+
+_RCVBUFFORCE = 33  # asm-generic/socket.h
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1  # linux/socket.h, linux/netlink.h
 
 
@@ -25,6 +31,8 @@ def listenToNftables() -> socket:
     @raise FirewallError: there is no nftables.
     """
     listening = netlink()
+    with suppress(OSError):  # in a container of a user's it may not be
+        listening.setsockopt(SOL_SOCKET, _RCVBUFFORCE, BUFFER)
     listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
     return listening
 

@@ -130,7 +130,10 @@ class Refused(FirewallError):
 
 def _explain(name: str, code: str, message: str) -> str:
     if "NotAuthorized" in name or "AccessDenied" in name:
-        return "no privilege to change the firewall (firewalld): run as root"
+        return (
+            "no privilege to change the firewall (firewalld): run as root; for the service, "
+            "install polkitd, and with `pkdoors install-service` its rule that allows it"
+        )
     if code == "INVALID_ZONE":
         return _NO_ZONE.format(zone=message.partition(": ")[2])
     # The second is what a reload makes of it.

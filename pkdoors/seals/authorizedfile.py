@@ -42,7 +42,8 @@ class KeyFile:
         safePath(self._path)
         if not self.keys():
             raise KeyFileError(
-                f"{self._path} has no key that may knock: "
+                self._trouble
+                or f"{self._path} has no key that may knock: "
                 "put lines of ssh-keygen's .pub files there"
             )
 
@@ -115,6 +116,11 @@ def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
 
 
 def _unreadable(path: Path, error: OSError) -> KeyFileError:
+    if isinstance(error, PermissionError):
+        return KeyFileError(
+            f"cannot read {path} ({error.strerror}), which has the keys that may knock: "
+            "`pkdoors install-service` lets the service read it, but not below /home or /root"
+        )
     return KeyFileError(
         f"cannot read {path} ({error.strerror}): it has the keys that may knock, "
         "lines of ssh-keygen's .pub files"

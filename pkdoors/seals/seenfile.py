@@ -10,6 +10,8 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
+from pkdoors.serviceuser import openOwn
+
 KEPT = 4096
 """Lines that are kept, the newest, when the file is made anew; it is when it has twice as many. An
 older knock is refused for its time."""
@@ -86,8 +88,7 @@ class SeenFile:
     def _replace(self) -> None:
         new = self._path.with_suffix(".new")
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-        file = os.open(new, flags, 0o600)
+        file = openOwn(new, os.O_WRONLY | os.O_TRUNC | os.O_APPEND)
         try:
             _writeAll(file, "".join(self._lines))
             new.replace(self._path)

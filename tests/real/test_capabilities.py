@@ -1,0 +1,111 @@
+"""The daemon as a user of its own, with two capabilities and nothing else."""
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, SERVER4, Process
+
+USER = "61234"
+"""Nobody's number; it has no name either."""
+CAPABILITIES = "-all,+net_admin,+net_bind_service"
+ALONE = (
+    *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"),
+    *(f"--bounding-set={CAPABILITIES}", f"--inh-caps={CAPABILITIES}"),
+    f"--ambient-caps={CAPABILITIES}",
+)
+TWISTD = f"{BIN}/twistd -n --pidfile= pkdoors"
+LOW = (17001, 203, 17005, 404, 17002, 17009)
+
+
+class CapabilitiesTests(RealTestCase):
+    """With C{setpriv}, and folders for it in a mount namespace of its own."""
+
+    def setUp(self) -> None:
+        """Have something behind the door, and a place for the folders."""
+        super().setUp()
+        self.server.serve(PORT)
+        for name in ("run", "lib"):
+            (self.folder / name).mkdir()
+            self.server.run("chown", USER, str(self.folder / name))
+
+    def alone(self, *options: str) -> Process:
+        """Start the daemon as this user."""
+        script = f"""
+            mkdir -p /run/pkdoors /var/lib/pkdoors
+            mount --bind {self.folder}/run /run/pkdoors
+            mount --bind {self.folder}/lib /var/lib/pkdoors
+            exec {" ".join(ALONE)} {TWISTD} -p {PORT} -t 1h {" ".join(options)}"""
+        return self.server.spawn("unshare", "--mount", "sh", "-euc", script)
+
+    def begin(self, *options: str) -> Process:
+        """Start it, and wait until it has closed the door."""
+        daemon = self.alone(*options)
+        self.assertTrue(daemon.says("guarding door"), daemon.log())
+        return daemon
+
+    def test_plain(self) -> None:
+        """Knocks open; after a flush all is there again; the next daemon takes over."""
+        daemon = self.begin("-m", KNOCKS)
+        self.assertFalse(self.client.reaches(PORT))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(daemon.says("is there again"), daemon.log())
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+        daemon.stop()
+        daemon = self.begin("-m", KNOCKS)
+        self.assertIn("took over door default", daemon.log())
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_closes(self) -> None:
+        """An opening ends, and sessions that are cut end with it."""
+        daemon = self.begin("-m", KNOCKS, "-t", "1s", "--sessions", "cut")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        session = self.client.connect(PORT)
+        self.addCleanup(session.close)
+        self.assertTrue(daemon.says("closed door"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_nothingElse(self) -> None:
+        """It has these two capabilities, and can get no others."""
+        daemon = self.begin("-m", KNOCKS)
+        with open(f"/proc/{daemon.popen.pid}/status") as file:
+            status = dict(line.rstrip("\n").split(":\t") for line in file)
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            # CAP_NET_BIND_SERVICE is number 10, CAP_NET_ADMIN 12.
+            self.assertEqual(1 << 10 | 1 << 12, int(status[name], 16), name)
+        self.assertEqual([USER] * 4, status["Uid"].split("\t"))
+        self.assertEqual([USER] * 4, status["Gid"].split("\t"))
+        self.assertEqual(("", "1"), (status["Groups"].strip(), status["NoNewPrivs"]))
+
+    def test_lowPorts(self) -> None:
+        """Knock ports below 1024 are heard."""
+        daemon = self.begin("-m", ",".join(map(str, LOW)))
+        self.client.send(LOW)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+
+    def test_sealed(self) -> None:
+        """Sealed knocks open, with a file of keys that is root's; and they are noted."""
+        key = self.folder / "key"
+        self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        self.server.run("chmod", "o+x", str(self.folder))
+        daemon = self.begin("-m", KNOCKS, "-k", f"{key}.pub")
+        self.client.send(SEQUENCE)
+        self.assertFalse(self.client.reaches(PORT))
+        self.client.run(str(BIN / "pkdoors"), "knock", SERVER4, "-m", KNOCKS, "-i", str(key))
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        (seen,) = (self.folder / "lib").glob("*.seen")
+        self.assertEqual(1, seen.read_text().count("\n"))
+
+    def test_keysOfRoot(self) -> None:
+        """A file of keys that it may not read is one line, which says what to do."""
+        keys = self.folder / "keys"
+        keys.touch(0o600)
+        self.server.run("chmod", "o+x", str(self.folder))
+        daemon = self.alone("-m", KNOCKS, "-k", str(keys))
+        self.assertTrue(
+            daemon.says("pkdoors install-service` lets the service read it"), daemon.log()
+        )
+        self.assertEqual(1, daemon.popen.wait())
+        self.assertEqual(1, daemon.log().count("\n"), daemon.log())

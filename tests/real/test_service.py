@@ -1,0 +1,412 @@
+"""The daemon as a service: C{pkdoors install-service}, and what systemd makes of it."""
+
+import json
+import os
+import re
+import signal
+from functools import partial
+from pathlib import Path
+
+from tests.real.case import PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, CLIENT4, SERVER4, eventually
+from tests.real.machine import Machine, isPossible
+
+ROOT = Path(__file__).parents[2]
+PKDOORS = str(BIN / "pkdoors")
+INSTALL = (PKDOORS, "install-service")
+UNIT = "/etc/systemd/system/pkdoors.service"
+RULE = "/etc/polkit-1/rules.d/50-pkdoors.rules"
+CONF = "/etc/pkdoors/pkdoors.toml"
+LOGROTATE = "/etc/logrotate.d/pkdoors"
+LOW = (17001, 203, 17005, 404, 17002, 17009)
+"""A sequence with knock ports below 1024."""
+
+
+class UnitTests(RealTestCase):
+    """The unit, without a systemd that runs."""
+
+    def setUp(self) -> None:
+        """Have the files in a folder."""
+        super().setUp()
+        self.output = self.server.run(*INSTALL, "--root", str(self.folder))
+        self.unit = f"{self.folder}{UNIT}"
+
+    def test_verify(self) -> None:
+        """systemd finds nothing wrong with it."""
+        self.assertEqual(self.server.run("systemd-analyze", "verify", self.unit), "")
+
+    def test_security(self) -> None:
+        """systemd scores its exposure 2.0 or better."""
+        analyze = ("systemd-analyze", "security", "--offline=true", "--threshold=20")
+        output = self.server.run(*analyze, "--no-pager", self.unit)
+        score = re.search(r"Overall exposure level for pkdoors.service: (\d\.\d)", output)
+        assert score is not None, output
+        self.assertLessEqual(float(score[1]), 2.0)
+
+    def test_root(self) -> None:
+        """C{--root} places five files below a folder, and does nothing else."""
+        placed = [line.removeprefix("wrote      ") for line in self.output.splitlines()]
+        self.assertEqual(5, len(placed))
+        for path in map(Path, placed):
+            self.assertEqual((0o644, True), (path.stat().st_mode & 0o7777, path.is_file()))
+        self.assertIn(f'"{BIN}/twistd"', Path(self.unit).read_text())
+        removed = self.server.run(*INSTALL, "--uninstall", "--root", str(self.folder))
+        self.assertEqual([f"removed    {each}" for each in placed], removed.splitlines())
+        self.assertFalse([path for path in placed if Path(path).exists()])
+
+
+class ServiceTestCase(RealTestCase):
+    """With a systemd that runs on the server, and the service installed."""
+
+    if os.getuid() == 0 and not isPossible():
+        skip = "these tests run systemd: they need a kernel with cgroup2"
+
+    def setUp(self) -> None:
+        """Boot, and install it."""
+        super().setUp()
+        self.server.serve(PORT)
+        self.machine = Machine(self.server)
+        self.addCleanup(self.machine.stop)
+        self.output = self.machine.run(*INSTALL)
+
+    def file(self, path: str) -> Path:
+        """A file below C{/etc} of the machine."""
+        return self.folder / path.removeprefix("/")
+
+    def configure(self, extra: str = "", sequence: tuple[int, ...] = SEQUENCE) -> str:
+        """Write the configuration as root does, and install anew; what that says."""
+        ports = f"sequence = {list(sequence)}\nports = [{PORT}]\nopen_for = '1h'\n"
+        self.file(CONF).touch(0o600)
+        self.file(CONF).write_text(f"[doors.ssh]\n{ports}{extra}")
+        return self.machine.run(*INSTALL)
+
+    def begin(self, extra: str = "", sequence: tuple[int, ...] = SEQUENCE) -> None:
+        """Configure the service and start it."""
+        self.configure(extra, sequence)
+        self.machine.run("systemctl", "start", "pkdoors")
+        self.assertFalse(self.client.reaches(PORT))
+
+    def opens(self, sequence: tuple[int, ...] = SEQUENCE) -> bool:
+        """Whether knocks open the door, and for nobody else."""
+        self.client.send(sequence)
+        opened = self.client.comesToReach(PORT)
+        return opened and not self.stranger.reaches(PORT)
+
+    def assertUnprivileged(self) -> None:
+        """The daemon has nothing but what it needs."""
+        lines = (self.machine.process() / "status").read_text().splitlines()
+        status = dict(line.split(":\t") for line in lines)
+        for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            # CAP_NET_BIND_SERVICE is number 10, CAP_NET_ADMIN 12.
+            self.assertEqual(1 << 10 | 1 << 12, int(status[name], 16), name)
+        self.assertEqual(("1", "2"), (status["NoNewPrivs"], status["Seccomp"]))
+        users = self.machine.run("getent", "passwd", "pkdoors").split(":")
+        self.assertEqual([users[2]] * 4, status["Uid"].split("\t"))
+        self.assertEqual([users[3]] * 4, status["Gid"].split("\t"))
+        self.assertEqual(users[3], status["Groups"].strip())
+
+
+class ServiceTests(ServiceTestCase):
+    """The service at work, in its whole sandbox."""
+
+    def test_works(self) -> None:
+        """It opens, heals, and takes over what is open after a restart; when it ends, it closes."""
+        self.begin()
+        self.assertTrue(self.opens(), self.machine.log())
+        self.assertNotIn("Unable to write to plugin cache", self.machine.log())
+        self.machine.run("nft", "flush", "ruleset")
+        self.assertTrue(
+            self.machine.says("what pkdoors has in nftables is there again"), self.machine.log()
+        )
+        self.assertTrue(self.client.reaches(PORT))
+        self.machine.run("systemctl", "restart", "pkdoors")
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.machine.run("systemctl", "stop", "pkdoors")
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_privileges(self) -> None:
+        """It has two capabilities and no others, no other user's rights, and can gain none."""
+        self.begin()
+        self.assertUnprivileged()
+
+    def test_cannotWriteItsConfiguration(self) -> None:
+        """It reads its configuration, which is a secret, and could not change it."""
+        self.begin()
+        for path, mode in ((CONF, 0o640), ("/etc/pkdoors", 0o750)):
+            now = self.file(path).stat()
+            self.assertEqual((0, mode), (now.st_uid, now.st_mode & 0o7777))
+        who = ("setpriv", "--reuid=pkdoors", "--regid=pkdoors", "--clear-groups")
+        self.machine.run(*who, "test", "-r", CONF)
+        self.assertEqual(1, self.machine.status(*who, "test", "-w", CONF)[0])
+
+    def test_lowPorts(self) -> None:
+        """Knock ports below 1024 are heard."""
+        self.begin(sequence=LOW)
+        self.assertTrue(self.opens(LOW), self.machine.log())
+
+    def test_sealed(self) -> None:
+        """Sealed knocks open: who installed it lets it read the keys, that are root's."""
+        key, keys = self.folder / "key", self.file("/etc/pkdoors/authorized_keys")
+        self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        keys.touch(0o600)
+        keys.write_text(key.with_suffix(".pub").read_text())
+        self.begin("authorized_keys = '/etc/pkdoors/authorized_keys'\n")
+        self.assertEqual((0, 0o640), (keys.stat().st_uid, keys.stat().st_mode & 0o7777))
+        self.assertFalse(self.opens())
+        ports = ",".join(map(str, SEQUENCE))
+        self.client.run(PKDOORS, "knock", SERVER4, "-m", ports, "-i", str(key), "--door", "ssh")
+        self.assertTrue(self.client.comesToReach(PORT), self.machine.log())
+        self.assertTrue(self.machine.run("sh", "-c", "cat /var/lib/pkdoors/*.seen"))
+
+    def test_whatRootLeft(self) -> None:
+        """The notes of a daemon that ran as root become the service's; so does C{init}'s folder."""
+        seen = "/var/lib/pkdoors/1.seen"
+        self.machine.run("sh", "-c", f"umask 077; echo x >{seen}; chown root: {seen}")
+        self.machine.run("sh", "-c", "chmod 700 /etc/pkdoors; chown root: /etc/pkdoors")
+        self.machine.run(*INSTALL)
+        folder = self.machine.run("stat", "-c%U %G %a", "/etc/pkdoors")
+        self.assertEqual("root pkdoors 750\n", folder)
+        self.assertEqual("pkdoors pkdoors 600\n", self.machine.run("stat", "-c%U %G %a", seen))
+
+    def test_readiness(self) -> None:
+        """What waits for the service finds the guard in place."""
+        self.configure()
+        self.file("/etc/systemd/system/network.service").write_text(
+            "[Unit]\nAfter=network-pre.target\n[Service]\nType=oneshot\n"
+            "ExecStart=nft list chain inet pkdoors guard\n"
+        )
+        self.machine.run("systemctl", "daemon-reload")
+        for _ in range(3):
+            self.machine.run("systemctl", "start", "pkdoors", "network")
+            self.machine.run("systemctl", "stop", "pkdoors", "network-pre.target")
+            self.machine.run(PKDOORS, "release")
+        self.machine.run("systemctl", "start", "pkdoors")
+        status = self.machine.show("StatusText")
+        self.assertEqual(status, f"guarding ssh ({PORT}/tcp) with nftables")
+
+    def test_earlyNetwork(self) -> None:
+        """Where the network comes before sysinit.target, as with cloud-init, there is no circle."""
+        self.configure()
+        units = self.file("/etc/systemd/system")
+        (units / "network.service").write_text(
+            "[Unit]\nDefaultDependencies=no\nAfter=network-pre.target\nBefore=sysinit.target\n"
+            "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+            "ExecStart=nft list chain inet pkdoors guard\n"
+        )
+        wanted = "network.service sysinit.target pkdoors.service"
+        (units / "boot.target").write_text(f"[Unit]\nWants={wanted}\nAfter={wanted}\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "start", "boot.target")
+        states = [self.machine.show("ActiveState", unit) for unit in wanted.split()]
+        self.assertEqual(["active"] * 3, states, self.machine.log())
+
+    def test_addressComesLater(self) -> None:
+        """An address to listen on that only the network brings does not keep that waiting."""
+        self.configure()
+        text = self.file(CONF).read_text()
+        self.file(CONF).write_text(f"interfaces = ['10.9.77.1']\n{text}")
+        self.file("/etc/systemd/system/network.service").write_text(
+            "[Unit]\nAfter=network-pre.target\n[Service]\nType=oneshot\n"
+            "ExecStart=ip address add 10.9.77.1/32 dev lo\n"
+        )
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.status("systemctl", "start", "pkdoors", "network")
+        self.assertIn("10.9.77.1", self.server.run("ip", "address", "show", "lo"))
+        self.assertTrue(eventually(lambda: self.machine.show("ActiveState") == "active"))
+        self.assertIn("10.9.77.1: this host does not have that address", self.machine.log())
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_watchdog(self) -> None:
+        """A daemon that hangs is replaced; the door that it had opened stays open meanwhile."""
+        self.begin()
+        self.assertTrue(self.opens())
+        folder = self.file(f"{UNIT}.d")
+        folder.mkdir()
+        (folder / "quick.conf").write_text("[Service]\nWatchdogSec=2\nRestartSec=0\n")
+        self.machine.run("systemctl", "daemon-reload")
+        self.machine.run("systemctl", "restart", "pkdoors")
+        before = self.machine.process()
+        os.kill(int(before.name), signal.SIGSTOP)
+        self.assertTrue(eventually(lambda: self.machine.show("NRestarts") != "0"))
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertTrue(eventually(lambda: self.machine.show("ActiveState") == "active"))
+        self.assertNotEqual(before, self.machine.process())
+
+    def test_noConfiguration(self) -> None:
+        """Without a configuration it does not start, nor try again and again."""
+        self.assertIn(f"Make a configuration:    {PKDOORS} init\n", self.output)
+        status, output = self.machine.status("systemctl", "start", "pkdoors")
+        self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
+        self.assertEqual("0", self.machine.show("NRestarts"))
+
+    def test_init(self) -> None:
+        """What C{pkdoors init} writes after that is for the service."""
+        init = (PKDOORS, "init", "--ports", str(PORT), "--address", SERVER4)
+        output = self.machine.run(*init)
+        self.assertIn("The service (user pkdoors) may read it, nobody else but root.", output)
+        self.assertIn("systemctl enable --now pkdoors\n", output)
+        self.machine.run("systemctl", "enable", "--quiet", "--now", "pkdoors")
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertEqual("active", self.machine.show("ActiveState"))
+
+    def test_readme(self) -> None:
+        """The commands of README's section do what it says, in this order."""
+        self.machine.run(*INSTALL, "--uninstall")
+        self.configure()
+        self.machine.run(*INSTALL, "--uninstall")
+        text = (ROOT / "README.md").read_text()
+        section = text.partition("#### As a service\n")[2].partition("\n####")[0]
+        commands = [
+            line.removeprefix("    sudo ").partition(" #")[0].rstrip()
+            for line in section.splitlines()
+            if line.startswith("    ") and "journalctl" not in line
+        ]
+        states = []
+        for command in commands:
+            command = command.replace("/opt/pkdoors/.venv/bin", str(BIN))
+            output = self.machine.run("sh", "-c", command)
+            states.append((self.machine.show("ActiveState"), self.client.reaches(PORT)))
+            if "status" in command:
+                self.assertIn(f"guarding ssh ({PORT}/tcp) with nftables", output)
+        stages = [("inactive", True), *[("active", False)] * 2, ("inactive", False)]
+        self.assertEqual([*stages, ("inactive", True)], states)
+
+    def test_logrotate(self) -> None:
+        """The audit file is rotated while the daemon writes, and no event is lost."""
+        audit = "/var/log/pkdoors/audit.jsonl"
+        self.configure()
+        self.file(CONF).write_text(f'audit = "{audit}"\n' + self.file(CONF).read_text())
+        self.machine.run("systemctl", "start", "pkdoors")
+        for number in range(1, 4):
+            self.assertTrue(self.opens(), self.machine.log())
+            self.machine.run("logrotate", "--force", "--state", "/run/state", LOGROTATE)
+            self.assertTrue(eventually(partial(self.hasReloaded, number)), self.machine.log())
+        self.machine.run("systemctl", "stop", "pkdoors")
+        written = self.machine.run("sh", "-c", f"cat {audit} {audit}.1; zcat {audit}.*.gz")
+        kinds = [json.loads(line)["event"] for line in written.splitlines()]
+        self.assertEqual(kinds.count("opened") + kinds.count("extended"), 3, written)
+        self.assertEqual((kinds.count("guarding"), kinds.count("stopped")), (1, 1))
+        self.assertEqual(kinds.count("reloaded"), 3)
+
+    def hasReloaded(self, times: int) -> bool:
+        """Whether it was told so often to reload."""
+        return self.machine.log().count("reloaded: nothing has changed") == times
+
+
+class FirewalldServiceTests(ServiceTestCase):
+    """The service beside firewalld, which asks the real polkit who may change it."""
+
+    def test_works(self) -> None:
+        """It starts after firewalld and works with it, and heals when that reloads."""
+        self.configure()
+        self.machine.run("systemctl", "start", "--no-block", "firewalld")
+        self.machine.run("systemctl", "start", "pkdoors")
+        self.assertIn("with nftables and firewalld", self.machine.show("StatusText"))
+        self.assertUnprivileged()
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertTrue(self.opens(), self.machine.log())
+        self.assertIn(CLIENT4, self.machine.run("firewall-cmd", "--list-rich-rules"))
+        self.machine.run("firewall-cmd", "--reload")
+        self.assertTrue(self.machine.says("reloaded"), self.machine.log())
+        self.assertTrue(self.client.comesToReach(PORT), self.machine.log())
+        self.machine.run("systemctl", "stop", "pkdoors")
+        rules = self.machine.run("firewall-cmd", "--list-rich-rules")
+        self.assertNotIn(str(SEQUENCE[0]), rules)
+
+    def test_noRule(self) -> None:
+        """Without polkit's rule it says what to do, in one line, and touches nothing."""
+        self.configure()
+        self.file(RULE).unlink()
+        before = self.machine.run("nft", "list", "ruleset")
+        self.machine.run("systemctl", "start", "firewalld")
+        self.assertEqual(1, self.machine.status("systemctl", "start", "pkdoors")[0])
+        self.machine.run("systemctl", "stop", "pkdoors")
+        words = "install polkitd, and with `pkdoors install-service` its rule that allows it"
+        self.assertTrue(self.machine.says(words), self.machine.log())
+        self.assertNotIn("Traceback", self.machine.log())
+        self.machine.run(*INSTALL)
+        self.machine.run("systemctl", "start", "pkdoors")
+        self.assertTrue(self.opens(), self.machine.log())
+        self.assertNotEqual(before, self.machine.run("nft", "list", "ruleset"))
+
+
+class InstallTests(ServiceTestCase):
+    """C{pkdoors install-service} and C{--uninstall}."""
+
+    def test_order(self) -> None:
+        """It says what it does, a line each, and what to do next."""
+        lines = self.output.splitlines()
+        done = [line.split()[0] for line in lines[: lines.index("")]]
+        self.assertEqual(done, ["wrote"] * 5 + ["made", "reloaded"])
+        self.assertIn("Start it, at boots, too: systemctl enable --now pkdoors", lines)
+
+    def test_twice(self) -> None:
+        """Once more it changes nothing, and says so."""
+        before = self.tree()
+        lines = self.configure().splitlines()
+        done = [line.split()[0] for line in lines[: lines.index("")]]
+        self.assertEqual(done, ["unchanged"] * 6 + ["changed", "reloaded"])
+        lines = self.machine.run(*INSTALL).splitlines()
+        done = [line.split()[0] for line in lines[: lines.index("")]]
+        self.assertEqual(done, ["unchanged"] * 7 + ["reloaded"])
+        self.assertEqual(before | {CONF.removeprefix("/etc/")}, self.tree())
+
+    def tree(self) -> set[str]:
+        """The files below C{/etc}."""
+        etc = self.folder / "etc"
+        return {str(path.relative_to(etc)) for path in etc.rglob("*") if not path.is_dir()}
+
+    def test_uninstall(self) -> None:
+        """The service ends, its files are gone, and all else stays, the guard, too."""
+        self.begin()
+        self.machine.run("systemctl", "enable", "--quiet", "pkdoors")
+        before = self.tree()
+        output = self.machine.run(*INSTALL, "--uninstall")
+        gone = {f"/etc/{path}" for path in before - self.tree()}
+        wants = "/etc/systemd/system/multi-user.target.wants/pkdoors.service"
+        self.assertEqual(6, len(gone))
+        self.assertTrue(all(f"removed    {path}\n" in output for path in gone - {wants}), output)
+        self.assertIn("ended      the service; the guard keeps the ports closed\n", output)
+        for command in ("pkdoors release\n", "userdel pkdoors\n", "rm -r /etc/pkdoors"):
+            self.assertIn(command, output)
+        self.assertEqual("inactive", self.machine.show("ActiveState"))
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertTrue(self.file(CONF).exists())
+        self.machine.run("getent", "passwd", "pkdoors")
+        self.machine.run(PKDOORS, "release")
+        self.assertTrue(self.client.reaches(PORT))
+        again = self.machine.run(*INSTALL, "--uninstall")
+        self.assertEqual(5, again.count("not there  "))
+
+    def test_strangeFile(self) -> None:
+        """A file that is not ours is left alone, and so is everything else then."""
+        self.machine.run(*INSTALL, "--uninstall")
+        self.file(UNIT).write_text("[Service]\nExecStart=true\n")
+        before = self.tree()
+        for options in ((), ("--uninstall",)):
+            status, output = self.machine.status(*INSTALL, *options)
+            self.assertEqual((1, 1), (status, output.count("\n")), output)
+            self.assertIn(f"{UNIT} is not of `pkdoors install-service`, and is left", output)
+        self.assertEqual(before, self.tree())
+
+    def test_notRoot(self) -> None:
+        """Who is not root is told so."""
+        self.file(UNIT).unlink()
+        status, output = self.machine.status("setpriv", "--reuid=pkdoors", *INSTALL)
+        self.assertEqual(1, status)
+        self.assertIn("install-service: only root can make or end a service: run it", output)
+        self.assertFalse(self.file(UNIT).exists())
+
+    def test_badConfiguration(self) -> None:
+        """A configuration that is not right does not keep it from being installed; it is told."""
+        output = self.configure("colour = 'red'\n")
+        self.assertIn("trouble    /etc/pkdoors/pkdoors.toml: doors.ssh: 'colour' is no key", output)
+
+    def test_ordering(self) -> None:
+        """It starts after the firewalls, and before the network."""
+        after = self.machine.show("After").split()
+        before = self.machine.show("Before").split()
+        self.assertLessEqual({"firewalld.service", "nftables.service", "ufw.service"}, {*after})
+        self.assertLessEqual({"network-pre.target", "network-online.target"}, {*before})
+        self.assertEqual(set(), {*after} & {*before})

@@ -1,0 +1,327 @@
+"""Tests of L{pkdoors.installing} and L{pkdoors.installcmd}."""
+
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import twisted.plugins
+from pkdoors import installing
+from pkdoors.cli import main
+from pkdoors.conftext import confText
+from pkdoors.errors import InstallError
+from pkdoors.installing import command, fillPluginCache, install, uninstall
+from pkdoors.servicefiles import ServiceFiles
+from tests.fakes import makeDoor
+from twisted.plugins import pkdoors_plugin
+
+CODE = (Path("/bin/sh"), Path("/etc/passwd"))
+"""What any service can read."""
+
+
+class InstallTestCase(SynchronousTestCase):
+    """
+    With a root of its own, and commands that are only noted.
+    """
+
+    def setUp(self) -> None:
+        """Have systemd, not started, and no configuration."""
+        self.root = Path(mkdtemp())
+        self.addCleanup(rmtree, self.root)
+        self.files = ServiceFiles(self.root, Path("/opt/pkdoors/bin"))
+        self.addCleanup(os.umask, os.umask(0o022))
+        self.conf = self.root / "pkdoors.toml"
+        self.seed = self.root / "port_knocker.toml"
+        self.patch(installing, "CONFS", (str(self.conf), str(self.seed)))
+        self.programs = {"systemctl", "systemd-sysusers"}
+        self.patch(installing, "which", lambda name: name if name in self.programs else None)
+        self.patch(installing, "RUNNING", str(self.root / "running"))
+        self.group: int | None = None
+        self.patch(installing, "serviceGroup", lambda: self.group)
+        self.patch(installing, "letRead", self.letRead)
+        self.readable: list[str] = []
+        self.ran: list[str] = []
+
+    def letRead(self, descriptor: int) -> bool:
+        """Note which file the service may read now."""
+        self.readable.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        os.fchmod(descriptor, 0o640)
+        return True
+
+    def run_(self, *argv: str) -> None:
+        """Note a command."""
+        self.ran.append(" ".join(argv).replace(str(self.root), ""))
+
+    def install(self, *code: Path) -> list[str]:
+        """What it says."""
+        return [
+            line.replace(str(self.root), "")
+            for line in install(self.files, code or CODE, self.run_)
+        ]
+
+    def refused(self, *code: Path) -> str:
+        """The one line with which it ends; nothing is placed."""
+        line = str(self.assertRaises(InstallError, self.install, *code))
+        self.assertNotIn("\n", line)
+        self.assertFalse((self.root / "etc").exists())
+        return line
+
+
+class InstallTests(InstallTestCase):
+    """
+    Tests of L{install}.
+    """
+
+    def test_commands(self) -> None:
+        """The user is made first, then its folders; nothing is started."""
+        said = self.install()
+        self.assertEqual(
+            [
+                "systemd-sysusers /etc/sysusers.d/pkdoors.conf",
+                "systemd-tmpfiles --create /etc/tmpfiles.d/pkdoors.conf",
+            ],
+            self.ran,
+        )
+        self.assertEqual("made       user and group pkdoors", said[-1])
+
+    def test_withoutSysusers(self) -> None:
+        """Where systemd does not make users, shadow does."""
+        self.programs.remove("systemd-sysusers")
+        self.install()
+        line = "useradd --system --user-group --home-dir / --no-create-home pkdoors"
+        self.assertEqual(line, self.ran[0])
+
+    def test_userIsThere(self) -> None:
+        """A user that is there stays as it is."""
+        self.group = 995
+        self.assertIn("unchanged  user and group pkdoors", self.install())
+        self.assertEqual(1, len(self.ran))
+
+    def test_running(self) -> None:
+        """A systemd that runs reads its units again."""
+        (self.root / "running").mkdir()
+        self.assertEqual("reloaded   systemd's units", self.install()[-1])
+        self.assertEqual("systemctl daemon-reload", self.ran[-1])
+
+    def test_noSystemd(self) -> None:
+        """Without systemd it says what another service manager needs."""
+        self.programs.clear()
+        self.assertIn("with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE", self.refused())
+
+    def test_hidden(self) -> None:
+        """Code that a service does not see is refused: it would not start."""
+        for path in ("/root/pkdoors/bin/twistd", "/home/anna/x", "/tmp/x"):
+            self.assertEqual(
+                f"a service does not see {path}: have pkdoors, with its virtual environment, "
+                "elsewhere, say in /opt/pkdoors",
+                self.refused(*CODE, Path(path)),
+            )
+
+    def test_hiddenLink(self) -> None:
+        """What counts is also where a link leads."""
+        self.root.chmod(0o755)
+        hidden, link = self.root / "hidden", self.root / "link"
+        hidden.mkdir()
+        (hidden / "code.py").touch()
+        link.symlink_to(hidden)
+        self.patch(installing, "HIDDEN", (str(hidden),))
+        self.assertIn(f"does not see {hidden}/code.py: have", self.refused(link / "code.py"))
+
+    def test_notThere(self) -> None:
+        """Programs that are not where they ought to be are refused."""
+        path = Path("/usr/bin/pkdoors-nothing")
+        self.assertEqual(
+            f"{path} is not there: install pkdoors with pip, in a virtual environment "
+            "that root made, and run it from there",
+            self.refused(path),
+        )
+
+    def test_private(self) -> None:
+        """Code that others may not read is refused, with what to do about it."""
+        self.patch(installing, "HIDDEN", ())
+        self.root.chmod(0o755)
+        code = self.root / "a b" / "code.py"
+        code.parent.mkdir()
+        code.touch()
+        code.chmod(0o640)
+        self.assertEqual(
+            f"the service's user could not read {code}: `chmod -R go+rX '{code}'` lets it",
+            self.refused(code),
+        )
+        code.chmod(0o644)
+        code.parent.chmod(0o750)
+        self.assertIn(f"could not read {code.parent}: `chmod", self.refused(code))
+
+    def test_umask(self) -> None:
+        """A umask that is strict keeps nothing from the service."""
+        os.umask(0o077)
+        self.install()
+        self.assertEqual(0o755, (self.root / "etc/systemd").stat().st_mode & 0o7777)
+
+
+class ShareTests(InstallTestCase):
+    """
+    What of the configuration the service may read.
+    """
+
+    def share(self, keys: str = "", more: str = "") -> list[str]:
+        """What is said of a configuration."""
+        path = str(self.root / keys) if keys else ""
+        self.conf.touch(0o600)
+        self.conf.write_text(confText(makeDoor(authorizedKeys=path)) + more)
+        self.group = os.getgid()
+        self.patch(installing, "readConf", lambda path: Path(path).read_text())
+        said = self.install()
+        return said[said.index("unchanged  user and group pkdoors") + 1 :]
+
+    def test_conf(self) -> None:
+        """The service may read its configuration; the second time nothing is changed."""
+        line = "/pkdoors.toml, which the service may read"
+        self.assertEqual([f"changed    {line}"], self.share())
+        self.assertEqual([f"unchanged  {line}"], self.share())
+        self.assertEqual(["pkdoors.toml"] * 2, self.readable)
+
+    def test_seed(self) -> None:
+        """Where there is only the file of port-knocking-doors, it is that."""
+        self.seed.touch(0o600)
+        self.seed.write_text(confText(makeDoor()))
+        self.patch(installing, "readConf", lambda path: Path(path).read_text())
+        said = self.install()
+        self.assertEqual("changed    /port_knocker.toml, which the service may read", said[-1])
+        self.share()
+        self.assertEqual(["port_knocker.toml", "pkdoors.toml"], self.readable)
+
+    def test_keys(self) -> None:
+        """So it may the keys that this names."""
+        (self.root / "keys").touch(0o600)
+        said = self.share("keys")
+        self.assertEqual("changed    /keys, which the service may read", said[-1])
+        self.assertEqual(["pkdoors.toml", "keys"], self.readable)
+
+    def test_keysForAll(self) -> None:
+        """Keys that all may read stay as they are."""
+        (self.root / "keys").touch()
+        self.assertEqual("unchanged  /keys, which all may read", self.share("keys")[-1])
+        self.assertEqual(["pkdoors.toml"], self.readable)
+
+    def test_noKeys(self) -> None:
+        """Keys that are not there yet are told."""
+        line = "not there  /keys, which is to have the keys that may knock"
+        self.assertEqual(line, self.share("keys")[-1])
+
+    def test_bad(self) -> None:
+        """What is wrong with a configuration is told, and hinders nothing."""
+        said = self.share(more="colour = 1\n")
+        self.assertIn("trouble    /pkdoors.toml: ", said[-1])
+        self.assertIn("'colour' is no key", said[-1])
+
+
+class UninstallTests(InstallTestCase):
+    """
+    Tests of L{uninstall}.
+    """
+
+    def uninstall(self) -> list[str]:
+        """The first words of what it says."""
+        return [line.split()[0] for line in uninstall(self.files, self.run_)]
+
+    def test_running(self) -> None:
+        """The service is ended before its unit is gone."""
+        (self.root / "running").mkdir()
+        self.install()
+        self.ran.clear()
+        self.assertEqual(["ended", *["removed"] * 5, "reloaded"], self.uninstall())
+        ended = "systemctl disable --quiet --now pkdoors.service"
+        self.assertEqual([ended, "systemctl daemon-reload"], self.ran)
+
+    def test_notInstalled(self) -> None:
+        """Where nothing is, nothing is ended."""
+        (self.root / "running").mkdir()
+        self.assertEqual([*["not"] * 5, "reloaded"], self.uninstall())
+
+    def test_notRunning(self) -> None:
+        """Where systemd does not run only the files are removed."""
+        list(self.files.place())
+        self.assertEqual(["removed"] * 5, self.uninstall())
+        self.assertEqual([], self.ran)
+
+
+class CommandTests(SynchronousTestCase):
+    """
+    Tests of L{command} and L{fillPluginCache}.
+    """
+
+    def test_good(self) -> None:
+        """A command that succeeds is silent."""
+        command("true")
+
+    def test_bad(self) -> None:
+        """One that fails is a sentence with what it said, or its status."""
+        error = self.assertRaises(InstallError, command, "sh", "-c", "echo one >&2; exit 3")
+        self.assertEqual("`sh -c 'echo one >&2; exit 3'` failed: one", str(error))
+        self.assertIn(
+            "failed: status 3", str(self.assertRaises(InstallError, command, "sh", "-c", "exit 3"))
+        )
+
+    def test_missing(self) -> None:
+        """One that is not there is a sentence."""
+        error = self.assertRaises(InstallError, command, "pkdoors-nothing")
+        self.assertEqual("cannot run `pkdoors-nothing`: No such file or directory", str(error))
+
+    def test_cache(self) -> None:
+        """The cache of Twisted's plugins is there afterwards, for all to read."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "dropin.cache").touch(0o600)
+        self.patch(twisted.plugins, "__path__", [*twisted.plugins.__path__, str(folder)])
+        fillPluginCache()
+        self.assertEqual(0o644, (folder / "dropin.cache").stat().st_mode & 0o7777)
+        own = Path(str(pkdoors_plugin.__file__)).with_name("dropin.cache")
+        self.assertIn(b"pkdoors_plugin", own.read_bytes())
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    C{pkdoors install-service} on the command line.
+    """
+
+    def run_(self, *arguments: str) -> tuple[object, str, str]:
+        """Status, and what is printed on both ways."""
+        status: object = 0
+        with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
+            try:
+                main(["install-service", *arguments], {})
+            except SystemExit as end:
+                status = end.code
+        return status, stdout.getvalue(), stderr.getvalue()
+
+    def test_root(self) -> None:
+        """C{--root} needs no privilege, and says only what it did."""
+        self.patch(os, "geteuid", lambda: 1000)
+        folder = self.mktemp()
+        status, stdout, stderr = self.run_("--root", folder)
+        self.assertEqual((0, 5, ""), (status, stdout.count(f"wrote      {folder}/etc/"), stderr))
+        self.assertEqual(5, stdout.count("\n"))
+        status, stdout, _ = self.run_("--root", folder, "--uninstall")
+        self.assertEqual((0, 5), (status, stdout.count(f"removed    {folder}/etc/")))
+
+    def test_notRoot(self) -> None:
+        """Without it, it needs root."""
+        self.patch(os, "geteuid", lambda: 1000)
+        for options in ((), ("--uninstall",)):
+            expected = (
+                "pkdoors install-service: only root can make or end a service: run it as root\n"
+            )
+            self.assertEqual((1, "", expected), self.run_(*options))
+
+    def test_cannot(self) -> None:
+        """What goes wrong is one line, and status 1."""
+        folder = Path(self.mktemp())
+        folder.write_text("in the way")
+        status, stdout, stderr = self.run_("--root", str(folder))
+        self.assertEqual((1, "", 1), (status, stdout, stderr.count("\n")))
+        self.assertTrue(stderr.startswith(f"pkdoors install-service: cannot write {folder}/etc"))
