@@ -24,7 +24,7 @@ def completing(action: Action, complete: Callable[..., Iterable[str]]) -> None:
     action.completer = complete  # type: ignore[attr-defined]
 
 
-def files(prefix: str, **_: Any) -> list[str]:
+def fileNames(prefix: str, **_: Any) -> list[str]:
     """Names of files, and of folders with a slash behind; hidden ones where a dot was typed."""
     folder, slash, start = prefix.rpartition("/")
     try:
@@ -68,7 +68,7 @@ def checkOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
     before = parsed_args.options[-1] if parsed_args.options else ""
     name = options.synonyms.get(before.lstrip("-")) if before.startswith("-") else None
     if name in _CHECK_FILES:
-        return files(prefix)
+        return fileNames(prefix)
     if f"{name}=" in options.longOpt:
         return list(_CHECK_VALUES.get(str(name), ()))
     return [f"--{each.removesuffix('=')}" for each in options.longOpt]

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import Any
 
 from pkdoors.clitools import checked, lengthOption
-from pkdoors.completers import completing, files
+from pkdoors.completers import completing, fileNames
 from pkdoors.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseSeed
@@ -73,7 +73,7 @@ def initCommand(commands: Any) -> None:
         help="how clients reach this host (default: its full name, else its first address)",
     )
     for each in (output, seed, sealed):
-        completing(each, files)
+        completing(each, fileNames)
     add("--qr", action="store_true", help="show the client's profile as a QR code, too")
     # Without a length: it shows whether one was given.
     command.set_defaults(run=_init, parser=command, length=None)

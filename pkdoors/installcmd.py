@@ -9,6 +9,7 @@ from shlex import quote
 from sysconfig import get_path
 from typing import Any
 
+from pkdoors.completers import completing, fileNames
 from pkdoors.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.servicefiles import ServiceFiles
@@ -25,12 +26,13 @@ def installCommand(commands: Any) -> None:
     )
     add = command.add_argument
     add("--uninstall", action="store_true", help="end the service, and take its files away")
-    add(
+    root = add(
         "--root",
         metavar="DIR",
         type=Path,
         help="put the files below this folder, and do nothing else (for packagers)",
     )
+    completing(root, fileNames)
     command.set_defaults(run=_install, parser=command)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pkdoors.clitools import checked
-from pkdoors.completers import completing, doorNames, files, openAddresses
+from pkdoors.completers import completing, doorNames, fileNames, openAddresses
 from pkdoors.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.doors import checkName
 from pkdoors.durations import parseDuration
@@ -67,8 +67,8 @@ def adminOptions(command: ArgumentParser) -> None:
     conf = add(
         *("-c", "--conf"), metavar="FILE", help=f"or the file that tells it (default: {CONF_FILE})"
     )
-    completing(admin, files)
-    completing(conf, files)
+    completing(admin, fileNames)
+    completing(conf, fileNames)
 
 
 def asked(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:

@@ -47,8 +47,9 @@ def makeEvent(kind: str, source: str = "", door: str = "", **more: Any) -> dict[
 
 class FakeAdmin:
     """
-    Listens on a socket in a folder of its own.
+    Listens on a socket in a folder of its own, while it is entered.
 
+    @ivar path: of the socket.
     @ivar closing: the addresses whose openings a firewall refuses to close.
     @ivar refusal: what its firewall says to each opening; empty where it does them.
     @ivar answers: by method and path: a status and JSON (or text) in place of the right answer.
@@ -56,10 +57,8 @@ class FakeAdmin:
     @ivar runsDown: whether the time passes.
     """
 
-    def __init__(self, path: str = "") -> None:
-        if not path:  # not mktemp(): the path of a socket has at most 107 bytes
-            path = os.path.join(tempfile.mkdtemp(prefix="pkdoors-"), "admin.sock")
-        self.path = path
+    def __init__(self) -> None:
+        self.path = ""
         self.doors = [makeDoor("ssh", "22/tcp", lock="sealed"), makeDoor("web", "443/tcp")]
         self.openings: list[dict[str, Any]] = []
         self.knocks = {"request": 3, "refused": 1, "other": 20}
@@ -76,6 +75,8 @@ class FakeAdmin:
         self._server: ThreadingUnixStreamServer | None = None
 
     def __enter__(self) -> Self:
+        # Not mktemp(): the path of a socket has at most 107 bytes.
+        self.path = os.path.join(tempfile.mkdtemp(prefix="pkdoors-"), "admin.sock")
         self.start()
         return self
 

@@ -6,13 +6,13 @@ from argparse import Namespace
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import completers
-from pkdoors.completers import checkOptions, doorNames, files, hostNames, openAddresses
+from pkdoors.completers import checkOptions, doorNames, fileNames, hostNames, openAddresses
 from tests.fakeadmin import FakeAdmin, makeOpening
 
 
 class FilesTests(SynchronousTestCase):
     """
-    Tests of L{files}.
+    Tests of L{fileNames}.
     """
 
     def setUp(self) -> None:
@@ -25,21 +25,21 @@ class FilesTests(SynchronousTestCase):
     def test_all(self) -> None:
         """Without a beginning all are offered but for the hidden; folders have a slash."""
         names = [f"{self.folder}/{name}" for name in ("a", "b", "below/")]
-        self.assertEqual(names, files(f"{self.folder}/"))
+        self.assertEqual(names, fileNames(f"{self.folder}/"))
 
     def test_begun(self) -> None:
         """Those are offered that begin so."""
-        self.assertEqual([f"{self.folder}/.hidden"], files(f"{self.folder}/."))
-        self.assertEqual([f"{self.folder}/below/"], files(f"{self.folder}/be"))
-        self.assertEqual([], files(f"{self.folder}/none/"))
+        self.assertEqual([f"{self.folder}/.hidden"], fileNames(f"{self.folder}/."))
+        self.assertEqual([f"{self.folder}/below/"], fileNames(f"{self.folder}/be"))
+        self.assertEqual([], fileNames(f"{self.folder}/none/"))
 
     def test_written(self) -> None:
         """They are offered as they are written: from here on, from the root, or from the home."""
         self.patch(os, "environ", {**os.environ, "HOME": self.folder})
-        self.assertEqual(["~/below/"], files("~/be"))
-        self.assertIn("/etc/", files("/et"))
+        self.assertEqual(["~/below/"], fileNames("~/be"))
+        self.assertIn("/etc/", fileNames("/et"))
         folder = os.path.relpath(self.folder)
-        self.assertEqual([f"{folder}/a"], files(f"{folder}/a"))
+        self.assertEqual([f"{folder}/a"], fileNames(f"{folder}/a"))
 
 
 class DaemonTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pkdoors.client.binding import AUTO, parseBind
 from pkdoors.client.profiles import FROM_AGENT, Profile
 from pkdoors.clitools import Parser, checked
-from pkdoors.completers import completing, files
+from pkdoors.completers import completing, fileNames
 from pkdoors.doors import checkName
 from pkdoors.sequence import Sequence
 
@@ -29,7 +29,7 @@ def sealOptions(command: Parser) -> None:
         help="seal the knock with this SSH key: a private one, or a public one whose private half "
         f"the SSH agent holds; '{FROM_AGENT}' for each key of the agent's",
     )
-    completing(identity, files)
+    completing(identity, fileNames)
     add(
         "--door",
         metavar="NAME",
