@@ -10,17 +10,22 @@ from pkdoors.checkcmd import checkCommand
 from pkdoors.client.connectcmd import connectCommand
 from pkdoors.client.knockcmd import knockCommand
 from pkdoors.clitools import Parser, lengthOption
+from pkdoors.completioncmd import answerShell, completionCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
 from pkdoors.installcmd import installCommand
 from pkdoors.sequence import Sequence
+from pkdoors.steercmd import closeCommand, openCommand, reloadCommand, statusCommand
+from pkdoors.watchcmd import watchCommand
 
 
 def main(arguments: list[str] | None = None, environment: Mapping[str, str] = environ) -> None:
     """
-    Run a command. Ends with status 0, with 1 where it did not succeed, with 2 for wrong usage.
+    Run a command. Ends with status 0, with 1 where it did not succeed, with 2 for wrong usage, with
+    3 where there is no daemon to ask.
     """
     parser = makeParser()
+    answerShell(parser, environment)
     options = parser.parse_args(arguments)
     options.run(options, environment)
 
@@ -39,6 +44,12 @@ def makeParser() -> Parser:
     checkCommand(commands)
     initCommand(commands)
     installCommand(commands)
+    statusCommand(commands)
+    watchCommand(commands)
+    openCommand(commands)
+    closeCommand(commands)
+    reloadCommand(commands)
+    completionCommand(commands)
     return parser
 
 

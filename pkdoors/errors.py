@@ -48,3 +48,11 @@ class KnockError(PkdoorsError):
 
 class RelayError(PkdoorsError):
     """A connection that the client relays broke, or what it is relayed to."""
+
+
+class AskError(PkdoorsError):
+    """The daemon could not be asked, or does not do what it was asked for."""
+
+
+class NoDaemon(AskError):
+    """There is no daemon to ask."""

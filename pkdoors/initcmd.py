@@ -12,6 +12,7 @@ from shlex import quote
 from typing import Any
 
 from pkdoors.clitools import checked, lengthOption
+from pkdoors.completers import completing, files
 from pkdoors.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseSeed
@@ -27,14 +28,14 @@ def initCommand(commands: Any) -> None:
     about = "make a configuration for the daemon, with a random sequence, and the client's part"
     command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
     add = command.add_argument
-    add(
+    output = add(
         "--output",
         metavar="FILE",
         default=CONF_FILE,
         type=checked(_path),
         help="the file to write, which must not be there yet (default: %(default)s)",
     )
-    add(
+    seed = add(
         "--seed",
         metavar="FILE",
         nargs="?",
@@ -57,7 +58,7 @@ def initCommand(commands: Any) -> None:
         type=checked(parsePortRanges),
         help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: 22)",
     )
-    add(
+    sealed = add(
         "--sealed",
         metavar="FILE",
         nargs="?",
@@ -71,6 +72,8 @@ def initCommand(commands: Any) -> None:
         type=checked(_address),
         help="how clients reach this host (default: its full name, else its first address)",
     )
+    for each in (output, seed, sealed):
+        completing(each, files)
     add("--qr", action="store_true", help="show the client's profile as a QR code, too")
     # Without a length: it shows whether one was given.
     command.set_defaults(run=_init, parser=command, length=None)

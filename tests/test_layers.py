@@ -22,10 +22,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
         doctor.zoning doors durations errors events firewall.__init__ knock limits locks
-        lockset nfevents nfnetlink nftrules nftstate oneline placing ports richrules
-        seals.__init__ seals.addresses seals.authorizedkeys seals.budget seals.seal
-        seals.sealedlock seals.seen seals.signatures seedconf sequence sessions settings
-        sockets stages status tally who zones
+        lockset nfevents nfnetlink nftrules nftstate oneline operating.__init__
+        operating.answers operating.board operating.eventstream operating.wording placing
+        ports richrules seals.__init__ seals.addresses seals.authorizedkeys seals.budget
+        seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence sessions
+        settings sockets stages status tally who zones
         """,
         """
         herald interfaces parts steering
@@ -37,17 +38,18 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
         firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
         firewall.zoneclient firewall.zonesurvey hookrun hooks inbox instance iproute
-        listener notify seals.authorizedfile seals.seenfile servicefiles serviceuser
-        thishost
+        listener notify operating.adminclient operating.whereabouts seals.authorizedfile
+        seals.seenfile servicefiles serviceuser thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
-        client.signers client.staying client.visit healer installing keeper life locksmith operator
-        release reloading walls
+        client.signers client.staying client.visit healer installing keeper life locksmith
+        operating.following operating.tables operating.view operator release reloading walls
         """,
         """
-        checkcmd cli client.connectcmd client.knockcmd client.sealopts client.terminal clitools
-        initcmd installcmd options service tap
+        checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
+        client.terminal clitools completers completioncmd initcmd installcmd
+        operating.console options service steercmd tap watchcmd
         """,
     )
 )
@@ -82,7 +84,9 @@ PURE_OUTSIDE = {
 }
 """What modules of layer 0 import beside the standard library."""
 
-LOADED_LATE = {"dbus", "firewall", "gi", "nftables", "prometheus_client", "segno"}
+LOADED_LATE = {
+    *("argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client", "rich", "segno")
+}
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 
 

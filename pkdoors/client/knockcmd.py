@@ -9,6 +9,7 @@ from pkdoors.client.hostsfile import readProfiles
 from pkdoors.client.profiles import Profile
 from pkdoors.client.sealopts import checkPlain, closeOption, identityOf, sealedManner, sealOptions
 from pkdoors.clitools import Parser, checked, parseNumber
+from pkdoors.completers import completing, hostNames
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.ports import parsePort
@@ -46,7 +47,10 @@ def knockCommand(commands: Any) -> None:
 def knockOptions(command: Parser) -> None:
     """Add the options of all commands that knock."""
     add = command.add_argument
-    add("host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml")
+    host = add(
+        "host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml"
+    )
+    completing(host, hostNames)
     add(
         "-m",
         "--magic-seq",

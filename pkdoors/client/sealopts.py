@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pkdoors.client.binding import AUTO, parseBind
 from pkdoors.client.profiles import FROM_AGENT, Profile
 from pkdoors.clitools import Parser, checked
+from pkdoors.completers import completing, files
 from pkdoors.doors import checkName
 from pkdoors.sequence import Sequence
 
@@ -21,13 +22,14 @@ DEFAULT_DOOR = "default"
 def sealOptions(command: Parser) -> None:
     """Add those of all commands that knock."""
     add = command.add_argument
-    add(
+    identity = add(
         "-i",
         "--identity",
         metavar="FILE",
         help="seal the knock with this SSH key: a private one, or a public one whose private half "
         f"the SSH agent holds; '{FROM_AGENT}' for each key of the agent's",
     )
+    completing(identity, files)
     add(
         "--door",
         metavar="NAME",

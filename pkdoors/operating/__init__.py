@@ -1,0 +1,1 @@
+"""What the operator has to see and steer the running daemon."""

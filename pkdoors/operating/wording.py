@@ -1,0 +1,60 @@
+"""What the operator's commands say, in lines. Pure."""
+
+from collections.abc import Sequence
+
+from pkdoors.durations import formatDuration
+from pkdoors.operating.answers import OpeningState
+
+MAX_LINES = 20
+"""Openings told one by one; of more it is told how many."""
+
+_DAY = 24 * 3600.0
+
+
+def length(seconds: float) -> str:
+    """A time to the second, C{4m12s}."""
+    return formatDuration(max(0, round(seconds)))
+
+
+def openLine(opening: OpeningState) -> str:
+    """C{door ssh (22/tcp) is open for 192.0.2.7 until 08:10:00 (10m)}."""
+    return (
+        f"door {opening.door} ({opening.ports}) is open for {opening.source} until "
+        f"{until(opening)} ({length(opening.secondsLeft)})"
+    )
+
+
+def until(opening: OpeningState) -> str:
+    """The deadline on the operator's clock; with its day where that is not clear."""
+    moment = opening.until.astimezone()
+    return f"{moment:%H:%M:%S}" if opening.secondsLeft < _DAY else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def closedLines(closed: Sequence[OpeningState]) -> list[str]:
+    """What was closed."""
+    if len(closed) > MAX_LINES:
+        return [f"closed {len(closed)} openings"]
+    return [f"closed door {each.door} for {each.source}" for each in closed]
+
+
+def closingLines(closing: Sequence[OpeningState]) -> list[str]:
+    """What a firewall still refuses to close."""
+    if len(closing) > MAX_LINES:
+        return [f"{len(closing)} openings are still closing: {_TRYING}"]
+    return [
+        f"door {each.door} is still closing for {each.source}: "
+        f"{f'{each.trouble}: ' if each.trouble else ''}{_TRYING}"
+        for each in closing
+    ]
+
+
+_TRYING = "the daemon keeps trying, and the kernel closes it at its deadline in any case"
+
+
+def troubleLines(openings: Sequence[OpeningState]) -> list[str]:
+    """What is the matter with openings."""
+    return [
+        f"door {each.door} is {'' if each.isOpen else 'not '}open for {each.source}: {each.trouble}"
+        for each in openings
+        if each.trouble
+    ]

@@ -1,0 +1,187 @@
+"""The commands C{pkdoors status}, C{open}, C{close} and C{reload}, which ask the running daemon."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from pkdoors.clitools import checked
+from pkdoors.completers import completing, doorNames, files, openAddresses
+from pkdoors.config import ADMIN_SOCKET, CONF_FILE
+from pkdoors.doors import checkName
+from pkdoors.durations import parseDuration
+from pkdoors.errors import AskError, BadValue, NoDaemon
+from pkdoors.knock import sourceAddress
+from pkdoors.settings import parsePath
+
+if TYPE_CHECKING:  # it loads HTTP, which other commands can do without
+    from pkdoors.operating.adminclient import AdminClient
+
+T = TypeVar("T")
+
+NO_DAEMON = 3
+"""The exit status where there is no daemon."""
+
+
+def statusCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    about = "show the daemon's doors, and for whom they are open"
+    command = _command(commands, "status", about, _status)
+    command.add_argument("--json", action="store_true", help="print all of it, for programs")
+
+
+def openCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    about = "open a door for an address, without a knock"
+    command = _command(commands, "open", about, _open)
+    _addressArgument(command)
+    _doorOption(command, "which door (not needed where there is one only)")
+    command.add_argument(
+        "--for",
+        dest="seconds",
+        metavar="TIME",
+        type=checked(parseDuration),
+        help="for so long, 10m or 1h30m (default: what a knock gets)",
+    )
+
+
+def closeCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    about = "close what is open, for an address or for all"
+    command = _command(commands, "close", about, _close)
+    completing(_addressArgument(command, nargs="?"), openAddresses)
+    command.add_argument("--all", action="store_true", help="for all addresses")
+    _doorOption(command, "only this door")
+
+
+def reloadCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    _command(commands, "reload", "have the daemon read its configuration again", _reload)
+
+
+def adminOptions(command: ArgumentParser) -> None:
+    """Add the options of all commands that ask the daemon."""
+    add = partial(command.add_argument, type=checked(parsePath))
+    admin = add("--admin", metavar="PATH", help=f"the daemon's socket (default: {ADMIN_SOCKET})")
+    conf = add(
+        *("-c", "--conf"), metavar="FILE", help=f"or the file that tells it (default: {CONF_FILE})"
+    )
+    completing(admin, files)
+    completing(conf, files)
+
+
+def asked(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
+    """
+    What the daemon answers; else end, with status 3 where there is none, and 1 for all else.
+    """
+    from pkdoors.operating.adminclient import AdminClient
+    from pkdoors.operating.whereabouts import adminSocket
+
+    try:
+        return ask(AdminClient(options.admin or adminSocket(options.conf)))
+    except NoDaemon as error:
+        _fail(options, str(error), NO_DAEMON)
+    except AskError as error:
+        _fail(options, str(error))
+    except KeyboardInterrupt:
+        _fail(options, "interrupted")
+
+
+def _command(
+    commands: Any, name: str, about: str, run: Callable[[Namespace, Mapping[str, str]], None]
+) -> ArgumentParser:
+    command: ArgumentParser = commands.add_parser(
+        name, help=about, description=about.capitalize() + "."
+    )
+    adminOptions(command)
+    command.set_defaults(run=run, parser=command)
+    return command
+
+
+def _addressArgument(command: ArgumentParser, **more: Any) -> Any:
+    return command.add_argument(
+        "address", metavar="ADDRESS", type=checked(_address), help="an IPv4 or IPv6 address", **more
+    )
+
+
+def _doorOption(command: ArgumentParser, about: str) -> None:
+    door = command.add_argument("--door", metavar="NAME", type=checked(checkName), help=about)
+    completing(door, doorNames)
+
+
+def _address(text: str) -> str:
+    from ipaddress import ip_address
+
+    try:
+        return str(ip_address(sourceAddress(text)))
+    except ValueError:
+        raise BadValue(
+            f"{text!r} is no address: give one of IPv4 or IPv6, like 192.0.2.7"
+        ) from None
+
+
+def _status(options: Namespace, environment: Mapping[str, str]) -> None:
+    import json
+
+    from pkdoors.operating.answers import statusOf
+    from pkdoors.operating.console import makeConsole
+    from pkdoors.operating.tables import statusText
+
+    if options.json:
+        _print([json.dumps(asked(options, lambda daemon: daemon.status()), indent=2)])
+        return
+    status = asked(options, lambda daemon: statusOf(daemon.status()))
+    _print([statusText(status, makeConsole(environment))])
+
+
+def _open(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.operating.answers import openedOf
+    from pkdoors.operating.wording import openLine
+
+    wanted = (options.address, options.door or "", options.seconds or 0.0)
+    _print([openLine(asked(options, lambda daemon: openedOf(daemon.open(*wanted))))])
+
+
+def _close(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.operating.answers import closedOf
+    from pkdoors.operating.wording import closedLines, closingLines
+
+    if bool(options.address) == options.all:
+        options.parser.error("give either the ADDRESS to close for, or --all")
+    wanted = (options.address or "", options.door or "")
+    closed, closing = asked(options, lambda daemon: closedOf(daemon.close(*wanted)))
+    _print(closedLines(closed) or ([] if closing else ["no door was open"]))
+    _complain(options, closingLines(closing))
+    if closing:
+        raise SystemExit(1)
+
+
+def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.operating.answers import reloadedOf
+
+    changes, troubles = asked(options, lambda daemon: reloadedOf(daemon.reload()))
+    _print(changes or ["nothing has changed"])
+    _complain(options, troubles)
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Who reads it may have had enough, C{pkdoors status | head}."""
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
+
+
+def _complain(options: Namespace, lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"{options.parser.prog}: {line}", file=sys.stderr)
+
+
+def _fail(options: Namespace, line: str, status: int = 1) -> NoReturn:
+    _complain(options, [line])
+    raise SystemExit(status)

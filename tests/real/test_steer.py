@@ -1,0 +1,125 @@
+"""C{pkdoors status}, C{open}, C{close}, C{reload} and C{watch}, with a real daemon."""
+
+import json
+import re
+
+from tests.real.case import PORT, SEQUENCE
+from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER6, STRANGER4, eventually
+from tests.real.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.real.terminal import Terminal
+
+PKDOORS = str(BIN / "pkdoors")
+
+
+class SteerTests(SteeredTestCase):
+    """
+    The commands, one after the other.
+    """
+
+    def pkdoors(self, command: str, *options: str) -> str:
+        """What a command prints, which succeeds."""
+        return self.server.run(PKDOORS, command, "-c", str(self.file), *options)
+
+    def fails(self, status: int, command: str, *options: str) -> str:
+        """The one line of a command that does not."""
+        ended, output = self.server.status(PKDOORS, command, "-c", str(self.file), *options)
+        self.assertEqual((ended, output.count("\n")), (status, 1), output)
+        self.assertTrue(output.startswith(f"pkdoors {command}: "), output)
+        return output
+
+    def test_openAndClose(self) -> None:
+        """A door is open for whom it was opened for, until it is closed."""
+        self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        line = self.pkdoors("open", CLIENT4, "--door", "ssh", "--for", "10m")
+        self.assertRegex(
+            line,
+            rf"^door ssh \({PORT}/tcp\) is open for {CLIENT4} until \d\d:\d\d:\d\d \(10m\)\n$",
+        )
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.client.reaches(WEB))
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.pkdoors("open", CLIENT6, "--door", "web")
+        self.assertTrue(self.client.reaches(WEB, SERVER6))
+        line = self.pkdoors("close", CLIENT4)
+        self.assertEqual(line, f"closed door ssh for {CLIENT4}\n")
+        self.assertFalse(self.client.reaches(PORT))
+        line = self.pkdoors("close", "--all")
+        self.assertEqual(line, f"closed door web for {CLIENT6}\n")
+        self.assertFalse(self.client.reaches(WEB, SERVER6))
+        self.assertEqual(self.pkdoors("close", "--all"), "no door was open\n")
+
+    def test_refused(self) -> None:
+        """What the daemon does not do is its own sentence."""
+        self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.assertIn("ssh, web", self.fails(1, "open", CLIENT4))
+        self.assertIn("'shh'", self.fails(1, "open", CLIENT4, "--door", "shh"))
+        self.assertIn("1h", self.fails(1, "open", CLIENT4, "--door", "ssh", "--for", "2h"))
+        self.assertIn(CLIENT4, self.fails(1, "close", CLIENT4))
+        self.assertIn("'shh'", self.fails(1, "close", "--all", "--door", "shh"))
+        self.assertEqual(self.openings(), set())
+
+    def test_status(self) -> None:
+        """It shows the doors, and who has earned what is open."""
+        self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.assertIn("\nno door is open\n", self.pkdoors("status"))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.pkdoors("open", STRANGER4, "--door", "web", "--for", "5m")
+        rows = [re.split("  +", line) for line in self.pkdoors("status").splitlines()]
+        self.assertIn(["ssh", f"{PORT}/tcp", "sequence", "1 address", "1m, at most 1h"], rows)
+        (mine,) = (row for row in rows if CLIENT4 in row)
+        (other,) = (row for row in rows if STRANGER4 in row)
+        self.assertEqual((mine[0], mine[3], other[0]), ("ssh", "-", "web"))
+        self.assertEqual(other[3], "the operator")
+        told = json.loads(self.pkdoors("status", "--json"))
+        self.assertEqual({each["source"] for each in told["openings"]}, {CLIENT4, STRANGER4})
+
+    def test_reload(self) -> None:
+        """It tells what has changed, or why nothing has."""
+        self.steered(SSH)
+        self.assertEqual(self.pkdoors("reload"), "nothing has changed\n")
+        self.write(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.assertIn(f"web ({WEB}/tcp)", self.pkdoors("reload"))
+        self.pkdoors("open", CLIENT4, "--door", "web")
+        self.assertTrue(self.client.reaches(WEB))
+        self.write("[doors.ssh]\n")
+        self.assertIn("doors.ssh.sequence is missing", self.fails(1, "reload"))
+
+    def test_noDaemon(self) -> None:
+        """After the daemon's end there is none, and the status is 3."""
+        daemon = self.steered(SSH)
+        daemon.stop()
+        for command in (("status",), ("open", CLIENT4), ("close", "--all"), ("reload",)):
+            self.assertIn("start it, `systemctl start pkdoors`", self.fails(3, *command))
+
+    def test_watch(self) -> None:
+        """The watch shows knocks, openings and closings as they happen, and lives on a restart."""
+        daemon = self.steered(SSH)
+        terminal = Terminal(PKDOORS, "watch", "-c", str(self.file))
+        self.addCleanup(terminal.close)
+        self.assertTrue(terminal.shows("no door is open"), terminal.written)
+        self.client.send(SEQUENCE)
+        self.assertTrue(terminal.shows("OPEN (1)"), terminal.screen())
+        bar = next(line for line in terminal.screen() if "\u2501" in line)
+        self.assertRegex(bar, rf"^ssh  {re.escape(CLIENT4)}  (1m|\d\ds)  -  \u2501+")
+        self.assertTrue(terminal.shows(f"opened          ssh for {CLIENT4}, 1m"))
+        self.assertTrue(eventually(lambda: " 0.0 knocks/s" not in terminal.screen()[0]))
+        self.pkdoors("close", CLIENT4)
+        self.assertTrue(terminal.shows(f"closed          ssh for {CLIENT4}, "))
+        self.assertTrue(terminal.shows("no door is open"))
+        daemon.stop()
+        self.assertTrue(terminal.shows("No answer, trying again: no daemon "))
+        self.steered(SSH)
+        self.assertTrue(eventually(lambda: "No answer" not in "\n".join(terminal.screen())))
+        self.pkdoors("open", STRANGER4)
+        self.assertTrue(terminal.shows(f"ssh  {STRANGER4}  "))
+        terminal.type("\3")
+        self.assertEqual(terminal.end(), 0)
+        self.assertFalse(terminal.hidesCursor())
+        self.assertEqual(terminal.settings(), terminal.before)
+
+
+class FirewalldSteerTests(SteerTests):
+    """The same with firewalld."""
+
+    firewall = "firewalld"
