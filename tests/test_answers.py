@@ -53,7 +53,7 @@ class AnswerTests(SynchronousTestCase):
         opening: Opening = makeOwnOpening("2001:db8::7", deadline=42.0, name="ssh")
         who = Who("anna@laptop", "SHA256:abc")
         standing = Standing(
-            Opening(opening.door, opening.source, opening.deadline, who), True, "no such zone"
+            Opening(opening.door, opening.source, opening.deadline, who), 42.0, "no such zone"
         )
         doors = (makeDoor(name="ssh"), makeDoor(name="web", ports="80,443", authorizedKeys="/k"))
         state = State(30.0, 1e9, doors, (standing,), {})
