@@ -21,12 +21,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
-        doctor.zoning doors durations errors events firewall.__init__ knock limits locks lockset
-        nfevents nfnetlink nftrules nftstate oneline operating.__init__ operating.answers
-        operating.board operating.eventstream operating.wording placing ports richrules
-        seals.__init__ seals.addresses seals.authorizedkeys seals.budget seals.seal
-        seals.sealedlock seals.seen seals.signatures seedconf sequence sessions settings sockets
-        stages status tally who zones
+        doctor.zoning doors durations errors events firewall.__init__ knock limits locks
+        lockset nfevents nfnetlink nftrules nftstate oneline operating.__init__
+        operating.answers operating.board operating.eventstream operating.wording placing
+        ports richrules seals.__init__ seals.addresses seals.authorizedkeys seals.budget
+        seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence sessions
+        settings sockets stages status tally who zones
         """,
         """
         herald interfaces parts steering
@@ -35,11 +35,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         admin.answers admin.asking admin.metrics admin.resources admin.socket admin.stream
         audit client.agent client.knocker client.ownaddress client.ownfiles client.relay
         client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
-        firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel firewall.listing
-        firewall.nftables firewall.routes firewall.watch firewall.zonebus firewall.zoneclient
-        firewall.zonesurvey hookrun hooks inbox instance iproute listener notify
-        operating.adminclient operating.whereabouts seals.authorizedfile seals.seenfile
-        servicefiles serviceuser thishost
+        firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
+        firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
+        firewall.zoneclient firewall.zonesurvey hookrun hooks inbox instance iproute
+        listener notify operating.adminclient operating.whereabouts seals.authorizedfile
+        seals.seenfile servicefiles serviceuser thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
@@ -47,9 +47,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         operating.following operating.tables operating.view operator release reloading walls
         """,
         """
-        checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts client.terminal
-        clitools completers completioncmd initcmd installcmd operating.console options service
-        steercmd tap watchcmd
+        checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
+        client.terminal clitools completers completioncmd initcmd installcmd
+        operating.console options service steercmd tap watchcmd
         """,
     )
 )
