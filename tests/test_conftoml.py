@@ -315,6 +315,16 @@ class BadTests(SynchronousTestCase):
         line = self.refused(SSH + text)
         self.assertTrue(line.startswith("doors.web.sequence: who knocks it opens doors.ssh"), line)
 
+    def test_sequenceWithinAfterAWrongPort(self) -> None:
+        """
+        So are those where it is within the other one after a beginning of its own that fails: at
+        another door that is no wrong knock.
+        """
+        text = SSH.replace(str(list(PORTS)), "[1, 2, 5, 1, 2, 3, 4, 5]")
+        text += WEB.replace("17001, 17005, 17203, 17002, 17404", "1, 2, 3, 4, 5")
+        line = self.refused(text)
+        self.assertTrue(line.startswith("doors.ssh.sequence: who knocks it opens doors.web"), line)
+
     def test_otherKnockPort(self) -> None:
         """A protected port that is a knock port of another door is refused, whichever is first."""
         text = WEB.replace("[443]", '["17400-17500/udp"]').replace("17404", "17999")
