@@ -69,10 +69,15 @@ class Life:
         self._granted, self._toClose = self.opening.deadline, True
         self._announce(TAKEN_OVER, self.opening)
 
-    def extend(self, deadline: float, who: Who = NOBODY) -> None:
-        """Stay open until then; an earlier time than now changes nothing."""
+    def extend(self, door: Door, deadline: float, who: Who = NOBODY) -> None:
+        """
+        Stay open until then; an earlier time than now changes nothing.
+
+        @param door: as it is now: one that is still closing may have had other ports.
+        """
         if deadline > self.opening.deadline:
-            self.opening = replace(self.opening, deadline=deadline, who=who)
+            self.opening = replace(self.opening, door=door, deadline=deadline, who=who)
+            self._end = (TIME_OVER, NOBODY)
             self._asked = self._clock.seconds()
             self._wake()
         else:
@@ -160,8 +165,9 @@ class Life:
     async def _close(self) -> None:
         """Close; where that fails, wait before the next try. Never forgotten."""
         self._granted = 0.0
+        closing, (reason, who) = self.opening, self._end
         try:
-            await self._walls.close(self.opening)
+            await self._walls.close(closing)
         except Exception as error:
             self._complain(CLOSE_FAILED, error)
             if self.opening.deadline <= self._clock.seconds():  # nobody knocked anew meanwhile
@@ -169,12 +175,11 @@ class Life:
             return
         self._toClose = False
         self._calm()
-        reason, who = self._end
         if self._told:
             openFor = self._clock.seconds() - self._openSince
-            self._tell(CLOSED, reason=reason, who=who, seconds=openFor)
+            self._tell(CLOSED, closing, reason=reason, who=who, seconds=openFor)
         else:
-            self._tell(UNOPENED, reason=TIME_OVER, who=who)
+            self._tell(UNOPENED, closing, reason=TIME_OVER, who=who)
         self._end = (TIME_OVER, NOBODY)
         self._told = False
 
@@ -196,11 +201,10 @@ class Life:
         now = self._clock.seconds()
         if not self._told:
             self._told, self._openSince = True, now
-        self._tell(kind, seconds=opening.deadline - now, who=opening.who, took=took)
+        self._tell(kind, opening, seconds=opening.deadline - now, who=opening.who, took=took)
 
-    def _tell(self, kind: str, **details: Any) -> None:
-        door, source = self.opening.door, str(self.opening.source)
-        self._herald.tell(kind, door=door, source=source, **details)
+    def _tell(self, kind: str, about: Opening, **details: Any) -> None:
+        self._herald.tell(kind, door=about.door, source=str(about.source), **details)
 
     def _complain(self, kind: str, error: Exception) -> None:
         """Say it once, however often it is tried again."""
@@ -209,7 +213,7 @@ class Life:
         if trouble == self._trouble:
             return
         self._trouble = trouble
-        self._tell(kind, reason=str(error), who=self.opening.who)
+        self._tell(kind, self.opening, reason=str(error), who=self.opening.who)
         if not isinstance(error, FirewallError):  # a mistake of ours must not lose a door
             self._log.failure("that was unexpected", Failure(error))
 
