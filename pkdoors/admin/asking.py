@@ -1,6 +1,7 @@
 """What is asked of the admin interface, read from a request."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -35,6 +36,21 @@ def statusOf(error: PkdoorsError, path: bytes) -> int:
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 409)
 
 
+def checkMethod(request: Request, allowed: Iterable[str]) -> str:
+    """
+    The method of a request.
+
+    @param allowed: those that there may be.
+    @raise Unanswerable: it is another one.
+    """
+    method = request.method.decode("ascii", "replace")
+    if method not in allowed:
+        names = ", ".join(allowed)
+        request.setHeader(b"allow", names.encode())
+        raise Unanswerable(405, f"{method[:100]} is not for this: {names} is")
+    return method
+
+
 def questionOf(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
     """
     What is asked: the arguments after the C{?}, the address in the path, the body of a C{POST}.
@@ -44,12 +60,12 @@ def questionOf(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
     """
     _, _, query = request.uri.decode("utf-8", "replace").partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
-    if len(dict(pairs)) < len(pairs):
-        raise BadValue("an argument is there twice: give each once")
-    question: dict[str, Any] = dict(pairs)
     source = unquote(request.path.decode("utf-8", "replace")).partition("/openings/")[2]
-    if source.strip("/"):
-        question["source"] = source.strip("/")
+    if source:  # also where it is no address: without it, all addresses would be meant
+        pairs.append(("source", source))
+    question: dict[str, Any] = dict(pairs)
+    if len(question) < len(pairs):
+        raise BadValue("an argument is there twice: give each once")
     if request.method == b"POST" and allowed:
         question |= _body(request)
     for name in question:

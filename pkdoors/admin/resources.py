@@ -10,7 +10,7 @@ from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from pkdoors.admin.asking import Unanswerable, questionOf, statusOf
+from pkdoors.admin.asking import checkMethod, questionOf, statusOf
 from pkdoors.admin.metrics import CONTENT_TYPE, exposition
 from pkdoors.admin.stream import Streams
 from pkdoors.errors import PkdoorsError
@@ -53,11 +53,7 @@ class Answering(Resource):
             _write(request, status, answer)
 
     async def _find(self, request: Request) -> Json:
-        method = request.method.decode("ascii", "replace")
-        if method not in self._methods:
-            request.setHeader(b"allow", ", ".join(self._methods).encode())
-            raise Unanswerable(405, f"{method} is not for this: {', '.join(self._methods)} is")
-        work, allowed = self._methods[method]
+        work, allowed = self._methods[checkMethod(request, self._methods)]
         answer = work(**questionOf(request, allowed))
         return answer if isinstance(answer, dict) else await answer
 
@@ -87,6 +83,28 @@ class Unknown(Resource):
         paths = ", ".join(self._paths)
         _write(request, 404, {"error": f"there is no {asked!r}: there are {paths}"})
         return NOT_DONE_YET
+
+
+class GetOnly(Resource):
+    """
+    Answers what is asked with C{GET}, and refuses all else: a C{HEAD} of events would never end.
+    """
+
+    isLeaf = True
+
+    def __init__(self, resource: IResource) -> None:
+        super().__init__()
+        self._resource = resource
+
+    def render(self, request: Request) -> int | bytes:
+        """Answer, or not."""
+        try:
+            checkMethod(request, ("GET",))
+        except PkdoorsError as error:
+            _write(request, statusOf(error, request.path), {"error": str(error)})
+            return NOT_DONE_YET
+        answer: int | bytes = self._resource.render(request)
+        return answer
 
 
 class Metrics(Resource):
@@ -120,8 +138,8 @@ class Root(Resource):
                 }
             ),
             "reload": Answering({"POST": (steering.reload, ())}),
-            "events": Streams(steering.subscribe),
-            "metrics": Metrics(steering),
+            "events": GetOnly(Streams(steering.subscribe)),
+            "metrics": GetOnly(Metrics(steering)),
         }
         self._opening = Answering({"DELETE": (steering.close, chosen)})
 

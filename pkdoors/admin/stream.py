@@ -65,12 +65,15 @@ class Follower:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._isPaused = False
+        self._isDropped = False
         self._backlog: deque[bytes] = deque()
         self._waiting = 0  # bytes
         request.registerProducer(self, True)
 
     def hear(self, event: Event) -> None:
         """Tell an event."""
+        if self._isDropped:  # the connection is lost in the reactor's next turn
+            return
         data = json.dumps(fields(event))
         told = f"event: {event.kind}\ndata: {data}\n\n".encode()
         if not self._isPaused:
@@ -83,6 +86,8 @@ class Follower:
             self._abort()
 
     def _abort(self) -> None:
+        self._isDropped = True
+        self._backlog.clear()
         transport: Any = self._request.channel.transport
         transport.abortConnection()
 
