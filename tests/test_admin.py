@@ -1,22 +1,31 @@
 """Tests of L{pkdoors.admin}, with real HTTP over a transport in memory."""
 
 import json
+import os
+import socket
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from shutil import rmtree
+from stat import S_IMODE
+from tempfile import mkdtemp
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import HTTPChannel
+from zope.interface.verify import verifyObject
 
 from pkdoors.admin.asking import MAX_BODY
 from pkdoors.admin.resources import makeSite
+from pkdoors.admin.socket import BACKLOG, AdminSocket, bindUNIX
 from pkdoors.admin.stream import MAX_BACKLOG, MAX_FOLLOWERS
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, NotThere
 from pkdoors.events import OPENED, Event
 from pkdoors.herald import Herald
+from pkdoors.interfaces import IPart
 from pkdoors.status import State
 from pkdoors.steering import Json
 from pkdoors.tally import Tally
@@ -246,6 +255,12 @@ class AnswerTests(AdminTestCase):
         self.steering.waiting.callback(None)
         self.assertIn(b"200 OK", transport.value())
 
+    def test_metrics(self) -> None:
+        """The metrics come as Prometheus reads them."""
+        head, content = self.raw("GET", "/metrics")
+        self.assertIn("content-type: text/plain; version=0.0.4", head.lower())
+        self.assertIn("pkdoors_openings_total 0.0\n", content)
+
     def test_goneMeanwhile(self) -> None:
         """Who does not wait for it does no harm; what was asked is done."""
         self.steering.waiting = Deferred()
@@ -368,6 +383,148 @@ class RefusalTests(AdminTestCase):
         for path in ("/%0a%1b[2J", "/status?%0a%1b=1"):
             _, error = self.refused("GET", path)
             self.assertTrue(error.isprintable(), error)
+
+
+class UNIXReactor(MemoryReactorClock):
+    """
+    Twisted's own fake reactor, which takes UNIX sockets, too.
+
+    @ivar ports: those that it answers on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ports: list[UNIXPort] = []
+
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: Any) -> Any:
+        """Answer on a socket, of which it takes a copy."""
+        assert addressFamily == socket.AF_UNIX
+        with socket.socket(fileno=os.dup(fileDescriptor)) as own:
+            assert own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), "nobody is let in"
+        self.ports.append(UNIXPort(self.ports))
+        return self.ports[-1]
+
+
+class UNIXPort:
+    """One of its ports."""
+
+    def __init__(self, ports: "list[UNIXPort]") -> None:
+        self._ports = ports
+
+    def stopListening(self) -> Deferred[None]:
+        """Answer no more."""
+        self._ports.remove(self)
+        return succeed(None)
+
+
+class SocketTests(SynchronousTestCase):
+    """
+    Tests of L{AdminSocket} and L{bindUNIX}.
+    """
+
+    def setUp(self) -> None:
+        """Have a folder."""
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        self.path = folder / "run" / "admin.sock"
+        self.reactor = UNIXReactor()
+
+    def make(self, path: str | None = None) -> AdminSocket:
+        """The part of a daemon."""
+        chosen = str(self.path) if path is None else path
+        return AdminSocket(self.reactor, chosen, FakeSteering())
+
+    def bind(self, path: Path | None = None) -> socket.socket:
+        """Have the socket."""
+        bound = bindUNIX(str(path or self.path))
+        self.addCleanup(bound.close)
+        return bound
+
+    def refused(self, path: Path | None = None) -> str:
+        """Why it cannot be had."""
+        line = str(self.assertRaises(ListenError, bindUNIX, str(path or self.path)))
+        return line.replace(str(self.path.parent), "RUN")
+
+    def test_interface(self) -> None:
+        """It is a part of the daemon."""
+        verifyObject(IPart, self.make())
+
+    def test_private(self) -> None:
+        """Only the owner can use it, or look into the folder that is made for it."""
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        self.bind()
+        self.assertEqual(0o600, S_IMODE(self.path.stat().st_mode))
+        self.assertEqual(0o700, S_IMODE(self.path.parent.stat().st_mode))
+        self.assertEqual(0, os.umask(0))
+
+    def test_life(self) -> None:
+        """It is bound early, answers when the daemon is ready, and is taken away at the end."""
+        part = self.make()
+        part.prepare()
+        part.start()
+        self.assertTrue(self.path.is_socket())
+        self.assertEqual([], self.reactor.ports)
+        part.ready()
+        part.reopen()
+        self.assertEqual(1, len(self.reactor.ports))
+        self.successResultOf(part.stop())
+        self.assertEqual((False, []), (self.path.exists(), self.reactor.ports))
+
+    def test_neverReady(self) -> None:
+        """It is taken away, too, where the daemon never was."""
+        part = self.make()
+        part.prepare()
+        self.successResultOf(part.stop())
+        self.assertFalse(self.path.exists())
+
+    def test_folderGone(self) -> None:
+        """Where it cannot be taken away, the end goes on."""
+        part = self.make()
+        part.prepare()
+        self.path.unlink()
+        self.path.mkdir()
+        self.successResultOf(part.stop())
+
+    def test_off(self) -> None:
+        """Without a path there is none."""
+        part = self.make("")
+        part.prepare()
+        part.ready()
+        self.successResultOf(part.stop())
+        self.assertEqual([], self.reactor.ports)
+
+    def test_stale(self) -> None:
+        """What a daemon left that was killed is replaced."""
+        self.bind().close()
+        self.assertTrue(self.path.is_socket())
+        self.bind()
+
+    def test_taken(self) -> None:
+        """What another daemon has is not, however busy that is; nor is a file."""
+        first = self.bind()
+        sentence = (
+            "cannot make the admin socket RUN/admin.sock: another daemon, or a file, is there; say "
+            "--admin PATH for another place, or --admin off"
+        )
+        for _ in range(BACKLOG + 5):
+            self.assertEqual(sentence, self.refused())
+        self.assertTrue(self.path.is_socket())
+        first.close()
+        self.path.unlink()
+        self.path.write_text("precious")
+        self.assertEqual(sentence, self.refused())
+        self.assertEqual("precious", self.path.read_text())
+
+    def test_noPlace(self) -> None:
+        """Where it cannot be, the reason is told."""
+        self.bind()
+        (self.path.parent / "file").write_text("")
+        self.assertEqual(
+            "cannot make the admin socket RUN/file/x: File exists; say --admin PATH for another "
+            "place",
+            self.refused(self.path.parent / "file" / "x"),
+        )
 
 
 class StreamTests(AdminTestCase):

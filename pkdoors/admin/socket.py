@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ class AdminSocket:
         if self._bound is not None:
             self._bound.close()
         if self._path:
-            Path(self._path).unlink(missing_ok=True)
+            with suppress(OSError):  # what is left there is taken away by the next daemon
+                os.unlink(self._path)
         return Deferred.fromCoroutine(self._end())
 
     async def _end(self) -> None:
