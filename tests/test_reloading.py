@@ -265,6 +265,27 @@ class OpeningTests(ReloadTestCase):
         self.successResultOf(done)
         self.assertGone()
 
+    def test_closedWhileItCloses(self) -> None:
+        """
+        Who knocks anew while firewalld still closes is let in by a reload at once; to close that
+        is done in the guard at once, too, and never forgotten, though the guard refuses.
+        """
+        for failures in ([], [NO]):
+            self.request()
+            self.outer.holding = True
+            self.keeper.close([("ssh", ip_address(ANN))], OPERATOR)
+            self.request(seconds=60)
+            done = self.begin(SSH, replace(WEB, openFor=len(self.events) + 1.0))
+            self.assertIn(("ssh", ANN), self.guard.doorsOpen())
+            self.guard.failures = list[Exception](failures)
+            self.keeper.close([("ssh", ip_address(ANN))], OPERATOR)
+            self.assertEqual(bool(failures), ("ssh", ANN) in self.guard.doorsOpen())
+            self.outer.holding = False
+            self.outer.answerAll()
+            self.reactor.pump([0, 0.1])
+            self.successResultOf(done)
+            self.assertGone()
+
     def test_whileItIsRetried(self) -> None:
         """What firewalld refuses to open is tried no more where the door is gone."""
         self.outer.failures = [NO]
@@ -624,42 +645,87 @@ class ModelTests(ReloadTestCase):
     Random requests, failures and reloads.
     """
 
-    def test_neverOutlives(self) -> None:
-        """
-        Whatever is asked, fails and is reloaded: in the guard no door is open that there is not,
-        nor longer than it was ever granted; and when all works again, nothing is left.
-        """
-        random_ = random.Random(20261123)
-        kinds = [
-            (SSH, WEB),
-            (SSH,),
-            (WEB,),
-            (WEB, SSH),
-            (replace(SSH, ports=parse("2222")), WEB),
-            (replace(SSH, openFor=3.0, maxOpenFor=3.0), WEB),
-            (replace(SSH, sequence=Sequence((6, 7, 8, 9, 10))),),
-        ]
-        granted: dict[tuple[str, str], float] = {}
-        for _ in range(3000):
-            for firewall in (self.guard, self.outer):
-                firewall.failures = [NO] if random_.random() < 0.2 else []
-            now = self.reactor.seconds()
-            if random_.random() < 0.6:
-                door = random_.choice(self.keeper.doors)
-                source, seconds = random_.choice((ANN, BOB)), random_.choice((1, 5, 30))
-                key = (door.name, source)
-                granted[key] = max(granted.get(key, 0.0), now + door.grant(seconds))
-                self.request(door, source, seconds)
-            if random_.random() < 0.2:
-                done = self.begin(*random_.choice(kinds))
-                done.addErrback(lambda failure: failure.trap(FirewallError))
-            most = {door.name: now + door.maxOpenFor for door in self.guard.guarded}
-            self.assertEqual(self.keeper.doors, self.guard.guarded)
-            for key, end in self.guard.doorsOpen().items():
-                self.assertLessEqual(end, min(most[key[0]], granted[key]))
-            self.reactor.advance(random_.choice((0.0, 0.1, 1.0, 5.0)))
+    refusing = False
+
+    CONFIGS = (
+        (SSH, WEB),
+        (SSH,),
+        (WEB,),
+        (WEB, SSH),
+        (replace(SSH, ports=parse("2222")), WEB),
+        (replace(SSH, openFor=3.0, maxOpenFor=3.0), WEB),
+        (replace(SSH, sequence=Sequence((6, 7, 8, 9, 10))),),
+    )
+
+    def setUp(self) -> None:
+        """Begin with nothing granted."""
+        super().setUp()
+        self.random = random.Random(20261123)
+        self.granted: dict[tuple[str, str], float] = {}
+
+    def step(self) -> None:
+        """Somebody may ask, somebody may close, somebody may reload, and time passes."""
+        now = self.reactor.seconds()
+        if self.random.random() < 0.6:
+            door = self.random.choice(self.keeper.doors)
+            source, seconds = self.random.choice((ANN, BOB)), self.random.choice((1, 5, 30))
+            key = (door.name, source)
+            self.granted[key] = max(self.granted.get(key, 0.0), now + door.grant(seconds))
+            self.request(door, source, seconds)
+        if self.random.random() < 0.1:
+            self.keeper.close([("ssh", ip_address(ANN))], OPERATOR)
+            self.assertNotIn(("ssh", ANN), self.isClosable())
+        if self.random.random() < 0.2:
+            done = self.begin(*self.random.choice(self.CONFIGS))
+            done.addErrback(lambda failure: failure.trap(FirewallError))
+        most = {door.name: now + door.maxOpenFor for door in self.guard.guarded}
+        self.assertEqual(self.keeper.doors, self.guard.guarded)
+        for key, end in self.guard.doorsOpen().items():
+            self.assertLessEqual(end, min(most[key[0]], self.granted[key]))
+        self.reactor.advance(self.random.choice((0.0, 0.1, 1.0, 5.0)))
+
+    def isClosable(self) -> dict[tuple[str, str], float]:
+        """What is open in the guard, unless that refuses to close at this moment."""
+        return {} if self.refusing else self.guard.doorsOpen()
+
+    def end(self) -> None:
+        """All works again, and the time of all is over."""
         for firewall in (self.guard, self.outer):
-            firewall.failures = []
+            firewall.failures, firewall.holding = [], False
+            firewall.answerAll()
         self.reactor.pump([60.0] * 5)
         self.assertGone()
         self.assertEqual(self.keeper.doors, self.outer.guarded)
+
+    def test_refusing(self) -> None:
+        """
+        Whatever is asked and reloaded while firewalls refuse now and then: in the guard no door is
+        open that there is not, nor longer than it was ever granted; in the end nothing is left.
+        """
+        self.refusing = True
+        for _ in range(3000):
+            for firewall in (self.guard, self.outer):
+                firewall.failures = [NO] if self.random.random() < 0.2 else []
+            self.step()
+        self.end()
+
+    def test_hanging(self) -> None:
+        """So it is while firewalld hangs now and then, and the guard closes at once then."""
+        for _ in range(3000):
+            self.outer.holding = self.random.random() < 0.5
+            if self.random.random() < 0.5:
+                self.outer.answerAll()
+            self.step()
+        self.end()
+
+    def test_all(self) -> None:
+        """So it is while they do all of that."""
+        self.refusing = True
+        for _ in range(3000):
+            self.outer.holding = self.random.random() < 0.3
+            if self.random.random() < 0.5:
+                self.outer.answerAll()
+            for firewall in (self.guard, self.outer):
+                firewall.failures = [NO] if self.random.random() < 0.2 else []
+            self.step()
+        self.end()
