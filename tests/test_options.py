@@ -612,6 +612,23 @@ class BadValueTests(SynchronousTestCase):
         self.refused(*GOOD, "a\nb")
 
 
+class AdminTests(SynchronousTestCase):
+    """
+    The place of the admin socket.
+    """
+
+    def test_strangeBytes(self) -> None:
+        """A path need not be UTF-8, as for the kernel; its bytes count."""
+        path = os.fsdecode(b"/run/\xff.sock")
+        self.assertEqual(path, read(*GOOD, "--admin", path).admin)
+        end = self.assertRaises(SystemExit, read, *GOOD, "--admin", "/" + 107 * "\udcff")
+        self.assertIn("of at most 107 bytes, or off", str(end.code))
+
+    def test_off(self) -> None:
+        """There may be none."""
+        self.assertEqual("", read(*GOOD, "--admin", "off").admin)
+
+
 class AgainTests(SynchronousTestCase):
     """
     Tests of L{Options.again}.
