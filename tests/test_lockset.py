@@ -1,7 +1,7 @@
 """Tests of L{pkdoors.lockset}."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,8 +10,13 @@ from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import Refusal, Request, SequenceLock
 from pkdoors.lockset import Lockset
+from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
+from pkdoors.seals.sealedlock import SealedLock
+from pkdoors.seals.seen import Seen
 from tests.fakes import knocks, makeDoor
+from tests.sealing import makeKey, publicLine, sealed
 
+TODAY = 1_800_000_000
 ANN, BOB, EVE = "203.0.113.9", "2001:db8::7", "198.51.100.1"
 A, B, C, D, E, F, X = 1001, 1002, 1003, 1004, 1005, 1006, 1999
 
@@ -196,6 +201,35 @@ class ChangedTests(LocksetTests):
 
         self.locks.changed((SSH, replace(SQL, name="new")), make)
         self.assertEqual(["new"], made)
+
+
+class MixedTests(SynchronousTestCase):
+    """
+    A door that sealed knocks open, and one for plain knocks, with the same ports.
+    """
+
+    def setUp(self) -> None:
+        """Make their locks."""
+        self.key = makeKey()
+        text = publicLine(self.key)
+        keys, _ = parseAuthorizedKeys(text, "keys")
+        sealedDoor = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
+        lock = SealedLock(sealedDoor, lambda: keys, Seen(0.0, lambda name, stamp: None))
+        self.locks = Lockset([SequenceLock(SSH), lock])
+
+    def opened(self, heard: Iterable[Knock]) -> list[str]:
+        """Which doors some knocks open."""
+        results = [each for knock in heard for each in self.locks.hear(knock, 0.0, TODAY)]
+        return [each.door.name for each in results if isinstance(each, Request)]
+
+    def test_interleaved(self) -> None:
+        """Of one source at the same time, each opens its own door, in whatever order they come."""
+        random_ = random.Random(20261125)
+        for _ in range(50):
+            ports = SSH.sequence.ports
+            datagram = sealed(self.key, ports, door="sealed", stamp=TODAY * 1000)
+            rows = knocks(ANN, *ports), knocks(ANN, *sorted(ports), datagram=datagram)
+            self.assertCountEqual(["ssh", "sealed"], self.opened(interleaved(random_, *rows)))
 
 
 class Reference:
