@@ -23,6 +23,7 @@ from pkdoors.doors import Door, checkName
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.knock import Knock
 from pkdoors.locks import Request, SequenceLock
+from pkdoors.lockset import Lockset
 from pkdoors.ports import PortRange
 from pkdoors.seedconf import fates, isSeed, seedDoor, seedNote
 from pkdoors.settings import (
@@ -163,8 +164,8 @@ def _checkKnockPorts(door: Door, other: Door) -> None:
 
 
 def _opens(door: Door, other: Door) -> bool:
-    """Whether the sequence of a door opens another one: that hears only its own ports."""
-    lock = SequenceLock(other)
-    heard = [port for port in door.sequence.ports if port in other.sequence.ports]
-    results = [lock.knock(Knock("", port, b"knock\n"), 0.0) for port in heard]
-    return any(isinstance(result, Request) for result in results)
+    """Whether the sequence of a door opens another one: as the daemon's own locks hear it."""
+    locks = Lockset([SequenceLock(door), SequenceLock(other)])
+    heard = [locks.hear(Knock("", port, b"knock\n"), 0.0, 0.0) for port in door.sequence.ports]
+    requests = [each for results in heard for each in results if isinstance(each, Request)]
+    return other in [each.door for each in requests]

@@ -78,9 +78,9 @@ class Event:
 
 
 def sentence(event: Event) -> str:
-    """The event for people, in one line."""
+    """The event for people, in one line, whatever a key's comment or a firewall's answer holds."""
     shown = event.reason if event.reason != TIME_OVER else ""
-    return _SENTENCES[event.kind].format(
+    text = _SENTENCES[event.kind].format(
         door=event.door,
         source=event.source,
         until=datetime.fromtimestamp(round(event.time + event.seconds)),
@@ -92,6 +92,7 @@ def sentence(event: Event) -> str:
         firewall=event.firewall,
         more=f" ({event.leftOut} more lines like this left out)" if event.leftOut else "",
     )
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def fields(event: Event) -> dict[str, Any]:

@@ -89,6 +89,7 @@ class Healer:
         """Put nothing back any more."""
         self._stopped = True
         self._cancel()
+        self._answer()
 
     def _schedule(self, seconds: float) -> None:
         self._cancel()

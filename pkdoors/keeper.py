@@ -153,7 +153,7 @@ class Doorkeeper:
         if request.close:
             self.close([key], request.who)
         elif key in self._lives:
-            self._lives[key].extend(deadline, request.who)
+            self._lives[key].extend(door, deadline, request.who)
         elif len(self._lives) >= MAX_OPENINGS:
             reason = f"{MAX_OPENINGS} openings already, which is the most"
             self._refuse(Refusal(door, request.source, reason))

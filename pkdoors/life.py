@@ -56,7 +56,7 @@ class Life:
         self._openSince = 0.0
         self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
         self._toClose = False  # whether the firewall may have it, in whatever state
-        self._isOpening = False
+        self._isBusy = False  # whether the firewalls have not answered yet
         self._told = False  # whether the log says that it is open
         self._end = (TIME_OVER, NOBODY)  # why it closes, and who asked to
         self._trouble = ""  # what the log says that the firewall refuses
@@ -69,10 +69,15 @@ class Life:
         self._granted, self._toClose = self.opening.deadline, True
         self._announce(TAKEN_OVER, self.opening)
 
-    def extend(self, deadline: float, who: Who = NOBODY) -> None:
-        """Stay open until then; an earlier time than now changes nothing."""
+    def extend(self, door: Door, deadline: float, who: Who = NOBODY) -> None:
+        """
+        Stay open until then; an earlier time than now changes nothing.
+
+        @param door: as it is now: one that is still closing may have had other ports.
+        """
         if deadline > self.opening.deadline:
-            self.opening = replace(self.opening, deadline=deadline, who=who)
+            self.opening = replace(self.opening, door=door, deadline=deadline, who=who)
+            self._end = (TIME_OVER, NOBODY)
             self._asked = self._clock.seconds()
             self._wake()
         else:
@@ -91,16 +96,18 @@ class Life:
         @param reason: why, as half a sentence.
         @param who: who asked to.
         """
-        self.opening = replace(self.opening, deadline=self._clock.seconds())
+        toShut = self._isBusy and self.wanted()
+        if self.wanted():
+            self.opening = replace(self.opening, deadline=self._clock.seconds())
         self._end = (reason, who)
         self._wake()
-        if self._isOpening:  # it may hang
+        if toShut:  # what the firewalls are busy with may hang
             Deferred.fromCoroutine(self._shut())
 
     async def _shut(self) -> None:
         try:
             await self._walls.shut(self.opening)
-        except Exception as error:  # it is closed again when the opening is done
+        except Exception as error:  # it is closed again when the firewalls are done
             self._complain(CLOSE_FAILED, error)
 
     def granted(self) -> list[Opening]:
@@ -142,17 +149,18 @@ class Life:
     async def _open(self) -> None:
         """Tell the firewall the deadline that is wanted; where it fails, wait before the next."""
         wanted, kind = self.opening, EXTENDED if self.granted() else OPENED
-        self._toClose = self._isOpening = True
+        self._toClose = self._isBusy = True
         try:
             await self._walls.open(wanted)
         except Exception as error:
+            self._isBusy = False
             self._complain(OPEN_FAILED, error)
             left = wanted.deadline - self._clock.seconds()
             if self.opening is wanted and left > 0:  # nobody knocked anew meanwhile
                 await self._sleep(min(self._backOff.next(), left))
             return
         finally:
-            self._isOpening = False
+            self._isBusy = False
         self._granted = wanted.deadline
         self._calm()
         self._announce(kind, wanted, self._clock.seconds() - self._asked)
@@ -160,22 +168,26 @@ class Life:
     async def _close(self) -> None:
         """Close; where that fails, wait before the next try. Never forgotten."""
         self._granted = 0.0
+        self._isBusy = True
+        closing, (reason, who) = self.opening, self._end
         try:
-            await self._walls.close(self.opening)
+            await self._walls.close(closing)
         except Exception as error:
+            self._isBusy = False
             self._complain(CLOSE_FAILED, error)
             if self.opening.deadline <= self._clock.seconds():  # nobody knocked anew meanwhile
                 await self._sleep(self._backOff.next())
             return
-        self._toClose = False
+        finally:
+            self._isBusy = False
+        # Who knocked anew meanwhile may have been let in by a healing, or a reload.
+        self._toClose = self.opening is not closing
         self._calm()
-        reason, who = self._end
         if self._told:
             openFor = self._clock.seconds() - self._openSince
-            self._tell(CLOSED, reason=reason, who=who, seconds=openFor)
+            self._tell(CLOSED, closing, reason=reason, who=who, seconds=openFor)
         else:
-            self._tell(UNOPENED, reason=TIME_OVER, who=who)
-        self._end = (TIME_OVER, NOBODY)
+            self._tell(UNOPENED, closing, reason=TIME_OVER, who=who)
         self._told = False
 
     async def _sleep(self, seconds: float) -> None:
@@ -196,11 +208,10 @@ class Life:
         now = self._clock.seconds()
         if not self._told:
             self._told, self._openSince = True, now
-        self._tell(kind, seconds=opening.deadline - now, who=opening.who, took=took)
+        self._tell(kind, opening, seconds=opening.deadline - now, who=opening.who, took=took)
 
-    def _tell(self, kind: str, **details: Any) -> None:
-        door, source = self.opening.door, str(self.opening.source)
-        self._herald.tell(kind, door=door, source=source, **details)
+    def _tell(self, kind: str, about: Opening, **details: Any) -> None:
+        self._herald.tell(kind, door=about.door, source=str(about.source), **details)
 
     def _complain(self, kind: str, error: Exception) -> None:
         """Say it once, however often it is tried again."""
@@ -209,7 +220,7 @@ class Life:
         if trouble == self._trouble:
             return
         self._trouble = trouble
-        self._tell(kind, reason=str(error), who=self.opening.who)
+        self._tell(kind, self.opening, reason=str(error), who=self.opening.who)
         if not isinstance(error, FirewallError):  # a mistake of ours must not lose a door
             self._log.failure("that was unexpected", Failure(error))
 

@@ -50,7 +50,8 @@ class Lockset:
         that is half done can be finished.
         """
         before = {lock.door.name: lock for lock in self._locks}
-        return Lockset(_carriedOn(before.get(door.name), door) or makeLock(door) for door in doors)
+        carried = [(_carriedOn(before.get(door.name), door), door) for door in doors]
+        return Lockset(makeLock(door) if lock is None else lock for lock, door in carried)
 
 
 def _concerned(locks: list[Lock], knock: Knock, now: float) -> list[Lock]:

@@ -9,7 +9,7 @@ from pkdoors import __version__
 from pkdoors.doors import Address, Door
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue, FirewallError, NotThere
-from pkdoors.events import CLOSED, EXTENDED, OPEN_FAILED, OPENED, UNOPENED, Event
+from pkdoors.events import CLOSED, OPEN_FAILED, UNOPENED, Event
 from pkdoors.herald import Herald
 from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
 from pkdoors.knock import canonical
@@ -24,6 +24,9 @@ OPEN_PATIENCE = 5.0
 """Seconds that who opens waits for the firewall; the daemon itself tries until the time is over."""
 CLOSE_PATIENCE = 1.5
 """Seconds that who closes waits for firewalld. The guard has closed by then in any case."""
+
+_FRUITLESS = frozenset({OPEN_FAILED, UNOPENED, CLOSED})
+"""After these it makes no sense to wait until a door is open."""
 
 
 class Operator:
@@ -86,17 +89,25 @@ class Operator:
                 f"door {chosen} opens for {formatDuration(chosen.maxOpenFor)} at most: "
                 "ask for less, or raise its max_open_for and reload"
             )
-        told = self._next({OPENED, EXTENDED, OPEN_FAILED, UNOPENED}, chosen, address)
-        self._keeper.request(Request(chosen, str(address), seconds, who=OPERATOR))
-        standing = self._standing(chosen, address)
-        if standing is None:
-            raise FirewallError(f"there are {MAX_OPENINGS} openings already, which is the most")
-        if standing.granted != standing.opening.deadline:
-            await self._patient(told, OPEN_PATIENCE)
-            standing = self._standing(chosen, address)
-        if standing is None or standing.granted != standing.opening.deadline:
-            trouble = standing.trouble if standing else ""
-            raise FirewallError(trouble or "the firewall does not answer; see the daemon's log")
+        done: Deferred[None] = Deferred()
+
+        def hear(event: Event) -> None:
+            about = event.door.name if event.door else ""
+            if (about, event.source) == (chosen.name, str(address)) and not done.called:
+                if event.kind in _FRUITLESS or self._isOpen(chosen, address):
+                    done.callback(None)
+
+        end = self._herald.subscribe(hear)
+        try:
+            self._keeper.request(Request(chosen, str(address), seconds, who=OPERATOR))
+            if self._standing(chosen, address) is None:
+                raise FirewallError(f"there are {MAX_OPENINGS} openings already, which is the most")
+            if not self._isOpen(chosen, address):
+                await self._patient(done, OPEN_PATIENCE)
+        finally:
+            end()
+        if not self._isOpen(chosen, address):
+            raise FirewallError(self._trouble(self._standing(chosen, address)))
         return {"opening": openingsOf(self.state(), chosen.name, str(address))[0]}
 
     def _door(self, name: str) -> Door:
@@ -111,13 +122,26 @@ class Operator:
                 return each
         return None
 
+    def _isOpen(self, door: Door, address: Address) -> bool:
+        """Whether the firewall has all that is wanted of an opening."""
+        standing = self._standing(door, address)
+        now = self._clock.seconds()
+        return standing is not None and now < standing.granted == standing.opening.deadline
+
+    def _trouble(self, standing: Standing | None) -> str:
+        """Why something is not open that ought to be."""
+        if standing is None or standing.opening.deadline <= self._clock.seconds():
+            return "it was closed meanwhile"
+        return standing.trouble or "the firewall does not answer; see the daemon's log"
+
     async def close(self, door: str = "", source: str = "") -> Json:
         """See L{Steering.close}."""
         address = source and str(_address(source))
         before = openingsOf(self._known(door), door, address)
         if source and not before:
             raise NotThere(f"{door and f'door {door}: '}nothing is open for {address}")
-        ending = {(each["door"], ip_address(each["source"])) for each in before}
+        keys = [(each["door"], ip_address(each["source"])) for each in before]
+        ending = set(keys)
         done: Deferred[None] = Deferred()
 
         def hear(event: Event) -> None:
@@ -128,7 +152,7 @@ class Operator:
 
         end = self._herald.subscribe(hear)
         try:
-            self._keeper.close(list(ending), OPERATOR)
+            self._keeper.close(keys, OPERATOR)
             if ending:
                 await self._patient(done, CLOSE_PATIENCE)
         finally:
@@ -143,20 +167,6 @@ class Operator:
         """See L{Steering.reload}."""
         done = await self._reloader.reload()
         return {"changes": done.changes, "troubles": done.troubles}
-
-    def _next(self, kinds: set[str], door: Door, address: Address) -> Deferred[None]:
-        """Fires with the next event of some kinds about an opening."""
-        told: Deferred[None] = Deferred()
-
-        def hear(event: Event) -> None:
-            about = event.door.name if event.door else ""
-            if event.kind in kinds and (about, event.source) == (door.name, str(address)):
-                end()
-                if not told.called:
-                    told.callback(None)
-
-        end = self._herald.subscribe(hear)
-        return told
 
     async def _patient(self, awaited: Deferred[None], seconds: float) -> None:
         try:

@@ -80,6 +80,7 @@ class Options(TwistedOptions):
         self._environment = environment
         self._places = confPlaces(environment) if places is None else places
         self._interfaces: list[str] = []
+        self._wholes: dict[str, str] = {}
         self.config: Config
 
     def opt_interface(self, address: str) -> None:
@@ -171,8 +172,7 @@ class Options(TwistedOptions):
     def _file(self, given: list[tuple[Setting, str, str]]) -> str:
         """The configuration file; empty where there is none."""
         if self["conf"] is not None:
-            # Whole: twistd may go to another folder before it is read again.
-            return os.path.abspath(parseAt("--conf", parsePath, self["conf"]))
+            return self._whole(parseAt("--conf", parsePath, self["conf"]))
         if any(setting.variable for setting, _, _ in given):
             return ""
         found = next(filter(isThere, self._places), "")
@@ -182,6 +182,12 @@ class Options(TwistedOptions):
                 f"{', '.join(self._places)}: `pkdoors init` makes the first"
             )
         return found
+
+    def _whole(self, path: str) -> str:
+        """A path as it was meant at first: a daemon goes to another folder, and reads it again."""
+        if path not in self._wholes:
+            self._wholes[path] = os.path.abspath(path)
+        return self._wholes[path]
 
     def _doors(
         self, doors: tuple[Door, ...], given: list[tuple[Setting, str, str]]
@@ -201,8 +207,8 @@ class Options(TwistedOptions):
             _checkComplete(origins)
         make = partial(replace, *doors) if doors else partial(Door, "default")
         try:
-            if fields.get("authorizedKeys"):  # twistd may go to another folder
-                fields["authorizedKeys"] = os.path.abspath(fields["authorizedKeys"])
+            if fields.get("authorizedKeys"):
+                fields["authorizedKeys"] = self._whole(fields["authorizedKeys"])
             return (make(**fields),)
         except BadValue as error:
             places = {

@@ -65,6 +65,7 @@ class Reloader:
         self._inbox = Inbox(reactor, hear)
         self._taken = taken
         self._lock = DeferredLock()
+        self._isStopped = False
         self.listener = Listener(keeper.ports(), config.interfaces)
 
     def listen(self) -> None:
@@ -72,7 +73,8 @@ class Reloader:
         self.listener.listen(self._reactor, self._inbox)
 
     def stop(self) -> None:
-        """Hear nothing any more."""
+        """Hear nothing any more, and take no other configuration: openings are left as they are."""
+        self._isStopped = True
         self.listener.stop(self._reactor)
         self._inbox.close()
 
@@ -88,6 +90,8 @@ class Reloader:
     async def _reload(self) -> list[str]:
         before = self.config
         try:
+            if self._isStopped:
+                raise ConfigError("the daemon ends: start it again")
             config = self._read()
             changes = self._compare(config)
             if changes:
@@ -121,5 +125,8 @@ class Reloader:
             raise
         # From here on nothing can fail.
         self._smith.adopt(config.doors)
+        if self._isStopped:
+            listener.close()
+            return
         listener.listen(self._reactor, self._inbox)
         self.listener = listener

@@ -86,7 +86,7 @@ def parseAdmin(text: str) -> str:
     """Read where the admin socket shall be; empty for nowhere."""
     if text == "off":
         return ""
-    if not _isWholePath(text) or len(text.encode()) > MAX_SOCKET_PATH:
+    if not _isWholePath(text) or len(text.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise BadValue(
             f"{text!r} is no place for the admin socket: write its whole path, from / on, of at "
             f"most {MAX_SOCKET_PATH} bytes, or off"

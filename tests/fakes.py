@@ -159,6 +159,7 @@ class FakeFirewall:
     @ivar holding: whether calls wait for L{answer}.
     @ivar before: what is open when it is started.
     @ivar isForgetful: whether it does not know what is open when it is started.
+    @ivar guarded: the doors that it keeps closed now.
     """
 
     def __init__(self, clock: Clock, name: str = "fake", diary: list[str] | None = None) -> None:
@@ -174,6 +175,8 @@ class FakeFirewall:
         self.holding = False
         self.before: list[Opening] = []
         self.isForgetful = False
+        self.guarded: tuple[Door, ...] = ()
+        self._kept: tuple[Door, ...] = ()
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}."""
@@ -187,6 +190,7 @@ class FakeFirewall:
         self._note("start")
         self._failOnce()
         self._isStarted = True
+        self.guarded = self._kept = doors
         self.lost = lost
         for each in self.before:
             self._deadlines[(each.door.name, str(each.source))] = each.deadline
@@ -195,14 +199,17 @@ class FakeFirewall:
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
         self._note("keep " + ",".join(door.name for door in doors))
+        self._kept = doors
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
         state = {(each.door.name, str(each.source)): each.deadline for each in openings}
         who = ", ".join(f"{key[1]} until {end:g}" for key, end in state.items())
 
+        doors = self._kept
+
         def put() -> None:
-            self._deadlines = state
+            self.guarded, self._deadlines = doors, state
 
         return self._call(f"restore {who}".strip(), ("", ""), put)
 
@@ -230,7 +237,7 @@ class FakeFirewall:
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
-        return self._call("stop", ("", ""), lambda: None)
+        return self._call("stop", ("", "stop"), lambda: None)
 
     def _call(self, call: str, key: tuple[str, str], effect: Callable[[], None]) -> Deferred[None]:
         assert key not in self._busy, f"{call} while the last call for it is not answered"
@@ -266,10 +273,19 @@ class FakeFirewall:
         """Answer the oldest call that waits."""
         self._waiting.popleft()(error)
 
+    def answerAll(self) -> None:
+        """Answer all calls that wait, and those that come of it."""
+        while self._waiting:
+            self.answer()
+
     def open_(self) -> dict[str, float]:
         """Who can come in now, and until when."""
+        return {source: end for (_, source), end in self.doorsOpen().items()}
+
+    def doorsOpen(self) -> dict[tuple[str, str], float]:
+        """Which doors are open for whom now, and until when."""
         now = self._clock.seconds()
-        return {key[1]: end for key, end in self._deadlines.items() if now < end}
+        return {key: end for key, end in self._deadlines.items() if now < end}
 
 
 class FakeNftables:
@@ -1076,6 +1092,11 @@ class FakeSocket:
         self.address = ("", 0)
         self.inbox: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
 
+    @property
+    def isShared(self) -> bool:
+        """Whether its port can be taken by others that are willing to share it."""
+        return bool(self.options.get(socket.SO_REUSEADDR))
+
     def setsockopt(self, level: int, option: int, value: int) -> None:
         """Set an option."""
         if level == socket.SOL_SOCKET:
@@ -1100,7 +1121,7 @@ class FakeSocket:
     def _conflicts(self, other: "FakeSocket", interface: str, port: int) -> bool:
         if not other.isOpen or other.address[1] != port:
             return False
-        if all(each.options.get(socket.SO_REUSEADDR) for each in (self, other)):
+        if self.isShared and other.isShared:
             return False
         if other.family != self.family:
             return not (self.isV6Only or other.isV6Only)

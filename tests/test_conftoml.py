@@ -82,6 +82,25 @@ class GoodTests(SynchronousTestCase):
         door = self.door(SSH + "open_for = 90\npenalty = 0\n")
         self.assertEqual((90.0, 0.0), (door.openFor, door.penalty))
 
+    def test_commands(self) -> None:
+        """Programs are lists of texts, which no shell reads."""
+        text = SSH + "".join(
+            f'on_{each} = ["/bin/{each}", "a b", "$x", ""]\n'
+            for each in ("open", "close", "refuse")
+        )
+        door = self.door(text)
+        rest = ("a b", "$x", "")
+        self.assertEqual(
+            (("/bin/open", *rest), ("/bin/close", *rest), ("/bin/refuse", *rest)),
+            (door.onOpen, door.onClose, door.onRefuse),
+        )
+
+    def test_places(self) -> None:
+        """The admin socket and the audit file have places, of which the first may be off."""
+        config = parseConfig('admin = "/run/a.sock"\naudit = "/var/log/a"\n' + SSH, FILE)
+        self.assertEqual(("/run/a.sock", "/var/log/a"), (config.admin, config.audit))
+        self.assertEqual("", parseConfig('admin = "off"\n' + SSH, FILE).admin)
+
     def test_manyDoors(self) -> None:
         """There may be any number of doors, in order, that share knock ports or not."""
         config = parseConfig(SSH + WEB, FILE)
@@ -255,6 +274,27 @@ class BadTests(SynchronousTestCase):
                 line,
             )
 
+    def test_commands(self) -> None:
+        """A program that is no list, has no whole path, or what the kernel cannot take."""
+        for value in (
+            '"/bin/x"',
+            "[]",
+            '["x"]',
+            '["/bin/x", 1]',
+            '["/x", "\\u0000"]',
+            "true",
+            '[[""]]',
+        ):
+            line = self.refused(f"{SSH}on_close = {value}\n")
+            self.assertTrue(line.startswith("doors.ssh.on_close: "), line)
+            self.assertIn(" is no command: write a list, the program's whole path first", line)
+
+    def test_audit(self) -> None:
+        """The audit file is named from / on."""
+        for value in ("audit", "", "/a\\u0000b"):
+            line = self.refused(f'audit = "{value}"\n{SSH}')
+            self.assertTrue(line.startswith("audit: "), line)
+
     def test_firewall(self) -> None:
         """An unknown firewall is refused."""
         self.assertEqual(
@@ -314,6 +354,16 @@ class BadTests(SynchronousTestCase):
         )
         line = self.refused(SSH + text)
         self.assertTrue(line.startswith("doors.web.sequence: who knocks it opens doors.ssh"), line)
+
+    def test_sequenceWithinAfterAWrongPort(self) -> None:
+        """
+        So are those where it is within the other one after a beginning of its own that fails: at
+        another door that is no wrong knock.
+        """
+        text = SSH.replace(str(list(PORTS)), "[1, 2, 5, 1, 2, 3, 4, 5]")
+        text += WEB.replace("17001, 17005, 17203, 17002, 17404", "1, 2, 3, 4, 5")
+        line = self.refused(text)
+        self.assertTrue(line.startswith("doors.ssh.sequence: who knocks it opens doors.web"), line)
 
     def test_otherKnockPort(self) -> None:
         """A protected port that is a knock port of another door is refused, whichever is first."""

@@ -41,6 +41,11 @@ class DryRunFirewallTests(SynchronousTestCase):
             self.log.lines(),
         )
 
+    def test_keep(self) -> None:
+        """So does a reload."""
+        self.firewall.keep((makeDoor(),))
+        self.assertEqual(["dry run: would keep door default (22/tcp) closed"], self.log.lines())
+
     def test_open(self) -> None:
         """Opening says for whom and how long."""
         self.clock.advance(10)

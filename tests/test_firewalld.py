@@ -725,6 +725,56 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({rule(31340, "80"): 30.0}, self.added())
 
 
+class KeepTests(FirewalldTestCase):
+    """
+    Tests of L{FirewalldFirewall.keep}, after the start with three doors that have one port.
+    """
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.doors = tuple(makeDoor(name=name) for name in "abc")
+        self.start()
+
+    def open(self, name: str, deadline: float = 30.0) -> None:
+        """Open a door."""
+        self.successResultOf(self.firewall.open(makeOpening(deadline=deadline, name=name)))
+
+    def test_knocks(self) -> None:
+        """What L{FirewalldFirewall.restore} lets in are the new knocks and no others."""
+        self.firewall.keep((makeDoor((1, 2, 3, 4, 17001)),))
+        self.assertEqual([], self.firewalld.calls)
+        self.successResultOf(self.firewall.restore([]))
+        rules = {each for each in self.firewalld.present() if "udp" in each}
+        self.assertEqual({knockRule(port) for port in (1, 2, 3, 4, 17001)}, rules)
+
+    def test_priorities(self) -> None:
+        """
+        Doors that stay keep their rules to themselves when others go or change places: no closing
+        of one closes another.
+        """
+        for name in "abc":
+            self.open(name)
+        _, b, c = self.doors
+        self.firewall.keep((b, c))
+        self.successResultOf(self.firewall.close(makeOpening(name="a")))
+        self.open("c", 60.0)
+        self.successResultOf(self.firewall.close(makeOpening(name="b")))
+        self.assertEqual([60.0], list(self.added().values()))
+        self.successResultOf(self.firewall.restore([makeOpening(deadline=60.0, name="c")]))
+        self.assertEqual([60.0], list(self.added().values()))
+
+    def test_newDoor(self) -> None:
+        """A new door has priorities that no other has."""
+        _, b, c = self.doors
+        self.firewall.keep((makeDoor(name="new"), b, c))
+        for name in ("b", "c", "new"):
+            self.open(name)
+        self.assertEqual(3, len(self.added()))
+        self.successResultOf(self.firewall.close(makeOpening(name="new")))
+        self.assertEqual(2, len(self.added()))
+
+
 class StopTests(FirewalldTestCase):
     """
     Tests of L{FirewalldFirewall.stop}.

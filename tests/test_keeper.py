@@ -603,6 +603,27 @@ class CloseTests(KeeperTestCase):
         self.clock.advance(60)
         self.assertEqual(([], []), (self.calls(), self.openings()))
 
+    def test_reasonIsForgotten(self) -> None:
+        """Who is let in again while it closes is not said to have been closed by who asked then."""
+        self.request()
+        self.firewall.failures = [BUSY]
+        self.close(who="anna")
+        self.request()
+        self.clock.advance(30)
+        self.assertEqual("closed door default (22/tcp) for 203.0.113.9", self.log.lines()[-1])
+
+    def test_reasonWhileItCloses(self) -> None:
+        """Who asked to close is told, though somebody is let in again meanwhile."""
+        self.request()
+        self.firewall.holding = True
+        self.close(who="anna")
+        self.request(60)
+        self.firewall.holding = False
+        self.firewall.answer()
+        self.assertIn(
+            "closed door default (22/tcp) for 203.0.113.9, asked to by anna", self.log.lines()
+        )
+
     def test_fails(self) -> None:
         """A close that fails is tried until it is done; meanwhile it does not count as open."""
         self.request()

@@ -73,6 +73,8 @@ class ListenerTestCase(SynchronousTestCase):
         self.host = FakeHost(self)
         self.reactor = FakeReactor()
         self.heard: list[Knock] = []
+        clock: Any = self.reactor
+        self.inbox = Inbox(clock, self.heard.append)
 
     def refusal(self, listener: Listener) -> str:
         """Why it cannot bind."""
@@ -173,8 +175,7 @@ class ListenTests(ListenerTestCase):
         super().setUp()
         self.listener = Listener([17001, 17002])
         self.listener.bind()
-        clock: Any = self.reactor
-        self.listener.listen(self.reactor, Inbox(clock, self.heard.append))
+        self.listener.listen(self.reactor, self.inbox)
 
     def receive(self, interface: str, port: int, source: str) -> None:
         """A knock comes."""
@@ -221,6 +222,70 @@ class ListenTests(ListenerTestCase):
         self.assertNotIn(("0.0.0.0", 17005), self.host.bound())
 
 
+class BeforeTests(ListenerTestCase):
+    """
+    A listener that follows another one.
+    """
+
+    def setUp(self) -> None:
+        """Listen."""
+        super().setUp()
+        self.first = Listener([17001, 17002], ["0.0.0.0"])
+        self.first.bind()
+        self.first.listen(self.reactor, self.inbox)
+        self.sockets = list(self.host.sockets)
+
+    def follow(self, *ports: int, interface: str = "0.0.0.0") -> Listener:
+        """The listener that follows, whose ports are taken."""
+        listener = Listener(ports, [interface], before=self.first)
+        listener.bind()
+        return listener
+
+    def test_takesOnlyTheNew(self) -> None:
+        """Only ports that are new are taken, and nothing is given back before it listens."""
+        self.follow(17002, 17003)
+        self.assertEqual([17001, 17002, 17003], [port for _, port in self.host.bound()])
+        self.assertEqual(2, len(self.reactor.getReaders()))
+
+    def test_listens(self) -> None:
+        """Then it has those that both have, and the others are given back."""
+        listener = self.follow(17002, 17003)
+        listener.listen(self.reactor, self.inbox)
+        self.assertEqual([("0.0.0.0", 17002), ("0.0.0.0", 17003)], self.host.bound())
+        self.assertEqual(2, len(self.reactor.getReaders()))
+        self.first.stop(self.reactor)
+        self.assertEqual(2, len(self.host.bound()))
+        listener.stop(self.reactor)
+        self.assertEqual(([], []), (self.host.bound(), self.reactor.getReaders()))
+
+    def test_hearsWhatWaits(self) -> None:
+        """What waits on a port that is given back is heard first."""
+        self.host.find("0.0.0.0", 17001).inbox.append((b"knock\n", ("203.0.113.9", 5)))
+        self.follow(17002).listen(self.reactor, self.inbox)
+        self.reactor.advance(0)
+        self.assertEqual([17001], [knock.port for knock in self.heard])
+
+    def test_refused(self) -> None:
+        """Where a new port is not to be had, the first one goes on as it was."""
+        self.host.take(17003)
+        listener = Listener([17002, 17004, 17003], ["0.0.0.0"], before=self.first)
+        self.assertRaises(ListenError, listener.bind)
+        self.assertEqual([17001, 17002, 17003], [port for _, port in self.host.bound()])
+        self.assertEqual(2, len(self.reactor.getReaders()))
+
+    def test_closed(self) -> None:
+        """So it is where it is closed before it listens."""
+        self.follow(17002, 17003).close()
+        self.assertEqual([17001, 17002], [port for _, port in self.host.bound()])
+
+    def test_otherAddress(self) -> None:
+        """A port is shared only while it is taken at another address."""
+        listener = self.follow(17001, interface="192.0.2.1")
+        self.assertFalse([each for each in self.host.sockets if each.isShared])
+        listener.listen(self.reactor, self.inbox)
+        self.assertEqual([("192.0.2.1", 17001)], self.host.bound())
+
+
 class KnockSocketTests(ListenerTestCase):
     """
     Tests of L{KnockSocket}.
@@ -233,8 +298,7 @@ class KnockSocketTests(ListenerTestCase):
         self.bound.bind(("0.0.0.0", 17001))
         bound: Any = self.bound
         bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        clock: Any = self.reactor
-        self.reading = KnockSocket(bound, Inbox(clock, self.heard.append))
+        self.reading = KnockSocket(bound, self.inbox)
 
     def read(self) -> None:
         """A turn of the reactor."""

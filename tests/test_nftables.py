@@ -132,6 +132,47 @@ class NftablesFirewallTests(SynchronousTestCase):
             self.assertEqual(guard(self.doors), self.context.ran[-1])
             self.assertIn("none of ours: replaced", self.log.lines()[-1])
 
+    def test_keep(self) -> None:
+        """What is put back from then on is for the new doors; nothing is changed before."""
+        self.firewall.start(self.doors, self.lost.append)
+        doors = (makeDoor(ports="443", name="web"),)
+        self.firewall.keep(doors)
+        self.assertEqual([guard(self.doors)], self.context.ran)
+        self.successResultOf(self.firewall.restore([makeOpening(ports="443", name="web")]))
+        element = "add element inet pkdoors web_open4 { 203.0.113.9 timeout 30000ms }\n"
+        self.assertEqual(guard(doors) + element, self.context.ran[-1])
+
+    def test_keepSpares(self) -> None:
+        """
+        Who is connected to a port that becomes protected is spared, who knocked for one that is
+        protected already is not; nor is one who comes after it.
+        """
+        self.started(OLD, cutSessions=True)
+        web = Session(OLD.source, 40003, 443)
+        late = Session(OLD.source, 40004, 443)
+        doors = (*self.doors, makeDoor(ports="443", name="web", cutSessions=True))
+        self.tcp = listTCP(OLD, KNOCKED, web)
+        self.firewall.keep(doors)
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual(guard(doors, sessions=[OLD, web]), self.context.ran[-1])
+        self.tcp = listTCP(OLD, KNOCKED, web, late)
+        self.firewall.keep(doors)
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual(guard(doors, sessions=[OLD, web]), self.context.ran[-1])
+
+    def test_keepRefused(self) -> None:
+        """Where the kernel refuses the new doors, the old ones are as they were, sessions too."""
+        before = self.started(OLD, cutSessions=True)
+        old = self.doors
+        self.tcp = listTCP(OLD, KNOCKED)
+        self.firewall.keep((makeDoor(ports="443", name="web"),))
+        self.context.error = "Error: no\n"
+        self.failureResultOf(self.firewall.restore([]), FirewallError)
+        self.context.error = ""
+        self.firewall.keep(old)
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual([before, before], self.context.ran)
+
     def started(self, *sessions: Session, cutSessions: bool) -> str:
         """The guard that is put in place where there are some connections."""
         self.tcp = listTCP(*sessions)

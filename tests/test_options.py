@@ -4,12 +4,15 @@ import os
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.config import CONF_FILE, Config
 from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
+from pkdoors.errors import BadValue, ConfigError
 from pkdoors.options import Options
 from pkdoors.ports import PortRange
 from pkdoors.sequence import Sequence
@@ -607,3 +610,87 @@ class BadValueTests(SynchronousTestCase):
             self.refused(*GOOD, *arguments)
         self.refused(*GOOD, "--sessions", "a\nb")
         self.refused(*GOOD, "a\nb")
+
+
+class AdminTests(SynchronousTestCase):
+    """
+    The place of the admin socket.
+    """
+
+    def test_strangeBytes(self) -> None:
+        """A path need not be UTF-8, as for the kernel; its bytes count."""
+        path = os.fsdecode(b"/run/\xff.sock")
+        self.assertEqual(path, read(*GOOD, "--admin", path).admin)
+        end = self.assertRaises(SystemExit, read, *GOOD, "--admin", "/" + 107 * "\udcff")
+        self.assertIn("of at most 107 bytes, or off", str(end.code))
+
+    def test_off(self) -> None:
+        """There may be none."""
+        self.assertEqual("", read(*GOOD, "--admin", "off").admin)
+
+
+class AgainTests(SynchronousTestCase):
+    """
+    Tests of L{Options.again}.
+    """
+
+    def setUp(self) -> None:
+        """Be in a folder that has a configuration."""
+        self.folder = Path(mkdtemp())
+        self.addCleanup(rmtree, self.folder)
+        self.file = self.folder / "pkdoors.toml"
+        self.write("[doors.ssh]\nsequence = [1, 2, 3, 4, 5]\nports = [22]\n")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+
+    def write(self, text: str) -> None:
+        """Have the file say something."""
+        self.file.write_text(text)
+        self.file.chmod(0o600)
+
+    def options(self, *arguments: str, **environment: str) -> Options:
+        """A command line that was read, by a daemon that has gone to another folder since."""
+        options = Options(environment, [NOWHERE])
+        options.parseOptions(list(arguments))
+        os.chdir("/")
+        return options
+
+    def test_same(self) -> None:
+        """Where nothing has changed, it is what it was, from wherever it is read."""
+        options = self.options("-c", "pkdoors.toml", "-k", "keys", "-t", "20s")
+        self.assertEqual(options.config, options.again())
+        (door,) = options.again().doors
+        self.assertEqual((str(self.folder / "keys"), 20.0), (door.authorizedKeys, door.openFor))
+
+    def test_changed(self) -> None:
+        """The file counts as it is now, and the command line before it."""
+        options = self.options("-c", "pkdoors.toml", "-t", "20s", "--interface", "::1")
+        self.write(self.file.read_text() + 'open_for = "10s"\npenalty = "7s"\n')
+        config = options.again()
+        (door,) = config.doors
+        self.assertEqual((20.0, 7.0), (door.openFor, door.penalty))
+        self.assertEqual(("::1",), config.interfaces)
+
+    def test_wrong(self) -> None:
+        """What is wrong is raised, one sentence, and the daemon goes on."""
+        options = self.options("-c", "pkdoors.toml")
+        before = options.config
+        self.write("x = 1\n")
+        line = str(self.assertRaises(ConfigError, options.again))
+        self.assertIn(f"{self.file}: 'x' is no key here", line)
+        self.file.unlink()
+        line = str(self.assertRaises(ConfigError, options.again))
+        self.assertIn(f"cannot read {self.file}: No such file or directory", line)
+        self.assertIs(before, options.config)
+
+    def test_twoDoors(self) -> None:
+        """A second door in the file is refused where the command line speaks of one."""
+        options = self.options("-c", "pkdoors.toml", "-t", "20s")
+        text = self.file.read_text()
+        self.write(text + text.replace("ssh", "web").replace("[1, 2", "[2, 1"))
+        self.assertIn("--open-for", str(self.assertRaises(BadValue, options.again)))
+
+    def test_noFile(self) -> None:
+        """Without a file all is as it was."""
+        options = self.options("-m", SEQ, KNOCKER_PORTS="22")
+        self.assertEqual(options.config, options.again())

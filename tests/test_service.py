@@ -1,16 +1,18 @@
 """Tests of L{pkdoors.service}."""
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config import Config
-from pkdoors.errors import FirewallError, ListenError
+from pkdoors.errors import FirewallError, ListenError, PkdoorsError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.herald import Herald
@@ -18,6 +20,7 @@ from pkdoors.instance import Instance
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.locksmith import Locksmith
+from pkdoors.parts import Part
 from pkdoors.reloading import Reloader
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.seenfile import SeenFile
@@ -205,6 +208,106 @@ class StartTests(ServiceTestCase):
         text = "\n".join(self.log.lines())
         self.assertEqual(3, text.count("guarding door default"))
         self.assertFalse([port for port in PORTS if str(port) in text])
+
+
+class FakePart(Part):
+    """
+    Something beside the doors.
+
+    @param diary: where it writes what it is told.
+    @ivar error: what it refuses to be prepared with.
+    """
+
+    def __init__(self, name: str, diary: list[str]) -> None:
+        self._name = name
+        self._diary = diary
+        self.error: PkdoorsError | None = None
+
+    def _note(self, call: str) -> None:
+        self._diary.append(f"{self._name}: {call}")
+
+    def prepare(self) -> None:
+        """See L{Part}."""
+        self._note("prepare")
+        if self.error:
+            raise self.error
+
+    def start(self) -> None:
+        """See L{Part}."""
+        self._note("start")
+
+    def ready(self) -> None:
+        """See L{Part}."""
+        self._note("ready")
+
+    def reopen(self) -> None:
+        """See L{Part}."""
+        self._note("reopen")
+
+    def stop(self) -> Deferred[None]:
+        """See L{Part}."""
+        self._note("stop")
+        return succeed(None)
+
+
+class PartTests(ServiceTestCase):
+    """
+    What stands beside the doors, and the reload.
+    """
+
+    def setUp(self) -> None:
+        """Have two parts that hear events."""
+        super().setUp()
+        self.diary: list[str] = []
+        self.parts = [FakePart(name, self.diary) for name in "ab"]
+        self.service._parts = self.parts
+        self.herald.subscribe(lambda event: self.diary.append(event.kind))
+
+    def test_order(self) -> None:
+        """They hear of all that happens, from the first event to the last."""
+        self.start()
+        self.assertEqual(
+            "a: prepare, b: prepare, a: start, b: start, guarding, a: ready, b: ready",
+            ", ".join(self.diary),
+        )
+        self.diary.clear()
+        self.successResultOf(self.service.stopService())
+        self.assertEqual(["stopped", "b: stop", "a: stop"], self.diary)
+
+    def test_refuses(self) -> None:
+        """Where one refuses to be prepared, the daemon does not start, and keeps no port."""
+        self.parts[1].error = ListenError("taken")
+        self.assertRaises(ListenError, self.service.prepare)
+        self.assertEqual([], self.host.bound())
+
+    def test_reload(self) -> None:
+        """A reload has files opened anew, and the configuration read."""
+        self.start()
+        self.diary.clear()
+        self.config = replace(self.config, interfaces=("192.0.2.1",))
+        self.service.reload()
+        self.assertEqual(["a: reopen", "b: reopen", "reloaded"], self.diary)
+        self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
+
+    def test_reloadRefused(self) -> None:
+        """One that is refused is told, and ends nothing."""
+        self.start()
+        self.config = replace(self.config, zone="home")
+        self.service.reload()
+        self.assertEqual("reload-refused", self.diary[-1])
+        self.receive(*PORTS)
+        self.assertEqual({"203.0.113.9": 30.0}, self.firewall.open_())
+
+    def test_reloadGoesWrong(self) -> None:
+        """A mistake of ours is logged, and ends nothing."""
+        self.start()
+        self.firewall.failures = [ValueError("oops")]
+        door = replace(self.config.doors[0], openFor=7.0)
+        self.config = replace(self.config, doors=(door,))
+        self.service.reload()
+        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
+        self.receive(*PORTS)
+        self.assertEqual({"203.0.113.9": 30.0}, self.firewall.open_())
 
 
 class KnockTests(ServiceTestCase):

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.tap} and of the plugin."""
 
+import os
 import signal
 import sys
 import time
@@ -24,7 +25,7 @@ from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.instance import Instance
 from pkdoors.knock import Knock
 from pkdoors.notify import Notifier
-from pkdoors.tap import Options, chooseFirewalls, makeService, wire
+from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
 from tests.fakes import (
     FakeDBus,
     FakeHost,
@@ -267,6 +268,63 @@ class MakeServiceTests(SynchronousTestCase):
         with redirect_stderr(StringIO()) as stderr:
             sys.excepthook(type(error), error, None)
         return stderr.getvalue()
+
+
+class HangupTests(SynchronousTestCase):
+    """
+    Tests of L{heedHangup}.
+    """
+
+    def setUp(self) -> None:
+        """Have a reactor, and what a terminal would do."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.reactor = FakeReactor()
+        self.done: list[str] = []
+        self.patch(self.reactor, "stop", lambda: self.done.append("stop"))
+        self.hasTerminal = True
+        self.patch(tap, "_hasTerminal", lambda: self.hasTerminal)
+
+    def heed(self, nodaemon: bool = True) -> None:
+        """Be a daemon from now on."""
+        options = Options({})
+        options.parent = {"nodaemon": nodaemon}  # type: ignore[assignment]
+        heedHangup(options, self.reactor, lambda: self.done.append("reload"))
+
+    def hangUp(self) -> list[str]:
+        """A SIGHUP comes; what is done, in the reactor's next turn and not before."""
+        self.done.clear()
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual([], self.done)
+        self.reactor.advance(0)
+        return list(self.done)
+
+    def test_reload(self) -> None:
+        """It reloads, as often as it comes."""
+        self.heed(nodaemon=False)
+        self.assertEqual(["reload"], self.hangUp())
+        self.assertEqual(["reload"], self.hangUp())
+
+    def test_terminal(self) -> None:
+        """In the foreground it reloads while the terminal is there, and ends it when it is not."""
+        self.heed()
+        self.assertEqual(["reload"], self.hangUp())
+        self.hasTerminal = False
+        self.assertEqual(["stop"], self.hangUp())
+
+    def test_noTerminal(self) -> None:
+        """Where there never was a terminal, it reloads: a service manager starts it so."""
+        self.hasTerminal = False
+        self.heed()
+        self.assertEqual(["reload"], self.hangUp())
+
+    def test_nohup(self) -> None:
+        """nohup(1) has it go on without one."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.heed()
+        self.hasTerminal = False
+        self.assertEqual(["reload"], self.hangUp())
 
 
 class PluginTests(SynchronousTestCase):

@@ -44,12 +44,12 @@ def questionOf(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
     """
     _, _, query = request.uri.decode("utf-8", "replace").partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
-    if len(dict(pairs)) < len(pairs):
-        raise BadValue("an argument is there twice: give each once")
-    question: dict[str, Any] = dict(pairs)
     source = unquote(request.path.decode("utf-8", "replace")).partition("/openings/")[2]
-    if source.strip("/"):
-        question["source"] = source.strip("/")
+    if source:  # also where it is no address: without it, all addresses would be meant
+        pairs.append(("source", source))
+    question: dict[str, Any] = dict(pairs)
+    if len(question) < len(pairs):
+        raise BadValue("an argument is there twice: give each once")
     if request.method == b"POST" and allowed:
         question |= _body(request)
     for name in question:

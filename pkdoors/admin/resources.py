@@ -118,7 +118,7 @@ class Root(Resource):
         name = path.decode("utf-8", "replace")
         if name == "openings" and len(rest) == 1 and rest[0]:
             return self._opening
-        if name in self._resources and not any(rest):
+        if name in self._resources and not rest:
             return self._resources[name]
         return Unknown([f"/{each}" for each in self._resources])
 

@@ -59,12 +59,15 @@ class Follower:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._isPaused = False
+        self._isDropped = False
         self._backlog: deque[bytes] = deque()
         self._waiting = 0  # bytes
         request.registerProducer(self, True)
 
     def hear(self, event: Event) -> None:
         """Tell an event."""
+        if self._isDropped:  # the connection is lost in the reactor's next turn
+            return
         told = f"event: {event.kind}\ndata: {jsonLine(fields(event))}\n\n".encode()
         if not self._isPaused:
             self._request.write(told)
@@ -76,6 +79,8 @@ class Follower:
             self._abort()
 
     def _abort(self) -> None:
+        self._isDropped = True
+        self._backlog.clear()
         transport: Any = self._request.channel.transport
         transport.abortConnection()
 

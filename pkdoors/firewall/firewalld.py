@@ -9,6 +9,7 @@ firewalld puts the client's packets in. The client's other traffic stays what it
 
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from itertools import count
 from math import ceil
 from typing import TypeVar
 
@@ -55,6 +56,7 @@ class FirewalldFirewall:
         self._zone = zone
         self._doors: tuple[Door, ...] = ()
         # What follows belongs to the thread.
+        self._numbers: dict[str, int] = {}  # of the doors, for their priorities
         self._zones: ZoneClient
         self._placed: dict[tuple[str, Address], Placed] = {}
         self._knocks: list[tuple[str, str]] = []
@@ -66,7 +68,7 @@ class FirewalldFirewall:
 
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
         """See L{IFirewall.start}. firewalld does not tell when an opening ends."""
-        self._doors = doors
+        self._adopt(doors)
         self._thread.start()
         try:
             self._thread.callBlocking(lambda: self._start(lost), START_TIMEOUT)
@@ -79,7 +81,7 @@ class FirewalldFirewall:
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
         # In the thread, so that what was asked of it before is done with the doors from before.
-        self._thread.call(partial(setattr, self, "_doors", doors))
+        self._thread.call(lambda: self._adopt(doors))
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -110,6 +112,16 @@ class FirewalldFirewall:
         )
 
     # From here on everything runs in the thread.
+
+    def _adopt(self, doors: tuple[Door, ...]) -> None:
+        """A door that stays keeps its priorities: its rules are there, and may be no other's."""
+        self._doors = doors
+        before, names = self._numbers, [door.name for door in doors]
+        self._numbers = {name: before[name] for name in names if name in before}
+        free = (number for number in count() if number not in self._numbers.values())
+        for name in names:
+            if name not in self._numbers:
+                self._numbers[name] = next(free)
 
     def _start(self, lost: Callable[[str], None]) -> None:
         self._zones = self._makeZones(self._zone)
@@ -194,7 +206,7 @@ class FirewalldFirewall:
             del self._placed[key]
 
     def _priorities(self, opening: Opening) -> tuple[int, int]:
-        return openingPriorities([door.name for door in self._doors].index(opening.door.name))
+        return openingPriorities(self._numbers[opening.door.name])
 
     def _put(self, placed: Placed, seconds: int) -> None:
         try:
