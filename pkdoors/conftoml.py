@@ -165,6 +165,8 @@ def _checkKnockPorts(door: Door, other: Door) -> None:
 
 def _opens(door: Door, other: Door) -> bool:
     """Whether the sequence of a door opens another one: as the daemon's own locks hear it."""
+    if not set(other.sequence.ports) <= set(door.sequence.ports):
+        return False
     locks = Lockset([SequenceLock(door), SequenceLock(other)])
     heard = [locks.hear(Knock("", port, b"knock\n"), 0.0, 0.0) for port in door.sequence.ports]
     requests = [each for results in heard for each in results if isinstance(each, Request)]

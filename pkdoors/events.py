@@ -14,6 +14,7 @@ from pkdoors.who import NOBODY, Who
 
 GUARDING, STOPPED = "guarding", "stopped"
 OPENED, EXTENDED, TAKEN_OVER = "opened", "extended", "taken-over"
+SHORTENED = "shortened"
 CLOSED, UNOPENED = "closed", "unopened"
 REFUSED = "refused"
 OPEN_FAILED, CLOSE_FAILED = "open-failed", "close-failed"
@@ -31,8 +32,9 @@ _SENTENCES: Mapping[str, str] = {
     OPENED: f"opened {_UNTIL}",
     EXTENDED: f"extended {_UNTIL}",
     TAKEN_OVER: f"took over {_UNTIL}",
+    SHORTENED: f"shortened, as the new configuration has it: {_UNTIL}",
     CLOSED: "closed door {door} for {source}{why}",
-    UNOPENED: "door {door} never opened for {source}, and {reason}",
+    UNOPENED: "door {door} never opened for {source}{never}",
     REFUSED: "refused door {door} for {source}: {reason}{more}",
     OPEN_FAILED: "cannot open door {door} for {source}, and keeps trying: {reason}",
     CLOSE_FAILED: "cannot close door {door} for {source}, and keeps trying: {reason}",
@@ -56,7 +58,7 @@ class Event:
     @ivar door: which door it is about; L{None} where it is about all of them.
     @ivar source: the knocker's address; empty where there is none.
     @ivar seconds: from now on, of what was opened; of what was closed, that it was open for.
-    @ivar who: who earned the opening, or asked to close it.
+    @ivar who: who earned the opening; who had it closed is in the reason.
     @ivar reason: why, as half a sentence.
     @ivar cause: what made it necessary, of a healing; empty where that is not known.
     @ivar firewall: which firewall it is about; empty where it is about none.
@@ -88,6 +90,7 @@ def sentence(event: Event) -> str:
         by=f", by {event.who}" if str(event.who) else "",
         reason=event.reason,
         why=shown and f", {shown}",
+        never=f", {shown}" if shown else f", and {TIME_OVER}",
         cause=event.cause and f"{event.cause}: ",
         firewall=event.firewall,
         more=f" ({event.leftOut} more lines like this left out)" if event.leftOut else "",

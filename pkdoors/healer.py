@@ -89,7 +89,7 @@ class Healer:
         """Put nothing back any more."""
         self._stopped = True
         self._cancel()
-        self._answer()
+        self._answer(f"the daemon ends before {self.name} has followed")
 
     def _schedule(self, seconds: float) -> None:
         self._cancel()
@@ -122,15 +122,15 @@ class Healer:
         if not self._stopped and (self._again or self._trouble):
             self._schedule(PAUSE if self._again else delay)
         if not self._again:
-            self._answer()
+            self._answer(self._trouble)
         if not self._trouble:
             self._healed()
 
-    def _answer(self) -> None:
+    def _answer(self, trouble: str) -> None:
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             if not each.called:  # who waited may have lost patience
-                each.callback(self._trouble)
+                each.callback(trouble)
 
     def _rejoice(self) -> None:
         trouble, self._trouble = self._trouble, ""

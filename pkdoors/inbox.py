@@ -1,5 +1,6 @@
 """Puts knocks that came to several ports into the order in which they came."""
 
+import time
 from collections.abc import Callable
 from operator import itemgetter
 
@@ -15,15 +16,24 @@ behind, is not waited for any longer."""
 class Inbox:
     """
     The order is the secret, and the reactor reads port by port: where it was busy for a moment, two
-    knocks may wait in two sockets, and which one is read first is chance. So what is read in one
-    turn is sorted by the time at which the kernel got it.
+    knocks may wait in two sockets, and which one is read first is chance. So what is read is sorted
+    by the time at which the kernel got it, and heard one turn of the reactor later: by then all
+    that came before the turn has been read, whichever port it came to.
 
-    @param hear: gets each knock, at the end of the turn.
+    @param hear: gets each knock.
+    @param now: the kernel's time of day, in nanoseconds.
     """
 
-    def __init__(self, clock: IReactorTime, hear: Callable[[Knock], None]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hear: Callable[[Knock], None],
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._clock = clock
         self._hear = hear
+        self._now = now
+        self._lastTurn = 0
         self._held: list[tuple[int, Knock]] = []
         self._behind: list[int] = []
         self._call: IDelayedCall | None = None
@@ -36,7 +46,7 @@ class Inbox:
         """
         self._held.append((stamp, knock))
         if self._call is None:
-            self._call = self._clock.callLater(0, self._deliver)
+            self._call = self._clock.callLater(0, self._turn)
 
     def putLast(self, stamp: int) -> None:
         """A port may have more, which came after this time: what is younger has to wait."""
@@ -49,14 +59,19 @@ class Inbox:
             self._call.cancel()
             self._call = None
 
-    def _deliver(self) -> None:
+    def _turn(self) -> None:
+        """All ports were read that had something when the last turn ended."""
         self._call = None
         self._held.sort(key=itemgetter(0))
         held, self._held = self._held, []
-        until = min(self._behind) if self._behind and len(held) <= MAX_HELD else held[-1][0]
+        now = self._now()
+        until = min([self._lastTurn, *self._behind])
+        if len(held) > MAX_HELD:
+            until = now
+        self._lastTurn = now
         self._behind.clear()
         for stamp, knock in held:
-            if stamp <= until:
-                self._hear(knock)
-            else:
+            if until < stamp <= now:  # not what is of a time to come: the clock was set back
                 self.put(stamp, knock)
+            else:
+                self._hear(knock)

@@ -45,7 +45,9 @@ class IFirewall(Interface):
     def keep(doors: tuple[Door, ...]) -> None:
         """
         Take other doors: what L{restore} puts there from now on is for these. Nothing else is
-        changed by that, and nothing is raised.
+        changed by that.
+
+        @raise FirewallError: it is not known what they need; the doors are as before.
         """
 
     def restore(openings: Iterable[Opening]) -> Deferred[None]:

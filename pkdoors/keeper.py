@@ -90,9 +90,10 @@ class Doorkeeper:
         @raise FirewallError: the firewall refused; nothing was changed.
         """
         known = {door.name: door for door in doors}
+        fresh = self._locks.missing(doors, self._makeLock)  # before anything is changed
         await self._walls.change(doors, self._carriedOn(known))
         self.doors = doors
-        self._locks = self._locks.changed(doors, self._makeLock)
+        self._locks = self._locks.changed(doors, fresh)
         carried = {(each.door.name, each.source): each for each in self._carriedOn(known)}
         for key, life in list(self._lives.items()):
             if key in carried:
@@ -169,7 +170,7 @@ class Doorkeeper:
         """
         for key in keys:
             if key in self._lives:
-                self._lives[key].end(f"asked to by {who}" if str(who) else "", who)
+                self._lives[key].end(f"asked to by {who}" if str(who) else "")
 
     def state(self) -> State:
         """How things stand now."""

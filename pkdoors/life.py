@@ -17,6 +17,7 @@ from pkdoors.events import (
     EXTENDED,
     OPEN_FAILED,
     OPENED,
+    SHORTENED,
     TAKEN_OVER,
     TIME_OVER,
     UNOPENED,
@@ -58,7 +59,7 @@ class Life:
         self._toClose = False  # whether the firewall may have it, in whatever state
         self._isBusy = False  # whether the firewalls have not answered yet
         self._told = False  # whether the log says that it is open
-        self._end = (TIME_OVER, NOBODY)  # why it closes, and who asked to
+        self._reason = TIME_OVER  # why it closes
         self._trouble = ""  # what the log says that the firewall refuses
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
         self._left = False
@@ -77,7 +78,7 @@ class Life:
         """
         if deadline > self.opening.deadline:
             self.opening = replace(self.opening, door=door, deadline=deadline, who=who)
-            self._end = (TIME_OVER, NOBODY)
+            self._reason = TIME_OVER
             self._asked = self._clock.seconds()
             self._wake()
         else:
@@ -85,21 +86,23 @@ class Life:
 
     def move(self, door: Door, deadline: float) -> None:
         """Be an opening of this door from now on, as the firewall has it already."""
+        isShorter = deadline < self.opening.deadline
         self.opening = replace(self.opening, door=door, deadline=deadline)
         self._granted = min(self._granted, deadline)
+        if isShorter and self._told:
+            self._announce(SHORTENED, self.opening)
         self._wake()
 
-    def end(self, reason: str, who: Who = NOBODY) -> None:
+    def end(self, reason: str) -> None:
         """
         Close now.
 
         @param reason: why, as half a sentence.
-        @param who: who asked to.
         """
         toShut = self._isBusy and self.wanted()
         if self.wanted():
             self.opening = replace(self.opening, deadline=self._clock.seconds())
-        self._end = (reason, who)
+        self._reason = reason
         self._wake()
         if toShut:  # what the firewalls are busy with may hang
             Deferred.fromCoroutine(self._shut())
@@ -163,13 +166,14 @@ class Life:
             self._isBusy = False
         self._granted = wanted.deadline
         self._calm()
-        self._announce(kind, wanted, self._clock.seconds() - self._asked)
+        if self.wanted() or self._reason == TIME_OVER:  # and nobody has had it closed meanwhile
+            self._announce(kind, wanted, self._clock.seconds() - self._asked)
 
     async def _close(self) -> None:
         """Close; where that fails, wait before the next try. Never forgotten."""
         self._granted = 0.0
         self._isBusy = True
-        closing, (reason, who) = self.opening, self._end
+        closing, reason = self.opening, self._reason
         try:
             await self._walls.close(closing)
         except Exception as error:
@@ -185,9 +189,9 @@ class Life:
         self._calm()
         if self._told:
             openFor = self._clock.seconds() - self._openSince
-            self._tell(CLOSED, closing, reason=reason, who=who, seconds=openFor)
+            self._tell(CLOSED, closing, reason=reason, who=closing.who, seconds=openFor)
         else:
-            self._tell(UNOPENED, closing, reason=TIME_OVER, who=who)
+            self._tell(UNOPENED, closing, reason=reason, who=closing.who)
         self._told = False
 
     async def _sleep(self, seconds: float) -> None:

@@ -44,14 +44,33 @@ class Lockset:
         """For each door, how many knockers take memory."""
         return {lock.door.name: len(lock) for lock in self._locks}
 
-    def changed(self, doors: Iterable[Door], makeLock: Callable[[Door], Lock]) -> "Lockset":
+    def missing(
+        self, doors: Iterable[Door], makeLock: Callable[[Door], Lock]
+    ) -> Mapping[str, Lock]:
+        """The locks, by the names of their doors, that other doors need and there are not."""
+        return {door.name: makeLock(door) for door in doors if self._fit(door) is None}
+
+    def changed(self, doors: Iterable[Door], fresh: Mapping[str, Lock]) -> "Lockset":
         """
         The locks of other doors. One that stays what it was keeps what it knows, so that a sequence
         that is half done can be finished.
+
+        @param fresh: those that are L{missing}.
         """
-        before = {lock.door.name: lock for lock in self._locks}
-        carried = [(_carriedOn(before.get(door.name), door), door) for door in doors]
-        return Lockset(makeLock(door) if lock is None else lock for lock, door in carried)
+        locks = [(self._carriedOn(door), door) for door in doors]
+        # Not "or": a lock that nobody is in the midst of has the length 0.
+        return Lockset([fresh[door.name] if lock is None else lock for lock, door in locks])
+
+    def _fit(self, door: Door) -> Lock | None:
+        """The lock that there is already for a door."""
+        fitting = (lock for lock in self._locks if lock.door.hasLockOf(door))
+        return next(fitting, None)
+
+    def _carriedOn(self, door: Door) -> Lock | None:
+        lock = self._fit(door)
+        if lock is not None:
+            lock.door = door
+        return lock
 
 
 def _concerned(locks: list[Lock], knock: Knock, now: float) -> list[Lock]:
@@ -62,10 +81,3 @@ def _concerned(locks: list[Lock], knock: Knock, now: float) -> list[Lock]:
         if lock not in fitting:
             lock.forgo(knock.source)
     return fitting
-
-
-def _carriedOn(lock: Lock | None, door: Door) -> Lock | None:
-    if lock is None or not lock.door.hasLockOf(door):
-        return None
-    lock.door = door
-    return lock

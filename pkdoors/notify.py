@@ -54,7 +54,8 @@ class Notifier(Part):
     def hear(self, event: Event) -> None:
         """Something happened: after a reload there may be other doors."""
         if event.kind == RELOADED:
-            self._tell(f"STATUS={self._status()}", PATIENCE)
+            with suppress(BlockingIOError):  # no knock waits for that
+                self._tell(f"STATUS={self._status()}", 0)
 
     def stop(self) -> Deferred[None]:
         """See L{Part.stop}."""

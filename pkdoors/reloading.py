@@ -96,8 +96,9 @@ class Reloader:
             changes = self._compare(config)
             if changes:
                 await self._put(config)
-        except PkdoorsError as error:
-            self._herald.tell(RELOAD_REFUSED, reason=str(error))
+        except Exception as error:
+            reason = str(error) if isinstance(error, PkdoorsError) else f"a mistake: {error!r}"
+            self._herald.tell(RELOAD_REFUSED, reason=reason)
             raise
         self.config = config
         self._taken(config)
@@ -114,7 +115,9 @@ class Reloader:
         return changesOf(self.config, config)
 
     async def _put(self, config: Config) -> None:
-        self._smith.prepare(config.doors)
+        # A file of keys that somebody has emptied since keeps nobody from reloading.
+        known = {door.authorizedKeys for door in self.config.doors}
+        self._smith.prepare(door for door in config.doors if door.authorizedKeys not in known)
         ports = knockPorts(config.doors)
         listener = Listener(ports, config.interfaces, before=self.listener)
         listener.bind()

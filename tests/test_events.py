@@ -77,8 +77,10 @@ class EventTests(SynchronousTestCase):
                 "opened": f"opened {door} for {ANN} until {until}, {anna}",
                 "extended": f"extended {door} for {ANN} until {until}, {anna}",
                 "taken-over": f"took over {door} for {ANN} until {until}, {anna}",
+                "shortened": "shortened, as the new configuration has it: "
+                f"{door} for {ANN} until {until}, {anna}",
                 "closed": f"closed {door} for {ANN}, of it",
-                "unopened": f"{door} never opened for {ANN}, and of it",
+                "unopened": f"{door} never opened for {ANN}, of it",
                 "refused": f"refused {door} for {ANN}: of it (2 more lines like this left out)",
                 "open-failed": f"cannot open {door} for {ANN}, and keeps trying: of it",
                 "close-failed": f"cannot close {door} for {ANN}, and keeps trying: of it",

@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 from pkdoors import keeper as keeperModule
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
+from pkdoors.events import Event
 from pkdoors.herald import Herald
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
@@ -75,7 +76,9 @@ class KeeperTestCase(SynchronousTestCase):
     def makeKeeper(self, *doors: Door) -> Doorkeeper:
         """A doorkeeper of some doors."""
         walls = Walls(self.clock, [self.firewall])
+        self.events: list[Event] = []
         herald = Herald(lambda: 1_800_000_000 + self.clock.seconds())
+        herald.subscribe(self.events.append)
         return Doorkeeper(self.clock, walls, doors, herald)
 
     def request(self, seconds: int = 0, source: str = ANN) -> None:
@@ -522,6 +525,35 @@ class CloseTests(KeeperTestCase):
         self.request()
         self.clock.advance(30)
         self.assertEqual(closed, self.log.lines()[-1])
+
+    def test_whoseItWas(self) -> None:
+        """What is closed is told with who had it, whoever asked, and however it ended."""
+        for end in (lambda: self.close(who="bob"), lambda: self.clock.advance(30)):
+            self.keeper.request(Request(self.door, ANN, 0, who=Who("anna")))
+            end()
+            self.assertEqual(("closed", "anna"), (self.events[-1].kind, self.events[-1].who.name))
+        reasons = [each.reason for each in self.events if each.kind == "closed"]
+        self.assertEqual(["asked to by bob", "its time is over"], reasons)
+
+    def test_askedBeforeItOpened(self) -> None:
+        """What the firewall refused until somebody asked to close is told so, with that reason."""
+        self.firewall.failures = [BUSY]
+        self.request()
+        self.close(who="bob")
+        self.assertEqual(
+            "door default (22/tcp) never opened for 203.0.113.9, asked to by bob",
+            self.log.lines()[-1],
+        )
+
+    def test_openedTooLate(self) -> None:
+        """What was closed while the firewall still opened it is not told to have opened."""
+        self.firewall.holding = True
+        self.request()
+        self.close(who="bob")
+        self.firewall.holding = False
+        self.firewall.answer()
+        self.assertEqual(["unopened"], [each.kind for each in self.events])
+        self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
 
     def test_closes(self) -> None:
         """The opening ends at once, and nothing is left of it."""

@@ -164,7 +164,7 @@ class ChangedTests(LocksetTests):
 
     def change(self, *doors: Door) -> None:
         """Have other doors."""
-        self.locks = self.locks.changed(doors, SequenceLock)
+        self.locks = self.locks.changed(doors, self.locks.missing(doors, SequenceLock))
 
     def test_halfDone(self) -> None:
         """A sequence that is half done can be finished, with the door's new times."""
@@ -199,7 +199,8 @@ class ChangedTests(LocksetTests):
             made.append(door.name)
             return SequenceLock(door)
 
-        self.locks.changed((SSH, replace(SQL, name="new")), make)
+        doors = (SSH, replace(SQL, name="new"))
+        self.locks.changed(doors, self.locks.missing(doors, make))
         self.assertEqual(["new"], made)
 
 

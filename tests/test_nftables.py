@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.firewall.nftables}."""
 
 import json
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -159,6 +160,28 @@ class NftablesFirewallTests(SynchronousTestCase):
         self.firewall.keep(doors)
         self.successResultOf(self.firewall.restore([]))
         self.assertEqual(guard(doors, sessions=[OLD, web]), self.context.ran[-1])
+
+    def test_keepForgetsNobody(self) -> None:
+        """Who knocked is cut when the door closes, though the door kept sessions once."""
+        self.started(OLD, cutSessions=False)
+        self.tcp = listTCP(OLD, KNOCKED)
+        for cut in (False, True):
+            doors = tuple(replace(door, cutSessions=cut, openFor=7.0) for door in self.doors)
+            self.firewall.keep(doors)
+            self.successResultOf(self.firewall.restore([]))
+        self.assertEqual(guard(doors, sessions=[OLD]), self.context.ran[-1])
+
+    def test_keepUnread(self) -> None:
+        """Where nobody tells who is connected, the doors are as before."""
+        self.started(OLD, cutSessions=False)
+
+        def fail() -> list[str]:
+            raise FirewallError("cannot read it")
+
+        self.firewall._readSessions = fail
+        self.assertRaises(FirewallError, self.firewall.keep, (makeDoor(ports="443", name="web"),))
+        self.successResultOf(self.firewall.restore([]))
+        self.assertEqual(self.context.ran[0], self.context.ran[-1])
 
     def test_keepRefused(self) -> None:
         """Where the kernel refuses the new doors, the old ones are as they were, sessions too."""

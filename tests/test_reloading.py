@@ -197,6 +197,8 @@ class OpeningTests(ReloadTestCase):
         self.reload(replace(SSH, openFor=5.0, maxOpenFor=60.0), WEB)
         for firewall in (self.guard, self.outer):
             self.assertEqual({("ssh", ANN): 61.0, ("ssh", BOB): 11.0}, firewall.doorsOpen())
+        told = [(each.kind, each.source, each.seconds) for each in self.events]
+        self.assertEqual([("shortened", ANN, 60.0)], [each for each in told if "short" in each[0]])
         self.reactor.pump([9.9, 50])
         self.assertGone()
 
@@ -404,6 +406,15 @@ class RefusedTests(ReloadTestCase):
             "cannot read /nowhere/keys (No such file or directory): it has the keys that may "
             "knock, lines of ssh-keygen's .pub files",
         )
+
+    def test_mistake(self) -> None:
+        """A mistake of ours: it is told, too."""
+        self.patch(self.keeper, "_makeLock", None)
+        before = self.snapshot()
+        new = replace(self.changed, name="new")
+        self.failureResultOf(self.begin(SSH, new), TypeError)
+        self.assertEqual(before, self.snapshot())
+        self.assertEqual("reload-refused", self.kinds()[-1])
 
     def test_portTaken(self) -> None:
         """A knock port that another program has."""

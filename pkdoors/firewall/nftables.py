@@ -45,9 +45,19 @@ def connect() -> Any:
 
 
 def readSessions() -> list[str]:
-    """What the kernel tells of TCP connections, over IPv4 and, where it has that, IPv6."""
-    files = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
-    return [file.read_text() for file in files if file.exists()]
+    """
+    What the kernel tells of TCP connections, over IPv4 and, where it has that, IPv6.
+
+    @raise FirewallError: it does not tell; whose connections shall live on is not known then.
+    """
+    folder = Path("/proc/self/net")  # and not /proc/net: a sandboxed service does not see that
+    try:
+        over6 = [folder / "tcp6"] if (folder / "tcp6").exists() else []
+        return [file.read_text() for file in (folder / "tcp", *over6)]
+    except OSError as error:
+        raise FirewallError(
+            f"cannot read {error.filename} ({error.strerror}): who is connected now would be cut"
+        ) from error
 
 
 @implementer(IFirewall)
@@ -103,10 +113,10 @@ class NftablesFirewall:
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         placed, living = self._placed
-        before = protectedPorts(placed)
-        established = self._established(doors)
-        fresh = (each for each in established if not isOn(before, each.port))
-        self._sessions = livingOn(established, {*living, *fresh}, doors)
+        before, after = protectedPorts(placed), protectedPorts(doors)
+        established = self._established(doors) if before != after else []
+        fresh = [each for each in established if not isOn(before, each.port)]
+        self._sessions = [each for each in living if isOn(after, each.port)] + fresh
         self._doors = doors
 
     def _established(self, doors: tuple[Door, ...]) -> list[Session]:
