@@ -213,7 +213,7 @@ class AnswerTests(AdminTestCase):
             ("DELETE", "/openings/2001%3Adb8%3A%3A7", None, ("close", "", "2001:db8::7")),
             ("DELETE", "/openings/fe80::1%25eth0", None, ("close", "", "fe80::1%eth0")),
             ("POST", "/reload", None, ("reload",)),
-            ("POST", "/reload", b"anything", ("reload",)),
+            ("POST", "/reload", b"", ("reload",)),
         ):
             self.assertEqual((200, {"asked": list(asked)}), self.ask(method, path, given))
             self.assertEqual([asked], self.steering.asked)
@@ -363,6 +363,23 @@ class RefusalTests(AdminTestCase):
             self.assertEqual(400, status)
             self.assertTrue(error.startswith(sentence), error)
             self.assertLess(len(error), 300)
+
+    def test_unreadBody(self) -> None:
+        """A body where none is read is refused: without it all would be closed."""
+        for method, path in (
+            ("DELETE", "/openings"),
+            ("DELETE", "/openings?door=ssh"),
+            ("DELETE", f"/openings/{ANN}"),
+            ("POST", "/reload"),
+            ("GET", "/openings"),
+            ("GET", "/status"),
+            ("GET", "/events"),
+            ("GET", "/metrics"),
+        ):
+            sentence = f"no body is read with {method} here: say it in the path, or after a '?'"
+            for body in (_encoded({"source": ANN}), b" "):
+                self.assertEqual((400, sentence), self.refused(method, path, body))
+        self.assertEqual(0, self.steering.followers)
 
     def test_seconds(self) -> None:
         """Seconds that are none, or too many."""

@@ -32,6 +32,7 @@ class Answering(Leaf):
         super().__init__()
         self._works = works
         self.methods = tuple(works)
+        self.reading = tuple(each for each in works if each == "POST" and works[each][1])
 
     def answer(self, request: Request, method: str) -> None:
         """See L{Leaf.answer}."""
