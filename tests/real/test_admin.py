@@ -120,6 +120,12 @@ class OpeningsTests(SteeredTestCase):
                 told, sentence = self.refused(path, *options)
                 self.assertEqual(told, status, sentence)
                 self.assertTrue(sentence and "\n" not in sentence)
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.connect(str(self.socket))
+            plain.sendall(b"x\r\n\r\n")
+            head, _, body = plain.makefile().read().partition("\n\n")
+        self.assertTrue(head.startswith("HTTP/1.1 400 "), head)
+        self.assertEqual(list(json.loads(body)), ["error"])
         self.assertEqual((self.openings(), self.inKernel()), (set(), set()))
 
 
