@@ -145,15 +145,16 @@ def _open(options: Namespace, environment: Mapping[str, str]) -> None:
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.operating.answers import closedOf
-    from pkdoors.operating.wording import closedLines, closingLines
+    from pkdoors.operating.wording import closedLines, closingLines, followingLines
 
     if bool(options.address) == options.all:
         options.parser.error("give either the ADDRESS to close for, or --all")
     wanted = (options.address or "", options.door or "")
     closed, closing = asked(options, lambda daemon: closedOf(daemon.close(*wanted)))
-    _print(closedLines(closed) or ([] if closing else ["no door was open"]))
-    _complain(options, closingLines(closing))
-    if closing:
+    done, refused = [*closedLines(closed), *followingLines(closing)], closingLines(closing)
+    _print(done or ([] if refused else ["no door was open"]))
+    _complain(options, refused)
+    if refused:
         raise SystemExit(1)
 
 

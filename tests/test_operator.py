@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.operator} and L{pkdoors.status}."""
 
 from collections.abc import Coroutine
+from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -51,7 +52,7 @@ class OperatorTestCase(SynchronousTestCase):
         self.outer.isForgetful = True
         self.herald, tally = Herald(lambda: TODAY + self.reactor.seconds()), Tally()
         self.herald.subscribe(tally.hear)
-        walls = Walls(self.reactor, [self.guard, self.outer], self.herald)
+        self.walls = walls = Walls(self.reactor, [self.guard, self.outer], self.herald)
         smith = Locksmith(self.doors)
         self.keeper = Doorkeeper(self.reactor, walls, self.doors, self.herald, smith.make, tally)
         self.error: PkdoorsError | None = None
@@ -60,9 +61,7 @@ class OperatorTestCase(SynchronousTestCase):
             *(self.reactor, self.config, self.read, self.keeper, smith, self.herald),
             self.keeper.knock,
         )
-        self.operator = Operator(
-            *(self.reactor, self.keeper, reloader, self.herald, tally, walls.name)
-        )
+        self.operator = Operator(*(self.reactor, self.keeper, reloader, self.herald, tally, walls))
         self.keeper.start()
         self.reactor.advance(0)
 
@@ -320,10 +319,14 @@ class CloseTests(OperatorTestCase):
         self.refused(self.operator.close("ssh", "ann"), BadValue)
         self.assertEqual(3, len(self.guard.doorsOpen()))
 
+    def how(self, closing: dict[str, Any]) -> tuple[bool, str]:
+        """Whether the guard has closed what others have not, and what was refused."""
+        return closing["shut"], closing["trouble"]
+
     def test_hangs(self) -> None:
         """
-        Where firewalld hangs, the guard has closed when the answer comes, which says that
-        firewalld has not.
+        Where firewalld hangs, the guard has closed when the answer comes, which says that, and
+        that firewalld has not.
         """
         self.outer.holding = True
         done = self.do(self.operator.close("ssh"))
@@ -333,6 +336,7 @@ class CloseTests(OperatorTestCase):
         answer = self.successResultOf(done)
         self.assertEqual([("ssh", ANN)], self.names(answer["closed"]))
         self.assertEqual([("ssh", BOB)], self.names(answer["closing"]))
+        self.assertEqual((True, ""), self.how(answer["closing"][0]))
         self.assertHeardByNobody()
         self.outer.answer()
         self.assertEqual([("web", ANN)], list(self.outer.doorsOpen()))
@@ -346,13 +350,46 @@ class CloseTests(OperatorTestCase):
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
         self.assertEqual({"ssh"}, {door for door, _ in self.outer.doorsOpen()})
 
+    def test_refusesLonger(self) -> None:
+        """The answer tells what firewalld refuses, though the guard has closed it."""
+        self.outer.failures = [NO, NO]
+        done = self.do(self.operator.close("web"))
+        self.reactor.advance(1)
+        self.reactor.advance(CLOSE_PATIENCE - 1)
+        (closing,) = self.successResultOf(done)["closing"]
+        self.assertEqual((True, "cannot close: no privilege"), self.how(closing))
+        self.reactor.advance(2)
+        self.assertEqual({"ssh"}, {door for door, _ in self.outer.doorsOpen()})
+
+    def test_guardRefuses(self) -> None:
+        """What the guard refuses to close is not shut, and firewalld's answer changes nothing."""
+        for holding, trouble in ((False, "cannot close: no privilege"), (True, "")):
+            self.guard.failures = [NO, NO]
+            self.outer.holding = holding
+            done = self.do(self.operator.close("ssh", BOB if holding else ANN))
+            self.reactor.pump([1, CLOSE_PATIENCE - 1])
+            (closing,) = self.successResultOf(done)["closing"]
+            self.assertEqual((False, trouble), self.how(closing))
+
+    def test_openedAnew(self) -> None:
+        """What is opened again while firewalld hangs is shut no more."""
+        self.outer.holding = True
+        done = self.do(self.operator.close("web"))
+        self.keeper.request(Request(WEB, ANN, 0))
+        self.outer.answer()
+        self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
+        self.assertIn(("web", ANN), self.guard.doorsOpen())
+        self.assertFalse(self.walls.isShut("web", ip_address(ANN)))
+
     def test_whileItOpens(self) -> None:
         """What is still being opened in firewalld is closed in the guard at once."""
         self.outer.holding = True
         self.keeper.request(Request(WEB, BOB, 0))
         done = self.do(self.operator.close("", BOB))
         self.assertNotIn(("web", BOB), self.guard.doorsOpen())
+        self.assertTrue(self.walls.isShut("web", ip_address(BOB)))
         self.outer.answerAll()
+        self.assertFalse(self.walls.isShut("web", ip_address(BOB)))
         self.assertEqual(2, len(self.successResultOf(done)["closed"]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
