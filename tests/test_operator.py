@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine
 from ipaddress import ip_address
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors import __version__
 from pkdoors import keeper as keeperModule
 from pkdoors.config import Config
-from pkdoors.doors import Door
+from pkdoors.doors import Door, Opening
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotThere, PkdoorsError
 from pkdoors.events import Event
 from pkdoors.herald import Herald
@@ -20,7 +21,7 @@ from pkdoors.locks import Request
 from pkdoors.locksmith import Locksmith
 from pkdoors.operator import CLOSE_PATIENCE, OPEN_PATIENCE, Operator
 from pkdoors.reloading import Reloader
-from pkdoors.status import State, doorsOf
+from pkdoors.status import Standing, State, doorsOf, openingsOf
 from pkdoors.tally import Tally
 from pkdoors.walls import Walls
 from pkdoors.who import Who
@@ -438,6 +439,14 @@ class StatusTests(OperatorTestCase):
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
         self.assertEqual("sealed", doorsOf(State(0, 0, (door,), (), {}))[0]["lock"])
+
+    def test_counted(self) -> None:
+        """The openings of a door are counted, which needs nothing of them but their door."""
+        unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
+        standings = tuple(Standing(each, 0.0, "") for each in unwritable)
+        state = State(0.0, TODAY, (SSH, WEB), standings, {})
+        self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
+        self.assertRaises(OverflowError, openingsOf, state)
 
     def test_openings(self) -> None:
         """They come sorted by their end, and can be chosen by door and address."""
