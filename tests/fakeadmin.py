@@ -209,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
-        if self.path == "/events":
+        if self.path == "/events" and ("GET", "/events") not in self.daemon.answers:
             self._follow()
             return
         length = int(self.headers.get("Content-Length", 0))
