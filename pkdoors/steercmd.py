@@ -76,10 +76,13 @@ def asked(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
     What the daemon answers; else end, with status 3 where there is none, and 1 for all else.
     """
     from pkdoors.operating.adminclient import AdminClient
-    from pkdoors.operating.whereabouts import adminSocket
+    from pkdoors.operating.whereabouts import askThere
+
+    def askAt(path: str) -> T:
+        return ask(AdminClient(path))
 
     try:
-        return ask(AdminClient(options.admin or adminSocket(options.conf)))
+        return askAt(options.admin) if options.admin else askThere(options.conf, askAt)
     except NoDaemon as error:
         _fail(options, str(error), NO_DAEMON)
     except AskError as error:

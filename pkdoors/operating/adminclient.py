@@ -18,7 +18,10 @@ TIMEOUT = 30.0
 MAX_LINE = 1 << 20
 """Bytes of an event; the daemon lets no more than this wait."""
 
-_NO_DAEMON = "start it, `systemctl start pkdoors`, or say with --admin where its socket is"
+_NO_DAEMON = (
+    "start it, `systemctl start pkdoors`, or say with --admin where it listens, which is where its "
+    "file said at its start"
+)
 
 
 class AdminClient:

@@ -85,6 +85,29 @@ class SteerTests(SteeredTestCase):
         self.write("[doors.ssh]\n")
         self.assertIn("doors.ssh.sequence is missing", self.fails(1, "reload"))
 
+    def test_reloadMoved(self) -> None:
+        """Where the usual file has another socket, or none, since the start, reload says so."""
+        script = f"""
+            cp -a /etc {self.folder}/etc && mount --bind {self.folder}/etc /etc &&
+            mount -t tmpfs none /run && mkdir -p /etc/pkdoors && umask 077 || exit
+            file=/etc/pkdoors/pkdoors.toml
+            echo '{SSH}' >$file
+            {BIN}/twistd -n --pidfile= pkdoors -f {self.firewall} &
+            until {PKDOORS} reload; do sleep 0.1; done
+            for place in {self.folder}/new.sock off; do
+                (echo "admin = '$place'"; echo '{SSH}') >$file
+                {PKDOORS} reload; echo "status $?"
+            done
+            kill %1; wait"""
+        # A mount namespace of its own: the machine's own folders are not touched.
+        process = self.server.spawn("unshare", "--mount", "bash", "-c", script)
+        self.assertEqual(process.popen.wait(60), 0, process.log())
+        lines = process.log().splitlines()
+        told = [line for line in lines if line.startswith(("pkdoors reload: ", "status "))][-4:]
+        self.assertEqual(told[1::2], ["status 1", "status 1"], process.log())
+        for line in told[::2]:
+            self.assertIn("admin: this cannot be changed while the daemon runs", line)
+
     def test_noDaemon(self) -> None:
         """After the daemon's end there is none, and the status is 3."""
         daemon = self.steered(SSH)
