@@ -2,10 +2,11 @@
 
 import json
 import re
+import signal
 
 from tests.real.case import PORT, SEQUENCE
 from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER6, STRANGER4, eventually
-from tests.real.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.real.steered import MANY, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 from tests.real.terminal import Terminal
 
 PKDOORS = str(BIN / "pkdoors")
@@ -15,6 +16,12 @@ class SteerTests(SteeredTestCase):
     """
     The commands, one after the other.
     """
+
+    count = 1000
+
+    def inFirewalld(self) -> int:
+        """For how many of the many addresses firewalld lets through; without it the guard does."""
+        return len(self.inKernel())
 
     def pkdoors(self, command: str, *options: str) -> str:
         """What a command prints, which succeeds."""
@@ -47,6 +54,20 @@ class SteerTests(SteeredTestCase):
         self.assertEqual(line, f"closed door web for {CLIENT6}\n")
         self.assertFalse(self.client.reaches(WEB, SERVER6))
         self.assertEqual(self.pkdoors("close", "--all"), "no door was open\n")
+
+    def test_closeMany(self) -> None:
+        """A thousand openings are closed with one command, whose status is 0."""
+        sources = MANY[: self.count]
+        self.steered(SSH)
+        self.openMany(sources)
+        self.assertEqual(self.inKernel(), {("ssh", each) for each in sources})
+        self.assertEqual(self.inFirewalld(), len(sources))
+        lines = self.pkdoors("close", "--all")
+        self.assertEqual(self.inKernel(), set())
+        many = re.findall(r"^closed (\d+) openings", lines, re.MULTILINE)
+        few = re.findall("^closed door ssh for ", lines, re.MULTILINE)
+        self.assertEqual(sum(map(int, many)) + len(few), len(sources), lines)
+        self.assertTrue(eventually(lambda: not self.openings() and not self.inFirewalld()))
 
     def test_refused(self) -> None:
         """What the daemon does not do is its own sentence."""
@@ -146,3 +167,28 @@ class FirewalldSteerTests(SteerTests):
     """The same with firewalld."""
 
     firewall = "firewalld"
+    count = 100  # it takes firewalld a hundredth of a second for each
+
+    def inFirewalld(self) -> int:
+        """For how many of the many addresses firewalld lets through."""
+        rules = self.firewalld.cmd("--list-rich-rules").splitlines()
+        return sum('source address="10.7.' in each for each in rules)
+
+    def test_firewalldHangs(self) -> None:
+        """Where firewalld does not answer, the guard closes, and the command is done: status 0."""
+        self.steered(SSH)
+        self.openMany(MANY[:30])
+        self.pkdoors("open", CLIENT4)
+        self.assertTrue(self.client.reaches(PORT))
+        firewalld = self.firewalld.process.popen
+        firewalld.send_signal(signal.SIGSTOP)
+        try:
+            line = self.pkdoors("close", "--all")
+            self.assertEqual(self.inKernel(), set())
+            self.assertFalse(self.client.reaches(PORT))
+        finally:
+            firewalld.send_signal(signal.SIGCONT)
+        self.assertEqual(
+            line, "closed 31 openings: nobody comes in any more, and firewalld follows\n"
+        )
+        self.assertTrue(eventually(lambda: not self.openings() and not self.inFirewalld()))
