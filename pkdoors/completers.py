@@ -78,10 +78,13 @@ def _status(options: Namespace) -> "Iterator[Status]":
     """How things stand, if there is a daemon."""
     from pkdoors.operating.adminclient import AdminClient
     from pkdoors.operating.answers import statusOf
-    from pkdoors.operating.whereabouts import adminSocket
+    from pkdoors.operating.whereabouts import askThere
+
+    def ask(path: str) -> "Status":
+        return statusOf(AdminClient(path, PATIENCE).status())
 
     try:
-        path = getattr(options, "admin", None) or adminSocket(getattr(options, "conf", None))
-        yield statusOf(AdminClient(path, PATIENCE).status())
+        admin, conf = getattr(options, "admin", None), getattr(options, "conf", None)
+        yield ask(admin) if admin else askThere(conf, ask)
     except PkdoorsError:
         pass

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
-from pkdoors.doors import Address, Door
+from pkdoors.doors import Address, Door, Opening
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue, FirewallError, NotThere
 from pkdoors.events import CLOSED, OPEN_FAILED, UNOPENED, Event
@@ -18,6 +18,7 @@ from pkdoors.reloading import Reloader
 from pkdoors.status import Standing, State, doorsOf, openingsOf
 from pkdoors.steering import Json
 from pkdoors.tally import Tally
+from pkdoors.walls import Walls
 from pkdoors.who import OPERATOR
 
 OPEN_PATIENCE = 5.0
@@ -31,7 +32,7 @@ _FRUITLESS = frozenset({OPEN_FAILED, UNOPENED, CLOSED})
 
 class Operator:
     """
-    @param firewallName: what the operator calls the firewalls.
+    @param walls: the firewalls.
     """
 
     def __init__(
@@ -41,14 +42,14 @@ class Operator:
         reloader: Reloader,
         herald: Herald,
         tally: Tally,
-        firewallName: str,
+        walls: Walls,
     ) -> None:
         self._clock = clock
         self._began = clock.seconds()
         self._keeper = keeper
         self._reloader = reloader
         self._herald = herald
-        self._firewallName = firewallName
+        self._walls = walls
         self.tally = tally
         self.state = keeper.state
         self.subscribe = herald.subscribe
@@ -59,7 +60,7 @@ class Operator:
         return {
             "version": __version__.public(),
             "uptime": round(state.seconds - self._began, 3),
-            "firewall": self._firewallName,
+            "firewall": self._walls.name,
             "doors": doorsOf(state),
             "openings": openingsOf(state),
             "counters": self.tally.asJSON(),
@@ -118,7 +119,7 @@ class Operator:
 
     def _standing(self, door: Door, address: Address) -> Standing | None:
         for each in self.state().standings:
-            if (each.opening.door.name, each.opening.source) == (door.name, address):
+            if _key(each.opening) == (door.name, address):
                 return each
         return None
 
@@ -157,10 +158,15 @@ class Operator:
                 await self._patient(done, CLOSE_PATIENCE)
         finally:
             end()
-        closing = {(name, str(each)) for name, each in ending}
+        both = list(zip(keys, before, strict=True))
+        troubles = {_key(each.opening): each.trouble for each in self.state().standings}
         return {
-            "closed": [each for each in before if (each["door"], each["source"]) not in closing],
-            "closing": [each for each in before if (each["door"], each["source"]) in closing],
+            "closed": [each for key, each in both if key not in ending],
+            "closing": [
+                {**each, "trouble": troubles.get(key, ""), "shut": self._walls.isShut(*key)}
+                for key, each in both
+                if key in ending
+            ],
         }
 
     async def reload(self) -> Json:
@@ -173,6 +179,10 @@ class Operator:
             await awaited.addTimeout(seconds, self._clock)
         except TimeoutError:
             pass
+
+
+def _key(opening: Opening) -> tuple[str, Address]:
+    return opening.door.name, opening.source
 
 
 def _address(text: str) -> Address:

@@ -76,10 +76,13 @@ def asked(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
     What the daemon answers; else end, with status 3 where there is none, and 1 for all else.
     """
     from pkdoors.operating.adminclient import AdminClient
-    from pkdoors.operating.whereabouts import adminSocket
+    from pkdoors.operating.whereabouts import askThere
+
+    def askAt(path: str) -> T:
+        return ask(AdminClient(path))
 
     try:
-        return ask(AdminClient(options.admin or adminSocket(options.conf)))
+        return askAt(options.admin) if options.admin else askThere(options.conf, askAt)
     except NoDaemon as error:
         _fail(options, str(error), NO_DAEMON)
     except AskError as error:
@@ -145,15 +148,16 @@ def _open(options: Namespace, environment: Mapping[str, str]) -> None:
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.operating.answers import closedOf
-    from pkdoors.operating.wording import closedLines, closingLines
+    from pkdoors.operating.wording import closedLines, closingLines, followingLines
 
     if bool(options.address) == options.all:
         options.parser.error("give either the ADDRESS to close for, or --all")
     wanted = (options.address or "", options.door or "")
     closed, closing = asked(options, lambda daemon: closedOf(daemon.close(*wanted)))
-    _print(closedLines(closed) or ([] if closing else ["no door was open"]))
-    _complain(options, closingLines(closing))
-    if closing:
+    done, refused = [*closedLines(closed), *followingLines(closing)], closingLines(closing)
+    _print(done or ([] if refused else ["no door was open"]))
+    _complain(options, refused)
+    if refused:
         raise SystemExit(1)
 
 

@@ -120,7 +120,7 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
         *(reactor, config, read or (lambda: config), keeper, smith, herald, keeper.knock),
         lambda new: audit.use("" if isDry else new.audit),
     )
-    operator = Operator(reactor, keeper, reloader, herald, tally, walls.name)
+    operator = Operator(reactor, keeper, reloader, herald, tally, walls)
     notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
     herald.subscribe(notifier.hear)
     parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), notifier)

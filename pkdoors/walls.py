@@ -6,7 +6,7 @@ from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from pkdoors.doors import Door, Opening
+from pkdoors.doors import Address, Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.healer import Healer
 from pkdoors.herald import Herald
@@ -34,6 +34,8 @@ class Walls:
         self._firewalls = tuple(firewalls)
         self._herald = herald or Herald()
         self._doors: tuple[Door, ...] = ()
+        # What the innermost has closed, and the others have not followed yet.
+        self._shut: set[tuple[str, Address]] = set()
         self._healers: list[Healer] = []  # the outermost first
         self.name = " and ".join(firewall.name for firewall in firewalls)
 
@@ -114,8 +116,13 @@ class Walls:
 
         @raise FirewallError: a firewall refused. What the others did ends at the deadline.
         """
+        self._shut.discard(_key(opening))
         for firewall in self._firewalls:
             await firewall.open(opening)
+
+    def isShut(self, door: str, source: Address) -> bool:
+        """Whether the innermost has closed an opening that others are still to close."""
+        return (door, source) in self._shut
 
     async def shut(self, opening: Opening) -> None:
         """
@@ -123,8 +130,10 @@ class Walls:
 
         @raise FirewallError: it refused.
         """
-        if len(self._firewalls) > 1:
-            await self._firewalls[0].close(opening)
+        inner, *others = self._firewalls
+        if others:
+            await inner.close(opening)
+            self._shut.add(_key(opening))
 
     async def close(self, opening: Opening) -> None:
         """
@@ -138,8 +147,12 @@ class Walls:
                 await firewall.close(opening)
             except Exception as error:
                 errors.append(error)
+            else:
+                if firewall is self._firewalls[0]:
+                    self._shut.add(_key(opening))
         if errors:
             raise errors[0]
+        self._shut.discard(_key(opening))
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves, the doors stay closed."""
@@ -161,3 +174,7 @@ class Walls:
             )
         except Exception:  # a mistake of ours must not keep the others from being stopped
             self._log.failure("stopping {firewall} went wrong", firewall=firewall.name)
+
+
+def _key(opening: Opening) -> tuple[str, Address]:
+    return opening.door.name, opening.source

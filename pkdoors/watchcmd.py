@@ -112,6 +112,7 @@ class Watch:
 
     def _hear(self) -> None:
         from pkdoors.operating.answers import Happening, Status
+        from pkdoors.operating.following import Hearing
 
         now = time.monotonic()
         while True:
@@ -123,6 +124,8 @@ class Watch:
                 self._board.learn(news, now)
             elif isinstance(news, Happening):
                 self._board.hear(news, now)
+            elif isinstance(news, Hearing):
+                self._board.deafness = news.trouble
             else:
                 self._board.lose(str(news))
 

@@ -50,7 +50,9 @@ class FakeAdmin:
     Listens on a socket in a folder of its own, while it is entered.
 
     @ivar path: of the socket.
-    @ivar closing: the addresses whose openings a firewall refuses to close.
+    @ivar closing: the addresses whose openings not every firewall closes.
+    @ivar refused: what that firewall says; empty where it is only slow.
+    @ivar isShut: whether the guard closes them.
     @ivar refusal: what its firewall says to each opening; empty where it does them.
     @ivar answers: by method and path: a status and JSON (or text) in place of the right answer.
     @ivar asked: method and path of each request, and its body.
@@ -65,6 +67,8 @@ class FakeAdmin:
         self.uptime = 3723.4
         self.firewall = "nftables and firewalld"
         self.closing: set[str] = set()
+        self.refused = ""
+        self.isShut = False
         self.refusal = ""
         self.reloading: Answer = (200, {"changes": [], "troubles": []})
         self.answers: dict[tuple[str, str], Answer] = {}
@@ -185,7 +189,9 @@ class FakeAdmin:
             return 404, {"error": f"nothing is open for {source}"}
         closed = [each for each in chosen if each["source"] not in self.closing]
         self.openings = [each for each in self.openings if each not in closed]
-        return 200, {"closed": closed, "closing": [each for each in chosen if each not in closed]}
+        how = {"trouble": self.refused, "shut": self.isShut}
+        closing = [{**each, **how} for each in chosen if each not in closed]
+        return 200, {"closed": closed, "closing": closing}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -203,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer."""
-        if self.path == "/events":
+        if self.path == "/events" and ("GET", "/events") not in self.daemon.answers:
             self._follow()
             return
         length = int(self.headers.get("Content-Length", 0))

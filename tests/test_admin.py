@@ -213,7 +213,7 @@ class AnswerTests(AdminTestCase):
             ("DELETE", "/openings/2001%3Adb8%3A%3A7", None, ("close", "", "2001:db8::7")),
             ("DELETE", "/openings/fe80::1%25eth0", None, ("close", "", "fe80::1%eth0")),
             ("POST", "/reload", None, ("reload",)),
-            ("POST", "/reload", b"anything", ("reload",)),
+            ("POST", "/reload", b"", ("reload",)),
         ):
             self.assertEqual((200, {"asked": list(asked)}), self.ask(method, path, given))
             self.assertEqual([asked], self.steering.asked)
@@ -363,6 +363,47 @@ class RefusalTests(AdminTestCase):
             self.assertEqual(400, status)
             self.assertTrue(error.startswith(sentence), error)
             self.assertLess(len(error), 300)
+
+    def test_unreadBody(self) -> None:
+        """A body where none is read is refused: without it all would be closed."""
+        for method, path in (
+            ("DELETE", "/openings"),
+            ("DELETE", "/openings?door=ssh"),
+            ("DELETE", f"/openings/{ANN}"),
+            ("POST", "/reload"),
+            ("GET", "/openings"),
+            ("GET", "/status"),
+            ("GET", "/events"),
+            ("GET", "/metrics"),
+        ):
+            sentence = f"no body is read with {method} here: say it in the path, or after a '?'"
+            for body in (_encoded({"source": ANN}), b" "):
+                self.assertEqual((400, sentence), self.refused(method, path, body))
+        self.assertEqual(0, self.steering.followers)
+
+    def test_noHTTP(self) -> None:
+        """What is no HTTP, or not all of it, is a sentence, too, and the connection ends."""
+        post = b"POST /openings HTTP/1.1\r\nHost: x\r\n"
+        for data in (
+            b"x\r\n\r\n",
+            b"GET /status FTP/1.0\r\n\r\n",
+            b"GET /" + 20_000 * b"x" + b" HTTP/1.1\r\n\r\n",
+            b"GET /status HTTP/1.1\r\nno header\r\n\r\n",
+            b"GET /status HTTP/1.1\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(502)) + b"\r\n",
+            post + b"Content-Length: many\r\n\r\n{}",
+            post + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+            post + b"Transfer-Encoding: gzip\r\n\r\n",
+            post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        ):
+            channel, transport = self.connect()
+            channel.dataReceived(data)
+            head, _, body = transport.value().decode().partition("\r\n\r\n")
+            self.assertTrue(head.startswith("HTTP/1.1 400 Bad Request\r\n"), data[:80])
+            self.assertIn("Content-Type: application/json\r\n", head)
+            self.assertIn(f"Content-Length: {len(body)}\r\n", head)
+            self.assertIn("this is no HTTP, or its head is too long", json.loads(body)["error"])
+            self.assertTrue(transport.disconnecting)
+        self.assertEqual([], self.steering.asked)
 
     def test_seconds(self) -> None:
         """Seconds that are none, or too many."""

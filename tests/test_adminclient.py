@@ -12,7 +12,7 @@ from pkdoors.config import ADMIN_SOCKET
 from pkdoors.errors import AskError, NoDaemon
 from pkdoors.operating import whereabouts
 from pkdoors.operating.adminclient import AdminClient
-from pkdoors.operating.whereabouts import adminSocket
+from pkdoors.operating.whereabouts import adminSocket, askThere
 from tests.fakeadmin import Answer, FakeAdmin, makeEvent, makeOpening
 
 
@@ -213,3 +213,63 @@ class WhereaboutsTests(SynchronousTestCase):
         self.assertEqual(ADMIN_SOCKET, adminSocket(None))
         error = self.assertRaises(AskError, adminSocket, "/nowhere/other.toml")
         self.assertIn("cannot read /nowhere/other.toml", str(error))
+
+
+class AskThereTests(ClientTestCase):
+    """
+    Tests of L{askThere}: the path in the file has changed since the daemon's start.
+    """
+
+    def setUp(self) -> None:
+        """Have a daemon at the usual place, and a usual file."""
+        super().setUp()
+        self.file = Path(self.mktemp()).absolute()
+        self.patch(whereabouts, "CONF_FILE", str(self.file))
+        self.patch(whereabouts, "ADMIN_SOCKET", self.admin.path)
+
+    def ask(self, conf: str | None = None) -> Any:
+        """The firewall of the daemon that is found."""
+        return askThere(conf, lambda path: AdminClient(path).status())["firewall"]
+
+    def test_changed(self) -> None:
+        """The daemon is asked where it is, though the file names another place, or none."""
+        for place in (self.mktemp(), "off"):
+            self.file.write_text(f'admin = "{place}"')
+            self.assertEqual(self.admin.firewall, self.ask())
+
+    def test_told(self) -> None:
+        """The daemon that the file names comes first."""
+        with FakeAdmin() as other:
+            other.firewall = "another"
+            self.file.write_text(f'admin = "{other.path}"')
+            self.assertEqual("another", self.ask())
+
+    def test_otherFile(self) -> None:
+        """With another file only the daemon that it names is asked: the usual may be another's."""
+        self.file.write_text('admin = "/nowhere/admin.sock"')
+        error = self.assertRaises(NoDaemon, self.ask, str(self.file))
+        self.assertIn("/nowhere/admin.sock is missing", str(error))
+        self.file.write_text('admin = "off"')
+        self.assertRaises(AskError, self.ask, str(self.file))
+        self.assertEqual([], self.admin.asked)
+
+    def test_nowhere(self) -> None:
+        """Where nobody is at the usual place either, it is told what the file says."""
+        self.admin.stop()
+        for place, sentence in (
+            ("/nowhere/admin.sock", "no daemon is there, /nowhere/admin.sock is missing: start it"),
+            ("off", f"the daemon has no admin socket, {self.file} says"),
+        ):
+            self.file.write_text(f'admin = "{place}"')
+            error = self.assertRaises(AskError, self.ask)
+            self.assertIn(sentence, str(error))
+            self.assertIn("say with --admin where it listens", str(error))
+            self.assertEqual(place != "off", isinstance(error, NoDaemon))
+
+    def test_refused(self) -> None:
+        """A daemon that answers is the one, whatever it answers."""
+        with FakeAdmin() as other:
+            other.answers["GET", "/status"] = 503, {"error": "not now"}
+            self.file.write_text(f'admin = "{other.path}"')
+            self.assertEqual("not now", str(self.assertRaises(AskError, self.ask)))
+        self.assertEqual([], self.admin.asked)

@@ -87,8 +87,9 @@ class AnswerTests(SynchronousTestCase):
         """The answers to C{open}, C{close} and C{reload} are read."""
         opening, other = makeOpening("192.0.2.7"), makeOpening("192.0.2.8")
         self.assertEqual("192.0.2.7", openedOf({"opening": opening}).source)
-        closed, closing = closedOf({"closed": [opening], "closing": [other]})
-        self.assertEqual(("192.0.2.7", "192.0.2.8"), (closed[0].source, closing[0].source))
+        closed, closing = closedOf({"closed": [opening], "closing": [{**other, "shut": True}]})
+        self.assertEqual(("192.0.2.7", "192.0.2.8"), (closed[0].source, closing[0].opening.source))
+        self.assertTrue(closing[0].isShut)
         self.assertEqual((["a"], ["b"]), reloadedOf({"changes": ["a"], "troubles": ["b"]}))
 
     def test_damaged(self) -> None:
@@ -98,7 +99,13 @@ class AnswerTests(SynchronousTestCase):
         cases: tuple[tuple[Callable[[object], Any], Any], ...] = (
             (statusOf, admin.status()),
             (openedOf, {"opening": makeOpening("192.0.2.7")}),
-            (closedOf, {"closed": [makeOpening("192.0.2.7")], "closing": []}),
+            (
+                closedOf,
+                {
+                    "closed": [makeOpening("192.0.2.7")],
+                    "closing": [makeOpening("192.0.2.8", shut=True)],
+                },
+            ),
             (reloadedOf, {"changes": ["a"], "troubles": []}),
             (happeningOf, makeEvent(OPENED)),
         )

@@ -32,7 +32,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         herald interfaces parts steering
         """,
         """
-        admin.answers admin.asking admin.metrics admin.resources admin.socket admin.stream
+        admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
+        admin.stream
         audit client.agent client.knocker client.ownaddress client.ownfiles client.relay
         client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
         firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
@@ -58,7 +59,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 HELPERS = {
     "listener": {"inbox"},
     "admin.socket": {"admin.resources"},
-    "admin.resources": {"admin.answers", "admin.asking", "admin.metrics", "admin.stream"},
+    "admin.resources": {
+        *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),
+    },
     "admin.stream": {"admin.answers"},
     "hooks": {"hookrun"},
     "client.roaming": {"client.ownaddress"},

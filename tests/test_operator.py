@@ -1,6 +1,8 @@
 """Tests of L{pkdoors.operator} and L{pkdoors.status}."""
 
 from collections.abc import Coroutine
+from ipaddress import ip_address
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -9,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors import __version__
 from pkdoors import keeper as keeperModule
 from pkdoors.config import Config
-from pkdoors.doors import Door
+from pkdoors.doors import Door, Opening
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotThere, PkdoorsError
 from pkdoors.events import Event
 from pkdoors.herald import Herald
@@ -19,7 +21,7 @@ from pkdoors.locks import Request
 from pkdoors.locksmith import Locksmith
 from pkdoors.operator import CLOSE_PATIENCE, OPEN_PATIENCE, Operator
 from pkdoors.reloading import Reloader
-from pkdoors.status import State, doorsOf
+from pkdoors.status import Standing, State, doorsOf, openingsOf
 from pkdoors.tally import Tally
 from pkdoors.walls import Walls
 from pkdoors.who import Who
@@ -51,7 +53,7 @@ class OperatorTestCase(SynchronousTestCase):
         self.outer.isForgetful = True
         self.herald, tally = Herald(lambda: TODAY + self.reactor.seconds()), Tally()
         self.herald.subscribe(tally.hear)
-        walls = Walls(self.reactor, [self.guard, self.outer], self.herald)
+        self.walls = walls = Walls(self.reactor, [self.guard, self.outer], self.herald)
         smith = Locksmith(self.doors)
         self.keeper = Doorkeeper(self.reactor, walls, self.doors, self.herald, smith.make, tally)
         self.error: PkdoorsError | None = None
@@ -60,9 +62,7 @@ class OperatorTestCase(SynchronousTestCase):
             *(self.reactor, self.config, self.read, self.keeper, smith, self.herald),
             self.keeper.knock,
         )
-        self.operator = Operator(
-            *(self.reactor, self.keeper, reloader, self.herald, tally, walls.name)
-        )
+        self.operator = Operator(*(self.reactor, self.keeper, reloader, self.herald, tally, walls))
         self.keeper.start()
         self.reactor.advance(0)
 
@@ -320,10 +320,14 @@ class CloseTests(OperatorTestCase):
         self.refused(self.operator.close("ssh", "ann"), BadValue)
         self.assertEqual(3, len(self.guard.doorsOpen()))
 
+    def how(self, closing: dict[str, Any]) -> tuple[bool, str]:
+        """Whether the guard has closed what others have not, and what was refused."""
+        return closing["shut"], closing["trouble"]
+
     def test_hangs(self) -> None:
         """
-        Where firewalld hangs, the guard has closed when the answer comes, which says that
-        firewalld has not.
+        Where firewalld hangs, the guard has closed when the answer comes, which says that, and
+        that firewalld has not.
         """
         self.outer.holding = True
         done = self.do(self.operator.close("ssh"))
@@ -333,6 +337,7 @@ class CloseTests(OperatorTestCase):
         answer = self.successResultOf(done)
         self.assertEqual([("ssh", ANN)], self.names(answer["closed"]))
         self.assertEqual([("ssh", BOB)], self.names(answer["closing"]))
+        self.assertEqual((True, ""), self.how(answer["closing"][0]))
         self.assertHeardByNobody()
         self.outer.answer()
         self.assertEqual([("web", ANN)], list(self.outer.doorsOpen()))
@@ -346,13 +351,46 @@ class CloseTests(OperatorTestCase):
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
         self.assertEqual({"ssh"}, {door for door, _ in self.outer.doorsOpen()})
 
+    def test_refusesLonger(self) -> None:
+        """The answer tells what firewalld refuses, though the guard has closed it."""
+        self.outer.failures = [NO, NO]
+        done = self.do(self.operator.close("web"))
+        self.reactor.advance(1)
+        self.reactor.advance(CLOSE_PATIENCE - 1)
+        (closing,) = self.successResultOf(done)["closing"]
+        self.assertEqual((True, "cannot close: no privilege"), self.how(closing))
+        self.reactor.advance(2)
+        self.assertEqual({"ssh"}, {door for door, _ in self.outer.doorsOpen()})
+
+    def test_guardRefuses(self) -> None:
+        """What the guard refuses to close is not shut, and firewalld's answer changes nothing."""
+        for holding, trouble in ((False, "cannot close: no privilege"), (True, "")):
+            self.guard.failures = [NO, NO]
+            self.outer.holding = holding
+            done = self.do(self.operator.close("ssh", BOB if holding else ANN))
+            self.reactor.pump([1, CLOSE_PATIENCE - 1])
+            (closing,) = self.successResultOf(done)["closing"]
+            self.assertEqual((False, trouble), self.how(closing))
+
+    def test_openedAnew(self) -> None:
+        """What is opened again while firewalld hangs is shut no more."""
+        self.outer.holding = True
+        done = self.do(self.operator.close("web"))
+        self.keeper.request(Request(WEB, ANN, 0))
+        self.outer.answer()
+        self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
+        self.assertIn(("web", ANN), self.guard.doorsOpen())
+        self.assertFalse(self.walls.isShut("web", ip_address(ANN)))
+
     def test_whileItOpens(self) -> None:
         """What is still being opened in firewalld is closed in the guard at once."""
         self.outer.holding = True
         self.keeper.request(Request(WEB, BOB, 0))
         done = self.do(self.operator.close("", BOB))
         self.assertNotIn(("web", BOB), self.guard.doorsOpen())
+        self.assertTrue(self.walls.isShut("web", ip_address(BOB)))
         self.outer.answerAll()
+        self.assertFalse(self.walls.isShut("web", ip_address(BOB)))
         self.assertEqual(2, len(self.successResultOf(done)["closed"]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
@@ -401,6 +439,14 @@ class StatusTests(OperatorTestCase):
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
         self.assertEqual("sealed", doorsOf(State(0, 0, (door,), (), {}))[0]["lock"])
+
+    def test_counted(self) -> None:
+        """The openings of a door are counted, which needs nothing of them but their door."""
+        unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
+        standings = tuple(Standing(each, 0.0, "") for each in unwritable)
+        state = State(0.0, TODAY, (SSH, WEB), standings, {})
+        self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
+        self.assertRaises(OverflowError, openingsOf, state)
 
     def test_openings(self) -> None:
         """They come sorted by their end, and can be chosen by door and address."""

@@ -284,6 +284,33 @@ class CloseTests(SteerTestCase):
         )
         end = self.ask("close", "192.0.2.7")
         self.assertEqual((1, "", 2), (end.status, end.stdout, end.stderr.count("\n")))
+        self.admin.openings = [makeOpening("192.0.2.7") for _ in range(21)]
+        end = self.ask("close", "192.0.2.7")
+        self.assertEqual((1, "", 1), (end.status, end.stdout, end.stderr.count("\n")))
+
+    def test_follows(self) -> None:
+        """What the guard has closed is done, though firewalld only follows: status 0."""
+        self.admin.closing, self.admin.isShut = {"192.0.2.7"}, True
+        self.assertEqual(
+            "closed door ssh for 2001:db8::7\nclosed door ssh for 192.0.2.7: "
+            "nobody comes in any more, and firewalld follows\n",
+            self.says("close", "--all", "--door", "ssh"),
+        )
+        self.admin.openings = [makeOpening("192.0.2.7") for _ in range(21)]
+        self.assertEqual(
+            "closed 21 openings: nobody comes in any more, and firewalld follows\n",
+            self.says("close", "--all"),
+        )
+
+    def test_refusedOutside(self) -> None:
+        """What the guard has closed and firewalld refuses is told as it is, with status 1."""
+        self.admin.closing, self.admin.isShut = {"192.0.2.7"}, True
+        self.admin.refused = "cannot close: INVALID_ZONE"
+        self.assertEqual(
+            "door web is still closing for 192.0.2.7: cannot close: INVALID_ZONE: nobody comes in "
+            "any more, the guard has closed it, and the daemon keeps trying",
+            self.fails("close", "--all", "--door", "web"),
+        )
 
     def test_wrongUsage(self) -> None:
         """An address and C{--all} exclude each other, and one is needed."""

@@ -11,7 +11,7 @@ from pkdoors.events import CLOSED, EXTENDED, OPENED
 from pkdoors.operating.adminclient import AdminClient
 from pkdoors.operating.answers import Happening, Status, happeningOf, statusOf
 from pkdoors.operating.board import MAX_EVENTS, RATE_SECONDS, Board
-from pkdoors.operating.following import Follower, News
+from pkdoors.operating.following import Follower, Hearing, News, pauseAfter
 from pkdoors.operating.view import View
 from tests.fakeadmin import FakeAdmin, makeEvent, makeOpening
 from tests.test_steercmd import longStatus, setZone
@@ -184,6 +184,16 @@ class ViewTests(SynchronousTestCase):
         self.assertIn("No answer, trying again: no daemon is there", lines)
         self.assertNotIn("up", lines[0])
 
+    def test_deaf(self) -> None:
+        """Why no events come stands before those that came, where the daemon answers at all."""
+        board = Board(standing(*(makeOpening(f"192.0.2.{n}") for n in range(100))), 0.0)
+        board.deafness = "64 follow already"
+        self.assertEqual("No events come: 64 follow already", self.lines(board)[-1])
+        board.hear(event(OPENED), 0.0)
+        self.assertEqual("No events come: 64 follow already", self.lines(board)[-2])
+        board.lose("no daemon is there")
+        self.assertNotIn("No events come", "\n".join(self.lines(board)))
+
     def test_trouble(self) -> None:
         """What a firewall refuses has that in place of a bar."""
         board = Board(standing(makeOpening(ONE, open=False, trouble="no such zone")), 0.0)
@@ -281,6 +291,24 @@ class FollowerTests(SynchronousTestCase):
         self.admin.awaitFollower()
         self.admin.tell(makeEvent("guarding", reason="it is shut"))
         self.assertEqual("guarding", self.comes(Happening).kind)
+
+    def test_deaf(self) -> None:
+        """That the daemon lets nobody more follow is told, and that it does again."""
+        self.assertEqual(Hearing(), self.comes(Hearing))
+        self.admin.answers["GET", "/events"] = 503, {"error": "64 follow already"}
+        self.admin.send(b"")
+        self.assertEqual(Hearing("64 follow already"), self.comes(Hearing))
+        self.comes(Status)
+        self.admin.answers.clear()
+        while self.comes(Hearing) != Hearing():
+            pass
+
+    def test_pause(self) -> None:
+        """With many openings it is asked less often, and never more than once a second."""
+        self.admin.openings = [makeOpening("192.0.2.7")] * 1000
+        self.assertEqual(1.0, pauseAfter(statusOf(self.admin.status())))
+        self.admin.openings.append(makeOpening("192.0.2.8"))
+        self.assertEqual(5.0, pauseAfter(statusOf(self.admin.status())))
 
     def test_strange(self) -> None:
         """An event that cannot be understood does not end it."""

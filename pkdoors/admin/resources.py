@@ -11,6 +11,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from pkdoors.admin.answers import Leaf, write
 from pkdoors.admin.asking import questionOf, statusOf
+from pkdoors.admin.channel import AdminChannel
 from pkdoors.admin.metrics import CONTENT_TYPE, exposition
 from pkdoors.admin.stream import Streams
 from pkdoors.errors import PkdoorsError
@@ -32,6 +33,7 @@ class Answering(Leaf):
         super().__init__()
         self._works = works
         self.methods = tuple(works)
+        self.reading = tuple(each for each in works if each == "POST" and works[each][1])
 
     def answer(self, request: Request, method: str) -> None:
         """See L{Leaf.answer}."""
@@ -127,6 +129,7 @@ class AdminSite(Site):
     """A site that keeps no log of its own, and needs no clock for one."""
 
     noisy = False
+    protocol = AdminChannel  # type: ignore[assignment]
 
     def startFactory(self) -> None:
         """Nothing is needed."""

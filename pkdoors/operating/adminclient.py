@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
@@ -18,7 +18,10 @@ TIMEOUT = 30.0
 MAX_LINE = 1 << 20
 """Bytes of an event; the daemon lets no more than this wait."""
 
-_NO_DAEMON = "start it, `systemctl start pkdoors`, or say with --admin where its socket is"
+_NO_DAEMON = (
+    "start it, `systemctl start pkdoors`, or say with --admin where it listens, which is where its "
+    "file said at its start"
+)
 
 
 class AdminClient:
@@ -63,10 +66,15 @@ class AdminClient:
         """Have the configuration read again."""
         return self._ask("POST", "/reload")
 
-    def events(self) -> Iterator[Any]:
-        """What happens, until the daemon ends."""
+    def events(self, begun: Callable[[], object] = lambda: None) -> Iterator[Any]:
+        """
+        What happens, until the daemon ends.
+
+        @param begun: called when the daemon lets us follow.
+        """
         with self._connection(None) as connection:
             response = _send(connection, "GET", "/events")
+            begun()
             yield from readEvents(iter(lambda: response.readline(MAX_LINE), b""))
 
     def _ask(self, method: str, path: str, wanted: object = None) -> Any:

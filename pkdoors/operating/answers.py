@@ -51,6 +51,23 @@ class OpeningState:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosingState:
+    """
+    An opening that not every firewall has closed yet.
+
+    @ivar isShut: whether the guard has, so that nobody comes in any more.
+    """
+
+    opening: OpeningState
+    isShut: bool
+
+    @property
+    def isDone(self) -> bool:
+        """Whether nothing but time is needed: firewalld is slower, and refuses nothing."""
+        return self.isShut and not self.opening.trouble
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """
     How things stand.
@@ -113,13 +130,19 @@ def openedOf(answer: object) -> OpeningState:
     return _openingOf(_table(answer).get("opening"))
 
 
-def closedOf(answer: object) -> tuple[tuple[OpeningState, ...], tuple[OpeningState, ...]]:
+def closedOf(answer: object) -> tuple[tuple[OpeningState, ...], tuple[ClosingState, ...]]:
     """
     Read the answer to C{DELETE /openings}: what was closed, and what is still closing.
 
     @raise AskError: it is none.
     """
-    return _openingsOf(_table(answer), "closed"), _openingsOf(_table(answer), "closing")
+    table = _table(answer)
+    closing = _take(table, "closing", list)
+    return _openingsOf(table, "closed"), tuple(_closingOf(each) for each in closing)
+
+
+def _closingOf(answer: object) -> ClosingState:
+    return ClosingState(_openingOf(answer), _take(_table(answer), "shut", bool))
 
 
 def reloadedOf(answer: object) -> tuple[list[str], list[str]]:

@@ -42,12 +42,13 @@ class Board:
 
     @ivar status: how things stood last.
     @ivar trouble: why the daemon did not answer the last time; empty where it did.
+    @ivar deafness: why no events come; empty where they do.
     @ivar events: the last ones, the newest last.
     """
 
     def __init__(self, status: Status, now: float) -> None:
         self.status = status
-        self.trouble = ""
+        self.trouble = self.deafness = ""
         self.events: deque[Happening] = deque(maxlen=MAX_EVENTS)
         self._known: dict[tuple[str, str], _Known] = {}
         self._counts: deque[tuple[float, int]] = deque()

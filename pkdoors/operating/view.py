@@ -48,13 +48,14 @@ class View:
         head = self._head(board, now)
         room = max(0, self.height - len(head) - 3)  # two titles, and a line between
         bars = board.bars(now)
-        openRoom = max(min(len(bars), room - min(len(board.events), room // 3)), min(1, room))
+        told = len(board.events) + bool(board.deafness)
+        openRoom = max(min(len(bars), room - min(told, room // 3)), min(1, room))
         return [
             *head,
             *self._openings(bars, openRoom),
             self._line(""),
             self._titled("LAST EVENTS", "Ctrl-C ends the watch"),
-            *self._events(board.events, room - openRoom),
+            *self._events(board, room - openRoom),
         ][: self.height]
 
     def _head(self, board: Board, now: float) -> list["Text"]:
@@ -116,9 +117,12 @@ class View:
         done, rest = ("#", "-") if self.isAscii else ("\u2501", "\u2500")
         return Text.assemble((done * full, style), (rest * (width - full), "dim"))
 
-    def _events(self, events: Sequence[Happening], room: int) -> list["Text"]:
-        newest = list(reversed(events))[:room]
-        return [self._event(each) for each in newest] or [self._line("none yet", "dim")]
+    def _events(self, board: Board, room: int) -> list["Text"]:
+        newest = list(reversed(board.events))[:room]
+        lines = [self._event(each) for each in newest]
+        if board.deafness and not board.trouble:
+            lines.insert(0, self._line(f"No events come: {board.deafness}", "bold red"))
+        return lines[:room] or [self._line("none yet", "dim")]
 
     def _event(self, event: Happening) -> "Text":
         style = _STYLES.get(event.kind, "")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pkdoors.durations import formatDuration
-from pkdoors.operating.answers import OpeningState
+from pkdoors.operating.answers import ClosingState, OpeningState
 
 MAX_LINES = 20
 """Openings told one by one; of more it is told how many."""
@@ -37,18 +37,33 @@ def closedLines(closed: Sequence[OpeningState]) -> list[str]:
     return [f"closed door {each.door} for {each.source}" for each in closed]
 
 
-def closingLines(closing: Sequence[OpeningState]) -> list[str]:
-    """What a firewall still refuses to close."""
-    if len(closing) > MAX_LINES:
-        return [f"{len(closing)} openings are still closing: {_TRYING}"]
-    return [
-        f"door {each.door} is still closing for {each.source}: "
-        f"{f'{each.trouble}: ' if each.trouble else ''}{_TRYING}"
-        for each in closing
-    ]
+def followingLines(closing: Sequence[ClosingState]) -> list[str]:
+    """What the guard has closed, and firewalld is about to."""
+    done = [each.opening for each in closing if each.isDone]
+    if len(done) > MAX_LINES:
+        return [f"closed {len(done)} openings: {_FOLLOWING}"]
+    return [f"closed door {each.door} for {each.source}: {_FOLLOWING}" for each in done]
 
+
+def closingLines(closing: Sequence[ClosingState]) -> list[str]:
+    """What a firewall still refuses to close."""
+    refused = [each for each in closing if not each.isDone]
+    if len(refused) > MAX_LINES:
+        return [f"{len(refused)} openings are still closing: {_TRYING}"]
+    return [_closingLine(each.opening, each.isShut) for each in refused]
+
+
+def _closingLine(opening: OpeningState, isShut: bool) -> str:
+    trouble = f"{opening.trouble}: " if opening.trouble else ""
+    trying = _SHUT if isShut else _TRYING
+    return f"door {opening.door} is still closing for {opening.source}: {trouble}{trying}"
+
+
+_FOLLOWING = "nobody comes in any more, and firewalld follows"
 
 _TRYING = "the daemon keeps trying, and the kernel closes it at its deadline in any case"
+
+_SHUT = "nobody comes in any more, the guard has closed it, and the daemon keeps trying"
 
 
 def troubleLines(openings: Sequence[OpeningState]) -> list[str]:

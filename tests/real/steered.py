@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from tests.real.case import PORT, SEQUENCE, RealTestCase
@@ -10,6 +11,8 @@ from tests.real.hosts import Daemon, Process
 WEB_SEQUENCE = (18001, 18203, 18005, 18404, 18002, 18009)
 SHARING = (SEQUENCE[0], *SEQUENCE[:1:-1], SEQUENCE[1])
 """The same ports as L{SEQUENCE}, in another order."""
+MANY = [f"10.7.{number // 250}.{number % 250 + 1}" for number in range(1000)]
+"""Addresses."""
 WEB = 2223
 """Another protected port."""
 
@@ -80,6 +83,15 @@ class SteeredTestCase(RealTestCase):
         """Open a door for an address."""
         wanted = {"source": source, "door": name, "seconds": seconds}
         return self.ask("/openings", "-d", json.dumps(wanted))["opening"]
+
+    def openMany(self, sources: Sequence[str]) -> None:
+        """Open the one door for many addresses, for ten minutes."""
+        config = self.folder / "curl"
+        one = '--next\nurl="http://pkdoors/openings"\nunix-socket="{}"\ndata="{}"\nsilent\n'
+        wanted = (json.dumps({"source": each, "seconds": 600}) for each in sources)
+        texts = (each.replace('"', '\\"') for each in wanted)
+        config.write_text("".join(one.format(self.socket, each) for each in texts))
+        self.server.run("curl", "-sS", "-K", str(config))
 
     def openings(self) -> set[tuple[str, str]]:
         """Door and address of all that is open, as the daemon says."""

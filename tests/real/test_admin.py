@@ -8,11 +8,10 @@ import time
 
 from tests.real.case import PORT, SEQUENCE
 from tests.real.hosts import BIN, CLIENT4, CLIENT6, STRANGER4, Daemon, Process, eventually
-from tests.real.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.real.steered import MANY, SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 from tests.sealing import makeKey, publicLine, sealed
 
 WEB_DOOR = door("web", WEB_SEQUENCE, WEB)
-MANY = [f"10.7.{number // 250}.{number % 250 + 1}" for number in range(1000)]
 
 
 class OpeningsTests(SteeredTestCase):
@@ -67,15 +66,7 @@ class OpeningsTests(SteeredTestCase):
     def test_thousand(self) -> None:
         """A thousand openings are listed, and closed with one call, within its patience."""
         self.steered(SSH)
-        config = self.folder / "curl"
-        body = '--next\nurl="http://pkdoors/openings"\nunix-socket="{}"\ndata="{}"\nsilent\n'
-        wanted = ({"source": each, "seconds": 600} for each in MANY)
-        config.write_text(
-            "".join(
-                body.format(self.socket, json.dumps(each).replace('"', '\\"')) for each in wanted
-            )
-        )
-        self.server.run("curl", "-sS", "-K", str(config))
+        self.openMany(MANY)
         self.assertEqual(self.openings(), {("ssh", each) for each in MANY})
         self.assertEqual(self.inKernel(), {("ssh", each) for each in MANY})
         answer = self.ask("/openings", "-X", "DELETE")
@@ -110,12 +101,22 @@ class OpeningsTests(SteeredTestCase):
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "seconds": NaN}'),
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "force": 1}'),
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "seconds": 3601}'),
+            (400, "/openings", "-X", "DELETE", "-d", '{"source": "192.0.2.1"}'),
+            (400, "/openings/192.0.2.1", "-X", "DELETE", "-d", '{"door": "ssh"}'),
+            (400, "/reload", "-d", "firewall = 7"),
+            (400, "/status", "-X", "GET", "-d", "now"),
             (413, "/openings", "-d", " " * 5000),
         ):
             with self.subTest(path, options=options):
                 told, sentence = self.refused(path, *options)
                 self.assertEqual(told, status, sentence)
                 self.assertTrue(sentence and "\n" not in sentence)
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.connect(str(self.socket))
+            plain.sendall(b"x\r\n\r\n")
+            head, _, body = plain.makefile().read().partition("\n\n")
+        self.assertTrue(head.startswith("HTTP/1.1 400 "), head)
+        self.assertEqual(list(json.loads(body)), ["error"])
         self.assertEqual((self.openings(), self.inKernel()), (set(), set()))
 
 
@@ -316,7 +317,7 @@ class EventsTests(SteeredTestCase):
         while "does not read them, and was dropped" not in daemon.log():
             rounds += 1
             self.assertLess(rounds, 40, "it was never dropped")
-            self.many(rounds)
+            self.many()
             before = before or self.resident(status)
         self.assertTrue(eventually(lambda: min(map(self.count, followers)) >= 400 * rounds))
         self.assertLess(self.resident(status) - before, 20_000_000)
@@ -326,13 +327,9 @@ class EventsTests(SteeredTestCase):
         """How many events somebody was told."""
         return len(self.told(following))
 
-    def many(self, number: int) -> None:
+    def many(self) -> None:
         """Make events: 200 openings, and 200 closings."""
-        config = self.folder / f"curl{number}"
-        one = '--next\nurl="http://pkdoors/openings"\nunix-socket="{}"\ndata="{}"\nsilent\n'
-        texts = (json.dumps({"source": each}).replace('"', '\\"') for each in MANY[:200])
-        config.write_text("".join(one.format(self.socket, each) for each in texts))
-        self.server.run("curl", "-sS", "-K", str(config))
+        self.openMany(MANY[:200])
         self.ask("/openings", "-X", "DELETE")
 
     def resident(self, status: str) -> int:

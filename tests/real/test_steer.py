@@ -2,10 +2,11 @@
 
 import json
 import re
+import signal
 
 from tests.real.case import PORT, SEQUENCE
 from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER6, STRANGER4, eventually
-from tests.real.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.real.steered import MANY, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 from tests.real.terminal import Terminal
 
 PKDOORS = str(BIN / "pkdoors")
@@ -15,6 +16,12 @@ class SteerTests(SteeredTestCase):
     """
     The commands, one after the other.
     """
+
+    count = 1000
+
+    def inFirewalld(self) -> int:
+        """For how many of the many addresses firewalld lets through; without it the guard does."""
+        return len(self.inKernel())
 
     def pkdoors(self, command: str, *options: str) -> str:
         """What a command prints, which succeeds."""
@@ -47,6 +54,20 @@ class SteerTests(SteeredTestCase):
         self.assertEqual(line, f"closed door web for {CLIENT6}\n")
         self.assertFalse(self.client.reaches(WEB, SERVER6))
         self.assertEqual(self.pkdoors("close", "--all"), "no door was open\n")
+
+    def test_closeMany(self) -> None:
+        """A thousand openings are closed with one command, whose status is 0."""
+        sources = MANY[: self.count]
+        self.steered(SSH)
+        self.openMany(sources)
+        self.assertEqual(self.inKernel(), {("ssh", each) for each in sources})
+        self.assertEqual(self.inFirewalld(), len(sources))
+        lines = self.pkdoors("close", "--all")
+        self.assertEqual(self.inKernel(), set())
+        many = re.findall(r"^closed (\d+) openings", lines, re.MULTILINE)
+        few = re.findall("^closed door ssh for ", lines, re.MULTILINE)
+        self.assertEqual(sum(map(int, many)) + len(few), len(sources), lines)
+        self.assertTrue(eventually(lambda: not self.openings() and not self.inFirewalld()))
 
     def test_refused(self) -> None:
         """What the daemon does not do is its own sentence."""
@@ -84,6 +105,29 @@ class SteerTests(SteeredTestCase):
         self.assertTrue(self.client.reaches(WEB))
         self.write("[doors.ssh]\n")
         self.assertIn("doors.ssh.sequence is missing", self.fails(1, "reload"))
+
+    def test_reloadMoved(self) -> None:
+        """Where the usual file has another socket, or none, since the start, reload says so."""
+        script = f"""
+            cp -a /etc {self.folder}/etc && mount --bind {self.folder}/etc /etc &&
+            mount -t tmpfs none /run && mkdir -p /etc/pkdoors && umask 077 || exit
+            file=/etc/pkdoors/pkdoors.toml
+            echo '{SSH}' >$file
+            {BIN}/twistd -n --pidfile= pkdoors -f {self.firewall} &
+            until {PKDOORS} reload; do sleep 0.1; done
+            for place in {self.folder}/new.sock off; do
+                (echo "admin = '$place'"; echo '{SSH}') >$file
+                {PKDOORS} reload; echo "status $?"
+            done
+            kill %1; wait"""
+        # A mount namespace of its own: the machine's own folders are not touched.
+        process = self.server.spawn("unshare", "--mount", "bash", "-c", script)
+        self.assertEqual(process.popen.wait(60), 0, process.log())
+        lines = process.log().splitlines()
+        told = [line for line in lines if line.startswith(("pkdoors reload: ", "status "))][-4:]
+        self.assertEqual(told[1::2], ["status 1", "status 1"], process.log())
+        for line in told[::2]:
+            self.assertIn("admin: this cannot be changed while the daemon runs", line)
 
     def test_noDaemon(self) -> None:
         """After the daemon's end there is none, and the status is 3."""
@@ -123,3 +167,28 @@ class FirewalldSteerTests(SteerTests):
     """The same with firewalld."""
 
     firewall = "firewalld"
+    count = 100  # it takes firewalld a hundredth of a second for each
+
+    def inFirewalld(self) -> int:
+        """For how many of the many addresses firewalld lets through."""
+        rules = self.firewalld.cmd("--list-rich-rules").splitlines()
+        return sum('source address="10.7.' in each for each in rules)
+
+    def test_firewalldHangs(self) -> None:
+        """Where firewalld does not answer, the guard closes, and the command is done: status 0."""
+        self.steered(SSH)
+        self.openMany(MANY[:30])
+        self.pkdoors("open", CLIENT4)
+        self.assertTrue(self.client.reaches(PORT))
+        firewalld = self.firewalld.process.popen
+        firewalld.send_signal(signal.SIGSTOP)
+        try:
+            line = self.pkdoors("close", "--all")
+            self.assertEqual(self.inKernel(), set())
+            self.assertFalse(self.client.reaches(PORT))
+        finally:
+            firewalld.send_signal(signal.SIGCONT)
+        self.assertEqual(
+            line, "closed 31 openings: nobody comes in any more, and firewalld follows\n"
+        )
+        self.assertTrue(eventually(lambda: not self.openings() and not self.inFirewalld()))
