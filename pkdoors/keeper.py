@@ -17,7 +17,7 @@ from pkdoors.life import Life
 from pkdoors.limits import LineLimit
 from pkdoors.locks import Lock, Refusal, Request, SequenceLock
 from pkdoors.lockset import Lockset
-from pkdoors.status import State
+from pkdoors.status import Standing, State
 from pkdoors.tally import Tally
 from pkdoors.walls import Walls
 from pkdoors.who import Who
@@ -171,6 +171,11 @@ class Doorkeeper:
         for key in keys:
             if key in self._lives:
                 self._lives[key].end(f"asked to by {who}" if str(who) else "")
+
+    def standing(self, door: str, source: Address) -> Standing | None:
+        """How things stand with one opening; L{None} where there is none."""
+        life = self._lives.get((door, source))
+        return life.standing() if life is not None else None
 
     def state(self) -> State:
         """How things stand now."""

@@ -101,14 +101,14 @@ class Operator:
         end = self._herald.subscribe(hear)
         try:
             self._keeper.request(Request(chosen, str(address), seconds, who=OPERATOR))
-            if self._standing(chosen, address) is None:
+            if self._keeper.standing(chosen.name, address) is None:
                 raise FirewallError(f"there are {MAX_OPENINGS} openings already, which is the most")
             if not self._isOpen(chosen, address):
                 await self._patient(done, OPEN_PATIENCE)
         finally:
             end()
         if not self._isOpen(chosen, address):
-            raise FirewallError(self._trouble(self._standing(chosen, address)))
+            raise FirewallError(self._trouble(self._keeper.standing(chosen.name, address)))
         return {"opening": openingsOf(self.state(), chosen.name, str(address))[0]}
 
     def _door(self, name: str) -> Door:
@@ -117,15 +117,9 @@ class Operator:
             raise BadValue(f"there are {len(doors)} doors: say which one, {', '.join(doors)}")
         return doors[name] if name else next(iter(doors.values()))
 
-    def _standing(self, door: Door, address: Address) -> Standing | None:
-        for each in self.state().standings:
-            if _key(each.opening) == (door.name, address):
-                return each
-        return None
-
     def _isOpen(self, door: Door, address: Address) -> bool:
         """Whether the firewall has all that is wanted of an opening."""
-        standing = self._standing(door, address)
+        standing = self._keeper.standing(door.name, address)
         now = self._clock.seconds()
         return standing is not None and now < standing.granted == standing.opening.deadline
 

@@ -272,10 +272,10 @@ class SocketTests(SteeredTestCase):
         """Without a word about it, it is where it is said to be, in a folder of its own."""
         script = f"""
             mount -t tmpfs none /run && umask 022 &&
-            {BIN}/twistd -n --pidfile= pkdoors -m 1,2,3,4,6 -p 22 -f nftables & sleep 0.1
+            {BIN}/twistd -n --pidfile= pkdoors -m 1,2,3,4,6 -p 22 -f nftables & daemon=$!
             until [ -S /run/pkdoors/admin.sock ]; do sleep 0.05; done
             until curl -sS --unix-socket /run/pkdoors/admin.sock http://x/; do sleep 0.05; done
-            stat -c %a /run/pkdoors /run/pkdoors/admin.sock; kill %1; wait"""
+            stat -c %a /run/pkdoors /run/pkdoors/admin.sock; kill $daemon; wait"""
         process = self.server.spawn("unshare", "--mount", "bash", "-c", script)
         self.assertTrue(process.says("700\n600\n"), process.log())
 
