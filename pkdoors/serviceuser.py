@@ -51,7 +51,7 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
         # Emptied only when it is known that it is ours.
         file = os.open(path, flags & ~os.O_TRUNC | os.O_CREAT | _CAREFUL, 0o600)
     try:
-        _refuseStrange(os.fstat(file))
+        refuseStrange(os.fstat(file))
         if flags & os.O_TRUNC:
             os.ftruncate(file, 0)
     except OSError:
@@ -60,7 +60,13 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     return file
 
 
-def _refuseStrange(status: os.stat_result) -> None:
+def refuseStrange(status: os.stat_result) -> None:
+    """
+    See that it is a file with one name only: in a folder that others can write, they choose what
+    else a name stands for.
+
+    @raise OSError: it is not.
+    """
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file")
     if status.st_nlink != 1:
