@@ -2,7 +2,6 @@
 
 import errno
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +12,7 @@ from twisted.logger import Logger
 from pkdoors.events import Event, fields
 from pkdoors.oneline import jsonLine
 from pkdoors.parts import Part
-
-# Not through a link, and without waiting for the other end of a FIFO.
-_CAREFUL = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | _CAREFUL
+from pkdoors.serviceuser import openOwn
 
 
 class AuditFile(Part):
@@ -94,11 +90,8 @@ class AuditFile(Part):
     def _open(self) -> None:
         path = Path(self._path)
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        self._file = os.open(path, _FLAGS, 0o600)
-        status = os.fstat(self._file)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        size = status.st_size
+        self._file = openOwn(path, os.O_RDWR | os.O_APPEND)
+        size = os.fstat(self._file).st_size
         self._isTorn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
 
     def _write(self, line: bytes) -> None:

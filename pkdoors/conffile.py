@@ -128,7 +128,7 @@ def writeConf(path: str, text: str) -> bool:
 def _makeFolder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(0o700, parents=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             letRead(descriptor)
         finally:

@@ -13,10 +13,13 @@ from pkdoors.config import CONF_FILE, SEED_FILE
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.servicefiles import ServiceFiles
-from pkdoors.serviceuser import NAME, letRead, serviceGroup
+from pkdoors.serviceuser import NAME, letRead, refuseStrange, serviceGroup
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 """What a service with ProtectHome= and PrivateTmp= does not see."""
+
+ELSEWHERE = "have the file elsewhere, say in /etc/pkdoors"
+"""What to do about one that the service does not see, or cannot reach."""
 
 RUNNING = "/run/systemd/system"
 """There where systemd is what started the host; C{sd_booted(3)}."""
@@ -103,12 +106,8 @@ def _needSystemd() -> None:
 
 
 def _checkReadable(path: Path) -> None:
-    for each in (path.absolute(), path.resolve()):
-        if any(each.is_relative_to(hidden) for hidden in HIDDEN):
-            raise InstallError(
-                f"a service does not see {each}: have pkdoors, with its virtual environment, "
-                "elsewhere, say in /opt/pkdoors"
-            )
+    _checkSeen(path, "have pkdoors, with its virtual environment, elsewhere, say in /opt/pkdoors")
+    for each in _ways(path):
         for above in (each, *each.parents):
             mode = _mode(above)
             if not mode & (stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH):
@@ -116,6 +115,17 @@ def _checkReadable(path: Path) -> None:
                     f"the service's user could not read {above}: "
                     f"`chmod -R go+rX {quote(str(above))}` lets it"
                 )
+
+
+def _checkSeen(path: Path, remedy: str) -> None:
+    for each in _ways(path):
+        if any(each.is_relative_to(hidden) for hidden in HIDDEN):
+            raise InstallError(f"a service does not see {each}: {remedy}")
+
+
+def _ways(path: Path) -> tuple[Path, Path]:
+    """A file by the name that was given, and where it really is."""
+    return path.absolute(), Path(os.path.realpath(path))  # resolve() has errors of its own
 
 
 def _mode(path: Path) -> int:
@@ -139,34 +149,78 @@ def _makeUser(files: ServiceFiles, run: Run) -> str:
 
 
 def _shareConf(conf: Path) -> Iterator[str]:
-    """Let the service read its configuration, and the keys that this names."""
-    yield _share(conf)
+    """
+    Let the service read its configuration, and the keys that this names. What it could not use all
+    the same is told, and hinders nothing.
+    """
     try:
+        yield _share(conf)
         doors = parseConfig(readConf(str(conf)), str(conf)).doors
     except PkdoorsError as error:
         yield f"trouble    {error}"
         return
     for keys in sorted({door.authorizedKeys for door in doors} - {""}):
-        if not os.path.exists(keys):
-            yield f"not there  {keys}, which is to have the keys that may knock"
-        elif os.stat(keys).st_mode & stat.S_IROTH:
-            yield f"unchanged  {keys}, which all may read"
-        else:
-            yield _share(Path(keys))
+        try:
+            yield _shareKeys(Path(keys))
+        except PkdoorsError as error:
+            yield f"trouble    {error}"
+
+
+def _shareKeys(keys: Path) -> str:
+    _checkSeen(keys, ELSEWHERE)
+    if not os.path.exists(keys):
+        return f"not there  {keys}, which is to have the keys that may knock"
+    if os.stat(keys).st_mode & stat.S_IROTH:
+        _checkUsable(keys)
+        return f"unchanged  {keys}, which all may read"
+    return _share(keys)
 
 
 def _share(path: Path) -> str:
+    whole = _checkUsable(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            before = _access(descriptor)
-            letRead(descriptor)
-            isChanged = _access(descriptor) != before
-        finally:
-            os.close(descriptor)
+        return f"{_letRead(whole)}  {path}, which the service may read"
     except OSError as error:
         raise InstallError(f"cannot let the service read {path}: {error.strerror}") from error
-    return f"{'changed  ' if isChanged else 'unchanged'}  {path}, which the service may read"
+
+
+def _checkUsable(path: Path) -> Path:
+    """
+    See that the service can come to a file, and that nobody else decides which file that is: of
+    such a one root must not change who may read it.
+
+    @return: where it really is.
+    """
+    from pkdoors.seals.authorizedfile import safePath  # with all the cryptography
+
+    _checkSeen(path, ELSEWHERE)
+    whole = safePath(path)
+    for each in _ways(path):
+        for above in reversed(each.parents):
+            if not _canEnter(above):
+                raise InstallError(
+                    f"the service's user could not enter {above}, on the way to {path}: "
+                    f"`chmod go+x {quote(str(above))}` lets it, or {ELSEWHERE}"
+                )
+    return whole
+
+
+def _canEnter(folder: Path) -> bool:
+    now = folder.stat()
+    isItsGroup = now.st_gid == serviceGroup()
+    return bool(now.st_mode & (stat.S_IXGRP if isItsGroup else stat.S_IXOTH))
+
+
+def _letRead(path: Path) -> str:
+    """What was done to an existing file, so that the service may read it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        before = _access(descriptor)
+        refuseStrange(os.fstat(descriptor))
+        letRead(descriptor)
+        return "unchanged" if _access(descriptor) == before else "changed  "
+    finally:
+        os.close(descriptor)
 
 
 def _access(descriptor: int) -> tuple[int, int]:

@@ -1,11 +1,20 @@
 """The user that the daemon runs as where it is a service: who that is, and what becomes its own."""
 
+import ctypes
+import errno
 import grp
 import os
+import pwd
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 NAME = "pkdoors"
 """Of the user and of its group."""
+
+# Without waiting for the other end of a FIFO, and never through a link.
+_CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_libc = ctypes.CDLL(None)
 
 
 def serviceGroup() -> int | None:
@@ -33,11 +42,72 @@ def letRead(descriptor: int) -> bool:
 
 def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     """
-    Make or open a file of the daemon's own. It comes to belong to whom its folder belongs to: what
-    root leaves there, the service has to be able to use. Nobody's link in its place is followed.
+    Make or open a file of the daemon's own; see L{asItsOwner} for whose it is then. Nobody's link
+    in its place is followed, neither a symbolic one nor a hard one.
+
+    @raise OSError: it cannot be opened, or is something else.
     """
-    file = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    if not os.geteuid():
-        folder = os.stat(os.path.dirname(path))
-        os.fchown(file, folder.st_uid, folder.st_gid)
+    with asItsOwner(os.path.dirname(path)):
+        # Emptied only when it is known that it is ours.
+        file = os.open(path, flags & ~os.O_TRUNC | os.O_CREAT | _CAREFUL, 0o600)
+    try:
+        refuseStrange(os.fstat(file))
+        if flags & os.O_TRUNC:
+            os.ftruncate(file, 0)
+    except OSError:
+        os.close(file)
+        raise
     return file
+
+
+def refuseStrange(status: os.stat_result) -> None:
+    """
+    See that it is a file with one name only: in a folder that others can write, they choose what
+    else a name stands for.
+
+    @raise OSError: it is not.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    if status.st_nlink != 1:
+        raise OSError(errno.EMLINK, "it has other names, too: it is a hard link")
+
+
+@contextmanager
+def asItsOwner(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """
+    What root does meanwhile in a folder of the service's, it does with no more rights to files than
+    the service: what is made comes to belong to that, which has to be able to use it, and a link
+    that the service puts in the way leads to nothing that it could not change itself.
+
+    In any other folder root stays what it is: others must not have what is the daemon's.
+
+    @raise OSError: the folder is not there, or we may not act for another user.
+    """
+    owner = os.stat(folder or os.curdir)
+    if os.geteuid() or owner.st_uid != _serviceUser():
+        yield
+        return
+    try:
+        _actFor(owner.st_uid, owner.st_gid)
+        yield
+    finally:
+        _actFor(0, os.getegid())
+
+
+def _serviceUser() -> int | None:
+    try:
+        return pwd.getpwnam(NAME).pw_uid
+    except KeyError:
+        return None
+
+
+def _actFor(user: int, group: int) -> None:
+    """
+    C{setfsuid(2)}, which is for this thread alone, and for files alone: the others go on as root,
+    with its right to change the firewall.
+    """
+    _libc.setfsgid(group)
+    _libc.setfsuid(user)
+    if _libc.setfsuid(-1) != user:  # it does not tell of its own accord
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))

@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import json
 import os
+import pwd
 import re
 import socket
 import struct
@@ -16,6 +17,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
@@ -102,6 +106,23 @@ class Log:
     def levels(self) -> list[str]:
         """The level of each line."""
         return [event["log_level"].name for event in self._events]
+
+
+SERVICE = 61234
+"""The user of a service, and its group."""
+
+
+def haveService(test: SynchronousTestCase) -> Path:
+    """Have a user of the service while a test runs; a folder of its own, that it can enter."""
+    user = pwd.struct_passwd(("pkdoors", "x", SERVICE, SERVICE, "", "/", "/bin/false"))
+    test.patch(pwd, "getpwnam", lambda name: user)
+    above = Path(mkdtemp())
+    test.addCleanup(rmtree, above)
+    above.chmod(0o755)
+    folder = above / "service"
+    folder.mkdir(0o755)
+    os.chown(folder, SERVICE, SERVICE)
+    return folder
 
 
 def useUTC(test: SynchronousTestCase) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from twisted.web.http import HTTPChannel
 
 from pkdoors.admin.asking import MAX_BODY
@@ -28,7 +28,7 @@ from pkdoors.status import State
 from pkdoors.steering import Json
 from pkdoors.tally import Tally
 from pkdoors.who import Who
-from tests.fakes import FakeReactor, Log, makeDoor
+from tests.fakes import SERVICE, FakeReactor, Log, haveService, makeDoor
 
 ANN = "192.0.2.7"
 DOOR = makeDoor(name="ssh")
@@ -464,6 +464,11 @@ class UNIXPort:
         self._ports = ports
         self._bound = bound
 
+    def kill(self) -> None:
+        """End as with the process: the file stays."""
+        self._ports.remove(self)
+        self._bound.close()
+
     def stopListening(self) -> Deferred[None]:
         """Answer no more."""
         self._ports.remove(self)
@@ -577,6 +582,57 @@ class SocketTests(SynchronousTestCase):
         self.path.write_text("precious")
         self.assertEqual(sentence, self.refused())
         self.assertEqual("precious", self.path.read_text())
+
+    def useServicesFolder(self) -> None:
+        """Have the socket in a folder of the service's; be root, now and at the end."""
+        if os.getuid():
+            raise SkipTest("this test gives a file to a user: run it as root (sudo script/test)")
+        self.path = haveService(self) / "admin.sock"
+        self.addCleanup(os.seteuid, 0)
+
+    def test_rootLeft(self) -> None:
+        """
+        What a daemon that ran as root left in the service's folder, killed, the service replaces.
+        """
+        self.useServicesFolder()
+        self.have()
+        self.reactor.ports[0].kill()
+        self.assertEqual(SERVICE, self.path.stat().st_uid)
+        os.seteuid(SERVICE)
+        self.have()
+        self.assertEqual(1, len(self.reactor.ports))
+
+    def test_others(self) -> None:
+        """What another user has is left alone: a sentence says what to do."""
+        self.useServicesFolder()
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(self.path))
+        self.path.chmod(0o600)
+        os.seteuid(SERVICE)
+        self.assertEqual(
+            "cannot make the admin socket RUN/admin.sock: one of another user is there; if no "
+            "daemon runs as that user any more, remove it, or say --admin PATH for another place",
+            self.refused(),
+        )
+        self.assertTrue(self.path.is_socket())
+
+    def test_swapped(self) -> None:
+        """Who puts a link in its place at once, as the service could, has root change nothing."""
+        self.useServicesFolder()
+        victim = self.path.parent.parent / "victim"
+        victim.touch(0o644)
+
+        def swap(path: str, mode: int) -> None:
+            os.unlink(path)
+            os.symlink(victim, path)
+            chmod(path, mode)
+
+        chmod = os.chmod
+        self.patch(os, "chmod", swap)
+        part = self.make()
+        part.ready()
+        self.assertEqual(0o644, S_IMODE(victim.stat().st_mode))
+        self.assertEqual(["error"], self.log.levels())
 
     def test_noPlace(self) -> None:
         """Where it cannot be, the reason is told."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from twisted.logger import LogLevel
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.audit import AuditFile
 from pkdoors.events import CLOSED, GUARDING, KINDS, OPENED, Event, fields
 from pkdoors.who import Who
-from tests.fakes import Log, makeDoor
+from tests.fakes import SERVICE, Log, haveService, makeDoor
 from tests.readme import README, block
 
 ANNA = Who("anna@laptop", "SHA256:abc")
@@ -132,6 +132,15 @@ class WritingTests(AuditTestCase):
         self.use()
         modes = [oct(each.stat().st_mode & 0o7777) for each in (self.path.parent, self.path)]
         self.assertEqual(["0o750", "0o600"], modes)
+
+    def test_service(self) -> None:
+        """What root writes in the folder of the service's user the service can go on with."""
+        if os.getuid():
+            raise SkipTest("this test gives a file to a user: run it as root (sudo script/test)")
+        self.path = haveService(self) / "audit.jsonl"
+        self.use()
+        self.hear("1")
+        self.assertEqual((["1"], SERVICE), (self.sources(), self.path.stat().st_uid))
 
     def test_mode(self) -> None:
         """The mode of a file that is there already stays as its owner set it."""
@@ -367,6 +376,15 @@ class UnwritableTests(AuditTestCase):
         victim.write_text("")
         self.path.symlink_to(victim)
         self.assertComplains("it is a symbolic link")
+        self.assertEqual("", victim.read_text())
+
+    def test_hardLink(self) -> None:
+        """A hard link, for the same reason."""
+        self.haveFolder()
+        victim = self.path.with_name("victim")
+        victim.write_text("")
+        os.link(victim, self.path)
+        self.assertComplains("it has other names, too: it is a hard link")
         self.assertEqual("", victim.read_text())
 
     def test_fifo(self) -> None:

@@ -7,7 +7,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from twisted.logger import LogLevel
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.seals.authorizedfile import MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes import Log
@@ -125,6 +125,28 @@ class ReadKeysTests(KeyFileTestCase):
         folder.chmod(0o777)
         self.path.symlink_to(folder / "keys")
         self.assertIn("FOLDER/unsafe can be written by others", self.refused())
+
+    def test_linkInBetween(self) -> None:
+        """So does that of each link on the way: who can change one decides which file it is."""
+        folder = self.folder / "unsafe"
+        folder.mkdir()
+        self.path.rename(self.folder / "real")
+        (folder / "link").symlink_to("../real")
+        self.path.symlink_to("unsafe/link")
+        self.assertEqual(["anna"], commentsOf(self.path))
+        folder.chmod(0o777)
+        self.assertIn("FOLDER/unsafe can be written by others", self.refused())
+
+    def test_linkOfOthers(self) -> None:
+        """Nor may a link be somebody else's, as in a folder like /tmp."""
+        if os.getuid():
+            raise SkipTest("this test gives a link away: run it as root (sudo script/test)")
+        self.path.rename(self.folder / "real")
+        self.path.symlink_to("real")
+        os.chown(self.path, 65_534, -1, follow_symlinks=False)
+        self.assertEqual(
+            "KEYS belongs to another user: `chown -h root KEYS` mends it", self.refused()
+        )
 
     def test_linkCircle(self) -> None:
         """A link to itself is a sentence."""

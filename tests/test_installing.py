@@ -168,6 +168,17 @@ class ShareTests(InstallTestCase):
     What of the configuration the service may read.
     """
 
+    def setUp(self) -> None:
+        """Have it all where the service can come to."""
+        super().setUp()
+        self.patch(installing, "HIDDEN", ())
+        self.root.chmod(0o755)
+
+    def assertTrouble(self, expected: str, keys: str = "keys") -> None:
+        """That is told of keys, and nothing is done to them."""
+        self.assertEqual(f"trouble    {expected}", self.share(keys)[-1])
+        self.assertEqual(["pkdoors.toml"], self.readable)
+
     def share(self, keys: str = "", more: str = "") -> list[str]:
         """What is said of a configuration."""
         path = str(self.root / keys) if keys else ""
@@ -212,6 +223,82 @@ class ShareTests(InstallTestCase):
         """Keys that are not there yet are told."""
         line = "not there  /keys, which is to have the keys that may knock"
         self.assertEqual(line, self.share("keys")[-1])
+
+    def test_hidden(self) -> None:
+        """Of keys that a service does not see, be they there or not, it is not said that it may."""
+        self.patch(installing, "HIDDEN", (str(self.root / "home"),))
+        sentence = "a service does not see /home/keys: have the file elsewhere, say in /etc/pkdoors"
+        self.assertTrouble(sentence, "home/keys")
+        (self.root / "home").mkdir()
+        (self.root / "home" / "keys").touch(0o644)
+        (self.root / "link").symlink_to("home/keys")
+        self.readable.clear()
+        self.assertTrouble(sentence, "link")
+
+    def test_closedFolder(self) -> None:
+        """So it is with keys in a folder that the service cannot enter, whoever may read them."""
+        (self.root / "keys").mkdir()
+        for mode in (0o600, 0o644):
+            (self.root / "keys" / "anna").touch()
+            (self.root / "keys" / "anna").chmod(mode)
+            (self.root / "keys").chmod(0o700)
+            self.readable.clear()
+            self.assertTrouble(
+                "the service's user could not enter /keys, on the way to /keys/anna: "
+                "`chmod go+x /keys` lets it, or have the file elsewhere, say in /etc/pkdoors",
+                "keys/anna",
+            )
+
+    def test_groupsFolder(self) -> None:
+        """A folder that only its group may enter is open to the service."""
+        (self.root / "folder").mkdir()
+        (self.root / "folder").chmod(0o750)
+        (self.root / "folder" / "keys").touch(0o600)
+        said = self.share("folder/keys")
+        self.assertEqual("changed    /folder/keys, which the service may read", said[-1])
+
+    def test_othersChoose(self) -> None:
+        """
+        Keys that others could put something else in the place of, root lets nobody read: that may
+        be any file.
+        """
+        (self.root / "shadow").touch(0o600)
+        folder = self.root / "folder"
+        folder.mkdir()
+        (folder / "keys").symlink_to("../shadow")
+        folder.chmod(0o777)
+        line = "/folder can be written by others: `chmod go-w /folder` mends it"
+        for keys in ("folder/keys", "folder/other"):
+            (folder / "other").touch(0o600)
+            self.readable.clear()
+            self.assertTrouble(line, keys)
+
+    def test_hardLink(self) -> None:
+        """Nor keys that have another name, too, where others may have given them one of the two."""
+        (self.root / "shadow").touch(0o600)
+        os.link(self.root / "shadow", self.root / "keys")
+        self.assertTrouble(
+            "cannot let the service read /keys: it has other names, too: it is a hard link"
+        )
+
+    def test_fifo(self) -> None:
+        """What is no file is told, without waiting for somebody to write."""
+        os.mkfifo(self.root / "keys", 0o600)
+        self.assertTrouble("cannot let the service read /keys: it is no regular file")
+
+    def test_loop(self) -> None:
+        """Links that lead nowhere are as good as none."""
+        (self.root / "keys").symlink_to("keys")
+        line = "not there  /keys, which is to have the keys that may knock"
+        self.assertEqual(line, self.share("keys")[-1])
+
+    def test_badConf(self) -> None:
+        """A configuration that others could change is left as it is, too."""
+        self.root.chmod(0o777)
+        said = self.share()
+        self.assertIn("trouble    ", said[-1])
+        self.assertIn(" can be written by others: ", said[-1])
+        self.assertEqual([], self.readable)
 
     def test_bad(self) -> None:
         """What is wrong with a configuration is told, and hinders nothing."""

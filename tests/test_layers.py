@@ -57,8 +57,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "audit": {"serviceuser"},
     "listener": {"inbox"},
-    "admin.socket": {"admin.resources"},
+    "admin.socket": {"admin.resources", "serviceuser"},
     "admin.resources": {
         *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),
     },

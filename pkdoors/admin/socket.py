@@ -16,12 +16,19 @@ from twisted.logger import Logger
 from pkdoors.admin.resources import makeSite
 from pkdoors.errors import ListenError
 from pkdoors.parts import Part
+from pkdoors.serviceuser import asItsOwner
 from pkdoors.steering import Steering
 
 MODE = 0o600
 """Of the socket: root, and who runs the daemon."""
 BACKLOG = 64
 """Connections that wait to be taken; more than that are refused by the kernel."""
+
+# Whether somebody answers there is not for us to ask.
+_LEFT = (
+    "one of another user is there; if no daemon runs as that user any more, remove it, or say "
+    "--admin PATH for another place"
+)
 
 
 class AdminSocket(Part):
@@ -51,7 +58,7 @@ class AdminSocket(Part):
         site = makeSite(self._reactor, self._steering)
         try:
             _removeStale(self._path)
-            with _forOurselves():  # and not for a moment for others: mode= comes after the bind
+            with _forOurselves(self._path):
                 self._port = self._reactor.listenUNIX(self._path, site, BACKLOG, mode=MODE)
         except (OSError, CannotListenError) as error:
             self._log.error("no admin socket: {error}", error=error)
@@ -68,11 +75,15 @@ class AdminSocket(Part):
 
 
 @contextmanager
-def _forOurselves() -> Iterator[None]:
-    """What is made meanwhile nobody else may use."""
-    before = os.umask(0o777 & ~MODE)
+def _forOurselves(path: str) -> Iterator[None]:
+    """
+    The socket that is made there meanwhile is for the daemon and for the one after it: one that
+    root leaves when it is killed, the service has to be able to replace.
+    """
+    before = os.umask(0o777 & ~MODE)  # not for a moment for others: mode= comes after the bind
     try:
-        yield
+        with asItsOwner(Path(path).parent):  # mode= follows links
+            yield
     finally:
         os.umask(before)
 
@@ -86,7 +97,7 @@ def rehearse(path: str) -> None:
     try:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _removeStale(path)
-        with socket.socket(socket.AF_UNIX) as probe, _forOurselves():
+        with socket.socket(socket.AF_UNIX) as probe, _forOurselves(path):
             probe.bind(path)
         os.unlink(path)
     except OSError as error:
@@ -113,7 +124,9 @@ def _explain(error: OSError, path: str) -> str:
     remedies = {
         errno.EADDRINUSE: "another daemon, or a file, is there; say --admin PATH for another "
         "place, or --admin off",
-        errno.EACCES: "no privilege for it: run as root, or say --admin PATH for another place",
+        errno.EACCES: _LEFT
+        if os.path.lexists(path)
+        else "no privilege for it: run as root, or say --admin PATH for another place",
     }
     remedy = remedies.get(error.errno or 0, f"{error.strerror}; say --admin PATH for another place")
     return f"cannot make the admin socket {path}: {remedy}"

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -86,17 +87,26 @@ def _state(path: Path) -> State:
 def safePath(path: Path) -> Path:
     """
     Where a file really is that decides who comes in. As with sshd's StrictModes, nobody but root
-    and ourselves may be able to write it, or to put another in its place.
+    and ourselves may be able to write it, or to put another in its place; unlike there, that goes
+    for links that lead to it, too.
 
     @raise KeyFileError: it is not there, or somebody may.
     """
     try:
         whole = Path(os.path.realpath(path, strict=True))  # resolve() has errors of its own
-        for each in (whole, *whole.parents):
+        for each in _way(path.absolute()):
             _checkMode(each)
     except OSError as error:
         raise _unreadable(path, error) from error
     return whole
+
+
+def _way(path: Path) -> Iterator[Path]:
+    """All that decides which file a path means: folders, links, and the way that these lead."""
+    for each in (path, *path.parents):
+        yield each
+        if each.is_symlink():
+            yield from _way(each.parent / os.readlink(each))
 
 
 def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
@@ -128,9 +138,11 @@ def _unreadable(path: Path, error: OSError) -> KeyFileError:
 
 
 def _checkMode(path: Path) -> None:
-    now = path.stat()
+    now = path.lstat()
+    isLink = stat.S_ISLNK(now.st_mode)
     if now.st_uid not in (0, os.geteuid()):
-        raise KeyFileError(f"{path} belongs to another user: `chown root {path}` mends it")
+        chown = "chown -h" if isLink else "chown"
+        raise KeyFileError(f"{path} belongs to another user: `{chown} root {path}` mends it")
     others = now.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if others and not (stat.S_ISDIR(now.st_mode) and now.st_mode & stat.S_ISVTX):
+    if others and not isLink and not (stat.S_ISDIR(now.st_mode) and now.st_mode & stat.S_ISVTX):
         raise KeyFileError(f"{path} can be written by others: `chmod go-w {path}` mends it")

@@ -17,6 +17,7 @@ INSTALL = (PKDOORS, "install-service")
 UNIT = "/etc/systemd/system/pkdoors.service"
 RULE = "/etc/polkit-1/rules.d/50-pkdoors.rules"
 CONF = "/etc/pkdoors/pkdoors.toml"
+AUDIT = "/var/log/pkdoors/audit.jsonl"
 LOGROTATE = "/etc/logrotate.d/pkdoors"
 LOW = (17001, 203, 17005, 404, 17002, 17009)
 """A sequence with knock ports below 1024."""
@@ -160,14 +161,46 @@ class ServiceTests(ServiceTestCase):
         self.assertTrue(self.machine.run("sh", "-c", "cat /var/lib/pkdoors/*.seen"))
 
     def test_whatRootLeft(self) -> None:
-        """The notes of a daemon that ran as root become the service's; so does C{init}'s folder."""
-        seen = "/var/lib/pkdoors/1.seen"
-        self.machine.run("sh", "-c", f"umask 077; echo x >{seen}; chown root: {seen}")
+        """
+        The notes, and the audit file, of a daemon that ran as root become the service's; so does
+        C{init}'s folder.
+        """
+        left = ("/var/lib/pkdoors/1.seen", AUDIT)
+        for path in left:
+            self.machine.run("sh", "-c", f"umask 077; echo x >{path}; chown root: {path}")
         self.machine.run("sh", "-c", "chmod 700 /etc/pkdoors; chown root: /etc/pkdoors")
         self.machine.run(*INSTALL)
         folder = self.machine.run("stat", "-c%U %G %a", "/etc/pkdoors")
         self.assertEqual("root pkdoors 750\n", folder)
-        self.assertEqual("pkdoors pkdoors 600\n", self.machine.run("stat", "-c%U %G %a", seen))
+        owners = self.machine.run("stat", "-c%U %G %a", *left)
+        self.assertEqual("pkdoors pkdoors 600\n" * 2, owners)
+
+    def runAsRoot(self) -> None:
+        """Run the daemon as root does, without systemd, open the door, and kill it."""
+        script = (
+            f"umask 077; {BIN}/twistd --pidfile=/run/byhand.pid --logfile=/run/byhand.log pkdoors; "
+            "until [ -S /run/pkdoors/admin.sock ]; do sleep 0.05; done"
+        )
+        self.machine.run("timeout", "30", "sh", "-ec", script)
+        self.assertTrue(self.opens())
+        self.machine.run("sh", "-c", "kill -KILL $(cat /run/byhand.pid)")
+
+    def test_afterRoot(self) -> None:
+        """
+        After a daemon that ran as root was killed, the service goes on with all that this left: the
+        admin socket, the notes, the audit file.
+        """
+        self.audited()
+        self.runAsRoot()
+        self.machine.run("systemctl", "start", "pkdoors")
+        self.assertIn("1 address", self.machine.run(PKDOORS, "status"))
+        self.assertNotIn("cannot ", self.machine.log())
+        self.assertNotIn("no privilege", self.machine.log())
+        self.machine.run("systemctl", "stop", "pkdoors")
+        kinds = [json.loads(line)["event"] for line in self.machine.run("cat", AUDIT).splitlines()]
+        self.assertEqual(["guarding", "opened", "taken-over", "guarding", "stopped"], kinds)
+        folders = ("/run/pkdoors", "/var/lib/pkdoors", "/var/log/pkdoors")
+        self.assertEqual("", self.machine.run("find", *folders, "!", "-user", "pkdoors"))
 
     def test_readiness(self) -> None:
         """What waits for the service finds the guard in place."""
@@ -273,21 +306,28 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual([*stages, ("inactive", True)], states)
 
     def test_logrotate(self) -> None:
-        """The audit file is rotated while the daemon writes, and no event is lost."""
-        audit = "/var/log/pkdoors/audit.jsonl"
-        self.configure()
-        self.file(CONF).write_text(f'audit = "{audit}"\n' + self.file(CONF).read_text())
+        """
+        The audit file, which a daemon of root's began, is rotated while the service writes, and no
+        event is lost.
+        """
+        self.audited()
+        self.runAsRoot()
         self.machine.run("systemctl", "start", "pkdoors")
         for number in range(1, 4):
             self.assertTrue(self.opens(), self.machine.log())
             self.machine.run("logrotate", "--force", "--state", "/run/state", LOGROTATE)
             self.assertTrue(eventually(partial(self.hasReloaded, number)), self.machine.log())
         self.machine.run("systemctl", "stop", "pkdoors")
-        written = self.machine.run("sh", "-c", f"cat {audit} {audit}.1; zcat {audit}.*.gz")
+        written = self.machine.run("sh", "-c", f"cat {AUDIT} {AUDIT}.1; zcat {AUDIT}.*.gz")
         kinds = [json.loads(line)["event"] for line in written.splitlines()]
-        self.assertEqual(kinds.count("opened") + kinds.count("extended"), 3, written)
-        self.assertEqual((kinds.count("guarding"), kinds.count("stopped")), (1, 1))
+        self.assertEqual(kinds.count("opened") + kinds.count("extended"), 4, written)
+        self.assertEqual((kinds.count("guarding"), kinds.count("stopped")), (2, 1))
         self.assertEqual(kinds.count("reloaded"), 3)
+
+    def audited(self) -> None:
+        """Configure it with an audit file."""
+        self.configure()
+        self.file(CONF).write_text(f'audit = "{AUDIT}"\n' + self.file(CONF).read_text())
 
     def hasReloaded(self, times: int) -> bool:
         """Whether it was told so often to reload."""
