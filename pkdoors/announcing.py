@@ -12,16 +12,21 @@ from pkdoors.herald import Herald
 _log = Logger()
 
 
-def announce(herald: Herald, doors: Iterable[Door], firewall: str) -> None:
+def announce(herald: Herald, doors: Iterable[Door], firewall: str) -> list[str]:
     """
     Tell it.
 
     @param firewall: the name of what guards them.
+    @return: what makes their sequences weak, a sentence each.
     """
+    weak = []
     for door in doors:
         herald.tell(GUARDING, door=door, firewall=firewall, reason=_terms(door))
-        for advice in [] if door.authorizedKeys else door.sequence.warnings():
+        advices = [] if door.authorizedKeys else door.sequence.warnings()
+        weak += [f"door {door}: {advice}" for advice in advices]
+        for advice in advices:
             _log.warn("door {door}: {advice}", door=door, advice=advice)
+    return weak
 
 
 def _terms(door: Door) -> str:

@@ -23,6 +23,7 @@ class AuditFile(Part):
     Who moves the file away has it written to there until L{reopen}.
 
     @param path: empty for nowhere.
+    @ivar trouble: why it cannot be written; empty where it can.
     @param write: C{write(2)}.
     """
 
@@ -33,19 +34,22 @@ class AuditFile(Part):
         self._path = path
         self._file: int | None = None
         self._isTorn = False  # whether the file's last line has no end
+        self.trouble = ""
         self._isFailing = False
         self._missing = 0
 
-    def use(self, path: str) -> None:
+    def use(self, path: str) -> list[str]:
         """
         Write there from now on.
 
         @param path: empty for nowhere.
+        @return: why it cannot be written, or nothing.
         """
         if path != self._path:
             self.close()
             self._path = path
         self.reopen()
+        return [self.trouble] if self.trouble else []
 
     def start(self) -> None:
         """See L{Part.start}."""
@@ -83,6 +87,7 @@ class AuditFile(Part):
             self._drop()  # the next event opens it anew
             self._complain(error)
             return False
+        self.trouble = ""
         if line:
             self._calm()
         return True
@@ -111,16 +116,14 @@ class AuditFile(Part):
 
     def _complain(self, error: OSError) -> None:
         """Say it once, however long it lasts."""
-        if self._isFailing:
-            return
-        self._isFailing = True
         reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-        self._log.warn(
-            "cannot write the audit file {path} ({reason}): events are in this log only until it "
-            "can be written again",
-            path=self._path,
-            reason=reason,
+        self.trouble = (
+            f"cannot write the audit file {self._path} ({reason}): events are in this log only "
+            "until it can be written again"
         )
+        if not self._isFailing:
+            self._isFailing = True
+            self._log.warn("{trouble}", trouble=self.trouble)
 
     def _calm(self) -> None:
         if self._isFailing:

@@ -9,7 +9,7 @@ from shlex import quote
 
 from pkdoors.config import CONF_FILE, SEED_FILE, SEED_NAME
 from pkdoors.errors import ConfigError
-from pkdoors.serviceuser import letRead, serviceGroup
+from pkdoors.serviceuser import NAME, letRead, serviceGroup
 
 
 def confPlaces(environment: Mapping[str, str]) -> list[str]:
@@ -83,6 +83,8 @@ def _checkPrivate(status: os.stat_result, path: str) -> None:
         )
     allowed = 0o640 if _isForService(status) else 0o600
     remedy = f"`chmod {allowed:o} {quote(path)}`"
+    if status.st_uid == 0 and serviceGroup() not in (None, status.st_gid):  # the service reads it
+        remedy = f"`chgrp {NAME} {quote(path)} && chmod 640 {quote(path)}`"
     if status.st_mode & 0o022:
         raise ConfigError(f"{path} can be written by others, who could open every door: {remedy}")
     if status.st_mode & 0o077 & ~allowed:

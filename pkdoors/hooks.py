@@ -1,7 +1,8 @@
 """Programs of the operator's that are told of what happens at a door."""
 
+import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
+from pkdoors.doors import Door
 from pkdoors.events import CLOSED, OPENED, REFUSED, Event, fields
 from pkdoors.hookrun import HookRun
 from pkdoors.oneline import oneLine
@@ -67,6 +69,16 @@ def hookFor(event: Event) -> Hook | None:
     return Hook(command, title, environmentOf(event))
 
 
+def unfitHooks(door: Door) -> list[str]:
+    """The hooks of a door that cannot be run as things are, a sentence each."""
+    hooks = {"on_open": door.onOpen, "on_close": door.onClose, "on_refuse": door.onRefuse}
+    return [
+        f"{key} of door {door.name}: {command[0]} is no program that the daemon may run"
+        for key, command in hooks.items()
+        if command and not (os.path.isfile(command[0]) and os.access(command[0], os.X_OK))
+    ]
+
+
 def environmentOf(event: Event) -> dict[bytes, bytes]:
     """The event as variables: C{PKDOORS_} and the keys of L{fields}, in capitals."""
     values = fields(event) | {
@@ -110,6 +122,17 @@ class Hooks(Part):
             return
         self._waiting.append(hook)
         self._next()
+
+    def examine(self, doors: Iterable[Door]) -> list[str]:
+        """
+        Look whether the programs of doors can be run; what cannot is a warning.
+
+        @return: the same, a sentence each.
+        """
+        troubles = [each for door in doors for each in unfitHooks(door)]
+        for trouble in troubles:
+            self._log.warn("{trouble}", trouble=trouble)
+        return troubles
 
     def stop(self) -> Deferred[None]:
         """See L{Part.stop}. Run no more; wait a little for those that run, and end them."""

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import PkdoorsError
@@ -47,9 +48,7 @@ class Instance:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.give()
-            raise Running(
-                f"pkdoors is running here already (process {path.read_text() or '?'})"
-            ) from error
+            raise _running(path.read_text() or "?") from error
         except PermissionError as error:
             raise InstanceError(
                 f"no privilege to make {path}: run as root, or as the user of {self._folder}"
@@ -59,6 +58,17 @@ class Instance:
                 f"cannot make {path}: {error.strerror}; pkdoors needs that folder"
             ) from error
         self.sign()
+
+    def refuseSecond(self) -> None:
+        """
+        See that no other process has the right, as far as that can be told without taking it.
+
+        @raise Running: one has.
+        """
+        with suppress(OSError):
+            holder = self.holder()
+            if holder is not None:
+                raise _running(str(holder))
 
     def holder(self) -> int | None:
         """
@@ -89,8 +99,15 @@ class Instance:
             self._file = None
 
 
+def _running(process: str) -> Running:
+    return Running(f"pkdoors is running here already (process {process})")
+
+
 class AnyInstance(Instance):
     """For a daemon that changes nothing: there may be any number of those."""
+
+    def refuseSecond(self) -> None:
+        """Nothing is."""
 
     def take(self) -> None:
         """Nothing is needed."""

@@ -110,9 +110,9 @@ class Doorkeeper:
             if (door := doors.get(each.door.name)) and door.ports == each.door.ports
         ]
 
-    def announce(self, doors: Iterable[Door]) -> None:
-        """Tell the operator of doors that are guarded from now on."""
-        announce(self._herald, doors, self._walls.name)
+    def announce(self, doors: Iterable[Door]) -> list[str]:
+        """Tell the operator of doors that are guarded from now on. See L{announce}."""
+        return announce(self._herald, doors, self._walls.name)
 
     async def settle(self, patience: float) -> list[str]:
         """See L{Walls.settle}."""
@@ -222,7 +222,8 @@ class Doorkeeper:
         )
 
     def _refuse(self, refusal: Refusal) -> None:
-        if not self._limit.admit(refusal.source, self._clock.seconds()):
+        about = f"{refusal.source} {refusal.door.name}"
+        if not self._limit.admit(about, self._clock.seconds()):
             return
         self._herald.tell(
             REFUSED,

@@ -8,23 +8,23 @@ MAX_LINES = 20
 
 class LineLimit:
     """
-    At most one line per source and second, and at most L{MAX_LINES} a second in all.
+    At most one line per subject and second, and at most L{MAX_LINES} a second in all.
     """
 
     def __init__(self) -> None:
-        # Source -> when it last got a line, the oldest first. Within a second MAX_LINES of them
+        # Subject -> when it last got a line, the oldest first. Within a second MAX_LINES of them
         # at most, so this is its bound, too.
         self._last: OrderedDict[str, float] = OrderedDict()
         self._suppressed = 0
 
-    def admit(self, source: str, now: float) -> bool:
-        """Whether a line about C{source} may be written now."""
+    def admit(self, subject: str, now: float) -> bool:
+        """Whether a line about C{subject}, a source at a door, may be written now."""
         while self._last and now - next(iter(self._last.values())) >= 1.0:
             self._last.popitem(last=False)
-        if source in self._last or len(self._last) >= MAX_LINES:
+        if subject in self._last or len(self._last) >= MAX_LINES:
             self._suppressed += 1
             return False
-        self._last[source] = now
+        self._last[subject] = now
         return True
 
     def takeSuppressed(self) -> int:

@@ -31,6 +31,11 @@ def openingsIn(listing: str, doors: Iterable[Door], now: float) -> list[Opening]
     return [opening for door in doors for opening in _openings(sets, door, now)]
 
 
+def protectedIn(listing: str) -> list[PortRange]:
+    """The ports that the guard keeps closed."""
+    return [_ports(element) for element in _sets(listing).get("protected", ())]
+
+
 def livingIn(listing: str) -> list[Session]:
     """The connections that were there before the first guard, and may live on."""
     sets = _sets(listing)

@@ -85,6 +85,8 @@ class Operator:
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Json:
         """See L{Steering.open}."""
         chosen, address = self._door(door), _address(source)
+        if address.is_unspecified or address.is_multicast or address.is_loopback:
+            raise BadValue(f"nobody comes from {address}: give the address of one client")
         if seconds > chosen.maxOpenFor:
             raise BadValue(
                 f"door {chosen} opens for {formatDuration(chosen.maxOpenFor)} at most: "

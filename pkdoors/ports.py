@@ -53,6 +53,11 @@ class PortRange:
         """The numbers alone, C{"22"} or C{"6000-6010"}: as nftables and firewalld write them."""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
+    def isWithin(self, other: "PortRange") -> bool:
+        """Whether another range has all its ports."""
+        ends = other.first <= self.first and self.last <= other.last
+        return self.protocol == other.protocol and ends
+
     def overlaps(self, other: "PortRange") -> bool:
         """Whether both have a port in common."""
         return (

@@ -1,6 +1,6 @@
 """Reload: a new configuration is put in place while the daemon runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,8 @@ class Reloaded:
     What a reload did.
 
     @ivar changes: what is different now, half a sentence each.
-    @ivar troubles: what firewalld refuses so far; it is tried again until it succeeds.
+    @ivar troubles: what is not as it should be, a sentence each. What firewalld refuses is tried
+        again until it succeeds.
     """
 
     changes: list[str]
@@ -42,7 +43,8 @@ class Reloader:
     @param read: reads the configuration anew; raises L{PkdoorsError}.
     @param hear: who hears the knocks.
     @ivar config: the one that counts.
-    @param taken: called with each configuration that is in place from now on.
+    @param taken: called with each configuration that is in place from now on; it gives what is not
+        as it should be with it, a sentence each.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Reloader:
         smith: Locksmith,
         herald: Herald,
         hear: Callable[[Knock], None],
-        taken: Callable[[Config], None] = lambda config: None,
+        taken: Callable[[Config], Iterable[str]] = lambda config: (),
     ) -> None:
         self._reactor = reactor
         self.config = config
@@ -84,10 +86,17 @@ class Reloader:
 
         @raise PkdoorsError: it is not fit, or cannot be put in place; nothing was changed.
         """
-        changes = await self._lock.run(self._reload)
-        return Reloaded(changes, await self._keeper.settle(PATIENCE) if changes else [])
+        changes, troubles = await self._lock.run(self._reload)
+        if changes:
+            troubles += await self._keeper.settle(PATIENCE)
+        return Reloaded(changes, troubles)
 
-    async def _reload(self) -> list[str]:
+    def begin(self) -> None:
+        """All is in place, for the first time."""
+        self._keeper.announce(self.config.doors)
+        self._taken(self.config)
+
+    async def _reload(self) -> tuple[list[str], list[str]]:
         before = self.config
         try:
             if self._isStopped:
@@ -101,10 +110,9 @@ class Reloader:
             self._herald.tell(RELOAD_REFUSED, reason=reason)
             raise
         self.config = config
-        self._taken(config)
         self._herald.tell(RELOADED, reason="; ".join(changes) or "nothing has changed")
-        self._keeper.announce([door for door in config.doors if door not in before.doors])
-        return changes
+        new = [door for door in config.doors if door not in before.doors]
+        return changes, [*self._keeper.announce(new), *self._taken(config)]
 
     def _compare(self, config: Config) -> list[str]:
         fixed = fixedChanges(self.config, config)

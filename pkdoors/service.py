@@ -1,5 +1,6 @@
 """The daemon as Twisted's service: its parts, started and stopped in the right order."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,8 +53,9 @@ class DoorService(Service):
 
         @raise PkdoorsError: a port or the firewall is not to be had. Nothing was changed.
         """
-        self._reloader.listener.bind()
+        self._instance.refuseSecond()  # else its knock ports would be what is in the way
         try:
+            self._reloader.listener.bind()
             self._keeper.prepare()
             self._smith.prepare(self._keeper.doors)
             self._instance.take()
@@ -93,17 +95,24 @@ class DoorService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        letIn = Counter(opening.door.name for opening in self._keeper.openings())
         await self._keeper.stop()
         self._instance.give()
-        how = "was never touched" if self._firewallName == "dry-run" else "stays closed"
         for door in self._keeper.doors:
-            self._herald.tell(STOPPED, door=door, reason=how)
+            self._herald.tell(STOPPED, door=door, reason=self._howLeft(letIn[door.name]))
         for part in reversed(self._parts):
             await part.stop()
+
+    def _howLeft(self, letIn: int) -> str:
+        """How a door is left, which is open for so many addresses."""
+        if self._firewallName == "dry-run":
+            return "was never touched"
+        who = "1 address" if letIn == 1 else f"{letIn} addresses"
+        return f"stays closed, but for {who} until the time is over" if letIn else "stays closed"
 
     def _ready(self) -> None:
         for note in self._reloader.config.notes:
             self._log.info("{note}", note=note)
-        self._keeper.announce(self._keeper.doors)
+        self._reloader.begin()
         for part in self._parts:
             part.ready()

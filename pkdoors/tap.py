@@ -118,7 +118,7 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     )
     reloader = Reloader(
         *(reactor, config, read or (lambda: config), keeper, smith, herald, keeper.knock),
-        lambda new: audit.use("" if isDry else new.audit),
+        lambda new: [] if isDry else [*hooks.examine(new.doors), *audit.use(new.audit)],
     )
     operator = Operator(reactor, keeper, reloader, herald, tally, walls)
     notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))

@@ -173,7 +173,8 @@ class ServiceTests(ConfFileTestCase):
         """One that another group may read is refused, and so are all where there is no service."""
         self.write(0o640, group=61235)
         line = str(self.assertRaises(ConfigError, readConf, self.path))
-        self.assertTrue(line.endswith(f": `chmod 600 {self.path}`"), line)
+        remedy = f"`chgrp pkdoors {self.path} && chmod 640 {self.path}`"
+        self.assertTrue(line.endswith(f": {remedy}"), line)
         self.group = None
         self.write(0o640)
         self.assertRaises(ConfigError, readConf, self.path)

@@ -73,9 +73,10 @@ class ReloadTestCase(SynchronousTestCase):
         self.now = self.next = Config((SSH, WEB))
         self.error: PkdoorsError | None = None
         self.taken: list[Config] = []
+        self.complaints: list[str] = []
         self.reloader = Reloader(
             *(self.reactor, self.now, self.read, self.keeper, self.smith, self.herald),
-            *(self.keeper.knock, self.taken.append),
+            *(self.keeper.knock, self.take),
         )
         self.guard.before = self.before
         self.reloader.listener.bind()
@@ -83,6 +84,11 @@ class ReloadTestCase(SynchronousTestCase):
         self.reloader.listen()
         self.reactor.pump([0, 1])
         self.events.clear()
+
+    def take(self, config: Config) -> list[str]:
+        """Have another configuration."""
+        self.taken.append(config)
+        return self.complaints
 
     def read(self) -> Config:
         """Read the configuration anew."""
@@ -153,7 +159,7 @@ class OpeningTests(ReloadTestCase):
         self.request()
         self.request(WEB, BOB)
         new = makeDoor((6, 7, 8, 9, 10), ports="80", name="new")
-        self.assertEqual(Reloaded(["door new (80/tcp) is new"], []), self.reload(SSH, WEB, new))
+        self.assertEqual(["door new (80/tcp) is new"], self.reload(SSH, WEB, new).changes)
         for firewall in (self.guard, self.outer):
             self.assertEqual({("ssh", ANN): 31.0, ("web", BOB): 31.0}, firewall.doorsOpen())
             self.assertEqual((SSH, WEB, new), firewall.guarded)
@@ -552,6 +558,15 @@ class ToldTests(ReloadTestCase):
         self.reload(audit="/var/log/audit")
         self.assertEqual([self.next], self.taken)
         self.assertIs(self.next, self.reloader.config)
+
+    def test_complaints(self) -> None:
+        """What is not as it should be is told to who asked: weak sequences, and of the parts."""
+        self.complaints = ["no such hook"]
+        weak = replace(WEB, name="weak", sequence=Sequence((7, 6, 5, 4, 3)))
+        first, second, third = self.reload(SSH, WEB, weak).troubles
+        self.assertIn("door weak (443/tcp): the sequence is in descending order", first)
+        self.assertIn("door weak (443/tcp): the sequence has only 120", second)
+        self.assertEqual("no such hook", third)
 
     def test_trouble(self) -> None:
         """What firewalld refuses is told; it follows as soon as it can."""

@@ -59,7 +59,7 @@ def _metrics(state: State, tally: Tally) -> "Iterator[Metric]":
     yield calls
     opened = GaugeMetricFamily("pkdoors_open_doors", "Openings at this moment", labels=["door"])
     tracked = GaugeMetricFamily(
-        "pkdoors_sources_tracked", "Knockers in the midst of a knock", labels=["door"]
+        "pkdoors_sources_tracked", "Knockers, or sealed knocks, that take memory", labels=["door"]
     )
     for door in doorsOf(state):
         opened.add_metric([door["name"]], door["openings"])

@@ -18,7 +18,8 @@ from pkdoors.firewall.watch import Watch
 from pkdoors.interfaces import IFirewall
 from pkdoors.nfnetlink import adding, removing
 from pkdoors.nftrules import TABLE, guard, setOf
-from pkdoors.nftstate import livingIn, openingsIn
+from pkdoors.nftstate import livingIn, openingsIn, protectedIn
+from pkdoors.ports import PortRange
 from pkdoors.sessions import Session, isOn, livingOn, sessionsIn
 
 
@@ -157,6 +158,7 @@ class NftablesFirewall:
             return [], None
         try:
             openings = openingsIn(listing, self._doors, self._reactor.seconds())
+            self._warnOfOpened(protectedIn(listing))
             return openings, livingIn(listing)
         except (ValueError, LookupError, TypeError):
             self._log.warn(
@@ -164,6 +166,16 @@ class NftablesFirewall:
                 table=TABLE,
             )
             return [], None
+
+    def _warnOfOpened(self, before: list[PortRange]) -> None:
+        now = protectedPorts(self._doors)
+        opened = [each for each in before if not any(map(each.isWithin, now))]
+        if opened:
+            self._log.warn(
+                "{ports}: an earlier daemon kept this closed, and this one does not protect it: "
+                "from now on it is open, as far as other firewalls let it",
+                ports=", ".join(map(str, opened)),
+            )
 
     def _left(self, opening: Opening) -> int:
         seconds: float = opening.deadline - self._reactor.seconds()

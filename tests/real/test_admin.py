@@ -101,6 +101,8 @@ class OpeningsTests(SteeredTestCase):
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "seconds": NaN}'),
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "force": 1}'),
             (400, "/openings", "-d", '{"source": "192.0.2.1", "door": "ssh", "seconds": 3601}'),
+            (400, "/openings", "-d", '{"source": "0.0.0.0", "door": "ssh"}'),
+            (400, "/openings", "-d", '{"source": "::1", "door": "ssh"}'),
             (400, "/openings", "-X", "DELETE", "-d", '{"source": "192.0.2.1"}'),
             (400, "/openings/192.0.2.1", "-X", "DELETE", "-d", '{"door": "ssh"}'),
             (400, "/reload", "-d", "firewall = 7"),

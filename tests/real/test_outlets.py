@@ -339,7 +339,7 @@ class HookTests(OutletsTestCase):
                 self.opens(self.client, daemon)
                 self.assertTrue(daemon.says(reason), daemon.log())
                 self.assertTrue(daemon.says("closed door ssh"), daemon.log())
-                self.assertEqual(daemon.log().count("on_open of door ssh"), 1, daemon.log())
+                self.assertEqual(daemon.log().count("on_open of door ssh for"), 1, daemon.log())
                 self.assertNotIn("Traceback", daemon.log())
                 daemon.stop()
 

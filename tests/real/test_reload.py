@@ -177,6 +177,20 @@ class ReloadTests(SteeredTestCase):
         self.assertTrue(daemon.says("not reloaded, and nothing was changed"))
         self.assertFalse(self.client.reaches(WEB))
 
+    def test_troubles(self) -> None:
+        """What is not as it should be is told to who asked: a hook, an audit file, a sequence."""
+        daemon = self.steered(SSH)
+        weak = door("web", (18001, 18002, 18003, 18004, 18005), WEB, 'on_open = ["/no/such"]\n')
+        self.write(SSH, weak, more=f'audit = "{self.folder}"')
+        troubles = "\n".join(self.ask("/reload", "-X", "POST")["troubles"])
+        for words in (
+            "the sequence is in ascending order",
+            "on_open of door web: /no/such is no program that the daemon may run",
+            f"cannot write the audit file {self.folder} (",
+        ):
+            self.assertIn(words, troubles)
+            self.assertIn(words, daemon.log())
+
     def ruleset(self) -> str:
         """What is in the kernel, without the times that run down and the counters."""
         text = self.server.run("nft", "-s", "list", "ruleset")

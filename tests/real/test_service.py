@@ -4,11 +4,12 @@ import json
 import os
 import re
 import signal
+import socket
 from functools import partial
 from pathlib import Path
 
 from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, SERVER4, eventually
+from tests.real.hosts import BIN, CLIENT4, PATIENCE, SERVER4, eventually
 from tests.real.machine import Machine, isPossible
 
 ROOT = Path(__file__).parents[2]
@@ -304,6 +305,25 @@ class ServiceTests(ServiceTestCase):
                 self.assertIn(f"guarding ssh ({PORT}/tcp) with nftables", output)
         stages = [("inactive", True), *[("active", False)] * 2, ("inactive", False)]
         self.assertEqual([*stages, ("inactive", True)], states)
+
+    def test_sessionsLiveOn(self) -> None:
+        """Who is connected when it starts stays so, as the operator over ssh: no byte is lost."""
+        with self.server.inside():
+            listening = socket.create_server(("0.0.0.0", PORT + 1))
+        self.addCleanup(listening.close)
+        self.configure(sequence=SEQUENCE)
+        text = self.file(CONF).read_text().replace(f"[{PORT}]", f"[{PORT + 1}]")
+        self.file(CONF).write_text(text)
+        session = self.client.connect(PORT + 1)
+        self.addCleanup(session.close)
+        there, _ = listening.accept()
+        self.addCleanup(there.close)
+        there.settimeout(PATIENCE)
+        self.machine.run("systemctl", "start", "pkdoors")
+        self.assertFalse(self.client.reaches(PORT + 1))
+        for data in (b"still", b" here"):
+            session.sendall(data)
+            self.assertEqual(there.recv(100), data)
 
     def test_logrotate(self) -> None:
         """

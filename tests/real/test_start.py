@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import signal
+import socket
 import subprocess
 import termios
 import time
@@ -55,15 +56,26 @@ class StartTests(RealTestCase):
 
     def test_portInUse(self) -> None:
         """A knock port that another program has is named."""
-        Daemon(self.server, *GOOD)
-        self.assertIn(f"cannot listen on knock port {min(SEQUENCE)}/udp", self.fails(*GOOD))
+        with self.server.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("0.0.0.0", min(SEQUENCE)))
+            self.assertIn(f"cannot listen on knock port {min(SEQUENCE)}/udp", self.fails(*GOOD))
 
     def test_secondDaemon(self) -> None:
         """A second daemon would take the first one's guard away: it is told so, and ends."""
         first = Daemon(self.server, *GOOD)
-        output = self.fails("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")
         pid = first.process.popen.pid
-        self.assertIn(f"pkdoors is running here already (process {pid})", output)
+        for options in (GOOD, ("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")):
+            output = self.fails(*options)
+            self.assertIn(f"pkdoors is running here already (process {pid})", output)
+
+    def test_otherPorts(self) -> None:
+        """A daemon that does not protect what an earlier one closed says that it is open now."""
+        self.server.serve(PORT)
+        Daemon(self.server, *GOOD).stop()
+        self.assertFalse(self.client.reaches(PORT))
+        daemon = Daemon(self.server, "-m", KNOCKS, "-p", "80")
+        self.assertIn(f"{PORT}/tcp: an earlier daemon kept this closed", daemon.log())
+        self.assertTrue(self.client.reaches(PORT))
 
     def test_uid(self) -> None:
         """It does not start where it would lose the right to open doors."""
@@ -239,7 +251,10 @@ class DaemonTests(RealTestCase):
 
     def test_fails(self) -> None:
         """What is missing is told on the terminal, with a status that is not 0."""
-        Daemon(self.server, *GOOD)
+        with self.server.inside():
+            other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.addCleanup(other.close)
+        other.bind(("0.0.0.0", min(SEQUENCE)))
         for options, words in (
             (GOOD, "cannot listen on knock port"),
             (("-m", "1,2,3,4,5", "-p", "22", "-f", "firewalld"), "firewalld is not running"),
