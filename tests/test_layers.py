@@ -50,7 +50,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
         client.terminal clitools completers completioncmd initcmd installcmd
-        operating.console options service steercmd tap watchcmd
+        operating.console options outlet service steercmd tap watchcmd
         """,
     )
 )
