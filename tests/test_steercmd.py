@@ -393,7 +393,7 @@ class NoDaemonTests(SteerTestCase):
         self.admin.stop()
         for command in self.COMMANDS:
             line = self.fails(*command, status=3)
-            self.assertIn(f"{self.admin.path} is missing: start it, `systemctl start", line)
+            self.assertIn(f"{self.admin.path} is missing: start it, or say with --admin", line)
 
     def test_strange(self) -> None:
         """An answer that cannot be understood is one sentence, and status 1."""
