@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from shlex import quote
 from sysconfig import get_path
@@ -230,7 +231,7 @@ class Check:
             return
         if self._sockets is not None:
             self._deaf = listening.deafPorts(
-                self._knocks, *self._knockSockets(), self._daemon, self._config.interfaces
+                self._knocks, *self._knockSockets, self._daemon, self._config.interfaces
             )
         if self._tables is not None and self._tables.guard().chains:
             self._unguarded = [
@@ -282,7 +283,7 @@ class Check:
 
     def _knockPorts(self) -> Iterable[Finding]:
         if self._sockets is not None:
-            udp, owners = self._knockSockets()
+            udp, owners = self._knockSockets
             if not self._mayAdminister and any(each.inode not in owners for each in udp):
                 raise PermissionError
             yield from listening.knockPorts(
@@ -291,8 +292,9 @@ class Check:
                 isTold=bool(self._deaf),
             )
 
+    @cached_property
     def _knockSockets(self) -> tuple[list[Socket], dict[int, Owner]]:
-        """What there is on the knock ports, and whose it is."""
+        """What there is on the knock ports, and whose it is; to find that takes long."""
         sockets = self._sockets["udp"] if self._sockets is not None else []
         udp = [each for each in sockets if each.port in self._knocks]
         return udp, self._host.proc.owners({each.inode for each in udp})

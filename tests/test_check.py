@@ -404,6 +404,14 @@ class FirewalldTests(CheckTestCase):
         expected = [(ERROR, f"{port}/udp") for port in sorted(SEQUENCE)]
         self.assertEqual(expected, self.firewalld(Zone("public", "DROP")))
 
+    def test_notReloaded(self) -> None:
+        """What is missing in a zone because of a changed file is not told for each port, too."""
+        proc = FakeProc()
+        proc.udp = proc.udp[:2]
+        zone = Zone("public", "DROP", rules=tuple(map(knockRule, SEQUENCE[:2])))
+        found = self.firewalld(zone, proc=proc, conf=CONF_FILE)
+        self.assertEqual([(ERROR, "daemon")], found)
+
     def test_beside(self) -> None:
         """With nftables the zone must let knocks and the port in by itself."""
         found = self.firewalld(Zone("public", "DROP"), options={"firewall": "nftables"})

@@ -90,14 +90,18 @@ class ServiceTests(FilesTestCase):
     Tests of L{mayService}, and where the unit is.
     """
 
+    def setUp(self) -> None:
+        """Have somebody for the service's user."""
+        super().setUp()
+        self.patch(services, "NAME", NOBODY)
+        self.patch(services, "serviceGroup", lambda: pwd.getpwnam(NOBODY).pw_gid)
+
     def test_unit(self) -> None:
         """The unit is looked for where it is put."""
         self.assertEqual(Path("/", PLACES["pkdoors.service"]), UNIT)
 
     def test_may(self) -> None:
         """What the service's user may use is what the kernel lets it use."""
-        self.patch(services, "NAME", NOBODY)
-        self.patch(services, "serviceGroup", lambda: pwd.getpwnam(NOBODY).pw_gid)
         for mode, how, may in (
             (0o644, "-r", True),
             (0o600, "-r", False),
@@ -112,6 +116,7 @@ class ServiceTests(FilesTestCase):
                 self.assertEqual(expected, mayService(how, file.name), (oct(mode), how))
 
     def test_noService(self) -> None:
-        """Where the service has no user nothing is forbidden to it."""
-        self.patch(services, "serviceGroup", lambda: None)
+        """Where the service has no user nothing is forbidden to it; nor is what is not there."""
         self.assertTrue(mayService("-r", "/nowhere"))
+        self.patch(services, "serviceGroup", lambda: None)
+        self.assertTrue(mayService("-r", self.file("file", 0o600)))

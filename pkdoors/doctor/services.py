@@ -24,13 +24,13 @@ def isOn(service: str) -> bool:
 
 def mayService(how: str, path: str) -> bool:
     """
-    Whether the user of our own service may use a file; also where there is no such user, or we are
-    not root, and so cannot become that user to see it.
+    Whether the user of our own service may use a file; also where that is not there, or there is no
+    such user, or we are not root, and so cannot become that user to see it.
 
     @param how: C{"-r"}, C{"-w"} or C{"-x"}; C{test(1)}.
     """
     group = serviceGroup()
-    if group is None or os.geteuid():
+    if group is None or os.geteuid() or not os.path.exists(path):
         return True
     groups = os.getgrouplist(NAME, group)
     done = subprocess.run(["test", how, path], user=NAME, group=group, extra_groups=groups)
