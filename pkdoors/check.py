@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from shlex import quote
+from sysconfig import get_path
 
-from pkdoors.config import Config
-from pkdoors.doctor import filtering, hosting, listening, zoning
+from pkdoors.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, Config
+from pkdoors.doctor import filtering, hosting, listening, outgoing, zoning
+from pkdoors.doctor.files import whyNotRun, whyNotWrite
 from pkdoors.doctor.filtering import Tables
 from pkdoors.doctor.findings import OK, WARNING, Finding, fromError
 from pkdoors.doctor.forwards import isForwarded
 from pkdoors.doctor.guarding import closed
+from pkdoors.doctor.listening import Owner
 from pkdoors.doctor.packets import newPacket
 from pkdoors.doctor.proc import Proc
 from pkdoors.doctor.ruleset import readRuleset
-from pkdoors.doctor.services import isOn, nftablesFiles
+from pkdoors.doctor.running import Daemon, otherFile
+from pkdoors.doctor.services import isOn, mayService, nftablesFiles
 from pkdoors.doctor.zoning import Zone
 from pkdoors.doors import knockPorts, protectedPorts
 from pkdoors.errors import FirewallError, PkdoorsError
@@ -22,6 +28,7 @@ from pkdoors.firewall.listing import listTables
 from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
 from pkdoors.instance import Instance
 from pkdoors.ports import PortRange
+from pkdoors.serviceunit import START, isInstalled
 from pkdoors.sockets import Socket
 
 SCANNED = range(61_000, 65_536)
@@ -54,6 +61,10 @@ class Host:
     nftablesFiles: Callable[[], list[tuple[str, str]]] = nftablesFiles
     isOn: Callable[[str], bool] = isOn
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
+    isService: Callable[[], bool] = isInstalled
+    mayService: Callable[[str, str], bool] = mayService
+    whyNotRun: Callable[[str], str] = whyNotRun
+    whyNotWrite: Callable[[str], str] = whyNotWrite
 
 
 class Check:
@@ -62,17 +73,21 @@ class Check:
     does without.
 
     @param config: the options of the daemon that is meant to run here.
+    @param conf: the file that they are in; empty where there is none.
     """
 
-    def __init__(self, config: Config, host: Host) -> None:
+    def __init__(self, config: Config, host: Host, conf: str = "") -> None:
         self._config = config
         self._host = host
+        self._conf = conf
         self._ports = protectedPorts(config.doors)
         self._knocks = knockPorts(config.doors)
         # What is not known yet, or cannot be.
         self._mayAdminister = False
         self._isFirewalldThere: bool | None = None
-        self._daemon: int | None = None
+        self._daemon = Daemon()
+        self._deaf: list[int] = []
+        self._unguarded: list[PortRange] = []
         self._sockets: dict[str, list[Socket]] | None = None
         self._tables: Tables | None = None
         self._zones: list[Zone] | None = None
@@ -86,6 +101,9 @@ class Check:
             ("daemon", self._process),
             ("sequence", self._sequences),
             ("keys", self._authorized),
+            ("service", self._readable),
+            ("hooks", self._programs),
+            ("audit", self._audit),
             ("IPv6", self._ipv6),
             ("tracking", self._tracking),
             ("nftables.service", self._service),
@@ -93,6 +111,7 @@ class Check:
             ("sockets", self._readSockets),
             ("nftables", self._readTables),
             ("zones", self._readZones),
+            ("daemon", self._changed),
             ("protected ports", self._protected),
             ("knock ports", self._knockPorts),
             ("knock ports", self._audible),
@@ -116,17 +135,64 @@ class Check:
         yield hosting.firewall(self._config, self._isFirewalldThere)
 
     def _process(self) -> Iterable[Finding]:
-        self._daemon = self._host.holder()
-        yield hosting.daemon(self._daemon)
+        # How to start it is known also where it is not known whether it runs.
+        self._daemon = Daemon(None, self._start(), self._conf)
+        process = self._host.holder()
+        self._daemon = Daemon(process, self._start(), self._conf, self._reload(process))
+        yield hosting.running(self._daemon)
+
+    def _start(self) -> str:
+        if self._isForService() and self._host.isService():
+            return f"`{START}`"
+        twistd = quote(str(Path(get_path("scripts"), "twistd")))
+        return f"`{twistd} pkdoors` with the options of this check"
+
+    def _reload(self, process: int | None) -> str:
+        if not self._config.admin:
+            return f"kill -HUP {process}"
+        if self._conf == CONF_FILE or self._config.admin == ADMIN_SOCKET:
+            return "pkdoors reload"
+        return f"pkdoors reload --admin {quote(self._config.admin)}"
+
+    def _isForService(self) -> bool:
+        """Whether this is what the service has, which is started without options."""
+        return self._conf in (CONF_FILE, SEED_FILE)
 
     def _sequences(self) -> Iterable[Finding]:
         for door in self._config.doors:
             if not door.authorizedKeys:  # a seal is the key, and the sequence only a filter
-                yield from hosting.strength(door.sequence)
+                yield from hosting.strength(door)
 
     def _authorized(self) -> Iterable[Finding]:
-        for path in sorted({door.authorizedKeys for door in self._config.doors} - {""}):
+        for path in self._keyFiles():
             yield from hosting.keys(path, *self._host.keys(path))
+
+    def _keyFiles(self) -> list[str]:
+        return sorted({door.authorizedKeys for door in self._config.doors} - {""})
+
+    def _readable(self) -> Iterable[Finding]:
+        """Whether the service can read what it has to."""
+        if self._isForService() and self._host.isService():
+            files = [("configuration", self._conf), *(("keys", each) for each in self._keyFiles())]
+            for subject, path in files:
+                if not self._host.mayService("-r", path):
+                    yield hosting.unreadable(subject, path)
+
+    def _programs(self) -> Iterable[Finding]:
+        for door in self._config.doors:
+            for key, program in outgoing.programsOf(door):
+                trouble = self._host.whyNotRun(program) or self._whyNotForService("-x", program)
+                yield outgoing.hook(door, key, program, trouble)
+
+    def _whyNotForService(self, how: str, path: str) -> str:
+        isForbidden = (
+            self._isForService() and self._host.isService() and not self._host.mayService(how, path)
+        )
+        return "is not for the user that the service runs as" if isForbidden else ""
+
+    def _audit(self) -> Iterable[Finding]:
+        if self._config.audit:
+            yield outgoing.audit(self._config.audit, self._host.whyNotWrite(self._config.audit))
 
     def _ipv6(self) -> Iterable[Finding]:
         if not self._config.interfaces or any(":" in each for each in self._config.interfaces):
@@ -159,6 +225,21 @@ class Check:
             self._zones = self._host.zones(self._config.zone)
         return ()
 
+    def _changed(self) -> Iterable[Finding]:
+        """Whether a running daemon has not read yet what its file says: that is told once."""
+        if self._daemon.process is None or not self._conf or not self._mayAdminister:
+            return
+        if self._sockets is not None:
+            self._deaf = listening.deafPorts(
+                self._knocks, *self._knockSockets, self._daemon, self._config.interfaces
+            )
+        if self._tables is not None and self._tables.guard().chains:
+            self._unguarded = [
+                each for each in self._ports if not filtering.isGuarded(self._tables, each)
+            ]
+        if self._deaf or self._unguarded:
+            yield otherFile(self._daemon, self._deaf, self._unguarded, self._knocks)
+
     def _protected(self) -> Iterable[Finding]:
         for each in self._ports:
             if self._tables is not None and self._areZonesKnown():
@@ -170,7 +251,8 @@ class Check:
     def _closed(self, ports: PortRange, tables: Tables) -> Iterable[Finding]:
         isGuarded = filtering.isGuarded(tables, ports)
         isLost = filtering.isLost(tables, ports, self._hooks(ports))
-        yield closed(ports, isGuarded, isLost, self._zones, self._daemon)
+        if ports not in self._unguarded:
+            yield closed(ports, isGuarded, isLost, self._zones, self._daemon)
         if isGuarded and self._zones and self._asksZones():
             yield from zoning.exposed(ports, self._zones)
 
@@ -201,13 +283,21 @@ class Check:
 
     def _knockPorts(self) -> Iterable[Finding]:
         if self._sockets is not None:
-            udp = [each for each in self._sockets["udp"] if each.port in self._knocks]
-            owners = self._host.proc.owners({each.inode for each in udp})
+            udp, owners = self._knockSockets
             if not self._mayAdminister and any(each.inode not in owners for each in udp):
                 raise PermissionError
             yield from listening.knockPorts(
-                self._knocks, udp, owners, self._daemon, self._config.interfaces
+                self._knocks,
+                *(udp, owners, self._daemon, self._config.interfaces),
+                isTold=bool(self._deaf),
             )
+
+    @cached_property
+    def _knockSockets(self) -> tuple[list[Socket], dict[int, Owner]]:
+        """What there is on the knock ports, and whose it is; to find that takes long."""
+        sockets = self._sockets["udp"] if self._sockets is not None else []
+        udp = [each for each in sockets if each.port in self._knocks]
+        return udp, self._host.proc.owners({each.inode for each in udp})
 
     def _audible(self) -> Iterable[Finding]:
         """Whether knocks come as far as the daemon."""
@@ -217,7 +307,8 @@ class Check:
                 yield from filtering.lost(self._tables, ports, "knocks do not reach pkdoors")
         if self._zones is not None:
             if self._asksZones():
-                yield from zoning.knocksLetIn(self._knocks, self._zones, self._daemon)
+                heard = [port for port in self._knocks if port not in self._deaf]
+                yield from zoning.knocksLetIn(heard, self._zones, self._daemon)
             else:
                 yield from zoning.besideZones(self._knocks, self._ports, self._zones)
 

@@ -24,6 +24,6 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
     wanted = CheckOptions(environment)
     wanted.parseOptions(options.options)
-    findings = list(Check(wanted.config, Host()).run())
+    findings = list(Check(wanted.config, Host(), wanted.file).run())
     print(asJSON(findings) if wanted["json"] else asTable(findings))
     raise SystemExit(statusOf(findings))

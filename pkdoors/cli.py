@@ -14,6 +14,7 @@ from pkdoors.completioncmd import answerShell, completionCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
 from pkdoors.installcmd import installCommand
+from pkdoors.outlet import heedingOutput
 from pkdoors.sequence import Sequence
 from pkdoors.steercmd import closeCommand, openCommand, reloadCommand, statusCommand
 from pkdoors.watchcmd import watchCommand
@@ -26,8 +27,9 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] = en
     """
     parser = makeParser()
     answerShell(parser, environment)
-    options = parser.parse_args(arguments)
-    options.run(options, environment)
+    with heedingOutput():
+        options = parser.parse_args(arguments)
+        options.run(options, environment)
 
 
 def makeParser() -> Parser:

@@ -3,7 +3,7 @@
 import re
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pkdoors.errors import BadValue
 from pkdoors.sequence import DEFAULT_LENGTH, MAX_PORTS, MIN_PORTS
@@ -13,6 +13,13 @@ T = TypeVar("T")
 
 class Parser(ArgumentParser):
     """What is wrong is one line; C{argparse} itself puts the usage around it."""
+
+    def parse_known_args(self, *arguments: Any, **more: Any) -> Any:
+        """Refuse what is not known here: else the command above did, without this one's name."""
+        options, unknown = super().parse_known_args(*arguments, **more)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
         """End with status 2."""

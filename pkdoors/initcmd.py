@@ -29,7 +29,7 @@ def initCommand(commands: Any) -> None:
     command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
     add = command.add_argument
     output = add(
-        "--output",
+        *("--output", "-c", "--conf"),  # the latter two, as all other commands name it
         metavar="FILE",
         default=CONF_FILE,
         type=checked(_path),

@@ -32,6 +32,7 @@ from pkdoors.settings import (
 class Options(TwistedOptions):
     """
     @ivar config: what was asked for, after the parsing.
+    @ivar file: the configuration file that it is from; empty where there is none.
     """
 
     synopsis = "[--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
@@ -82,6 +83,7 @@ class Options(TwistedOptions):
         self._interfaces: list[str] = []
         self._wholes: dict[str, str] = {}
         self.config: Config
+        self.file = ""
 
     def opt_interface(self, address: str) -> None:
         """listen on this local address only; can be repeated (default: all IPv4 and IPv6)"""
@@ -145,7 +147,7 @@ class Options(TwistedOptions):
 
     def _read(self) -> Config:
         given = list(self._given())
-        file = self._file(given)
+        file = self.file = self._file(given)
         config = parseConfig(readConf(file), file) if file else Config(())
         overriding: dict[str, Any] = {}
         if self["firewall"] is not None:

@@ -42,7 +42,8 @@ def openCommand(commands: Any) -> None:
         dest="seconds",
         metavar="TIME",
         type=checked(parseDuration),
-        help="for so long, 10m or 1h30m (default: what a knock gets)",
+        help="for so long, 10m or 1h30m (default: what a knock gets); what is open for longer "
+        "stays so: to shorten that, close it, then open it again",
     )
 
 
@@ -143,7 +144,8 @@ def _open(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.operating.wording import openLine
 
     wanted = (options.address, options.door or "", options.seconds or 0.0)
-    _print([openLine(asked(options, lambda daemon: openedOf(daemon.open(*wanted))))])
+    opening = asked(options, lambda daemon: openedOf(daemon.open(*wanted)))
+    _print([openLine(opening, wanted[2])])
 
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -170,15 +172,9 @@ def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Who reads it may have had enough, C{pkdoors status | head}."""
-    try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at its end
+    for line in lines:
+        print(line)
+    sys.stdout.flush()  # before there is something to complain of
 
 
 def _complain(options: Namespace, lines: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors import serviceunit
 from pkdoors.config import ADMIN_SOCKET
 from pkdoors.errors import AskError, NoDaemon
 from pkdoors.operating import whereabouts
@@ -95,6 +96,15 @@ class ErrorTests(ClientTestCase):
         left.close()
         self.addCleanup(os.unlink, self.admin.path)
         self.assertIn(f"no daemon listens at {self.admin.path}: start", self.error(NoDaemon))
+
+    def test_noService(self) -> None:
+        """systemd is to start it where it has a unit for that, and only there."""
+        self.admin.stop()
+        unit = Path(self.mktemp())
+        self.patch(serviceunit, "UNIT", unit)
+        self.assertNotIn("systemctl", self.error(NoDaemon))
+        unit.touch()
+        self.assertIn("start it, `systemctl start pkdoors`, or say", self.error(NoDaemon))
 
     def test_eventsWithoutDaemon(self) -> None:
         """So it is with events."""

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Container
+from sysconfig import get_path
 from typing import Any
 
 from pkdoors import check
 from pkdoors.check import SCANNED, Check, Host
-from pkdoors.config import Config
+from pkdoors.config import CONF_FILE, Config
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.doctor.listening import Owner
 from pkdoors.doctor.proc import Proc
@@ -88,6 +89,8 @@ def look(
     ports: str = "22",
     authorizedKeys: str = "",
     sequence: tuple[int, ...] = SEQUENCE,
+    conf: str = "",
+    hooks: dict[str, tuple[str, ...]] | None = None,
     **facts: Any,
 ) -> list[Finding]:
     """What is found where all is well but for some facts."""
@@ -98,12 +101,13 @@ def look(
         "zones": AssertionError("there is no firewalld"),
         "nftablesFiles": [],
         "isOn": False,
+        "isService": False,
         **facts,
     }
     host = Host(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
-    door = makeDoor(sequence, ports, authorizedKeys=authorizedKeys)
+    door = makeDoor(sequence, ports, authorizedKeys=authorizedKeys, **(hooks or {}))
     config = Config((door,), **(options or {}))
-    return list(Check(config, host).run())
+    return list(Check(config, host, conf).run())
 
 
 class CheckTestCase(CommandTestCase):
@@ -146,6 +150,96 @@ class CheckTests(CheckTestCase):
         options = {"notes": ("it is another's",)}
         self.assertIn(Finding(OK, "configuration", "it is another's"), look(options=options))
         self.assertEqual([], self.bad(options=options))
+
+    def test_notReloaded(self) -> None:
+        """What a file has that the running daemon has not read is one error, and to reload."""
+        proc = FakeProc()
+        proc.udp = proc.udp[:2]
+        for facts, words in (
+            ({"proc": proc}, "does not listen on 4 of 6 knock ports"),
+            ({"ports": "22,80"}, "does not guard 80/tcp"),
+            (
+                {"proc": proc, "ports": "80"},
+                "does not listen on 4 of 6 knock ports and does not guard 80/tcp",
+            ),
+        ):
+            errors = [each for each in look(conf=CONF_FILE, **facts) if each.level == ERROR]
+            (found,) = (each for each in errors if each.subject != "80/tcp")
+            self.assertEqual(("daemon", "`pkdoors reload`"), (found.subject, found.remedy))
+            self.assertEqual(f"it has not read what {CONF_FILE} says now, and {words}", found.text)
+            shut = [each.text for each in errors if each.subject == "80/tcp"]
+            self.assertFalse([text for text in shut if "everybody can reach it" in text], shut)
+
+    def test_reload(self) -> None:
+        """It says how to reach the daemon: where its admin socket is, or without one."""
+        proc = FakeProc()
+        proc.udp = []
+        for options, conf, remedy in (
+            ({}, "/my conf", "`pkdoors reload`"),
+            ({"admin": "/run/x y"}, "/my conf", "`pkdoors reload --admin '/run/x y'`"),
+            ({"admin": "/run/x"}, CONF_FILE, "`pkdoors reload`"),
+            ({"admin": ""}, CONF_FILE, f"`kill -HUP {DAEMON}`"),
+        ):
+            found = look(proc, options, conf=conf)
+            self.assertEqual([remedy], [each.remedy for each in found if each.level == ERROR])
+
+    def test_otherOptions(self) -> None:
+        """Where there is no file, the daemon is to be started anew, for each port."""
+        proc = FakeProc()
+        proc.udp = proc.udp[1:]
+        (found,) = (each for each in look(proc) if each.level == ERROR)
+        self.assertEqual("17001/udp", found.subject)
+        self.assertIn(f"`kill {DAEMON}`", found.remedy)
+
+    def test_start(self) -> None:
+        """The service is started where there is one and the file is its; else twistd, as it is."""
+        twistd = f"`{get_path('scripts')}/twistd pkdoors` with the options of this check"
+        for conf, isService, remedy in (
+            (CONF_FILE, True, "`systemctl start pkdoors`"),
+            (CONF_FILE, False, twistd),
+            ("", True, twistd),
+            ("/other", True, twistd),
+        ):
+            found = look(holder=None, conf=conf, isService=isService, mayService=True)
+            (daemon,) = (each for each in found if each.subject == "daemon")
+            self.assertEqual(f"start the daemon: {remedy}", daemon.remedy)
+
+    def test_serviceReads(self) -> None:
+        """A file that the service cannot read is an error, where it is the service's."""
+        sealed = {"authorizedKeys": "/etc/keys", "keys": (2, []), "isService": True}
+        expected = [(ERROR, "configuration"), (ERROR, "keys")]
+        self.assertEqual(expected, self.bad(conf=CONF_FILE, mayService=False, **sealed))
+        self.assertEqual([], self.bad(conf=CONF_FILE, mayService=True, **sealed))
+        self.assertEqual([], self.bad(conf="/other", mayService=False, **sealed))
+        sealed["isService"] = False
+        self.assertEqual([], self.bad(conf=CONF_FILE, mayService=False, **sealed))
+
+    def test_hooks(self) -> None:
+        """A hook that cannot be run is a warning, with its door and key."""
+        hooks: dict[str, Any] = {
+            "hooks": {"onOpen": ("/bin/tell", "open"), "onRefuse": ("/bin/refuse",)}
+        }
+        self.assertEqual([], self.bad(**hooks, whyNotRun=""))
+        found = [each for each in look(**hooks, whyNotRun="does not exist") if each.level != OK]
+        self.assertEqual(
+            [
+                "on_open of door default cannot be run: /bin/tell does not exist",
+                "on_refuse of door default cannot be run: /bin/refuse does not exist",
+            ],
+            [each.text for each in found],
+        )
+        self.assertEqual({(WARNING, "hooks")}, {(each.level, each.subject) for each in found})
+        service = {"conf": CONF_FILE, "isService": True, "whyNotRun": ""}
+        mayService = [(ERROR, "configuration"), (WARNING, "hooks"), (WARNING, "hooks")]
+        self.assertEqual(mayService, self.bad(**hooks, **service, mayService=False))
+
+    def test_audit(self) -> None:
+        """An audit file that cannot be written is a warning; without one nothing is looked at."""
+        options = {"audit": "/var/log/x"}
+        self.assertEqual([], self.bad(options=options, whyNotWrite=""))
+        trouble = "it is no regular file"
+        self.assertEqual([(WARNING, "audit")], self.bad(options=options, whyNotWrite=trouble))
+        self.assertEqual([], self.bad(whyNotWrite=AssertionError("asked")))
 
     def test_publicSequence(self) -> None:
         """A sequence that everybody knows is a warning, with how to have a better one."""
@@ -310,6 +404,14 @@ class FirewalldTests(CheckTestCase):
         expected = [(ERROR, f"{port}/udp") for port in sorted(SEQUENCE)]
         self.assertEqual(expected, self.firewalld(Zone("public", "DROP")))
 
+    def test_notReloaded(self) -> None:
+        """What is missing in a zone because of a changed file is not told for each port, too."""
+        proc = FakeProc()
+        proc.udp = proc.udp[:2]
+        zone = Zone("public", "DROP", rules=tuple(map(knockRule, SEQUENCE[:2])))
+        found = self.firewalld(zone, proc=proc, conf=CONF_FILE)
+        self.assertEqual([(ERROR, "daemon")], found)
+
     def test_beside(self) -> None:
         """With nftables the zone must let knocks and the port in by itself."""
         found = self.firewalld(Zone("public", "DROP"), options={"firewall": "nftables"})
@@ -345,6 +447,7 @@ class CommandTests(CommandTestCase):
             "isFirewalldThere": False,
             "nftablesFiles": [],
             "isOn": False,
+            "isService": False,
         }
         host = Host(proc, **{name: giving(fact) for name, fact in facts.items()})
         self.patch(check, "Host", lambda: host)

@@ -3,12 +3,14 @@
 import socket
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
 from typing import NamedTuple
 
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import main
+from pkdoors.client.knockcmd import MAX_NAMED
 from pkdoors.clitools import parseNumber
 from pkdoors.errors import BadValue
 from tests.fakes import PORTS, FakeHost, FakeReactor, replaceReactor
@@ -171,6 +173,20 @@ class WrongUsageTests(CommandTestCase):
             self.wrongUsage(HOST),
         )
 
+    def test_mistyped(self) -> None:
+        """So may the name of a profile be mistyped: the line names those that have a sequence."""
+        folder = Path(self.mktemp()).absolute()
+        file = folder / "pkdoors" / "hosts.toml"
+        file.parent.mkdir(parents=True)
+        file.touch(0o600)
+        file.write_text(f'[hosts.home]\nsequence = "{SEQ}"\n[hosts.other]\nwait = 22\n')
+        line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))
+        self.assertTrue(line.endswith("the sequence of 'hmoe': there are profiles of 'home'"), line)
+        many = "".join(f'[hosts.h{n}]\nsequence = "{SEQ}"\n' for n in range(MAX_NAMED + 1))
+        file.write_text(many)
+        line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))
+        self.assertTrue(line.endswith(f"'h{MAX_NAMED - 1}', ..."), line)
+
     def test_noHost(self) -> None:
         """Without a host the line says so."""
         self.assertIn("HOST", self.wrongUsage("-m", SEQ))
@@ -254,8 +270,26 @@ class WrongUsageTests(CommandTestCase):
     def test_unknownOption(self) -> None:
         """An option that does not exist is status 2."""
         end = self.run_("knock", HOST, "-m", SEQ, "--colour=red")
-        self.assertEqual((2, 1), (end.status, end.stderr.count("\n")))
-        self.assertIn("--colour", end.stderr)
+        line = "pkdoors knock: unrecognized arguments: --colour=red\n"
+        self.assertEqual(End(2, "", line), end)
+
+    def test_unknownOfCommands(self) -> None:
+        """So it is with each command, whose name is in the line; and with none."""
+        for command in (
+            ("sequence",),
+            ("release",),
+            ("init",),
+            ("status",),
+            ("open", HOST),
+            ("close",),
+            ("install-service",),
+            ("completion", "bash"),
+        ):
+            end = self.run_(*command, "--nonsense")
+            line = f"pkdoors {command[0]}: unrecognized arguments: --nonsense\n"
+            self.assertEqual(End(2, "", line), end)
+        line = "pkdoors: unrecognized arguments: --nonsense\n"
+        self.assertEqual(End(2, "", line), self.run_("--nonsense", "completion", "bash"))
 
     def test_noCommand(self) -> None:
         """Without a command, or with one that does not exist, it is one line and status 2."""

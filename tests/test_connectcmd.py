@@ -1,11 +1,10 @@
 """Tests of L{pkdoors.client.connectcmd}."""
 
-import os
 import signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.connectcmd import dieOf, fillStandard
+from pkdoors.client.connectcmd import dieOf
 from tests.test_cli import HOST, SEQ, CommandTestCase
 
 
@@ -46,7 +45,7 @@ class ConnectTests(CommandTestCase):
 
 class ProcessTests(SynchronousTestCase):
     """
-    Tests of L{dieOf} and L{fillStandard}.
+    Tests of L{dieOf}.
     """
 
     def test_dieOf(self) -> None:
@@ -59,16 +58,3 @@ class ProcessTests(SynchronousTestCase):
             signal.signal(signal.SIGUSR1, before)
             dieOf(signal.SIGUSR1)
             self.assertEqual(after, signal.getsignal(signal.SIGUSR1))
-
-    def test_fillStandard(self) -> None:
-        """What is closed of the three leads nowhere, what is open stays."""
-        opened: list[tuple[str, int]] = []
-
-        def fstat(number: int) -> None:
-            if number == 1:
-                raise OSError(9, "Bad file descriptor")
-
-        self.patch(os, "fstat", fstat)
-        self.patch(os, "open", lambda *arguments: opened.append(arguments))
-        fillStandard()
-        self.assertEqual([(os.devnull, os.O_RDWR)], opened)

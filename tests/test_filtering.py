@@ -8,6 +8,7 @@ from pkdoors.doctor.filtering import Tables, isGuarded, isLost, lost, silence
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.doctor.guarding import closed
 from pkdoors.doctor.ruleset import readRuleset
+from pkdoors.doctor.running import Daemon
 from pkdoors.doctor.zoning import Zone
 from pkdoors.ports import PortRange, parsePortRange
 from pkdoors.zones import Exposure
@@ -195,7 +196,7 @@ class ClosedTests(SynchronousTestCase):
         daemon: int | None = None,
     ) -> Finding:
         """What is found of a port."""
-        return closed(SSH, isGuarded, isLost, zones, daemon)
+        return closed(SSH, isGuarded, isLost, zones, Daemon(daemon))
 
     def test_guarded(self) -> None:
         """What is guarded is well."""

@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config import Config
 from pkdoors.doctor import hosting
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
-from pkdoors.sequence import Sequence
+from pkdoors.doctor.running import Daemon
 from tests.fakes import makeDoor
 
 FLUSHING = "#!/usr/sbin/nft -f\n\n  flush  ruleset\ntable inet filter {}\n"
@@ -60,18 +60,26 @@ class HostingTests(SynchronousTestCase):
 
     def test_daemon(self) -> None:
         """A daemon that does not run is a warning."""
-        self.assertEqual((OK, "it runs (process 7)"), _brief(hosting.daemon(7)))
-        self.assertEqual(WARNING, hosting.daemon(None).level)
+        self.assertEqual((OK, "it runs (process 7)"), _brief(hosting.running(Daemon(7))))
+        self.assertEqual(WARNING, hosting.running(Daemon()).level)
+
+    def test_unreadable(self) -> None:
+        """A file that the service cannot read is an error, with what mends it."""
+        found = hosting.unreadable("keys", "/etc/keys")
+        self.assertEqual((ERROR, "keys"), (found.level, found.subject))
+        self.assertIn("/etc/keys cannot be read", found.text)
+        self.assertIn("`pkdoors install-service`", found.remedy)
 
     def test_strong(self) -> None:
         """A good sequence has its strength told, and no port."""
-        (found,) = hosting.strength(Sequence((10, 60, 20, 50, 30, 40, 5, 9)))
-        text = "40320 orders to try for who has found its 8 ports"
+        (found,) = hosting.strength(makeDoor((10, 60, 20, 50, 30, 40, 5, 9)))
+        text = "door default: 40320 orders to try for who has found its 8 ports"
         self.assertEqual((OK, text), _brief(found))
 
     def test_weak(self) -> None:
-        """Each weakness is a warning."""
-        found = list(hosting.strength(Sequence((1, 2, 3, 4, 5))))
+        """Each weakness is a warning, with the door's name."""
+        found = list(hosting.strength(makeDoor((1, 2, 3, 4, 5), name="web")))
+        self.assertTrue(all(each.text.startswith("door web: the sequence ") for each in found))
         self.assertEqual([WARNING, WARNING], [each.level for each in found])
         self.assertIn("ascending", found[0].text)
         self.assertIn("120 possible orders", found[1].text)

@@ -117,6 +117,14 @@ class InitTests(InitTestCase):
         self.assertEqual(profileText("web1", "web1.example.org", door), stdout)
         self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
 
+    def test_conf(self) -> None:
+        """C{-c} and C{--conf} name the file, too, as they do for the other commands."""
+        for option in ("-c", "--conf"):
+            file = os.path.abspath(self.mktemp())
+            self.init(option, file)
+            self.assertEqual("ssh", parseConfig(readConf(file), file).doors[0].name)
+        self.assertFalse(Path(self.file).exists())
+
     def test_options(self) -> None:
         """Length, door, ports and address can be chosen."""
         stdout, _ = self.init(
@@ -205,7 +213,7 @@ class InitTests(InitTestCase):
             (("--sealed", "a\x7f"), "argument --sealed: 'a\\x7f' is no name for a file"),
             (("--sealed", "a\udcff"), "is no name for a file"),
             (("--sealed", ""), "is no name for a file"),
-            (("--output", "a\nb"), "argument --output: 'a\\nb' is no name for a file"),
+            (("--output", "a\nb"), "argument --output/-c/--conf: 'a\\nb' is no name for a file"),
             (("--address", 'a"b'), "is no name or address of a host"),
             (("--address", "a b"), "is no name or address of a host"),
             (("--address", ""), "is no name or address of a host"),

@@ -21,7 +21,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
-        doctor.zoning doors durations errors events firewall.__init__ knock limits locks
+        doctor.outgoing doctor.running doctor.zoning
+        doors durations errors events firewall.__init__ knock limits locks
         lockset nfevents nfnetlink nftrules nftstate oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording placing
         ports richrules seals.__init__ seals.addresses seals.authorizedkeys seals.budget
@@ -35,12 +36,13 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
         admin.stream
         audit client.agent client.knocker client.ownaddress client.ownfiles client.relay
-        client.roaming conffile doctor.proc doctor.services firewall.bus firewall.counted
+        client.roaming conffile doctor.files doctor.proc doctor.services
+        firewall.bus firewall.counted
         firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
         firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
         firewall.zoneclient firewall.zonesurvey hookrun hooks inbox instance iproute
         listener notify operating.adminclient operating.whereabouts seals.authorizedfile
-        seals.seenfile servicefiles serviceuser thishost
+        seals.seenfile servicefiles serviceunit serviceuser thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
@@ -50,7 +52,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
         client.terminal clitools completers completioncmd initcmd installcmd
-        operating.console options service steercmd tap watchcmd
+        operating.console options outlet service steercmd tap watchcmd
         """,
     )
 )
@@ -67,6 +69,8 @@ HELPERS = {
     "hooks": {"hookrun"},
     "client.roaming": {"client.ownaddress"},
     "conffile": {"serviceuser"},
+    "doctor.services": {"serviceuser"},
+    "operating.adminclient": {"serviceunit"},
     "instance": {"serviceuser"},
     "seals.seenfile": {"serviceuser"},
     "firewall.routes": {"iproute"},

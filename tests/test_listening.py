@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
-from pkdoors.doctor.listening import Owner, knockPorts, listener
+from pkdoors.doctor.listening import Owner, deafPorts, knockPorts, listener
+from pkdoors.doctor.running import Daemon
 from pkdoors.ports import parsePortRanges
 from pkdoors.sockets import BOUND, ESTABLISHED, LISTENS, Socket
 
@@ -88,9 +89,12 @@ class KnockPortsTests(SynchronousTestCase):
     ours = (socket(17001, BOUND, inode=1), socket(17003, BOUND, inode=2))
     owners: ClassVar = {1: Owner(77, "twistd"), 2: Owner(77, "twistd"), 3: Owner(5, "named")}
 
-    def look(self, *sockets: Socket, daemon: int | None = None, at: str = "") -> list[Finding]:
+    def look(
+        self, *sockets: Socket, daemon: int | None = None, at: str = "", **more: bool
+    ) -> list[Finding]:
         """What is found."""
-        return knockPorts(self.ports, sockets, self.owners, daemon, at.split())
+        running = Daemon(daemon)
+        return knockPorts(self.ports, sockets, self.owners, running, at.split(), **more)
 
     def test_free(self) -> None:
         """Ports that nobody has are well, and so are the daemon's."""
@@ -120,6 +124,19 @@ class KnockPortsTests(SynchronousTestCase):
         (found,) = self.look(self.ours[0], daemon=77)
         self.assertEqual((ERROR, "17003/udp"), (found.level, found.subject))
         self.assertIn("`kill 77`", found.remedy)
+
+    def test_told(self) -> None:
+        """Where that was told already, it is not said again; nor that all is well."""
+        self.assertEqual([], self.look(self.ours[0], daemon=77, isTold=True))
+        other = socket(17003, BOUND, inode=3)
+        (found,) = self.look(self.ours[0], other, daemon=77, isTold=True)
+        self.assertIn("named (process 5)", found.text)
+
+    def test_deaf(self) -> None:
+        """The ports that it does not listen on can be asked for; of no daemon there are none."""
+        sockets = self.ours[:1]
+        self.assertEqual([17003], deafPorts(self.ports, sockets, self.owners, Daemon(77)))
+        self.assertEqual([], deafPorts(self.ports, sockets, self.owners, Daemon()))
 
     def test_interfaces(self) -> None:
         """Who has a port of another address is no trouble where we have an address of our own."""

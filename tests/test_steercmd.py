@@ -132,14 +132,26 @@ class StatusTests(SteerTestCase):
     def test_brokenPipe(self) -> None:
         """Whoever has read enough of it, C{| head}, sees no error."""
         self.admin.openings = [makeOpening(f"10.0.{n // 250}.{n % 250}") for n in range(5000)]
-        script = f"{sys.executable} -c 'from pkdoors.cli import main; main()'"
-        done = subprocess.run(
-            ["sh", "-c", f"{script} status --admin {self.admin.path} | head -n 1"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-        )
+        done = self.shell(f"status --admin {self.admin.path} | head -n 1")
         self.assertEqual(("", 1), (done.stderr, done.stdout.count("\n")))
+
+    def test_outputLost(self) -> None:
+        """Output that is full, or closed, is one sentence, and status 1."""
+        for where, why in (
+            (">/dev/full", "No space left on device"),
+            (">&-", "Bad file descriptor"),
+            (">&- <&-", "Bad file descriptor"),
+        ):
+            done = self.shell(f"status --admin {self.admin.path} {where}")
+            line = f"pkdoors: cannot write to standard output: {why}\n"
+            self.assertEqual((1, "", line), (done.returncode, done.stdout, done.stderr))
+
+    def shell(self, arguments: str) -> "subprocess.CompletedProcess[str]":
+        """What a shell makes of it."""
+        script = f"{sys.executable} -c 'from pkdoors.cli import main; main()'"
+        return subprocess.run(
+            ["sh", "-c", f"{script} {arguments}"], cwd=ROOT, capture_output=True, text=True
+        )
 
 
 class TableTests(SynchronousTestCase):
@@ -201,6 +213,26 @@ class OpenTests(SteerTestCase):
         self.admin.doors.pop()
         line = self.says("open", "192.0.2.7")
         self.assertIn("until 08:00:30 (30s)", line)
+
+    def test_rounded(self) -> None:
+        """The deadline is rounded to the second, as it is in the log."""
+        for left, shown in ((1.51, "08:00:02"), (2.49, "08:00:02"), (2.51, "08:00:03")):
+            opening = makeOpening("192.0.2.7", left=left)
+            self.admin.answers["POST", "/openings"] = (200, {"opening": opening})
+            self.assertIn(f"until {shown} (", self.says("open", "192.0.2.7"))
+
+    def test_alreadyLonger(self) -> None:
+        """Where it was open for longer than what is asked for, that is told, and what to do."""
+        opening = makeOpening("192.0.2.7", left=598.0)
+        self.admin.answers["POST", "/openings"] = (200, {"opening": opening})
+        line = "door ssh (22/tcp) is open for 192.0.2.7 until 08:09:58 (9m58s)"
+        self.assertEqual(
+            f"{line}: it was open for longer already; to shorten that, close it, then open it "
+            "again\n",
+            self.says("open", "192.0.2.7", "--for", "1m"),
+        )
+        for asked in ((), ("--for", "10m"), ("--for", "598")):
+            self.assertEqual(f"{line}\n", self.says("open", "192.0.2.7", *asked))
 
     def test_mapped(self) -> None:
         """An address is meant as the daemon sees it: IPv4-mapped ones as IPv4, without a scope."""
@@ -361,7 +393,7 @@ class NoDaemonTests(SteerTestCase):
         self.admin.stop()
         for command in self.COMMANDS:
             line = self.fails(*command, status=3)
-            self.assertIn(f"{self.admin.path} is missing: start it, `systemctl start", line)
+            self.assertIn(f"{self.admin.path} is missing: start it, or say with --admin", line)
 
     def test_strange(self) -> None:
         """An answer that cannot be understood is one sentence, and status 1."""
@@ -409,7 +441,7 @@ class StartTests(SynchronousTestCase):
         """Each command has a help, which names its options."""
         for command, words in (
             ("status", ("--json", "--admin", "--conf", "/run/pkdoors/admin.sock")),
-            ("open", ("ADDRESS", "--door", "--for")),
+            ("open", ("ADDRESS", "--door", "--for", "stays so")),
             ("close", ("[ADDRESS]", "--all", "--door")),
             ("reload", ("configuration",)),
             ("watch", ("Ctrl-C",)),

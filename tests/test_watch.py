@@ -13,7 +13,7 @@ from pkdoors.operating.answers import Happening, Status, happeningOf, statusOf
 from pkdoors.operating.board import MAX_EVENTS, RATE_SECONDS, Board
 from pkdoors.operating.following import Follower, Hearing, News, pauseAfter
 from pkdoors.operating.view import View
-from tests.fakeadmin import FakeAdmin, makeEvent, makeOpening
+from tests.fakeadmin import FakeAdmin, makeDoor, makeEvent, makeOpening
 from tests.test_steercmd import longStatus, setZone
 
 ONE, TWO = "192.0.2.7", "2001:db8::7"
@@ -183,6 +183,35 @@ class ViewTests(SynchronousTestCase):
         lines = self.lines(board)
         self.assertIn("No answer, trying again: no daemon is there", lines)
         self.assertNotIn("up", lines[0])
+
+    def test_wrapped(self) -> None:
+        """Many doors, and a long reason, have a few lines where the terminal is high enough."""
+        admin = FakeAdmin()
+        admin.doors = [makeDoor(f"door{n}", f"{8000 + n}/tcp") for n in range(8)]
+        board = Board(statusOf(admin.status()), 0.0)
+        board.lose(" ".join(f"reason{n}" for n in range(18)))
+        lines = self.lines(board)
+        self.assertEqual(
+            [
+                "door0 8000/tcp closed, door1 8001/tcp closed, door2 8002/tcp closed,",
+                "door3 8003/tcp closed, door4 8004/tcp closed, door5 8005/tcp closed,",
+                "door6 8006/tcp closed, door7 8007/tcp closed",
+            ],
+            lines[1:4],
+        )
+        self.assertTrue(lines[4].startswith("No answer, trying again: reason0 "), lines)
+        self.assertTrue(lines[6].endswith(" reason17"), lines)
+        self.assertEqual("", lines[7])
+        low = self.lines(board, height=12)
+        self.assertTrue(low[1].startswith("door0 8000/tcp closed, door1") and low[1][-1] == "…")
+        self.assertTrue(low[2].startswith("No answer") and low[2][-1] == "…", low)
+
+    def test_wrappedNoFurther(self) -> None:
+        """However many doors there are, they leave room for what is open and what happens."""
+        admin = FakeAdmin()
+        admin.doors = [makeDoor(f"door{n}", f"{8000 + n}/tcp") for n in range(50)]
+        lines = self.lines(Board(statusOf(admin.status()), 0.0))
+        self.assertEqual(("…", ""), (lines[3][-1], lines[4]))
 
     def test_deaf(self) -> None:
         """Why no events come stands before those that came, where the daemon answers at all."""

@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor.findings import ERROR
+from pkdoors.doctor.running import Daemon
 from pkdoors.doctor.zoning import Zone, besideZones, exposed, knocksLetIn
 from pkdoors.ports import PortRange
 from pkdoors.richrules import knockRule
@@ -36,13 +37,15 @@ class ZoningTests(SynchronousTestCase):
 
     def test_knocksLetIn(self) -> None:
         """While the daemon runs its rules must be there, or the zone let knocks in anyway."""
-        self.assertEqual([], list(knocksLetIn(KNOCKS, [KNOCKED], 77)))
-        self.assertEqual([], list(knocksLetIn(KNOCKS, [Zone("t", "ACCEPT", opening(None))], 77)))
-        self.assertEqual([], list(knocksLetIn(KNOCKS, [SHUT], None)))
+        self.assertEqual([], list(knocksLetIn(KNOCKS, [KNOCKED], Daemon(77))))
+        self.assertEqual(
+            [], list(knocksLetIn(KNOCKS, [Zone("t", "ACCEPT", opening(None))], Daemon(77)))
+        )
+        self.assertEqual([], list(knocksLetIn(KNOCKS, [SHUT], Daemon())))
 
     def test_knocksShutOut(self) -> None:
         """Where they are not, each port is told, not in the order of the sequence."""
-        found = list(knocksLetIn(KNOCKS, [KNOCKED, SHUT], 77))
+        found = list(knocksLetIn(KNOCKS, [KNOCKED, SHUT], Daemon(77)))
         self.assertEqual(["17001/udp", "17003/udp"], [each.subject for each in found])
         self.assertEqual({ERROR}, {each.level for each in found})
         self.assertIn("zone public", found[0].text)

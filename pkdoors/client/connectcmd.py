@@ -1,6 +1,5 @@
 """C{pkdoors connect} on the command line."""
 
-import os
 import signal
 from argparse import Namespace
 from collections.abc import Mapping
@@ -28,7 +27,6 @@ def connectCommand(commands: Any) -> None:
 
 
 def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
-    fillStandard()
     dieOf(signal.SIGINT)  # Ctrl-C is for ssh, and no traceback shall come between
     visit = visitOf(options, environment, options.port)
     from pkdoors.client.reaching import reach
@@ -49,15 +47,3 @@ def dieOf(end: signal.Signals) -> None:
     """Let a signal end the process at once and without a word, unless it is ignored."""
     if signal.getsignal(end) != signal.SIG_IGN:
         signal.signal(end, signal.SIG_DFL)
-
-
-def fillStandard() -> None:
-    """
-    Have a standard input, output and error that lead nowhere where they are closed: the connection
-    would get that number otherwise, and be taken for it.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)

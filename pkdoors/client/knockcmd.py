@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
 
 T = TypeVar("T")
 
+MAX_NAMED = 20
+"""Profiles that are told by name where one is missing."""
+
 
 def knockCommand(commands: Any) -> None:
     """Add it to the commands."""
@@ -136,9 +139,13 @@ def _mannerOf(
 
 def _profileOf(options: Namespace, environment: Mapping[str, str]) -> Profile:
     """What is known of the host; of one without a profile, its name."""
+    return _profiles(options, environment).get(options.host) or Profile(options.host)
+
+
+def _profiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, Profile]:
     parser: Parser = options.parser
     try:
-        return readProfiles(environment).get(options.host) or Profile(options.host)
+        return readProfiles(environment)
     except BadValue as error:
         parser.error(str(error))
 
@@ -216,7 +223,17 @@ def _sequenceOf(options: Namespace, environment: Mapping[str, str], profile: Pro
     parser.error(
         "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
         f"and no profile has the sequence of {options.host!r}"
+        + _whichProfiles(_profiles(options, environment))
     )
+
+
+def _whichProfiles(profiles: Mapping[str, Profile]) -> str:
+    """Those that would do: a name may be mistyped."""
+    names = [repr(name) for name, profile in profiles.items() if profile.sequence]
+    if not names:
+        return ""
+    more = ", ..." if len(names) > MAX_NAMED else ""
+    return f": there are profiles of {', '.join(names[:MAX_NAMED])}{more}"
 
 
 def _sequenceFrom(environment: Mapping[str, str], parser: Parser) -> Sequence | None:

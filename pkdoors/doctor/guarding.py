@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
-from pkdoors.doctor.listening import restart
+from pkdoors.doctor.running import Daemon
 from pkdoors.doctor.zoning import Zone
 from pkdoors.ports import PortRange
 
@@ -13,7 +13,7 @@ def closed(
     isGuarded: bool,
     isLost: bool,
     zones: Iterable[Zone] | None,
-    daemon: int | None,
+    daemon: Daemon,
 ) -> Finding:
     """
     Who keeps them closed.
@@ -21,14 +21,13 @@ def closed(
     @param isGuarded: whether the guard does.
     @param isLost: whether other tables do, for everybody.
     @param zones: firewalld's; L{None} where it does not run.
-    @param daemon: its process; L{None} where it does not run.
     """
     if isGuarded:
         return Finding(OK, str(ports), "the guard keeps it closed")
     level, text = _open(ports, zones)
     if isLost:
         level, text = WARNING, "only other tables keep it closed: no guard has it"
-    return Finding(level, str(ports), text, restart(daemon))
+    return Finding(level, str(ports), text, daemon.remedy())
 
 
 def _open(ports: PortRange, zones: Iterable[Zone] | None) -> tuple[str, str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from pkdoors.config import Config
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
-from pkdoors.doctor.listening import restart
+from pkdoors.doctor.running import Daemon
+from pkdoors.doors import Door
 from pkdoors.sequence import Sequence
 
 FULL = 0.9
@@ -44,22 +45,30 @@ def firewall(config: Config, isFirewalldThere: bool | None) -> Finding:
     return Finding(OK, "firewall", f"{name} ({told})")
 
 
-def daemon(process: int | None) -> Finding:
+def running(daemon: Daemon) -> Finding:
     """Whether it runs."""
-    if process is None:
-        return Finding(WARNING, "daemon", "it does not run: no knock is heard", restart(None))
-    return Finding(OK, "daemon", f"it runs (process {process})")
+    if daemon.process is None:
+        return Finding(WARNING, "daemon", "it does not run: no knock is heard", daemon.remedy())
+    return Finding(OK, "daemon", f"it runs (process {daemon.process})")
 
 
-def strength(sequence: Sequence) -> Iterator[Finding]:
-    """How good the secret is."""
-    warnings = sequence.warnings()
+def strength(door: Door) -> Iterator[Finding]:
+    """How good a door's secret is."""
+    warnings = door.sequence.warnings()
     for each in warnings:
         text, _, _ = each.partition(": ")
-        yield Finding(WARNING, "sequence", text, "`pkdoors sequence` prints a better one")
+        remedy = "`pkdoors sequence` prints a better one"
+        yield Finding(WARNING, "sequence", f"door {door.name}: {text}", remedy)
     if not warnings:
-        text = f"{sequence.orders()} orders to try for who has found its {_count(sequence)} ports"
+        orders, count = door.sequence.orders(), _count(door.sequence)
+        text = f"door {door.name}: {orders} orders to try for who has found its {count} ports"
         yield Finding(OK, "sequence", text)
+
+
+def unreadable(subject: str, path: str) -> Finding:
+    """The service's user cannot read a file: an editor may have put another in its place."""
+    text = f"{path} cannot be read by the user that the service runs as"
+    return Finding(ERROR, subject, text, "`pkdoors install-service` sets who may read it")
 
 
 def keys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.running import Daemon
 from pkdoors.doors import Address
 from pkdoors.ports import PortRange
 from pkdoors.sockets import BOUND, LISTENS, Socket
@@ -56,32 +57,66 @@ def knockPorts(
     ports: Iterable[int],
     sockets: Iterable[Socket],
     owners: Mapping[int, Owner],
-    daemon: int | None,
+    daemon: Daemon,
     interfaces: Iterable[str] = (),
+    isTold: bool = False,
 ) -> list[Finding]:
     """
     Whether the knock ports are the daemon's, or free for it.
 
     @param sockets: those of UDP.
     @param owners: who has a socket, by its inode.
-    @param daemon: its process; L{None} where it does not run.
     @param interfaces: the only addresses that it shall listen on.
+    @param isTold: whether it was told that the daemon does not listen on some of them.
     """
     wanted = sorted(set(ports))
-    addresses = {ip_address(each.partition("%")[0]) for each in interfaces}
     found: dict[Finding, None] = {}  # one program may have a port twice, over IPv4 and IPv6
+    deaf = set(deafPorts(wanted, sockets, owners, daemon, interfaces))
     for port in wanted:
-        isHeard = False
-        for socket in sockets:
-            if socket.port == port and _meets(socket, addresses):
-                owner = owners.get(socket.inode)
-                isHeard |= owner is not None and owner.pid == daemon
-                if owner is None or owner.pid != daemon:
-                    found[_taken(port, owner)] = None
-        if daemon is not None and not isHeard:
+        for owner in _ownersOf(port, sockets, owners, interfaces):
+            if owner is None or owner.pid != daemon.process:
+                found[_taken(port, owner)] = None
+        if port in deaf and not isTold:
             found[_deaf(port, daemon)] = None
-    who = "are free" if daemon is None else "are the daemon's"
-    return list(found) or [Finding(OK, "knock ports", f"all {len(wanted)} {who}")]
+    if found or deaf:
+        return list(found)
+    who = "are free" if daemon.process is None else "are the daemon's"
+    return [Finding(OK, "knock ports", f"all {len(wanted)} {who}")]
+
+
+def deafPorts(
+    ports: Iterable[int],
+    sockets: Iterable[Socket],
+    owners: Mapping[int, Owner],
+    daemon: Daemon,
+    interfaces: Iterable[str] = (),
+) -> list[int]:
+    """The knock ports that the running daemon does not listen on; see L{knockPorts}."""
+    if daemon.process is None:
+        return []
+    return [
+        port
+        for port in ports
+        if not any(
+            owner is not None and owner.pid == daemon.process
+            for owner in _ownersOf(port, sockets, owners, interfaces)
+        )
+    ]
+
+
+def _ownersOf(
+    port: int,
+    sockets: Iterable[Socket],
+    owners: Mapping[int, Owner],
+    interfaces: Iterable[str],
+) -> list[Owner | None]:
+    """Who has a port where the daemon is to have it; L{None} for who is not known."""
+    addresses = {ip_address(each.partition("%")[0]) for each in interfaces}
+    return [
+        owners.get(socket.inode)
+        for socket in sockets
+        if socket.port == port and _meets(socket, addresses)
+    ]
 
 
 def _meets(socket: Socket, addresses: set[Address]) -> bool:
@@ -94,13 +129,6 @@ def _taken(port: int, owner: Owner | None) -> Finding:
     return Finding(ERROR, f"{port}/udp", f"{who}: knocks do not reach pkdoors", remedy)
 
 
-def _deaf(port: int, daemon: int) -> Finding:
+def _deaf(port: int, daemon: Daemon) -> Finding:
     text = "the running daemon does not listen on this knock port: it has another sequence"
-    return Finding(ERROR, f"{port}/udp", text, restart(daemon))
-
-
-def restart(daemon: int | None) -> str:
-    """How to have a daemon with the options that the check has."""
-    if daemon is None:
-        return "start the daemon: `twistd pkdoors` with the options of this check"
-    return f"`kill {daemon}`, and start the daemon with the options of this check"
+    return Finding(ERROR, f"{port}/udp", text, daemon.remedy())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pkdoors.doctor.findings import ERROR, WARNING, Finding
-from pkdoors.doctor.listening import restart
+from pkdoors.doctor.running import Daemon
 from pkdoors.ports import PortRange
 from pkdoors.richrules import knockRule
 from pkdoors.zones import Exposure
@@ -41,17 +41,15 @@ def exposed(ports: PortRange, zones: Iterable[Zone]) -> Iterator[Finding]:
             )
 
 
-def knocksLetIn(
-    ports: Iterable[int], zones: Iterable[Zone], daemon: int | None
-) -> Iterator[Finding]:
+def knocksLetIn(ports: Iterable[int], zones: Iterable[Zone], daemon: Daemon) -> Iterator[Finding]:
     """
     Whether knocks come through, with firewalld: the daemon sees to it while it runs.
     """
     for zone in zones:
         for port in sorted(set(ports)):
-            if daemon is not None and not _letsKnockIn(zone, port):
+            if daemon.process is not None and not _letsKnockIn(zone, port):
                 text = f"the daemon's rule for knocks is missing in firewalld's zone {zone.name}"
-                yield Finding(ERROR, f"{port}/udp", text, restart(daemon))
+                yield Finding(ERROR, f"{port}/udp", text, daemon.remedy())
 
 
 def _letsKnockIn(zone: Zone, port: int) -> bool:

@@ -200,7 +200,8 @@ def removeGuard(connect: Callable[[], Any] = connect) -> list[str]:
         return []
     _run(library, f"delete table inet {TABLE}")
     openings = listing.count(" expires ")
-    return [f"nftables: the table inet {TABLE}, with the guard and {openings} openings"]
+    count = "1 opening" if openings == 1 else f"{openings} openings"
+    return [f"nftables: the table inet {TABLE}, with the guard and {count}"]
 
 
 def _run(library: Any, commands: str) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from pkdoors.errors import AskError, NoDaemon
 from pkdoors.operating.answers import printable, unknown
 from pkdoors.operating.eventstream import readEvents
+from pkdoors.serviceunit import START, isInstalled
 
 TIMEOUT = 30.0
 """Seconds for an answer: firewalld may be in the midst of a reload, and opens only after it."""
@@ -18,10 +19,7 @@ TIMEOUT = 30.0
 MAX_LINE = 1 << 20
 """Bytes of an event; the daemon lets no more than this wait."""
 
-_NO_DAEMON = (
-    "start it, `systemctl start pkdoors`, or say with --admin where it listens, which is where its "
-    "file said at its start"
-)
+_WHERE = "or say with --admin where it listens, which is where its file said at its start"
 
 
 class AdminClient:
@@ -92,9 +90,9 @@ class AdminClient:
             with closing(_UnixConnection(self.path, timeout)) as connection:
                 yield connection
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NoDaemon(f"no daemon is there, {self.path} is missing: {_NO_DAEMON}") from error
+            raise NoDaemon(f"no daemon is there, {self.path} is missing: {_noDaemon()}") from error
         except ConnectionRefusedError as error:
-            raise NoDaemon(f"no daemon listens at {self.path}: {_NO_DAEMON}") from error
+            raise NoDaemon(f"no daemon listens at {self.path}: {_noDaemon()}") from error
         except PermissionError as error:
             raise AskError(
                 f"you may not use the daemon's socket {self.path}: run it as root"
@@ -140,6 +138,10 @@ def _send(
             raise unknown(f"status {response.status}")
         raise AskError(printable(str(answer["error"])))
     return response
+
+
+def _noDaemon() -> str:
+    return f"start it, `{START}`, {_WHERE}" if isInstalled() else f"start it, {_WHERE}"
 
 
 def _parsed(text: bytes) -> Any:

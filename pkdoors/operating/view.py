@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pkdoors.durations import formatDuration
 from pkdoors.events import CLOSED, ERRORS, EXTENDED, OPENED, REFUSED, TAKEN_OVER, WARNINGS
-from pkdoors.operating.answers import Happening
+from pkdoors.operating.answers import DoorState, Happening
 from pkdoors.operating.board import Bar, Board
 from pkdoors.operating.wording import length
 
@@ -17,6 +18,14 @@ MAX_DOOR, MAX_WHO = 12, 20
 """Columns for a door's name and for who opened it, where an address needs the rest."""
 
 MIN_BAR = 8
+
+MAX_WRAPPED = 3
+"""Lines that the doors, or a trouble, may have, where the terminal is high enough."""
+LINES_FOR_WRAPPED = 8
+"""Lines of the terminal for each of those."""
+
+_TOGETHER = "\xa0"
+"""In place of a blank where no line is to end."""
 
 _LAST = 0.25
 """The share of its time from which on an opening's bar warns."""
@@ -60,17 +69,14 @@ class View:
 
     def _head(self, board: Board, now: float) -> list["Text"]:
         status, rate = board.status, board.knocksPerSecond()
-        doors = [
-            f"{door.name} {door.ports} {f'open for {door.openings}' if door.openings else 'closed'}"
-            for door in status.doors
-        ]
+        doors = [_state(door).replace(" ", _TOGETHER) for door in status.doors]
         knocks = "" if rate is None else f"{rate:.1f} knocks/s"
         name = f"pkdoors {status.version}, up {length(board.uptime(now))}, {status.firewall}"
         if board.trouble:
             name = f"pkdoors {status.version}, {status.firewall}"
-        lines = [self._titled(name, knocks), self._line(", ".join(doors))]
+        lines = [self._titled(name, knocks), *self._wrapped(", ".join(doors))]
         if board.trouble:
-            lines.append(self._line(f"No answer, trying again: {board.trouble}", "bold red"))
+            lines += self._wrapped(f"No answer, trying again: {board.trouble}", "bold red")
         return [*lines, self._line("")]
 
     def _openings(self, bars: Sequence[Bar], room: int) -> list["Text"]:
@@ -138,6 +144,13 @@ class View:
             line.append(right.rjust(room + 2), "dim")
         return line
 
+    def _wrapped(self, text: str, style: str = "") -> list["Text"]:
+        """A few lines, where there is room; the last of them is cut where it must be."""
+        most = max(1, min(MAX_WRAPPED, self.height // LINES_FOR_WRAPPED))
+        lines = wrap(text, max(1, self.width), break_on_hyphens=False) or [""]
+        lines[most - 1 :] = [" ".join(lines[most - 1 :])] if len(lines) >= most else []
+        return [self._line(each.replace(_TOGETHER, " "), style) for each in lines]
+
     def _line(self, text: str, style: str = "") -> "Text":
         from rich.text import Text
 
@@ -157,6 +170,11 @@ class View:
         cell = Text(text, style)
         cell.truncate(width, overflow="crop" if self.isAscii else "ellipsis", pad=True)
         return Text.assemble(cell, "  ")
+
+
+def _state(door: DoorState) -> str:
+    how = f"open for {door.openings}" if door.openings else "closed"
+    return f"{door.name} {door.ports} {how}"
 
 
 def _who(bar: Bar) -> str:

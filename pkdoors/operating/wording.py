@@ -1,6 +1,7 @@
 """What the operator's commands say, in lines. Pure."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pkdoors.durations import formatDuration
 from pkdoors.operating.answers import ClosingState, OpeningState
@@ -16,17 +17,23 @@ def length(seconds: float) -> str:
     return formatDuration(max(0, round(seconds)))
 
 
-def openLine(opening: OpeningState) -> str:
-    """C{door ssh (22/tcp) is open for 192.0.2.7 until 08:10:00 (10m)}."""
-    return (
+def openLine(opening: OpeningState, asked: float = 0.0) -> str:
+    """
+    C{door ssh (22/tcp) is open for 192.0.2.7 until 08:10:00 (10m)}.
+
+    @param asked: the seconds that were asked for; 0 for the door's own.
+    """
+    line = (
         f"door {opening.door} ({opening.ports}) is open for {opening.source} until "
         f"{until(opening)} ({length(opening.secondsLeft)})"
     )
+    isLonger = asked > 0 and round(opening.secondsLeft) > round(asked)
+    return f"{line}: {_LONGER}" if isLonger else line
 
 
 def until(opening: OpeningState) -> str:
     """The deadline on the operator's clock; with its day where that is not clear."""
-    moment = opening.until.astimezone()
+    moment = datetime.fromtimestamp(round(opening.until.timestamp()))  # as the log rounds it
     return f"{moment:%H:%M:%S}" if opening.secondsLeft < _DAY else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
@@ -58,6 +65,8 @@ def _closingLine(opening: OpeningState, isShut: bool) -> str:
     trying = _SHUT if isShut else _TRYING
     return f"door {opening.door} is still closing for {opening.source}: {trouble}{trying}"
 
+
+_LONGER = "it was open for longer already; to shorten that, close it, then open it again"
 
 _FOLLOWING = "nobody comes in any more, and firewalld follows"
 

@@ -122,6 +122,82 @@ class HostTests(CheckTestCase):
                 output,
             )
 
+    def test_notReloaded(self) -> None:
+        """A file that was changed is one error, and the command that it tells mends it."""
+        file, socket = self.folder / "pkdoors.toml", self.folder / "admin.sock"
+        ssh = f"admin = '{socket}'\n[doors.ssh]\nsequence = [{KNOCKS}]\nports = ['{PORT}']\n"
+        file.touch(0o600)
+        file.write_text(ssh)
+        Daemon(self.server, "-c", str(file))
+        conf = ("-c", str(file))
+        well = self.check(to=conf)[1]
+        web = "[doors.web]\nsequence = [18001,18203,18005,18404,18002,18009]\nports = ['80']\n"
+        file.write_text(ssh + web)
+        errors = [each for each in _findings(self.check(to=conf)[1]) if each.startswith("ERROR ")]
+        command = f"pkdoors reload --admin {socket}"
+        self.assertEqual(
+            [
+                f"ERROR daemon it has not read what {file} says now, and does not listen on 6 of "
+                f"12 knock ports and does not guard 80/tcp -> `{command}`"
+            ],
+            errors,
+        )
+        self.server.run(str(BIN / "pkdoors"), *command.split()[1:])
+        _, output = self.check(to=conf)
+        self.assertNotIn("ERROR", output)
+        self.assertIn("all 12 are the daemon's", output)
+        self.assertNotIn("ERROR", well)
+
+    def test_outgoing(self) -> None:
+        """Hooks that cannot be run, and an audit file that cannot be written, are warnings."""
+        file, hook = self.folder / "pkdoors.toml", self.folder / "hook"
+        door = f"[doors.ssh]\nsequence = [{KNOCKS}]\nports = ['{PORT}']\n"
+        file.touch(0o600)
+        file.write_text(f"audit = '{self.folder}'\n{door}on_open = ['{hook}', 'open']\n")
+        conf = ("-c", str(file))
+        for mode, words in ((None, "does not exist"), (0o644, "is not executable")):
+            if mode:
+                hook.touch(mode)
+            found = _findings(self.check(to=conf)[1])
+            line = f"WARNING hooks on_open of door ssh cannot be run: {hook} {words} -> "
+            self.assertTrue([each for each in found if each.startswith(line)], found)
+        line = f"WARNING audit {self.folder} cannot be written (it is no regular file)"
+        self.assertTrue([each for each in found if each.startswith(line)], found)
+        hook.chmod(0o755)
+        self.assertIn("on_open of door ssh can be run", self.check(to=conf)[1])
+
+    def test_ownService(self) -> None:
+        """Of the service it knows what starts it, and what it cannot read."""
+        user = "pkdoors:x:48999:48999::/:/bin/false"
+        door = f"[doors.ssh]\nsequence = [{KNOCKS}]\nports = ['{PORT}']\n"
+        script = f"""
+            cp -a /etc {self.folder}/etc && mount --bind {self.folder}/etc /etc
+            mount -t tmpfs none /run
+            sed -i /^pkdoors:/d /etc/passwd /etc/group
+            echo {user} >>/etc/passwd && echo pkdoors:x:48999: >>/etc/group
+            mkdir -p /etc/systemd/system && touch /etc/systemd/system/pkdoors.service
+            rm -rf /etc/pkdoors && mkdir -m 750 /etc/pkdoors && chgrp pkdoors /etc/pkdoors
+            cd /etc/pkdoors && umask 077
+            printf '%s' "$DOOR" >pkdoors.toml
+            {BIN}/pkdoors check || true
+            echo; echo AGAIN
+            chgrp pkdoors pkdoors.toml && chmod 640 pkdoors.toml
+            {BIN}/pkdoors check || true
+            {BIN}/pkdoors status"""
+        # A mount namespace of its own: the machine's own folders are not touched.
+        command = ("unshare", "--mount", "sh", "-euc", script)
+        status, output = self.server.status(*command, DOOR=door)
+        self.assertEqual(3, status, output)
+        before, _, after = output.partition("\nAGAIN\n")
+        self.assertIn("start the daemon: `systemctl start pkdoors`", before)
+        line = (
+            "ERROR configuration /etc/pkdoors/pkdoors.toml cannot be read by the user that the "
+            "service runs as -> `pkdoors install-service` sets who may read it"
+        )
+        self.assertIn(line, _findings(before))
+        self.assertNotIn("cannot be read", after)
+        self.assertIn("is missing: start it, `systemctl start pkdoors`, or say", after)
+
     def test_loopbackOnly(self) -> None:
         """A program that listens on loopback only is a warning."""
         with self.server.inside(), socket.create_server(("127.0.0.1", PORT)):

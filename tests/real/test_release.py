@@ -23,7 +23,7 @@ class NftablesTests(RealTestCase):
         daemon.stop()
         status, output = self.release()
         self.assertEqual(status, 0, output)
-        words = "removed from nftables: the table inet pkdoors, with the guard and 1 openings"
+        words = "removed from nftables: the table inet pkdoors, with the guard and 1 opening"
         self.assertIn(words, output)
         self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
         self.assertTrue(self.stranger.reaches(PORT))

@@ -134,7 +134,7 @@ class SteerTests(SteeredTestCase):
         daemon = self.steered(SSH)
         daemon.stop()
         for command in (("status",), ("open", CLIENT4), ("close", "--all"), ("reload",)):
-            self.assertIn("start it, `systemctl start pkdoors`", self.fails(3, *command))
+            self.assertRegex(self.fails(3, *command), "is missing: start it, .* --admin where")
 
     def test_watch(self) -> None:
         """The watch shows knocks, openings and closings as they happen, and lives on a restart."""
