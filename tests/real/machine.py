@@ -5,7 +5,15 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from tests.real import hosts
 from tests.real.hosts import Host, eventually
+
+ROOT = Path(__file__).parents[2]
+PLACE = Path("/opt/pkdoors")
+"""Where a machine has this project, as README.md says: a service sees little below C{/tmp} or
+C{/root}, where it may be really."""
+BIN = PLACE / hosts.BIN.relative_to(ROOT)
+"""Where C{twistd} and C{pkdoors} are on a machine."""
 
 UNITS = "dbus.service dbus.socket polkit.service firewalld.service *.target *.slice"
 """All that there is to be started: the rest would look after the real machine."""
@@ -25,6 +33,21 @@ mount --bind {folder}/etc /etc
 # This machine has never heard of pkdoors.
 rm -rf /etc/pkdoors /etc/port_knocker.toml /etc/*.d/pkdoors* /etc/polkit-1/rules.d/*pkdoors*
 sed -i /^pkdoors:/d /etc/passwd /etc/group /etc/shadow /etc/gshadow
+# The project, and its environment, whose programs have its place in them.
+mkdir {folder}/bin {folder}/code
+cp -a {host_bin}/python* {host_bin}/twistd {host_bin}/pkdoors {folder}/bin
+sed -i s#{root}#{place}#g {folder}/bin/twistd {folder}/bin/pkdoors
+mount --bind {root} {folder}/code
+mount -t tmpfs -o mode=755 none /opt
+mkdir {place}
+mount --bind {folder}/code {place}
+mount --bind {folder}/bin {bin}
+for pth in {bin}/../lib/python3*/site-packages/*pkdoors*.pth; do
+    if [ -e $pth ]; then
+        sed s#{root}#{place}# $pth >{folder}/pth
+        mount --bind {folder}/pth $pth
+    fi
+done
 mkdir {folder}/units
 cd /lib/systemd/system
 cp {units} {folder}/units
@@ -56,7 +79,8 @@ class Machine:
         self._host = host
         self._name = f"{host.name}-systemd"
         folder = host.folder
-        (folder / "boot").write_text(_INSIDE.format(folder=folder, units=UNITS))
+        places = {"root": ROOT, "host_bin": hosts.BIN, "place": PLACE, "bin": BIN}
+        (folder / "boot").write_text(_INSIDE.format(folder=folder, units=UNITS, **places))
         outside = _OUTSIDE.format(folder=folder, name=self._name)
         self._process = host.spawn("unshare", "--mount", "sh", "-euc", outside)
         if not eventually(self._isUp):

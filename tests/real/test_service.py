@@ -8,13 +8,15 @@ import socket
 from functools import partial
 from pathlib import Path
 
+from tests.real import hosts
 from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, PATIENCE, SERVER4, eventually
-from tests.real.machine import Machine, isPossible
+from tests.real.hosts import CLIENT4, PATIENCE, SERVER4, eventually
+from tests.real.machine import BIN, ROOT, Machine, isPossible
 
-ROOT = Path(__file__).parents[2]
 PKDOORS = str(BIN / "pkdoors")
 INSTALL = (PKDOORS, "install-service")
+"""On a machine."""
+HERE = (str(hosts.BIN / "pkdoors"), "install-service")
 UNIT = "/etc/systemd/system/pkdoors.service"
 RULE = "/etc/polkit-1/rules.d/50-pkdoors.rules"
 CONF = "/etc/pkdoors/pkdoors.toml"
@@ -30,7 +32,7 @@ class UnitTests(RealTestCase):
     def setUp(self) -> None:
         """Have the files in a folder."""
         super().setUp()
-        self.output = self.server.run(*INSTALL, "--root", str(self.folder))
+        self.output = self.server.run(*HERE, "--root", str(self.folder))
         self.unit = f"{self.folder}{UNIT}"
 
     def test_verify(self) -> None:
@@ -51,8 +53,8 @@ class UnitTests(RealTestCase):
         self.assertEqual(5, len(placed))
         for path in map(Path, placed):
             self.assertEqual((0o644, True), (path.stat().st_mode & 0o7777, path.is_file()))
-        self.assertIn(f'"{BIN}/twistd"', Path(self.unit).read_text())
-        removed = self.server.run(*INSTALL, "--uninstall", "--root", str(self.folder))
+        self.assertIn(f'"{hosts.BIN}/twistd"', Path(self.unit).read_text())
+        removed = self.server.run(*HERE, "--uninstall", "--root", str(self.folder))
         self.assertEqual([f"removed    {each}" for each in placed], removed.splitlines())
         self.assertFalse([path for path in placed if Path(path).exists()])
 
@@ -157,7 +159,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual((0, 0o640), (keys.stat().st_uid, keys.stat().st_mode & 0o7777))
         self.assertFalse(self.opens())
         ports = ",".join(map(str, SEQUENCE))
-        self.client.run(PKDOORS, "knock", SERVER4, "-m", ports, "-i", str(key), "--door", "ssh")
+        self.client.run(HERE[0], "knock", SERVER4, "-m", ports, "-i", str(key), "--door", "ssh")
         self.assertTrue(self.client.comesToReach(PORT), self.machine.log())
         self.assertTrue(self.machine.run("sh", "-c", "cat /var/lib/pkdoors/*.seen"))
 
@@ -298,7 +300,6 @@ class ServiceTests(ServiceTestCase):
         ]
         states = []
         for command in commands:
-            command = command.replace("/opt/pkdoors/.venv/bin", str(BIN))
             output = self.machine.run("sh", "-c", command)
             states.append((self.machine.show("ActiveState"), self.client.reaches(PORT)))
             if "status" in command:
