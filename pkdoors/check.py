@@ -9,7 +9,7 @@ from sysconfig import get_path
 
 from pkdoors.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, Config
 from pkdoors.doctor import filtering, hosting, listening, outgoing, zoning
-from pkdoors.doctor.files import whyNotRun, whyNotWrite
+from pkdoors.doctor.files import whyNotWrite
 from pkdoors.doctor.filtering import Tables
 from pkdoors.doctor.findings import OK, WARNING, Finding, fromError
 from pkdoors.doctor.forwards import isForwarded
@@ -28,6 +28,7 @@ from pkdoors.firewall.listing import listTables
 from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
 from pkdoors.instance import Instance
 from pkdoors.ports import PortRange
+from pkdoors.runnable import whyNotRun
 from pkdoors.serviceunit import START, isInstalled
 from pkdoors.sockets import Socket
 
@@ -180,7 +181,7 @@ class Check:
 
     def _programs(self) -> Iterable[Finding]:
         for door in self._config.doors:
-            for key, program in outgoing.programsOf(door):
+            for key, (program, *_) in door.hooks().items():
                 trouble = self._host.whyNotRun(program) or self._whyNotForService("-x", program)
                 yield outgoing.hook(door, key, program, trouble)
 

@@ -81,6 +81,11 @@ class Door:
     def __str__(self) -> str:
         return f"{self.name} ({','.join(map(str, self.ports))})"
 
+    def hooks(self) -> dict[str, tuple[str, ...]]:
+        """The programs that it has for what happens, with their arguments, by the key of each."""
+        keys = {"on_open": self.onOpen, "on_close": self.onClose, "on_refuse": self.onRefuse}
+        return {key: command for key, command in keys.items() if command}
+
     def hasLockOf(self, other: "Door") -> bool:
         """Whether the same knocks open both: then who is in the midst of them can go on."""
         return (self.name, self.sequence, self.authorizedKeys) == (

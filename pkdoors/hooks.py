@@ -1,6 +1,5 @@
 """Programs of the operator's that are told of what happens at a door."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pkdoors.events import CLOSED, OPENED, REFUSED, Event, fields
 from pkdoors.hookrun import HookRun
 from pkdoors.oneline import oneLine
 from pkdoors.parts import Part
+from pkdoors.runnable import whyNotRun
 
 MAX_AT_ONCE = 16
 """Hooks that run at a time: a flood of refusals must not fill the host with processes."""
@@ -57,13 +57,9 @@ def hookFor(event: Event) -> Hook | None:
     door = event.door
     if door is None:
         return None
-    kinds = {
-        OPENED: ("on_open", door.onOpen),
-        CLOSED: ("on_close", door.onClose),
-        REFUSED: ("on_refuse", door.onRefuse),
-    }
-    key, command = kinds.get(event.kind, ("", ()))
-    if not command:
+    key = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse"}.get(event.kind, "")
+    command = door.hooks().get(key)
+    if command is None:
         return None
     title = f"{key} of door {door.name} for {event.source} ({command[0]})"
     return Hook(command, title, environmentOf(event))
@@ -71,11 +67,10 @@ def hookFor(event: Event) -> Hook | None:
 
 def unfitHooks(door: Door) -> list[str]:
     """The hooks of a door that cannot be run as things are, a sentence each."""
-    hooks = {"on_open": door.onOpen, "on_close": door.onClose, "on_refuse": door.onRefuse}
     return [
-        f"{key} of door {door.name}: {command[0]} is no program that the daemon may run"
-        for key, command in hooks.items()
-        if command and not (os.path.isfile(command[0]) and os.access(command[0], os.X_OK))
+        f"{key} of door {door.name} cannot be run: {command[0]} {trouble}"
+        for key, command in door.hooks().items()
+        if (trouble := whyNotRun(command[0]))
     ]
 
 

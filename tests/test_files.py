@@ -8,8 +8,9 @@ from tempfile import NamedTemporaryFile
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor import services
-from pkdoors.doctor.files import whyNotRun, whyNotWrite
+from pkdoors.doctor.files import whyNotWrite
 from pkdoors.doctor.services import mayService
+from pkdoors.runnable import whyNotRun
 from pkdoors.servicefiles import PLACES
 from pkdoors.serviceunit import UNIT
 

@@ -34,15 +34,14 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """,
         """
         admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
-        admin.stream
-        audit client.agent client.knocker client.ownaddress client.ownfiles client.relay
-        client.roaming conffile doctor.files doctor.proc doctor.services
-        firewall.bus firewall.counted
-        firewall.dryrun firewall.exposures firewall.firewalld firewall.kernel
-        firewall.listing firewall.nftables firewall.routes firewall.watch firewall.zonebus
-        firewall.zoneclient firewall.zonesurvey hookrun hooks inbox instance iproute
-        listener notify operating.adminclient operating.whereabouts seals.authorizedfile
-        seals.seenfile servicefiles serviceunit serviceuser thishost
+        admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
+        client.relay client.roaming conffile doctor.files doctor.proc doctor.services
+        firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
+        firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
+        firewall.zonebus firewall.zoneclient firewall.zonesurvey hookrun hooks inbox
+        instance iproute listener notify operating.adminclient operating.whereabouts
+        runnable seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser
+        thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
@@ -66,7 +65,7 @@ HELPERS = {
         *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),
     },
     "admin.stream": {"admin.answers"},
-    "hooks": {"hookrun"},
+    "hooks": {"hookrun", "runnable"},
     "client.roaming": {"client.ownaddress"},
     "conffile": {"serviceuser"},
     "doctor.services": {"serviceuser"},

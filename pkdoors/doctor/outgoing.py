@@ -1,17 +1,7 @@
 """What the daemon tells others: hooks, and the audit file. Pure."""
 
-from collections.abc import Iterator
-
 from pkdoors.doctor.findings import OK, WARNING, Finding
 from pkdoors.doors import Door
-
-
-def programsOf(door: Door) -> Iterator[tuple[str, str]]:
-    """A door's hooks: the key in the configuration, and the program."""
-    hooks = {"on_open": door.onOpen, "on_close": door.onClose, "on_refuse": door.onRefuse}
-    for key, command in hooks.items():
-        if command:
-            yield key, command[0]
 
 
 def hook(door: Door, key: str, program: str, trouble: str) -> Finding:

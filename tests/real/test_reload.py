@@ -185,7 +185,7 @@ class ReloadTests(SteeredTestCase):
         troubles = "\n".join(self.ask("/reload", "-X", "POST")["troubles"])
         for words in (
             "the sequence is in ascending order",
-            "on_open of door web: /no/such is no program that the daemon may run",
+            "on_open of door web cannot be run: /no/such does not exist",
             f"cannot write the audit file {self.folder} (",
         ):
             self.assertIn(words, troubles)
