@@ -101,7 +101,9 @@ class Machine:
 
     def status(self, *argv: str) -> tuple[int, str]:
         """Run a program on it to its end; its exit status, and its output, both kinds."""
-        return self._host.status("nsenter", f"--target={self._pid()}", "--all", *argv)
+        return self._host.status(
+            "nsenter", f"--target={self._pid()}", "--all", "--root", "--wd", *argv
+        )
 
     def run(self, *argv: str) -> str:
         """The same, where the end must be a good one; the output."""
