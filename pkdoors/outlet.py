@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from typing import TextIO
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
 """The exit status that a shell gives a program which ended by that signal."""
@@ -23,14 +24,17 @@ def heedingOutput() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        _printNoMore()
+        _printNoMore(sys.stdout)
         raise SystemExit(BROKEN_PIPE) from None
     except OSError as error:
         if error.filename is not None:  # it is about that file
             raise
-        _printNoMore()
-        with suppress(OSError):
-            print(f"pkdoors: cannot write to standard output: {error.strerror}", file=sys.stderr)
+        _printNoMore(sys.stdout)
+        try:
+            why = f"pkdoors: cannot write to standard output: {error.strerror}"
+            print(why, file=sys.stderr, flush=True)
+        except OSError:
+            _printNoMore(sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -57,7 +61,7 @@ def _fillClosed() -> None:
         sys.stderr = open(os.devnull, "w")
 
 
-def _printNoMore() -> None:
+def _printNoMore(stream: TextIO) -> None:
     """Python flushes once more at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
