@@ -307,6 +307,26 @@ class ServiceTests(ServiceTestCase):
         stages = [("inactive", True), *[("active", False)] * 2, ("inactive", False)]
         self.assertEqual([*stages, ("inactive", True)], states)
 
+    def test_reload(self) -> None:
+        """C{systemctl reload} takes a file that changed, and fails where that is wrong."""
+        self.begin()
+        self.assertTrue(self.opens())
+        self.server.serve(PORT + 1)
+        conf = self.file(CONF)
+        good = conf.read_text() + (
+            f"[doors.web]\nsequence = {list(SEQUENCE[::-1])}\nports = [{PORT + 1}]\n"
+        )
+        conf.write_text(good)
+        self.machine.run("systemctl", "reload", "pkdoors")
+        self.assertFalse(self.client.reaches(PORT + 1))
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertIn("web", self.machine.show("StatusText"))
+        conf.write_text(good + "port = 1\n")
+        self.assertNotEqual(self.machine.status("systemctl", "reload", "pkdoors")[0], 0)
+        self.assertTrue(self.machine.says("doors.web: 'port' is no key here"), self.machine.log())
+        self.assertFalse(self.client.reaches(PORT + 1))
+        self.assertTrue(self.client.reaches(PORT))
+
     def test_sessionsLiveOn(self) -> None:
         """Who is connected when it starts stays so, as the operator over ssh: no byte is lost."""
         with self.server.inside():
