@@ -273,7 +273,7 @@ class SocketTests(SteeredTestCase):
     def test_usualPlace(self) -> None:
         """Without a word about it, it is where it is said to be, in a folder of its own."""
         script = f"""
-            mount -t tmpfs none /run && umask 022 &&
+            mount -t tmpfs none /run && umask 022
             {BIN}/twistd -n --pidfile= pkdoors -m 1,2,3,4,6 -p 22 -f nftables & daemon=$!
             until [ -S /run/pkdoors/admin.sock ]; do sleep 0.05; done
             until curl -sS --unix-socket /run/pkdoors/admin.sock http://x/; do sleep 0.05; done
