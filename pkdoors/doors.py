@@ -122,3 +122,8 @@ class Opening:
     source: Address
     deadline: float
     who: Who = field(default=NOBODY, compare=False)
+
+    @property
+    def key(self) -> tuple[str, Address]:
+        """Which one it is: there is one for each door and address."""
+        return self.door.name, self.source

@@ -94,7 +94,7 @@ class Doorkeeper:
         await self._walls.change(doors, self._carriedOn(known))
         self.doors = doors
         self._locks = self._locks.changed(doors, fresh)
-        carried = {(each.door.name, each.source): each for each in self._carriedOn(known)}
+        carried = {each.key: each for each in self._carriedOn(known)}
         for key, life in list(self._lives.items()):
             if key in carried:
                 life.move(carried[key].door, carried[key].deadline)
@@ -205,7 +205,7 @@ class Doorkeeper:
             life.healed()
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
-        key = (opening.door.name, opening.source)
+        key = opening.key
         life = Life(self._clock, self._walls, opening, self._herald)
         self._lives[key] = life
         if isThere:

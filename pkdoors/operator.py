@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
-from pkdoors.doors import Address, Door, Opening
+from pkdoors.doors import Address, Door
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue, FirewallError, NotThere
 from pkdoors.events import CLOSED, OPEN_FAILED, UNOPENED, Event
@@ -155,7 +155,7 @@ class Operator:
         finally:
             end()
         both = list(zip(keys, before, strict=True))
-        troubles = {_key(each.opening): each.trouble for each in self.state().standings}
+        troubles = {each.opening.key: each.trouble for each in self.state().standings}
         return {
             "closed": [each for key, each in both if key not in ending],
             "closing": [
@@ -175,10 +175,6 @@ class Operator:
             await awaited.addTimeout(seconds, self._clock)
         except TimeoutError:
             pass
-
-
-def _key(opening: Opening) -> tuple[str, Address]:
-    return opening.door.name, opening.source
 
 
 def _address(text: str) -> Address:

@@ -116,7 +116,7 @@ class Walls:
 
         @raise FirewallError: a firewall refused. What the others did ends at the deadline.
         """
-        self._shut.discard(_key(opening))
+        self._shut.discard(opening.key)
         for firewall in self._firewalls:
             await firewall.open(opening)
 
@@ -133,7 +133,7 @@ class Walls:
         inner, *others = self._firewalls
         if others:
             await inner.close(opening)
-            self._shut.add(_key(opening))
+            self._shut.add(opening.key)
 
     async def close(self, opening: Opening) -> None:
         """
@@ -149,10 +149,10 @@ class Walls:
                 errors.append(error)
             else:
                 if firewall is self._firewalls[0]:
-                    self._shut.add(_key(opening))
+                    self._shut.add(opening.key)
         if errors:
             raise errors[0]
-        self._shut.discard(_key(opening))
+        self._shut.discard(opening.key)
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves, the doors stay closed."""
@@ -174,7 +174,3 @@ class Walls:
             )
         except Exception:  # a mistake of ours must not keep the others from being stopped
             self._log.failure("stopping {firewall} went wrong", firewall=firewall.name)
-
-
-def _key(opening: Opening) -> tuple[str, Address]:
-    return opening.door.name, opening.source

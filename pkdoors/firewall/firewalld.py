@@ -163,7 +163,7 @@ class FirewalldFirewall:
         """See where the openings are, and forget all others."""
         placed = {}
         for opening in openings:
-            key = (opening.door.name, opening.source)
+            key = opening.key
             priorities, before = self._priorities(opening), self._placed.get(key)
             there = found(opening, zoneOf(opening.source), priorities, before, present)
             if there is not None:
@@ -187,7 +187,7 @@ class FirewalldFirewall:
                 self._zones.add(zone, rule)
 
     def _open(self, opening: Opening, zoneOf: Callable[[Address], str]) -> None:
-        key = (opening.door.name, opening.source)
+        key = opening.key
         old = self._placed.get(key)
         if old and old.deadline == opening.deadline:
             return
@@ -200,7 +200,7 @@ class FirewalldFirewall:
             self._take(old)
 
     def _close(self, opening: Opening) -> None:
-        key = (opening.door.name, opening.source)
+        key = opening.key
         if key in self._placed:
             self._take(self._placed[key])
             del self._placed[key]
