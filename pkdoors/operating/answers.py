@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pkdoors.errors import AskError
+from pkdoors.oneline import oneLine
 
 T = TypeVar("T")
 
@@ -195,7 +196,7 @@ def printable(text: str) -> str:
     """
     A text with nothing in it that steers a terminal: names in it may be somebody else's choice.
     """
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return oneLine(text, len(text))
 
 
 def unknown(what: str) -> AskError:
