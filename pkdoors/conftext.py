@@ -45,6 +45,10 @@ sessions = "keep"
 {plain}authorized_keys = {keys}
 # By how much the clocks of a sealed knock's sender and of this host may differ.
 {plain}clock_skew = "{clockSkew}"
+# How many datagrams a second are heard of one source; 0 for all.
+knock_rate = {knockRate}
+# How many of them at once.
+knock_burst = {knockBurst}
 # A program that is run when the door opens for somebody, and its arguments; no shell reads them.
 #on_open = ["/usr/local/bin/pkdoors-tell", "open"]
 # Likewise when it closes.
@@ -63,6 +67,8 @@ def confText(door: Door) -> str:
         ports=", ".join(_quoted(_short(str(each))) for each in door.ports),
         admin=ADMIN_SOCKET,
         keys=_quoted(door.authorizedKeys or KEYS_FILE),
+        knockRate=door.knockRate,
+        knockBurst=door.knockBurst,
         plain="" if door.authorizedKeys else "#",
         **{field: formatDuration(getattr(door, field)) for field in times},
     )

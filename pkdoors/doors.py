@@ -43,6 +43,8 @@ class Door:
     @ivar authorizedKeys: the file with the SSH keys that knocks must be sealed with; empty where
         plain knocks open the door.
     @ivar clockSkew: seconds that the clocks of a sealed knock's sender and of this host may differ.
+    @ivar knockRate: datagrams a second that are heard of one source; 0 for all.
+    @ivar knockBurst: datagrams that are heard of it at once.
     @ivar onOpen: the program to run when it opens for somebody, and its arguments; empty for none.
     @ivar onClose: likewise, when it closes.
     @ivar onRefuse: likewise, when a knock is refused.
@@ -58,6 +60,8 @@ class Door:
     cutSessions: bool = False
     authorizedKeys: str = ""
     clockSkew: float = 60.0
+    knockRate: int = 10_000
+    knockBurst: int = 10_000
     onOpen: tuple[str, ...] = ()
     onClose: tuple[str, ...] = ()
     onRefuse: tuple[str, ...] = ()

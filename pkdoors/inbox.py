@@ -1,8 +1,9 @@
 """Puts knocks that came to several ports into the order in which they came."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable
-from operator import itemgetter
+from operator import attrgetter
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -12,6 +13,8 @@ MAX_HELD = 8192
 """Knocks that wait for older ones to be read, at most: a flood on one port, which is a turn or two
 behind, is not waited for any longer."""
 
+_STAMP = attrgetter("stamp")
+
 
 class Inbox:
     """
@@ -20,31 +23,27 @@ class Inbox:
     by the time at which the kernel got it, and heard one turn of the reactor later: by then all
     that came before the turn has been read, whichever port it came to.
 
-    @param hear: gets each knock.
+    @param hear: gets the knocks of a turn, in order.
     @param now: the kernel's time of day, in nanoseconds.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        hear: Callable[[Knock], None],
+        hear: Callable[[list[Knock]], None],
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self._clock = clock
         self._hear = hear
         self._now = now
         self._lastTurn = 0
-        self._held: list[tuple[int, Knock]] = []
+        self._held: list[Knock] = []
         self._behind: list[int] = []
         self._call: IDelayedCall | None = None
 
-    def put(self, stamp: int, knock: Knock) -> None:
-        """
-        A knock was read.
-
-        @param stamp: when the kernel got it, in nanoseconds.
-        """
-        self._held.append((stamp, knock))
+    def put(self, knocks: list[Knock]) -> None:
+        """Some knocks were read."""
+        self._held += knocks
         if self._call is None:
             self._call = self._clock.callLater(0, self._turn)
 
@@ -62,16 +61,14 @@ class Inbox:
     def _turn(self) -> None:
         """All ports were read that had something when the last turn ended."""
         self._call = None
-        self._held.sort(key=itemgetter(0))
-        held, self._held = self._held, []
+        held, self._held = sorted(self._held, key=_STAMP), []
         now = self._now()
-        until = min([self._lastTurn, *self._behind])
-        if len(held) > MAX_HELD:
-            until = now
+        until = now if len(held) > MAX_HELD else min([self._lastTurn, *self._behind])
         self._lastTurn = now
         self._behind.clear()
-        for stamp, knock in held:
-            if until < stamp <= now:  # not what is of a time to come: the clock was set back
-                self.put(stamp, knock)
-            else:
-                self._hear(knock)
+        # Not what is of a time to come: the clock was set back.
+        first, last = (bisect_right(held, time, key=_STAMP) for time in (until, max(until, now)))
+        if first < last:
+            self.put(held[first:last])
+        if due := held[:first] + held[last:]:
+            self._hear(due)

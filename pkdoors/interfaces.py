@@ -73,6 +73,12 @@ class IFirewall(Interface):
         @return: fires when it is closed, fails with L{FirewallError}.
         """
 
+    def dropped() -> int:
+        """
+        How many datagrams it has dropped that came to knock ports, because there were too many from
+        one source. It never blocks, and nothing is raised.
+        """
+
     def stop() -> Deferred[None]:
         """
         Let go: protected ports stay closed, openings run out by themselves, knock ports that

@@ -119,22 +119,31 @@ class Doorkeeper:
         return await self._walls.settle(patience)
 
     def knock(self, knock: Knock) -> None:
-        """Hear a knock. Nothing is raised: a port that did would be read no more."""
-        try:
+        """Hear a knock, see L{hear}."""
+        self.hear([knock])
+
+    def hear(self, knocks: Iterable[Knock]) -> None:
+        """Hear knocks. Nothing is raised: a port that did would be read no more."""
+        now, today = self._clock.seconds(), self._herald.wallClock()
+        hear = self._locks.hear
+        unheeded = 0
+        for knock in knocks:
             if self._logKnocks:
                 self._log.debug(
                     "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
                 )
-            self._hear(knock)
-        except Exception:
-            if self._limit.admit("", self._clock.seconds()):
-                self._log.failure("a knock of {source} went wrong", source=knock.source)
+            try:
+                results = hear(knock, now, today)
+                if results:
+                    self._heed(results)
+                else:
+                    unheeded += 1
+            except Exception:
+                if self._limit.admit("", now):
+                    self._log.failure("a knock of {source} went wrong", source=knock.source)
+        self._tally.knocks["other"] += unheeded
 
-    def _hear(self, knock: Knock) -> None:
-        now = self._clock.seconds()
-        results = self._locks.hear(knock, now, self._herald.wallClock())
-        if not results:
-            self._tally.knocks["other"] += 1
+    def _heed(self, results: Iterable[Request | Refusal]) -> None:
         for result in results:
             if isinstance(result, Request):
                 self._tally.knocks["request"] += 1

@@ -11,6 +11,7 @@ from typing import NamedTuple
 MAX_DATAGRAM = 2048
 """Bytes read of a datagram: more than any knock has, so that none is mistaken when cut off."""
 
+_USUAL = b"knock\n"
 _PLAIN = re.compile(rb"knock(?: ([0-9]{1,9}))?\n")
 
 
@@ -21,19 +22,21 @@ class Knock(NamedTuple):
     @ivar source: the sender's address, IPv4 or IPv6, without a scope.
     @ivar port: the knock port it came to.
     @ivar datagram: its payload, as it came.
+    @ivar stamp: when the kernel got it, in nanoseconds since 1970.
     """
 
     source: str
     port: int
     datagram: bytes
+    stamp: int = 0
 
 
 def sourceAddress(host: str) -> str:
     """An address as the kernel tells it, IPv4-mapped ones as IPv4 and without scope."""
-    if ":" not in host:
+    # What is written as it is to be is most, and reading it would take longer than all else.
+    if ":" not in host or ("." not in host and "%" not in host):
         return host
-    address = IPv6Address(host.partition("%")[0])
-    return str(address.ipv4_mapped or address)
+    return canonical(host)
 
 
 def canonical(text: str) -> str:
@@ -42,12 +45,14 @@ def canonical(text: str) -> str:
 
     @raise ValueError: it is no address.
     """
-    return sourceAddress(str(ip_address(text.partition("%")[0])))
+    address = ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
 
 
 def plainKnock(seconds: int = 0) -> bytes:
     """The payload of a plain knock; C{seconds} 0 asks for the door's own time."""
-    return b"knock %d\n" % seconds if seconds else b"knock\n"
+    return b"knock %d\n" % seconds if seconds else _USUAL
 
 
 def secondsAsked(datagram: bytes) -> int | None:
@@ -57,5 +62,7 @@ def secondsAsked(datagram: bytes) -> int | None:
     @return: the seconds asked for, 0 where it asks for nothing, L{None} where it is no plain
         knock. Nothing is raised, whatever the payload.
     """
+    if datagram == _USUAL:
+        return 0
     match = _PLAIN.fullmatch(datagram)
     return None if match is None else int(match[1] or 0)

@@ -1,92 +1,34 @@
-"""Knock ports: UDP sockets, and the protocol that makes knocks of their datagrams."""
+"""The knock ports: which there are, who takes them, and who has them after another."""
 
 import errno
 import socket
-import struct
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, nullcontext
 from ipaddress import ip_address
+from types import MappingProxyType
 
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from pkdoors.errors import ListenError
 from pkdoors.inbox import Inbox
-from pkdoors.knock import MAX_DATAGRAM, Knock, sourceAddress
-
-READS_PER_TURN = 64
-"""Datagrams that one port may hand on before the others, and the timers, have their turn."""
+from pkdoors.knock import MAX_DATAGRAM
+from pkdoors.knocksocket import KnockSocket, sharing
+from pkdoors.receiving import SO_TIMESTAMPNS, Receiver
 
 ANY = ("0.0.0.0", "::")
 """Every IPv4 and every IPv6 address."""
 
-_SO_TIMESTAMPNS = 35  # asm-generic/socket.h
-_TIMESPEC = struct.Struct("@ll")
-_ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size)
+BUFFER = 1 << 20
+"""Bytes that a socket holds for us while we are busy, as far as the host's net.core.rmem_max lets:
+some hundred knocks, each of which the kernel counts as nearly a kilobyte. Not more, or under a
+flood that is too much for us an honest knock would wait for all that is before it."""
+
+NO_FILTERS: Mapping[int, bytes] = MappingProxyType({})
 
 Place = tuple[str, int]
 """A local address, and a port."""
-
-
-class KnockProtocol(DatagramProtocol):
-    """
-    Makes knocks of the datagrams that come to one port, and hands them on.
-    """
-
-    noisy = False
-
-    def __init__(self, port: int, hear: Callable[[Knock], None]) -> None:
-        self._port = port
-        self._hear = hear
-
-    def datagramReceived(self, datagram: bytes, address: tuple[str, int]) -> None:
-        """A datagram came."""
-        self._hear(Knock(sourceAddress(address[0]), self._port, datagram))
-
-
-@implementer(IReadDescriptor)
-class KnockSocket:
-    """
-    A bound UDP socket that only reads. Not Twisted's own port, because that writes its number
-    into the log, and the numbers are the secret.
-    """
-
-    def __init__(self, bound: socket.socket, inbox: Inbox) -> None:
-        self._socket = bound
-        self._inbox = inbox
-        self._stamp = 0
-        self._protocol = KnockProtocol(
-            bound.getsockname()[1], lambda knock: inbox.put(self._stamp, knock)
-        )
-
-    def fileno(self) -> int:
-        """See L{IReadDescriptor}."""
-        return self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        """See L{IReadDescriptor}."""
-        return "knock"
-
-    def doRead(self) -> None:
-        """Hand on what has come."""
-        for _ in range(READS_PER_TURN):
-            try:
-                datagram, more, _, address = self._socket.recvmsg(MAX_DATAGRAM, _ANCILLARY)
-            except OSError:  # nothing left, or an error that the network sent for the socket
-                return
-            self._stamp = _stampOf(more)
-            self._protocol.datagramReceived(datagram, address)
-        self._inbox.putLast(self._stamp)
-
-    def shared(self) -> AbstractContextManager[None]:
-        """Meanwhile another socket of ours can take the same port, at another address."""
-        return _sharing(self._socket)
-
-    def connectionLost(self, reason: Failure) -> None:
-        """Close the socket."""
-        self._socket.close()
 
 
 class Listener:
@@ -96,16 +38,25 @@ class Listener:
     @param interfaces: local addresses; empty for every IPv4 and, where the host has it, every
         IPv6 address.
     @param before: who listens until this one does: ports that both have are never let go.
+    @param filters: for each port, the program of L{pkdoors.bpf} that says what is heard there; a
+        port that has none hears everything.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
         ports: Iterable[int],
         interfaces: Iterable[str] = (),
         before: "Listener | None" = None,
+        filters: Mapping[int, bytes] = NO_FILTERS,
     ) -> None:
         self._ports = list(ports)
         self._interfaces = list(interfaces)
+        self._filters = filters
+        self._receiver: Receiver = before._receiver if before else Receiver(MAX_DATAGRAM)
+        self._missed = 0  # datagrams that ports dropped which are not ours any more
+        self._follows = before
         self._before: dict[Place, KnockSocket] = before._reading if before else {}
         self._places: list[Place] = []
         self._bound: dict[Place, socket.socket] = {}
@@ -140,15 +91,38 @@ class Listener:
 
     def listen(self, reactor: IReactorFDSet, inbox: Inbox) -> None:
         """Begin to read. Ports that are not wanted any more go."""
+        if self._follows is not None:
+            self._missed = self._follows.takeDrops()
+            self._follows = None
         kept = [place for place in self._places if place in self._before]
         self._reading = {place: self._before.pop(place) for place in kept}
         for place, bound in self._bound.items():
-            self._reading[place] = KnockSocket(bound, inbox)
+            self._reading[place] = KnockSocket(bound, inbox, self._receiver)
             reactor.addReader(self._reading[place])
         self._bound = {}
+        self._filter()
         for each in self._before.values():
             each.doRead()  # what came before
+            self._missed += each.takeDrops()
         _end(reactor, self._before)
+
+    def _filter(self) -> None:
+        """Have the kernel drop what is no knock. Where it will not, all works without."""
+        try:
+            for (_, port), each in self._reading.items():
+                if port in self._filters:
+                    each.filter(self._filters[port])
+        except OSError as error:
+            self._log.warn(
+                "this kernel does not filter datagrams for the knock ports ({reason}): all works "
+                "without, but a flood of junk costs more",
+                reason=error.strerror,
+            )
+
+    def takeDrops(self) -> int:
+        """How many datagrams the kernel has dropped at our ports since this was last asked."""
+        missed, self._missed = self._missed, 0
+        return missed + sum(each.takeDrops() for each in self._reading.values())
 
     def stop(self, reactor: IReactorFDSet) -> None:
         """Give the ports back."""
@@ -208,32 +182,14 @@ def bindUDP(interface: str, port: int, isShared: bool = False) -> socket.socket:
         where = socket.getaddrinfo(
             interface, port, family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
         )
-        bound.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        with _sharing(bound) if isShared else nullcontext():
+        bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        with sharing(bound) if isShared else nullcontext():
             bound.bind(where[0][4])
     except OSError as error:
         bound.close()
         raise ListenError(_explain(error, interface, port)) from error
     return bound
-
-
-def _stampOf(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """When the kernel got a datagram, in nanoseconds since 1970."""
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) == _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack(data)
-            return int(seconds) * 1_000_000_000 + int(nanoseconds)
-    return 0
-
-
-@contextmanager
-def _sharing(bound: socket.socket) -> Iterator[None]:
-    """Meanwhile its port can be taken by others, who are willing to share it, too."""
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        yield
-    finally:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 _REMEDIES = {

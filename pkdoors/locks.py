@@ -6,6 +6,7 @@ and nothing is opened here. Every table has a bound.
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from pkdoors.doors import Door
@@ -19,6 +20,8 @@ source is then forgotten 0.3 s after its first knock, by when its second one is 
 
 _PENALISED = 0
 """The stage of the sources that are ignored. Others are at the number of their right knocks."""
+_NOWHERE = (_PENALISED, -inf, 0)
+"""The place of who has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +108,14 @@ class SequenceLock:
 
     def knock(self, knock: Knock, now: float, today: float = 0.0) -> Request | Refusal | None:
         """See L{Lock.knock}."""
-        seconds = secondsAsked(knock.datagram)
+        source, port, datagram, _ = knock
+        seconds = secondsAsked(datagram)
         if seconds is None:
             return None
-        source, port = knock.source, knock.port
         place = self._stages.get(source)
         if place is None:
-            self._first(source, port, now)
+            if port == self._sequence[0]:
+                self._begin(source, now)
             return None
         stage, ends, _ = place
         if now >= ends:
@@ -123,7 +127,7 @@ class SequenceLock:
         if stage > 1 and port == self._sequence[stage - 1]:
             return None
         if port == self._sequence[0]:
-            self._first(source, port, now)
+            self._begin(source, now)
             return None
         return self._wrong(source, stage, now)
 
@@ -131,28 +135,29 @@ class SequenceLock:
         """See L{Lock.fits}."""
         if secondsAsked(knock.datagram) is None:
             return False
-        place = self._stages.get(knock.source)
-        if place is None or now >= place.ends:
+        stage, ends, _ = self._stages.get(knock.source) or _NOWHERE
+        if now >= ends:
             return knock.port == self._sequence[0]
-        if place.stage == _PENALISED:
+        if stage == _PENALISED:
             return False
-        return knock.port in (*self._sequence[place.stage - 1 : place.stage + 1], self._sequence[0])
+        return knock.port in (*self._sequence[stage - 1 : stage + 1], self._sequence[0])
 
     def forgo(self, source: str) -> None:
         """See L{Lock.forgo}. A penalty stays."""
-        place = self._stages.get(source)
-        if place is not None and place.stage != _PENALISED:
+        stage, _, _ = self._stages.get(source) or _NOWHERE
+        if stage != _PENALISED:
             self._stages.forget(source)
 
-    def _first(self, source: str, port: int, now: float) -> None:
-        self._stages.forget(source)
-        if port == self._sequence[0]:
-            self._stages.sweep(now)
-            self._stages.put(source, 1, now + self.door.knockTimeout)
+    def _begin(self, source: str, now: float) -> None:
+        self._stages.sweep(now)
+        self._stages.put(source, 1, now + self.door.knockTimeout)
 
     def _late(self, source: str, stage: int, port: int, now: float) -> Refusal | None:
-        self._first(source, port, now)
-        if stage == _PENALISED or port == self._sequence[0]:
+        self._stages.forget(source)
+        if port == self._sequence[0]:
+            self._begin(source, now)
+            return None
+        if stage == _PENALISED:
             return None
         return self._refuse(
             source,

@@ -1,10 +1,13 @@
 """The locks of all doors, which may share knock ports. Pure, like the locks."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Refusal, Request
+
+_NO_LOCKS: list[Lock] = []
+_NOTHING = ()
 
 
 class Lockset:
@@ -22,7 +25,7 @@ class Lockset:
             for port in set(lock.door.sequence.ports):
                 self._byPort.setdefault(port, []).append(lock)
 
-    def hear(self, knock: Knock, now: float, today: float) -> list[Request | Refusal]:
+    def hear(self, knock: Knock, now: float, today: float) -> Collection[Request | Refusal]:
         """
         Hear a knock.
 
@@ -30,10 +33,11 @@ class Lockset:
         @param today: the time of day, in seconds since 1970.
         @return: what the locks yield.
         """
-        locks = self._byPort.get(knock.port, [])
-        if len(locks) > 1:
-            locks = _concerned(locks, knock, now)
-        results = [lock.knock(knock, now, today) for lock in locks]
+        locks = self._byPort.get(knock.port, _NO_LOCKS)
+        if len(locks) == 1:  # mostly: no lists are made of nothing then
+            result = locks[0].knock(knock, now, today)
+            return _NOTHING if result is None else (result,)
+        results = [lock.knock(knock, now, today) for lock in _concerned(locks, knock, now)]
         return [result for result in results if result is not None]
 
     def ports(self) -> list[int]:

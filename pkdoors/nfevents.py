@@ -7,7 +7,7 @@ An element whose time is over is not told: nothing has to be done about it.
 
 import struct
 
-from pkdoors.nfnetlink import ATTRIBUTE, INET, NFTABLES
+from pkdoors.nfnetlink import INET, NFTABLES, attributesOf
 
 NFTABLES_GROUP = 7
 """NFNLGRP_NFTABLES, the multicast group of these messages."""
@@ -47,7 +47,7 @@ class Changes:
             length, kind, *_, family, _version, _resource = _HEADER.unpack_from(datagram)
             length = max(length, _HEADER.size)
             if kind >> 8 == NFTABLES:
-                attributes = _attributes(datagram[_HEADER.size : length])
+                attributes = attributesOf(datagram[_HEADER.size : length])
                 if kind & 0xFF == _NEWGEN:
                     found += self._ended(attributes)
                 elif family == INET and attributes.get(_NAME) == self._table:
@@ -63,14 +63,3 @@ class Changes:
             self._process = process
         foreign = touched and process != self._process
         return [name] if foreign else []
-
-
-def _attributes(body: bytes) -> dict[int, bytes]:
-    """The attributes of a message, without those inside of them."""
-    found: dict[int, bytes] = {}
-    while len(body) >= ATTRIBUTE.size:
-        length, kind = ATTRIBUTE.unpack_from(body)
-        length = max(length, ATTRIBUTE.size)
-        found.setdefault(kind & 0x3FFF, body[ATTRIBUTE.size : length])
-        body = body[length + 3 & ~3 :]
-    return found

@@ -1,5 +1,6 @@
 """
-The messages that put an address into a set of the kernel's nftables, or take it out. Pure.
+The messages that put an address into a set of the kernel's nftables, or take it out, and that ask
+what was counted. Pure.
 
 libnftables can do it, too, but reads the host's whole ruleset before each command, everybody's sets
 with all their elements: beside a blocklist of 50,000 networks one opening took it 0.1 s.
@@ -20,12 +21,15 @@ _REQUEST, _ACK, _CREATE = 0x1, 0x4, 0x400  # NLM_F_...
 _BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
 NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 _NEW, _DELETE = NFTABLES << 8 | 12, NFTABLES << 8 | 14  # NFT_MSG_NEWSETELEM, ...DELSETELEM
+_NEW_OBJECT, _GET_OBJECT = NFTABLES << 8 | 18, NFTABLES << 8 | 19  # NFT_MSG_NEWOBJ, ...GETOBJ
 INET = 1  # NFPROTO_INET
 _NESTED = 0x8000  # NLA_F_NESTED
 
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
 ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+_KIND = struct.Struct("!I")  # NFTA_OBJ_TYPE (network's order)
+_COUNTER = 1  # NFT_OBJECT_COUNTER
 _CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
 _MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
 
@@ -52,6 +56,43 @@ def adding(table: str, name: str, key: bytes, milliseconds: int, comment: str = 
 def removing(table: str, name: str, key: bytes) -> bytes:
     """The batch that takes an element out; that it is not there is no error."""
     return _batch(_removal(table, name, key))
+
+
+def asking(table: str, counter: str) -> bytes:
+    """The message that asks for a named counter of the C{inet} family."""
+    body = (
+        _attribute(1, table.encode() + b"\0")  # NFTA_OBJ_TABLE
+        + _attribute(2, counter.encode() + b"\0")  # NFTA_OBJ_NAME
+        + _attribute(3, _KIND.pack(_COUNTER))  # NFTA_OBJ_TYPE
+    )
+    return _message(_GET_OBJECT, 0, INET, body)
+
+
+def countOf(answer: bytes) -> int:
+    """
+    The packets that a counter has counted, by the kernel's answer; 0 where there is no such one.
+    Nothing is raised, whatever the answer.
+    """
+    while len(answer) >= _HEADER.size + _FAMILY.size:
+        length, kind, *_ = _HEADER.unpack_from(answer)
+        length = max(length, _HEADER.size)
+        if kind == _NEW_OBJECT:
+            data = attributesOf(answer[_HEADER.size + _FAMILY.size : length])
+            counted = attributesOf(data.get(4, b""))  # NFTA_OBJ_DATA
+            return int.from_bytes(counted.get(2, b""))  # NFTA_COUNTER_PACKETS (network's order)
+        answer = answer[length + 3 & ~3 :]
+    return 0
+
+
+def attributesOf(body: bytes) -> dict[int, bytes]:
+    """The attributes of a message, or of one of them, without those inside of them."""
+    found: dict[int, bytes] = {}
+    while len(body) >= ATTRIBUTE.size:
+        length, kind = ATTRIBUTE.unpack_from(body)
+        length = max(length, ATTRIBUTE.size)
+        found.setdefault(kind & 0x3FFF, body[ATTRIBUTE.size : length])
+        body = body[length + 3 & ~3 :]
+    return found
 
 
 def errorOf(answer: bytes) -> int:

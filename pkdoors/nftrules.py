@@ -9,7 +9,7 @@ ends them, with no daemon alive.
 
 from collections.abc import Iterable
 
-from pkdoors.doors import Door, Opening, protectedPorts
+from pkdoors.doors import Door, Opening, knockPorts, protectedPorts
 from pkdoors.ports import PortRange
 from pkdoors.sessions import Session
 
@@ -18,12 +18,32 @@ TABLE = "pkdoors"
 MAX_ELEMENTS = 65_536
 """Addresses in one set: a bound for the kernel's memory, far above what the doorkeeper opens."""
 
+MAX_LIMITED = 4096
+"""Sources of one door whose knocks are counted at a time, about 1 MB of the kernel's memory."""
+FORGET = "10s"
+"""For so long after its last knock a source is counted: by then any burst is allowed again."""
+IPV6_PREFIX = "ffff:ffff:ffff:ffff::"
+"""The part of an IPv6 address that is one source: who has one address has all of its /64."""
+
 _SETS = """
     set {door}_ports {{
         type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
     }}
     set {door}_open4 {{ type ipv4_addr; flags timeout; size {size}; }}
     set {door}_open6 {{ type ipv6_addr; flags timeout; size {size}; }}"""
+
+# Knocks from one source, over IPv6 from one network. A set that is full limits nobody who is not in
+# it: whoever has so many addresses is not kept out by counting.
+_LIMIT_SETS = """
+    set {door}_knocks {{ type inet_service; elements = {{ {ports} }} }}
+    set {door}_rate4 {{ type ipv4_addr; flags dynamic,timeout; timeout {forget}; size {size}; }}
+    set {door}_rate6 {{ type ipv6_addr; flags dynamic,timeout; timeout {forget}; size {size}; }}
+    counter {door}_dropped {{ }}"""
+_LIMITS = """
+        udp dport @{door}_knocks update @{door}_rate4 {{ ip saddr{over} }}{drop}
+        udp dport @{door}_knocks update @{door}_rate6 {{ ip6 saddr & {prefix}{over} }}{drop}"""
+_OVER = " limit rate over {rate}/second burst {burst} packets"
+_DROP = " counter name {door}_dropped drop"
 
 _ACCEPTS = """
         meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept
@@ -46,11 +66,14 @@ _CUT_SETS = """
     }}"""
 _CUT = "\n        meta l4proto . th dport @cut goto cut_doors"
 
-# The first hook is before DNAT, so that it sees the ports that Docker publishes; what is routed
-# through this host passes it, but not broadcast, multicast and anycast, which this host takes in,
-# too. The second hook sees what DNAT has made of an address that is not this host's. Both are
-# after connection tracking (-200). "established" alone: a helper's "related" connection can be had
-# by making somebody on this host send the right line.
+# Knocks are not tracked: each source would take memory of the kernel's table of connections, and a
+# flood from made-up ones would fill that, so that nobody could connect to anything.
+#
+# The first hook of the guard is before DNAT, so that it sees the ports that Docker publishes; what
+# is routed through this host passes it, but not broadcast, multicast and anycast, which this host
+# takes in, too. The second hook sees what DNAT has made of an address that is not this host's. Both
+# are after connection tracking (-200). "established" alone: a helper's "related" connection can be
+# had by making somebody on this host send the right line.
 _TABLE = """
 table inet {table} {{
     set protected {{
@@ -58,6 +81,14 @@ table inet {table} {{
     }}
     set live4 {{ type ipv4_addr . inet_service . inet_service; }}
     set live6 {{ type ipv6_addr . inet_service . inet_service; }}{sets}{cutSets}
+    set knocks {{ type inet_service; elements = {{ {knocks} }} }}{limitSets}
+    chain knock_ports {{
+        type filter hook prerouting priority raw - 5; policy accept;
+        udp dport != @knocks accept
+        fib daddr type unicast accept
+        iif "lo" notrack accept{limits}
+        notrack
+    }}
     chain doors {{
         meta l4proto . th dport != @protected accept{cut}
         ct state established accept{live}{accepts}
@@ -66,6 +97,7 @@ table inet {table} {{
     chain guard {{
         type filter hook prerouting priority mangle - 5; policy accept;
         iif "lo" accept
+        meta l4proto . th dport != @protected accept
         fib daddr type unicast accept
         goto doors
     }}
@@ -93,6 +125,7 @@ def guard(
     """
     doors = list(doors)
     cutting = [door for door in doors if door.cutSessions]
+    limited = [door for door in doors if door.knockRate]
     table = _TABLE.format(
         table=TABLE,
         ports=_elements(protectedPorts(doors)),
@@ -108,6 +141,9 @@ def guard(
             for door in doors
         ),
         accepts=_accepts(door for door in doors if not door.cutSessions),
+        knocks=", ".join(map(str, knockPorts(doors))),
+        limitSets="".join(map(_limitSets, limited)),
+        limits="".join(map(_limits, limited)),
     )
     elements = [
         *(
@@ -123,6 +159,23 @@ def guard(
 
 def _accepts(doors: Iterable[Door]) -> str:
     return "".join(_ACCEPTS.format(door=door.name) for door in doors)
+
+
+def _limitSets(door: Door) -> str:
+    ports = ", ".join(map(str, knockPorts([door])))
+    return _LIMIT_SETS.format(door=door.name, ports=ports, forget=FORGET, size=MAX_LIMITED)
+
+
+def _limits(door: Door) -> str:
+    over = _OVER.format(rate=door.knockRate, burst=door.knockBurst)
+    return _LIMITS.format(
+        door=door.name, over=over, drop=_DROP.format(door=door.name), prefix=IPV6_PREFIX
+    )
+
+
+def counterOf(door: Door) -> str:
+    """The name of what counts the knocks that were too many from one source."""
+    return f"{door.name}_dropped"
 
 
 def _comment(opening: Opening) -> str:

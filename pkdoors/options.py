@@ -69,6 +69,11 @@ class Options(TwistedOptions):
             None,
             "TIME a source is ignored after a wrong knock (default: 5s)",
         ],
+        [
+            *("knock-rate", None, None),
+            "datagrams a second that are heard of one source, 0 for all (default: 10000)",
+        ],
+        ["knock-burst", None, None, "datagrams that are heard of it at once (default: 10000)"],
     ]
     optFlags: ClassVar = [["log-knocks", None, "log every datagram, to find out why a knock fails"]]
 

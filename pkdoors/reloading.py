@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
+from pkdoors.bpf import knockFilters
 from pkdoors.changes import changesOf, fixedChanges
 from pkdoors.config import Config
 from pkdoors.doors import knockPorts
@@ -55,7 +56,7 @@ class Reloader:
         keeper: Doorkeeper,
         smith: Locksmith,
         herald: Herald,
-        hear: Callable[[Knock], None],
+        hear: Callable[[list[Knock]], None],
         taken: Callable[[Config], Iterable[str]] = lambda config: (),
     ) -> None:
         self._reactor = reactor
@@ -68,7 +69,16 @@ class Reloader:
         self._taken = taken
         self._lock = DeferredLock()
         self._isStopped = False
-        self.listener = Listener(keeper.ports(), config.interfaces)
+        self.listener = self._listenerFor(config)
+
+    def _listenerFor(self, config: Config, before: Listener | None = None) -> Listener:
+        # Who wants to see every datagram does not want the kernel to drop any.
+        filters = {} if config.logKnocks else knockFilters(config.doors)
+        return Listener(knockPorts(config.doors), config.interfaces, before, filters)
+
+    def takeDrops(self) -> int:
+        """See L{Listener.takeDrops}."""
+        return self.listener.takeDrops()
 
     def listen(self) -> None:
         """Begin to hear knocks."""
@@ -126,8 +136,7 @@ class Reloader:
         # A file of keys that somebody has emptied since keeps nobody from reloading.
         known = {door.authorizedKeys for door in self.config.doors}
         self._smith.prepare(door for door in config.doors if door.authorizedKeys not in known)
-        ports = knockPorts(config.doors)
-        listener = Listener(ports, config.interfaces, before=self.listener)
+        listener = self._listenerFor(config, self.listener)
         listener.bind()
         try:
             await self._keeper.change(config.doors)

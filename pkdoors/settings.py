@@ -1,5 +1,6 @@
 """What can be set, for the daemon and for a door: by an option, a variable, or a key in a file."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, time
@@ -15,6 +16,9 @@ from pkdoors.sequence import Sequence
 
 MAX_SOCKET_PATH = 107
 """Bytes in the path of a UNIX socket; C{unix(7)}."""
+
+FEWEST, MOST_DATAGRAMS = 100, 1_000_000
+"""Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -52,6 +56,22 @@ def parseFirewall(text: str) -> str:
     if text not in FIREWALLS:
         raise BadValue(f"{text!r} is no firewall: choose {', '.join(FIREWALLS)}")
     return text
+
+
+def parseDatagrams(text: str, orNone: bool) -> int:
+    """
+    Read a number of datagrams.
+
+    @param orNone: whether 0 is allowed.
+    """
+    given = int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
+    if not FEWEST <= given <= MOST_DATAGRAMS and not (orNone and given == 0):
+        no = "0 for no limit, or " if orNone else ""
+        raise BadValue(
+            f"{text!r} is no number of datagrams that will do: write {no}{FEWEST} to "
+            f"{MOST_DATAGRAMS}"
+        )
+    return given
 
 
 def parseSessions(text: str) -> bool:
@@ -124,6 +144,12 @@ def _time(value: object) -> str:
         return value
     if type(value) is not int:
         raise BadValue(f'{shown(value)} is not a time: write it like "45s", "10m", "8h" or "1h30m"')
+    return str(value)
+
+
+def _number(value: object) -> str:
+    if type(value) is not int:
+        raise BadValue(f"{shown(value)} is not a number: write it like 10000")
     return str(value)
 
 
@@ -200,4 +226,8 @@ DOOR_SETTINGS = (
     Setting("on_close", "", "onClose", tuple, _command),
     Setting("on_refuse", "", "onRefuse", tuple, _command),
     Setting("clock_skew", "clock-skew", "clockSkew", partial(parseDuration, most=MAX_SKEW)),
+    Setting("knock_rate", "knock-rate", "knockRate", partial(parseDatagrams, orNone=True), _number),
+    Setting(
+        "knock_burst", "knock-burst", "knockBurst", partial(parseDatagrams, orNone=False), _number
+    ),
 )

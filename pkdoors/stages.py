@@ -2,22 +2,17 @@
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
-class Place(NamedTuple):
-    """
-    How far somebody is.
-
-    @ivar ends: when this place ends, on the clock of who uses the table.
-    @ivar note: what that one wants to remember.
-    """
-
-    stage: int
-    ends: float
-    note: int
+Place = tuple[int, float, int]
+"""
+How far somebody is: the stage; when this place ends, on the clock of who uses the table; and what
+that one wants to remember. A plain tuple: the garbage collector does not look at those again and
+again.
+"""
 
 
 class Stages(Generic[K]):
@@ -33,7 +28,8 @@ class Stages(Generic[K]):
     def __init__(self, stages: int, limit: int) -> None:
         self._limit = limit
         self._places: dict[K, Place] = {}
-        self._order: list[OrderedDict[K, float]] = [OrderedDict() for _ in range(stages)]
+        self._order: list[OrderedDict[K, None]] = [OrderedDict() for _ in range(stages)]
+        self._fullest: OrderedDict[K, None] | None = None  # where that is known
         self._nextSweep = 0.0
 
     def __len__(self) -> int:
@@ -46,18 +42,33 @@ class Stages(Generic[K]):
 
     def put(self, key: K, stage: int, ends: float, note: int = 0) -> None:
         """Give somebody a place, and make room for it."""
-        self.forget(key)
-        if len(self._places) >= self._limit:
-            oldest, _ = (self._order[0] or max(self._order, key=len)).popitem(last=False)
-            del self._places[oldest]
-        self._places[key] = Place(stage, ends, note)
-        self._order[stage][key] = ends
+        order = self._order[stage]
+        if key in self._places:
+            self.forget(key)
+        elif len(self._places) >= self._limit:
+            self._makeRoomIn(order)
+        self._places[key] = (stage, ends, note)
+        order[key] = None
+        if order is not self._fullest:
+            self._fullest = None
+
+    def _makeRoomIn(self, order: OrderedDict[K, None]) -> None:
+        """Push out one, so that another one can be put there."""
+        # Under a flood it is the same stage again and again: to compare them all takes longer than
+        # all else here.
+        fullest = self._order[0] or self._fullest or max(self._order, key=len)
+        oldest, _ = fullest.popitem(last=False)
+        del self._places[oldest]
+        self._fullest = fullest if fullest is order and not self._order[0] else None
 
     def forget(self, key: K) -> None:
         """Take somebody's place away."""
         place = self._places.pop(key, None)
         if place is not None:
-            del self._order[place.stage][key]
+            order = self._order[place[0]]
+            del order[key]
+            if order is self._fullest:
+                self._fullest = None
 
     def sweep(self, now: float) -> None:
         """Forget those whose time is over, at most once a second; each is met once."""
@@ -69,7 +80,7 @@ class Stages(Generic[K]):
 
     def _ended(self, now: float) -> Iterator[K]:
         for order in self._order:
-            for key, end in order.items():
-                if now < end:
+            for key in order:
+                if now < self._places[key][1]:
                     break
                 yield key

@@ -12,7 +12,7 @@ from pkdoors.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.doors import checkName
 from pkdoors.durations import parseDuration
 from pkdoors.errors import AskError, BadValue, NoDaemon
-from pkdoors.knock import sourceAddress
+from pkdoors.knock import canonical
 from pkdoors.settings import parsePath
 
 if TYPE_CHECKING:  # it loads HTTP, which other commands can do without
@@ -115,10 +115,9 @@ def _doorOption(command: ArgumentParser, about: str) -> None:
 
 
 def _address(text: str) -> str:
-    from ipaddress import ip_address
 
     try:
-        return str(ip_address(sourceAddress(text)))
+        return canonical(text)
     except ValueError:
         raise BadValue(
             f"{text!r} is no address: give one of IPv4 or IPv6, like 192.0.2.7"

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from pkdoors.events import EXTENDED, HEALED, OPENED, Event
 
@@ -19,9 +20,11 @@ class Tally:
     @ivar firewall: calls by the firewall's name, the call, and C{"ok"} or C{"failed"}.
     @ivar times: how many openings took up to each of L{BUCKETS}; the last, longer than all.
     @ivar timesSum: all those times together, in seconds.
+    @ivar dropped: gives what was dropped before it was heard, by the reason.
     """
 
     def __init__(self) -> None:
+        self.dropped: Callable[[], Mapping[str, int]] = lambda: {}
         self.knocks: Counter[str] = Counter(request=0, refused=0, other=0)
         self.events: Counter[str] = Counter()
         self.firewall: Counter[tuple[str, str, str]] = Counter()
@@ -42,6 +45,7 @@ class Tally:
             calls[how] += count
         return {
             "knocks": dict(self.knocks),
+            "dropped": dict(self.dropped()),
             "events": dict(sorted(self.events.items())),
             "firewall_calls": calls,
             "heals": self.events[HEALED],

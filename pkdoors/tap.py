@@ -15,6 +15,7 @@ from pkdoors.admin.socket import AdminSocket
 from pkdoors.audit import AuditFile
 from pkdoors.config import Config
 from pkdoors.doors import Door
+from pkdoors.drops import Drops
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.herald import Herald
@@ -117,9 +118,10 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
         reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
     )
     reloader = Reloader(
-        *(reactor, config, read or (lambda: config), keeper, smith, herald, keeper.knock),
+        *(reactor, config, read or (lambda: config), keeper, smith, herald, keeper.hear),
         lambda new: [] if isDry else [*hooks.examine(new.doors), *audit.use(new.audit)],
     )
+    tally.dropped = Drops(reloader.takeDrops, walls.dropped).counts
     operator = Operator(reactor, keeper, reloader, herald, tally, walls)
     notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
     herald.subscribe(notifier.hear)

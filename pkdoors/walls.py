@@ -154,6 +154,10 @@ class Walls:
             raise errors[0]
         self._shut.discard(opening.key)
 
+    def dropped(self) -> int:
+        """See L{IFirewall.dropped}: all of them together."""
+        return sum(firewall.dropped() for firewall in self._firewalls)
+
     async def stop(self) -> None:
         """Let go: openings run out by themselves, the doors stay closed."""
         for healer in self._healers:

@@ -64,6 +64,7 @@ class FakeAdmin:
         self.doors = [makeDoor("ssh", "22/tcp", lock="sealed"), makeDoor("web", "443/tcp")]
         self.openings: list[dict[str, Any]] = []
         self.knocks = {"request": 3, "refused": 1, "other": 20}
+        self.dropped = {"limit": 0, "junk": 0, "overflow": 0}
         self.uptime = 3723.4
         self.firewall = "nftables and firewalld"
         self.closing: set[str] = set()
@@ -141,7 +142,10 @@ class FakeAdmin:
             **{"version": "26.11.0", "uptime": self.uptime + passed, "firewall": self.firewall},
             "doors": [{**door, "openings": names.count(door["name"])} for door in self.doors],
             "openings": sorted(openings, key=lambda each: float(each["seconds_left"])),
-            "counters": {"knocks": self.knocks, "events": {}, "firewall_calls": {}, "heals": 0},
+            "counters": {
+                **{"knocks": self.knocks, "dropped": self.dropped, "events": {}},
+                **{"firewall_calls": {}, "heals": 0},
+            },
         }
 
     def answer(self, method: str, target: str, wanted: Any) -> Answer:

@@ -3,6 +3,7 @@ Stand-ins for the outside world. Each obeys the interface of what it stands for,
 rules, so that a test fails where the real thing would.
 """
 
+import ctypes
 import errno
 import ipaddress
 import json
@@ -34,6 +35,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+import pkdoors.listener
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.bus import BusThread
@@ -46,7 +48,7 @@ from pkdoors.sessions import Session
 
 T = TypeVar("T")
 
-SO_TIMESTAMPNS = 35
+SO_TIMESTAMPNS, SO_ATTACH_FILTER, SO_MEMINFO = 35, 26, 55
 
 PORTS = (17001, 17203, 17005, 17404, 17002)
 """The sequence of L{makeDoor}."""
@@ -181,6 +183,7 @@ class FakeFirewall:
     @ivar before: what is open when it is started.
     @ivar isForgetful: whether it does not know what is open when it is started.
     @ivar guarded: the doors that it keeps closed now.
+    @ivar drops: how many datagrams it has dropped.
     """
 
     def __init__(self, clock: Clock, name: str = "fake", diary: list[str] | None = None) -> None:
@@ -197,6 +200,7 @@ class FakeFirewall:
         self.before: list[Opening] = []
         self.isForgetful = False
         self.guarded: tuple[Door, ...] = ()
+        self.drops = 0
         self._kept: tuple[Door, ...] = ()
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -255,6 +259,10 @@ class FakeFirewall:
         return self._call(
             f"close {opening.source}", key, lambda: (self._deadlines.pop(key, None), None)[1]
         )
+
+    def dropped(self) -> int:
+        """See L{IFirewall.dropped}."""
+        return self.drops
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
@@ -445,6 +453,24 @@ def readAttributes(body: bytes) -> dict[int, bytes]:
     return found
 
 
+def counterAnswer(name: str, packets: int) -> bytes:
+    """What the kernel answers where it is asked for a counter."""
+
+    def attribute(kind: int, body: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(body), kind) + body + bytes(-len(body) % 4)
+
+    counted = attribute(1, struct.pack("!Q", 42 * packets)) + attribute(
+        2, struct.pack("!Q", packets)
+    )
+    body = b"".join(
+        (
+            *(attribute(1, b"pkdoors\0"), attribute(2, name.encode() + b"\0")),
+            *(attribute(3, struct.pack("!I", 1)), attribute(4 | 0x8000, counted)),
+        )
+    )
+    return struct.pack("=IHHIIBBH", 20 + len(body), 10 << 8 | 18, 0, 0, 0, 1, 0, 0) + body
+
+
 class FakeKernel(Kernel):
     """
     The kernel's nftables: our sets and their elements.
@@ -453,6 +479,7 @@ class FakeKernel(Kernel):
     @ivar batches: how many batches came.
     @ivar isGone: whether somebody flushed the tables.
     @ivar error: what every batch fails with.
+    @ivar counters: the packets that counters have counted.
     """
 
     def __init__(self) -> None:
@@ -461,6 +488,17 @@ class FakeKernel(Kernel):
         self.isGone = False
         self.isOpen = True
         self.error: FirewallError | None = None
+        self.counters: dict[str, int] = {}
+
+    def ask(self, question: bytes) -> bytes:
+        """The answer to a question for a counter."""
+        assert self.isOpen, "sent to a socket that is closed"
+        length, kind, flags, _, _ = struct.unpack_from("=IHHII", question)
+        assert (length, kind, flags) == (len(question), 10 << 8 | 19, 1), "no such question"
+        asked = readAttributes(question[20:])
+        assert asked[1] == b"pkdoors\0" and asked[3] == struct.pack("!I", 1)
+        name = asked[2].rstrip(b"\0").decode()
+        return counterAnswer(name, self.counters[name]) if name in self.counters else b""
 
     def transact(self, batch: bytes) -> None:
         """Do all of a batch, or nothing."""
@@ -1101,6 +1139,8 @@ class FakeSocket:
     A UDP socket of a L{FakeHost}.
 
     @ivar inbox: what comes next: payload and sender, or an error.
+    @ivar program: what it was told to filter with.
+    @ivar drops: how many datagrams the kernel dropped.
     """
 
     def __init__(self, host: "FakeHost", family: int, number: int) -> None:
@@ -1112,21 +1152,34 @@ class FakeSocket:
         self.isOpen = True
         self.address = ("", 0)
         self.inbox: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
+        self.program = b""
+        self.drops = 0
 
     @property
     def isShared(self) -> bool:
         """Whether its port can be taken by others that are willing to share it."""
         return bool(self.options.get(socket.SO_REUSEADDR))
 
-    def setsockopt(self, level: int, option: int, value: int) -> None:
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
         """Set an option."""
         if level == socket.SOL_SOCKET:
-            assert option in (socket.SO_REUSEADDR, SO_TIMESTAMPNS), "unknown option"
+            if option == SO_ATTACH_FILTER:
+                self._attach(value)
+                return
+            assert option in (socket.SO_REUSEADDR, SO_TIMESTAMPNS, socket.SO_RCVBUF), "unknown"
+            assert isinstance(value, int)
             self.options[option] = value
             return
         assert (level, option) == (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
         assert self.family == socket.AF_INET6, "Protocol not available"
         self.isV6Only = bool(value)
+
+    def _attach(self, fprog: int | bytes) -> None:
+        assert isinstance(fprog, bytes)
+        if self._host.filtersNothing:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+        count, where = struct.unpack("@HP", fprog)
+        self.program = ctypes.string_at(where, 8 * count)
 
     def bind(self, address: tuple[Any, ...]) -> None:
         """Take an address and a port."""
@@ -1159,27 +1212,43 @@ class FakeSocket:
         """A number."""
         return self._number if self.isOpen else -1
 
-    def recvmsg(
-        self, size: int, ancillarySize: int
-    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, tuple[Any, ...]]:
+    def take(self, size: int) -> tuple[str, bytes, int]:
         """The next datagram, cut off where it is too long, with the time at which it came."""
-        datagram, address = self._next(size)
-        stamp = struct.pack("@ll", *divmod(next(self._host.stamps), 1_000_000_000))
-        assert self.options[SO_TIMESTAMPNS] and ancillarySize >= len(stamp)
-        return datagram, [(socket.SOL_SOCKET, SO_TIMESTAMPNS, stamp)], 0, address
-
-    def _next(self, size: int) -> tuple[bytes, tuple[Any, ...]]:
         assert self.isOpen, "read from a socket that is closed"
+        assert self.options[SO_TIMESTAMPNS], "it would have no time"
         if not self.inbox:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
         item = self.inbox.popleft()
         if isinstance(item, OSError):
             raise item
-        return item[0][:size], item[1]
+        return item[1][0], item[0][:size], next(self._host.stamps)
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        """What the kernel counts."""
+        assert (level, option) == (socket.SOL_SOCKET, SO_MEMINFO), "unknown option"
+        if self._host.tellsNothing:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+        return struct.pack("=9I", *[7] * 8, self.drops % 2**32)[:size]
 
     def close(self) -> None:
         """Give the port back."""
         self.isOpen = False
+
+
+class FakeReceiver:
+    """
+    Reads a L{FakeSocket}.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def receive(self, bound: FakeSocket) -> list[tuple[str, bytes, int]]:
+        """What has come, 64 datagrams at most; an error comes when all before it was read."""
+        received = [bound.take(self._size)]
+        while len(received) < 64 and bound.inbox and not isinstance(bound.inbox[0], OSError):
+            received.append(bound.take(self._size))
+        return received
 
 
 class FakeHost:
@@ -1187,6 +1256,8 @@ class FakeHost:
     A host's UDP ports, in place of L{socket.socket}.
 
     @ivar netlink: its kernel's nftables; L{None} where it has none.
+    @ivar filtersNothing: whether its kernel takes no filters.
+    @ivar tellsNothing: whether it does not tell what it dropped.
     """
 
     def __init__(
@@ -1198,7 +1269,9 @@ class FakeHost:
         self.isRoot = isRoot
         self.stamps = count(1_800_000_000_000_000_000)
         self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
+        self.filtersNothing = self.tellsNothing = False
         test.patch(socket, "socket", self._make)
+        test.patch(pkdoors.listener, "Receiver", FakeReceiver)
 
     def _make(self, family: int, kind: int, protocol: int = 0) -> "FakeSocket | FakeNetlink":
         if family == socket.AF_NETLINK:

@@ -26,6 +26,8 @@ OTHERS: dict[str, Any] = {
     "cutSessions": True,
     "authorizedKeys": "/etc/keys",
     "clockSkew": 7.0,
+    "knockRate": 700,
+    "knockBurst": 700,
     "onOpen": ("/bin/a",),
     "onClose": ("/bin/b",),
     "onRefuse": ("/bin/c",),

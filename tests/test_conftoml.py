@@ -31,6 +31,8 @@ penalty = "2m"
 authorized_keys = "/etc/pkdoors/authorized_keys"
 sessions = "cut"
 clock_skew = "90s"
+knock_rate = 500
+knock_burst = 600
 """
 
 
@@ -66,6 +68,8 @@ class GoodTests(SynchronousTestCase):
             cutSessions=True,
             authorizedKeys="/etc/pkdoors/authorized_keys",
             clockSkew=90.0,
+            knockRate=500,
+            knockBurst=600,
         )
         config = Config((door,), "firewalld", "home", ("192.0.2.1", "::1"))
         self.assertEqual(config, parseConfig(ALL, FILE))
@@ -163,7 +167,7 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "doors.ssh: 'port' is no key here: allowed are sequence, ports, open_for, "
             "max_open_for, knock_timeout, penalty, authorized_keys, sessions, on_open, on_close, "
-            "on_refuse, clock_skew",
+            "on_refuse, clock_skew, knock_rate, knock_burst",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("'a\\nb' is no key", self.refused(SSH + '"a\\nb" = 1\n'))
@@ -254,6 +258,21 @@ class BadTests(SynchronousTestCase):
                     'write it like "45s", "10m", "8h" or "1h30m"',
                     self.refused(f"{SSH}{key} = {value}\n"),
                 )
+
+    def test_datagrams(self) -> None:
+        """Numbers of datagrams are not so small that they keep out who knocks right."""
+        for key, allowed in (
+            ("knock_rate", "0 for no limit, or 100 to 1000000"),
+            ("knock_burst", "100 to 1000000"),
+        ):
+            for value in ("-5", "1", "99", "1000001", "1_000_000_000"):
+                line = self.refused(f"{SSH}{key} = {value}\n")
+                self.assertTrue(line.startswith(f"doors.ssh.{key}: "), line)
+                self.assertTrue(line.endswith(f" of datagrams that will do: write {allowed}"), line)
+            for value in ('"500"', "5.5", "true", "[500]"):
+                line = self.refused(f"{SSH}{key} = {value}\n")
+                self.assertTrue(line.endswith(" is not a number: write it like 10000"), line)
+        self.refused(f"{SSH}knock_burst = 0\n")
 
     def test_sessions(self) -> None:
         """Sessions are kept or cut."""

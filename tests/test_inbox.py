@@ -10,9 +10,9 @@ from pkdoors.inbox import MAX_HELD, Inbox
 from pkdoors.knock import Knock
 
 
-def knockOn(port: int) -> Knock:
+def knockOn(port: int, stamp: int) -> Knock:
     """A knock."""
-    return Knock("203.0.113.9", port, b"knock\n")
+    return Knock("203.0.113.9", port, b"knock\n", stamp)
 
 
 class InboxTests(SynchronousTestCase):
@@ -25,8 +25,11 @@ class InboxTests(SynchronousTestCase):
         self.clock = Clock()
         self.heard: list[int] = []
         self.time = 0
-        hear = self.heard.append
-        self.inbox = Inbox(self.clock, lambda knock: hear(knock.port), lambda: self.time)
+        self.inbox = Inbox(
+            self.clock,
+            lambda knocks: self.heard.extend(knock.port for knock in knocks),
+            lambda: self.time,
+        )
 
     def turn(self, *stamps: int, ends: int = 0) -> list[int]:
         """
@@ -36,7 +39,7 @@ class InboxTests(SynchronousTestCase):
         """
         self.time = ends or self.time
         for each in stamps:
-            self.inbox.put(each, knockOn(each))
+            self.inbox.put([knockOn(each, each)])
         self.heard.clear()
         due: Any = self.clock.getDelayedCalls()
         for call in due:  # what they schedule is for the next turn
@@ -76,7 +79,7 @@ class InboxTests(SynchronousTestCase):
     def test_sameTime(self) -> None:
         """What came at one time, or at none, is heard in the order in which it was read."""
         for port in (3, 1, 2):
-            self.inbox.put(0, knockOn(port))
+            self.inbox.put([knockOn(port, 0)])
         self.clock.advance(0)
         self.assertEqual([3, 1, 2], self.heard)
 
@@ -110,7 +113,7 @@ class InboxTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """After its end nothing is heard."""
-        self.inbox.put(1, knockOn(1))
+        self.inbox.put([knockOn(1, 1)])
         self.inbox.close()
         self.clock.advance(0)
         self.assertEqual(([], []), (self.heard, self.clock.getDelayedCalls()))

@@ -134,6 +134,20 @@ class KernelTests(SynchronousTestCase):
         self.netlink.answers = [answer(0)]
         kernel.transact(b"batch")
 
+    def test_ask(self) -> None:
+        """The answer to a question is told, be it in pieces."""
+        self.netlink.answers = [b"an", b"swer"]
+        self.assertEqual(b"answer", Kernel().ask(b"question"))
+        self.assertEqual([b"question"], self.netlink.sent)
+
+    def test_askInVain(self) -> None:
+        """A question that cannot be asked has no answer, and what is asked next has its own."""
+        kernel = Kernel()
+        self.netlink.answers = [b"late", OSError(errno.ENOBUFS, "No buffer space available")]
+        self.assertEqual(b"", kernel.ask(b"question"))
+        self.netlink.answers = [b"answer"]
+        self.assertEqual(b"answer", kernel.ask(b"question"))
+
     def test_close(self) -> None:
         """The socket can be closed."""
         kernel = Kernel()

@@ -1,10 +1,12 @@
 """Tests of L{pkdoors.knock}."""
 
 import random
+import socket
+from ipaddress import IPv6Address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knock import MAX_DATAGRAM, plainKnock, secondsAsked
+from pkdoors.knock import MAX_DATAGRAM, plainKnock, secondsAsked, sourceAddress
 
 
 class PlainKnockTests(SynchronousTestCase):
@@ -58,3 +60,32 @@ class PlainKnockTests(SynchronousTestCase):
         """A datagram that is cut off where reading ends is not taken for a knock."""
         datagram = b"knock 5\n" + b"x" * 4000
         self.assertIsNone(secondsAsked(datagram[:MAX_DATAGRAM]))
+
+
+class SourceAddressTests(SynchronousTestCase):
+    """
+    Tests of L{sourceAddress}.
+    """
+
+    def test_plain(self) -> None:
+        """Addresses stay what they are, written in the one usual way."""
+        self.assertEqual("203.0.113.9", sourceAddress("203.0.113.9"))
+        self.assertEqual("2001:db8::7", sourceAddress("2001:db8::7"))
+
+    def test_mapped(self) -> None:
+        """An IPv4-mapped address is IPv4."""
+        self.assertEqual("203.0.113.9", sourceAddress("::ffff:203.0.113.9"))
+
+    def test_scope(self) -> None:
+        """The scope is dropped."""
+        self.assertEqual("fe80::1", sourceAddress("fe80::1%eth0"))
+
+    def test_asTheKernelWritesIt(self) -> None:
+        """What the kernel writes is written as Python's own module does it, whatever it is."""
+        random_ = random.Random(20261125)
+        for _ in range(2000):
+            raw = random_.randbytes(16)
+            for at in range(random_.randrange(8)):
+                raw = raw[: 2 * at] + bytes(2) + raw[2 * at + 2 :]
+            text = socket.inet_ntop(socket.AF_INET6, raw)
+            self.assertEqual(str(IPv6Address(raw)), sourceAddress(text))

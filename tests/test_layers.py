@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         """
-        __init__ _version admin.__init__ backoff changes client.__init__ client.binding
+        __init__ _version admin.__init__ backoff bpf changes client.__init__ client.binding
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
@@ -35,12 +35,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """
         admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
         admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
-        client.relay client.roaming conffile doctor.files doctor.proc doctor.services
+        client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
         firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
         firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
         firewall.zonebus firewall.zoneclient firewall.zonesurvey hookrun hooks inbox
-        instance iproute listener notify operating.adminclient operating.whereabouts
-        runnable seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser
+        instance iproute knocksocket listener notify operating.adminclient operating.whereabouts
+        receiving runnable seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser
         thishost
         """,
         """
@@ -59,7 +59,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 
 HELPERS = {
     "audit": {"serviceuser"},
-    "listener": {"inbox"},
+    "listener": {"inbox", "knocksocket", "receiving"},
+    "knocksocket": {"inbox", "receiving"},
     "admin.socket": {"admin.resources", "serviceuser"},
     "admin.resources": {
         *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),

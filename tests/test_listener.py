@@ -1,65 +1,15 @@
 """Tests of L{pkdoors.listener}."""
 
-import errno
 import socket
 from typing import Any
 
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface.verify import verifyObject
 
 from pkdoors.errors import ListenError
 from pkdoors.inbox import Inbox
-from pkdoors.knock import Knock, sourceAddress
-from pkdoors.listener import (
-    KnockProtocol,
-    KnockSocket,
-    Listener,
-    hasIPv6,
-    isFree,
-)
-from tests.fakes import SO_TIMESTAMPNS, FakeHost, FakeReactor, FakeSocket, Log
-
-
-class SourceAddressTests(SynchronousTestCase):
-    """
-    Tests of L{sourceAddress}.
-    """
-
-    def test_plain(self) -> None:
-        """Addresses stay what they are, written in the one usual way."""
-        self.assertEqual("203.0.113.9", sourceAddress("203.0.113.9"))
-        self.assertEqual("2001:db8::7", sourceAddress("2001:db8::7"))
-
-    def test_mapped(self) -> None:
-        """An IPv4-mapped address is IPv4."""
-        self.assertEqual("203.0.113.9", sourceAddress("::ffff:203.0.113.9"))
-
-    def test_scope(self) -> None:
-        """The scope is dropped."""
-        self.assertEqual("fe80::1", sourceAddress("fe80::1%eth0"))
-
-
-class KnockProtocolTests(SynchronousTestCase):
-    """
-    Tests of L{KnockProtocol}.
-    """
-
-    def test_handsOn(self) -> None:
-        """A datagram becomes a knock, whatever is in it."""
-        heard: list[Knock] = []
-        protocol = KnockProtocol(17001, heard.append)
-        protocol.datagramReceived(b"knock\n", ("203.0.113.9", 5555))
-        protocol.datagramReceived(b"\x00\xff", ("::ffff:203.0.113.10", 1))
-        self.assertEqual(
-            [Knock("203.0.113.9", 17001, b"knock\n"), Knock("203.0.113.10", 17001, b"\x00\xff")],
-            heard,
-        )
-
-    def test_quiet(self) -> None:
-        """It does not log its port."""
-        self.assertIs(False, KnockProtocol(17001, lambda knock: None).noisy)
+from pkdoors.knock import Knock
+from pkdoors.listener import BUFFER, Listener, hasIPv6, isFree
+from tests.fakes import FakeHost, FakeReactor, Log
 
 
 class ListenerTestCase(SynchronousTestCase):
@@ -74,7 +24,7 @@ class ListenerTestCase(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.heard: list[Knock] = []
         clock: Any = self.reactor
-        self.inbox = Inbox(clock, self.heard.append)
+        self.inbox = Inbox(clock, self.heard.extend)
 
     def refusal(self, listener: Listener) -> str:
         """Why it cannot bind."""
@@ -191,11 +141,47 @@ class ListenTests(ListenerTestCase):
         self.receive("::", 17001, "2001:db8::7")
         self.assertEqual(
             [
-                Knock("203.0.113.9", 17002, b"knock\n"),
-                Knock("2001:db8::7", 17001, b"knock\n"),
+                Knock("203.0.113.9", 17002, b"knock\n", 1_800_000_000_000_000_000),
+                Knock("2001:db8::7", 17001, b"knock\n", 1_800_000_000_000_000_001),
             ],
             self.heard,
         )
+
+    def test_filters(self) -> None:
+        """The kernel is told what each port hears, before anything is read."""
+        listener = Listener([17003, 17004], ["0.0.0.0"], filters={17003: b"program."})
+        listener.bind()
+        listener.listen(self.reactor, self.inbox)
+        programs = [self.host.find("0.0.0.0", port).program for port in (17003, 17004)]
+        self.assertEqual([b"program.", b""], programs)
+
+    def test_noFilters(self) -> None:
+        """Where it takes none, that is one warning, and all is heard."""
+        self.host.filtersNothing = True
+        filters = {17003: b"program.", 17004: b"program."}
+        listener = Listener([17003, 17004], filters=filters)
+        listener.bind()
+        listener.listen(self.reactor, self.inbox)
+        self.assertEqual(
+            [
+                "this kernel does not filter datagrams for the knock ports (Protocol not "
+                "available): all works without, but a flood of junk costs more"
+            ],
+            self.log.lines(),
+        )
+        self.receive("0.0.0.0", 17004, "203.0.113.9")
+        self.assertEqual(1, len(self.heard))
+
+    def test_buffer(self) -> None:
+        """A socket is told to hold much."""
+        bound = self.host.find("0.0.0.0", 17001)
+        self.assertEqual(BUFFER, bound.options[socket.SO_RCVBUF])
+
+    def test_takeDrops(self) -> None:
+        """What the ports have dropped is told once."""
+        self.host.find("0.0.0.0", 17001).drops = 5
+        self.host.find("::", 17002).drops = 7
+        self.assertEqual([12, 0], [self.listener.takeDrops() for _ in range(2)])
 
     def test_logsNothing(self) -> None:
         """Taking ports, hearing knocks and giving ports back logs nothing."""
@@ -265,6 +251,29 @@ class BeforeTests(ListenerTestCase):
         self.reactor.advance(0)
         self.assertEqual([17001], [knock.port for knock in self.heard])
 
+    def test_filters(self) -> None:
+        """A port that both have hears from then on what the second one says."""
+        listener = Listener(
+            [17001, 17003],
+            ["0.0.0.0"],
+            before=self.first,
+            filters={17001: b"changed.", 17003: b"program."},
+        )
+        listener.bind()
+        self.assertEqual(b"", self.host.find("0.0.0.0", 17001).program)
+        listener.listen(self.reactor, self.inbox)
+        programs = [self.host.find("0.0.0.0", port).program for port in (17001, 17003)]
+        self.assertEqual([b"changed.", b"program."], programs)
+
+    def test_drops(self) -> None:
+        """What was dropped before, also at ports that are given back, is not forgotten."""
+        for port, drops in ((17001, 5), (17002, 7)):
+            self.host.find("0.0.0.0", port).drops = drops
+        listener = self.follow(17002, 17003)
+        listener.listen(self.reactor, self.inbox)
+        self.host.find("0.0.0.0", 17002).drops = 10
+        self.assertEqual([15, 0], [listener.takeDrops() for _ in range(2)])
+
     def test_refused(self) -> None:
         """Where a new port is not to be had, the first one goes on as it was."""
         self.host.take(17003)
@@ -284,74 +293,6 @@ class BeforeTests(ListenerTestCase):
         self.assertFalse([each for each in self.host.sockets if each.isShared])
         listener.listen(self.reactor, self.inbox)
         self.assertEqual([("192.0.2.1", 17001)], self.host.bound())
-
-
-class KnockSocketTests(ListenerTestCase):
-    """
-    Tests of L{KnockSocket}.
-    """
-
-    def setUp(self) -> None:
-        """Have a socket."""
-        super().setUp()
-        self.bound = FakeSocket(self.host, 2, 7)
-        self.bound.bind(("0.0.0.0", 17001))
-        bound: Any = self.bound
-        bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.reading = KnockSocket(bound, self.inbox)
-
-    def read(self) -> None:
-        """A turn of the reactor."""
-        self.reading.doRead()
-        self.reactor.advance(0)
-
-    def fill(self, count: int, datagram: bytes = b"knock\n") -> None:
-        """Datagrams come."""
-        self.bound.inbox.extend([(datagram, ("203.0.113.9", 5555))] * count)
-
-    def test_interface(self) -> None:
-        """The reactor can read it."""
-        verifyObject(IReadDescriptor, self.reading)
-        self.assertEqual((7, "knock"), (self.reading.fileno(), self.reading.logPrefix()))
-
-    def test_empty(self) -> None:
-        """That there is nothing to read is no error."""
-        self.read()
-        self.assertEqual([], self.heard)
-
-    def test_several(self) -> None:
-        """What has come is handed on in one turn."""
-        self.fill(3)
-        self.read()
-        self.assertEqual(3, len(self.heard))
-
-    def test_turn(self) -> None:
-        """A flood has 64 datagrams a turn, so that others have theirs."""
-        self.fill(100)
-        self.read()
-        self.assertEqual(64, len(self.heard))
-        self.read()
-        self.assertEqual(100, len(self.heard))
-
-    def test_long(self) -> None:
-        """No more of a datagram is read than the bound."""
-        self.fill(1, b"x" * 9000)
-        self.read()
-        self.assertEqual(b"x" * 2048, self.heard[0].datagram)
-
-    def test_networkError(self) -> None:
-        """An error that the network sends ends the turn; the socket hears on."""
-        self.bound.inbox.append(OSError(errno.ECONNREFUSED, "Connection refused"))
-        self.fill(1)
-        self.read()
-        self.assertEqual([], self.heard)
-        self.read()
-        self.assertEqual(1, len(self.heard))
-
-    def test_connectionLost(self) -> None:
-        """Its end closes it."""
-        self.reading.connectionLost(Failure(ListenError("stopped")))
-        self.assertFalse(self.bound.isOpen)
 
 
 class QuestionTests(ListenerTestCase):

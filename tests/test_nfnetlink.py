@@ -7,8 +7,8 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.nfnetlink import adding, errorOf, removing
-from tests.fakes import Change, readBatch
+from pkdoors.nfnetlink import adding, asking, countOf, errorOf, removing
+from tests.fakes import Change, counterAnswer, readAttributes, readBatch
 
 KEY4 = b"\xcb\x00\x71\x09"
 KEY6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\x07"
@@ -114,3 +114,41 @@ class ErrorOfTests(SynchronousTestCase):
         for _ in range(2000):
             self.assertIsInstance(errorOf(random_.randbytes(random_.randrange(100))), int)
         self.assertIsInstance(errorOf(bytes(1000)), int)
+
+
+class CounterTests(SynchronousTestCase):
+    """
+    Tests of L{asking} and L{countOf}.
+    """
+
+    def test_asking(self) -> None:
+        """The question names table, counter and kind, each as the kernel wants it."""
+        question = asking("pkdoors", "ssh_dropped")
+        self.assertEqual(
+            (len(question), 10 << 8 | 19, 1, 0, 0), struct.unpack_from("=IHHII", question)
+        )
+        self.assertEqual((1, 0, 0), struct.unpack_from("!BBH", question, 16))
+        self.assertEqual(
+            {1: b"pkdoors\0", 2: b"ssh_dropped\0", 3: b"\0\0\0\1"}, readAttributes(question[20:])
+        )
+
+    def test_count(self) -> None:
+        """The packets are told, however many."""
+        for packets in (0, 1, 2**40):
+            self.assertEqual(packets, countOf(counterAnswer("ssh_dropped", packets)))
+
+    def test_noSuchCounter(self) -> None:
+        """An error, or nothing, counts as nothing."""
+        error = struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -2)
+        self.assertEqual((0, 0), (countOf(error), countOf(b"")))
+
+    def test_garbage(self) -> None:
+        """Whatever comes, nothing is raised."""
+        random_ = random.Random(20261125)
+        good = counterAnswer("ssh_dropped", 7)
+        for _ in range(3000):
+            answer = bytearray(good[: random_.randrange(len(good) + 1)])
+            for _ in range(random_.randrange(4)):
+                if answer:
+                    answer[random_.randrange(len(answer))] = random_.randrange(256)
+            self.assertLessEqual(0, countOf(bytes(answer)))

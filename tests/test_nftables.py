@@ -133,6 +133,29 @@ class NftablesFirewallTests(SynchronousTestCase):
             self.assertEqual(guard(self.doors), self.context.ran[-1])
             self.assertIn("none of ours: replaced", self.log.lines()[-1])
 
+    def test_dropped(self) -> None:
+        """What the guard has dropped is told; nothing before there is one, or where it is gone."""
+        self.assertEqual(0, self.firewall.dropped())
+        self.firewall.start(self.doors, self.lost.append)
+        self.assertEqual(0, self.firewall.dropped())
+        self.kernel.counters = {"default_dropped": 7}
+        self.assertEqual(7, self.firewall.dropped())
+        self.kernel.counters = {}
+        self.assertEqual(0, self.firewall.dropped())
+
+    def test_droppedBefore(self) -> None:
+        """A new guard counts anew, and what the one before has counted is not forgotten."""
+        doors = (
+            *(makeDoor(name="a"), makeDoor((1, 2, 3, 4, 5), name="b")),
+            makeDoor((6, 7, 8, 9, 10), name="c", knockRate=0),
+        )
+        self.firewall.start(doors, self.lost.append)
+        self.kernel.counters = {"a_dropped": 7, "b_dropped": 3, "c_dropped": 1000}
+        self.firewall.keep(doors[1:])
+        self.successResultOf(self.firewall.restore([]))
+        self.kernel.counters = {"b_dropped": 1}
+        self.assertEqual(11, self.firewall.dropped())
+
     def test_keep(self) -> None:
         """What is put back from then on is for the new doors; nothing is changed before."""
         self.firewall.start(self.doors, self.lost.append)

@@ -24,6 +24,22 @@ table inet pkdoors {
     }
     set default_open4 { type ipv4_addr; flags timeout; size 65536; }
     set default_open6 { type ipv6_addr; flags timeout; size 65536; }
+    set knocks { type inet_service; elements = { 17001, 17002, 17005, 17203, 17404 } }
+    set default_knocks { type inet_service; elements = { 17001, 17002, 17005, 17203, 17404 } }
+    set default_rate4 { type ipv4_addr; flags dynamic,timeout; timeout 10s; size 4096; }
+    set default_rate6 { type ipv6_addr; flags dynamic,timeout; timeout 10s; size 4096; }
+    counter default_dropped { }
+    chain knock_ports {
+        type filter hook prerouting priority raw - 5; policy accept;
+        udp dport != @knocks accept
+        fib daddr type unicast accept
+        iif "lo" notrack accept
+        udp dport @default_knocks update @default_rate4 { ip saddr limit rate over 10000/second \
+burst 10000 packets } counter name default_dropped drop
+        udp dport @default_knocks update @default_rate6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit \
+rate over 10000/second burst 10000 packets } counter name default_dropped drop
+        notrack
+    }
     chain doors {
         meta l4proto . th dport != @protected accept
         ct state established accept
@@ -36,6 +52,7 @@ table inet pkdoors {
     chain guard {
         type filter hook prerouting priority mangle - 5; policy accept;
         iif "lo" accept
+        meta l4proto . th dport != @protected accept
         fib daddr type unicast accept
         goto doors
     }
@@ -77,6 +94,19 @@ class CommandTests(SynchronousTestCase):
     def test_guard(self) -> None:
         """The guard is one text, and so one transaction, that replaces what was there."""
         self.assertEqual(GUARD, guard(iter([makeDoor(ports="22/tcp,6000-6010/udp")])))
+
+    def test_noLimit(self) -> None:
+        """A door without a limit counts nobody, and its knocks are not tracked all the same."""
+        doors = [makeDoor(name="a", knockRate=0), makeDoor((1, 2, 3, 4, 5), name="b", knockRate=7)]
+        text = guard(doors)
+        self.assertNotIn("a_rate", text)
+        self.assertEqual(2, text.count("limit rate over 7/second burst 10000 packets"))
+        self.assertEqual("notrack", block(text, "chain knock_ports")[-1])
+        self.assertIn(
+            "set knocks { type inet_service; elements = { 1, 2, 3, 4, 5, 17001, 17002, 17005, "
+            "17203, 17404 } }",
+            text,
+        )
 
     def test_guardOfTwoDoors(self) -> None:
         """Each door has sets of its own; the protected ports are those of all, without overlap."""
@@ -151,11 +181,11 @@ class CommandTests(SynchronousTestCase):
         self.assertNotIn("cut", text)
         self.assertNotIn("reject", text)
 
-    def test_guardTellsNoKnockPort(self) -> None:
-        """The rule set, which others may list, tells no knock port."""
-        for cut in (False, True):
-            door = makeDoor((17001, 17203, 17005, 17404, 17002), cutSessions=cut)
-            self.assertNotIn("17", guard([door]))
+    def test_guardTellsNoOrder(self) -> None:
+        """The rule set tells the knock ports, as the sockets do, but not their order."""
+        ports = (17001, 17203, 17005, 17404, 17002)
+        other = tuple(reversed(ports))
+        self.assertEqual(guard([makeDoor(ports)]), guard([makeDoor(other)]))
 
     def test_setOf(self) -> None:
         """Each door has a set for each family."""

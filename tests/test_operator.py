@@ -60,7 +60,7 @@ class OperatorTestCase(SynchronousTestCase):
         self.config = Config(self.doors)
         reloader = Reloader(
             *(self.reactor, self.config, self.read, self.keeper, smith, self.herald),
-            self.keeper.knock,
+            self.keeper.hear,
         )
         self.operator = Operator(*(self.reactor, self.keeper, reloader, self.herald, tally, walls))
         self.keeper.start()
@@ -426,6 +426,7 @@ class StatusTests(OperatorTestCase):
                 "openings": self.operator.openings()["openings"],
                 "counters": {
                     "knocks": {"request": 0, "refused": 0, "other": 1},
+                    "dropped": {},
                     "events": {"opened": 1},
                     "firewall_calls": {"ok": 0, "failed": 0},
                     "heals": 0,

@@ -111,6 +111,11 @@ class OptionsTests(SynchronousTestCase):
         """A penalty of 0 is allowed."""
         self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)
 
+    def test_datagrams(self) -> None:
+        """So is a rate of 0; and a burst need not be as much as the rate."""
+        door = self.door(*GOOD, "--knock-rate", "0", "--knock-burst", "100")
+        self.assertEqual((0, 100), (door.knockRate, door.knockBurst))
+
     def test_environment(self) -> None:
         """Sequence and ports may be in the environment."""
         door = self.door(KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="80")
@@ -389,7 +394,16 @@ class PrintingTests(SynchronousTestCase):
         self.assertEqual(text, self.printed("-h"))
         for word in (
             *("--magic-seq=", "--ports=", "--open-for=", "--max-open=", "--firewall=", "--zone="),
-            *("--knock-timeout=", "--penalty=", "--interface=", "--log-knocks", "-m,", "-p,"),
+            *(
+                "--knock-rate=",
+                "--knock-burst=",
+                "--knock-timeout=",
+                "--penalty=",
+                "--interface=",
+                "--log-knocks",
+                "-m,",
+                "-p,",
+            ),
             *(
                 "--sessions=",
                 "-t,",
@@ -546,6 +560,15 @@ class BadValueTests(SynchronousTestCase):
                     "write it like 45, 45s, 10m, 8h or 1h30m",
                     self.refused(*GOOD, f"--{option}", value),
                 )
+
+    def test_datagrams(self) -> None:
+        """So it is for the numbers of datagrams, of which the rate may be 0."""
+        self.assertEqual(
+            "--knock-rate: '5' is no number of datagrams that will do: "
+            "write 0 for no limit, or 100 to 1000000",
+            self.refused(*GOOD, "--knock-rate", "5"),
+        )
+        self.assertIn("--knock-burst: '0' is no number", self.refused(*GOOD, "--knock-burst", "0"))
 
     def test_penalty(self) -> None:
         """So it is for the penalty, which may be 0."""

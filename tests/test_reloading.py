@@ -76,7 +76,7 @@ class ReloadTestCase(SynchronousTestCase):
         self.complaints: list[str] = []
         self.reloader = Reloader(
             *(self.reactor, self.now, self.read, self.keeper, self.smith, self.herald),
-            *(self.keeper.knock, self.take),
+            *(self.keeper.hear, self.take),
         )
         self.guard.before = self.before
         self.reloader.listener.bind()

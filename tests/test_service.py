@@ -78,7 +78,7 @@ class ServiceTestCase(SynchronousTestCase):
         walls = Walls(self.reactor, [firewall], herald)
         keeper = Doorkeeper(self.reactor, walls, [door], herald, smith.make, logKnocks=logKnocks)
         self.reloader = Reloader(
-            self.reactor, self.config, lambda: self.config, keeper, smith, herald, keeper.knock
+            self.reactor, self.config, lambda: self.config, keeper, smith, herald, keeper.hear
         )
         return DoorService(
             *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name)

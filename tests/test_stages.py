@@ -4,7 +4,7 @@ import random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.stages import Place, Stages
+from pkdoors.stages import Stages
 
 
 class StagesTests(SynchronousTestCase):
@@ -23,14 +23,14 @@ class StagesTests(SynchronousTestCase):
     def test_get(self) -> None:
         """What was put is there, and nothing else."""
         self.stages.put("a", 2, 30.0, 7)
-        self.assertEqual(Place(2, 30.0, 7), self.stages.get("a"))
+        self.assertEqual((2, 30.0, 7), self.stages.get("a"))
         self.assertIsNone(self.stages.get("b"))
 
     def test_replace(self) -> None:
         """Who is put again has the new place alone."""
         self.stages.put("a", 1, 30.0, 7)
         self.stages.put("a", 3, 40.0)
-        self.assertEqual((Place(3, 40.0, 0), 1), (self.stages.get("a"), len(self.stages)))
+        self.assertEqual(((3, 40.0, 0), 1), (self.stages.get("a"), len(self.stages)))
 
     def test_forget(self) -> None:
         """Who is forgotten takes no memory, and may be forgotten twice."""

@@ -48,6 +48,7 @@ class TallyTests(SynchronousTestCase):
         self.assertEqual(
             {
                 "knocks": {"request": 0, "refused": 0, "other": 0},
+                "dropped": {},
                 "events": {},
                 "firewall_calls": {"ok": 0, "failed": 0},
                 "heals": 0,

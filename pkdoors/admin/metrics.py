@@ -44,6 +44,10 @@ def _metrics(state: State, tally: Tally) -> "Iterator[Metric]":
     for result, count in tally.knocks.items():
         knocks.add_metric([result], count)
     yield knocks
+    dropped = counter("dropped_datagrams", "Datagrams that were dropped unheard", "reason")
+    for reason, count in tally.dropped().items():
+        dropped.add_metric([reason], count)
+    yield dropped
     events = counter("events", "What happened", "event")
     for kind, count in tally.events.items():
         events.add_metric([kind], count)

@@ -50,6 +50,10 @@ class CountedFirewall:
         """See L{IFirewall.close}."""
         return self._counted("close", self._firewall.close(opening))
 
+    def dropped(self) -> int:
+        """See L{IFirewall.dropped}."""
+        return self._firewall.dropped()
+
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
         return self._firewall.stop()

@@ -60,6 +60,10 @@ class DryRunFirewall:
         )
         return succeed(None)
 
+    def dropped(self) -> int:
+        """See L{IFirewall.dropped}."""
+        return 0
+
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
         return succeed(None)

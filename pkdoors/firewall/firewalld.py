@@ -96,6 +96,10 @@ class FirewalldFirewall:
         """See L{IFirewall.close}."""
         return self._thread.call(lambda: self._close(opening))
 
+    def dropped(self) -> int:
+        """See L{IFirewall.dropped}. That is the guard's work."""
+        return 0
+
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
         return self._thread.call(self._takeKnocks).addBoth(self._stopThread)

@@ -75,6 +75,16 @@ class Kernel:
             kind = GuardGone if number == errno.ENOENT else FirewallError
             raise kind(_REASONS.get(number, f"nftables refused: {os.strerror(number)}"))
 
+    def ask(self, question: bytes) -> bytes:
+        """
+        The kernel's answer to a question; empty where it gives none.
+        """
+        try:
+            return self._exchange(question)
+        except OSError:
+            self._reopen()
+            return b""
+
     def _exchange(self, batch: bytes) -> bytes:
         self._socket.send(batch)
         answer = b""

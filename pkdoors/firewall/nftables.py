@@ -16,8 +16,8 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, GuardGone, Kernel
 from pkdoors.firewall.watch import Watch
 from pkdoors.interfaces import IFirewall
-from pkdoors.nfnetlink import adding, removing
-from pkdoors.nftrules import TABLE, guard, setOf
+from pkdoors.nfnetlink import adding, asking, countOf, removing
+from pkdoors.nftrules import TABLE, counterOf, guard, setOf
 from pkdoors.nftstate import livingIn, openingsIn, protectedIn
 from pkdoors.ports import PortRange
 from pkdoors.sessions import Session, isOn, livingOn, sessionsIn
@@ -91,6 +91,7 @@ class NftablesFirewall:
         self._sessions: list[Session] = []
         # Doors and sessions as the kernel has them.
         self._placed: tuple[tuple[Door, ...], list[Session]] = ((), [])
+        self._dropped = 0  # by the guards before this one
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
@@ -138,6 +139,15 @@ class NftablesFirewall:
         """See L{IFirewall.close}."""
         return execute(self._close, opening)
 
+    def dropped(self) -> int:
+        """See L{IFirewall.dropped}."""
+        return self._dropped + self._counted()
+
+    def _counted(self) -> int:
+        """What the guard that is in place now has counted; nothing where it is gone."""
+        limited = [counterOf(door) for door in self._placed[0] if door.knockRate]
+        return sum(countOf(self._kernel.ask(asking(TABLE, each))) for each in limited)
+
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
         self._watch.stop(self._reactor)
@@ -146,8 +156,9 @@ class NftablesFirewall:
 
     def _put(self, library: Any, openings: Iterable[Opening]) -> None:
         state = [(opening, self._left(opening)) for opening in openings]
+        dropped = self.dropped()  # a new guard begins to count anew
         _run(library, guard(self._doors, state, self._sessions))
-        self._placed = self._doors, self._sessions
+        self._placed, self._dropped = (self._doors, self._sessions), dropped
 
     def _before(self, library: Any) -> tuple[list[Opening], list[Session] | None]:
         """What an earlier daemon left: openings, and the connections that are to live on."""

@@ -75,7 +75,8 @@ class Status:
 
     @ivar uptime: seconds since the daemon's start.
     @ivar openings: those that end first first.
-    @ivar knocks: how many datagrams came to the knock ports.
+    @ivar knocks: how many datagrams on the knock ports were heard.
+    @ivar dropped: how many were not, by the reason.
     """
 
     version: str
@@ -84,6 +85,7 @@ class Status:
     doors: tuple[DoorState, ...]
     openings: tuple[OpeningState, ...]
     knocks: int
+    dropped: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,15 @@ def statusOf(answer: object) -> Status:
     @raise AskError: it is none.
     """
     table = _table(answer)
+    counters = _table(table.get("counters"))
     return Status(
         version=_text(table, "version"),
         uptime=_number(table, "uptime"),
         firewall=_text(table, "firewall"),
         doors=tuple(_doorOf(each) for each in _take(table, "doors", list)),
         openings=_openingsOf(table, "openings"),
-        knocks=_knocks(_table(table.get("counters"))),
+        knocks=sum(_countsOf(counters, "knocks").values()),
+        dropped=_countsOf(counters, "dropped"),
     )
 
 
@@ -207,9 +211,9 @@ def unknown(what: str) -> AskError:
     )
 
 
-def _knocks(counters: Answer) -> int:
-    knocks = _take(counters, "knocks", dict)
-    return sum(_take(knocks, each, int) for each in knocks)
+def _countsOf(counters: Answer, key: str) -> dict[str, int]:
+    counted = _take(counters, key, dict)
+    return {each: _take(counted, each, int) for each in counted}
 
 
 def _doorOf(answer: object) -> DoorState:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pkdoors.operating.answers import DoorState, OpeningState, Status
-from pkdoors.operating.wording import length, troubleLines
+from pkdoors.operating.wording import droppedText, length, troubleLines
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import Console
@@ -31,6 +31,8 @@ def _parts(status: Status) -> Iterable["Table | Text"]:
     yield _doors(status.doors)
     yield Text()
     yield _openings(status.openings) if status.openings else Text("no door is open")
+    if any(status.dropped.values()):
+        yield Text(f"\ndropped unheard: {droppedText(status.dropped)}")
     troubles = troubleLines(status.openings)
     if troubles:
         yield Text("\n".join(("", *troubles)), style="red")

@@ -1,6 +1,6 @@
 """What the operator's commands say, in lines. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pkdoors.durations import formatDuration
@@ -15,6 +15,20 @@ _DAY = 24 * 3600.0
 def length(seconds: float) -> str:
     """A time to the second, C{4m12s}."""
     return formatDuration(max(0, round(seconds)))
+
+
+def droppedText(dropped: Mapping[str, int]) -> str:
+    """C{12 too many from one source, 4,512 no knocks}; what is 0 is left out."""
+    return ", ".join(
+        f"{count:,} {_REASONS.get(reason, reason)}" for reason, count in dropped.items() if count
+    )
+
+
+_REASONS = {
+    "limit": "too many from one source",
+    "junk": "no knocks",
+    "overflow": "more than there was room for",
+}
 
 
 def openLine(opening: OpeningState, asked: float = 0.0) -> str:

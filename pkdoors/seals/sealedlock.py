@@ -2,13 +2,23 @@
 
 from collections.abc import Callable, Collection, Iterable
 from hashlib import blake2b
+from math import inf
 
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import Refusal, Request
 from pkdoors.seals.authorizedkeys import AuthorizedKey
 from pkdoors.seals.budget import Budget
-from pkdoors.seals.seal import PREFIX, Sealed, SealError, Statement, hintOf, parseSealed, signedData
+from pkdoors.seals.seal import (
+    PREFIX,
+    Sealed,
+    SealError,
+    Statement,
+    hintOf,
+    isFor,
+    parseSealed,
+    signedData,
+)
 from pkdoors.seals.seen import Seen
 from pkdoors.seals.signatures import isGood
 from pkdoors.stages import Stages
@@ -24,6 +34,8 @@ every port."""
 
 _JUDGED = 0
 """The stage of datagrams whose case is closed. Others are at the number of ports that had them."""
+_NOWHERE = (_JUDGED, -inf, 0)
+"""The place of a new one."""
 
 
 class SealedLock:
@@ -50,6 +62,7 @@ class SealedLock:
         self.door = door
         self._keys = keys
         self._known = known
+        self._name = door.name.encode()
         self._bits = {port: 1 << at for at, port in enumerate(sorted(set(door.sequence.ports)))}
         self._all = (1 << len(self._bits)) - 1
         self._stages: Stages[tuple[str, bytes]] = Stages(len(self._bits) + 1, MAX_PENDING)
@@ -62,23 +75,19 @@ class SealedLock:
 
     def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
         """See L{pkdoors.locks.Lock.knock}."""
-        if not knock.datagram.startswith(PREFIX):
+        source, port, datagram, _ = knock
+        if not datagram.startswith(PREFIX):
             return None
-        key = (knock.source, blake2b(knock.datagram, digest_size=16).digest())
-        place = self._stages.get(key)
-        had = place.note if place is not None and now < place.ends else 0
-        if not had:
-            try:
-                statement = parseSealed(knock.datagram).statement
-            except SealError as error:
-                return self._refuse(knock, str(error))
-            if statement.door != self.door.name:
-                return self._wrongDoor(knock, statement)
+        key = (source, blake2b(datagram, digest_size=16).digest())
+        stage, ends, ports = self._stages.get(key) or _NOWHERE
+        if now >= ends:
+            if not isFor(self._name, datagram):
+                return self._strange(knock)
             self._stages.sweep(now)
-        elif place is not None and place.stage == _JUDGED:
+            ends, ports = now + self.door.knockTimeout, 0
+        elif stage == _JUDGED:
             return None
-        ports = had | self._bits[knock.port]
-        ends = place.ends if had and place is not None else now + self.door.knockTimeout
+        ports |= self._bits[port]
         self._stages.put(key, ports.bit_count(), ends, ports)
         if ports != self._all:
             return None
@@ -91,12 +100,17 @@ class SealedLock:
     def forgo(self, source: str) -> None:
         """See L{pkdoors.locks.Lock.forgo}."""
 
-    def _wrongDoor(self, knock: Knock, statement: Statement) -> Refusal | None:
-        if statement.door in self._known:
+    def _strange(self, knock: Knock) -> Refusal | None:
+        """What is wrong with it; nothing where it is for another door that shares the port."""
+        try:
+            door = parseSealed(knock.datagram).statement.door
+        except SealError as error:
+            return self._refuse(knock, str(error))
+        if door in self._known:
             return None
         return self._refuse(
             knock,
-            f"it is for a door {statement.door!r}, and this one is called {self.door.name}: "
+            f"it is for a door {door!r}, and this one is called {self.door.name}: "
             f"knock with --door {self.door.name}",
         )
 
@@ -109,7 +123,7 @@ class SealedLock:
             result = self._examine(parseSealed(knock.datagram), knock.source, now, today)
         except _Postponed as reason:  # its next copy may have more luck
             return self._refuse(knock, str(reason))
-        except _Refused as reason:
+        except (_Refused, SealError) as reason:
             result = self._refuse(knock, str(reason))
         self._stages.put(key, _JUDGED, ends, self._all)
         return result

@@ -1,0 +1,120 @@
+"""One knock port: its socket, and the protocol that makes knocks of its datagrams."""
+
+import ctypes
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.protocol import DatagramProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pkdoors.bpf import INSTRUCTION_SIZE
+from pkdoors.inbox import Inbox
+from pkdoors.knock import Knock, sourceAddress
+from pkdoors.receiving import MOST, Datagram, Receiver
+
+_SO_ATTACH_FILTER, _SO_MEMINFO = 26, 55  # asm-generic/socket.h
+_PROGRAM = struct.Struct("@HP")  # struct sock_fprog: instructions, and where they are
+_MEMINFO = struct.Struct("=9I")
+_DROPS = 8  # SK_MEMINFO_DROPS; linux/sock_diag.h
+
+
+class KnockProtocol(DatagramProtocol):
+    """
+    Makes knocks of the datagrams that come to one port, and hands them on.
+    """
+
+    noisy = False
+
+    def __init__(self, port: int, hear: Callable[[list[Knock]], None]) -> None:
+        self._port = port
+        self._hear = hear
+
+    def datagramReceived(self, datagram: bytes, address: tuple[str, int]) -> None:
+        """A datagram came."""
+        self.datagramsReceived([(address[0], datagram, 0)])
+
+    def datagramsReceived(self, datagrams: Iterable[Datagram]) -> None:
+        """Some datagrams came."""
+        port = self._port
+        self._hear(
+            [
+                Knock(sourceAddress(host), port, datagram, stamp)
+                for host, datagram, stamp in datagrams
+            ]
+        )
+
+
+@implementer(IReadDescriptor)
+class KnockSocket:
+    """
+    A bound UDP socket that only reads. Not Twisted's own port, because that writes its number
+    into the log, and the numbers are the secret.
+    """
+
+    def __init__(self, bound: socket.socket, inbox: Inbox, receiver: Receiver) -> None:
+        self._socket = bound
+        self._inbox = inbox
+        self._receiver = receiver
+        self._drops = 0  # as the kernel counts them
+        self._protocol = KnockProtocol(bound.getsockname()[1], inbox.put)
+
+    def fileno(self) -> int:
+        """See L{IReadDescriptor}."""
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """See L{IReadDescriptor}."""
+        return "knock"
+
+    def doRead(self) -> None:
+        """Hand on what has come: as much as is read in one go, then the others have their turn."""
+        try:
+            datagrams = self._receiver.receive(self._socket)
+        except OSError:  # nothing there, or an error that the network sent for the socket
+            return
+        self._protocol.datagramsReceived(datagrams)
+        if len(datagrams) == MOST:
+            self._inbox.putLast(datagrams[-1][2])
+
+    def filter(self, program: bytes) -> None:
+        """
+        Hear only what a program of L{pkdoors.bpf} lets through, from now on.
+
+        @raise OSError: the kernel does not do that; what it let through before, it still does.
+        """
+        code = ctypes.create_string_buffer(program)
+        fprog = _PROGRAM.pack(len(program) // INSTRUCTION_SIZE, ctypes.addressof(code))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+
+    def takeDrops(self) -> int:
+        """
+        How many datagrams the kernel has dropped here since this was last asked: those that were
+        filtered, and those that found the buffer full. 0 where it does not tell.
+        """
+        before = self._drops
+        with suppress(OSError):
+            info = self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+            self._drops = _MEMINFO.unpack(info)[_DROPS]
+        return (self._drops - before) % 2**32
+
+    def shared(self) -> AbstractContextManager[None]:
+        """Meanwhile another socket of ours can take the same port, at another address."""
+        return sharing(self._socket)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+@contextmanager
+def sharing(bound: socket.socket) -> Iterator[None]:
+    """Meanwhile its port can be taken by others, who are willing to share it, too."""
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        yield
+    finally:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
