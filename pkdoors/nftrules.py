@@ -84,6 +84,7 @@ table inet {table} {{
     set knocks {{ type inet_service; elements = {{ {knocks} }} }}{limitSets}
     chain knock_ports {{
         type filter hook prerouting priority raw - 5; policy accept;
+        meta l4proto != udp accept
         udp dport != @knocks accept
         fib daddr type unicast accept
         iif "lo" notrack accept{limits}

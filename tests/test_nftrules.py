@@ -31,6 +31,7 @@ table inet pkdoors {
     counter default_dropped { }
     chain knock_ports {
         type filter hook prerouting priority raw - 5; policy accept;
+        meta l4proto != udp accept
         udp dport != @knocks accept
         fib daddr type unicast accept
         iif "lo" notrack accept

@@ -1,0 +1,199 @@
+"""What floods of datagrams do: they end in the kernel, and take nothing from anybody."""
+
+import signal
+import socket
+from collections.abc import Callable
+
+from tests.real.case import PORT, SEQUENCE
+from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Host, eventually, ip
+from tests.real.steered import SSH, SteeredTestCase, door
+
+LIMITED = door("ssh", more="knock_rate = 100\nknock_burst = 100")
+JUNK = (b"", b"knock", b"KNOCK\n", b"knock\n\n", b"pkdoors1 too short", b"x" * 1400)
+MANY = 500
+
+
+def flood(
+    host: Host, datagrams: tuple[bytes, ...], count: int, address: str = SERVER4, source: str = ""
+) -> None:
+    """Send datagrams to the first knock port, as fast as one process can."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with host.inside(), socket.socket(family, socket.SOCK_DGRAM) as sender:
+        if source:
+            sender.bind((source, 0))
+        for number in range(count):
+            sender.sendto(datagrams[number % len(datagrams)], (address, SEQUENCE[0]))
+
+
+class FloodTestCase(SteeredTestCase):
+    """What is told of a flood."""
+
+    def dropped(self) -> dict[str, int]:
+        """What was dropped so far."""
+        dropped: dict[str, int] = self.ask("/status")["counters"]["dropped"]
+        return dropped
+
+    def heard(self) -> int:
+        """How many datagrams were heard so far."""
+        return int(sum(self.ask("/status")["counters"]["knocks"].values()))
+
+    def comes(self, what: Callable[[], object]) -> None:
+        """See that something comes to be so."""
+        self.assertTrue(eventually(what), self.ask("/status")["counters"])
+
+    def opens(self, source: str = "") -> bool:
+        """Whether a knock of the client's opens the door."""
+        self.client.send(SEQUENCE, source=source)
+        return self.client.comesToReach(PORT, source=source)
+
+    def tracked(self) -> int:
+        """How many connections the server's kernel tracks."""
+        return int(self.server.run("cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+
+    def isTracked(self, begin: str) -> bool:
+        """Whether the kernel tracks a connection from there, with its answers."""
+        lines = self.server.run("cat", "/proc/net/nf_conntrack").splitlines()
+        return any(f" {begin} " in line and "[UNREPLIED]" not in line for line in lines)
+
+
+class FloodTests(FloodTestCase):
+    """With the nftables firewall."""
+
+    def test_junk(self) -> None:
+        """Junk does not come to the daemon, is counted, and keeps nobody out."""
+        self.steered(SSH)
+        flood(self.stranger, JUNK, MANY)
+        flood(self.client, JUNK, MANY, SERVER6)
+        self.comes(lambda: self.dropped()["junk"] == 2 * MANY)
+        self.assertEqual(0, self.heard())
+        self.assertTrue(self.opens())
+        self.assertEqual(len(SEQUENCE), self.heard())
+        self.assertIn(
+            'pkdoors_dropped_datagrams_total{reason="junk"} 1000.0', self.curl("/metrics")[1]
+        )
+
+    def test_status(self) -> None:
+        """`pkdoors status` tells of it."""
+        self.steered(SSH)
+        flood(self.stranger, JUNK, MANY)
+        self.comes(lambda: self.dropped()["junk"] == MANY)
+        status, told = self.server.status(
+            *(str(BIN / "pkdoors"), "status", "--admin", str(self.socket))
+        )
+        self.assertEqual(0, status, told)
+        self.assertIn("dropped unheard: 500 no knocks\n", told)
+
+    def test_everything(self) -> None:
+        """Who wants to see every datagram does."""
+        daemon = self.daemon("--log-knocks")
+        flood(self.stranger, JUNK, 6)
+        self.assertTrue(daemon.says("b'pkdoors1 too short'"), daemon.log())
+        self.assertTrue(daemon.says("b'KNOCK\\n'"), daemon.log())
+
+    def test_reload(self) -> None:
+        """A port hears what its doors hear, also after a reload made them other ones."""
+        key = self.folder / "key"
+        self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        self.steered(SSH)
+        self.write(door("ssh", more=f'authorized_keys = "{key}.pub"'))
+        self.reload()
+        self.client.send(SEQUENCE)
+        self.comes(lambda: self.dropped()["junk"] == len(SEQUENCE))
+        self.write(SSH)
+        self.reload()
+        self.assertTrue(self.opens())
+
+    def test_limit(self) -> None:
+        """Of one source no more than its rate is heard; others are not concerned."""
+        self.steered(LIMITED)
+        flood(self.stranger, (b"knock\n",), MANY)
+        self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
+        self.assertLess(0, self.dropped()["limit"])
+        self.assertTrue(self.opens())
+
+    def test_limitAgain(self) -> None:
+        """What was dropped is still told after a reload, and the new limit counts."""
+        self.steered(LIMITED)
+        flood(self.stranger, (b"knock\n",), MANY)
+        self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
+        limited, heard = self.dropped()["limit"], self.heard()
+        self.write(door("ssh", more="knock_rate = 0"))
+        changed = "door ssh (2222/tcp) changed: knock_rate, knock_burst"
+        self.assertEqual([changed], self.reload())
+        flood(self.stranger, (b"knock\n",), MANY)
+        self.comes(lambda: self.heard() == heard + MANY)
+        self.assertEqual(limited, self.dropped()["limit"])
+
+    def test_limitIPv6(self) -> None:
+        """Over IPv6 all addresses of one network of 64 bits are one source."""
+        self.steered(LIMITED)
+        same, other = CLIENT6 + "00", "fd09:1:0:1::2"
+        for address in (same, other):
+            ip("-n", self.client.name, "address", "add", f"{address}/128", "dev", "server", "nodad")
+        ip("-n", self.server.name, "-6", "route", "add", "fd09:1:0:1::/64", "via", CLIENT6)
+        for address in (CLIENT6, same):
+            flood(self.client, (b"knock\n",), MANY, SERVER6, address)
+        self.comes(lambda: self.dropped()["limit"] + self.heard() == 2 * MANY)
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "ssh_rate6")
+        self.assertEqual(1, listing.count("expires"), listing)
+        limited = self.dropped()["limit"]
+        self.client.send(SEQUENCE, address=SERVER6, source=other)
+        self.assertTrue(self.client.comesToReach(PORT, SERVER6, other))
+        self.assertEqual(limited, self.dropped()["limit"])
+
+    def test_full(self) -> None:
+        """What a busy daemon has no room for is told, and told from junk."""
+        daemon = self.steered(door("ssh", more="knock_rate = 0"))
+        daemon.process.popen.send_signal(signal.SIGSTOP)
+        try:
+            flood(self.stranger, (b"knock\n",), 20_000)
+        finally:
+            daemon.process.popen.send_signal(signal.SIGCONT)
+        self.comes(lambda: self.dropped()["overflow"] + self.heard() == 20_000)
+        self.assertEqual(0, self.dropped()["junk"])
+        self.assertLess(0, self.heard())
+        self.assertTrue(self.opens())
+
+    def test_notTracked(self) -> None:
+        """Knocks take no place in the kernel's table of connections; connections do."""
+        self.steered(SSH)
+        before = self.tracked()
+        for last in range(2, 250):
+            ip("-n", self.client.name, "address", "add", f"10.9.3.{last}/32", "dev", "server")
+        ip("-n", self.server.name, "route", "add", "10.9.3.0/24", "via", CLIENT4)
+        for last in range(2, 250):
+            self.client.send(SEQUENCE[:2], source=f"10.9.3.{last}", pause=0)
+        self.comes(lambda: self.heard() == 2 * 248)
+        self.assertEqual(before, self.tracked())
+        self.assertTrue(self.opens("10.9.3.2"))
+        self.assertTrue(self.isTracked(f"src=10.9.3.2 dst={SERVER4}"))
+
+    def test_healed(self) -> None:
+        """After a flush limit and filter are as before."""
+        daemon = self.steered(LIMITED)
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(daemon.says("is there again"), daemon.log())
+        flood(self.stranger, (*JUNK, b"knock\n"), 7 * MANY)
+        self.comes(
+            lambda: self.dropped()["limit"] + self.dropped()["junk"] == 7 * MANY - self.heard()
+        )
+        self.assertTrue(self.opens())
+
+
+class FirewalldFloodTests(FloodTests):
+    """With firewalld, which judges packets that are not tracked, too."""
+
+    firewall = "firewalld"
+
+
+class RouterTests(FloodTestCase):
+    """On a host that others' packets pass."""
+
+    def test_othersAreTracked(self) -> None:
+        """What is only routed through, to the same ports of another host, is tracked as ever."""
+        self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.steered(SSH)
+        before = self.tracked()
+        with self.client.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"knock\n", ("10.9.2.2", SEQUENCE[0]))
+        self.comes(lambda: self.tracked() == before + 1)
