@@ -52,13 +52,20 @@ class Prober:
         self._in.close()
 
     def knock(
-        self, payload: bytes = b"knock\n", gap: float = GAP, source: IPv4Address | None = None
+        self,
+        payload: bytes = b"knock\n",
+        gap: float = GAP,
+        source: IPv4Address | None = None,
+        rounds: int = 1,
+        pause: float = 0.0,
     ) -> float | None:
         """
         Knock.
 
         @param gap: seconds between two datagrams.
         @param source: the address to do it from; L{None} for a fresh one.
+        @param rounds: how often all is sent, as long as there is no answer.
+        @param pause: seconds between two rounds.
         @return: milliseconds from just before the last knock is sent to the first answer that is
             read; L{None} where none comes.
         """
@@ -72,7 +79,12 @@ class Prober:
             pass
         began = time.perf_counter()
         self._send(last)
-        answered = self._watch(source, began)
+        answered = None
+        for _ in range(rounds - 1):
+            answered = answered or self._watch(source, time.perf_counter(), pause)
+            for knock in (*knocks, last) if answered is None else ():
+                self._send(knock)
+        answered = answered or self._watch(source, time.perf_counter())
         return None if answered is None else (answered - began) * 1000
 
     def shut(self, payload: bytes, source: IPv4Address) -> bool:

@@ -305,7 +305,8 @@ class Check:
         if self._tables is not None:
             for port in self._knocks:
                 ports = PortRange("udp", port, port)
-                yield from filtering.lost(self._tables, ports, "knocks do not reach pkdoors")
+                why = "knocks do not reach pkdoors"
+                yield from filtering.lost(self._tables, ports, why, isTracked=False)
         if self._zones is not None:
             if self._asksZones():
                 heard = [port for port in self._knocks if port not in self._deaf]

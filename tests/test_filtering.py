@@ -72,7 +72,7 @@ class LostTests(SynchronousTestCase):
 
     def lost(self, *rules: list[Any], **table: Any) -> list[Finding]:
         """What is found of one table for one knock port."""
-        return list(lost(tables(makeListing(*rules, **table)), KNOCK, "why"))
+        return list(lost(tables(makeListing(*rules, **table)), KNOCK, "why", isTracked=False))
 
     def test_certain(self) -> None:
         """What is always dropped is an error, with the command that lets it in."""
@@ -93,6 +93,14 @@ class LostTests(SynchronousTestCase):
         self.assertEqual([], self.lost([condition("udp dport", 17001), ACCEPT], policy="drop"))
         self.assertEqual([], self.lost([condition("ip saddr", "10.0.0.1"), DROP]))
         self.assertEqual([], self.lost(policy="drop", hook="output"))
+
+    def test_state(self) -> None:
+        """A knock is not tracked: what lets in only new connections does not let it in."""
+        port = condition("udp dport", 17001)
+        for states, findings in ((["new"], 1), (["new", "untracked"], 0), (["untracked"], 0)):
+            state = condition("ct state", {"set": states})
+            self.assertEqual(findings, len(self.lost([state, port, ACCEPT], policy="drop")), states)
+        self.assertEqual([], self.lost([condition("ct state", "invalid"), DROP]))
 
     def test_notOurBusiness(self) -> None:
         """Our own table, and firewalld's, are not judged here."""

@@ -54,19 +54,24 @@ def isGuarded(tables: Tables, ports: PortRange) -> bool:
 
 
 def lost(
-    tables: Tables, ports: PortRange, why: str, hooks: Iterable[str] = IN
+    tables: Tables,
+    ports: PortRange,
+    why: str,
+    hooks: Iterable[str] = IN,
+    isTracked: bool = True,
 ) -> Iterator[Finding]:
     """
     Where other tables drop what is for a port.
 
     @param ports: its first and its last stand for all of a range.
     @param why: what follows from it.
+    @param isTracked: see L{newPacket}.
     """
     others = tables.others()
     found: dict[tuple[int, bool, str], dict[Name, list[int]]] = {}
     for version in tables.versions:
         for port in sorted({ports.first, ports.last}):
-            packet = newPacket(ports.protocol, port, version)
+            packet = newPacket(ports.protocol, port, version, isTracked)
             for fate in _fates(others, packet, version, hooks):
                 if fate.mayBeLost():
                     name, isSure = fate.chain.name, fate.isLost()

@@ -31,12 +31,16 @@ class Packet:
         return kind == "payload" and rest.partition(" ")[0] not in self.headers
 
 
-def newPacket(protocol: str, port: int, version: int) -> Packet:
-    """A first packet from outside, to a port of this host, over IPv4 or IPv6."""
+def newPacket(protocol: str, port: int, version: int, isTracked: bool = True) -> Packet:
+    """
+    A first packet from outside, to a port of this host, over IPv4 or IPv6.
+
+    @param isTracked: whether the kernel tracks it; knocks are taken out of that.
+    """
     headers = {protocol, "th"}
     facts: dict[str, Values] = {f"payload {each} dport": frozenset({port}) for each in headers}
     facts["payload tcp flags"] = frozenset({"syn"})
-    facts["ct state"] = frozenset({"new"})
+    facts["ct state"] = frozenset({"new" if isTracked else "untracked"})
     facts["fib type"] = frozenset({"local"})
     return _packet(protocol, version, facts, headers)
 

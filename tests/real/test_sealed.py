@@ -122,7 +122,7 @@ class LockTests(SealedTestCase):
             (self.seal(stamp=now - 75_000), "s behind this host's, 60 s are allowed: the knocker"),
             (self.seal(stamp=now + 95_000), "s ahead of this host's, 60 s are allowed: this host"),
             (self.seal(stamp=now - 30_000), "it is older than this daemon"),
-            (b"pkdoors1 default x y z\n", "its statement is malformed"),
+            (b"pkdoors1 default x y z\n".ljust(90, b"."), "its statement is malformed"),
         ):
             with self.subTest(reason):
                 time.sleep(1.05)  # one line a second for each source
