@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """,
         """
         admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
-        admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
+        admin.site admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services
         firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
         firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
@@ -60,7 +60,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 HELPERS = {
     "audit": {"serviceuser"},
     "listener": {"inbox"},
-    "admin.socket": {"admin.resources", "serviceuser"},
+    "admin.site": {"admin.resources"},
+    "admin.socket": {"admin.site", "serviceuser"},
     "admin.resources": {
         *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),
     },
