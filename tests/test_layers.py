@@ -38,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services
         firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
         firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
-        firewall.zonebus firewall.zoneclient firewall.zonesurvey hookrun hooks inbox
+        firewall.zonebus firewall.zoneclient firewall.zonesurvey heap hookrun hooks inbox
         instance iproute listener notify operating.adminclient operating.whereabouts
         runnable seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser
         thishost
