@@ -18,6 +18,7 @@ from pkdoors.doors import Door
 from pkdoors.drops import Drops
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.counted import CountedFirewall
+from pkdoors.heap import Heap
 from pkdoors.herald import Herald
 from pkdoors.hooks import Hooks
 from pkdoors.instance import AnyInstance, Instance
@@ -43,10 +44,9 @@ def makeService(options: Options) -> IService:
     """
     The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
     """
-    from twisted.internet import reactor
-
+    reactor = takeReactor()
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
-    reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    reactor.seconds = time.monotonic
     sys.excepthook = _withoutTraceback
     try:
         refuseUid(options)
@@ -56,6 +56,22 @@ def makeService(options: Options) -> IService:
     except PkdoorsError as error:
         raise SystemExit(f"pkdoors: {error}") from error
     return service
+
+
+def takeReactor() -> Any:
+    """
+    Twisted's reactor, without TLS, which nothing here speaks: pyOpenSSL would be a quarter of the
+    daemon's memory, and of the time that it takes to start. Twisted does without where that is not
+    installed, and an entry of L{None} says that it is not; Python's reference, 5.3.1.
+    """
+    modules: dict[str, Any] = sys.modules
+    isFirst = modules.setdefault("OpenSSL", None) is None
+    try:
+        from twisted.internet import reactor
+    finally:
+        if isFirst:
+            del modules["OpenSSL"]
+    return reactor
 
 
 def heedHangup(options: Options, reactor: Any, reload: Callable[[], None]) -> None:
@@ -125,7 +141,7 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     operator = Operator(reactor, keeper, reloader, herald, tally, walls)
     notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
     herald.subscribe(notifier.hear)
-    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), notifier)
+    parts = (Heap(), audit, hooks, AdminSocket(reactor, config.admin, operator), notifier)
     return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
 
 

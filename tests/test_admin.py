@@ -3,11 +3,14 @@
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from queue import Queue
 from shutil import rmtree
 from stat import S_IMODE
 from tempfile import mkdtemp
+from threading import Thread, current_thread
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -19,6 +22,7 @@ from twisted.web.http import HTTPChannel
 
 from pkdoors.admin.asking import MAX_BODY
 from pkdoors.admin.resources import makeSite
+from pkdoors.admin.site import AdminSite, inThread
 from pkdoors.admin.socket import BACKLOG, AdminSocket, rehearse
 from pkdoors.admin.stream import MAX_BACKLOG, MAX_FOLLOWERS
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, NotThere
@@ -28,7 +32,7 @@ from pkdoors.status import State
 from pkdoors.steering import Json
 from pkdoors.tally import Tally
 from pkdoors.who import Who
-from tests.fakes import SERVICE, FakeReactor, Log, haveService, makeDoor
+from tests.fakes import SERVICE, FakeReactor, Log, haveService, makeDoor, replaceModule
 
 ANN = "192.0.2.7"
 DOOR = makeDoor(name="ssh")
@@ -430,6 +434,84 @@ class RefusalTests(AdminTestCase):
         for path in ("/%0a%1b[2J", "/status?%0a%1b=1"):
             _, error = self.refused("GET", path)
             self.assertTrue(error.isprintable(), error)
+
+
+class SiteTests(SynchronousTestCase):
+    """
+    Tests of L{AdminSite}.
+    """
+
+    def setUp(self) -> None:
+        """Have one that nobody asked yet."""
+        self.log = Log(self)
+        self.reactor = FakeReactor()
+        self.begun: list[Callable[[], None]] = []
+        self.site = AdminSite(self.reactor, FakeSteering(), self.begun.append)
+
+    def connect(self) -> tuple[Any, Connection]:
+        """Somebody connects."""
+        protocol, transport = self.site.buildProtocol(None), Connection()
+        assert protocol is not None
+        protocol.makeConnection(transport)
+        return protocol, transport
+
+    def load(self) -> None:
+        """What was begun in a thread is done, and the reactor has a turn."""
+        self.begun.pop()()
+        self.reactor.advance(0)
+
+    def answered(self, protocol: Any, transport: Connection) -> bool:
+        """Whether somebody is read, asks, and is answered."""
+        protocol.dataReceived(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+        return transport.producerState == "producing" and b"200 OK" in transport.value()
+
+    def test_first(self) -> None:
+        """Those who come first wait, unread, while what answers is loaded, once, beside them."""
+        first, second = self.connect(), self.connect()
+        states = {transport.producerState for _, transport in (first, second)}
+        self.assertEqual((1, {"paused"}), (len(self.begun), states))
+        self.load()
+        self.assertTrue(self.answered(*first) and self.answered(*second))
+
+    def test_later(self) -> None:
+        """Those who come later do not."""
+        self.connect()
+        self.load()
+        later = self.connect()
+        self.assertEqual([], self.begun)
+        self.assertTrue(self.answered(*later))
+
+    def test_gone(self) -> None:
+        """Who goes away, before or after it is there, does no harm."""
+        lost, stays = self.connect(), self.connect()
+        goAway(lost[0])
+        self.load()
+        self.assertTrue(self.answered(*stays))
+        goAway(stays[0])
+        self.assertEqual((b"", []), (lost[1].value(), self.log.lines()))
+
+    def test_failed(self) -> None:
+        """Where it cannot be loaded, that is logged, none is left waiting, and the next may try."""
+        name = "pkdoors.admin.resources"
+        whole = sys.modules[name]
+        replaceModule(self, name, None)
+        protocol, transport = self.connect()
+        self.load()
+        self.assertTrue(transport.disconnecting)
+        goAway(protocol)
+        self.assertEqual(1, len(self.flushLoggedErrors(ImportError)))
+        replaceModule(self, name, whole)
+        another = self.connect()
+        self.load()
+        self.assertTrue(self.answered(*another))
+
+    def test_thread(self) -> None:
+        """What is loaded in a thread does not hold up the end of the process."""
+        found: Queue[Thread] = Queue()
+        inThread(lambda: found.put(current_thread()))
+        thread = found.get()
+        self.assertTrue(thread.daemon)
+        self.assertIsNot(current_thread(), thread)
 
 
 class UNIXReactor(MemoryReactorClock):

@@ -34,11 +34,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """,
         """
         admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
-        admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
+        admin.site admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
         firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
         firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
-        firewall.zonebus firewall.zoneclient firewall.zonesurvey hookrun hooks inbox
+        firewall.zonebus firewall.zoneclient firewall.zonesurvey heap hookrun hooks inbox
         instance iproute knocksocket listener notify operating.adminclient operating.whereabouts
         receiving runnable seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser
         thishost
@@ -61,7 +61,8 @@ HELPERS = {
     "audit": {"serviceuser"},
     "listener": {"inbox", "knocksocket", "receiving"},
     "knocksocket": {"inbox", "receiving"},
-    "admin.socket": {"admin.resources", "serviceuser"},
+    "admin.site": {"admin.resources"},
+    "admin.socket": {"admin.site", "serviceuser"},
     "admin.resources": {
         *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),
     },

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import redirect_stderr
@@ -268,6 +269,71 @@ class MakeServiceTests(SynchronousTestCase):
         with redirect_stderr(StringIO()) as stderr:
             sys.excepthook(type(error), error, None)
         return stderr.getvalue()
+
+
+NOT_LOADED = frozenset(
+    """
+    OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin.resources
+    pkdoors.seals.authorizedkeys prometheus_client rich segno twisted.conch twisted.protocols.tls
+    twisted.web xml
+    """.split()
+)
+"""What a daemon does without until it is needed, which for most is never."""
+
+_RUN = """
+import sys
+from pkdoors.tap import Options, makeService, takeReactor
+options = Options({})
+options.parseOptions(sys.argv[1:])
+service = makeService(options)
+service.privilegedStartService()
+service.startService()
+reactor = takeReactor()
+reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+reactor.callWhenRunning(reactor.callLater, 0, reactor.stop)
+reactor.run()
+import pkdoors.firewall.nftables
+print(*sys.modules)
+"""
+"""Starts a daemon, ends it when it is ready, and tells what it, and nftables' part, has loaded."""
+
+
+class LoadTests(SynchronousTestCase):
+    """
+    What an idle daemon loads.
+    """
+
+    def loaded(self, *more: str) -> set[str]:
+        """The modules of a daemon that nobody asks."""
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        number = os.getpid()  # an address of the loopback that is nobody else's: ports are free
+        address = f"127.{64 + (number >> 16 & 63)}.{number >> 8 & 255}.{number & 255}"
+        options = ("-m", SEQ, "-p", "22", "-f", "dry-run", "--interface", address)
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, *options, "--admin", str(folder / "admin.sock"), *more],
+            cwd=Path(tap.__file__).parent.parent,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        modules = set(done.stdout.split())
+        self.assertIn("pkdoors.admin.site", modules)
+        return modules
+
+    def test_plain(self) -> None:
+        """Without keys nothing is loaded that asks, signs or draws."""
+        self.assertEqual(set(), self.loaded() & NOT_LOADED)
+
+    def test_sealed(self) -> None:
+        """With keys, what checks signatures is, and nothing else."""
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        keys = folder / "keys"
+        keys.write_text(publicLine(makeKey(), "anna"))
+        keys.chmod(0o600)
+        keyed = {"bcrypt", "cryptography", "pkdoors.seals.authorizedkeys", "twisted.conch"}
+        self.assertEqual(keyed, self.loaded("-k", str(keys)) & NOT_LOADED)
 
 
 class HangupTests(SynchronousTestCase):

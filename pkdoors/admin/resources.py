@@ -125,17 +125,10 @@ class Root(Resource):
         return Unknown([f"/{each}" for each in self._resources])
 
 
-class AdminSite(Site):
-    """A site that keeps no log of its own, and needs no clock for one."""
+class QuietSite(Site):
+    """A site that keeps no log of its own."""
 
-    noisy = False
     protocol = AdminChannel  # type: ignore[assignment]
-
-    def startFactory(self) -> None:
-        """Nothing is needed."""
-
-    def stopFactory(self) -> None:
-        """Nothing is needed."""
 
     def log(self, request: Request) -> None:
         """What the operator does is told as events."""
@@ -143,6 +136,6 @@ class AdminSite(Site):
 
 def makeSite(reactor: Any, steering: Steering) -> Site:
     """The whole interface."""
-    site = AdminSite(Root(steering), reactor=reactor, parsePOSTFormSubmission=False)
+    site = QuietSite(Root(steering), reactor=reactor, parsePOSTFormSubmission=False)
     site.displayTracebacks = False
     return site

@@ -13,7 +13,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from pkdoors.admin.resources import makeSite
+from pkdoors.admin.site import AdminSite
 from pkdoors.errors import ListenError
 from pkdoors.parts import Part
 from pkdoors.serviceuser import asItsOwner
@@ -55,7 +55,7 @@ class AdminSocket(Part):
         """See L{Part.ready}. Nobody is answered before."""
         if not self._path:
             return
-        site = makeSite(self._reactor, self._steering)
+        site = AdminSite(self._reactor, self._steering)
         try:
             _removeStale(self._path)
             with _forOurselves(self._path):

@@ -7,7 +7,16 @@ import stat
 import time
 
 from tests.real.case import PORT, SEQUENCE
-from tests.real.hosts import BIN, CLIENT4, CLIENT6, STRANGER4, Daemon, Process, eventually
+from tests.real.hosts import (
+    BIN,
+    CLIENT4,
+    CLIENT6,
+    PATIENCE,
+    STRANGER4,
+    Daemon,
+    Process,
+    eventually,
+)
 from tests.real.steered import MANY, SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 from tests.sealing import makeKey, publicLine, sealed
 
@@ -263,6 +272,29 @@ class SocketTests(SteeredTestCase):
             self.assertIn(f"cannot make the admin socket {path}: another daemon", output)
         self.assertEqual(other.read_text(), "mine")
         self.ask("/status")
+
+    def connect(self) -> socket.socket:
+        """Ask for the status, and do not wait for the answer."""
+        asking = socket.socket(socket.AF_UNIX)
+        self.addCleanup(asking.close)
+        asking.connect(str(self.socket))  # it may block: only so many wait to be taken
+        asking.settimeout(PATIENCE)
+        asking.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+        return asking
+
+    def test_firstMoment(self) -> None:
+        """All who ask at once are answered, though what does it is loaded only then."""
+        self.steered(SSH)
+        for asking in [self.connect() for _ in range(200)]:
+            self.assertIn(b"200 OK", asking.recv(4096))
+
+    def test_endsMeanwhile(self) -> None:
+        """The end of the daemon waits neither for that nor for them."""
+        daemon = self.steered(SSH)
+        self.connect()
+        self.assertEqual(-signal.SIGTERM, daemon.stop(), daemon.log())
+        self.assertNotIn("Traceback", daemon.log())
+        self.assertFalse(self.socket.exists())
 
     def test_off(self) -> None:
         """It can be left out."""
