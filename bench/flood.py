@@ -24,7 +24,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -187,21 +186,21 @@ class Bench:
         self._daemonCPU, *_, self._otherCPU = sorted(os.sched_getaffinity(0))
         expect(network.server, CLIENT4)
         network.server.serve(PROTECTED)
+        self._prober = Prober(network, SEQUENCE, PROTECTED)
 
     def flood(self, manner: str, kind: str, rate: int, tries: int) -> Outcome:
         """Knock under a flood."""
         server = self._start(manner)
         try:
-            with closing(Prober(self._network, SEQUENCE, PROTECTED)) as prober:
-                self._knock(prober, manner)  # what is only loaded now, is
-                before, began = server.resident(), server.seconds()
-                flood = self._begin(manner, kind, rate, SOURCES)
-                took = []
-                for _ in range(tries):
-                    time.sleep(random.uniform(0, PAUSE / 2))
-                    took.append(self._knock(prober, manner))
-                worked, grown = server.seconds() - began, server.resident() - before
-                sent = flood.stop()
+            self._knock(manner)  # what is only loaded now, is
+            before, began = server.resident(), server.seconds()
+            flood = self._begin(manner, kind, rate, SOURCES)
+            took = []
+            for _ in range(tries):
+                time.sleep(random.uniform(0, PAUSE / 2))
+                took.append(self._knock(manner))
+            worked, grown = server.seconds() - began, server.resident() - before
+            sent = flood.stop()
             return Outcome(
                 *(manner, kind, rate, round(sent.rate), took, round(worked / sent.seconds, 3)),
                 *(round(grown, 1), server.dropped(), server.tracked()),
@@ -237,10 +236,12 @@ class Bench:
             *(count or LONGEST * (rate or 1_000_000), sources, payloads),
         )
 
-    def _knock(self, prober: Prober, manner: str) -> float | None:
+    def _knock(self, manner: str) -> float | None:
         if manner == "plain":
-            return prober.knock(gap=INTERVAL)
-        return prober.knock(sealed(self._key, SEQUENCE), gap=0, rounds=ROUNDS, pause=ROUND_PAUSE)
+            return self._prober.knock(gap=INTERVAL)
+        return self._prober.knock(
+            sealed(self._key, SEQUENCE), gap=0, rounds=ROUNDS, pause=ROUND_PAUSE
+        )
 
 
 def heading() -> str:

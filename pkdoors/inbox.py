@@ -2,8 +2,10 @@
 
 import time
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable
 from operator import attrgetter
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -13,7 +15,24 @@ MAX_HELD = 8192
 """Knocks that wait for older ones to be read, at most: a flood on one port, which is a turn or two
 behind, is not waited for any longer."""
 
+MORE = 8
+"""Reads of ports that had more, in one turn: a turn of the reactor costs as much as some hundred
+knocks, so that under a flood those who come meanwhile would find no room. They take 2 ms."""
+
 _STAMP = attrgetter("stamp")
+
+
+class Port(Protocol):
+    """
+    What is read.
+
+    @ivar last: when the kernel got what was read last, in nanoseconds since 1970.
+    """
+
+    last: int
+
+    def doRead(self) -> None:
+        """Put what has come, as much as is read in one go."""
 
 
 class Inbox:
@@ -38,7 +57,7 @@ class Inbox:
         self._now = now
         self._lastTurn = 0
         self._held: list[Knock] = []
-        self._behind: list[int] = []
+        self._behind: deque[Port] = deque()
         self._call: IDelayedCall | None = None
 
     def put(self, knocks: list[Knock]) -> None:
@@ -47,23 +66,31 @@ class Inbox:
         if self._call is None:
             self._call = self._clock.callLater(0, self._turn)
 
-    def putLast(self, stamp: int) -> None:
-        """A port may have more, which came after this time: what is younger has to wait."""
-        self._behind.append(stamp)
+    def putLast(self, port: Port) -> None:
+        """A port may have more, which came after its last: what is younger has to wait."""
+        self._behind.append(port)
 
     def close(self) -> None:
         """Hear nothing more."""
         self._held.clear()
+        self._behind.clear()
         if self._call is not None:
             self._call.cancel()
             self._call = None
 
     def _turn(self) -> None:
         """All ports were read that had something when the last turn ended."""
+        for _ in range(MORE):
+            if self._behind:  # in turn: it comes last again where it still has more
+                self._behind.popleft().doRead()
         self._call = None
         held, self._held = sorted(self._held, key=_STAMP), []
         now = self._now()
-        until = now if len(held) > MAX_HELD else min([self._lastTurn, *self._behind])
+        until = (
+            now
+            if len(held) > MAX_HELD
+            else min([self._lastTurn, *(port.last for port in self._behind)])
+        )
         self._lastTurn = now
         self._behind.clear()
         # Not what is of a time to come: the clock was set back.

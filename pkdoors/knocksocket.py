@@ -60,6 +60,7 @@ class KnockSocket:
         self._inbox = inbox
         self._receiver = receiver
         self._drops = 0  # as the kernel counts them
+        self.last = 0  # when the last one came of those that were read
         self._protocol = KnockProtocol(bound.getsockname()[1], inbox.put)
 
     def fileno(self) -> int:
@@ -72,13 +73,16 @@ class KnockSocket:
 
     def doRead(self) -> None:
         """Hand on what has come: as much as is read in one go, then the others have their turn."""
+        if self.fileno() < 0:  # it was given back, and had more
+            return
         try:
             datagrams = self._receiver.receive(self._socket)
         except OSError:  # nothing there, or an error that the network sent for the socket
             return
         self._protocol.datagramsReceived(datagrams)
         if len(datagrams) == MOST:
-            self._inbox.putLast(datagrams[-1][2])
+            self.last = datagrams[-1][2]
+            self._inbox.putLast(self)
 
     def filter(self, program: bytes) -> None:
         """

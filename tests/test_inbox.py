@@ -10,6 +10,28 @@ from pkdoors.inbox import MAX_HELD, Inbox
 from pkdoors.knock import Knock
 
 
+class FakePort:
+    """
+    A port that has more.
+
+    @param more: the stamps of what it has, read after read.
+    """
+
+    def __init__(self, inbox: Inbox, last: int, *more: list[int]) -> None:
+        self._inbox = inbox
+        self.last = last
+        self.more = list(more)
+
+    def doRead(self) -> None:
+        """Put what it has."""
+        if self.more:
+            stamps = self.more.pop(0)
+            self.last = stamps[-1]
+            self._inbox.put([knockOn(each, each) for each in stamps])
+        if self.more:
+            self._inbox.putLast(self)
+
+
 def knockOn(port: int, stamp: int) -> Knock:
     """A knock."""
     return Knock("203.0.113.9", port, b"knock\n", stamp)
@@ -83,27 +105,48 @@ class InboxTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual([3, 1, 2], self.heard)
 
+    def test_readsOn(self) -> None:
+        """What a port had more is read at once, and heard with the rest."""
+        self.turn(10, 30, 9, 20, ends=40)
+        self.inbox.putLast(FakePort(self.inbox, 10, [11, 12], [13]))
+        self.assertEqual([9, 10, 11, 12, 13, 20, 30], self.turn(ends=41))
+        self.assertEqual([], self.turn())
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_inTurn(self) -> None:
+        """Of several ports that have more each has its turn, and there are not too many of them."""
+        self.turn(1000, ends=2000)
+        ports = [FakePort(self.inbox, 1, *([each] for each in range(2, 100))) for _ in range(2)]
+        for port in ports:
+            self.inbox.putLast(port)
+        heard = self.turn(ends=2001)
+        self.assertEqual([2, 2, 3, 3, 4, 4, 5, 5], heard)
+        self.assertEqual([5, 5], [port.last for port in ports])
+
     def test_behind(self) -> None:
         """What is younger than what a port has not told yet waits until it has."""
         self.turn(10, 30, 9, 20, ends=40)
-        self.inbox.putLast(10)
-        self.assertEqual([9, 10], self.turn(ends=41))
-        self.assertEqual([11, 12, 20, 30], self.turn(12, 11, ends=42))
+        self.inbox.putLast(port := FakePort(self.inbox, 5, *[[10]] * 20))
+        self.assertEqual([9, *[10] * 9], self.turn(ends=41))
+        port.more = [[12, 11]]
+        port.doRead()
+        self.assertEqual([11, 12, 20, 30], self.turn(ends=42))
 
     def test_severalBehind(self) -> None:
         """The port that is furthest behind counts."""
         self.turn(5, 10, 12, ends=20)
-        self.inbox.putLast(10)
-        self.inbox.putLast(5)
-        self.assertEqual([5], self.turn())
-        self.assertEqual([10, 12], self.turn())
+        self.inbox.putLast(FakePort(self.inbox, 10, *[[10]] * 20))
+        self.inbox.putLast(FakePort(self.inbox, 5, *[[5]] * 20))
+        self.assertEqual([5] * 5, self.turn())
 
     def test_bound(self) -> None:
         """Where too many wait they are heard, whoever is behind."""
-        self.inbox.putLast(1)
-        self.assertEqual([], self.turn(*range(2, MAX_HELD + 2), ends=2 * MAX_HELD))
-        self.inbox.putLast(1)
-        self.assertEqual(MAX_HELD + 1, len(self.turn(MAX_HELD + 2)))
+        self.turn(1, ends=2)
+        self.inbox.putLast(port := FakePort(self.inbox, 1, *[[1]] * 100))
+        self.assertEqual([1] * 9, self.turn(*range(2, MAX_HELD - 7), ends=2 * MAX_HELD))
+        for _ in range(2):
+            port.doRead()
+        self.assertEqual(MAX_HELD + 1, len(self.turn()))
 
     def test_clockSetBack(self) -> None:
         """What seems to come from the future does not wait for that: the clock was set back."""
