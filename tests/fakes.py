@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from shutil import rmtree
@@ -178,6 +178,7 @@ class FakeFirewall:
     @ivar calls: the calls that came, as text.
     @ivar failures: what the next calls fail with, one each.
     @ivar holding: whether calls wait for L{answer}.
+    @ivar hasBegun: whether an opening that is cancelled is made all the same, in its turn.
     @ivar before: what is open when it is started.
     @ivar isForgetful: whether it does not know what is open when it is started.
     @ivar guarded: the doors that it keeps closed now.
@@ -194,6 +195,7 @@ class FakeFirewall:
         self.calls: list[str] = []
         self.failures: list[Exception] = []
         self.holding = False
+        self.hasBegun = False
         self.before: list[Opening] = []
         self.isForgetful = False
         self.guarded: tuple[Door, ...] = ()
@@ -264,11 +266,24 @@ class FakeFirewall:
         assert key not in self._busy, f"{call} while the last call for it is not answered"
         self._note(call)
         self._busy.add(key)
-        answer: Deferred[None] = Deferred()
+        cancelled = []
+
+        def callOff(answer: Deferred[None]) -> None:
+            if call.startswith("open"):
+                self._busy.discard(key)
+                cancelled.append(key)
+                if not self.hasBegun:
+                    self._waiting.remove(finish)
+
+        answer: Deferred[None] = Deferred(callOff)
 
         def finish(error: Exception | None) -> None:
+            if cancelled:
+                if error is None:
+                    effect()
+                return
             self._busy.discard(key)
-            if answer.called:  # cancelled
+            if answer.called:  # who waited lost patience
                 return
             if error is not None:
                 answer.errback(error)
@@ -568,6 +583,7 @@ class FakeDBus:
     @ivar connections: how many connections are open.
     @ivar isDeadly: whether the end of the connection would end the process.
     @ivar zones: the zones that firewalld tells; an error is raised.
+    @ivar timeouts: the seconds that calls were given.
     """
 
     def __init__(self, *names: str) -> None:
@@ -576,6 +592,7 @@ class FakeDBus:
         self.connections = 0
         self.isDeadly = True
         self.loop: object = None
+        self.timeouts: list[float] = []
 
     def install(self, test: SynchronousTestCase) -> None:
         """Be what C{import dbus} gives."""
@@ -594,6 +611,14 @@ class FakeDBus:
     def set_exit_on_disconnect(self, onOff: bool) -> None:
         """Whether to end the process with the connection."""
         self.isDeadly = onOff
+
+    def call_blocking(self, *call: str, timeout: float = -1.0) -> None:
+        """Call a method and wait."""
+        self.timeouts.append(timeout)
+
+    def call_async(self, *call: str, timeout: float = -1.0) -> None:
+        """Call a method."""
+        self.timeouts.append(timeout)
 
     def name_has_owner(self, name: str) -> bool:
         """Whether somebody answers to a name."""
@@ -950,6 +975,10 @@ class SyncBusThread(BusThread):
         """See L{BusThread.call}."""
         assert self.isRunning, "nobody would do this"
         return Deferred() if self.isStuck else execute(work)
+
+    def offer(self, place: Hashable, work: Callable[[], T]) -> Deferred[T]:
+        """See L{BusThread.offer}."""
+        return self.call(work)
 
 
 class FakeThreadPool:

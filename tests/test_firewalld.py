@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.doors import Door, Opening
-from pkdoors.errors import FirewallError
+from pkdoors.errors import FirewallError, TooLate
 from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.zonebus import Silent
 from pkdoors.firewall.zoneclient import ZoneClient
@@ -564,9 +564,16 @@ class OpeningTests(FirewalldTestCase):
     def test_neverForEver(self) -> None:
         """The timeout is at least a second: 0 would be for ever."""
         self.start()
-        self.clock.advance(30)
+        self.clock.advance(29.999)
         self.open(deadline=30.0)
-        self.assertEqual({rule(31338): 1.0}, self.added())
+        self.assertEqual(1.0, round(self.added()[rule(31338)], 3))
+
+    def test_tooLate(self) -> None:
+        """An opening whose time is over when its turn comes is not made, and nothing is asked."""
+        self.start()
+        self.clock.advance(30)
+        self.firewalld.connected = False
+        self.failureResultOf(self.firewall.open(makeOpening(deadline=30.0)), TooLate)
 
     def test_zoneOfClient(self) -> None:
         """It is put into the zone that the client's packets are put in."""

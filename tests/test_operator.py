@@ -225,7 +225,7 @@ class OpenTests(OperatorTestCase):
 
     def test_behindAnother(self) -> None:
         """Where an earlier request is answered first, the answer waits for its own."""
-        self.outer.holding = True
+        self.outer.holding = self.outer.hasBegun = True
         self.keeper.request(Request(SSH, ANN, 5))
         done = self.do(self.operator.open(ANN, "ssh", 60.0))
         self.outer.answer()
@@ -277,6 +277,7 @@ class CloseTests(OperatorTestCase):
         """Everything can be closed."""
         self.assertEqual(3, len(self.close()))
         self.assertEqual({}, self.guard.doorsOpen())
+        self.reactor.advance(0)
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_door(self) -> None:
