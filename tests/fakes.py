@@ -755,6 +755,7 @@ class FakeFirewalld:
     @ivar calls: the calls that change something, C{"add public rule ..."}.
     @ivar refusals: method, part of a rule, and what firewalld answers to calls with it;
         C{removePermanentRule} is of the permanent configuration.
+    @ivar asked: the methods that were called, whatever came of it.
     @ivar isOnBus: whether the client's connection to the bus is there.
     @ivar connected: whether the client has seen firewalld on the bus.
     """
@@ -774,6 +775,7 @@ class FakeFirewalld:
         self.includes: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.refusals: list[tuple[str, str, FakeDBusException]] = []
+        self.asked: list[str] = []
 
     def refuse(self, method: str, part: str, message: str, name: str = "") -> None:
         """Refuse a method from now on where this is part of the rule."""
@@ -899,6 +901,7 @@ class FakeFirewalld:
         return self.rules[zone]
 
     def _check(self, method: str, rule: str) -> None:
+        self.asked.append(method)
         if not self.isOnBus:
             name = "org.freedesktop.DBus.Error.Disconnected"
             raise FakeDBusException("Connection is closed", name)

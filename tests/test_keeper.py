@@ -20,7 +20,7 @@ from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Refusal, Request
 from pkdoors.walls import Walls
-from pkdoors.who import Who
+from pkdoors.who import NOBODY, Who
 from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
@@ -860,6 +860,54 @@ class FailedCloseTests(KeeperTestCase):
         self.clock.advance(2)
         self.assertEqual(["close 203.0.113.9"], self.calls())
         self.assertEqual([], self.openings())
+
+
+class CrowdTests(KeeperTestCase):
+    """
+    Very many at once.
+    """
+
+    def come(self, count: int, seconds: int = 30) -> None:
+        """Have so many earn an opening."""
+        for number in range(count):
+            self.request(seconds, source=f"10.0.{number // 250}.{number % 250}")
+
+    def test_refusedOnce(self) -> None:
+        """What the firewall refuses to all of them is one line, and none of them is forgotten."""
+        self.firewall.failures = [BUSY] * 1000
+        self.come(1000)
+        self.assertEqual(1, len(self.log.lines()))
+        self.assertIn("cannot open door", self.log.lines()[0])
+        self.clock.advance(1)
+        self.assertEqual(1000, len(self.firewall.open_()))
+
+    def test_refusedToOthers(self) -> None:
+        """Who comes later gets a line again, which says how many were left out."""
+        self.firewall.failures = [BUSY] * 1000
+        self.come(999)
+        self.clock.advance(0.999)
+        self.request(source=BOB)
+        self.assertEqual(1, len(self.log.lines()))
+        self.firewall.failures = [BUSY] * 1001
+        self.clock.advance(0.001)
+        self.request(source=ANN)
+        self.assertEqual(2, len(self.log.lines()))
+        self.assertIn("(999 more lines like this left out)", self.log.lines()[-1])
+
+    def test_otherReasons(self) -> None:
+        """One reason does not keep back another."""
+        self.firewall.failures = [BUSY, FirewallError("no more room")]
+        self.come(2)
+        self.assertEqual(2, len(self.log.lines()))
+
+    def test_closedInTurns(self) -> None:
+        """All are closed, but not all of them in one turn of the reactor."""
+        self.come(1000)
+        keys = [each.key for each in self.keeper.openings()]
+        self.keeper.close(keys, NOBODY)
+        self.assertTrue(0 < len(self.firewall.open_()) < 1000)
+        self.clock.advance(0)
+        self.assertEqual(({}, []), (self.firewall.open_(), self.keeper.openings()))
 
 
 class PendingTests(KeeperTestCase):

@@ -8,6 +8,7 @@ firewalld puts the client's packets in. The client's other traffic stays what it
 """
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -81,7 +82,8 @@ class FirewalldFirewall:
         """See L{IFirewall.restore}."""
         wanted = list(openings)
         self._round += 1  # no later opening comes before this, which may have an older deadline
-        return self._thread.call(self._behind(lambda: self._zoneDoors.restore(wanted)))
+        # It comes when firewalld has not answered, and finds out whether it does now.
+        return self._thread.call(self._behind(lambda: self._zoneDoors.restore(wanted), inf))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
@@ -101,12 +103,16 @@ class FirewalldFirewall:
         self._thread.stop()
         return result
 
-    def _behind(self, work: Callable[[], T]) -> Callable[[], T]:
-        """Work that fails, too, where what it waits for is not answered: once is long enough."""
-        asked = self._clock.seconds()
+    def _behind(self, work: Callable[[], T], asked: float = 0.0) -> Callable[[], T]:
+        """
+        Work that fails, too, where what it waits for is not answered: once is long enough.
+
+        @param asked: when it was asked for; 0 for now.
+        """
+        since = asked or self._clock.seconds()
 
         def do() -> T:
-            if asked < self._silence:
+            if since < self._silence:
                 raise Silent(SILENT)
             try:
                 return work()
