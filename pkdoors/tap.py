@@ -17,6 +17,7 @@ from pkdoors.config import Config
 from pkdoors.doors import Door
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.counted import CountedFirewall
+from pkdoors.garbage import Garbage
 from pkdoors.herald import Herald
 from pkdoors.hooks import Hooks
 from pkdoors.instance import AnyInstance, Instance
@@ -123,7 +124,7 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     operator = Operator(reactor, keeper, reloader, herald, tally, walls)
     notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
     herald.subscribe(notifier.hear)
-    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), notifier)
+    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), Garbage(), notifier)
     return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
 
 

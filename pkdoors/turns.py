@@ -8,9 +8,9 @@ from collections import deque
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-PER_TURN = 50
-"""How many may go on in one turn of the reactor, some milliseconds; then knocks, timers and the
-admin interface have theirs."""
+PER_TURN = 25
+"""How many may go on in one turn of the reactor, which takes them some milliseconds; then knocks,
+timers and the admin interface have theirs."""
 
 
 class Turns:

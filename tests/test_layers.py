@@ -38,10 +38,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services
         firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
         firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
-        firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey hookrun
-        hooks inbox instance iproute listener notify operating.adminclient operating.whereabouts
-        runnable seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser
-        thishost
+        firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey garbage
+        hookrun hooks inbox instance iproute listener notify operating.adminclient
+        operating.whereabouts runnable seals.authorizedfile seals.seenfile servicefiles
+        serviceunit serviceuser thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
