@@ -197,6 +197,12 @@ class OpenTests(OperatorTestCase):
         self.assertIn("no privilege", str(self.failureResultOf(again).value))
         self.assertHeardByNobody()
 
+    def test_refusedToMany(self) -> None:
+        """Who asks for many is told of each at once, though the log has one line for all."""
+        for last in range(5):
+            self.outer.failures = [NO]
+            self.refused(self.operator.open(f"192.0.2.{last}", "ssh"), FirewallError)
+
     def test_hangs(self) -> None:
         """Where it does not answer, neither does who asked wait for ever."""
         self.outer.holding = True
