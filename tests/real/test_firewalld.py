@@ -31,7 +31,7 @@ class ZoneTests(RealTestCase):
     def test_zoneOfTheInterface(self) -> None:
         """The interface on the way back to the client counts before the default."""
         self.firewalld.cmd("--zone=work", "--add-interface=client")
-        daemon = self.start()
+        daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))
         self.assertIn(CLIENT4, self.rules("work"))
