@@ -34,6 +34,10 @@ class FirewallError(PkdoorsError):
     """The firewall cannot be used, or refused what was asked of it."""
 
 
+class TooLate(FirewallError):
+    """The time of an opening was over before the firewall got to it: it was not made."""
+
+
 class ListenError(PkdoorsError):
     """A knock port cannot be listened on."""
 

@@ -63,7 +63,8 @@ class IFirewall(Interface):
         with no moment in which it is closed.
 
         @return: fires when it is open, fails with L{FirewallError} where it may not be. What there
-            is of it ends at the deadline all the same.
+            is of it ends at the deadline all the same. Who wants it no more, or otherwise, can
+            cancel it: where it has not begun, it is not made.
         """
 
     def close(opening: Opening) -> Deferred[None]:

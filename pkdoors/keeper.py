@@ -19,6 +19,7 @@ from pkdoors.locks import Lock, Refusal, Request, SequenceLock
 from pkdoors.lockset import Lockset
 from pkdoors.status import Standing, State
 from pkdoors.tally import Tally
+from pkdoors.turns import Turns
 from pkdoors.walls import Walls
 from pkdoors.who import Who
 
@@ -57,6 +58,8 @@ class Doorkeeper:
         self._tally = tally or Tally()
         self._logKnocks = logKnocks
         self._limit = LineLimit()
+        self._troubles = LineLimit()
+        self._turns = Turns(clock)
         self.doors = tuple(doors)
         self._locks = Lockset(map(makeLock, self.doors))
         self._lives: dict[tuple[str, Address], Life] = {}
@@ -172,12 +175,18 @@ class Doorkeeper:
 
     def close(self, keys: Iterable[tuple[str, Address]], who: Who) -> None:
         """
-        End openings now.
+        End openings now; so many that the reactor has other things to do meanwhile, soon.
 
         @param keys: door's name and address of each; one that is not open is no error.
         @param who: who asks to.
         """
+        Deferred.fromCoroutine(self._end(list(keys), who)).addErrback(
+            lambda failure: self._log.failure("the closing of a door went wrong", failure)
+        )
+
+    async def _end(self, keys: list[tuple[str, Address]], who: Who) -> None:
         for key in keys:
+            await self._turns.mine()
             if key in self._lives:
                 self._lives[key].end(f"asked to by {who}" if str(who) else "")
 
@@ -215,7 +224,8 @@ class Doorkeeper:
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = opening.key
-        life = Life(self._clock, self._walls, opening, self._herald)
+        about = self._herald, self._turns, self._troubles
+        life = Life(self._clock, self._walls, opening, *about)
         self._lives[key] = life
         if isThere:
             life.takeOver()

@@ -102,10 +102,14 @@ class Operator:
 
         end = self._herald.subscribe(hear)
         try:
+            before = self._keeper.standing(chosen.name, address)
             self._keeper.request(Request(chosen, str(address), seconds, who=OPERATOR))
-            if self._keeper.standing(chosen.name, address) is None:
+            standing = self._keeper.standing(chosen.name, address)
+            if standing is None:
                 raise FirewallError(f"there are {MAX_OPENINGS} openings already, which is the most")
-            if not self._isOpen(chosen, address):
+            # Of many that are refused at the same moment not all are told.
+            isRefused = standing.trouble and (before is None or standing.trouble != before.trouble)
+            if not isRefused and not self._isOpen(chosen, address):
                 await self._patient(done, OPEN_PATIENCE)
         finally:
             end()

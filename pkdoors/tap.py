@@ -141,7 +141,7 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     operator = Operator(reactor, keeper, reloader, herald, tally, walls)
     notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
     herald.subscribe(notifier.hear)
-    parts = (Heap(), audit, hooks, AdminSocket(reactor, config.admin, operator), notifier)
+    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
     return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
 
 

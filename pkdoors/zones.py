@@ -54,6 +54,11 @@ def zoneOf(
     return default
 
 
+def hasInterfaces(active: ActiveZones, default: str) -> bool:
+    """Whether the interface that a client comes in at can matter: it costs a look-up to find."""
+    return any(bound.get("interfaces") for zone, bound in active.items() if zone != default)
+
+
 def _matches(client: Client, source: str) -> bool:
     if client.hardware and source.lower() == client.hardware:
         return True

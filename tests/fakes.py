@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from shutil import rmtree
@@ -180,6 +180,7 @@ class FakeFirewall:
     @ivar calls: the calls that came, as text.
     @ivar failures: what the next calls fail with, one each.
     @ivar holding: whether calls wait for L{answer}.
+    @ivar hasBegun: whether an opening that is cancelled is made all the same, in its turn.
     @ivar before: what is open when it is started.
     @ivar isForgetful: whether it does not know what is open when it is started.
     @ivar guarded: the doors that it keeps closed now.
@@ -197,6 +198,7 @@ class FakeFirewall:
         self.calls: list[str] = []
         self.failures: list[Exception] = []
         self.holding = False
+        self.hasBegun = False
         self.before: list[Opening] = []
         self.isForgetful = False
         self.guarded: tuple[Door, ...] = ()
@@ -272,11 +274,24 @@ class FakeFirewall:
         assert key not in self._busy, f"{call} while the last call for it is not answered"
         self._note(call)
         self._busy.add(key)
-        answer: Deferred[None] = Deferred()
+        cancelled = []
+
+        def callOff(answer: Deferred[None]) -> None:
+            if call.startswith("open"):
+                self._busy.discard(key)
+                cancelled.append(key)
+                if not self.hasBegun:
+                    self._waiting.remove(finish)
+
+        answer: Deferred[None] = Deferred(callOff)
 
         def finish(error: Exception | None) -> None:
+            if cancelled:
+                if error is None:
+                    effect()
+                return
             self._busy.discard(key)
-            if answer.called:  # cancelled
+            if answer.called:  # who waited lost patience
                 return
             if error is not None:
                 answer.errback(error)
@@ -606,6 +621,7 @@ class FakeDBus:
     @ivar connections: how many connections are open.
     @ivar isDeadly: whether the end of the connection would end the process.
     @ivar zones: the zones that firewalld tells; an error is raised.
+    @ivar timeouts: the seconds that calls were given.
     """
 
     def __init__(self, *names: str) -> None:
@@ -614,6 +630,7 @@ class FakeDBus:
         self.connections = 0
         self.isDeadly = True
         self.loop: object = None
+        self.timeouts: list[float] = []
 
     def install(self, test: SynchronousTestCase) -> None:
         """Be what C{import dbus} gives."""
@@ -632,6 +649,14 @@ class FakeDBus:
     def set_exit_on_disconnect(self, onOff: bool) -> None:
         """Whether to end the process with the connection."""
         self.isDeadly = onOff
+
+    def call_blocking(self, *call: str, timeout: float = -1.0) -> None:
+        """Call a method and wait."""
+        self.timeouts.append(timeout)
+
+    def call_async(self, *call: str, timeout: float = -1.0) -> None:
+        """Call a method."""
+        self.timeouts.append(timeout)
 
     def name_has_owner(self, name: str) -> bool:
         """Whether somebody answers to a name."""
@@ -768,6 +793,7 @@ class FakeFirewalld:
     @ivar calls: the calls that change something, C{"add public rule ..."}.
     @ivar refusals: method, part of a rule, and what firewalld answers to calls with it;
         C{removePermanentRule} is of the permanent configuration.
+    @ivar asked: the methods that were called, whatever came of it.
     @ivar isOnBus: whether the client's connection to the bus is there.
     @ivar connected: whether the client has seen firewalld on the bus.
     """
@@ -787,6 +813,7 @@ class FakeFirewalld:
         self.includes: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.refusals: list[tuple[str, str, FakeDBusException]] = []
+        self.asked: list[str] = []
 
     def refuse(self, method: str, part: str, message: str, name: str = "") -> None:
         """Refuse a method from now on where this is part of the rule."""
@@ -912,6 +939,7 @@ class FakeFirewalld:
         return self.rules[zone]
 
     def _check(self, method: str, rule: str) -> None:
+        self.asked.append(method)
         if not self.isOnBus:
             name = "org.freedesktop.DBus.Error.Disconnected"
             raise FakeDBusException("Connection is closed", name)
@@ -988,6 +1016,10 @@ class SyncBusThread(BusThread):
         """See L{BusThread.call}."""
         assert self.isRunning, "nobody would do this"
         return Deferred() if self.isStuck else execute(work)
+
+    def offer(self, place: Hashable, work: Callable[[], T]) -> Deferred[T]:
+        """See L{BusThread.offer}."""
+        return self.call(work)
 
 
 class FakeThreadPool:

@@ -4,8 +4,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.errors import FirewallError
 from pkdoors.firewall import bus
 from pkdoors.firewall.bus import BusThread
 from tests.fakes import makeModule, replaceModule
@@ -81,6 +83,7 @@ class BusThreadTests(SynchronousTestCase):
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
         self.patch(bus, "Thread", self.makeThread)
         self.thread = BusThread(self.callFromThread)
+        self.done: list[int] = []
 
     def makeThread(self, **arguments: Any) -> FakeThread:
         """C{Thread}."""
@@ -166,6 +169,89 @@ class BusThreadTests(SynchronousTestCase):
             self.thread.call(lambda number=number: done.append(number))  # type: ignore[misc]
         self.glib.run()
         self.assertEqual([0, 1, 2, 3, 4], done)
+
+    def offer(self, place: str, number: int) -> Deferred[int]:
+        """Offer work that gives a number."""
+        return self.thread.offer(place, lambda: self.did(number))
+
+    def did(self, number: int) -> int:
+        """Work that is done."""
+        self.done.append(number)
+        return number
+
+    def test_offer(self) -> None:
+        """What is offered is done like all else."""
+        self.thread.start()
+        results = [self.offer(place, number) for number, place in enumerate("ab")]
+        self.glib.run()
+        self.react()
+        self.assertEqual([0, 1], [self.successResultOf(each) for each in results])
+
+    def test_replaced(self) -> None:
+        """What is offered in place of what waits has its turn; the older is not done."""
+        self.thread.start()
+        older, other, newer = self.offer("a", 1), self.offer("b", 2), self.offer("a", 3)
+        self.failureResultOf(older, CancelledError)
+        self.glib.run()
+        self.react()
+        self.assertEqual([3, 2], self.done)
+        self.assertEqual([2, 3], [self.successResultOf(each) for each in (other, newer)])
+        self.assertEqual(0, self.glib.waiting())
+
+    def test_cancelled(self) -> None:
+        """What is cancelled is not done, and its place can be taken."""
+        self.thread.start()
+        gone, taken, other = self.offer("a", 1), self.offer("b", 2), self.offer("c", 3)
+        for each in (gone, taken):
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        self.offer("b", 4)
+        self.glib.run()
+        self.react()
+        self.assertEqual([4, 3], self.done)
+        self.assertEqual(3, self.successResultOf(other))
+
+    def test_cancelledTooLate(self) -> None:
+        """What has begun is done though it is cancelled, and what it raises is lost."""
+        self.thread.start()
+        begun = self.thread.offer("a", lambda: 1 // 0)
+        self.glib.step()
+        begun.cancel()
+        self.failureResultOf(begun, CancelledError)
+        self.react()
+        newer = self.offer("a", 2)
+        self.glib.step()
+        self.react()
+        self.assertEqual(2, self.successResultOf(newer))
+
+    def test_full(self) -> None:
+        """Where too much waits an offer is refused at once, until there is room."""
+        self.patch(bus, "MAX_WAITING", 2)
+        self.thread.start()
+        older = self.offer("a", 1)
+        self.offer("b", 2)
+        refused = self.failureResultOf(self.offer("c", 3), FirewallError)
+        self.assertEqual(
+            "2000 calls wait for firewalld already, which is the most: "
+            "see why it is slow (systemctl status firewalld)",
+            str(refused.value),
+        )
+        self.offer("a", 4)
+        self.failureResultOf(older, CancelledError)
+        self.glib.step()
+        self.offer("c", 5)
+        self.glib.run()
+        self.assertEqual([4, 2, 5], self.done)
+
+    def test_callsAreTaken(self) -> None:
+        """What is no offer is taken however much waits."""
+        self.patch(bus, "MAX_WAITING", 2)
+        self.thread.start()
+        for number in range(5):
+            self.thread.call(lambda number=number: self.did(number))  # type: ignore[misc]
+        self.failureResultOf(self.offer("a", 6), FirewallError)
+        self.glib.run()
+        self.assertEqual([0, 1, 2, 3, 4], self.done)
 
     def test_stop(self) -> None:
         """Stopping ends the loop after the work that was there before."""

@@ -82,8 +82,10 @@ class EventTests(SynchronousTestCase):
                 "closed": f"closed {door} for {ANN}, of it",
                 "unopened": f"{door} never opened for {ANN}, of it",
                 "refused": f"refused {door} for {ANN}: of it (2 more lines like this left out)",
-                "open-failed": f"cannot open {door} for {ANN}, and keeps trying: of it",
-                "close-failed": f"cannot close {door} for {ANN}, and keeps trying: of it",
+                "open-failed": f"cannot open {door} for {ANN}, and keeps trying: of it "
+                "(2 more lines like this left out)",
+                "close-failed": f"cannot close {door} for {ANN}, and keeps trying: of it "
+                "(2 more lines like this left out)",
                 "healed": "nft did it: what pkdoors has in nftables is there again "
                 "(2 more lines like this left out)",
                 "heal-failed": "nft did it: cannot put back what pkdoors has in nftables, and "

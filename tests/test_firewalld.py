@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.doors import Door, Opening
-from pkdoors.errors import FirewallError
+from pkdoors.errors import FirewallError, TooLate
+from pkdoors.firewall import bus
+from pkdoors.firewall.bus import BusThread
 from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.zonebus import Silent
 from pkdoors.firewall.zoneclient import ZoneClient
@@ -27,6 +30,7 @@ from tests.fakes import (
     makeOpening,
     replaceModule,
 )
+from tests.test_bus import FakeGLib, FakeThread
 
 KNOCKS = {
     'rule priority="31337" port port="17001" protocol="udp" accept': 0,
@@ -564,9 +568,16 @@ class OpeningTests(FirewalldTestCase):
     def test_neverForEver(self) -> None:
         """The timeout is at least a second: 0 would be for ever."""
         self.start()
-        self.clock.advance(30)
+        self.clock.advance(29.999)
         self.open(deadline=30.0)
-        self.assertEqual({rule(31338): 1.0}, self.added())
+        self.assertEqual(1.0, round(self.added()[rule(31338)], 3))
+
+    def test_tooLate(self) -> None:
+        """An opening whose time is over when its turn comes is not made, and nothing is asked."""
+        self.start()
+        self.clock.advance(30)
+        self.firewalld.connected = False
+        self.failureResultOf(self.firewall.open(makeOpening(deadline=30.0)), TooLate)
 
     def test_zoneOfClient(self) -> None:
         """It is put into the zone that the client's packets are put in."""
@@ -723,6 +734,198 @@ class OpeningTests(FirewalldTestCase):
         self.open(name="web", ports="80")
         self.successResultOf(self.firewall.close(makeOpening()))
         self.assertEqual({rule(31340, "80"): 30.0}, self.added())
+
+
+class SlowTests(FirewalldTestCase):
+    """
+    With a thread that does its work in L{FakeGLib}'s steps: a firewalld that takes its time.
+    """
+
+    def setUp(self) -> None:
+        """Start."""
+        super().setUp()
+        self.glib = FakeGLib()
+        replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
+        self.patch(bus, "Thread", FakeThread)
+        self.firewall = FirewalldFirewall(
+            self.clock,
+            BusThread(lambda work, *arguments: work(*arguments)),
+            lambda zone: ZoneClient(zone, lambda: self.firewalld),
+        )
+        self.glib.isEager = True
+        self.start()
+        self.glib.isEager = False
+        self.firewalld.asked.clear()
+
+    def hang(self) -> None:
+        """Have firewalld answer nothing."""
+        for method in (*QUESTIONS, "addRichRule", "removeRichRule"):
+            self.firewalld.refuse(method, "", "no", "org.freedesktop.DBus.Error.NoReply")
+
+    def sources(self) -> list[str]:
+        """For whom rules were added, in this order."""
+        calls = [each for each in self.firewalld.calls if each.startswith("add")]
+        return [each.partition('source address="')[2].partition('"')[0] for each in calls]
+
+    def open(self, source: str, deadline: float = 30.0) -> Deferred[None]:
+        """Ask for an opening."""
+        return self.firewall.open(makeOpening(source, deadline))
+
+    def callOff(self, opening: Deferred[None]) -> None:
+        """Want it no more."""
+        opening.cancel()
+        self.failureResultOf(opening, CancelledError)
+
+    def test_zonesOnce(self) -> None:
+        """Those who come together share one question for the zones; who comes later asks anew."""
+        for last in range(20):
+            self.open(f"192.0.2.{last}")
+        self.glib.run()
+        self.assertEqual((20, 1), (len(self.added()), self.firewalld.asked.count("getActiveZones")))
+        self.clock.advance(1)
+        self.open("192.0.2.99")
+        self.glib.run()
+        self.assertEqual(2, self.firewalld.asked.count("getActiveZones"))
+
+    def test_zonesMoved(self) -> None:
+        """Where firewalld tells that something has moved, they are asked anew at once."""
+        self.open("192.0.2.1")
+        self.glib.run()
+        self.firewalld.active["internal"] = {"sources": ["192.0.2.0/24"]}
+        self.firewalld.tell("source-added", "internal", "192.0.2.0/24")
+        self.open("192.0.2.2")
+        self.glib.run()
+        self.assertEqual((1, 1), (len(self.added()), len(self.added("internal"))))
+
+    def test_tooLate(self) -> None:
+        """Who waits for longer than was asked for is not let in any more; the others are."""
+        short, long = self.open("192.0.2.1", 5.0), self.open("192.0.2.2", 30.0)
+        self.clock.advance(10)
+        self.glib.run()
+        self.failureResultOf(short, TooLate)
+        self.successResultOf(long)
+        self.assertEqual(["192.0.2.2"], self.sources())
+
+    def test_superseded(self) -> None:
+        """Who knocks again and again meanwhile is one call, at the turn of the first knock."""
+        waiting = self.open("192.0.2.1", 30.0)
+        self.open("192.0.2.2")
+        for deadline in (40.0, 50.0, 60.0):
+            self.callOff(waiting)
+            waiting = self.open("192.0.2.1", deadline)
+        self.glib.run()
+        self.successResultOf(waiting)
+        self.assertEqual(["192.0.2.1", "192.0.2.2"], self.sources())
+        self.assertEqual(60.0, self.added()[rule(31338, source="192.0.2.1")])
+
+    def test_closed(self) -> None:
+        """What is closed while it waits is never made."""
+        self.callOff(self.open("192.0.2.1"))
+        closed = self.firewall.close(makeOpening("192.0.2.1"))
+        self.glib.run()
+        self.successResultOf(closed)
+        self.assertEqual([], self.firewalld.calls)
+
+    def test_full(self) -> None:
+        """Where too many wait the next is refused; what closes, heals or lets go is not."""
+        self.open("192.0.2.1")
+        self.glib.run()
+        self.patch(bus, "MAX_WAITING", 1)
+        self.open("192.0.2.2")
+        refused = self.failureResultOf(self.open("192.0.2.3"), FirewallError)
+        self.assertIn("calls wait for firewalld already", str(refused.value))
+        self.firewalld.rules["public"].pop(knockRule(PORTS[0]))
+        others = [
+            self.firewall.close(makeOpening("192.0.2.1")),
+            self.firewall.restore([makeOpening("192.0.2.2")]),
+        ]
+        self.glib.run()
+        for each in others:
+            self.successResultOf(each)
+        self.assertIn(knockRule(PORTS[0]), self.firewalld.present())
+        self.assertEqual([rule(31338, source="192.0.2.2")], list(self.added()))
+        stopped = self.firewall.stop()
+        self.glib.run()
+        self.successResultOf(stopped)
+        self.assertTrue(self.glib.isQuit)
+
+    def test_silence(self) -> None:
+        """What waits behind a call that is not answered fails with it; it is asked only once."""
+        waiting = [self.open(f"192.0.2.{last}") for last in range(5)]
+        self.hang()
+        self.clock.advance(1)
+        self.glib.run()
+        for each in waiting:
+            self.failureResultOf(each, Silent)
+        self.assertEqual(["getActiveZones"], self.firewalld.asked)
+        self.assertEqual(["firewalld did not answer"], self.lost)
+
+    def test_afterSilence(self) -> None:
+        """Who comes after that is tried again, and that it is silent is not told again."""
+        self.test_silence()
+        self.clock.advance(1)
+        again = self.open("192.0.2.1")
+        self.glib.run()
+        self.failureResultOf(again, Silent)
+        self.assertEqual(1, len(self.lost))
+        self.firewalld.refusals.clear()
+        again = self.open("192.0.2.1")
+        self.glib.run()
+        self.successResultOf(again)
+        self.hang()
+        self.clock.advance(1)
+        self.open("192.0.2.2").addErrback(lambda failure: failure.trap(Silent))
+        self.glib.run()
+        self.assertEqual(2, len(self.lost))
+
+    def test_silentClose(self) -> None:
+        """A closing fails with it only where there is something to close."""
+        opened = self.open("192.0.2.1")
+        self.glib.run()
+        self.successResultOf(opened)
+        self.hang()
+        self.open("192.0.2.2").addErrback(lambda failure: failure.trap(Silent))
+        first, second = (self.firewall.close(makeOpening(f"192.0.2.{last}")) for last in (1, 2))
+        self.clock.advance(1)
+        self.glib.run()
+        self.failureResultOf(first, Silent)
+        self.successResultOf(second)
+        self.firewalld.refusals.clear()
+        again = self.firewall.close(makeOpening("192.0.2.1"))
+        self.glib.run()
+        self.successResultOf(again)
+        self.assertEqual({}, self.added())
+
+    def test_doneLater(self) -> None:
+        """What firewalld makes of a call that it did not answer is taken away by restoring."""
+        self.hang()
+        unanswered = self.open("192.0.2.1")
+        self.glib.run()
+        self.failureResultOf(unanswered, Silent)
+        self.firewalld.refusals.clear()
+        self.firewalld.rules["public"][rule(31338, source="192.0.2.1")] = 30.0
+        restored = self.firewall.restore([])
+        self.glib.run()
+        self.successResultOf(restored)
+        self.assertEqual({}, self.added())
+
+    def test_noJumping(self) -> None:
+        """What is asked for after a restoration is done after it: that has an older deadline."""
+        self.callOff(self.open("192.0.2.1", 30.0))
+        self.firewall.restore([makeOpening("192.0.2.1", 30.0)])
+        self.open("192.0.2.1", 60.0)
+        self.glib.run()
+        self.assertEqual([60.0], list(self.added().values()))
+
+    def test_restoredTooLate(self) -> None:
+        """What a restoration puts there is still wanted when its turn comes."""
+        restored = self.firewall.restore(
+            [makeOpening("192.0.2.1", 5.0), makeOpening("192.0.2.2", 30.0)]
+        )
+        self.clock.advance(10)
+        self.glib.run()
+        self.successResultOf(restored)
+        self.assertEqual({rule(31338, source="192.0.2.2"): 20.0}, self.added())
 
 
 class KeepTests(FirewalldTestCase):

@@ -13,19 +13,27 @@ class HeapTests(SynchronousTestCase):
     Tests of L{Heap}.
     """
 
-    def test_given(self) -> None:
-        """What nothing needs is given back once, when the daemon is ready."""
-        given: list[int] = []
-        self.patch(heap, "_libc", SimpleNamespace(malloc_trim=given.append))
-        part = Heap()
-        part.prepare()
-        part.start()
-        self.assertEqual([], given)
-        part.ready()
-        self.successResultOf(part.stop())
-        self.assertEqual([0], given)
+    def setUp(self) -> None:
+        """Nothing is really done."""
+        self.done: list[str] = []
+        self.heap = Heap(lambda: self.done.append("freeze"))
+
+    def test_ready(self) -> None:
+        """
+        When all is loaded, and not before, it is taken out of the collector's sight, and what
+        nothing needs is given back.
+        """
+        trim = SimpleNamespace(malloc_trim=lambda left: self.done.append(f"trim {left}"))
+        self.patch(heap, "_libc", trim)
+        self.heap.prepare()
+        self.heap.start()
+        self.assertEqual([], self.done)
+        self.heap.ready()
+        self.successResultOf(self.heap.stop())
+        self.assertEqual(["freeze", "trim 0"], self.done)
 
     def test_others(self) -> None:
-        """A C library that cannot do that is no trouble."""
+        """A C library that cannot give back is no trouble."""
         self.patch(heap, "_libc", SimpleNamespace())
-        Heap().ready()
+        self.heap.ready()
+        self.assertEqual(["freeze"], self.done)

@@ -20,7 +20,7 @@ from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Refusal, Request
 from pkdoors.walls import Walls
-from pkdoors.who import Who
+from pkdoors.who import NOBODY, Who
 from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
@@ -561,6 +561,7 @@ class CloseTests(KeeperTestCase):
         self.clock.advance(10)
         self.close()
         self.assertEqual(["open 203.0.113.9 until 600", "close 203.0.113.9"], self.calls())
+        self.clock.advance(0)
         self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
         self.assertEqual("closed door default (22/tcp) for 203.0.113.9", self.log.lines()[-1])
 
@@ -607,14 +608,15 @@ class CloseTests(KeeperTestCase):
         self.assertEqual({ANN: 35.0}, self.firewall.open_())
 
     def test_whileItOpens(self) -> None:
-        """An opening that the firewall is still busy with is closed as soon as it is not."""
+        """An opening that the firewall is still busy with is called off, and closed."""
         self.firewall.holding = True
-        self.request()
-        self.close()
-        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
-        self.firewall.holding = False
-        self.firewall.answer()
-        self.assertEqual((["close 203.0.113.9"], {}), (self.calls(), self.firewall.open_()))
+        for self.firewall.hasBegun in (False, True):
+            self.request()
+            self.close()
+            self.assertEqual(["open 203.0.113.9 until 30", "close 203.0.113.9"], self.calls())
+            self.firewall.answerAll()
+            self.assertEqual({}, self.firewall.open_())
+        self.assertEqual(2, "".join(self.log.lines()).count("never opened"))
 
     def test_whileItCloses(self) -> None:
         """Who knocks while it closes is let in again."""
@@ -860,6 +862,54 @@ class FailedCloseTests(KeeperTestCase):
         self.assertEqual([], self.openings())
 
 
+class CrowdTests(KeeperTestCase):
+    """
+    Very many at once.
+    """
+
+    def come(self, count: int, seconds: int = 30) -> None:
+        """Have so many earn an opening."""
+        for number in range(count):
+            self.request(seconds, source=f"10.0.{number // 250}.{number % 250}")
+
+    def test_refusedOnce(self) -> None:
+        """What the firewall refuses to all of them is one line, and none of them is forgotten."""
+        self.firewall.failures = [BUSY] * 1000
+        self.come(1000)
+        self.assertEqual(1, len(self.log.lines()))
+        self.assertIn("cannot open door", self.log.lines()[0])
+        self.clock.advance(1)
+        self.assertEqual(1000, len(self.firewall.open_()))
+
+    def test_refusedToOthers(self) -> None:
+        """Who comes later gets a line again, which says how many were left out."""
+        self.firewall.failures = [BUSY] * 1000
+        self.come(999)
+        self.clock.advance(0.999)
+        self.request(source=BOB)
+        self.assertEqual(1, len(self.log.lines()))
+        self.firewall.failures = [BUSY] * 1001
+        self.clock.advance(0.001)
+        self.request(source=ANN)
+        self.assertEqual(2, len(self.log.lines()))
+        self.assertIn("(999 more lines like this left out)", self.log.lines()[-1])
+
+    def test_otherReasons(self) -> None:
+        """One reason does not keep back another."""
+        self.firewall.failures = [BUSY, FirewallError("no more room")]
+        self.come(2)
+        self.assertEqual(2, len(self.log.lines()))
+
+    def test_closedInTurns(self) -> None:
+        """All are closed, but not all of them in one turn of the reactor."""
+        self.come(1000)
+        keys = [each.key for each in self.keeper.openings()]
+        self.keeper.close(keys, NOBODY)
+        self.assertTrue(0 < len(self.firewall.open_()) < 1000)
+        self.clock.advance(0)
+        self.assertEqual(({}, []), (self.firewall.open_(), self.keeper.openings()))
+
+
 class PendingTests(KeeperTestCase):
     """
     Knocks while the firewall has not answered yet.
@@ -871,29 +921,35 @@ class PendingTests(KeeperTestCase):
         self.firewall.holding = True
 
     def test_duringOpen(self) -> None:
-        """A knock during an opening extends it when that is done."""
+        """A knock during an opening takes its place: the firewall may hang."""
         self.request()
         self.request(60)
-        self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
-        self.firewall.answer()
-        self.assertEqual(["open 203.0.113.9 until 60"], self.calls())
+        self.assertEqual(["open 203.0.113.9 until 30", "open 203.0.113.9 until 60"], self.calls())
         self.firewall.answer()
         self.assertEqual(
-            [
-                "opened door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:00:30 (30s)",
-                "extended door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:01:00 (1m)",
-            ],
+            ["opened door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:01:00 (1m)"],
             self.log.lines(),
         )
+        self.assertEqual(({ANN: 60.0}, []), (self.firewall.open_(), self.calls()))
+
+    def test_duringOpenThatHasBegun(self) -> None:
+        """What the firewall has begun it does, and then the newer."""
+        self.firewall.hasBegun = True
+        self.request()
+        self.request(60)
+        self.firewall.answer()
+        self.assertEqual(([], {ANN: 30.0}), (self.log.lines(), self.firewall.open_()))
+        self.firewall.answer()
+        self.assertEqual((1, {ANN: 60.0}), (len(self.log.lines()), self.firewall.open_()))
 
     def test_severalDuringOpen(self) -> None:
-        """Several knocks during an opening extend it once, to the latest of them."""
+        """Of several knocks during an opening only the latest is left to be done."""
         self.request()
         for seconds in (60, 90, 75):
             self.request(seconds)
+        self.assertEqual("open 203.0.113.9 until 90", self.calls()[-1])
         self.firewall.answer()
-        self.firewall.answer()
-        self.assertEqual(["open 203.0.113.9 until 30", "open 203.0.113.9 until 90"], self.calls())
+        self.assertEqual(({ANN: 90.0}, []), (self.firewall.open_(), self.calls()))
 
     def test_shorterDuringOpen(self) -> None:
         """A knock for less, during an opening, is nothing."""
@@ -904,6 +960,7 @@ class PendingTests(KeeperTestCase):
 
     def test_openFailsWithAnotherRequest(self) -> None:
         """Where the opening fails, the knock that came during it is tried for itself."""
+        self.firewall.hasBegun = True
         self.request()
         self.request(60)
         self.firewall.answer(BUSY)
@@ -1031,7 +1088,7 @@ class StartStopTests(KeeperTestCase):
 
     def test_duringOpen(self) -> None:
         """An opening that is pending is left alone when it is done."""
-        self.firewall.holding = True
+        self.firewall.holding = self.firewall.hasBegun = True
         self.request()
         self.firewall.holding = False
         self.stop()

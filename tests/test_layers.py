@@ -38,15 +38,16 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
         firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
         firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
-        firewall.zonebus firewall.zoneclient firewall.zonesurvey heap hookrun hooks inbox
-        instance iproute knocksocket listener notify operating.adminclient operating.whereabouts
-        receiving runnable seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser
-        thishost
+        firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
+        hookrun hooks inbox instance iproute knocksocket listener notify
+        operating.adminclient operating.whereabouts receiving runnable
+        seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser thishost
         """,
         """
         announcing check client.hostsfile client.keypairs client.manners client.reaching
         client.signers client.staying client.visit healer installing keeper life locksmith
-        operating.following operating.tables operating.view operator release reloading walls
+        operating.following operating.tables operating.view operator release reloading turns
+        walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
@@ -80,7 +81,10 @@ HELPERS = {
     "firewall.watch": {"firewall.kernel"},
     "firewall.listing": {"firewall.kernel", "firewall.nftables"},
     "firewall.zonesurvey": {"firewall.exposures", "firewall.zonebus", "firewall.zoneclient"},
-    "firewall.firewalld": {"firewall.bus", "firewall.zonebus", "firewall.zoneclient"},
+    "firewall.firewalld": {
+        *("firewall.bus", "firewall.zonebus", "firewall.zoneclient", "firewall.zonedoors"),
+    },
+    "firewall.zonedoors": {"firewall.zonebus", "firewall.zoneclient"},
     "firewall.zoneclient": {"firewall.routes", "firewall.zonebus"},
 }
 """Within layer 2, each deals with one outside world of its own; only these have helpers."""

@@ -197,6 +197,12 @@ class OpenTests(OperatorTestCase):
         self.assertIn("no privilege", str(self.failureResultOf(again).value))
         self.assertHeardByNobody()
 
+    def test_refusedToMany(self) -> None:
+        """Who asks for many is told of each at once, though the log has one line for all."""
+        for last in range(5):
+            self.outer.failures = [NO]
+            self.refused(self.operator.open(f"192.0.2.{last}", "ssh"), FirewallError)
+
     def test_hangs(self) -> None:
         """Where it does not answer, neither does who asked wait for ever."""
         self.outer.holding = True
@@ -225,7 +231,7 @@ class OpenTests(OperatorTestCase):
 
     def test_behindAnother(self) -> None:
         """Where an earlier request is answered first, the answer waits for its own."""
-        self.outer.holding = True
+        self.outer.holding = self.outer.hasBegun = True
         self.keeper.request(Request(SSH, ANN, 5))
         done = self.do(self.operator.open(ANN, "ssh", 60.0))
         self.outer.answer()
@@ -277,6 +283,7 @@ class CloseTests(OperatorTestCase):
         """Everything can be closed."""
         self.assertEqual(3, len(self.close()))
         self.assertEqual({}, self.guard.doorsOpen())
+        self.reactor.advance(0)
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_door(self) -> None:

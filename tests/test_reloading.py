@@ -741,6 +741,7 @@ class ModelTests(ReloadTestCase):
         """So it is while firewalld hangs now and then, and the guard closes at once then."""
         for _ in range(3000):
             self.outer.holding = self.random.random() < 0.5
+            self.outer.hasBegun = self.random.random() < 0.5
             if self.random.random() < 0.5:
                 self.outer.answerAll()
             self.step()
@@ -751,6 +752,7 @@ class ModelTests(ReloadTestCase):
         self.refusing = True
         for _ in range(3000):
             self.outer.holding = self.random.random() < 0.3
+            self.outer.hasBegun = self.random.random() < 0.5
             if self.random.random() < 0.5:
                 self.outer.answerAll()
             for firewall in (self.guard, self.outer):

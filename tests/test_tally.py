@@ -3,6 +3,7 @@
 import random
 
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -10,7 +11,7 @@ from zope.interface.verify import verifyObject
 from pkdoors import __version__
 from pkdoors.admin.metrics import exposition
 from pkdoors.doors import Door
-from pkdoors.errors import FirewallError
+from pkdoors.errors import FirewallError, TooLate
 from pkdoors.events import CLOSED, EXTENDED, HEALED, OPENED, REFUSED, Event
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.interfaces import IFirewall
@@ -189,3 +190,13 @@ class CountedFirewallTests(SynchronousTestCase):
         self.inner.answer()
         self.assertEqual(1, self.tally.firewall[("nftables", "close", "ok")])
         self.assertEqual({"ok": 2, "failed": 1}, self.tally.asJSON()["firewall_calls"])
+
+    def test_calledOff(self) -> None:
+        """What was called off, or came too late, was no call."""
+        self.inner.failures = [TooLate("over")]
+        self.failureResultOf(self.firewall.open(makeOpening()), TooLate)
+        self.inner.holding = True
+        opening = self.firewall.open(makeOpening())
+        opening.cancel()
+        self.failureResultOf(opening, CancelledError)
+        self.assertEqual({}, self.tally.firewall)

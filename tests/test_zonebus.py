@@ -4,6 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.zonebus import (
+    CALL_TIMEOUT,
     Refused,
     Silent,
     clientClass,
@@ -85,6 +86,15 @@ class ClientClassTests(SynchronousTestCase):
         self.assertEqual((bus, True), connect())
         self.assertEqual("loop", bus.loop)
         self.assertEqual((1, False), (bus.connections, bus.isDeadly))
+
+    def test_impatient(self) -> None:
+        """Whatever the client asks over it is given up after some seconds, and not after 25."""
+        bus = FakeDBus(BUS_NAME)
+        bus.install(self)
+        self.assertTrue(isRunning())
+        bus.call_blocking("addRichRule")
+        bus.call_async("Introspect")
+        self.assertEqual([CALL_TIMEOUT, CALL_TIMEOUT], bus.timeouts)
 
 
 class ExamineTests(SynchronousTestCase):

@@ -130,6 +130,7 @@ class ZoneChoiceTests(ZoneClientTestCase):
 
     def test_hardwareNotAsked(self) -> None:
         """Elsewhere that question is saved."""
+        self.firewalld.active["dmz"] = {"interfaces": ["eth1"]}
         self.zones.zoneFinder()(ANN)
         self.assertEqual(["route get 203.0.113.9"], self.ip.asked)
 

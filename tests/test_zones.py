@@ -11,6 +11,7 @@ from pkdoors.zones import (
     Client,
     Exposure,
     hasHardwareSources,
+    hasInterfaces,
     removal,
     zoneOf,
 )
@@ -137,6 +138,17 @@ class HardwareSourcesTests(SynchronousTestCase):
         active = {"a": {"sources": ["10.0.0.0/8", "2001:db8::/32"], "interfaces": ["eth0"]}}
         self.assertFalse(hasHardwareSources(active))
         self.assertFalse(hasHardwareSources({}))
+
+    def test_interface(self) -> None:
+        """The interface counts where a zone other than the default one has some."""
+        active = {"public": {"interfaces": ["eth0"]}, "home": {"sources": ["10.0.0.0/8"]}}
+        self.assertEqual(
+            (False, True, False),
+            tuple(
+                hasInterfaces(zones, default)
+                for zones, default in ((active, "public"), (active, "home"), ({}, "home"))
+            ),
+        )
 
 
 class ExposureTests(SynchronousTestCase):

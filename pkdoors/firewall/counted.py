@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.doors import Door, Opening
+from pkdoors.errors import TooLate
 from pkdoors.interfaces import IFirewall
 from pkdoors.tally import Tally
 
@@ -59,10 +61,16 @@ class CountedFirewall:
         return self._firewall.stop()
 
     def _counted(self, call: str, result: Deferred[T]) -> Deferred[T]:
-        def count(how: str, outcome: T) -> T:
+        def count(how: str) -> None:
             self._tally.firewall[(self.name, call, how)] += 1
-            return outcome
 
-        return result.addCallbacks(
-            lambda value: count("ok", value), lambda why: count("failed", why)
-        )
+        def failed(why: Failure) -> Failure:
+            if not why.check(CancelledError, TooLate):  # it was not even asked
+                count("failed")
+            return why
+
+        def succeeded(value: T) -> T:
+            count("ok")
+            return value
+
+        return result.addCallbacks(succeeded, failed)

@@ -3,6 +3,7 @@ The way to firewalld: connections to its bus, and what comes back when it refuse
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from pkdoors.errors import FirewallError
@@ -11,6 +12,11 @@ T = TypeVar("T")
 
 BUS_NAME = "org.fedoraproject.FirewallD1"
 _PATH = "/org/fedoraproject/FirewallD1"
+
+CALL_TIMEOUT = 5.0
+"""Seconds for an answer of firewalld's. It gives most within 10 ms, and has none while it reloads,
+which takes it half a second. D-Bus itself would wait 25, and nobody were told so long."""
+
 _NOT_RUNNING = (
     "firewalld is not running: start it (systemctl start firewalld), or choose --firewall nftables"
 )
@@ -100,6 +106,9 @@ def _systemBus(loop: Any = None) -> Any:
 
     bus = SystemBus(private=True, mainloop=loop)
     bus.set_exit_on_disconnect(False)
+    # firewalld's client has no say in it. The second is how it asks what methods there are.
+    bus.call_blocking = partial(bus.call_blocking, timeout=CALL_TIMEOUT)
+    bus.call_async = partial(bus.call_async, timeout=CALL_TIMEOUT)
     return bus
 
 

@@ -4,7 +4,7 @@ the connection.
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pkdoors.doors import Address
@@ -12,7 +12,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.routes import hardwareAddress, routeInterface
 from pkdoors.firewall.zonebus import SILENT, Refused, Silent, connect, translated
 from pkdoors.richrules import isOurs
-from pkdoors.zones import ActiveZones, Client, hasHardwareSources, zoneOf
+from pkdoors.zones import ActiveZones, Client, hasHardwareSources, hasInterfaces, zoneOf
 
 _MOVES = (
     *("default-zone-changed", "interface-added", "interface-removed"),
@@ -32,6 +32,7 @@ class ZoneClient:
         self._zone = zone
         self._connect = connect
         self._client = connect()
+        self._isSilent = False
         self._lost: Callable[[str], None] = lambda why: None
         self._saved: Callable[[str], None] = lambda zone: None
 
@@ -39,7 +40,8 @@ class ZoneClient:
         """
         Hear from firewalld, in this thread, for as long as it lasts and again when it is back.
 
-        @param lost: called with a reason when it may have forgotten all our rules.
+        @param lost: called with a reason when it may have forgotten all our rules; also when it
+            did not answer, for nobody knows what it makes of that question later.
         @param saved: called with a zone when rules of ours had become permanent ones of it, and
             were removed there.
         """
@@ -77,12 +79,13 @@ class ZoneClient:
         if self._zone:
             return lambda source: self._zone
         active, default = self._activeZones(), self._defaultZone()
-        byHardware = hasHardwareSources(active)
+        byHardware, byInterface = hasHardwareSources(active), hasInterfaces(active, default)
+        entries = cache(self._entries)
 
         def find(source: Address) -> str:
             hardware = hardwareAddress(source) if byHardware else ""
-            client = Client(source, routeInterface(source), hardware)
-            return zoneOf(client, active, default, self._entries)
+            interface = routeInterface(source) if byInterface else ""
+            return zoneOf(Client(source, interface, hardware), active, default, entries)
 
         return find
 
@@ -157,7 +160,15 @@ class ZoneClient:
             return []
 
     def _ask(self, method: str, *arguments: object) -> Any:
-        return translated(lambda: getattr(self._reachable(), method)(*arguments))
+        client = translated(self._reachable)
+        wasSilent, self._isSilent = self._isSilent, False
+        try:
+            return translated(lambda: getattr(client, method)(*arguments))
+        except Silent:
+            self._isSilent = True
+            if not wasSilent:
+                self._lost("firewalld did not answer")
+            raise
 
     def _reachable(self) -> Any:
         """The client; a new one where the bus was started anew, for its connections are not."""

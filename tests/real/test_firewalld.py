@@ -2,8 +2,9 @@
 
 import signal
 
+from pkdoors.operating.adminclient import AdminClient
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, Daemon, eventually
+from tests.real.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
 
 
 class ZoneTests(RealTestCase):
@@ -30,7 +31,7 @@ class ZoneTests(RealTestCase):
     def test_zoneOfTheInterface(self) -> None:
         """The interface on the way back to the client counts before the default."""
         self.firewalld.cmd("--zone=work", "--add-interface=client")
-        daemon = self.start()
+        daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))
         self.assertIn(CLIENT4, self.rules("work"))
@@ -147,6 +148,50 @@ class ZoneTests(RealTestCase):
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         self.assertNotIn("Traceback", daemon.log())
+
+    def test_suspended(self) -> None:
+        """
+        While firewalld hangs the operator is answered. When it goes on, those are let in who still
+        may be, and who may not any more is in neither firewall.
+        """
+        daemon = self.start(openFor="1h")
+        asking = AdminClient(f"{self.folder}/admin.sock")
+
+        def timeLeft() -> dict[str, float]:
+            return {each["source"]: each["seconds_left"] for each in asking.status()["openings"]}
+
+        hanging = self.firewalld.process.popen
+        self.addCleanup(hanging.send_signal, signal.SIGCONT)  # else nothing would end it
+        hanging.send_signal(signal.SIGSTOP)
+        self.client.send(SEQUENCE, b"knock 2\n")
+        self.stranger.send(SEQUENCE)
+        self.assertTrue(eventually(lambda: {CLIENT4, STRANGER4} <= set(timeLeft())))
+        self.assertTrue(eventually(lambda: timeLeft()[CLIENT4] == 0))
+        self.assertFalse(self.stranger.reaches(PORT))
+        hanging.send_signal(signal.SIGCONT)
+        self.assertTrue(self.stranger.comesToReach(PORT), daemon.log())
+        self.assertTrue(daemon.says(f"never opened for {CLIENT4}"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertNotIn(CLIENT4, self.rules("public"))
+        self.assertNotIn(CLIENT4, self.server.run("nft", "list", "table", "inet", "pkdoors"))
+
+    def test_silent(self) -> None:
+        """
+        Where firewalld hangs for so long that it is given up, that is one line for all, and all is
+        put right when it goes on, also what it did of what it had not answered.
+        """
+        daemon = self.start(openFor="1h")
+        hanging = self.firewalld.process.popen
+        self.addCleanup(hanging.send_signal, signal.SIGCONT)
+        hanging.send_signal(signal.SIGSTOP)
+        for other in (self.client, self.stranger):
+            other.send(SEQUENCE)
+        self.assertTrue(daemon.says("cannot open door"), daemon.log())
+        hanging.send_signal(signal.SIGCONT)
+        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"), daemon.log())
+        for other in (self.client, self.stranger):
+            self.assertTrue(other.comesToReach(PORT), daemon.log())
+        self.assertEqual(1, daemon.log().count("cannot open door"), daemon.log())
 
     def test_exposedPort(self) -> None:
         """A protected port that the zone opens to everybody is closed all the same."""
