@@ -32,6 +32,7 @@ from typing import Any
 from twisted.conch.ssh.keys import Key
 
 from bench.common import figures, lacking, signals, summary
+from bench.costs import processorTime, resident, tracked
 from bench.generator import KINDS, MOST_SOURCES, Flood, Generator, badSeals, expect, macOf
 from bench.opening import PAUSE
 from bench.prober import Prober
@@ -47,7 +48,6 @@ SOURCES = 1_000_000
 LONGEST = 120
 """Seconds that one flood takes at most."""
 PACKAGES = {"ip": "iproute2", "nft": "nftables", "cc": "gcc"}
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +91,15 @@ class Server:
         )
         if not self._daemon.says("AdminSite starting"):
             raise AssertionError(self._daemon.log())
-        self._proc = Path(f"/proc/{self._daemon.process.popen.pid}")
+        self._pid = self._daemon.process.popen.pid
 
     def seconds(self) -> float:
         """Processor time so far."""
-        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return processorTime(self._pid)
 
     def resident(self) -> float:
         """Megabytes."""
-        lines = (self._proc / "status").read_text().splitlines()
-        (line,) = (each for each in lines if each.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+        return resident(self._pid)
 
     def dropped(self) -> dict[str, int]:
         """See C{GET /status}."""
@@ -113,7 +110,7 @@ class Server:
 
     def tracked(self) -> int:
         """Connections that the host tracks."""
-        return int(self._host.run("cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+        return tracked(self._host)
 
     def stop(self) -> None:
         """End it."""

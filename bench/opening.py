@@ -22,8 +22,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.common import Times, figures, lacking, ratio, signals, table
+from bench.others import RIVALS
 from bench.prober import Prober
-from bench.rivals import PROTECTED, RIVALS, SEQUENCE
+from bench.rivals import PROTECTED, SEQUENCE
 from tests.real.hosts import Network
 
 BLOCK = 10
@@ -34,6 +35,8 @@ MAX_TRIES = 1000
 
 PAUSE = 0.1
 """The most seconds between two tries. They are random: knockd has a timer to fall in step with."""
+
+MEASURED = ("pkdoors", "knockd", "kernel")
 
 PACKAGES = {"ip": "iproute2", "nft": "nftables", "knockd": "knockd"}
 """Program -> Debian's package of it."""
@@ -82,7 +85,7 @@ def run(tries: int) -> Times:
     daemonCPU, *_, proberCPU = sorted(os.sched_getaffinity(0))
     with signals(signal.SIG_BLOCK), TemporaryDirectory() as folder, ExitStack() as stack:
         networks: dict[str, Network] = {}
-        for name in RIVALS:
+        for name in MEASURED:
             Path(folder, name).mkdir()
             networks[name] = stack.enter_context(Network(Path(folder, name)))
         with signals(signal.SIG_UNBLOCK):
@@ -98,7 +101,7 @@ def run(tries: int) -> Times:
 def begin(name: str, network: Network) -> Prober:
     """Start what is measured."""
     network.server.serve(PROTECTED)
-    RIVALS[name](network.server)
+    RIVALS[name](network.server).start()
     if network.client.reaches(PROTECTED):
         raise AssertionError(f"{name}: the protected port answers without a knock")
     return Prober(network, SEQUENCE, PROTECTED)

@@ -1,11 +1,13 @@
 """Knocks and connections from any number of addresses, through raw sockets."""
 
+import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
+from pkdoors.client.plan import Sending
 from tests.real.hosts import CLIENT4, SERVER4, Network
 
 NET = IPv4Network("10.78.0.0/15")
@@ -35,8 +37,8 @@ class Prober:
     """
 
     def __init__(self, network: Network, sequence: Sequence[int], protected: int) -> None:
-        network.client.run("ip", "route", "add", "local", str(NET), "dev", "lo")
-        network.server.run("ip", "route", "add", str(NET), "via", CLIENT4)
+        network.client.run("ip", "route", "replace", "local", str(NET), "dev", "lo")
+        network.server.run("ip", "route", "replace", str(NET), "via", CLIENT4)
         with network.client.inside():
             self._out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             self._in = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
@@ -51,6 +53,10 @@ class Prober:
         self._out.close()
         self._in.close()
 
+    def fresh(self) -> IPv4Address:
+        """An address that never knocked before."""
+        return next(self._sources)
+
     def knock(
         self,
         payload: bytes = b"knock\n",
@@ -60,64 +66,115 @@ class Prober:
         pause: float = 0.0,
     ) -> float | None:
         """
-        Knock.
+        Knock with one payload on the whole sequence; see L{attempt}.
 
         @param gap: seconds between two datagrams.
         @param source: the address to do it from; L{None} for a fresh one.
+        """
+        knock = [
+            Sending(gap if place else 0.0, port, payload)
+            for place, port in enumerate(self._sequence)
+        ]
+        return self.attempt(knock, source or self.fresh(), rounds=rounds, pause=pause)
+
+    def attempt(
+        self,
+        knock: Sequence[Sending],
+        source: IPv4Address,
+        patience: float = PATIENCE,
+        rounds: int = 1,
+        pause: float = 0.0,
+    ) -> float | None:
+        """
+        Knock.
+
         @param rounds: how often all is sent, as long as there is no answer.
         @param pause: seconds between two rounds.
         @return: milliseconds from just before the last knock is sent to the first answer that is
             read; L{None} where none comes.
         """
-        source = source or next(self._sources)
-        *knocks, last = [_udp(source, port, payload) for port in self._sequence]
-        for knock in knocks:
-            self._send(knock)
-            if gap:
-                time.sleep(gap)
-        while self._receive():  # late answers to the source before
-            pass
+        *before, (pause, last) = [
+            (pause, _udp(source, port, datagram)) for pause, port, datagram in knock
+        ]
+        for rest, packet in before:
+            _rest(rest)
+            self._send(packet)
+        _rest(pause)
+        self.forget()  # late ones to the source before
         began = time.perf_counter()
         self._send(last)
         answered = None
         for _ in range(rounds - 1):
             answered = answered or self._watch(source, time.perf_counter(), pause)
-            for knock in (*knocks, last) if answered is None else ():
-                self._send(knock)
-        answered = answered or self._watch(source, time.perf_counter())
+            for packet in (*(each for _, each in before), last) if answered is None else ():
+                self._send(packet)
+        answered = answered or self._watch(source, time.perf_counter(), patience)
         return None if answered is None else (answered - began) * 1000
 
     def shut(self, payload: bytes, source: IPv4Address) -> bool:
         """Send a knock that closes; whether the port comes to answer no more."""
         for port in self._sequence:
-            self._send(_udp(source, port, payload))
+            self.send(source, port, payload)
         end = time.perf_counter() + PATIENCE
         while time.perf_counter() < end:
             time.sleep(SOON)
-            while self._receive():
-                pass
+            self.forget()
             if self._watch(source, time.perf_counter(), SOON) is None:
                 return True
         return False
 
-    def _watch(self, source: IPv4Address, began: float, patience: float = PATIENCE) -> float | None:
+    def follow(self, source: IPv4Address, seconds: float, interval: float) -> list[float]:
+        """Try to connect for a while; when the answers came, as C{time.perf_counter} tells it."""
+        came: list[float] = []
+        self.forget()
+        due = time.perf_counter()
+        end = due + seconds
+        while due < end:
+            self.connect(source)
+            due += interval
+            while (left := due - time.perf_counter()) > 0:
+                came += [time.perf_counter() for each in self.answers(left) if each == source]
+        return came
+
+    def send(self, source: IPv4Address, port: int, datagram: bytes) -> None:
+        """Send a datagram."""
+        self._send(_udp(source, port, datagram))
+
+    def connect(self, source: IPv4Address) -> None:
+        """Try to connect."""
+        self._port = (self._port + 1) % 60000
+        self._send(_syn(source, 2000 + self._port, self._protected))
+
+    def answers(self, wait: float = 0) -> Iterator[IPv4Address]:
+        """
+        To whom the protected port has answered.
+
+        @param wait: seconds to wait for the first answer.
+        """
+        if wait:
+            select.select([self._in], [], [], wait)
+        while packet := self._receive():
+            tcp = packet[4 * (packet[0] & 15) :]
+            if int.from_bytes(tcp[:2]) == self._protected and tcp[13] == _SYN_ACK:
+                yield IPv4Address(packet[16:20])
+
+    def forget(self) -> None:
+        """Forget the answers that nobody has read."""
+        for _ in self.answers():
+            pass
+
+    def _watch(self, source: IPv4Address, began: float, patience: float) -> float | None:
         """Try to connect, over and over without sleeping; when the first answer was there."""
         due = now = began
         while now < began + patience:
             if now >= due:
-                self._port = (self._port + 1) % 60000
-                self._send(_syn(source, 2000 + self._port, self._protected))
+                self.connect(source)
                 due = now + INTERVAL
-            packet = self._receive()
+            isThere = source in self.answers()
             now = time.perf_counter()
-            if packet and self._isAnswer(packet, source):
+            if isThere:
                 return now
         return None
-
-    def _isAnswer(self, packet: bytes, source: IPv4Address) -> bool:
-        tcp = packet[4 * (packet[0] & 15) :]
-        port = int.from_bytes(tcp[:2])
-        return packet[16:20] == source.packed and port == self._protected and tcp[13] == _SYN_ACK
 
     def _send(self, packet: bytes) -> None:
         self._out.sendto(packet, (SERVER4, 0))
@@ -127,6 +184,11 @@ class Prober:
             return self._in.recv(2048)
         except BlockingIOError:
             return b""
+
+
+def _rest(seconds: float) -> None:
+    if seconds:  # even none takes the kernel a while
+        time.sleep(seconds)
 
 
 def _udp(source: IPv4Address, port: int, payload: bytes) -> bytes:
