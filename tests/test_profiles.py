@@ -129,6 +129,8 @@ class ParseProfilesTests(SynchronousTestCase):
     def test_noToml(self) -> None:
         """What is no TOML is one sentence with the place."""
         self.assertRegex(self.wrong("door"), r"\Ait is no TOML: [^\n]*line [0-9]")
+        for value in ("9" * 5000, "0x" + "f" * 4000, "[" * 20_000):
+            self.assertRegex(self.wrong(f"wait = {value}"), r"\Ait is no TOML: [^\n]*\Z")
 
 
 class HostsFileTests(SynchronousTestCase):
