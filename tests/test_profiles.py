@@ -48,6 +48,11 @@ class ParseProfilesTests(SynchronousTestCase):
             parseProfiles(FULL),
         )
 
+    def test_strangeName(self) -> None:
+        """What is said is one line, whatever a host is called."""
+        error = self.assertRaises(BadValue, parseProfiles, '[hosts."a\\nb"]\nwait = 0\n')
+        self.assertIn("[hosts.a?b]: wait: '0' is not a port", str(error))
+
     def test_empty(self) -> None:
         """All keys may be absent; the name is the address then."""
         self.assertEqual({"a.example": Profile("a.example")}, parseProfiles('[hosts."a.example"]'))
