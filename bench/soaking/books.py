@@ -13,7 +13,7 @@ TAKEN_OVER = 1.1
 """Seconds by which an opening may end sooner for each new daemon: nft tells whole seconds only."""
 
 
-KNOCK_TIMEOUT, PENALTY = 20, 3
+KNOCK_TIMEOUT, PENALTY = 30, 3
 """Seconds, of all gates."""
 
 

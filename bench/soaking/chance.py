@@ -51,7 +51,7 @@ class Chance:
         return self.random.choice([each for each in self.world.gates.values() if not each.keys])
 
     def _asked(self) -> int:
-        return self.random.choice((0, 0, 2, 4, 10, 1000))
+        return self.random.choice((0, 0, 2, 4, 10, 1000, 1000))
 
     def _opened(self, gate: Gate, source: str, began: float, asked: int = 0) -> None:
         self.openings += 1

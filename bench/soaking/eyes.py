@@ -14,6 +14,8 @@ from pkdoors.errors import AskError
 ANSWER = 0.4
 """Seconds without an answer after which a port counts as closed. On a veth it takes 1 ms."""
 
+NOT_YET = "firewalld has not followed yet"
+
 Try = tuple[Key, int]
 """A connection that is tried: for which opening, and to which port."""
 
@@ -56,11 +58,9 @@ class Eyes:
         except AskError as error:
             status = {"trouble": str(error)}
         now = time.monotonic()
-        told = {
-            (each["door"], each["source"]): each["seconds_left"]
-            for each in status.get("openings", [])
-        }
-        if leaked := set(told) - may:
+        openings = {(each["door"], each["source"]): each for each in status.get("openings", [])}
+        told = {key: each["seconds_left"] for key, each in openings.items()}
+        if leaked := {key for key, each in openings.items() if each["open"]} - may:
             return f"the daemon lets in who may not come in: {names(leaked)}", ""
         lacks = [
             *self._lacks("kernel", kernel, kernelThen),
@@ -89,7 +89,11 @@ class Eyes:
         openings = status.get("openings", [])
         return [
             *([status["trouble"]] if "trouble" in status else []),
-            *(each["trouble"] or "not open yet" for each in openings if not each["open"]),
+            *(
+                each["trouble"] or "firewalld has not followed yet"
+                for each in openings
+                if not each["open"]
+            ),
             *([f"daemon and kernel differ: {names(different)}"] if different else []),
             *([f"its doors are {doors}"] if doors != sorted(self.world.gates) else []),
         ]

@@ -9,7 +9,7 @@ from bench.soaking.chance import Chance
 from bench.soaking.world import CLIENTS, SHARING, WEB, WEB_SEQUENCE
 from tests.real.hosts import BIN, eventually
 
-TIMES = ((5, 20), (8, 20), (8, 10), (12, 12), (3, 6))
+TIMES = ((8, 20), (5, 20), (8, 10), (3, 6))
 """What a door may allow: C{open_for} and C{max_open_for}."""
 SEQUENCES = (WEB_SEQUENCE, SHARING)
 """What the door web may have."""
@@ -75,8 +75,9 @@ class Operators(Chance):
 
     def changeTimes(self) -> str:
         """Change how long a door opens."""
-        gate = self.random.choice(self._gates())
-        openFor, most = self.random.choice(TIMES)
+        inUse = [self.world.gates[door] for door, _ in self._open()]
+        gate = self.random.choice(inUse or self._gates())
+        openFor, most = self.random.choice([each for each in TIMES if each[1] != gate.maxOpenFor])
         self.world.gates[gate.name] = replace(gate, openFor=openFor, maxOpenFor=most)
         self.world.write()
         began = time.monotonic()

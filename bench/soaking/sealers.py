@@ -8,8 +8,8 @@ from bench.soaking.world import CLIENTS, STRANGERS
 from tests.real.hosts import eventually
 from tests.sealing import sealed
 
-MAX_HISTORY = 50
-"""Sealed knocks that are kept for replays."""
+MAX_HISTORY = 5
+"""Sealed knocks that are kept for replays: older ones are refused for their age."""
 
 
 class Sealers(Chance):
@@ -63,7 +63,7 @@ class Sealers(Chance):
         """Send what opened something, from anywhere."""
         if not self._history:
             return self.seal()
-        source = self.random.choice((*CLIENTS, *STRANGERS))
+        source = self.random.choice((*CLIENTS, *STRANGERS, *STRANGERS))
         self._scatter(source, self.random.choice(self._history))
         return f"{source} replays a sealed knock"
 
