@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import SubprocessError
 from tempfile import TemporaryDirectory
 
 from bench.common import lacking, signals
@@ -114,7 +115,7 @@ class Soak:
         try:
             self._tell(step())
             self.violation = eyes.settled() or eyes.strangersIn() or eyes.sessionsLost()
-        except (AssertionError, PkdoorsError) as error:
+        except (AssertionError, PkdoorsError, OSError, SubprocessError) as error:
             self._tell(f"{step.__name__} failed")
             self.violation = str(error)
 

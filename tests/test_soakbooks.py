@@ -62,15 +62,17 @@ class BooksTests(SynchronousTestCase):
         self.books.takenOver()
         self.assertEnds(108.9, 111.0)
 
-    def test_wrongEnds(self) -> None:
-        """An end that is told is right within the slack; who is not known here is not judged."""
-        for end in (110.0 - SLACK, 111.0 + SLACK):
-            self.assertEqual([], self.books.wrongEnds({ANN: end, BOB: 1.0}, "kernel"))
-        self.assertEqual(
-            ["kernel: ssh for 203.0.113.9 ends +3.0 s after it has to"],
-            self.books.wrongEnds({ANN: 114.0}, "kernel"),
-        )
-        self.assertEqual(1, len(self.books.wrongEnds({ANN: 100.0}, "kernel")))
+    def test_ends(self) -> None:
+        """An end that is told is right within the slack; who is not known here has none."""
+        for end, late, early in (
+            (110.0 - SLACK, set(), set()),
+            (111.0 + SLACK, set(), set()),
+            (110.0 - SLACK - HAIR, set(), {ANN}),
+            (111.0 + SLACK + HAIR, {ANN}, set()),
+        ):
+            found = self.books.tooLate({ANN: end}), self.books.tooEarly({ANN: end})
+            self.assertEqual((late, early), found, end)
+        self.assertEqual({BOB}, self.books.tooLate({BOB: 1.0}))
 
     def test_nextEnd(self) -> None:
         """It tells when the next one has to be over."""

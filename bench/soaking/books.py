@@ -116,20 +116,25 @@ class Books:
         """When the first of them has to be over; 0 where there is none."""
         return min((span.latest for span in self._spans.values() if span.latest > now), default=0)
 
-    def wrongEnds(self, ends: Mapping[Key, float], which: str) -> list[str]:
+    def tooLate(self, ends: Mapping[Key, float]) -> set[Key]:
         """
-        What ends at another moment than it ought to.
+        Which end later than they have to, or are not known here.
 
-        @param ends: the moment of each opening, as C{which} tells it.
+        @param ends: the moment of each, as somebody tells it.
         """
-        return [
-            f"{which}: {name(key)} ends {when - span.latest:+.1f} s after it has to"
+        return {
+            key
             for key, when in ends.items()
-            if (span := self._spans.get(key)) and self._isWrong(span, when)
-        ]
+            if (span := self._spans.get(key)) is None or when > span.latest + SLACK
+        }
 
-    def _isWrong(self, span: Span, when: float) -> bool:
-        return not span.earliest - SLACK <= when <= span.latest + SLACK
+    def tooEarly(self, ends: Mapping[Key, float]) -> set[Key]:
+        """Likewise, which end sooner."""
+        return {
+            key
+            for key, when in ends.items()
+            if (span := self._spans.get(key)) and when < span.earliest - SLACK
+        }
 
 
 def name(key: Key) -> str:

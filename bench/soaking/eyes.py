@@ -48,23 +48,21 @@ class Eyes:
 
     def _disagreement(self) -> tuple[str, str]:
         """What is open that may not be, and what else is not as it ought to be."""
-        may = self.world.books.may(time.monotonic())
-        kernel, guarded = self.inKernel()
-        kernelThen = time.monotonic()
-        if leaked := set(kernel) - may:  # before the daemon is asked, which may hang
-            return f"the kernel lets in who may not come in: {names(leaked)}", ""
+        left, guarded = self.inKernel()
+        kernel = _ends(left)
+        if leaked := self.world.books.tooLate(kernel):  # the daemon is not asked: it may hang
+            return f"the kernel lets in who may not come in, or for too long: {names(leaked)}", ""
         try:
             status = self.world.admin.status() if self.world.daemon else {}
         except AskError as error:
             status = {"trouble": str(error)}
-        now = time.monotonic()
         openings = {(each["door"], each["source"]): each for each in status.get("openings", [])}
-        told = {key: each["seconds_left"] for key, each in openings.items()}
-        if leaked := {key for key, each in openings.items() if each["open"]} - may:
-            return f"the daemon lets in who may not come in: {names(leaked)}", ""
+        told = _ends({key: each["seconds_left"] for key, each in openings.items() if each["open"]})
+        if leaked := self.world.books.tooLate(told):
+            return f"the daemon lets in who may not come in, or for too long: {names(leaked)}", ""
         lacks = [
-            *self._lacks("kernel", kernel, kernelThen),
-            *(self._lacks("daemon", told, now) if self.world.daemon else []),
+            *self._lacks("kernel", kernel),
+            *(self._lacks("daemon", told) if self.world.daemon else []),
             *self._troubles(status, set(told) ^ set(kernel)),
             *(["the guard is not whole"] if self._ports() != guarded else []),
         ]
@@ -74,12 +72,14 @@ class Eyes:
         """The ports that have to be closed to all others."""
         return {gate.port for gate in self.world.gates.values()}
 
-    def _lacks(self, who: str, found: Mapping[Key, float], then: float) -> list[str]:
-        """What is missing, or ends at another time than it ought to."""
-        books = self.world.books
-        late = books.wrongEnds({key: then + left for key, left in found.items()}, who)
-        missing = books.must(time.monotonic()) - set(found)
-        return [*late, *([f"the {who} lacks {names(missing)}"] if missing else [])]
+    def _lacks(self, who: str, ends: Mapping[Key, float]) -> list[str]:
+        """What is missing, or ends sooner than it ought to."""
+        missing = self.world.books.must(time.monotonic()) - set(ends)
+        early = self.world.books.tooEarly(ends)
+        return [
+            *([f"the {who} lacks {names(missing)}"] if missing else []),
+            *([f"the {who} ends too early: {names(early)}"] if early else []),
+        ]
 
     def _troubles(self, status: Mapping[str, Any], different: set[Key]) -> list[str]:
         """What the daemon says that it should not, or does not say."""
@@ -193,3 +193,9 @@ class Eyes:
             except OSError:
                 lost.append(source)
         return f"connections were lost: {', '.join(lost)}" if lost else ""
+
+
+def _ends(left: Mapping[Key, float]) -> dict[Key, float]:
+    """When openings end that have so many seconds left."""
+    now = time.monotonic()
+    return {key: now + seconds for key, seconds in left.items()}

@@ -38,7 +38,10 @@ class SoakTests(RealTestCase):
         self.hold(world)
         element = f"{{ {STRANGERS[0]} timeout 1h }}"
         self.server.run("nft", f"add element inet pkdoors ssh_open4 {element}")
-        self.assertIn("lets in who may not come in: ssh for 10.9.2.2", eyes.settled())
+        self.assertIn(
+            "the kernel lets in who may not come in, or for too long: ssh for 10.9.2.2",
+            eyes.settled(),
+        )
         self.assertEqual(eyes.strangersIn(), "got in, and may not: ssh for 10.9.2.2")
 
     def test_noGuard(self) -> None:
