@@ -30,6 +30,10 @@ from pkdoors.richrules import isKnockRule, knockRule, openingPriorities
 START_TIMEOUT = 30.0
 """Seconds that firewalld may take for all of the start: 20 knock ports in 10 zones take 2."""
 
+NEARLY_OVER = 1.0
+"""Seconds before an opening's end in which it does not matter that firewalld ends it: its timers
+are a second wide."""
+
 T = TypeVar("T")
 
 
@@ -133,6 +137,15 @@ class FirewalldFirewall:
         self._zones.listen(
             lambda why: self._thread.tell(lost, why),
             lambda zone: self._thread.tell(self._warnOfSaved, zone),
+            self._isWanted,
+        )
+
+    def _isWanted(self, zone: str, rule: str) -> bool:
+        """Whether a rule ought to be there now; not when its own time is nearly over."""
+        still = self._clock.seconds() + NEARLY_OVER
+        return (zone, rule) in self._knocks or any(
+            each.zone == zone and rule in each.rules and each.deadline > still
+            for each in self._placed.values()
         )
 
     def _restore(self, openings: list[Opening]) -> None:
