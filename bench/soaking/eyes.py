@@ -14,6 +14,9 @@ from pkdoors.errors import AskError
 ANSWER = 0.4
 """Seconds without an answer after which a port counts as closed. On a veth it takes 1 ms."""
 
+LOCKED_OUT = 4.0
+"""Seconds after which who may come in, and does not get in, is locked out. Not as patient as all
+else: it must not wait until his time is over."""
 NOT_YET = "firewalld has not followed yet"
 
 Try = tuple[Key, int]
@@ -148,7 +151,7 @@ class Eyes:
 
     def _lockedOut(self, tries: list[Try]) -> str:
         """Who does not get in though he ought to, tried again for a while."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + LOCKED_OUT
         while tries:
             must = self.world.books.must(time.monotonic())
             tries = [each for each in tries if each[0] in must]
