@@ -34,11 +34,12 @@ class Chance:
 
     def _source(self, sources: Sequence[str] = CLIENTS) -> str:
         """An address that is not ignored now."""
-        while True:
-            now = time.monotonic()
-            if free := [each for each in sources if self._tainted.get(each, 0) < now]:
-                return self.random.choice(free)
+        while not (free := [each for each in sources if self._isFree(each)]):
             time.sleep(0.1)
+        return self.random.choice(free)
+
+    def _isFree(self, source: str) -> bool:
+        return self._tainted.get(source, 0.0) < time.monotonic()
 
     def _taint(self, source: str) -> None:
         self._tainted[source] = time.monotonic() + PENALTY + HANDLED

@@ -15,9 +15,19 @@ MALFORMED = (
 class Knockers(Chance):
     """Plain knocks, right and wrong, and what strangers try."""
 
-    def knock(self, source: str = "") -> str:
+    def knock(self) -> str:
         """Knock rightly."""
-        gate, source, asked = self._gate(), source or self._source(), self._asked()
+        return self._knockAt(self._gate(), self._source())
+
+    def again(self) -> str:
+        """Knock where one is in already, to stay so for longer."""
+        keys = [key for key in self._open() if self._isFree(key[1])]
+        door, source = self.random.choice(keys) if keys else ("ssh", self._source())
+        gate = self.world.gates[door]
+        return self._knockAt(self._gate() if gate.keys else gate, source)
+
+    def _knockAt(self, gate: Gate, source: str) -> str:
+        asked = self._asked()
         self.knocks += 1
         began = time.monotonic()
         payload = b"knock %d\n" % asked if asked else b"knock\n"

@@ -24,7 +24,8 @@ class Steps(Knockers, Sealers, Operators, Others):
         super().__init__(world, eyes, random)
         self.between = [self.flush, self.deleteTable, self.deleteElement, self.reload]
         self.table: dict[Step, int] = {
-            self.knock: 14,
+            self.knock: 9,
+            self.again: 9,
             self.seal: 12,
             self.half: 5,
             self.halfSeal: 4,
@@ -54,7 +55,7 @@ class Steps(Knockers, Sealers, Operators, Others):
         }
         if world.firewalld:
             self.between = [self.firewalldReload, self.firewalldRestart, self.reload]
-            self.table |= {self.firewalldReload: 6, self.firewalldRestart: 4, self.saved: 2}
+            self.table |= {self.firewalldReload: 8, self.firewalldRestart: 4, self.saved: 2}
 
     def draw(self) -> Step:
         """The next step."""
