@@ -13,7 +13,6 @@ L{DOOR_SETTINGS} has the other keys of a door. A file that has the flat keys of 
 instead is L{pkdoors.seedconf}'s.
 """
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, permutations
 from typing import Any
@@ -37,6 +36,7 @@ from pkdoors.settings import (
     parseInterface,
     shown,
 )
+from pkdoors.tomltext import readToml
 
 Table = Mapping[str, Any]
 
@@ -75,8 +75,8 @@ def parseSeed(text: str, file: str) -> tuple[Door, list[str]]:
 
 def _parseTable(text: str, file: str) -> Table:
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        return readToml(text)
+    except BadValue as error:
         raise ConfigError(f"{file} is not TOML, the language of this file: {error}") from error
 
 

@@ -1,7 +1,8 @@
 """
 Reads back from the kernel what is open: after a crash, its sets are the state. Pure.
 
-The format is what C{nft -j list table} prints; C{libnftables-json(5)}.
+The format is what C{nft -j list table} prints; C{libnftables-json(5)}. What is none of ours is a
+L{ValueError}, a L{LookupError} or a L{TypeError}, or has nothing in it.
 """
 
 import json
@@ -60,10 +61,11 @@ def _openings(sets: Sets, door: Door, now: float) -> Iterator[Opening]:
         return
     for version in (4, 6):
         for element in sets.get(f"{door.name}_open{version}", ()):
+            timed = element["elem"] if isinstance(element, dict) else {}
             # One without a time left is none of ours, or over within this second.
-            if isinstance(element, dict) and (left := element["elem"].get("expires")):
-                source = ip_address(element["elem"]["val"])
-                who = whoOf(element["elem"].get("comment", ""))
+            if "expires" in timed and 0 < (left := timed["expires"]):
+                source = ip_address(timed["val"])
+                who = whoOf(str(timed.get("comment", "")))
                 yield Opening(door, source, now + min(left, door.maxOpenFor), who)
 
 

@@ -743,6 +743,7 @@ class FakeServiceSettings:
 
 SIGNALS = {
     *("reloaded", "connection-changed", "config:zone-updated", "default-zone-changed"),
+    "richrule-removed",
     *("interface-added", "interface-removed", "zone-of-interface-changed"),
     *("source-added", "source-removed", "zone-of-source-changed"),
 }
@@ -855,6 +856,11 @@ class FakeFirewalld:
         """The bus goes away."""
         self.isOnBus = False
         self._callbacks["disconnected"](self)
+
+    def end(self, rule: str, zone: str = "public") -> None:
+        """Remove a rule, as a timer does, and tell."""
+        del self.rules[zone][rule]
+        self._callbacks["richrule-removed"](zone, rule)
 
     def save(self) -> None:
         """Make all rules permanent, as C{--runtime-to-permanent} does, and tell."""

@@ -157,6 +157,8 @@ class BadTests(SynchronousTestCase):
                 pass
         for text in ("a = " + "[" * 20_000, "a = " + "9" * 5000, "a = 2026-02-31"):
             self.refused(text)
+        for key in ("open_for", "sessions", "on_open"):
+            self.refused(f"{SSH}\n{key} = 0x{'f' * 4000}")
 
     def test_unknownKeys(self) -> None:
         """A key that does not exist is refused, with those that do."""

@@ -194,6 +194,31 @@ class StartTests(FirewalldTestCase):
         self.assertEqual({rule: 20.0 for rule in before}, self.added())
         self.assertEqual({**KNOCKS, **self.added()}, self.firewalld.present())
 
+    def test_endedTooEarly(self) -> None:
+        """A rule of ours that somebody ended is put back, with the time that is left."""
+        self.start()
+        self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
+        before = self.added()
+        self.clock.advance(10)
+        for ended in (*before, next(iter(KNOCKS))):
+            self.firewalld.end(ended)
+            self.assertEqual(["firewalld ended a rule of pkdoors"], self.lost)
+            self.lost.clear()
+            self.successResultOf(self.firewall.restore([makeOpening(deadline=30.0)]))
+            self.assertEqual(dict.fromkeys(before, 20.0), self.added())
+            self.assertLess(set(KNOCKS), set(self.firewalld.present()))
+
+    def test_endedInTime(self) -> None:
+        """That firewalld, or we, end an opening in time is nothing that has to be mended."""
+        self.start()
+        self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
+        self.clock.advance(29.5)
+        (rule,) = self.added()
+        self.firewalld.end(rule)
+        self.successResultOf(self.firewall.open(makeOpening(deadline=60.0)))
+        self.firewalld.tell("richrule-removed", "public", rule)
+        self.assertEqual([], self.lost)
+
     def test_comesAndGoes(self) -> None:
         """That firewalld goes away, or is back, is told."""
         self.start()

@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         operating.answers operating.board operating.eventstream operating.wording placing
         ports richrules seals.__init__ seals.addresses seals.authorizedkeys seals.budget
         seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence sessions
-        settings sockets stages status tally who zones
+        settings sockets stages status tally tomltext who zones
         """,
         """
         herald interfaces parts steering

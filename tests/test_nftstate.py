@@ -85,6 +85,19 @@ class OpeningsInTests(SynchronousTestCase):
         text = listing(default_ports=SSH, default_open4=["203.0.113.9", element("203.0.113.8", 0)])
         self.assertEqual({}, self.openings(text))
 
+    def test_noOpening(self) -> None:
+        """What looks like an opening and is none is one error of a few, or none; never another."""
+        for inner in ("x", [1], None, 5, {"expires": 5, "val": ["a"]}, {"expires": "5", "val": 1}):
+            text = listing(default_ports=SSH, default_open4=[{"elem": inner}])
+            try:
+                self.assertEqual({}, self.openings(text), inner)
+            except (ValueError, LookupError, TypeError):
+                pass
+        for left in (-5, float("nan")):
+            odd: Any = {"elem": {"val": "203.0.113.9", "expires": left, "comment": 7}}
+            text = listing(default_ports=SSH, default_open4=[odd])
+            self.assertEqual({}, self.openings(text), left)
+
     def test_empty(self) -> None:
         """A table with nothing in it is fine."""
         self.assertEqual({}, self.openings(listing()))

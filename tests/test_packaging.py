@@ -54,9 +54,10 @@ class PackagingTests(SynchronousTestCase):
         self.assertEqual(strange, ["twisted/plugins/pkdoors_plugin.py"])
 
     def test_source(self) -> None:
-        """The source package has the tests, the scripts and the documentation."""
+        """The source package has the tests, what they read, the scripts and the documentation."""
         names = {name.partition("/")[2] for name in tarfile.open(self.source).getnames()}
         wanted = {"tests/real/hosts.py", "script/server", "README.md", "tox.ini", "LICENSE", "NEWS"}
+        wanted |= {"fuzz/run.py", "fuzz/corpus/seal/good"}
         self.assertEqual(wanted - names, set())
 
     def test_installed(self) -> None:

@@ -48,6 +48,11 @@ class ParseProfilesTests(SynchronousTestCase):
             parseProfiles(FULL),
         )
 
+    def test_strangeName(self) -> None:
+        """What is said is one line, whatever a host is called."""
+        error = self.assertRaises(BadValue, parseProfiles, '[hosts."a\\nb"]\nwait = 0\n')
+        self.assertIn("[hosts.a?b]: wait: '0' is not a port", str(error))
+
     def test_empty(self) -> None:
         """All keys may be absent; the name is the address then."""
         self.assertEqual({"a.example": Profile("a.example")}, parseProfiles('[hosts."a.example"]'))
@@ -129,6 +134,8 @@ class ParseProfilesTests(SynchronousTestCase):
     def test_noToml(self) -> None:
         """What is no TOML is one sentence with the place."""
         self.assertRegex(self.wrong("door"), r"\Ait is no TOML: [^\n]*line [0-9]")
+        for value in ("9" * 5000, "0x" + "f" * 4000, "[" * 20_000):
+            self.assertRegex(self.wrong(f"wait = {value}"), r"\Ait is no TOML: [^\n]*\Z")
 
 
 class HostsFileTests(SynchronousTestCase):

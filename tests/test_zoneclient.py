@@ -219,7 +219,7 @@ class SavedTests(ZoneClientTestCase):
         """Have rules of ours, and one of somebody else, everywhere."""
         super().setUp()
         self.told: list[str] = []
-        self.zones.listen(lambda why: None, self.told.append)
+        self.zones.listen(lambda why: None, self.told.append, lambda zone, rule: False)
         for zone in ("public", "internal"):
             self.firewalld.permanent[zone] = [self.ours[0], STRANGERS, self.ours[1]]
             self.firewalld.rules[zone] = dict.fromkeys(self.firewalld.permanent[zone], 0.0)
@@ -283,7 +283,11 @@ class ListenTests(ZoneClientTestCase):
         super().setUp()
         self.lost: list[str] = []
         self.saved: list[str] = []
-        self.zones.listen(self.lost.append, self.saved.append)
+        self.zones.listen(self.lost.append, self.saved.append, self.isWanted)
+
+    def isWanted(self, zone: str, rule: str) -> bool:
+        """Whether a rule ought to be there."""
+        return (zone, rule) == ("public", RULE)
 
     def test_reload(self) -> None:
         """A reload is told."""
@@ -300,6 +304,15 @@ class ListenTests(ZoneClientTestCase):
             self.firewalld.tell(signal, *arguments)
         self.assertEqual(["firewalld's zones were changed"] * 3, self.lost)
 
+    def test_removed(self) -> None:
+        """So is that a rule is gone that ought to be there; of others nothing is said."""
+        for rule in (RULE, STRANGERS):
+            self.firewalld.rules["public"][rule] = 0
+        self.firewalld.end(STRANGERS)
+        self.assertEqual([], self.lost)
+        self.firewalld.end(RULE)
+        self.assertEqual(["firewalld ended a rule of pkdoors"], self.lost)
+
     def test_comesAndGoes(self) -> None:
         """So is that firewalld goes away, or comes back."""
         self.firewalld.change(False)
@@ -315,7 +328,7 @@ class ListenTests(ZoneClientTestCase):
         """On a new bus it listens again."""
         new = FakeFirewalld(self.clock)
         zones = ZoneClient("", iter((self.firewalld, new)).__next__)
-        zones.listen(self.lost.append, self.saved.append)
+        zones.listen(self.lost.append, self.saved.append, self.isWanted)
         self.firewalld.disconnect()
         zones.rules("public")
         new.reload()

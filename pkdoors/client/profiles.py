@@ -9,7 +9,6 @@ The client's hosts, each with what it takes to knock there. Pure.
     identity = "~/.ssh/id_ed25519"
 """
 
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,13 @@ from typing import Any
 from pkdoors.doors import checkName
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
+from pkdoors.oneline import oneLine
 from pkdoors.ports import parsePort
 from pkdoors.sequence import MAX_PORTS, MIN_PORTS, Sequence
+from pkdoors.tomltext import readToml
+
+MAX_NAME = 64
+"""Letters of a host's name that are shown where something is wrong."""
 
 FROM_AGENT = "agent"
 """In place of a key's path: whichever of the SSH agent's keys the host takes."""
@@ -52,9 +56,9 @@ def parseProfiles(text: str) -> dict[str, Profile]:
         tells what a sequence is.
     """
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadValue(f"it is no TOML: {error}") from error
+        tables = readToml(text)
+    except BadValue as error:
+        raise error.at("it is no TOML") from error
     _checkKeys(tables, ("hosts",))
     hosts = tables.get("hosts", {})
     if not isinstance(hosts, dict):
@@ -63,7 +67,7 @@ def parseProfiles(text: str) -> dict[str, Profile]:
 
 
 def _profile(name: str, table: Any) -> Profile:
-    where = f"[hosts.{name}]"
+    where = f"[hosts.{oneLine(name, MAX_NAME)}]"
     if not isinstance(table, dict):
         raise BadValue("it is no table: write its keys below a line [hosts.NAME]").at(where)
     try:

@@ -35,8 +35,14 @@ class ZoneClient:
         self._isSilent = False
         self._lost: Callable[[str], None] = lambda why: None
         self._saved: Callable[[str], None] = lambda zone: None
+        self._isWanted: Callable[[str, str], bool] = lambda zone, rule: False
 
-    def listen(self, lost: Callable[[str], None], saved: Callable[[str], None]) -> None:
+    def listen(
+        self,
+        lost: Callable[[str], None],
+        saved: Callable[[str], None],
+        isWanted: Callable[[str, str], bool],
+    ) -> None:
         """
         Hear from firewalld, in this thread, for as long as it lasts and again when it is back.
 
@@ -44,20 +50,28 @@ class ZoneClient:
             did not answer, for nobody knows what it makes of that question later.
         @param saved: called with a zone when rules of ours had become permanent ones of it, and
             were removed there.
+        @param isWanted: whether a rule that was removed from a zone ought to be there.
         """
-        self._lost, self._saved = lost, saved
+        self._lost, self._saved, self._isWanted = lost, saved, isWanted
         self._listen()
 
     def _listen(self) -> None:
         self._client.connect("reloaded", lambda: self._lost("firewalld was reloaded"))
         for signal in _MOVES:
             self._client.connect(signal, self._moved)
+        self._client.connect("richrule-removed", self._removed)
         self._client.connect("connection-changed", lambda: self._lost(self._change()))
         self._client.connect("config:zone-updated", self._zoneSaved)
         self._client.bus.call_on_disconnection(lambda _: self._lost("the system's D-Bus went away"))
 
     def _moved(self, *_: object) -> None:
         self._lost("firewalld's zones were changed")
+
+    def _removed(self, zone: str, rule: str) -> None:
+        """By somebody; or by a timer of firewalld's that was there before a reload, and outlives
+        it: it ends the same rule, though that is there anew, with another timer."""
+        if self._isWanted(zone, rule):
+            self._lost("firewalld ended a rule of pkdoors")
 
     def _change(self) -> str:
         return "firewalld is back" if self._client.connected else "firewalld went away"

@@ -21,6 +21,10 @@ ZONES_LAST = 1.0
 """Seconds for which openings share what firewalld said of its zones: to ask takes as long as to
 open. Where it tells that something has moved it is asked anew, and all is put right."""
 
+NEARLY_OVER = 1.0
+"""Seconds before an opening's end in which it does not matter that firewalld ends it: its timers
+are a second wide."""
+
 ZoneOf = Callable[[Address], str]
 """Tells the zone that an address's packets are put in."""
 
@@ -77,7 +81,15 @@ class ZoneDoors:
             self._finder = None
             lost(why)
 
-        self._zones.listen(forget, saved)
+        self._zones.listen(forget, saved, self._isWanted)
+
+    def _isWanted(self, zone: str, rule: str) -> bool:
+        """Whether a rule ought to be there now; not when its own time is nearly over."""
+        still = self._clock.seconds() + NEARLY_OVER
+        return (zone, rule) in self._knocks or any(
+            each.zone == zone and rule in each.rules and each.deadline > still
+            for each in self._placed.values()
+        )
 
     def restore(self, openings: list[Opening]) -> None:
         """

@@ -124,6 +124,27 @@ class FirewalldTests(RealTestCase):
         self.stranger.send(SEQUENCE)
         self.assertTrue(self.stranger.comesToReach(PORT))
 
+    def test_timerOutlivesReload(self) -> None:
+        """
+        A timer of firewalld's that a reload leaves behind ends no opening: knocked again before
+        the reload and after it, the same rule is there again, for longer.
+        """
+        daemon = self.start(openFor="5s")
+        began = time.monotonic()
+
+        def knock(at: float) -> None:
+            time.sleep(max(0.0, began + at - time.monotonic()))
+            self.client.send(SEQUENCE)
+            self.assertTrue(self.client.comesToReach(PORT))
+
+        knock(0)
+        knock(1)  # its rule has a timer that ends at 6
+        self.firewalld.cmd("--reload")
+        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"))
+        knock(5)  # the same rule again, until 10
+        time.sleep(max(0.0, began + 8 - time.monotonic()))
+        self.assertTrue(self.client.reaches(PORT), daemon.log())
+
     def test_knockMeanwhile(self) -> None:
         """A knock while firewalld is away is not lost, and the log is not filled meanwhile."""
         daemon = self.opened()

@@ -1,0 +1,63 @@
+"""The targets of L{fuzz.targets}, with their corpus and with what is near it."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+import fuzz
+from fuzz.targets import MAX_INPUT, TARGETS
+from tests.fakes import useUTC
+from tests.properties import PROPERTY
+
+MAX_FILE = 4096
+"""Bytes of a file of the corpus: it is read by people, too."""
+
+CORPUS = {
+    target: {
+        path.name: path.read_bytes()
+        for path in sorted((Path(fuzz.__file__).parent / "corpus" / target).iterdir())
+    }
+    for target in TARGETS
+}
+
+
+def near(data: bytes) -> st.SearchStrategy[bytes]:
+    """What is like some bytes, with a part of it replaced."""
+    at = st.integers(0, len(data))
+    return st.builds(
+        lambda first, last, new: data[: min(first, last)] + new + data[max(first, last) :],
+        *(at, at, st.binary(max_size=12) | st.text(max_size=6).map(lambda text: text.encode())),
+    )
+
+
+class FuzzTests(SynchronousTestCase):
+    """
+    No input is a surprise.
+    """
+
+    def setUp(self) -> None:
+        """Local times are the same everywhere."""
+        useUTC(self)
+
+    def test_corpus(self) -> None:
+        """Each file of the corpus is small, and parsed, or refused by the parser's own error."""
+        for target, files in CORPUS.items():
+            for name, data in files.items():
+                with self.subTest(f"{target}/{name}"):
+                    self.assertLessEqual(len(data), MAX_FILE)
+                    TARGETS[target](data)
+
+    def test_bytes(self) -> None:
+        """So is what has nothing to do with what is meant."""
+        for target, run in TARGETS.items():
+            with self.subTest(target):
+                PROPERTY(given(st.binary(max_size=MAX_INPUT))(run))()
+
+    def test_near(self) -> None:
+        """So is what is nearly right."""
+        for target, files in CORPUS.items():
+            with self.subTest(target):
+                inputs = st.sampled_from(sorted(files.values())).flatmap(near)
+                PROPERTY(given(inputs)(TARGETS[target]))()

@@ -1,0 +1,41 @@
+"""Tests of L{pkdoors.tomltext}."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import BadValue
+from pkdoors.tomltext import MAX_DEPTH, readToml
+
+
+class ReadTomlTests(SynchronousTestCase):
+    """
+    Tests of L{readToml}.
+    """
+
+    def refused(self, text: str) -> str:
+        """Why a text is no TOML."""
+        return str(self.assertRaises(BadValue, readToml, text))
+
+    def test_read(self) -> None:
+        """All of TOML is read as it is."""
+        self.assertEqual(
+            {"a": {"b": [1, {"c": 1.5}], "d": True}}, readToml("[a]\nb = [1, {c = 1.5}]\nd = true")
+        )
+
+    def test_noToml(self) -> None:
+        """What is none is refused with the place; so is what Python stumbles over."""
+        self.assertEqual("Invalid value (at line 1, column 5)", self.refused("a = b"))
+        for text in ("a = " + "9" * 5000, "a = " + "[" * 20_000):
+            self.assertTrue(self.refused(text))
+
+    def test_longNumbers(self) -> None:
+        """Whole numbers are as long as TOML allows, wherever they are."""
+        for number in (2**63 - 1, -(2**63)):
+            self.assertEqual({"a": number}, readToml(f"a = {number}"))
+        for text in (f"a = {2**63}", "a = 0x" + "f" * 4000, f"a = [{{b = {-(2**63) - 1}}}]"):
+            self.assertEqual("a whole number is longer than 64 bits", self.refused(text))
+
+    def test_depth(self) -> None:
+        """What is within each other can always be shown."""
+        self.assertTrue(repr(readToml("a." * (MAX_DEPTH - 2) + "a = 1")))
+        for text in ("a." * 3000 + "a = 1", "a = " + "[" * 60 + "]" * 60):
+            self.assertIn("within each other", self.refused(text))
