@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.garbage import Garbage
+from pkdoors.garbage import FULL_EVERY, Garbage
 
 
 class GarbageTests(SynchronousTestCase):
@@ -11,11 +11,11 @@ class GarbageTests(SynchronousTestCase):
     """
 
     def test_ready(self) -> None:
-        """When all is loaded, and not before, it is taken out of the collector's sight."""
-        frozen: list[bool] = []
-        garbage = Garbage(lambda: frozen.append(True))
+        """When all is loaded, and not before, the collector is told to leave it alone."""
+        done: list[object] = []
+        garbage = Garbage(lambda: done.append("frozen"), lambda *counts: done.append(counts))
         garbage.prepare()
         garbage.start()
-        self.assertEqual([], frozen)
+        self.assertEqual([], done)
         garbage.ready()
-        self.assertEqual([True], frozen)
+        self.assertEqual(["frozen", (700, 10, FULL_EVERY)], done)
