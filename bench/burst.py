@@ -57,8 +57,8 @@ SHORT = 3
 FLOOR = 100
 """Calls of firewalld's that are measured by themselves."""
 
-PACKAGES = {"ip": "iproute2", "nft": "nftables", "firewalld": "firewalld"}
-PACKAGES |= {"dbus-monitor": "dbus-bin"}
+PACKAGES = {"ip": "iproute2", "firewalld": "firewalld", "dbus-monitor": "dbus-bin"}
+"""firewalld needs nftables itself."""
 
 _BARE = f"""
 import time
@@ -85,15 +85,15 @@ class Bench:
 
     def __init__(self, stack: ExitStack, network: Network, firewall: str) -> None:
         self.server, self.folder = network.server, network.folder
-        daemonCPU, *_, crowdCPU = sorted(os.sched_getaffinity(0))
+        cpus = os.sched_getaffinity(0)
         if firewall == "firewalld":  # on any CPU
             self.firewalld = Firewalld(self.server)
         self.server.serve(PROTECTED)
         self.admin = self.folder / "admin.sock"
         options = f"-p {PROTECTED} -f {firewall} -t 1h --admin {self.admin}"
-        os.sched_setaffinity(0, {daemonCPU})  # what is started has it, too
+        os.sched_setaffinity(0, {min(cpus)})  # what is started has it, too
         self.daemon = Daemon(self.server, "-m", ",".join(map(str, SEQUENCE)), *options.split())
-        os.sched_setaffinity(0, {daemonCPU, crowdCPU})
+        os.sched_setaffinity(0, cpus)
         self.crowd = stack.enter_context(closing(Crowd(network, SEQUENCE, PROTECTED)))
         self.client = AdminClient(str(self.admin))
 
@@ -167,7 +167,6 @@ def hang(bench: Bench, clients: int, pause: float) -> Measured:
     guard = bench.server.run("nft", "list", "table", "inet", "pkdoors")
     log = bench.daemon.log()
     return {"hang: open after": opened} | answers.rows("hang"), {
-        "clients": clients,
         "still wanted when it went on": len(wanted),
         "of these open": len(opened) - opened.count(None),
         "seconds until the last was open": round(took, 3),
@@ -239,8 +238,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=PARTS, help="which of them (all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where raw figures go")
     options = parser.parse_args()
-    bounds = {"clients": MAX_CLIENTS, "hanging": MAX_CLIENTS, "pause": MAX_PAUSE}
-    for name, most in bounds.items():
+    for name, most in (("clients", MAX_CLIENTS), ("hanging", MAX_CLIENTS), ("pause", MAX_PAUSE)):
         if not 1 <= (given := getattr(options, name)) <= most:
             parser.error(f"--{name} {given}: 1 to {most} are allowed")
     if options.json and not options.json.parent.is_dir():

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall import bus
-from pkdoors.firewall.bus import BusThread
+from pkdoors.firewall.bus import RESULTS_PER_TURN, BusThread
 from tests.fakes import makeModule, replaceModule
 
 
@@ -186,6 +186,23 @@ class BusThreadTests(SynchronousTestCase):
         self.glib.run()
         self.react()
         self.assertEqual([0, 1], [self.successResultOf(each) for each in results])
+
+    def test_resultsInTurns(self) -> None:
+        """Of many results so many come in one turn of the reactor, in order, and none is lost."""
+        self.thread.start()
+        came: list[int] = []
+        for number in range(2 * RESULTS_PER_TURN + 1):
+            self.offer(str(number), number).addCallback(came.append)
+        self.glib.run()
+        for count in (1, 2):
+            self.fromThread.popleft()()
+            self.assertEqual(list(range(count * RESULTS_PER_TURN)), came)
+        self.react()
+        self.assertEqual(self.done, came)
+        self.offer("later", -1).addCallback(came.append)
+        self.glib.run()
+        self.react()
+        self.assertEqual(-1, came[-1])
 
     def test_replaced(self) -> None:
         """What is offered in place of what waits has its turn; the older is not done."""

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import heap
-from pkdoors.heap import Heap
+from pkdoors.heap import FULL_EVERY, Heap
 
 
 class HeapTests(SynchronousTestCase):
@@ -15,8 +15,10 @@ class HeapTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Nothing is really done."""
-        self.done: list[str] = []
-        self.heap = Heap(lambda: self.done.append("freeze"))
+        self.done: list[object] = []
+        self.heap = Heap(
+            lambda: self.done.append("freeze"), lambda *counts: self.done.append(counts)
+        )
 
     def test_ready(self) -> None:
         """
@@ -30,10 +32,10 @@ class HeapTests(SynchronousTestCase):
         self.assertEqual([], self.done)
         self.heap.ready()
         self.successResultOf(self.heap.stop())
-        self.assertEqual(["freeze", "trim 0"], self.done)
+        self.assertEqual(["freeze", (700, 10, FULL_EVERY), "trim 0"], self.done)
 
     def test_others(self) -> None:
         """A C library that cannot give back is no trouble."""
         self.patch(heap, "_libc", SimpleNamespace())
         self.heap.ready()
-        self.assertEqual(["freeze"], self.done)
+        self.assertEqual(["freeze", (700, 10, FULL_EVERY)], self.done)

@@ -2,7 +2,7 @@
 A thread for D-Bus: it blocks, and libdbus does not like to be shared, so one thread owns all of it.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from threading import Lock, Thread
@@ -16,6 +16,10 @@ MAX_WAITING = 2_000
 """What may wait for firewalld before more openings are refused: some 20 s of its work. What is
 refused is tried again later, so that a firewalld that hangs takes neither memory nor, when it goes
 on, a minute until it hears of what is wanted by then."""
+
+RESULTS_PER_TURN = 25
+"""Results that come in one turn of the reactor: where one call is not answered, all that wait fail
+at once, and the reactor has other things to do."""
 
 FULL = (
     f"{MAX_WAITING} calls wait for firewalld already, which is the most: "
@@ -38,6 +42,8 @@ class BusThread:
         self._thread: Thread | None = None
         self._lock = Lock()  # of what follows, which both threads change
         self._waiting: OrderedDict[Hashable, tuple[Future[Any], Callable[[], Any]]] = OrderedDict()
+        self._results: deque[Callable[[], object]] = deque()
+        self._isDelivering = False
 
     def start(self) -> None:
         """
@@ -111,9 +117,27 @@ class BusThread:
                 return
             error = future.exception()
             outcome = succeed(future.result()) if error is None else fail(error)
-            self._callFromThread(deliver, outcome)
+            self._deliver(lambda: deliver(outcome))
 
         future.add_done_callback(done)
+
+    def _deliver(self, result: Callable[[], object]) -> None:
+        """In the thread: have a result come in the reactor's."""
+        with self._lock:
+            self._results.append(result)
+            wasDelivering, self._isDelivering = self._isDelivering, True
+        if not wasDelivering:
+            self._callFromThread(self._deliverSome)
+
+    def _deliverSome(self) -> None:
+        for _ in range(RESULTS_PER_TURN):
+            with self._lock:
+                self._isDelivering = bool(self._results)
+                if not self._results:
+                    return
+                result = self._results.popleft()
+            result()
+        self._callFromThread(self._deliverSome)
 
     def _submit(self, place: Hashable, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
