@@ -9,6 +9,8 @@ class BackOff:
     @param last: seconds of the longest.
     """
 
+    __slots__ = ("_first", "_last", "_next")
+
     def __init__(self, first: float, last: float) -> None:
         self._first = first
         self._last = last

@@ -35,6 +35,11 @@ LAST_RETRY = 60.0
 """The longest time between two tries, in seconds."""
 
 
+LEAST_GAIN = 1.0
+"""Seconds by which a knock must prolong an opening. Who is in, and knocks again and again, makes no
+work with more of them than that."""
+
+
 class Life:
     """
     Makes the firewall agree with what is wanted of one opening, until nothing is.
@@ -45,6 +50,11 @@ class Life:
     """
 
     _log = Logger()
+    __slots__ = (  # there may be thousands
+        *("_asked", "_backOff", "_call", "_clock", "_granted", "_herald", "_isClosing", "_left"),
+        *("_limit", "_nap", "_openSince", "_reason", "_toClose", "_told", "_trouble", "_turns"),
+        *("_walls", "opening"),
+    )
 
     def __init__(
         self,
@@ -81,11 +91,11 @@ class Life:
 
     def extend(self, door: Door, deadline: float, who: Who = NOBODY) -> None:
         """
-        Stay open until then; an earlier time than now changes nothing.
+        Stay open until then; an earlier time than now, or one hardly later, changes nothing.
 
         @param door: as it is now: one that is still closing may have had other ports.
         """
-        if deadline > self.opening.deadline:
+        if deadline >= self.opening.deadline + LEAST_GAIN:
             self.opening = replace(self.opening, door=door, deadline=deadline, who=who)
             self._reason = TIME_OVER
             self._asked = self._clock.seconds()

@@ -106,7 +106,9 @@ class Operator:
             self._keeper.request(Request(chosen, str(address), seconds, who=OPERATOR))
             standing = self._keeper.standing(chosen.name, address)
             if standing is None:
-                raise FirewallError(f"there are {MAX_OPENINGS} openings already, which is the most")
+                raise FirewallError(
+                    f"door {chosen} has {MAX_OPENINGS} openings already, which is the most"
+                )
             # Of many that are refused at the same moment not all are told.
             isRefused = standing.trouble and (before is None or standing.trouble != before.trouble)
             if not isRefused and not self._isOpen(chosen, address):

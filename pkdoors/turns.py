@@ -55,6 +55,8 @@ class Nap:
     A sleep from which one can be woken.
     """
 
+    __slots__ = ("_alarm", "_clock")
+
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._alarm: Deferred[None] | None = None

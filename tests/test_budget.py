@@ -1,9 +1,9 @@
-"""Tests of L{pkdoors.seals.budget}."""
+"""Tests of L{pkdoors.budget}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.seals import budget as budgetModule
-from pkdoors.seals.budget import Budget
+from pkdoors import budget as budgetModule
+from pkdoors.budget import Budget
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 
@@ -20,6 +20,14 @@ class BudgetTests(SynchronousTestCase):
     def spend(self, source: str, count: int, at: float) -> int:
         """How many of so many pieces a source may cause."""
         return sum(self.budget.spend(source, at) for _ in range(count))
+
+    def test_isSpent(self) -> None:
+        """Whether anybody may cause work is told without causing any."""
+        self.assertEqual([False] * 9, [self.budget.isSpent(1000.0) for _ in range(9)])
+        for number in range(100):
+            self.budget.spend(f"source {number}", 1000.0)
+        self.assertTrue(self.budget.isSpent(1000.0))
+        self.assertFalse(self.budget.isSpent(1001.0))
 
     def test_each(self) -> None:
         """A source gets one second's worth at once, and no more."""

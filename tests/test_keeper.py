@@ -16,11 +16,11 @@ from pkdoors.errors import FirewallError
 from pkdoors.events import Event
 from pkdoors.herald import Herald
 from pkdoors.interfaces import IFirewall
-from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
+from pkdoors.keeper import MAX_OPENED, MAX_OPENINGS, Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Refusal, Request
 from pkdoors.walls import Walls
-from pkdoors.who import NOBODY, Who
+from pkdoors.who import NOBODY, OPERATOR, Who
 from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
@@ -1017,8 +1017,53 @@ class BoundTests(KeeperTestCase):
     """
 
     def test_bound(self) -> None:
-        """It is ten thousand."""
-        self.assertEqual(10_000, MAX_OPENINGS)
+        """They are four thousand of a door, and fifteen hundred in a second."""
+        self.assertEqual((4096, 1500), (MAX_OPENINGS, MAX_OPENED))
+
+    def test_eachDoor(self) -> None:
+        """What is open of one door keeps nobody out of another."""
+        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        web = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
+        self.keeper = self.makeKeeper(self.door, web)
+        for door in (self.door, web, web):
+            self.keeper.request(Request(door, ANN if door is web else BOB, 0))
+        self.assertEqual([(BOB, 30.0), (ANN, 30.0)], self.openings())
+
+    def test_fast(self) -> None:
+        """More in a second than the most are refused, and the operator hears why."""
+        self.patch(keeperModule, "MAX_OPENED", 2)
+        self.keeper = self.makeKeeper(self.door)
+        for last in range(4):
+            self.request(source=f"10.0.0.{last}")
+        self.assertEqual(2, len(self.openings()))
+        self.assertEqual(
+            "refused door default (22/tcp) for 10.0.0.2: 2 opened in a second, which is the most: "
+            "do others know its sequence",
+            self.log.lines()[-2],
+        )
+        self.clock.advance(0.5)
+        for last in range(4, 6):
+            self.request(source=f"10.0.0.{last}")
+        self.assertEqual(3, len(self.openings()))
+
+    def test_fastWithName(self) -> None:
+        """Who is known, by a seal or as the operator, is not among them."""
+        self.patch(keeperModule, "MAX_OPENED", 0)
+        self.keeper = self.makeKeeper(self.door)
+        self.keeper.request(Request(self.door, ANN, 0, who=OPERATOR))
+        self.keeper.request(Request(self.door, BOB, 0, who=Who("anna@laptop")))
+        self.request(source="10.0.0.1")
+        self.assertEqual([ANN, BOB], [source for source, _ in self.openings()])
+
+    def test_hardlyLater(self) -> None:
+        """Who is in and knocks again and again makes no more work than once a second."""
+        self.request()
+        for _ in range(25):
+            self.clock.advance(0.1)
+            self.request()
+        self.assertEqual(
+            [f"open 203.0.113.9 until {end}" for end in ("30", "31", "32")], self.calls()
+        )
 
     def test_full(self) -> None:
         """One more than the most is refused, and the operator hears of it."""

@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         """
-        __init__ _version admin.__init__ backoff bpf changes client.__init__ client.binding
+        __init__ _version admin.__init__ backoff bpf budget changes client.__init__ client.binding
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doors durations errors events firewall.__init__ knock limits locks
         lockset nfevents nfnetlink nftrules nftstate oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording placing
-        ports richrules seals.__init__ seals.addresses seals.authorizedkeys seals.budget
+        ports richrules seals.__init__ seals.addresses seals.authorizedkeys
         seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence sessions
         settings sockets stages status tally tomltext who zones
         """,

@@ -582,6 +582,14 @@ class BudgetTests(SealedLockTestCase):
         self.assertEqual(self.REASON, self.knock(seal(), at=1000.0)[-1])
         self.assertEqual(3, self.checks)
 
+    def test_notEvenRead(self) -> None:
+        """When nothing can be checked, nothing is read either: that takes time, too."""
+        self.spend(BOB, 2)
+        self.spend("192.0.2.1", 2)
+        malformed = b"pkdoors1 default and so on\n"
+        self.assertEqual(self.REASON, self.knock(malformed, at=1000.0)[-1])
+        self.assertEqual(["its statement is malformed"], self.knock(malformed, PORTS[0], at=1001.0))
+
     def test_nextCopy(self) -> None:
         """What was not checked is with its next copy, on whatever port, and opens."""
         for turn, port in enumerate(PORTS):

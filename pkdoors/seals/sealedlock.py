@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterable
 from hashlib import blake2b
 from math import inf
 
+from pkdoors.budget import Budget
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import Refusal, Request
 from pkdoors.seals.authorizedkeys import AuthorizedKey
-from pkdoors.seals.budget import Budget
 from pkdoors.seals.seal import (
     PREFIX,
     Sealed,
@@ -120,6 +120,8 @@ class SealedLock:
         self, knock: Knock, key: tuple[str, bytes], ends: float, now: float, today: float
     ) -> Request | Refusal:
         """Every port had it: its case is closed, unless there is no time for it now."""
+        if self._budget.isSpent(now):  # before it is read: that takes time, too
+            return self._refuse(knock, _LATER)
         result: Request | Refusal
         try:
             result = self._examine(parseSealed(knock.datagram), knock.source, now, today)
@@ -138,7 +140,7 @@ class SealedLock:
             raise _Refused(f"it is bound to {statement.bind}, and comes from elsewhere")
         hinted = self._hinted(statement)
         if not self._budget.spend(source, now):
-            raise _Postponed("too many signatures to check at this moment")
+            raise _Postponed(_LATER)
         signer = self._signer(sealed, hinted, source, today)
         self._seen.add(signer.blob, statement.nonce, statement.stamp)
         asked, most = statement.seconds, signer.maxOpenFor
@@ -176,6 +178,9 @@ class SealedLock:
 
     def _refuse(self, knock: Knock, reason: str) -> Refusal:
         return Refusal(self.door, knock.source, reason)
+
+
+_LATER = "too many signatures to check at this moment"
 
 
 class _Refused(Exception):

@@ -20,6 +20,10 @@ class Budget:
         self._total = _Bucket(total)
         self._sources: OrderedDict[str, _Bucket] = OrderedDict()
 
+    def isSpent(self, now: float) -> bool:
+        """Whether nobody may cause any more now."""
+        return not self._total.has(now)
+
     def spend(self, source: str, now: float) -> bool:
         """Whether a source may cause one more piece of work now; then it is counted."""
         own = self._sources.pop(source, None) or _Bucket(self._each)
