@@ -226,8 +226,7 @@ class Bench:
         return server
 
     def _begin(self, manner: str, kind: str, rate: int, sources: int, count: int = 0) -> Flood:
-        # Of seals it is those of a key that the daemon knows: everybody may know a public key.
-        payloads = badSeals(self._key, SEQUENCE) if kind in ("sealed", "seals") else ()
+        payloads = badSeals(self._key, SEQUENCE) if kind == "known" else ()
         return self._generator.start(
             *(self._network.client, "server", SERVER4, self._mac, SEQUENCE, kind, rate),
             *(count or LONGEST * (rate or 1_000_000), sources, payloads),

@@ -20,7 +20,7 @@ NETWORK = "10.64.0.0/10", "10.128.0.0/9"
 SEALS = 256
 """Different sealed datagrams in one flood. Each is another one from another source."""
 
-KINDS = ("junk", "first", "random", "full", "sealed", "seals")
+KINDS = ("junk", "first", "random", "full", "sealed", "seals", "known")
 """
  - C{junk}: datagrams that are no knocks, to all ports
  - C{first}: plain knocks on the first port
@@ -28,6 +28,8 @@ KINDS = ("junk", "first", "random", "full", "sealed", "seals")
  - C{full}: the whole sequence, plainly, one source after another
  - C{sealed}: sealed knocks that nobody signed, to all ports
  - C{seals}: the same, each to all ports, so that it has to be judged
+ - C{known}: so, too, but in the name of a key that the daemon knows, so that its signature has to
+   be checked; what they are has to be said
 """
 
 
@@ -112,7 +114,7 @@ class Generator:
         file = self._folder / f"payloads-{kind}"
         file.write_bytes(b"".join(payloads))
         chosen = ports[:1] if kind == "first" else dict.fromkeys(ports)
-        mode = "full" if kind in ("full", "seals") else "each"
+        mode = "full" if kind in ("full", "seals", "known") else "each"
         process = host.spawn(
             *(str(self._program), device, targetMac, target, FIRST, str(sources)),
             *(",".join(map(str, chosen)), str(file), str(len(payloads[0])), mode),
