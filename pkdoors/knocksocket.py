@@ -39,10 +39,10 @@ class KnockProtocol(DatagramProtocol):
 
     def datagramsReceived(self, datagrams: Iterable[Datagram]) -> None:
         """Some datagrams came."""
-        port = self._port
+        port, new = self._port, tuple.__new__  # not Knock(): under a flood its own way counts
         self._hear(
             [
-                Knock(sourceAddress(host), port, datagram, stamp)
+                new(Knock, (sourceAddress(host) if ":" in host else host, port, datagram, stamp))
                 for host, datagram, stamp in datagrams
             ]
         )

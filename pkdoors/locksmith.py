@@ -50,7 +50,10 @@ class Locksmith:
     def _keyFile(self, door: Door) -> "KeyFile":
         from pkdoors.seals.authorizedfile import KeyFile
 
-        return self._keyFiles.setdefault(door.authorizedKeys, KeyFile(door.authorizedKeys))
+        path = door.authorizedKeys
+        if path not in self._keyFiles:
+            self._keyFiles[path] = KeyFile(path, self._seconds)
+        return self._keyFiles[path]
 
     def prepare(self, doors: Iterable[Door]) -> None:
         """

@@ -6,10 +6,11 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.seals.authorizedfile import MAX_BYTES, KeyFile, KeyFileError, readKeys
+from pkdoors.seals.authorizedfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes import Log
 from tests.sealing import makeKey, publicLine
 
@@ -35,10 +36,12 @@ class KeyFileTestCase(SynchronousTestCase):
         self.path = self.folder / "keys"
         self.path.write_text(ANNA)
         self.path.chmod(0o600)
-        self.file = KeyFile(str(self.path))
+        self.clock = Clock()
+        self.file = KeyFile(str(self.path), self.clock.seconds)
 
     def names(self) -> list[str]:
-        """Who may knock now."""
+        """Who may knock, when a look at the file before is not taken for one now."""
+        self.clock.advance(2 * FRESH)
         return [each.comment for each in self.file.keys()]
 
     def errors(self) -> list[str]:
@@ -239,11 +242,20 @@ class KeysTests(KeyFileTestCase):
         other, link = self.folder / "other", self.folder / "link"
         other.write_text(BOB)
         link.symlink_to(self.path)
-        self.file = KeyFile(str(link))
+        self.file = KeyFile(str(link), self.clock.seconds)
         self.names()
         link.unlink()
         link.symlink_to(other)
         self.assertEqual(["bob, who is new"], self.names())
+
+    def test_fresh(self) -> None:
+        """A look holds for a hundredth of a second, whoever asks meanwhile, and no longer."""
+        self.names()
+        self.path.write_text("")
+        self.clock.advance(FRESH / 2)
+        self.assertEqual(["anna"], [each.comment for each in self.file.keys()])
+        self.clock.advance(FRESH)
+        self.assertEqual([], self.file.keys())
 
     def test_emptied(self) -> None:
         """Where all are taken out, nobody may."""

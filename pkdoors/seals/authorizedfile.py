@@ -2,7 +2,9 @@
 
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from math import inf
 from pathlib import Path
 
 from twisted.logger import Logger
@@ -12,6 +14,10 @@ from pkdoors.seals.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 
 MAX_BYTES = 1 << 20
 """Of the file: far above what the most keys take."""
+
+FRESH = 0.01
+"""Seconds for which a look at the file holds. Each takes 0.1 ms, for all the folders above it, and
+under a flood of seals the daemon would do hardly anything else."""
 
 State = tuple[int, ...]
 """What of a file changes when its content or its permissions do."""
@@ -24,12 +30,15 @@ class KeyFileError(PkdoorsError):
 class KeyFile:
     """
     @param path: the file.
+    @param seconds: a clock that does not jump.
     """
 
     _log = Logger()
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, seconds: Callable[[], float] = time.monotonic) -> None:
         self._path = Path(path)
+        self._seconds = seconds
+        self._looked = -inf  # when we last looked at it
         self._state: State | None = None
         self._keys: list[AuthorizedKey] = []
         self._trouble = ""
@@ -53,6 +62,13 @@ class KeyFile:
         The keys as they are now. Where the file is gone, or others can write it, there are none:
         sshd does the same.
         """
+        now = self._seconds()
+        if now - self._looked >= FRESH:
+            self._looked = now
+            self._look()
+        return self._keys
+
+    def _look(self) -> None:
         try:
             state = _state(safePath(self._path))
             if state != self._state or self._trouble:
@@ -60,7 +76,6 @@ class KeyFile:
                 self._state, self._trouble = state, ""
         except (KeyFileError, OSError) as error:
             self._complain(str(error))
-        return self._keys
 
     def _read(self) -> None:
         self._keys, complaints = readKeys(self._path)
