@@ -23,7 +23,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +37,7 @@ from bench.generator import KINDS, MOST_SOURCES, Flood, Generator, badSeals, exp
 from bench.opening import PAUSE
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
+from bench.tables import Cell, Row, Table
 from pkdoors.client.plan import ROUND_PAUSE, ROUNDS
 from tests.real.hosts import CLIENT4, SERVER4, Daemon, Network
 from tests.sealing import makeKey, publicLine, sealed
@@ -55,7 +56,8 @@ class Outcome:
     """
     What came of a flood.
 
-    @ivar rate: datagrams a second that were sent.
+    @ivar sent: datagrams that were sent.
+    @ivar rate: that many a second.
     @ivar tries: milliseconds of each, L{None} where the door did not open.
     @ivar cpu: processors that the daemon had at work.
     @ivar grown: megabytes that it had resident more than before.
@@ -66,6 +68,7 @@ class Outcome:
     manner: str
     kind: str
     asked: int
+    sent: int
     rate: float
     tries: list[float | None]
     cpu: float
@@ -142,6 +145,8 @@ def main() -> None:
                     print(grown(memory))
     except KeyboardInterrupt:
         sys.exit("bench.flood: interrupted, and cleaned up")
+    if options.rst:
+        options.rst.write_text(tableOf(outcomes).rst(ABOUTS, []))
     if options.json:
         result = {**figures({}), "floods": [asdict(each) for each in outcomes], "memory": memory}
         options.json.write_text(json.dumps(result, indent=1) + "\n")
@@ -157,14 +162,17 @@ def parse() -> argparse.Namespace:
     add("--manners", type=_listOf(str), default=("plain", "sealed"), help="plain,sealed")
     add("--no-memory", dest="memory", action="store_false", help="leave out the memory")
     add("--json", type=Path, metavar="FILE", help="where raw figures go")
+    add("--rst", type=Path, metavar="FILE", help="where the table goes, as reStructuredText")
     options = parser.parse_args()
     if not 1 <= options.tries <= 1000:
         parser.error(f"--tries {options.tries}: 1 to 1000 are allowed")
     for name, allowed in (("kinds", KINDS), ("manners", ("plain", "sealed"))):
         if strange := {*getattr(options, name)} - {*allowed}:
             parser.error(f"--{name}: {', '.join(strange)}: allowed are {', '.join(allowed)}")
-    if options.json and not options.json.parent.is_dir():
-        parser.error(f"--json {options.json}: there is no such directory")
+    for name in ("json", "rst"):
+        file = getattr(options, name)
+        if file and not file.parent.is_dir():
+            parser.error(f"--{name} {file}: there is no such directory")
     return options
 
 
@@ -199,7 +207,15 @@ class Bench:
             worked, grown = server.seconds() - began, server.resident() - before
             sent = flood.stop()
             return Outcome(
-                *(manner, kind, rate, round(sent.rate), took, round(worked / sent.seconds, 3)),
+                *(
+                    manner,
+                    kind,
+                    rate,
+                    sent.sent,
+                    round(sent.rate),
+                    took,
+                    round(worked / sent.seconds, 3),
+                ),
                 *(round(grown, 1), server.dropped(), server.tracked()),
             )
         finally:
@@ -240,6 +256,37 @@ class Bench:
         )
 
 
+ABOUTS = {
+    "sent": "datagrams a second that the generator sent",
+    "opened": "knocks that opened, of those that were tried",
+    "median": "milliseconds from the last datagram to the first answer of the port",
+    "p95": "the same, of 95 in 100",
+    "CPU": "processors that the daemon had at work",
+    "memory": "megabytes that the daemon had resident more than before",
+    "overflow": "of the flood's datagrams, the part that found no room",
+}
+
+
+def tableOf(outcomes: Iterable[Outcome]) -> Table:
+    """What to publish."""
+    rows = []
+    for each in outcomes:
+        times, lost = summary(each.tries), each.dropped["overflow"]
+        cells = (
+            *(f"{each.rate:,.0f}", opened(each)),
+            *(f"{times.get(name, 0):.1f}" for name in ("median", "p95")),
+            *(f"{each.cpu:.2f}", f"{each.grown:+.0f}", f"{lost / each.sent:.0%}"),
+        )
+        asked = f"{each.asked:,}" if each.asked else "the most"
+        rows.append(Row(f"{each.manner}, {each.kind}, {asked}", [Cell(text) for text in cells]))
+    return Table(list(ABOUTS), rows, ())
+
+
+def opened(outcome: Outcome) -> str:
+    """How many, of how many."""
+    return f"{len(outcome.tries) - outcome.tries.count(None)}/{len(outcome.tries)}"
+
+
 def heading() -> str:
     """The first line of the table."""
     return (
@@ -250,11 +297,10 @@ def heading() -> str:
 
 def row(outcome: Outcome) -> str:
     """One of the others."""
-    opened = len(outcome.tries) - outcome.tries.count(None)
     times = summary(outcome.tries)
     return (
         f"{outcome.manner:8}{outcome.kind:8}{outcome.asked or 'most':>9}{outcome.rate:>9.0f}"
-        f"{f'{opened}/{len(outcome.tries)}':>9}"
+        f"{opened(outcome):>9}"
         f"{times.get('median', 0):>9.2f}{times.get('p95', 0):>9.2f}{outcome.cpu:>6.2f}"
         f"{outcome.grown:>9.1f}"
         + "".join(

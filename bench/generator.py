@@ -122,24 +122,6 @@ class Generator:
         )
         return Flood(process)
 
-    def flood(
-        self,
-        host: Host,
-        device: str,
-        target: str,
-        targetMac: str,
-        ports: Sequence[int],
-        kind: str,
-        rate: int,
-        count: int,
-        sources: int,
-        payloads: Sequence[bytes] = (),
-    ) -> Sent:
-        """A whole flood; see L{start}."""
-        return self.start(
-            host, device, target, targetMac, ports, kind, rate, count, sources, payloads
-        ).wait()
-
 
 def payloadsOf(kind: str, ports: Sequence[int]) -> list[bytes]:
     """What a flood consists of: payloads of the same length."""

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from bench.common import Times, figures, lacking, signals, table
 from bench.rivals import PROTECTED, SEQUENCE
-from pkdoors.keeper import MAX_OPENINGS
+from pkdoors.admission import MAX_OPENINGS
 from pkdoors.operating.adminclient import AdminClient
 from tests.real.hosts import Daemon, Network
 

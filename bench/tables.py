@@ -36,7 +36,7 @@ class Row:
 class Table:
     """
     @ivar names: the columns.
-    @ivar ours: those whose losses matter.
+    @ivar ours: those whose losses matter; empty where nothing is compared.
     """
 
     names: Sequence[str]
@@ -68,7 +68,7 @@ class Table:
             ".. list-table::\n   :header-rows: 1\n   :stub-columns: 1",
             "\n".join(self._listed()),
             _bullets(facts),
-            "Where pkdoors loses:" if losses else "pkdoors loses nowhere.",
+            "Where pkdoors loses:" if losses else "pkdoors loses nowhere." if self.ours else "",
             _bullets(losses),
         ]
         return "\n\n".join(part for part in parts if part) + "\n"

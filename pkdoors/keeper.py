@@ -1,6 +1,5 @@
 """The doorkeeper: the one place that owns time and openings."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
@@ -9,8 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pkdoors.admission import Admission
 from pkdoors.announcing import announce
-from pkdoors.budget import Budget
 from pkdoors.doors import Address, Door, Opening
 from pkdoors.events import REFUSED
 from pkdoors.herald import Herald
@@ -23,16 +22,7 @@ from pkdoors.status import Standing, State
 from pkdoors.tally import Tally
 from pkdoors.turns import Turns
 from pkdoors.walls import Walls
-from pkdoors.who import NOBODY, Who
-
-MAX_OPENINGS = 4096
-"""Openings of one door at a time, about 15 MB: a bound for memory, far above what people earn. Only
-who knows a sequence can come near it, by spoofing addresses; and he keeps nobody out of another
-door."""
-
-MAX_OPENED = 1500
-"""Doors opened in a second by plain knocks on one sequence: each takes 0.2 ms, and whoever else
-knocks, on another door or with a seal, needs the rest of the time."""
+from pkdoors.who import Who
 
 
 class Doorkeeper:
@@ -70,8 +60,7 @@ class Doorkeeper:
         self.doors = tuple(doors)
         self._locks = Lockset(map(makeLock, self.doors))
         self._lives: dict[tuple[str, Address], Life] = {}
-        self._count: Counter[str] = Counter()  # of lives, by the names of their doors
-        self._budget = Budget(MAX_OPENED, 1e9)  # all doors together have none
+        self._admission = Admission()
 
     def ports(self) -> list[int]:
         """The knock ports, sorted: their order is the secret."""
@@ -176,21 +165,10 @@ class Doorkeeper:
             self.close([key], request.who)
         elif key in self._lives:
             self._lives[key].extend(door, deadline, request.who)
-        elif reason := self._tooMany(request):
+        elif reason := self._admission.refusal(request, self._clock.seconds()):
             self._refuse(Refusal(door, request.source, reason))
         else:
             self._begin(Opening(door, key[1], deadline, request.who))
-
-    def _tooMany(self, request: Request) -> str:
-        """Why there can be no more openings of a door now; empty where there can."""
-        name, now = request.door.name, self._clock.seconds()
-        if self._count[name] >= MAX_OPENINGS:
-            return f"{MAX_OPENINGS} openings already, which is the most"
-        if request.who == NOBODY and not self._budget.spend(name, now):
-            return (
-                f"{MAX_OPENED} opened in a second, which is the most: do others know its sequence"
-            )
-        return ""
 
     def close(self, keys: Iterable[tuple[str, Address]], who: Who) -> None:
         """
@@ -246,7 +224,7 @@ class Doorkeeper:
         about = self._herald, self._turns, self._troubles
         life = Life(self._clock, self._walls, opening, *about)
         self._lives[key] = life
-        self._count[key[0]] += 1
+        self._admission.began(key[0])
         if isThere:
             life.takeOver()
 
@@ -255,7 +233,7 @@ class Doorkeeper:
                 await life.run()
             finally:
                 del self._lives[key]
-                self._count[key[0]] -= 1
+                self._admission.ended(key[0])
 
         Deferred.fromCoroutine(live()).addErrback(
             lambda failure: self._log.failure("the opening of a door went wrong", failure)

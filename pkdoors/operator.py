@@ -6,12 +6,13 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
+from pkdoors.admission import MAX_OPENINGS
 from pkdoors.doors import Address, Door
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue, FirewallError, NotThere
 from pkdoors.events import CLOSED, OPEN_FAILED, UNOPENED, Event
 from pkdoors.herald import Herald
-from pkdoors.keeper import MAX_OPENINGS, Doorkeeper
+from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import canonical
 from pkdoors.locks import Request
 from pkdoors.reloading import Reloader

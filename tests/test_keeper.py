@@ -10,13 +10,14 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors import keeper as keeperModule
+from pkdoors import admission as admissionModule
+from pkdoors.admission import MAX_OPENED, MAX_OPENINGS
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.events import Event
 from pkdoors.herald import Herald
 from pkdoors.interfaces import IFirewall
-from pkdoors.keeper import MAX_OPENED, MAX_OPENINGS, Doorkeeper
+from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import Knock
 from pkdoors.locks import Lock, Refusal, Request
 from pkdoors.walls import Walls
@@ -670,7 +671,7 @@ class CloseTests(KeeperTestCase):
 
     def test_whenFull(self) -> None:
         """It works, too, where no more can be opened."""
-        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.patch(admissionModule, "MAX_OPENINGS", 1)
         self.request()
         self.close()
         self.assertEqual({}, self.firewall.open_())
@@ -1022,7 +1023,7 @@ class BoundTests(KeeperTestCase):
 
     def test_eachDoor(self) -> None:
         """What is open of one door keeps nobody out of another."""
-        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.patch(admissionModule, "MAX_OPENINGS", 1)
         web = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
         self.keeper = self.makeKeeper(self.door, web)
         for door in (self.door, web, web):
@@ -1031,7 +1032,7 @@ class BoundTests(KeeperTestCase):
 
     def test_fast(self) -> None:
         """More in a second than the most are refused, and the operator hears why."""
-        self.patch(keeperModule, "MAX_OPENED", 2)
+        self.patch(admissionModule, "MAX_OPENED", 2)
         self.keeper = self.makeKeeper(self.door)
         for last in range(4):
             self.request(source=f"10.0.0.{last}")
@@ -1048,7 +1049,7 @@ class BoundTests(KeeperTestCase):
 
     def test_fastWithName(self) -> None:
         """Who is known, by a seal or as the operator, is not among them."""
-        self.patch(keeperModule, "MAX_OPENED", 0)
+        self.patch(admissionModule, "MAX_OPENED", 0)
         self.keeper = self.makeKeeper(self.door)
         self.keeper.request(Request(self.door, ANN, 0, who=OPERATOR))
         self.keeper.request(Request(self.door, BOB, 0, who=Who("anna@laptop")))
@@ -1067,7 +1068,7 @@ class BoundTests(KeeperTestCase):
 
     def test_full(self) -> None:
         """One more than the most is refused, and the operator hears of it."""
-        self.patch(keeperModule, "MAX_OPENINGS", 2)
+        self.patch(admissionModule, "MAX_OPENINGS", 2)
         for source in (ANN, BOB, "10.0.0.1"):
             self.request(source=source)
         self.assertEqual({ANN: 30.0, BOB: 30.0}, self.firewall.open_())
@@ -1078,14 +1079,14 @@ class BoundTests(KeeperTestCase):
 
     def test_extensionWhenFull(self) -> None:
         """Who is open already can extend though there are as many as can be."""
-        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.patch(admissionModule, "MAX_OPENINGS", 1)
         self.request()
         self.request(60)
         self.assertEqual({ANN: 60.0}, self.firewall.open_())
 
     def test_placeIsGivenBack(self) -> None:
         """What is closed makes room."""
-        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.patch(admissionModule, "MAX_OPENINGS", 1)
         self.request()
         self.clock.advance(30)
         self.request(source=BOB)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
-from pkdoors import keeper as keeperModule
+from pkdoors import admission as admissionModule
 from pkdoors.config import Config
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotThere, PkdoorsError
@@ -173,7 +173,7 @@ class OpenTests(OperatorTestCase):
 
     def test_full(self) -> None:
         """Where there are too many openings, it is told."""
-        self.patch(keeperModule, "MAX_OPENINGS", 1)
+        self.patch(admissionModule, "MAX_OPENINGS", 1)
         self.done(self.operator.open(ANN, "ssh"))
         self.assertIn(
             "which is the most", self.refused(self.operator.open(BOB, "ssh"), FirewallError)
