@@ -17,7 +17,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(names.split())
     for names in (
         """
-        __init__ _version admin.__init__ admission backoff bpf budget changes client.__init__ client.binding
+        __init__ _version admin.__init__ admission backoff bpf budget changes
+        client.__init__ client.binding
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
