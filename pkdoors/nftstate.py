@@ -6,6 +6,7 @@ L{ValueError}, a L{LookupError} or a L{TypeError}, or has nothing in it.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -14,6 +15,8 @@ from pkdoors.doors import Door, Opening
 from pkdoors.ports import PortRange
 from pkdoors.sessions import Session
 from pkdoors.who import whoOf
+
+_OPEN = re.compile("_open[46]$")
 
 Sets = dict[str, list[Any]]
 """The name of each set of the table, and its elements."""
@@ -30,6 +33,17 @@ def openingsIn(listing: str, doors: Iterable[Door], now: float) -> list[Opening]
     """
     sets = _sets(listing)
     return [opening for door in doors for opening in _openings(sets, door, now)]
+
+
+def countIn(listing: str) -> int:
+    """
+    How many openings there are, of whatever doors; 0 where the table is none of ours.
+    """
+    try:
+        sets = _sets(listing)
+        return sum(len(sets[name]) for name in sets if _OPEN.search(name))
+    except (ValueError, LookupError, TypeError):
+        return 0
 
 
 def protectedIn(listing: str) -> list[PortRange]:

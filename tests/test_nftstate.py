@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.nftstate import livingIn, openingsIn
+from pkdoors.nftstate import countIn, livingIn, openingsIn
 from pkdoors.sessions import Session
 from pkdoors.who import NOBODY, Who
 from tests.fakes import makeDoor
@@ -26,6 +26,28 @@ def element(address: str, expires: int) -> dict[str, Any]:
 
 
 SSH = [{"concat": ["tcp", 22]}]
+
+
+class CountInTests(SynchronousTestCase):
+    """
+    Tests of L{countIn}.
+    """
+
+    def test_openings(self) -> None:
+        """Those of all doors count, and nobody whose knocks are counted."""
+        text = listing(
+            ssh_open4=[element("203.0.113.9", 42), element("203.0.113.10", 7)],
+            web_open6=[element("2001:db8::7", 1)],
+            web_open4=[],
+            ssh_rate4=[element("203.0.113.11", 9)],
+            protected=[5],
+        )
+        self.assertEqual(3, countIn(text))
+
+    def test_none(self) -> None:
+        """Where there are none, or it is no table of ours, it is nothing."""
+        for text in (listing(), "no JSON", "[]", '{"nftables": [{"set": 5}]}'):
+            self.assertEqual(0, countIn(text), text)
 
 
 class OpeningsInTests(SynchronousTestCase):

@@ -18,7 +18,7 @@ from pkdoors.firewall.watch import Watch
 from pkdoors.interfaces import IFirewall
 from pkdoors.nfnetlink import adding, asking, countOf, removing
 from pkdoors.nftrules import TABLE, counterOf, guard, setOf
-from pkdoors.nftstate import livingIn, openingsIn, protectedIn
+from pkdoors.nftstate import countIn, livingIn, openingsIn, protectedIn
 from pkdoors.ports import PortRange
 from pkdoors.sessions import Session, isOn, livingOn, sessionsIn
 
@@ -206,11 +206,13 @@ def removeGuard(connect: Callable[[], Any] = connect) -> list[str]:
     @raise FirewallError: the kernel refused.
     """
     library = connect()
+    library.set_json_output(True)
     status, listing, _ = library.cmd(f"list table inet {TABLE}")
+    library.set_json_output(False)
     if status:
         return []
     _run(library, f"delete table inet {TABLE}")
-    openings = listing.count(" expires ")
+    openings = countIn(listing)
     count = "1 opening" if openings == 1 else f"{openings} openings"
     return [f"nftables: the table inet {TABLE}, with the guard and {count}"]
 
