@@ -164,7 +164,7 @@ def hang(bench: Bench, clients: int, pause: float) -> Measured:
         time.sleep(SHORT)  # and what else there may be
         called = calls()
     rules = bench.firewalld.cmd("--list-rich-rules")
-    guard = bench.server.run("nft", "list", "table", "inet", "pkdoors")
+    guard = bench.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
     log = bench.daemon.log()
     return {"hang: open after": opened} | answers.rows("hang"), {
         "still wanted when it went on": len(wanted),

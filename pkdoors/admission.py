@@ -12,8 +12,9 @@ who knows a sequence can come near it, by spoofing addresses; and he keeps nobod
 door."""
 
 MAX_OPENED = 1500
-"""Doors opened in a second by plain knocks on one sequence: each takes 0.2 ms, and whoever else
-knocks, on another door or with a seal, needs the rest of the time."""
+"""Openings that plain knocks on one door may begin in a second, and as many that they may prolong:
+each takes 0.2 ms, and whoever else knocks, on another door or with a seal, needs the rest of the
+time."""
 
 
 class Admission:
@@ -23,17 +24,21 @@ class Admission:
 
     def __init__(self) -> None:
         self._count: Counter[str] = Counter()
-        self._budget = Budget(MAX_OPENED, 1e9)  # all doors together have none
+        # All doors together have none. Who knocks again and again takes nothing from who is new.
+        self._new, self._old = Budget(MAX_OPENED, 1e9), Budget(MAX_OPENED, 1e9)
 
-    def refusal(self, request: Request, now: float) -> str:
-        """Why there can be no more openings of a door now; empty where there can."""
-        name = request.door.name
-        if self._count[name] >= MAX_OPENINGS:
+    def refusal(self, request: Request, isThere: bool, now: float) -> str:
+        """
+        Why a door cannot be opened, or be kept open for longer, now; empty where it can.
+
+        @param isThere: whether there is this opening.
+        """
+        name, budget = request.door.name, self._old if isThere else self._new
+        if not isThere and self._count[name] >= MAX_OPENINGS:
             return f"{MAX_OPENINGS} openings already, which is the most"
-        if request.who == NOBODY and not self._budget.spend(name, now):
-            return (
-                f"{MAX_OPENED} opened in a second, which is the most: do others know its sequence"
-            )
+        if request.who == NOBODY and not budget.spend(name, now):
+            many = f"{MAX_OPENED} opened in a second, which is the most"
+            return f"{many}: do others know its sequence"
         return ""
 
     def began(self, door: str) -> None:

@@ -160,15 +160,15 @@ class Doorkeeper:
         seconds = door.grant(request.seconds)
         if request.most:
             seconds = min(seconds, request.most)
-        deadline = self._clock.seconds() + seconds
+        now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
             self.close([key], request.who)
-        elif key in self._lives:
-            self._lives[key].extend(door, deadline, request.who)
-        elif reason := self._admission.refusal(request, self._clock.seconds()):
+        elif reason := self._admission.refusal(request, isThere, now):
             self._refuse(Refusal(door, request.source, reason))
+        elif isThere:
+            self._lives[key].extend(door, now + seconds, request.who)
         else:
-            self._begin(Opening(door, key[1], deadline, request.who))
+            self._begin(Opening(door, key[1], now + seconds, request.who))
 
     def close(self, keys: Iterable[tuple[str, Address]], who: Who) -> None:
         """

@@ -35,11 +35,6 @@ LAST_RETRY = 60.0
 """The longest time between two tries, in seconds."""
 
 
-LEAST_GAIN = 1.0
-"""Seconds by which a knock must prolong an opening. Who is in, and knocks again and again, makes no
-work with more of them than that."""
-
-
 class Life:
     """
     Makes the firewall agree with what is wanted of one opening, until nothing is.
@@ -91,11 +86,11 @@ class Life:
 
     def extend(self, door: Door, deadline: float, who: Who = NOBODY) -> None:
         """
-        Stay open until then; an earlier time than now, or one hardly later, changes nothing.
+        Stay open until then; an earlier time than now changes nothing.
 
         @param door: as it is now: one that is still closing may have had other ports.
         """
-        if deadline >= self.opening.deadline + LEAST_GAIN:
+        if deadline > self.opening.deadline:
             self.opening = replace(self.opening, door=door, deadline=deadline, who=who)
             self._reason = TIME_OVER
             self._asked = self._clock.seconds()

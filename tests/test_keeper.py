@@ -1056,15 +1056,16 @@ class BoundTests(KeeperTestCase):
         self.request(source="10.0.0.1")
         self.assertEqual([ANN, BOB], [source for source, _ in self.openings()])
 
-    def test_hardlyLater(self) -> None:
-        """Who is in and knocks again and again makes no more work than once a second."""
-        self.request()
-        for _ in range(25):
-            self.clock.advance(0.1)
-            self.request()
-        self.assertEqual(
-            [f"open 203.0.113.9 until {end}" for end in ("30", "31", "32")], self.calls()
-        )
+    def test_fastAgain(self) -> None:
+        """Who is in, and knocks again and again, has a bound of his own."""
+        self.patch(admissionModule, "MAX_OPENED", 3)
+        self.keeper = self.makeKeeper(self.door)
+        for seconds in range(31, 41):
+            self.request(seconds)
+        self.assertEqual([(ANN, 34.0)], self.openings())
+        self.assertIn("3 opened in a second, which is the most", self.log.lines()[-1])
+        self.request(source=BOB)
+        self.assertEqual([(ANN, 34.0), (BOB, 30.0)], self.openings())
 
     def test_full(self) -> None:
         """One more than the most is refused, and the operator hears of it."""

@@ -82,7 +82,7 @@ class DeadlineTests(RealTestCase):
 
     def rules(self) -> str:
         """What is in the firewall of openings, without times."""
-        listing = self.server.run("nft", "list", "table", "inet", "pkdoors")
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
         return "\n".join(re.findall(rf"\b{CLIENT4}\b", listing))
 
     def assertBecomes(self, rules: str) -> None:
