@@ -78,12 +78,17 @@ class Inbox:
             self._call.cancel()
             self._call = None
 
-    def _turn(self) -> None:
-        """All ports were read that had something when the last turn ended."""
+    def _readOn(self) -> None:
         for _ in range(MORE):
             if self._behind:  # in turn: it comes last again where it still has more
                 self._behind.popleft().doRead()
-        self._call = None
+
+    def _turn(self) -> None:
+        """All ports were read that had something when the last turn ended."""
+        try:
+            self._readOn()
+        finally:  # whatever happens, what is put next has its turn
+            self._call = None
         held, self._held = sorted(self._held, key=_STAMP), []
         now = self._now()
         until = (

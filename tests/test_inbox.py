@@ -123,6 +123,14 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([2, 2, 3, 3, 4, 4, 5, 5], heard)
         self.assertEqual([5, 5], [port.last for port in ports])
 
+    def test_cannotBeRead(self) -> None:
+        """A port that cannot be read on, for a mistake of ours, keeps nothing from being heard."""
+        self.turn(1, ends=10)
+        broken = FakePort(self.inbox, 1, [])
+        self.inbox.putLast(broken)
+        self.assertRaises(IndexError, self.turn)
+        self.assertEqual([1, 2], self.turn(2, ends=11) + self.turn(ends=12))
+
     def test_behind(self) -> None:
         """What is younger than what a port has not told yet waits until it has."""
         self.turn(10, 30, 9, 20, ends=40)
