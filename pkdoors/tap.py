@@ -12,6 +12,7 @@ from typing import Any
 from twisted.application.service import IService
 
 from pkdoors.admin.socket import AdminSocket
+from pkdoors.alarm import Alarm
 from pkdoors.audit import AuditFile
 from pkdoors.config import Config
 from pkdoors.doors import Door
@@ -133,8 +134,9 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     keeper = Doorkeeper(
         reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
     )
+    alarm = Alarm(keeper.hear, lambda: tally.dropped(), reactor.seconds)
     reloader = Reloader(
-        *(reactor, config, read or (lambda: config), keeper, smith, herald, keeper.hear),
+        *(reactor, config, read or (lambda: config), keeper, smith, herald, alarm.hear),
         lambda new: [] if isDry else [*hooks.examine(new.doors), *audit.use(new.audit)],
     )
     tally.dropped = Drops(reloader.takeDrops, walls.dropped).counts

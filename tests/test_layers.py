@@ -45,7 +45,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser thishost
         """,
         """
-        announcing check client.hostsfile client.keypairs client.manners client.reaching
+        alarm announcing check client.hostsfile client.keypairs client.manners client.reaching
         client.signers client.staying client.visit healer installing keeper life locksmith
         operating.following operating.tables operating.view operator release reloading turns
         walls

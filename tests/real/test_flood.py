@@ -153,6 +153,7 @@ class FloodTests(FloodTestCase):
         self.assertEqual(0, self.dropped()["junk"])
         self.assertLess(0, self.heard())
         self.assertTrue(self.opens())
+        self.assertTrue(daemon.says("a flood: "), daemon.log())
 
     def test_notTracked(self) -> None:
         """Knocks take no place in the kernel's table of connections; connections do."""

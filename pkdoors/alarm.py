@@ -1,0 +1,60 @@
+"""Tells the operator when knocks may be lost."""
+
+from collections.abc import Callable, Mapping
+
+from twisted.logger import Logger
+
+from pkdoors.knock import Knock
+
+LOOK = 1.0
+"""Seconds between two looks at the counters, at least, and only when something is heard: without
+traffic nothing wakes up."""
+TELL = 60.0
+"""Seconds between two lines about it, at least."""
+
+
+class Alarm:
+    """
+    Hands on what is heard, and looks now and then at what was not.
+
+    @param dropped: gives how many datagrams were dropped so far, by the reason.
+    @param seconds: a clock that does not jump.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        hear: Callable[[list[Knock]], None],
+        dropped: Callable[[], Mapping[str, int]],
+        seconds: Callable[[], float],
+    ) -> None:
+        self._hear = hear
+        self._dropped = dropped
+        self._seconds = seconds
+        self._nextLook = self._nextLine = 0.0
+        self._told: Mapping[str, int] = {}
+
+    def hear(self, knocks: list[Knock]) -> None:
+        """Hear knocks."""
+        self._hear(knocks)
+        now = self._seconds()
+        if now >= max(self._nextLook, self._nextLine):
+            self._nextLook = now + LOOK
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        dropped = self._dropped()
+        limit, overflow = (
+            dropped.get(reason, 0) - self._told.get(reason, 0) for reason in ("limit", "overflow")
+        )
+        if not limit and not overflow:
+            return
+        self._told = dropped
+        self._nextLine = now + TELL
+        self._log.warn(
+            "a flood: {overflow} datagrams on knock ports found no room, and {limit} were too many "
+            "from one source; honest knocks may be among them (`pkdoors status` counts on)",
+            overflow=overflow,
+            limit=limit,
+        )
