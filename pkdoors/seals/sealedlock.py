@@ -1,7 +1,6 @@
 """The lock that sealed knocks open. Pure, like the others."""
 
 from collections.abc import Callable, Collection, Iterable
-from hashlib import blake2b
 from math import inf
 
 from pkdoors.budget import Budget
@@ -65,7 +64,7 @@ class SealedLock:
         self._beginning = beginningFor(door.name)
         self._bits = {port: 1 << at for at, port in enumerate(sorted(set(door.sequence.ports)))}
         self._all = (1 << len(self._bits)) - 1
-        self._stages: Stages[tuple[str, bytes]] = Stages(len(self._bits) + 1, MAX_PENDING)
+        self._stages: Stages[tuple[str, int]] = Stages(len(self._bits) + 1, MAX_PENDING)
         self._seen = seen
         self._budget = Budget(CHECKS_EACH, CHECKS_TOTAL)
 
@@ -78,7 +77,9 @@ class SealedLock:
         source, port, datagram, _ = knock
         if not datagram.startswith(PREFIX):
             return None
-        key = (source, blake2b(datagram, digest_size=16).digest())
+        # SipHash, with a secret of this process: nobody can make another datagram that has it, too;
+        # and if somebody could, that would open nothing, for it is the datagram that is judged.
+        key = (source, hash(datagram))
         stage, ends, ports = self._stages.get(key) or _NOWHERE
         if now >= ends:
             # All else of it is looked at when every port had it: a flood has to be gone through
@@ -117,7 +118,7 @@ class SealedLock:
         )
 
     def _judge(
-        self, knock: Knock, key: tuple[str, bytes], ends: float, now: float, today: float
+        self, knock: Knock, key: tuple[str, int], ends: float, now: float, today: float
     ) -> Request | Refusal:
         """Every port had it: its case is closed, unless there is no time for it now."""
         if self._budget.isSpent(now):  # before it is read: that takes time, too
