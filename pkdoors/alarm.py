@@ -12,6 +12,8 @@ traffic nothing wakes up."""
 TELL = 60.0
 """Seconds between two lines about it, at least."""
 
+_LOST = {"overflow": "found no room", "limit": "were too many from one source"}
+
 
 class Alarm:
     """
@@ -45,16 +47,15 @@ class Alarm:
 
     def _look(self, now: float) -> None:
         dropped = self._dropped()
-        limit, overflow = (
-            dropped.get(reason, 0) - self._told.get(reason, 0) for reason in ("limit", "overflow")
-        )
-        if not limit and not overflow:
+        lost = {reason: dropped.get(reason, 0) - self._told.get(reason, 0) for reason in _LOST}
+        if not any(lost.values()):
             return
         self._told = dropped
         self._nextLine = now + TELL
         self._log.warn(
-            "a flood: {overflow} datagrams on knock ports found no room, and {limit} were too many "
-            "from one source; honest knocks may be among them (`pkdoors status` counts on)",
-            overflow=overflow,
-            limit=limit,
+            "a flood: of the datagrams on knock ports {lost}; honest knocks may be among them "
+            "(`pkdoors status` counts on)",
+            lost=" and ".join(
+                f"{count} {_LOST[reason]}" for reason, count in lost.items() if count
+            ),
         )

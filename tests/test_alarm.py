@@ -47,11 +47,17 @@ class AlarmTests(SynchronousTestCase):
         self.alarm.hear(KNOCKS)
         self.assertEqual(
             [
-                "a flood: 7 datagrams on knock ports found no room, and 5 were too many from one "
-                "source; honest knocks may be among them (`pkdoors status` counts on)"
+                "a flood: of the datagrams on knock ports 7 found no room and 5 were too many from "
+                "one source; honest knocks may be among them (`pkdoors status` counts on)"
             ],
             self.warnings(),
         )
+
+    def test_one(self) -> None:
+        """Of what was not lost nothing is said."""
+        self.dropped["limit"] = 5
+        self.alarm.hear(KNOCKS)
+        self.assertIn("knock ports 5 were too many from one source; honest", self.warnings()[0])
 
     def test_seldom(self) -> None:
         """That is once a minute at most, and then what came since."""
@@ -60,8 +66,8 @@ class AlarmTests(SynchronousTestCase):
             self.alarm.hear(KNOCKS)
             self.clock.advance(TELL / 50)
         first, second = self.warnings()
-        self.assertIn("a flood: 10 datagrams", first)
-        self.assertIn("a flood: 500 datagrams", second)
+        self.assertIn("10 found no room;", first)
+        self.assertIn("500 found no room;", second)
 
     def test_looksSeldom(self) -> None:
         """It looks once a second at most, and not while nothing is heard."""
