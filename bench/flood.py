@@ -39,6 +39,7 @@ from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
 from bench.tables import Cell, Row, Table
 from pkdoors.client.plan import ROUND_PAUSE, ROUNDS
+from pkdoors.operating.adminclient import AdminClient
 from tests.real.hosts import CLIENT4, SERVER4, Daemon, Network
 from tests.sealing import makeKey, publicLine, sealed
 
@@ -106,8 +107,6 @@ class Server:
 
     def dropped(self) -> dict[str, int]:
         """See C{GET /status}."""
-        from pkdoors.operating.adminclient import AdminClient
-
         counters = AdminClient(self._admin).status()["counters"]
         return dict(counters["dropped"])
 

@@ -24,7 +24,7 @@ class Admission:
 
     def __init__(self) -> None:
         self._count: Counter[str] = Counter()
-        # All doors together have none. Who knocks again and again takes nothing from who is new.
+        # All doors together have no bound. Who knocks again takes nothing from who is new.
         self._new, self._old = Budget(MAX_OPENED, 1e9), Budget(MAX_OPENED, 1e9)
 
     def refusal(self, request: Request, isThere: bool, now: float) -> str:

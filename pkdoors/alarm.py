@@ -34,24 +34,23 @@ class Alarm:
         self._hear = hear
         self._dropped = dropped
         self._seconds = seconds
-        self._nextLook = self._nextLine = 0.0
+        self._next = 0.0  # before this it does not look
         self._told: Mapping[str, int] = {}
 
     def hear(self, knocks: list[Knock]) -> None:
         """Hear knocks."""
         self._hear(knocks)
         now = self._seconds()
-        if now >= max(self._nextLook, self._nextLine):
-            self._nextLook = now + LOOK
-            self._look(now)
+        if now >= self._next:
+            self._next = now + (TELL if self._tell() else LOOK)
 
-    def _look(self, now: float) -> None:
+    def _tell(self) -> bool:
+        """Tell what was lost since this was last done; whether there was anything."""
         dropped = self._dropped()
         lost = {reason: dropped.get(reason, 0) - self._told.get(reason, 0) for reason in _LOST}
         if not any(lost.values()):
-            return
+            return False
         self._told = dropped
-        self._nextLine = now + TELL
         self._log.warn(
             "a flood: of the datagrams on knock ports {lost}; honest knocks may be among them "
             "(`pkdoors status` counts on)",
@@ -59,3 +58,4 @@ class Alarm:
                 f"{count} {_LOST[reason]}" for reason, count in lost.items() if count
             ),
         )
+        return True

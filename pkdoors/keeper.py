@@ -62,10 +62,6 @@ class Doorkeeper:
         self._lives: dict[tuple[str, Address], Life] = {}
         self._admission = Admission()
 
-    def ports(self) -> list[int]:
-        """The knock ports, sorted: their order is the secret."""
-        return self._locks.ports()
-
     def prepare(self) -> None:
         """
         See whether the firewall can do its work.
@@ -221,8 +217,7 @@ class Doorkeeper:
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = opening.key
-        about = self._herald, self._turns, self._troubles
-        life = Life(self._clock, self._walls, opening, *about)
+        life = Life(self._clock, self._walls, opening, self._herald, self._turns, self._troubles)
         self._lives[key] = life
         self._admission.began(key[0])
         if isThere:

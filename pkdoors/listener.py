@@ -54,7 +54,6 @@ class Listener:
         self._ports = list(ports)
         self._interfaces = list(interfaces)
         self._filters = filters
-        self._receiver: Receiver = before._receiver if before else Receiver(MAX_DATAGRAM)
         self._missed = 0  # datagrams that ports dropped which are not ours any more
         self._follows = before
         self._before: dict[Place, KnockSocket] = before._reading if before else {}
@@ -94,10 +93,11 @@ class Listener:
         if self._follows is not None:
             self._missed = self._follows.takeDrops()
             self._follows = None
+        receiver = Receiver(MAX_DATAGRAM)
         kept = [place for place in self._places if place in self._before]
         self._reading = {place: self._before.pop(place) for place in kept}
         for place, bound in self._bound.items():
-            self._reading[place] = KnockSocket(bound, inbox, self._receiver)
+            self._reading[place] = KnockSocket(bound, inbox, receiver)
             reactor.addReader(self._reading[place])
         self._bound = {}
         self._filter()

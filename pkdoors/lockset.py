@@ -40,10 +40,6 @@ class Lockset:
         results = [lock.knock(knock, now, today) for lock in _concerned(locks, knock, now)]
         return [result for result in results if result is not None]
 
-    def ports(self) -> list[int]:
-        """The knock ports, sorted: their order is the secret."""
-        return sorted(self._byPort)
-
     def sources(self) -> Mapping[str, int]:
         """For each door, how many knockers take memory."""
         return {lock.door.name: len(lock) for lock in self._locks}

@@ -38,12 +38,10 @@ _LIMIT_SETS = """
     set {door}_knocks {{ type inet_service; elements = {{ {ports} }} }}
     set {door}_rate4 {{ type ipv4_addr; flags dynamic,timeout; timeout {forget}; size {size}; }}
     set {door}_rate6 {{ type ipv6_addr; flags dynamic,timeout; timeout {forget}; size {size}; }}
-    counter {door}_dropped {{ }}"""
+    counter {counter} {{ }}"""
 _LIMITS = """
-        udp dport @{door}_knocks update @{door}_rate4 {{ ip saddr{over} }}{drop}
-        udp dport @{door}_knocks update @{door}_rate6 {{ ip6 saddr & {prefix}{over} }}{drop}"""
-_OVER = " limit rate over {rate}/second burst {burst} packets"
-_DROP = " counter name {door}_dropped drop"
+        udp dport @{door}_knocks update @{door}_rate4 {{ ip saddr {over} }} {drop}
+        udp dport @{door}_knocks update @{door}_rate6 {{ ip6 saddr & {prefix} {over} }} {drop}"""
 
 _ACCEPTS = """
         meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept
@@ -164,14 +162,15 @@ def _accepts(doors: Iterable[Door]) -> str:
 
 def _limitSets(door: Door) -> str:
     ports = ", ".join(map(str, knockPorts([door])))
-    return _LIMIT_SETS.format(door=door.name, ports=ports, forget=FORGET, size=MAX_LIMITED)
+    return _LIMIT_SETS.format(
+        door=door.name, ports=ports, forget=FORGET, size=MAX_LIMITED, counter=counterOf(door)
+    )
 
 
 def _limits(door: Door) -> str:
-    over = _OVER.format(rate=door.knockRate, burst=door.knockBurst)
-    return _LIMITS.format(
-        door=door.name, over=over, drop=_DROP.format(door=door.name), prefix=IPV6_PREFIX
-    )
+    over = f"limit rate over {door.knockRate}/second burst {door.knockBurst} packets"
+    drop = f"counter name {counterOf(door)} drop"
+    return _LIMITS.format(door=door.name, prefix=IPV6_PREFIX, over=over, drop=drop)
 
 
 def counterOf(door: Door) -> str:
