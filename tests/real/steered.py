@@ -34,8 +34,7 @@ class SteeredTestCase(RealTestCase):
         super().setUp()
         self.file = self.folder / "pkdoors.toml"
         self.socket = self.folder / "admin.sock"
-        for port in (PORT, WEB):
-            self.server.serve(port)
+        self.listeners = {port: self.server.serve(port) for port in (PORT, WEB)}
 
     def write(self, *doors: str, more: str = "") -> None:
         """Write the file, all of it at once."""
