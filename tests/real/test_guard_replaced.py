@@ -1,0 +1,236 @@
+"""
+Replacing the guard opens nothing, not for a microsecond.
+
+Under 30,000 SYNs a second the stranger gets no SYN/ACK, however often the guard is replaced. With
+C{PKDOORS_REPLACEMENTS=300} in the environment it is replaced so often in each way.
+"""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from tests.real.case import PORT, SEQUENCE
+from tests.real.flows import drain
+from tests.real.hosts import CLIENT4, CLIENT6, SERVER4, SERVER6, Daemon, eventually
+from tests.real.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.real.synflood import RATE, Answers, SynFlood
+
+OLD = Path(__file__).with_name("old-guard.nft")
+WEB_DOOR = door("web", WEB_SEQUENCE, WEB)
+CONFIGURATIONS = (
+    (door("ssh", more="knock_rate = 9000\n"),),
+    (door("ssh"), WEB_DOOR),
+    (door("ssh", more='sessions = "cut"\n'),),
+    (door("ssh"),),
+)
+"""Doors, each of which differs from the one before it and after it in what the guard is."""
+STRANGE = "somebody else's"
+"""The comment of rules that are not ours."""
+
+
+def rounds(usual: int) -> int:
+    """How often something is replaced."""
+    return int(os.environ.get("PKDOORS_REPLACEMENTS", usual))
+
+
+class AdminClient(http.client.HTTPConnection):
+    """Asks at the admin socket, many times and quickly."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("pkdoors", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect, again if need be."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(str(self._path))
+
+    def post(self, path: str, value: object = None) -> Any:
+        """Post something; the answer, which must be a good one."""
+        self.request("POST", path, None if value is None else json.dumps(value))
+        response = self.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise AssertionError(f"POST {path}: {response.status} {body!r}")
+        return json.loads(body)
+
+
+class _ReplacedCase(SteeredTestCase):
+    """With a sender of SYNs, and a client for whom the door is open, and others."""
+
+    others = 0
+
+    def setUp(self) -> None:
+        """Have the addresses that are let in."""
+        super().setUp()
+        numbers = range(self.others)
+        self.sources = {CLIENT4, CLIENT6, *(f"10.{7 + n // 250}.{n % 250}.9" for n in numbers)}
+
+    def flooded(self, replace: Callable[[], object]) -> Answers:
+        """What the stranger gets from the protected port while something is done."""
+        drain(self.listeners[PORT])
+        flood = SynFlood(self.network)
+        began = time.monotonic()
+        try:
+            replace()
+        finally:
+            seconds = time.monotonic() - began
+            answers = flood.stop()
+        self.assertGreater(answers.sent / seconds, RATE / 3, "the machine is too slow for this")
+        return answers
+
+    def assertNobodyGetsIn(self, answers: Answers) -> None:
+        """None of many SYNs was answered; who was let in still is, and nobody else."""
+        self.assertEqual((answers.answered, answers.lost), (0, 0), f"of {answers.sent} SYNs")
+        drain(self.listeners[PORT])
+        for target in (SERVER4, SERVER6):
+            self.assertTrue(self.client.comesToReach(PORT, target))
+            self.assertFalse(self.stranger.reaches(PORT, target))
+        self.assertEqual({source for _, source in self.openings()}, self.sources)
+
+
+class SenderTests(_ReplacedCase):
+    """The sender itself, so that its silence means something."""
+
+    def test_hears(self) -> None:
+        """It gets an answer to each SYN to a port that is not protected, over both families."""
+        self.steered(door("ssh"))
+        self.server.run("sysctl", "-qw", "net.ipv4.tcp_max_syn_backlog=65536")
+        flood = SynFlood(self.network, WEB, 1000)
+        time.sleep(0.5)
+        answers = flood.stop()
+        heard = answers.answered + answers.lost
+        self.assertGreater(answers.sent, 100)
+        self.assertGreater(heard, answers.sent * 0.9)
+
+
+class ReplacedTests(_ReplacedCase):
+    """A guard of today's version, with no openings but the client's."""
+
+    def setUp(self) -> None:
+        """Start the daemon, and open the door."""
+        super().setUp()
+        self.running = self.steered(*CONFIGURATIONS[-1])
+        self.admin = AdminClient(self.socket)
+        self.addCleanup(self.admin.close)
+        for source in self.sources:
+            self.admin.post("/openings", {"source": source, "door": "ssh", "seconds": 600})
+
+    def test_reload(self) -> None:
+        """A reload changes the doors, or how they are guarded."""
+
+        def replace() -> None:
+            for doors in islice(cycle(CONFIGURATIONS), rounds(300)):
+                self.write(*doors)
+                self.assertTrue(self.admin.post("/reload")["changes"])
+
+        self.assertNobodyGetsIn(self.flooded(replace))
+
+    def test_takeOver(self) -> None:
+        """The daemon is killed, or ends, and the next takes the guard over."""
+
+        def replace() -> None:
+            for end in islice(cycle((signal.SIGKILL, signal.SIGTERM)), rounds(6)):
+                self.running.stop(end)
+                self.running = self.steered(*CONFIGURATIONS[-1])
+
+        self.assertNobodyGetsIn(self.flooded(replace))
+        self.assertIn("took over", self.running.log())
+
+    def test_healing(self) -> None:
+        """
+        Others change what lets nobody in, and the daemon puts it back; or they cannot change it.
+        """
+        chains = self.chains()
+
+        def replace() -> None:
+            for number, (name, isApart) in zip(range(rounds(30)), cycle(chains), strict=False):
+                if isApart and number % 2:
+                    self.change(f"flush chain inet pkdoors {name}")
+                else:
+                    verb = "add" if number % 3 else "insert"
+                    self.change(f'{verb} rule inet pkdoors {name} counter comment "{STRANGE}"')
+
+        self.assertNobodyGetsIn(self.flooded(replace))
+
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        """The chains or rules of the guard."""
+        status, text = self.server.status("nft", "-j", "-t", "list", "table", "inet", "pkdoors")
+        listing = json.loads(text)["nftables"] if status == 0 else []
+        return [each[kind] for each in listing if kind in each]
+
+    def chains(self) -> list[tuple[str, bool]]:
+        """The guard's chains, and whether one sees no packet that goes to a protected port."""
+        return [
+            (each["name"], each.get("hook") == "output" or each.get("prio", 0) < -250)
+            for each in self.listed("chain")
+        ]
+
+    def rules(self) -> list[str]:
+        """The guard's rules, without what counts in them."""
+        counted = re.compile(r'"(packets|bytes)": [0-9]+')
+        rules = (
+            {key: each.get(key) for key in ("chain", "comment", "expr")}
+            for each in self.listed("rule")
+        )
+        return [counted.sub("", json.dumps(each)) for each in rules]
+
+    def change(self, command: str) -> None:
+        """Change something as somebody else would, and wait until it is as it was."""
+        before = self.rules()
+        status, output = self.server.status("nft", command)
+        if status:
+            self.assertIn("not permitted", output)
+            return
+        self.assertTrue(eventually(lambda: self.rules() == before), f"{command}: it stays")
+
+
+class ManyReplacedTests(ReplacedTests):
+    """With thousands of openings."""
+
+    others = 4000
+
+
+class UpgradeTests(_ReplacedCase):
+    """The table of an older version, which was replaced as a whole."""
+
+    def test_upgrade(self) -> None:
+        """
+        A daemon of today's version takes its place, and nobody gets in meanwhile; at the end there
+        is one table, which opens to knocks.
+        """
+        elements = ", ".join(f"{each} timeout 600s" for each in self.sources if "." in each)
+        table = self.folder / "old-guard.nft"
+        table.write_text(OLD.read_text() + f"add element inet pkdoors ssh_open4 {{ {elements} }}\n")
+        for _ in range(rounds(4)):
+            self.server.run("nft", "-f", str(table))
+            started: list[Daemon] = []
+            answers = self.flooded(lambda: started.append(self.steered(SSH)))  # noqa: B023
+            self.assertEqual((answers.answered, answers.lost), (0, 0), f"of {answers.sent} SYNs")
+            self.assertFalse(self.stranger.reaches(PORT))
+            tables = self.server.run("nft", "list", "tables")
+            self.assertEqual(tables.split(), ["table", "inet", "pkdoors"])
+            self.assertNotIn("chain guard_input", self.server.run("nft", "list", "ruleset"))
+            started[0].stop(signal.SIGKILL)
+        daemon = self.steered(SSH)
+        self.ask("/openings", "-X", "DELETE")
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
+        self.client.send(SEQUENCE)
+        self.assertTrue(daemon.says("opened door"))
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+
+class ManyUpgradeTests(UpgradeTests):
+    """With thousands of openings."""
+
+    others = 4000
