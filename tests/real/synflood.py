@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.real.case import PORT
-from tests.real.hosts import PATIENCE, SERVER4, SERVER6, STRANGER4, STRANGER6, Network
+from tests.real.hosts import PATIENCE, SERVER4, SERVER6, STRANGER4, STRANGER6, Host, Network
 
 RATE = 30_000
 """SYNs a second. At a few hundred nobody hits a window of microseconds."""
@@ -36,12 +36,14 @@ class SynFlood:
     """
 
     def __init__(self, network: Network, port: int = PORT, rate: int = RATE) -> None:
-        # The server's end of its pair with the stranger, which is named after the stranger.
-        (link,) = json.loads(
-            network.server.run("ip", "-j", "link", "show", "dev", _endOf(network.stranger.name))
-        )
-        self._process = network.stranger.spawn(
-            *(_program(), "server", link["address"], str(port), str(rate)),
+        # The server's end of its pair with the stranger is named after the stranger.
+        server, stranger = network.server, network.stranger
+        device = stranger.name.rpartition("-")[2]
+        for address in (STRANGER4, STRANGER6):  # or the first answers would wait for ARP
+            mac = _macOf(stranger, "server")
+            server.run("ip", "neighbor", "replace", address, "lladdr", mac, "dev", device)
+        self._process = stranger.spawn(
+            *(_program(), "server", _macOf(server, device), str(port), str(rate)),
             *(STRANGER4, SERVER4, STRANGER6, SERVER6),
         )
         if not self._process.says("sending"):
@@ -54,8 +56,9 @@ class SynFlood:
         return Answers(**json.loads(self._process.log().splitlines()[-1]))
 
 
-def _endOf(name: str) -> str:
-    return name.rpartition("-")[2]
+def _macOf(host: Host, device: str) -> str:
+    (link,) = json.loads(host.run("ip", "-j", "link", "show", "dev", device))
+    return str(link["address"])
 
 
 @cache
