@@ -1,6 +1,5 @@
 """What a host's kernel remembers of connections, read and written with C{conntrack(8)}."""
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,11 +21,16 @@ class Flow:
     target: str
     port: int
 
+    @property
+    def family(self) -> str:
+        """What C{conntrack} calls its family."""
+        return "ipv6" if ":" in self.source else "ipv4"
+
     def options(self) -> str:
         """What names it on the command line of C{conntrack}."""
         return (
-            f"-p tcp -f ipv{ipaddress.ip_address(self.source).version} -s {self.source} "
-            f"-d {self.target} --sport {self.sourcePort} --dport {self.port}"
+            f"-p tcp -s {self.source} -d {self.target} "
+            f"--sport {self.sourcePort} --dport {self.port}"
         )
 
 
@@ -51,7 +55,8 @@ class ConntrackTable:
         """Put entries that exist into these states."""
         # Several updates in one file disturb each other.
         updates = (
-            f"conntrack -U {flow.options()} --state {state} -t 300" for flow, state in entries
+            f"conntrack -U -f {flow.family} {flow.options()} --state {state} -t 300"
+            for flow, state in entries
         )
         self._host.run("sh", "-euc", "\n".join(updates))
 

@@ -107,6 +107,19 @@ class Session:
         self.server.close()
 
 
+def beginMany(host: Host, listener: socket.socket, flows: Iterable[Flow]) -> None:
+    """Begin a session on each flow, which both kernels forget at once; see L{Session.vanish}."""
+    listener.settimeout(PATIENCE)
+    with host.inside():
+        for flow in flows:
+            family = socket.AF_INET6 if ":" in flow.source else socket.AF_INET
+            client = socket.socket(family, socket.SOCK_STREAM)
+            client.bind((flow.source, flow.sourcePort))
+            client.settimeout(PATIENCE)
+            client.connect((flow.target, flow.port))
+            Session(flow, client, listener.accept()[0]).vanish()
+
+
 def _receives(receiver: socket.socket, text: bytes, patience: float) -> bool:
     receiver.settimeout(patience)
     got = b""

@@ -1,0 +1,184 @@
+"""
+Every state of connection tracking, every TCP flag byte, everybody, over IPv4 and IPv6.
+
+What the kernel does with each of some 17,000 packets is compared with a model of what it must do.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.real.case import PORT
+from tests.real.conntrack import STATES, ConntrackTable, Flow
+from tests.real.flows import beginMany
+from tests.real.hosts import (
+    CLIENT4,
+    CLIENT6,
+    SERVER4,
+    SERVER6,
+    STRANGER4,
+    STRANGER6,
+    eventually,
+)
+from tests.real.segments import ACK, RST, SYN, send
+from tests.real.steered import SteeredTestCase, door
+
+STRANGER, KNOWN, OPEN = "stranger", "known", "open"
+"""Who never was let in; whose session was, but whose door has closed; for whom a door is open."""
+SOURCES = {
+    (STRANGER, 4): STRANGER4,
+    (STRANGER, 6): STRANGER6,
+    (KNOWN, 4): CLIENT4,
+    (KNOWN, 6): CLIENT6,
+    (OPEN, 4): "10.9.1.3",
+    (OPEN, 6): "fd09:1::3",
+}
+TARGETS = {4: SERVER4, 6: SERVER6}
+UNTRACKED = "no entry"
+FIRST_PORT = 10_000
+
+# Counts what arrives before the guard, and notes what has passed it, which goes no further: so no
+# answer changes a state.
+_ARRIVED = f"""
+table inet probe {{
+    counter arrived {{ }}
+    chain before {{
+        type filter hook prerouting priority raw - 100; policy accept;
+        tcp dport {PORT} counter name arrived
+    }}
+}}
+"""
+_PASSED = f"""
+table inet probe {{
+    set passed4 {{ type ipv4_addr . inet_service; flags dynamic; size 65536; }}
+    set passed6 {{ type ipv6_addr . inet_service; flags dynamic; size 65536; }}
+    chain after {{
+        type filter hook input priority 100; policy accept;
+        tcp dport {PORT} add @passed4 {{ ip saddr . tcp sport }}
+        tcp dport {PORT} add @passed6 {{ ip6 saddr . tcp sport }}
+        tcp dport {PORT} drop
+    }}
+}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One that is sent, on a flow of its own."""
+
+    who: str
+    state: str
+    flags: int
+    flow: Flow
+
+    def __str__(self) -> str:
+        return f"{self.flow.source} ({self.who}), {self.state}, flags {self.flags:#04x}"
+
+
+def packets() -> Iterator[Packet]:
+    """All there are."""
+    for (who, version), source in SOURCES.items():
+        for number, state in enumerate((UNTRACKED, *STATES)):
+            for flags in range(256):
+                port = FIRST_PORT + number * 256 + flags
+                yield Packet(who, state, flags, Flow(source, port, TARGETS[version], PORT))
+
+
+class KeepTests(SteeredTestCase):
+    """A door that keeps sessions."""
+
+    policy = "keep"
+
+    def mustPass(self, packet: Packet) -> bool | None:
+        """
+        The model: what begins a connection needs an open door; everything else needs one, too, or a
+        session that was let in.
+
+        @return: None where it does not matter.
+        """
+        if packet.who == OPEN:
+            return True
+        begins = packet.flags & (SYN | ACK) == SYN
+        return packet.who == KNOWN and not begins
+
+    def test_everything(self) -> None:
+        """Nothing is wrongly in, and nothing wrongly out."""
+        for version, length in ((4, 24), (6, 64)):
+            address = f"{SOURCES[OPEN, version]}/{length}"
+            nodad = ("nodad",) if version == 6 else ()
+            self.client.run("ip", "address", "add", address, "dev", "server", *nodad)
+        self.steered(door("ssh", more=f'sessions = "{self.policy}"\n'))
+        everything = list(packets())
+        self.letInAndClose([each.flow for each in everything if each.who == KNOWN])
+        for version in TARGETS:
+            self.open(SOURCES[OPEN, version])
+        table = ConntrackTable(self.server)
+        table.flush()
+        table.insert((each.flow, each.state) for each in everything if each.state != UNTRACKED)
+        wrong = self.passed(everything)
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+    def letInAndClose(self, flows: list[Flow]) -> None:
+        """Begin a session on each flow through the open door, which closes then."""
+        for version in TARGETS:
+            self.open(SOURCES[KNOWN, version])
+        beginMany(self.client, self.listeners[PORT], flows)
+        self.ask("/openings", "-X", "DELETE")
+        for target in TARGETS.values():
+            self.assertTrue(eventually(lambda: not self.client.reaches(PORT, target)))  # noqa: B023
+
+    def passed(self, everything: list[Packet]) -> list[str]:
+        """Send all packets; what went otherwise than it must, in words."""
+        self.server.run("nft", _ARRIVED + _PASSED)
+        sent = sum(
+            send(
+                host,
+                [
+                    (each.flow, each.flags)
+                    for each in everything
+                    if (each.who == STRANGER) == isStranger
+                ],
+            )
+            for host, isStranger in ((self.stranger, True), (self.client, False))
+        )
+        self.assertTrue(eventually(lambda: self.arrived() >= sent), (self.arrived(), sent))
+        passed = self.noted(4) | self.noted(6)
+        wrong = []
+        for packet in everything:
+            isIn = (packet.flow.source, packet.flow.sourcePort) in passed
+            must = self.mustPass(packet)
+            if must is not None and isIn != must:
+                wrong.append((packet, "in" if isIn else "out"))
+        counts = Counter((way, each.who, each.state) for each, way in wrong)
+        return [f"wrongly {way}: {n} of {who}, {state}" for (way, who, state), n in counts.items()]
+
+    def arrived(self) -> int:
+        """Packets that came as far as the guard."""
+        listing = self.server.run("nft", "-j", "list", "counter", "inet", "probe", "arrived")
+        (counter,) = (
+            each["counter"] for each in json.loads(listing)["nftables"] if "counter" in each
+        )
+        return int(counter["packets"])
+
+    def noted(self, version: int) -> set[tuple[str, int]]:
+        """Source address and port of the packets that passed the guard."""
+        listing = self.server.run("nft", "-j", "list", "set", "inet", "probe", f"passed{version}")
+        (noted,) = (each["set"] for each in json.loads(listing)["nftables"] if "set" in each)
+        elements = (each.get("elem", each) for each in noted.get("elem", []))
+        return {tuple(each.get("val", each)["concat"]) for each in elements}
+
+
+class CutTests(KeepTests):
+    """A door that cuts sessions."""
+
+    policy = "cut"
+
+    def mustPass(self, packet: Packet) -> bool | None:
+        """
+        The model: only what an open door lets in passes. But a reset may, since one of a client's
+        answers what the server sends when the session is cut; it begins nothing.
+        """
+        if packet.who == OPEN:
+            return True
+        return None if packet.flags & (RST | SYN) == RST else False
