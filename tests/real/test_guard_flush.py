@@ -1,0 +1,72 @@
+"""
+A flush of everything, while a stranger tries to get in.
+
+Where the table is owned by the daemon, a flush leaves it alone. Elsewhere it is gone for a few
+milliseconds, in which somebody may connect: he is out again as soon as it is back.
+"""
+
+import socket
+import time
+
+from tests.real.case import PORT
+from tests.real.echoing import GREETING, EchoServer, Prober
+from tests.real.hosts import CLIENT4, PATIENCE, eventually
+from tests.real.steered import SteeredTestCase, door
+
+FLUSHES = 8
+RATE = 430
+"""Attempts to connect in a second."""
+
+
+class KeepTests(SteeredTestCase):
+    """A door that keeps sessions."""
+
+    policy = "keep"
+
+    def test_slippedIn(self) -> None:
+        """
+        Nobody who slipped in when the guard was away lives on; the session of who knocked does,
+        and through an owned table nobody slips in.
+        """
+        self.steered(door("ssh", more=f'sessions = "{self.policy}"\n'))
+        owned = "owner" in self.server.run("nft", "-t", "list", "table", "inet", "pkdoors")
+        with EchoServer(self.listeners[PORT]):
+            self.open(CLIENT4)
+            session = self.client.connect(PORT)
+            self.addCleanup(session.close)
+            prober = Prober(self.stranger, PORT, RATE)
+            with prober:
+                for _ in range(FLUSHES):
+                    self.server.run("nft", "flush", "ruleset")
+                    self.assertTrue(eventually(lambda: ("ssh", CLIENT4) in self.inKernel()))
+                    time.sleep(0.25)  # in which who slipped in talks
+            self.assertGreater(prober.tried, FLUSHES * RATE / 10)
+            slipped = len(prober.connected)
+            self.assertEqual(prober.alive(), 0, f"of {slipped} that slipped in")
+            if owned:
+                self.assertEqual(slipped, 0)
+            self.assertTrue(self.echoes(session), f"the knocker's session is dead ({slipped})")
+            self.ask("/openings", "-X", "DELETE")
+            self.assertEqual(self.echoes(session), self.policy == "keep")
+
+    def echoes(self, session: socket.socket) -> bool:
+        """Whether something new comes back."""
+        token = f"{time.monotonic()};".encode()
+        heard = b""
+        session.settimeout(PATIENCE if self.policy == "keep" else 2)
+        try:
+            session.sendall(token)
+            while not heard.endswith(token):
+                data = session.recv(4096)
+                if not data:
+                    return False
+                heard += data
+        except OSError:
+            return False
+        return heard.removeprefix(GREETING) == token
+
+
+class CutTests(KeepTests):
+    """A door that cuts them."""
+
+    policy = "cut"
