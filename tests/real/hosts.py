@@ -219,6 +219,12 @@ class Network:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    def add(self, role: str, number: int) -> Host:
+        """Another host, which is 10.9.NUMBER.2 and fd09:NUMBER::2, behind the server."""
+        host = self._host(role)
+        self._join(number, host)
+        return host
+
     def _host(self, role: str) -> Host:
         host = Host(f"pkd-{os.getpid()}-{next(_serial)}-{role}", self.folder)
         self._stack.callback(host.close)
