@@ -5,18 +5,17 @@ Under 30,000 SYNs a second the stranger gets no SYN/ACK, however often the guard
 C{PKDOORS_REPLACEMENTS=300} in the environment it is replaced so often in each way.
 """
 
-import http.client
 import json
 import os
 import re
 import signal
-import socket
 import time
 from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from tests.real.adminclient import AdminClient
 from tests.real.case import PORT, SEQUENCE
 from tests.real.flows import drain
 from tests.real.hosts import CLIENT4, CLIENT6, SERVER4, SERVER6, Daemon, eventually
@@ -39,29 +38,6 @@ STRANGE = "somebody else's"
 def rounds(usual: int) -> int:
     """How often something is replaced."""
     return int(os.environ.get("PKDOORS_REPLACEMENTS", usual))
-
-
-class AdminClient(http.client.HTTPConnection):
-    """Asks at the admin socket, many times and quickly."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("pkdoors", timeout=60)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect, again if need be."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(60)
-        self.sock.connect(str(self._path))
-
-    def post(self, path: str, value: object = None) -> Any:
-        """Post something; the answer, which must be a good one."""
-        self.request("POST", path, None if value is None else json.dumps(value))
-        response = self.getresponse()
-        body = response.read()
-        if response.status != 200:
-            raise AssertionError(f"POST {path}: {response.status} {body!r}")
-        return json.loads(body)
 
 
 class _ReplacedCase(SteeredTestCase):

@@ -1,0 +1,136 @@
+"""
+The guard in an unprivileged container, whose sockets have small buffers, with many openings.
+
+With C{PKDOORS_OPENINGS=60000} in the environment it is so many at the end.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from tests.real.adminclient import AdminClient
+from tests.real.case import KNOCKS, PORT, RealTestCase
+from tests.real.hosts import BIN, eventually
+
+NUMBERS = [0, 600, 800, 2000, 4096, int(os.environ.get("PKDOORS_OPENINGS", 0))]
+INSIDE, OUTSIDE, ALLOWED = "10.9.4.2", "10.9.4.1", "10.9.4.3"
+"""Addresses of the container, of the stranger, and one of the stranger's that is let in."""
+SECONDS = 1.5
+"""For so long the processor is watched."""
+SHARE = 0.1
+"""Of one processor, which is more than a daemon without work takes."""
+QUIET_LINES = 6
+"""Lines that a flush may write."""
+
+_BOX = """
+mount -t tmpfs tmpfs /run
+mkdir /run/pkdoors
+ip link set lo up
+exec "$@"
+"""
+_SERVER = f"""
+import socket
+server = socket.create_server(("", {PORT}), backlog=100)
+print("listening", flush=True)
+while True:
+    server.accept()[0].close()
+"""
+
+
+class ContainerTests(RealTestCase):
+    """Root of a user namespace, who is nobody outside."""
+
+    def setUp(self) -> None:
+        """Start the daemon there, and a service, and join it to the stranger."""
+        super().setUp()
+        socket = self.folder / "box.sock"
+        self.daemonProcess = self.server.spawn(
+            *("unshare", "-U", "-r", "-n", "-m", "sh", "-euc", _BOX, "sh"),
+            *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "--admin", str(socket)),
+            *("-m", KNOCKS, "-p", str(PORT), "--max-open", "2h"),
+        )
+        self.assertTrue(self.daemonProcess.says("guarding door"), self.daemonProcess.log())
+        self.assertTrue(eventually(socket.exists))
+        self.pid = self.daemonProcess.popen.pid
+        self.stranger.run(
+            *("ip", "link", "add", "box", "type", "veth"),
+            *("peer", "name", "outside", "netns", str(self.pid)),
+        )
+        self.stranger.run("ip", "address", "add", f"{OUTSIDE}/24", "dev", "box")
+        self.stranger.run("ip", "address", "add", f"{ALLOWED}/24", "dev", "box")
+        self.stranger.run("ip", "link", "set", "box", "up")
+        self.box("ip", "address", "add", f"{INSIDE}/24", "dev", "outside")
+        self.box("ip", "link", "set", "outside", "up")
+        service = self.server.spawn(*self.entering, "python3", "-c", _SERVER)
+        self.assertTrue(service.says("listening"), service.log())
+        self.admin = AdminClient(socket)
+        self.addCleanup(self.admin.close)
+
+    @property
+    def entering(self) -> tuple[str, ...]:
+        """The beginning of a command line that runs in the container."""
+        return ("nsenter", f"--target={self.pid}", "--user", "--net", "--preserve-credentials")
+
+    def box(self, *argv: str) -> str:
+        """Run something in the container."""
+        return self.server.run(*self.entering, *argv)
+
+    def test_flushed(self) -> None:
+        """
+        After a flush the guard is back with all openings, the processor is quiet and the log too,
+        however many there are.
+        """
+        self.admin.openAll([ALLOWED], "default")
+        there = 0
+        for number in sorted(set(NUMBERS)):
+            with self.subTest(number):
+                self.admin.openAll(map(addressOf, range(there, number)), "default")
+                there = max(there, number)
+                lines = self.log()
+                self.box("nft", "flush", "ruleset")
+                self.assertTrue(self.isBack(there + 1), self.log()[len(lines) :])
+                self.assertTrue(eventually(self.isQuiet, 8), "the processor is busy")
+                new = self.log()[len(lines) :]
+                self.assertLessEqual(len(new), QUIET_LINES, new)
+                self.assertEqual(self.openings(), there + 1)
+
+    def log(self) -> list[str]:
+        """What the daemon wrote, but for what was opened."""
+        lines = self.daemonProcess.log().splitlines()
+        return [each for each in lines if "opened door" not in each]
+
+    def isBack(self, number: int) -> bool:
+        """Whether the guard comes back, and so many openings."""
+        return bool(
+            eventually(lambda: not self.reaches(OUTSIDE))
+            and eventually(lambda: self.reaches(ALLOWED))
+            and eventually(lambda: self.openings() == number)
+        )
+
+    def reaches(self, source: str) -> bool:
+        """Whether an address of the stranger's gets in."""
+        return self.stranger.reaches(PORT, INSIDE, source)
+
+    def openings(self) -> int:
+        """How many there are in the kernel."""
+        listing = ("nft", "-j", "list", "table", "inet", "pkdoors")
+        status, text = self.server.status(*self.entering, *listing)
+        sets = [each.get("set") for each in json.loads(text)["nftables"]] if status == 0 else []
+        return sum(len(each.get("elem", [])) for each in sets if each and "_open" in each["name"])
+
+    def isQuiet(self) -> bool:
+        """Whether the daemon does next to nothing for a while."""
+        before = self.processorTime()
+        time.sleep(SECONDS)
+        return self.processorTime() - before < SHARE * SECONDS
+
+    def processorTime(self) -> float:
+        """Seconds that the daemon has used, in its own code and the kernel's."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def addressOf(number: int) -> str:
+    """Addresses that nobody has."""
+    return f"10.{100 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"
