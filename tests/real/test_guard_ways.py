@@ -10,8 +10,19 @@ from itertools import count
 
 from tests.real.case import PORT
 from tests.real.conntrack import Flow
-from tests.real.flows import Session, drain
-from tests.real.hosts import CLIENT4, CLIENT6, PATIENCE, SERVER4, SERVER6, Host, eventually
+from tests.real.flows import Session, begun, drain
+from tests.real.hosts import (
+    CLIENT4,
+    CLIENT6,
+    PATIENCE,
+    REFUSAL,
+    SERVER4,
+    SERVER6,
+    STRANGER4,
+    STRANGER6,
+    Host,
+    eventually,
+)
 from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 
 CONTAINER4, CONTAINER6 = "10.9.3.2", "fd09:3::2"
@@ -27,6 +38,8 @@ REDIRECTED, ELSEWHERE = 4444, 5555
 """A port that is redirected to the protected one, and one where the protected one is redirected."""
 LOCAL4, LOCAL6 = "198.51.100.7", "fd09:77::7"
 """Addresses of the server's that are in a routing table of their own."""
+SOURCES = ((CLIENT4, CLIENT6), (STRANGER4, STRANGER6))
+"""The client's addresses and the stranger's."""
 FLOATING4 = "203.0.113.7"
 """An address that the server has no route for."""
 Way = tuple[str, int, int]
@@ -97,7 +110,12 @@ class _WaysCase(SteeredTestCase):
         """The ways on which a host gets in."""
         for each in self.listeners.values():
             drain(each)
-        return [(target, port) for target, port, _ in ways if host.reaches(port, target)]
+        source4, source6 = SOURCES[host is self.stranger]
+        flows = (
+            Flow(source6 if ":" in target else source4, 0, target, port) for target, port, _ in ways
+        )
+        connected = {(each.target, each.port) for each in begun(host, flows, REFUSAL)}
+        return [(target, port) for target, port, _ in ways if (target, port) in connected]
 
     def assertFree(self) -> None:
         """What is not protected is open to everybody."""
