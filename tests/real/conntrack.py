@@ -44,6 +44,15 @@ class ConntrackTable:
     def __init__(self, host: Host) -> None:
         self._host = host
 
+    def switchOn(self) -> None:
+        """Have a rule of another table ask for it, as most hosts have."""
+        self._host.run(
+            "nft",
+            "add table inet tracking; flush table inet tracking; "
+            "add chain inet tracking c { type filter hook input priority 0; }; "
+            "add rule inet tracking c ct state established counter",
+        )
+
     def insert(self, entries: Iterable[tuple[Flow, str]]) -> None:
         """Add entries in these states, each as one that has seen traffic both ways."""
         self._load(

@@ -114,6 +114,7 @@ class KeepTests(SteeredTestCase):
         for version in TARGETS:
             self.open(SOURCES[OPEN, version])
         table = ConntrackTable(self.server)
+        table.switchOn()
         table.flush()
         table.insert((each.flow, each.state) for each in everything if each.state != UNTRACKED)
         wrong = self.passed(everything)

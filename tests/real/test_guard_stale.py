@@ -74,6 +74,7 @@ class _StaleCase(SteeredTestCase):
 
         @return: their flows, and how each was left.
         """
+        self.table.switchOn()
         left, forced = [], []
         for way in ways:
             for state in STATES:
@@ -266,6 +267,7 @@ class FirstStartTests(_StaleCase):
 
     def test_everyState(self) -> None:
         """Nor does he in any other state of connection tracking."""
+        self.table.switchOn()
         sessions = [
             (self.session(*way, self.stranger), each) for way in STRANGERS_WAYS for each in STATES
         ]
