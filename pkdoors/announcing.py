@@ -32,8 +32,17 @@ def announce(herald: Herald, doors: Iterable[Door], firewall: str) -> list[str]:
 def _terms(door: Door) -> str:
     """On what terms it opens."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
-    cut = "; sessions end with it" if door.cutSessions else ""
-    return f"{_knocksFor(door)} it for {times}{cut}"
+    return f"{_knocksFor(door)} it for {times}{_sessions(door)}"
+
+
+def _sessions(door: Door) -> str:
+    """How its sessions end, if that must be said."""
+    if door.cutSessions:
+        return "; sessions end with it"
+    if not any(each.protocol == "udp" for each in door.ports):
+        return ""
+    idle, most = formatDuration(door.udpIdle), formatDuration(door.udpMax)
+    return f"; then UDP sessions end after {idle} of silence, {most} at most"
 
 
 def _knocksFor(door: Door) -> str:

@@ -41,6 +41,13 @@ knock_timeout = "{knockTimeout}"
 penalty = "{penalty}"
 # Whether connections live on when the door closes ("keep"), or end with it ("cut").
 sessions = "keep"
+# UDP has no connections: a session of a door that has closed ends when the client has been silent
+# for udp_idle, and in any case udp_max after the door has closed.
+udp_idle = "{udpIdle}"
+udp_max = "{udpMax}"
+# How long a UDP port stays open that is protected for the first time, so that clients in the midst
+# of something are not cut; only on a host that does not track connections. "0" for not at all.
+udp_grace = "{udpGrace}"
 # Only knocks that are sealed with one of the SSH keys in this file open the door.
 {plain}authorized_keys = {keys}
 # By how much the clocks of a sealed knock's sender and of this host may differ.
@@ -61,6 +68,7 @@ knock_burst = {knockBurst}
 def confText(door: Door) -> str:
     """The configuration file for one door."""
     times = ("openFor", "maxOpenFor", "knockTimeout", "penalty", "clockSkew")
+    times += ("udpIdle", "udpMax", "udpGrace")
     return _CONF.format(
         name=door.name,
         sequence=list(door.sequence.ports),

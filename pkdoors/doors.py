@@ -40,6 +40,11 @@ class Door:
     @ivar knockTimeout: seconds in which the whole sequence must be knocked.
     @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
+    @ivar udpIdle: seconds of a client's silence after which a UDP session ends whose door has
+        closed.
+    @ivar udpMax: seconds after its door has closed for which a UDP session goes on at most.
+    @ivar udpGrace: seconds for which a UDP port stays open that is protected for the first time,
+        so that clients in the midst of something are not cut; 0 is off.
     @ivar authorizedKeys: the file with the SSH keys that knocks must be sealed with; empty where
         plain knocks open the door.
     @ivar clockSkew: seconds that the clocks of a sealed knock's sender and of this host may differ.
@@ -58,6 +63,9 @@ class Door:
     knockTimeout: float = 30.0
     penalty: float = 5.0
     cutSessions: bool = False
+    udpIdle: float = 180.0
+    udpMax: float = 12 * 3600.0
+    udpGrace: float = 30.0
     authorizedKeys: str = ""
     clockSkew: float = 60.0
     knockRate: int = 10_000

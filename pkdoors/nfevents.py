@@ -6,7 +6,9 @@ An element whose time is over is not told: nothing has to be done about it.
 """
 
 import struct
+import sys
 
+from pkdoors.bpf import assemble
 from pkdoors.nfnetlink import INET, NFTABLES, attributesOf
 
 NFTABLES_GROUP = 7
@@ -14,39 +16,53 @@ NFTABLES_GROUP = 7
 
 _NEWGEN = 15  # NFT_MSG_NEWGEN, the end of a transaction
 _NAME = 1  # NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE ...: the table, in all messages
-_PROCESS_ID, _PROCESS_NAME = 2, 3  # NFTA_GEN_PROC_PID (network's order), NFTA_GEN_PROC_NAME
+_PROCESS_NAME = 3  # NFTA_GEN_PROC_NAME
 _HEADER = struct.Struct("=IHHIIBBH")  # struct nlmsghdr and struct nfgenmsg
+_PORT_AT = 12  # nlmsg_pid, in struct nlmsghdr
+
+
+def othersOnly(port: int) -> bytes:
+    """
+    Return the program of L{pkdoors.bpf} that lets through the changes of others. Ours would
+    overflow a socket that a container may not enlarge, and an overflow tells nothing.
+
+    @param port: the netlink port of the socket by which we change something.
+    """
+    ours = int.from_bytes(port.to_bytes(4, sys.byteorder))  # a filter reads the network's order
+    return assemble(
+        f"""
+        ld   [{_PORT_AT}]
+        jeq  #0x{ours:x}, drop, take
+drop:   ret  #0
+take:   ret  #0xffffffff
+"""
+    )
 
 
 class Changes:
     """
     Finds the changes that others make to one table of the C{inet} family.
 
-    Our own do not count. The kernel tells a process by its number in the outermost namespace, which
-    in a container is not the one that we know. So the first change of the table that a process of
-    our name makes is taken for ours: that is the guard's, when we start.
-
-    @param name: our own process' name.
+    @param port: the netlink port of the socket by which we change something.
     """
 
-    def __init__(self, table: str, name: str) -> None:
+    def __init__(self, table: str, port: int) -> None:
         self._table = table.encode() + b"\0"
-        self._name = name
-        self._process = 0  # ours, once it is known
+        self._port = port
         self._touched = False
 
     def feed(self, datagram: bytes) -> list[str]:
         """
         Read what the kernel sent.
 
-        @return: the names of the processes, other than ours, that changed the table, one for each
-            transaction. Nothing is raised, whatever comes.
+        @return: the names of the processes that changed the table, one for each transaction.
+            Nothing is raised, whatever comes.
         """
         found = []
         while len(datagram) >= _HEADER.size:
-            length, kind, *_, family, _version, _resource = _HEADER.unpack_from(datagram)
+            length, kind, _, _, port, family, _, _ = _HEADER.unpack_from(datagram)
             length = max(length, _HEADER.size)
-            if kind >> 8 == NFTABLES:
+            if kind >> 8 == NFTABLES and port != self._port:
                 attributes = attributesOf(datagram[_HEADER.size : length])
                 if kind & 0xFF == _NEWGEN:
                     found += self._ended(attributes)
@@ -56,10 +72,6 @@ class Changes:
         return found
 
     def _ended(self, attributes: dict[int, bytes]) -> list[str]:
-        process = int.from_bytes(attributes.get(_PROCESS_ID, b""))
         name = attributes.get(_PROCESS_NAME, b"?").rstrip(b"\0").decode(errors="replace")
         touched, self._touched = self._touched, False
-        if touched and not self._process and name == self._name:
-            self._process = process
-        foreign = touched and process != self._process
-        return [name] if foreign else []
+        return [name] if touched else []

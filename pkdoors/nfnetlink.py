@@ -1,137 +1,194 @@
 """
-The messages that put an address into a set of the kernel's nftables, or take it out, and that ask
-what was counted. Pure.
+The messages that change what is in the kernel's nftables. Pure; L{pkdoors.nfdump} has those that
+read it.
 
 libnftables can do it, too, but reads the host's whole ruleset before each command, everybody's sets
 with all their elements: beside a blocklist of 50,000 networks one opening took it 0.1 s.
 
 Formats and numbers: C{linux/netlink.h}, C{linux/netfilter/nfnetlink.h} and
-C{linux/netfilter/nf_tables.h}; host byte order, but for what is said to be in the network's.
+C{linux/netfilter/nf_tables.h}; host byte order, except where the network's is named.
 """
 
 import errno
 import struct
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 NETLINK_NETFILTER = 12
 MAX_ANSWER = 65_536
-"""Bytes of one read: an answer has some hundred at most."""
+"""Bytes of one read: an answer has some hundred at most, a part of a dump 32 kilobytes."""
 
-_ERROR = 2  # NLMSG_ERROR
-_REQUEST, _ACK, _CREATE = 0x1, 0x4, 0x400  # NLM_F_...
-_BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
 NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
-_NEW, _DELETE = NFTABLES << 8 | 12, NFTABLES << 8 | 14  # NFT_MSG_NEWSETELEM, ...DELSETELEM
-_NEW_OBJECT, _GET_OBJECT = NFTABLES << 8 | 18, NFTABLES << 8 | 19  # NFT_MSG_NEWOBJ, ...GETOBJ
 INET = 1  # NFPROTO_INET
+REQUEST, ACK, DUMP, CREATE = 0x1, 0x4, 0x300, 0x400  # NLM_F_...
+ERROR = 2  # NLMSG_ERROR
+DUMP_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
+OWNED = 0x2 | 0x4  # NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST
+
+_BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
+_NEW_TABLE, _NEW_ELEMENT, _DELETE_ELEMENT = 0, 12, 14  # NFT_MSG_...
 _NESTED = 0x8000  # NLA_F_NESTED
 
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
-_FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
-ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
-_KIND = struct.Struct("!I")  # NFTA_OBJ_TYPE (network's order)
-_COUNTER = 1  # NFT_OBJECT_COUNTER
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
+_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+_FLAGS = struct.Struct("!I")  # NFTA_TABLE_FLAGS (network's order)
 _CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
 _MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
 
+PORTION = 200
+"""Elements in one message: with the longest comments they fit into the 64 kilobytes that an
+attribute can have, and into the buffers of a container that may not enlarge them."""
 
-def adding(table: str, name: str, key: bytes, milliseconds: int, comment: str = "") -> bytes:
+
+class Element(NamedTuple):
     """
-    The batch that puts an element into a set of the C{inet} family, or gives it a new timeout. One
-    transaction: what looks the element up finds it all the while. Taken out first, because kernels
-    before 6.12 keep the old timeout otherwise.
+    An element of a set.
 
-    @param key: the element as in a packet, 4 or 16 bytes for an address.
-    @param milliseconds: its timeout, not 0.
-    @param comment: what C{nft list} shows beside it, at most 127 bytes of ASCII.
+    @ivar key: as in a packet, 4 or 16 bytes for an address; parts of a concatenation are padded to
+        4 bytes each.
+    @ivar timeout: its own, in milliseconds; 0 for the set's.
+    @ivar expires: the milliseconds that it has left; 0 for all of its timeout.
+    @ivar comment: what C{nft list} shows beside it, at most 127 bytes of ASCII.
     """
-    more = _attribute(4, _MILLISECONDS.pack(milliseconds))
-    if comment:
-        text = comment.encode("ascii") + b"\0"
-        # libnftnl's NFTNL_UDATA_SET_ELEM_COMMENT: type, length, value
-        more += _attribute(6, bytes([0, len(text)]) + text)  # NFTA_SET_ELEM_USERDATA
-    timed = _elements(table, name, key, more)
-    return _batch(_removal(table, name, key) + _message(_NEW, _CREATE | _ACK, INET, timed))
+
+    key: bytes
+    timeout: int = 0
+    expires: int = 0
+    comment: str = ""
 
 
-def removing(table: str, name: str, key: bytes) -> bytes:
-    """The batch that takes an element out; that it is not there is no error."""
-    return _batch(_removal(table, name, key))
-
-
-def asking(table: str, counter: str) -> bytes:
-    """The message that asks for a named counter of the C{inet} family."""
-    body = (
-        _attribute(1, table.encode() + b"\0")  # NFTA_OBJ_TABLE
-        + _attribute(2, counter.encode() + b"\0")  # NFTA_OBJ_NAME
-        + _attribute(3, _KIND.pack(_COUNTER))  # NFTA_OBJ_TYPE
+def adding(table: str, name: str, elements: Iterable[Element]) -> bytes:
+    """
+    Return the batch that puts elements into a set of the C{inet} family, or gives them new times.
+    It is one transaction: a packet that looks an element up finds it all the while. Each is deleted
+    first, because kernels before 6.12 keep the old timeout otherwise.
+    """
+    elements = list(elements)
+    keys = [Element(each.key) for each in elements]
+    return batch(
+        _removal(table, name, keys),
+        message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, elements)),
     )
-    return _message(_GET_OBJECT, 0, INET, body)
 
 
-def countOf(answer: bytes) -> int:
+def removing(table: str, name: str, keys: Iterable[bytes]) -> bytes:
+    """Return the batch that deletes elements; a missing one is no error."""
+    return batch(_removal(table, name, [Element(key) for key in keys]))
+
+
+def making(table: str, flags: int = 0) -> bytes:
     """
-    The packets that a counter has counted, by the kernel's answer; 0 where there is no such one.
-    Nothing is raised, whatever the answer.
+    Return the batch that makes a table, or takes one that is there.
+
+    @param flags: with L{OWNED}, its owner is the sending socket, or becomes it if there is none:
+        only that can change it then, and it stays when that ends.
     """
-    while len(answer) >= _HEADER.size + _FAMILY.size:
-        length, kind, *_ = _HEADER.unpack_from(answer)
-        length = max(length, _HEADER.size)
-        if kind == _NEW_OBJECT:
-            data = attributesOf(answer[_HEADER.size + _FAMILY.size : length])
-            counted = attributesOf(data.get(4, b""))  # NFTA_OBJ_DATA
-            return int.from_bytes(counted.get(2, b""))  # NFTA_COUNTER_PACKETS (network's order)
-        answer = answer[length + 3 & ~3 :]
-    return 0
+    body = text(1, table) + attribute(2, _FLAGS.pack(flags))  # NFTA_TABLE_NAME, ..._FLAGS
+    return batch(message(_NEW_TABLE, CREATE | ACK, body))
+
+
+def portions(items: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
+    """Split items into lists of at most C{size}."""
+    iterator = iter(items)
+    while portion := list(islice(iterator, size)):
+        yield portion
+
+
+def batch(*messages: bytes) -> bytes:
+    """Return messages as one transaction."""
+    begin, end = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
+    return b"".join((begin, *messages, end))
+
+
+def message(kind: int, flags: int, body: bytes) -> bytes:
+    """Return one message to nftables about the C{inet} family, of the kind C{NFT_MSG_...}."""
+    return messageOf(NFTABLES, kind, flags, body, INET)
+
+
+def messageOf(subsystem: int, kind: int, flags: int, body: bytes, family: int) -> bytes:
+    """Return one message to a subsystem C{NFNL_SUBSYS_...}."""
+    return _frame(subsystem << 8 | kind, REQUEST | flags, family, body)
+
+
+def text(kind: int, value: str) -> bytes:
+    """Return an attribute that is a text."""
+    return attribute(kind, value.encode() + b"\0")
+
+
+def attribute(kind: int, body: bytes) -> bytes:
+    """Return an attribute of a message."""
+    padding = bytes(-len(body) % 4)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(body), kind) + body + padding
+
+
+def attributesIn(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """
+    Yield the attributes of a message, or of one of them: type and content. Nothing is raised,
+    whatever the bytes.
+    """
+    while len(body) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(body)
+        length = max(length, _ATTRIBUTE.size)
+        yield kind & 0x3FFF, body[_ATTRIBUTE.size : length]
+        body = body[length + 3 & ~3 :]
 
 
 def attributesOf(body: bytes) -> dict[int, bytes]:
-    """The attributes of a message, or of one of them, without those inside of them."""
+    """Return the attributes by their type; of several of one type, the first."""
     found: dict[int, bytes] = {}
-    while len(body) >= ATTRIBUTE.size:
-        length, kind = ATTRIBUTE.unpack_from(body)
-        length = max(length, ATTRIBUTE.size)
-        found.setdefault(kind & 0x3FFF, body[ATTRIBUTE.size : length])
-        body = body[length + 3 & ~3 :]
+    for kind, content in attributesIn(body):
+        found.setdefault(kind, content)
     return found
 
 
+def messagesIn(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the messages of an answer: type, flags, and what follows the header."""
+    while len(data) >= HEADER.size:
+        length, kind, flags, *_ = HEADER.unpack_from(data)
+        length = max(length, HEADER.size)
+        yield kind, flags, data[HEADER.size : length]
+        data = data[length + 3 & ~3 :]
+
+
 def errorOf(answer: bytes) -> int:
-    """The first errno among the kernel's answers to a batch; 0 for success."""
-    codes = []
-    while len(answer) >= _HEADER.size + _CODE.size:
-        length, kind, *_ = _HEADER.unpack_from(answer)
-        if kind == _ERROR:  # also what says that all went well
-            codes.append(-_CODE.unpack_from(answer, _HEADER.size)[0])
-        answer = answer[max(length + 3 & ~3, _HEADER.size) :]
+    """Return the first errno among the kernel's answers to a batch; 0 for success."""
+    codes = [
+        -_CODE.unpack_from(body)[0]
+        for kind, _, body in messagesIn(answer)
+        if kind == ERROR and len(body) >= _CODE.size  # a success is told by one, too
+    ]
     return next(filter(None, codes), 0) if codes else errno.EPROTO
 
 
-def _removal(table: str, name: str, key: bytes) -> bytes:
-    # Added first: taking out what is not there would be an error, and undo the whole batch.
-    plain = _elements(table, name, key)
-    return _message(_NEW, _CREATE, INET, plain) + _message(_DELETE, _ACK, INET, plain)
+def _removal(table: str, name: str, keys: list[Element]) -> bytes:
+    # Added first: deleting what is not there would be an error, and undo the whole batch.
+    plain = _elements(table, name, keys)
+    return message(_NEW_ELEMENT, CREATE, plain) + message(_DELETE_ELEMENT, ACK, plain)
 
 
-def _batch(messages: bytes) -> bytes:
-    begin, end = (_message(kind, 0, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
-    return begin + messages + end
+def _frame(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -> bytes:
+    body = FAMILY.pack(family, 0, resource) + body
+    return HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body
 
 
-def _message(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -> bytes:
-    body = _FAMILY.pack(family, 0, resource) + body
-    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, 0, 0) + body
+def _elements(table: str, name: str, elements: Iterable[Element]) -> bytes:
+    listed = b"".join(attribute(1 | _NESTED, _element(each)) for each in elements)
+    # NFTA_SET_ELEM_LIST_TABLE, ..._SET, ..._ELEMENTS { NFTA_LIST_ELEM ... }
+    return text(1, table) + text(2, name) + attribute(3 | _NESTED, listed)
 
 
-def _elements(table: str, name: str, key: bytes, more: bytes = b"") -> bytes:
-    element = _attribute(1 | _NESTED, _attribute(1, key)) + more  # ..._KEY { NFTA_DATA_VALUE }
-    listed = _attribute(1 | _NESTED, element)  # NFTA_LIST_ELEM
-    return (
-        _attribute(1, table.encode() + b"\0")  # NFTA_SET_ELEM_LIST_TABLE
-        + _attribute(2, name.encode() + b"\0")  # ..._SET
-        + _attribute(3 | _NESTED, listed)  # ..._ELEMENTS
-    )
-
-
-def _attribute(kind: int, body: bytes) -> bytes:
-    padding = bytes(-len(body) % 4)
-    return ATTRIBUTE.pack(ATTRIBUTE.size + len(body), kind) + body + padding
+def _element(each: Element) -> bytes:
+    found = attribute(1 | _NESTED, attribute(1, each.key))  # ..._KEY { NFTA_DATA_VALUE }
+    if each.timeout:
+        found += attribute(4, _MILLISECONDS.pack(each.timeout))
+    if each.expires:
+        found += attribute(5, _MILLISECONDS.pack(each.expires))
+    if each.comment:
+        comment = each.comment.encode("ascii") + b"\0"
+        # libnftnl's NFTNL_UDATA_SET_ELEM_COMMENT: type, length, value
+        found += attribute(6, bytes([0, len(comment)]) + comment)  # NFTA_SET_ELEM_USERDATA
+    return found

@@ -1,196 +1,210 @@
 """
-The nft commands of pkdoors, as text; C{nft(8)} has the language. Pure.
+The rules of the guard, as nft commands; C{nft(8)} has the language. Pure.
 
-One table of our own. It guards: an accept in it cannot overrule another table's drop, but a drop in
-it always counts. So the protected ports are closed whatever else runs on the host, before DNAT, so
-that ports which Docker publishes are, too. Openings are set elements with a timeout: the kernel
-ends them, with no daemon alive.
+An accept in our table cannot overrule another table's drop, but a drop in it always counts. So the
+protected ports are closed whatever else runs on the host. What I{begins} a connection is judged by
+the openings alone, whatever connection tracking says of it; what goes on must be a flow that the
+guard itself remembers.
+
+Each rule is a line here, with its chain in front.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from pkdoors.doors import Door, Opening, knockPorts, protectedPorts
-from pkdoors.ports import PortRange
-from pkdoors.sessions import Session
+from pkdoors.doors import Door
+from pkdoors.nftsets import TCP_ENDING, counterOf, hasUdpSessions, spell
+from pkdoors.portgroups import PortGroup, portGroups
 
-TABLE = "pkdoors"
-"""Of the C{inet} family."""
-MAX_ELEMENTS = 65_536
-"""Addresses in one set: a bound for the kernel's memory, far above what the doorkeeper opens."""
+BASE_CHAINS = {
+    "knock_ports": "type filter hook prerouting priority raw - 5; policy accept;",
+    "input": "type filter hook input priority mangle - 5; policy accept;",
+    "forward": "type filter hook forward priority mangle - 5; policy accept;",
+    "answers": "type filter hook output priority mangle - 5; policy accept;",
+}
+"""The hooks. Input and forward are behind connection tracking and DNAT, so that all ways in meet
+there; knocks are heard before both."""
 
-MAX_LIMITED = 4096
-"""Sources of one door whose knocks are counted at a time, about 1 MB of the kernel's memory."""
-FORGET = "10s"
-"""For so long after its last knock a source is counted: by then any burst is allowed again."""
 IPV6_PREFIX = "ffff:ffff:ffff:ffff::"
 """The part of an IPv6 address that is one source: who has one address has all of its /64."""
 
-_SETS = """
-    set {door}_ports {{
-        type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
-    }}
-    set {door}_open4 {{ type ipv4_addr; flags timeout; size {size}; }}
-    set {door}_open6 {{ type ipv6_addr; flags timeout; size {size}; }}"""
+# A protected port that its map lacks is dropped by the second rule: a map that is being replaced
+# must never open anything.
+_WAYS_IN = """
+input iif "lo" accept
+input meta l4proto vmap { tcp : goto tcp_in, udp : goto udp_in }
+forward meta l4proto vmap { tcp : jump tcp_dnat, udp : jump udp_dnat }
+forward ip daddr . meta l4proto . th dport vmap @direct4
+forward ip6 daddr . meta l4proto . th dport vmap @direct6
+"""
+_WAYS_IN_OF = """
+{p}_in {p} dport vmap @{p}_doors
+{p}_in {p} dport @{p}_ports counter drop
+{p}_in goto {p}_dnat
+{p}_dnat {forwarded} vmap @{p}_doors
+{p}_dnat {forwarded} @{p}_ports counter drop
+"""
+_FORWARDED = "ct status dnat ct direction original meta l4proto {p} ct original proto-dst"
 
-# Knocks from one source, over IPv6 from one network. A set that is full limits nobody who is not in
-# it: whoever has so many addresses is not kept out by counting.
-_LIMIT_SETS = """
-    set {door}_knocks {{ type inet_service; elements = {{ {ports} }} }}
-    set {door}_rate4 {{ type ipv4_addr; flags dynamic,timeout; timeout {forget}; size {size}; }}
-    set {door}_rate6 {{ type ipv6_addr; flags dynamic,timeout; timeout {forget}; size {size}; }}
-    counter {counter} {{ }}"""
-_LIMITS = """
-        udp dport @{door}_knocks update @{door}_rate4 {{ ip saddr {over} }} {drop}
-        udp dport @{door}_knocks update @{door}_rate6 {{ ip6 saddr & {prefix} {over} }} {drop}"""
+# The first update gives a new flow the set's own time, the second shortens that: an element whose
+# own timeout is shorter than what it has left could not be loaded from a saved file. A flow that
+# finds its set full is let in as long as the door is open, and is not remembered.
+_LET_IN = """
+let_in ct expiration <= {ending} update @sessions{v} {{ {f} }} \
+update @sessions{v} {{ {f} timeout {ending} }} accept
+let_in update @sessions{v} {{ {f} }} accept
+"""
+# A packet that begins a connection never goes on. Flows in "spared" were there before the guard, or
+# this host begins them, from a protected port: only its own kernel can send that SYN.
+_BEGINS = "going_on tcp flags & (syn|ack) == syn return"
+_GOING_ON = """
+going_on {f} @sessions{v} goto let_in
+going_on {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
+update @spared{v} {{ {f} timeout {ending} }} accept
+going_on {f} @spared{v} update @spared{v} {{ {f} }} accept
+answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @tcp_ports \
+update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
+"""
+# Who the service answers while a port has its grace was in the midst of something.
+_GRACE = (
+    'answers oif != "lo" udp sport @grace '
+    "update @sparedmost{v} {{ {back} }} update @sparedudp{v} {{ {back} }}"
+)
 
-_ACCEPTS = """
-        meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept
-        meta l4proto . th dport @{door}_ports ip6 saddr @{door}_open6 accept"""
+# The reset tells the client; its own, which answers what the server sends then, must come through
+# to tell the server.
+_CUT_OFF = """
+cut_off tcp flags & (syn|ack) == syn counter drop
+cut_off ct state established tcp flags & rst == rst accept
+cut_off ct state established meta l4proto tcp counter reject with tcp reset
+cut_off counter drop
+"""
 
-_LIVE = """
-        tcp flags & (syn | rst) == 0 ip saddr . tcp sport . tcp dport @live4 accept
-        tcp flags & (syn | rst) == 0 ip6 saddr . tcp sport . tcp dport @live6 accept"""
-
-# Of a door that cuts sessions. The reset tells the client; its own, which answers what the server
-# sends then, must come through to tell the server.
-_CUT_SETS = """
-    set cut {{
-        type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
-    }}
-    chain cut_doors {{{live}{accepts}
-        ct state established tcp flags & rst == rst accept
-        ct state established meta l4proto tcp counter reject with tcp reset
-        counter drop
-    }}"""
-_CUT = "\n        meta l4proto . th dport @cut goto cut_doors"
+_UDP_LET_IN = (
+    "{door}_letin update @{door}_udpmost{v} {{ {f} }} update @{door}_udp{v} {{ {f} }} accept"
+)
+# The idle time begins again with each datagram, the longest time only while the door is open.
+_UDP_GOING_ON = "{f} @{most} {f} @{idle} update @{idle} {{ {f} }} accept"
 
 # Knocks are not tracked: each source would take memory of the kernel's table of connections, and a
 # flood from made-up ones would fill that, so that nobody could connect to anything.
-#
-# The first hook of the guard is before DNAT, so that it sees the ports that Docker publishes; what
-# is routed through this host passes it, but not broadcast, multicast and anycast, which this host
-# takes in, too. The second hook sees what DNAT has made of an address that is not this host's. Both
-# are after connection tracking (-200). "established" alone: a helper's "related" connection can be
-# had by making somebody on this host send the right line.
-_TABLE = """
-table inet {table} {{
-    set protected {{
-        type inet_proto . inet_service; flags interval; elements = {{ {ports} }}
-    }}
-    set live4 {{ type ipv4_addr . inet_service . inet_service; }}
-    set live6 {{ type ipv6_addr . inet_service . inet_service; }}{sets}{cutSets}
-    set knocks {{ type inet_service; elements = {{ {knocks} }} }}{limitSets}
-    chain knock_ports {{
-        type filter hook prerouting priority raw - 5; policy accept;
-        meta l4proto != udp accept
-        udp dport != @knocks accept
-        fib daddr type unicast accept
-        iif "lo" notrack accept{limits}
-        notrack
-    }}
-    chain doors {{
-        meta l4proto . th dport != @protected accept{cut}
-        ct state established accept{live}{accepts}
-        counter drop
-    }}
-    chain guard {{
-        type filter hook prerouting priority mangle - 5; policy accept;
-        iif "lo" accept
-        meta l4proto . th dport != @protected accept
-        fib daddr type unicast accept
-        goto doors
-    }}
-    chain guard_input {{
-        type filter hook input priority mangle - 5; policy accept;
-        iif "lo" accept
-        goto doors
-    }}
-}}
+_KNOCKS = """
+knock_ports meta l4proto != udp accept
+knock_ports udp dport != @knocks accept
+knock_ports fib daddr type unicast accept
+knock_ports iif "lo" notrack accept
 """
+# Knocks from one source, over IPv6 from one network. A set that is full limits nobody who is not in
+# it: whoever has so many addresses is not kept out by counting.
+_LIMIT = (
+    "knock_ports udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
+    "{rate}/second burst {burst} packets }} counter name {counter} drop"
+)
+_LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
+_IP = {4: "ip", 6: "ip6"}
 
 
-def guard(
-    doors: Iterable[Door],
-    openings: Iterable[tuple[Opening, int]] = (),
-    sessions: Iterable[Session] = (),
-) -> str:
-    """
-    The nft commands that put the guard in place, in one transaction: there is no moment in which
-    the ports are open to others.
-
-    @param openings: what is open, each with the milliseconds that it has left; all else is closed.
-    @param sessions: the connections that live on. Connection tracking knows them only if it was at
-        work when they began, and it is off on a host without firewall rules.
-    """
+def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
+    """Yield the rules, each with its chain in front, in the order in which packets meet them."""
     doors = list(doors)
-    cutting = [door for door in doors if door.cutSessions]
-    limited = [door for door in doors if door.knockRate]
-    table = _TABLE.format(
-        table=TABLE,
-        ports=_elements(protectedPorts(doors)),
-        live=_LIVE,
-        cut=_CUT if cutting else "",
-        cutSets=_CUT_SETS.format(
-            ports=_elements(protectedPorts(cutting)), live=_LIVE, accepts=_accepts(cutting)
+    yield from _knockRules(doors)
+    yield from _lines(_WAYS_IN)
+    for protocol in ("tcp", "udp"):
+        forwarded = _FORWARDED.format(p=protocol)
+        yield from _lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
+    yield from _flowRules()
+    for group in portGroups(doors, "tcp"):
+        yield from _tcpRules(group)
+    for group in portGroups(doors, "udp"):
+        yield from _udpRules(group)
+    for door in filter(hasUdpSessions, doors):
+        for v in (4, 6):
+            yield _UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v))
+        yield f"{door.name}_letin accept"
+
+
+def chainOf(group: PortGroup, protocol: str) -> str:
+    """Return the name of the chain that judges a group of ports."""
+    return f"{group.name}_{protocol}"
+
+
+def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
+    yield from _lines(_KNOCKS)
+    for door in doors:
+        for v in (4, 6) if door.knockRate else ():
+            yield _LIMIT.format(
+                **{"door": door.name, "v": v, "source": _LIMITED[v], "rate": door.knockRate},
+                **{"burst": door.knockBurst, "counter": counterOf(door)},
+            )
+    yield "knock_ports notrack"
+
+
+def _flowRules() -> Iterator[str]:
+    yield _BEGINS
+    for v in (4, 6):
+        fields = {
+            "v": v,
+            "f": _flow("tcp", v),
+            "back": _back("tcp", v),
+            "ending": spell(TCP_ENDING),
+        }
+        yield from _lines(_LET_IN.format(**fields))
+        yield from _lines(_GOING_ON.format(**fields))
+        yield _GRACE.format(v=v, back=_back("udp", v))
+    yield "let_in accept"
+    yield from _lines(_CUT_OFF)
+
+
+def _tcpRules(group: PortGroup) -> Iterator[str]:
+    """Doors that share ports all keep sessions, or all cut them."""
+    chain, cuts = chainOf(group, "tcp"), group.doors[0].cutSessions
+    for source, name, _ in _openings(group):
+        yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
+    yield f"{chain} jump going_on"
+    yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
+
+
+def _udpRules(group: PortGroup) -> Iterator[str]:
+    chain = chainOf(group, "udp")
+    for source, name, door in _openings(group):
+        yield f"{chain} {source} @{name} " + (
+            f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
         )
-        if cutting
-        else "",
-        sets="".join(
-            _SETS.format(door=door.name, ports=_elements(door.ports), size=MAX_ELEMENTS)
-            for door in doors
-        ),
-        accepts=_accepts(door for door in doors if not door.cutSessions),
-        knocks=", ".join(map(str, knockPorts(doors))),
-        limitSets="".join(map(_limitSets, limited)),
-        limits="".join(map(_limits, limited)),
-    )
-    elements = [
-        *(
-            f"{setOf(opening)} {{ {opening.source} timeout {left}ms{_comment(opening)} }}"
-            for opening, left in openings
-        ),
-        *(f"live{each.source.version} {{ {_tuple(each)} }}" for each in sessions),
-    ]
-    # add, delete, add: no error whether the table was there before or not.
-    start = f"add table inet {TABLE}\ndelete table inet {TABLE}\n{table}"
-    return start + "".join(f"add element inet {TABLE} {element}\n" for element in elements)
+    # An answer to what this host asked. Never for TCP: who slipped in while there was no guard
+    # would seem to answer, too.
+    yield f"{chain} ct direction reply accept"
+    for v in (4, 6):
+        pairs = [("sparedmost", "sparedudp")]
+        pairs += [
+            (f"{door.name}_udpmost", f"{door.name}_udp")
+            for door in group.doors
+            if hasUdpSessions(door)
+        ]
+        for most, idle in pairs:
+            yield f"{chain} " + _UDP_GOING_ON.format(
+                f=_flow("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
+            )
+    yield f"{chain} udp dport @grace accept"
+    yield f"{chain} counter drop"
 
 
-def _accepts(doors: Iterable[Door]) -> str:
-    return "".join(_ACCEPTS.format(door=door.name) for door in doors)
+def _openings(group: PortGroup) -> Iterator[tuple[str, str, Door]]:
+    """Yield what is compared, and the set, for each kind of openings of each door."""
+    for door in group.doors:
+        for v in (4, 6):
+            yield f"{_IP[v]} saddr", f"{door.name}_open{v}", door
 
 
-def _limitSets(door: Door) -> str:
-    ports = ", ".join(map(str, knockPorts([door])))
-    return _LIMIT_SETS.format(
-        door=door.name, ports=ports, forget=FORGET, size=MAX_LIMITED, counter=counterOf(door)
-    )
+def _flow(protocol: str, v: int) -> str:
+    """Return the key of a flow, of a packet from the client."""
+    ip, p = _IP[v], protocol
+    return f"{ip} saddr . {ip} daddr . {p} sport . {p} dport"
 
 
-def _limits(door: Door) -> str:
-    over = f"limit rate over {door.knockRate}/second burst {door.knockBurst} packets"
-    drop = f"counter name {counterOf(door)} drop"
-    return _LIMITS.format(door=door.name, prefix=IPV6_PREFIX, over=over, drop=drop)
+def _back(protocol: str, v: int) -> str:
+    """Return the same, of a packet to the client."""
+    ip, p = _IP[v], protocol
+    return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
 
 
-def counterOf(door: Door) -> str:
-    """The name of what counts the knocks that were too many from one source."""
-    return f"{door.name}_dropped"
-
-
-def _comment(opening: Opening) -> str:
-    note = opening.who.note()
-    return note and f' comment "{note}"'
-
-
-def _tuple(session: Session) -> str:
-    return f"{session.source} . {session.sourcePort} . {session.port}"
-
-
-def _elements(ports: Iterable[PortRange]) -> str:
-    return ", ".join(f"{each.protocol} . {each.span}" for each in ports)
-
-
-def setOf(opening: Opening) -> str:
-    """The name of the set that an opening is an element of."""
-    return f"{opening.door.name}_open{opening.source.version}"
+def _lines(rules: str) -> list[str]:
+    return rules.strip().split("\n")

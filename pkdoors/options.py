@@ -61,6 +61,20 @@ class Options(TwistedOptions):
         ["zone", None, None, "firewalld's zone, instead of the zone of each client"],
         ["admin", None, None, f"path of the admin socket, or off (default: {ADMIN_SOCKET})"],
         ["sessions", None, None, "keep or cut: what happens to live sessions (default: keep)"],
+        [
+            *("udp-idle", None, None),
+            "TIME without a datagram after which a UDP session ends whose door has closed "
+            "(default: 3m)",
+        ],
+        [
+            *("udp-max", None, None),
+            "TIME for which such a session goes on at most (default: 12h)",
+        ],
+        [
+            *("udp-grace", None, None),
+            "TIME a UDP port stays open that is protected for the first time, if the host does "
+            "not track connections (default: 30s)",
+        ],
         ["knock-timeout", None, None, "TIME in which the whole sequence must come (default: 30s)"],
         ["clock-skew", None, None, "TIME by which a knocker's clock may be wrong (default: 60s)"],
         [

@@ -1,7 +1,6 @@
 """C{pkdoors release}: all that pkdoors ever put into a firewall is taken out, and only that."""
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.kernel import Kernel
 from pkdoors.firewall.nftables import removeGuard
 from pkdoors.firewall.zonebus import isRunning
 from pkdoors.firewall.zoneclient import ZoneClient
@@ -22,7 +21,6 @@ def release(force: bool) -> list[str]:
             instance.take()
         except Running as error:
             raise InstanceError(f"{error}: end it first, or say --force") from error
-    Kernel().close()
     removed = [f"removed from {line}" for line in removeGuard()]
     try:
         if isRunning():

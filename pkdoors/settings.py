@@ -27,6 +27,10 @@ MAX_SKEW = 3600.0
 """Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
 
 
+MAX_GRACE = 300.0
+"""Seconds for which a UDP port may stay open that is protected for the first time."""
+
+
 def parseAt(where: str, parse: Callable[[V], T], value: V) -> T:
     """
     What a parser makes of a value.
@@ -222,6 +226,9 @@ DOOR_SETTINGS = (
     Setting("penalty", "penalty", "penalty", partial(parseDuration, least=0)),
     Setting("authorized_keys", "authorized-keys", "authorizedKeys", parsePath, asPath),
     Setting("sessions", "sessions", "cutSessions", parseSessions, asText),
+    Setting("udp_idle", "udp-idle", "udpIdle", parseDuration),
+    Setting("udp_max", "udp-max", "udpMax", partial(parseDuration, least=0)),
+    Setting("udp_grace", "udp-grace", "udpGrace", partial(parseDuration, least=0, most=MAX_GRACE)),
     Setting("on_open", "", "onOpen", tuple, _command),
     Setting("on_close", "", "onClose", tuple, _command),
     Setting("on_refuse", "", "onRefuse", tuple, _command),

@@ -14,6 +14,8 @@ ESTABLISHED = "01"
 BOUND = "07"
 """A UDP socket that hears everybody."""
 LISTENS = "0A"
+LIVE = frozenset(("01", "04", "05", "08", "09", "0B"))
+"""The states of a TCP connection that can still carry data: established, or closed by one end."""
 
 _WORD = struct.Struct("=I")
 

@@ -49,7 +49,8 @@ def doorsOf(state: State) -> list[dict[str, Any]]:
     ::
 
         {"name": "ssh", "ports": ["22/tcp"], "lock": "sealed", "open_for": 30.0,
-         "max_open_for": 3600.0, "sessions": "keep", "openings": 1, "sources": 0}
+         "max_open_for": 3600.0, "sessions": "keep", "udp_idle": 180.0, "udp_max": 43200.0,
+         "openings": 1, "sources": 0}
     """
     openings = Counter(each.opening.door.name for each in state.standings)
     return [
@@ -60,6 +61,8 @@ def doorsOf(state: State) -> list[dict[str, Any]]:
             "open_for": door.openFor,
             "max_open_for": door.maxOpenFor,
             "sessions": "cut" if door.cutSessions else "keep",
+            "udp_idle": door.udpIdle,
+            "udp_max": door.udpMax,
             "openings": openings[door.name],
             "sources": state.sources.get(door.name, 0),
         }

@@ -8,7 +8,7 @@ from pkdoors.doctor.packets import Packet, newPacket, refusal
 from pkdoors.doctor.ruleset import Name, Ruleset
 from pkdoors.doctor.verdicts import Fate, fatesOf
 from pkdoors.doctor.zoning import Zone
-from pkdoors.nftrules import TABLE
+from pkdoors.guard import TABLE
 from pkdoors.ports import PortRange
 
 MAX_SAMPLES = 256

@@ -1,14 +1,23 @@
-"""A netlink connection to the kernel's nftables."""
+"""A netlink connection to the kernel's firewall."""
 
 import errno
 import os
 import re
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
-from pkdoors.nfnetlink import MAX_ANSWER, NETLINK_NETFILTER, errorOf
+from pkdoors.nfnetlink import (
+    DUMP_INTERRUPTED,
+    ERROR,
+    FAMILY,
+    MAX_ANSWER,
+    NETLINK_NETFILTER,
+    errorOf,
+    messagesIn,
+)
 
 NO_NFTABLES = (
     "this kernel has no nftables ({reason}): load its module (modprobe nf_tables), "
@@ -24,15 +33,26 @@ _REASONS = {
     errno.EPERM: NO_PRIVILEGE,
 }
 _CAP_NET_ADMIN = 12  # linux/capability.h
+_ORDER = sys.byteorder
+_TRIES = 5
+"""How often a dump is begun again that a change has interrupted."""
 
 
 class GuardGone(FirewallError):
     """Our table, or a set of it, is not in the kernel any more."""
 
 
+class SetFull(FirewallError):
+    """A set of ours has as many elements as it may have."""
+
+
+class NotPermitted(FirewallError):
+    """The kernel refused: no privilege, or the table has another owner."""
+
+
 def netlink() -> socket.socket:
     """
-    A socket to the kernel's firewall, on which nothing blocks.
+    Return a socket to the kernel's firewall, on which nothing blocks.
 
     @raise FirewallError: there is no nftables.
     """
@@ -45,62 +65,105 @@ def netlink() -> socket.socket:
     return connection
 
 
+def checkPrivilege() -> None:
+    """
+    Check that this process may change the firewall. libnftables does not tell its caller: it writes
+    to the terminal, or even ends the process.
+
+    @raise FirewallError: it may not.
+    """
+    if not mayAdminister(Path("/proc/self/status").read_text()):
+        raise FirewallError(NO_PRIVILEGE)
+
+
 class Kernel:
     """
-    @raise FirewallError: there is no nftables, or this process may not change it. libnftables does
-        not tell its caller either: it writes to the terminal, or even ends the process.
+    @param connection: the socket; L{None} for one of its own.
+    @raise FirewallError: there is no nftables, or this process may not change it.
     """
 
-    def __init__(self) -> None:
-        if not mayAdminister(Path("/proc/self/status").read_text()):
-            raise FirewallError(NO_PRIVILEGE)
-        self._socket = netlink()
+    def __init__(self, connection: socket.socket | None = None) -> None:
+        checkPrivilege()
+        self._socket = connection or netlink()
 
-    def _reopen(self) -> None:
-        self.close()
-        self._socket = netlink()
+    @property
+    def port(self) -> int:
+        """The netlink port: by it the kernel tells whose a table is, and who changed it."""
+        port: int = self._socket.getsockname()[0]
+        return port
 
     def transact(self, batch: bytes) -> None:
         """
         Have the kernel do a batch of L{pkdoors.nfnetlink}, at once.
 
-        @raise FirewallError: it did nothing of it; L{GuardGone} where our table is missing.
+        @raise FirewallError: it did nothing of it; L{GuardGone} if our table is missing,
+            L{NotPermitted} if it belongs to somebody else.
         """
         try:
             number = errorOf(self._exchange(batch))
         except OSError as error:
             number = error.errno or errno.EIO
-            self._reopen()  # or what is left of this answer would be taken for the next one's
+            self._drain()  # or the rest of this answer would be taken for the next one's
         if number:
-            kind = GuardGone if number == errno.ENOENT else FirewallError
-            raise kind(_REASONS.get(number, f"nftables refused: {os.strerror(number)}"))
+            raise refusal(number)
 
-    def ask(self, question: bytes) -> bytes:
+    def dump(self, question: bytes) -> list[tuple[int, bytes]]:
         """
-        The kernel's answer to a question; empty where it gives none.
+        Return what the kernel answers to a question: kind and attributes of each message. It is
+        empty if there is no such thing.
+
+        @raise FirewallError: it refused, or the answer was interrupted again and again.
         """
-        try:
-            return self._exchange(question)
-        except OSError:
-            self._reopen()
-            return b""
+        for _ in range(_TRIES):
+            try:
+                answer = list(messagesIn(self._exchange(question)))
+            except OSError as error:
+                self._drain()
+                raise refusal(error.errno or errno.EIO) from error
+            codes = [body for kind, _, body in answer if kind == ERROR]
+            number = -int.from_bytes(codes[0][:4], _ORDER, signed=True) if codes else 0
+            if number == errno.ENOENT:
+                return []
+            if number and number != errno.EINTR:
+                raise refusal(number)
+            if not number and not any(flags & DUMP_INTERRUPTED for _, flags, _ in answer):
+                return [(kind, body[FAMILY.size :]) for kind, _, body in answer if kind > 0xFF]
+        raise FirewallError("nftables changes so fast that it cannot be read: pkdoors tries again")
 
     def _exchange(self, batch: bytes) -> bytes:
         self._socket.send(batch)
-        answer = b""
+        parts = []
         with suppress(BlockingIOError):  # all of the answer is there when send() returns
             while True:
-                answer += self._socket.recv(MAX_ANSWER)
-        return answer
+                parts.append(self._socket.recv(MAX_ANSWER))
+        return b"".join(parts)
+
+    def _drain(self) -> None:
+        for _ in range(1000):
+            try:
+                self._socket.recv(MAX_ANSWER)
+            except BlockingIOError:
+                return
+            except OSError:  # it overflowed: what is left can be read
+                continue
 
     def close(self) -> None:
         """End the connection."""
         self._socket.close()
 
 
+def refusal(number: int) -> FirewallError:
+    """Return the error that says what the kernel meant by an errno."""
+    kinds: dict[int, type[FirewallError]] = {
+        **{errno.ENOENT: GuardGone, errno.EPERM: NotPermitted, errno.ENFILE: SetFull}
+    }
+    reason = _REASONS.get(number, f"nftables refused: {os.strerror(number)}")
+    return kinds.get(number, FirewallError)(reason)
+
+
 def mayAdminister(status: str) -> bool:
     """
-    Whether a process has the capability CAP_NET_ADMIN; C{capabilities(7)}.
+    Return whether a process has the capability CAP_NET_ADMIN; C{capabilities(7)}.
 
     @param status: its C{/proc/PID/status}; C{proc(5)}.
     """

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.kernel import Kernel
-from pkdoors.firewall.nftables import connect
+from pkdoors.firewall.kernel import checkPrivilege
+from pkdoors.firewall.library import connect
 
 
 def listTables(
-    connect: Callable[[], Any] = connect, makeKernel: Callable[[], Kernel] = Kernel
+    connect: Callable[[], Any] = connect, check: Callable[[], None] = checkPrivilege
 ) -> str:
     """
     What C{nft -j list ruleset} prints.
 
     @raise FirewallError: the library is missing, or the kernel refused.
     """
-    makeKernel().close()
+    check()
     library = connect()
     library.set_json_output(True)
     status, listing, errors = library.cmd("list ruleset")

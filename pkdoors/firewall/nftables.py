@@ -1,72 +1,50 @@
 """
-The kernel's own firewall, in-process: the guard through libnftables, openings through netlink.
+The kernel's own firewall: what closes the doors, and ends the openings.
+
+The table belongs to this process where kernel and nft can do that: then nobody else's flush touches
+it. Elsewhere it is watched, and healed.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from pkdoors.doors import Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, GuardGone, Kernel
+from pkdoors.firewall.guardtable import GuardTable, openTable
+from pkdoors.firewall.liveflows import LiveFlows, upFor
+from pkdoors.firewall.takeover import Left
 from pkdoors.firewall.watch import Watch
+from pkdoors.flowbooks import FlowBooks
+from pkdoors.guard import HANDOVER, TABLE, Guard
 from pkdoors.interfaces import IFirewall
-from pkdoors.nfnetlink import adding, asking, countOf, removing
-from pkdoors.nftrules import TABLE, counterOf, guard, setOf
-from pkdoors.nftstate import countIn, livingIn, openingsIn, protectedIn
+from pkdoors.nftsets import setOf
 from pkdoors.ports import PortRange
-from pkdoors.sessions import Session, isOn, livingOn, sessionsIn
 
+SETTLED = 300.0
+"""Seconds after the boot from which there may be flows that began before the guard. Earlier there
+are none worth sparing, and a port that stays open for a while would be open after each boot."""
 
-def connect() -> Any:
-    """
-    A context of libnftables.
+MARGIN = 1.0
+"""Seconds before its end for which an opening may be missing in the kernel already."""
 
-    @raise FirewallError: the library or its Python bindings are missing.
-    """
-    try:
-        from nftables import Nftables
-    except ImportError as error:
-        raise FirewallError(
-            "libnftables' Python bindings are missing: install python3-nftables "
-            "(a virtual environment needs --system-site-packages to see it)"
-        ) from error
-    try:
-        return Nftables()
-    except OSError as error:
-        raise FirewallError(
-            "the library libnftables is missing: install libnftables1 (Debian, Ubuntu) "
-            "or nftables (Fedora)"
-        ) from error
-
-
-def readSessions() -> list[str]:
-    """
-    What the kernel tells of TCP connections, over IPv4 and, where it has that, IPv6.
-
-    @raise FirewallError: it does not tell; whose connections shall live on is not known then.
-    """
-    folder = Path("/proc/self/net")  # and not /proc/net: a sandboxed service does not see that
-    try:
-        over6 = [folder / "tcp6"] if (folder / "tcp6").exists() else []
-        return [file.read_text() for file in (folder / "tcp", *over6)]
-    except OSError as error:
-        raise FirewallError(
-            f"cannot read {error.filename} ({error.strerror}): who is connected now would be cut"
-        ) from error
+NOTE_AFTER = 1.0
+"""Seconds after a closing until the flows that go on are noted: many closings are one look."""
 
 
 @implementer(IFirewall)
 class NftablesFirewall:
     """
     @param reactor: its clock, and where the watch for others' changes is read.
-    @param connect: makes what answers C{cmd(commands)} with C{(status, output, errors)}, as
-        libnftables does.
+    @param look: finds the connections that exist.
+    @param upFor: gives the seconds since the boot.
     """
 
     _log = Logger()
@@ -75,112 +53,171 @@ class NftablesFirewall:
     def __init__(
         self,
         reactor: Any,
-        connect: Callable[[], Any] = connect,
-        makeKernel: Callable[[], Kernel] = Kernel,
-        makeWatch: Callable[[str, Callable[[str], None]], Watch] = Watch,
-        readSessions: Callable[[], list[str]] = readSessions,
+        makeTable: Callable[[Callable[[], float]], GuardTable] = openTable,
+        makeWatch: Callable[..., Watch] = Watch,
+        look: Callable[[], LiveFlows] = LiveFlows,
+        upFor: Callable[[], float] = upFor,
     ) -> None:
-        self._connect = connect
-        self._makeKernel = makeKernel
-        self._makeWatch = makeWatch
         self._reactor = reactor
-        self._kernel: Kernel
+        self._makeTable = makeTable
+        self._makeWatch = makeWatch
+        self._look = look
+        self._upFor = upFor
+        self._table: GuardTable
         self._watch: Watch
-        self._readSessions = readSessions
-        self._doors: tuple[Door, ...] = ()
-        self._sessions: list[Session] = []
-        # Doors and sessions as the kernel has them.
-        self._placed: tuple[tuple[Door, ...], list[Session]] = ((), [])
-        self._dropped = 0  # by the guards before this one
+        self._guard = Guard(())
+        self._flows = FlowBooks(reactor.seconds)
+        self._noting: IDelayedCall | None = None
+        self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
+        self._placed: object = None  # by which a stranger's change is seen
+        self._counts: Mapping[str, int] = {}
+        self._dropped = 0
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
-        self._makeKernel().close()
-        library = self._connect()
-        library.set_dry_run(True)
-        _run(library, guard(doors))
+        table = self._makeTable(self._reactor.seconds)
+        try:
+            table.judge(Guard(doors))
+        finally:
+            table.close()
 
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
-        self._kernel = self._makeKernel()
-        self._doors = doors
-        library = self._connect()
-        openings, living = self._before(library)
-        self._sessions = livingOn(self._established(doors), living, doors)
-        self._watch = self._makeWatch(TABLE, lambda name: lost(f"{name} changed the guard"))
-        self._put(library, openings)  # the first change that the watch sees
+        self._table = table = self._makeTable(self._reactor.seconds)
+        self._guard, self._lost = Guard(doors), lost
+        isSettled = self._upFor() >= SETTLED
+        left = table.before(doors, isSettled)
+        self._warn(left)
+        live = self._spare(left)
+        if isSettled and not left.isThere and not live.isTracking:
+            self._guard = replace(self._guard, grace=self._grace())
+        self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
+        self._put(left.openings)
         self._watch.start(self._reactor)
-        return openings
+        return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
-        placed, living = self._placed
-        before, after = protectedPorts(placed), protectedPorts(doors)
-        established = self._established(doors) if before != after else []
-        fresh = [each for each in established if not isOn(before, each.port)]
-        self._sessions = [each for each in living if isOn(after, each.port)] + fresh
-        self._doors = doors
-
-    def _established(self, doors: tuple[Door, ...]) -> list[Session]:
-        ports = protectedPorts(doors)
-        return [each for text in self._readSessions() for each in sessionsIn(text, ports)]
+        before = Left(protected=protectedPorts(self._guard.doors))
+        guard, self._guard = self._guard, replace(self._guard, doors=doors, grace={})
+        try:
+            self._spare(before)
+        except FirewallError:
+            self._guard = guard
+            raise
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
-        return execute(lambda: self._put(self._connect(), openings))
+        return execute(self._restore, list(openings))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        key, left = opening.source.packed, self._left(opening)
-        batch = adding(TABLE, setOf(opening), key, left, opening.who.note())
-        return execute(self._kernel.transact, batch)
+        return execute(self._openNow, opening)
 
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
-        return execute(self._close, opening)
+        return execute(self._closeNow, opening)
 
     def dropped(self) -> int:
         """See L{IFirewall.dropped}."""
-        return self._dropped + self._counted()
-
-    def _counted(self) -> int:
-        """What the guard that is in place now has counted; nothing where it is gone."""
-        limited = [counterOf(door) for door in self._placed[0] if door.knockRate]
-        return sum(countOf(self._kernel.ask(asking(TABLE, each))) for each in limited)
+        if self._placed is not None:
+            counts = self._table.counted()
+            # A counter that is less than it was was made again.
+            news = {name: count - self._counts.get(name, 0) for name, count in counts.items()}
+            self._dropped += sum(new if new >= 0 else counts[name] for name, new in news.items())
+            self._counts = counts
+        return self._dropped
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
         self._watch.stop(self._reactor)
+        if self._noting is not None and self._noting.active():
+            self._noting.cancel()
+        self._table.close()
         self._log.info("the guard stays in the kernel: `pkdoors release` would remove it")
         return succeed(None)
 
-    def _put(self, library: Any, openings: Iterable[Opening]) -> None:
-        state = [(opening, self._left(opening)) for opening in openings]
-        dropped = self.dropped()  # a new guard begins to count anew
-        _run(library, guard(self._doors, state, self._sessions))
-        self._placed, self._dropped = (self._doors, self._sessions), dropped
+    def _restore(self, openings: list[Opening]) -> None:
+        if not self._table.isThere():  # with it went what it remembered
+            self._flows.addLetIn(openings, self._look().ofPorts)
+        self._put(openings)
 
-    def _before(self, library: Any) -> tuple[list[Opening], list[Session] | None]:
-        """What an earlier daemon left: openings, and the connections that are to live on."""
-        library.set_json_output(True)
-        status, listing, _ = library.cmd(f"list table inet {TABLE}")
-        library.set_json_output(False)
-        if status:  # there is no such table
-            return [], None
+    def _put(self, openings: list[Opening]) -> None:
+        self.dropped()  # new counters begin at 0
+        self._table.replace(self._guard, openings, self._flows.left())
+        if self._table.isOwned:  # the kernel remembers
+            self._flows.note({})
+        self._open = {(setOf(each), each.source.packed): each.deadline for each in openings}
+        self._placed = self._table.fingerprint()
+
+    def _openNow(self, opening: Opening) -> None:
+        self._table.add(opening)
+        self._open[setOf(opening), opening.source.packed] = opening.deadline
+
+    def _closeNow(self, opening: Opening) -> None:
+        self._open.pop((setOf(opening), opening.source.packed), None)
+        self._table.remove(opening)
+        # Flows begin while there is an opening only: after its end it is time to note them. Whoever
+        # flushes nftables takes the kernel's memory of them away.
+        if not self._table.isOwned and (self._noting is None or not self._noting.active()):
+            self._noting = self._reactor.callLater(NOTE_AFTER, self._note)
+
+    def _note(self) -> None:
+        with suppress(FirewallError):  # there may be no guard now: what was noted is still right
+            if self._table.isThere():
+                self._flows.note(self._table.flows(self._guard.doors))
+
+    def _changed(self, name: str) -> None:
+        self._lost(f"{name} changed the guard")
+
+    def _unsure(self) -> None:
+        """So many changes were made that not all could be told: look once whether one was ours."""
+        now = self._reactor.seconds()
         try:
-            openings = openingsIn(listing, self._doors, self._reactor.seconds())
-            self._warnOfOpened(protectedIn(listing))
-            return openings, livingIn(listing)
-        except (ValueError, LookupError, TypeError):
+            there = self._table.openKeys(self._guard.doors)
+            ours = {key for key, deadline in self._open.items() if deadline - now > MARGIN}
+            isSame = self._table.fingerprint() == self._placed and ours <= there <= {*self._open}
+        except FirewallError:
+            isSame = False
+        if not isSame:
+            self._changed("somebody")
+
+    def _spare(self, left: Left) -> LiveFlows:
+        """Spare who is connected already: to a port that was not protected before, say."""
+        live, doors = self._look(), self._guard.doors
+        found = live.ofPorts(protectedPorts(doors))
+        self._flows.addSpared(flow for flow in found if left.isSpared(flow, doors))
+        return live
+
+    def _grace(self) -> dict[PortRange, float]:
+        """
+        Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
+        connections, so nobody knows who is in the midst of something, but connection tracking.
+        """
+        doors = [door for door in self._guard.doors if door.udpGrace]
+        udp = {
+            each: min(door.udpGrace for door in doors if each in door.ports)
+            for door in doors
+            for each in door.ports
+            if each.protocol == "udp"
+        }
+        if udp:
+            self._log.info(
+                "{ports}: protected for the first time, and nobody knows who uses it: it stays "
+                "open for {seconds:g} s, so that whoever does is not cut",
+                ports=", ".join(map(str, udp)),
+                seconds=max(udp.values()),
+            )
+        return udp
+
+    def _warn(self, left: Left) -> None:
+        if left.isStrange:
             self._log.warn(
-                "the table inet {table} that was there before is none of ours: replaced",
+                "the table inet {table} that was there before is not of pkdoors: replaced",
                 table=TABLE,
             )
-            return [], None
-
-    def _warnOfOpened(self, before: list[PortRange]) -> None:
-        now = protectedPorts(self._doors)
-        opened = [each for each in before if not any(map(each.isWithin, now))]
+        now = protectedPorts(self._guard.doors)
+        opened = [each for each in left.protected if not any(map(each.isWithin, now))]
         if opened:
             self._log.warn(
                 "{ports}: an earlier daemon kept this closed, and this one does not protect it: "
@@ -188,48 +225,19 @@ class NftablesFirewall:
                 ports=", ".join(map(str, opened)),
             )
 
-    def _left(self, opening: Opening) -> int:
-        seconds: float = opening.deadline - self._reactor.seconds()
-        return max(1, round(1000 * seconds))
 
-    def _close(self, opening: Opening) -> None:
-        with suppress(GuardGone):  # and the opening with it
-            batch = removing(TABLE, setOf(opening), opening.source.packed)
-            self._kernel.transact(batch)
-
-
-def removeGuard(connect: Callable[[], Any] = connect) -> list[str]:
+def removeGuard(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> list[str]:
     """
     Take our table out of the kernel.
 
     @return: what was removed, a line each.
     @raise FirewallError: the kernel refused.
     """
-    library = connect()
-    library.set_json_output(True)
-    status, listing, _ = library.cmd(f"list table inet {TABLE}")
-    library.set_json_output(False)
-    if status:
-        return []
-    _run(library, f"delete table inet {TABLE}")
-    openings = countIn(listing)
+    table = makeTable(time.monotonic)
+    try:
+        openings = table.countOpenings()
+        removed = [table.delete(name) for name in (TABLE, HANDOVER)]
+    finally:
+        table.close()
     count = "1 opening" if openings == 1 else f"{openings} openings"
-    return [f"nftables: the table inet {TABLE}, with the guard and {count}"]
-
-
-def _run(library: Any, commands: str) -> None:
-    status, _, errors = library.cmd(commands)
-    if status:
-        raise FirewallError(_explain(errors))
-
-
-def _explain(errors: str) -> str:
-    """One sentence of what libnftables says: its first line, and what to do where we know."""
-    first = errors.strip().partition("\n")[0].removeprefix("netlink: ").removeprefix("Error: ")
-    if "Operation not permitted" in first:
-        return NO_PRIVILEGE
-    if "cache initialization failed" in first:
-        return NO_NFTABLES.format(reason=first)
-    if "not supported" in first:
-        return f"this kernel lacks a part of nftables that the guard needs ({first})"
-    return f"nftables refused: {first or 'no reason given'}"
+    return [f"nftables: the table inet {TABLE}, with the guard and {count}"] if any(removed) else []

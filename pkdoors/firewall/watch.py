@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from socket import SOL_SOCKET, socket
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -10,29 +9,33 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.firewall.kernel import netlink
-from pkdoors.nfevents import NFTABLES_GROUP, Changes
+from pkdoors.nfevents import NFTABLES_GROUP, Changes, othersOnly
 from pkdoors.nfnetlink import MAX_ANSWER
+from pkdoors.socketfilter import attachFilter
 
 READS_PER_TURN = 64
 """Messages read before the knocks have their turn: others may load sets of many thousand."""
 
 BUFFER = 8 << 20
-"""Bytes for what the kernel tells while we are busy: a thousand openings of our own are a megabyte,
-and where it overflows we have to take it that somebody changed something."""
+"""Bytes for what the kernel tells of others' changes while we are busy."""
 
 _RCVBUFFORCE = 33  # asm-generic/socket.h
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1  # linux/socket.h, linux/netlink.h
 
 
-def listenToNftables() -> socket:
+def listenToNftables(port: int) -> socket:
     """
-    A socket on which the kernel tells of every change to nftables, for L{Changes}.
+    Return a socket on which the kernel tells of others' changes to nftables, for L{Changes}.
+
+    @param port: the netlink port by which we change something ourselves.
 
     @raise FirewallError: there is no nftables.
     """
     listening = netlink()
     with suppress(OSError):  # in a container of a user's it may not be
         listening.setsockopt(SOL_SOCKET, _RCVBUFFORCE, BUFFER)
+    with suppress(OSError):  # without it, our own are read in vain
+        attachFilter(listening, othersOnly(port))
     listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
     return listening
 
@@ -40,13 +43,18 @@ def listenToNftables() -> socket:
 @implementer(IReadDescriptor)
 class Watch:
     """
-    @param changed: called with the name of who changed our table.
+    @param port: the netlink port by which we change something ourselves.
+    @param changed: called with the name of the program that changed our table.
+    @param unsure: called when more was told than the socket could hold: perhaps our table changed.
     """
 
-    def __init__(self, table: str, changed: Callable[[str], None]) -> None:
-        self._socket = listenToNftables()
-        self._changes = Changes(table, Path("/proc/self/comm").read_text().rstrip("\n"))
+    def __init__(
+        self, table: str, port: int, changed: Callable[[str], None], unsure: Callable[[], None]
+    ) -> None:
+        self._socket = listenToNftables(port)
+        self._changes = Changes(table, port)
         self._changed = changed
+        self._unsure = unsure
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""
@@ -58,15 +66,19 @@ class Watch:
 
     def doRead(self) -> None:
         """Read what the kernel told."""
+        isUnsure = False
         for _ in range(READS_PER_TURN):
             try:
                 names = self._changes.feed(self._socket.recv(MAX_ANSWER))
             except BlockingIOError:
-                return
+                break
             except OSError:  # ENOBUFS: it told more than the socket could hold
-                names = ["somebody"]
+                isUnsure = True
+                continue
             if names:
                 self._changed(names[-1])
+        if isUnsure:
+            self._unsure()
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket."""

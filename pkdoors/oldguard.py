@@ -1,22 +1,28 @@
 """
-Reads back from the kernel what is open: after a crash, its sets are the state. Pure.
+Reads the table that pkdoors had before L{pkdoors.guard}: an upgrade must close no door, and cut
+nobody. Pure.
 
-The format is what C{nft -j list table} prints; C{libnftables-json(5)}. What is none of ours is a
-L{ValueError}, a L{LookupError} or a L{TypeError}, or has nothing in it.
+The format is what C{nft -j list table} prints; C{libnftables-json(5)}. A table that is not ours is
+a L{ValueError}, a L{LookupError} or a L{TypeError}, or has nothing in it.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
-from pkdoors.doors import Door, Opening
+from pkdoors.doors import Address, Door, Opening
 from pkdoors.ports import PortRange
-from pkdoors.sessions import Session
 from pkdoors.who import whoOf
 
-_OPEN = re.compile("_open[46]$")
+
+class OldSession(NamedTuple):
+    """A connection that was there before the first guard: client's address and port, our port."""
+
+    source: Address
+    sourcePort: int
+    port: int
+
 
 Sets = dict[str, list[Any]]
 """The name of each set of the table, and its elements."""
@@ -35,27 +41,16 @@ def openingsIn(listing: str, doors: Iterable[Door], now: float) -> list[Opening]
     return [opening for door in doors for opening in _openings(sets, door, now)]
 
 
-def countIn(listing: str) -> int:
-    """
-    How many openings there are, of whatever doors; 0 where the table is none of ours.
-    """
-    try:
-        sets = _sets(listing)
-        return sum(len(sets[name]) for name in sets if _OPEN.search(name))
-    except (ValueError, LookupError, TypeError):
-        return 0
-
-
 def protectedIn(listing: str) -> list[PortRange]:
     """The ports that the guard keeps closed."""
     return [_ports(element) for element in _sets(listing).get("protected", ())]
 
 
-def livingIn(listing: str) -> list[Session]:
+def livingIn(listing: str) -> list[OldSession]:
     """The connections that were there before the first guard, and may live on."""
     sets = _sets(listing)
     return [
-        Session(ip_address(source), sourcePort, port)
+        OldSession(ip_address(source), sourcePort, port)
         for name in ("live4", "live6")
         for source, sourcePort, port in (each["concat"] for each in sets.get(name, ()))
     ]

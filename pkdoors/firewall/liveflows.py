@@ -1,0 +1,76 @@
+"""The connections that exist before there is a guard: they are spared."""
+
+import os
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.kernel import Kernel
+from pkdoors.flows import Flow, askConntrack, flowsOfSockets, isOn, trackedIn
+from pkdoors.ports import PortRange
+
+
+def readSockets() -> list[str]:
+    """
+    Return what the kernel tells of TCP connections, over IPv4 and, if it has that, IPv6.
+
+    @raise FirewallError: it does not tell, so nobody knows whose connections must live on.
+    """
+    folder = Path("/proc/self/net")  # and not /proc/net: a sandboxed service does not see that
+    try:
+        over6 = [folder / "tcp6"] if (folder / "tcp6").exists() else []
+        return [file.read_text() for file in (folder / "tcp", *over6)]
+    except OSError as error:
+        raise FirewallError(
+            f"cannot read {error.filename} ({error.strerror}), which lists the connections that "
+            "must not be cut: allow pkdoors to read it"
+        ) from error
+
+
+def readConntrack() -> list[tuple[int, bytes]]:
+    """Return all tracked connections, as the kernel tells them; none where it tracks nothing."""
+    kernel = Kernel()
+    try:
+        with suppress(FirewallError):  # it has no conntrack, or does not show it
+            return kernel.dump(askConntrack())
+        return []
+    finally:
+        kernel.close()
+
+
+def upFor() -> float:
+    """Return the seconds since this host, or container, has started: its first process."""
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    try:
+        fields = Path("/proc/1/stat").read_text().rpartition(")")[2].split()
+        return now - int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22, starttime
+    except (OSError, ValueError, IndexError):  # others' processes are hidden from a service
+        return now
+
+
+class LiveFlows:
+    """
+    Looks once: what it finds is of one moment.
+
+    @ivar isTracking: whether connection tracking is at work, so that it knows UDP flows, too.
+    """
+
+    def __init__(
+        self,
+        readSockets: Callable[[], list[str]] = readSockets,
+        readConntrack: Callable[[], list[tuple[int, bytes]]] = readConntrack,
+    ) -> None:
+        self._listings = readSockets()
+        self._tracked = list(trackedIn(readConntrack()))
+        self.isTracking = bool(self._tracked)
+
+    def ofPorts(self, ports: Collection[PortRange]) -> set[Flow]:
+        """Return the connections to some ports: to sockets of ours, and forwarded ones."""
+        found = {flow for text in self._listings for flow in flowsOfSockets(text, ports)}
+        return found | {
+            flow
+            for flow, wanted in self._tracked
+            if isOn(ports, flow.protocol, wanted) or isOn(ports, flow.protocol, flow.port)
+        }

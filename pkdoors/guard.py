@@ -1,0 +1,148 @@
+"""
+The guard: what the kernel's nftables must have so that the protected ports are closed. Pure.
+
+It is one table of our own (L{pkdoors.nftrules}). Rules are replaced in place, in one transaction,
+while sets stay (L{pkdoors.nftsets}): openings and flows live on, and no packet meets a port without
+its guard. A transaction that deletes a table or a base chain would let packets through for some
+microseconds, though nft(8) calls it atomic.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pkdoors.doors import Address, Door, knockPorts, protectedPorts
+from pkdoors.nftrules import BASE_CHAINS, chainOf, rulesFor
+from pkdoors.nftsets import ABOUT, FORMAT, MAPS, aboutDoor, counterOf, originNote, setsFor, spell
+from pkdoors.portgroups import portGroups
+from pkdoors.ports import PortRange
+
+TABLE = "pkdoors"
+"""Of the C{inet} family."""
+HANDOVER = "pkdoors_handover"
+"""The table that guards while one of an older version is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """
+    A way to a protected port that leads past it: the address and the port of a container to which
+    it is forwarded.
+
+    @ivar wanted: the protected port.
+    """
+
+    address: Address
+    protocol: str
+    port: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """
+    What the kernel has of our table: all names, and the sets that must be made again, empty.
+    """
+
+    chains: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
+    counters: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
+
+
+ABSENT = Present()
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """
+    The guard of some doors.
+
+    @ivar origin: the boot, and the very table, that openings belong to.
+    @ivar grace: UDP ports that were never protected before, and the seconds that they stay open.
+    @ivar direct: ways that lead past the protected ports.
+    """
+
+    doors: tuple[Door, ...]
+    origin: str = ""
+    grace: Mapping[PortRange, float] = field(default_factory=dict)
+    direct: tuple[Direct, ...] = ()
+
+    def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
+        """Return the nft commands that put the guard in place, in a table that is there already, in
+        one transaction."""
+        return "".join(f"{line}\n" for line in self._lines(f"inet {table}", present))
+
+    def _lines(self, where: str, present: Present) -> Iterator[str]:
+        rules, sets = list(rulesFor(self.doors)), setsFor(self.doors)
+        counters = {counterOf(door) for door in self.doors if door.knockRate}
+        chains = dict.fromkeys((*BASE_CHAINS, *(rule.partition(" ")[0] for rule in rules)))
+        # Chains come first: nft 1.0 sends the elements of an interval map with the map. What is
+        # deleted must be in use no more.
+        for chain in chains:
+            yield f"add chain {where} {chain} {_braced(BASE_CHAINS.get(chain, ''))}".rstrip()
+        for name, definition in MAPS.items():
+            yield f"add map {where} {name} {_braced(definition)}"
+        yield f"flush table {where}"
+        yield from (f"flush map {where} {name}" for name in MAPS)
+        gone = present.sets - sets.keys() - MAPS.keys()
+        yield from (f"delete chain {where} {each}" for each in _of(present.chains - chains.keys()))
+        yield from (f"delete set {where} {each}" for each in _of(gone | present.stale))
+        yield from (f"delete counter {where} {each}" for each in _of(present.counters - counters))
+        for name, each in sets.items():
+            yield f"add set {where} {name} {_braced(each.definition)}"
+        yield from (f"add counter {where} {each}" for each in _of(counters))
+        yield from (f"add rule {where} {rule}" for rule in rules)
+        for name, elements in self._elements():
+            if name not in MAPS:
+                yield f"flush set {where} {name}"
+            if elements:
+                yield f"add element {where} {name} {_braced(', '.join(elements))}"
+
+    def _elements(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield what each set and map has that the configuration alone says."""
+        notes = [FORMAT, originNote(self.origin), *map(aboutDoor, self.doors)]
+        yield ABOUT, [f'{number} comment "{note}"' for number, note in enumerate(notes)]
+        for protocol in ("tcp", "udp"):
+            protected = protectedPorts(self.doors)
+            yield (
+                f"{protocol}_ports",
+                [each.span for each in protected if each.protocol == protocol],
+            )
+            yield f"{protocol}_doors", list(self._verdicts(protocol))
+        for version in (4, 6):
+            yield f"direct{version}", list(self._directVerdicts(version))
+        if self.grace:
+            yield (
+                "grace",
+                [f"{ports.span} timeout {spell(left)}" for ports, left in self.grace.items()],
+            )
+        yield "knocks", list(map(str, knockPorts(self.doors)))
+        for door in self.doors:
+            if door.knockRate:
+                yield f"{door.name}_knocks", list(map(str, knockPorts([door])))
+
+    def _verdicts(self, protocol: str) -> Iterator[str]:
+        for group in portGroups(self.doors, protocol):
+            chain = chainOf(group, protocol)
+            yield from (f"{each.span} : goto {chain}" for each in group.ports)
+
+    def _directVerdicts(self, version: int) -> Iterator[str]:
+        for each in self.direct:
+            chain = self._chainFor(each.protocol, each.wanted)
+            if chain and each.address.version == version:
+                yield f"{each.address} . {each.protocol} . {each.port} : goto {chain}"
+
+    def _chainFor(self, protocol: str, port: int) -> str:
+        wanted = PortRange(protocol, port, port)
+        for group in portGroups(self.doors, protocol):
+            if any(map(wanted.overlaps, group.ports)):
+                return chainOf(group, protocol)
+        return ""
+
+
+def _braced(definition: str) -> str:
+    return f"{{ {definition} }}" if definition else ""
+
+
+def _of(names: Iterable[str]) -> list[str]:
+    return sorted(names)

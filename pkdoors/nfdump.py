@@ -1,0 +1,177 @@
+"""
+The questions that read our table from the kernel's nftables, and what the answers mean. Pure.
+
+Only our own table is asked for: libnftables lists it more slowly, and C{flags owner} of nft 1.1 in
+a form that nft 1.0 cannot read. Formats and numbers as in L{pkdoors.nfnetlink}.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pkdoors.nfnetlink import (
+    DUMP,
+    NFTABLES,
+    Element,
+    attributesIn,
+    attributesOf,
+    message,
+    text,
+)
+
+_GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET, _GET_ELEMENTS, _GET_OBJECT = 1, 4, 7, 10, 13, 19
+_ANONYMOUS = 0x1  # NFT_SET_ANONYMOUS
+_INTERVAL_END = 0x1  # NFT_SET_ELEM_INTERVAL_END
+
+Answer = Iterable[tuple[int, bytes]]
+"""The messages of an answer: C{NFT_MSG_...}, and the attributes."""
+
+
+class Table(NamedTuple):
+    """
+    @ivar flags: C{NFT_TABLE_F_...}.
+    @ivar owner: the netlink port of its owner; 0 where it has none.
+    @ivar handle: no other table has had it since the boot.
+    """
+
+    flags: int = 0
+    owner: int = 0
+    handle: int = 0
+
+
+def askTable(table: str) -> bytes:
+    """Ask whether there is a table of the C{inet} family."""
+    return message(_GET_TABLE, 0, text(1, table))
+
+
+def askChains(table: str) -> bytes:
+    """Ask for all chains; the kernel tells those of other tables, too."""
+    return message(_GET_CHAIN, DUMP, text(1, table))
+
+
+def askRules(table: str) -> bytes:
+    """Ask for all rules of a table."""
+    return message(_GET_RULE, DUMP, text(1, table))
+
+
+def askSets(table: str) -> bytes:
+    """Ask for all sets and maps of a table."""
+    return message(_GET_SET, DUMP, text(1, table))
+
+
+def askCounters(table: str) -> bytes:
+    """Ask for all named counters of a table."""
+    return message(_GET_OBJECT, DUMP, text(1, table))
+
+
+def askElements(table: str, name: str) -> bytes:
+    """Ask for the elements of a set."""
+    return message(_GET_ELEMENTS, DUMP, text(1, table) + text(2, name))
+
+
+def tableIn(answer: Answer) -> Table | None:
+    """Return the table that was asked for, if there is one."""
+    for kind, body in answer:
+        if kind == NFTABLES << 8:
+            found = attributesOf(body)  # NFTA_TABLE_FLAGS, ..._OWNER, ..._HANDLE
+            return Table(*(_number(found.get(kind)) for kind in (2, 7, 4)))
+    return None
+
+
+def chainsIn(answer: Answer, table: str) -> set[str]:
+    """Return the names of a table's chains."""
+    found = (attributesOf(body) for _, body in answer)
+    return {_text(each.get(3)) for each in found if _text(each.get(1)) == table}
+
+
+def rulesIn(answer: Answer, table: str) -> list[tuple[str, int]]:
+    """Return chain and handle of each rule, in order: a changed rule has another handle."""
+    found = (attributesOf(body) for _, body in answer)
+    return [
+        (_text(each.get(2)), _number(each.get(3))) for each in found if _text(each.get(1)) == table
+    ]
+
+
+def setsIn(answer: Answer) -> dict[str, int]:
+    """
+    Return the names of sets and maps, each with its timeout in milliseconds; not those without a
+    name, which belong to a rule and go with it.
+    """
+    found = (attributesOf(body) for _, body in answer)
+    return {
+        _text(each.get(2)): _number(each.get(11))  # NFTA_SET_NAME, ..._TIMEOUT
+        for each in found
+        if 2 in each and not _number(each.get(3)) & _ANONYMOUS  # NFTA_SET_FLAGS
+    }
+
+
+def countersIn(answer: Answer) -> dict[str, int]:
+    """Return the packets that each named counter has counted."""
+    found = (attributesOf(body) for _, body in answer)
+    return {
+        _text(each.get(2)): _number(attributesOf(each.get(4, b"")).get(2))  # NFTA_COUNTER_PACKETS
+        for each in found
+        if 2 in each
+    }
+
+
+def elementsIn(answer: Answer) -> list[Element]:
+    """Return the elements of a set that has no intervals."""
+    return [_element(attributes) for attributes in _listed(answer)]
+
+
+def verdictsIn(answer: Answer) -> list[bytes]:
+    """Return the elements of a map as raw bytes, in an order that does not depend on the kernel."""
+    return sorted(
+        each.get(1, b"") + each.get(2, b"") + each.get(3, b"") for each in _listed(answer)
+    )
+
+
+def intervalsIn(answer: Answer) -> list[tuple[int, int]]:
+    """
+    Return first and last of each range in an interval set of ports. The kernel tells where each
+    begins, and where what lies between two of them begins.
+    """
+    marks = sorted(
+        (int.from_bytes(attributesOf(each.get(1, b"")).get(1, b"")), _number(each.get(3)))
+        for each in _listed(answer)
+    )
+    # At the same port an end comes before the next beginning.
+    marks.sort(key=lambda mark: (mark[0], not mark[1] & _INTERVAL_END))
+    found: list[tuple[int, int]] = []
+    start: int | None = None
+    for at, flags in marks:
+        if start is not None:
+            found.append((start, at - 1))
+        start = None if flags & _INTERVAL_END else at
+    return found if start is None else [*found, (start, 65535)]
+
+
+def _listed(answer: Answer) -> Iterable[dict[int, bytes]]:
+    for _, body in answer:
+        for kind, content in attributesIn(attributesOf(body).get(3, b"")):
+            if kind == 1:  # NFTA_LIST_ELEM
+                yield attributesOf(content)
+
+
+def _element(attributes: dict[int, bytes]) -> Element:
+    key = attributesOf(attributes.get(1, b"")).get(1, b"")
+    return Element(
+        key, _number(attributes.get(4)), _number(attributes.get(5)), _comment(attributes.get(6))
+    )
+
+
+def _comment(data: bytes | None) -> str:
+    """Return the comment among an element's user data: type, length, value."""
+    while data and len(data) >= 2:
+        if data[0] == 0:
+            return data[2 : 2 + data[1]].rstrip(b"\0").decode("ascii", "replace")
+        data = data[2 + data[1] :]
+    return ""
+
+
+def _number(content: bytes | None) -> int:
+    return int.from_bytes(content or b"")
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").rstrip(b"\0").decode("ascii", "replace")
