@@ -2,7 +2,7 @@
 
 PATH=$PATH:/usr/sbin:/sbin
 PYTHON=/usr/bin/python3 # the distribution's: only that one sees python-firewall and libnftables
-VENV=$ROOT/.venv
+VENV=$ROOT/${PKDOORS_VENV:-.venv}
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -61,7 +61,7 @@ free_services() {
     trap - EXIT INT TERM HUP
 }
 
-# make_venv EXTRAS: the project with what it needs from the package index, in .venv.
+# make_venv EXTRAS: the project with what it needs from the package index, in $VENV.
 make_venv() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "$0: $PYTHON is older than 3.11: a newer distribution is needed (Debian 12, Ubuntu 24.04)"
@@ -70,7 +70,7 @@ make_venv() {
     case $(cat "$stamp" 2>/dev/null) in
     "$state dev" | "$state $1") return ;;
     esac
-    say "installing pkdoors into .venv"
+    say "installing pkdoors into ${VENV##*/}"
     # Made anew only where it would not fit: a daemon may be running from it.
     place="$ROOT $("$PYTHON" -V)"
     if [ "$(cat "$VENV/.place" 2>/dev/null)" != "$place" ]; then
@@ -89,3 +89,9 @@ make_venv() {
 
 SERVER_NEEDS="command:$PYTHON:python3 module:ensurepip:python3-venv module:nftables:python3-nftables
     module:firewall:python3-firewall command:nft:nftables command:ip:iproute2"
+TEST_NEEDS="$SERVER_NEEDS command:firewalld:firewalld command:dbus-daemon:dbus command:sshd:openssh-server
+    command:ssh:openssh-client command:nc:netcat-openbsd command:git:git
+    command:rsync:rsync command:curl:curl command:ss:iproute2 command:logrotate:logrotate
+    command:systemd-analyze:systemd file:/usr/lib/polkit-1/polkitd:polkitd command:setpriv:util-linux
+    command:zsh:zsh command:fish:fish
+    file:/etc/protocols:netbase"
