@@ -2,7 +2,7 @@
 
 PATH=$PATH:/usr/sbin:/sbin
 PYTHON=/usr/bin/python3 # the distribution's: only that one sees python-firewall and libnftables
-VENV=$ROOT/${PKDOORS_VENV:-.venv}
+VENV=$ROOT/.venv
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -61,7 +61,7 @@ free_services() {
     trap - EXIT INT TERM HUP
 }
 
-# make_venv EXTRAS: the project with what it needs from the package index, in $VENV.
+# make_venv EXTRAS: the project with what it needs from the package index, in .venv.
 make_venv() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "$0: $PYTHON is older than 3.11: a newer distribution is needed (Debian 12, Ubuntu 24.04)"
@@ -70,7 +70,7 @@ make_venv() {
     case $(cat "$stamp" 2>/dev/null) in
     "$state dev" | "$state $1") return ;;
     esac
-    say "installing pkdoors into ${VENV##*/}"
+    say "installing pkdoors into .venv"
     # Made anew only where it would not fit: a daemon may be running from it.
     place="$ROOT $("$PYTHON" -V)"
     if [ "$(cat "$VENV/.place" 2>/dev/null)" != "$place" ]; then
