@@ -49,17 +49,21 @@ def deb822(text: str, old: str, new: str) -> str:
     return found
 
 
+def release(text: str) -> str:
+    """Return the name of the release of Debian that C{os-release} is of; empty: another system."""
+    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    values = {name: value.strip("\"'") for name, value in fields.items()}
+    return values.get("VERSION_CODENAME", "") if values.get("ID") == "debian" else ""
+
+
 def main(new: str, folder: Path) -> int:
-    """Write C{apt.list} and C{apt.sources}, those that have something; return an exit status."""
-    release = re.search(
-        r'^VERSION_CODENAME="?(\w+)', Path("/etc/os-release").read_text(), re.MULTILINE
-    )
-    old = release[1] if release else ""
+    """Write C{apt.list} and C{apt.sources}, if they have something; return an exit status."""
+    old = release(Path("/etc/os-release").read_text())
     places = [APT / "sources.list", *sorted((APT / "sources.list.d").glob("*"))]
     status = 1
     for suffix, convert in (".list", oneLine), (".sources", deb822):
         files = [path for path in places if path.suffix == suffix and path.is_file()]
-        found = "".join(convert(path.read_text(), old, new) for path in files)
+        found = "".join(convert(path.read_text(), old, new) for path in files) if old else ""
         if found:
             (folder / f"apt{suffix}").write_text(found)
             status = 0
