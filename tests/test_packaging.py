@@ -14,7 +14,7 @@ import pkdoors
 from pkdoors.servicefiles import PLACES
 
 ROOT = Path(__file__).parent.parent
-_MADE = (".*_cache", ".git", ".tox", ".venv", "*.egg-info", "__pycache__", "_trial_temp*", "build")
+_MADE = (".*_cache", ".git", ".tox", ".venv*", "*.egg-info", "__pycache__", "_trial_temp*", "build")
 
 
 def run(*argv: str | Path, folder: Path) -> str:

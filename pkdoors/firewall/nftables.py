@@ -36,7 +36,7 @@ MARGIN = 1.0
 """Seconds before its end for which an opening may be missing in the kernel already."""
 
 NOTE_AFTER = 1.0
-"""Seconds after a closing until the flows that go on are noted: many closings are one look."""
+"""Seconds after a closing until the flows that go on are noted again: many closings are two looks."""
 
 
 @implementer(IFirewall)
@@ -147,6 +147,7 @@ class NftablesFirewall:
         self._table.replace(self._guard, openings, self._flows.left())
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
+        self._note()
         self._open = {(setOf(each), each.source.packed): each.deadline for each in openings}
         self._placed = self._table.fingerprint()
 
@@ -157,12 +158,15 @@ class NftablesFirewall:
     def _closeNow(self, opening: Opening) -> None:
         self._open.pop((setOf(opening), opening.source.packed), None)
         self._table.remove(opening)
-        # Flows begin while there is an opening only: after its end it is time to note them. Whoever
-        # flushes nftables takes the kernel's memory of them away.
-        if not self._table.isOwned and (self._noting is None or not self._noting.active()):
+        # Flows begin only while there is an opening: after its end it is time to note them.
+        if self._noting is None or not self._noting.active():
+            self._note()
             self._noting = self._reactor.callLater(NOTE_AFTER, self._note)
 
     def _note(self) -> None:
+        """Note what goes on: whoever flushes nftables takes the kernel's memory of it away."""
+        if self._table.isOwned:
+            return
         with suppress(FirewallError):  # there may be no guard now: what was noted is still right
             if self._table.isThere():
                 self._flows.note(self._table.flows(self._guard.doors))

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -36,6 +37,8 @@ PATIENCE = 15.0
 """Seconds that something may take which ought to happen at once: these machines are shared."""
 
 _CLONE_NEWNET = 0x40000000
+_CLONE_NEWNS = 0x00020000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _libc = ctypes.CDLL(None, use_errno=True)
 _serial = count()
 
@@ -46,6 +49,23 @@ def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
     while not (answer := what()) and time.monotonic() < end:
         time.sleep(0.02)
     return answer
+
+
+@cache
+def standApart() -> None:
+    """
+    Give this thread, and whatever it starts, a C{/run} and a C{/var/lib/pkdoors} of its own.
+
+    Daemons keep locks, sockets and notes there. A daemon of the machine itself, or another run of
+    the tests, neither disturbs ours nor is disturbed.
+    """
+    lasting = Path("/var/lib/pkdoors")
+    lasting.mkdir(exist_ok=True)
+    _libcDoes("unshare", _CLONE_NEWNS)
+    _libcDoes("mount", None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+    for folder in (Path("/run"), lasting):
+        _libcDoes("mount", b"tmpfs", bytes(folder), b"tmpfs", 0, b"mode=755")
+    Path("/run/lock").mkdir()
 
 
 def heedSignals() -> None:
@@ -102,6 +122,7 @@ class Host:
         self.folder = folder
         self.environment: dict[str, str] = {}
         self._stack = ExitStack()
+        standApart()
         ip("netns", "add", name)
         self.run("ip", "link", "set", "lo", "up")
 
@@ -332,5 +353,10 @@ def ip(*arguments: str) -> None:
 
 
 def _setns(descriptor: int) -> None:
-    if _libc.setns(descriptor, _CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
+    _libcDoes("setns", descriptor, _CLONE_NEWNET)
+
+
+def _libcDoes(function: str, *arguments: object) -> None:
+    if getattr(_libc, function)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")

@@ -37,10 +37,10 @@ sed -i /^pkdoors:/d /etc/passwd /etc/group /etc/shadow /etc/gshadow
 mkdir {folder}/bin {folder}/code
 cp -a {host_bin}/python* {host_bin}/twistd {host_bin}/pkdoors {folder}/bin
 sed -i s#{root}#{place}#g {folder}/bin/twistd {folder}/bin/pkdoors
-mount --bind {root} {folder}/code
+mount --rbind {root} {folder}/code
 mount -t tmpfs -o mode=755 none /opt
 mkdir {place}
-mount --bind {folder}/code {place}
+mount --rbind {folder}/code {place}
 mount --bind {folder}/bin {bin}
 for pth in {bin}/../lib/python3*/site-packages/*pkdoors*.pth; do
     if [ -e $pth ]; then

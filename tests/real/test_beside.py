@@ -78,7 +78,7 @@ class NftablesTests(RealTestCase):
     def rules(self) -> dict[str, str]:
         """The rules of each table but ours, without counters and times."""
         listing = self.server.run("nft", "--stateless", "list", "ruleset")
-        found = re.findall(r"^table (.*?) \{\n(.*?)^\}", listing, re.DOTALL | re.MULTILINE)
+        found = re.findall(r"^table (.*?) \{[^\n]*\n(.*?)^\}", listing, re.DOTALL | re.MULTILINE)
         return {
             name: re.sub(r" expires [0-9dhms]+", "", text)
             for name, text in found
