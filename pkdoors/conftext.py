@@ -67,8 +67,10 @@ knock_burst = {knockBurst}
 
 def confText(door: Door) -> str:
     """The configuration file for one door."""
-    times = ("openFor", "maxOpenFor", "knockTimeout", "penalty", "clockSkew")
-    times += ("udpIdle", "udpMax", "udpGrace")
+    times = (
+        *("openFor", "maxOpenFor", "knockTimeout", "penalty", "clockSkew"),
+        *("udpIdle", "udpMax", "udpGrace"),
+    )
     return _CONF.format(
         name=door.name,
         sequence=list(door.sequence.ports),

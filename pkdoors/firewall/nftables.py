@@ -36,7 +36,8 @@ MARGIN = 1.0
 """Seconds before its end for which an opening may be missing in the kernel already."""
 
 NOTE_AFTER = 1.0
-"""Seconds after a closing until the flows that go on are noted again: many closings are two looks."""
+"""Seconds after a closing until the flows that go on are noted again: of many closings there are
+two looks."""
 
 
 @implementer(IFirewall)
