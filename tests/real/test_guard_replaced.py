@@ -61,7 +61,7 @@ class _ReplacedCase(SteeredTestCase):
         finally:
             seconds = time.monotonic() - began
             answers = flood.stop()
-        self.assertGreater(answers.sent / seconds, RATE / 3, "the machine is too slow for this")
+        self.assertGreater(answers.sent / seconds, RATE / 6, "the machine is too slow for this")
         return answers
 
     def assertNobodyGetsIn(self, answers: Answers) -> None:
@@ -206,8 +206,7 @@ class UpgradeTests(_ReplacedCase):
             answers = self.flooded(lambda: started.append(self.steered(SSH)))  # noqa: B023
             self.assertEqual((answers.answered, answers.lost), (0, 0), f"of {answers.sent} SYNs")
             self.assertFalse(self.stranger.reaches(PORT))
-            tables = self.server.run("nft", "list", "tables")
-            self.assertEqual(tables.split(), ["table", "inet", "pkdoors"])
+            self.assertTrue(eventually(lambda: self.tables() == "table inet pkdoors\n"))
             rules = self.server.run("nft", "-t", "list", "ruleset")
             self.assertNotIn("!= @protected accept", rules)
             started[0].stop(signal.SIGKILL)
@@ -218,6 +217,10 @@ class UpgradeTests(_ReplacedCase):
         self.assertTrue(daemon.says("opened door"))
         self.assertTrue(self.client.comesToReach(PORT))
         self.assertFalse(self.stranger.reaches(PORT))
+
+    def tables(self) -> str:
+        """All tables."""
+        return self.server.run("nft", "list", "tables")
 
 
 class ManyUpgradeTests(UpgradeTests):
