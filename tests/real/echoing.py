@@ -82,16 +82,18 @@ class DatagramEchoServer(_Loop):
     Sends each datagram back, over UDP.
 
     @param host: where.
+    @param addresses: there; one by one, so that an answer comes from where it was asked.
     """
 
-    def __init__(self, host: Host, port: int) -> None:
+    def __init__(
+        self, host: Host, port: int, addresses: tuple[str, ...] = (SERVER4, SERVER6)
+    ) -> None:
         super().__init__()
         self._sockets = []
-        for address in (SERVER4, SERVER6):
+        for address in addresses:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             with host.inside():
                 server = socket.socket(family, socket.SOCK_DGRAM)
-            # The addresses one by one, so that an answer comes from where it was asked.
             server.bind((address, port))
             self._sockets.append(server)
 

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -144,6 +145,7 @@ int main(int argc, char **argv) {
         return perror("synflood"), 1;
     setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof yes);
     signal(SIGTERM, end);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody wants this to go on when the test was killed */
 
     static struct frame4 frames4[BATCH];
     static struct frame6 frames6[BATCH];

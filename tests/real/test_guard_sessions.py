@@ -29,6 +29,8 @@ WIREGUARD = 51820
 """A protected UDP port."""
 OUTGOING = 2224
 """A protected port, over TCP or UDP, on which nothing listens."""
+FORWARDED = 51822
+"""A protected UDP port that is forwarded to a container."""
 GAME = 51821
 """Another one, whose door cuts sessions."""
 
@@ -221,23 +223,35 @@ class FirstStartTests(_SessionsCase):
         A UDP flow that was there goes on, so nobody who comes in by WireGuard locks himself out; no
         other gets an answer when the grace is over.
         """
-        with DatagramEchoServer(self.server, WIREGUARD):
-            flows = [DatagramFlow(self.client, WIREGUARD, target) for _, target in WAYS]
-            late = [DatagramFlow(self.stranger, WIREGUARD, target) for _, target in WAYS]
+        self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.server.run(
+            "nft",
+            "table ip nat { chain PREROUTING { type nat hook prerouting priority dstnat; "
+            f"ip daddr {SERVER4} udp dport {FORWARDED} dnat to {STRANGER4}; }}; }}",
+        )
+        here = DatagramEchoServer(self.server, WIREGUARD)
+        container = DatagramEchoServer(self.stranger, FORWARDED, (STRANGER4,))
+        ways = ((WIREGUARD, SERVER4), (WIREGUARD, SERVER6), (FORWARDED, SERVER4))
+        with here, container:
+            flows = [DatagramFlow(self.client, *way) for way in ways]
+            late = [DatagramFlow(self.client, *way) for way in ways]
             for each in (*flows, *late):
                 self.addCleanup(each.close)
-            self.assertTrue(all(each.isAnswered() for each in flows))
-            self.steered(datagramDoor("vpn", WIREGUARD), more=f'udp_grace = "{GRACE}s"')
+            self.assertEqual([each.isAnswered(2) for each in flows], [True] * len(ways))
+            ports = f'"{WIREGUARD}/udp", "{FORWARDED}/udp"'
+            vpn = datagramDoor("vpn", WIREGUARD).replace(f'"{WIREGUARD}/udp"', ports)
+            self.steered(vpn, more=GRACE_SETTING)
             end = time.monotonic() + GRACE + 2
             while time.monotonic() < end:
-                self.assertTrue(all(each.isAnswered() for each in flows))
+                self.assertEqual([each.isAnswered(2) for each in flows], [True] * len(ways))
                 time.sleep(0.3)
-            self.assertFalse(any(each.isAnswered() for each in late))
-            self.assertTrue(all(each.isAnswered() for each in flows))
+            self.assertEqual([each.isAnswered() for each in late], [False] * len(ways))
+            self.assertEqual([each.isAnswered(2) for each in flows], [True] * len(ways))
 
 
 GRACE = 4
 """Seconds after the first start in which UDP flows show that they are there."""
+GRACE_SETTING = f'udp_grace = "{GRACE}s"'
 IDLE, MOST = 4, 9
 """Seconds for which a UDP session may be silent, and may last, when its door has closed."""
 
@@ -299,6 +313,14 @@ class DatagramTests(SteeredTestCase):
             self.assertNotAnswered(*talking, *silent, *strange)
             self.open(CLIENT4, "vpn", 60)
             self.assertAnswered(talking[0], silent[0])
+
+    def test_stated(self) -> None:
+        """The bounds are options of the command line, too, and the status states them."""
+        socket = self.folder / "admin.sock"
+        self.daemon("--udp-idle", "3m", "--udp-max", "12h", ports=f"{WIREGUARD}/udp")
+        self.assertTrue(eventually(socket.exists))
+        (stated,) = self.ask("/status")["doors"]
+        self.assertEqual((stated["udp_idle"], stated["udp_max"]), (180, 12 * 3600), stated)
 
     def assertAnswered(self, *flows: DatagramFlow) -> None:
         """Each gets an answer to something new."""
