@@ -7,12 +7,24 @@ its guard. A transaction that deletes a table or a base chain would let packets 
 microseconds, though nft(8) calls it atomic.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pkdoors.doors import Address, Door, knockPorts, protectedPorts
 from pkdoors.nftrules import BASE_CHAINS, chainOf, rulesFor
-from pkdoors.nftsets import ABOUT, FORMAT, MAPS, aboutDoor, counterOf, originNote, setsFor, spell
+from pkdoors.nftsets import (
+    ABOUT,
+    DIRECT_MAPS,
+    FORMAT,
+    MAPS,
+    PORT_SETS,
+    PROTOCOLS,
+    aboutDoor,
+    counterOf,
+    originNote,
+    setsFor,
+    spell,
+)
 from pkdoors.portgroups import portGroups
 from pkdoors.ports import PortRange
 
@@ -37,16 +49,26 @@ class Direct:
     wanted: int
 
 
+Span = tuple[int, int]
+"""The first and the last of some ports."""
+
+
 @dataclass(frozen=True, slots=True)
 class Present:
     """
-    What the kernel has of our table: all names, and the sets that must be made again, empty.
+    What the kernel has of our table.
+
+    @ivar stale: sets that must be made again, empty.
+    @ivar ports: for C{tcp} and C{udp}, the ports that are protected.
+    @ivar verdicts: likewise, the chain for some ports; empty for any other verdict.
     """
 
     chains: frozenset[str] = frozenset()
     sets: frozenset[str] = frozenset()
     counters: frozenset[str] = frozenset()
     stale: frozenset[str] = frozenset()
+    ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
 
 
 ABSENT = Present()
@@ -82,9 +104,12 @@ class Guard:
             yield f"add chain {where} {chain} {_braced(BASE_CHAINS.get(chain, ''))}".rstrip()
         for name, definition in MAPS.items():
             yield f"add map {where} {name} {_braced(definition)}"
+        for name in PORT_SETS.values():
+            yield f"add set {where} {name} {_braced(sets.pop(name).definition)}"
         yield f"flush table {where}"
-        yield from (f"flush map {where} {name}" for name in MAPS)
-        gone = present.sets - sets.keys() - MAPS.keys()
+        yield from (f"flush map {where} {name}" for name in DIRECT_MAPS)
+        yield from self._ports(where, present)
+        gone = present.sets - sets.keys() - MAPS.keys() - {*PORT_SETS.values()}
         yield from (f"delete chain {where} {each}" for each in _of(present.chains - chains.keys()))
         yield from (f"delete set {where} {each}" for each in _of(gone | present.stale))
         yield from (f"delete counter {where} {each}" for each in _of(present.counters - counters))
@@ -98,17 +123,47 @@ class Guard:
             if elements:
                 yield f"add element {where} {name} {_braced(', '.join(elements))}"
 
+    def _ports(self, where: str, present: Present) -> Iterator[str]:
+        """
+        Yield what changes the ports that are guarded. A port that stays keeps its element: while
+        one in an interval set is deleted and added again, a packet may find neither. One of the
+        two, map and set, always has it; see L{reshapes}.
+        """
+        for protocol in PROTOCOLS:
+            ports, verdicts = self._spans(protocol), self._verdicts(protocol)
+            ported = present.ports.get(protocol, ())
+            judged = present.verdicts.get(protocol, {})
+            yield from _changed(
+                f"element {where} {protocol}_ports",
+                [_span(each) for each in ported if each not in ports],
+                [_span(each) for each in ports if each not in ported],
+            )
+            yield from _changed(
+                f"element {where} {protocol}_doors",
+                [_span(each) for each in judged if judged[each] != verdicts.get(each)],
+                [
+                    f"{_span(each)} : jump {chain}"
+                    for each, chain in verdicts.items()
+                    if judged.get(each) != chain
+                ],
+            )
+
+    def reshapes(self, present: Present) -> bool:
+        """
+        Return whether an element of the set of protected ports goes, of which a port stays
+        protected: then another guard must stand there meanwhile.
+        """
+        return any(
+            first <= last_ and first_ <= last
+            for protocol in PROTOCOLS
+            for first, last in self._spans(protocol)
+            for first_, last_ in set(present.ports.get(protocol, ())) - {*self._spans(protocol)}
+        )
+
     def _elements(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield what each set and map has that the configuration alone says."""
+        """Yield what other sets and maps have that the configuration alone says."""
         notes = [FORMAT, originNote(self.origin), *map(aboutDoor, self.doors)]
         yield ABOUT, [f'{number} comment "{note}"' for number, note in enumerate(notes)]
-        for protocol in ("tcp", "udp"):
-            protected = protectedPorts(self.doors)
-            yield (
-                f"{protocol}_ports",
-                [each.span for each in protected if each.protocol == protocol],
-            )
-            yield f"{protocol}_doors", list(self._verdicts(protocol))
         for version in (4, 6):
             yield f"direct{version}", list(self._directVerdicts(version))
         if self.grace:
@@ -121,16 +176,24 @@ class Guard:
             if door.knockRate:
                 yield f"{door.name}_knocks", list(map(str, knockPorts([door])))
 
-    def _verdicts(self, protocol: str) -> Iterator[str]:
-        for group in portGroups(self.doors, protocol):
-            chain = chainOf(group, protocol)
-            yield from (f"{each.span} : goto {chain}" for each in group.ports)
+    def _spans(self, protocol: str) -> list[Span]:
+        """Return the protected ports."""
+        protected = protectedPorts(self.doors)
+        return [(each.first, each.last) for each in protected if each.protocol == protocol]
+
+    def _verdicts(self, protocol: str) -> dict[Span, str]:
+        """Return the chain for each stretch of protected ports."""
+        return {
+            (ports.first, ports.last): chainOf(group, protocol)
+            for group in portGroups(self.doors, protocol)
+            for ports in group.ports
+        }
 
     def _directVerdicts(self, version: int) -> Iterator[str]:
         for each in self.direct:
             chain = self._chainFor(each.protocol, each.wanted)
             if chain and each.address.version == version:
-                yield f"{each.address} . {each.protocol} . {each.port} : goto {chain}"
+                yield f"{each.address} . {each.protocol} . {each.port} : jump {chain}"
 
     def _chainFor(self, protocol: str, port: int) -> str:
         wanted = PortRange(protocol, port, port)
@@ -138,6 +201,18 @@ class Guard:
             if any(map(wanted.overlaps, group.ports)):
                 return chainOf(group, protocol)
         return ""
+
+
+def _changed(what: str, gone: list[str], new: list[str]) -> Iterator[str]:
+    if gone:
+        yield f"delete {what} {_braced(', '.join(gone))}"
+    if new:
+        yield f"add {what} {_braced(', '.join(new))}"
+
+
+def _span(span: Span) -> str:
+    first, last = span
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _braced(definition: str) -> str:

@@ -47,8 +47,12 @@ MAPS = {
 }
 """Ports, and addresses of containers, to the chains of their doors."""
 
-PORT_SETS = ("tcp_ports", "udp_ports")
+DIRECT_MAPS = ("direct4", "direct6")
+"""Those of addresses."""
+PROTOCOLS = ("tcp", "udp")
+PORT_SETS = {each: f"{each}_ports" for each in PROTOCOLS}
 """All protected ports: what the maps lack is dropped."""
+PORT_MAPS = {each: f"{each}_doors" for each in PROTOCOLS}
 
 _COMMENT = re.compile(r"until=([0-9]{1,12}) ?(.*)")
 _ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
@@ -73,7 +77,7 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
     """Return all sets that the guard of these doors has, by their names."""
     found = {
         ABOUT: Set("type mark;"),
-        **dict.fromkeys(PORT_SETS, Set("type inet_service; flags interval;")),
+        **dict.fromkeys(PORT_SETS.values(), Set("type inet_service; flags interval;")),
         "knocks": Set("type inet_service;"),
         "grace": Set("type inet_service; flags interval,timeout;"),
     }
