@@ -69,10 +69,10 @@ def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _releaseCommand(commands: Any) -> None:
-    about = "take everything that pkdoors put into the firewall out of it"
+    about = "end the daemon, and take everything that pkdoors put into the firewall out of it"
     command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
     command.add_argument(
-        "--force", action="store_true", help="also while the daemon runs (it puts all back)"
+        "--force", action="store_true", help="do not ask a daemon that runs to end first"
     )
     command.set_defaults(run=_release, parser=command)
 

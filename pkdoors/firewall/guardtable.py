@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import GuardGone, NotPermitted, SetFull
-from pkdoors.firewall.library import Library
+from pkdoors.firewall.library import Library, owned
 from pkdoors.firewall.takeover import Left, leftByOld
 from pkdoors.flowbooks import Books
 from pkdoors.flows import flowOf, isOn
@@ -356,8 +356,11 @@ class GuardTable:
         @return: whether it was.
         @raise FirewallError: the kernel refused.
         """
-        if tableIn(self._kernel.dump(askTable(name))) is None:
+        table = tableIn(self._kernel.dump(askTable(name)))
+        if table is None:
             return False
+        if table.owner not in (0, self.port):
+            raise owned(name)
         self._library.run(f"delete table inet {name}")
         return True
 

@@ -93,10 +93,7 @@ class Library:
         try:
             self.kernel.transact(making(table, flags))
         except NotPermitted as error:
-            raise NotPermitted(
-                f"another process owns the table inet {table}: end it first (`nft list table inet "
-                f"{table}` names it)"
-            ) from error
+            raise owned(table) from error
 
     def judge(self, commands: str) -> None:
         """
@@ -133,6 +130,14 @@ class Library:
         """Let go: a table that this owns stays, without an owner."""
         self.kernel.close()
         self._context = None
+
+
+def owned(table: str) -> NotPermitted:
+    """Return the error that says that another process owns a table."""
+    return NotPermitted(
+        f"another process owns the table inet {table}: end it first (`nft list table inet {table}` "
+        "names it)"
+    )
 
 
 def _sockets() -> set[int]:
