@@ -81,12 +81,14 @@ class Guard:
 
     @ivar origin: the boot, and the very table, that openings belong to.
     @ivar grace: UDP ports that were never protected before, and the seconds that they stay open.
+    @ivar graceVersions: over which IP they do: 4, 6 or both.
     @ivar direct: ways that lead past the protected ports.
     """
 
     doors: tuple[Door, ...]
     origin: str = ""
     grace: Mapping[PortRange, float] = field(default_factory=dict)
+    graceVersions: Collection[int] = ()
     direct: tuple[Direct, ...] = ()
 
     def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
@@ -166,11 +168,9 @@ class Guard:
         yield ABOUT, [f'{number} comment "{note}"' for number, note in enumerate(notes)]
         for version in (4, 6):
             yield f"direct{version}", list(self._directVerdicts(version))
-        if self.grace:
-            yield (
-                "grace",
-                [f"{ports.span} timeout {spell(left)}" for ports, left in self.grace.items()],
-            )
+        for version in self.graceVersions:
+            left = (f"{ports.span} timeout {spell(each)}" for ports, each in self.grace.items())
+            yield f"grace{version}", list(left)
         yield "knocks", list(map(str, knockPorts(self.doors)))
         for door in self.doors:
             if door.knockRate:

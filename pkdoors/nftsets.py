@@ -79,9 +79,9 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
         ABOUT: Set("type mark;"),
         **dict.fromkeys(PORT_SETS.values(), Set("type inet_service; flags interval;")),
         "knocks": Set("type inet_service;"),
-        "grace": Set("type inet_service; flags interval,timeout;"),
     }
     for version in (4, 6):
+        found[f"grace{version}"] = Set("type inet_service; flags interval,timeout;")
         found[f"sessions{version}"] = _flows(version, TCP_IDLE)
         found[f"spared{version}"] = _flows(version, TCP_IDLE, MAX_SPARED)
         found[f"sparedudp{version}"] = _flows(version, SPARED_IDLE)

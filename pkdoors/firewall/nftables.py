@@ -90,8 +90,9 @@ class NftablesFirewall:
         left = table.before(doors, isSettled)
         self._warn(left)
         live = self._spare(left)
-        if isSettled and not left.isThere and not live.isTracking:
-            self._guard = replace(self._guard, grace=self._grace())
+        if isSettled and not left.isThere and live.untracked:
+            versions = tuple(live.untracked)
+            self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
         self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
         self._put(left.openings)
         self._watch.start(self._reactor)
@@ -100,7 +101,10 @@ class NftablesFirewall:
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         before = Left(protected=protectedPorts(self._guard.doors))
-        guard, self._guard = self._guard, replace(self._guard, doors=doors, grace={})
+        guard, self._guard = (
+            self._guard,
+            replace(self._guard, doors=doors, grace={}, graceVersions=()),
+        )
         try:
             self._spare(before)
         except FirewallError:
