@@ -212,7 +212,7 @@ class SavedTests(RealTestCase):
     def test_saved(self) -> None:
         """It does not become permanent; what others saved does, and the door stays open."""
         before = self.permanent()
-        daemon = self.start(openFor="4s")
+        daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         self.firewalld.cmd("--add-service=http")
@@ -222,6 +222,9 @@ class SavedTests(RealTestCase):
         self.firewalld.cmd("--permanent", "--remove-service=http")
         self.assertEqual(without(self.permanent(), "target:"), without(before, "target:"))
         self.assertTrue(self.client.reaches(PORT))
+        self.server.run(
+            str(BIN / "pkdoors"), "close", "--all", "--admin", f"{self.folder}/admin.sock"
+        )
         self.assertTrue(daemon.says("closed door"))
         self.assertFalse(self.client.reaches(PORT))
         self.firewalld.cmd("--reload")
