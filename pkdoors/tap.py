@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import provider
 
 from pkdoors.admin.socket import AdminSocket
 from pkdoors.alarm import Alarm
@@ -45,10 +47,11 @@ def makeService(options: Options) -> IService:
     """
     The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
     """
+    sys.excepthook = _withoutTraceback
     reactor = takeReactor()
+    heedInterrupt(reactor)
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic
-    sys.excepthook = _withoutTraceback
     try:
         refuseUid(options)
         service = wire(options.config, reactor, options.again)
@@ -73,6 +76,22 @@ def takeReactor() -> Any:
         if isFirst:
             del modules["OpenSSL"]
     return reactor
+
+
+def heedInterrupt(reactor: Any) -> None:
+    """
+    See that Ctrl-C ends the daemon, also where Twisted has taken it for an error: while it loads
+    plugins it catches whatever is raised, and only logs it. The log tells it later.
+    """
+
+    @provider(ILogObserver)
+    def heed(event: LogEvent) -> None:
+        failure = event.get("log_failure")
+        if failure is not None and failure.check(KeyboardInterrupt):
+            globalLogPublisher.removeObserver(heed)
+            reactor.sigInt(signal.SIGINT)
+
+    globalLogPublisher.addObserver(heed)
 
 
 def heedHangup(options: Options, reactor: Any, reload: Callable[[], None]) -> None:
@@ -191,5 +210,5 @@ def _withoutTraceback(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Where the start fails, its one line is in the log already; all else is a mistake of ours."""
-    if not isinstance(error, PkdoorsError):
+    if not isinstance(error, PkdoorsError | KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
