@@ -9,7 +9,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger
 from twisted.python.failure import Failure
 from zope.interface import provider
 
-MAX_ACCEPTS = 16
+MAX_ACCEPTS = 8
 """Connections that are taken in one turn of the reactor; each takes a tenth of a millisecond."""
 
 PAUSE = 1.0

@@ -23,9 +23,12 @@ from pkdoors.turns import Turns
 
 Answer = Json | Awaitable[Json]
 
-PER_TURN = 4
-"""Requests that are begun in one turn of the reactor, or slices of an answer that are written: a
-millisecond each, at most."""
+REQUESTS = 4
+"""Requests that are begun in one turn of the reactor: a third of a millisecond each."""
+
+SLICES = 2
+"""Slices of answers that are written in one turn: a millisecond each. They have turns of their own:
+many may wait for an answer, and it does not wait for those who come."""
 
 
 class Answering(Leaf):
@@ -174,15 +177,15 @@ class QuietSite(Site):
     """
     A site that keeps no log of its own.
 
-    @ivar turns: gives each request its turn.
+    @ivar turns: gives each request its turn. See L{REQUESTS}.
     """
 
     protocol = AdminChannel  # type: ignore[assignment]
     requestFactory = AdminRequest
 
     def __init__(self, reactor: Any, steering: Steering) -> None:
-        self.turns = Turns(reactor, PER_TURN)
-        root = Root(steering, self.turns)
+        self.turns = Turns(reactor, REQUESTS)
+        root = Root(steering, Turns(reactor, SLICES))
         super().__init__(root, timeout=PATIENCE, reactor=reactor, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
 

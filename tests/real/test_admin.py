@@ -285,7 +285,7 @@ class SocketTests(SteeredTestCase):
     def test_firstMoment(self) -> None:
         """All who ask at once are answered, though what does it is loaded only then."""
         self.steered(SSH)
-        for asking in [self.connect() for _ in range(200)]:
+        for asking in [self.connect() for _ in range(100)]:
             self.assertIn(b"200 OK", asking.recv(4096))
 
     def test_endsMeanwhile(self) -> None:
