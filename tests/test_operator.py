@@ -1,7 +1,7 @@
 """Tests of L{pkdoors.operator} and L{pkdoors.status}."""
 
 from collections.abc import Coroutine, Iterator
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from math import inf
 from typing import Any
 
@@ -29,6 +29,7 @@ from tests.fakes import PORTS, FakeFirewall, FakeHost, FakeReactor, Log, makeDoo
 
 ANN, BOB = "192.0.2.7", "2001:db8::7"
 BROADCAST = "192.0.2.255"
+NOBODYS = (BROADCAST, "255.255.255.255")
 NO = FirewallError("no privilege")
 TODAY = 1_795_420_800.0  # 2026-11-23T08:00:00Z
 
@@ -69,7 +70,7 @@ class OperatorTestCase(SynchronousTestCase):
             *(self.reactor, self.config, self.read, self.keeper, smith, self.herald),
             self.keeper.hear,
         )
-        self.patch(clientaddress, "_isBroadcast", lambda address: str(address) == BROADCAST)
+        self.patch(clientaddress, "_isBroadcast", lambda each: str(each) in NOBODYS)
         self.operator = Operator(*(self.reactor, self.keeper, reloader, self.herald, tally, walls))
         self.keeper.start()
         self.reactor.advance(0)
@@ -254,6 +255,42 @@ class OpenTests(OperatorTestCase):
         self.do(self.operator.close("ssh", ANN))
         self.outer.answerAll()
         self.assertEqual("it was closed meanwhile", str(self.failureResultOf(done).value))
+
+
+class AddressTests(OperatorTestCase):
+    """
+    Addresses that no client has.
+    """
+
+    def test_refused(self) -> None:
+        """They are refused with a sentence, and nothing opens."""
+        for address in (
+            *("0.0.0.0", "0.0.0.7", "127.0.0.1", "127.9.9.9", "224.0.0.1", "239.255.255.250"),
+            *("255.255.255.255", BROADCAST, "::", "::1", "ff02::1", "::ffff:255.255.255.255"),
+        ):
+            sentence = self.refused(self.operator.open(address, "ssh"), BadValue)
+            shown = address.removeprefix("::ffff:")
+            self.assertEqual(f"nobody comes from {shown}: give the address of one client", sentence)
+        self.assertEqual([], list(self.guard.doorsOpen()))
+
+    def test_allowed(self) -> None:
+        """All others are taken, also private ones."""
+        for address in (ANN, BOB, "10.0.0.1", "100.64.0.1", "169.254.1.1", "fe80::1", "fd00::1"):
+            self.done(self.operator.open(address, "ssh"))
+        self.assertEqual(7, len(list(self.guard.doorsOpen())))
+
+
+class ClientAddressTests(SynchronousTestCase):
+    """
+    Tests of L{canBeClient} with this host's own kernel.
+    """
+
+    def test_broadcast(self) -> None:
+        """The kernel knows broadcast addresses; one that everybody has is not a client's."""
+        for address in ("255.255.255.255", "127.255.255.255"):
+            self.assertTrue(clientaddress._isBroadcast(IPv4Address(address)), address)
+        for address in ("127.0.0.1", "192.0.2.1"):
+            self.assertFalse(clientaddress._isBroadcast(IPv4Address(address)), address)
 
 
 class OneDoorTests(OperatorTestCase):

@@ -129,7 +129,10 @@ class _UnixConnection(HTTPConnection):
         try:
             self.sock.connect(self._path)
         except BlockingIOError as error:
-            raise TimeoutError from error
+            raise AskError(
+                f"too many ask the daemon at {self._path} at the same time: see who does, "
+                "`ss -xp | grep admin`"
+            ) from error
         self.sock.settimeout(self.timeout)
 
 
