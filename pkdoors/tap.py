@@ -47,11 +47,11 @@ def makeService(options: Options) -> IService:
     """
     The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
     """
-    sys.excepthook = _withoutTraceback
+    heedInterrupt()
     reactor = takeReactor()
-    heedInterrupt(reactor)
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic
+    sys.excepthook = _withoutTraceback
     try:
         refuseUid(options)
         service = wire(options.config, reactor, options.again)
@@ -78,20 +78,30 @@ def takeReactor() -> Any:
     return reactor
 
 
-def heedInterrupt(reactor: Any) -> None:
+def heedInterrupt() -> None:
     """
-    See that Ctrl-C ends the daemon, also where Twisted has taken it for an error: while it loads
-    plugins it catches whatever is raised, and only logs it. The log tells it later.
+    See that Ctrl-C ends the daemon at any moment: at once before the reactor runs, when there is
+    nothing yet that a L{KeyboardInterrupt} would have to put in order, then as Twisted does it. One
+    that Twisted has caught before, while it loaded plugins, is in the log, which repeats it later.
     """
+
+    def heed(number: int, frame: object = None) -> None:
+        reactor: Any = sys.modules.get("twisted.internet.reactor")
+        if reactor is not None and reactor.running:
+            reactor.sigInt(number)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     @provider(ILogObserver)
-    def heed(event: LogEvent) -> None:
-        failure = event.get("log_failure")
-        if failure is not None and failure.check(KeyboardInterrupt):
-            globalLogPublisher.removeObserver(heed)
-            reactor.sigInt(signal.SIGINT)
+    def hear(event: LogEvent) -> None:
+        text = str(event.get("log_text", "")).rstrip()
+        if event.get("isError") and text.endswith("KeyboardInterrupt:"):
+            heed(signal.SIGINT)
 
-    globalLogPublisher.addObserver(heed)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, heed)
+        globalLogPublisher.addObserver(hear)
 
 
 def heedHangup(options: Options, reactor: Any, reload: Callable[[], None]) -> None:
@@ -210,5 +220,5 @@ def _withoutTraceback(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Where the start fails, its one line is in the log already; all else is a mistake of ours."""
-    if not isinstance(error, PkdoorsError | KeyboardInterrupt):
+    if not isinstance(error, PkdoorsError):
         sys.__excepthook__(kind, error, trace)
