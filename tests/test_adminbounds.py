@@ -620,10 +620,21 @@ class ConnectionsTests(SynchronousTestCase):
     def test_descriptors(self) -> None:
         """Connections leave descriptors to the doors: the last ones they do not get."""
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        for descriptor, isTaken in ((limit - RESERVE - 1, True), (limit - RESERVE, False)):
-            refusal = self.connections.admit(FakeConnection(Peer(ROOT, 1), descriptor))
-            self.assertEqual(isTaken, not refusal)
-        self.assertEqual(f"the daemon's limit of {limit} open files is reached: try again", refusal)
+        made = [FakeConnection(Peer(ROOT, 1), limit - RESERVE - 3 + each) for each in range(4)]
+        refusals = [self.connections.admit(each) for each in made]
+        last = f"3 connections to the admin socket, which is the most with {limit} open files"
+        self.assertEqual(["", "", "", f"{last}: try again"], refusals)
+        # Another process finds room, and there are not more of them, whatever numbers they have.
+        for process, descriptor in ((2, limit - 1), (3, 7), (4, limit - RESERVE), (5, 8)):
+            new = FakeConnection(Peer(ROOT, process), descriptor)
+            self.assertEqual("", self.connections.admit(new))
+            made.append(new)
+            self.assertEqual(3, len(self.connections._all))
+        for each in made:
+            self.connections.ended(each)
+        for descriptor in range(7, 20):
+            new = FakeConnection(Peer(ROOT, 1), descriptor)
+            self.assertEqual("", self.connections.admit(new))
 
     def test_line(self) -> None:
         """However many are refused, there is one line a minute, which says how many."""

@@ -50,6 +50,7 @@ class Connections:
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self._all: list[Connection] = []  # the oldest first
+        self._most = MAX_CONNECTIONS  # fewer while descriptors are lacking
         self._refused = 0
         self._nextLine = 0.0
 
@@ -57,10 +58,11 @@ class Connections:
         """Take a connection in; or say why it cannot be."""
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if limit != resource.RLIM_INFINITY and new.descriptor >= limit - RESERVE:
-            return self._refusal(f"the daemon's limit of {limit} open files is reached")
-        if len(self._all) >= MAX_CONNECTIONS:
-            many = f"{MAX_CONNECTIONS} connections to the admin socket, which is the most"
-            refusal = self._refusal(many)
+            self._most = max(1, min(self._most, len(self._all)))
+        if len(self._all) >= self._most:
+            many = f"{self._most} connections to the admin socket, which is the most"
+            few = self._most < MAX_CONNECTIONS
+            refusal = self._refusal(f"{many} with {limit} open files" if few else many)
             dispensable = self._dispensable(new.peer)
             if dispensable is None:
                 return refusal
@@ -73,6 +75,8 @@ class Connections:
         """One is no more."""
         if connection in self._all:
             self._all.remove(connection)
+        if not self._all:
+            self._most = MAX_CONNECTIONS
 
     def _dispensable(self, peer: Peer) -> Connection | None:
         counts = Counter(each.peer for each in self._all)
