@@ -159,7 +159,7 @@ class AdminTestCase(SynchronousTestCase):
         self.steering = FakeSteering()
         self.site = makeSite(self.reactor, self.steering)
 
-    def connect(self) -> tuple[HTTPChannel, Connection]:
+    def connect(self) -> tuple[Any, Connection]:
         """Somebody connects."""
         channel: Any = self.site.buildProtocol(None)
         transport = Connection()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -299,6 +300,36 @@ class TimeTests(AdminTestCase):
         self.turn()
         self.reactor.advance(100 * PATIENCE)
         self.assertEqual((0, 1), (transport.aborts, self.steering.followers))
+
+
+class HalfClosedTests(AdminTestCase):
+    """
+    Clients that say that they send no more.
+    """
+
+    def test_answered(self) -> None:
+        """Who has asked is answered, and then the connection ends."""
+        self.steering.waiting = Deferred()
+        body = b'{"source": "192.0.2.7"}'
+        channel, transport = self.connect()
+        channel.dataReceived(b"POST /openings HTTP/1.1\r\nHost: pkdoors\r\n")
+        channel.dataReceived(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.turn()
+        channel.readConnectionLost()
+        self.assertEqual((b"", False), (transport.value(), transport.disconnecting))
+        self.steering.waiting.callback(None)
+        self.turn()
+        self.assertIn(b"200 OK", transport.value())
+        self.assertTrue(transport.disconnecting)
+
+    def test_others(self) -> None:
+        """Who has not, or only follows, is not waited for."""
+        for data in (b"", b"GET /status HTTP/1.1\r\n", b"GET /events HTTP/1.0\r\n\r\n"):
+            channel, transport = self.connect()
+            channel.dataReceived(data)
+            self.turn()
+            channel.readConnectionLost()
+            self.assertTrue(transport.disconnecting, data)
 
 
 class HeadTests(AdminTestCase):

@@ -121,6 +121,19 @@ class AdminChannel(HTTPChannel):
         except _TooLong:
             self._refuse(413, _TOO_LONG)
 
+    def readConnectionLost(self) -> None:
+        """
+        The client sends no more, which C{nc -N} tells at once: it gets its answer. Events have no
+        end, and whoever follows them and has gone altogether would not be noticed.
+        """
+        self.persistent = False
+        if not (self._handlingRequest and self._hasEnd(self.requests[0])):
+            self.loseConnection()
+
+    def _hasEnd(self, request: Request) -> bool:
+        isBegun = bool(request.startedWriting)
+        return not isBegun or request.responseHeaders.hasHeader(b"content-length")
+
     def requestDone(self, request: Request) -> None:
         """See L{HTTPChannel.requestDone}."""
         super().requestDone(request)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from pkdoors.admin.connections import Connections, Peer, peerOf
 from pkdoors.steering import Steering
@@ -107,6 +108,7 @@ class AdminSite(Factory):
         return waiting
 
 
+@implementer(IHalfCloseableProtocol)
 class Held(Protocol):
     """
     A connection. Nothing is read of it until somebody answers it.
@@ -120,7 +122,7 @@ class Held(Protocol):
         self.peer = Peer(0, 0)
         self.descriptor = 0
         self._site = site
-        self._answering: IProtocol | None = None
+        self._answering: Any = None
 
     def connectionMade(self) -> None:
         """See L{IProtocol}."""
@@ -132,7 +134,7 @@ class Held(Protocol):
         """Read nothing yet."""
         self.transport.pauseProducing()  # type: ignore[union-attr]
 
-    def become(self, answering: IProtocol) -> None:
+    def become(self, answering: Any) -> None:
         """From now on this one answers."""
         self._answering = answering
         assert self.transport is not None
@@ -159,6 +161,16 @@ class Held(Protocol):
         """See L{IProtocol}."""
         if self._answering is not None:  # else it was refused
             self._answering.dataReceived(data)
+
+    def readConnectionLost(self) -> None:
+        """See L{IHalfCloseableProtocol}."""
+        if self._answering is not None:
+            self._answering.readConnectionLost()
+        else:
+            self.hangUp()
+
+    def writeConnectionLost(self) -> None:
+        """See L{IHalfCloseableProtocol}. We never close only half of it."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See L{IProtocol}."""
