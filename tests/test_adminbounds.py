@@ -132,6 +132,12 @@ class BrowserTests(AdminTestCase):
             self.turn()
             self.assertEqual(str(status), transport.value().decode().split()[1], kind)
 
+    def test_star(self) -> None:
+        """What Twisted would answer by itself is answered as all that there is not."""
+        status, answer = self.answer("Host: pkdoors", request="OPTIONS * HTTP/1.1")
+        self.assertEqual(404, status)
+        self.assertIn("there is no '/*'", answer)
+
     def test_preflight(self) -> None:
         """Nobody is allowed what a browser asks for beforehand."""
         asks = ("Access-Control-Request-Method: DELETE", "Access-Control-Request-Headers: x")

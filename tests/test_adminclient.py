@@ -140,6 +140,8 @@ class ErrorTests(ClientTestCase):
             found: list[Any] = []
             asking = Thread(target=lambda: found.append(self.client.status()), daemon=True)
             asking.start()
+            asking.join(0.2)
+            self.assertTrue(asking.is_alive(), "it did not wait")
             busy.accept()[0].close()
             connection, _ = busy.accept()
             with connection:
