@@ -93,7 +93,9 @@ class BrowserTests(AdminTestCase):
         ):
             self.forbidden("Host: localhost:8080", f"Origin: {origin}")
             self.forbidden("Host: localhost:8080", f"oRIGIN:{origin}")
-        self.forbidden("Host: pkdoors", "Origin: http://pkdoors", "Origin: null")
+        self.forbidden("Host: localhost", "Origin: http://localhost", "Origin: null")
+        for host in ("pkdoors", "PKDOORS", "pkdoors:8080"):  # a name that a network may give out
+            self.forbidden(f"Host: {host}", f"Origin: http://{host}")
         self.forbidden("Origin: http://localhost", request="POST /reload HTTP/1.0")
 
     def test_fetchSite(self) -> None:

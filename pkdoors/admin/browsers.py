@@ -8,8 +8,11 @@ import re
 from twisted.web.http_headers import Headers
 
 _HOST = re.compile(rb"(?:pkdoors|localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
-"""Names that nobody else can have: any other may be a name of an attacker's that has been pointed
-at this machine (DNS rebinding), so that for the browser his page is ours."""
+"""Any other may be a name of an attacker's that has been pointed at this machine (DNS rebinding):
+for the browser his page is then ours. Nobody else can have these, but for the first, which somebody
+may give out in a network of his own; no page is asked for by it."""
+
+_NO_PAGE = b"pkdoors"
 
 _OWN_SITES = {b"same-origin", b"none"}
 """Values of C{Sec-Fetch-Site}: our own page, or the user typed the address."""
@@ -38,7 +41,8 @@ def browserRefusal(headers: Headers, version: bytes) -> tuple[int, str] | None:
         return 400, "a request needs one Host header: send 'Host: pkdoors'"
     if hosts and not _HOST.fullmatch(hosts[0]):
         return 403, f"{_shown(hosts[0])} is not this host: ask http://pkdoors or http://localhost"
-    own = {b"http://" + host.lower() for host in hosts}
+    names = [host.lower() for host in hosts]
+    own = {b"http://" + name for name in names if not name.startswith(_NO_PAGE)}
     for origin in headers.getRawHeaders(b"origin", []):
         if origin.lower() not in own:
             return 403, f"requests of the page {_shown(origin)} are refused: use pkdoors or curl"
