@@ -24,7 +24,7 @@ from pkdoors.admin.resources import makeSite
 from pkdoors.admin.site import AdminSite
 from pkdoors.oneline import jsonLine
 from pkdoors.steering import Json
-from tests.fakes import Log
+from tests.fakes import FakeThreadPool, Log
 from tests.test_admin import ANN, AdminTestCase, Connection, FakeSteering, goAway
 
 ROOT, SERVICE = 0, 990
@@ -523,6 +523,29 @@ class TurnTests(StatusTestCase):
             self.assertLessEqual(len(self.steering.asked) - before, resources.SLICES)
         self.assertTrue(all(b"200 OK" in each.value() for each in transports))
         self.assertLess(len(self.steering.asked), 30)
+
+    def test_metricsLoad(self) -> None:
+        """What writes the metrics is loaded once, in a thread: knocks do not wait for it."""
+        inThread: list[bool] = []
+
+        class Pool(FakeThreadPool):
+            def callInThreadWithCallback(self, *arguments: Any) -> None:
+                inThread.append(True)
+                super().callInThreadWithCallback(*arguments)
+                inThread.append(False)
+
+        def load() -> None:
+            loaded.append(inThread[-1])
+
+        loaded: list[bool] = []
+        self.patch(self.reactor, "getThreadPool", Pool)
+        self.patch(resources, "loadFormat", load)
+        for _ in range(2):
+            channel, transport = self.connect()
+            channel.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
+            self.turn()
+            self.assertIn(b"200 OK", transport.value())
+        self.assertEqual([True], loaded)
 
     def test_told(self) -> None:
         """An event is written once, however many follow."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
@@ -13,7 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 from pkdoors.admin.answers import Leaf, encoded, write, writeHead
 from pkdoors.admin.asking import questionOf, statusOf
 from pkdoors.admin.channel import PATIENCE, AdminChannel, AdminRequest
-from pkdoors.admin.metrics import CONTENT_TYPE, exposition
+from pkdoors.admin.metrics import CONTENT_TYPE, exposition, loadFormat
 from pkdoors.admin.sending import Senders
 from pkdoors.admin.sharing import Sharing
 from pkdoors.admin.stream import Streams
@@ -116,8 +117,10 @@ class Metrics(Leaf):
 
     _log = Logger()
 
-    def __init__(self, steering: Steering, turns: Turns, senders: Senders) -> None:
+    def __init__(self, reactor: Any, steering: Steering, turns: Turns, senders: Senders) -> None:
         super().__init__()
+        self._reactor = reactor
+        self._isLoaded = False
         self._steering = steering
         self._sharing = Sharing(turns)
         self._senders = senders
@@ -136,13 +139,17 @@ class Metrics(Leaf):
         made.addErrback(lambda failure: self._log.failure("no metrics were sent", failure))
 
     async def _make(self) -> bytes:
+        if not self._isLoaded:
+            pool = self._reactor.getThreadPool()
+            await deferToThreadPool(self._reactor, pool, loadFormat)
+            self._isLoaded = True
         return exposition(self._steering.state(), self._steering.tally)
 
 
 class Root(Resource):
     """Finds what answers a path."""
 
-    def __init__(self, steering: Steering, turns: Turns) -> None:
+    def __init__(self, reactor: Any, steering: Steering, turns: Turns) -> None:
         super().__init__()
         chosen, senders = ("door", "source"), Senders()
 
@@ -158,7 +165,7 @@ class Root(Resource):
             ),
             "reload": answering(POST=(steering.reload, ())),
             "events": Streams(steering.subscribe),
-            "metrics": Metrics(steering, turns, senders),
+            "metrics": Metrics(reactor, steering, turns, senders),
         }
         self._opening = answering(DELETE=(steering.close, chosen))
 
@@ -185,7 +192,7 @@ class QuietSite(Site):
 
     def __init__(self, reactor: Any, steering: Steering) -> None:
         self.turns = Turns(reactor, REQUESTS)
-        root = Root(steering, Turns(reactor, SLICES))
+        root = Root(reactor, steering, Turns(reactor, SLICES))
         super().__init__(root, timeout=PATIENCE, reactor=reactor, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
 
