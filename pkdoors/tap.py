@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import provider
 
 from pkdoors.admin.socket import AdminSocket
 from pkdoors.alarm import Alarm
@@ -45,6 +47,7 @@ def makeService(options: Options) -> IService:
     """
     The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
     """
+    heedInterrupt()
     reactor = takeReactor()
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic
@@ -73,6 +76,32 @@ def takeReactor() -> Any:
         if isFirst:
             del modules["OpenSSL"]
     return reactor
+
+
+def heedInterrupt() -> None:
+    """
+    See that Ctrl-C ends the daemon at any moment: at once before the reactor runs, when there is
+    nothing yet that a L{KeyboardInterrupt} would have to put in order, then as Twisted does it. One
+    that Twisted has caught before, while it loaded plugins, is in the log, which repeats it later.
+    """
+
+    def heed(number: int, frame: object = None) -> None:
+        reactor: Any = sys.modules.get("twisted.internet.reactor")
+        if reactor is not None and reactor.running:
+            reactor.sigInt(number)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    @provider(ILogObserver)
+    def hear(event: LogEvent) -> None:
+        text = str(event.get("log_text", "")).rstrip()
+        if event.get("isError") and text.endswith("KeyboardInterrupt:"):
+            heed(signal.SIGINT)
+
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, heed)
+        globalLogPublisher.addObserver(hear)
 
 
 def heedHangup(options: Options, reactor: Any, reload: Callable[[], None]) -> None:

@@ -61,7 +61,7 @@ class AnswerTests(SynchronousTestCase):
         tally.knocks["request"] = 7
         answer = {
             **{"version": "1.2", "uptime": 3.5, "firewall": "nftables"},
-            **{"doors": doorsOf(state), "openings": openingsOf(state)},
+            **{"doors": doorsOf(state), "openings": [*openingsOf(state)]},
             "counters": tally.asJSON(),
         }
         status = statusOf(json.loads(json.dumps(answer)))

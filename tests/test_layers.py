@@ -31,11 +31,13 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         settings sockets stages status tally tomltext who zones
         """,
         """
-        herald interfaces parts steering
+        herald interfaces parts steering turns
         """,
         """
-        admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
-        admin.site admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
+        admin.answers admin.asking admin.browsers admin.channel admin.connections admin.metrics
+        admin.port admin.resources admin.sending admin.sharing admin.socket
+        admin.site admin.stream audit clientaddress client.agent client.knocker client.ownaddress
+        client.ownfiles
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
         firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
         firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
@@ -47,8 +49,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """
         alarm announcing check client.hostsfile client.keypairs client.manners client.reaching
         client.signers client.staying client.visit healer installing keeper life locksmith
-        operating.following operating.tables operating.view operator release reloading turns
-        walls
+        operating.following operating.tables operating.view operator release reloading walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
@@ -63,10 +64,13 @@ HELPERS = {
     "audit": {"serviceuser"},
     "listener": {"inbox", "knocksocket", "receiving"},
     "knocksocket": {"inbox", "receiving"},
-    "admin.site": {"admin.resources"},
-    "admin.socket": {"admin.site", "serviceuser"},
+    "admin.answers": {"admin.browsers"},
+    "admin.channel": {"admin.answers", "admin.browsers"},
+    "admin.site": {"admin.connections", "admin.resources"},
+    "admin.socket": {"admin.port", "admin.site", "serviceuser"},
     "admin.resources": {
-        *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),
+        *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.sending"),
+        *("admin.sharing", "admin.stream"),
     },
     "admin.stream": {"admin.answers"},
     "hooks": {"hookrun", "runnable"},

@@ -98,6 +98,7 @@ class MakeServiceTests(SynchronousTestCase):
         folder = Path(self.mktemp())  # another run on this machine may be at the same test
         self.patch(tap, "Instance", lambda: Instance(folder))
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        self.patch(tap, "heedInterrupt", lambda: None)  # Ctrl-C is for trial
 
     def haveNftables(self) -> None:
         """Have a kernel with nftables, and the privilege, from now on."""
@@ -391,6 +392,84 @@ class HangupTests(SynchronousTestCase):
         self.heed()
         self.hasTerminal = False
         self.assertEqual(["reload"], self.hangUp())
+
+
+class InterruptTests(SynchronousTestCase):
+    """
+    Tests of L{heedInterrupt}, each in a process of its own.
+    """
+
+    def run_(self, script: str) -> tuple[int, str]:
+        """Exit status and output, both kinds, of a process that is interrupted."""
+        done = subprocess.run(
+            [sys.executable, "-c", _INTERRUPTED + script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, done.stdout
+
+    def test_before(self) -> None:
+        """Before the reactor runs it ends the process at once, without a traceback."""
+        script = "heedInterrupt()\ntry: interrupt()\nexcept BaseException: pass\nprint(1)"
+        self.assertEqual((-signal.SIGINT, ""), self.run_(script))
+        self.assertEqual((-signal.SIGINT, ""), self.run_(f"takeReactor()\n{script}"))
+
+    def test_running(self) -> None:
+        """When it runs, the daemon ends in order."""
+        status, output = self.run_("""
+reactor = takeReactor()
+heedInterrupt()
+reactor.callLater(0, interrupt)
+reactor.addSystemEventTrigger("before", "shutdown", print, "in order")
+reactor.run()
+print(reactor._exitSignal)
+""")
+        self.assertEqual((0, "in order\n2\n"), (status, output))
+
+    def test_caught(self) -> None:
+        """One that Twisted had caught ends it when the log begins."""
+        status, output = self.run_("""
+from twisted.logger import globalLogBeginner
+from twisted.python import log
+try: interrupt()
+except BaseException: log.err()
+heedInterrupt()
+print("before", flush=True)
+globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+print("after", flush=True)
+""")
+        self.assertEqual(-signal.SIGINT, status)
+        self.assertIn("before\n", output)
+        self.assertNotIn("after\n", output)
+
+    def test_otherErrors(self) -> None:
+        """Other errors in the log do not."""
+        status, output = self.run_("""
+from twisted.logger import globalLogBeginner
+from twisted.python import log
+try: 1 // 0
+except BaseException: log.err()
+heedInterrupt()
+globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+print("after", flush=True)
+""")
+        self.assertEqual(0, status)
+        self.assertIn("after\n", output)
+
+    def test_ignored(self) -> None:
+        """Who starts it with the signal ignored, as a shell's C{&} does, has it ignored."""
+        script = "signal.signal(signal.SIGINT, signal.SIG_IGN)\nheedInterrupt()\ninterrupt()"
+        self.assertEqual((0, "1\n"), self.run_(f"{script}\nprint(1)"))
+
+
+_INTERRUPTED = """
+import os, signal
+from pkdoors.tap import heedInterrupt, takeReactor
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def interrupt(): os.kill(os.getpid(), signal.SIGINT)
+"""
 
 
 class PluginTests(SynchronousTestCase):

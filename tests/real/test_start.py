@@ -286,3 +286,71 @@ class LogTests(RealTestCase):
         self.assertTrue(daemon.says("refused"))
         self.assertIn(daemon.log().count("refused door"), range(2, 6))
         self.assertIn("more lines like this left out", daemon.log())
+
+
+class InterruptTests(RealTestCase):
+    """Ctrl-C, and what else ends it, while it starts."""
+
+    MOMENTS = 20
+    """Of the start, evenly spread."""
+
+    def run_(self, moment: int, number: signal.Signals) -> tuple[int | None, str]:
+        """
+        Start a daemon that gets a signal at the so-manieth call of a function since it heeds them;
+        0 for never.
+
+        @return: its exit status, L{None} where it goes on, and what it said.
+        """
+        script = self.folder / "interrupted.py"
+        script.write_text(_INTERRUPTED)
+        process = self.server.spawn(
+            *(str(BIN / "python"), str(script), str(moment), str(int(number))),
+            *("-n", "--pidfile=", "pkdoors", *GOOD, "--admin", "off"),
+        )
+        ended = eventually(lambda: process.popen.poll() is not None or "ready" in process.log())
+        self.assertTrue(ended, process.log())
+        if "ready" not in process.log():
+            return process.popen.wait(), process.log()
+        if not moment:
+            process.stop()
+            return None, process.log()
+        return process.popen.wait(PATIENCE), process.log()
+
+    def test_anyMoment(self) -> None:
+        """Whenever the signal comes, the daemon ends by it, without a traceback."""
+        _, log = self.run_(0, signal.SIGINT)
+        count = int(log.partition("ready after ")[2].split()[0])
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for step in range(self.MOMENTS):
+                moment = 1 + step * (count - 1) // (self.MOMENTS - 1)
+                status, log = self.run_(moment, number)
+                self.assertEqual(-number, status, (moment, log))
+                self.assertNotIn("Traceback", log)
+        self.server.run("nft", "list", "ruleset")
+
+
+_INTERRUPTED = """
+import os, signal, sys
+
+moment, number = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+signal.signal(signal.SIGINT, signal.default_int_handler)
+calls = 0
+
+def look(frame, event, argument):
+    global calls
+    name = frame.f_code.co_name
+    if event != "call" or not (calls or name == "takeReactor"):
+        return
+    calls += 1
+    if calls == moment:
+        os.kill(os.getpid(), number)
+    if name == "_ready":
+        print("ready after", calls, flush=True)
+        if calls > moment:
+            sys.setprofile(None)
+
+sys.setprofile(look)
+from twisted.scripts.twistd import run
+run()
+"""
+"""Runs twistd, and sends itself a signal at one moment. It must look at all calls to know it."""
