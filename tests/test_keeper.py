@@ -488,12 +488,6 @@ class KnownKnockerTests(KeeperTestCase):
                 heard.append((knock, now, today))
                 return None
 
-            def fits(self, knock: Knock, now: float) -> bool:
-                return False
-
-            def forgo(self, source: str) -> None:
-                pass
-
             def __len__(self) -> int:
                 return 0
 
