@@ -113,17 +113,27 @@ class Run(NamedTuple):
     """
     The progress of one source at one lock.
 
-    @ivar right: how many knocks were right.
+    @ivar right: how many knocks were right; 0 of a source that has just opened the door.
     @ivar ends: when it is over.
     @ivar number: of its first knock, among those of all locks.
     @ivar part: the number of the run, at another lock, that all its knocks are part of; its own if
-        there is none.
+        there is none; 0 if it may be no run, but a late copy of a knock that opened a door.
     """
 
     right: int
     ends: float
     number: int
     part: int
+
+    @property
+    def hasOpened(self) -> bool:
+        """Whether the source has just opened the door."""
+        return self.right == _OPENED
+
+    @property
+    def mayBeCopy(self) -> bool:
+        """Whether it may be no run at all."""
+        return self.part == 0 and self.right == 1
 
 
 class SequenceLock:
@@ -173,7 +183,7 @@ class SequenceLock:
     def meaning(self, run: Run | None, port: int, now: float) -> Meaning:
         """Return what a knock is for a source with this progress. Nothing changes."""
         if run is not None and now < run.ends:
-            if run.right == _OPENED:
+            if run.hasOpened:
                 return Meaning.FIRST if port == self._sequence[0] else Meaning.AFTER
             if port == self._sequence[run.right]:
                 return Meaning.NEXT
@@ -181,21 +191,15 @@ class SequenceLock:
                 return Meaning.COPY
         if port == self._sequence[0]:
             return Meaning.FIRST
-        if run is None or run.right == _OPENED:
+        if run is None or run.hasOpened:
             return Meaning.STRAY
         return Meaning.WRONG if now < run.ends else Meaning.LATE
 
-    def begin(self, place: str, now: float, number: int, whole: Run | None) -> None:
-        """
-        Note a first knock.
-
-        @param whole: the run, at another lock, that this one is part of.
-        """
-        ends, part = now + self.door.knockTimeout, number
-        if whole is not None:
-            ends, part = min(ends, whole.ends), whole.number
+    def begin(self, place: str, now: float, run: Run) -> None:
+        """Note a first knock. The run ends with the door's time at the latest."""
+        ends = min(run.ends, now + self.door.knockTimeout)
         self._stages.sweep(now)
-        self._stages.put(place, 1, ends, number * _NUMBERS + part)
+        self._stages.put(place, 1, ends, run.number * _NUMBERS + run.part)
 
     def advance(self, place: str, run: Run, part: int) -> bool:
         """Note the knock that was due. Return whether it was the last one."""

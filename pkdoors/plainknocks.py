@@ -17,6 +17,7 @@ cost the same however many doors have these ports, and however many addresses th
 
 from collections.abc import Iterable
 from itertools import chain
+from math import inf
 from typing import NamedTuple
 
 from pkdoors.knock import Knock
@@ -102,12 +103,12 @@ class PlainKnocks:
         right = [run for _, run, meaning in views if run and meaning in _RIGHT]
         numbers = {run.number for run in right}
         wrong = self._wrong(views, numbers, now)
-        whole = min(right, key=lambda run: run.number, default=None)
+        fresh = self._fresh(views, right)
         results: list[Result] = []
         ended: list[tuple[SequenceLock, Run]] = []
         for lock, run, meaning in views:
             if meaning is Meaning.FIRST:
-                lock.begin(who.place, now, self._number, whole)
+                lock.begin(who.place, now, fresh)
             if run is None:
                 continue
             if meaning is Meaning.FIRST:
@@ -136,13 +137,30 @@ class PlainKnocks:
         whole = right | {
             run.number for _, run, meaning in views if run and meaning is Meaning.FIRST
         }
-        fits = any(meaning in _FITTING for _, _, meaning in views)
+        meanings = {meaning for _, _, meaning in views}
         return [
             view
             for view in views
-            if (view.meaning is Meaning.WRONG and view.run and view.run.part not in whole)
-            or (view.meaning is Meaning.STRAY and not fits and view.lock.wrongOrders.isWary(now))
+            if (
+                view.meaning is Meaning.WRONG
+                and view.run
+                and view.run.part not in whole
+                and not (view.run.mayBeCopy and Meaning.FIRST in meanings)
+            )
+            or (
+                view.meaning is Meaning.STRAY
+                and not meanings & _FITTING
+                and view.lock.wrongOrders.isWary(now)
+            )
         ]
+
+    def _fresh(self, views: list[_View], right: list[Run]) -> Run:
+        """Return the run that begins with this knock, wherever it is the first one."""
+        if right:
+            oldest = min(right, key=lambda run: run.number)
+            return Run(1, oldest.ends, self._number, oldest.number)
+        mayBeCopy = any(run and run.hasOpened and meaning in _FITTING for _, run, meaning in views)
+        return Run(1, inf, self._number, 0 if mayBeCopy else self._number)
 
     def _punish(self, wrong: list[_View], source: str, network: str, now: float) -> list[Result]:
         if not wrong:
@@ -169,11 +187,13 @@ class PlainKnocks:
 
     def _endParts(self, lock: SequenceLock, place: str, run: Run) -> None:
         """A run has ended well: so have those that were part of it."""
-        if run.right:
+        if not run.hasOpened:
             for each in self._neighbours(lock):
                 each.forgetPart(place, run.number)
 
     def _noteOpened(self, lock: SequenceLock, who: _Knocker, now: float) -> None:
         lock.wrongOrders.forgive(who.network)
-        if any(each.wrongOrders.isWary(now) for each in self._neighbours(lock)):
+        # Copies of its knocks that are late must not look like the beginning of something else.
+        neighbours = self._neighbours(lock)
+        if len(neighbours) > 1 or lock.wrongOrders.isWary(now):
             lock.noteOpened(who.place, now)

@@ -246,11 +246,13 @@ class SlowRun:
     The right ports of a source at a door so far.
 
     @ivar knocks: the numbers of the knocks that were right, duplicates too.
+    @ivar mayBeCopy: whether its only knock may be a late copy of one that opened a door.
     """
 
     ports: tuple[int, ...]
     began: float
     knocks: tuple[int, ...]
+    mayBeCopy: bool = False
 
 
 class Reference:
@@ -260,6 +262,7 @@ class Reference:
         self._doors = doors
         self._runs: dict[tuple[str, str], SlowRun] = {}
         self._ignored: dict[str, float] = {}
+        self._openedUntil: dict[tuple[str, str], float] = {}
         self._number = 0
 
     def hear(self, knock: Knock, now: float) -> list[str]:
@@ -271,11 +274,20 @@ class Reference:
         before = {door.name: self._run(door, knock.source, now) for door in doors}
         after = {door.name: self._after(door, before[door.name], knock.port, now) for door in doors}
         opened = [door.name for door in doors if self._isDone(door, after[door.name])]
-        fitting = [before[name] for name, run in after.items() if run and before[name]]
+        runs = [(was, after[name]) for name, was in before.items()]
+        fitting = [was for was, run in runs if was and run]
+        begins = [run for _, run in runs if run and run.knocks == (self._number,)]
+        right = [run for was, run in runs if was and run and run.knocks != (self._number,)]
         for door in doors:
             was, run = before[door.name], after[door.name]
             self._put(door.name, knock.source, run)
-            if was and not run and not any(_isPart(was, each) for each in fitting if each):
+            if run and run.knocks == (self._number,):
+                hadOpened = any(
+                    now < self._openedUntil.get((each.name, knock.source), 0.0) for each in doors
+                )
+                run.mayBeCopy = hadOpened and not right
+            isFree = was and was.mayBeCopy and begins
+            if was and not run and not isFree and not any(_isPart(was, each) for each in fitting):
                 end = endOfPenalty(now, door.penalty)
                 self._ignored[knock.source] = max(end, self._ignored.get(knock.source, 0.0))
         for name, was in before.items():
@@ -283,11 +295,16 @@ class Reference:
             if run and name in opened:
                 self._drop(knock.source, run)
                 self._put(name, knock.source, None)
+                self._openedUntil[name, knock.source] = now + 30.0
             elif run and was and run.knocks == (self._number,):  # it starts over
                 self._drop(knock.source, was)
+        for name, run in after.items():
+            if run and name not in opened:
+                self._openedUntil.pop((name, knock.source), None)
         if now < self._ignored.get(knock.source, 0.0):
             for door in self._doors:
                 self._put(door.name, knock.source, None)
+                self._openedUntil.pop((door.name, knock.source), None)
         return opened
 
     def _run(self, door: Door, source: str, now: float) -> SlowRun | None:

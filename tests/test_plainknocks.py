@@ -204,9 +204,22 @@ class ManyDoorsTests(PlainKnocksTestCase):
         for cut in range(1, 6):
             self.setUp()
             self.assertEqual([], self.opened(BOB, *known[:cut], *other[:3], *known[cut:]))
+        for cut in (2, 4, 5):
             self.setUp()
             self.assertEqual(["d0"], self.opened(BOB, *known, *other[:cut], A)[:1])
             self.assertEqual([], self.opened(BOB, *known, *other))
+
+    def test_lateCopy(self) -> None:
+        """
+        A late copy of the last knock is no beginning at another door, though it may be one: who
+        knocks anew next is not refused.
+        """
+        for door in self.doors:
+            for other in self.doors:
+                copy = door.sequence.ports[-1]
+                self.assertEqual([Request(door, ANN, 0)], self.hear(ANN, *door.sequence.ports))
+                results = self.hear(ANN, copy, copy, *other.sequence.ports)
+                self.assertEqual([Request(other, ANN, 0)], results)
 
 
 class WaryTests(PlainKnocksTestCase):
