@@ -19,6 +19,10 @@ MAX_KNOCKERS = 32_768
 """Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second an honest
 source is then forgotten 0.3 s after its first knock, by when its second one is in."""
 
+ECHO_TIME = 0.5
+"""Seconds after an opening in which the last port, seen again, is the network's duplicate: it must
+not look like the beginning of another door's sequence."""
+
 _OPENED = 0
 """The stage of sources that have just opened the door. Others are at the number of their right
 knocks."""
@@ -104,7 +108,8 @@ class Meaning(Enum):
     FIRST = "the first port, which always starts over"
     NEXT = "the port that is due"
     COPY = "the port just accepted: the network's duplicate"
-    AFTER = "from a source that has just opened the door: a late duplicate"
+    ECHO = "the last port, seen again at once after it opened the door"
+    AFTER = "from a source that has opened the door a while ago: a late duplicate"
     LATE = "the time for the progress is over"
     WRONG = "any other port"
 
@@ -117,23 +122,13 @@ class Run(NamedTuple):
     @ivar ends: when it is over.
     @ivar number: of its first knock, among those of all locks.
     @ivar part: the number of the run, at another lock, that all its knocks are part of; its own if
-        there is none; 0 if it may be no run, but a late copy of a knock that opened a door.
+        there is none.
     """
 
     right: int
     ends: float
     number: int
     part: int
-
-    @property
-    def hasOpened(self) -> bool:
-        """Whether the source has just opened the door."""
-        return self.right == _OPENED
-
-    @property
-    def mayBeCopy(self) -> bool:
-        """Whether it may be no run at all."""
-        return self.part == 0 and self.right == 1
 
 
 class SequenceLock:
@@ -183,7 +178,10 @@ class SequenceLock:
     def meaning(self, run: Run | None, port: int, now: float) -> Meaning:
         """Return what a knock is for a source with this progress. Nothing changes."""
         if run is not None and now < run.ends:
-            if run.hasOpened:
+            if run.right == _OPENED:
+                openedAt = run.ends - self.door.knockTimeout
+                if port == self._sequence[-1] and now < openedAt + ECHO_TIME:
+                    return Meaning.ECHO
                 return Meaning.FIRST if port == self._sequence[0] else Meaning.AFTER
             if port == self._sequence[run.right]:
                 return Meaning.NEXT
@@ -191,15 +189,21 @@ class SequenceLock:
                 return Meaning.COPY
         if port == self._sequence[0]:
             return Meaning.FIRST
-        if run is None or run.hasOpened:
+        if run is None or run.right == _OPENED:
             return Meaning.STRAY
         return Meaning.WRONG if now < run.ends else Meaning.LATE
 
-    def begin(self, place: str, now: float, run: Run) -> None:
-        """Note a first knock. The run ends with the door's time at the latest."""
-        ends = min(run.ends, now + self.door.knockTimeout)
+    def begin(self, place: str, now: float, number: int, whole: Run | None) -> None:
+        """
+        Note a first knock.
+
+        @param whole: the run, at another lock, that this one is part of.
+        """
+        ends, part = now + self.door.knockTimeout, number
+        if whole is not None:
+            ends, part = min(ends, whole.ends), whole.number
         self._stages.sweep(now)
-        self._stages.put(place, 1, ends, run.number * _NUMBERS + run.part)
+        self._stages.put(place, 1, ends, number * _NUMBERS + part)
 
     def advance(self, place: str, run: Run, part: int) -> bool:
         """Note the knock that was due. Return whether it was the last one."""

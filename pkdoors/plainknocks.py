@@ -17,7 +17,6 @@ cost the same however many doors have these ports, and however many addresses th
 
 from collections.abc import Iterable
 from itertools import chain
-from math import inf
 from typing import NamedTuple
 
 from pkdoors.knock import Knock
@@ -26,6 +25,7 @@ from pkdoors.networks import networkOf, placeOf, siteOf
 from pkdoors.penalties import Penalties, endOfPenalty, endOfPeriod
 from pkdoors.wrongorders import WARY_PENALTY
 
+_STRAY = {Meaning.STRAY}
 _RIGHT = frozenset({Meaning.NEXT, Meaning.COPY})
 _FITTING = _RIGHT | {Meaning.FIRST, Meaning.AFTER}
 
@@ -87,9 +87,10 @@ class PlainKnocks:
             _View(lock, run, lock.meaning(run, knock.port, now))
             for lock, run in zip(locks, runs, strict=True)
         ]
-        if all(meaning is Meaning.STRAY for _, _, meaning in views) and not any(
-            lock.wrongOrders.isWary(now) for lock in locks
-        ):
+        meanings = {meaning for _, _, meaning in views}
+        if Meaning.ECHO in meanings:
+            return []
+        if meanings == _STRAY and not any(lock.wrongOrders.isWary(now) for lock in locks):
             return []
         return self._judge(views, knock, _Knocker(network, place), seconds, now)
 
@@ -103,12 +104,12 @@ class PlainKnocks:
         right = [run for _, run, meaning in views if run and meaning in _RIGHT]
         numbers = {run.number for run in right}
         wrong = self._wrong(views, numbers, now)
-        fresh = self._fresh(views, right)
+        whole = min(right, key=lambda run: run.number, default=None)
         results: list[Result] = []
         ended: list[tuple[SequenceLock, Run]] = []
         for lock, run, meaning in views:
             if meaning is Meaning.FIRST:
-                lock.begin(who.place, now, fresh)
+                lock.begin(who.place, now, self._number, whole)
             if run is None:
                 continue
             if meaning is Meaning.FIRST:
@@ -137,30 +138,13 @@ class PlainKnocks:
         whole = right | {
             run.number for _, run, meaning in views if run and meaning is Meaning.FIRST
         }
-        meanings = {meaning for _, _, meaning in views}
+        fits = any(meaning in _FITTING for _, _, meaning in views)
         return [
             view
             for view in views
-            if (
-                view.meaning is Meaning.WRONG
-                and view.run
-                and view.run.part not in whole
-                and not (view.run.mayBeCopy and Meaning.FIRST in meanings)
-            )
-            or (
-                view.meaning is Meaning.STRAY
-                and not meanings & _FITTING
-                and view.lock.wrongOrders.isWary(now)
-            )
+            if (view.meaning is Meaning.WRONG and view.run and view.run.part not in whole)
+            or (view.meaning is Meaning.STRAY and not fits and view.lock.wrongOrders.isWary(now))
         ]
-
-    def _fresh(self, views: list[_View], right: list[Run]) -> Run:
-        """Return the run that begins with this knock, wherever it is the first one."""
-        if right:
-            oldest = min(right, key=lambda run: run.number)
-            return Run(1, oldest.ends, self._number, oldest.number)
-        mayBeCopy = any(run and run.hasOpened and meaning in _FITTING for _, run, meaning in views)
-        return Run(1, inf, self._number, 0 if mayBeCopy else self._number)
 
     def _punish(self, wrong: list[_View], source: str, network: str, now: float) -> list[Result]:
         if not wrong:
@@ -187,13 +171,11 @@ class PlainKnocks:
 
     def _endParts(self, lock: SequenceLock, place: str, run: Run) -> None:
         """A run has ended well: so have those that were part of it."""
-        if not run.hasOpened:
+        if run.right:
             for each in self._neighbours(lock):
                 each.forgetPart(place, run.number)
 
     def _noteOpened(self, lock: SequenceLock, who: _Knocker, now: float) -> None:
         lock.wrongOrders.forgive(who.network)
-        # Copies of its knocks that are late must not look like the beginning of something else.
-        neighbours = self._neighbours(lock)
-        if len(neighbours) > 1 or lock.wrongOrders.isWary(now):
+        if len(self._neighbours(lock)) > 1 or lock.wrongOrders.isWary(now):
             lock.noteOpened(who.place, now)

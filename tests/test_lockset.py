@@ -65,8 +65,8 @@ class LocksetTests(SynchronousTestCase):
 
     def test_each(self) -> None:
         """Each sequence opens its own door and no other, and nobody is refused."""
-        for door in (SSH, WEB, SQL, SSH):
-            results = self.hear(*knocks(ANN, *door.sequence.ports))
+        for at, door in enumerate((SSH, WEB, SQL, SSH)):
+            results = self.hear(*knocks(ANN, *door.sequence.ports), at=at)
             self.assertEqual([Request(door, ANN, 0)], results)
 
     def test_ports(self) -> None:
@@ -80,12 +80,12 @@ class LocksetTests(SynchronousTestCase):
     def test_interleaved(self) -> None:
         """Whatever the order in which knocks of many come, each opens exactly its own door."""
         random_ = random.Random(20261123)
-        for _ in range(300):
+        for at in range(300):
             doors = {who: random_.choice((SSH, WEB, SQL)) for who in (ANN, BOB, EVE)}
             rows = [knocks(who, *door.sequence.ports) for who, door in doors.items()]
             self.assertCountEqual(
                 [(door.name, who) for who, door in doors.items()],
-                self.opened(*interleaved(random_, *rows)),
+                self.opened(*interleaved(random_, *rows), at=at),
             )
 
     def test_likeReference(self) -> None:
@@ -246,13 +246,11 @@ class SlowRun:
     The right ports of a source at a door so far.
 
     @ivar knocks: the numbers of the knocks that were right, duplicates too.
-    @ivar mayBeCopy: whether its only knock may be a late copy of one that opened a door.
     """
 
     ports: tuple[int, ...]
     began: float
     knocks: tuple[int, ...]
-    mayBeCopy: bool = False
 
 
 class Reference:
@@ -262,7 +260,7 @@ class Reference:
         self._doors = doors
         self._runs: dict[tuple[str, str], SlowRun] = {}
         self._ignored: dict[str, float] = {}
-        self._openedUntil: dict[tuple[str, str], float] = {}
+        self._openedAt: dict[tuple[str, str], float] = {}
         self._number = 0
 
     def hear(self, knock: Knock, now: float) -> list[str]:
@@ -270,24 +268,21 @@ class Reference:
         if now < self._ignored.get(knock.source, 0.0):
             return []
         self._number += 1
+        for door in self._doors:  # the network's duplicate of what opened it
+            openedAt = self._openedAt.get((door.name, knock.source), -1.0)
+            if knock.port == door.sequence.ports[-1] and now < openedAt + 0.5:
+                return []
         doors = [door for door in self._doors if knock.port in door.sequence.ports]
         before = {door.name: self._run(door, knock.source, now) for door in doors}
         after = {door.name: self._after(door, before[door.name], knock.port, now) for door in doors}
         opened = [door.name for door in doors if self._isDone(door, after[door.name])]
-        runs = [(was, after[name]) for name, was in before.items()]
-        fitting = [was for was, run in runs if was and run]
-        begins = [run for _, run in runs if run and run.knocks == (self._number,)]
-        right = [run for was, run in runs if was and run and run.knocks != (self._number,)]
+        fitting = [before[name] for name, run in after.items() if run and before[name]]
         for door in doors:
             was, run = before[door.name], after[door.name]
             self._put(door.name, knock.source, run)
-            if run and run.knocks == (self._number,):
-                hadOpened = any(
-                    now < self._openedUntil.get((each.name, knock.source), 0.0) for each in doors
-                )
-                run.mayBeCopy = hadOpened and not right
-            isFree = was and was.mayBeCopy and begins
-            if was and not run and not isFree and not any(_isPart(was, each) for each in fitting):
+            if run:
+                self._openedAt.pop((door.name, knock.source), None)
+            if was and not run and not any(_isPart(was, each) for each in fitting if each):
                 end = endOfPenalty(now, door.penalty)
                 self._ignored[knock.source] = max(end, self._ignored.get(knock.source, 0.0))
         for name, was in before.items():
@@ -295,16 +290,12 @@ class Reference:
             if run and name in opened:
                 self._drop(knock.source, run)
                 self._put(name, knock.source, None)
-                self._openedUntil[name, knock.source] = now + 30.0
+                self._openedAt[name, knock.source] = now
             elif run and was and run.knocks == (self._number,):  # it starts over
                 self._drop(knock.source, was)
-        for name, run in after.items():
-            if run and name not in opened:
-                self._openedUntil.pop((name, knock.source), None)
         if now < self._ignored.get(knock.source, 0.0):
             for door in self._doors:
                 self._put(door.name, knock.source, None)
-                self._openedUntil.pop((door.name, knock.source), None)
         return opened
 
     def _run(self, door: Door, source: str, now: float) -> SlowRun | None:

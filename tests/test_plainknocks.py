@@ -1,7 +1,7 @@
 """Tests of L{pkdoors.plainknocks}: what wrong orders cost, and whom."""
 
 from collections.abc import Iterable
-from itertools import permutations
+from itertools import permutations, product
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -188,8 +188,8 @@ class ManyDoorsTests(PlainKnocksTestCase):
 
     def test_each(self) -> None:
         """Who knows a sequence opens its door, and is not refused, after each of the others."""
-        for door in (*self.doors, *self.doors[::-1]):
-            self.assertEqual([Request(door, ANN, 0)], self.hear(ANN, *door.sequence.ports))
+        for at, door in enumerate((*self.doors, *self.doors[::-1])):
+            self.assertEqual([Request(door, ANN, 0)], self.hear(ANN, *door.sequence.ports, at=at))
 
     def test_superpermutation(self) -> None:
         """The shortest row of all orders opens none: the first wrong one is paid at all doors."""
@@ -204,22 +204,19 @@ class ManyDoorsTests(PlainKnocksTestCase):
         for cut in range(1, 6):
             self.setUp()
             self.assertEqual([], self.opened(BOB, *known[:cut], *other[:3], *known[cut:]))
-        for cut in (2, 4, 5):
+        for cut in range(1, 6):
             self.setUp()
             self.assertEqual(["d0"], self.opened(BOB, *known, *other[:cut], A)[:1])
             self.assertEqual([], self.opened(BOB, *known, *other))
 
     def test_lateCopy(self) -> None:
-        """
-        A late copy of the last knock is no beginning at another door, though it may be one: who
-        knocks anew next is not refused.
-        """
-        for door in self.doors:
-            for other in self.doors:
-                copy = door.sequence.ports[-1]
-                self.assertEqual([Request(door, ANN, 0)], self.hear(ANN, *door.sequence.ports))
-                results = self.hear(ANN, copy, copy, *other.sequence.ports)
-                self.assertEqual([Request(other, ANN, 0)], results)
+        """A copy of the last knock is no beginning at another door that begins with its port."""
+        for at, (door, other) in enumerate(product(self.doors, self.doors)):
+            row = door.sequence.ports
+            results = self.hear(ANN, *row, row[-1], row[-1], at=at)
+            self.assertEqual([Request(door, ANN, 0)], results)
+            results = self.hear(ANN, *other.sequence.ports, at=at + 0.5)
+            self.assertEqual([Request(other, ANN, 0)], results)
 
 
 class WaryTests(PlainKnocksTestCase):
