@@ -158,6 +158,14 @@ class SequenceLock:
         """How many sources take memory."""
         return len(self._stages)
 
+    def concerns(self, place: str, port: int, now: float) -> bool:
+        """Return whether a knock can be more than a L{Meaning.STRAY} that costs nothing."""
+        return (
+            port == self._sequence[0]
+            or self._stages.get(place) is not None
+            or self.wrongOrders.isWary(now)
+        )
+
     def run(self, place: str, ignoredUntil: float) -> Run | None:
         """
         Return the progress of a source.

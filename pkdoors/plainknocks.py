@@ -25,7 +25,6 @@ from pkdoors.networks import networkOf, placeOf, siteOf
 from pkdoors.penalties import Penalties, endOfPenalty, endOfPeriod
 from pkdoors.wrongorders import WARY_PENALTY
 
-_STRAY = {Meaning.STRAY}
 _RIGHT = frozenset({Meaning.NEXT, Meaning.COPY})
 _FITTING = _RIGHT | {Meaning.FIRST, Meaning.AFTER}
 
@@ -80,17 +79,17 @@ class PlainKnocks:
         if now < until:
             reason = f"ignored for another {until - now:.1f} s"
             return [lock.refuse(source, reason) for lock in locks]
-        self._number += 1
         place = placeOf(source, network)
+        # Most knocks of a flood are nothing to anybody, and have to be gone through quickly.
+        if not any(lock.concerns(place, knock.port, now) for lock in locks):
+            return []
+        self._number += 1
         runs = [lock.run(place, until) for lock in locks]
         views = [
             _View(lock, run, lock.meaning(run, knock.port, now))
             for lock, run in zip(locks, runs, strict=True)
         ]
-        meanings = {meaning for _, _, meaning in views}
-        if Meaning.ECHO in meanings:
-            return []
-        if meanings == _STRAY and not any(lock.wrongOrders.isWary(now) for lock in locks):
+        if any(meaning is Meaning.ECHO for _, _, meaning in views):
             return []
         return self._judge(views, knock, _Knocker(network, place), seconds, now)
 
