@@ -38,7 +38,7 @@ class Door:
     @ivar openFor: seconds that a knock gets which asks for nothing.
     @ivar maxOpenFor: seconds that a knock can ask for.
     @ivar knockTimeout: seconds in which the whole sequence must be knocked.
-    @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
+    @ivar penalty: seconds for which a network is ignored after a wrong knock; 0 is off.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
     @ivar udpIdle: seconds of a client's silence after which a UDP session ends whose door has
         closed.

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from pkdoors.doors import Door
-from pkdoors.events import CLOSED, OPENED, REFUSED, Event, fields
+from pkdoors.events import CLOSED, GUESSING, OPENED, REFUSED, Event, fields
 from pkdoors.hookrun import HookRun
 from pkdoors.oneline import oneLine
 from pkdoors.parts import Part
@@ -38,6 +38,8 @@ FIXED = {
 """What a hook finds beside the event. Of the daemon's own environment it gets nothing: the secret
 sequence may be in there."""
 
+_KEYS = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse", GUESSING: "on_refuse"}
+
 
 @dataclass(frozen=True, slots=True)
 class Hook:
@@ -57,11 +59,12 @@ def hookFor(event: Event) -> Hook | None:
     door = event.door
     if door is None:
         return None
-    key = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse"}.get(event.kind, "")
+    key = _KEYS.get(event.kind, "")
     command = door.hooks().get(key)
     if command is None:
         return None
-    title = f"{key} of door {door.name} for {event.source} ({command[0]})"
+    whom = f" for {event.source}" if event.source else ""
+    title = f"{key} of door {door.name}{whom} ({command[0]})"
     return Hook(command, title, environmentOf(event))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from pkdoors.doors import Door
-from pkdoors.locks import Lock, SequenceLock
+from pkdoors.locks import AnyLock, SequenceLock
 
 if TYPE_CHECKING:
     from pkdoors.seals.authorizedfile import KeyFile
@@ -33,7 +33,7 @@ class Locksmith:
         self._keyFiles: dict[str, KeyFile] = {}
         self._seen: Seen | None = None
 
-    def make(self, door: Door) -> Lock:
+    def make(self, door: Door) -> AnyLock:
         """The lock of a door."""
         if not door.authorizedKeys:
             return SequenceLock(door)

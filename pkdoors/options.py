@@ -81,7 +81,7 @@ class Options(TwistedOptions):
             "penalty",
             None,
             None,
-            "TIME a source is ignored after a wrong knock (default: 5s)",
+            "TIME a network is ignored after a wrong knock (default: 5s)",
         ],
         [
             *("knock-rate", None, None),

@@ -5,19 +5,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from math import factorial, prod
+from math import factorial, gcd, prod
 
 from pkdoors.errors import BadValue
 from pkdoors.ports import parsePort, splitList
 
 MIN_PORTS = 5
-"""As the program that pkdoors follows has it; k ports that are known are worth k! orders."""
+"""As the program that pkdoors follows has it; k ports that are known are worth (k-1)!
+tries, see L{Sequence.tries}."""
 MAX_PORTS = 20
 """As the program that pkdoors follows has it; a longer knock only loses datagrams."""
 DEFAULT_LENGTH = 8
-"""Ports in a sequence that is made here: 40320 orders, in a fifth of a second."""
-SAFE_ORDERS = factorial(6)
-"""Below so many orders a sequence is warned of: who finds the ports has tried them all soon."""
+"""Ports in a sequence that is made here: 5040 tries, knocked in a fifth of a second."""
+SAFE_TRIES = factorial(5)
+"""A sequence of which fewer tries find the order is warned of; 6 different ports have so many."""
 PUBLIC_PORTS = (16001, 16002, 16003, 16004, 16005)
 """What port-knocking-doors takes where nothing else is said: its documents tell it to everybody."""
 RANDOM_PORTS = range(10_000, 32_768)
@@ -64,10 +65,24 @@ class Sequence:
     def __str__(self) -> str:
         return ",".join(map(str, self.ports))
 
-    def orders(self) -> int:
-        """In how many orders these ports can be knocked: the guesses of who knows the ports."""
+    def tries(self) -> int:
+        """
+        Return how many tries find the order, at most, if somebody knows the ports.
+
+        Sending an order, and its beginning again, tries all its rotations at once. So this is the
+        number of necklaces with these ports (Burnside's lemma): (k-1)! of k different ports.
+        """
+        length = len(self.ports)
+        return sum(map(self._unchanged, range(length))) // length
+
+    def _unchanged(self, turn: int) -> int:
+        """Return how many orders of these ports are the same when rotated by so many places."""
+        cycles = gcd(turn, len(self.ports))
+        size = len(self.ports) // cycles
         repeats = Counter(self.ports).values()
-        return factorial(len(self.ports)) // prod(map(factorial, repeats))
+        if any(each % size for each in repeats):
+            return 0
+        return factorial(cycles) // prod(factorial(each // size) for each in repeats)
 
     def warnings(self) -> list[str]:
         """What makes this sequence weak, a sentence each."""
@@ -82,10 +97,10 @@ class Sequence:
                 f"the sequence is in {direction} order, so that a simple port scan can open the "
                 "door: mix the ports"
             )
-        if self.orders() < SAFE_ORDERS:
+        if self.tries() < SAFE_TRIES:
             found.append(
-                f"the sequence has only {self.orders()} possible orders, so that somebody who "
-                "finds its ports can try them all: use 6 or more different ports, better 8"
+                f"the sequence can be guessed in only {self.tries()} tries by whoever finds its "
+                "ports: use 6 or more different ports, better 8"
             )
         return found
 

@@ -201,10 +201,11 @@ class ChoosingTests(HooksTestCase):
     """
 
     def test_kinds(self) -> None:
-        """Opening, closing and refusing have hooks; an extension is no opening, and so on."""
+        """Opening, closing and refusing have hooks; an extension is no opening, and so on. The
+        one for refusals hears of guessing, too."""
         self.start(*KINDS)
         commands = [each.command for each in self.system.processes]
-        self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,)], commands)
+        self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,), (REFUSE,)], commands)
 
     def test_none(self) -> None:
         """A door without hooks, or no door, runs nothing."""

@@ -24,11 +24,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
         doctor.outgoing doctor.running doctor.zoning
         doors durations errors events firewall.__init__ knock limits locks
-        lockset nfevents nfnetlink nftrules nftstate oneline operating.__init__
-        operating.answers operating.board operating.eventstream operating.wording placing
-        ports richrules seals.__init__ seals.addresses seals.authorizedkeys
-        seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence sessions
-        settings sockets stages status tally tomltext who zones
+        lockset networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
+        operating.answers operating.board operating.eventstream operating.wording penalties
+        placing plainknocks ports refusals richrules seals.__init__ seals.addresses
+        seals.authorizedkeys seals.seal seals.sealedlock seals.seen seals.signatures
+        seedconf sequence sessions
+        settings sockets stages status tally tomltext who wrongorders zones
         """,
         """
         herald interfaces parts steering turns

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
-from pkdoors.locks import Lock, Request, SequenceLock
+from pkdoors.locks import AnyLock, Request, SequenceLock
 from pkdoors.locksmith import Locksmith
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.sealedlock import SealedLock
@@ -51,8 +51,9 @@ class LocksmithTests(SynchronousTestCase):
             self.addCleanup(seenFile.close)
         return Locksmith(doors, seenFile, lambda: 0.0)
 
-    def knock(self, lock: Lock, datagram: bytes, today: float = TODAY) -> str:
-        """What a knock on all ports comes to."""
+    def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY) -> str:
+        """What a sealed knock on all ports comes to."""
+        assert isinstance(lock, SealedLock)
         for port in PORTS:
             result = lock.knock(Knock(ANN, port, datagram), 0.0, today)
         if result is None:

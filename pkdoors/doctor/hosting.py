@@ -60,8 +60,8 @@ def strength(door: Door) -> Iterator[Finding]:
         remedy = "`pkdoors sequence` prints a better one"
         yield Finding(WARNING, "sequence", f"door {door.name}: {text}", remedy)
     if not warnings:
-        orders, count = door.sequence.orders(), _count(door.sequence)
-        text = f"door {door.name}: {orders} orders to try for who has found its {count} ports"
+        tries, count = door.sequence.tries(), _count(door.sequence)
+        text = f"door {door.name}: {tries} tries for whoever has found its {count} ports"
         yield Finding(OK, "sequence", text)
 
 

@@ -96,13 +96,6 @@ class SealedLock:
             return None
         return self._judge(knock, key, ends, now, today)
 
-    def fits(self, knock: Knock, now: float) -> bool:
-        """See L{pkdoors.locks.Lock.fits}. A knock for another door takes nothing away here."""
-        return False
-
-    def forgo(self, source: str) -> None:
-        """See L{pkdoors.locks.Lock.forgo}."""
-
     def _strange(self, knock: Knock) -> Refusal | None:
         """What is wrong with it; nothing where it is for another door that shares the port."""
         try:
