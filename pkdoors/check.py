@@ -27,6 +27,7 @@ from pkdoors.firewall.kernel import mayAdminister
 from pkdoors.firewall.listing import listTables
 from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
 from pkdoors.instance import Instance
+from pkdoors.listener import isThere
 from pkdoors.ports import PortRange
 from pkdoors.runnable import whyNotRun
 from pkdoors.serviceunit import START, isInstalled
@@ -61,6 +62,7 @@ class Host:
     zones: Callable[[str], list[Zone]] = surveyZones
     nftablesFiles: Callable[[], list[tuple[str, str]]] = nftablesFiles
     isOn: Callable[[str], bool] = isOn
+    isThere: Callable[[str], bool] = isThere
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
     isService: Callable[[], bool] = isInstalled
     mayService: Callable[[str, str], bool] = mayService
@@ -106,6 +108,7 @@ class Check:
             ("hooks", self._programs),
             ("audit", self._audit),
             ("IPv6", self._ipv6),
+            ("interfaces", self._addresses),
             ("tracking", self._tracking),
             ("nftables.service", self._service),
             ("iptables", self._legacy),
@@ -198,6 +201,11 @@ class Check:
     def _ipv6(self) -> Iterable[Finding]:
         if not self._config.interfaces or any(":" in each for each in self._config.interfaces):
             yield hosting.ipv6(self._host.proc.hasIPv6())
+
+    def _addresses(self) -> Iterable[Finding]:
+        for each in self._config.interfaces:
+            if not self._host.isThere(each):
+                yield listening.missing(each)
 
     def _tracking(self) -> Iterable[Finding]:
         tracked = self._host.proc.tracked()

@@ -22,6 +22,10 @@ from pkdoors.ports import parsePort, parsePortRanges
 from pkdoors.sequence import Sequence
 from pkdoors.serviceuser import openOwn, refuseStrange
 
+STATE = Path("/var/lib/pkdoors")
+"""What has to survive a boot: a sealed knock from before it must open nothing after it, and what
+was closed stays so."""
+
 MAX_BYTES = 1 << 22
 """Of a copy: thousands of doors."""
 

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as ListOf
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -30,7 +29,7 @@ from pkdoors.instance import AnyInstance, Instance, Running
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
 from pkdoors.knockports import KnockPorts
-from pkdoors.lastgood import LastGood
+from pkdoors.lastgood import STATE, LastGood
 from pkdoors.locksmith import Locksmith
 from pkdoors.notify import Notifier
 from pkdoors.operator import Operator
@@ -44,9 +43,6 @@ from pkdoors.walls import Walls
 __all__ = ["Options", "makeService"]
 
 _log = Logger()
-
-STATE = Path("/var/lib/pkdoors")
-"""What has to survive a boot: a sealed knock from before it must open nothing after it."""
 
 
 class Options(DaemonOptions):

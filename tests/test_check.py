@@ -102,6 +102,7 @@ def look(
         "nftablesFiles": [],
         "isOn": False,
         "isService": False,
+        "isThere": True,
         **facts,
     }
     host = Host(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
@@ -318,6 +319,13 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(proc, options={"interfaces": ("0.0.0.0",)}))
         self.assertEqual([], self.bad(options={"interfaces": ("0.0.0.0", "::")}))
 
+    def test_missingAddress(self) -> None:
+        """An address to listen on that is not there is a warning for each."""
+        addresses = {"interfaces": ("192.0.2.1", "192.0.2.2")}
+        self.assertEqual([], self.bad(options=addresses))
+        expected = [(WARNING, "interfaces")] * 2
+        self.assertEqual(expected, self.bad(options=addresses, isThere=False))
+
     def test_service(self) -> None:
         """The nftables service flushes."""
         files = [("/etc/nftables.conf", "flush ruleset")]
@@ -448,6 +456,7 @@ class CommandTests(CommandTestCase):
             "nftablesFiles": [],
             "isOn": False,
             "isService": False,
+            "isThere": True,
         }
         host = Host(proc, **{name: giving(fact) for name, fact in facts.items()})
         self.patch(check, "Host", lambda: host)

@@ -303,3 +303,138 @@ class LimitTests(GuardFirstTestCase):
         self.assertEqual(1, status)
         self.assertIn("need 1136 sockets", output)
         self.assertEqual(before, self.server.run("nft", "-s", "list", "ruleset").count("\n"))
+
+
+class BrokenTests(GuardFirstTestCase):
+    """A configuration that is broken, after one that was good, or not."""
+
+    def setUp(self) -> None:
+        """Have a good one."""
+        super().setUp()
+        self.file = self.folder / "pkdoors.toml"
+        self.file.touch(0o600)
+        self.good()
+
+    def good(self) -> None:
+        """Write it."""
+        self.file.write_text(
+            f'firewall = "nftables"\n[doors.ssh]\nsequence = {list(SEQUENCE)}\nports = [{PORT}]\n'
+        )
+
+    def run_(self) -> Daemon:
+        """Start a daemon that can start."""
+        daemon = Daemon(self.server, "-c", str(self.file))
+        self.assertTrue(eventually(lambda: list(Path("/var/lib/pkdoors").glob("lastgood-*"))))
+        return daemon
+
+    def fails(self, *options: str, **environment: str) -> str:
+        """Start one that cannot: its one line."""
+        command = (*TWISTD, *(options or ("-c", str(self.file))))
+        status, output = self.server.status(*command, **environment)
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        return output
+
+    def boot(self) -> None:
+        """Nothing of a firewall survives a boot."""
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_never(self) -> None:
+        """Where no configuration was good yet, nothing is touched: nobody is locked out."""
+        self.file.write_text("[doors.ssh]\n")
+        self.assertNotIn("guard", self.fails())
+        self.assertEqual("", self.server.run("nft", "list", "ruleset"))
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_boot(self) -> None:
+        """
+        After a boot the ports are closed as the last good one says, and the line says so; with
+        every way in which the file can be broken.
+        """
+        self.run_().stop()
+        for break_ in (
+            lambda: self.file.write_text("[doors.ssh]\n"),
+            lambda: self.file.write_text("\0"),
+            lambda: self.file.chmod(0o666),
+            lambda: self.file.unlink(),
+        ):
+            self.boot()
+            break_()
+            output = self.fails()
+            self.assertIn(f"the guard of the last good configuration keeps {PORT}/tcp", output)
+            self.assertFalse(self.client.reaches(PORT))
+            self.client.send(SEQUENCE)
+            self.assertFalse(self.client.reaches(PORT))
+        self.file.touch(0o600)
+        self.good()
+        self.run_()
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_firewall(self) -> None:
+        """So it is if the file is right and a firewall that it asks for is missing."""
+        self.run_().stop()
+        self.boot()
+        self.good()
+        self.file.write_text(self.file.read_text().replace("nftables", "firewalld"))
+        output = self.fails(DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={self.folder}/nothing")
+        self.assertIn("firewalld is not running: start it", output)
+        self.assertIn("the guard of the last good configuration keeps", output)
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_stays(self) -> None:
+        """A guard that is there stays, and whoever is let in stays for the time that is left."""
+        daemon = self.run_()
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        daemon.stop()
+        self.file.write_text("[doors.ssh]\n")
+        self.assertIn("the guard that is in place stays", self.fails())
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_otherFile(self) -> None:
+        """What another file once said closes nothing."""
+        self.run_().stop()
+        self.boot()
+        other = self.folder / "other.toml"
+        other.touch(0o600)
+        self.assertNotIn("guard", self.fails("-c", str(other)))
+        self.assertNotIn("guard", self.fails("-m", "1,2", "-p", "22"))
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_released(self) -> None:
+        """What was released is not closed again."""
+        self.run_().stop()
+        self.server.run(str(BIN / "pkdoors"), "release")
+        self.file.write_text("[doors.ssh]\n")
+        self.assertNotIn("guard", self.fails())
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_running(self) -> None:
+        """A second daemon with a broken file leaves the first one alone."""
+        daemon = self.run_()
+        self.server.run("nft", "flush", "ruleset")
+        self.file.write_text("[doors.ssh]\n")
+        self.assertNotIn("guard", self.fails())
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT)), daemon.log())
+
+    def test_options(self) -> None:
+        """The same goes for options without a file, on the same host."""
+        Daemon(self.server, *GOOD).stop()
+        self.boot()
+        self.assertIn("of the last good configuration keeps", self.fails(*GOOD, "-t", "never"))
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_reload(self) -> None:
+        """What a reload has put in place is the last good one."""
+        daemon = self.run_()
+        self.file.write_text(self.file.read_text().replace(str(PORT), f'{PORT}, "53/udp"'))
+        os.kill(daemon.process.popen.pid, signal.SIGHUP)
+        self.assertTrue(daemon.says("reloaded: door ssh"))
+        self.file.write_text("[doors.ssh]\n")
+        os.kill(daemon.process.popen.pid, signal.SIGHUP)
+        self.assertTrue(daemon.says("not reloaded"))
+        daemon.stop(signal.SIGKILL)
+        self.boot()
+        self.assertIn(f"keeps {PORT}/tcp, 53/udp closed", self.fails())
