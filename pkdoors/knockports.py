@@ -92,6 +92,9 @@ class KnockPorts:
             each.doRead()  # what came before
             self._missed += each.takeDrops()
             self._end(self._held.pop(place))
+        if gone and search.failures:  # now there may be room for what was missing
+            self.use(Search(self.plan, self._held))
+            return
         self._filter()
         if search.fresh:
             self._backOff.reset()

@@ -100,14 +100,16 @@ class DoorService(Service):
         """
         Do so now if nobody has called L{privilegedStartService}.
 
-        @raise PkdoorsError: the firewall refused.
+        @raise PkdoorsError: the firewall refused, or the service has ended: it guards nothing.
         """
         self._begin()
         super().startService()
 
     def _begin(self) -> None:
-        if self._hasBegun:
+        if self._isGuarding:
             return
+        if self._hasBegun:
+            raise FirewallError("this service has ended, or could not start: make another one")
         self._hasBegun = True
         self._instance.sign()
         self._smith.start()

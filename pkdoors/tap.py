@@ -32,6 +32,7 @@ from pkdoors.knockports import KnockPorts
 from pkdoors.lastgood import STATE, LastGood
 from pkdoors.locksmith import Locksmith
 from pkdoors.notify import Notifier
+from pkdoors.oneline import oneLine
 from pkdoors.operator import Operator
 from pkdoors.options import Options as DaemonOptions
 from pkdoors.reloading import Reloader
@@ -202,11 +203,17 @@ def wire(
     )
 
 
+MAX_STATE = 2000
+"""Characters of L{stateOf}."""
+
+
 def stateOf(doors: Iterable[Door], firewallName: str, troubles: Iterable[str] = ()) -> str:
     """What the daemon does, in one line, and what it cannot do."""
     wrong = "; ".join(troubles)
     guards = f"guarding {', '.join(map(str, doors))} with {firewallName}"
-    return f"degraded: {wrong} ({guards})" if wrong else guards
+    if not wrong:
+        return guards
+    return oneLine(f"degraded: {wrong} ({guards})", MAX_STATE)
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:

@@ -231,6 +231,15 @@ class MissingTests(KnockPortsTestCase):
         self.assertIn("10 of 10 knock ports are not heard over IPv6: the knock ports need 20", line)
         self.assertEqual(10, len(self.reactor.getReaders()))
 
+    def test_roomAfterwards(self) -> None:
+        """Ports that are given back make room for others, at once and without a word."""
+        for module in (descriptors, listener):
+            self.patch(module, "limit", lambda: 40)
+        self.ports.listen(Plan(tuple(range(1, 8))))
+        self.ports.listen(Plan(tuple(range(101, 111))))
+        self.assertEqual(([], []), (self.log.lines(), self.ports.troubles()))
+        self.assertEqual(20, len(self.reactor.getReaders()))
+
     def test_unexpected(self) -> None:
         """Any other refusal of the kernel's is told as it is, and the rest is heard."""
         self.host.room = 3

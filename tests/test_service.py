@@ -579,6 +579,19 @@ class StopTests(ServiceTestCase):
         self.assertEqual(1, self.firewall.calls.count("stop"))
         self.assertEqual(1, len([each for each in self.log.lines() if "stays closed" in each]))
 
+    def test_again(self) -> None:
+        """What has ended, or could not start, does not seem to start: nothing would be guarded."""
+        self.firewall.failures = [NO]
+        self.assertRaises(FirewallError, self.service.startService)
+        self.assertRaises(FirewallError, self.service.startService)
+        self.assertFalse(self.service.running)
+        self.successResultOf(self.service.stopService())
+        self.service = self.makeService(self.firewall)
+        self.start()
+        self.successResultOf(self.service.stopService())
+        self.assertRaises(FirewallError, self.service.startService)
+        self.assertFalse(self.service.running)
+
     def test_whileItTries(self) -> None:
         """Nothing is left running where a port was being tried."""
         self.host.take(PORTS[0])
