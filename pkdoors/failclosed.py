@@ -28,12 +28,12 @@ def keepClosed(
     @return: what was done, as the end of a sentence; empty for nothing.
     """
     doors = lastGood.read()
-    if not doors:
-        return ""
     try:
         instance.refuseSecond()
         if _isGuarded(tables()):
             return "; the guard that is in place stays, and nobody can knock until this is mended"
+        if not doors:
+            return ""
         firewall = makeFirewall(reactor)
         firewall.prepare(doors)
         firewall.start(doors, lambda reason: None)
@@ -41,7 +41,7 @@ def keepClosed(
     except Running:
         return ""
     except PkdoorsError as error:
-        return f"; the last good guard could not be put in place: {error}"
+        return f"; the last good guard could not be put in place: {error}" if doors else ""
     ports = ", ".join(map(str, protectedPorts(doors)))
     return (
         f"; the guard of the last good configuration keeps {ports} closed, and nobody can knock "

@@ -112,10 +112,11 @@ class DoorService(Service):
             raise FirewallError("this service has ended, or could not start: make another one")
         self._hasBegun = True
         self._instance.sign()
+        self._guard()
+        # All that reads files comes after it: some of them may be on a disk that hangs.
         self._smith.start()
         for part in self._parts:
             part.start()
-        self._guard()
         self._smith.examine()
         self._reloader.listen()
         self._reactor.callWhenRunning(self._ready)
@@ -154,7 +155,7 @@ class DoorService(Service):
         self._instance.give()
         for door in self._keeper.doors if isGuarding else ():
             self._herald.tell(STOPPED, door=door, reason=self._howLeft(letIn[door.name]))
-        for part in reversed(self._parts if self._hasBegun else ()):
+        for part in reversed(self._parts if isGuarding else ()):
             await part.stop()
 
     def _howLeft(self, letIn: int) -> str:

@@ -177,9 +177,16 @@ class KeepClosedTests(LastGoodTestCase):
         )
 
     def test_never(self) -> None:
-        """Where there never was a good configuration, nothing is touched, nor even looked at."""
-        self.tables = "?"
+        """Where there never was a good configuration, nothing is touched, and nothing said."""
         self.assertEqual("", self.keep())
+        self.firewall.failures = [FirewallError("no privilege")]
+        self.assertEqual("", self.keep())
+        self.assertEqual([], self.firewall.calls)
+
+    def test_unknown(self) -> None:
+        """A guard that is there stays, whoever put it there."""
+        self.tables = json.dumps(makeListing(chain="inet pkdoors guard"))
+        self.assertIn("the guard that is in place stays", self.keep())
         self.assertEqual([], self.firewall.calls)
 
     def test_closes(self) -> None:

@@ -144,6 +144,27 @@ class StartTests(ServiceTestCase):
         self.start()
         self.assertEqual([0], seen)
 
+    def test_beforeFiles(self) -> None:
+        """Nor is any file read before: one of them may be on a disk that hangs."""
+        order: list[str] = []
+        for owner, name in (
+            (self.firewall, "start"),
+            (self.service._smith, "start"),
+            (self.service._smith, "examine"),
+        ):
+            original = getattr(owner, name)
+
+            def noted(*arguments: Any, name: str = name, original: Any = original) -> Any:
+                order.append(name)
+                return original(*arguments)
+
+            self.patch(owner, name, noted)
+        self.service._parts = [FakePart("part", order)]
+        self.start()
+        self.assertEqual(
+            ["part: prepare", "start", "start", "part: start", "examine", "part: ready"], order
+        )
+
     def test_noLock(self) -> None:
         """A lock that cannot be made is a warning."""
         self.folder.touch()
