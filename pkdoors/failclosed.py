@@ -50,5 +50,8 @@ def keepClosed(
 
 
 def _isGuarded(listing: str) -> bool:
-    tables = [each.get("table", {}) for each in json.loads(listing)["nftables"]]
+    try:
+        tables = [each.get("table", {}) for each in json.loads(listing)["nftables"]]
+    except (ValueError, LookupError):  # then it is tried to put one there
+        return False
     return any((each.get("family"), each.get("name")) == ("inet", TABLE) for each in tables)

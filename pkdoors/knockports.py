@@ -15,7 +15,7 @@ from pkdoors.errors import ListenError
 from pkdoors.inbox import Inbox
 from pkdoors.knock import MAX_DATAGRAM, Knock
 from pkdoors.knocksocket import KnockSocket
-from pkdoors.listener import Failure, Place, Plan, Search, isThere
+from pkdoors.listener import ANY, Failure, Place, Plan, Search, isThere
 from pkdoors.receiving import Receiver
 
 RETRY_FIRST, RETRY_LAST = 1.0, 30.0
@@ -187,8 +187,12 @@ def _troublesOf(search: Search) -> Iterator[tuple[str, Trouble]]:
 def _missing(plan: Plan, failures: list[Failure]) -> Trouble:
     # How many, and never which: the ports are the secret.
     ports = {each.place[1] for each in failures}
-    versions = {6 if ":" in each.place[0] else 4 for each in failures}
-    over = f" over IPv{min(versions)}" if len(versions) < len(plan.versions()) else ""
+    where = sorted({each.place[0] for each in failures})
+    over = ""
+    if not {*where} & {*ANY.values()}:
+        over = f" at {', '.join(where)}"
+    elif len(where) < len(plan.versions()):
+        over = f" over IPv{6 if ':' in where[0] else 4}"
     heard = "is" if len(ports) == 1 else "are"
     return Trouble(
         f"{len(ports)} of {len(plan.ports)} knock ports {heard} not heard{over}: "

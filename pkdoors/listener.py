@@ -330,8 +330,8 @@ def _bind(bound: socket.socket, place: Place) -> None:
 
 
 _REMEDIES = {
-    errno.EADDRINUSE: "another program has what is missing, `pkdoors check` names both: end that "
-    "program, or take other knock ports",
+    errno.EADDRINUSE: "another program has what is missing (`pkdoors check` shows which): end that "
+    "program, or use other knock ports",
     errno.EACCES: "ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE",
     errno.EAFNOSUPPORT: "this host has no IPv6: use --interface 0.0.0.0",
     errno.EMFILE: "this process has no file descriptor left: raise LimitNOFILE= of the service "

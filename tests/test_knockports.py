@@ -141,8 +141,8 @@ class MissingTests(KnockPortsTestCase):
             self.reactor.advance(1)
         (line,) = self.log.lines(LogLevel.warn)
         self.assertEqual(
-            "1 of 2 knock ports is not heard over IPv4: another program has what is missing, "
-            "`pkdoors check` names both: end that program, or take other knock ports",
+            "1 of 2 knock ports is not heard over IPv4: another program has what is missing "
+            "(`pkdoors check` shows which): end that program, or use other knock ports",
             line,
         )
         self.assertEqual([line], self.ports.troubles())
@@ -177,6 +177,16 @@ class MissingTests(KnockPortsTestCase):
             self.host.sockets[0].isOpen = True  # somebody else was faster
             self.reactor.advance(4)
         self.assertEqual(1, len(self.log.lines()))
+
+    def test_busyThere(self) -> None:
+        """Where it is busy at one of the addresses only, that is named."""
+        self.host.addresses.add("127.0.0.1")
+        self.host.take(17001, "127.0.0.1")
+        self.ports.listen(Plan((17001,), ("127.0.0.1", "192.0.2.1")))
+        (line,) = self.log.lines()
+        self.assertTrue(line.startswith("1 of 1 knock ports is not heard at 127.0.0.1: "), line)
+        self.receive("192.0.2.1", 17001, "203.0.113.9")
+        self.assertEqual(1, len(self.heard))
 
     def test_partly(self) -> None:
         """Where one of two is free again, that is heard at once, and nothing is said."""
