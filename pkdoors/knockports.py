@@ -58,6 +58,7 @@ class KnockPorts:
         self._backOff = BackOff(RETRY_FIRST, RETRY_LAST)
         self._retry: IDelayedCall | None = None
         self._isStopped = False
+        self._hasComplained = False
         self.onChange: Callable[[], None] = lambda: None
 
     def troubles(self) -> list[str]:
@@ -125,13 +126,19 @@ class KnockPorts:
 
     def _filter(self) -> None:
         """Have the kernel drop what is no knock. If it does not, everything works without."""
-        try:
-            for place, each in self._held.items():
+        for place, each in self._held.items():
+            try:
                 each.filter(self.plan.program(place))
-        except OSError as error:
+            except OSError as error:
+                each.filter(b"")  # the one from before may drop what is a knock now
+                self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        if not self._hasComplained:
+            self._hasComplained = True
             self._log.warn(
                 "this kernel does not filter datagrams for the knock ports ({reason}): all works "
-                "without, but a flood of junk costs more",
+                "without, but a flood of junk costs more, and other addresses may be heard, too",
                 reason=error.strerror,
             )
 

@@ -176,6 +176,7 @@ class Search:
         self.plan = plan
         self._held = held
         self._room = roomForSockets() - len(held)
+        self._noRoom = ""
         self.fresh: dict[Place, socket.socket] = {}
         self.failures: list[Failure] = []
         wanted = plan.versions()
@@ -228,7 +229,8 @@ class Search:
         @param isLast: whether a failure counts: there is no other way to have it.
         """
         if self._room <= 0:
-            self.failures.append(Failure(place, 0, _tooMany(self.plan.needs())))
+            self._noRoom = self._noRoom or _tooMany(self.plan.needs())
+            self.failures.append(Failure(place, 0, self._noRoom))
             return True  # no other way has more room
         try:
             with ExitStack() as stack:

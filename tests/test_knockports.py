@@ -1,5 +1,7 @@
 """Tests of L{pkdoors.knockports}."""
 
+import errno
+
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -7,10 +9,15 @@ from pkdoors import descriptors, listener
 from pkdoors.knock import Knock
 from pkdoors.knockports import RETRY_LAST, KnockPorts
 from pkdoors.listener import Plan
-from tests.fakes import FakeHost, FakeReactor, Log
+from tests.fakes import FakeHost, FakeReactor, FakeSocket, Log
 
 LATER = "198.51.100.1"
 """An address that the host does not have at first."""
+
+
+def refuse(*arguments: object) -> None:
+    """Refuse, as a kernel does that has no memory for it."""
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 
 class KnockPortsTestCase(SynchronousTestCase):
@@ -77,12 +84,20 @@ class ListenTests(KnockPortsTestCase):
         self.assertEqual(
             [
                 "this kernel does not filter datagrams for the knock ports (Protocol not "
-                "available): all works without, but a flood of junk costs more"
+                "available): all works without, but a flood of junk costs more, and other "
+                "addresses may be heard, too"
             ],
             self.log.lines(),
         )
         self.receive("0.0.0.0", 17004, "203.0.113.9")
         self.assertEqual(1, len(self.heard))
+
+    def test_filterRefused(self) -> None:
+        """A filter that is refused leaves no older one, which may drop what is a knock now."""
+        self.ports.listen(Plan((17001,), filters={17001: b"program."}))
+        self.patch(FakeSocket, "_attach", refuse)
+        self.ports.listen(Plan((17001,), filters={17001: b"another."}))
+        self.assertEqual(b"", self.host.find("0.0.0.0", 17001).program)
 
     def test_takeDrops(self) -> None:
         """What the ports have dropped is told once, and not forgotten with a port."""
