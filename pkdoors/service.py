@@ -125,6 +125,7 @@ class DoorService(Service):
         try:
             self._keeper.start()
         except PkdoorsError as error:
+            self._instance.give()  # or it would take us for another daemon
             if kept := self._keepClosed():
                 raise FirewallError(f"{error}{kept}") from error
             raise

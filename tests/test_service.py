@@ -196,11 +196,18 @@ class StartTests(ServiceTestCase):
 
     def test_startFailsClosed(self) -> None:
         """What keeps the ports closed then is in the same line."""
-        self.service._keepClosed = lambda: "; 22/tcp stays closed"
+        holders: list[int | None] = []
+
+        def keepClosed() -> str:
+            holders.append(Instance(self.folder).holder())
+            return "; 22/tcp stays closed"
+
+        self.service._keepClosed = keepClosed
         self.service.prepare()
         self.firewall.failures = [FirewallError("no")]
         error = self.assertRaises(FirewallError, self.service.startService)
         self.assertEqual("no; 22/tcp stays closed", str(error))
+        self.assertEqual([None], holders)  # not ourselves
         self.assertFalse(error.isLogged)  # whoever starts it that way has no log yet
         self.assertFalse(self.service.running)
         self.reactor.begin()

@@ -438,3 +438,23 @@ class BrokenTests(GuardFirstTestCase):
         daemon.stop(signal.SIGKILL)
         self.boot()
         self.assertIn(f"keeps {PORT}/tcp, 53/udp closed", self.fails())
+
+
+class FirewalldTests(GuardFirstTestCase):
+    """A firewalld that hangs when the daemon starts."""
+
+    firewall = "firewalld"
+
+    def test_hangs(self) -> None:
+        """It keeps no port open: the guard is there before it has not answered, and stays."""
+        os.kill(self.firewalld.process.popen.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.firewalld.process.popen.pid, signal.SIGCONT)
+        options = ("-m", KNOCKS, "-p", str(PORT), "-f", "firewalld", "--admin", "off")
+        daemon = self.server.spawn(*TWISTD, *options)
+        self.assertTrue(eventually(lambda: "pkdoors" in self.server.run("nft", "list", "tables")))
+        self.assertIsNone(daemon.popen.poll())
+        self.assertTrue(daemon.says("not started: firewalld does not answer", 60), daemon.log())
+        self.assertTrue(daemon.says("; the guard that is in place stays"), daemon.log())
+        self.assertEqual(1, daemon.popen.wait(15))
+        self.assertIn("pkdoors", self.server.run("nft", "list", "tables"))
+        self.assertFalse(self.client.reaches(PORT))
