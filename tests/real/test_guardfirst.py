@@ -297,6 +297,10 @@ class LimitTests(GuardFirstTestCase):
         self.assertEqual(1, daemon.log().count(sentence), daemon.log())
         self.client.send([20_000 + each for each in (7, 2, 5, 0, 3, 6, 1, 4)])
         self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        check = (str(BIN / "pkdoors"), "check", "-c", str(self.folder / "many.toml"))
+        found = self.server.status(*check, "--admin", f"{self.folder}/admin.sock")[1]
+        self.assertEqual(1, found.count("need 1120 sockets"), found)
+        self.assertNotIn("has not read", found)
         before = self.server.run("nft", "-s", "list", "ruleset").count("\n")
         self.write(71)
         status, output = self.reload()
