@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pkdoors.seals.seen import Seen
     from pkdoors.seals.seenfile import SeenFile
 
+_NOBODY = "nobody may knock with a key: {}"
+
 
 class Locksmith:
     """
@@ -66,19 +68,19 @@ class Locksmith:
         Return what keeps people from knocking at the doors, a sentence each; what is new of that is
         logged. Such a door is guarded all the same.
         """
-        troubles = [each for path in dict.fromkeys(self._paths) if (each := self._keyTrouble(path))]
-        for each in troubles:
-            if each not in self._told:
-                self._log.error("{trouble}", trouble=each)
-        self._told = troubles
-        return troubles
+        found = {path: self._keyTrouble(path) for path in dict.fromkeys(self._paths)}
+        told, self._told = self._told, [str(each) for each in found.values() if each]
+        for each in filter(None, found.values()):
+            if not each.isLogged and str(each) not in told:
+                self._log.error("{trouble}", trouble=_NOBODY.format(each))
+        return [_NOBODY.format(each) for each in self._told]
 
-    def _keyTrouble(self, path: str) -> str:
+    def _keyTrouble(self, path: str) -> PkdoorsError | None:
         try:
             self._keyFile(path).prepare()
         except PkdoorsError as error:
-            return f"nobody may knock with a key: {error}"
-        return ""
+            return error
+        return None
 
     def adopt(self, doors: Iterable[Door]) -> None:
         """These are all the doors from now on."""

@@ -129,8 +129,11 @@ class LocksmithTests(SynchronousTestCase):
     def test_examineNoKeys(self) -> None:
         """So it is where the file has no key that may knock."""
         self.path.write_text("# nobody yet\n")
-        (line,) = self.makeSmith(self.ssh).examine()
-        self.assertIn("has no key that may knock", line)
+        smith = self.makeSmith(self.ssh)
+        for _ in range(2):
+            (line,) = smith.examine()
+            self.assertIn("has no key that may knock", line)
+        self.assertEqual([line], self.log.lines(LogLevel.error))
 
     def test_examineTouchesNothing(self) -> None:
         """Nothing is written by that."""
