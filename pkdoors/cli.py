@@ -78,10 +78,12 @@ def _releaseCommand(commands: Any) -> None:
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.lastgood import STATE, forget
     from pkdoors.release import release
 
     try:
         lines = release(options.force)
+        forget(STATE)
     except PkdoorsError as error:
         options.parser.exit(1, f"pkdoors release: {error}\n")
     print("\n".join(lines) or "there is nothing of pkdoors in the firewall")

@@ -2,7 +2,13 @@
 
 
 class PkdoorsError(Exception):
-    """Anything that pkdoors itself reports; C{str()} of it is fit to be shown as it is."""
+    """
+    Anything that pkdoors itself reports; C{str()} of it is fit to be shown as it is.
+
+    @ivar isLogged: whether its sentence is in the log already.
+    """
+
+    isLogged = False
 
 
 class BadValue(PkdoorsError):

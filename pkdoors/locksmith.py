@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from pkdoors.doors import Door
+from pkdoors.errors import PkdoorsError
 from pkdoors.locks import AnyLock, SequenceLock
 
 if TYPE_CHECKING:
@@ -12,12 +15,16 @@ if TYPE_CHECKING:
     from pkdoors.seals.seen import Seen
     from pkdoors.seals.seenfile import SeenFile
 
+_NOBODY = "nobody may knock with a key: {}"
+
 
 class Locksmith:
     """
     @param seenFile: where this daemon tells the next one what it saw; L{None} for nowhere.
     @param seconds: the clock that the locks get, which does not jump.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -27,6 +34,8 @@ class Locksmith:
     ) -> None:
         self._sealed: set[str] = set()  # the locks look at it, too
         self._hasStarted = False
+        self._paths: list[str] = []
+        self._told: list[str] = []
         self.adopt(doors)
         self._seenFile = seenFile
         self._seconds = seconds
@@ -45,28 +54,38 @@ class Locksmith:
             note = self._seenFile.note if self._seenFile else lambda name, stamp: None
             self._seen = Seen(self._seconds(), note)
             self._learn()
-        return SealedLock(door, self._keyFile(door).keys, self._seen, self._sealed)
+        return SealedLock(door, self._keyFile(door.authorizedKeys).keys, self._seen, self._sealed)
 
-    def _keyFile(self, door: Door) -> "KeyFile":
+    def _keyFile(self, path: str) -> "KeyFile":
         from pkdoors.seals.authorizedfile import KeyFile
 
-        path = door.authorizedKeys
         if path not in self._keyFiles:
             self._keyFiles[path] = KeyFile(path, self._seconds)
         return self._keyFiles[path]
 
-    def prepare(self, doors: Iterable[Door]) -> None:
+    def examine(self) -> list[str]:
         """
-        See that the keys of doors can be read.
+        Return what keeps people from knocking at the doors, a sentence each; what is new of that is
+        logged. Such a door is guarded all the same.
+        """
+        found = {path: self._keyTrouble(path) for path in dict.fromkeys(self._paths)}
+        told, self._told = self._told, [str(each) for each in found.values() if each]
+        for each in filter(None, found.values()):
+            if not each.isLogged and str(each) not in told:
+                self._log.error("{trouble}", trouble=_NOBODY.format(each))
+        return [_NOBODY.format(each) for each in self._told]
 
-        @raise PkdoorsError: they cannot.
-        """
-        for door in doors:
-            if door.authorizedKeys:
-                self._keyFile(door).prepare()
+    def _keyTrouble(self, path: str) -> PkdoorsError | None:
+        try:
+            self._keyFile(path).prepare()
+        except PkdoorsError as error:
+            return error
+        return None
 
     def adopt(self, doors: Iterable[Door]) -> None:
         """These are all the doors from now on."""
+        doors = tuple(doors)
+        self._paths = [door.authorizedKeys for door in doors if door.authorizedKeys]
         self._sealed.clear()
         self._sealed.update(door.name for door in doors if door.authorizedKeys)
 

@@ -1,5 +1,6 @@
 """What the operator does with a daemon that runs: see L{pkdoors.steering.Steering}."""
 
+from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
 
@@ -36,6 +37,7 @@ _FRUITLESS = frozenset({OPEN_FAILED, UNOPENED, CLOSED})
 class Operator:
     """
     @param walls: the firewalls.
+    @param troubles: gives what keeps the daemon from doing all that it should, a sentence each.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Operator:
         herald: Herald,
         tally: Tally,
         walls: Walls,
+        troubles: Callable[[], list[str]] = list,
     ) -> None:
         self._clock = clock
         self._began = clock.seconds()
@@ -53,6 +56,7 @@ class Operator:
         self._reloader = reloader
         self._herald = herald
         self._walls = walls
+        self._troubles = troubles
         self.tally = tally
         self.state = keeper.state
         self.subscribe = herald.subscribe
@@ -64,6 +68,7 @@ class Operator:
             "version": __version__.public(),
             "uptime": round(state.seconds - self._began, 3),
             "firewall": self._walls.name,
+            "troubles": self._troubles(),
             "doors": doorsOf(state),
             "openings": openingsOf(state),
             "counters": self.tally.asJSON(),

@@ -204,6 +204,20 @@ class Options(TwistedOptions):
             )
         return found
 
+    def meantFile(self, arguments: ListOf[str]) -> str:
+        """
+        The configuration file that is meant, also if the command line is wrong; empty if none is.
+
+        @param arguments: the command line.
+        """
+        named = self["conf"] or _confOf(arguments)
+        if named:
+            return self._whole(named)
+        isWithout = any(setting.variable for setting, _, _ in self._given())
+        if isWithout or any(each.startswith(_WITHOUT_FILE) for each in arguments):
+            return ""
+        return next(filter(isThere, self._places), self._places[0])
+
     def _whole(self, path: str) -> str:
         """A path as it was meant at first: a daemon goes to another folder, and reads it again."""
         if path not in self._wholes:
@@ -237,6 +251,23 @@ class Options(TwistedOptions):
                 "ports": origins.get("ports") or origins.get("sequence", ""),
             }
             raise error.at(places[error.field]) from error
+
+
+_WITHOUT_FILE = ("-m", "-p", "--magic-seq", "--ports")
+
+
+def _confOf(arguments: ListOf[str]) -> str:
+    """The file that a command line names, which nobody has understood yet; empty for none."""
+    following = iter(arguments)
+    for each in following:
+        name, equals, value = each.partition("=")
+        if name in ("-c", "--conf") and not equals:
+            return next(following, "")
+        if name == "--conf":
+            return value
+        if each.startswith("-c") and each[2:]:
+            return each[2:]
+    return ""
 
 
 def _checkComplete(given: Mapping[str, str]) -> None:

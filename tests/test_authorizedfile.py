@@ -369,12 +369,15 @@ class PrepareTests(KeyFileTestCase):
         self.assertEqual([], self.errors())
 
     def test_unsafe(self) -> None:
-        """One that is unsafe, or missing, is refused, and nothing is logged: it is told there."""
+        """One that is unsafe, or missing, is refused; each is logged once, and looked at anew."""
         self.path.chmod(0o666)
-        self.assertIn("written by others", str(self.assertRaises(KeyFileError, self.file.prepare)))
+        for _ in range(2):
+            error = self.assertRaises(KeyFileError, self.file.prepare)
+            self.assertIn("written by others", str(error))
+            self.assertTrue(error.isLogged)
         self.path.unlink()
         self.assertIn("No such file", str(self.assertRaises(KeyFileError, self.file.prepare)))
-        self.assertEqual([], self.log.lines())
+        self.assertEqual(2, len(self.log.lines()))
 
     def test_unreadable(self) -> None:
         """One that we may not read is told as that, not as one without a key."""

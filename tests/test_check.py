@@ -102,6 +102,8 @@ def look(
         "nftablesFiles": [],
         "isOn": False,
         "isService": False,
+        "isThere": True,
+        "troubles": [],
         **facts,
     }
     host = Host(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
@@ -169,6 +171,18 @@ class CheckTests(CheckTestCase):
             self.assertEqual(f"it has not read what {CONF_FILE} says now, and {words}", found.text)
             shut = [each.text for each in errors if each.subject == "80/tcp"]
             self.assertFalse([text for text in shut if "everybody can reach it" in text], shut)
+
+    def test_degraded(self) -> None:
+        """Where the daemon itself says why it does not listen, that is the error, and no other."""
+        proc = FakeProc()
+        proc.udp = proc.udp[:2]
+        facts: dict[str, Any] = {"proc": proc, "conf": CONF_FILE, "troubles": ["no more room"]}
+        (found,) = (each for each in look(**facts) if each.level == ERROR)
+        self.assertEqual(("daemon", "no more room"), (found.subject, found.text))
+        texts = [each.text for each in look(**facts, ports="80") if each.subject == "daemon"]
+        self.assertIn(
+            f"it has not read what {CONF_FILE} says now, and does not guard 80/tcp", texts
+        )
 
     def test_reload(self) -> None:
         """It says how to reach the daemon: where its admin socket is, or without one."""
@@ -318,6 +332,13 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(proc, options={"interfaces": ("0.0.0.0",)}))
         self.assertEqual([], self.bad(options={"interfaces": ("0.0.0.0", "::")}))
 
+    def test_missingAddress(self) -> None:
+        """An address to listen on that is not there is a warning for each."""
+        addresses = {"interfaces": ("192.0.2.1", "192.0.2.2")}
+        self.assertEqual([], self.bad(options=addresses))
+        expected = [(WARNING, "interfaces")] * 2
+        self.assertEqual(expected, self.bad(options=addresses, isThere=False))
+
     def test_service(self) -> None:
         """The nftables service flushes."""
         files = [("/etc/nftables.conf", "flush ruleset")]
@@ -448,6 +469,8 @@ class CommandTests(CommandTestCase):
             "nftablesFiles": [],
             "isOn": False,
             "isService": False,
+            "isThere": True,
+            "troubles": [],
         }
         host = Host(proc, **{name: giving(fact) for name, fact in facts.items()})
         self.patch(check, "Host", lambda: host)

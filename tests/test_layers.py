@@ -40,17 +40,19 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         admin.site admin.stream audit clientaddress client.agent client.knocker client.ownaddress
         client.ownfiles
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
-        firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
-        firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
+        descriptors firewall.bus firewall.counted firewall.dryrun firewall.exposures
+        firewall.firewalld firewall.kernel firewall.listing firewall.nftables firewall.routes
+        firewall.watch
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
-        hookrun hooks inbox instance iproute knocksocket listener notify
+        hookrun hooks inbox instance iproute knocksocket lastgood listener notify
         operating.adminclient operating.whereabouts receiving runnable
         seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser thishost
         """,
         """
         alarm announcing check client.hostsfile client.keypairs client.manners client.reaching
-        client.signers client.staying client.visit healer installing keeper life locksmith
-        operating.following operating.tables operating.view operator release reloading walls
+        client.signers client.staying client.visit failclosed healer installing keeper
+        knockports life locksmith operating.following operating.tables operating.view operator
+        release reloading walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
@@ -63,7 +65,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 
 HELPERS = {
     "audit": {"serviceuser"},
-    "listener": {"inbox", "knocksocket", "receiving"},
+    "listener": {"descriptors", "knocksocket", "receiving"},
+    "lastgood": {"serviceuser"},
     "knocksocket": {"inbox", "receiving"},
     "admin.answers": {"admin.browsers"},
     "admin.channel": {"admin.answers", "admin.browsers"},

@@ -4,13 +4,13 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
+from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
 from pkdoors.locks import AnyLock, Request, SequenceLock
 from pkdoors.locksmith import Locksmith
-from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seenfile import SeenFile
 from tests.fakes import PORTS, Log, makeDoor
@@ -30,6 +30,7 @@ class LocksmithTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Have a plain door, and two sealed ones with one file."""
         self.log = Log(self)
+        self.clock = 0.0
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         self.path = folder / "keys"
@@ -49,7 +50,7 @@ class LocksmithTests(SynchronousTestCase):
         seenFile = SeenFile(self.seenPath) if notes else None
         if seenFile is not None:
             self.addCleanup(seenFile.close)
-        return Locksmith(doors, seenFile, lambda: 0.0)
+        return Locksmith(doors, seenFile, lambda: self.clock)
 
     def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY) -> str:
         """What a sealed knock on all ports comes to."""
@@ -108,43 +109,59 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual("-", self.knock(lock, self.seal("web")))
         self.assertIn("for a door 'plain', and this", self.knock(lock, self.seal("plain")))
 
-    def test_prepare(self) -> None:
-        """To prepare is to read the keys; a file that is unsafe or missing is refused."""
+    def test_examine(self) -> None:
+        """What keeps people from knocking is a sentence, and an error in the log once."""
         smith = self.makeSmith(self.plain, self.ssh)
-        for door in (self.plain, self.ssh):
-            smith.make(door)
-        doors = [self.plain, self.ssh]
-        smith.prepare(doors)
+        self.assertEqual([], smith.examine())
         self.path.chmod(0o666)
-        self.assertRaises(KeyFileError, smith.prepare, doors)
+        self.clock += 1
+        (first,) = smith.examine()
+        self.assertIn("nobody may knock with a key: ", first)
+        self.assertIn("can be written by others", first)
+        self.assertEqual([first], smith.examine())
+        self.assertEqual([first], self.log.lines(LogLevel.error))
+        self.path.chmod(0o600)
+        self.clock += 1
+        self.assertEqual([], smith.examine())
         self.path.unlink()
-        self.assertRaises(KeyFileError, smith.prepare, doors)
+        self.assertEqual(1, len(smith.examine()))
+        self.assertEqual(2, len(self.log.lines(LogLevel.error)))
 
-    def test_prepareTouchesNothing(self) -> None:
+    def test_examineNoKeys(self) -> None:
+        """So it is where the file has no key that may knock."""
+        self.path.write_text("# nobody yet\n")
+        smith = self.makeSmith(self.ssh)
+        for _ in range(2):
+            (line,) = smith.examine()
+            self.assertIn("has no key that may knock", line)
+        self.assertEqual([line], self.log.lines(LogLevel.error))
+
+    def test_examineTouchesNothing(self) -> None:
         """Nothing is written by that."""
         smith = self.makeSmith(self.ssh)
         smith.make(self.ssh)
-        smith.prepare([self.ssh])
+        smith.examine()
         self.assertFalse(self.seenPath.exists())
 
-    def test_prepareAll(self) -> None:
-        """Each file is read, not only the first."""
+    def test_examineAll(self) -> None:
+        """Each file is read once, not only the first, and those of the doors that count."""
         missing = makeDoor(name="web", authorizedKeys="/nowhere/keys")
-        smith = self.makeSmith(self.ssh, missing)
-        for door in (self.ssh, missing):
-            smith.make(door)
-        error = self.assertRaises(KeyFileError, smith.prepare, [self.ssh, missing])
+        smith = self.makeSmith(self.ssh, missing, missing)
         self.assertEqual(
-            "cannot read /nowhere/keys (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files",
-            str(error),
+            [
+                "nobody may knock with a key: cannot read /nowhere/keys (No such file or "
+                "directory): it has the keys that may knock, lines of ssh-keygen's .pub files"
+            ],
+            smith.examine(),
         )
+        smith.adopt([self.ssh])
+        self.assertEqual([], smith.examine())
 
     def test_plainNeedsNothing(self) -> None:
-        """Where all doors are plain there is nothing to prepare, and nothing is written."""
+        """Where all doors are plain there is nothing to examine, and nothing is written."""
         smith = self.makeSmith(self.plain)
         smith.make(self.plain)
-        smith.prepare([self.plain])
+        self.assertEqual([], smith.examine())
         smith.start()
         self.assertFalse(self.seenPath.exists())
 

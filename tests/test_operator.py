@@ -17,6 +17,7 @@ from pkdoors.events import Event
 from pkdoors.herald import Herald
 from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import Knock
+from pkdoors.knockports import KnockPorts
 from pkdoors.locks import Request
 from pkdoors.locksmith import Locksmith
 from pkdoors.operator import CLOSE_PATIENCE, OPEN_PATIENCE, Operator
@@ -67,11 +68,14 @@ class OperatorTestCase(SynchronousTestCase):
         self.error: PkdoorsError | None = None
         self.config = Config(self.doors)
         reloader = Reloader(
-            *(self.reactor, self.config, self.read, self.keeper, smith, self.herald),
-            self.keeper.hear,
+            *(self.config, self.read, self.keeper, smith, self.herald),
+            KnockPorts(self.reactor, self.keeper.hear),
+        )
+        self.operator = Operator(
+            *(self.reactor, self.keeper, reloader, self.herald, tally, walls),
+            lambda: ["a port is busy"],
         )
         self.patch(clientaddress, "_isBroadcast", lambda each: str(each) in NOBODYS)
-        self.operator = Operator(*(self.reactor, self.keeper, reloader, self.herald, tally, walls))
         self.keeper.start()
         self.reactor.advance(0)
 
@@ -474,6 +478,7 @@ class StatusTests(OperatorTestCase):
                 "version": __version__.public(),
                 "uptime": 1.5,
                 "firewall": "nftables and firewalld",
+                "troubles": ["a port is busy"],
                 "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
                 "openings": [*self.operator.openings()["openings"]],
                 "counters": {

@@ -12,12 +12,15 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from twisted.application.service import IService, IServiceMaker
+from twisted.logger import LogLevel
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors import tap
+from pkdoors.admin.socket import AdminSocket
 from pkdoors.config import Config
+from pkdoors.doors import Door
 from pkdoors.errors import FirewallError
 from pkdoors.firewall import kernel
 from pkdoors.firewall.dryrun import DryRunFirewall
@@ -25,7 +28,9 @@ from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.instance import Instance
 from pkdoors.knock import Knock
+from pkdoors.lastgood import LastGood
 from pkdoors.notify import Notifier
+from pkdoors.service import DoorService
 from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
 from tests.fakes import (
     FakeDBus,
@@ -97,6 +102,8 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(sys, "excepthook", sys.excepthook)
         folder = Path(self.mktemp())  # another run on this machine may be at the same test
         self.patch(tap, "Instance", lambda: Instance(folder))
+        self.state = Path(self.mktemp())
+        self.patch(tap, "STATE", self.state)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
         self.patch(tap, "heedInterrupt", lambda: None)  # Ctrl-C is for trial
 
@@ -130,10 +137,10 @@ class MakeServiceTests(SynchronousTestCase):
         return str(end.code)
 
     def test_service(self) -> None:
-        """It gives a service that has its ports; nothing is read and nothing logged yet."""
+        """It gives a service; no port is taken, and nothing logged yet."""
         service = self.make("-f", "dry-run")
         verifyObject(IService, service)
-        self.assertEqual(10, len(self.host.bound()))
+        self.assertEqual([], self.host.bound())
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
 
     def test_uid(self) -> None:
@@ -151,9 +158,12 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("(--zone) counts only with firewalld, and it is nftables here", line)
 
     def test_interfaces(self) -> None:
-        """The ports are taken on the interfaces that were asked for."""
-        self.make("-f", "dry-run", "--interface", "192.0.2.1")
-        self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
+        """The addresses to hear are those that were asked for."""
+        service = self.make("-f", "dry-run", "--interface", "192.0.2.1")
+        service.startService()
+        self.addCleanup(service.stopService)
+        assert isinstance(service, DoorService)
+        self.assertEqual(("192.0.2.1",), service._reloader._ports.plan.interfaces)
 
     def test_serviceManager(self) -> None:
         """The service manager is told last, when the operator's commands are answered already."""
@@ -181,15 +191,6 @@ class MakeServiceTests(SynchronousTestCase):
         self.make("-f", "dry-run")
         self.assertIs(time.monotonic, self.reactor.seconds)
 
-    def test_portTaken(self) -> None:
-        """A knock port in use is one line."""
-        self.host.take(17203)
-        self.assertEqual(
-            "pkdoors: cannot listen on knock port 17203/udp of 0.0.0.0: another program has it, "
-            "`ss -lunp` tells which: end that or take another",
-            self.refusal("-f", "dry-run"),
-        )
-
     def test_sealed(self) -> None:
         """A door with keys is made with a lock for those; there are no notes of a dry run."""
         folder = Path(mkdtemp())
@@ -197,21 +198,45 @@ class MakeServiceTests(SynchronousTestCase):
         keys = folder / "keys"
         keys.write_text(publicLine(makeKey(), "anna"))
         keys.chmod(0o600)
-        verifyObject(IService, self.make("-f", "dry-run", "-k", str(keys)))
-        self.assertEqual([f"1 of the keys in {keys} may knock"], self.log.lines())
+        service = self.make("-f", "dry-run", "-k", str(keys))
+        service.startService()
+        self.addCleanup(service.stopService)
+        self.assertIn(f"1 of the keys in {keys} may knock", self.log.lines())
         self.assertEqual(["keys"], [each.name for each in folder.iterdir()])
 
-    def test_noKeys(self) -> None:
-        """A file of keys that is not there is one line; the ports are given back."""
+    def test_troubles(self) -> None:
+        """What is not as it should be, the service manager and the operator are told."""
+        config = Config((makeDoor(name="ssh", authorizedKeys="/nowhere/keys"),), firewall="dry-run")
+        self.host.take(17001)
+        service = wire(config, self.reactor)
+        service.startService()
+        self.addCleanup(service.stopService)
+        *_, admin, _, notifier = service._parts
+        assert isinstance(notifier, Notifier)
+        assert isinstance(admin, AdminSocket)
+        ports, keys = admin._steering.status()["troubles"]
+        self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
+        self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(
-            "pkdoors: cannot read /nowhere/keys (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files",
-            self.refusal("-f", "dry-run", "-k", "/nowhere/keys"),
+            f"degraded: {ports}; {keys} (guarding ssh (22/tcp) with dry-run)", notifier._status()
         )
-        self.assertEqual([], self.host.bound())
+
+    def test_firewalldUnknown(self) -> None:
+        """That nobody can tell whether firewalld runs keeps no port from being guarded."""
+        self.haveNftables()
+        replaceModule(self, "dbus", None)
+        self.make()
+        self.assertIn("cannot ask whether firewalld runs", self.log.lines(LogLevel.warn)[0])
+
+    def test_zoneWhileFirewalldIsAway(self) -> None:
+        """Nor does a zone while firewalld does not run."""
+        self.haveNftables()
+        self.haveFirewalld()
+        self.make("--zone", "public")
+        self.assertIn("zone (--zone) counts for nothing", self.log.lines(LogLevel.warn)[0])
 
     def test_noNftables(self) -> None:
-        """A kernel without nftables is one line; the ports are given back."""
+        """A kernel without nftables is one line."""
         self.assertTrue(
             self.refusal("-f", "nftables").startswith("pkdoors: this kernel has no nftables (")
         )
@@ -254,11 +279,67 @@ class MakeServiceTests(SynchronousTestCase):
         self.haveNftables()
         self.haveFirewalld("org.fedoraproject.FirewallD1")
         verifyObject(IService, self.make("-f", "auto", "--zone", "internal"))
-        self.assertEqual(10, len(self.host.bound()))
+
+    def good(self, file: str = "") -> None:
+        """Have a good configuration from before."""
+        LastGood(self.state, file).write([makeDoor()])
+        self.kept: list[tuple[Door, ...]] = []
+
+        def keep(lastGood: LastGood, *_: object) -> str:
+            self.kept.append(lastGood.read())
+            return "; kept" if self.kept[-1] else ""
+
+        self.patch(tap, "keepClosed", keep)
+
+    def test_badOption(self) -> None:
+        """A wrong option leaves closed what was closed before, and the line says so."""
+        self.good()
+        self.assertTrue(self.refusal("-t", "never").endswith("; kept"))
+        self.assertTrue(self.refusal("-t").endswith("; kept"))
+        self.assertEqual([1, 1], [len(each) for each in self.kept])
+
+    def test_badFile(self) -> None:
+        """So does a wrong file, whatever else is wrong; but not with another file."""
+        file = Path(self.mktemp()).absolute()
+        self.good(str(file))
+        for arguments in (["-c", str(file)], [f"--conf={file}", "--nonsense"], [f"-c{file}", "x"]):
+            options = Options({})
+            end = self.assertRaises(SystemExit, options.parseOptions, arguments)
+            self.assertTrue(str(end.code).endswith("; kept"), end.code)
+        end = self.assertRaises(SystemExit, Options({}).parseOptions, ["-c", "/no/such/file"])
+        self.assertFalse(str(end.code).endswith("; kept"))
+
+    def test_noFirewallKeepsClosed(self) -> None:
+        """So does a firewall that is not to be had."""
+        self.haveNftables()
+        self.haveFirewalld()
+        self.good()
+        self.assertTrue(self.refusal("-f", "firewalld").endswith("; kept"))
+
+    def test_dryRunKeepsNothing(self) -> None:
+        """A dry run touches nothing, right or wrong."""
+        self.good()
+        self.assertFalse(self.refusal("-f", "dry-run", "-t", "x").endswith("; kept"))
+        self.assertEqual([], self.kept)
+
+    def test_copy(self) -> None:
+        """Once it runs, a configuration is kept; not that of a dry run."""
+        for firewall, count in (("dry-run", 0), ("nftables", 1)):
+            self.haveNftables()
+            lastGood = LastGood(self.state, "/some/file")
+            config = Config((makeDoor(),), firewall=firewall)
+            wire(config, self.reactor, lastGood=lastGood)._reloader.begin()
+            self.assertEqual(count, len(lastGood.read()))
 
     def test_ownErrorsHaveNoTraceback(self) -> None:
-        """What ends the start later is no traceback where it is an error of pkdoors' own."""
-        self.assertEqual("", self.hooked(FirewallError("no privilege")))
+        """What ends the start later is one line where it is an error of pkdoors' own."""
+        self.assertEqual("pkdoors: no privilege\n", self.hooked(FirewallError("no privilege")))
+
+    def test_ownErrorsAreToldOnce(self) -> None:
+        """None if it is in the log already."""
+        error = FirewallError("no privilege")
+        error.isLogged = True
+        self.assertEqual("", self.hooked(error))
 
     def test_othersHave(self) -> None:
         """Other exceptions are shown as ever."""

@@ -49,13 +49,15 @@ class KeyFile:
 
         @raise KeyFileError: it cannot, or has no key.
         """
-        safePath(self._path)
+        self._looked = -inf
         if not self.keys():
-            raise KeyFileError(
+            error = KeyFileError(
                 self._trouble
                 or f"{self._path} has no key that may knock: "
                 "put lines of ssh-keygen's .pub files there"
             )
+            error.isLogged = bool(self._trouble)
+            raise error
 
     def keys(self) -> list[AuthorizedKey]:
         """

@@ -99,7 +99,7 @@ class CapabilitiesTests(RealTestCase):
         self.assertEqual(1, seen.read_text().count("\n"))
 
     def test_keysOfRoot(self) -> None:
-        """A file of keys that it may not read is one line, which says what to do."""
+        """With a file of keys that it may not read it guards, and one line says what to do."""
         keys = self.folder / "keys"
         keys.touch(0o600)
         self.server.run("chmod", "o+x", str(self.folder))
@@ -107,5 +107,6 @@ class CapabilitiesTests(RealTestCase):
         self.assertTrue(
             daemon.says("pkdoors install-service` lets the service read it"), daemon.log()
         )
-        self.assertEqual(1, daemon.popen.wait())
-        self.assertEqual(1, daemon.log().count("\n"), daemon.log())
+        self.assertTrue(daemon.says("guarding door"), daemon.log())
+        self.assertEqual(1, daemon.log().count("nobody may knock with a key"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))

@@ -1,0 +1,57 @@
+"""What a daemon does that cannot start: the ports of its last good configuration stay closed."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pkdoors.doors import protectedPorts
+from pkdoors.errors import PkdoorsError
+from pkdoors.firewall.listing import listTables
+from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.instance import Instance, Running
+from pkdoors.interfaces import IFirewall
+from pkdoors.lastgood import LastGood
+from pkdoors.nftrules import TABLE
+
+
+def keepClosed(
+    lastGood: LastGood,
+    instance: Instance,
+    reactor: Any,
+    makeFirewall: Callable[[Any], IFirewall] = NftablesFirewall,
+    tables: Callable[[], str] = listTables,
+) -> str:
+    """
+    Leave a guard that is in place, or put that of the last good configuration there. Where there
+    was no good configuration yet, nothing is touched; nor while another daemon runs.
+
+    @return: what was done, as the end of a sentence; empty for nothing.
+    """
+    doors = lastGood.read()
+    try:
+        instance.refuseSecond()
+        if _isGuarded(tables()):
+            return "; the guard that is in place stays, and nobody can knock until this is mended"
+        if not doors:
+            return ""
+        firewall = makeFirewall(reactor)
+        firewall.prepare(doors)
+        firewall.start(doors, lambda reason: None)
+        firewall.stop()
+    except Running:
+        return ""
+    except PkdoorsError as error:
+        return f"; the last good guard could not be put in place: {error}" if doors else ""
+    ports = ", ".join(map(str, protectedPorts(doors)))
+    return (
+        f"; the guard of the last good configuration keeps {ports} closed, and nobody can knock "
+        "until this is mended"
+    )
+
+
+def _isGuarded(listing: str) -> bool:
+    try:
+        tables = [each.get("table", {}) for each in json.loads(listing)["nftables"]]
+    except (ValueError, LookupError):  # then it is tried to put one there
+        return False
+    return any((each.get("family"), each.get("name")) == ("inet", TABLE) for each in tables)
