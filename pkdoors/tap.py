@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +32,7 @@ from pkdoors.operator import Operator
 from pkdoors.options import Options
 from pkdoors.reloading import Reloader
 from pkdoors.seals.seenfile import SeenFile
+from pkdoors.sealturns import SealTurns
 from pkdoors.service import DoorService
 from pkdoors.tally import Tally
 from pkdoors.walls import Walls
@@ -51,7 +53,7 @@ def makeService(options: Options) -> IService:
     sys.excepthook = _withoutTraceback
     try:
         refuseUid(options)
-        service = wire(options.config, reactor, options.again)
+        service = wire(options.config, reactor, options.again, options.file)
         heedHangup(options, reactor, service.reload)
         service.prepare()
     except PkdoorsError as error:
@@ -114,14 +116,32 @@ def refuseUid(options: Options) -> None:
         )
 
 
-def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None) -> DoorService:
+def seenPath(lasting: str) -> Path:
+    """
+    Return where a daemon notes the sealed knocks that it saw. The name lasts as long as the
+    configuration has its place, whatever network namespace the daemon is in; two daemons of one
+    host, which have a configuration each, have two.
+
+    @param lasting: the configuration file, or, if there is none, the files of keys.
+    """
+    return STATE / f"{sha256(lasting.encode()).hexdigest()[:16]}.seen"
+
+
+def wire(
+    config: Config,
+    reactor: Any,
+    read: Callable[[], Config] | None = None,
+    file: str = "",
+) -> DoorService:
     """
     Put the parts together.
 
     @param read: reads the configuration anew.
+    @param file: where the configuration is; empty if it is not in a file.
     @raise PkdoorsError: C{auto} cannot find out which firewall to use.
     """
     isDry = config.firewall == "dry-run"
+    lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
     herald, tally, hooks = Herald(), Tally(), Hooks(reactor)
     audit = AuditFile("" if isDry else config.audit)
     for hear in (tally.hear,) if isDry else (tally.hear, audit.hear, hooks.hear):
@@ -129,7 +149,7 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     firewalls = [CountedFirewall(each, tally) for each in chooseFirewalls(config, reactor)]
     walls = Walls(reactor, firewalls, herald)
     instance = AnyInstance() if isDry else Instance()
-    seenFile = None if isDry else SeenFile(STATE / instance.path("seen").name)
+    seenFile = None if isDry else SeenFile(seenPath(lasting), reactor.seconds)
     smith = Locksmith(config.doors, seenFile, reactor.seconds)
     keeper = Doorkeeper(
         reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
@@ -143,7 +163,8 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     operator = Operator(reactor, keeper, reloader, herald, tally, walls)
     notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
     herald.subscribe(notifier.hear)
-    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
+    turns = SealTurns(reactor, herald.wallClock, smith, keeper.heed)
+    parts = (turns, audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
     return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
 
 

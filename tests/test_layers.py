@@ -27,7 +27,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         lockset nfevents nfnetlink nftrules nftstate oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording placing
         ports richrules seals.__init__ seals.addresses seals.authorizedkeys
-        seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence sessions
+        seals.hints seals.seal seals.sealchecks seals.sealedlock seals.sealqueue seals.seen
+        seals.seennotes seals.signatures seedconf sequence sessions
         settings sockets stages status tally tomltext who zones
         """,
         """
@@ -47,8 +48,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         """
         alarm announcing check client.hostsfile client.keypairs client.manners client.reaching
         client.signers client.staying client.visit healer installing keeper life locksmith
-        operating.following operating.tables operating.view operator release reloading turns
-        walls
+        operating.following operating.tables operating.view operator release reloading sealturns
+        turns walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts

@@ -11,6 +11,8 @@ from pkdoors.knock import Knock
 from pkdoors.locks import Refusal, Request, SequenceLock
 from pkdoors.lockset import Lockset
 from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
+from pkdoors.seals.hints import HintIndex
+from pkdoors.seals.sealchecks import SealChecks
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seen import Seen
 from tests.fakes import knocks, makeDoor
@@ -215,7 +217,9 @@ class MixedTests(SynchronousTestCase):
         text = publicLine(self.key)
         keys, _ = parseAuthorizedKeys(text, "keys")
         sealedDoor = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
-        lock = SealedLock(sealedDoor, lambda: keys, Seen(0.0, lambda name, stamp: None))
+        lock = SealedLock(
+            sealedDoor, HintIndex(lambda: keys), Seen(0.0, lambda *note: None), SealChecks()
+        )
         self.locks = Lockset([SequenceLock(SSH), lock])
 
     def opened(self, heard: Iterable[Knock]) -> list[str]:

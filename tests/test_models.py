@@ -12,6 +12,8 @@ from pkdoors.knock import Knock
 from pkdoors.locks import Refusal, Request, SequenceLock
 from pkdoors.lockset import Lockset
 from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
+from pkdoors.seals.hints import HintIndex
+from pkdoors.seals.sealchecks import SealChecks
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seen import Seen
 from pkdoors.stages import Stages
@@ -259,7 +261,9 @@ class SealedLockTests(SynchronousTestCase):
         """Knock on both."""
         keys, _ = parseAuthorizedKeys(publicLine(ANNA), "keys")
         door = makeDoor(PORTS, knockTimeout=TIMEOUT, clockSkew=SKEW, authorizedKeys="/keys")
-        lock = SealedLock(door, lambda: keys, Seen(-STARTED, lambda name, stamp: None))
+        lock = SealedLock(
+            door, HintIndex(lambda: keys), Seen(-STARTED, lambda *note: None), SealChecks()
+        )
         slow, now = SlowSeal(), 0.0
         for source, port, letter, time in sent:
             now += time

@@ -24,6 +24,7 @@ from pkdoors.parts import Part
 from pkdoors.reloading import Reloader
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.seenfile import SeenFile
+from pkdoors.sealturns import SealTurns
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 from tests.fakes import (
@@ -37,7 +38,7 @@ from tests.fakes import (
     Log,
     makeDoor,
 )
-from tests.sealing import makeKey, publicLine, sealed
+from tests.sealing import leaveNotes, makeKey, publicLine, sealed
 
 NO = FirewallError("no privilege")
 TODAY = 1_800_000_000
@@ -71,7 +72,10 @@ class ServiceTestCase(SynchronousTestCase):
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
         self.config = Config((door,), notes=notes)
-        seenFile = SeenFile(self.instance.path("seen"))
+        seenPath = self.folder.with_name("notes") / "x.seen"
+        if not seenPath.exists():
+            leaveNotes(seenPath)
+        seenFile = SeenFile(seenPath, self.reactor.seconds)
         self.addCleanup(seenFile.close)
         smith = Locksmith([door], seenFile, self.reactor.seconds)
         self.herald = herald = Herald(lambda: TODAY)
@@ -80,8 +84,10 @@ class ServiceTestCase(SynchronousTestCase):
         self.reloader = Reloader(
             self.reactor, self.config, lambda: self.config, keeper, smith, herald, keeper.hear
         )
+        turns = SealTurns(self.reactor, herald.wallClock, smith, keeper.heed)
         return DoorService(
-            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name)
+            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name),
+            (turns,),
         )
 
     def start(self) -> None:
