@@ -167,7 +167,9 @@ class SealedLock:
         if sealed.statement.bind not in ("*", source):
             raise _Refused(f"it is bound to {sealed.statement.bind}, and comes from elsewhere")
         if not isWellFormed(sealed.signature):
-            raise _Refused("its seal is not good: it is malformed")
+            raise _Refused(
+                "its seal is not good: malformed, or by a security key that was not touched"
+            )
 
     def _checkTime(self, statement: Statement, now: float, today: float) -> None:
         behind = today - statement.stamp / 1000

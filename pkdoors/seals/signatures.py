@@ -43,8 +43,8 @@ _P384_ORDER = int(
     16,
 )
 _P521_ORDER = int(
-    "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-    "fa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+    "1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    "a51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
     16,
 )
 
@@ -154,8 +154,8 @@ def _checkECDSA(order: int, inner: bytes, rest: bytes) -> None:
 
 
 def _checkEd25519(inner: bytes, rest: bytes) -> None:
-    point, number = inner[:_HALF], inner[_HALF:]
-    if rest or len(point) != len(number) or int.from_bytes(number, "little") >= _ED25519_ORDER:
+    number = int.from_bytes(inner[_HALF:], "little")
+    if rest or len(inner) != 2 * _HALF or number >= _ED25519_ORDER:
         raise BadKeyError("not in range")
 
 
