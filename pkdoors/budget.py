@@ -71,9 +71,9 @@ class TimeBudget:
         """Pay for work that was done."""
         self._left -= seconds
 
-    def pause(self) -> float:
+    def pause(self, enough: float) -> float:
         """
-        Return the seconds, as of the last L{has}, until half of all that can be saved up is there:
-        a turn of the reactor for every single piece would cost more than the piece.
+        Return the seconds, as of the last L{has}, until so much is there: a turn of the reactor for
+        every single piece of work would cost more than the piece.
         """
-        return max(0.0, self._most / 2 - self._left) / self._share
+        return max(0.0, enough - self._left) / self._share

@@ -121,9 +121,9 @@ class TimeBudgetTests(SynchronousTestCase):
             self.assertTrue(49 < worked < 51.1, (piece, worked))
 
     def test_pause(self) -> None:
-        """The pause is until half of what can be saved up is there."""
-        self.assertEqual(0.0, self.budget.pause())
+        """The pause is until so much is there, and none if it is there."""
+        self.assertEqual(0.0, self.budget.pause(0.05))
         self.budget.spend(0.1)
-        self.assertAlmostEqual(0.1, self.budget.pause())
+        self.assertAlmostEqual(0.1, self.budget.pause(0.05))
         self.budget.spend(0.5)
-        self.assertAlmostEqual(1.1, self.budget.pause())
+        self.assertAlmostEqual(1.1, self.budget.pause(0.05))

@@ -17,7 +17,7 @@ from pkdoors.seals import sealedlock as sealedLockModule
 from pkdoors.seals.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.seals.hints import HintIndex
 from pkdoors.seals.seal import hintOf, signedData
-from pkdoors.seals.sealchecks import LATER, SHARE, SLICE, SealChecks
+from pkdoors.seals.sealchecks import LATER, SAVED, SHARE, SealChecks
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.sealqueue import SealQueue
 from pkdoors.seals.seen import Notes, Seen
@@ -778,7 +778,7 @@ class FloodTests(SealedLockTestCase):
             }
             self.run_(pause, attack, due)
             took.append(self.opened.get(source, inf) - began)
-        self.assertLess(self.worked, SHARE * self.now + SLICE + self.COST)
+        self.assertLess(self.worked, SHARE * self.now + SAVED + self.COST)
         return took
 
     def forging(self, sources: Callable[[], str], rounds: int = 1) -> Callable[[], Knock]:
