@@ -98,6 +98,10 @@ class Locksmith:
         if self._hasStarted and self._seen is not None and self._seenFile is not None:
             self._seenFile.start(self._seen, self._skew)
 
+    def forgetWaiting(self) -> None:
+        """No knock that waits to be checked opens anything from now on."""
+        self.checks.keep(lambda lock: False)
+
     def stop(self) -> None:
         """Leave what was seen to the next daemon, in order."""
         if self._seenFile is not None:

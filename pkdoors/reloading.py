@@ -89,6 +89,7 @@ class Reloader:
         self._isStopped = True
         self.listener.stop(self._reactor)
         self._inbox.close()
+        self._smith.forgetWaiting()
 
     async def reload(self) -> Reloaded:
         """

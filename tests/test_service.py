@@ -455,6 +455,24 @@ class SealedTests(ServiceTestCase):
         self.assertEqual({}, self.firewall.open_())
         self.assertIn("this knock was seen before", self.log.lines()[-1])
 
+    def test_waits(self) -> None:
+        """A knock that cannot be checked at once opens when there is time again."""
+        self.start()
+        self.service._smith.checks._budget.spend(1.0)
+        self.send(self.seal())
+        self.assertEqual({}, self.firewall.open_())
+        self.reactor.advance(2.1)
+        self.assertEqual(["203.0.113.9"], list(self.firewall.open_()))
+
+    def test_stopsWhileOneWaits(self) -> None:
+        """When the daemon ends, what waits opens nothing any more."""
+        self.start()
+        self.service._smith.checks._budget.spend(1.0)
+        self.send(self.seal())
+        self.reloader.stop()  # the first thing that a daemon does which ends
+        self.reactor.advance(60.0)
+        self.assertEqual({}, self.firewall.open_())
+
     def test_noPortsLogged(self) -> None:
         """No line tells a knock port, whatever comes."""
         self.start()
