@@ -8,10 +8,10 @@ from pkdoors.doors import protectedPorts
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.listing import listTables
 from pkdoors.firewall.nftables import NftablesFirewall
+from pkdoors.guard import TABLE
 from pkdoors.instance import Instance, Running
 from pkdoors.interfaces import IFirewall
 from pkdoors.lastgood import LastGood
-from pkdoors.nftrules import TABLE
 
 
 def keepClosed(

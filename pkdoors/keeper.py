@@ -136,7 +136,7 @@ class Doorkeeper:
             try:
                 results = hear(knock, now, today)
                 if results:
-                    self._heed(results)
+                    self.heed(results)
                 else:
                     unheeded += 1
             except Exception:
@@ -144,7 +144,8 @@ class Doorkeeper:
                     self._log.failure("a knock of {source} went wrong", source=knock.source)
         self._tally.knocks["other"] += unheeded
 
-    def _heed(self, results: Iterable[Result]) -> None:
+    def heed(self, results: Iterable[Result]) -> None:
+        """Act on what locks yield."""
         for result in results:
             if isinstance(result, Request):
                 self._tally.knocks["request"] += 1

@@ -9,9 +9,11 @@ from twisted.logger import Logger
 from pkdoors.doors import Door
 from pkdoors.errors import PkdoorsError
 from pkdoors.locks import AnyLock, SequenceLock
+from pkdoors.seals.sealchecks import SealChecks
 
 if TYPE_CHECKING:
     from pkdoors.seals.authorizedfile import KeyFile
+    from pkdoors.seals.hints import HintIndex
     from pkdoors.seals.seen import Seen
     from pkdoors.seals.seenfile import SeenFile
 
@@ -22,6 +24,8 @@ class Locksmith:
     """
     @param seenFile: where this daemon tells the next one what it saw; L{None} for nowhere.
     @param seconds: the clock that the locks get, which does not jump.
+    @param cost: processor time that this thread has taken so far, in seconds.
+    @ivar checks: what the sealed locks share.
     """
 
     _log = Logger()
@@ -31,8 +35,11 @@ class Locksmith:
         doors: Iterable[Door],
         seenFile: "SeenFile | None" = None,
         seconds: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
     ) -> None:
+        self.checks = SealChecks(cost)
         self._sealed: set[str] = set()  # the locks look at it, too
+        self._skew = 0.0  # the most of all sealed doors
         self._hasStarted = False
         self._paths: list[str] = []
         self._told: list[str] = []
@@ -40,6 +47,7 @@ class Locksmith:
         self._seenFile = seenFile
         self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
+        self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
         self._seen: Seen | None = None
 
     def make(self, door: Door) -> AnyLock:
@@ -51,10 +59,18 @@ class Locksmith:
         from pkdoors.seals.seen import Seen
 
         if self._seen is None:
-            note = self._seenFile.note if self._seenFile else lambda name, stamp: None
+            note = self._seenFile.note if self._seenFile else lambda key, nonce, stamp: None
             self._seen = Seen(self._seconds(), note)
             self._learn()
-        return SealedLock(door, self._keyFile(door.authorizedKeys).keys, self._seen, self._sealed)
+        return SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._sealed)
+
+    def _hintsOf(self, door: Door) -> "HintIndex":
+        from pkdoors.seals.hints import HintIndex
+
+        path = door.authorizedKeys
+        if path not in self._hints:
+            self._hints[path] = HintIndex(self._keyFile(path).keys)
+        return self._hints[path]
 
     def _keyFile(self, path: str) -> "KeyFile":
         from pkdoors.seals.authorizedfile import KeyFile
@@ -85,9 +101,12 @@ class Locksmith:
     def adopt(self, doors: Iterable[Door]) -> None:
         """These are all the doors from now on."""
         doors = tuple(doors)
-        self._paths = [door.authorizedKeys for door in doors if door.authorizedKeys]
+        sealed = [door for door in doors if door.authorizedKeys]
+        self._paths = [door.authorizedKeys for door in sealed]
         self._sealed.clear()
-        self._sealed.update(door.name for door in doors if door.authorizedKeys)
+        self._sealed.update(door.name for door in sealed)
+        self._skew = max((door.clockSkew for door in sealed), default=0.0)
+        self.checks.keep(lambda lock: lock.door in sealed)
 
     def start(self) -> None:
         """Learn what an earlier daemon saw."""
@@ -96,4 +115,13 @@ class Locksmith:
 
     def _learn(self) -> None:
         if self._hasStarted and self._seen is not None and self._seenFile is not None:
-            self._seen.load(self._seenFile.load())
+            self._seenFile.start(self._seen, self._skew)
+
+    def forgetWaiting(self) -> None:
+        """No knock that waits to be checked opens anything from now on."""
+        self.checks.keep(lambda lock: False)
+
+    def stop(self) -> None:
+        """Leave what was seen to the next daemon, in order."""
+        if self._seenFile is not None:
+            self._seenFile.close()

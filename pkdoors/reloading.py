@@ -83,6 +83,7 @@ class Reloader:
         """Hear nothing any more, and take no other configuration: openings are left as they are."""
         self._isStopped = True
         self._ports.stop()
+        self._smith.forgetWaiting()
 
     async def reload(self) -> Reloaded:
         """

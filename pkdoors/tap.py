@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as ListOf
+from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -38,6 +40,7 @@ from pkdoors.operator import Operator
 from pkdoors.options import Options as DaemonOptions
 from pkdoors.reloading import Reloader
 from pkdoors.seals.seenfile import SeenFile
+from pkdoors.sealturns import SealTurns
 from pkdoors.service import DoorService
 from pkdoors.tally import Tally
 from pkdoors.walls import Walls
@@ -86,7 +89,9 @@ def makeService(options: Options) -> IService:
     try:
         refuseUid(options)
         lastGood = options.lastGood()
-        service = wire(options.config, reactor, options.again, lastGood, options.keepClosed)
+        service = wire(
+            *(options.config, reactor, options.again, lastGood, options.keepClosed, options.file)
+        )
         heedHangup(options, reactor, service.reload)
         service.prepare()
     except Running as error:
@@ -178,12 +183,24 @@ def refuseUid(options: Options) -> None:
         )
 
 
+def seenPath(lasting: str) -> Path:
+    """
+    Return where a daemon notes the sealed knocks that it saw. The name lasts as long as the
+    configuration has its place, whatever network namespace the daemon is in; two daemons of one
+    host, which have a configuration each, have two.
+
+    @param lasting: the configuration file, or, if there is none, the files of keys.
+    """
+    return STATE / f"{sha256(lasting.encode()).hexdigest()[:16]}.seen"
+
+
 def wire(
     config: Config,
     reactor: Any,
     read: Callable[[], Config] | None = None,
     lastGood: LastGood | None = None,
     keepClosed: Callable[[], str] = lambda: "",
+    file: str = "",
 ) -> DoorService:
     """
     Put the parts together.
@@ -191,9 +208,11 @@ def wire(
     @param read: reads the configuration anew.
     @param lastGood: where to keep a copy of each configuration that is in place.
     @param keepClosed: see L{DoorService}.
+    @param file: where the configuration is; empty if it is not in a file.
     @raise PkdoorsError: C{auto} cannot find out which firewall to use.
     """
     isDry = config.firewall == "dry-run"
+    lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
     herald, tally, hooks = Herald(), Tally(), Hooks(reactor)
     audit = AuditFile("" if isDry else config.audit)
     for hear in (tally.hear,) if isDry else (tally.hear, audit.hear, hooks.hear):
@@ -201,7 +220,7 @@ def wire(
     firewalls = [CountedFirewall(each, tally) for each in chooseFirewalls(config, reactor)]
     walls = Walls(reactor, firewalls, herald)
     instance = AnyInstance() if isDry else Instance()
-    seenFile = None if isDry else SeenFile(STATE / instance.path("seen").name)
+    seenFile = None if isDry else SeenFile(seenPath(lasting), reactor.seconds)
     smith = Locksmith(config.doors, seenFile, reactor.seconds)
     keeper = Doorkeeper(
         reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
@@ -225,7 +244,8 @@ def wire(
     notifier = Notifier(reactor, os.environ, lambda: stateOf(keeper.doors, walls.name, troubles()))
     herald.subscribe(notifier.hear)
     ports.onChange = notifier.tellStatus
-    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
+    turns = SealTurns(reactor, herald.wallClock, smith, keeper.heed)
+    parts = (turns, audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
     return DoorService(
         *(reactor, keeper, reloader, instance, smith, herald, walls.name, parts, keepClosed)
     )

@@ -27,7 +27,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         lockset networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording penalties
         placing plainknocks ports refusals richrules seals.__init__ seals.addresses
-        seals.authorizedkeys seals.seal seals.sealedlock seals.seen seals.signatures
+        seals.authorizedkeys seals.hints seals.seal seals.sealchecks seals.sealedlock
+        seals.sealqueue seals.seen seals.seennotes seals.signatures
         seedconf sequence sessions
         settings sockets stages status tally tomltext who wrongorders zones
         """,
@@ -52,7 +53,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         alarm announcing check client.hostsfile client.keypairs client.manners client.reaching
         client.signers client.staying client.visit failclosed healer installing keeper
         knockports life locksmith operating.following operating.tables operating.view operator
-        release reloading walls
+        release reloading sealturns walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts

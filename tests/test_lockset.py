@@ -12,6 +12,8 @@ from pkdoors.locks import Refusal, Request, Result, SequenceLock
 from pkdoors.lockset import Lockset
 from pkdoors.penalties import endOfPenalty
 from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
+from pkdoors.seals.hints import HintIndex
+from pkdoors.seals.sealchecks import SealChecks
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seen import Seen
 from pkdoors.wrongorders import WrongOrders
@@ -222,7 +224,9 @@ class MixedTests(SynchronousTestCase):
         text = publicLine(self.key)
         keys, _ = parseAuthorizedKeys(text, "keys")
         sealedDoor = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
-        lock = SealedLock(sealedDoor, lambda: keys, Seen(0.0, lambda name, stamp: None))
+        lock = SealedLock(
+            sealedDoor, HintIndex(lambda: keys), Seen(0.0, lambda *note: None), SealChecks()
+        )
         self.locks = Lockset([SequenceLock(SSH), lock])
 
     def opened(self, heard: Iterable[Knock]) -> list[str]:

@@ -15,6 +15,8 @@ from pkdoors.lockset import Lockset
 from pkdoors.networks import networkOf, siteOf
 from pkdoors.penalties import endOfPenalty
 from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
+from pkdoors.seals.hints import HintIndex
+from pkdoors.seals.sealchecks import SealChecks
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seen import Seen
 from pkdoors.stages import Stages
@@ -352,7 +354,9 @@ class SealedLockTests(SynchronousTestCase):
         """Knock on both."""
         keys, _ = parseAuthorizedKeys(publicLine(ANNA), "keys")
         door = makeDoor(PORTS, knockTimeout=TIMEOUT, clockSkew=SKEW, authorizedKeys="/keys")
-        lock = SealedLock(door, lambda: keys, Seen(-STARTED, lambda name, stamp: None))
+        lock = SealedLock(
+            door, HintIndex(lambda: keys), Seen(-STARTED, lambda *note: None), SealChecks()
+        )
         slow, now = SlowSeal(), 0.0
         for source, port, letter, time in sent:
             now += time

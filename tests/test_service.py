@@ -24,6 +24,7 @@ from pkdoors.locksmith import Locksmith
 from pkdoors.parts import Part
 from pkdoors.reloading import Reloader
 from pkdoors.seals.seenfile import SeenFile
+from pkdoors.sealturns import SealTurns
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 from tests.fakes import (
@@ -37,7 +38,7 @@ from tests.fakes import (
     Log,
     makeDoor,
 )
-from tests.sealing import makeKey, publicLine, sealed
+from tests.sealing import leaveNotes, makeKey, publicLine, sealed
 
 NO = FirewallError("no privilege")
 TODAY = 1_800_000_000
@@ -71,7 +72,10 @@ class ServiceTestCase(SynchronousTestCase):
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
         self.config = Config((door,), notes=notes)
-        seenFile = SeenFile(self.instance.path("seen"))
+        seenPath = self.folder.with_name("notes") / "x.seen"
+        if not seenPath.exists():
+            leaveNotes(seenPath)
+        seenFile = SeenFile(seenPath, self.reactor.seconds)
         self.addCleanup(seenFile.close)
         smith = Locksmith([door], seenFile, self.reactor.seconds)
         self.herald = herald = Herald(lambda: TODAY)
@@ -81,8 +85,10 @@ class ServiceTestCase(SynchronousTestCase):
         self.reloader = Reloader(
             self.config, lambda: self.config, keeper, smith, herald, self.ports
         )
+        turns = SealTurns(self.reactor, herald.wallClock, smith, keeper.heed)
         return DoorService(
-            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name)
+            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name),
+            (turns,),
         )
 
     def start(self) -> None:
@@ -534,6 +540,24 @@ class SealedTests(ServiceTestCase):
         self.send(datagram)
         self.assertEqual({}, self.firewall.open_())
         self.assertIn("this knock was seen before", self.log.lines()[-1])
+
+    def test_waits(self) -> None:
+        """A knock that cannot be checked at once opens when there is time again."""
+        self.start()
+        self.service._smith.checks._budget.spend(1.0)
+        self.send(self.seal())
+        self.assertEqual({}, self.firewall.open_())
+        self.reactor.advance(2.1)
+        self.assertEqual(["203.0.113.9"], list(self.firewall.open_()))
+
+    def test_stopsWhileOneWaits(self) -> None:
+        """When the daemon ends, what waits opens nothing any more."""
+        self.start()
+        self.service._smith.checks._budget.spend(1.0)
+        self.send(self.seal())
+        self.reloader.stop()  # the first thing that a daemon does which ends
+        self.reactor.advance(60.0)
+        self.assertEqual({}, self.firewall.open_())
 
     def test_noPortsLogged(self) -> None:
         """No line tells a knock port, whatever comes."""

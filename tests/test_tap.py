@@ -186,6 +186,24 @@ class MakeServiceTests(SynchronousTestCase):
             service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
             self.assertEqual(firewall == "dry-run", service._smith._seenFile is None)
 
+    def test_notesLast(self) -> None:
+        """
+        Their name is the configuration's, in whatever network namespace; or, without one, that of
+        the files of keys.
+        """
+        doors = (makeDoor(authorizedKeys="/keys"), makeDoor(name="web", authorizedKeys="/keys"))
+        config = Config(doors, firewall="nftables")
+        found = [
+            wire(config, self.reactor, file=file)._smith._seenFile
+            for file in ("/a.toml", "/a.toml", "/b.toml", "")
+        ]
+        one, same, other, byKeys = (each and each._path for each in found)
+        self.assertEqual(tap.seenPath("/a.toml"), one)
+        self.assertEqual(one, same)
+        self.assertEqual(tap.seenPath("/keys"), byKeys)
+        self.assertEqual(3, len({one, other, byKeys}))
+        self.assertEqual({Path("/var/lib/pkdoors")}, {each.parent for each in (one, other) if each})
+
     def test_clock(self) -> None:
         """The reactor's clock does not jump with the time of day."""
         self.make("-f", "dry-run")
