@@ -10,10 +10,12 @@ from types import TracebackType
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.logger import globalLogPublisher
 
 from pkdoors.admin.socket import AdminSocket
 from pkdoors.alarm import Alarm
 from pkdoors.audit import AuditFile
+from pkdoors.cleanlog import cleanLog
 from pkdoors.config import Config
 from pkdoors.doors import Door
 from pkdoors.drops import Drops
@@ -45,6 +47,7 @@ def makeService(options: Options) -> IService:
     """
     The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
     """
+    cleanLog(globalLogPublisher)
     reactor = takeReactor()
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic
