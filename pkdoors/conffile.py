@@ -8,6 +8,7 @@ from shlex import quote
 
 from pkdoors.config import CONF_FILE, MAX_CONF, SEED_FILE, SEED_NAME
 from pkdoors.errors import ConfigError
+from pkdoors.folders import openFolder
 from pkdoors.reading import readFile
 from pkdoors.serviceuser import NAME, letRead, serviceGroup
 from pkdoors.trust import flawOf
@@ -120,7 +121,7 @@ def writeConf(path: str, text: str) -> bool:
     except OSError as error:
         raise ConfigError(_cannotWrite(path, error)) from error
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = _openNew(path)
     except FileExistsError as error:
         raise ConfigError(
             f"{path} is there already, and is not overwritten: "
@@ -135,6 +136,16 @@ def writeConf(path: str, text: str) -> bool:
     except OSError as error:
         os.unlink(path)
         raise ConfigError(_cannotWrite(path, error)) from error
+
+
+def _openNew(path: str) -> int:
+    above, name = os.path.split(path)
+    folder = openFolder(above)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(name, flags, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _makeFolder(folder: Path) -> None:

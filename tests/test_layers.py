@@ -31,7 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         settings sockets stages status tally tomltext who zones
         """,
         """
-        beneath cleanlog herald interfaces parts reading steering trust
+        beneath cleanlog folders herald interfaces parts reading steering trust
         """,
         """
         admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket

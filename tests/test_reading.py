@@ -184,6 +184,7 @@ ALLOWED = {
     "reading": {"open"},
     # New files, and folders, each made with O_EXCL or O_NOFOLLOW.
     "beneath": {"open", "fdopen"},
+    "folders": {"open"},
     "conffile": {"open", "fdopen"},
     "serviceuser": {"open"},
     "installing": {"open"},
