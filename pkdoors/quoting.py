@@ -14,6 +14,7 @@ MOST = 60
 _PORTS = re.compile(r"[0-9]{3,}|[0-9][,;:|\s]+[0-9]")
 """What may be a port, of three digits or more, or a list of smaller ones."""
 
+_NUMBER = re.compile(r"(?<![0-9.])[0-9]{2,5}(?![0-9]|\.[0-9])")
 _LIST = re.compile(r"[0-9,;:|\s]+")
 
 
@@ -39,6 +40,14 @@ def shown(value: object, hidden: str = "this") -> str:
 def mayHavePort(text: str) -> bool:
     """Whether a text may be a sequence, or have a port of one in it."""
     return _PORTS.search(text) is not None
+
+
+def withoutPorts(text: str) -> str:
+    """
+    Return what another program says, which may quote the ports that it was given, without any
+    number that may be one; addresses of IPv4 stay.
+    """
+    return _NUMBER.sub("...", text)
 
 
 def shownHost(host: str) -> str:

@@ -116,7 +116,11 @@ class Reloader:
             if changes:
                 await self._put(config)
         except Exception as error:
-            reason = str(error) if isinstance(error, PkdoorsError) else f"a mistake: {error!r}"
+            reason = (
+                str(error)
+                if isinstance(error, PkdoorsError)
+                else f"a mistake of ours ({type(error).__name__})"
+            )
             self._herald.tell(RELOAD_REFUSED, reason=reason)
             raise
         self.config = config

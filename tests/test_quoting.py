@@ -4,7 +4,7 @@ from datetime import date, time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.quoting import mayHavePort, shown, shownHost
+from pkdoors.quoting import mayHavePort, shown, shownHost, withoutPorts
 
 
 class ShownTests(SynchronousTestCase):
@@ -43,6 +43,16 @@ class ShownTests(SynchronousTestCase):
     def test_long(self) -> None:
         """Not more of a value is quoted than one needs to know it again."""
         self.assertEqual(65, len(shown("x" * 10_000)))
+
+    def test_others(self) -> None:
+        """What another program says loses each number that may be a port, and keeps addresses."""
+        for said, kept in (
+            ('INVALID_RULE: port port="17001" protocol="udp"', 'port port="..." protocol="udp"'),
+            ("udp dport { 17001, 17203 } accept", "{ ..., ... } accept"),
+            ("address 192.0.2.117 is bad: 17001", "address 192.0.2.117 is bad: ..."),
+            ("No such file", "No such file"),
+        ):
+            self.assertIn(kept, withoutPorts(said))
 
     def test_host(self) -> None:
         """A host is quoted, but not a sequence in its place."""

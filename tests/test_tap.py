@@ -12,6 +12,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from twisted.application.service import IService, IServiceMaker
+from twisted.logger import Logger, globalLogPublisher, textFileLogObserver
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -134,6 +135,16 @@ class MakeServiceTests(SynchronousTestCase):
         verifyObject(IService, service)
         self.assertEqual(10, len(self.host.bound()))
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
+
+    def test_cleanLog(self) -> None:
+        """From now on nothing in the log steers a terminal."""
+        self.make("-f", "dry-run")
+        written = StringIO()
+        observer = textFileLogObserver(written)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        Logger("pkdoors.test").info("said {said}", said="\x1b[2J\nx")
+        self.assertIn("said \\x1b[2J\\nx\n", written.getvalue())
 
     def test_uid(self) -> None:
         """To have twistd give up its privileges is refused: no knock could open anything."""

@@ -20,6 +20,7 @@ from pkdoors.nfnetlink import adding, asking, countOf, removing
 from pkdoors.nftrules import TABLE, counterOf, guard, setOf
 from pkdoors.nftstate import countIn, livingIn, openingsIn, protectedIn
 from pkdoors.ports import PortRange
+from pkdoors.quoting import withoutPorts
 from pkdoors.sessions import Session, isOn, livingOn, sessionsIn
 
 
@@ -232,4 +233,4 @@ def _explain(errors: str) -> str:
         return NO_NFTABLES.format(reason=first)
     if "not supported" in first:
         return f"this kernel lacks a part of nftables that the guard needs ({first})"
-    return f"nftables refused: {first or 'no reason given'}"
+    return f"nftables refused: {withoutPorts(first) or 'no reason given'}"
