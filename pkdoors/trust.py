@@ -8,10 +8,11 @@ another in its place. Unlike there, that also goes for each link that leads to i
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
+_OWNED = "belongs to another user"
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 """Bits of a mode. A POSIX access list needs no look of its own: what it grants at most, its mask,
 stands in the place of the group's bits; C{acl(5)}."""
@@ -55,12 +56,17 @@ def flawOf(path: str | os.PathLike[str]) -> Flaw | None:
 
 def flawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
     """
-    Return the first reason why somebody else can change a folder, or anything in it.
+    Return the first reason why somebody else can change a folder, or anything in it. The remedy
+    is one for all of the folder: where one file has the wrong mode, so have a thousand.
 
     @raise OSError: the folder is not there, or cannot be looked at.
     """
-    flaw = flawOf(folder)
-    return flaw or next(_flaws(_tree(os.path.realpath(folder), set())), None)
+    whole = Path(os.path.realpath(folder))
+    flaw = flawOf(folder) or next(_flaws(_tree(str(whole), set())), None)
+    if flaw is None or not flaw.path.is_relative_to(whole):
+        return flaw
+    work = "chown -hR root" if flaw.what == _OWNED else "chmod -R go-w"
+    return replace(flaw, remedy=f"{work} {quote(str(whole))}")
 
 
 def _flaws(paths: Iterable[Path]) -> Iterator[Flaw]:
@@ -99,7 +105,7 @@ def _flaw(path: Path) -> Flaw | None:
     isLink = stat.S_ISLNK(now.st_mode)
     if now.st_uid not in (0, os.geteuid()):
         chown = "chown -h" if isLink else "chown"
-        return Flaw(path, "belongs to another user", f"{chown} root {quote(str(path))}")
+        return Flaw(path, _OWNED, f"{chown} root {quote(str(path))}")
     if isLink or not now.st_mode & _OTHERS:  # a link has no mode that counts
         return None
     if stat.S_ISDIR(now.st_mode) and now.st_mode & stat.S_ISVTX:

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.audit import AuditFile
 from pkdoors.conffile import writeConf
+from pkdoors.doctor.files import whyNotWrite
 from pkdoors.errors import ConfigError
 from pkdoors.events import OPENED, Event
 from pkdoors.folders import openFolder
@@ -114,3 +115,8 @@ class WriterTests(FolderTestCase):
             str(self.assertRaises(ConfigError, writeConf, path, "text\n")),
         )
         self.assertEqual([], list(self.away.iterdir()))
+
+    def test_check(self) -> None:
+        """The check finds that for the audit file, before it is needed."""
+        path = self.strangersLink() / "audit.jsonl"
+        self.assertEqual("a link on the way to it belongs to another user", whyNotWrite(str(path)))

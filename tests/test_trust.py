@@ -161,6 +161,19 @@ class FlawBelowTests(TrustTestCase):
         flaw = flawBelow(self.top)
         self.assertEqual(deep, flaw and flaw.path)
 
+    def test_remedy(self) -> None:
+        """One command mends all of the folder; what is elsewhere has its own."""
+        self.path.chmod(0o666)
+        for mode in (0o755, 0o775):
+            self.folder.chmod(mode)
+            flaw = flawBelow(self.folder)
+            self.assertEqual(f"chmod -R go-w {self.folder}", flaw and flaw.remedy)
+        self.path.chmod(0o644)
+        self.folder.chmod(0o755)
+        self.giveAway(self.path)
+        flaw = flawBelow(self.folder)
+        self.assertEqual(f"chown -hR root {self.folder}", flaw and flaw.remedy)
+
     def test_above(self) -> None:
         """So is what is above it."""
         self.top.chmod(0o777)
