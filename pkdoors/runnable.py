@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.reading import readStart
-from pkdoors.trust import Flaw, flawOf
+from pkdoors.trust import Flaw, flawOf, nameFlaw
 
 _FIRST_LINE = 256
 """Bytes of a script that the kernel reads; C{execve(2)}."""
@@ -26,17 +26,19 @@ def hookFlaw(command: Sequence[str]) -> Flaw | None:
     """
     Return why somebody else decides what a command does: they can change the program, the
     interpreter that its first line names, or a file among its arguments, as a script for a shell
-    is. L{None} where nobody can, or where it is not there to be run.
+    is; or they can put one there where there is none. L{None} where nobody can.
 
     Whoever runs the command right after this runs what was looked at: see L{flawOf}. Only root or
     we could have made it changeable in between, or somebody who has had it open since it was.
     """
-    for path in _partsOf(command):
-        with suppress(OSError):  # it is not there
-            flaw = flawOf(path)
-            if flaw is not None:
-                return flaw
-    return None
+    return next(filter(None, map(_partFlaw, _partsOf(command))), None)
+
+
+def _partFlaw(path: str) -> Flaw | None:
+    if os.path.isfile(path):
+        with suppress(OSError):  # it has just gone
+            return flawOf(path)
+    return nameFlaw(path)  # others must not put a file there between now and the run
 
 
 def _partsOf(command: Sequence[str]) -> Iterator[str]:
@@ -44,7 +46,7 @@ def _partsOf(command: Sequence[str]) -> Iterator[str]:
     yield program
     yield from _interpreterOf(program)
     for each in arguments:
-        if os.path.isabs(each) and os.path.isfile(each):
+        if os.path.isabs(each):
             yield each
             yield from _interpreterOf(each)
 

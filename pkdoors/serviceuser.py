@@ -60,7 +60,10 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     finally:
         os.close(folder)
     try:
-        refuseStrange(os.fstat(file))
+        status = os.fstat(file)
+        refuseStrange(status)
+        if status.st_uid not in (0, os.geteuid(), _serviceUser()):
+            raise PermissionError(errno.EPERM, "it belongs to another user")
         if flags & os.O_TRUNC:
             os.ftruncate(file, 0)
     except OSError:

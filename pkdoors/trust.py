@@ -54,6 +54,31 @@ def flawOf(path: str | os.PathLike[str]) -> Flaw | None:
     return next(_flaws(_way(Path(path).absolute(), set())), None)
 
 
+def nameFlaw(path: str | os.PathLike[str]) -> Flaw | None:
+    """
+    Return the first reason why somebody else can choose what has this name: nothing, or a file of
+    theirs. L{flawOf} is for what is there; this is also for what is not, or is no file.
+    """
+    path = Path(path).absolute()
+    folder, isOurs = path.parent, _isOurs(path)
+    while True:
+        try:
+            flaw = flawOf(folder)
+            break
+        except OSError:  # it is not there either
+            folder, isOurs = folder.parent, False
+    if flaw is not None or isOurs or not folder.stat().st_mode & _OTHERS:
+        return flaw
+    return Flaw(path, "could be made by others", f"touch {quote(str(path))}")
+
+
+def _isOurs(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid in (0, os.geteuid())
+    except OSError:
+        return False
+
+
 def flawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
     """
     Return the first reason why somebody else can change a folder, or anything in it. The remedy

@@ -97,6 +97,16 @@ class WriterTests(FolderTestCase):
         self.assertRaises(PermissionError, openOwn, path, os.O_WRONLY)
         self.assertEqual([], list(self.away.iterdir()))
 
+    def test_othersFile(self) -> None:
+        """A file of somebody else's is none of the daemon's, wherever it is."""
+        path = self.folder / "file"
+        path.touch()
+        if os.geteuid():
+            raise SkipTest("this test gives a file away: run it as root (sudo script/test)")
+        os.chown(path, 65_534, -1)
+        error = self.assertRaises(PermissionError, openOwn, path, os.O_WRONLY | os.O_APPEND)
+        self.assertEqual("it belongs to another user", error.strerror)
+
     def test_audit(self) -> None:
         """Nor the audit file, and that is told once."""
         log = Log(self)

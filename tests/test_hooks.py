@@ -551,6 +551,25 @@ class HookFlawTests(SynchronousTestCase):
         self.assertEqual("tell", self.flaw("/usr/bin/env", "sh", self.script))
         self.assertEqual("", self.flaw("/bin/sh", "-c", "tell", "/dev/null", "/tmp", "/nowhere"))
 
+    def test_notThereYet(self) -> None:
+        """So does a name that others could give to a file of theirs, just before the run."""
+        open_ = self.folder / "open"
+        open_.mkdir()
+        open_.chmod(0o1777)
+        self.assertEqual("open/x", self.flaw("/bin/sh", open_ / "x"))
+        self.assertEqual("open/x", self.flaw(open_ / "x"))
+        self.assertEqual("open/a/x", self.flaw("/bin/sh", open_ / "a" / "x"))
+        (open_ / "x").symlink_to("x")
+        self.assertEqual("", self.flaw("/bin/sh", open_ / "x"))  # a circle, but our own
+        (open_ / "x").unlink()
+        (open_ / "x").mkdir()
+        self.assertEqual("", self.flaw("/bin/sh", open_ / "x"))
+        if os.geteuid() == 0:
+            os.chown(open_ / "x", 65_534, -1)
+            self.assertEqual("open/x", self.flaw("/bin/sh", open_ / "x"))
+        open_.chmod(0o755)
+        self.assertEqual("", self.flaw("/bin/sh", open_ / "y"))
+
     def test_interpreter(self) -> None:
         """So does what the first line of a script names."""
         shell = self.file("shell")

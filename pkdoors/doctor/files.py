@@ -28,7 +28,7 @@ def _whyNotThere(folder: Path) -> str:
     try:
         os.close(openFolder(folder))
     except PermissionError as error:
-        return "" if os.geteuid() else error.strerror
+        return "" if os.geteuid() else str(error.strerror)
     except OSError:  # it is not there yet, or is something else
         pass
     return ""
