@@ -1,10 +1,14 @@
 """Nothing in the daemon's log steers the terminal or the pager in which somebody reads it."""
 
+import re
+
 from twisted.logger import ILogObserver, LogEvent, LogPublisher, formatEvent
 from zope.interface import provider
 
 from pkdoors.oneline import printable
+from pkdoors.quoting import withoutPorts
 
+_PLACE = re.compile(r'\s*File ".*", line [0-9]+|\s*.*\.py:[0-9]+')
 OURS = "pkdoors"
 """What the namespaces of our own events begin with: each of them is one line."""
 
@@ -32,5 +36,14 @@ def cleanEvent(event: LogEvent) -> None:
         event["log_clean"] = clean
     failure = event.get("log_failure")
     if failure is not None:
-        traceback = printable(failure.getTraceback(), "\n\t")
+        traceback = _cleanTraceback(failure.getTraceback())
         failure.getTraceback = lambda *arguments, **more: traceback
+
+
+def _cleanTraceback(text: str) -> str:
+    """
+    A traceback as it may be read by others: without what an error quotes that nobody foresaw, as a
+    key that is missing, which may be a port of a sequence.
+    """
+    lines = printable(text, "\n\t").split("\n")
+    return "\n".join(line if _PLACE.match(line) else withoutPorts(line) for line in lines)

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.cleanlog}."""
 
+import re
 from io import StringIO
 
 from twisted.logger import Logger, LogPublisher, jsonFileLogObserver, textFileLogObserver
@@ -54,6 +55,17 @@ class CleanLogTests(SynchronousTestCase):
         self.assertIn("owned", self.text.getvalue())
         self.assertIn("Traceback", self.text.getvalue())
         self.assertGreater(len(self.lines()), 3)
+
+    def test_secret(self) -> None:
+        """What an error quotes that nobody foresaw has no port in it; the places stay."""
+        for error in (KeyError(17001), ValueError("17001,17203"), TypeError("[17001]")):
+            try:
+                raise error
+            except Exception:
+                self.log.failure("it went wrong")
+        self.assertNotIn("17001", self.text.getvalue())
+        self.assertNotIn("17203", self.text.getvalue())
+        self.assertEqual(3, len(re.findall(r"File .*, line [0-9]+", self.text.getvalue())))
 
     def test_others(self) -> None:
         """What Twisted itself says keeps its lines."""
