@@ -198,11 +198,14 @@ ALLOWED = {
     # The kernel's own files, in /proc.
     "doctor.proc": {"read_text"},
     "drops": {"read_text"},
+    "firewall.guardtable": {"read_text"},
     "firewall.kernel": {"read_text"},
+    "firewall.liveflows": {"read_text"},
     "firewall.nftables": {"read_text"},
     "firewall.watch": {"read_text"},
-    # In a folder of the daemon's own.
-    "seals.seenfile": {"read_text"},
+    # In a folder of the daemon's own, without links and pipes.
+    "lastgood": {"open", "read_text"},
+    "seals.seenfile": {"fdopen", "open", "read_text"},
 }
 """What opens files by itself; all else reads them with L{pkdoors.reading}."""
 
