@@ -9,6 +9,8 @@ from pkdoors.errors import BadValue
 MAX_DEPTH = 50
 """Tables and lists within each other: our files have three. Whoever shows more than Python can
 call within each other fails."""
+MAX_DOTS = 20
+"""Outside quotes and comments of one line: a key of ours has two."""
 _NUMBERS = range(-(2**63), 2**63)
 """TOML's own bound for whole numbers. Python reads longer ones, and cannot write all of them."""
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
@@ -43,8 +45,8 @@ def readToml(text: str) -> dict[str, Any]:
 def _checkKeys(text: str) -> None:
     """See that no key has too many dots: of those, tomllib takes the square of their number."""
     for line in text.splitlines():
-        if line.count(".") > MAX_DEPTH and _QUOTED.sub("", line).count(".") > MAX_DEPTH:
-            raise _tooDeep()
+        if line.count(".") > MAX_DOTS and _QUOTED.sub("", line).count(".") > MAX_DOTS:
+            raise BadValue(f"more than {MAX_DOTS} dots are in a line, outside quotes and comments")
 
 
 def _tooDeep() -> BadValue:
