@@ -1,6 +1,6 @@
 """C{pkdoors check}: what is wrong on this host, found without changing anything."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,9 +29,11 @@ from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
 from pkdoors.instance import Instance
 from pkdoors.listener import isThere
 from pkdoors.ports import PortRange
-from pkdoors.runnable import whyNotRun
+from pkdoors.runnable import hookFlaw, whyNotRun
+from pkdoors.servicecode import codeFlaw
 from pkdoors.serviceunit import START, isInstalled
 from pkdoors.sockets import Socket
+from pkdoors.trust import Flaw
 
 PATIENCE = 5.0
 """Seconds that the running daemon may take to answer."""
@@ -87,6 +89,8 @@ class Host:
     mayService: Callable[[str, str], bool] = mayService
     whyNotRun: Callable[[str], str] = whyNotRun
     whyNotWrite: Callable[[str], str] = whyNotWrite
+    hookFlaw: Callable[[Sequence[str]], Flaw | None] = hookFlaw
+    codeFlaw: Callable[[], Flaw | None] = codeFlaw
 
 
 class Check:
@@ -125,6 +129,7 @@ class Check:
             ("sequence", self._sequences),
             ("keys", self._authorized),
             ("service", self._readable),
+            ("code", self._code),
             ("hooks", self._programs),
             ("audit", self._audit),
             ("IPv6", self._ipv6),
@@ -205,11 +210,22 @@ class Check:
                 if not self._host.mayService("-r", path):
                     yield hosting.unreadable(subject, path)
 
+    def _code(self) -> Iterable[Finding]:
+        """Whether others can change what the service runs."""
+        if self._isForService() and self._host.isService():
+            flaw = self._host.codeFlaw()
+            yield hosting.code(*(flaw.why, flaw.remedy) if flaw else ("", ""))
+
     def _programs(self) -> Iterable[Finding]:
         for door in self._config.doors:
-            for key, (program, *_) in door.hooks().items():
+            for key, command in door.hooks().items():
+                program = command[0]
                 trouble = self._host.whyNotRun(program) or self._whyNotForService("-x", program)
-                yield outgoing.hook(door, key, program, trouble)
+                flaw = self._host.hookFlaw(command)
+                if flaw is not None and not trouble:
+                    yield outgoing.distrusted(door, key, flaw.why, flaw.remedy)
+                else:
+                    yield outgoing.hook(door, key, program, trouble)
 
     def _whyNotForService(self, how: str, path: str) -> str:
         isForbidden = (

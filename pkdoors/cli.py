@@ -14,7 +14,7 @@ from pkdoors.completioncmd import answerShell, completionCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
 from pkdoors.installcmd import installCommand
-from pkdoors.outlet import heedingOutput
+from pkdoors.outlet import heedingOutput, tell
 from pkdoors.sequence import Sequence
 from pkdoors.steercmd import closeCommand, openCommand, reloadCommand, statusCommand
 from pkdoors.watchcmd import watchCommand
@@ -65,7 +65,7 @@ def _sequenceCommand(commands: Any) -> None:
 def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.listener import isFree
 
-    print(Sequence.random(options.length, isFree))
+    tell(str(Sequence.random(options.length, isFree)))
 
 
 def _releaseCommand(commands: Any) -> None:
@@ -86,4 +86,4 @@ def _release(options: Namespace, environment: Mapping[str, str]) -> None:
         forget(STATE)
     except PkdoorsError as error:
         options.parser.exit(1, f"pkdoors release: {error}\n")
-    print("\n".join(lines) or "there is nothing of pkdoors in the firewall")
+    tell(*(lines or ["there is nothing of pkdoors in the firewall"]))

@@ -18,6 +18,9 @@ from pkdoors.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, SEED_NAME, Config
 from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.errors import BadValue, ConfigError
+from pkdoors.oneline import printable
+from pkdoors.outlet import tell, tellText
+from pkdoors.quoting import shown
 from pkdoors.settings import (
     DOOR_SETTINGS,
     Setting,
@@ -110,12 +113,12 @@ class Options(TwistedOptions):
 
     def opt_help(self) -> None:
         """print this help"""
-        print(self)
+        tellText(f"{self}\n")
         sys.exit(0)
 
     def opt_version(self) -> None:
         """print the version of pkdoors"""
-        print(f"pkdoors {__version__.public()}")
+        tell(f"pkdoors {__version__.public()}")
         sys.exit(0)
 
     opt_h = opt_help
@@ -135,7 +138,7 @@ class Options(TwistedOptions):
 
     def refuse(self, line: str) -> NoReturn:
         """End with status 1."""
-        raise SystemExit(f"pkdoors: {line}")
+        raise SystemExit(printable(f"pkdoors: {line}"))
 
     def hint(self, error: UsageError) -> str:
         """What may help whoever gave a wrong option."""
@@ -147,7 +150,7 @@ class Options(TwistedOptions):
     def parseArgs(self, *rest: str) -> None:
         """There is nothing but options."""
         if rest:
-            raise UsageError(f"{rest[0]!r} is no option: lists have commas, and no blanks")
+            raise UsageError(f"{shown(rest[0])} is no option: lists have commas, and no blanks")
 
     def postOptions(self) -> None:
         """Check everything and make one value of it."""

@@ -114,7 +114,11 @@ class Reloader:
             else:
                 self._ports.retry()  # somebody may have made room for us
         except Exception as error:
-            reason = str(error) if isinstance(error, PkdoorsError) else f"a mistake: {error!r}"
+            reason = (
+                str(error)
+                if isinstance(error, PkdoorsError)
+                else f"a mistake of ours ({type(error).__name__})"
+            )
             self._herald.tell(RELOAD_REFUSED, reason=reason)
             raise
         self.config = config

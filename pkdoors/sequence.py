@@ -8,7 +8,7 @@ from itertools import islice
 from math import factorial, gcd, prod
 
 from pkdoors.errors import BadValue
-from pkdoors.ports import parsePort, splitList
+from pkdoors.ports import parseEach, parsePort
 
 MIN_PORTS = 5
 """As the program that pkdoors follows has it; k ports that are known are worth (k-1)!
@@ -37,7 +37,7 @@ class Sequence:
     def __post_init__(self) -> None:
         if not MIN_PORTS <= len(self.ports) <= MAX_PORTS:
             raise BadValue(
-                f"'{self}' has {len(self.ports)} ports: "
+                f"it has {len(self.ports)} ports: "
                 f"a sequence has {MIN_PORTS} to {MAX_PORTS}, with commas between"
             )
 
@@ -46,9 +46,13 @@ class Sequence:
         """
         Read C{17001,17203,17005,17404,17002}.
 
-        @raise BadValue: an item is no port, or they are too few or too many.
+        @raise BadValue: an item is no port, or they are too few or too many. The message quotes
+            nothing: it may be all but right.
         """
-        return cls(tuple(parsePort(item) for item in splitList(text, "5 to 20 UDP ports")))
+        items = [item.strip() for item in text.split(",")]
+        if not all(items):
+            raise BadValue("it has an empty item: give 5 to 20 UDP ports with one comma between")
+        return cls(tuple(parseEach(items, _parsePort)))
 
     @classmethod
     def random(cls, length: int, isFree: Callable[[int], bool]) -> "Sequence":
@@ -109,3 +113,10 @@ class Sequence:
         rising = sorted(self.ports)
         directions = {tuple(rising[::-1]): "descending", tuple(rising): "ascending"}
         return directions.get(self.ports, "")
+
+
+def _parsePort(text: str) -> int:
+    try:
+        return parsePort(text)
+    except BadValue:
+        raise BadValue("it is not a port: a port is a number from 1 to 65535") from None

@@ -18,6 +18,7 @@ from zope.interface import provider
 from pkdoors.admin.socket import AdminSocket
 from pkdoors.alarm import Alarm
 from pkdoors.audit import AuditFile
+from pkdoors.cleanlog import cleanLog
 from pkdoors.config import Config
 from pkdoors.descriptors import raiseLimit
 from pkdoors.doors import Door
@@ -82,6 +83,7 @@ def makeService(options: Options) -> IService:
     """
     heedInterrupt()
     raiseLimit()
+    cleanLog(globalLogPublisher)
     reactor = takeReactor()
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic

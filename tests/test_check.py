@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Container
+from pathlib import Path
 from sysconfig import get_path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pkdoors.richrules import knockRule
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.sequence import PUBLIC_PORTS
 from pkdoors.sockets import BOUND, LISTENS, Socket
+from pkdoors.trust import Flaw
 from pkdoors.zones import Exposure
 from tests.fakes import ACCEPT, DROP, PORTS, condition, joinListings, makeDoor, makeListing
 from tests.test_cli import CommandTestCase, End
@@ -104,6 +106,8 @@ def look(
         "isService": False,
         "isThere": True,
         "troubles": [],
+        "hookFlaw": None,
+        "codeFlaw": None,
         **facts,
     }
     host = Host(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
@@ -227,6 +231,30 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(conf="/other", mayService=False, **sealed))
         sealed["isService"] = False
         self.assertEqual([], self.bad(conf=CONF_FILE, mayService=False, **sealed))
+
+    def test_othersHook(self) -> None:
+        """A hook that others can change is an error, with the remedy: it is not run."""
+        hooks: dict[str, Any] = {"hooks": {"onOpen": ("/bin/tell", "open")}, "whyNotRun": ""}
+        flaw = Flaw(Path("/bin/tell"), "can be written by others", "chmod go-w /bin/tell")
+        (found,) = (each for each in look(**hooks, hookFlaw=flaw) if each.level != OK)
+        self.assertEqual(
+            Finding(
+                ERROR,
+                "hooks",
+                "on_open of door default is not run, others decide what it does: "
+                "/bin/tell can be written by others",
+                "`chmod go-w /bin/tell`",
+            ),
+            found,
+        )
+
+    def test_othersCode(self) -> None:
+        """So is what the service runs; where there is no service nobody asks."""
+        flaw = Flaw(Path("/opt/pkdoors"), "belongs to another user", "chown root /opt/pkdoors")
+        service: dict[str, Any] = {"conf": CONF_FILE, "isService": True, "mayService": True}
+        self.assertEqual([(ERROR, "code")], self.bad(**service, codeFlaw=flaw))
+        self.assertEqual([], self.bad(**service))
+        self.assertEqual([], self.bad(codeFlaw=flaw))
 
     def test_hooks(self) -> None:
         """A hook that cannot be run is a warning, with its door and key."""

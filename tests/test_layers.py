@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for names in (
         """
         __init__ _version admin.__init__ admission backoff bpf budget changes
-        client.__init__ client.binding
+        client.__init__ client.binding client.unicast
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
@@ -26,14 +26,14 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doors durations errors events firewall.__init__ knock limits locks
         lockset networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording penalties
-        placing plainknocks ports refusals richrules seals.__init__ seals.addresses
+        placing plainknocks ports quoting refusals richrules seals.__init__ seals.addresses
         seals.authorizedkeys seals.hints seals.seal seals.sealchecks seals.sealedlock
         seals.sealqueue seals.seen seals.seennotes seals.signatures
         seedconf sequence sessions
         settings sockets stages status tally tomltext who wrongorders zones
         """,
         """
-        herald interfaces parts steering turns
+        beneath cleanlog folders herald interfaces parts reading steering trust turns
         """,
         """
         admin.answers admin.asking admin.browsers admin.channel admin.connections admin.metrics
@@ -47,7 +47,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
         hookrun hooks inbox instance iproute knocksocket lastgood listener notify
         operating.adminclient operating.whereabouts receiving runnable
-        seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser thishost
+        seals.authorizedfile seals.seenfile servicecode servicefiles serviceunit serviceuser
+        thishost
         """,
         """
         alarm announcing check client.hostsfile client.keypairs client.manners client.reaching

@@ -12,7 +12,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from twisted.application.service import IService, IServiceMaker
-from twisted.logger import LogLevel
+from twisted.logger import Logger, LogLevel, globalLogPublisher, textFileLogObserver
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -142,6 +142,16 @@ class MakeServiceTests(SynchronousTestCase):
         verifyObject(IService, service)
         self.assertEqual([], self.host.bound())
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
+
+    def test_cleanLog(self) -> None:
+        """From now on nothing in the log steers a terminal."""
+        self.make("-f", "dry-run")
+        written = StringIO()
+        observer = textFileLogObserver(written)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        Logger("pkdoors.test").info("said {said}", said="\x1b[2J\nx")
+        self.assertIn("said \\x1b[2J\\nx\n", written.getvalue())
 
     def test_uid(self) -> None:
         """To have twistd give up its privileges is refused: no knock could open anything."""

@@ -71,6 +71,18 @@ def unreadable(subject: str, path: str) -> Finding:
     return Finding(ERROR, subject, text, "`pkdoors install-service` sets who may read it")
 
 
+def code(why: str, remedy: str) -> Finding:
+    """
+    Whether others can change the code that the service runs.
+
+    @param why: why they can; empty where nobody can.
+    @param remedy: the command that mends it.
+    """
+    if not why:
+        return Finding(OK, "code", "only root can change what the service runs")
+    return Finding(ERROR, "code", f"others can change what the service runs: {why}", f"`{remedy}`")
+
+
 def keys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Finding]:
     """
     Who may knock with a seal.

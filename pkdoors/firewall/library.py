@@ -14,6 +14,7 @@ from typing import Any
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, Kernel, NotPermitted, checkPrivilege
 from pkdoors.nfnetlink import making
+from pkdoors.quoting import withoutPorts
 
 MOST_DESCRIPTOR = 1023
 """The highest descriptor that libnftables can wait for, with select(2): a higher one makes it end
@@ -158,4 +159,4 @@ def _refused(errors: str) -> FirewallError:
         return FirewallError(NO_NFTABLES.format(reason=first))
     if "not supported" in first:
         return FirewallError(f"this kernel lacks a part of nftables that the guard needs ({first})")
-    return FirewallError(f"nftables refused: {first or 'no reason given'}")
+    return FirewallError(f"nftables refused: {withoutPorts(first) or 'no reason given'}")

@@ -32,9 +32,9 @@ class StartTests(RealTestCase):
     def test_badValues(self) -> None:
         """A bad value is one line that names the option, the value and what is allowed."""
         for options, *words in (
-            (("-m", "1,2,3,4", "-p", "22"), "--magic-seq", "'1,2,3,4'", "5 to 20"),
+            (("-m", "1,2,3,4", "-p", "22"), "--magic-seq", "it has 4 ports", "5 to 20"),
             (("-m", KNOCKS, "-p", "22x"), "--ports", "'22x'", "1 to 65535"),
-            (("-m", KNOCKS, "-p", "17001/udp"), "17001/udp", "knock ports"),
+            (("-m", KNOCKS, "-p", "17001/udp"), "--ports", "knock ports"),
             ((*GOOD, "-t", "-5"), "--open-for", "'-5'", "1h30m"),
             ((*GOOD, "-f", "iptables"), "--firewall", "'iptables'", "nftables"),
             (("-p", "22"), "--magic-seq", "missing", "KNOCKER_SEQ"),
@@ -45,7 +45,8 @@ class StartTests(RealTestCase):
 
     def test_badVariable(self) -> None:
         """So is a bad variable of the environment, which counts where the option is absent."""
-        self.assertIn("KNOCKER_SEQ: 'x' is not a port", self.fails("-p", "22", KNOCKER_SEQ="x,1"))
+        line = self.fails("-p", "22", KNOCKER_SEQ="x,1")
+        self.assertIn("KNOCKER_SEQ: item 1: it is not a port", line)
         self.assertIn("KNOCKER_PORTS: '0'", self.fails("-m", KNOCKS, KNOCKER_PORTS="0"))
 
     def test_variables(self) -> None:
