@@ -39,6 +39,7 @@ from pkdoors.notify import Notifier
 from pkdoors.oneline import oneLine
 from pkdoors.operator import Operator
 from pkdoors.options import Options as DaemonOptions
+from pkdoors.outlet import complain
 from pkdoors.reloading import Reloader
 from pkdoors.seals.seenfile import SeenFile
 from pkdoors.sealturns import SealTurns
@@ -314,4 +315,4 @@ def _withoutTraceback(
     if not isinstance(error, PkdoorsError):
         sys.__excepthook__(kind, error, trace)
     elif not error.isLogged:
-        print(f"pkdoors: {error}", file=sys.stderr)
+        complain("pkdoors", str(error))
