@@ -14,7 +14,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.failclosed import keepClosed
 from pkdoors.instance import Instance
 from pkdoors.lastgood import LastGood, forget
-from tests.fakes import PORTS, FakeFirewall, Log, makeDoor, makeListing
+from tests.fakes import PORTS, FakeFirewall, Log, makeDoor
 
 FILE = "/etc/pkdoors/pkdoors.toml"
 
