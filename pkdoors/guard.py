@@ -9,10 +9,23 @@ microseconds, though nft(8) calls it atomic.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from pkdoors.doors import Address, Door, knockPorts, protectedPorts
+from pkdoors.nfnetlink import Element
 from pkdoors.nftrules import BASE_CHAINS, chainOf, rulesFor
-from pkdoors.nftsets import ABOUT, FORMAT, MAPS, aboutDoor, counterOf, originNote, setsFor, spell
+from pkdoors.nftsets import (
+    ABOUT,
+    DIRECT_MAPS,
+    FORMAT,
+    INSIDE_SETS,
+    MAPS,
+    aboutDoor,
+    counterOf,
+    originNote,
+    setsFor,
+    spell,
+)
 from pkdoors.portgroups import portGroups
 from pkdoors.ports import PortRange
 
@@ -20,6 +33,11 @@ TABLE = "pkdoors"
 """Of the C{inet} family."""
 HANDOVER = "pkdoors_handover"
 """The table that guards while one of an older version is replaced."""
+FIRST_WAYS = 500
+"""Ways past the protected ports that are put in place with the guard, which must always fit into a
+small buffer of the kernel's; others come after it."""
+
+_PROTOCOLS = {"tcp": 6, "udp": 17}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,12 @@ class Direct:
     protocol: str
     port: int
     wanted: int
+
+    @property
+    def key(self) -> bytes:
+        """The key of a set or map: three fields, each padded to 4 bytes."""
+        protocol = bytes([_PROTOCOLS[self.protocol], 0, 0, 0])
+        return self.address.packed + protocol + self.port.to_bytes(2) + bytes(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +133,9 @@ class Guard:
                 [each.span for each in protected if each.protocol == protocol],
             )
             yield f"{protocol}_doors", list(self._verdicts(protocol))
-        for version in (4, 6):
-            yield f"direct{version}", list(self._directVerdicts(version))
+        for name, elements in self.ways(FIRST_WAYS).items():
+            ways = {each.key: each.chain for each in elements}
+            yield name, [_spelled(key, chain) for key, chain in ways.items()]
         if self.grace:
             yield (
                 "grace",
@@ -126,18 +151,35 @@ class Guard:
             chain = chainOf(group, protocol)
             yield from (f"{each.span} : goto {chain}" for each in group.ports)
 
-    def _directVerdicts(self, version: int) -> Iterator[str]:
-        for each in self.direct:
-            chain = self._chainFor(each.protocol, each.wanted)
-            if chain and each.address.version == version:
-                yield f"{each.address} . {each.protocol} . {each.port} : goto {chain}"
+    def ways(self, most: int | None = None) -> dict[str, list[Element]]:
+        """
+        Return what is in the maps and sets of ways past the protected ports, by their names.
 
-    def _chainFor(self, protocol: str, port: int) -> str:
-        wanted = PortRange(protocol, port, port)
-        for group in portGroups(self.doors, protocol):
-            if any(map(wanted.overlaps, group.ports)):
-                return chainOf(group, protocol)
-        return ""
+        @param most: how many ways at most; L{None} for all.
+        """
+        found: dict[str, list[Element]] = {name: [] for name in (*DIRECT_MAPS, *INSIDE_SETS)}
+        chains = {
+            protocol: [
+                (each, chainOf(group, protocol))
+                for group in portGroups(self.doors, protocol)
+                for each in group.ports
+            ]
+            for protocol in _PROTOCOLS
+        }
+        for each in self.direct[:most]:
+            for ports, chain in chains[each.protocol]:
+                if ports.first <= each.wanted <= ports.last:
+                    version = each.address.version
+                    found[f"direct{version}"].append(Element(each.key, chain=chain))
+                    if each.protocol == "tcp":
+                        found[f"inside{version}"].append(Element(each.key))
+        return found
+
+
+def _spelled(key: bytes, chain: str) -> str:
+    """Return an element of a map or set of ways as nft reads it."""
+    address, protocol, port = ip_address(key[:-8]), key[-8], int.from_bytes(key[-4:-2])
+    return f"{address} . {protocol} . {port}" + (f" : goto {chain}" if chain else "")
 
 
 def _braced(definition: str) -> str:

@@ -46,6 +46,9 @@ MAPS = {
     "direct6": "type ipv6_addr . inet_proto . inet_service : verdict;",
 }
 """Ports, and addresses of containers, to the chains of their doors."""
+DIRECT_MAPS = ("direct4", "direct6")
+INSIDE_SETS = ("inside4", "inside6")
+"""The TCP ones among the keys of the maps before: a container may begin a connection from there."""
 
 PORT_SETS = ("tcp_ports", "udp_ports")
 """All protected ports: what the maps lack is dropped."""
@@ -77,7 +80,8 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
         "knocks": Set("type inet_service;"),
         "grace": Set("type inet_service; flags interval,timeout;"),
     }
-    for version in (4, 6):
+    for version, address in _ADDRESS.items():
+        found[f"inside{version}"] = Set(f"type {address} . inet_proto . inet_service;")
         found[f"sessions{version}"] = _flows(version, TCP_IDLE)
         found[f"spared{version}"] = _flows(version, TCP_IDLE, MAX_SPARED)
         found[f"sparedudp{version}"] = _flows(version, SPARED_IDLE)

@@ -16,6 +16,7 @@ from pkdoors.firewall.takeover import Left, leftByOld
 from pkdoors.flowbooks import Books
 from pkdoors.flows import flowOf, isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
+from pkdoors.natrules import Forwards, readForwards
 from pkdoors.nfdump import (
     askChains,
     askCounters,
@@ -35,6 +36,7 @@ from pkdoors.nfdump import (
 from pkdoors.nfnetlink import OWNED, Element, adding, portions, removing
 from pkdoors.nftsets import (
     ABOUT,
+    INSIDE_SETS,
     MAPS,
     PORT_SETS,
     isOpenings,
@@ -241,9 +243,39 @@ class GuardTable:
         # The guard alone is first, and small, so that it always fits. What grows comes after it.
         self._library.run(guard.commands(present, name))
         self._sync(guard.doors, openings, name)
+        self._lead(guard, name)
         for books in (retimed if survey.isOf(self.boot) else {}, flows):
             self._remember(guard.doors, books, name)
         self._forgetCut(guard.doors, name)
+
+    def lead(self, guard: Guard) -> None:
+        """
+        Have the ways past the protected ports in the kernel that a guard has, and no others. Only
+        what differs is written.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        self._lead(guard, TABLE)
+
+    def _lead(self, guard: Guard, table: str) -> None:
+        gone = {}
+        for name, elements in guard.ways().items():
+            wanted = {each.key: each for each in elements}
+            present = {each.key: each for each in self._elements(name, table)}
+            gone[name] = present.keys() - wanted.keys()
+            # A missing one would be open, so that all new ones come first.
+            for portion in portions(e for key, e in wanted.items() if present.get(key) != e):
+                self._kernel.transact(adding(table, name, portion))
+        for name, keys in gone.items():
+            self._remove(table, name, keys)
+
+    def forwards(self) -> Forwards:
+        """
+        Read where the host forwards ports to.
+
+        @raise FirewallError: the kernel does not tell.
+        """
+        return readForwards(self._kernel.dump)
 
     def _sync(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
         """Have these openings in the kernel, and no others: only what differs is written."""
@@ -338,7 +370,9 @@ class GuardTable:
         @raise FirewallError: the kernel does not tell.
         """
         dump = self._kernel.dump
-        maps = [verdictsIn(dump(askElements(TABLE, name))) for name in (*MAPS, *PORT_SETS)]
+        maps = [
+            verdictsIn(dump(askElements(TABLE, name))) for name in (*MAPS, *PORT_SETS, *INSIDE_SETS)
+        ]
         return tableIn(dump(askTable(TABLE))), rulesIn(dump(askRules(TABLE)), TABLE), maps
 
     def delete(self, name: str) -> bool:

@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import Kernel
 from pkdoors.flows import Flow, askConntrack, flowsOfSockets, isOn, trackedIn
+from pkdoors.guard import Direct
 from pkdoors.ports import PortRange
 
 
@@ -65,6 +66,13 @@ class LiveFlows:
         self._listings = readSockets()
         self._tracked = list(trackedIn(readConntrack()))
         self.isTracking = bool(self._tracked)
+
+    def ofWays(self, ways: Iterable[Direct]) -> set[Flow]:
+        """Return the connections on ways that lead past protected ports."""
+        wanted = {(each.protocol, each.address, each.port) for each in ways}
+        return {
+            flow for flow, _ in self._tracked if (flow.protocol, flow.address, flow.port) in wanted
+        }
 
     def ofPorts(self, ports: Collection[PortRange]) -> set[Flow]:
         """Return the connections to some ports: to sockets of ours, and forwarded ones."""

@@ -19,10 +19,13 @@ from zope.interface import implementer
 from pkdoors.doors import Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guardtable import GuardTable, openTable
+from pkdoors.firewall.kernel import GuardGone
 from pkdoors.firewall.liveflows import LiveFlows, upFor
 from pkdoors.firewall.takeover import Left
 from pkdoors.firewall.watch import Watch
+from pkdoors.firewall.ways import Throttle, WaysLook
 from pkdoors.flowbooks import FlowBooks
+from pkdoors.flows import isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
 from pkdoors.interfaces import IFirewall
 from pkdoors.nftsets import setOf
@@ -69,6 +72,8 @@ class NftablesFirewall:
         self._guard = Guard(())
         self._flows = FlowBooks(reactor.seconds)
         self._noting: IDelayedCall | None = None
+        self._ways: WaysLook
+        self._throttle = Throttle(reactor, self._lookForWays)
         self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
         self._placed: object = None  # by which a stranger's change is seen
         self._counts: Mapping[str, int] = {}
@@ -85,22 +90,30 @@ class NftablesFirewall:
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
-        self._guard, self._lost = Guard(doors), lost
+        self._lost = lost
+        # Before the first look: nothing that changes after it is missed.
+        self._watch = self._makeWatch(
+            TABLE, table.port, self._changed, self._unsure, self._throttle.want
+        )
+        self._ways = WaysLook(table.forwards, self._watch.attend)
+        self._guard = self._withWays(Guard(doors))
         isSettled = self._upFor() >= SETTLED
         left = table.before(doors, isSettled)
         self._warn(left)
         live = self._spare(left)
         if isSettled and not left.isThere and not live.isTracking:
             self._guard = replace(self._guard, grace=self._grace())
-        self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
         self._put(left.openings)
+        if self._guard.direct:
+            self._ways.tell(self._guard.direct)
         self._watch.start(self._reactor)
         return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         before = Left(protected=protectedPorts(self._guard.doors))
-        guard, self._guard = self._guard, replace(self._guard, doors=doors, grace={})
+        guard = self._guard
+        self._guard = self._withWays(replace(guard, doors=doors, grace={}))
         try:
             self._spare(before)
         except FirewallError:
@@ -132,6 +145,7 @@ class NftablesFirewall:
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
         self._watch.stop(self._reactor)
+        self._throttle.stop()
         if self._noting is not None and self._noting.active():
             self._noting.cancel()
         self._table.close()
@@ -139,8 +153,18 @@ class NftablesFirewall:
         return succeed(None)
 
     def _restore(self, openings: list[Opening]) -> None:
+        self._guard = self._withWays(self._guard)
         if not self._table.isThere():  # with it went what it remembered
-            self._flows.addLetIn(openings, self._look().ofPorts)
+            live, direct = self._look(), self._guard.direct
+            self._flows.addLetIn(
+                openings,
+                lambda ports: (
+                    live.ofPorts(ports)
+                    | live.ofWays(
+                        each for each in direct if isOn(ports, each.protocol, each.wanted)
+                    )
+                ),
+            )
         self._put(openings)
 
     def _put(self, openings: list[Opening]) -> None:
@@ -151,6 +175,32 @@ class NftablesFirewall:
         self._note()
         self._open = {(setOf(each), each.source.packed): each.deadline for each in openings}
         self._placed = self._table.fingerprint()
+
+    def _withWays(self, guard: Guard) -> Guard:
+        """Return a guard with the ways that lead past its ports now."""
+        return replace(
+            guard, direct=self._ways.find(protectedPorts(guard.doors), before=guard.direct)
+        )
+
+    def _lookForWays(self) -> bool:
+        """
+        Guard the ways that lead past the protected ports now.
+
+        @return: whether it failed.
+        """
+        guard = self._withWays(self._guard)
+        if guard.direct != self._guard.direct:
+            self._guard = guard
+            try:
+                self._table.lead(guard)
+                self._placed = self._table.fingerprint()
+            except GuardGone:
+                pass  # it is put back with these ways
+            except FirewallError as error:
+                self._lost(f"the ways to containers cannot be guarded ({error})")
+            else:
+                self._ways.tell(guard.direct)
+        return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
         self._table.add(opening)
@@ -177,6 +227,7 @@ class NftablesFirewall:
 
     def _unsure(self) -> None:
         """So many changes were made that not all could be told: look once whether one was ours."""
+        self._throttle.want()
         now = self._reactor.seconds()
         try:
             there = self._table.openKeys(self._guard.doors)
@@ -192,6 +243,8 @@ class NftablesFirewall:
         live, doors = self._look(), self._guard.doors
         found = live.ofPorts(protectedPorts(doors))
         self._flows.addSpared(flow for flow in found if left.isSpared(flow, doors))
+        ways = (each for each in self._guard.direct if left.isNew(each.protocol, each.wanted))
+        self._flows.addSpared(live.ofWays(ways))
         return live
 
     def _grace(self) -> dict[PortRange, float]:

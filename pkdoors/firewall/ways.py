@@ -1,0 +1,133 @@
+"""Keeps up with the ways that lead past the protected ports: containers come and go."""
+
+from collections.abc import Callable, Collection
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from pkdoors.directways import MOST_WAYS, waysPast
+from pkdoors.errors import FirewallError
+from pkdoors.guard import Direct
+from pkdoors.natrules import MOST_RULES, Forwards
+from pkdoors.ports import PortRange
+
+PAUSE = 0.2
+"""Seconds from the end of one look to the next at least. A container that starts is told at once:
+the way to it is open for about a look's time, some milliseconds; for this time longer at most if
+something else has just changed."""
+SHARE = 9.0
+"""A look that took long is followed by a pause of this many times its own time at least."""
+RETRY = 1.0
+"""Seconds after which a look that failed is tried again."""
+SHOWN = 4
+"""Ways that a line in the log names."""
+
+
+class WaysLook:
+    """
+    @param read: reads where the host forwards ports to.
+    @param attend: is told what leads to that.
+    """
+
+    _log = Logger()
+
+    def __init__(self, read: Callable[[], Forwards], attend: Callable[[Forwards], None]) -> None:
+        self._read = read
+        self._attend = attend
+        self._isCut = False
+        self._trouble = ""
+        self.isFailing = False
+
+    def find(
+        self, protected: Collection[PortRange], before: tuple[Direct, ...]
+    ) -> tuple[Direct, ...]:
+        """
+        Look.
+
+        @param before: what is returned if the kernel does not tell.
+        @return: the ways that lead past these ports.
+        """
+        try:
+            forwards = self._read()
+        except FirewallError as error:
+            self._complain(str(error))
+            return before
+        self.isFailing, self._trouble = False, ""
+        self._attend(forwards)
+        ways = waysPast(forwards.found, protected)
+        self._sayCut(forwards.isCut or ways.isCut)
+        return ways.direct
+
+    def _complain(self, trouble: str) -> None:
+        self.isFailing = True
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._log.warn(
+                "cannot read which ports are forwarded to containers ({reason}): until that works, "
+                "a new container may be reached at its own address",
+                reason=trouble,
+            )
+
+    def _sayCut(self, isCut: bool) -> None:
+        if isCut and not self._isCut:
+            self._log.warn(
+                "the host forwards more ports than pkdoors follows ({rules} rules, {ways} "
+                "containers' ports): the others can be reached at the containers' own addresses; "
+                "drop what is forwarded to them, or protect fewer ports",
+                rules=MOST_RULES,
+                ways=MOST_WAYS,
+            )
+        self._isCut = isCut
+
+    def tell(self, direct: Collection[Direct]) -> None:
+        """Tell the operator which ways are guarded from now on."""
+        if not direct:
+            self._log.info("no port of a container is behind a protected port any more")
+            return
+        shown = [spellWay(each) for each in list(direct)[:SHOWN]]
+        more = len(direct) - len(shown)
+        self._log.info(
+            "guarding ports of containers behind protected ports: {ways}",
+            ways=", ".join(shown) + (f", and {more} more" if more else ""),
+        )
+
+
+def spellWay(way: Direct) -> str:
+    """Return a way past a protected port as an operator reads it."""
+    address = f"[{way.address}]" if way.address.version == 6 else str(way.address)
+    return f"{address}:{way.port} (as {way.wanted}/{way.protocol})"
+
+
+class Throttle:
+    """
+    Does something soon after it is wanted, but never without a pause.
+
+    @param do: what; true if it failed.
+    """
+
+    def __init__(self, clock: IReactorTime, do: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._do = do
+        self._call: IDelayedCall | None = None
+        self._next = 0.0
+
+    def want(self) -> None:
+        """Do it, soon."""
+        if self._call is None:
+            delay = max(0.0, self._next - self._clock.seconds())
+            self._call = self._clock.callLater(delay, self._run)
+
+    def _run(self) -> None:
+        self._call = None
+        began = self._clock.seconds()
+        hasFailed = self._do()
+        ended = self._clock.seconds()
+        self._next = ended + max(RETRY if hasFailed else PAUSE, SHARE * (ended - began))
+        if hasFailed:
+            self.want()
+
+    def stop(self) -> None:
+        """Do it no more."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
