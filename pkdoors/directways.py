@@ -4,6 +4,8 @@ The ways that lead past protected ports: from what is forwarded to what the guar
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 
 from pkdoors.doors import Address
 from pkdoors.guard import Direct
@@ -13,6 +15,8 @@ from pkdoors.ports import PortRange
 MOST_WAYS = 4096
 """Ways that are guarded: a bound for the kernel's memory and our time, far above what a host with
 containers has."""
+MOST_STEPS = 16 * MOST_WAYS
+"""The same, those counted that several rules have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +30,37 @@ class Ways:
     isCut: bool = False
 
 
+_Key = tuple[Address, str, int]
+
+
 def waysPast(forwards: Iterable[Forward], protected: Iterable[PortRange]) -> Ways:
     """
-    Return the ways that lead past protected ports. Where one belongs to several of them, it is
-    guarded like the lowest.
+    Return the ways that lead past protected ports. One that belongs to several of them is guarded
+    like the port of the narrowest rule, the lowest of these. If there are too many, those of the
+    narrowest rules count.
     """
     protected = list(protected)
-    found: dict[tuple[Address, str, int], int] = {}
-    for forward in forwards:
+    found: dict[_Key, tuple[int, int]] = {}
+    steps = 0
+    for width, forward in sorted(((_width(each), each) for each in forwards), key=itemgetter(0)):
         for address, port, wanted in _ways(forward, protected):
+            steps += 1
             key = (address, forward.protocol, port)
-            if key not in found and len(found) >= MOST_WAYS:
+            if (key not in found and len(found) >= MOST_WAYS) or steps > MOST_STEPS:
                 return Ways(_sorted(found), isCut=True)
-            found[key] = min(wanted, found.get(key, wanted))
+            found[key] = min((width, wanted), found.get(key, (width, wanted)))
     return Ways(_sorted(found))
 
 
-def _sorted(found: dict[tuple[Address, str, int], int]) -> tuple[Direct, ...]:
-    ways = (Direct(*key, wanted) for key, wanted in found.items())
+def _width(forward: Forward) -> int:
+    """Return how many ways a forward has, if all ports are protected."""
+    target = forward.target
+    low, high = target.ports or (forward.first, forward.last)
+    return (int(target.last) - int(target.first) + 1) * (high - low + 1)
+
+
+def _sorted(found: dict[_Key, tuple[int, int]]) -> tuple[Direct, ...]:
+    ways = (Direct(*key, wanted) for key, (_, wanted) in found.items())
     return tuple(sorted(ways, key=lambda each: (each.address.packed, each.protocol, each.port)))
 
 
@@ -54,18 +71,20 @@ def _ways(forward: Forward, protected: list[PortRange]) -> Iterator[tuple[Addres
         for each in protected
         if each.protocol == forward.protocol
     ]
-    parts = [(first, last) for first, last in parts if first <= last]
+    parts = sorted((first, last) for first, last in parts if first <= last)
     if not parts:
         return
-    for address in _addresses(forward):
-        for port, wanted in _ports(forward, parts):
-            yield address, port, wanted
+    ports = list(islice(_ports(forward, parts), MOST_STEPS))
+    if ports:
+        yield from ((address, *each) for address in _addresses(forward) for each in ports)
 
 
 def _addresses(forward: Forward) -> Iterator[Address]:
-    first, last = int(forward.target.first), int(forward.target.last)
-    kind = type(forward.target.first)
-    yield from (kind(each) for each in range(first, last + 1))
+    first, last = forward.target.first, int(forward.target.last)
+    at = int(first)
+    while at <= last:  # range() has no more than 64 bits' worth
+        yield type(first)(at)
+        at += 1
 
 
 def _ports(forward: Forward, parts: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -166,7 +166,7 @@ def spansIn(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, di
     marks = [(low, not _number(each.get(3)) & _INTERVAL_END, each) for low, _, each in found]
     marks.sort(key=lambda mark: mark[:2])  # an end comes before a beginning at the same key
     ends = [low for low, _, _ in marks[1:]] + [b""]
-    for (low, isBegin, each), end in zip(marks, ends, strict=True):
+    for (low, isBegin, each), end in zip(marks, ends, strict=False):
         if isBegin:
             last = max(0, int.from_bytes(end[: len(low)]) - 1).to_bytes(len(low))
             yield low, last if end else b"\xff" * len(low), attributesOf(each.get(2, b""))
