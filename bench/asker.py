@@ -73,7 +73,9 @@ def asked(admin: str, path: str) -> str:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
         connection.connect(admin)
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: pkdoors\r\nConnection: close\r\n\r\n".encode()
+        )
         while part := connection.recv(1 << 20):
             answer += part
     return answer.decode()

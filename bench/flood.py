@@ -14,6 +14,10 @@ addresses. The daemon is on one CPU, generator and client on another. Run as roo
 
 Of two CPUs one sends, so that the most is what that one can send through the veth and all the
 server's rules, which are worked on it, too.
+
+Under C{none}, C{forged} and C{paid} the daemon has four sealed doors on the same ports, and a plain
+one on others; 256 keys, half of them ECDSA with P-521 and some RSA with 4096 bits. The client's is
+one with P-521, which takes the longest to check.
 """
 
 import argparse
@@ -23,7 +27,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +37,18 @@ from twisted.conch.ssh.keys import Key
 
 from bench.common import figures, lacking, signals, summary
 from bench.costs import processorTime, resident, tracked
-from bench.generator import KINDS, MOST_SOURCES, Flood, Generator, badSeals, expect, macOf
+from bench.generator import (
+    FIRST,
+    FORGERIES,
+    KINDS,
+    MOST_SOURCES,
+    Flood,
+    Generator,
+    badSeals,
+    expect,
+    forgeries,
+    macOf,
+)
 from bench.opening import PAUSE
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
@@ -78,21 +93,52 @@ class Outcome:
     tracked: int
 
 
+HARD = ("none", "forged", "paid")
+"""The floods of a daemon with many doors and keys."""
+DOORS = ("ssh", "web", "sql", "irc")
+PLAIN_SEQUENCE = tuple(port + 5000 for port in SEQUENCE)
+PLAIN_PROTECTED = PROTECTED + 1
+KEYS = {"ed25519": 120, "ecdsa521": 128, "rsa4096": 8}
+
+
+def simple(network: Network, manner: str, key: Key) -> list[str]:
+    """The options of a daemon with one door."""
+    keys = network.folder / "authorized_keys"
+    keys.write_text(publicLine(key))
+    options = ["-m", ",".join(map(str, SEQUENCE)), "-p", str(PROTECTED), "-f", "nftables"]
+    return [*options, *(("-k", str(keys)) if manner == "sealed" else ())]
+
+
+def hard(network: Network, key: Key) -> list[str]:
+    """The options of a daemon with many doors and keys."""
+    keys = network.folder / "many_keys"
+    if not keys.exists():
+        others = [makeKey(kind) for kind, count in KEYS.items() for _ in range(count)][1:]
+        lines = [publicLine(each) for each in (*others, key)]
+        random.shuffle(lines)
+        keys.write_text("".join(lines))
+    text = 'firewall = "nftables"\n'
+    for number, name in enumerate((*DOORS, "plain")):
+        isPlain = name == "plain"
+        text += (
+            f"[doors.{name}]\nsequence = {list(PLAIN_SEQUENCE if isPlain else SEQUENCE)}\n"
+            f"ports = [{PLAIN_PROTECTED if isPlain else PROTECTED + 10 * number}]\n"
+        )
+        text += "" if isPlain else f'authorized_keys = "{keys}"\n'
+    conf = network.folder / "hard.toml"
+    conf.write_text(text)
+    conf.chmod(0o600)
+    return ["-c", str(conf)]
+
+
 class Server:
     """The daemon that is flooded, and what it costs."""
 
-    def __init__(self, network: Network, manner: str, key: Key) -> None:
-        keys = network.folder / "authorized_keys"
-        keys.write_text(publicLine(key))
+    def __init__(self, network: Network, options: Iterable[str]) -> None:
         self._host = network.server
         self._host.status("nft", "flush", "ruleset")
         self._admin = f"{network.folder}/admin.sock"
-        self._daemon = Daemon(
-            self._host,
-            *("-m", ",".join(map(str, SEQUENCE)), "-p", str(PROTECTED), "-f", "nftables"),
-            *("--admin", self._admin),
-            *(("-k", str(keys)) if manner == "sealed" else ()),
-        )
+        self._daemon = Daemon(self._host, *options, "--admin", self._admin)
         if not self._daemon.says("AdminSite starting"):
             raise AssertionError(self._daemon.log())
         self._pid = self._daemon.process.popen.pid
@@ -191,18 +237,21 @@ class Bench:
         expect(network.server, CLIENT4)
         network.server.serve(PROTECTED)
         self._prober = Prober(network, SEQUENCE, PROTECTED)
+        network.server.serve(PLAIN_PROTECTED)
+        self._plainProber = Prober(network, PLAIN_SEQUENCE, PLAIN_PROTECTED)
+        self._hardKey = makeKey("ecdsa521")
 
     def flood(self, manner: str, kind: str, rate: int, tries: int) -> Outcome:
         """Knock under a flood."""
-        server = self._start(manner)
+        server = self._start(manner, kind)
         try:
-            self._knock(manner)  # what is only loaded now, is
+            self._knock(manner, kind)  # what is only loaded now, is
             before, began = server.resident(), server.seconds()
-            flood = self._begin(manner, kind, rate, SOURCES)
+            flood = self._begin(manner, kind, rate, SOURCES, tries=tries)
             took = []
             for _ in range(tries):
                 time.sleep(random.uniform(0, PAUSE / 2))
-                took.append(self._knock(manner))
+                took.append(self._knock(manner, kind))
             worked, grown = server.seconds() - began, server.resident() - before
             sent = flood.stop()
             return Outcome(
@@ -225,7 +274,7 @@ class Bench:
         found = {}
         for manner in manners:
             kind = "first" if manner == "plain" else "sealed"
-            server = self._start(manner)
+            server = self._start(manner, kind)
             before, grown = server.resident(), []
             for sources in (SOURCES, MOST_SOURCES):
                 self._begin(manner, kind, 100_000, sources, sources).wait()
@@ -234,24 +283,43 @@ class Bench:
             server.stop()
         return found
 
-    def _start(self, manner: str) -> Server:
+    def _start(self, manner: str, kind: str) -> Server:
         os.sched_setaffinity(0, {self._daemonCPU})  # what is started has it, too
-        server = Server(self._network, manner, self._key)
+        options = (
+            hard(self._network, self._hardKey)
+            if kind in HARD
+            else simple(self._network, manner, self._key)
+        )
+        server = Server(self._network, options)
         os.sched_setaffinity(0, {self._otherCPU})
         return server
 
-    def _begin(self, manner: str, kind: str, rate: int, sources: int, count: int = 0) -> Flood:
-        payloads = badSeals(self._key, SEQUENCE) if kind == "known" else ()
+    def _begin(
+        self, manner: str, kind: str, rate: int, sources: int, count: int = 0, tries: int = 0
+    ) -> Flood:
+        first = FIRST
+        payloads: Sequence[bytes] = ()
+        if kind == "known":
+            payloads = badSeals(self._key, SEQUENCE)
+        elif kind in HARD:
+            payloads = forgeries(self._hardKey, SEQUENCE, DOORS, FORGERIES)
+            # In the addresses of those that are going to knock.
+            victims, sources = self._prober if manner == "sealed" else self._plainProber, tries
+            first = str(victims.upcoming())
+            rate = 1 if kind == "none" else rate
         return self._generator.start(
             *(self._network.client, "server", SERVER4, self._mac, SEQUENCE, kind, rate),
-            *(count or LONGEST * (rate or 1_000_000), sources, payloads),
+            *(count or LONGEST * (rate or 1_000_000), sources, payloads, first),
         )
 
-    def _knock(self, manner: str) -> float | None:
+    def _knock(self, manner: str, kind: str) -> float | None:
+        isHard = kind in HARD
         if manner == "plain":
-            return self._prober.knock(gap=INTERVAL)
+            prober = self._plainProber if isHard else self._prober
+            return prober.knock(gap=INTERVAL)
+        key, door = (self._hardKey, DOORS[0]) if isHard else (self._key, "default")
         return self._prober.knock(
-            sealed(self._key, SEQUENCE), gap=0, rounds=ROUNDS, pause=ROUND_PAUSE
+            sealed(key, SEQUENCE, door=door), gap=0, rounds=ROUNDS, pause=ROUND_PAUSE
         )
 
 

@@ -1,13 +1,17 @@
 """Floods of datagrams from any number of made-up addresses; C{generator.c} sends them."""
 
 import json
+import os
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
+from pkdoors.client.plan import ROUNDS
+from pkdoors.seals.seal import Statement, hintOf
 from tests.real.hosts import Host, Process
 from tests.sealing import makeKey, sealed
 
@@ -20,7 +24,7 @@ NETWORK = "10.64.0.0/10", "10.128.0.0/9"
 SEALS = 256
 """Different sealed datagrams in one flood. Each is another one from another source."""
 
-KINDS = ("junk", "first", "random", "full", "sealed", "seals", "known")
+KINDS = ("junk", "first", "random", "full", "sealed", "seals", "known", "none", "forged", "paid")
 """
  - C{junk}: datagrams that are no knocks, to all ports
  - C{first}: plain knocks on the first port
@@ -30,7 +34,13 @@ KINDS = ("junk", "first", "random", "full", "sealed", "seals", "known")
  - C{seals}: the same, each to all ports, so that it has to be judged
  - C{known}: so, too, but in the name of a key that the daemon knows, so that its signature has to
    be checked; what they are has to be said
+ - C{none}: nothing, for comparison with the next two
+ - C{forged}: the best that an attacker can do who watches the network: in the victims' addresses,
+   with the hint of the victim's key, and a signature that has to be checked; each to all ports
+ - C{paid}: so, too, but each as often as the client sends its knock
 """
+FORGERIES = 80_000
+"""Different ones in one flood: a copy is not checked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ class Generator:
         count: int,
         sources: int,
         payloads: Sequence[bytes] = (),
+        first: str = FIRST,
     ) -> Flood:
         """
         Begin a flood.
@@ -107,6 +118,7 @@ class Generator:
         @param count: datagrams in all.
         @param sources: different addresses that they come from.
         @param payloads: what is sent, in turn, instead of what the kind says; of one length.
+        @param first: the first of the addresses.
         """
         if not 1 <= sources <= MOST_SOURCES:
             raise ValueError(f"{sources} sources: 1 to {MOST_SOURCES} there can be")
@@ -114,9 +126,10 @@ class Generator:
         file = self._folder / f"payloads-{kind}"
         file.write_bytes(b"".join(payloads))
         chosen = ports[:1] if kind == "first" else dict.fromkeys(ports)
-        mode = "full" if kind in ("full", "seals", "known") else "each"
+        chosen = [*chosen] * (ROUNDS if kind == "paid" else 1)
+        mode = "full" if kind in ("full", "seals", "known", "forged", "paid") else "each"
         process = host.spawn(
-            *(str(self._program), device, targetMac, target, FIRST, str(sources)),
+            *(str(self._program), device, targetMac, target, first, str(sources)),
             *(",".join(map(str, chosen)), str(file), str(len(payloads[0])), mode),
             *(str(rate), str(count)),
         )
@@ -136,6 +149,25 @@ def badSeals(key: Key, ports: Sequence[int]) -> list[bytes]:
     """Sealed knocks of a key that is known to everybody, by somebody who does not have it."""
     made = [sealed(key, tuple(ports)) for _ in range(SEALS)]
     return [each[:-1] + bytes([each[-1] ^ 1]) for each in made if len(each) == len(made[0])]
+
+
+def forgeries(key: Key, ports: Sequence[int], doors: Sequence[str], count: int) -> list[bytes]:
+    """
+    Sealed knocks of a key, each with a nonce of its own, by somebody who does not have it: the last
+    byte of the signature, which is in range, is another one.
+
+    @param doors: for which they are, in turn; names of one length.
+    """
+    whole, blob = sealed(key, tuple(ports), door=doors[0]), key.public().blob()
+    signature = whole[whole.index(b"\n") + 1 :]
+    signature = signature[:-1] + bytes([signature[-1] ^ 1])
+    stamp = int(time.time() * 1000) + 20_000  # good until long after the flood
+    made = []
+    for number in range(count):
+        nonce = os.urandom(8).hex()
+        door, hint = doors[number % len(doors)], hintOf(blob, nonce)
+        made.append(Statement(door, 0, stamp, nonce, hint).encode() + signature)
+    return made
 
 
 def macOf(host: Host, device: str) -> str:

@@ -46,6 +46,7 @@ class Prober:
         self._sequence = sequence
         self._protected = protected
         self._sources = NET.hosts()
+        self._last = NET.network_address
         self._port = 0
 
     def close(self) -> None:
@@ -55,7 +56,12 @@ class Prober:
 
     def fresh(self) -> IPv4Address:
         """An address that never knocked before."""
-        return next(self._sources)
+        self._last = next(self._sources)
+        return self._last
+
+    def upcoming(self) -> IPv4Address:
+        """The next of those, which stays that."""
+        return self._last + 1
 
     def knock(
         self,

@@ -4,9 +4,12 @@ The operator's work: milliseconds to see and to close a thousand openings, and t
 The daemon on nftables is asked over its admin socket, as the commands of pkdoors do it: C{open} is
 one opening beside those that there are, C{status} shows all of them, C{reload} takes a file that
 allows another time each time, and puts the openings back in the same step, C{close} closes them
-all. What a command of pkdoors needs to start is not in it. Run as root::
+all. What a command of pkdoors needs to start is not in it. At the end there are so many openings
+again, and another process asks for all of them, again and again, over as many connections as the
+daemon takes (C{bench/pipelining.py}): how long a knock takes to open then, and how long the
+operator waits for a status and for a door to open and close. Run as root::
 
-    python -m bench.steering [--rounds 20] [--openings 1000] [--json FILE]
+    python -m bench.steering [--rounds 20] [--openings 1000] [--tries 100] [--json FILE]
 """
 
 import argparse
@@ -16,15 +19,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from ipaddress import IPv4Address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.common import Times, figures, lacking, signals, table
+from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
 from pkdoors.admission import MAX_OPENINGS
 from pkdoors.operating.adminclient import AdminClient
-from tests.real.hosts import Daemon, Network
+from tests.real.hosts import Daemon, Network, Process
 
 MAX_ROUNDS = 1000
 """Each takes some seconds, most of them for the openings."""
@@ -33,6 +38,12 @@ LOOKS = 5
 """How often in a round it is asked for the status, and reloaded."""
 
 FIRST = IPv4Address("10.7.0.1")
+
+ANOTHER = "10.6.0.1"
+"""An address without an opening."""
+
+MAX_TRIES = 1000
+"""Knocks; one that fails takes a second."""
 
 PACKAGES = {"ip": "iproute2", "nft": "nftables"}
 
@@ -44,7 +55,7 @@ def main() -> None:
         sys.exit(f"bench.steering: {lack}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        times = run(options.rounds, options.openings)
+        times = run(options.rounds, options.openings, options.tries)
     except KeyboardInterrupt:
         sys.exit("bench.steering: interrupted, and cleaned up")
     print(table(times))
@@ -58,9 +69,14 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.steering", description="The operator's work.")
     parser.add_argument("--rounds", type=int, default=20, help="how often (20)")
     parser.add_argument("--openings", type=int, default=1000, help="how many (1000)")
+    parser.add_argument("--tries", type=int, default=100, help="knocks while many ask (100)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where raw figures go")
     options = parser.parse_args()
-    for name, most in (("rounds", MAX_ROUNDS), ("openings", MAX_OPENINGS)):
+    for name, most in (
+        ("rounds", MAX_ROUNDS),
+        ("tries", MAX_TRIES),
+        ("openings", MAX_OPENINGS - 2 * options.tries - 1),
+    ):
         if not 1 <= (given := getattr(options, name)) <= most:
             parser.error(f"--{name} {given}: 1 to {most} are allowed")
     if options.json and not options.json.parent.is_dir():
@@ -68,7 +84,7 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def run(rounds: int, openings: int) -> Times:
+def run(rounds: int, openings: int, tries: int) -> Times:
     """Make the hosts, measure, remove the hosts; signals wait while hosts come and go."""
     with signals(signal.SIG_BLOCK), TemporaryDirectory(prefix="pkdoors-") as folder:
         with Network(Path(folder)) as network, signals(signal.SIG_UNBLOCK):
@@ -77,9 +93,43 @@ def run(rounds: int, openings: int) -> Times:
             daemon = Daemon(network.server, "-c", str(file), "--admin", path)
             if not daemon.says("AdminSite starting"):
                 raise AssertionError(f"nobody listens: {daemon.log()}")
-            return measure(
-                AdminClient(path), lambda hours: write(file, path, hours), rounds, openings
-            )
+            client = AdminClient(path)
+            times = measure(client, lambda hours: write(file, path, hours), rounds, openings)
+            return {**times, **besieged(network, path, openings, tries)}
+
+
+def besieged(network: Network, path: str, openings: int, tries: int) -> Times:
+    """Knock, and steer, without those who ask and with them."""
+    client = AdminClient(path)
+    network.server.serve(PROTECTED)
+    times: Times = {}
+    for source in range(openings):
+        client.open(str(FIRST + source))
+    with closing(Prober(network, SEQUENCE, PROTECTED)) as prober:
+        times["knock"] = [prober.knock() for _ in range(tries)]
+        output = network.folder / "pipelining"
+        process = Process([sys.executable, "-m", "bench.pipelining", path], output, {})
+        try:
+            if not process.says("asking"):
+                raise AssertionError(f"nobody asks: {process.log()}")
+            times["knock, many ask"] = [prober.knock() for _ in range(tries)]
+            for _ in range(LOOKS):
+                for name, work in (
+                    ("status", client.status),
+                    ("open", lambda: client.open(ANOTHER)),
+                    ("close", lambda: client.close(ANOTHER)),
+                ):
+                    times.setdefault(f"{name}, many ask", []).append(took(work))
+        finally:
+            process.stop()
+    return times
+
+
+def took(work: Callable[[], object]) -> float:
+    """Milliseconds that it takes."""
+    began = time.monotonic()
+    work()
+    return 1000 * (time.monotonic() - began)
 
 
 def write(file: Path, path: str, hours: int) -> None:

@@ -10,8 +10,9 @@ bytes, and the payload behind it.
 import re
 import struct
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
-from pkdoors.doors import Door
+from pkdoors.doors import Address, Door
 from pkdoors.seals.seal import MAX_SIGNATURE, MAX_STATEMENT
 
 _UDP_HEADER = 8
@@ -53,7 +54,15 @@ drop:   ret  #0
 take:   ret  #0xffff            ; all of it
 """
 
+TAKE_ALL = "        ret  #0xffff"
+"""What follows a L{addressFilter} if every datagram to those addresses is wanted."""
+
+_NETWORK = 0xFFF00000  # SKF_NET_OFF: from here on, offsets count from the IP header
+_INTERFACE = 0xFFFFF008  # SKF_AD_OFF + SKF_AD_IFINDEX: the interface that the packet came by
+_DESTINATION = {4: 16, 6: 24}  # where the IP header has it
+
 _CODES = {
+    "ja": 0x05,  # BPF_JMP | BPF_JA
     "ld [k]": 0x20,  # BPF_LD | BPF_W | BPF_ABS: four bytes, in the network's order
     "ldh [k]": 0x28,  # BPF_LD | BPF_H | BPF_ABS: two
     "ldb [x + k]": 0x50,  # BPF_LD | BPF_B | BPF_IND: one, from X on
@@ -89,13 +98,41 @@ def knockFilter(isPlain: bool, isSealed: bool) -> bytes:
     return assemble((_PLAIN if isPlain else "") + sealed + _END)
 
 
+@lru_cache(8)  # the same one is on very many sockets
+def addressFilter(addresses: tuple[tuple[Address, int], ...]) -> bytes:
+    """
+    Return the program that drops what is not for one of some addresses, and goes on behind its end
+    with what is.
+
+    @param addresses: all of the same IP version. With each, the number of the interface that the
+        datagram must come by; 0 for any.
+    """
+    blocks = [_addressBlock(number, *each) for number, each in enumerate(addresses)]
+    return assemble("".join(blocks) + "        ret  #0\nhit:\n")
+
+
+def _addressBlock(number: int, address: Address, interface: int) -> str:
+    where = _NETWORK + _DESTINATION[address.version]
+    raw = address.packed
+    tests = [(where + at, int.from_bytes(raw[at : at + 4])) for at in range(0, len(raw), 4)]
+    if interface:
+        tests.append((_INTERFACE, interface))
+    lines = [
+        f"        ld   [{at:#x}]\n        jeq  #{value:#x}, is{number}x{step}, not{number}\n"
+        f"is{number}x{step}:\n"
+        for step, (at, value) in enumerate(tests)
+    ]
+    # Not the jump of the comparison itself: with many addresses it is too far for that.
+    return "".join(lines) + f"        ja   hit\nnot{number}:\n"
+
+
 def assemble(text: str) -> bytes:
     """
     Make machine code of a program.
 
     @param text: an instruction a line, with a label before it and a comment behind it where there
         are any. Jumps have one or two labels, where to if it is true, and if not; without, to the
-        next instruction.
+        next instruction. A label at the end stands for whatever is put behind the program.
     @return: struct sock_filter, one for each instruction.
     """
     labels: dict[str, int] = {}
@@ -111,6 +148,8 @@ def assemble(text: str) -> bytes:
 
 
 def _encode(at: int, name: str, rest: str, labels: Mapping[str, int]) -> bytes:
+    if name == "ja":
+        return _INSTRUCTION.pack(_CODES[name], 0, 0, labels[rest] - at - 1)
     operand, *targets = (each.strip() for each in rest.split(","))
     number = _NUMBER.search(operand)
     shape = _NUMBER.sub(lambda found: "#k" if found[0][0] == "#" else "k", operand)

@@ -1,6 +1,6 @@
 """C{pkdoors check}: what is wrong on this host, found without changing anything."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,19 +18,25 @@ from pkdoors.doctor.listening import Owner
 from pkdoors.doctor.packets import newPacket
 from pkdoors.doctor.proc import Proc
 from pkdoors.doctor.ruleset import readRuleset
-from pkdoors.doctor.running import Daemon, otherFile
+from pkdoors.doctor.running import Daemon, degraded, otherFile
 from pkdoors.doctor.services import isOn, mayService, nftablesFiles
 from pkdoors.doctor.zoning import Zone
 from pkdoors.doors import knockPorts, protectedPorts
-from pkdoors.errors import FirewallError, PkdoorsError
+from pkdoors.errors import AskError, FirewallError, PkdoorsError
 from pkdoors.firewall.kernel import mayAdminister
 from pkdoors.firewall.listing import listTables
 from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
 from pkdoors.instance import Instance
+from pkdoors.listener import isThere
 from pkdoors.ports import PortRange
-from pkdoors.runnable import whyNotRun
+from pkdoors.runnable import hookFlaw, whyNotRun
+from pkdoors.servicecode import codeFlaw
 from pkdoors.serviceunit import START, isInstalled
 from pkdoors.sockets import Socket
+from pkdoors.trust import Flaw
+
+PATIENCE = 5.0
+"""Seconds that the running daemon may take to answer."""
 
 SCANNED = range(61_000, 65_536)
 """Where a UDP port that nobody has is looked for, to see what becomes of datagrams to it."""
@@ -48,6 +54,21 @@ def countKeys(path: str) -> tuple[int, list[str]]:
     return len(keys), complaints
 
 
+def askTroubles(admin: str) -> list[str]:
+    """
+    Return what keeps the running daemon from doing all that it should, as it says itself.
+
+    @param admin: the path of its socket; empty for none.
+    """
+    from pkdoors.operating.adminclient import AdminClient
+    from pkdoors.operating.answers import statusOf
+
+    try:
+        return list(statusOf(AdminClient(admin, PATIENCE).status()).troubles) if admin else []
+    except AskError:
+        return []
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """
@@ -61,11 +82,15 @@ class Host:
     zones: Callable[[str], list[Zone]] = surveyZones
     nftablesFiles: Callable[[], list[tuple[str, str]]] = nftablesFiles
     isOn: Callable[[str], bool] = isOn
+    isThere: Callable[[str], bool] = isThere
+    troubles: Callable[[str], list[str]] = askTroubles
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
     isService: Callable[[], bool] = isInstalled
     mayService: Callable[[str, str], bool] = mayService
     whyNotRun: Callable[[str], str] = whyNotRun
     whyNotWrite: Callable[[str], str] = whyNotWrite
+    hookFlaw: Callable[[Sequence[str]], Flaw | None] = hookFlaw
+    codeFlaw: Callable[[], Flaw | None] = codeFlaw
 
 
 class Check:
@@ -87,6 +112,7 @@ class Check:
         self._mayAdminister = False
         self._isFirewalldThere: bool | None = None
         self._daemon = Daemon()
+        self._told: list[str] = []
         self._deaf: list[int] = []
         self._unguarded: list[PortRange] = []
         self._sockets: dict[str, list[Socket]] | None = None
@@ -103,9 +129,11 @@ class Check:
             ("sequence", self._sequences),
             ("keys", self._authorized),
             ("service", self._readable),
+            ("code", self._code),
             ("hooks", self._programs),
             ("audit", self._audit),
             ("IPv6", self._ipv6),
+            ("interfaces", self._addresses),
             ("tracking", self._tracking),
             ("nftables.service", self._service),
             ("iptables", self._legacy),
@@ -141,6 +169,9 @@ class Check:
         process = self._host.holder()
         self._daemon = Daemon(process, self._start(), self._conf, self._reload(process))
         yield hosting.running(self._daemon)
+        if process is not None and self._mayAdminister:
+            self._told = self._host.troubles(self._config.admin)
+            yield from map(degraded, self._told)
 
     def _start(self) -> str:
         if self._isForService() and self._host.isService():
@@ -179,11 +210,22 @@ class Check:
                 if not self._host.mayService("-r", path):
                     yield hosting.unreadable(subject, path)
 
+    def _code(self) -> Iterable[Finding]:
+        """Whether others can change what the service runs."""
+        if self._isForService() and self._host.isService():
+            flaw = self._host.codeFlaw()
+            yield hosting.code(*(flaw.why, flaw.remedy) if flaw else ("", ""))
+
     def _programs(self) -> Iterable[Finding]:
         for door in self._config.doors:
-            for key, (program, *_) in door.hooks().items():
+            for key, command in door.hooks().items():
+                program = command[0]
                 trouble = self._host.whyNotRun(program) or self._whyNotForService("-x", program)
-                yield outgoing.hook(door, key, program, trouble)
+                flaw = self._host.hookFlaw(command)
+                if flaw is not None and not trouble:
+                    yield outgoing.distrusted(door, key, flaw.why, flaw.remedy)
+                else:
+                    yield outgoing.hook(door, key, program, trouble)
 
     def _whyNotForService(self, how: str, path: str) -> str:
         isForbidden = (
@@ -198,6 +240,12 @@ class Check:
     def _ipv6(self) -> Iterable[Finding]:
         if not self._config.interfaces or any(":" in each for each in self._config.interfaces):
             yield hosting.ipv6(self._host.proc.hasIPv6())
+
+    def _addresses(self) -> Iterable[Finding]:
+        for each in self._config.interfaces:
+            isTold = any(each in trouble for trouble in self._told)
+            if not isTold and not self._host.isThere(each):
+                yield listening.missing(each)
 
     def _tracking(self) -> Iterable[Finding]:
         tracked = self._host.proc.tracked()
@@ -238,8 +286,10 @@ class Check:
             self._unguarded = [
                 each for each in self._ports if not filtering.isGuarded(self._tables, each)
             ]
-        if self._deaf or self._unguarded:
-            yield otherFile(self._daemon, self._deaf, self._unguarded, self._knocks)
+        # It knows better why it does not listen than that it has another sequence.
+        deaf = () if self._told else self._deaf
+        if deaf or self._unguarded:
+            yield otherFile(self._daemon, deaf, self._unguarded, self._knocks)
 
     def _protected(self) -> Iterable[Finding]:
         for each in self._ports:

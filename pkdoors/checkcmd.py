@@ -21,9 +21,10 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     from pkdoors.check import Check, Host
     from pkdoors.checkopts import CheckOptions
     from pkdoors.doctor.findings import asJSON, asTable, statusOf
+    from pkdoors.outlet import tellText
 
     wanted = CheckOptions(environment)
     wanted.parseOptions(options.options)
     findings = list(Check(wanted.config, Host(), wanted.file).run())
-    print(asJSON(findings) if wanted["json"] else asTable(findings))
+    tellText(f"{asJSON(findings) if wanted['json'] else asTable(findings)}\n")
     raise SystemExit(statusOf(findings))

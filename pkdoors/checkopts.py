@@ -1,11 +1,11 @@
 """The options of C{pkdoors check}."""
 
-import sys
 from typing import ClassVar, NoReturn
 
 from twisted.python.usage import UsageError
 
 from pkdoors.options import Options
+from pkdoors.outlet import complain
 
 
 class CheckOptions(Options):
@@ -21,7 +21,7 @@ class CheckOptions(Options):
 
     def refuse(self, line: str) -> NoReturn:
         """See L{Options.refuse}."""
-        print(f"pkdoors check: {line}", file=sys.stderr)
+        complain("pkdoors check", line)
         raise SystemExit(2)
 
     def hint(self, error: UsageError) -> str:

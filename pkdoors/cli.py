@@ -14,7 +14,7 @@ from pkdoors.completioncmd import answerShell, completionCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.initcmd import initCommand
 from pkdoors.installcmd import installCommand
-from pkdoors.outlet import heedingOutput
+from pkdoors.outlet import heedingOutput, tell
 from pkdoors.sequence import Sequence
 from pkdoors.steercmd import closeCommand, openCommand, reloadCommand, statusCommand
 from pkdoors.watchcmd import watchCommand
@@ -65,23 +65,25 @@ def _sequenceCommand(commands: Any) -> None:
 def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.listener import isFree
 
-    print(Sequence.random(options.length, isFree))
+    tell(str(Sequence.random(options.length, isFree)))
 
 
 def _releaseCommand(commands: Any) -> None:
-    about = "take everything that pkdoors put into the firewall out of it"
+    about = "end the daemon, and take everything that pkdoors put into the firewall out of it"
     command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
     command.add_argument(
-        "--force", action="store_true", help="also while the daemon runs (it puts all back)"
+        "--force", action="store_true", help="do not ask a daemon that runs to end first"
     )
     command.set_defaults(run=_release, parser=command)
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.lastgood import STATE, forget
     from pkdoors.release import release
 
     try:
         lines = release(options.force)
+        forget(STATE)
     except PkdoorsError as error:
         options.parser.exit(1, f"pkdoors release: {error}\n")
-    print("\n".join(lines) or "there is nothing of pkdoors in the firewall")
+    tell(*(lines or ["there is nothing of pkdoors in the firewall"]))

@@ -32,7 +32,9 @@ def fileNames(prefix: str, **_: Any) -> list[str]:
             return sorted(
                 f"{folder}{slash}{each.name}{'/' if each.is_dir() else ''}"
                 for each in found
-                if each.name.startswith(start) and (start or not each.name.startswith("."))
+                if each.name.startswith(start)
+                and (start or not each.name.startswith("."))
+                and each.name.isprintable()
             )
     except OSError:
         return []
@@ -55,7 +57,7 @@ def hostNames(**_: Any) -> list[str]:
     from pkdoors.client.hostsfile import readProfiles
 
     try:
-        return list(readProfiles(environ))
+        return [name for name in readProfiles(environ) if name.isprintable()]
     except PkdoorsError:
         return []
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from os.path import abspath
 from typing import Any
 
+from pkdoors.outlet import tellText
+
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -30,9 +32,10 @@ def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
     program = _quoted(abspath(sys.argv[0]))
     script = program if options.shell == "fish" else None
     # Without defaults: after a name of a door the shell would offer files.
-    print(
-        shellcode(["pkdoors"], use_defaults=False, shell=options.shell, argcomplete_script=script)
+    made = shellcode(
+        ["pkdoors"], use_defaults=False, shell=options.shell, argcomplete_script=script
     )
+    tellText(f"{made}\n")
 
 
 def _quoted(path: str) -> str:

@@ -2,14 +2,16 @@
 
 import os
 import pwd
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
-from pkdoors.config import CONF_FILE, SEED_FILE, SEED_NAME
+from pkdoors.config import CONF_FILE, MAX_CONF, SEED_FILE, SEED_NAME
 from pkdoors.errors import ConfigError
+from pkdoors.folders import openFolder
+from pkdoors.reading import readFile
 from pkdoors.serviceuser import NAME, letRead, serviceGroup
+from pkdoors.trust import flawOf
 
 
 def confPlaces(environment: Mapping[str, str]) -> list[str]:
@@ -44,23 +46,21 @@ def isThere(path: str) -> bool:
 
 def readConf(path: str) -> str:
     """
-    The text of a file that only its owner may read and write; root's, also the service may read.
+    Return the text of a file that only its owner may read and write; root's, also the service may
+    read. Whoever can put another file in its place commands the firewall and the hooks: so nobody
+    else may be able to write its folders either, nor what a link on the way leads through.
 
-    @raise ConfigError: it cannot be read, or others can read or write it.
+    @raise ConfigError: it cannot be read, or others can read or change it.
     """
     try:
-        with open(path, "rb", opener=_openAtOnce) as file:
-            _checkPrivate(os.fstat(file.fileno()), path)
-            return str(file.read(), "utf-8")
+        found = readFile(path, MAX_CONF)
+        _checkPrivate(found.status, path)
+        _checkWay(path)
+        return found.text()
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}{_remedy(error)}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not a text in UTF-8: {error}") from error
-
-
-def _openAtOnce(path: str, flags: int) -> int:
-    """A pipe would wait for somebody to write."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    except ValueError as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
 
 
 def _remedy(error: OSError) -> str:
@@ -73,9 +73,20 @@ def _remedy(error: OSError) -> str:
     return remedies.get(type(error), "")
 
 
+def _checkWay(path: str) -> None:
+    flaw = flawOf(path)
+    if flaw is None:
+        return
+    remedy = f"`{flaw.remedy}`"
+    if flaw.what.startswith("belongs"):
+        remedy = f"move the configuration to {CONF_FILE}, or {remedy}"
+    raise ConfigError(
+        f"{path} could be replaced by others, who could open every door, because {flaw.path} "
+        f"{flaw.what}: {remedy}"
+    )
+
+
 def _checkPrivate(status: os.stat_result, path: str) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise ConfigError(f"{path} is not a file: give one that can be read at each start")
     if status.st_uid not in (0, os.geteuid()):
         raise ConfigError(
             f"{path} belongs to another user, who could change it and open every door: "
@@ -110,7 +121,7 @@ def writeConf(path: str, text: str) -> bool:
     except OSError as error:
         raise ConfigError(_cannotWrite(path, error)) from error
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = _openNew(path)
     except FileExistsError as error:
         raise ConfigError(
             f"{path} is there already, and is not overwritten: "
@@ -125,6 +136,16 @@ def writeConf(path: str, text: str) -> bool:
     except OSError as error:
         os.unlink(path)
         raise ConfigError(_cannotWrite(path, error)) from error
+
+
+def _openNew(path: str) -> int:
+    above, name = os.path.split(path)
+    folder = openFolder(above)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(name, flags, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
 def _makeFolder(folder: Path) -> None:

@@ -7,6 +7,9 @@ from pkdoors.doors import Door
 
 CONF_FILE = "/etc/pkdoors/pkdoors.toml"
 """Where the daemon's configuration is, unless something else is said."""
+MAX_CONF = 1 << 19
+"""Bytes of that file: a thousand doors have half of it. The daemon hears no knock while it reads
+it, which takes half a second at most."""
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
 """Where the keys for sealed knocks are, unless something else is said."""
 ADMIN_SOCKET = "/run/pkdoors/admin.sock"

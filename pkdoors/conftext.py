@@ -37,7 +37,7 @@ open_for = "{openFor}"
 max_open_for = "{maxOpenFor}"
 # In what time the whole sequence must come.
 knock_timeout = "{knockTimeout}"
-# For how long a source is ignored after a wrong knock; "0" for not at all.
+# How long a network is ignored after a wrong knock; "0" for not at all.
 penalty = "{penalty}"
 # Whether connections live on when the door closes ("keep"), or end with it ("cut").
 sessions = "keep"

@@ -24,6 +24,7 @@ from pkdoors.knock import Knock
 from pkdoors.locks import Request, SequenceLock
 from pkdoors.lockset import Lockset
 from pkdoors.ports import PortRange
+from pkdoors.quoting import shown
 from pkdoors.seedconf import fates, isSeed, seedDoor, seedNote
 from pkdoors.settings import (
     DOOR_SETTINGS,
@@ -34,7 +35,6 @@ from pkdoors.settings import (
     parseAt,
     parseFirewall,
     parseInterface,
-    shown,
 )
 from pkdoors.tomltext import readToml
 
@@ -157,7 +157,7 @@ def _checkKnockPorts(door: Door, other: Door) -> None:
     for port in door.sequence.ports:
         if any(map(PortRange("udp", port, port).overlaps, other.ports)):
             raise BadValue(
-                f"doors.{other.name}.ports: {port}/udp is one of the knock ports of "
+                f"doors.{other.name}.ports: they have one of the knock ports of "
                 f"doors.{door.name}, which must stay open: take another knock port there, or do "
                 "not protect it"
             )

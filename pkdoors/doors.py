@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue
 from pkdoors.ports import PortRange, merged
+from pkdoors.quoting import shown
 from pkdoors.sequence import Sequence
 from pkdoors.who import NOBODY, Who
 
@@ -24,7 +25,7 @@ def checkName(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise BadValue(
-            f"{name!r} is no name for a door: small letters, digits, - and _, "
+            f"{shown(name)} is no name for a door: small letters, digits, - and _, "
             "at most 32, a letter first"
         )
     return name
@@ -38,7 +39,7 @@ class Door:
     @ivar openFor: seconds that a knock gets which asks for nothing.
     @ivar maxOpenFor: seconds that a knock can ask for.
     @ivar knockTimeout: seconds in which the whole sequence must be knocked.
-    @ivar penalty: seconds for which a source is ignored after a wrong knock; 0 is off.
+    @ivar penalty: seconds for which a network is ignored after a wrong knock; 0 is off.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
     @ivar udpIdle: seconds of a client's silence after which a UDP session ends whose door has
         closed.
@@ -85,7 +86,7 @@ class Door:
         for knock in self.sequence.ports:
             if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
-                    f"{knock}/udp is one of the knock ports, which must stay open: "
+                    "they have one of the knock ports, which must stay open: "
                     "take another knock port, or do not protect it",
                     "ports",
                 )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SNMP = Path("/proc/self/net/snmp"), Path("/proc/self/net/snmp6")
@@ -43,12 +44,13 @@ class Drops:
         So far: C{"limit"}, too many from one source; C{"junk"}, no knocks; C{"overflow"}, more than
         the buffers could hold.
         """
-        full = bufferErrors(self._read())
-        dropped = self._take()
-        overflow = min(dropped, max(0, full - self._full))
-        self._full = full
-        self._overflow += overflow
-        self._junk += dropped - overflow
+        with suppress(OSError):  # no descriptor is left: what was dropped counts the next time
+            full = bufferErrors(self._read())
+            dropped = self._take()
+            overflow = min(dropped, max(0, full - self._full))
+            self._full = full
+            self._overflow += overflow
+            self._junk += dropped - overflow
         return {"limit": self._limited(), "junk": self._junk, "overflow": self._overflow}
 
 

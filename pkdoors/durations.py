@@ -3,6 +3,7 @@
 import re
 
 from pkdoors.errors import BadValue
+from pkdoors.quoting import shown
 
 MAX_DURATION = 30 * 24 * 3600.0
 """The longest time allowed anywhere, in seconds: a door that is open longer is no door."""
@@ -28,7 +29,7 @@ def parseDuration(text: str, least: float = 1.0, most: float = MAX_DURATION) -> 
     seconds = _seconds(text.strip())
     if seconds is None or not least <= seconds <= most:
         raise BadValue(
-            f"{text!r} is not a time from {formatDuration(least)} to {formatDuration(most)}: "
+            f"{shown(text)} is not a time from {formatDuration(least)} to {formatDuration(most)}: "
             "write it like 45, 45s, 10m, 8h or 1h30m"
         )
     return seconds

@@ -1,8 +1,20 @@
 """What can go wrong. Each message is one sentence to the operator: what, where, and what to do."""
 
+from pkdoors.oneline import printable
+
 
 class PkdoorsError(Exception):
-    """Anything that pkdoors itself reports; C{str()} of it is fit to be shown as it is."""
+    """
+    Anything that pkdoors itself reports; C{str()} of it is fit to be shown as it is, in one line,
+    whatever the names, files and answers held that it quotes.
+
+    @ivar isLogged: whether its sentence is in the log already.
+    """
+
+    isLogged = False
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class BadValue(PkdoorsError):

@@ -17,6 +17,7 @@ OPENED, EXTENDED, TAKEN_OVER = "opened", "extended", "taken-over"
 SHORTENED = "shortened"
 CLOSED, UNOPENED = "closed", "unopened"
 REFUSED = "refused"
+GUESSING = "guessing"
 OPEN_FAILED, CLOSE_FAILED = "open-failed", "close-failed"
 HEALED, HEAL_FAILED = "healed", "heal-failed"
 RELOADED, RELOAD_REFUSED = "reloaded", "reload-refused"
@@ -36,6 +37,7 @@ _SENTENCES: Mapping[str, str] = {
     CLOSED: "closed door {door} for {source}{why}",
     UNOPENED: "door {door} never opened for {source}{never}",
     REFUSED: "refused door {door} for {source}: {reason}{more}",
+    GUESSING: "somebody may be guessing the order of the knock ports of door {door}: {reason}",
     OPEN_FAILED: "cannot open door {door} for {source}, and keeps trying: {reason}{more}",
     CLOSE_FAILED: "cannot close door {door} for {source}, and keeps trying: {reason}{more}",
     HEALED: f"{{cause}}{_HAVE} is there again{{more}}",
@@ -44,7 +46,7 @@ _SENTENCES: Mapping[str, str] = {
     RELOAD_REFUSED: "not reloaded, and nothing was changed: {reason}",
 }
 KINDS = tuple(_SENTENCES)
-WARNINGS = frozenset({HEALED})
+WARNINGS = frozenset({HEALED, GUESSING})
 ERRORS = frozenset({OPEN_FAILED, CLOSE_FAILED, HEAL_FAILED, RELOAD_REFUSED})
 
 

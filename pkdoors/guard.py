@@ -7,7 +7,8 @@ its guard. A transaction that deletes a table or a base chain would let packets 
 microseconds, though nft(8) calls it atomic.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -20,6 +21,8 @@ from pkdoors.nftsets import (
     FORMAT,
     INSIDE_SETS,
     MAPS,
+    PORT_SETS,
+    PROTOCOLS,
     aboutDoor,
     counterOf,
     originNote,
@@ -37,7 +40,7 @@ FIRST_WAYS = 500
 """Ways past the protected ports that are put in place with the guard, which must always fit into a
 small buffer of the kernel's; others come after it."""
 
-_PROTOCOLS = {"tcp": 6, "udp": 17}
+_NUMBERS = {"tcp": 6, "udp": 17}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +60,30 @@ class Direct:
     @property
     def key(self) -> bytes:
         """The key of a set or map: three fields, each padded to 4 bytes."""
-        protocol = bytes([_PROTOCOLS[self.protocol], 0, 0, 0])
+        protocol = bytes([_NUMBERS[self.protocol], 0, 0, 0])
         return self.address.packed + protocol + self.port.to_bytes(2) + bytes(2)
+
+
+Span = tuple[int, int]
+"""The first and the last of some ports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
     """
-    What the kernel has of our table: all names, and the sets that must be made again, empty.
+    What the kernel has of our table.
+
+    @ivar stale: sets that must be made again, empty.
+    @ivar ports: for C{tcp} and C{udp}, the ports that are protected.
+    @ivar verdicts: likewise, the chain for some ports; empty for any other verdict.
     """
 
     chains: frozenset[str] = frozenset()
     sets: frozenset[str] = frozenset()
     counters: frozenset[str] = frozenset()
     stale: frozenset[str] = frozenset()
+    ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
 
 
 ABSENT = Present()
@@ -83,12 +96,14 @@ class Guard:
 
     @ivar origin: the boot, and the very table, that openings belong to.
     @ivar grace: UDP ports that were never protected before, and the seconds that they stay open.
+    @ivar graceVersions: over which IP they do: 4, 6 or both.
     @ivar direct: ways that lead past the protected ports.
     """
 
     doors: tuple[Door, ...]
     origin: str = ""
     grace: Mapping[PortRange, float] = field(default_factory=dict)
+    graceVersions: Collection[int] = ()
     direct: tuple[Direct, ...] = ()
 
     def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
@@ -106,9 +121,12 @@ class Guard:
             yield f"add chain {where} {chain} {_braced(BASE_CHAINS.get(chain, ''))}".rstrip()
         for name, definition in MAPS.items():
             yield f"add map {where} {name} {_braced(definition)}"
+        for name in PORT_SETS.values():
+            yield f"add set {where} {name} {_braced(sets.pop(name).definition)}"
         yield f"flush table {where}"
-        yield from (f"flush map {where} {name}" for name in MAPS)
-        gone = present.sets - sets.keys() - MAPS.keys()
+        yield from (f"flush map {where} {name}" for name in DIRECT_MAPS)
+        yield from self._ports(where, present)
+        gone = present.sets - sets.keys() - MAPS.keys() - {*PORT_SETS.values()}
         yield from (f"delete chain {where} {each}" for each in _of(present.chains - chains.keys()))
         yield from (f"delete set {where} {each}" for each in _of(gone | present.stale))
         yield from (f"delete counter {where} {each}" for each in _of(present.counters - counters))
@@ -122,34 +140,70 @@ class Guard:
             if elements:
                 yield f"add element {where} {name} {_braced(', '.join(elements))}"
 
+    def _ports(self, where: str, present: Present) -> Iterator[str]:
+        """
+        Yield what changes the ports that are guarded. A port that stays keeps its element: while
+        one in an interval set is deleted and added again, a packet may find neither. One of the
+        two, map and set, always has it; see L{reshapes}.
+        """
+        for protocol in PROTOCOLS:
+            ports, verdicts = self._spans(protocol), self._verdicts(protocol)
+            ported = present.ports.get(protocol, ())
+            judged = present.verdicts.get(protocol, {})
+            yield from _changed(
+                f"element {where} {protocol}_ports",
+                [_span(each) for each in ported if each not in ports],
+                [_span(each) for each in ports if each not in ported],
+            )
+            yield from _changed(
+                f"element {where} {protocol}_doors",
+                [_span(each) for each in judged if judged[each] != verdicts.get(each)],
+                [
+                    f"{_span(each)} : jump {chain}"
+                    for each, chain in verdicts.items()
+                    if judged.get(each) != chain
+                ],
+            )
+
+    def reshapes(self, present: Present) -> bool:
+        """
+        Return whether an element of the set of protected ports goes, of which a port stays
+        protected: then another guard must stand there meanwhile.
+        """
+        return any(
+            first <= last_ and first_ <= last
+            for protocol in PROTOCOLS
+            for first, last in self._spans(protocol)
+            for first_, last_ in set(present.ports.get(protocol, ())) - {*self._spans(protocol)}
+        )
+
     def _elements(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield what each set and map has that the configuration alone says."""
+        """Yield what other sets and maps have that the configuration alone says."""
         notes = [FORMAT, originNote(self.origin), *map(aboutDoor, self.doors)]
         yield ABOUT, [f'{number} comment "{note}"' for number, note in enumerate(notes)]
-        for protocol in ("tcp", "udp"):
-            protected = protectedPorts(self.doors)
-            yield (
-                f"{protocol}_ports",
-                [each.span for each in protected if each.protocol == protocol],
-            )
-            yield f"{protocol}_doors", list(self._verdicts(protocol))
         for name, elements in self.ways(FIRST_WAYS).items():
             ways = {each.key: each.chain for each in elements}
             yield name, [_spelled(key, chain) for key, chain in ways.items()]
-        if self.grace:
-            yield (
-                "grace",
-                [f"{ports.span} timeout {spell(left)}" for ports, left in self.grace.items()],
-            )
+        for version in self.graceVersions:
+            left = (f"{ports.span} timeout {spell(each)}" for ports, each in self.grace.items())
+            yield f"grace{version}", list(left)
         yield "knocks", list(map(str, knockPorts(self.doors)))
         for door in self.doors:
             if door.knockRate:
                 yield f"{door.name}_knocks", list(map(str, knockPorts([door])))
 
-    def _verdicts(self, protocol: str) -> Iterator[str]:
-        for group in portGroups(self.doors, protocol):
-            chain = chainOf(group, protocol)
-            yield from (f"{each.span} : goto {chain}" for each in group.ports)
+    def _spans(self, protocol: str) -> list[Span]:
+        """Return the protected ports."""
+        protected = protectedPorts(self.doors)
+        return [(each.first, each.last) for each in protected if each.protocol == protocol]
+
+    def _verdicts(self, protocol: str) -> dict[Span, str]:
+        """Return the chain for each stretch of protected ports."""
+        return {
+            (ports.first, ports.last): chainOf(group, protocol)
+            for group in portGroups(self.doors, protocol)
+            for ports in group.ports
+        }
 
     def ways(self, most: int | None = None) -> dict[str, list[Element]]:
         """
@@ -158,28 +212,35 @@ class Guard:
         @param most: how many ways at most; L{None} for all.
         """
         found: dict[str, list[Element]] = {name: [] for name in (*DIRECT_MAPS, *INSIDE_SETS)}
-        chains = {
-            protocol: [
-                (each, chainOf(group, protocol))
-                for group in portGroups(self.doors, protocol)
-                for each in group.ports
-            ]
-            for protocol in _PROTOCOLS
-        }
+        verdicts = {each: sorted(self._verdicts(each).items()) for each in PROTOCOLS}
         for each in self.direct[:most]:
-            for ports, chain in chains[each.protocol]:
-                if ports.first <= each.wanted <= ports.last:
-                    version = each.address.version
-                    found[f"direct{version}"].append(Element(each.key, chain=chain))
-                    if each.protocol == "tcp":
-                        found[f"inside{version}"].append(Element(each.key))
+            judged = verdicts[each.protocol]
+            at = bisect(judged, each.wanted, key=lambda verdict: verdict[0][0]) - 1
+            (_, last), chain = judged[at] if at >= 0 else ((0, 0), "")
+            if each.wanted <= last:
+                version = each.address.version
+                found[f"direct{version}"].append(Element(each.key, chain=chain))
+                if each.protocol == "tcp":
+                    found[f"inside{version}"].append(Element(each.key))
         return found
 
 
 def _spelled(key: bytes, chain: str) -> str:
     """Return an element of a map or set of ways as nft reads it."""
     address, protocol, port = ip_address(key[:-8]), key[-8], int.from_bytes(key[-4:-2])
-    return f"{address} . {protocol} . {port}" + (f" : goto {chain}" if chain else "")
+    return f"{address} . {protocol} . {port}" + (f" : jump {chain}" if chain else "")
+
+
+def _changed(what: str, gone: list[str], new: list[str]) -> Iterator[str]:
+    if gone:
+        yield f"delete {what} {_braced(', '.join(gone))}"
+    if new:
+        yield f"add {what} {_braced(', '.join(new))}"
+
+
+def _span(span: Span) -> str:
+    first, last = span
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _braced(definition: str) -> str:

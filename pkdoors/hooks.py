@@ -1,7 +1,7 @@
 """Programs of the operator's that are told of what happens at a door."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,11 +11,12 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from pkdoors.doors import Door
-from pkdoors.events import CLOSED, OPENED, REFUSED, Event, fields
+from pkdoors.events import CLOSED, GUESSING, OPENED, REFUSED, Event, fields
 from pkdoors.hookrun import HookRun
 from pkdoors.oneline import oneLine
 from pkdoors.parts import Part
-from pkdoors.runnable import whyNotRun
+from pkdoors.runnable import hookFlaw, whyNotRun
+from pkdoors.trust import Flaw
 
 MAX_AT_ONCE = 16
 """Hooks that run at a time: a flood of refusals must not fill the host with processes."""
@@ -38,6 +39,8 @@ FIXED = {
 """What a hook finds beside the event. Of the daemon's own environment it gets nothing: the secret
 sequence may be in there."""
 
+_KEYS = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse", GUESSING: "on_refuse"}
+
 
 @dataclass(frozen=True, slots=True)
 class Hook:
@@ -57,21 +60,26 @@ def hookFor(event: Event) -> Hook | None:
     door = event.door
     if door is None:
         return None
-    key = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse"}.get(event.kind, "")
+    key = _KEYS.get(event.kind, "")
     command = door.hooks().get(key)
     if command is None:
         return None
-    title = f"{key} of door {door.name} for {event.source} ({command[0]})"
+    whom = f" for {event.source}" if event.source else ""
+    title = f"{key} of door {door.name}{whom} ({command[0]})"
     return Hook(command, title, environmentOf(event))
 
 
 def unfitHooks(door: Door) -> list[str]:
-    """The hooks of a door that cannot be run as things are, a sentence each."""
-    return [
-        f"{key} of door {door.name} cannot be run: {command[0]} {trouble}"
-        for key, command in door.hooks().items()
-        if (trouble := whyNotRun(command[0]))
-    ]
+    """The hooks of a door that cannot be run as things are, or may not, a sentence each."""
+    return [each for key, command in door.hooks().items() for each in _unfit(door, key, command)]
+
+
+def _unfit(door: Door, key: str, command: Sequence[str]) -> Iterator[str]:
+    trouble = whyNotRun(command[0])
+    if trouble:
+        yield f"{key} of door {door.name} cannot be run: {command[0]} {trouble}"
+    elif flaw := hookFlaw(command):
+        yield f"{key} of door {door.name} is not run, others decide what it does: {flaw}"
 
 
 def environmentOf(event: Event) -> dict[bytes, bytes]:
@@ -92,12 +100,18 @@ class Hooks(Part):
     Runs them beside each other, so many and so long; what comes of it changes nothing.
 
     @param reactor: starts processes, and has a clock.
+    @param flawOf: see L{hookFlaw}; it is asked right before each run.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(
+        self, reactor: Any, flawOf: Callable[[Sequence[str]], Flaw | None] = hookFlaw
+    ) -> None:
         self._reactor = reactor
+        self._flawOf = flawOf
+        # What was last said of a command that others decide about; bounded by the doors.
+        self._distrusted: dict[tuple[str, ...], Flaw] = {}
         self._waiting: deque[Hook] = deque()
         self._runs: dict[HookRun, Hook] = {}
         self._leftOut = 0
@@ -148,6 +162,8 @@ class Hooks(Part):
         self._rest()
 
     def _start(self, hook: Hook) -> None:
+        if self._isDistrusted(hook):
+            return
         run = HookRun(self._reactor)
         command = (SETSID, *hook.command)
         try:
@@ -157,6 +173,22 @@ class Hooks(Part):
             return
         self._runs[run] = hook
         run.ended.addCallback(partial(self._ended, run))
+
+    def _isDistrusted(self, hook: Hook) -> bool:
+        """Whether others decide what it does. Said once, until that changes."""
+        flaw = self._flawOf(hook.command)
+        if flaw is None:
+            self._distrusted.pop(hook.command, None)
+            return False
+        if self._distrusted.get(hook.command) != flaw:
+            self._distrusted[hook.command] = flaw
+            self._log.error(
+                "{hook} was not run, and is not until this is mended, because others decide what "
+                "it does: {flaw}",
+                hook=hook.title,
+                flaw=flaw,
+            )
+        return True
 
     def _ended(self, run: HookRun, trouble: str) -> None:
         hook = self._runs.pop(run, None)

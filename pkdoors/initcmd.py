@@ -18,7 +18,9 @@ from pkdoors.conftext import confText, profileText
 from pkdoors.conftoml import parseSeed
 from pkdoors.doors import Door, checkName
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
+from pkdoors.outlet import tell, tellAside, tellDrawn, tellText
 from pkdoors.ports import PortRange, parsePortRanges
+from pkdoors.quoting import shown
 from pkdoors.sequence import DEFAULT_LENGTH, Sequence
 from pkdoors.serviceuser import NAME as SERVICE_USER
 
@@ -89,10 +91,10 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
         isForService = writeConf(options.output, confText(door))
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
-    print(profile, end="", flush=True)
+    tellText(profile)
     if options.qr:
         _showQRCode(profile)
-    print(told + _nextSteps(options.output, door, isForService), end="", file=sys.stderr)
+    tellAside(told + _nextSteps(options.output, door, isForService))
 
 
 def _door(options: Namespace) -> Door:
@@ -145,9 +147,9 @@ def _showQRCode(text: str) -> None:
     drawn = StringIO()
     segno.make(text).terminal(drawn, compact=True)
     try:
-        print(drawn.getvalue())
+        tellDrawn(drawn.getvalue())
     except UnicodeEncodeError:
-        print("(no QR code: this terminal cannot show it, its encoding is not UTF-8)")
+        tell("(no QR code: this terminal cannot show it, its encoding is not UTF-8)")
 
 
 def _nextSteps(file: str, door: Door, isForService: bool) -> str:
@@ -170,11 +172,13 @@ def _nextSteps(file: str, door: Door, isForService: bool) -> str:
 
 def _address(text: str) -> str:
     if not re.fullmatch(r"[\w:][\w.:%-]*", text):
-        raise BadValue(f"{text!r} is no name or address of a host")
+        raise BadValue(f"{shown(text)} is no name or address of a host")
     return text
 
 
 def _path(text: str) -> str:
     if not text or not text.isprintable():
-        raise BadValue(f"{text!r} is no name for a file: give one of characters that can be shown")
+        raise BadValue(
+            f"{shown(text)} is no name for a file: give one of characters that can be shown"
+        )
     return abspath(text)

@@ -12,6 +12,7 @@ from typing import Any
 from pkdoors.completers import completing, fileNames
 from pkdoors.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
+from pkdoors.outlet import tell, tellText
 from pkdoors.servicefiles import ServiceFiles
 from pkdoors.serviceuser import NAME
 
@@ -42,17 +43,18 @@ def _install(options: Namespace, environment: Mapping[str, str]) -> None:
     files = ServiceFiles(options.root or Path("/"), scripts)
     try:
         for line in _work(options, files, scripts):
-            print(line, flush=True)
+            tell(line)
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
     if options.root is None:
-        print(_whatStays(scripts) if options.uninstall else _nextSteps(scripts), end="")
+        tellText(_whatStays(scripts) if options.uninstall else _nextSteps(scripts))
 
 
 def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[str]:
     import pkdoors
     import twisted
     from pkdoors.installing import command, install, uninstall
+    from pkdoors.servicecode import codeFlaw
 
     if options.root is not None:
         return files.remove() if options.uninstall else files.place()
@@ -62,7 +64,7 @@ def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[st
         return uninstall(files, command)
     modules = [Path(str(each.__file__)) for each in (pkdoors, twisted)]
     programs = [scripts / "twistd", scripts / "pkdoors", Path(sys.executable)]
-    return install(files, [*programs, *modules], command)
+    return install(files, [*programs, *modules], command, codeFlaw)
 
 
 def _nextSteps(scripts: Path) -> str:

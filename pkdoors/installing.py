@@ -12,8 +12,10 @@ from pkdoors.conffile import readConf
 from pkdoors.config import CONF_FILE, SEED_FILE
 from pkdoors.conftoml import parseConfig
 from pkdoors.errors import InstallError, PkdoorsError
+from pkdoors.runnable import hookFlaw
 from pkdoors.servicefiles import ServiceFiles
 from pkdoors.serviceuser import NAME, letRead, refuseStrange, serviceGroup
+from pkdoors.trust import Flaw, flawOf
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 """What a service with ProtectHome= and PrivateTmp= does not see."""
@@ -30,18 +32,26 @@ CONFS = (CONF_FILE, SEED_FILE)
 Run = Callable[..., None]
 
 
-def install(files: ServiceFiles, code: Iterable[Path], run: Run) -> Iterator[str]:
+def install(
+    files: ServiceFiles,
+    code: Iterable[Path],
+    run: Run,
+    codeFlaw: Callable[[], Flaw | None] = lambda: None,
+) -> Iterator[str]:
     """
     Put everything in place; start nothing.
 
     @param code: what the service has to be able to read, or to run.
     @param run: see L{command}.
+    @param codeFlaw: see L{pkdoors.servicecode.codeFlaw}.
     @return: what is done, a line each.
     @raise InstallError: it cannot be done. What was done until then stays.
     """
     _needSystemd()
     for path in code:
         _checkReadable(path)
+        _refuse(flawOf(path))
+    _refuse(codeFlaw())
     os.umask(0o022)  # nothing here is a secret; what is gets its mode by name
     yield from files.place()
     yield _makeUser(files, run)
@@ -117,6 +127,14 @@ def _checkReadable(path: Path) -> None:
                 )
 
 
+def _refuse(flaw: Flaw | None) -> None:
+    if flaw is not None:
+        raise InstallError(
+            f"others could change what the service runs, because {flaw.why}: "
+            f"`{flaw.remedy}` mends it"
+        )
+
+
 def _checkSeen(path: Path, remedy: str) -> None:
     for each in _ways(path):
         if any(each.is_relative_to(hidden) for hidden in HIDDEN):
@@ -159,6 +177,9 @@ def _shareConf(conf: Path) -> Iterator[str]:
     except PkdoorsError as error:
         yield f"trouble    {error}"
         return
+    for command in {each for door in doors for each in door.hooks().values()}:
+        if flaw := hookFlaw(command):
+            yield f"trouble    the hook {command[0]} is not run, others decide what it does: {flaw}"
     for keys in sorted({door.authorizedKeys for door in doors} - {""}):
         try:
             yield _shareKeys(Path(keys))
@@ -191,10 +212,14 @@ def _checkUsable(path: Path) -> Path:
 
     @return: where it really is.
     """
-    from pkdoors.seals.authorizedfile import safePath  # with all the cryptography
-
     _checkSeen(path, ELSEWHERE)
-    whole = safePath(path)
+    try:
+        flaw = flawOf(path)
+    except OSError as error:
+        raise InstallError(f"cannot read {path}: {error.strerror}") from error
+    if flaw is not None:
+        raise InstallError(str(flaw))
+    whole = Path(os.path.realpath(path))
     for each in _ways(path):
         for above in reversed(each.parents):
             if not _canEnter(above):

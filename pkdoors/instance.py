@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import PkdoorsError
+from pkdoors.reading import readFile
 from pkdoors.serviceuser import openOwn
 
 FOLDER = Path("/run/pkdoors")
@@ -48,7 +49,7 @@ class Instance:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.give()
-            raise _running(path.read_text() or "?") from error
+            raise _running(readFile(path).text("replace") or "?") from error
         except PermissionError as error:
             raise InstanceError(
                 f"no privilege to make {path}: run as root, or as the user of {self._folder}"
@@ -78,7 +79,7 @@ class Instance:
         """
         path = self.path()
         try:
-            process = int(path.read_text())
+            process = int(readFile(path).text())
             files = Path(f"/proc/{process}/fd").iterdir()
             # Not readlink(): it raises where the process has just closed the file.
             isHere = any(os.path.realpath(file) == os.path.realpath(path) for file in files)

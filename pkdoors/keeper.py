@@ -11,18 +11,21 @@ from twisted.logger import Logger
 from pkdoors.admission import Admission
 from pkdoors.announcing import announce
 from pkdoors.doors import Address, Door, Opening
-from pkdoors.events import REFUSED
+from pkdoors.durations import formatDuration
+from pkdoors.events import GUESSING, REFUSED
 from pkdoors.herald import Herald
 from pkdoors.knock import Knock
 from pkdoors.life import Life
 from pkdoors.limits import LineLimit
-from pkdoors.locks import Lock, Refusal, Request, SequenceLock
+from pkdoors.locks import AnyLock, Guessing, Refusal, Request, Result, SequenceLock
 from pkdoors.lockset import Lockset
+from pkdoors.refusals import Refusals
 from pkdoors.status import Standing, State
 from pkdoors.tally import Tally
 from pkdoors.turns import Turns
 from pkdoors.walls import Walls
 from pkdoors.who import Who
+from pkdoors.wrongorders import MAX_COUNTED, WARY_PENALTY
 
 
 class Doorkeeper:
@@ -44,7 +47,7 @@ class Doorkeeper:
         walls: Walls,
         doors: Iterable[Door],
         herald: Herald | None = None,
-        makeLock: Callable[[Door], Lock] = SequenceLock,
+        makeLock: Callable[[Door], AnyLock] = SequenceLock,
         tally: Tally | None = None,
         logKnocks: bool = False,
     ) -> None:
@@ -55,6 +58,7 @@ class Doorkeeper:
         self._tally = tally or Tally()
         self._logKnocks = logKnocks
         self._limit = LineLimit()
+        self._refusals = Refusals()
         self._troubles = LineLimit()
         self._turns = Turns(clock)
         self.doors = tuple(doors)
@@ -132,7 +136,7 @@ class Doorkeeper:
             try:
                 results = hear(knock, now, today)
                 if results:
-                    self._heed(results)
+                    self.heed(results)
                 else:
                     unheeded += 1
             except Exception:
@@ -140,11 +144,14 @@ class Doorkeeper:
                     self._log.failure("a knock of {source} went wrong", source=knock.source)
         self._tally.knocks["other"] += unheeded
 
-    def _heed(self, results: Iterable[Request | Refusal]) -> None:
+    def heed(self, results: Iterable[Result]) -> None:
+        """Act on what locks yield."""
         for result in results:
             if isinstance(result, Request):
                 self._tally.knocks["request"] += 1
                 self.request(result)
+            elif isinstance(result, Guessing):
+                self._tellGuessing(result)
             else:
                 self._tally.knocks["refused"] += 1
                 self._refuse(result)
@@ -165,6 +172,7 @@ class Doorkeeper:
             self._lives[key].extend(door, now + seconds, request.who)
         else:
             self._begin(Opening(door, key[1], now + seconds, request.who))
+            self._refusals.opened(request.source)
 
     def close(self, keys: Iterable[tuple[str, Address]], who: Who) -> None:
         """
@@ -235,13 +243,24 @@ class Doorkeeper:
         )
 
     def _refuse(self, refusal: Refusal) -> None:
-        about = f"{refusal.source} {refusal.door.name}"
-        if not self._limit.admit(about, self._clock.seconds()):
+        leftOut = self._refusals.admit(refusal, self._clock.seconds())
+        if leftOut is None:
             return
         self._herald.tell(
             REFUSED,
             door=refusal.door,
             source=refusal.source,
             reason=refusal.reason,
-            leftOut=self._limit.takeSuppressed(),
+            leftOut=leftOut,
+        )
+
+    def _tellGuessing(self, guessing: Guessing) -> None:
+        many = f"{guessing.networks}{' or more' * (guessing.networks >= MAX_COUNTED)}"
+        length = formatDuration(max(1, round(guessing.seconds)))
+        self._herald.tell(
+            GUESSING,
+            door=guessing.door,
+            reason=f"{guessing.count} wrong orders in {length}, from {many} networks. Until that "
+            f"ends, a network that makes a mistake is ignored for up to "
+            f"{formatDuration(WARY_PENALTY)}. Sealed knocks cannot be guessed",
         )

@@ -16,7 +16,7 @@ from pkdoors.inbox import Inbox
 from pkdoors.knock import Knock, sourceAddress
 from pkdoors.receiving import MOST, Datagram, Receiver
 
-_SO_ATTACH_FILTER, _SO_MEMINFO = 26, 55  # asm-generic/socket.h
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER, _SO_MEMINFO = 26, 27, 55  # asm-generic/socket.h
 _PROGRAM = struct.Struct("@HP")  # struct sock_fprog: instructions, and where they are
 _MEMINFO = struct.Struct("=9I")
 _DROPS = 8  # SK_MEMINFO_DROPS; linux/sock_diag.h
@@ -86,13 +86,9 @@ class KnockSocket:
 
     def filter(self, program: bytes) -> None:
         """
-        Hear only what a program of L{pkdoors.bpf} lets through, from now on.
-
-        @raise OSError: the kernel does not do that; what it let through before, it still does.
+        Hear only what a program of L{pkdoors.bpf} lets through, from now on; see L{attach}.
         """
-        code = ctypes.create_string_buffer(program)
-        fprog = _PROGRAM.pack(len(program) // INSTRUCTION_SIZE, ctypes.addressof(code))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+        attach(self._socket, program)
 
     def takeDrops(self) -> int:
         """
@@ -114,11 +110,30 @@ class KnockSocket:
         self._socket.close()
 
 
+def attach(bound: socket.socket, program: bytes) -> None:
+    """
+    Have the kernel drop what a program of L{pkdoors.bpf} does not take.
+
+    @param program: empty for none.
+    @raise OSError: the kernel does not do that; what it let through before, it still does.
+    """
+    if not program:
+        with suppress(OSError):  # there was none
+            bound.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+        return
+    code = ctypes.create_string_buffer(program)
+    fprog = _PROGRAM.pack(len(program) // INSTRUCTION_SIZE, ctypes.addressof(code))
+    bound.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+
+
 @contextmanager
 def sharing(bound: socket.socket) -> Iterator[None]:
-    """Meanwhile its port can be taken by others, who are willing to share it, too."""
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """
+    Meanwhile other sockets of this user that are willing to share its port can take it at other
+    addresses. C{SO_REUSEADDR} would allow that to everybody.
+    """
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         yield
     finally:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)

@@ -6,22 +6,28 @@ and nothing is opened here. Every table has a bound.
 """
 
 from dataclasses import dataclass
-from math import inf
-from typing import Protocol
+from enum import Enum
+from typing import NamedTuple, Protocol
 
 from pkdoors.doors import Door
-from pkdoors.knock import Knock, secondsAsked
+from pkdoors.knock import Knock
 from pkdoors.stages import Stages
 from pkdoors.who import NOBODY, Who
+from pkdoors.wrongorders import WrongOrders
 
 MAX_KNOCKERS = 32_768
 """Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second an honest
 source is then forgotten 0.3 s after its first knock, by when its second one is in."""
 
-_PENALISED = 0
-"""The stage of the sources that are ignored. Others are at the number of their right knocks."""
-_NOWHERE = (_PENALISED, -inf, 0)
-"""The place of who has none."""
+ECHO_TIME = 0.5
+"""Seconds after an opening in which the last port, seen again, is the network's duplicate: it must
+not look like the beginning of another door's sequence."""
+
+_OPENED = 0
+"""The stage of sources that have just opened the door. Others are at the number of their right
+knocks."""
+_NUMBERS = 1 << 62
+"""More than all numbers of knocks: a run's number and part are one note of L{Stages}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,25 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """
+    Somebody seems to know the ports of a door, and to guess their order.
+
+    @ivar count: wrong orders since the last time that this was said.
+    @ivar networks: from how many networks they came.
+    @ivar seconds: within which time.
+    """
+
+    door: Door
+    count: int
+    networks: int
+    seconds: float
+
+
+Result = Request | Refusal | Guessing
+
+
 class Lock(Protocol):
     """What hears knocks for one door."""
 
@@ -72,33 +97,60 @@ class Lock(Protocol):
             why it will not, L{None} in all other cases.
         """
 
-    def fits(self, knock: Knock, now: float) -> bool:
-        """Whether a knock would bring its source further, or is a copy of the one that did."""
-
-    def forgo(self, source: str) -> None:
-        """Forget how far a source is: it knocks on another door, with ports that both have."""
-
     def __len__(self) -> int:
         """How many sources, or their datagrams, take memory."""
 
 
+class Meaning(Enum):
+    """What a plain knock is for one lock."""
+
+    STRAY = "no progress, and not the first port"
+    FIRST = "the first port, which always starts over"
+    NEXT = "the port that is due"
+    COPY = "the port just accepted: the network's duplicate"
+    ECHO = "the last port, seen again at once after it opened the door"
+    AFTER = "from a source that has opened the door a while ago: a late duplicate"
+    LATE = "the time for the progress is over"
+    WRONG = "any other port"
+
+
+class Run(NamedTuple):
+    """
+    The progress of one source at one lock.
+
+    @ivar right: how many knocks were right; 0 of a source that has just opened the door.
+    @ivar ends: when it is over.
+    @ivar number: of its first knock, among those of all locks.
+    @ivar part: the number of the run, at another lock, that all its knocks are part of; its own if
+        there is none.
+    """
+
+    right: int
+    ends: float
+    number: int
+    part: int
+
+
 class SequenceLock:
     """
-    Opens to who knocks plainly on the ports of the door's sequence, in order.
+    The progress of those who knock plainly on the ports of the door's sequence, in order.
 
     - The port just accepted, seen again, is the network's duplicate, unless the sequence has it
       twice there.
-    - The first port always starts over. Any other wrong port loses the progress, and the source is
-      ignored for the door's C{penalty}, from then on: more knocks do not prolong it, so nobody can
-      lock out an address by spoofing it again and again.
+    - The first port always starts over. Any other wrong port loses the progress.
     - The progress dies C{knockTimeout} after the first knock.
     - Only sources with a right knock take memory. Where the table is full, the fullest stage gives
       way: a flood on the first port pushes out nobody who is further, nor one that knows more ports
       those who begin.
+
+    What a wrong port costs is decided by L{pkdoors.plainknocks}, for all locks together.
+
+    @ivar wrongOrders: of this door, from everywhere.
     """
 
     def __init__(self, door: Door, maxKnockers: int = MAX_KNOCKERS) -> None:
         self.door = door
+        self.wrongOrders = WrongOrders()
         self._sequence = door.sequence.ports
         self._stages: Stages[str] = Stages(len(self._sequence), maxKnockers)
 
@@ -106,78 +158,102 @@ class SequenceLock:
         """How many sources take memory."""
         return len(self._stages)
 
-    def knock(self, knock: Knock, now: float, today: float = 0.0) -> Request | Refusal | None:
-        """See L{Lock.knock}."""
-        source, port, datagram, _ = knock
-        seconds = secondsAsked(datagram)
-        if seconds is None:
-            return None
-        place = self._stages.get(source)
-        if place is None:
-            if port == self._sequence[0]:
-                self._begin(source, now)
-            return None
-        stage, ends, _ = place
-        if now >= ends:
-            return self._late(source, stage, port, now)
-        if stage == _PENALISED:
-            return self._refuse(source, f"ignored for another {ends - now:.1f} s")
-        if port == self._sequence[stage]:
-            return self._advance(source, stage, ends, seconds)
-        if stage > 1 and port == self._sequence[stage - 1]:
-            return None
-        if port == self._sequence[0]:
-            self._begin(source, now)
-            return None
-        return self._wrong(source, stage, now)
-
-    def fits(self, knock: Knock, now: float) -> bool:
-        """See L{Lock.fits}."""
-        if secondsAsked(knock.datagram) is None:
-            return False
-        stage, ends, _ = self._stages.get(knock.source) or _NOWHERE
-        if now >= ends:
-            return knock.port == self._sequence[0]
-        if stage == _PENALISED:
-            return False
-        return knock.port in (*self._sequence[stage - 1 : stage + 1], self._sequence[0])
-
-    def forgo(self, source: str) -> None:
-        """See L{Lock.forgo}. A penalty stays."""
-        stage, _, _ = self._stages.get(source) or _NOWHERE
-        if stage != _PENALISED:
-            self._stages.forget(source)
-
-    def _begin(self, source: str, now: float) -> None:
-        self._stages.sweep(now)
-        self._stages.put(source, 1, now + self.door.knockTimeout)
-
-    def _late(self, source: str, stage: int, port: int, now: float) -> Refusal | None:
-        self._stages.forget(source)
-        if port == self._sequence[0]:
-            self._begin(source, now)
-            return None
-        if stage == _PENALISED:
-            return None
-        return self._refuse(
-            source,
-            f"too slow: {stage} of {len(self._sequence)} knocks in {self.door.knockTimeout:g} s",
+    def concerns(self, place: str, port: int, now: float) -> bool:
+        """Return whether a knock can be more than a L{Meaning.STRAY} that costs nothing."""
+        return (
+            port == self._sequence[0]
+            or self._stages.get(place) is not None
+            or self.wrongOrders.isWary(now)
         )
 
-    def _advance(self, source: str, stage: int, ends: float, seconds: int) -> Request | None:
-        if stage + 1 == len(self._sequence):
-            self._stages.forget(source)
-            return Request(self.door, source, seconds)
-        self._stages.put(source, stage + 1, ends)
-        return None
+    def run(self, place: str, ignoredUntil: float) -> Run | None:
+        """
+        Return the progress of a source.
 
-    def _wrong(self, source: str, stage: int, now: float) -> Refusal:
-        self._stages.forget(source)
-        reason = f"wrong port after {stage} of {len(self._sequence)} knocks"
-        if self.door.penalty:
-            self._stages.put(source, _PENALISED, now + self.door.penalty)
-            reason += f", ignored for {self.door.penalty:g} s"
-        return self._refuse(source, reason)
+        @param place: see L{pkdoors.networks.placeOf}.
+        @param ignoredUntil: what began before this counts no more.
+        """
+        found = self._stages.get(place)
+        if found is None:
+            return None
+        right, ends, note = found
+        # A microsecond, for the difference is not exact.
+        if ends - self.door.knockTimeout < ignoredUntil - 1e-6:
+            self._stages.forget(place)
+            return None
+        return Run(right, ends, *divmod(note, _NUMBERS))
 
-    def _refuse(self, source: str, reason: str) -> Refusal:
+    def meaning(self, run: Run | None, port: int, now: float) -> Meaning:
+        """Return what a knock is for a source with this progress. Nothing changes."""
+        if run is not None and now < run.ends:
+            if run.right == _OPENED:
+                openedAt = run.ends - self.door.knockTimeout
+                if port == self._sequence[-1] and now < openedAt + ECHO_TIME:
+                    return Meaning.ECHO
+                return Meaning.FIRST if port == self._sequence[0] else Meaning.AFTER
+            if port == self._sequence[run.right]:
+                return Meaning.NEXT
+            if run.right > 1 and port == self._sequence[run.right - 1]:
+                return Meaning.COPY
+        if port == self._sequence[0]:
+            return Meaning.FIRST
+        if run is None or run.right == _OPENED:
+            return Meaning.STRAY
+        return Meaning.WRONG if now < run.ends else Meaning.LATE
+
+    def begin(self, place: str, now: float, number: int, whole: Run | None) -> None:
+        """
+        Note a first knock.
+
+        @param whole: the run, at another lock, that this one is part of.
+        """
+        ends, part = now + self.door.knockTimeout, number
+        if whole is not None:
+            ends, part = min(ends, whole.ends), whole.number
+        self._stages.sweep(now)
+        self._stages.put(place, 1, ends, number * _NUMBERS + part)
+
+    def advance(self, place: str, run: Run, part: int) -> bool:
+        """Note the knock that was due. Return whether it was the last one."""
+        if run.right + 1 == len(self._sequence):
+            self._stages.forget(place)
+            return True
+        self._stages.put(place, run.right + 1, run.ends, run.number * _NUMBERS + part)
+        return False
+
+    def forget(self, place: str) -> None:
+        """Forget the progress of a source."""
+        self._stages.forget(place)
+
+    def forgetPart(self, place: str, part: int) -> None:
+        """Forget the progress of a source if all its knocks were part of a run that has ended."""
+        found = self._stages.get(place)
+        if found is not None and found[2] % _NUMBERS == part:
+            self._stages.forget(place)
+
+    def noteOpened(self, place: str, now: float) -> None:
+        """Remember for a while that a source has opened the door: copies of its knocks may come."""
+        self._stages.put(place, _OPENED, now + self.door.knockTimeout)
+
+    def tooSlow(self, source: str, run: Run) -> Refusal:
+        """Return the refusal of a knock that is L{Meaning.LATE}."""
+        timeout = self.door.knockTimeout
+        return self.refuse(
+            source, f"too slow: {run.right} of {len(self._sequence)} knocks in {timeout:g} s"
+        )
+
+    def wrongPort(self, source: str, run: Run | None, seconds: float) -> Refusal:
+        """Return the refusal of a wrong knock, which costs so many seconds."""
+        right = run.right if run else 0
+        reason = f"wrong port after {right} of {len(self._sequence)} knocks"
+        if seconds:
+            reason += f", ignored for {round(seconds, 1):g} s"
+        return self.refuse(source, reason)
+
+    def refuse(self, source: str, reason: str) -> Refusal:
+        """Return a refusal."""
         return Refusal(self.door, source, reason)
+
+
+AnyLock = Lock | SequenceLock
+"""A lock that decides for itself, or one that L{pkdoors.plainknocks} decides with."""

@@ -4,36 +4,53 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from pkdoors.doors import Door
-from pkdoors.locks import Lock, SequenceLock
+from pkdoors.errors import PkdoorsError
+from pkdoors.locks import AnyLock, SequenceLock
+from pkdoors.seals.sealchecks import SealChecks
 
 if TYPE_CHECKING:
     from pkdoors.seals.authorizedfile import KeyFile
+    from pkdoors.seals.hints import HintIndex
     from pkdoors.seals.seen import Seen
     from pkdoors.seals.seenfile import SeenFile
+
+_NOBODY = "nobody may knock with a key: {}"
 
 
 class Locksmith:
     """
     @param seenFile: where this daemon tells the next one what it saw; L{None} for nowhere.
     @param seconds: the clock that the locks get, which does not jump.
+    @param cost: processor time that this thread has taken so far, in seconds.
+    @ivar checks: what the sealed locks share.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
         doors: Iterable[Door],
         seenFile: "SeenFile | None" = None,
         seconds: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
     ) -> None:
+        self.checks = SealChecks(cost)
         self._sealed: set[str] = set()  # the locks look at it, too
+        self._skew = 0.0  # the most of all sealed doors
         self._hasStarted = False
+        self._paths: list[str] = []
+        self._told: list[str] = []
         self.adopt(doors)
         self._seenFile = seenFile
         self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
+        self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
         self._seen: Seen | None = None
 
-    def make(self, door: Door) -> Lock:
+    def make(self, door: Door) -> AnyLock:
         """The lock of a door."""
         if not door.authorizedKeys:
             return SequenceLock(door)
@@ -42,33 +59,54 @@ class Locksmith:
         from pkdoors.seals.seen import Seen
 
         if self._seen is None:
-            note = self._seenFile.note if self._seenFile else lambda name, stamp: None
+            note = self._seenFile.note if self._seenFile else lambda key, nonce, stamp: None
             self._seen = Seen(self._seconds(), note)
             self._learn()
-        return SealedLock(door, self._keyFile(door).keys, self._seen, self._sealed)
+        return SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._sealed)
 
-    def _keyFile(self, door: Door) -> "KeyFile":
-        from pkdoors.seals.authorizedfile import KeyFile
+    def _hintsOf(self, door: Door) -> "HintIndex":
+        from pkdoors.seals.hints import HintIndex
 
         path = door.authorizedKeys
+        if path not in self._hints:
+            self._hints[path] = HintIndex(self._keyFile(path).keys)
+        return self._hints[path]
+
+    def _keyFile(self, path: str) -> "KeyFile":
+        from pkdoors.seals.authorizedfile import KeyFile
+
         if path not in self._keyFiles:
             self._keyFiles[path] = KeyFile(path, self._seconds)
         return self._keyFiles[path]
 
-    def prepare(self, doors: Iterable[Door]) -> None:
+    def examine(self) -> list[str]:
         """
-        See that the keys of doors can be read.
+        Return what keeps people from knocking at the doors, a sentence each; what is new of that is
+        logged. Such a door is guarded all the same.
+        """
+        found = {path: self._keyTrouble(path) for path in dict.fromkeys(self._paths)}
+        told, self._told = self._told, [str(each) for each in found.values() if each]
+        for each in filter(None, found.values()):
+            if not each.isLogged and str(each) not in told:
+                self._log.error("{trouble}", trouble=_NOBODY.format(each))
+        return [_NOBODY.format(each) for each in self._told]
 
-        @raise PkdoorsError: they cannot.
-        """
-        for door in doors:
-            if door.authorizedKeys:
-                self._keyFile(door).prepare()
+    def _keyTrouble(self, path: str) -> PkdoorsError | None:
+        try:
+            self._keyFile(path).prepare()
+        except PkdoorsError as error:
+            return error
+        return None
 
     def adopt(self, doors: Iterable[Door]) -> None:
         """These are all the doors from now on."""
+        doors = tuple(doors)
+        sealed = [door for door in doors if door.authorizedKeys]
+        self._paths = [door.authorizedKeys for door in sealed]
         self._sealed.clear()
-        self._sealed.update(door.name for door in doors if door.authorizedKeys)
+        self._sealed.update(door.name for door in sealed)
+        self._skew = max((door.clockSkew for door in sealed), default=0.0)
+        self.checks.keep(lambda lock: lock.door in sealed)
 
     def start(self) -> None:
         """Learn what an earlier daemon saw."""
@@ -77,4 +115,13 @@ class Locksmith:
 
     def _learn(self) -> None:
         if self._hasStarted and self._seen is not None and self._seenFile is not None:
-            self._seen.load(self._seenFile.load())
+            self._seenFile.start(self._seen, self._skew)
+
+    def forgetWaiting(self) -> None:
+        """No knock that waits to be checked opens anything from now on."""
+        self.checks.keep(lambda lock: False)
+
+    def stop(self) -> None:
+        """Leave what was seen to the next daemon, in order."""
+        if self._seenFile is not None:
+            self._seenFile.close()

@@ -22,6 +22,7 @@ from pkdoors.nfnetlink import (
 
 _GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET, _GET_ELEMENTS, _GET_OBJECT = 1, 4, 7, 10, 13, 19
 _ANONYMOUS = 0x1  # NFT_SET_ANONYMOUS
+_JUMP = 2**32 - 3  # NFT_JUMP
 _INTERVAL_END = 0x1  # NFT_SET_ELEM_INTERVAL_END
 
 Answer = Iterable[tuple[int, bytes]]
@@ -130,24 +131,29 @@ def verdictsIn(answer: Answer) -> list[bytes]:
     )
 
 
-def intervalsIn(answer: Answer) -> list[tuple[int, int]]:
+def intervalsIn(answer: Answer) -> dict[tuple[int, int], str]:
     """
-    Return first and last of each range in an interval set of ports. The kernel tells where each
-    begins, and where what lies between two of them begins.
+    Return first and last of each range in an interval set, or map, of ports; and the chain that a
+    map jumps to, empty for any other verdict. The kernel tells where each range begins, and where
+    what lies behind it begins.
     """
-    marks = sorted(
-        (int.from_bytes(attributesOf(each.get(1, b"")).get(1, b"")), _number(each.get(3)))
-        for each in _listed(answer)
-    )
     # At the same port an end comes before the next beginning.
-    marks.sort(key=lambda mark: (mark[0], not mark[1] & _INTERVAL_END))
-    found: list[tuple[int, int]] = []
-    start: int | None = None
-    for at, flags in marks:
-        if start is not None:
-            found.append((start, at - 1))
-        start = None if flags & _INTERVAL_END else at
-    return found if start is None else [*found, (start, 65535)]
+    marks = sorted(map(_mark, _listed(answer)), key=lambda mark: (mark[0], not mark[1]))
+    found: dict[tuple[int, int], str] = {}
+    start, chain = -1, ""
+    for at, isEnd, jumped in [*marks, (65536, True, "")]:
+        if start >= 0:
+            found[start, at - 1] = chain
+        start, chain = (-1, "") if isEnd else (at, jumped)
+    return found
+
+
+def _mark(attributes: dict[int, bytes]) -> tuple[int, bool, str]:
+    """Return a port, whether a range ends before it, and the chain that its verdict jumps to."""
+    key = attributesOf(attributes.get(1, b"")).get(1, b"")
+    verdict = attributesOf(attributesOf(attributes.get(2, b"")).get(2, b""))  # NFTA_DATA_VERDICT
+    chain = _text(verdict.get(2)) if _number(verdict.get(1)) == _JUMP else ""
+    return int.from_bytes(key), bool(_number(attributes.get(3)) & _INTERVAL_END), chain
 
 
 def spansIn(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, dict[int, bytes]]]:

@@ -31,7 +31,7 @@ OWNED = 0x2 | 0x4  # NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST
 _BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
 _NEW_TABLE, _NEW_ELEMENT, _DELETE_ELEMENT = 0, 12, 14  # NFT_MSG_...
 _NESTED = 0x8000  # NLA_F_NESTED
-_GOTO = b"\xff\xff\xff\xfc"  # NFT_GOTO, in the network's order
+_JUMP = b"\xff\xff\xff\xfd"  # NFT_JUMP, in the network's order
 
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
@@ -54,7 +54,7 @@ class Element(NamedTuple):
     @ivar timeout: its own, in milliseconds; 0 for the set's.
     @ivar expires: the milliseconds that it has left; 0 for all of its timeout.
     @ivar comment: what C{nft list} shows beside it, at most 127 bytes of ASCII.
-    @ivar chain: of a verdict map, the chain where it sends a packet for good.
+    @ivar chain: of a verdict map, the chain where a packet goes on.
     """
 
     key: bytes
@@ -187,7 +187,7 @@ def _elements(table: str, name: str, elements: Iterable[Element]) -> bytes:
 def _element(each: Element) -> bytes:
     found = attribute(1 | _NESTED, attribute(1, each.key))  # ..._KEY { NFTA_DATA_VALUE }
     if each.chain:
-        verdict = attribute(1, _GOTO) + text(2, each.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
+        verdict = attribute(1, _JUMP) + text(2, each.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
         # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT }
         found += attribute(2 | _NESTED, attribute(2 | _NESTED, verdict))
     if each.timeout:

@@ -76,7 +76,7 @@ update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
 """
 # Who the service answers while a port has its grace was in the midst of something.
 _GRACE = (
-    'answers oif != "lo" udp sport @grace '
+    'answers oif != "lo" meta nfproto {nfproto} udp sport @grace{v} '
     "update @sparedmost{v} {{ {back} }} update @sparedudp{v} {{ {back} }}"
 )
 
@@ -111,6 +111,7 @@ _LIMIT = (
 )
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
 _IP = {4: "ip", 6: "ip6"}
+_NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
 def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
@@ -162,7 +163,7 @@ def _flowRules() -> Iterator[str]:
         }
         yield from _lines(_LET_IN.format(**fields))
         yield from _lines(_GOING_ON.format(**fields))
-        yield _GRACE.format(v=v, back=_back("udp", v))
+        yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
     yield "let_in accept"
     yield from _lines(_CUT_OFF)
 
@@ -196,7 +197,8 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
             yield f"{chain} " + _UDP_GOING_ON.format(
                 f=_flow("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
             )
-    yield f"{chain} udp dport @grace accept"
+    for v in (4, 6):
+        yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"
     yield f"{chain} counter drop"
 
 

@@ -46,12 +46,15 @@ MAPS = {
     "direct6": "type ipv6_addr . inet_proto . inet_service : verdict;",
 }
 """Ports, and addresses of containers, to the chains of their doors."""
-DIRECT_MAPS = ("direct4", "direct6")
-INSIDE_SETS = ("inside4", "inside6")
-"""The TCP ones among the keys of the maps before: a container may begin a connection from there."""
 
-PORT_SETS = ("tcp_ports", "udp_ports")
+DIRECT_MAPS = ("direct4", "direct6")
+"""Those of addresses."""
+INSIDE_SETS = ("inside4", "inside6")
+"""The TCP keys of these: a container may begin a connection from there."""
+PROTOCOLS = ("tcp", "udp")
+PORT_SETS = {each: f"{each}_ports" for each in PROTOCOLS}
 """All protected ports: what the maps lack is dropped."""
+PORT_MAPS = {each: f"{each}_doors" for each in PROTOCOLS}
 
 _COMMENT = re.compile(r"until=([0-9]{1,12}) ?(.*)")
 _ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
@@ -76,12 +79,12 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
     """Return all sets that the guard of these doors has, by their names."""
     found = {
         ABOUT: Set("type mark;"),
-        **dict.fromkeys(PORT_SETS, Set("type inet_service; flags interval;")),
+        **dict.fromkeys(PORT_SETS.values(), Set("type inet_service; flags interval;")),
         "knocks": Set("type inet_service;"),
-        "grace": Set("type inet_service; flags interval,timeout;"),
     }
     for version, address in _ADDRESS.items():
         found[f"inside{version}"] = Set(f"type {address} . inet_proto . inet_service;")
+        found[f"grace{version}"] = Set("type inet_service; flags interval,timeout;")
         found[f"sessions{version}"] = _flows(version, TCP_IDLE)
         found[f"spared{version}"] = _flows(version, TCP_IDLE, MAX_SPARED)
         found[f"sparedudp{version}"] = _flows(version, SPARED_IDLE)

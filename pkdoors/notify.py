@@ -44,9 +44,11 @@ class Notifier(Part):
         self._interval = _seconds(environment.pop("WATCHDOG_USEC", "")) / 2
         self._watched = environment.pop("WATCHDOG_PID", "")
         self._next: IDelayedCall | None = None
+        self._isReady = False
 
     def ready(self) -> None:
         """See L{Part.ready}. From now on there are signs of life, if they are wanted."""
+        self._isReady = True
         self._tell(f"READY=1\nSTATUS={self._status()}", PATIENCE)
         if self._address and self._interval and self._watched in ("", str(os.getpid())):
             self._live()
@@ -54,6 +56,11 @@ class Notifier(Part):
     def hear(self, event: Event) -> None:
         """Something happened: after a reload there may be other doors."""
         if event.kind == RELOADED:
+            self.tellStatus()
+
+    def tellStatus(self) -> None:
+        """Tell what the daemon does now, if it has said that it is ready."""
+        if self._isReady:
             with suppress(BlockingIOError):  # no knock waits for that
                 self._tell(f"STATUS={self._status()}", 0)
 

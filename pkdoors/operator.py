@@ -1,5 +1,7 @@
 """What the operator does with a daemon that runs: see L{pkdoors.steering.Steering}."""
 
+from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -7,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
 from pkdoors.admission import MAX_OPENINGS
+from pkdoors.clientaddress import canBeClient
 from pkdoors.doors import Address, Door
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue, FirewallError, NotThere
@@ -16,7 +19,7 @@ from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import canonical
 from pkdoors.locks import Request
 from pkdoors.reloading import Reloader
-from pkdoors.status import Standing, State, doorsOf, openingsOf
+from pkdoors.status import Standing, State, doorsOf, openingOf, openingsOf
 from pkdoors.steering import Json
 from pkdoors.tally import Tally
 from pkdoors.walls import Walls
@@ -34,6 +37,7 @@ _FRUITLESS = frozenset({OPEN_FAILED, UNOPENED, CLOSED})
 class Operator:
     """
     @param walls: the firewalls.
+    @param troubles: gives what keeps the daemon from doing all that it should, a sentence each.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Operator:
         herald: Herald,
         tally: Tally,
         walls: Walls,
+        troubles: Callable[[], list[str]] = list,
     ) -> None:
         self._clock = clock
         self._began = clock.seconds()
@@ -51,6 +56,7 @@ class Operator:
         self._reloader = reloader
         self._herald = herald
         self._walls = walls
+        self._troubles = troubles
         self.tally = tally
         self.state = keeper.state
         self.subscribe = herald.subscribe
@@ -62,6 +68,7 @@ class Operator:
             "version": __version__.public(),
             "uptime": round(state.seconds - self._began, 3),
             "firewall": self._walls.name,
+            "troubles": self._troubles(),
             "doors": doorsOf(state),
             "openings": openingsOf(state),
             "counters": self.tally.asJSON(),
@@ -69,24 +76,39 @@ class Operator:
 
     def openings(self, door: str = "", source: str = "") -> Json:
         """See L{Steering.openings}."""
-        return {"openings": openingsOf(self._known(door), door, source and str(_address(source)))}
+        state = self._chosen(door, source)
+        return {"openings": openingsOf(state, door)}
 
-    def _known(self, door: str) -> State:
+    def _chosen(self, door: str, source: str) -> State:
         """
-        The state, of which a door is a part.
+        The state, with openings for an address only, where one is given. All of them are not looked
+        through for it.
 
-        @raise NotThere: it is none.
+        @raise NotThere: there is no such door.
         """
-        state = self.state()
-        names = [each.name for each in state.doors]
+        doors = self._known(door)
+        if not source:
+            return self.state()
+        address = _address(source)
+        found = (self._keeper.standing(each.name, address) for each in doors)
+        standings = tuple(each for each in found if each is not None)
+        return State(self._clock.seconds(), self._herald.wallClock(), doors, standings, {})
+
+    def _known(self, door: str) -> tuple[Door, ...]:
+        """
+        The doors, one of which has this name.
+
+        @raise NotThere: none has.
+        """
+        names = [each.name for each in self._keeper.doors]
         if door and door not in names:
             raise NotThere(f"there is no door {door!r}: its doors are {', '.join(names)}")
-        return state
+        return self._keeper.doors
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Json:
         """See L{Steering.open}."""
         chosen, address = self._door(door), _address(source)
-        if address.is_unspecified or address.is_multicast or address.is_loopback:
+        if not canBeClient(address):
             raise BadValue(f"nobody comes from {address}: give the address of one client")
         if seconds > chosen.maxOpenFor:
             raise BadValue(
@@ -116,12 +138,14 @@ class Operator:
                 await self._patient(done, OPEN_PATIENCE)
         finally:
             end()
-        if not self._isOpen(chosen, address):
-            raise FirewallError(self._trouble(self._keeper.standing(chosen.name, address)))
-        return {"opening": openingsOf(self.state(), chosen.name, str(address))[0]}
+        standing = self._keeper.standing(chosen.name, address)
+        if standing is None or not self._isOpen(chosen, address):
+            raise FirewallError(self._trouble(standing))
+        now, time = self._clock.seconds(), self._herald.wallClock()
+        return {"opening": openingOf(standing, now, time)}
 
     def _door(self, name: str) -> Door:
-        doors = {door.name: door for door in self._known(name).doors}
+        doors = {door.name: door for door in self._known(name)}
         if not name and len(doors) > 1:
             raise BadValue(f"there are {len(doors)} doors: say which one, {', '.join(doors)}")
         return doors[name] if name else next(iter(doors.values()))
@@ -140,11 +164,12 @@ class Operator:
 
     async def close(self, door: str = "", source: str = "") -> Json:
         """See L{Steering.close}."""
-        address = source and str(_address(source))
-        before = openingsOf(self._known(door), door, address)
+        state = self._chosen(door, source)
+        before = [each for each in state.standings if door in ("", each.opening.door.name)]
         if source and not before:
-            raise NotThere(f"{door and f'door {door}: '}nothing is open for {address}")
-        keys = [(each["door"], ip_address(each["source"])) for each in before]
+            raise NotThere(f"{door and f'door {door}: '}nothing is open for {_address(source)}")
+        before.sort(key=lambda each: each.opening.deadline)
+        keys = [each.opening.key for each in before]
         ending = set(keys)
         done: Deferred[None] = Deferred()
 
@@ -161,16 +186,21 @@ class Operator:
                 await self._patient(done, CLOSE_PATIENCE)
         finally:
             end()
-        both = list(zip(keys, before, strict=True))
-        troubles = {each.opening.key: each.trouble for each in self.state().standings}
+        shown = partial(openingOf, seconds=state.seconds, time=state.time)
+        left = frozenset(ending)
         return {
-            "closed": [each for key, each in both if key not in ending],
-            "closing": [
-                {**each, "trouble": troubles.get(key, ""), "shut": self._walls.isShut(*key)}
-                for key, each in both
-                if key in ending
-            ],
+            "closed": (shown(each) for each in before if each.opening.key not in left),
+            "closing": (
+                {**shown(each), **self._howClosing(each.opening.key)}
+                for each in before
+                if each.opening.key in left
+            ),
         }
+
+    def _howClosing(self, key: tuple[str, Address]) -> Json:
+        standing = self._keeper.standing(*key)
+        trouble = standing.trouble if standing is not None else ""
+        return {"trouble": trouble, "shut": self._walls.isShut(*key)}
 
     async def reload(self) -> Json:
         """See L{Steering.reload}."""

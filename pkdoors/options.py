@@ -18,6 +18,9 @@ from pkdoors.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, SEED_NAME, Config
 from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.errors import BadValue, ConfigError
+from pkdoors.oneline import printable
+from pkdoors.outlet import tell, tellText
+from pkdoors.quoting import shown
 from pkdoors.settings import (
     DOOR_SETTINGS,
     Setting,
@@ -81,7 +84,7 @@ class Options(TwistedOptions):
             "penalty",
             None,
             None,
-            "TIME a source is ignored after a wrong knock (default: 5s)",
+            "TIME a network is ignored after a wrong knock (default: 5s)",
         ],
         [
             *("knock-rate", None, None),
@@ -110,12 +113,12 @@ class Options(TwistedOptions):
 
     def opt_help(self) -> None:
         """print this help"""
-        print(self)
+        tellText(f"{self}\n")
         sys.exit(0)
 
     def opt_version(self) -> None:
         """print the version of pkdoors"""
-        print(f"pkdoors {__version__.public()}")
+        tell(f"pkdoors {__version__.public()}")
         sys.exit(0)
 
     opt_h = opt_help
@@ -135,7 +138,7 @@ class Options(TwistedOptions):
 
     def refuse(self, line: str) -> NoReturn:
         """End with status 1."""
-        raise SystemExit(f"pkdoors: {line}")
+        raise SystemExit(printable(f"pkdoors: {line}"))
 
     def hint(self, error: UsageError) -> str:
         """What may help whoever gave a wrong option."""
@@ -147,7 +150,7 @@ class Options(TwistedOptions):
     def parseArgs(self, *rest: str) -> None:
         """There is nothing but options."""
         if rest:
-            raise UsageError(f"{rest[0]!r} is no option: lists have commas, and no blanks")
+            raise UsageError(f"{shown(rest[0])} is no option: lists have commas, and no blanks")
 
     def postOptions(self) -> None:
         """Check everything and make one value of it."""
@@ -204,6 +207,20 @@ class Options(TwistedOptions):
             )
         return found
 
+    def meantFile(self, arguments: ListOf[str]) -> str:
+        """
+        The configuration file that is meant, also if the command line is wrong; empty if none is.
+
+        @param arguments: the command line.
+        """
+        named = self["conf"] or _confOf(arguments)
+        if named:
+            return self._whole(named)
+        isWithout = any(setting.variable for setting, _, _ in self._given())
+        if isWithout or any(each.startswith(_WITHOUT_FILE) for each in arguments):
+            return ""
+        return next(filter(isThere, self._places), self._places[0])
+
     def _whole(self, path: str) -> str:
         """A path as it was meant at first: a daemon goes to another folder, and reads it again."""
         if path not in self._wholes:
@@ -237,6 +254,23 @@ class Options(TwistedOptions):
                 "ports": origins.get("ports") or origins.get("sequence", ""),
             }
             raise error.at(places[error.field]) from error
+
+
+_WITHOUT_FILE = ("-m", "-p", "--magic-seq", "--ports")
+
+
+def _confOf(arguments: ListOf[str]) -> str:
+    """The file that a command line names, which nobody has understood yet; empty for none."""
+    following = iter(arguments)
+    for each in following:
+        name, equals, value = each.partition("=")
+        if name in ("-c", "--conf") and not equals:
+            return next(following, "")
+        if name == "--conf":
+            return value
+        if each.startswith("-c") and each[2:]:
+            return each[2:]
+    return ""
 
 
 def _checkComplete(given: Mapping[str, str]) -> None:

@@ -5,8 +5,9 @@ from twisted.internet.defer import Deferred, succeed
 
 class Part:
     """
-    One such thing; whatever it does not say does nothing. Parts are started before the doors, and
-    stopped after them, so that they hear of all that happens.
+    One such thing; whatever it does not say does nothing. Parts are started when the guard is in
+    place, before a knock is heard, and stopped after the doors. What happens is told to them also
+    before they are started.
     """
 
     def prepare(self) -> None:
@@ -17,7 +18,7 @@ class Part:
         """
 
     def start(self) -> None:
-        """Begin. Called after the fork, before the reactor runs; nothing is raised."""
+        """Begin. Called after the fork, mostly before the reactor runs; nothing is raised."""
 
     def ready(self) -> None:
         """The doors are guarded, and knocks are heard. Called when the reactor runs."""

@@ -1,10 +1,14 @@
 """Port numbers, and the ports that a door protects."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pkdoors.errors import BadValue
+from pkdoors.quoting import shown
+
+T = TypeVar("T")
 
 _NUMBER = re.compile("[0-9]{1,9}")
 _RANGE = re.compile(r"([^-/]*)(?:-([^-/]*))?(?:/(tcp|udp))?")
@@ -19,7 +23,7 @@ def parsePort(text: str) -> int:
     """
     text = text.strip()
     if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= 65535:
-        raise BadValue(f"{text!r} is not a port: a port is a number from 1 to 65535")
+        raise BadValue(f"{shown(text)} is not a port: a port is a number from 1 to 65535")
     return int(text)
 
 
@@ -31,8 +35,21 @@ def splitList(text: str, what: str) -> list[str]:
     """
     items = [item.strip() for item in text.split(",")]
     if not all(items):
-        raise BadValue(f"{text!r} has an empty item: give {what} with one comma between")
+        raise BadValue(f"{shown(text)} has an empty item: give {what} with one comma between")
     return items
+
+
+def parseEach(items: list[str], parse: Callable[[str], T]) -> Iterator[T]:
+    """
+    Read each item of a list.
+
+    @raise BadValue: one is not allowed; the message says which, for it may not quote it.
+    """
+    for number, item in enumerate(items, 1):
+        try:
+            yield parse(item)
+        except BadValue as error:
+            raise error.at(f"item {number}") if len(items) > 1 else error from None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,14 +92,15 @@ def parsePortRange(text: str) -> PortRange:
     """
     match = _RANGE.fullmatch(text.strip())
     if match is None:
-        raise BadValue(f"{text!r} is not a port: {_ALLOWED}")
+        raise BadValue(f"{shown(text)} is not a port: {_ALLOWED}")
     try:
         first = parsePort(match[1])
         last = first if match[2] is None else parsePort(match[2])
     except BadValue:
-        raise BadValue(f"{text!r} is not a port, a number from 1 to 65535: {_ALLOWED}") from None
+        what = shown(text)
+        raise BadValue(f"{what} is not a port, a number from 1 to 65535: {_ALLOWED}") from None
     if last < first:
-        raise BadValue(f"{text!r} runs backwards: write {last}-{first}")
+        raise BadValue(f"{shown(text)} runs backwards: write the smaller port first")
     return PortRange(match[3] or "tcp", first, last)
 
 
@@ -93,7 +111,7 @@ def parsePortRanges(text: str) -> tuple[PortRange, ...]:
     @return: sorted, with overlapping and adjacent ranges made one.
     @raise BadValue: an item is no port or range.
     """
-    return merged(parsePortRange(item) for item in splitList(text, "ports"))
+    return merged(parseEach(splitList(text, "ports"), parsePortRange))
 
 
 def merged(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
@@ -13,10 +12,9 @@ from pkdoors.doors import knockPorts
 from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events import RELOAD_REFUSED, RELOADED
 from pkdoors.herald import Herald
-from pkdoors.inbox import Inbox
 from pkdoors.keeper import Doorkeeper
-from pkdoors.knock import Knock
-from pkdoors.listener import Listener
+from pkdoors.knockports import KnockPorts
+from pkdoors.listener import Plan, checkFits
 from pkdoors.locksmith import Locksmith
 
 PATIENCE = 10.0
@@ -37,12 +35,21 @@ class Reloaded:
     troubles: list[str]
 
 
+def planFor(config: Config) -> Plan:
+    """Return what a configuration listens on."""
+    # Who wants to see every datagram does not want the kernel to drop any.
+    filters = {} if config.logKnocks else knockFilters(config.doors)
+    return Plan(tuple(knockPorts(config.doors)), config.interfaces, filters)
+
+
 class Reloader:
     """
-    Owns who listens.
+    Puts configurations in place. One that is right and that the guard can keep is taken, though a
+    knock port is busy, an address is missing, or a file of keys cannot be read: its doors are
+    guarded then, and what cannot be had is reported and tried again, as it is at a start.
 
     @param read: reads the configuration anew; raises L{PkdoorsError}.
-    @param hear: who hears the knocks.
+    @param ports: hears the knocks.
     @ivar config: the one that counts.
     @param taken: called with each configuration that is in place from now on; it gives what is not
         as it should be with it, a sentence each.
@@ -50,51 +57,40 @@ class Reloader:
 
     def __init__(
         self,
-        reactor: Any,
         config: Config,
         read: Callable[[], Config],
         keeper: Doorkeeper,
         smith: Locksmith,
         herald: Herald,
-        hear: Callable[[list[Knock]], None],
+        ports: KnockPorts,
         taken: Callable[[Config], Iterable[str]] = lambda config: (),
     ) -> None:
-        self._reactor = reactor
         self.config = config
         self._read = read
         self._keeper = keeper
         self._smith = smith
         self._herald = herald
-        self._inbox = Inbox(reactor, hear)
+        self._ports = ports
         self._taken = taken
         self._lock = DeferredLock()
         self._isStopped = False
-        self.listener = self._listenerFor(config)
-
-    def _listenerFor(self, config: Config, before: Listener | None = None) -> Listener:
-        # Who wants to see every datagram does not want the kernel to drop any.
-        filters = {} if config.logKnocks else knockFilters(config.doors)
-        return Listener(knockPorts(config.doors), config.interfaces, before, filters)
-
-    def takeDrops(self) -> int:
-        """See L{Listener.takeDrops}."""
-        return self.listener.takeDrops()
 
     def listen(self) -> None:
-        """Begin to hear knocks."""
-        self.listener.listen(self._reactor, self._inbox)
+        """Begin to hear knocks, as far as the ports can be had."""
+        self._ports.listen(planFor(self.config))
 
     def stop(self) -> None:
         """Hear nothing any more, and take no other configuration: openings are left as they are."""
         self._isStopped = True
-        self.listener.stop(self._reactor)
-        self._inbox.close()
+        self._ports.stop()
+        self._smith.forgetWaiting()
 
     async def reload(self) -> Reloaded:
         """
         Read the configuration anew, and put all of it in place in one step.
 
-        @raise PkdoorsError: it is not fit, or cannot be put in place; nothing was changed.
+        @raise PkdoorsError: it is not right, the guard cannot keep it, or it needs more sockets
+            than this process may have; nothing was changed.
         """
         changes, troubles = await self._lock.run(self._reload)
         if changes:
@@ -115,14 +111,21 @@ class Reloader:
             changes = self._compare(config)
             if changes:
                 await self._put(config)
+            else:
+                self._ports.retry()  # somebody may have made room for us
         except Exception as error:
-            reason = str(error) if isinstance(error, PkdoorsError) else f"a mistake: {error!r}"
+            reason = (
+                str(error)
+                if isinstance(error, PkdoorsError)
+                else f"a mistake of ours ({type(error).__name__})"
+            )
             self._herald.tell(RELOAD_REFUSED, reason=reason)
             raise
         self.config = config
         self._herald.tell(RELOADED, reason="; ".join(changes) or "nothing has changed")
         new = [door for door in config.doors if door not in before.doors]
-        return changes, [*self._keeper.announce(new), *self._taken(config)]
+        troubles = [*self._keeper.announce(new), *self._ports.troubles(), *self._smith.examine()]
+        return changes, [*troubles, *self._taken(config)]
 
     def _compare(self, config: Config) -> list[str]:
         fixed = fixedChanges(self.config, config)
@@ -133,20 +136,18 @@ class Reloader:
         return changesOf(self.config, config)
 
     async def _put(self, config: Config) -> None:
-        # A file of keys that somebody has emptied since keeps nobody from reloading.
-        known = {door.authorizedKeys for door in self.config.doors}
-        self._smith.prepare(door for door in config.doors if door.authorizedKeys not in known)
-        listener = self._listenerFor(config, self.listener)
-        listener.bind()
+        plan = planFor(config)
+        if plan.needs() > self._ports.plan.needs():
+            checkFits(plan)
+        search = self._ports.search(plan)
         try:
             await self._keeper.change(config.doors)
         except BaseException:
-            listener.close()
+            self._ports.giveUp(search)
             raise
         # From here on nothing can fail.
         self._smith.adopt(config.doors)
         if self._isStopped:
-            listener.close()
+            search.close()
             return
-        listener.listen(self._reactor, self._inbox)
-        self.listener = listener
+        self._ports.use(search)

@@ -5,19 +5,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from math import factorial, prod
+from math import factorial, gcd, prod
 
 from pkdoors.errors import BadValue
-from pkdoors.ports import parsePort, splitList
+from pkdoors.ports import parseEach, parsePort
 
 MIN_PORTS = 5
-"""As the program that pkdoors follows has it; k ports that are known are worth k! orders."""
+"""As the program that pkdoors follows has it; k ports that are known are worth (k-1)!
+tries, see L{Sequence.tries}."""
 MAX_PORTS = 20
 """As the program that pkdoors follows has it; a longer knock only loses datagrams."""
 DEFAULT_LENGTH = 8
-"""Ports in a sequence that is made here: 40320 orders, in a fifth of a second."""
-SAFE_ORDERS = factorial(6)
-"""Below so many orders a sequence is warned of: who finds the ports has tried them all soon."""
+"""Ports in a sequence that is made here: 5040 tries, knocked in a fifth of a second."""
+SAFE_TRIES = factorial(5)
+"""A sequence of which fewer tries find the order is warned of; 6 different ports have so many."""
 PUBLIC_PORTS = (16001, 16002, 16003, 16004, 16005)
 """What port-knocking-doors takes where nothing else is said: its documents tell it to everybody."""
 RANDOM_PORTS = range(10_000, 32_768)
@@ -36,7 +37,7 @@ class Sequence:
     def __post_init__(self) -> None:
         if not MIN_PORTS <= len(self.ports) <= MAX_PORTS:
             raise BadValue(
-                f"'{self}' has {len(self.ports)} ports: "
+                f"it has {len(self.ports)} ports: "
                 f"a sequence has {MIN_PORTS} to {MAX_PORTS}, with commas between"
             )
 
@@ -45,9 +46,13 @@ class Sequence:
         """
         Read C{17001,17203,17005,17404,17002}.
 
-        @raise BadValue: an item is no port, or they are too few or too many.
+        @raise BadValue: an item is no port, or they are too few or too many. The message quotes
+            nothing: it may be all but right.
         """
-        return cls(tuple(parsePort(item) for item in splitList(text, "5 to 20 UDP ports")))
+        items = [item.strip() for item in text.split(",")]
+        if not all(items):
+            raise BadValue("it has an empty item: give 5 to 20 UDP ports with one comma between")
+        return cls(tuple(parseEach(items, _parsePort)))
 
     @classmethod
     def random(cls, length: int, isFree: Callable[[int], bool]) -> "Sequence":
@@ -64,10 +69,24 @@ class Sequence:
     def __str__(self) -> str:
         return ",".join(map(str, self.ports))
 
-    def orders(self) -> int:
-        """In how many orders these ports can be knocked: the guesses of who knows the ports."""
+    def tries(self) -> int:
+        """
+        Return how many tries find the order, at most, if somebody knows the ports.
+
+        Sending an order, and its beginning again, tries all its rotations at once. So this is the
+        number of necklaces with these ports (Burnside's lemma): (k-1)! of k different ports.
+        """
+        length = len(self.ports)
+        return sum(map(self._unchanged, range(length))) // length
+
+    def _unchanged(self, turn: int) -> int:
+        """Return how many orders of these ports are the same when rotated by so many places."""
+        cycles = gcd(turn, len(self.ports))
+        size = len(self.ports) // cycles
         repeats = Counter(self.ports).values()
-        return factorial(len(self.ports)) // prod(map(factorial, repeats))
+        if any(each % size for each in repeats):
+            return 0
+        return factorial(cycles) // prod(factorial(each // size) for each in repeats)
 
     def warnings(self) -> list[str]:
         """What makes this sequence weak, a sentence each."""
@@ -82,10 +101,10 @@ class Sequence:
                 f"the sequence is in {direction} order, so that a simple port scan can open the "
                 "door: mix the ports"
             )
-        if self.orders() < SAFE_ORDERS:
+        if self.tries() < SAFE_TRIES:
             found.append(
-                f"the sequence has only {self.orders()} possible orders, so that somebody who "
-                "finds its ports can try them all: use 6 or more different ports, better 8"
+                f"the sequence can be guessed in only {self.tries()} tries by whoever finds its "
+                "ports: use 6 or more different ports, better 8"
             )
         return found
 
@@ -94,3 +113,10 @@ class Sequence:
         rising = sorted(self.ports)
         directions = {tuple(rising[::-1]): "descending", tuple(rising): "ascending"}
         return directions.get(self.ports, "")
+
+
+def _parsePort(text: str) -> int:
+    try:
+        return parsePort(text)
+    except BadValue:
+        raise BadValue("it is not a port: a port is a number from 1 to 65535") from None

@@ -1,9 +1,11 @@
 """The files of the service: where they go, and what they say."""
 
+import errno
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
+from pkdoors.beneath import Beneath
 from pkdoors.errors import InstallError
 
 MARK = "Made by `pkdoors install-service`"
@@ -27,6 +29,7 @@ class ServiceFiles:
 
     def __init__(self, root: Path, scripts: Path) -> None:
         self._root = root
+        self._beneath = Beneath(root)
         self._scripts = scripts
 
     def path(self, name: str) -> Path:
@@ -42,7 +45,7 @@ class ServiceFiles:
         """
         self.refuseStrange()
         for name in PLACES:
-            yield self._place(self.path(name), self._text(name))
+            yield self._place(name, self._text(name))
 
     def remove(self) -> Iterator[str]:
         """
@@ -52,14 +55,13 @@ class ServiceFiles:
         @raise InstallError: one cannot be removed; nothing is where one is not ours.
         """
         self.refuseStrange()
-        for path in map(self.path, PLACES):
+        for name, place in PLACES.items():
+            path = self.path(name)
             try:
-                path.unlink()
-                yield f"removed    {path}"
-            except FileNotFoundError:
-                yield f"not there  {path}"
+                isDone = self._beneath.remove(place)
             except OSError as error:
                 raise _cannot("remove", path, error) from error
+            yield f"{'removed  ' if isDone else 'not there'}  {path}"
 
     def refuseStrange(self) -> None:
         """
@@ -67,11 +69,11 @@ class ServiceFiles:
 
         @raise InstallError: there is.
         """
-        for path in map(self.path, PLACES):
-            text = _read(path)
+        for name in PLACES:
+            text = self._read(name)
             if text is not None and MARK not in text:
                 raise InstallError(
-                    f"{path} is not of `pkdoors install-service`, and is left alone: "
+                    f"{self.path(name)} is not of `pkdoors install-service`, and is left alone: "
                     "move it away, then try again"
                 )
 
@@ -79,27 +81,21 @@ class ServiceFiles:
         template = (files("pkdoors") / "systemd" / name).read_text()
         return template.replace("{bin}", _escaped(str(self._scripts)))
 
-    def _place(self, path: Path, text: str) -> str:
-        if _read(path) == text:
+    def _place(self, name: str, text: str) -> str:
+        path = self.path(name)
+        if self._read(name) == text:
             return f"unchanged  {path}"
-        new = path.with_name(f".{path.name}.new")
         try:
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            new.write_text(text)
-            new.chmod(0o644)
-            new.replace(path)
+            self._beneath.write(PLACES[name], text)
         except OSError as error:
             raise _cannot("write", path, error) from error
         return f"wrote      {path}"
 
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise _cannot("read", path, error) from error
+    def _read(self, name: str) -> str | None:
+        try:
+            return self._beneath.read(PLACES[name])
+        except OSError as error:
+            raise _cannot("read", self.path(name), error) from error
 
 
 def _escaped(path: str) -> str:
@@ -110,4 +106,8 @@ def _escaped(path: str) -> str:
 
 
 def _cannot(do: str, path: Path, error: OSError) -> InstallError:
-    return InstallError(f"cannot {do} {path}: {error.strerror}: run it as root")
+    remedy = "run it as root" if isinstance(error, PermissionError) else "move that away"
+    reason = error.strerror
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link on the way is either
+        reason = "a symbolic link, or what is not a folder, is in its way"
+    return InstallError(f"cannot {do} {path}: {reason}: {remedy}")

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pkdoors.folders import openFolder
+
 NAME = "pkdoors"
 """Of the user and of its group."""
 
@@ -43,15 +45,25 @@ def letRead(descriptor: int) -> bool:
 def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     """
     Make or open a file of the daemon's own; see L{asItsOwner} for whose it is then. Nobody's link
-    in its place is followed, neither a symbolic one nor a hard one.
+    in its place is followed, neither a symbolic one nor a hard one, nor somebody else's on the way
+    there; see L{openFolder}.
 
     @raise OSError: it cannot be opened, or is something else.
     """
-    with asItsOwner(os.path.dirname(path)):
-        # Emptied only when it is known that it is ours.
-        file = os.open(path, flags & ~os.O_TRUNC | os.O_CREAT | _CAREFUL, 0o600)
+    above, name = os.path.split(path)
+    folder = openFolder(above)
     try:
-        refuseStrange(os.fstat(file))
+        with asItsOwner(folder):
+            # Emptied only when it is known that it is ours.
+            wanted = flags & ~os.O_TRUNC | os.O_CREAT | _CAREFUL
+            file = os.open(name, wanted, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        status = os.fstat(file)
+        refuseStrange(status)
+        if status.st_uid not in (0, os.geteuid(), _serviceUser()):
+            raise PermissionError(errno.EPERM, "it belongs to another user")
         if flags & os.O_TRUNC:
             os.ftruncate(file, 0)
     except OSError:
@@ -74,7 +86,7 @@ def refuseStrange(status: os.stat_result) -> None:
 
 
 @contextmanager
-def asItsOwner(folder: str | os.PathLike[str]) -> Iterator[None]:
+def asItsOwner(folder: str | os.PathLike[str] | int) -> Iterator[None]:
     """
     What root does meanwhile in a folder of the service's, it does with no more rights to files than
     the service: what is made comes to belong to that, which has to be able to use it, and a link
@@ -82,9 +94,11 @@ def asItsOwner(folder: str | os.PathLike[str]) -> Iterator[None]:
 
     In any other folder root stays what it is: others must not have what is the daemon's.
 
+    @param folder: its path, or a descriptor of it.
+
     @raise OSError: the folder is not there, or we may not act for another user.
     """
-    owner = os.stat(folder or os.curdir)
+    owner = os.stat(os.curdir if folder == "" else folder)
     if os.geteuid() or owner.st_uid != _serviceUser():
         yield
         return

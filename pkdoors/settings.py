@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, time
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from pkdoors.config import FIREWALLS
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
 from pkdoors.ports import parsePortRanges
+from pkdoors.quoting import shown
 from pkdoors.sequence import Sequence
 
 MAX_SOCKET_PATH = 107
@@ -52,13 +52,13 @@ def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
     """
     for key in table:
         if key not in keys:
-            raise BadValue(f"{where}{key!r} is no key here: allowed are {', '.join(keys)}")
+            raise BadValue(f"{where}{shown(key)} is no key here: allowed are {', '.join(keys)}")
 
 
 def parseFirewall(text: str) -> str:
     """Read the name of a firewall."""
     if text not in FIREWALLS:
-        raise BadValue(f"{text!r} is no firewall: choose {', '.join(FIREWALLS)}")
+        raise BadValue(f"{shown(text)} is no firewall: choose {', '.join(FIREWALLS)}")
     return text
 
 
@@ -72,7 +72,7 @@ def parseDatagrams(text: str, orNone: bool) -> int:
     if not FEWEST <= given <= MOST_DATAGRAMS and not (orNone and given == 0):
         no = "0 for no limit, or " if orNone else ""
         raise BadValue(
-            f"{text!r} is no number of datagrams that will do: write {no}{FEWEST} to "
+            f"{shown(text)} is no number of datagrams that will do: write {no}{FEWEST} to "
             f"{MOST_DATAGRAMS}"
         )
     return given
@@ -82,7 +82,7 @@ def parseSessions(text: str) -> bool:
     """Read whether sessions are cut."""
     if text not in ("keep", "cut"):
         raise BadValue(
-            f"{text!r} is neither keep (live sessions live on when the door closes) "
+            f"{shown(text)} is neither keep (live sessions live on when the door closes) "
             "nor cut (they end with it)"
         )
     return text == "cut"
@@ -94,7 +94,7 @@ def parseInterface(text: str) -> str:
         ip_address(text)
     except ValueError:
         raise BadValue(
-            f"{text!r} is not an address: give a local IPv4 or IPv6 address, like 192.0.2.1"
+            f"{shown(text)} is not an address: give a local IPv4 or IPv6 address, like 192.0.2.1"
         ) from None
     return text
 
@@ -112,8 +112,8 @@ def parseAdmin(text: str) -> str:
         return ""
     if not _isWholePath(text) or len(text.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
         raise BadValue(
-            f"{text!r} is no place for the admin socket: write its whole path, from / on, of at "
-            f"most {MAX_SOCKET_PATH} bytes, or off"
+            f"{shown(text)} is no place for the admin socket: write its whole path, from / on, "
+            f"of at most {MAX_SOCKET_PATH} bytes, or off"
         )
     return text
 
@@ -127,20 +127,6 @@ def asText(value: object) -> str:
     if not isinstance(value, str):
         raise BadValue(f"{shown(value)} is not a text: write it in quotes")
     return value
-
-
-def shown(value: object) -> str:
-    """
-    A value of TOML for an error, in one line. Of tables it does not tell what is in them: that may
-    be a sequence.
-    """
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, list) and any(isinstance(each, dict | list) for each in value):
-        return "a list of lists or tables"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, date | time) else repr(value)
 
 
 def _time(value: object) -> str:
@@ -169,7 +155,7 @@ def asPath(value: object) -> str:
     """The whole path of a file, as the value of a key."""
     text = asText(value)
     if not _isWholePath(text):
-        raise BadValue(f'{text!r} is not a whole path: write it from / on, like "/etc/keys"')
+        raise BadValue(f'{shown(text)} is not a whole path: write it from / on, like "/etc/keys"')
     return text
 
 

@@ -1,7 +1,7 @@
 """How things stand, for people and programs: a pure function of the doorkeeper's state."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,9 +70,20 @@ def doorsOf(state: State) -> list[dict[str, Any]]:
     ]
 
 
-def openingsOf(state: State, door: str = "", source: str = "") -> list[dict[str, Any]]:
+def openingsOf(state: State, door: str = "") -> Iterator[dict[str, Any]]:
     """
-    The openings, those that end first first.
+    The openings, those that end first first; made as they are taken, for there may be very many.
+
+    @param door: only those of this one; empty for all.
+    """
+    chosen = [each for each in state.standings if door in ("", each.opening.door.name)]
+    chosen.sort(key=lambda each: each.opening.deadline)
+    return (openingOf(each, state.seconds, state.time) for each in chosen)
+
+
+def openingOf(standing: Standing, seconds: float, time: float) -> dict[str, Any]:
+    """
+    One opening.
 
     ::
 
@@ -80,31 +91,17 @@ def openingsOf(state: State, door: str = "", source: str = "") -> list[dict[str,
          "until": "2026-11-23T08:00:30.000Z", "seconds_left": 12.3, "user": "anna@laptop",
          "key": "SHA256:...", "trouble": ""}
 
-    @param door: only those of this one; empty for all.
-    @param source: only those for this address; empty for all.
+    @param seconds: now, on the doorkeeper's clock.
+    @param time: the time of day then.
     """
-    chosen = sorted(_chosen(state.standings, door, source), key=lambda each: each.opening.deadline)
-    return [_openingOf(state, each) for each in chosen]
-
-
-def _chosen(standings: Iterable[Standing], door: str, source: str) -> Iterable[Standing]:
-    return (
-        each
-        for each in standings
-        if door in ("", each.opening.door.name)
-        and (not source or source == str(each.opening.source))  # to write all takes long
-    )
-
-
-def _openingOf(state: State, standing: Standing) -> dict[str, Any]:
     opening = standing.opening
-    left = max(0.0, opening.deadline - state.seconds)
+    left = max(0.0, opening.deadline - seconds)
     return {
         "door": opening.door.name,
         "source": str(opening.source),
         "ports": [str(ports) for ports in opening.door.ports],
-        "open": standing.granted > state.seconds,
-        "until": isoTime(state.time + left),
+        "open": standing.granted > seconds,
+        "until": isoTime(time + left),
         "seconds_left": round(left, 3),
         "user": opening.who.name,
         "key": opening.who.key,

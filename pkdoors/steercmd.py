@@ -1,8 +1,7 @@
 """The commands C{pkdoors status}, C{open}, C{close} and C{reload}, which ask the running daemon."""
 
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -13,6 +12,7 @@ from pkdoors.doors import checkName
 from pkdoors.durations import parseDuration
 from pkdoors.errors import AskError, BadValue, NoDaemon
 from pkdoors.knock import canonical
+from pkdoors.outlet import complain, tell, tellDrawn, tellText
 from pkdoors.settings import parsePath
 
 if TYPE_CHECKING:  # it loads HTTP, which other commands can do without
@@ -132,10 +132,10 @@ def _status(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.operating.tables import statusText
 
     if options.json:
-        _print([json.dumps(asked(options, lambda daemon: daemon.status()), indent=2)])
+        tellText(json.dumps(asked(options, lambda daemon: daemon.status()), indent=2) + "\n")
         return
     status = asked(options, lambda daemon: statusOf(daemon.status()))
-    _print([statusText(status, makeConsole(environment))])
+    tellDrawn(statusText(status, makeConsole(environment)))
 
 
 def _open(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -144,7 +144,7 @@ def _open(options: Namespace, environment: Mapping[str, str]) -> None:
 
     wanted = (options.address, options.door or "", options.seconds or 0.0)
     opening = asked(options, lambda daemon: openedOf(daemon.open(*wanted)))
-    _print([openLine(opening, wanted[2])])
+    tell(openLine(opening, wanted[2]))
 
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -156,8 +156,8 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     wanted = (options.address or "", options.door or "")
     closed, closing = asked(options, lambda daemon: closedOf(daemon.close(*wanted)))
     done, refused = [*closedLines(closed), *followingLines(closing)], closingLines(closing)
-    _print(done or ([] if refused else ["no door was open"]))
-    _complain(options, refused)
+    tell(*(done or ([] if refused else ["no door was open"])))
+    complain(options.parser.prog, *refused)
     if refused:
         raise SystemExit(1)
 
@@ -166,21 +166,10 @@ def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.operating.answers import reloadedOf
 
     changes, troubles = asked(options, lambda daemon: reloadedOf(daemon.reload()))
-    _print(changes or ["nothing has changed"])
-    _complain(options, troubles)
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
-    sys.stdout.flush()  # before there is something to complain of
-
-
-def _complain(options: Namespace, lines: Iterable[str]) -> None:
-    for line in lines:
-        print(f"{options.parser.prog}: {line}", file=sys.stderr)
+    tell(*(changes or ["nothing has changed"]))
+    complain(options.parser.prog, *troubles)
 
 
 def _fail(options: Namespace, line: str, status: int = 1) -> NoReturn:
-    _complain(options, [line])
+    complain(options.parser.prog, line)
     raise SystemExit(status)

@@ -8,7 +8,10 @@ from pkdoors.status import State
 from pkdoors.tally import Tally
 
 Json = dict[str, Any]
-"""An answer, to be written as JSON; docs/admin.md has them all."""
+"""
+An answer, to be written as JSON; docs/admin.md has them all. In place of a list there may be an
+iterator, which makes the items as they are written: there may be thousands.
+"""
 
 
 class Steering(Protocol):

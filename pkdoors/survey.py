@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from pkdoors.doors import Door
-from pkdoors.guard import Present
+from pkdoors.guard import Present, Span
 from pkdoors.nfdump import Table
-from pkdoors.nftsets import FORMAT, aboutDoor, originNote, setsFor, setsOf
+from pkdoors.nftsets import FORMAT, PORT_SETS, aboutDoor, originNote, setsFor, setsOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class Survey:
     @ivar table: L{None} if there is none.
     @ivar sets: names of sets and maps, with their timeouts in milliseconds.
     @ivar counters: what named counters have counted.
+    @ivar ports: for C{tcp} and C{udp}, the ports that are protected.
+    @ivar verdicts: likewise, the chain for some ports.
     @ivar notes: what the set L{pkdoors.nftsets.ABOUT} says.
     """
 
@@ -22,6 +24,8 @@ class Survey:
     chains: frozenset[str] = frozenset()
     sets: Mapping[str, int] = field(default_factory=dict)
     counters: Mapping[str, int] = field(default_factory=dict)
+    ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
     notes: frozenset[str] = frozenset()
 
     @property
@@ -66,5 +70,7 @@ class Survey:
             self.chains,
             frozenset(self.sets),
             frozenset(self.counters),
-            frozenset(stale & self.sets.keys()),
+            frozenset(stale & self.sets.keys() - {*PORT_SETS.values()}),
+            self.ports,
+            self.verdicts,
         )

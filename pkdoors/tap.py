@@ -5,57 +5,102 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from collections.abc import Sequence as ListOf
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, LogEvent, Logger, globalLogPublisher
+from zope.interface import provider
 
 from pkdoors.admin.socket import AdminSocket
 from pkdoors.alarm import Alarm
 from pkdoors.audit import AuditFile
+from pkdoors.cleanlog import cleanLog
 from pkdoors.config import Config
+from pkdoors.descriptors import raiseLimit
 from pkdoors.doors import Door
 from pkdoors.drops import Drops
 from pkdoors.errors import PkdoorsError
+from pkdoors.failclosed import keepClosed
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.heap import Heap
 from pkdoors.herald import Herald
 from pkdoors.hooks import Hooks
-from pkdoors.instance import AnyInstance, Instance
+from pkdoors.instance import AnyInstance, Instance, Running
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
+from pkdoors.knockports import KnockPorts
+from pkdoors.lastgood import STATE, LastGood
 from pkdoors.locksmith import Locksmith
 from pkdoors.notify import Notifier
+from pkdoors.oneline import oneLine
 from pkdoors.operator import Operator
-from pkdoors.options import Options
+from pkdoors.options import Options as DaemonOptions
+from pkdoors.outlet import complain
 from pkdoors.reloading import Reloader
 from pkdoors.seals.seenfile import SeenFile
+from pkdoors.sealturns import SealTurns
 from pkdoors.service import DoorService
 from pkdoors.tally import Tally
 from pkdoors.walls import Walls
 
 __all__ = ["Options", "makeService"]
 
-STATE = Path("/var/lib/pkdoors")
-"""What has to survive a boot: a sealed knock from before it must open nothing after it."""
+_log = Logger()
+
+
+class Options(DaemonOptions):
+    """
+    The options of C{twistd pkdoors}. If they, or the file, are wrong, the ports stay closed as the
+    last good configuration says; see L{keepClosed}.
+    """
+
+    def parseOptions(self, options: ListOf[str] | None = None) -> None:
+        """See L{DaemonOptions.parseOptions}."""
+        self._arguments = tuple(options or ())
+        super().parseOptions(options)
+
+    def refuse(self, line: str) -> NoReturn:
+        """See L{DaemonOptions.refuse}."""
+        super().refuse(line + self.keepClosed())
+
+    def keepClosed(self) -> str:
+        """See L{keepClosed}."""
+        if self["firewall"] == "dry-run":  # it touches nothing
+            return ""
+        return keepClosed(self.lastGood(), Instance(), takeReactor())
+
+    def lastGood(self) -> LastGood:
+        """The copy of the configuration that is meant."""
+        return LastGood(STATE, self.meantFile(self._arguments))
 
 
 def makeService(options: Options) -> IService:
     """
     The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
     """
+    heedInterrupt()
+    raiseLimit()
+    cleanLog(globalLogPublisher)
     reactor = takeReactor()
     # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
     reactor.seconds = time.monotonic
     sys.excepthook = _withoutTraceback
     try:
         refuseUid(options)
-        service = wire(options.config, reactor, options.again)
+        lastGood = options.lastGood()
+        service = wire(
+            *(options.config, reactor, options.again, lastGood, options.keepClosed, options.file)
+        )
         heedHangup(options, reactor, service.reload)
         service.prepare()
-    except PkdoorsError as error:
+    except Running as error:
         raise SystemExit(f"pkdoors: {error}") from error
+    except PkdoorsError as error:
+        raise SystemExit(f"pkdoors: {error}{options.keepClosed()}") from error
     return service
 
 
@@ -75,12 +120,39 @@ def takeReactor() -> Any:
     return reactor
 
 
+def heedInterrupt() -> None:
+    """
+    See that Ctrl-C ends the daemon at any moment: at once before the reactor runs, when there is
+    nothing yet that a L{KeyboardInterrupt} would have to put in order, then as Twisted does it. One
+    that Twisted has caught before, while it loaded plugins, is in the log, which repeats it later.
+    """
+
+    def heed(number: int, frame: object = None) -> None:
+        reactor: Any = sys.modules.get("twisted.internet.reactor")
+        if reactor is not None and reactor.running:
+            reactor.sigInt(number)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    @provider(ILogObserver)
+    def hear(event: LogEvent) -> None:
+        text = str(event.get("log_text", "")).rstrip()
+        if event.get("isError") and text.endswith("KeyboardInterrupt:"):
+            heed(signal.SIGINT)
+
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, heed)
+        globalLogPublisher.addObserver(hear)
+
+
 def heedHangup(options: Options, reactor: Any, reload: Callable[[], None]) -> None:
     """
     See that a SIGHUP reloads. The kernel sends one, too, where the terminal of a daemon in the
     foreground goes away: then it ends in order, unless nohup(1) said that it shall not.
     """
-    foreground = options.parent is None or options.parent.get("nodaemon")
+    # Only twistd has a background; twist has not.
+    foreground = options.parent is None or options.parent.get("nodaemon", True)
     before = signal.getsignal(signal.SIGHUP)
     isBound = bool(foreground) and before != signal.SIG_IGN and _hasTerminal()
 
@@ -114,14 +186,36 @@ def refuseUid(options: Options) -> None:
         )
 
 
-def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None) -> DoorService:
+def seenPath(lasting: str) -> Path:
+    """
+    Return where a daemon notes the sealed knocks that it saw. The name lasts as long as the
+    configuration has its place, whatever network namespace the daemon is in; two daemons of one
+    host, which have a configuration each, have two.
+
+    @param lasting: the configuration file, or, if there is none, the files of keys.
+    """
+    return STATE / f"{sha256(lasting.encode()).hexdigest()[:16]}.seen"
+
+
+def wire(
+    config: Config,
+    reactor: Any,
+    read: Callable[[], Config] | None = None,
+    lastGood: LastGood | None = None,
+    keepClosed: Callable[[], str] = lambda: "",
+    file: str = "",
+) -> DoorService:
     """
     Put the parts together.
 
     @param read: reads the configuration anew.
+    @param lastGood: where to keep a copy of each configuration that is in place.
+    @param keepClosed: see L{DoorService}.
+    @param file: where the configuration is; empty if it is not in a file.
     @raise PkdoorsError: C{auto} cannot find out which firewall to use.
     """
     isDry = config.firewall == "dry-run"
+    lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
     herald, tally, hooks = Herald(), Tally(), Hooks(reactor)
     audit = AuditFile("" if isDry else config.audit)
     for hear in (tally.hear,) if isDry else (tally.hear, audit.hear, hooks.hear):
@@ -129,27 +223,48 @@ def wire(config: Config, reactor: Any, read: Callable[[], Config] | None = None)
     firewalls = [CountedFirewall(each, tally) for each in chooseFirewalls(config, reactor)]
     walls = Walls(reactor, firewalls, herald)
     instance = AnyInstance() if isDry else Instance()
-    seenFile = None if isDry else SeenFile(STATE / instance.path("seen").name)
+    seenFile = None if isDry else SeenFile(seenPath(lasting), reactor.seconds)
     smith = Locksmith(config.doors, seenFile, reactor.seconds)
     keeper = Doorkeeper(
         reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
     )
     alarm = Alarm(keeper.hear, lambda: tally.dropped(), reactor.seconds)
-    reloader = Reloader(
-        *(reactor, config, read or (lambda: config), keeper, smith, herald, alarm.hear),
-        lambda new: [] if isDry else [*hooks.examine(new.doors), *audit.use(new.audit)],
-    )
-    tally.dropped = Drops(reloader.takeDrops, walls.dropped).counts
-    operator = Operator(reactor, keeper, reloader, herald, tally, walls)
-    notifier = Notifier(reactor, os.environ, lambda: guarding(keeper.doors, walls.name))
+    ports = KnockPorts(reactor, alarm.hear)
+    tally.dropped = Drops(ports.takeDrops, walls.dropped).counts
+
+    def taken(new: Config) -> list[str]:
+        if isDry:
+            return []
+        if lastGood is not None:
+            lastGood.write(new.doors)
+        return [*hooks.examine(new.doors), *audit.use(new.audit)]
+
+    def troubles() -> list[str]:
+        return [*ports.troubles(), *smith.examine(), *filter(None, [audit.trouble])]
+
+    reloader = Reloader(config, read or (lambda: config), keeper, smith, herald, ports, taken)
+    operator = Operator(reactor, keeper, reloader, herald, tally, walls, troubles)
+    notifier = Notifier(reactor, os.environ, lambda: stateOf(keeper.doors, walls.name, troubles()))
     herald.subscribe(notifier.hear)
-    parts = (audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
-    return DoorService(reactor, keeper, reloader, instance, smith, herald, walls.name, parts)
+    ports.onChange = notifier.tellStatus
+    turns = SealTurns(reactor, herald.wallClock, smith, keeper.heed)
+    parts = (turns, audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
+    return DoorService(
+        *(reactor, keeper, reloader, instance, smith, herald, walls.name, parts, keepClosed)
+    )
 
 
-def guarding(doors: Iterable[Door], firewallName: str) -> str:
-    """What the daemon does, in a few words."""
-    return f"guarding {', '.join(map(str, doors))} with {firewallName}"
+MAX_STATE = 2000
+"""Characters of L{stateOf}."""
+
+
+def stateOf(doors: Iterable[Door], firewallName: str, troubles: Iterable[str] = ()) -> str:
+    """What the daemon does, in one line, and what it cannot do."""
+    wrong = "; ".join(troubles)
+    guards = f"guarding {', '.join(map(str, doors))} with {firewallName}"
+    if not wrong:
+        return guards
+    return oneLine(f"degraded: {wrong} ({guards})", MAX_STATE)
 
 
 def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
@@ -160,7 +275,9 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
     Each is imported only where it is used: their libraries come from the distribution.
     """
     name = config.chosenFirewall(_isFirewalldThere)
-    if config.zone and name != "firewalld":
+    if config.zone and config.firewall == "auto" and name != "firewalld":
+        _log.warn("firewalld does not run: its zone (--zone) counts for nothing now")
+    elif config.zone and name != "firewalld":
         raise PkdoorsError(
             f"a zone (--zone) counts only with firewalld, and it is {name} here: "
             "leave it out, or start firewalld"
@@ -184,12 +301,18 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
 def _isFirewalldThere() -> bool:
     from pkdoors.firewall.zonebus import isRunning
 
-    return isRunning()
+    try:
+        return isRunning()
+    except Exception as error:  # D-Bus has many; none of them may keep the ports from being guarded
+        _log.warn("cannot ask whether firewalld runs ({error}): taking nftables alone", error=error)
+        return False
 
 
 def _withoutTraceback(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Where the start fails, its one line is in the log already; all else is a mistake of ours."""
+    """If the start fails, that is one line. All else is a mistake of ours."""
     if not isinstance(error, PkdoorsError):
         sys.__excepthook__(kind, error, trace)
+    elif not error.isLogged:
+        complain("pkdoors", str(error))

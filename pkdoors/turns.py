@@ -16,11 +16,13 @@ timers and the admin interface have theirs."""
 class Turns:
     """
     Gives turns, to the first who comes first.
+
+    @param perTurn: how many in one turn of the reactor.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, perTurn: int = PER_TURN) -> None:
         self._clock = clock
-        self._left = PER_TURN
+        self._perTurn = self._left = perTurn
         self._isCounting = False
         self._waiting: deque[Deferred[None]] = deque()
 
@@ -36,7 +38,7 @@ class Turns:
         return waiting
 
     def _count(self) -> None:
-        self._left = PER_TURN
+        self._left = self._perTurn
         self._isCounting = True
         self._clock.callLater(0, self._next)
 

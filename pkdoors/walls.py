@@ -60,14 +60,14 @@ class Walls:
         @param wanted: gives what ought to be open now.
         @param healed: called when what somebody took away is there again.
         @return: what an earlier daemon left open.
-        @raise FirewallError: a firewall refused.
+        @raise FirewallError: a firewall refused. If it is not the innermost, the doors are closed.
         """
         self._doors = doors
         found: list[Opening] = []
-        # The innermost last: nothing is closed before it is sure that knocks are let in.
-        for firewall in reversed(self._firewalls):
+        # The innermost first: one that hangs or refuses may not keep the ports from being closed.
+        for firewall in self._firewalls:
             healer = Healer(self._clock, firewall, wanted, healed, self._herald)
-            self._healers.append(healer)
+            self._healers.insert(0, healer)
             left = firewall.start(doors, healer.lost)
             if left is None:
                 healer.restore()

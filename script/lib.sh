@@ -85,6 +85,9 @@ make_venv() {
         --force-reinstall -e "$ROOT${1:+[$1]}" ||
         die "$0: pip could not install what pkdoors needs: see the message above"
     printf '%s' "$state $1" >"$stamp"
+    # What root makes in somebody's clone is theirs, to remove it and to use it without root.
+    [ "$(id -u)" != 0 ] || chown -R --reference="$ROOT" -- "$VENV" \
+        $(find "$ROOT" -maxdepth 1 -name build -o -maxdepth 1 -name '*.egg-info')
 }
 
 SERVER_NEEDS="command:$PYTHON:python3 module:ensurepip:python3-venv module:nftables:python3-nftables

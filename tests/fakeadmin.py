@@ -66,6 +66,7 @@ class FakeAdmin:
         self.knocks = {"request": 3, "refused": 1, "other": 20}
         self.dropped = {"limit": 0, "junk": 0, "overflow": 0}
         self.uptime = 3723.4
+        self.troubles: list[str] = []
         self.firewall = "nftables and firewalld"
         self.closing: set[str] = set()
         self.refused = ""
@@ -140,6 +141,7 @@ class FakeAdmin:
         names = [each["door"] for each in openings]
         return {
             **{"version": "26.11.0", "uptime": self.uptime + passed, "firewall": self.firewall},
+            "troubles": self.troubles,
             "doors": [{**door, "openings": names.count(door["name"])} for door in self.doors],
             "openings": sorted(openings, key=lambda each: float(each["seconds_left"])),
             "counters": {

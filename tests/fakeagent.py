@@ -82,6 +82,7 @@ class FakeAgent:
     @ivar isOld: whether it knows nothing of flags, and signs RSA with SHA-1.
     @ivar hangsUp: whether it ends the connection instead of answering.
     @ivar answers: in place of the right ones, where there are any.
+    @ivar pieces: likewise, but as they are, and sent one after another.
     """
 
     def __init__(self, reactor: AgentReactor, *keys: Any) -> None:
@@ -92,6 +93,7 @@ class FakeAgent:
         self.transports: list[_Wire] = []
         self.isLocked = self.isMute = self.isOld = self.hangsUp = False
         self.answers: list[bytes] = []
+        self.pieces: list[bytes] = []
         reactor.agent = self
 
     def connect(self, factory: Any) -> None:
@@ -135,9 +137,16 @@ class _Wire(StringTransport):
         assert len(data) == 4 + int.from_bytes(data[:4]), "one whole request at a time"
         if self._agent.hangsUp:
             self._reactor.callLater(0, self.loseConnection)
+        elif self._agent.pieces:
+            for piece in self._agent.pieces:
+                self._reactor.callLater(0, self._protocol.dataReceived, piece)
         elif not self._agent.isMute:
             answer = NS(self._agent.answer(data[4:]))
             self._reactor.callLater(0, self._protocol.dataReceived, answer)
+
+    def prints(self, data: bytes) -> None:
+        """Send something, asked or not."""
+        self._protocol.dataReceived(data)
 
     def loseConnection(self) -> None:
         """Hang up."""

@@ -35,7 +35,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-import pkdoors.listener
+import pkdoors.knockports
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.bus import BusThread
@@ -48,7 +48,8 @@ from pkdoors.sessions import Session
 
 T = TypeVar("T")
 
-SO_TIMESTAMPNS, SO_ATTACH_FILTER, SO_MEMINFO = 35, 26, 55
+SO_TIMESTAMPNS, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_MEMINFO = 35, 26, 27, 55
+IP_FREEBIND, IPV6_FREEBIND = 15, 78
 
 PORTS = (17001, 17203, 17005, 17404, 17002)
 """The sequence of L{makeDoor}."""
@@ -1185,7 +1186,7 @@ class FakeSocket:
         self._host = host
         self._number = number
         self.family = family
-        self.isV6Only = False
+        self.isV6Only = self.isFree = False
         self.options: dict[int, int] = {}
         self.isOpen = True
         self.address = ("", 0)
@@ -1196,7 +1197,7 @@ class FakeSocket:
     @property
     def isShared(self) -> bool:
         """Whether its port can be taken by others that are willing to share it."""
-        return bool(self.options.get(socket.SO_REUSEADDR))
+        return bool(self.options.get(socket.SO_REUSEPORT))
 
     def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
         """Set an option."""
@@ -1204,9 +1205,16 @@ class FakeSocket:
             if option == SO_ATTACH_FILTER:
                 self._attach(value)
                 return
-            assert option in (socket.SO_REUSEADDR, SO_TIMESTAMPNS, socket.SO_RCVBUF), "unknown"
+            if option == SO_DETACH_FILTER:
+                self.program = b""
+                return
+            # SO_REUSEADDR would let everybody have the port.
+            assert option in (socket.SO_REUSEPORT, SO_TIMESTAMPNS, socket.SO_RCVBUF), "unknown"
             assert isinstance(value, int)
             self.options[option] = value
+            return
+        if option in (IP_FREEBIND, IPV6_FREEBIND):
+            self.isFree = True
             return
         assert (level, option) == (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
         assert self.family == socket.AF_INET6, "Protocol not available"
@@ -1222,7 +1230,7 @@ class FakeSocket:
     def bind(self, address: tuple[Any, ...]) -> None:
         """Take an address and a port."""
         interface, port = address[:2]
-        if interface not in self._host.addresses:
+        if interface not in self._host.addresses and not self.isFree:
             raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
         if 0 < port < 1024 and not self._host.isRoot:
             raise PermissionError(errno.EACCES, "Permission denied")
@@ -1307,9 +1315,10 @@ class FakeHost:
         self.isRoot = isRoot
         self.stamps = count(1_800_000_000_000_000_000)
         self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
+        self.room: int | None = None  # how many sockets there can be; None for any number
         self.filtersNothing = self.tellsNothing = False
         test.patch(socket, "socket", self._make)
-        test.patch(pkdoors.listener, "Receiver", FakeReceiver)
+        test.patch(pkdoors.knockports, "Receiver", FakeReceiver)
 
     def _make(self, family: int, kind: int, protocol: int = 0) -> "FakeSocket | FakeNetlink":
         if family == socket.AF_NETLINK:
@@ -1320,6 +1329,8 @@ class FakeHost:
         return self._makeUDP(family)
 
     def _makeUDP(self, family: int) -> FakeSocket:
+        if self.room is not None and len(self.bound()) >= self.room:
+            raise OSError(errno.EMFILE, "Too many open files")
         if family == socket.AF_INET6 and not self.hasIPv6:
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         self.sockets.append(FakeSocket(self, family, len(self.sockets)))

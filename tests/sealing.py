@@ -4,13 +4,15 @@ import os
 import struct
 import time
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from twisted.conch.ssh.common import NS
+from twisted.conch.ssh.common import MP, NS, getNS
 from twisted.conch.ssh.keys import Key
 
 from pkdoors.seals.seal import Statement, hintOf, signedData
+from pkdoors.seals.seennotes import NotesWriter
 from pkdoors.sequence import Sequence
 
 
@@ -30,6 +32,15 @@ def publicLine(key: Key, comment: str = "anna@laptop") -> str:
     return line.decode() + "\n"
 
 
+def leaveNotes(path: Path) -> None:
+    """Leave the notes of a daemon that saw no sealed knock for a long time, and has ended."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    writer, now = NotesWriter(), time.time()
+    header = writer.header(now, "-", path.stat().st_ino, None)
+    path.write_text(header + writer.end(now, isWhole=True))
+
+
 def statement(key: Key, **fields: Any) -> Statement:
     """What a knock with a key says, now and without wishes."""
     nonce = fields.pop("nonce", os.urandom(8).hex())
@@ -47,6 +58,16 @@ def sealed(key: Key, sequence: tuple[int, ...], **fields: Any) -> bytes:
     text = statement(key, **fields).encode()
     best = key.supportedSignatureAlgorithms()[0]
     return text + key.sign(signedData(text, Sequence(sequence)), best)
+
+
+def withOtherNumber(datagram: bytes) -> bytes:
+    """A copy of a knock sealed by an ECDSA key with P-256, with n - s in place of s."""
+    end = datagram.index(b"\n") + 1
+    name, inner, _ = getNS(datagram[end:], 2)
+    first, second, _ = getNS(inner, 2)
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    other = MP(order - int.from_bytes(second))
+    return datagram[:end] + NS(name) + NS(NS(first) + other)
 
 
 class SecurityKey:

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from itertools import count
 from pathlib import Path
 from queue import Queue
 from shutil import rmtree
@@ -13,14 +14,16 @@ from tempfile import mkdtemp
 from threading import Thread, current_thread
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from twisted.web.http import HTTPChannel
 
-from pkdoors.admin.asking import MAX_BODY
+from pkdoors.admin.channel import MAX_BODY
+from pkdoors.admin.connections import Peer
+from pkdoors.admin.port import AdminPort
 from pkdoors.admin.resources import makeSite
 from pkdoors.admin.site import AdminSite, inThread
 from pkdoors.admin.socket import BACKLOG, AdminSocket, rehearse
@@ -113,6 +116,11 @@ class Connection(StringTransport):
         super().__init__()
         self.isFull = False
         self.aborts = 0
+        self.descriptor = 7
+
+    def fileno(self) -> int:
+        """See L{twisted.internet.interfaces.IFileDescriptor}."""
+        return self.descriptor
 
     def write(self, data: bytes) -> None:
         """See L{twisted.internet.interfaces.ITransport}."""
@@ -151,7 +159,7 @@ class AdminTestCase(SynchronousTestCase):
         self.steering = FakeSteering()
         self.site = makeSite(self.reactor, self.steering)
 
-    def connect(self) -> tuple[HTTPChannel, Connection]:
+    def connect(self) -> tuple[Any, Connection]:
         """Somebody connects."""
         channel: Any = self.site.buildProtocol(None)
         transport = Connection()
@@ -164,7 +172,13 @@ class AdminTestCase(SynchronousTestCase):
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
         head = f"{method} {path} HTTP/1.1\r\nHost: pkdoors\r\n{length}\r\n"
         channel.dataReceived(head.encode() + (body or b""))
+        self.turn()
         return transport
+
+    def turn(self, count: int = 10) -> None:
+        """The reactor has turns."""
+        for _ in range(count):
+            self.reactor.advance(0)
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """The status and the JSON that somebody is answered with."""
@@ -254,6 +268,7 @@ class AnswerTests(AdminTestCase):
         transport = self.send("POST", "/openings", _encoded({"source": ANN}))
         self.assertEqual(b"", transport.value())
         self.steering.waiting.callback(None)
+        self.turn()
         self.assertIn(b"200 OK", transport.value())
 
     def test_metrics(self) -> None:
@@ -267,7 +282,7 @@ class AnswerTests(AdminTestCase):
         self.steering.waiting = Deferred()
         channel, transport = self.connect()
         body = _encoded({"source": ANN})
-        head = f"POST /openings HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /openings HTTP/1.1\r\nHost: pkdoors\r\nContent-Length: {len(body)}\r\n\r\n"
         channel.dataReceived(head.encode() + body)
         goAway(channel)
         self.steering.waiting.callback(None)
@@ -387,7 +402,7 @@ class RefusalTests(AdminTestCase):
 
     def test_noHTTP(self) -> None:
         """What is no HTTP, or not all of it, is a sentence, too, and the connection ends."""
-        post = b"POST /openings HTTP/1.1\r\nHost: x\r\n"
+        post = b"POST /openings HTTP/1.1\r\nHost: pkdoors\r\n"
         for data in (
             b"x\r\n\r\n",
             b"GET /status FTP/1.0\r\n\r\n",
@@ -446,7 +461,12 @@ class SiteTests(SynchronousTestCase):
         self.log = Log(self)
         self.reactor = FakeReactor()
         self.begun: list[Callable[[], None]] = []
-        self.site = AdminSite(self.reactor, FakeSteering(), self.begun.append)
+        self.peers = count(1)
+        self.site = AdminSite(self.reactor, FakeSteering(), self.begun.append, self.peerOf)
+
+    def peerOf(self, transport: object) -> Peer:
+        """Each connection is of another process of root's, if nothing else is said."""
+        return Peer(0, next(self.peers))
 
     def connect(self) -> tuple[Any, Connection]:
         """Somebody connects."""
@@ -462,7 +482,8 @@ class SiteTests(SynchronousTestCase):
 
     def answered(self, protocol: Any, transport: Connection) -> bool:
         """Whether somebody is read, asks, and is answered."""
-        protocol.dataReceived(b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n")
+        protocol.dataReceived(b"GET /status HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
+        self.reactor.advance(0)
         return transport.producerState == "producing" and b"200 OK" in transport.value()
 
     def test_first(self) -> None:
@@ -516,47 +537,32 @@ class SiteTests(SynchronousTestCase):
 
 class UNIXReactor(MemoryReactorClock):
     """
-    Twisted's own fake reactor, which takes UNIX sockets, too.
+    Twisted's own fake reactor, with real sockets that it reads only when it is told to.
 
-    @ivar ports: those that it answers on.
+    @ivar madeWith: the mode that a socket had from its first moment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, test: SynchronousTestCase) -> None:
         super().__init__()
-        self.ports: list[UNIXPort] = []
         self.madeWith = 0
+        chmod = os.chmod
 
-    def listenUNIX(
-        self, address: Any, factory: Any, backlog: Any = 50, mode: Any = 0o666, wantPID: Any = 0
-    ) -> Any:
-        """Answer on a socket, which has its mode from the umask first."""
-        bound = socket.socket(socket.AF_UNIX)
-        bound.bind(address)
-        self.madeWith = S_IMODE(os.stat(address).st_mode)
-        os.chmod(address, mode)
-        bound.listen(backlog)
-        self.ports.append(UNIXPort(self.ports, bound))
-        return self.ports[-1]
+        def look(path: str, mode: int, **how: bool) -> None:
+            self.madeWith = S_IMODE(os.stat(path).st_mode)
+            chmod(path, mode, **how)
 
+        test.patch(os, "chmod", look)
 
-class UNIXPort:
-    """One of its ports."""
-
-    def __init__(self, ports: "list[UNIXPort]", bound: socket.socket) -> None:
-        self._ports = ports
-        self._bound = bound
+    @property
+    def ports(self) -> list[Any]:
+        """The ports that it listens on."""
+        return [each for each in self.getReaders() if isinstance(each, AdminPort)]
 
     def kill(self) -> None:
-        """End as with the process: the file stays."""
-        self._ports.remove(self)
-        self._bound.close()
-
-    def stopListening(self) -> Deferred[None]:
-        """Answer no more."""
-        self._ports.remove(self)
-        os.unlink(self._bound.getsockname())
-        self._bound.close()
-        return succeed(None)
+        """End as with the process: the files stay."""
+        for port in self.ports:
+            self.removeReader(port)
+            port.socket.close()
 
 
 class SocketTests(SynchronousTestCase):
@@ -569,7 +575,7 @@ class SocketTests(SynchronousTestCase):
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         self.path = folder / "run" / "admin.sock"
-        self.reactor = UNIXReactor()
+        self.reactor = UNIXReactor(self)
         self.log = Log(self)
 
     def make(self, path: str | None = None) -> AdminSocket:
@@ -582,8 +588,14 @@ class SocketTests(SynchronousTestCase):
         part = self.make()
         part.prepare()
         part.ready()
-        self.addCleanup(lambda: self.reactor.ports and self.successResultOf(part.stop()))
+        self.addCleanup(lambda: self.stop(part) if self.reactor.ports else None)
         return part
+
+    def stop(self, part: AdminSocket) -> None:
+        """End it."""
+        stopped = part.stop()
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
 
     def refused(self, path: Path | None = None) -> str:
         """Why it cannot be had."""
@@ -612,14 +624,14 @@ class SocketTests(SynchronousTestCase):
         part.ready()
         part.reopen()
         self.assertEqual((True, 1), (self.path.is_socket(), len(self.reactor.ports)))
-        self.successResultOf(part.stop())
+        self.stop(part)
         self.assertEqual((False, []), (self.path.exists(), self.reactor.ports))
 
     def test_neverReady(self) -> None:
         """Nothing is left, either, where the daemon never was."""
         part = self.make()
         part.prepare()
-        self.successResultOf(part.stop())
+        self.stop(part)
         self.assertFalse(self.path.exists())
 
     def test_takenMeanwhile(self) -> None:
@@ -628,17 +640,17 @@ class SocketTests(SynchronousTestCase):
         part.prepare()
         self.path.write_text("precious")
         part.ready()
-        self.assertEqual(["error"], self.log.levels())
-        self.assertIn("no admin socket: ", self.log.lines()[0])
+        self.assertEqual("error", self.log.levels()[-1])
+        self.assertIn("no admin socket: ", self.log.lines()[-1])
         self.assertEqual("precious", self.path.read_text())
-        self.successResultOf(part.stop())
+        self.stop(part)
 
     def test_off(self) -> None:
         """Without a path there is none."""
         part = self.make("")
         part.prepare()
         part.ready()
-        self.successResultOf(part.stop())
+        self.stop(part)
         self.assertEqual([], self.reactor.ports)
 
     def test_stale(self) -> None:
@@ -660,7 +672,7 @@ class SocketTests(SynchronousTestCase):
         for _ in range(BACKLOG + 5):
             self.assertEqual(sentence, self.refused())
         self.assertTrue(self.path.is_socket())
-        self.successResultOf(first.stop())
+        self.stop(first)
         self.path.write_text("precious")
         self.assertEqual(sentence, self.refused())
         self.assertEqual("precious", self.path.read_text())
@@ -678,7 +690,7 @@ class SocketTests(SynchronousTestCase):
         """
         self.useServicesFolder()
         self.have()
-        self.reactor.ports[0].kill()
+        self.reactor.kill()
         self.assertEqual(SERVICE, self.path.stat().st_uid)
         os.seteuid(SERVICE)
         self.have()
@@ -704,17 +716,17 @@ class SocketTests(SynchronousTestCase):
         victim = self.path.parent.parent / "victim"
         victim.touch(0o644)
 
-        def swap(path: str, mode: int) -> None:
+        def swap(path: str, mode: int, **how: bool) -> None:
             os.unlink(path)
             os.symlink(victim, path)
-            chmod(path, mode)
+            chmod(path, mode, **how)
 
         chmod = os.chmod
         self.patch(os, "chmod", swap)
         part = self.make()
         part.ready()
         self.assertEqual(0o644, S_IMODE(victim.stat().st_mode))
-        self.assertEqual(["error"], self.log.levels())
+        self.assertEqual("error", self.log.levels()[-1])
 
     def test_noPlace(self) -> None:
         """Where it cannot be, the reason is told."""
@@ -735,7 +747,8 @@ class StreamTests(AdminTestCase):
     def follow(self) -> tuple[HTTPChannel, Connection]:
         """Somebody follows."""
         channel, transport = self.connect()
-        channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
+        self.turn(2)
         return channel, transport
 
     def told(self, transport: Connection) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors import serviceunit
 from pkdoors.config import ADMIN_SOCKET
 from pkdoors.errors import AskError, NoDaemon
-from pkdoors.operating import whereabouts
+from pkdoors.operating import adminclient, whereabouts
 from pkdoors.operating.adminclient import AdminClient
 from pkdoors.operating.whereabouts import adminSocket, askThere
 from tests.fakeadmin import Answer, FakeAdmin, makeEvent, makeOpening
@@ -125,6 +125,55 @@ class ErrorTests(ClientTestCase):
             self.addCleanup(os.unlink, self.admin.path)
             mute.listen()
             self.assertIn("does not answer within 0.05 seconds", self.error())
+
+    def test_busy(self) -> None:
+        """Where very many ask at once it waits until there is room, though not for ever."""
+        self.admin.stop()
+        self.addCleanup(os.unlink, self.admin.path)
+        with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as other:
+            busy.bind(self.admin.path)
+            busy.listen(0)
+            other.connect(self.admin.path)
+            self.client.timeout = 0.05
+            self.assertIn("too many ask the daemon at", self.error())
+            self.client.timeout = 30.0
+            found: list[Any] = []
+            asking = Thread(target=lambda: found.append(self.client.status()), daemon=True)
+            asking.start()
+            asking.join(0.2)
+            self.assertTrue(asking.is_alive(), "it did not wait")
+            busy.accept()[0].close()
+            connection, _ = busy.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            asking.join(15)
+            self.assertEqual([{}], found)
+
+    def test_refusedUnread(self) -> None:
+        """What a daemon says that hangs up before it reads anything is told."""
+        self.admin.stop()
+        self.addCleanup(os.unlink, self.admin.path)
+        body = b'{"error": "too many connections"}'
+        answer = b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        with socket.socket(socket.AF_UNIX) as busy:
+            busy.bind(self.admin.path)
+            busy.listen()
+
+            def refuse() -> None:
+                connection, _ = busy.accept()
+                connection.sendall(answer)
+                connection.close()
+
+            def connectAndWait(connection: Any) -> None:
+                connect(connection)
+                thread.join(15)
+
+            connect = adminclient._UnixConnection.connect
+            self.patch(adminclient._UnixConnection, "connect", connectAndWait)
+            thread = Thread(target=refuse, daemon=True)
+            thread.start()
+            self.assertEqual("too many connections", self.error())
 
     def test_hangsUp(self) -> None:
         """One that hangs up, or is none of ours, is one sentence."""

@@ -1,13 +1,15 @@
 """Tests of L{pkdoors.client.agent} and L{pkdoors.client.signers}."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from twisted.conch.ssh.common import NS
 from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.agent import Agent
+from pkdoors.client.agent import MAX_ANSWER, MAX_LISTED, Agent, AgentClient
 from pkdoors.client.signers import Identity, Signer
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.seals.signatures import fingerprint, isGood, loadKey
@@ -109,6 +111,53 @@ class AgentTests(AgentTestCase):
             found = self.wrong(self.agent.keys())
             self.assertEqual(f"the SSH agent at {SOCKET} does not tell its keys", found)
 
+    def test_hostile(self) -> None:
+        """Whatever an agent sends is one sentence, with no more of it kept than is allowed."""
+        huge = [b"\0\0\0\0", b"\xff\xff\xff\xff", (MAX_ANSWER + 1).to_bytes(4)]
+        blob = KEYS[0].blob()
+        works: list[Callable[[], Coroutine[Deferred[Any], Any, Any]]] = [
+            lambda: self.agent.keys(),
+            lambda: self.agent.sign(blob, DATA),
+        ]
+        for work in works:
+            for sent in huge:
+                for size in (1, 3, 4):  # it comes in pieces
+                    pieces = [sent[at : at + size] for at in range(0, 4, size)]
+                    self.fake.pieces = [*pieces, b"x" * MAX_ANSWER]
+                    self.assertIn("bytes, 1 to 262144 are allowed", self.wrong(work()))
+
+    def test_manyKeys(self) -> None:
+        """Of a list of very many keys only the first are looked at, in no time."""
+        junk = NS(b"x") + NS(b"\x1b]0;x\7\xff")
+        self.fake.answers = [b"\x0c\xff\xff\xff\xff" + junk * (MAX_ANSWER // len(junk) - 1)]
+        self.assertEqual([], self.wait(self.agent.keys()))
+        looked = MAX_LISTED * junk + NS(KEYS[0].blob()) + NS(b"")
+        self.fake.answers = [b"\x0c" + (MAX_LISTED + 1).to_bytes(4) + looked]
+        self.assertEqual([], self.wait(self.agent.keys()))
+
+    def test_slow(self) -> None:
+        """Nor is one waited for that sends a byte now and then."""
+        self.fake.isMute = True
+        for work, patience in ((self.agent.keys(), 10), (self.agent.sign(b"", b""), 60)):
+            result = self.begin(work)
+            for each in (b"\0\0\1\0" + bytes(patience))[: patience - 1]:
+                self.fake.transports[-1].prints(bytes([each]))
+                self.reactor.advance(1)
+            self.assertNoResult(result)
+            self.reactor.advance(1)
+            self.failureResultOf(result, KnockError)
+
+    def test_unasked(self) -> None:
+        """What it sends before it is asked, or after its answer, is nothing to us."""
+        answer = bytes([12]) + (1).to_bytes(4) + NS(KEYS[0].blob()) + NS(b"")
+        client = AgentClient()
+        client.makeConnection(StringTransport())
+        client.dataReceived(NS(b"\5"))
+        asked = client.ask(b"?")
+        client.dataReceived(NS(answer) + NS(b"\5"))
+        client.dataReceived(NS(b"\5"))
+        self.assertEqual(answer, self.successResultOf(asked))
+
     def test_none(self) -> None:
         """That none listens is one sentence with the path and the variable."""
         away = Agent(self.reactor, "/nowhere")
@@ -122,7 +171,9 @@ class AgentTests(AgentTestCase):
         """An agent that goes away is waited for no longer."""
         self.fake.hangsUp = True
         self.assertIn("does not tell its keys", self.wrong(self.agent.keys()))
-        self.assertIn("refuses to sign", self.wrong(self.agent.sign(KEYS[0].blob(), DATA)))
+        self.assertIn(
+            "does not sign: it hung up", self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
+        )
 
     def test_mute(self) -> None:
         """Nor is one that does not tell its keys in ten seconds."""
@@ -135,13 +186,14 @@ class AgentTests(AgentTestCase):
         self.assertEqual(f"the SSH agent at {SOCKET} does not answer", found)
 
     def test_patience(self) -> None:
-        """A signature takes as long as it takes: somebody may have to confirm it."""
+        """A signature may take a minute: somebody may have to confirm it."""
         self.fake.isMute = True
         result = self.begin(self.agent.sign(KEYS[0].blob(), DATA))
-        self.reactor.advance(3600)
+        self.reactor.advance(59)
         self.assertNoResult(result)
-        self.fake.transports[-1].loseConnection()
-        self.failureResultOf(result, KnockError)
+        self.reactor.advance(1)
+        found = str(self.failureResultOf(result, KnockError).value)
+        self.assertEqual(f"the SSH agent at {SOCKET} did not sign within 60 s", found)
 
 
 class IdentityTests(AgentTestCase):

@@ -61,11 +61,13 @@ class AnswerTests(SynchronousTestCase):
         tally.knocks["request"] = 7
         answer = {
             **{"version": "1.2", "uptime": 3.5, "firewall": "nftables"},
-            **{"doors": doorsOf(state), "openings": openingsOf(state)},
+            "troubles": ["a port is\x1b busy"],
+            **{"doors": doorsOf(state), "openings": [*openingsOf(state)]},
             "counters": tally.asJSON(),
         }
         status = statusOf(json.loads(json.dumps(answer)))
         self.assertEqual(("1.2", 3.5, "nftables", 7), (*_plain(status), status.knocks))
+        self.assertEqual(("a port is? busy",), status.troubles)
         self.assertEqual(["22/tcp", "80/tcp,443/tcp"], [door.ports for door in status.doors])
         self.assertEqual(["sequence", "sealed"], [door.lock for door in status.doors])
         self.assertEqual([1, 0], [door.openings for door in status.doors])

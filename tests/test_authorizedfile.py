@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from pkdoors.seals import authorizedfile
 from pkdoors.seals.authorizedfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes import Log
 from tests.sealing import makeKey, publicLine
@@ -179,10 +180,10 @@ class ReadKeysTests(KeyFileTestCase):
     def test_unreadable(self) -> None:
         """What we may not read is a sentence that tells how the service can."""
 
-        def refuse(path: Path) -> bytes:
+        def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(Path, "read_bytes", refuse)
+        self.patch(authorizedfile, "readFile", refuse)
         self.assertEqual(
             "cannot read KEYS (Permission denied), which has the keys that may knock: "
             "`pkdoors install-service` lets the service read it, but not below /home or /root",
@@ -194,11 +195,14 @@ class ReadKeysTests(KeyFileTestCase):
         self.path.write_bytes(MAX_BYTES * b"#")
         self.assertEqual(([], []), readKeys(self.path))
         self.path.write_bytes(MAX_BYTES * b"#" + b"\n")
-        self.assertEqual("KEYS has 1048577 bytes, 1048576 are allowed", self.refused())
+        self.assertIn(
+            "cannot read KEYS (it has more than 1048576 bytes, which is the most for it)",
+            self.refused(),
+        )
 
     def test_binary(self) -> None:
         """Bytes that are no text take nothing else away."""
-        self.path.write_bytes(b"\xff\xfe\0 x\n" + ANNA.encode())
+        self.path.write_bytes(b"\xff\xfd\0 x\n" + ANNA.encode())
         self.assertEqual(["anna"], self.names())
         self.assertEqual(1, len(self.log.lines(LogLevel.warn)))
 
@@ -369,20 +373,23 @@ class PrepareTests(KeyFileTestCase):
         self.assertEqual([], self.errors())
 
     def test_unsafe(self) -> None:
-        """One that is unsafe, or missing, is refused, and nothing is logged: it is told there."""
+        """One that is unsafe, or missing, is refused; each is logged once, and looked at anew."""
         self.path.chmod(0o666)
-        self.assertIn("written by others", str(self.assertRaises(KeyFileError, self.file.prepare)))
+        for _ in range(2):
+            error = self.assertRaises(KeyFileError, self.file.prepare)
+            self.assertIn("written by others", str(error))
+            self.assertTrue(error.isLogged)
         self.path.unlink()
         self.assertIn("No such file", str(self.assertRaises(KeyFileError, self.file.prepare)))
-        self.assertEqual([], self.log.lines())
+        self.assertEqual(2, len(self.log.lines()))
 
     def test_unreadable(self) -> None:
         """One that we may not read is told as that, not as one without a key."""
 
-        def refuse(path: Path) -> bytes:
+        def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(Path, "read_bytes", refuse)
+        self.patch(authorizedfile, "readFile", refuse)
         line = str(self.assertRaises(KeyFileError, self.file.prepare))
         self.assertIn(f"cannot read {self.path} (Permission denied), which has", line)
 

@@ -3,31 +3,41 @@
 import random
 import struct
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.bpf import assemble, knockFilter, knockFilters
+from pkdoors.bpf import TAKE_ALL, addressFilter, assemble, knockFilter, knockFilters
 from pkdoors.knock import plainKnock, secondsAsked
 from pkdoors.seals.seal import MAX_SIGNATURE, MAX_STATEMENT
 from tests.fakes import makeDoor
 from tests.sealing import makeKey, sealed
 
 
-def run(program: bytes, packet: bytes) -> int:
+def run(program: bytes, packet: bytes, destination: str = "0.0.0.0", interface: int = 1) -> int:
     """
     What the kernel's machine does with a packet: the bytes of it that are kept. A load from behind
     its end keeps none.
     """
+    raw = ip_address(destination).packed
+    header = (bytes(16) if len(raw) == 4 else bytes(24)) + raw
     steps = list(struct.iter_unpack("=HBBI", program))
     a = x = at = 0
     while True:
         code, whereTrue, whereNot, k = steps[at]
         at += 1
         where, size = {0x20: (k, 4), 0x28: (k, 2), 0x30: (k, 1), 0x50: (x + k, 1)}.get(code, (0, 0))
-        if where + size > len(packet):
+        if where == 0xFFFFF008:  # SKF_AD_OFF + SKF_AD_IFINDEX
+            a = interface
+            continue
+        source = header if where >= 0xFFF00000 else packet  # SKF_NET_OFF
+        where %= 0xFFF00000
+        if where + size > len(source):
             return 0
         if size:
-            a = int.from_bytes(packet[where : where + size])
+            a = int.from_bytes(source[where : where + size])
+        elif code == 0x05:
+            at += k
         elif code == 0x80:
             a = len(packet)
         elif code == 0x14:
@@ -171,3 +181,57 @@ class AssembleTests(SynchronousTestCase):
         """Where it is not said where to if not, it is the next instruction."""
         code = assemble("ld len\njgt #5, end\ntax\nend: ret #0")
         self.assertEqual((0x25, 1, 0, 5), struct.unpack_from("=HBBI", code, 8))
+
+
+class AddressFilterTests(SynchronousTestCase):
+    """
+    Tests of L{addressFilter}.
+    """
+
+    def takes(self, *addresses: tuple[str, int], to: str, interface: int = 1) -> bool:
+        """Whether a datagram to an address is taken."""
+        chosen = tuple((ip_address(each), number) for each, number in addresses)
+        program = addressFilter(chosen) + assemble(TAKE_ALL)
+        return run(program, bytes(14), to, interface) > 0
+
+    def test_none(self) -> None:
+        """Without addresses nothing is taken."""
+        self.assertFalse(self.takes(to="192.0.2.1"))
+
+    def test_each(self) -> None:
+        """Each of the addresses is taken, and none that differs from them in one bit."""
+        for addresses in (["192.0.2.1", "10.0.0.1"], ["2001:db8::1", "fe80::7", "::1"]):
+            pairs = [(each, 0) for each in addresses]
+            for each in map(ip_address, addresses):
+                self.assertTrue(self.takes(*pairs, to=str(each)))
+                for bit in range(each.max_prefixlen):
+                    other = type(each)(int(each) ^ 1 << bit)
+                    self.assertFalse(self.takes(*pairs, to=str(other)), other)
+
+    def test_many(self) -> None:
+        """There may be many: a jump of a comparison is not far enough for those."""
+        for text in ("10.0.{}.1", "2001:db8::{:x}"):
+            addresses = [(text.format(number), 0) for number in range(200)]
+            for each, _ in (addresses[0], addresses[100], addresses[-1]):
+                self.assertTrue(self.takes(*addresses, to=each))
+            self.assertFalse(self.takes(*addresses, to=text.format(200)))
+
+    def test_interface(self) -> None:
+        """An address of an interface is taken only by that."""
+        pairs = [("fe80::1", 3), ("fe80::2", 0)]
+        heard = {
+            (address, interface): self.takes(*pairs, to=address, interface=interface)
+            for address in ("fe80::1", "fe80::2")
+            for interface in (3, 4)
+        }
+        self.assertEqual([True, False, True, True], list(heard.values()))
+
+    def test_knocks(self) -> None:
+        """What follows it judges the payload, as it does alone."""
+        program = addressFilter(((ip_address("192.0.2.1"), 0),)) + knockFilter(True, False)
+        for payload, to, isTaken in (
+            (b"knock\n", "192.0.2.1", True),
+            (b"knick\n", "192.0.2.1", False),
+            (b"knock\n", "192.0.2.2", False),
+        ):
+            self.assertEqual(isTaken, run(program, bytes(8) + payload, to) > 0)

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import budget as budgetModule
-from pkdoors.budget import Budget
+from pkdoors.budget import Budget, TimeBudget
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 
@@ -20,14 +20,6 @@ class BudgetTests(SynchronousTestCase):
     def spend(self, source: str, count: int, at: float) -> int:
         """How many of so many pieces a source may cause."""
         return sum(self.budget.spend(source, at) for _ in range(count))
-
-    def test_isSpent(self) -> None:
-        """Whether anybody may cause work is told without causing any."""
-        self.assertEqual([False] * 9, [self.budget.isSpent(1000.0) for _ in range(9)])
-        for number in range(100):
-            self.budget.spend(f"source {number}", 1000.0)
-        self.assertTrue(self.budget.isSpent(1000.0))
-        self.assertFalse(self.budget.isSpent(1001.0))
 
     def test_each(self) -> None:
         """A source gets one second's worth at once, and no more."""
@@ -85,3 +77,53 @@ class BudgetTests(SynchronousTestCase):
         """However many sources there are, only so many take memory, and the total holds."""
         granted = sum(self.budget.spend(f"source {number}", 1000.0) for number in range(10_000))
         self.assertEqual((5, 4096), (granted, len(self.budget._sources)))
+
+
+class TimeBudgetTests(SynchronousTestCase):
+    """
+    Half of the time, of which a tenth of a second is saved up.
+    """
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.budget = TimeBudget(0.5, 0.1)
+        self.assertTrue(self.budget.has(1000.0))
+
+    def test_spent(self) -> None:
+        """What is saved up can be spent, then there is none."""
+        self.budget.spend(0.06)
+        self.assertTrue(self.budget.has(1000.0))
+        self.budget.spend(0.06)
+        self.assertFalse(self.budget.has(1000.0))
+
+    def test_comesBack(self) -> None:
+        """Each second gives half a second, and a debt is paid first."""
+        self.budget.spend(1.1)
+        self.assertEqual(
+            [False, False, True], [self.budget.has(1000.0 + more) for more in (1.0, 1.99, 2.01)]
+        )
+
+    def test_notSaved(self) -> None:
+        """However long nobody works, no more is saved up."""
+        self.assertTrue(self.budget.has(2000.0))
+        self.budget.spend(0.11)
+        self.assertFalse(self.budget.has(2000.0))
+
+    def test_share(self) -> None:
+        """In the long run it is the share, whatever the pieces."""
+        for piece in (0.001, 0.03, 0.7):
+            self.setUp()
+            worked = 0.0
+            for step in range(10_000):
+                while self.budget.has(1000.0 + step / 100):
+                    self.budget.spend(piece)
+                    worked += piece
+            self.assertTrue(49 < worked < 51.1, (piece, worked))
+
+    def test_pause(self) -> None:
+        """The pause is until so much is there, and none if it is there."""
+        self.assertEqual(0.0, self.budget.pause(0.05))
+        self.budget.spend(0.1)
+        self.assertAlmostEqual(0.1, self.budget.pause(0.05))
+        self.budget.spend(0.5)
+        self.assertAlmostEqual(1.1, self.budget.pause(0.05))

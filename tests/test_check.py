@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Container
+from pathlib import Path
 from sysconfig import get_path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pkdoors.richrules import knockRule
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.sequence import PUBLIC_PORTS
 from pkdoors.sockets import BOUND, LISTENS, Socket
+from pkdoors.trust import Flaw
 from pkdoors.zones import Exposure
 from tests.fakes import ACCEPT, DROP, PORTS, condition, joinListings, makeDoor, makeListing
 from tests.test_cli import CommandTestCase, End
@@ -102,6 +104,10 @@ def look(
         "nftablesFiles": [],
         "isOn": False,
         "isService": False,
+        "isThere": True,
+        "troubles": [],
+        "hookFlaw": None,
+        "codeFlaw": None,
         **facts,
     }
     host = Host(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
@@ -170,6 +176,18 @@ class CheckTests(CheckTestCase):
             shut = [each.text for each in errors if each.subject == "80/tcp"]
             self.assertFalse([text for text in shut if "everybody can reach it" in text], shut)
 
+    def test_degraded(self) -> None:
+        """Where the daemon itself says why it does not listen, that is the error, and no other."""
+        proc = FakeProc()
+        proc.udp = proc.udp[:2]
+        facts: dict[str, Any] = {"proc": proc, "conf": CONF_FILE, "troubles": ["no more room"]}
+        (found,) = (each for each in look(**facts) if each.level == ERROR)
+        self.assertEqual(("daemon", "no more room"), (found.subject, found.text))
+        texts = [each.text for each in look(**facts, ports="80") if each.subject == "daemon"]
+        self.assertIn(
+            f"it has not read what {CONF_FILE} says now, and does not guard 80/tcp", texts
+        )
+
     def test_reload(self) -> None:
         """It says how to reach the daemon: where its admin socket is, or without one."""
         proc = FakeProc()
@@ -213,6 +231,30 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(conf="/other", mayService=False, **sealed))
         sealed["isService"] = False
         self.assertEqual([], self.bad(conf=CONF_FILE, mayService=False, **sealed))
+
+    def test_othersHook(self) -> None:
+        """A hook that others can change is an error, with the remedy: it is not run."""
+        hooks: dict[str, Any] = {"hooks": {"onOpen": ("/bin/tell", "open")}, "whyNotRun": ""}
+        flaw = Flaw(Path("/bin/tell"), "can be written by others", "chmod go-w /bin/tell")
+        (found,) = (each for each in look(**hooks, hookFlaw=flaw) if each.level != OK)
+        self.assertEqual(
+            Finding(
+                ERROR,
+                "hooks",
+                "on_open of door default is not run, others decide what it does: "
+                "/bin/tell can be written by others",
+                "`chmod go-w /bin/tell`",
+            ),
+            found,
+        )
+
+    def test_othersCode(self) -> None:
+        """So is what the service runs; where there is no service nobody asks."""
+        flaw = Flaw(Path("/opt/pkdoors"), "belongs to another user", "chown root /opt/pkdoors")
+        service: dict[str, Any] = {"conf": CONF_FILE, "isService": True, "mayService": True}
+        self.assertEqual([(ERROR, "code")], self.bad(**service, codeFlaw=flaw))
+        self.assertEqual([], self.bad(**service))
+        self.assertEqual([], self.bad(codeFlaw=flaw))
 
     def test_hooks(self) -> None:
         """A hook that cannot be run is a warning, with its door and key."""
@@ -317,6 +359,13 @@ class CheckTests(CheckTestCase):
         self.assertEqual([(WARNING, "IPv6")], self.bad(proc))
         self.assertEqual([], self.bad(proc, options={"interfaces": ("0.0.0.0",)}))
         self.assertEqual([], self.bad(options={"interfaces": ("0.0.0.0", "::")}))
+
+    def test_missingAddress(self) -> None:
+        """An address to listen on that is not there is a warning for each."""
+        addresses = {"interfaces": ("192.0.2.1", "192.0.2.2")}
+        self.assertEqual([], self.bad(options=addresses))
+        expected = [(WARNING, "interfaces")] * 2
+        self.assertEqual(expected, self.bad(options=addresses, isThere=False))
 
     def test_service(self) -> None:
         """The nftables service flushes."""
@@ -448,6 +497,8 @@ class CommandTests(CommandTestCase):
             "nftablesFiles": [],
             "isOn": False,
             "isService": False,
+            "isThere": True,
+            "troubles": [],
         }
         host = Host(proc, **{name: giving(fact) for name, fact in facts.items()})
         self.patch(check, "Host", lambda: host)

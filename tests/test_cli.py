@@ -13,6 +13,7 @@ from pkdoors.cli import main
 from pkdoors.client.knockcmd import MAX_NAMED
 from pkdoors.clitools import parseNumber
 from pkdoors.errors import BadValue
+from pkdoors.quoting import shown
 from tests.fakes import PORTS, FakeHost, FakeReactor, replaceReactor
 
 SEQ = "17001,17203,17005,17404,17002"
@@ -194,16 +195,15 @@ class WrongUsageTests(CommandTestCase):
     def test_sequence(self) -> None:
         """A bad sequence is refused: 4 or 21 ports, port 0, port 65536, a word, an empty item."""
         self.assertEqual(
-            "argument -m/--magic-seq: '1,2,3,4' has 4 ports: "
-            "a sequence has 5 to 20, with commas between",
+            "argument -m/--magic-seq: it has 4 ports: a sequence has 5 to 20, with commas between",
             self.wrongUsage(HOST, "-m", "1,2,3,4"),
         )
         bad = {
-            ",".join(["7"] * 21): "has 21 ports: a sequence has 5 to 20",
-            "1,2,0,4,5": "'0' is not a port: a port is a number from 1 to 65535",
-            "1,2,65536,4,5": "'65536' is not a port: a port is a number from 1 to 65535",
-            "1,2,word,4,5": "'word' is not a port: a port is a number from 1 to 65535",
-            "1,2,,4,5": "'1,2,,4,5' has an empty item: give 5 to 20 UDP ports with one comma",
+            ",".join(["7"] * 21): "it has 21 ports: a sequence has 5 to 20",
+            "1,2,0,4,5": "it is not a port: a port is a number from 1 to 65535",
+            "1,2,65536,4,5": "it is not a port: a port is a number from 1 to 65535",
+            "1,2,word,4,5": "it is not a port: a port is a number from 1 to 65535",
+            "1,2,,4,5": "it has an empty item: give 5 to 20 UDP ports with one comma",
         }
         for value, part in bad.items():
             line = self.wrongUsage(HOST, "-m", value)
@@ -213,7 +213,7 @@ class WrongUsageTests(CommandTestCase):
     def test_environment(self) -> None:
         """A bad sequence in the environment is refused with the variable's name."""
         self.assertEqual(
-            "KNOCKER_SEQ: '1,2,3,4' has 4 ports: a sequence has 5 to 20, with commas between",
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, with commas between",
             self.wrongUsage(HOST, KNOCKER_SEQ="1,2,3,4"),
         )
 
@@ -226,7 +226,7 @@ class WrongUsageTests(CommandTestCase):
         ):
             for value in ("ten", "", "-5s", "721h", "9" * 400, "1.5h"):
                 self.assertEqual(
-                    f"argument {option}: {value!r} is not a time from {least} to {most}: "
+                    f"argument {option}: {shown(value)} is not a time from {least} to {most}: "
                     "write it like 45, 45s, 10m, 8h or 1h30m",
                     self.wrongUsage(HOST, "-m", SEQ, f"{option}={value}"),
                 )
@@ -239,7 +239,8 @@ class WrongUsageTests(CommandTestCase):
         """A bad port to wait for is refused."""
         for value in ("0", "65536", "ssh", "22/tcp", ""):
             self.assertEqual(
-                f"argument --wait: {value!r} is not a port: a port is a number from 1 to 65535",
+                f"argument --wait: {shown(value)} is not a port: "
+                "a port is a number from 1 to 65535",
                 self.wrongUsage(HOST, "-m", SEQ, "--wait", value),
             )
 
@@ -247,7 +248,7 @@ class WrongUsageTests(CommandTestCase):
         """A bad number of tries is refused."""
         for value in ("0", "1001", "three", "1.5", ""):
             self.assertEqual(
-                f"argument --tries: {value!r} is not a number from 1 to 1000",
+                f"argument --tries: {shown(value)} is not a number from 1 to 1000",
                 self.wrongUsage(HOST, "-m", SEQ, "--tries", value),
             )
 
@@ -339,7 +340,8 @@ class OtherCommandTests(CommandTestCase):
             end = self.run_("sequence", "-n", value)
             self.assertEqual(2, end.status)
             self.assertEqual(
-                f"pkdoors sequence: argument -n/--length: {value!r} is not a number from 5 to 20\n",
+                f"pkdoors sequence: argument -n/--length: {shown(value)} "
+                "is not a number from 5 to 20\n",
                 end.stderr,
             )
 

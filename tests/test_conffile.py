@@ -4,8 +4,10 @@ import errno
 import os
 import pwd
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors import conffile, serviceuser
 from pkdoors.conffile import confPlaces, isThere, readConf, seedPlaces, writeConf
@@ -19,8 +21,9 @@ class ConfFileTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make it, and have a usual umask."""
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
+        # Not where trial puts its files: others may be able to write that.
+        self.folder = Path(mkdtemp())
+        self.addCleanup(rmtree, self.folder)
         self.path = str(self.folder / "pkdoors.toml")
         self.addCleanup(os.umask, os.umask(0o022))
 
@@ -88,6 +91,48 @@ class ReadTests(ConfFileTestCase):
             self.refused(),
         )
 
+    def test_folders(self) -> None:
+        """So is one that others could replace, because they can write a folder above it."""
+        self.path = str(self.folder / "etc" / "pkdoors.toml")
+        folder = self.folder / "etc"
+        folder.mkdir(0o755)
+        self.write()
+        for each in (folder, self.folder):
+            before = each.stat().st_mode & 0o7777
+            for mode in (0o775, 0o757, 0o777):
+                each.chmod(mode)
+                self.assertEqual(
+                    f"{self.path} could be replaced by others, who could open every door, "
+                    f"because {each} can be written by others: `chmod go-w {each}`",
+                    self.refused(),
+                )
+            each.chmod(0o1777)  # there nobody can
+            self.assertEqual("text\n", readConf(self.path))
+            each.chmod(before)
+
+    def test_home(self) -> None:
+        """So is one in the home of somebody else; for themselves it will do."""
+        if os.geteuid():
+            raise SkipTest("this test gives a folder away: run it as root (sudo script/test)")
+        self.write()
+        os.chown(self.folder, 1234, -1)
+        line = self.refused()
+        self.assertIn(f"because {self.folder} belongs to another user: move the conf", line)
+        os.chown(self.path, 1234, -1)
+        self.patch(os, "geteuid", lambda: 1234)
+        self.assertEqual("text\n", readConf(self.path))
+
+    def test_link(self) -> None:
+        """So is one that a link leads to by way of such a folder."""
+        self.write()
+        unsafe = self.folder / "unsafe"
+        unsafe.mkdir()
+        (unsafe / "link").symlink_to("../pkdoors.toml")
+        self.path = str(unsafe / "link")
+        self.assertEqual("text\n", readConf(self.path))
+        unsafe.chmod(0o777)
+        self.assertIn(f"because {unsafe} can be written by others", self.refused())
+
     def test_missing(self) -> None:
         """One that is not there is refused, with how to make it."""
         self.assertEqual(
@@ -98,10 +143,10 @@ class ReadTests(ConfFileTestCase):
     def test_unreadable(self) -> None:
         """One that we may not read is refused, with who could, and how the service can."""
 
-        def refuse(path: str, flags: int) -> int:
+        def refuse(path: str, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(conffile, "_openAtOnce", refuse)
+        self.patch(conffile, "readFile", refuse)
         self.assertEqual(
             f"cannot read {self.path}: Permission denied: run it as root; for the service, "
             "`pkdoors install-service` sets who may read it",
@@ -111,9 +156,7 @@ class ReadTests(ConfFileTestCase):
     def test_noFile(self) -> None:
         """A folder or a pipe is refused, without waiting for somebody to write to it."""
         os.mkfifo(self.path, 0o600)
-        self.assertEqual(
-            f"{self.path} is not a file: give one that can be read at each start", self.refused()
-        )
+        self.assertEqual(f"cannot read {self.path}: it is a pipe, not a file", self.refused())
         os.unlink(self.path)
         os.mkdir(self.path, 0o700)
         self.assertEqual(
@@ -123,7 +166,7 @@ class ReadTests(ConfFileTestCase):
     def test_noText(self) -> None:
         """What is no text is refused."""
         self.write(b"\xff\n")
-        self.assertIn("is not a text in UTF-8", self.refused())
+        self.assertIn(": it is not a text in UTF-8 (line 1)", self.refused())
 
     def test_isThere(self) -> None:
         """Whether a file is there is known; where it cannot be known, it counts as there."""

@@ -9,6 +9,7 @@ from pkdoors.conftoml import parseConfig
 from pkdoors.doors import Door
 from pkdoors.errors import ConfigError
 from pkdoors.ports import PortRange
+from pkdoors.quoting import shown
 from pkdoors.sequence import Sequence
 
 FILE = "/etc/pkdoors/pkdoors.toml"
@@ -188,8 +189,7 @@ class BadTests(SynchronousTestCase):
         )
         # What is in it is not told: it may be a sequence.
         self.assertEqual(
-            "doors.ssh: a list of lists or tables is no door: "
-            "write [doors.ssh], and its keys below",
+            "doors.ssh: a list is no door: write [doors.ssh], and its keys below",
             self.refused(f"[{SSH}".replace("]", "]]", 1)),
         )
 
@@ -214,9 +214,9 @@ class BadTests(SynchronousTestCase):
     def test_sequence(self) -> None:
         """A sequence is a list of 5 to 20 ports, or a text of them."""
         for value, words in (
-            ("[1, 2, 3, 4]", "'1,2,3,4' has 4 ports: a sequence has 5 to 20"),
-            ("[1, 2, 3, 4, 0]", "'0' is not a port: a port is a number from 1 to 65535"),
-            ('"1,2,3"', "'1,2,3' has 3 ports"),
+            ("[1, 2, 3, 4]", "it has 4 ports: a sequence has 5 to 20"),
+            ("[1, 2, 3, 4, 0]", "it is not a port: a port is a number from 1 to 65535"),
+            ('"1,2,3"', "it has 3 ports"),
             *(
                 (value, "is not a list of ports: write [17001, 17203, ...], 5 to 20 numbers")
                 for value in ("1", "[]", "true", "[1, 2, 3, 4, 5.0]", '["1", "2"]', "[true]")
@@ -230,8 +230,8 @@ class BadTests(SynchronousTestCase):
         """Ports are a list of numbers and texts, or a text."""
         for value, words in (
             ('["0"]', "'0' is not a port"),
-            ("[65536]", "'65536' is not a port"),
-            ('"80-79"', "'80-79' runs backwards: write 79-80"),
+            ("[65536]", "this is not a port"),
+            ('"80-79"', "'80-79' runs backwards: write the smaller port first"),
             *(
                 (value, 'is not a list of ports: write [22, "51820/udp", "6000-6010/tcp"]')
                 for value in ("22", "[]", "true", "[22.0]", "{}", "[[22]]", "2026-01-01")
@@ -254,9 +254,15 @@ class BadTests(SynchronousTestCase):
                 line = self.refused(f"{SSH}{key} = {value}\n")
                 self.assertTrue(line.startswith(f"doors.ssh.{key}: "), line)
                 self.assertIn(f"is not a time {bounds}: write it like 45, 45s", line)
-            for value in ("1.5", "true", '["1s"]', "2026-01-31", "07:32:00"):
+            for value, said in (
+                ("1.5", "1.5"),
+                ("true", "true"),
+                ('["1s"]', "a list"),
+                ("2026-01-31", "a date or time"),
+                ("07:32:00", "a date or time"),
+            ):
                 self.assertEqual(
-                    f"doors.ssh.{key}: {value.replace(chr(34), chr(39))} is not a time: "
+                    f"doors.ssh.{key}: {said} is not a time: "
                     'write it like "45s", "10m", "8h" or "1h30m"',
                     self.refused(f"{SSH}{key} = {value}\n"),
                 )
@@ -290,7 +296,7 @@ class BadTests(SynchronousTestCase):
         for value in ("keys", "", "~/keys", "/ke\0ys"):
             line = self.refused(f'{SSH}authorized_keys = "{value}"\n'.replace("\0", "\\u0000"))
             self.assertEqual(
-                f"doors.ssh.authorized_keys: {value!r} is not a whole path: "
+                f"doors.ssh.authorized_keys: {shown(value)} is not a whole path: "
                 'write it from / on, like "/etc/keys"',
                 line,
             )
@@ -357,7 +363,7 @@ class BadTests(SynchronousTestCase):
     def test_protectedKnockPort(self) -> None:
         """A protected port that is also a knock port is refused."""
         line = self.refused(SSH.replace("[22]", '["17001/udp"]'))
-        self.assertTrue(line.startswith("doors.ssh.ports: 17001/udp is one of the knock"), line)
+        self.assertTrue(line.startswith("doors.ssh.ports: they have one of the knock"), line)
 
     def test_sameSequence(self) -> None:
         """Two plain doors with one sequence are refused, without telling it."""
@@ -391,7 +397,7 @@ class BadTests(SynchronousTestCase):
         text = WEB.replace("[443]", '["17400-17500/udp"]').replace("17404", "17999")
         for whole in (SSH + text, text + SSH):
             self.assertEqual(
-                "doors.web.ports: 17404/udp is one of the knock ports of doors.ssh, which must "
+                "doors.web.ports: they have one of the knock ports of doors.ssh, which must "
                 "stay open: take another knock port there, or do not protect it",
                 self.refused(whole),
             )

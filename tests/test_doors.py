@@ -59,7 +59,7 @@ class DoorTests(SynchronousTestCase):
         for ports in ("17005/udp", "17000-17010/udp", "22,1-65535/udp"):
             self.assertRaises(BadValue, makeDoor, ports=ports)
         error = self.assertRaises(BadValue, makeDoor, ports="17005/udp")
-        self.assertIn("17005/udp is one of the knock ports, which must stay open", str(error))
+        self.assertIn("they have one of the knock ports, which must stay open", str(error))
 
     def test_tcpPortOfSameNumber(self) -> None:
         """A protected TCP port may have the number of a knock port."""

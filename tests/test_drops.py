@@ -1,5 +1,7 @@
 """Tests of L{pkdoors.drops}."""
 
+import errno
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.drops import Drops, bufferErrors, readSnmp
@@ -62,6 +64,19 @@ class DropsTests(SynchronousTestCase):
         """What found no room is told from what was filtered; the firewall's own comes beside."""
         self.full, self.dropped, self.limited = 1003, 10, 5
         self.assertEqual({"limit": 5, "junk": 7, "overflow": 3}, self.drops.counts())
+
+    def test_unreadable(self) -> None:
+        """What cannot be read, since descriptors are lacking, is read the next time."""
+
+        def fail() -> str:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        read = self.drops._read
+        self.full, self.dropped = 1003, 10
+        self.patch(self.drops, "_read", fail)
+        self.assertEqual({"limit": 0, "junk": 0, "overflow": 0}, self.drops.counts())
+        self.patch(self.drops, "_read", read)
+        self.assertEqual({"limit": 0, "junk": 7, "overflow": 3}, self.drops.counts())
 
     def test_sums(self) -> None:
         """They only grow."""

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.durations import MAX_DURATION, formatDuration, parseDuration
 from pkdoors.errors import BadValue
+from pkdoors.quoting import shown
 
 
 class ParseDurationTests(SynchronousTestCase):
@@ -41,7 +42,7 @@ class ParseDurationTests(SynchronousTestCase):
         ]
         for text in bad:
             error = self.assertRaises(BadValue, parseDuration, text)
-            self.assertTrue(str(error).startswith(f"{text!r} is not a time"), text)
+            self.assertTrue(str(error).startswith(f"{shown(text)} is not a time"), text)
 
     def test_message(self) -> None:
         """The message names the value, the bounds and how to write it."""

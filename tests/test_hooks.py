@@ -5,7 +5,9 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import rmtree
 from subprocess import PIPE, Popen, run
+from tempfile import mkdtemp
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -23,7 +25,16 @@ from pkdoors import hooks
 from pkdoors.conftoml import parseConfig
 from pkdoors.events import CLOSED, KINDS, OPENED, REFUSED, Event
 from pkdoors.hookrun import KEPT, MAX_PRINTED, HookRun, signalGroup
-from pkdoors.hooks import MAX_AT_ONCE, MAX_WAITING, Hooks, environmentOf, hookFor
+from pkdoors.hooks import (
+    MAX_AT_ONCE,
+    MAX_WAITING,
+    Hooks,
+    environmentOf,
+    hookFor,
+    unfitHooks,
+)
+from pkdoors.runnable import hookFlaw
+from pkdoors.trust import Flaw
 from pkdoors.who import Who
 from tests.fakes import PORTS, Log, makeDoor
 from tests.readme import README, block
@@ -170,7 +181,8 @@ class HooksTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.system = FakeSystem()
         self.patch(hooks, "HookRun", lambda clock: HookRun(clock, self.system.signalGroup))
-        self.hooks = Hooks(self.system)
+        self.flaws: dict[str, Flaw] = {}
+        self.hooks = Hooks(self.system, lambda command: self.flaws.get(command[0]))
 
     def start(self, *kinds: str) -> list[FakeProcess]:
         """Hear of these events, and give the processes that were started for it."""
@@ -201,10 +213,11 @@ class ChoosingTests(HooksTestCase):
     """
 
     def test_kinds(self) -> None:
-        """Opening, closing and refusing have hooks; an extension is no opening, and so on."""
+        """Opening, closing and refusing have hooks; an extension is no opening, and so on. The
+        one for refusals hears of guessing, too."""
         self.start(*KINDS)
         commands = [each.command for each in self.system.processes]
-        self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,)], commands)
+        self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,), (REFUSE,)], commands)
 
     def test_none(self) -> None:
         """A door without hooks, or no door, runs nothing."""
@@ -447,6 +460,138 @@ class SignalGroupTests(SynchronousTestCase):
         """A group that is gone is an error, led or not."""
         for isLed in (False, True):
             self.assertRaises(ProcessLookupError, signalGroup, 2**22 + 1, 0, isLed)
+
+
+class TrustTests(HooksTestCase):
+    """
+    Hooks that others can change.
+    """
+
+    def flaw(self, path: str = OPEN) -> Flaw:
+        """Why others can."""
+        return Flaw(Path(path), "can be written by others", f"chmod go-w {path}")
+
+    def test_notRun(self) -> None:
+        """Such a hook is not run, and that is told once, however often it would have been."""
+        self.flaws[OPEN] = self.flaw()
+        for _ in range(50):
+            self.assertEqual([], self.start())
+        self.assertEqual(
+            [
+                f"{TITLE} was not run, and is not until this is mended, because others decide "
+                f"what it does: {OPEN} can be written by others: `chmod go-w {OPEN}` mends it"
+            ],
+            self.log.lines(),
+        )
+        self.assertEqual(["error"], self.log.levels())
+
+    def test_others(self) -> None:
+        """The others are run, and do not wait for it."""
+        self.flaws[OPEN] = self.flaw()
+        commands = [each.command for each in self.start(OPENED, CLOSED, OPENED, REFUSED)]
+        self.assertEqual([(CLOSE,), (REFUSE,)], commands)
+
+    def test_eachRun(self) -> None:
+        """It is asked for each run; when it is mended it is run, and later told again."""
+        self.startOne().end()
+        self.flaws[OPEN] = self.flaw()
+        self.assertEqual([], self.start())
+        self.flaws.clear()
+        self.startOne().end()
+        self.flaws[OPEN] = self.flaw()
+        self.assertEqual([], self.start())
+        self.flaws[OPEN] = self.flaw("/bin")
+        self.assertEqual([], self.start())
+        self.assertEqual(3, len(self.log.lines()))
+
+    def test_stopping(self) -> None:
+        """A daemon that ends does not wait for it."""
+        self.flaws[OPEN] = self.flaw()
+        self.hooks.hear(event())
+        done = self.hooks.stop()
+        self.turn()
+        self.successResultOf(done)
+
+
+class HookFlawTests(SynchronousTestCase):
+    """
+    Tests of L{hookFlaw} and L{unfitHooks}, with files.
+    """
+
+    def setUp(self) -> None:
+        """Have a script in a folder that only we can write."""
+        self.folder = Path(mkdtemp())
+        self.addCleanup(rmtree, self.folder)
+        self.script = self.file("tell", "#!/bin/sh\n")
+
+    def file(self, name: str, text: str = "", mode: int = 0o755) -> Path:
+        """Make a file."""
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def flaw(self, *command: object) -> str:
+        """Which path others can change; empty for none."""
+        found = hookFlaw([str(each) for each in command])
+        return str(found.path).removeprefix(f"{self.folder}/") if found else ""
+
+    def test_program(self) -> None:
+        """The program counts, and its folder."""
+        self.assertEqual("", self.flaw(self.script, "open"))
+        self.script.chmod(0o777)
+        self.assertEqual("tell", self.flaw(self.script, "open"))
+        self.script.chmod(0o755)
+        self.folder.chmod(0o777)
+        self.assertEqual(str(self.folder), self.flaw(self.script))
+
+    def test_arguments(self) -> None:
+        """So does a script that a shell is to read; not what is no file, or no whole path."""
+        self.script.chmod(0o666)
+        self.assertEqual("tell", self.flaw("/bin/sh", self.script))
+        self.assertEqual("tell", self.flaw("/usr/bin/env", "sh", self.script))
+        self.assertEqual("", self.flaw("/bin/sh", "-c", "tell", "/dev/null", "/tmp", "/nowhere"))
+
+    def test_notThereYet(self) -> None:
+        """So does a name that others could give to a file of theirs, just before the run."""
+        open_ = self.folder / "open"
+        open_.mkdir()
+        open_.chmod(0o1777)
+        self.assertEqual("open/x", self.flaw("/bin/sh", open_ / "x"))
+        self.assertEqual("open/x", self.flaw(open_ / "x"))
+        self.assertEqual("open/a/x", self.flaw("/bin/sh", open_ / "a" / "x"))
+        (open_ / "x").symlink_to("x")
+        self.assertEqual("", self.flaw("/bin/sh", open_ / "x"))  # a circle, but our own
+        (open_ / "x").unlink()
+        (open_ / "x").mkdir()
+        self.assertEqual("", self.flaw("/bin/sh", open_ / "x"))
+        if os.geteuid() == 0:
+            os.chown(open_ / "x", 65_534, -1)
+            self.assertEqual("open/x", self.flaw("/bin/sh", open_ / "x"))
+        open_.chmod(0o755)
+        self.assertEqual("", self.flaw("/bin/sh", open_ / "y"))
+
+    def test_interpreter(self) -> None:
+        """So does what the first line of a script names."""
+        shell = self.file("shell")
+        script = self.file("other", f"#! {shell} -x\n")
+        self.assertEqual("", self.flaw(script))
+        shell.chmod(0o777)
+        self.assertEqual("shell", self.flaw(script))
+        self.assertEqual("shell", self.flaw("/bin/sh", script))
+
+    def test_warned(self) -> None:
+        """At the start, and at each reload, that is one sentence."""
+        self.script.chmod(0o777)
+        door = makeDoor(onOpen=(str(self.script),), onClose=("/nowhere/x",))
+        self.assertEqual(
+            [
+                "on_open of door default is not run, others decide what it does: "
+                f"{self.script} can be written by others: `chmod go-w {self.script}` mends it",
+                "on_close of door default cannot be run: /nowhere/x does not exist",
+            ],
+            unfitHooks(door),
+        )
 
 
 class BoundTests(HooksTestCase):

@@ -16,6 +16,7 @@ from pkdoors.conftext import confText
 from pkdoors.errors import InstallError
 from pkdoors.installing import command, fillPluginCache, install, uninstall
 from pkdoors.servicefiles import ServiceFiles
+from pkdoors.trust import Flaw
 from tests.fakes import makeDoor
 from twisted.plugins import pkdoors_plugin
 
@@ -155,6 +156,29 @@ class InstallTests(InstallTestCase):
         code.chmod(0o644)
         code.parent.chmod(0o750)
         self.assertIn(f"could not read {code.parent}: `chmod", self.refused(code))
+
+    def test_othersCode(self) -> None:
+        """Code that others can change is refused, with what to do about it; nothing is placed."""
+        self.patch(installing, "HIDDEN", ())
+        self.root.chmod(0o755)
+        code = self.root / "bin" / "twistd"
+        code.parent.mkdir()
+        code.touch()
+        for part in (code, code.parent, self.root):
+            part.chmod(0o777)
+            self.assertEqual(
+                f"others could change what the service runs, because {part} can be written by "
+                f"others: `chmod go-w {part}` mends it",
+                self.refused(code),
+            )
+            part.chmod(0o755)
+
+    def test_othersEnvironment(self) -> None:
+        """So is the rest of what it runs, as its virtual environment."""
+        flaw = Flaw(Path("/opt/x"), "belongs to another user", "chown root /opt/x")
+        work = install(self.files, CODE, self.run_, lambda: flaw)
+        error = self.assertRaises(InstallError, list, work)
+        self.assertIn("because /opt/x belongs to another user: `chown", str(error))
 
     def test_umask(self) -> None:
         """A umask that is strict keeps nothing from the service."""

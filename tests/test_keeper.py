@@ -214,7 +214,7 @@ class RefusalTests(KeeperTestCase):
         self.clock.advance(1)
         self.refuse(BOB)
         self.refuse("10.0.0.1")
-        reason = "wrong port after 1 of 5 knocks, ignored for 5 s"
+        reason = "wrong port after 1 of 5 knocks, ignored for 5.2 s"
         self.assertEqual(
             [
                 f"refused door default (22/tcp) for 2001:db8::7: {reason} "
@@ -225,10 +225,36 @@ class RefusalTests(KeeperTestCase):
         )
 
     def test_inAll(self) -> None:
-        """All sources together get 20 lines in a second."""
+        """Refusals of one kind are ten lines in a second, whatever the sources; others are told."""
         for number in range(1000):
             self.refuse(f"10.0.{number // 256}.{number % 256}")
-        self.assertEqual(20, len(self.log.lines()))
+        lines = self.log.lines(LogLevel.info)
+        self.assertEqual(10, len([line for line in lines if "wrong port after 1 of 5" in line]))
+        for knock in knocks(ANN, PORTS[0], PORTS[1], PORTS[3]):
+            self.keeper.knock(knock)
+        self.assertIn(f"for {ANN}: wrong port after 2 of 5", self.log.lines()[-1])
+
+    def test_known(self) -> None:
+        """A flood does not hide the refusal of somebody who has opened the door before."""
+        for knock in knocks(ANN, *PORTS):
+            self.keeper.knock(knock)
+        for number in range(1000):
+            self.refuse(f"10.0.{number // 256}.{number % 256}")
+        self.refuse(ANN)
+        self.assertIn(f"for {ANN}: wrong port after 1 of 5", self.log.lines()[-1])
+
+    def test_guessing(self) -> None:
+        """Wrong orders from everywhere are one warning, once, that tells no port."""
+        for number in range(100):
+            self.refuse(f"10.0.0.{number}")
+        (line,) = self.log.lines(LogLevel.warn)
+        self.assertEqual(
+            "somebody may be guessing the order of the knock ports of door default (22/tcp): "
+            "10 wrong orders in 1s, from 10 networks. Until that ends, a network that makes a "
+            "mistake is ignored for up to 10m. Sealed knocks cannot be guessed",
+            line,
+        )
+        self.assertFalse([port for port in PORTS if str(port) in line])
 
     def test_noPorts(self) -> None:
         """No refusal tells a knock port."""
@@ -487,12 +513,6 @@ class KnownKnockerTests(KeeperTestCase):
             def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
                 heard.append((knock, now, today))
                 return None
-
-            def fits(self, knock: Knock, now: float) -> bool:
-                return False
-
-            def forgo(self, source: str) -> None:
-                pass
 
             def __len__(self) -> int:
                 return 0

@@ -87,6 +87,27 @@ class ResolveTests(SynchronousTestCase):
             self.successResultOf(self.resolve("host.example")),
         )
 
+    def test_unicast(self) -> None:
+        """What is not the address of one host is left out, whoever listed it."""
+        others = ("ff02::1", "::", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::ffff:224.0.0.1")
+        FakeNames(self, *others, HOST6, "0.1.2.3", HOST4, "ff0e::1%2")
+        self.assertEqual([HOST6, HOST4], self.successResultOf(self.resolve("host.example")))
+
+    def test_unicastFirst(self) -> None:
+        """They take nobody's place among the eight."""
+        FakeNames(self, *(f"224.0.0.{number}" for number in range(1, 100)), HOST4)
+        self.assertEqual([HOST4], self.successResultOf(self.resolve("host.example")))
+
+    def test_noneUnicast(self) -> None:
+        """Where there is nothing else that is one sentence."""
+        FakeNames(self, "ff02::1", "0.0.0.0")
+        error = self.failureResultOf(self.resolve("all.example"), KnockError).value
+        self.assertEqual(
+            "'all.example' is ff02::1, 0.0.0.0, which is not the address of one host: give the "
+            "address of the host itself",
+            str(error),
+        )
+
     def test_none(self) -> None:
         """A name without an address is one sentence, which quotes it."""
         FakeNames(self)

@@ -18,37 +18,43 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for names in (
         """
         __init__ _version admin.__init__ admission backoff bpf budget changes
-        client.__init__ client.binding
+        client.__init__ client.binding client.unicast
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
         doctor.outgoing doctor.running doctor.zoning
-        doors durations errors events firewall.__init__ knock limits locks
-        lockset nfevents nfnetlink nftrules nftstate oneline operating.__init__
-        operating.answers operating.board operating.eventstream operating.wording placing
-        ports richrules seals.__init__ seals.addresses seals.authorizedkeys
-        seals.seal seals.sealedlock seals.seen seals.signatures seedconf sequence sessions
-        settings sockets stages status tally tomltext who zones
+        directways doors durations errors events firewall.__init__ knock limits locks
+        lockset natcases natrules networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
+        operating.answers operating.board operating.eventstream operating.wording penalties
+        placing plainknocks ports quoting refusals richrules seals.__init__ seals.addresses
+        seals.authorizedkeys seals.hints seals.seal seals.sealchecks seals.sealedlock
+        seals.sealqueue seals.seen seals.seennotes seals.signatures
+        seedconf sequence sessions
+        settings sockets stages status tally tomltext who wrongorders xtables zones
         """,
         """
-        herald interfaces parts steering
+        beneath cleanlog folders herald interfaces parts reading steering trust turns
         """,
         """
-        admin.answers admin.asking admin.channel admin.metrics admin.resources admin.socket
-        admin.site admin.stream audit client.agent client.knocker client.ownaddress client.ownfiles
+        admin.answers admin.asking admin.browsers admin.channel admin.connections admin.metrics
+        admin.port admin.resources admin.sending admin.sharing admin.socket
+        admin.site admin.stream audit clientaddress client.agent client.knocker client.ownaddress
+        client.ownfiles
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
-        firewall.bus firewall.counted firewall.dryrun firewall.exposures firewall.firewalld
-        firewall.kernel firewall.listing firewall.nftables firewall.routes firewall.watch
+        descriptors firewall.bus firewall.counted firewall.dryrun firewall.exposures
+        firewall.firewalld firewall.kernel firewall.listing firewall.nftables firewall.routes
+        firewall.watch firewall.ways
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
-        hookrun hooks inbox instance iproute knocksocket listener notify
+        hookrun hooks inbox instance iproute knocksocket lastgood listener notify
         operating.adminclient operating.whereabouts receiving runnable
-        seals.authorizedfile seals.seenfile servicefiles serviceunit serviceuser thishost
+        seals.authorizedfile seals.seenfile servicecode servicefiles serviceunit serviceuser
+        thishost
         """,
         """
         alarm announcing check client.hostsfile client.keypairs client.manners client.reaching
-        client.signers client.staying client.visit healer installing keeper life locksmith
-        operating.following operating.tables operating.view operator release reloading turns
-        walls
+        client.signers client.staying client.visit failclosed healer installing keeper
+        knockports life locksmith operating.following operating.tables operating.view operator
+        release reloading sealturns walls
         """,
         """
         checkcmd checkopts cli client.connectcmd client.knockcmd client.sealopts
@@ -61,12 +67,16 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 
 HELPERS = {
     "audit": {"serviceuser"},
-    "listener": {"inbox", "knocksocket", "receiving"},
+    "listener": {"descriptors", "knocksocket", "receiving"},
+    "lastgood": {"serviceuser"},
     "knocksocket": {"inbox", "receiving"},
-    "admin.site": {"admin.resources"},
-    "admin.socket": {"admin.site", "serviceuser"},
+    "admin.answers": {"admin.browsers"},
+    "admin.channel": {"admin.answers", "admin.browsers"},
+    "admin.site": {"admin.connections", "admin.resources"},
+    "admin.socket": {"admin.port", "admin.site", "serviceuser"},
     "admin.resources": {
-        *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.stream"),
+        *("admin.answers", "admin.asking", "admin.channel", "admin.metrics", "admin.sending"),
+        *("admin.sharing", "admin.stream"),
     },
     "admin.stream": {"admin.answers"},
     "hooks": {"hookrun", "runnable"},
@@ -78,7 +88,7 @@ HELPERS = {
     "seals.seenfile": {"serviceuser"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},
-    "firewall.nftables": {"firewall.kernel", "firewall.watch"},
+    "firewall.nftables": {"firewall.kernel", "firewall.watch", "firewall.ways"},
     "firewall.watch": {"firewall.kernel"},
     "firewall.listing": {"firewall.kernel", "firewall.nftables"},
     "firewall.zonesurvey": {"firewall.exposures", "firewall.zonebus", "firewall.zoneclient"},

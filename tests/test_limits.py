@@ -54,3 +54,24 @@ class LineLimitTests(SynchronousTestCase):
         for number in range(10_000):
             self.limit.admit(f"s{number}", number / 100)
         self.assertLessEqual(len(self.limit._last), 20)
+
+
+class GroupTests(SynchronousTestCase):
+    """
+    Lines of several kinds.
+    """
+
+    def setUp(self) -> None:
+        """Make the limit."""
+        self.limit = LineLimit()
+
+    def test_reserved(self) -> None:
+        """However many lines of one kind there are, one of another kind is written."""
+        flood = [self.limit.admit(f"s{number}", 0.0, "flood") for number in range(1000)]
+        self.assertEqual(10, sum(flood))
+        self.assertEqual([True, False], [self.limit.admit(each, 0.5, "other") for each in "ab"])
+
+    def test_inAll(self) -> None:
+        """However many kinds there are, there are 20 lines in a second."""
+        lines = [self.limit.admit(f"s{number}", 0.0, f"{number}") for number in range(1000)]
+        self.assertEqual(20, sum(lines))

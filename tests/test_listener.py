@@ -1,15 +1,21 @@
 """Tests of L{pkdoors.listener}."""
 
+import errno
 import socket
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors import descriptors, listener
 from pkdoors.errors import ListenError
 from pkdoors.inbox import Inbox
-from pkdoors.knock import Knock
-from pkdoors.listener import BUFFER, Listener, hasIPv6, isFree
-from tests.fakes import FakeHost, FakeReactor, Log
+from pkdoors.knocksocket import KnockSocket
+from pkdoors.listener import BUFFER, Place, Plan, Search, checkFits, hasIPv6, isFree, isThere
+from tests.fakes import FakeHost, FakeReactor, FakeReceiver, Log
+from tests.test_bpf import run
+
+NEVER = "198.51.100.1"
+"""An address that the host does not have."""
 
 
 class ListenerTestCase(SynchronousTestCase):
@@ -18,286 +24,258 @@ class ListenerTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Make host and reactor."""
+        """Make it."""
         self.log = Log(self)
         self.host = FakeHost(self)
-        self.reactor = FakeReactor()
-        self.heard: list[Knock] = []
-        clock: Any = self.reactor
-        self.inbox = Inbox(clock, self.heard.extend)
+        self.held: dict[Place, KnockSocket] = {}
 
-    def refusal(self, listener: Listener) -> str:
-        """Why it cannot bind."""
-        error = self.assertRaises(ListenError, listener.bind)
-        return str(error)
+    def search(self, *ports: int, interfaces: tuple[str, ...] = (), **fields: Any) -> Search:
+        """Take what a plan lacks."""
+        return Search(Plan(ports, interfaces, **fields), self.held)
+
+    def hold(self, search: Search) -> None:
+        """Have what was found from now on, and give back what is of no use."""
+        reactor = FakeReactor()
+        clock: Any = reactor
+        inbox = Inbox(clock, lambda knocks: None)
+        for place in list(self.held):
+            if not search.isKept(place):
+                self.held.pop(place)._socket.close()
+        for place, bound in search.fresh.items():
+            receiver: Any = FakeReceiver(100)
+            self.held[place] = KnockSocket(bound, inbox, receiver)
+
+    def reasons(self, search: Search) -> set[str]:
+        """What kept ports from being had."""
+        return {each.reason for each in search.failures}
+
+    def hears(self, place: Place, to: str) -> bool:
+        """Whether the socket at a place hears a datagram to an address."""
+        program = self.host.find(*place).program
+        return not program or run(program, bytes(14), to) > 0
 
 
-class BindTests(ListenerTestCase):
+class SearchTests(ListenerTestCase):
     """
-    Tests of L{Listener.bind}.
+    Tests of L{Search}.
     """
 
     def test_everywhere(self) -> None:
-        """Without interfaces it takes all ports of every IPv4 and every IPv6 address."""
-        Listener([17001, 17002]).bind()
+        """It takes all ports of every IPv4 and every IPv6 address."""
+        self.assertEqual([], self.search(17001, 17002).failures)
         self.assertEqual(
             [("0.0.0.0", 17001), ("0.0.0.0", 17002), ("::", 17001), ("::", 17002)],
             self.host.bound(),
         )
+        self.assertTrue(self.hears(("::", 17001), "2001:db8::1"))
 
     def test_interfaces(self) -> None:
-        """With interfaces it takes them there and nowhere else."""
-        Listener([17001], ["192.0.2.1", "2001:db8::1"]).bind()
-        self.assertEqual([("192.0.2.1", 17001), ("2001:db8::1", 17001)], self.host.bound())
+        """With interfaces it does, too: nobody else has the ports, and only those are heard."""
+        self.search(17001, interfaces=("192.0.2.1", "2001:db8::1"))
+        self.assertEqual([("0.0.0.0", 17001), ("::", 17001)], self.host.bound())
+        self.assertTrue(self.hears(("0.0.0.0", 17001), "192.0.2.1"))
+        self.assertFalse(self.hears(("0.0.0.0", 17001), "192.0.2.2"))
+        self.assertTrue(self.hears(("::", 17001), "2001:db8::1"))
+        self.assertFalse(self.hears(("::", 17001), "2001:db8::2"))
+
+    def test_oneVersion(self) -> None:
+        """Where only one version is wanted, nobody else gets the other, and nothing is heard."""
+        self.search(17001, interfaces=("0.0.0.0",))
+        self.assertEqual([("0.0.0.0", 17001), ("::", 17001)], self.host.bound())
+        self.assertTrue(self.hears(("0.0.0.0", 17001), "192.0.2.2"))
+        self.assertFalse(self.hears(("::", 17001), "2001:db8::1"))
+
+    def test_otherVersionTaken(self) -> None:
+        """Where somebody has the port of a version that is not wanted, that is no failure."""
+        self.host.take(17001, "::")
+        search = self.search(17001, interfaces=("192.0.2.1",))
+        self.assertEqual(([], [("0.0.0.0", 17001)]), (search.failures, list(search.fresh)))
+
+    def test_knockFilter(self) -> None:
+        """What the kernel is told of knocks goes for each address."""
+        program = b"\x06\0\0\0\xff\xff\0\0"
+        self.search(17001, interfaces=("192.0.2.1", "::"), filters={17001: program})
+        self.assertTrue(self.host.find("0.0.0.0", 17001).program.endswith(program))
+        self.assertEqual(program, self.host.find("::", 17001).program)
+
+    def test_filterBeforeBind(self) -> None:
+        """A socket is filtered before it can get anything."""
+        order: list[str] = []
+        for name in ("_attach", "bind"):
+            kind = type(self.host._makeUDP(socket.AF_INET))
+            original = getattr(kind, name)
+
+            def noted(*args: object, name: str = name, original: object = original) -> None:
+                order.append(name)
+                original(*args)  # type: ignore[operator]
+
+            self.patch(kind, name, noted)
+        self.search(17001, interfaces=("192.0.2.1",))
+        self.assertEqual(["_attach", "bind"] * 2, order)
 
     def test_noIPv6(self) -> None:
         """Where the host has no IPv6, IPv4 is enough."""
         self.host.hasIPv6 = False
-        Listener([17001]).bind()
+        self.assertEqual([], self.search(17001).failures)
         self.assertEqual([("0.0.0.0", 17001)], self.host.bound())
 
     def test_noIPv6ButAskedFor(self) -> None:
-        """Unless IPv6 was asked for: the sentence says so."""
+        """Unless IPv6 was asked for: IPv4 is had all the same."""
         self.host.hasIPv6 = False
-        self.assertEqual(
-            "cannot listen on knock port 17001/udp of ::: "
-            "this host has no IPv6: use --interface 0.0.0.0",
-            self.refusal(Listener([17001], ["::"])),
-        )
-
-    def test_nothingIsRead(self) -> None:
-        """Nothing is read before L{Listener.listen}."""
-        Listener([17001]).bind()
-        self.assertEqual([], self.reactor.getReaders())
+        search = self.search(17001, interfaces=("::", "0.0.0.0"))
+        self.assertEqual({"this host has no IPv6: use --interface 0.0.0.0"}, self.reasons(search))
+        self.assertEqual([("0.0.0.0", 17001)], self.host.bound())
 
     def test_taken(self) -> None:
-        """A port that another program has is refused, with what tells which program that is."""
+        """What another program has is a failure; all the rest is had. No port is told."""
         self.host.take(17002)
-        self.assertEqual(
-            "cannot listen on knock port 17002/udp of 0.0.0.0: another program has it, "
-            "`ss -lunp` tells which: end that or take another",
-            self.refusal(Listener([17001, 17002])),
-        )
+        search = self.search(17001, 17002)
+        self.assertEqual([("0.0.0.0", 17002)], [each.place for each in search.failures])
+        self.assertNotIn("17002", "".join(self.reasons(search)))
+        self.assertEqual([("0.0.0.0", 17001), ("::", 17001), ("::", 17002)], sorted(search.fresh))
 
-    def test_takenOnIPv6(self) -> None:
-        """So it is where another program has it only on IPv6."""
-        self.host.take(17001, "::")
-        self.assertIn("17001/udp of ::: another program", self.refusal(Listener([17001])))
+    def test_takenElsewhere(self) -> None:
+        """Where somebody has it at another address, it is taken at each that is wanted."""
+        self.host.addresses.add("127.0.0.1")
+        self.host.take(17001, "127.0.0.1")
+        search = self.search(17001, interfaces=("192.0.2.1", NEVER))
+        self.assertEqual([], search.failures)
+        self.assertEqual([("192.0.2.1", 17001), (NEVER, 17001), ("::", 17001)], list(search.fresh))
 
-    def test_allOrNone(self) -> None:
-        """Where one is refused, all are given back."""
-        self.host.take(17003)
-        self.refusal(Listener([17001, 17002, 17003]))
-        self.assertEqual([("0.0.0.0", 17003)], self.host.bound())
+    def test_takenThere(self) -> None:
+        """Where somebody has it at one that is wanted, the others are had."""
+        self.host.take(17001, "192.0.2.1")
+        search = self.search(17001, interfaces=("192.0.2.1", NEVER))
+        self.assertEqual([("192.0.2.1", 17001)], [each.place for each in search.failures])
+        self.assertIn((NEVER, 17001), search.fresh)
+
+    def test_noFilters(self) -> None:
+        """Where the kernel does not filter, only the addresses that are wanted are taken."""
+        self.host.filtersNothing = True
+        search = self.search(17001, interfaces=("192.0.2.1",), filters={17001: b"\x06" * 8})
+        self.assertEqual(([], [("192.0.2.1", 17001)]), (search.failures, list(search.fresh)))
 
     def test_privileged(self) -> None:
-        """A port below 1024 without privilege is refused, with what is needed."""
+        """A port below 1024 without privilege is a failure that says what is needed."""
         self.host.isRoot = False
         self.assertEqual(
-            "cannot listen on knock port 1023/udp of 0.0.0.0: ports below 1024 need root, "
-            "or the capability CAP_NET_BIND_SERVICE",
-            self.refusal(Listener([1023])),
-        )
-
-    def test_foreignAddress(self) -> None:
-        """An address that the host does not have is refused."""
-        self.assertEqual(
-            "cannot listen on knock port 17001/udp of 198.51.100.1: "
-            "this host does not have that address, `ip address` lists those it has",
-            self.refusal(Listener([17001], ["198.51.100.1"])),
+            {"ports below 1024 need root, or the capability CAP_NET_BIND_SERVICE"},
+            self.reasons(self.search(1023)),
         )
 
     def test_close(self) -> None:
-        """Ports that are bound can be given back."""
-        listener = Listener([17001, 17002])
-        listener.bind()
-        listener.close()
+        """What was taken can be given back."""
+        self.search(17001, 17002).close()
         self.assertEqual([], self.host.bound())
-
-
-class ListenTests(ListenerTestCase):
-    """
-    Tests of L{Listener.listen} and L{Listener.stop}.
-    """
-
-    def setUp(self) -> None:
-        """Listen on two ports."""
-        super().setUp()
-        self.listener = Listener([17001, 17002])
-        self.listener.bind()
-        self.listener.listen(self.reactor, self.inbox)
-
-    def receive(self, interface: str, port: int, source: str) -> None:
-        """A knock comes."""
-        bound = self.host.find(interface, port)
-        bound.inbox.append((b"knock\n", (source, 5555)))
-        readers = {each.fileno(): each for each in self.reactor.getReaders()}
-        readers[bound.fileno()].doRead()
-        self.reactor.advance(0)
-
-    def test_hears(self) -> None:
-        """Each port hands on its knocks, of both families."""
-        self.receive("0.0.0.0", 17002, "203.0.113.9")
-        self.receive("::", 17001, "2001:db8::7")
-        self.assertEqual(
-            [
-                Knock("203.0.113.9", 17002, b"knock\n", 1_800_000_000_000_000_000),
-                Knock("2001:db8::7", 17001, b"knock\n", 1_800_000_000_000_000_001),
-            ],
-            self.heard,
-        )
-
-    def test_filters(self) -> None:
-        """The kernel is told what each port hears, before anything is read."""
-        listener = Listener([17003, 17004], ["0.0.0.0"], filters={17003: b"program."})
-        listener.bind()
-        listener.listen(self.reactor, self.inbox)
-        programs = [self.host.find("0.0.0.0", port).program for port in (17003, 17004)]
-        self.assertEqual([b"program.", b""], programs)
-
-    def test_noFilters(self) -> None:
-        """Where it takes none, that is one warning, and all is heard."""
-        self.host.filtersNothing = True
-        filters = {17003: b"program.", 17004: b"program."}
-        listener = Listener([17003, 17004], filters=filters)
-        listener.bind()
-        listener.listen(self.reactor, self.inbox)
-        self.assertEqual(
-            [
-                "this kernel does not filter datagrams for the knock ports (Protocol not "
-                "available): all works without, but a flood of junk costs more"
-            ],
-            self.log.lines(),
-        )
-        self.receive("0.0.0.0", 17004, "203.0.113.9")
-        self.assertEqual(1, len(self.heard))
 
     def test_buffer(self) -> None:
         """A socket is told to hold much."""
-        bound = self.host.find("0.0.0.0", 17001)
-        self.assertEqual(BUFFER, bound.options[socket.SO_RCVBUF])
+        self.search(17001)
+        self.assertEqual(BUFFER, self.host.find("0.0.0.0", 17001).options[socket.SO_RCVBUF])
 
-    def test_takeDrops(self) -> None:
-        """What the ports have dropped is told once."""
-        self.host.find("0.0.0.0", 17001).drops = 5
-        self.host.find("::", 17002).drops = 7
-        self.assertEqual([12, 0], [self.listener.takeDrops() for _ in range(2)])
-
-    def test_logsNothing(self) -> None:
-        """Taking ports, hearing knocks and giving ports back logs nothing."""
-        self.receive("0.0.0.0", 17002, "203.0.113.9")
-        self.listener.stop(self.reactor)
-        self.assertEqual([], self.log.lines())
-
-    def test_stop(self) -> None:
-        """Stopping ends the reading and gives the ports back."""
-        self.assertEqual(4, len(self.reactor.getReaders()))
-        self.listener.stop(self.reactor)
-        self.assertEqual(([], []), (self.reactor.getReaders(), self.host.bound()))
-
-    def test_stopTwice(self) -> None:
-        """Stopping twice is no error."""
-        self.listener.stop(self.reactor)
-        self.listener.stop(self.reactor)
-
-    def test_stopWithoutListening(self) -> None:
-        """Stopping gives back what was only bound."""
-        listener = Listener([17005])
-        listener.bind()
-        listener.stop(self.reactor)
-        self.assertNotIn(("0.0.0.0", 17005), self.host.bound())
+    def test_neverReusable(self) -> None:
+        """No socket can be shared with others, whatever is taken, and however often."""
+        for interfaces in ((), ("192.0.2.1",), ("::",), ()):
+            self.hold(self.search(17001, interfaces=interfaces))
+            self.assertFalse([each for each in self.host.sockets if each.isShared])
 
 
-class BeforeTests(ListenerTestCase):
+class HeldTests(ListenerTestCase):
     """
-    A listener that follows another one.
+    What is ours already.
+    """
+
+    def test_otherInterfaces(self) -> None:
+        """Whatever addresses are heard from now on, no socket is taken or given back."""
+        self.hold(self.search(17001))
+        sockets = [each for each in self.host.sockets if each.isOpen]
+        for interfaces in (("192.0.2.1",), ("::",), (NEVER, "2001:db8::1"), ()):
+            search = self.search(17001, interfaces=interfaces)
+            self.assertEqual(({}, []), (search.fresh, search.failures))
+            self.hold(search)
+            self.assertEqual(sockets, [each for each in self.host.sockets if each.isOpen])
+
+    def test_otherPorts(self) -> None:
+        """Only ports that are new are taken, and those that are not wanted are of no use."""
+        self.hold(self.search(17001, 17002))
+        search = self.search(17002, 17003)
+        self.assertEqual([("0.0.0.0", 17003), ("::", 17003)], list(search.fresh))
+        self.assertEqual(
+            [False, True],
+            [search.isKept((any_, 17001)) for any_ in ("::",)] + [search.isKept(("::", 17002))],
+        )
+
+    def test_fromOneToAll(self) -> None:
+        """Ports that are had at one address are shared, with ourselves, to have them at all."""
+        self.host.addresses.add("127.0.0.1")
+        self.host.take(17001, "127.0.0.1")
+        other = self.host.sockets[-1]
+        self.hold(self.search(17001, interfaces=("192.0.2.1",)))
+        search = self.search(17001)
+        self.assertEqual([errno.EADDRINUSE], [each.number for each in search.failures])
+        self.hold(search)
+        self.assertIn(("192.0.2.1", 17001), self.held)  # better than none
+        other.close()
+        self.hold(self.search(17001))
+        self.assertEqual({("0.0.0.0", 17001), ("::", 17001)}, set(self.held))
+        self.assertFalse([each for each in self.host.sockets if each.isShared])
+
+
+class RoomTests(ListenerTestCase):
+    """
+    As many sockets as the process may have.
     """
 
     def setUp(self) -> None:
-        """Listen."""
+        """Have a limit."""
         super().setUp()
-        self.first = Listener([17001, 17002], ["0.0.0.0"])
-        self.first.bind()
-        self.first.listen(self.reactor, self.inbox)
-        self.sockets = list(self.host.sockets)
+        self.patch(descriptors, "limit", lambda: 300)
+        self.patch(listener, "limit", lambda: 300)
 
-    def follow(self, *ports: int, interface: str = "0.0.0.0") -> Listener:
-        """The listener that follows, whose ports are taken."""
-        listener = Listener(ports, [interface], before=self.first)
-        listener.bind()
-        return listener
+    def test_fits(self) -> None:
+        """What fits is allowed; half of a low limit is for other things."""
+        checkFits(Plan(tuple(range(1, 76))))
 
-    def test_takesOnlyTheNew(self) -> None:
-        """Only ports that are new are taken, and nothing is given back before it listens."""
-        self.follow(17002, 17003)
-        self.assertEqual([17001, 17002, 17003], [port for _, port in self.host.bound()])
-        self.assertEqual(2, len(self.reactor.getReaders()))
-
-    def test_listens(self) -> None:
-        """Then it has those that both have, and the others are given back."""
-        listener = self.follow(17002, 17003)
-        listener.listen(self.reactor, self.inbox)
-        self.assertEqual([("0.0.0.0", 17002), ("0.0.0.0", 17003)], self.host.bound())
-        self.assertEqual(2, len(self.reactor.getReaders()))
-        self.first.stop(self.reactor)
-        self.assertEqual(2, len(self.host.bound()))
-        listener.stop(self.reactor)
-        self.assertEqual(([], []), (self.host.bound(), self.reactor.getReaders()))
-
-    def test_hearsWhatWaits(self) -> None:
-        """What waits on a port that is given back is heard first."""
-        self.host.find("0.0.0.0", 17001).inbox.append((b"knock\n", ("203.0.113.9", 5)))
-        self.follow(17002).listen(self.reactor, self.inbox)
-        self.reactor.advance(0)
-        self.assertEqual([17001], [knock.port for knock in self.heard])
-
-    def test_filters(self) -> None:
-        """A port that both have hears from then on what the second one says."""
-        listener = Listener(
-            [17001, 17003],
-            ["0.0.0.0"],
-            before=self.first,
-            filters={17001: b"changed.", 17003: b"program."},
+    def test_tooMany(self) -> None:
+        """What does not is one sentence, with the limit, the need and the way out."""
+        error = self.assertRaises(ListenError, checkFits, Plan(tuple(range(1, 77))))
+        self.assertEqual(
+            "the knock ports need 152 sockets, and this process may open 300 files: raise "
+            "LimitNOFILE= of the service (`ulimit -n` elsewhere) to 408 or more, or have doors "
+            "share knock ports",
+            str(error),
         )
-        listener.bind()
-        self.assertEqual(b"", self.host.find("0.0.0.0", 17001).program)
-        listener.listen(self.reactor, self.inbox)
-        programs = [self.host.find("0.0.0.0", port).program for port in (17001, 17003)]
-        self.assertEqual([b"changed.", b"program."], programs)
 
-    def test_drops(self) -> None:
-        """What was dropped before, also at ports that are given back, is not forgotten."""
-        for port, drops in ((17001, 5), (17002, 7)):
-            self.host.find("0.0.0.0", port).drops = drops
-        listener = self.follow(17002, 17003)
-        listener.listen(self.reactor, self.inbox)
-        self.host.find("0.0.0.0", 17002).drops = 10
-        self.assertEqual([15, 0], [listener.takeDrops() for _ in range(2)])
+    def test_asManyAsFit(self) -> None:
+        """What is taken leaves room for all else: IPv4 first."""
+        search = self.search(*range(1, 101))
+        self.assertEqual(150, len(search.fresh))
+        self.assertEqual(100, len([each for each, _ in search.fresh if each == "0.0.0.0"]))
+        self.assertEqual(50, len(search.failures))
+        self.assertEqual(1, len(self.reasons(search)))
 
-    def test_refused(self) -> None:
-        """Where a new port is not to be had, the first one goes on as it was."""
-        self.host.take(17003)
-        listener = Listener([17002, 17004, 17003], ["0.0.0.0"], before=self.first)
-        self.assertRaises(ListenError, listener.bind)
-        self.assertEqual([17001, 17002, 17003], [port for _, port in self.host.bound()])
-        self.assertEqual(2, len(self.reactor.getReaders()))
+    def test_placeholders(self) -> None:
+        """Room is for what is heard; what only keeps others out takes what is left."""
+        search = self.search(*range(1, 101), interfaces=("192.0.2.1",))
+        self.assertEqual(([], 150), (search.failures, len(search.fresh)))
 
-    def test_closed(self) -> None:
-        """So it is where it is closed before it listens."""
-        self.follow(17002, 17003).close()
-        self.assertEqual([17001, 17002], [port for _, port in self.host.bound()])
+    def test_low(self) -> None:
+        """Where there are many, they go above what select() can do with."""
+        moved: list[socket.socket] = []
 
-    def test_otherAddress(self) -> None:
-        """A port is shared only while it is taken at another address."""
-        listener = self.follow(17001, interface="192.0.2.1")
-        self.assertFalse([each for each in self.host.sockets if each.isShared])
-        listener.listen(self.reactor, self.inbox)
-        self.assertEqual([("192.0.2.1", 17001)], self.host.bound())
+        def noted(bound: socket.socket) -> socket.socket:
+            moved.append(bound)
+            return bound
+
+        self.patch(listener, "moveUp", noted)
+        self.patch(descriptors, "limit", lambda: 2000)
+        self.search(*range(1, 201))
+        self.assertEqual(400 - listener.MANY, len(moved))
 
 
 class QuestionTests(ListenerTestCase):
     """
-    Tests of L{isFree} and L{hasIPv6}.
+    Tests of L{isFree}, L{isThere} and L{hasIPv6}.
     """
 
     def test_isFree(self) -> None:
@@ -317,3 +295,11 @@ class QuestionTests(ListenerTestCase):
         self.assertEqual([], self.host.bound())
         self.host.hasIPv6 = False
         self.assertIs(False, hasIPv6())
+
+    def test_isThere(self) -> None:
+        """Whether the host has an address; of an interface that is not there it has none."""
+        for address, expected in (
+            *(("192.0.2.1", True), (NEVER, False), ("::", True), ("2001:db8::1", True)),
+            ("fe80::1%nosuch0", False),
+        ):
+            self.assertIs(expected, isThere(address), address)

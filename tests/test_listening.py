@@ -132,6 +132,12 @@ class KnockPortsTests(SynchronousTestCase):
         (found,) = self.look(self.ours[0], other, daemon=77, isTold=True)
         self.assertIn("named (process 5)", found.text)
 
+    def test_takenFromDaemon(self) -> None:
+        """One that another has, while the daemon runs, is the other's fault alone."""
+        other = socket(17003, BOUND, inode=3)
+        (found,) = self.look(self.ours[0], other, daemon=77)
+        self.assertIn("named (process 5)", found.text)
+
     def test_deaf(self) -> None:
         """The ports that it does not listen on can be asked for; of no daemon there are none."""
         sockets = self.ours[:1]

@@ -2,17 +2,21 @@
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doors import Door, knockPorts
 from pkdoors.knock import Knock
-from pkdoors.locks import Refusal, Request, SequenceLock
+from pkdoors.locks import Refusal, Request, Result, SequenceLock
 from pkdoors.lockset import Lockset
+from pkdoors.penalties import endOfPenalty
 from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
+from pkdoors.seals.hints import HintIndex
+from pkdoors.seals.sealchecks import SealChecks
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seen import Seen
+from pkdoors.wrongorders import WrongOrders
 from tests.fakes import knocks, makeDoor
 from tests.sealing import makeKey, publicLine, sealed
 
@@ -41,7 +45,7 @@ class LocksetTests(SynchronousTestCase):
         """Make their locks."""
         self.locks = Lockset(map(SequenceLock, (SSH, WEB, SQL)))
 
-    def hear(self, *heard: Knock, at: float = 0.0) -> list[Request | Refusal]:
+    def hear(self, *heard: Knock, at: float = 0.0) -> list[Result]:
         """What knocks come to."""
         return [each for knock in heard for each in self.locks.hear(knock, at, 0.0)]
 
@@ -63,8 +67,8 @@ class LocksetTests(SynchronousTestCase):
 
     def test_each(self) -> None:
         """Each sequence opens its own door and no other, and nobody is refused."""
-        for door in (SSH, WEB, SQL, SSH):
-            results = self.hear(*knocks(ANN, *door.sequence.ports))
+        for at, door in enumerate((SSH, WEB, SQL, SSH)):
+            results = self.hear(*knocks(ANN, *door.sequence.ports), at=at)
             self.assertEqual([Request(door, ANN, 0)], results)
 
     def test_ports(self) -> None:
@@ -78,24 +82,27 @@ class LocksetTests(SynchronousTestCase):
     def test_interleaved(self) -> None:
         """Whatever the order in which knocks of many come, each opens exactly its own door."""
         random_ = random.Random(20261123)
-        for _ in range(300):
+        for at in range(300):
             doors = {who: random_.choice((SSH, WEB, SQL)) for who in (ANN, BOB, EVE)}
             rows = [knocks(who, *door.sequence.ports) for who, door in doors.items()]
             self.assertCountEqual(
                 [(door.name, who) for who, door in doors.items()],
-                self.opened(*interleaved(random_, *rows)),
+                self.opened(*interleaved(random_, *rows), at=at),
             )
 
     def test_likeReference(self) -> None:
         """Random knocks on few ports open exactly what a slow reading of the rules opens."""
         random_ = random.Random(20261124)
-        locks, slow = Lockset(map(SequenceLock, (SSH, WEB, SQL))), Reference(SSH, WEB, SQL)
+        each = [SequenceLock(door) for door in (SSH, WEB, SQL)]
+        locks, slow = Lockset(each), Reference(SSH, WEB, SQL)
         opened, now = 0, 0.0
         for _ in range(20_000):
             now += random_.choice((0.0, 0.1, 1.0))
             who = random_.choice((ANN, BOB))
             row = random_.choice((SSH, WEB, SQL)).sequence.ports
             ports = row if random_.random() < 0.5 else (random_.choice((A, B, C, D, E, F, X)),)
+            for lock in each:
+                lock.wrongOrders = WrongOrders()  # what a wary door does is another test's
             for knock in knocks(who, *ports):
                 results = locks.hear(knock, now, 0.0)
                 requests = [each.door.name for each in results if isinstance(each, Request)]
@@ -116,12 +123,14 @@ class LocksetTests(SynchronousTestCase):
             self.refused(*knocks(ANN, A, B, E)),
         )
 
-    def test_penaltyStays(self) -> None:
-        """Knocking at another door ends no penalty."""
+    def test_penaltyForAll(self) -> None:
+        """A penalty is one for all doors, and knocking at another one does not end it."""
         self.hear(*knocks(ANN, A, B, E))
-        self.assertEqual([("web", ANN)], self.opened(*knocks(ANN, *WEB.sequence.ports)))
-        self.assertEqual([], self.opened(*knocks(ANN, *SSH.sequence.ports), at=4.9))
-        self.assertEqual([("ssh", ANN)], self.opened(*knocks(ANN, *SSH.sequence.ports), at=5.0))
+        for door in (WEB, SSH):
+            self.assertEqual([], self.opened(*knocks(ANN, *door.sequence.ports), at=4.9))
+        for door in (WEB, SSH):
+            opened = self.opened(*knocks(ANN, *door.sequence.ports), at=5.0)
+            self.assertEqual([(door.name, ANN)], opened)
 
     def test_progressIsLost(self) -> None:
         """Who knocks at another door with a port that both have, begins anew at the first one."""
@@ -215,7 +224,9 @@ class MixedTests(SynchronousTestCase):
         text = publicLine(self.key)
         keys, _ = parseAuthorizedKeys(text, "keys")
         sealedDoor = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
-        lock = SealedLock(sealedDoor, lambda: keys, Seen(0.0, lambda name, stamp: None))
+        lock = SealedLock(
+            sealedDoor, HintIndex(lambda: keys), Seen(0.0, lambda *note: None), SealChecks()
+        )
         self.locks = Lockset([SequenceLock(SSH), lock])
 
     def opened(self, heard: Iterable[Knock]) -> list[str]:
@@ -233,50 +244,94 @@ class MixedTests(SynchronousTestCase):
             self.assertCountEqual(["ssh", "sealed"], self.opened(interleaved(random_, *rows)))
 
 
+@dataclass
+class SlowRun:
+    """
+    The right ports of a source at a door so far.
+
+    @ivar knocks: the numbers of the knocks that were right, duplicates too.
+    """
+
+    ports: tuple[int, ...]
+    began: float
+    knocks: tuple[int, ...]
+
+
 class Reference:
-    """The rules, read slowly: for each door and source, the right ports so far, and penalties."""
+    """The rules, read slowly, without what a wary door does."""
 
     def __init__(self, *doors: Door) -> None:
         self._doors = doors
-        self._had: dict[tuple[str, str], tuple[tuple[int, ...], float]] = {}
-        self._penalties: dict[tuple[str, str], float] = {}
+        self._runs: dict[tuple[str, str], SlowRun] = {}
+        self._ignored: dict[str, float] = {}
+        self._openedAt: dict[tuple[str, str], float] = {}
+        self._number = 0
 
     def hear(self, knock: Knock, now: float) -> list[str]:
         """Which doors it opens."""
-        after = {door.name: self._after(door, knock, now) for door in self._doors}
-        fits = [name for name, ports in after.items() if ports is not None]
-        opened = []
-        for door in self._doors:
-            key, ports = (door.name, knock.source), after[door.name]
-            had, since = self._current(door, knock.source, now)
-            if ports is not None:
-                self._had[key] = (ports, since if len(ports) > 1 else now)
-            else:
-                concerned = knock.port in door.sequence.ports and not self._isPenalised(key, now)
-                if had and concerned:
-                    del self._had[key]
-                    if not fits:
-                        self._penalties[key] = now + door.penalty
-            if ports == door.sequence.ports:
-                opened.append(door.name)
-                del self._had[key]
+        if now < self._ignored.get(knock.source, 0.0):
+            return []
+        self._number += 1
+        for door in self._doors:  # the network's duplicate of what opened it
+            openedAt = self._openedAt.get((door.name, knock.source), -1.0)
+            if knock.port == door.sequence.ports[-1] and now < openedAt + 0.5:
+                return []
+        doors = [door for door in self._doors if knock.port in door.sequence.ports]
+        before = {door.name: self._run(door, knock.source, now) for door in doors}
+        after = {door.name: self._after(door, before[door.name], knock.port, now) for door in doors}
+        opened = [door.name for door in doors if self._isDone(door, after[door.name])]
+        fitting = [before[name] for name, run in after.items() if run and before[name]]
+        for door in doors:
+            was, run = before[door.name], after[door.name]
+            self._put(door.name, knock.source, run)
+            if run:
+                self._openedAt.pop((door.name, knock.source), None)
+            if was and not run and not any(_isPart(was, each) for each in fitting if each):
+                end = endOfPenalty(now, door.penalty)
+                self._ignored[knock.source] = max(end, self._ignored.get(knock.source, 0.0))
+        for name, was in before.items():
+            run = after[name]
+            if run and name in opened:
+                self._drop(knock.source, run)
+                self._put(name, knock.source, None)
+                self._openedAt[name, knock.source] = now
+            elif run and was and run.knocks == (self._number,):  # it starts over
+                self._drop(knock.source, was)
+        if now < self._ignored.get(knock.source, 0.0):
+            for door in self._doors:
+                self._put(door.name, knock.source, None)
         return opened
 
-    def _current(self, door: Door, source: str, now: float) -> tuple[tuple[int, ...], float]:
-        had, since = self._had.get((door.name, source), ((), now))
-        return (had, since) if now < since + door.knockTimeout else ((), now)
+    def _run(self, door: Door, source: str, now: float) -> SlowRun | None:
+        run = self._runs.get((door.name, source))
+        return run if run and now < run.began + door.knockTimeout else None
 
-    def _isPenalised(self, key: tuple[str, str], now: float) -> bool:
-        return now < self._penalties.get(key, 0.0)
+    def _put(self, door: str, source: str, run: SlowRun | None) -> None:
+        self._runs.pop((door, source), None)
+        if run:
+            self._runs[door, source] = run
 
-    def _after(self, door: Door, knock: Knock, now: float) -> tuple[int, ...] | None:
-        """The ports had after a knock that is right; L{None} where it is not."""
-        if self._isPenalised((door.name, knock.source), now):
-            return None
-        had, _ = self._current(door, knock.source, now)
-        row, port = door.sequence.ports, knock.port
-        if row[len(had)] == port:
-            return (*had, port)
-        if len(had) > 1 and had[-1] == port:
-            return had
-        return (port,) if port == row[0] else None
+    def _drop(self, source: str, whole: SlowRun) -> None:
+        """Drop all that was part of what has ended well."""
+        for door in self._doors:
+            run = self._runs.get((door.name, source))
+            if run and run is not whole and _isPart(run, whole):
+                self._put(door.name, source, None)
+
+    def _isDone(self, door: Door, run: SlowRun | None) -> bool:
+        return run is not None and run.ports == door.sequence.ports
+
+    def _after(self, door: Door, run: SlowRun | None, port: int, now: float) -> SlowRun | None:
+        """What a knock makes of it; L{None} where it is wrong."""
+        row = door.sequence.ports
+        if run:
+            knocks = (*run.knocks, self._number)
+            if row[len(run.ports)] == port:
+                return SlowRun((*run.ports, port), run.began, knocks)
+            if len(run.ports) > 1 and run.ports[-1] == port:
+                return SlowRun(run.ports, run.began, knocks)
+        return SlowRun((port,), now, (self._number,)) if port == row[0] else None
+
+
+def _isPart(run: SlowRun, whole: SlowRun) -> bool:
+    return run is not whole and set(run.knocks) <= set(whole.knocks)

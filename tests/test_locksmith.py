@@ -1,20 +1,23 @@
 """Tests of L{pkdoors.locksmith}."""
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
+from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doors import Door
 from pkdoors.knock import Knock
-from pkdoors.locks import Lock, Request, SequenceLock
+from pkdoors.locks import AnyLock, Request, SequenceLock
 from pkdoors.locksmith import Locksmith
+from pkdoors.seals import sealedlock
 from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seenfile import SeenFile
 from tests.fakes import PORTS, Log, makeDoor
-from tests.sealing import makeKey, publicLine, sealed
+from tests.sealing import leaveNotes, makeKey, publicLine, sealed
 from tests.test_layers import atTop, modules
 
 ANN = "203.0.113.9"
@@ -30,12 +33,14 @@ class LocksmithTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Have a plain door, and two sealed ones with one file."""
         self.log = Log(self)
+        self.clock = 0.0
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         self.path = folder / "keys"
         self.path.write_text(publicLine(ANNA, "anna"))
         self.path.chmod(0o600)
         self.seenPath = folder / "x.seen"
+        self.now, self.worked = 1000.0, 0.0
         self.plain = makeDoor(name="plain")
         self.ssh = self.sealedDoor("ssh")
         self.web = self.sealedDoor("web")
@@ -46,15 +51,16 @@ class LocksmithTests(SynchronousTestCase):
 
     def makeSmith(self, *doors: Door, notes: bool = True) -> Locksmith:
         """The locksmith of another daemon, which starts now."""
-        seenFile = SeenFile(self.seenPath) if notes else None
+        seenFile = SeenFile(self.seenPath, lambda: self.now) if notes else None
         if seenFile is not None:
             self.addCleanup(seenFile.close)
-        return Locksmith(doors, seenFile, lambda: 0.0)
+        return Locksmith(doors, seenFile, lambda: self.now, lambda: self.worked)
 
-    def knock(self, lock: Lock, datagram: bytes, today: float = TODAY) -> str:
-        """What a knock on all ports comes to."""
+    def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY, source: str = ANN) -> str:
+        """What a sealed knock on all ports comes to."""
+        assert isinstance(lock, SealedLock)
         for port in PORTS:
-            result = lock.knock(Knock(ANN, port, datagram), 0.0, today)
+            result = lock.knock(Knock(source, port, datagram), self.now, today)
         if result is None:
             return "-"
         return "open" if isinstance(result, Request) else result.reason
@@ -107,43 +113,59 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual("-", self.knock(lock, self.seal("web")))
         self.assertIn("for a door 'plain', and this", self.knock(lock, self.seal("plain")))
 
-    def test_prepare(self) -> None:
-        """To prepare is to read the keys; a file that is unsafe or missing is refused."""
+    def test_examine(self) -> None:
+        """What keeps people from knocking is a sentence, and an error in the log once."""
         smith = self.makeSmith(self.plain, self.ssh)
-        for door in (self.plain, self.ssh):
-            smith.make(door)
-        doors = [self.plain, self.ssh]
-        smith.prepare(doors)
+        self.assertEqual([], smith.examine())
         self.path.chmod(0o666)
-        self.assertRaises(KeyFileError, smith.prepare, doors)
+        self.clock += 1
+        (first,) = smith.examine()
+        self.assertIn("nobody may knock with a key: ", first)
+        self.assertIn("can be written by others", first)
+        self.assertEqual([first], smith.examine())
+        self.assertEqual([first], self.log.lines(LogLevel.error))
+        self.path.chmod(0o600)
+        self.clock += 1
+        self.assertEqual([], smith.examine())
         self.path.unlink()
-        self.assertRaises(KeyFileError, smith.prepare, doors)
+        self.assertEqual(1, len(smith.examine()))
+        self.assertEqual(2, len(self.log.lines(LogLevel.error)))
 
-    def test_prepareTouchesNothing(self) -> None:
+    def test_examineNoKeys(self) -> None:
+        """So it is where the file has no key that may knock."""
+        self.path.write_text("# nobody yet\n")
+        smith = self.makeSmith(self.ssh)
+        for _ in range(2):
+            (line,) = smith.examine()
+            self.assertIn("has no key that may knock", line)
+        self.assertEqual([line], self.log.lines(LogLevel.error))
+
+    def test_examineTouchesNothing(self) -> None:
         """Nothing is written by that."""
         smith = self.makeSmith(self.ssh)
         smith.make(self.ssh)
-        smith.prepare([self.ssh])
+        smith.examine()
         self.assertFalse(self.seenPath.exists())
 
-    def test_prepareAll(self) -> None:
-        """Each file is read, not only the first."""
+    def test_examineAll(self) -> None:
+        """Each file is read once, not only the first, and those of the doors that count."""
         missing = makeDoor(name="web", authorizedKeys="/nowhere/keys")
-        smith = self.makeSmith(self.ssh, missing)
-        for door in (self.ssh, missing):
-            smith.make(door)
-        error = self.assertRaises(KeyFileError, smith.prepare, [self.ssh, missing])
+        smith = self.makeSmith(self.ssh, missing, missing)
         self.assertEqual(
-            "cannot read /nowhere/keys (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files",
-            str(error),
+            [
+                "nobody may knock with a key: cannot read /nowhere/keys (No such file or "
+                "directory): it has the keys that may knock, lines of ssh-keygen's .pub files"
+            ],
+            smith.examine(),
         )
+        smith.adopt([self.ssh])
+        self.assertEqual([], smith.examine())
 
     def test_plainNeedsNothing(self) -> None:
-        """Where all doors are plain there is nothing to prepare, and nothing is written."""
+        """Where all doors are plain there is nothing to examine, and nothing is written."""
         smith = self.makeSmith(self.plain)
         smith.make(self.plain)
-        smith.prepare([self.plain])
+        self.assertEqual([], smith.examine())
         smith.start()
         self.assertFalse(self.seenPath.exists())
 
@@ -155,6 +177,7 @@ class LocksmithTests(SynchronousTestCase):
 
     def test_restart(self) -> None:
         """What one daemon heard, by a clock that is ahead, the next one refuses."""
+        leaveNotes(self.seenPath)
         knocks = [self.seal(name, stamp=(TODAY + 30) * 1000) for name in ("ssh", "web")]
         for today, outcome in ((TODAY, "open"), (TODAY + 1, "this knock was seen before")):
             smith = self.makeSmith(self.ssh, self.web)
@@ -162,6 +185,75 @@ class LocksmithTests(SynchronousTestCase):
             smith.start()
             for lock, datagram in zip(locks, knocks, strict=True):
                 self.assertEqual(outcome, self.knock(lock, datagram, today))
+            smith.stop()
+            self.now += 1
+
+    def test_replayAfterLoss(self) -> None:
+        """
+        A recorded knock opens nothing after a restart without notes, also where the clock was set
+        back to when it was good; a new one does when the skew has passed.
+        """
+        leaveNotes(self.seenPath)
+        recorded = self.seal(stamp=TODAY * 1000)
+        smith = self.makeSmith(self.ssh)
+        lock = smith.make(self.ssh)
+        smith.start()
+        self.assertEqual("open", self.knock(lock, recorded))
+        smith.stop()
+        self.seenPath.unlink()
+        self.now += 7200
+        smith = self.makeSmith(self.ssh)
+        lock = smith.make(self.ssh)
+        smith.start()
+        for passed in (0, 1, 30, 59, 60):
+            self.now += passed
+            source = f"192.0.2.{passed}"
+            self.assertIn("notes", self.knock(lock, recorded, TODAY + passed, source))
+            self.now -= passed
+        self.now += 7
+        fresh = self.seal(stamp=(TODAY + 7) * 1000)
+        self.assertIn("a new one will do in 53 s", self.knock(lock, fresh, TODAY + 7))
+        self.now += 54
+        self.assertEqual("open", self.knock(lock, self.seal(stamp=(TODAY + 61) * 1000), TODAY + 61))
+
+    def test_longestSkew(self) -> None:
+        """The notes are whole when the longest skew of all doors has passed."""
+        web = replace(self.web, clockSkew=300.0)
+        smith = self.makeSmith(self.ssh, web)
+        smith.make(self.ssh)
+        smith.start()
+        self.assertIn("refused for 300 s after this start", self.log.lines()[0])
+
+    def test_oneBudget(self) -> None:
+        """All locks have one budget: what one has worked, another has to wait for."""
+        smith = self.makeSmith(self.ssh, self.web)
+        ssh, web = (smith.make(door) for door in (self.ssh, self.web))
+        self.patch(sealedlock, "isGood", self.work)
+        self.assertIn("seal is not good", self.knock(ssh, self.seal("ssh")))
+        self.assertEqual("-", self.knock(web, self.seal("web")))
+        self.assertEqual((0, 1), (len(ssh) - 1, len(web)))
+
+    def work(self, *arguments: object) -> bool:
+        """Work for a second."""
+        self.worked += 1.0
+        return False
+
+    def test_oneIndex(self) -> None:
+        """Two doors with the same file look for hints in one index."""
+        smith = self.makeSmith(self.ssh, self.web)
+        hints = [smith._hintsOf(door) for door in (self.ssh, self.web)]
+        self.assertIs(*hints)
+
+    def test_adopt(self) -> None:
+        """What waits for a door that changed, or is gone, is forgotten; the others wait on."""
+        smith = self.makeSmith(self.ssh, self.web)
+        locks = [smith.make(door) for door in (self.ssh, self.web)]
+        self.patch(sealedlock, "isGood", self.work)
+        self.knock(locks[0], self.seal("ssh"))
+        for lock in locks:
+            self.knock(lock, self.seal(lock.door.name))
+        smith.adopt([replace(self.ssh, clockSkew=7.0), self.web])
+        self.assertEqual([1, 1], [len(lock) for lock in locks])  # one was judged
 
     def test_noNotes(self) -> None:
         """Without a file for that it works, and forgets."""

@@ -73,6 +73,9 @@ class NotifierTests(SynchronousTestCase):
     def test_reloaded(self) -> None:
         """After a reload it says anew what it does; other events are no matter for the manager."""
         notifier = self.notifier()
+        notifier.tellStatus()  # not before it is ready
+        notifier.ready()
+        self.told()
         self.status = "guarding web (80/tcp)"
         notifier.hear(Event(HEALED, 0.0))
         self.assertEqual([], self.told())

@@ -1,14 +1,14 @@
 """Tests of L{pkdoors.operator} and L{pkdoors.status}."""
 
-from collections.abc import Coroutine
-from ipaddress import ip_address
+from collections.abc import Coroutine, Iterator
+from ipaddress import IPv4Address, ip_address
 from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors import __version__
+from pkdoors import __version__, clientaddress
 from pkdoors import admission as admissionModule
 from pkdoors.config import Config
 from pkdoors.doors import Door, Opening
@@ -17,6 +17,7 @@ from pkdoors.events import Event
 from pkdoors.herald import Herald
 from pkdoors.keeper import Doorkeeper
 from pkdoors.knock import Knock
+from pkdoors.knockports import KnockPorts
 from pkdoors.locks import Request
 from pkdoors.locksmith import Locksmith
 from pkdoors.operator import CLOSE_PATIENCE, OPEN_PATIENCE, Operator
@@ -28,11 +29,19 @@ from pkdoors.who import Who
 from tests.fakes import PORTS, FakeFirewall, FakeHost, FakeReactor, Log, makeDoor
 
 ANN, BOB = "192.0.2.7", "2001:db8::7"
+BROADCAST = "192.0.2.255"
+NOBODYS = (BROADCAST, "255.255.255.255")
 NO = FirewallError("no privilege")
 TODAY = 1_795_420_800.0  # 2026-11-23T08:00:00Z
 
 SSH = makeDoor(name="ssh")
 WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web", cutSessions=True, maxOpenFor=60.0)
+
+
+def written(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer as it is written, where an iterator is the list of what it makes."""
+    lists = {key: [*each] for key, each in answer.items() if isinstance(each, Iterator)}
+    return {**answer, **lists}
 
 
 class OperatorTestCase(SynchronousTestCase):
@@ -59,10 +68,14 @@ class OperatorTestCase(SynchronousTestCase):
         self.error: PkdoorsError | None = None
         self.config = Config(self.doors)
         reloader = Reloader(
-            *(self.reactor, self.config, self.read, self.keeper, smith, self.herald),
-            self.keeper.hear,
+            *(self.config, self.read, self.keeper, smith, self.herald),
+            KnockPorts(self.reactor, self.keeper.hear),
         )
-        self.operator = Operator(*(self.reactor, self.keeper, reloader, self.herald, tally, walls))
+        self.operator = Operator(
+            *(self.reactor, self.keeper, reloader, self.herald, tally, walls),
+            lambda: ["a port is busy"],
+        )
+        self.patch(clientaddress, "_isBroadcast", lambda each: str(each) in NOBODYS)
         self.keeper.start()
         self.reactor.advance(0)
 
@@ -78,7 +91,7 @@ class OperatorTestCase(SynchronousTestCase):
 
     def done(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
         """What work that is done at once comes to."""
-        return self.successResultOf(self.do(work))
+        return written(self.successResultOf(self.do(work)))
 
     def refused(self, work: Coroutine[Any, Any, Any], kind: type[PkdoorsError]) -> str:
         """The sentence that work fails with at once, and that nothing was changed."""
@@ -248,6 +261,42 @@ class OpenTests(OperatorTestCase):
         self.assertEqual("it was closed meanwhile", str(self.failureResultOf(done).value))
 
 
+class AddressTests(OperatorTestCase):
+    """
+    Addresses that no client has.
+    """
+
+    def test_refused(self) -> None:
+        """They are refused with a sentence, and nothing opens."""
+        for address in (
+            *("0.0.0.0", "0.0.0.7", "127.0.0.1", "127.9.9.9", "224.0.0.1", "239.255.255.250"),
+            *("255.255.255.255", BROADCAST, "::", "::1", "ff02::1", "::ffff:255.255.255.255"),
+        ):
+            sentence = self.refused(self.operator.open(address, "ssh"), BadValue)
+            shown = address.removeprefix("::ffff:")
+            self.assertEqual(f"nobody comes from {shown}: give the address of one client", sentence)
+        self.assertEqual([], list(self.guard.doorsOpen()))
+
+    def test_allowed(self) -> None:
+        """All others are taken, also private ones."""
+        for address in (ANN, BOB, "10.0.0.1", "100.64.0.1", "169.254.1.1", "fe80::1", "fd00::1"):
+            self.done(self.operator.open(address, "ssh"))
+        self.assertEqual(7, len(list(self.guard.doorsOpen())))
+
+
+class ClientAddressTests(SynchronousTestCase):
+    """
+    Tests of L{canBeClient} with this host's own kernel.
+    """
+
+    def test_broadcast(self) -> None:
+        """The kernel knows broadcast addresses; one that everybody has is not a client's."""
+        for address in ("255.255.255.255", "127.255.255.255"):
+            self.assertTrue(clientaddress._isBroadcast(IPv4Address(address)), address)
+        for address in ("127.0.0.1", "192.0.2.1"):
+            self.assertFalse(clientaddress._isBroadcast(IPv4Address(address)), address)
+
+
 class OneDoorTests(OperatorTestCase):
     """
     A daemon of one door.
@@ -341,7 +390,7 @@ class CloseTests(OperatorTestCase):
         self.assertEqual([("web", ANN)], list(self.guard.doorsOpen()))
         self.outer.answer()
         self.reactor.advance(CLOSE_PATIENCE)
-        answer = self.successResultOf(done)
+        answer = written(self.successResultOf(done))
         self.assertEqual([("ssh", ANN)], self.names(answer["closed"]))
         self.assertEqual([("ssh", BOB)], self.names(answer["closing"]))
         self.assertEqual((True, ""), self.how(answer["closing"][0]))
@@ -398,7 +447,7 @@ class CloseTests(OperatorTestCase):
         self.assertTrue(self.walls.isShut("web", ip_address(BOB)))
         self.outer.answerAll()
         self.assertFalse(self.walls.isShut("web", ip_address(BOB)))
-        self.assertEqual(2, len(self.successResultOf(done)["closed"]))
+        self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
 
@@ -423,14 +472,15 @@ class StatusTests(OperatorTestCase):
             "sources": 1,
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
-        status = self.operator.status()
+        status = written(self.operator.status())
         self.assertEqual(
             {
                 "version": __version__.public(),
                 "uptime": 1.5,
                 "firewall": "nftables and firewalld",
+                "troubles": ["a port is busy"],
                 "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
-                "openings": self.operator.openings()["openings"],
+                "openings": [*self.operator.openings()["openings"]],
                 "counters": {
                     "knocks": {"request": 0, "refused": 0, "other": 1},
                     "dropped": {},
@@ -454,7 +504,7 @@ class StatusTests(OperatorTestCase):
         standings = tuple(Standing(each, 0.0, "") for each in unwritable)
         state = State(0.0, TODAY, (SSH, WEB), standings, {})
         self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
-        self.assertRaises(OverflowError, openingsOf, state)
+        self.assertRaises(OverflowError, next, openingsOf(state))
 
     def test_openings(self) -> None:
         """They come sorted by their end, and can be chosen by door and address."""

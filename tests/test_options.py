@@ -15,6 +15,7 @@ from pkdoors.doors import Door
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.options import Options
 from pkdoors.ports import PortRange
+from pkdoors.quoting import shown
 from pkdoors.sequence import Sequence
 
 SEQ = "17001,17203,17005,17404,17002"
@@ -241,9 +242,9 @@ class FileTests(SynchronousTestCase):
         """What fits only the file's value, not the option's, is refused with the options."""
         line = self.refused("-t", "1h")
         self.assertIn("--open-for, --max-open: 1h is longer than the door may be open at", line)
-        self.assertIn("--ports: 17001/udp is one", self.refused("-p", "17001/udp"))
+        self.assertIn("--ports: they have one", self.refused("-p", "17001/udp"))
         self.write(ONE.replace("[22]", '"9/udp"'))
-        self.assertIn("--magic-seq: 9/udp is one", self.refused("-m", "9,8,7,5,6"))
+        self.assertIn("--magic-seq: they have one", self.refused("-m", "9,8,7,5,6"))
 
     def test_bad(self) -> None:
         """What is wrong in the file names the file, not the command line's help."""
@@ -454,7 +455,7 @@ class BadValueTests(SynchronousTestCase):
     def test_sequenceTooShort(self) -> None:
         """A sequence of 4 ports is refused."""
         self.assertEqual(
-            "--magic-seq: '1,2,3,4' has 4 ports: a sequence has 5 to 20, with commas between",
+            "--magic-seq: it has 4 ports: a sequence has 5 to 20, with commas between",
             self.refused("-m", "1,2,3,4", "-p", "22"),
         )
 
@@ -462,7 +463,7 @@ class BadValueTests(SynchronousTestCase):
         """A sequence of 21 ports is refused."""
         text = ",".join(str(1000 + number) for number in range(21))
         self.assertEqual(
-            f"--magic-seq: '{text}' has 21 ports: a sequence has 5 to 20, with commas between",
+            "--magic-seq: it has 21 ports: a sequence has 5 to 20, with commas between",
             self.refused("-m", text, "-p", "22"),
         )
 
@@ -470,7 +471,7 @@ class BadValueTests(SynchronousTestCase):
         """Port 0, port 65536 and a word are refused in a sequence."""
         for item in ("0", "65536", "word", "-1"):
             self.assertEqual(
-                f"--magic-seq: {item!r} is not a port: a port is a number from 1 to 65535",
+                "--magic-seq: item 3: it is not a port: a port is a number from 1 to 65535",
                 self.refused("-m", f"1,2,{item},4,5", "-p", "22"),
             )
 
@@ -478,7 +479,7 @@ class BadValueTests(SynchronousTestCase):
         """Port 0, port 65536 and a word are refused as protected ports."""
         for item in ("0", "65536", "word"):
             self.assertEqual(
-                f"--ports: {item!r} is not a port, a number from 1 to 65535: "
+                f"--ports: item 2: {shown(item)} is not a port, a number from 1 to 65535: "
                 "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas",
                 self.refused("-m", SEQ, "-p", f"22,{item}"),
             )
@@ -486,8 +487,7 @@ class BadValueTests(SynchronousTestCase):
     def test_emptyItem(self) -> None:
         """An empty item is refused in both."""
         self.assertEqual(
-            "--magic-seq: '1,2,,4,5' has an empty item: "
-            "give 5 to 20 UDP ports with one comma between",
+            "--magic-seq: it has an empty item: give 5 to 20 UDP ports with one comma between",
             self.refused("-m", "1,2,,4,5", "-p", "22"),
         )
         self.assertEqual(
@@ -498,13 +498,15 @@ class BadValueTests(SynchronousTestCase):
     def test_emptyValue(self) -> None:
         """An empty value is no absent one: the environment does not take its place."""
         self.assertTrue(
-            self.refused("-m", "", "-p", "22", KNOCKER_SEQ=SEQ).startswith("--magic-seq: ''")
+            self.refused("-m", "", "-p", "22", KNOCKER_SEQ=SEQ).startswith(
+                "--magic-seq: it has an empty item"
+            )
         )
 
     def test_backwards(self) -> None:
         """A port range that runs backwards is refused."""
         self.assertEqual(
-            "--ports: '6010-6000/tcp' runs backwards: write 6000-6010",
+            "--ports: this runs backwards: write the smaller port first",
             self.refused("-m", SEQ, "-p", "6010-6000/tcp"),
         )
 
@@ -519,7 +521,7 @@ class BadValueTests(SynchronousTestCase):
     def test_protectedKnockPort(self) -> None:
         """A protected UDP port that is also a knock port is refused, and the option named."""
         line = self.refused("-m", SEQ, "-p", "22,17000-17010/udp")
-        self.assertIn("17001/udp is one of the knock ports", line)
+        self.assertIn("they have one of the knock ports", line)
         self.assertRegex(line, "--ports|--magic-seq")
 
     def test_openForAboveMaxOpen(self) -> None:
@@ -556,7 +558,7 @@ class BadValueTests(SynchronousTestCase):
         for option in ("open-for", "max-open", "knock-timeout"):
             for value in ("-5", "-5s", "0", "ten", "", "721h", "9" * 400, "1.5h"):
                 self.assertEqual(
-                    f"--{option}: {value!r} is not a time from 1s to 720h: "
+                    f"--{option}: {shown(value)} is not a time from 1s to 720h: "
                     "write it like 45, 45s, 10m, 8h or 1h30m",
                     self.refused(*GOOD, f"--{option}", value),
                 )
@@ -582,7 +584,7 @@ class BadValueTests(SynchronousTestCase):
         """So it is for the clocks, which may differ by an hour at most, and never by nothing."""
         for value in ("0", "3601", "2h", "-5", "", "ten"):
             self.assertEqual(
-                f"--clock-skew: {value!r} is not a time from 1s to 1h: "
+                f"--clock-skew: {shown(value)} is not a time from 1s to 1h: "
                 "write it like 45, 45s, 10m, 8h or 1h30m",
                 self.refused(*GOOD, "--clock-skew", value),
             )
@@ -591,7 +593,7 @@ class BadValueTests(SynchronousTestCase):
         """What is no address is refused as an interface."""
         for value in ("eth0", "", "192.0.2.256", "192.0.2.0/24", "localhost"):
             self.assertEqual(
-                f"--interface: {value!r} is not an address: "
+                f"--interface: {shown(value)} is not an address: "
                 "give a local IPv4 or IPv6 address, like 192.0.2.1",
                 self.refused(*GOOD, "--interface", value),
             )
@@ -599,11 +601,11 @@ class BadValueTests(SynchronousTestCase):
     def test_environment(self) -> None:
         """A bad value in the environment is refused with the variable's name."""
         self.assertEqual(
-            "KNOCKER_SEQ: '1,2,3,4' has 4 ports: a sequence has 5 to 20, with commas between",
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, with commas between",
             self.refused("-p", "22", KNOCKER_SEQ="1,2,3,4"),
         )
         self.assertEqual(
-            "KNOCKER_PORTS: '80-79' runs backwards: write 79-80",
+            "KNOCKER_PORTS: '80-79' runs backwards: write the smaller port first",
             self.refused("-m", SEQ, KNOCKER_PORTS="80-79"),
         )
         self.assertTrue(self.refused("-m", SEQ, KNOCKER_PORTS="").startswith("KNOCKER_PORTS: ''"))

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.ownfiles import MAX_SIZE, Contents, readFile
+from pkdoors.client.ownfiles import Contents, readFile
 from pkdoors.errors import BadValue
+from pkdoors.reading import MAX_BYTES
 
 
 class ReadFileTests(SynchronousTestCase):
@@ -64,9 +65,15 @@ class ReadFileTests(SynchronousTestCase):
         self.assertRaises(BadValue, readFile, "a\0b")
 
     def test_bound(self) -> None:
-        """No more than L{MAX_SIZE} bytes are read."""
-        self.path.write_bytes(bytes(MAX_SIZE + 1))
-        self.assertEqual(MAX_SIZE, len(self.read(0o600).data))
+        """A file with more than L{MAX_BYTES} bytes is refused: what is left of it would mislead."""
+        self.path.write_bytes(bytes(MAX_BYTES))
+        self.assertEqual(MAX_BYTES, len(self.read(0o600).data))
+        self.path.write_bytes(bytes(MAX_BYTES + 1))
+        error = self.assertRaises(BadValue, readFile, str(self.path))
+        self.assertEqual(
+            "it cannot be read: it has more than 1048576 bytes, which is the most for it",
+            str(error),
+        )
 
     def test_repr(self) -> None:
         """What is in a file does not get into a log."""

@@ -100,15 +100,15 @@ class ParseProfilesTests(SynchronousTestCase):
             ("address = 5", "address: 5 is no text: write it in quotes"),
             ('address = ""', "address: '' is no text"),
             ('door = "My door"', "door: 'My door' is no name for a door: small letters"),
-            ("identity = true", "identity: True is no text"),
+            ("identity = true", "identity: true is no text"),
             ('sealed = "yes"', "sealed: 'yes' is neither true nor false"),
-            ("open_for = true", "open_for: True is no text"),
+            ("open_for = true", "open_for: true is no text"),
             ('open_for = "soon"', "open_for: 'soon' is not a time from 1s to 720h"),
             ("open_for = 0", "open_for: '0' is not a time"),
             ("open_for = 1.5", "open_for: 1.5 is no text"),
             ('wait = "22"', "wait: '22' is not a port: a port is a number from 1 to 65535"),
-            ("wait = true", "wait: True is not a port"),
-            ("wait = 65536", "wait: '65536' is not a port"),
+            ("wait = true", "wait: true is not a port"),
+            ("wait = 65536", "wait: this is not a port"),
             ("sequence = 5", "sequence: it is no list of 5 to 20 UDP ports"),
         ):
             found = self.wrong(line)
@@ -195,7 +195,7 @@ class HostsFileTests(SynchronousTestCase):
         """A file that is no text is one sentence."""
         self.path.write_bytes(b"\xff")
         self.path.chmod(0o600)
-        self.assertEqual("it is not UTF-8", self.wrong())
+        self.assertEqual("it is not a text in UTF-8 (line 1)", self.wrong())
 
     def test_folder(self) -> None:
         """What cannot be read is one sentence."""

@@ -12,16 +12,17 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors import descriptors, listener
 from pkdoors.config import Config
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, PkdoorsError
 from pkdoors.events import Event
 from pkdoors.herald import Herald
 from pkdoors.keeper import Doorkeeper
+from pkdoors.knockports import KnockPorts
 from pkdoors.locks import Request
 from pkdoors.locksmith import Locksmith
 from pkdoors.reloading import PATIENCE, Reloaded, Reloader
-from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.sequence import Sequence
 from pkdoors.walls import Walls
 from pkdoors.who import OPERATOR
@@ -36,6 +37,7 @@ from tests.fakes import (
     parse,
 )
 from tests.sealing import makeKey, publicLine
+from tests.test_bpf import run
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 NO = FirewallError("no")
@@ -74,12 +76,12 @@ class ReloadTestCase(SynchronousTestCase):
         self.error: PkdoorsError | None = None
         self.taken: list[Config] = []
         self.complaints: list[str] = []
+        self.knockPorts = KnockPorts(self.reactor, self.keeper.hear)
         self.reloader = Reloader(
-            *(self.reactor, self.now, self.read, self.keeper, self.smith, self.herald),
-            *(self.keeper.hear, self.take),
+            *(self.now, self.read, self.keeper, self.smith, self.herald),
+            *(self.knockPorts, self.take),
         )
         self.guard.before = self.before
-        self.reloader.listener.bind()
         self.keeper.start()
         self.reloader.listen()
         self.reactor.pump([0, 1])
@@ -404,15 +406,6 @@ class RefusedTests(ReloadTestCase):
             admin="",
         )
 
-    def test_keyFile(self) -> None:
-        """A file of keys that cannot be read."""
-        self.changed = replace(self.changed, authorizedKeys="/nowhere/keys")
-        self.assertRefused(
-            KeyFileError,
-            "cannot read /nowhere/keys (No such file or directory): it has the keys that may "
-            "knock, lines of ssh-keygen's .pub files",
-        )
-
     def test_mistake(self) -> None:
         """A mistake of ours: it is told, too."""
         self.patch(self.keeper, "_makeLock", None)
@@ -422,20 +415,17 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual(before, self.snapshot())
         self.assertEqual("reload-refused", self.kinds()[-1])
 
-    def test_portTaken(self) -> None:
-        """A knock port that another program has."""
-        self.host.take(9)
-        taken = self.host.sockets.pop()
-        self.host.sockets.append(taken)
-        before = sorted(self.host.bound())
-        error = self.failureResultOf(self.begin(self.changed)).value
+    def test_tooManyPorts(self) -> None:
+        """More sockets than the process may have."""
+        self.patch(descriptors, "limit", lambda: 30)
+        self.patch(listener, "limit", lambda: 30)
+        more = makeDoor((6, 7, 8, 9, 10), ports="80", name="more")
+        before = self.snapshot()
+        error = self.failureResultOf(self.begin(SSH, WEB, more)).value
         self.assertIsInstance(error, ListenError)
-        self.assertEqual(before, sorted(self.host.bound()))
-        taken.close()
-        self.assertEqual((SSH, WEB), self.keeper.doors)
-        self.assertEqual((SSH, WEB), self.guard.guarded)
-        self.assertEqual(["opened", "opened", "reload-refused"], self.kinds())
-        self.assertEqual(sorted((*PORTS, *OTHER)), self.ports())
+        self.assertIn("need 30 sockets, and this process may open 30 files", str(error))
+        self.assertEqual(before, self.snapshot())
+        self.assertEqual([], self.reload(SSH).troubles)
 
     def test_firewall(self) -> None:
         """What the guard cannot be."""
@@ -507,12 +497,54 @@ class KnockTests(ReloadTestCase):
         self.assertEqual({ANN: 31.1}, self.guard.open_())
 
     def test_interfaces(self) -> None:
-        """Another local address is listened on at once, while the port is the same."""
+        """Another local address is listened on at once, and no port is taken or given back."""
+        sockets = [each for each in self.host.sockets if each.isOpen]
         self.assertEqual(["interfaces changed"], self.reload(interfaces=("192.0.2.1",)).changes)
-        self.assertEqual([], self.ports())
-        self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
-        self.assertEqual(10, len(self.reactor.getReaders()))
+        self.assertEqual(sockets, [each for each in self.host.sockets if each.isOpen])
+        program = self.host.find("0.0.0.0", PORTS[0]).program
+        knock = b"\0" * 8 + b"knock\n"
+        heard = [run(program, knock, to) > 0 for to in ("192.0.2.1", "192.0.2.2")]
+        self.assertEqual([True, False], heard)
         self.assertFalse([each for each in self.host.sockets if each.isOpen and each.isShared])
+
+    def test_busyPort(self) -> None:
+        """
+        A knock port that another program has keeps no door from being guarded: the answer says what
+        is not heard, and it is heard as soon as the other one has gone.
+        """
+        self.host.take(9)
+        taken = self.host.sockets[-1]
+        new = makeDoor((6, 7, 8, 9, 10), ports="80", name="new")
+        done = self.reload(SSH, WEB, new)
+        self.assertEqual(["door new (80/tcp) is new"], done.changes)
+        (trouble,) = done.troubles[-1:]
+        self.assertTrue(
+            trouble.startswith("1 of 15 knock ports is not heard over IPv4: another program has"),
+            trouble,
+        )
+        self.assertEqual((SSH, WEB, new), self.guard.guarded)
+        taken.close()
+        self.reactor.advance(1)
+        self.assertEqual([], self.knockPorts.troubles())
+        self.knock(6, 7, 8, 9, 10)
+        self.assertIn(("new", ANN), self.guard.doorsOpen())
+
+    def test_missingKeys(self) -> None:
+        """So it is with a file of keys that cannot be read."""
+        new = makeDoor((6, 7, 8, 9, 10), ports="80", name="new", authorizedKeys="/nowhere/keys")
+        done = self.reload(SSH, WEB, new)
+        self.assertIn("nobody may knock with a key: cannot read /nowhere/keys", done.troubles[-1])
+        self.assertEqual((SSH, WEB, new), self.guard.guarded)
+
+    def test_nothingNew(self) -> None:
+        """A reload without a change tries at once what is missing, and tells it."""
+        self.host.take(9)
+        taken = self.host.sockets[-1]
+        new = makeDoor((6, 7, 8, 9, 10), ports="80", name="new")
+        self.reload(SSH, WEB, new)
+        self.assertIn("not heard", self.reload().troubles[-1])
+        taken.close()
+        self.assertEqual(([], []), (self.reload().changes, self.knockPorts.troubles()))
 
     def test_sealedFromNowOn(self) -> None:
         """A door that gets keys is opened by no plain knock any more."""
@@ -565,7 +597,7 @@ class ToldTests(ReloadTestCase):
         weak = replace(WEB, name="weak", sequence=Sequence((7, 6, 5, 4, 3)))
         first, second, third = self.reload(SSH, WEB, weak).troubles
         self.assertIn("door weak (443/tcp): the sequence is in descending order", first)
-        self.assertIn("door weak (443/tcp): the sequence has only 120", second)
+        self.assertIn("door weak (443/tcp): the sequence can be guessed in only 24", second)
         self.assertEqual("no such hook", third)
 
     def test_trouble(self) -> None:

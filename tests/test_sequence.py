@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.sequence}."""
 
 import random
+from itertools import permutations
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -43,9 +44,7 @@ class ParseTests(SynchronousTestCase):
     def test_wrongLength(self) -> None:
         """Fewer than 5 or more than 20 are not, and the message tells both."""
         error = self.assertRaises(BadValue, Sequence.parse, "1,2,3,4")
-        self.assertEqual(
-            "'1,2,3,4' has 4 ports: a sequence has 5 to 20, with commas between", str(error)
-        )
+        self.assertEqual("it has 4 ports: a sequence has 5 to 20, with commas between", str(error))
         error = self.assertRaises(BadValue, Sequence.parse, ",".join(["7"] * 21))
         self.assertIn(" has 21 ports: a sequence has 5 to 20", str(error))
 
@@ -91,11 +90,11 @@ class WarningTests(SynchronousTestCase):
         self.assertTrue(warning.startswith("the sequence is in descending order, so that"))
 
     def test_short(self) -> None:
-        """5 ports are warned of, with the number of orders."""
+        """5 ports are warned of, with the number of tries."""
         self.assertEqual(
             [
-                "the sequence has only 120 possible orders, so that somebody who finds its ports "
-                "can try them all: use 6 or more different ports, better 8"
+                "the sequence can be guessed in only 24 tries by whoever finds its ports: "
+                "use 6 or more different ports, better 8"
             ],
             self.warnings(3, 1, 2, 5, 4),
         )
@@ -103,7 +102,7 @@ class WarningTests(SynchronousTestCase):
     def test_repeats(self) -> None:
         """Many ports of which few are different are warned of."""
         (warning,) = self.warnings(1, 2, 1, 1, 1, 1, 1, 1)
-        self.assertIn("only 8 possible orders", warning)
+        self.assertIn("in only 1 tries", warning)
 
     def test_both(self) -> None:
         """A short sequence in order has two warnings; no warning tells a port."""
@@ -122,11 +121,16 @@ class WarningTests(SynchronousTestCase):
         self.assertEqual(2, len(more))
         self.assertNotIn("public", "".join(self.warnings(16002, 16001, 16003, 16004, 16005)))
 
-    def test_orders(self) -> None:
-        """The number of orders counts repeated ports once."""
-        self.assertEqual(40320, Sequence((1, 2, 3, 4, 5, 6, 7, 8)).orders())
-        self.assertEqual(30, Sequence((1, 1, 2, 2, 3)).orders())
-        self.assertEqual(1, Sequence((1, 1, 1, 1, 1)).orders())
+    def test_tries(self) -> None:
+        """An order and its rotations are one try; so it is found by trying all orders."""
+        self.assertEqual(5040, Sequence((1, 2, 3, 4, 5, 6, 7, 8)).tries())
+        for ports in (
+            *((1, 2, 3, 4, 5), (1, 1, 2, 2, 3), (1,) * 5, (1, 1, 2, 2, 3, 3), (1, 1, 1, 2, 2, 2)),
+            *((1, 2, 1, 2, 1, 2), (1, 2, 3, 4, 5, 6), (1, 1, 1, 1, 1, 2, 2)),
+        ):
+            orders = set(permutations(ports))
+            tries = {min(row[at:] + row[:at] for at in range(len(row))) for row in orders}
+            self.assertEqual(len(tries), Sequence(ports).tries(), ports)
 
 
 class RandomTests(SynchronousTestCase):

@@ -16,14 +16,15 @@ from pkdoors.errors import FirewallError, ListenError, PkdoorsError
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.herald import Herald
-from pkdoors.instance import Instance
+from pkdoors.instance import Instance, Running
 from pkdoors.interfaces import IFirewall
 from pkdoors.keeper import Doorkeeper
+from pkdoors.knockports import KnockPorts
 from pkdoors.locksmith import Locksmith
 from pkdoors.parts import Part
 from pkdoors.reloading import Reloader
-from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.seenfile import SeenFile
+from pkdoors.sealturns import SealTurns
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
 from tests.fakes import (
@@ -37,7 +38,7 @@ from tests.fakes import (
     Log,
     makeDoor,
 )
-from tests.sealing import makeKey, publicLine, sealed
+from tests.sealing import leaveNotes, makeKey, publicLine, sealed
 
 NO = FirewallError("no privilege")
 TODAY = 1_800_000_000
@@ -71,17 +72,23 @@ class ServiceTestCase(SynchronousTestCase):
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
         self.config = Config((door,), notes=notes)
-        seenFile = SeenFile(self.instance.path("seen"))
+        seenPath = self.folder.with_name("notes") / "x.seen"
+        if not seenPath.exists():
+            leaveNotes(seenPath)
+        seenFile = SeenFile(seenPath, self.reactor.seconds)
         self.addCleanup(seenFile.close)
         smith = Locksmith([door], seenFile, self.reactor.seconds)
         self.herald = herald = Herald(lambda: TODAY)
         walls = Walls(self.reactor, [firewall], herald)
         keeper = Doorkeeper(self.reactor, walls, [door], herald, smith.make, logKnocks=logKnocks)
+        self.ports = KnockPorts(self.reactor, keeper.hear)
         self.reloader = Reloader(
-            self.reactor, self.config, lambda: self.config, keeper, smith, herald, keeper.hear
+            self.config, lambda: self.config, keeper, smith, herald, self.ports
         )
+        turns = SealTurns(self.reactor, herald.wallClock, smith, keeper.heed)
         return DoorService(
-            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name)
+            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name),
+            (turns,),
         )
 
     def start(self) -> None:
@@ -108,23 +115,74 @@ class StartTests(ServiceTestCase):
     """
 
     def test_prepare(self) -> None:
-        """Preparing takes the ports and asks the firewall, and changes nothing."""
+        """Preparing asks the firewall, takes no port, and changes nothing."""
         self.service.prepare()
-        self.assertEqual(10, len(self.host.bound()))
+        self.assertEqual([], self.host.bound())
         self.assertEqual(["prepare"], self.firewall.calls)
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
 
     def test_portTaken(self) -> None:
-        """Where a port is taken, the firewall is not even asked."""
+        """Where a port is taken, the doors are guarded, and the others are heard."""
         self.host.take(PORTS[0])
-        self.assertRaises(ListenError, self.service.prepare)
-        self.assertEqual(([], 1), (self.firewall.calls, len(self.host.bound())))
+        self.start()
+        self.assertEqual(["prepare", "start"], self.firewall.calls)
+        self.assertEqual(9, len(self.reactor.getReaders()))
+        line = self.log.lines(LogLevel.warn)[0]
+        self.assertTrue(line.startswith("1 of 5 knock ports is not heard over IPv4: another"), line)
 
     def test_firewallRefuses(self) -> None:
-        """Where the firewall will not do, the ports are given back."""
+        """Where the firewall will not do, nothing was touched."""
         self.firewall.failures = [NO]
         self.assertIs(NO, self.assertRaises(FirewallError, self.service.prepare))
         self.assertEqual([], self.host.bound())
+        self.assertFalse(self.folder.exists())
+
+    def test_guardsFirst(self) -> None:
+        """No socket is there before the guard is."""
+        seen: list[int] = []
+        original = self.firewall.start
+
+        def start(*arguments: Any) -> Any:
+            seen.append(len(self.host.sockets))
+            return original(*arguments)
+
+        self.patch(self.firewall, "start", start)
+        self.start()
+        self.assertEqual([0], seen)
+
+    def test_beforeFiles(self) -> None:
+        """Nor is any file read before: one of them may be on a disk that hangs."""
+        order: list[str] = []
+        for owner, name in (
+            (self.firewall, "start"),
+            (self.service._smith, "start"),
+            (self.service._smith, "examine"),
+        ):
+            original = getattr(owner, name)
+
+            def noted(*arguments: Any, name: str = name, original: Any = original) -> Any:
+                order.append(name)
+                return original(*arguments)
+
+            self.patch(owner, name, noted)
+        self.service._parts = [FakePart("part", order)]
+        self.start()
+        self.assertEqual(
+            ["part: prepare", "start", "start", "part: start", "examine", "part: ready"], order
+        )
+
+    def test_noLock(self) -> None:
+        """A lock that cannot be made is a warning."""
+        self.folder.touch()
+        self.start()
+        self.assertIn("a second daemon would not be noticed", self.log.lines(LogLevel.warn)[0])
+        self.assertEqual(["prepare", "start"], self.firewall.calls)
+
+    def test_second(self) -> None:
+        """Where another daemon runs, that is refused, and nothing else asked."""
+        self.patch(self.instance, "holder", lambda: 17)
+        self.assertRaises(Running, self.service.prepare)
+        self.assertEqual([], self.firewall.calls)
 
     def test_listensAfterClosing(self) -> None:
         """It listens when the doors are closed, not before."""
@@ -140,6 +198,37 @@ class StartTests(ServiceTestCase):
         self.assertEqual([], self.reactor.getReaders())
         self.assertEqual(["not started: no privilege"], self.log.lines())
         self.assertEqual(["critical"], self.log.levels())
+        self.assertTrue(NO.isLogged)
+
+    def test_startFailsClosed(self) -> None:
+        """What keeps the ports closed then is in the same line."""
+        holders: list[int | None] = []
+
+        def keepClosed() -> str:
+            holders.append(Instance(self.folder).holder())
+            return "; 22/tcp stays closed"
+
+        self.service._keepClosed = keepClosed
+        self.service.prepare()
+        self.firewall.failures = [FirewallError("no")]
+        error = self.assertRaises(FirewallError, self.service.startService)
+        self.assertEqual("no; 22/tcp stays closed", str(error))
+        self.assertEqual([None], holders)  # not ourselves
+        self.assertFalse(error.isLogged)  # whoever starts it that way has no log yet
+        self.assertFalse(self.service.running)
+        self.reactor.begin()
+        self.assertEqual([], self.log.lines())
+
+    def test_unprivileged(self) -> None:
+        """Whoever only starts the service gets it guarded as well, and only once."""
+        self.service.prepare()
+        self.service.startService()
+        self.assertEqual(["prepare", "start"], self.firewall.calls)
+        self.assertTrue(self.service.running)
+        self.service.privilegedStartService()
+        self.reactor.begin()
+        self.assertEqual(["prepare", "start"], self.firewall.calls)
+        self.assertEqual(10, len(self.reactor.getReaders()))
 
     def test_line(self) -> None:
         """There is one line for the door, with firewall and times; another for each weakness."""
@@ -275,10 +364,12 @@ class PartTests(ServiceTestCase):
         self.assertEqual(["stopped", "b: stop", "a: stop"], self.diary)
 
     def test_refuses(self) -> None:
-        """Where one refuses to be prepared, the daemon does not start, and keeps no port."""
-        self.parts[1].error = ListenError("taken")
-        self.assertRaises(ListenError, self.service.prepare)
-        self.assertEqual([], self.host.bound())
+        """Where one refuses to be prepared, that is a warning, and the doors are guarded."""
+        self.parts[0].error = ListenError("taken")
+        self.start()
+        self.assertIn("b: prepare", self.diary)
+        self.assertEqual("taken", self.log.lines(LogLevel.warn)[0])
+        self.assertEqual(["prepare", "start"], self.firewall.calls)
 
     def test_reload(self) -> None:
         """A reload has files opened anew, and the configuration read."""
@@ -287,7 +378,7 @@ class PartTests(ServiceTestCase):
         self.config = replace(self.config, interfaces=("192.0.2.1",))
         self.service.reload()
         self.assertEqual(["a: reopen", "b: reopen", "reloaded"], self.diary)
-        self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
+        self.assertEqual(("192.0.2.1",), self.ports.plan.interfaces)
 
     def test_reloadRefused(self) -> None:
         """One that is refused is told, and ends nothing."""
@@ -371,27 +462,28 @@ class SealedTests(ServiceTestCase):
             reader.doRead()
         self.reactor.advance(0)
 
-    def assertRefused(self, reason: str) -> None:
-        """Assert that it is refused in one sentence, and that nothing was touched."""
-        line = str(self.assertRaises(KeyFileError, self.service.prepare))
-        self.assertEqual(reason, line.replace(str(self.path), "KEYS"))
-        self.assertEqual(["prepare"], self.firewall.calls)
-        self.assertEqual(([], []), (self.host.bound(), self.reactor.getReaders()))
-        self.assertFalse(self.folder.exists())
-        self.assertEqual([], self.log.lines())
+    def assertGuardedOnly(self, reason: str) -> None:
+        """Assert that the door is guarded, that nobody may knock, and that an error says why."""
+        self.start()
+        (line,) = self.log.lines(LogLevel.error)
+        expected = f"nobody may knock with a key: {reason}"
+        self.assertEqual(expected, line.replace(str(self.path), "KEYS"))
+        self.assertEqual(["prepare", "start"], self.firewall.calls)
+        self.send(self.seal())
+        self.assertEqual({}, self.firewall.open_())
 
     def test_missing(self) -> None:
-        """A file that is not there is refused before anything is touched."""
+        """A file that is not there keeps nobody from guarding."""
         self.path.unlink()
-        self.assertRefused(
+        self.assertGuardedOnly(
             "cannot read KEYS (No such file or directory): "
             "it has the keys that may knock, lines of ssh-keygen's .pub files"
         )
 
     def test_unsafe(self) -> None:
-        """So is one that others can write."""
+        """Nor does one that others can write."""
         self.path.chmod(0o666)
-        self.assertRefused("KEYS can be written by others: `chmod go-w KEYS` mends it")
+        self.assertGuardedOnly("KEYS can be written by others: `chmod go-w KEYS` mends it")
 
     def test_line(self) -> None:
         """The line for the door says that its knocks are sealed, and how many go out."""
@@ -449,6 +541,24 @@ class SealedTests(ServiceTestCase):
         self.assertEqual({}, self.firewall.open_())
         self.assertIn("this knock was seen before", self.log.lines()[-1])
 
+    def test_waits(self) -> None:
+        """A knock that cannot be checked at once opens when there is time again."""
+        self.start()
+        self.service._smith.checks._budget.spend(1.0)
+        self.send(self.seal())
+        self.assertEqual({}, self.firewall.open_())
+        self.reactor.advance(2.1)
+        self.assertEqual(["203.0.113.9"], list(self.firewall.open_()))
+
+    def test_stopsWhileOneWaits(self) -> None:
+        """When the daemon ends, what waits opens nothing any more."""
+        self.start()
+        self.service._smith.checks._budget.spend(1.0)
+        self.send(self.seal())
+        self.reloader.stop()  # the first thing that a daemon does which ends
+        self.reactor.advance(60.0)
+        self.assertEqual({}, self.firewall.open_())
+
     def test_noPortsLogged(self) -> None:
         """No line tells a knock port, whatever comes."""
         self.start()
@@ -497,3 +607,47 @@ class StopTests(ServiceTestCase):
         self.assertTrue(self.service.running)
         self.successResultOf(self.service.stopService())
         self.assertFalse(self.service.running)
+
+    def test_neverBegun(self) -> None:
+        """What never began has nothing to let go but the right to be the daemon."""
+        self.service.prepare()
+        self.successResultOf(self.service.stopService())
+        self.assertEqual((["prepare"], []), (self.firewall.calls, self.log.lines()))
+        self.assertIsNone(self.instance._file)
+
+    def test_beforeTheReactor(self) -> None:
+        """What is stopped before the reactor runs is never ready."""
+        self.service.prepare()
+        self.service.startService()
+        self.successResultOf(self.service.stopService())
+        self.reactor.begin()
+        self.assertEqual(["stopped; door default (22/tcp) stays closed"], self.log.lines())
+
+    def test_twice(self) -> None:
+        """Stopping twice is stopping once."""
+        self.start()
+        for _ in range(2):
+            self.successResultOf(self.service.stopService())
+        self.assertEqual(1, self.firewall.calls.count("stop"))
+        self.assertEqual(1, len([each for each in self.log.lines() if "stays closed" in each]))
+
+    def test_again(self) -> None:
+        """What has ended, or could not start, does not seem to start: nothing would be guarded."""
+        self.firewall.failures = [NO]
+        self.assertRaises(FirewallError, self.service.startService)
+        self.assertRaises(FirewallError, self.service.startService)
+        self.assertFalse(self.service.running)
+        self.successResultOf(self.service.stopService())
+        self.service = self.makeService(self.firewall)
+        self.start()
+        self.successResultOf(self.service.stopService())
+        self.assertRaises(FirewallError, self.service.startService)
+        self.assertFalse(self.service.running)
+
+    def test_whileItTries(self) -> None:
+        """Nothing is left running where a port was being tried."""
+        self.host.take(PORTS[0])
+        self.start()
+        self.assertEqual(1, len(self.reactor.getDelayedCalls()))
+        self.successResultOf(self.service.stopService())
+        self.assertEqual([], self.reactor.getDelayedCalls())

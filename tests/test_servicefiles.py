@@ -1,5 +1,8 @@
 """Tests of L{pkdoors.servicefiles}."""
 
+import errno
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -81,10 +84,109 @@ class ServiceFilesTests(SynchronousTestCase):
         (self.root / "etc").write_text("in the way")
         error = self.assertRaises(InstallError, list, self.files.place())
         path = self.root / PLACES["pkdoors.sysusers"]
-        self.assertEqual(f"cannot write {path}: Not a directory: run it as root", str(error))
+        self.assertEqual(
+            f"cannot write {path}: a symbolic link, or what is not a folder, is in its way: "
+            "move that away",
+            str(error),
+        )
 
     def test_cannotRead(self) -> None:
         """Where one cannot be read, so it is."""
         self.unit.mkdir(parents=True)
         error = self.assertRaises(InstallError, list, self.files.place())
-        self.assertEqual(f"cannot read {self.unit}: Is a directory: run it as root", str(error))
+        self.assertEqual(f"cannot read {self.unit}: Is a directory: move that away", str(error))
+
+
+class HostileTests(SynchronousTestCase):
+    """
+    Root places the files in a folder that somebody else prepared.
+    """
+
+    def setUp(self) -> None:
+        """Have a folder, and one beside it that is nobody's business."""
+        top = Path(self.mktemp())
+        self.root, self.outside = top / "root", top / "outside"
+        self.root.mkdir(parents=True)
+        self.outside.mkdir()
+        self.victim = self.outside / "victim"
+        self.victim.write_text("Made by `pkdoors install-service`, so they say\n")
+        self.files = ServiceFiles(self.root, Path("/opt/pkdoors/bin"))
+        self.path = self.root / PLACES["pkdoors.sysusers"]
+
+    def refused(self) -> str:
+        """The sentence with which placing and removing end; nothing outside is touched."""
+        before = [*self.outside.iterdir()]
+        said = [
+            str(self.assertRaises(InstallError, list, work()))
+            for work in (self.files.place, self.files.remove)
+        ]
+        self.assertEqual(before, [*self.outside.iterdir()])
+        self.assertEqual(
+            "Made by `pkdoors install-service`, so they say\n", self.victim.read_text()
+        )
+        return said[0]
+
+    def test_link(self) -> None:
+        """A link in the place of a file is neither written through nor read."""
+        self.path.parent.mkdir(parents=True)
+        for target in (self.victim.absolute(), Path("/nowhere/at/all"), self.path.absolute()):
+            self.path.symlink_to(target)
+            self.assertIn(f"{self.path}: ", self.refused())
+            self.path.unlink()
+
+    def test_linkedFolder(self) -> None:
+        """A link in the place of a folder, however far up, leads nowhere."""
+        for place in self.path.parents[:2]:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(self.outside.absolute())
+            self.assertIn("a symbolic link, or what is not a folder, is in its way", self.refused())
+            place.unlink()
+            if place.parent != self.root:
+                place.parent.rmdir()
+
+    def test_planted(self) -> None:
+        """Whatever waits under the names that a program would guess is left alone."""
+        self.path.parent.mkdir(parents=True)
+        guesses = [self.path.with_name(f".{self.path.name}{each}") for each in (".new", ".tmp", "")]
+        for each in guesses:
+            each.symlink_to(self.victim.absolute())
+        list(self.files.place())
+        self.assertTrue(all(each.is_symlink() for each in guesses))
+        self.assertIn("so they say", self.victim.read_text())
+        self.assertFalse(self.path.is_symlink())
+
+    def test_pipe(self) -> None:
+        """A pipe is refused, and not waited for."""
+        self.path.parent.mkdir(parents=True)
+        os.mkfifo(self.path)
+        self.assertIn("it is a pipe, not a file", str(self.refusedTo(self.files.place)))
+        self.assertIn("it is a pipe, not a file", str(self.refusedTo(self.files.remove)))
+
+    def refusedTo(self, work: Callable[[], Iterator[str]]) -> Exception:
+        """What one of both says."""
+        error: Exception = self.assertRaises(InstallError, list, work())
+        return error
+
+    def test_hardLink(self) -> None:
+        """A file that has another name, too, is replaced, and not written to."""
+        self.path.parent.mkdir(parents=True)
+        os.link(self.victim, self.path)
+        list(self.files.place())
+        self.assertIn("so they say", self.victim.read_text())
+
+    def test_nothingLeft(self) -> None:
+        """Where it cannot be written nothing is left of it."""
+
+        def full(source: str, target: str, **more: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self.patch(os, "rename", full)
+        self.assertIn("No space left", str(self.refusedTo(self.files.place)))
+        self.assertEqual([], [path for path in self.root.rglob("*") if not path.is_dir()])
+
+    def test_umask(self) -> None:
+        """A strict umask keeps nobody from what is in the folders."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        list(self.files.place())
+        modes = {path.stat().st_mode & 0o777 for path in self.root.rglob("*") if path.is_dir()}
+        self.assertEqual({0o755}, modes)

@@ -12,12 +12,15 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from twisted.application.service import IService, IServiceMaker
+from twisted.logger import Logger, LogLevel, globalLogPublisher, textFileLogObserver
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors import tap
+from pkdoors.admin.socket import AdminSocket
 from pkdoors.config import Config
+from pkdoors.doors import Door
 from pkdoors.errors import FirewallError
 from pkdoors.firewall import kernel
 from pkdoors.firewall.dryrun import DryRunFirewall
@@ -25,7 +28,9 @@ from pkdoors.firewall.firewalld import FirewalldFirewall
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.instance import Instance
 from pkdoors.knock import Knock
+from pkdoors.lastgood import LastGood
 from pkdoors.notify import Notifier
+from pkdoors.service import DoorService
 from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
 from tests.fakes import (
     FakeDBus,
@@ -97,7 +102,10 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(sys, "excepthook", sys.excepthook)
         folder = Path(self.mktemp())  # another run on this machine may be at the same test
         self.patch(tap, "Instance", lambda: Instance(folder))
+        self.state = Path(self.mktemp())
+        self.patch(tap, "STATE", self.state)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        self.patch(tap, "heedInterrupt", lambda: None)  # Ctrl-C is for trial
 
     def haveNftables(self) -> None:
         """Have a kernel with nftables, and the privilege, from now on."""
@@ -129,11 +137,21 @@ class MakeServiceTests(SynchronousTestCase):
         return str(end.code)
 
     def test_service(self) -> None:
-        """It gives a service that has its ports; nothing is read and nothing logged yet."""
+        """It gives a service; no port is taken, and nothing logged yet."""
         service = self.make("-f", "dry-run")
         verifyObject(IService, service)
-        self.assertEqual(10, len(self.host.bound()))
+        self.assertEqual([], self.host.bound())
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
+
+    def test_cleanLog(self) -> None:
+        """From now on nothing in the log steers a terminal."""
+        self.make("-f", "dry-run")
+        written = StringIO()
+        observer = textFileLogObserver(written)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        Logger("pkdoors.test").info("said {said}", said="\x1b[2J\nx")
+        self.assertIn("said \\x1b[2J\\nx\n", written.getvalue())
 
     def test_uid(self) -> None:
         """To have twistd give up its privileges is refused: no knock could open anything."""
@@ -150,9 +168,12 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("(--zone) counts only with firewalld, and it is nftables here", line)
 
     def test_interfaces(self) -> None:
-        """The ports are taken on the interfaces that were asked for."""
-        self.make("-f", "dry-run", "--interface", "192.0.2.1")
-        self.assertEqual({"192.0.2.1"}, {address for address, _ in self.host.bound()})
+        """The addresses to hear are those that were asked for."""
+        service = self.make("-f", "dry-run", "--interface", "192.0.2.1")
+        service.startService()
+        self.addCleanup(service.stopService)
+        assert isinstance(service, DoorService)
+        self.assertEqual(("192.0.2.1",), service._reloader._ports.plan.interfaces)
 
     def test_serviceManager(self) -> None:
         """The service manager is told last, when the operator's commands are answered already."""
@@ -175,19 +196,28 @@ class MakeServiceTests(SynchronousTestCase):
             service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
             self.assertEqual(firewall == "dry-run", service._smith._seenFile is None)
 
+    def test_notesLast(self) -> None:
+        """
+        Their name is the configuration's, in whatever network namespace; or, without one, that of
+        the files of keys.
+        """
+        doors = (makeDoor(authorizedKeys="/keys"), makeDoor(name="web", authorizedKeys="/keys"))
+        config = Config(doors, firewall="nftables")
+        found = [
+            wire(config, self.reactor, file=file)._smith._seenFile
+            for file in ("/a.toml", "/a.toml", "/b.toml", "")
+        ]
+        one, same, other, byKeys = (each and each._path for each in found)
+        self.assertEqual(tap.seenPath("/a.toml"), one)
+        self.assertEqual(one, same)
+        self.assertEqual(tap.seenPath("/keys"), byKeys)
+        self.assertEqual(3, len({one, other, byKeys}))
+        self.assertEqual({Path("/var/lib/pkdoors")}, {each.parent for each in (one, other) if each})
+
     def test_clock(self) -> None:
         """The reactor's clock does not jump with the time of day."""
         self.make("-f", "dry-run")
         self.assertIs(time.monotonic, self.reactor.seconds)
-
-    def test_portTaken(self) -> None:
-        """A knock port in use is one line."""
-        self.host.take(17203)
-        self.assertEqual(
-            "pkdoors: cannot listen on knock port 17203/udp of 0.0.0.0: another program has it, "
-            "`ss -lunp` tells which: end that or take another",
-            self.refusal("-f", "dry-run"),
-        )
 
     def test_sealed(self) -> None:
         """A door with keys is made with a lock for those; there are no notes of a dry run."""
@@ -196,21 +226,45 @@ class MakeServiceTests(SynchronousTestCase):
         keys = folder / "keys"
         keys.write_text(publicLine(makeKey(), "anna"))
         keys.chmod(0o600)
-        verifyObject(IService, self.make("-f", "dry-run", "-k", str(keys)))
-        self.assertEqual([f"1 of the keys in {keys} may knock"], self.log.lines())
+        service = self.make("-f", "dry-run", "-k", str(keys))
+        service.startService()
+        self.addCleanup(service.stopService)
+        self.assertIn(f"1 of the keys in {keys} may knock", self.log.lines())
         self.assertEqual(["keys"], [each.name for each in folder.iterdir()])
 
-    def test_noKeys(self) -> None:
-        """A file of keys that is not there is one line; the ports are given back."""
+    def test_troubles(self) -> None:
+        """What is not as it should be, the service manager and the operator are told."""
+        config = Config((makeDoor(name="ssh", authorizedKeys="/nowhere/keys"),), firewall="dry-run")
+        self.host.take(17001)
+        service = wire(config, self.reactor)
+        service.startService()
+        self.addCleanup(service.stopService)
+        *_, admin, _, notifier = service._parts
+        assert isinstance(notifier, Notifier)
+        assert isinstance(admin, AdminSocket)
+        ports, keys = admin._steering.status()["troubles"]
+        self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
+        self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(
-            "pkdoors: cannot read /nowhere/keys (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files",
-            self.refusal("-f", "dry-run", "-k", "/nowhere/keys"),
+            f"degraded: {ports}; {keys} (guarding ssh (22/tcp) with dry-run)", notifier._status()
         )
-        self.assertEqual([], self.host.bound())
+
+    def test_firewalldUnknown(self) -> None:
+        """That nobody can tell whether firewalld runs keeps no port from being guarded."""
+        self.haveNftables()
+        replaceModule(self, "dbus", None)
+        self.make()
+        self.assertIn("cannot ask whether firewalld runs", self.log.lines(LogLevel.warn)[0])
+
+    def test_zoneWhileFirewalldIsAway(self) -> None:
+        """Nor does a zone while firewalld does not run."""
+        self.haveNftables()
+        self.haveFirewalld()
+        self.make("--zone", "public")
+        self.assertIn("zone (--zone) counts for nothing", self.log.lines(LogLevel.warn)[0])
 
     def test_noNftables(self) -> None:
-        """A kernel without nftables is one line; the ports are given back."""
+        """A kernel without nftables is one line."""
         self.assertTrue(
             self.refusal("-f", "nftables").startswith("pkdoors: this kernel has no nftables (")
         )
@@ -253,11 +307,67 @@ class MakeServiceTests(SynchronousTestCase):
         self.haveNftables()
         self.haveFirewalld("org.fedoraproject.FirewallD1")
         verifyObject(IService, self.make("-f", "auto", "--zone", "internal"))
-        self.assertEqual(10, len(self.host.bound()))
+
+    def good(self, file: str = "") -> None:
+        """Have a good configuration from before."""
+        LastGood(self.state, file).write([makeDoor()])
+        self.kept: list[tuple[Door, ...]] = []
+
+        def keep(lastGood: LastGood, *_: object) -> str:
+            self.kept.append(lastGood.read())
+            return "; kept" if self.kept[-1] else ""
+
+        self.patch(tap, "keepClosed", keep)
+
+    def test_badOption(self) -> None:
+        """A wrong option leaves closed what was closed before, and the line says so."""
+        self.good()
+        self.assertTrue(self.refusal("-t", "never").endswith("; kept"))
+        self.assertTrue(self.refusal("-t").endswith("; kept"))
+        self.assertEqual([1, 1], [len(each) for each in self.kept])
+
+    def test_badFile(self) -> None:
+        """So does a wrong file, whatever else is wrong; but not with another file."""
+        file = Path(self.mktemp()).absolute()
+        self.good(str(file))
+        for arguments in (["-c", str(file)], [f"--conf={file}", "--nonsense"], [f"-c{file}", "x"]):
+            options = Options({})
+            end = self.assertRaises(SystemExit, options.parseOptions, arguments)
+            self.assertTrue(str(end.code).endswith("; kept"), end.code)
+        end = self.assertRaises(SystemExit, Options({}).parseOptions, ["-c", "/no/such/file"])
+        self.assertFalse(str(end.code).endswith("; kept"))
+
+    def test_noFirewallKeepsClosed(self) -> None:
+        """So does a firewall that is not to be had."""
+        self.haveNftables()
+        self.haveFirewalld()
+        self.good()
+        self.assertTrue(self.refusal("-f", "firewalld").endswith("; kept"))
+
+    def test_dryRunKeepsNothing(self) -> None:
+        """A dry run touches nothing, right or wrong."""
+        self.good()
+        self.assertFalse(self.refusal("-f", "dry-run", "-t", "x").endswith("; kept"))
+        self.assertEqual([], self.kept)
+
+    def test_copy(self) -> None:
+        """Once it runs, a configuration is kept; not that of a dry run."""
+        for firewall, count in (("dry-run", 0), ("nftables", 1)):
+            self.haveNftables()
+            lastGood = LastGood(self.state, "/some/file")
+            config = Config((makeDoor(),), firewall=firewall)
+            wire(config, self.reactor, lastGood=lastGood)._reloader.begin()
+            self.assertEqual(count, len(lastGood.read()))
 
     def test_ownErrorsHaveNoTraceback(self) -> None:
-        """What ends the start later is no traceback where it is an error of pkdoors' own."""
-        self.assertEqual("", self.hooked(FirewallError("no privilege")))
+        """What ends the start later is one line where it is an error of pkdoors' own."""
+        self.assertEqual("pkdoors: no privilege\n", self.hooked(FirewallError("no privilege")))
+
+    def test_ownErrorsAreToldOnce(self) -> None:
+        """None if it is in the log already."""
+        error = FirewallError("no privilege")
+        error.isLogged = True
+        self.assertEqual("", self.hooked(error))
 
     def test_othersHave(self) -> None:
         """Other exceptions are shown as ever."""
@@ -391,6 +501,84 @@ class HangupTests(SynchronousTestCase):
         self.heed()
         self.hasTerminal = False
         self.assertEqual(["reload"], self.hangUp())
+
+
+class InterruptTests(SynchronousTestCase):
+    """
+    Tests of L{heedInterrupt}, each in a process of its own.
+    """
+
+    def run_(self, script: str) -> tuple[int, str]:
+        """Exit status and output, both kinds, of a process that is interrupted."""
+        done = subprocess.run(
+            [sys.executable, "-c", _INTERRUPTED + script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, done.stdout
+
+    def test_before(self) -> None:
+        """Before the reactor runs it ends the process at once, without a traceback."""
+        script = "heedInterrupt()\ntry: interrupt()\nexcept BaseException: pass\nprint(1)"
+        self.assertEqual((-signal.SIGINT, ""), self.run_(script))
+        self.assertEqual((-signal.SIGINT, ""), self.run_(f"takeReactor()\n{script}"))
+
+    def test_running(self) -> None:
+        """When it runs, the daemon ends in order."""
+        status, output = self.run_("""
+reactor = takeReactor()
+heedInterrupt()
+reactor.callLater(0, interrupt)
+reactor.addSystemEventTrigger("before", "shutdown", print, "in order")
+reactor.run()
+print(reactor._exitSignal)
+""")
+        self.assertEqual((0, "in order\n2\n"), (status, output))
+
+    def test_caught(self) -> None:
+        """One that Twisted had caught ends it when the log begins."""
+        status, output = self.run_("""
+from twisted.logger import globalLogBeginner
+from twisted.python import log
+try: interrupt()
+except BaseException: log.err()
+heedInterrupt()
+print("before", flush=True)
+globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+print("after", flush=True)
+""")
+        self.assertEqual(-signal.SIGINT, status)
+        self.assertIn("before\n", output)
+        self.assertNotIn("after\n", output)
+
+    def test_otherErrors(self) -> None:
+        """Other errors in the log do not."""
+        status, output = self.run_("""
+from twisted.logger import globalLogBeginner
+from twisted.python import log
+try: 1 // 0
+except BaseException: log.err()
+heedInterrupt()
+globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+print("after", flush=True)
+""")
+        self.assertEqual(0, status)
+        self.assertIn("after\n", output)
+
+    def test_ignored(self) -> None:
+        """Who starts it with the signal ignored, as a shell's C{&} does, has it ignored."""
+        script = "signal.signal(signal.SIGINT, signal.SIG_IGN)\nheedInterrupt()\ninterrupt()"
+        self.assertEqual((0, "1\n"), self.run_(f"{script}\nprint(1)"))
+
+
+_INTERRUPTED = """
+import os, signal
+from pkdoors.tap import heedInterrupt, takeReactor
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def interrupt(): os.kill(os.getpid(), signal.SIGINT)
+"""
 
 
 class PluginTests(SynchronousTestCase):

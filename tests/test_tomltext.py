@@ -36,6 +36,26 @@ class ReadTomlTests(SynchronousTestCase):
 
     def test_depth(self) -> None:
         """What is within each other can always be shown."""
-        self.assertTrue(repr(readToml("a." * (MAX_DEPTH - 2) + "a = 1")))
-        for text in ("a." * 3000 + "a = 1", "a = " + "[" * 60 + "]" * 60):
+        self.assertTrue(repr(readToml("a = " + "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1))))
+        for text in ("a.b.c." * 3 + "a = " + "[" * 50 + "]" * 50, "a = " + "[" * 60 + "]" * 60):
             self.assertIn("within each other", self.refused(text))
+
+    def test_dots(self) -> None:
+        """A key with very many dots is refused at once: it would take hours."""
+        for text in ("a." * 200_000 + "a = 1", "x = { " + "a . " * 1000 + "a = 1 }"):
+            error = self.assertRaises(BadValue, readToml, text)
+            self.assertEqual(
+                "more than 20 dots are in a line, outside quotes and comments", str(error)
+            )
+        dots = "." * 100
+        for text in (f"a = '{dots}'", f'a = "\\"{dots}"', f"a = 1 # {dots}", f"'{dots}' = 1"):
+            self.assertEqual(1, len(readToml(text)))
+
+    def test_quotesNothing(self) -> None:
+        """The reason tells the place, and quotes no name or number of the text."""
+        for text, reason in (
+            ("[a.17001]\n[a.17001]\n", "Cannot declare it twice (at line 2, column 9)"),
+            ("x = {17001 = 1, 17001 = 2}", "Duplicate inline table key it (at line 1, column 26)"),
+            ("x = 1\nx = 2", "Cannot overwrite a value (at end of document)"),
+        ):
+            self.assertEqual(reason, str(self.assertRaises(BadValue, readToml, text)))

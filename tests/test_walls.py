@@ -86,15 +86,21 @@ class StartTests(WallsTestCase):
             self.assertIs(NO, self.assertRaises(FirewallError, self.walls.prepare, self.doors))
 
     def test_start(self) -> None:
-        """The innermost is last: before anything is closed it is sure that knocks are let in."""
+        """The innermost is first: one that hangs keeps nobody from closing the ports."""
         self.start()
-        self.assertEqual(["firewalld: start", "nftables: start"], self.diary)
+        self.assertEqual(["nftables: start", "firewalld: start"], self.diary)
 
     def test_startFails(self) -> None:
-        """Where those before it refuse, nothing is closed."""
+        """Where those before it refuse, it is closed all the same."""
         self.firewalld.failures = [NO]
         self.assertIs(NO, self.assertRaises(FirewallError, self.start))
-        self.assertEqual(["firewalld: start"], self.diary)
+        self.assertEqual(self.doors, self.guard.guarded)
+
+    def test_innermostRefuses(self) -> None:
+        """Where the innermost refuses, the others are not asked."""
+        self.guard.failures = [NO]
+        self.assertIs(NO, self.assertRaises(FirewallError, self.start))
+        self.assertEqual(["nftables: start"], self.diary)
 
     def test_found(self) -> None:
         """What is open already is what any of them knows."""

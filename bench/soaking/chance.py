@@ -7,6 +7,7 @@ from random import Random
 from bench.soaking.books import PENALTY, Gate, Key
 from bench.soaking.eyes import Eyes
 from bench.soaking.world import CLIENTS, World
+from pkdoors.wrongorders import ALLOWED
 
 HANDLED = 1.0
 """Seconds after its last datagram in which a knock has been handled."""
@@ -31,6 +32,7 @@ class Chance:
         self.knocks = self.openings = 0
         self.between: list[Step] = []
         self._tainted: dict[str, float] = {}  # until when an address may be ignored
+        self._wrong: list[Key] = []  # wrong orders that no opening has made good since
 
     def _source(self, sources: Sequence[str] = CLIENTS) -> str:
         """An address that is not ignored now."""
@@ -42,7 +44,14 @@ class Chance:
         return self._tainted.get(source, 0.0) < time.monotonic()
 
     def _taint(self, source: str) -> None:
-        self._tainted[source] = time.monotonic() + PENALTY + HANDLED
+        self._tainted[source] = time.monotonic() + PENALTY * 1.25 + HANDLED
+
+    def _mayBeWrong(self, gate: Gate, source: str) -> bool:
+        """Whether there may be one more wrong order: a wary door has other rules than the books."""
+        if len(self._wrong) + 1 >= ALLOWED:
+            return False
+        self._wrong.append((gate.name, source))
+        return True
 
     def _gates(self) -> list[Gate]:
         return list(self.world.gates.values())
@@ -56,6 +65,7 @@ class Chance:
 
     def _opened(self, gate: Gate, source: str, began: float, asked: int = 0) -> None:
         self.openings += 1
+        self._wrong = [key for key in self._wrong if key != (gate.name, source)]
         ended = time.monotonic() + HANDLED
         self.world.books.opened((gate.name, source), began, ended, gate.grant(asked))
 

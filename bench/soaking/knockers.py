@@ -51,6 +51,8 @@ class Knockers(Chance):
     def wrong(self) -> str:
         """Knock in another order, which is nobody's."""
         gate, source = self._gate(), self._source()
+        if not self._mayBeWrong(gate, source):
+            return self._knockAt(gate, source)
         self.knocks += 1
         self.world.send(source, self._wrongOrder(gate))
         self._taint(source)
@@ -67,6 +69,8 @@ class Knockers(Chance):
     def penalised(self) -> str:
         """Knock wrongly, and at once rightly, which counts for nothing."""
         gate, source = self._gate(), self._source()
+        if not self._mayBeWrong(gate, source):
+            return self._knockAt(gate, source)
         self.knocks += 2
         began = time.monotonic()
         first, second, _, other, *_ = gate.sequence
@@ -91,6 +95,8 @@ class Knockers(Chance):
         """Try what somebody tries who knows ports, but not the order."""
         source, gate = self._source(STRANGERS), self._gate()
         kind = self.random.choice(("most", "order", "scan"))
+        if kind != "most" and not self._mayBeWrong(gate, source):
+            kind = "most"
         self.knocks += 1
         if kind == "most":
             self.world.send(source, gate.sequence[:-1])

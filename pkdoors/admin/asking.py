@@ -9,26 +9,9 @@ from twisted.web.http import Request
 from pkdoors.durations import MAX_DURATION, formatDuration
 from pkdoors.errors import BadValue, FirewallError, NotThere, PkdoorsError
 
-MAX_BODY = 4096
-"""Bytes of a request's body: an address and the name of a door."""
-
-
-class Unanswerable(PkdoorsError):
-    """
-    A request that is none.
-
-    @ivar status: of HTTP.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
 
 def statusOf(error: PkdoorsError, path: bytes) -> int:
     """The HTTP status that tells programs what kind of error it is; RFC 9110, section 15."""
-    if isinstance(error, Unanswerable):
-        return error.status
     if path.rstrip(b"/") == b"/reload":
         return 409
     kinds = {BadValue: 400, NotThere: 404, FirewallError: 503}
@@ -43,15 +26,13 @@ def questionOf(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
     @raise PkdoorsError: it is not fit.
     """
     _, _, query = request.uri.decode("utf-8", "replace").partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True)
+    pairs: list[tuple[str, Any]] = [*parse_qsl(query, keep_blank_values=True)]
     source = unquote(request.path.decode("utf-8", "replace")).partition("/openings/")[2]
     if source:  # also where it is no address: without it, all addresses would be meant
         pairs.append(("source", source))
-    question: dict[str, Any] = dict(pairs)
-    if len(question) < len(pairs):
-        raise BadValue("an argument is there twice: give each once")
     if request.method == b"POST" and allowed:
-        question |= _body(request)
+        pairs += _body(request).items()
+    question = _unique(pairs)
     for name in question:
         if name not in allowed:
             known = ", ".join(allowed) if allowed else "none"
@@ -59,14 +40,18 @@ def questionOf(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
     return {name: _checked(name, value) for name, value in question.items()}
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        raise BadValue("an argument is there twice: give each once")
+    return unique
+
+
 def _body(request: Request) -> dict[str, Any]:
     assert request.content is not None
     request.content.seek(0)
-    data = request.content.read(MAX_BODY + 1)
-    if len(data) > MAX_BODY:
-        raise Unanswerable(413, f"the body is too long: {MAX_BODY} bytes are allowed")
     try:
-        body = json.loads(data)
+        body = json.loads(request.content.read(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise BadValue(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):

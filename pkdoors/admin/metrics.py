@@ -14,6 +14,11 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Of the format; prometheus.io, "Exposition formats"."""
 
 
+def loadFormat() -> None:
+    """Load what writes the format, which takes some tenths of a second: in a thread."""
+    import prometheus_client  # noqa: F401
+
+
 def exposition(state: State, tally: Tally) -> bytes:
     """All metrics, as text."""
     # Only here: hardly any daemon is asked for them.

@@ -1,37 +1,58 @@
 """What the admin interface answers: docs/admin.md describes all of it."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from pkdoors.admin.answers import Leaf, write
+from pkdoors.admin.answers import Leaf, encoded, write, writeHead
 from pkdoors.admin.asking import questionOf, statusOf
-from pkdoors.admin.channel import AdminChannel
-from pkdoors.admin.metrics import CONTENT_TYPE, exposition
+from pkdoors.admin.channel import PATIENCE, AdminChannel, AdminRequest
+from pkdoors.admin.metrics import CONTENT_TYPE, exposition, loadFormat
+from pkdoors.admin.sending import Senders
+from pkdoors.admin.sharing import Sharing
 from pkdoors.admin.stream import Streams
 from pkdoors.errors import PkdoorsError
 from pkdoors.steering import Json, Steering
+from pkdoors.turns import Turns
 
 Answer = Json | Awaitable[Json]
+
+REQUESTS = 4
+"""Requests that are begun in one turn of the reactor: a third of a millisecond each."""
+
+SLICES = 2
+"""Slices of answers that are written in one turn: a millisecond each. They have turns of their own:
+many may wait for an answer, and it does not wait for those who come."""
 
 
 class Answering(Leaf):
     """
-    Answers one path with JSON.
+    Answers one path with JSON. All who ask at the same time for the same, which changes nothing, or
+    for a reload, share one answer.
 
-    @param methods: what answers each method, and which arguments it takes.
+    @param works: what answers each method, and which arguments it takes.
     """
 
     _log = Logger()
 
-    def __init__(self, works: dict[str, tuple[Callable[..., Answer], tuple[str, ...]]]) -> None:
+    def __init__(
+        self,
+        works: dict[str, tuple[Callable[..., Answer], tuple[str, ...]]],
+        turns: Turns,
+        senders: Senders,
+    ) -> None:
         super().__init__()
         self._works = works
+        self._turns = turns
+        self._senders = senders
+        self._sharing = Sharing(turns)
         self.methods = tuple(works)
         self.reading = tuple(each for each in works if each == "POST" and works[each][1])
 
@@ -46,20 +67,32 @@ class Answering(Leaf):
         try:
             status, answer = 200, await self._find(request, method)
         except PkdoorsError as error:
-            status, answer = statusOf(error, request.path), {"error": str(error)}
+            status, answer = statusOf(error, request.path), _error(str(error))
         except Exception:  # a mistake of ours must not leave anybody waiting
             self._log.failure("a request to the admin socket went wrong")
-            status, answer = 500, {"error": "that went wrong; the daemon's log says more"}
+            status, answer = 500, _error("that went wrong; the daemon's log says more")
         if not gone:
-            write(request, status, answer)
+            writeHead(request, status, b"application/json", len(answer))
+            self._senders.send(request, answer)
 
-    async def _find(self, request: Request, method: str) -> Json:
+    async def _find(self, request: Request, method: str) -> bytes:
         work, allowed = self._works[method]
-        answer = work(**questionOf(request, allowed))
-        return answer if isinstance(answer, dict) else await answer
+        question = questionOf(request, allowed)
+
+        async def make() -> bytes:
+            answer = work(**question)
+            return await encoded(answer if isinstance(answer, dict) else await answer, self._turns)
+
+        if method == "GET" or not allowed:
+            return await self._sharing.get((method, *sorted(question.items())), make)
+        return await make()
 
     def _failed(self, failure: Any) -> None:
         self._log.failure("an answer could not be sent", failure)
+
+
+def _error(sentence: str) -> bytes:
+    return json.dumps({"error": sentence}).encode() + b"\n"
 
 
 class Unknown(Resource):
@@ -82,37 +115,59 @@ class Unknown(Resource):
 class Metrics(Leaf):
     """Answers with what Prometheus reads."""
 
-    def __init__(self, steering: Steering) -> None:
+    _log = Logger()
+
+    def __init__(self, reactor: Any, steering: Steering, turns: Turns, senders: Senders) -> None:
         super().__init__()
+        self._reactor = reactor
+        self._isLoaded = False
         self._steering = steering
+        self._sharing = Sharing(turns)
+        self._senders = senders
 
     def answer(self, request: Request, method: str) -> None:
         """See L{Leaf.answer}."""
-        request.setHeader(b"content-type", CONTENT_TYPE.encode())
-        request.write(exposition(self._steering.state(), self._steering.tally))
-        request.finish()
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+
+        def send(answer: bytes) -> None:
+            if not gone:
+                writeHead(request, 200, CONTENT_TYPE.encode(), len(answer))
+                self._senders.send(request, answer)
+
+        made = self._sharing.get("metrics", self._make).addCallback(send)
+        made.addErrback(lambda failure: self._log.failure("no metrics were sent", failure))
+
+    async def _make(self) -> bytes:
+        if not self._isLoaded:
+            pool = self._reactor.getThreadPool()
+            await deferToThreadPool(self._reactor, pool, loadFormat)
+            self._isLoaded = True
+        return exposition(self._steering.state(), self._steering.tally)
 
 
 class Root(Resource):
     """Finds what answers a path."""
 
-    def __init__(self, steering: Steering) -> None:
+    def __init__(self, reactor: Any, steering: Steering, turns: Turns) -> None:
         super().__init__()
-        chosen = ("door", "source")
+        chosen, senders = ("door", "source"), Senders()
+
+        def answering(**works: tuple[Callable[..., Answer], tuple[str, ...]]) -> Answering:
+            return Answering(works, turns, senders)
+
         self._resources: dict[str, IResource] = {
-            "status": Answering({"GET": (steering.status, ())}),
-            "openings": Answering(
-                {
-                    "GET": (steering.openings, chosen),
-                    "POST": (steering.open, (*chosen, "seconds")),
-                    "DELETE": (steering.close, chosen),
-                }
+            "status": answering(GET=(steering.status, ())),
+            "openings": answering(
+                GET=(steering.openings, chosen),
+                POST=(steering.open, (*chosen, "seconds")),
+                DELETE=(steering.close, chosen),
             ),
-            "reload": Answering({"POST": (steering.reload, ())}),
+            "reload": answering(POST=(steering.reload, ())),
             "events": Streams(steering.subscribe),
-            "metrics": Metrics(steering),
+            "metrics": Metrics(reactor, steering, turns, senders),
         }
-        self._opening = Answering({"DELETE": (steering.close, chosen)})
+        self._opening = answering(DELETE=(steering.close, chosen))
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """See L{Resource.getChild}."""
@@ -126,9 +181,20 @@ class Root(Resource):
 
 
 class QuietSite(Site):
-    """A site that keeps no log of its own."""
+    """
+    A site that keeps no log of its own.
+
+    @ivar turns: gives each request its turn. See L{REQUESTS}.
+    """
 
     protocol = AdminChannel  # type: ignore[assignment]
+    requestFactory = AdminRequest
+
+    def __init__(self, reactor: Any, steering: Steering) -> None:
+        self.turns = Turns(reactor, REQUESTS)
+        root = Root(reactor, steering, Turns(reactor, SLICES))
+        super().__init__(root, timeout=PATIENCE, reactor=reactor, parsePOSTFormSubmission=False)
+        self.displayTracebacks = False
 
     def log(self, request: Request) -> None:
         """What the operator does is told as events."""
@@ -136,6 +202,4 @@ class QuietSite(Site):
 
 def makeSite(reactor: Any, steering: Steering) -> Site:
     """The whole interface."""
-    site = QuietSite(Root(steering), reactor=reactor, parsePOSTFormSubmission=False)
-    site.displayTracebacks = False
-    return site
+    return QuietSite(reactor, steering)

@@ -22,7 +22,7 @@ from pkdoors.steering import Steering
 MODE = 0o600
 """Of the socket: root, and who runs the daemon."""
 BACKLOG = 64
-"""Connections that wait to be taken; more than that are refused by the kernel."""
+"""Connections that wait to be taken; whoever comes then has the kernel make him wait."""
 
 # Whether somebody answers there is not for us to ask.
 _LEFT = (
@@ -55,11 +55,15 @@ class AdminSocket(Part):
         """See L{Part.ready}. Nobody is answered before."""
         if not self._path:
             return
+        from pkdoors.admin.port import AdminPort  # after the reactor, which goes without TLS
+
         site = AdminSite(self._reactor, self._steering)
         try:
             _removeStale(self._path)
+            port = AdminPort(self._path, site, BACKLOG, MODE, self._reactor)  # type: ignore[arg-type]
             with _forOurselves(self._path):
-                self._port = self._reactor.listenUNIX(self._path, site, BACKLOG, mode=MODE)
+                port.startListening()
+            self._port = port
         except (OSError, CannotListenError) as error:
             self._log.error("no admin socket: {error}", error=error)
 

@@ -28,6 +28,7 @@ class Streams(Leaf):
         super().__init__()
         self._subscribe = subscribe
         self._followers: set[Follower] = set()
+        self._lastTold: tuple[Event | None, bytes] = (None, b"")
 
     def answer(self, request: Request, method: str) -> None:
         """See L{Leaf.answer}."""
@@ -35,8 +36,7 @@ class Streams(Leaf):
             write(request, 503, {"error": f"{MAX_FOLLOWERS} follow already, which is the most"})
             return
         request.setHeader(b"content-type", b"text/event-stream")
-        request.setHeader(b"cache-control", b"no-store")
-        follower = Follower(request)
+        follower = Follower(request, self._told)
         self._followers.add(follower)
         end = self._subscribe(follower.hear)
 
@@ -47,17 +47,27 @@ class Streams(Leaf):
         request.notifyFinish().addBoth(gone)
         request.write(b": pkdoors\n\n")  # so that who asks knows that it follows
 
+    def _told(self, event: Event) -> bytes:
+        """An event as it is told; written once, however many follow."""
+        if event is not self._lastTold[0]:
+            told = f"event: {event.kind}\ndata: {jsonLine(fields(event))}\n\n".encode()
+            self._lastTold = event, told
+        return self._lastTold[1]
+
 
 @implementer(IPushProducer)
 class Follower:
     """
     Somebody who follows. While one does not read, what is to be told waits, up to a bound.
+
+    @param told: gives an event as it is told.
     """
 
     _log = Logger()
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, told: Callable[[Event], bytes]) -> None:
         self._request = request
+        self._told = told
         self._isPaused = False
         self._isDropped = False
         self._backlog: deque[bytes] = deque()
@@ -68,7 +78,7 @@ class Follower:
         """Tell an event."""
         if self._isDropped:  # the connection is lost in the reactor's next turn
             return
-        told = f"event: {event.kind}\ndata: {jsonLine(fields(event))}\n\n".encode()
+        told = self._told(event)
         if not self._isPaused:
             self._request.write(told)
             return

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
 from pkdoors.knock import canonical
+from pkdoors.quoting import shown
 
 AUTO, NONE = "auto", "none"
 ANY = "*"
@@ -23,7 +24,7 @@ def parseBind(text: str) -> str:
     try:
         return canonical(text)
     except ValueError:
-        raise BadValue(f"{text!r} is none of: auto, none, an IPv4 or IPv6 address") from None
+        raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
 
 
 def boundTo(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from pkdoors.client.ownfiles import readFile
 from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.errors import BadValue
+from pkdoors.reading import textOf
 
 
 def hostsPath(environment: Mapping[str, str]) -> Path | None:
@@ -28,8 +29,8 @@ def readProfiles(environment: Mapping[str, str]) -> dict[str, Profile]:
         return {}
     try:
         found = readFile(str(path))
-        return parseProfiles(found.secret().decode()) if found else {}
-    except UnicodeDecodeError as error:
-        raise BadValue(f"{path}: it is not UTF-8") from error
+        return parseProfiles(textOf(found.secret())) if found else {}
     except BadValue as error:
         raise error.at(str(path)) from error
+    except ValueError as error:
+        raise BadValue(f"{path}: {error}") from error

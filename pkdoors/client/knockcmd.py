@@ -1,6 +1,5 @@
 """C{pkdoors knock} on the command line."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -12,7 +11,9 @@ from pkdoors.clitools import Parser, checked, parseNumber
 from pkdoors.completers import completing, hostNames
 from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue, KnockError
+from pkdoors.outlet import complain, tell
 from pkdoors.ports import parsePort
+from pkdoors.quoting import shownHost
 from pkdoors.sequence import Sequence
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
@@ -177,7 +178,7 @@ def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
     Run the reactor until some work is done, and end with status 0 after printing what it gave, or
     with 1 and its error's sentence. A signal is no success either.
     """
-    print(resultOf(parser, work))
+    tell(resultOf(parser, work))
     raise SystemExit(0)
 
 
@@ -210,7 +211,7 @@ def resultOf(parser: Parser, work: Callable[[Any], Awaitable[T]]) -> T:
 
 def sayer(parser: Parser) -> Callable[[str], None]:
     """What tells the user how it goes, a line each."""
-    return lambda line: print(f"{parser.prog}: {line}", file=sys.stderr)
+    return lambda line: complain(parser.prog, line)
 
 
 def _sequenceOf(options: Namespace, environment: Mapping[str, str], profile: Profile) -> Sequence:
@@ -222,7 +223,7 @@ def _sequenceOf(options: Namespace, environment: Mapping[str, str], profile: Pro
         return found
     parser.error(
         "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
-        f"and no profile has the sequence of {options.host!r}"
+        f"and no profile has the sequence of {shownHost(options.host)}"
         + _whichProfiles(_profiles(options, environment))
     )
 

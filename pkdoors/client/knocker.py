@@ -1,5 +1,6 @@
 """The client's side: knocks, and watches a port until it answers."""
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -14,7 +15,9 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 from pkdoors.client.plan import Sending
+from pkdoors.client.unicast import isUnicast
 from pkdoors.errors import KnockError
+from pkdoors.quoting import shownHost
 
 MAX_ADDRESSES = 8
 """Addresses of one host that are knocked on: a name with more is no single server."""
@@ -30,7 +33,7 @@ LAST_PACE = 0.5
 
 async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> list[str]:
     """
-    The addresses of a host, in the system's order.
+    The addresses of a host, in the system's order, without those that are not one host's.
 
     @param family: C{AF_INET} or C{AF_INET6} for only those.
     @raise KnockError: it has none.
@@ -48,8 +51,21 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
     except (OSError, UnicodeError) as error:
         kind = FAMILY_NAMES.get(family, "")
         reason = getattr(error, "strerror", None) or error
-        raise KnockError(f"no {kind}address found for {host!r}: {reason}") from error
-    return list(dict.fromkeys(_withScope(*entry[4]) for entry in found))[:MAX_ADDRESSES]
+        raise KnockError(f"no {kind}address found for {shownHost(host)}: {reason}") from error
+    addresses = dict.fromkeys(_withScope(*entry[4]) for entry in found)
+    usable = [each for each in addresses if isUnicast(each)]
+    if not usable:
+        raise KnockError(
+            f"{shownHost(host)} is {', '.join(addresses)}, which is not the address of one host: "
+            "give the address of the host itself"
+        )
+    return usable[:MAX_ADDRESSES]
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.EACCES:  # the kernel knows the broadcast addresses of its networks
+        return "it is the address of a whole network, not of one host"
+    return error.strerror or str(error)
 
 
 def _withScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
@@ -91,7 +107,7 @@ class Knocker:
             except KnockError as error:
                 errors[address] = str(error)
             except OSError as error:
-                errors[address] = error.strerror or str(error)
+                errors[address] = _explain(error)
             except CannotListenError as error:  # this host has no IPv6, say
                 errors[address] = error.socketError.strerror or str(error)
 

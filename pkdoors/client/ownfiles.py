@@ -4,10 +4,8 @@ import os
 import shlex
 from dataclasses import dataclass, field
 
+from pkdoors import reading
 from pkdoors.errors import BadValue
-
-MAX_SIZE = 1 << 20
-"""Bytes read of a file at most: far more than any of them has, and no device fills the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,12 @@ def readFile(path: str) -> Contents | None:
     @raise BadValue: it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            found = os.fstat(file.fileno())
-            isExposed = found.st_uid == os.getuid() and found.st_mode & 0o077 != 0
-            return Contents(path, file.read(MAX_SIZE), isExposed)
+        found = reading.readFile(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise BadValue(f"it cannot be read: {reason}") from error
+    status = found.status
+    isExposed = status.st_uid == os.getuid() and status.st_mode & 0o077 != 0
+    return Contents(path, found.data, isExposed)

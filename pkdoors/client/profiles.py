@@ -18,6 +18,7 @@ from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
 from pkdoors.oneline import oneLine
 from pkdoors.ports import parsePort
+from pkdoors.quoting import shown
 from pkdoors.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.tomltext import readToml
 
@@ -83,7 +84,7 @@ def _profile(name: str, table: Any) -> Profile:
 def _checkKeys(table: Mapping[str, object], allowed: Iterable[str]) -> None:
     for key in table:
         if key not in allowed:
-            raise BadValue(f"{key!r} is not known: allowed are {', '.join(allowed)}")
+            raise BadValue(f"{shown(key)} is not known: allowed are {', '.join(allowed)}")
 
 
 def _read(key: str, value: object) -> tuple[str, Any]:
@@ -97,13 +98,13 @@ def _read(key: str, value: object) -> tuple[str, Any]:
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise BadValue(f"{value!r} is no text: write it in quotes")
+        raise BadValue(f"{shown(value)} is no text: write it in quotes")
     return value
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise BadValue(f"{value!r} is neither true nor false")
+        raise BadValue(f"{shown(value)} is neither true nor false")
     return value
 
 
@@ -124,7 +125,7 @@ def _time(value: object) -> float:
 
 def _port(value: object) -> int:
     if type(value) is not int:
-        raise BadValue(f"{value!r} is not a port: a port is a number from 1 to 65535")
+        raise BadValue(f"{shown(value)} is not a port: a port is a number from 1 to 65535")
     return parsePort(str(value))
 
 

@@ -5,6 +5,7 @@ import signal
 from getpass import getpass
 
 from pkdoors.errors import KnockError
+from pkdoors.oneline import printable
 
 
 def askPassphrase(prompt: str) -> bytes:
@@ -25,7 +26,7 @@ def askPassphrase(prompt: str) -> bytes:
     ends = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(each, signal.default_int_handler) for each in ends]
     try:
-        return os.fsencode(getpass(prompt))
+        return os.fsencode(getpass(printable(prompt)))
     except (KeyboardInterrupt, EOFError) as error:
         raise KnockError("interrupted") from error
     finally:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from pkdoors.folders import openFolder
+
 
 def whyNotWrite(name: str) -> str:
     """
@@ -13,10 +15,23 @@ def whyNotWrite(name: str) -> str:
     path = Path(name)
     if path.is_symlink():
         return "it is a symbolic link"
+    if trouble := _whyNotThere(path.parent):
+        return trouble
     if path.exists():
         return _whyNot(path, os.W_OK) if path.is_file() else "it is no regular file"
     folder = next(each for each in path.parents if each.exists())
     return _whyNot(folder, os.W_OK | os.X_OK) if folder.is_dir() else f"{folder} is no folder"
+
+
+def _whyNotThere(folder: Path) -> str:
+    """Why the daemon would not go to a folder."""
+    try:
+        os.close(openFolder(folder))
+    except PermissionError as error:
+        return "" if os.geteuid() else str(error.strerror)
+    except OSError:  # it is not there yet, or is something else
+        pass
+    return ""
 
 
 def _whyNot(path: Path, mode: int) -> str:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from pkdoors.oneline import printable
+
 OK, WARNING, ERROR = LEVELS = ("OK", "WARNING", "ERROR")
 """From good to bad; the place of the worst is the exit status."""
 
@@ -44,10 +46,10 @@ def asTable(findings: Iterable[Finding]) -> str:
 
 
 def _lines(finding: Finding, width: int) -> Iterable[str]:
-    start = f"{finding.level:<{len(_INDENT)}}{finding.subject:<{width}}"
-    yield start + finding.text
+    start = f"{finding.level:<{len(_INDENT)}}{printable(finding.subject):<{width}}"
+    yield start + printable(finding.text)
     if finding.remedy:
-        first, *more = finding.remedy.splitlines()
+        first, *more = (printable(line) for line in finding.remedy.split("\n"))
         yield f"{'':<{len(start)}}-> {first}"
         yield from (f"{'':<{len(start)}}   {line}" for line in more)
 

@@ -60,8 +60,8 @@ def strength(door: Door) -> Iterator[Finding]:
         remedy = "`pkdoors sequence` prints a better one"
         yield Finding(WARNING, "sequence", f"door {door.name}: {text}", remedy)
     if not warnings:
-        orders, count = door.sequence.orders(), _count(door.sequence)
-        text = f"door {door.name}: {orders} orders to try for who has found its {count} ports"
+        tries, count = door.sequence.tries(), _count(door.sequence)
+        text = f"door {door.name}: {tries} tries for whoever has found its {count} ports"
         yield Finding(OK, "sequence", text)
 
 
@@ -69,6 +69,18 @@ def unreadable(subject: str, path: str) -> Finding:
     """The service's user cannot read a file: an editor may have put another in its place."""
     text = f"{path} cannot be read by the user that the service runs as"
     return Finding(ERROR, subject, text, "`pkdoors install-service` sets who may read it")
+
+
+def code(why: str, remedy: str) -> Finding:
+    """
+    Whether others can change the code that the service runs.
+
+    @param why: why they can; empty where nobody can.
+    @param remedy: the command that mends it.
+    """
+    if not why:
+        return Finding(OK, "code", "only root can change what the service runs")
+    return Finding(ERROR, "code", f"others can change what the service runs: {why}", f"`{remedy}`")
 
 
 def keys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Finding]:

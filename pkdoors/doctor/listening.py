@@ -91,17 +91,19 @@ def deafPorts(
     daemon: Daemon,
     interfaces: Iterable[str] = (),
 ) -> list[int]:
-    """The knock ports that the running daemon does not listen on; see L{knockPorts}."""
+    """
+    Return the knock ports that nobody listens on though the daemon runs; see L{knockPorts}. Those
+    that another program has are not its fault.
+    """
     if daemon.process is None:
         return []
-    return [
-        port
-        for port in ports
-        if not any(
-            owner is not None and owner.pid == daemon.process
-            for owner in _ownersOf(port, sockets, owners, interfaces)
-        )
-    ]
+    return [port for port in ports if not _ownersOf(port, sockets, owners, interfaces)]
+
+
+def missing(address: str) -> Finding:
+    """An address to listen on that this host does not have."""
+    text = f"this host does not have the address {address}: knocks to it are heard when it has"
+    return Finding(WARNING, "interfaces", text, "`ip address` lists those that it has")
 
 
 def _ownersOf(

@@ -1,6 +1,6 @@
 """What the daemon tells others: hooks, and the audit file. Pure."""
 
-from pkdoors.doctor.findings import OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.doors import Door
 
 
@@ -14,6 +14,12 @@ def hook(door: Door, key: str, program: str, trouble: str) -> Finding:
         return Finding(OK, "hooks", f"{key} of door {door.name} can be run")
     text = f"{key} of door {door.name} cannot be run: {program} {trouble}"
     return Finding(WARNING, "hooks", text, f"mend that, or take {key} out of door {door.name}")
+
+
+def distrusted(door: Door, key: str, why: str, remedy: str) -> Finding:
+    """The daemon does not run a hook, because others can change what it does."""
+    text = f"{key} of door {door.name} is not run, others decide what it does: {why}"
+    return Finding(ERROR, "hooks", text, f"`{remedy}`")
 
 
 def audit(path: str, trouble: str) -> Finding:

@@ -41,7 +41,7 @@ class Proc:
                 for file in (process / "fd").iterdir():
                     match = re.fullmatch(r"socket:\[(\d+)\]", str(file.readlink()))
                     if match:
-                        name = (process / "comm").read_text().strip()
+                        name = (process / "comm").read_text(errors="replace").strip()
                         yield int(match[1]), Owner(int(process.name), name)
 
     def hasIPv6(self) -> bool:

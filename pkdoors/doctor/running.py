@@ -47,3 +47,8 @@ def otherFile(
         lacks.append(f"does not guard {', '.join(map(str, unguarded))}")
     text = f"it has not read what {daemon.conf} says now, and {' and '.join(lacks)}"
     return Finding(ERROR, "daemon", text, daemon.remedy())
+
+
+def degraded(trouble: str) -> Finding:
+    """Return what the running daemon says that it cannot do."""
+    return Finding(ERROR, "daemon", trouble, "mend that: the daemon tries again by itself")

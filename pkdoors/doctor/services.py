@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from pkdoors.reading import readFile
 from pkdoors.serviceuser import NAME, serviceGroup
 
 TIMEOUT = 3.0
@@ -14,7 +15,7 @@ _FILES = (Path("/etc/nftables.conf"), Path("/etc/sysconfig/nftables.conf"))
 
 def nftablesFiles() -> list[tuple[str, str]]:
     """The configurations that there are, of Debian's kind and of Fedora's: names and contents."""
-    return [(str(file), file.read_text()) for file in _FILES if file.exists()]
+    return [(str(file), readFile(file).text("replace")) for file in _FILES if file.exists()]
 
 
 def isOn(service: str) -> bool:

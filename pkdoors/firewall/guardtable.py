@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import GuardGone, NotPermitted, SetFull
-from pkdoors.firewall.library import Library
+from pkdoors.firewall.library import Library, owned
 from pkdoors.firewall.takeover import Left, leftByOld
 from pkdoors.flowbooks import Books
 from pkdoors.flows import flowOf, isOn
@@ -38,7 +38,9 @@ from pkdoors.nftsets import (
     ABOUT,
     INSIDE_SETS,
     MAPS,
+    PORT_MAPS,
     PORT_SETS,
+    PROTOCOLS,
     isOpenings,
     openingElement,
     openingIn,
@@ -112,6 +114,11 @@ class GuardTable:
         """Return whether there is a table of our name."""
         return tableIn(self._kernel.dump(askTable(TABLE))) is not None
 
+    def isGenuine(self) -> bool:
+        """Return whether there is a guard of this version, made in this boot."""
+        survey = self.survey()
+        return survey.isOurs and survey.isOf(self.boot)
+
     def survey(self, name: str = TABLE) -> Survey:
         """
         Look what there is.
@@ -122,12 +129,18 @@ class GuardTable:
         table = tableIn(dump(askTable(name)))
         if table is None:
             return Survey()
+        ports, verdicts = (
+            {each: intervalsIn(dump(askElements(name, of[each]))) for each in PROTOCOLS}
+            for of in (PORT_SETS, PORT_MAPS)
+        )
         return Survey(
             table,
-            frozenset(chainsIn(dump(askChains(name)), name)),
-            setsIn(dump(askSets(name))),
-            countersIn(dump(askCounters(name))),
-            frozenset(each.comment for each in self._elements(ABOUT, name)),
+            chains=frozenset(chainsIn(dump(askChains(name)), name)),
+            sets=setsIn(dump(askSets(name))),
+            counters=countersIn(dump(askCounters(name))),
+            ports=ports,
+            verdicts=verdicts,
+            notes=frozenset(each.comment for each in self._elements(ABOUT, name)),
         )
 
     def before(self, doors: Collection[Door], isSettled: bool) -> Left:
@@ -142,8 +155,11 @@ class GuardTable:
         if survey.table is None:
             return Left()
         if survey.isOurs:
+            protected = [
+                PortRange(each, *span) for each in PROTOCOLS for span in survey.ports[each]
+            ]
             openings = self._openings(survey, doors)
-            return Left(isThere=True, protected=self._protected(), openings=openings)
+            return Left(isThere=True, protected=protected, openings=openings)
         return leftByOld(
             self._library.listed(f"table inet {TABLE}"), doors, self._seconds(), isSettled
         )
@@ -158,13 +174,6 @@ class GuardTable:
             for version in (4, 6)
             for element in self._elements(f"{door.name}_open{version}")
             if (left := secondsLeft(element, today)) > 0
-        ]
-
-    def _protected(self) -> list[PortRange]:
-        return [
-            PortRange(name.partition("_")[0], *each)
-            for name in PORT_SETS
-            for each in intervalsIn(self._kernel.dump(askElements(TABLE, name)))
         ]
 
     def openKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
@@ -202,6 +211,9 @@ class GuardTable:
 
         @return: whether that was possible: somebody may have made a set of another kind there.
         """
+        if guard.reshapes(survey.present(guard.doors, self.boot)):
+            known = {**self.flows(guard.doors), **flows}
+            self._place(HANDOVER, guard, self.survey(HANDOVER), openings, known, isOwned=False)
         try:
             self._place(TABLE, guard, survey, openings, flows)
         except NotPermitted:
@@ -370,9 +382,8 @@ class GuardTable:
         @raise FirewallError: the kernel does not tell.
         """
         dump = self._kernel.dump
-        maps = [
-            verdictsIn(dump(askElements(TABLE, name))) for name in (*MAPS, *PORT_SETS, *INSIDE_SETS)
-        ]
+        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS)
+        maps = [verdictsIn(dump(askElements(TABLE, name))) for name in names]
         return tableIn(dump(askTable(TABLE))), rulesIn(dump(askRules(TABLE)), TABLE), maps
 
     def delete(self, name: str) -> bool:
@@ -382,8 +393,11 @@ class GuardTable:
         @return: whether it was.
         @raise FirewallError: the kernel refused.
         """
-        if tableIn(self._kernel.dump(askTable(name))) is None:
+        table = tableIn(self._kernel.dump(askTable(name)))
+        if table is None:
             return False
+        if table.owner not in (0, self.port):
+            raise owned(name)
         self._library.run(f"delete table inet {name}")
         return True
 

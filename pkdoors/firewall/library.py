@@ -14,6 +14,7 @@ from typing import Any
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, Kernel, NotPermitted, checkPrivilege
 from pkdoors.nfnetlink import making
+from pkdoors.quoting import withoutPorts
 
 MOST_DESCRIPTOR = 1023
 """The highest descriptor that libnftables can wait for, with select(2): a higher one makes it end
@@ -93,10 +94,7 @@ class Library:
         try:
             self.kernel.transact(making(table, flags))
         except NotPermitted as error:
-            raise NotPermitted(
-                f"another process owns the table inet {table}: end it first (`nft list table inet "
-                f"{table}` names it)"
-            ) from error
+            raise owned(table) from error
 
     def judge(self, commands: str) -> None:
         """
@@ -135,6 +133,14 @@ class Library:
         self._context = None
 
 
+def owned(table: str) -> NotPermitted:
+    """Return the error that says that another process owns a table."""
+    return NotPermitted(
+        f"another process owns the table inet {table}: end it first (`nft list table inet {table}` "
+        "names it)"
+    )
+
+
 def _sockets() -> set[int]:
     found = set()
     for name in os.listdir(_DESCRIPTORS):
@@ -153,4 +159,4 @@ def _refused(errors: str) -> FirewallError:
         return FirewallError(NO_NFTABLES.format(reason=first))
     if "not supported" in first:
         return FirewallError(f"this kernel lacks a part of nftables that the guard needs ({first})")
-    return FirewallError(f"nftables refused: {first or 'no reason given'}")
+    return FirewallError(f"nftables refused: {withoutPorts(first) or 'no reason given'}")

@@ -55,7 +55,8 @@ class LiveFlows:
     """
     Looks once: what it finds is of one moment.
 
-    @ivar isTracking: whether connection tracking is at work, so that it knows UDP flows, too.
+    @ivar untracked: 4, 6 or both: over these IPs connection tracking is not at work, so that nobody
+        knows which UDP flows there are.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class LiveFlows:
     ) -> None:
         self._listings = readSockets()
         self._tracked = list(trackedIn(readConntrack()))
-        self.isTracking = bool(self._tracked)
+        self.untracked = {4, 6} - {each.flow.source.version for each in self._tracked}
 
     def ofWays(self, ways: Iterable[Direct]) -> set[Flow]:
         """Return the connections on ways that lead past protected ports."""

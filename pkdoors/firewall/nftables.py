@@ -101,19 +101,22 @@ class NftablesFirewall:
         left = table.before(doors, isSettled)
         self._warn(left)
         live = self._spare(left)
-        if isSettled and not left.isThere and not live.isTracking:
-            self._guard = replace(self._guard, grace=self._grace())
+        if isSettled and not left.isThere and live.untracked:
+            versions = tuple(live.untracked)
+            self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
         self._put(left.openings)
         if self._guard.direct:
             self._ways.tell(self._guard.direct)
         self._watch.start(self._reactor)
+        if self._ways.isFailing:
+            self._throttle.want()
         return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         before = Left(protected=protectedPorts(self._guard.doors))
         guard = self._guard
-        self._guard = self._withWays(replace(guard, doors=doors, grace={}))
+        self._guard = self._withWays(replace(guard, doors=doors, grace={}, graceVersions=()))
         try:
             self._spare(before)
         except FirewallError:
@@ -153,7 +156,6 @@ class NftablesFirewall:
         return succeed(None)
 
     def _restore(self, openings: list[Opening]) -> None:
-        self._guard = self._withWays(self._guard)
         if not self._table.isThere():  # with it went what it remembered
             live, direct = self._look(), self._guard.direct
             self._flows.addLetIn(
@@ -166,6 +168,8 @@ class NftablesFirewall:
                 ),
             )
         self._put(openings)
+        # Whatever took the guard away may have changed these, too. The guard does not wait for it.
+        self._throttle.want()
 
     def _put(self, openings: list[Opening]) -> None:
         self.dropped()  # new counters begin at 0
@@ -177,10 +181,9 @@ class NftablesFirewall:
         self._placed = self._table.fingerprint()
 
     def _withWays(self, guard: Guard) -> Guard:
-        """Return a guard with the ways that lead past its ports now."""
-        return replace(
-            guard, direct=self._ways.find(protectedPorts(guard.doors), before=guard.direct)
-        )
+        """Return a guard with the ways that lead past its ports now, as far as they can be read."""
+        direct = self._ways.find(protectedPorts(guard.doors), before=guard.direct)
+        return replace(guard, direct=direct)
 
     def _lookForWays(self) -> bool:
         """
@@ -282,6 +285,20 @@ class NftablesFirewall:
                 "from now on it is open, as far as other firewalls let it",
                 ports=", ".join(map(str, opened)),
             )
+
+
+def isGuarded(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> bool:
+    """
+    Return whether there is a guard that can be believed: not one that was saved and loaded again,
+    with what was open then.
+
+    @raise FirewallError: the kernel does not tell.
+    """
+    table = makeTable(time.monotonic)
+    try:
+        return table.isGenuine()
+    finally:
+        table.close()
 
 
 def removeGuard(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> list[str]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pkdoors.errors import FirewallError
+from pkdoors.quoting import withoutPorts
 
 T = TypeVar("T")
 
@@ -152,4 +153,4 @@ def _explain(name: str, code: str, message: str) -> str:
             "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
             "`systemctl restart firewalld` brings them back"
         )
-    return f"firewalld refused: {' '.join(message.split())[:300]}"
+    return f"firewalld refused: {withoutPorts(' '.join(message.split()))[:300]}"

@@ -2,8 +2,9 @@
 
 import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -15,6 +16,9 @@ from pkdoors.serviceunit import START, isInstalled
 
 TIMEOUT = 30.0
 """Seconds for an answer: firewalld may be in the midst of a reload, and opens only after it."""
+
+BUSY = 10.0
+"""Seconds until a daemon that very many ask at once takes the connection."""
 
 MAX_LINE = 1 << 20
 """Bytes of an event; the daemon lets no more than this wait."""
@@ -119,8 +123,17 @@ class _UnixConnection(HTTPConnection):
     def connect(self) -> None:
         """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX)
+        # It waits until there is room: with a timeout of Python's it would fail at once.
+        patience = struct.pack("@ll", *divmod(int(1e6 * min(self.timeout or BUSY, BUSY)), 10**6))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        try:
+            self.sock.connect(self._path)
+        except BlockingIOError as error:
+            raise AskError(
+                f"too many ask the daemon at {self._path} at the same time: see who does, "
+                "`ss -xp | grep admin`"
+            ) from error
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def _send(
@@ -130,7 +143,8 @@ def _send(
     @raise AskError: the daemon does not do it; the sentence is its own.
     """
     headers = {"Content-Type": "application/json"} if body else {}
-    connection.request(method, path, body, headers)
+    with suppress(BrokenPipeError):  # it hung up before it read that; what it said may be there
+        connection.request(method, path, body, headers)
     response = connection.getresponse()
     if response.status >= 400:
         answer = _parsed(response.read())

@@ -74,6 +74,7 @@ class Status:
     How things stand.
 
     @ivar uptime: seconds since the daemon's start.
+    @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
     @ivar openings: those that end first first.
     @ivar knocks: how many datagrams on the knock ports were heard.
     @ivar dropped: how many were not, by the reason.
@@ -82,6 +83,7 @@ class Status:
     version: str
     uptime: float
     firewall: str
+    troubles: tuple[str, ...]
     doors: tuple[DoorState, ...]
     openings: tuple[OpeningState, ...]
     knocks: int
@@ -119,6 +121,7 @@ def statusOf(answer: object) -> Status:
         version=_text(table, "version"),
         uptime=_number(table, "uptime"),
         firewall=_text(table, "firewall"),
+        troubles=tuple(_textsOf(table, "troubles")),
         doors=tuple(_doorOf(each) for each in _take(table, "doors", list)),
         openings=_openingsOf(table, "openings"),
         knocks=sum(_countsOf(counters, "knocks").values()),

@@ -12,8 +12,8 @@ INTERVAL = 1.0
 """Seconds between two questions how things stand, and between two tries to follow the events."""
 
 MANY = 1000
-"""With more openings than this the answer is long, and keeps the daemon from knocks for a while:
-0.1 seconds with ten times as many."""
+"""With more openings than this the answer is long, and takes both ends a while: a fifth of a second
+of a processor with four times as many."""
 
 LONG_INTERVAL = 5.0
 """Seconds between two questions then."""

@@ -28,6 +28,9 @@ def _parts(status: Status) -> Iterable["Table | Text"]:
 
     up = f"up {length(status.uptime)}"
     yield Text(f"pkdoors {status.version}, {up}, firewall: {status.firewall}\n")
+    if status.troubles:
+        lines = [f"degraded: {each}" for each in status.troubles]
+        yield Text("\n".join((*lines, "")), style="red")
     yield _doors(status.doors)
     yield Text()
     yield _openings(status.openings) if status.openings else Text("no door is open")

@@ -1,12 +1,12 @@
 """Where the daemon's admin socket is."""
 
-import os
-import tomllib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pkdoors.config import ADMIN_SOCKET, CONF_FILE
-from pkdoors.errors import AskError, NoDaemon
+from pkdoors.config import ADMIN_SOCKET, CONF_FILE, MAX_CONF
+from pkdoors.errors import AskError, BadValue, NoDaemon
+from pkdoors.reading import readFile
+from pkdoors.tomltext import readToml
 
 T = TypeVar("T")
 
@@ -57,18 +57,12 @@ def adminSocket(conf: str | None) -> str:
 
 def _admin(conf: str | None) -> Any:
     try:
-        with open(conf or CONF_FILE, "rb", opener=_openAtOnce) as file:
-            return tomllib.load(file).get("admin")
+        return readToml(readFile(conf or CONF_FILE, MAX_CONF).text()).get("admin")
     except (FileNotFoundError, NotADirectoryError) as error:
         if conf:
             raise AskError(
                 f"cannot read {conf}: {error.strerror}: give the daemon's own"
             ) from error
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, BadValue):
         pass
     return None
-
-
-def _openAtOnce(path: str, flags: int) -> int:
-    """A pipe would wait for somebody to write."""
-    return os.open(path, flags | os.O_NONBLOCK)

@@ -1,13 +1,55 @@
 """Lists of addresses as C{from=} of an authorized key has them; C{ssh_config(5)}. Pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
 
 from pkdoors.errors import BadValue
 
-_WILD = re.compile(r"[0-9a-f.:*?]+")
+EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+"""What C{*} stands for."""
+
+_NUMBERS = range(256)
+_PART = re.compile(r"[0-9*?]{1,3}")
+_PARTS = 4  # of an IPv4 address
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_NOBODY = tuple(map(ip_network, ("0.0.0.0/32", "255.255.255.255/32", "::/128")))
+_TAKEN = "192.0.2.7, 10.0.0.0/8, 2001:db8::/32 and 192.0.2.* are allowed, names of hosts are not"
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcards:
+    """
+    An IPv4 address with C{*} and C{?}: for each of its four numbers, those that match.
+    """
+
+    numbers: tuple[frozenset[int], ...]
+
+    def __contains__(self, address: object) -> bool:
+        """Whether an address matches."""
+        return isinstance(address, IPv4Address) and all(
+            number in matching
+            for number, matching in zip(address.packed, self.numbers, strict=True)
+        )
+
+    def covers(self, other: "Wildcards") -> bool:
+        """Return whether all that another one matches matches this one, too."""
+        both = zip(other.numbers, self.numbers, strict=True)
+        return all(theirs <= ours for theirs, ours in both)
+
+
+Pattern = Network | Wildcards
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,48 +57,132 @@ class AddressPatterns:
     """
     Some match, and none of those with C{!} in front does.
 
-    @ivar allowed: networks, and patterns with C{*} and C{?}.
+    @ivar allowed: those that are allowed.
     @ivar denied: those that had C{!} in front.
     """
 
-    allowed: tuple[IPv4Network | IPv6Network | str, ...]
-    denied: tuple[IPv4Network | IPv6Network | str, ...] = ()
+    allowed: tuple[Pattern, ...]
+    denied: tuple[Pattern, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "AddressPatterns":
         """
-        Read C{10.0.0.0/8,!10.0.0.7,2001:db8::*}.
+        Read C{10.0.0.0/8,!10.0.0.7,2001:db8::/32,192.0.2.*}.
 
-        @raise BadValue: an item is no address. Names of hosts are none: looking them up takes a
-            name server's word for who may come in.
+        @raise BadValue: an item is not an address, or would not mean what it says. Names of hosts
+            are refused: to look them up takes a name server's word for who may come in.
         """
+        allowed: list[Pattern] = []
+        denied: list[Pattern] = []
         items = [item.strip().lower() for item in text.split(",")]
-        allowed = tuple(_pattern(item) for item in items if not item.startswith("!"))
-        denied = tuple(_pattern(item[1:]) for item in items if item.startswith("!"))
+        for item in items:
+            (denied if item.startswith("!") else allowed).extend(_read(item.removeprefix("!")))
         if not allowed:
             raise BadValue("it allows no address: name those that are allowed, too")
-        return cls(allowed, denied)
+        for item in items:
+            if not item.startswith("!") and all(_isCovered(one, denied) for one in _read(item)):
+                raise BadValue(
+                    f"it allows {item!r}, and takes all of that out again with !: "
+                    "remove the one or the other"
+                )
+        return cls(tuple(allowed), tuple(denied))
 
     def match(self, source: str) -> bool:
         """Whether an address is one of them."""
-        return any(_matches(each, source) for each in self.allowed) and not any(
-            _matches(each, source) for each in self.denied
+        address = ip_address(source)
+        return any(address in each for each in self.allowed) and not any(
+            address in each for each in self.denied
         )
 
 
-def _pattern(item: str) -> IPv4Network | IPv6Network | str:
+def _read(item: str) -> tuple[Pattern, ...]:
+    if not item:
+        raise BadValue("an item is empty: remove the comma or the ! that is too many")
+    if item == "*":
+        return EVERYWHERE
+    if "*" in item or "?" in item:
+        return (_readWildcards(item),)
+    return (_readNetwork(item),)
+
+
+def _readNetwork(item: str) -> Network:
+    """
+    A network as the daemon sees addresses: IPv4 addresses that are mapped into IPv6 are IPv4.
+
+    @raise BadValue: it is none, or can match nothing, or not what it seems to.
+    """
+    address, slash, length = item.partition("/")
     try:
-        return ip_network(item, strict=False)
+        network = ip_network(item, strict=False)
+        isHost = ip_address(address) != network.network_address
     except ValueError:
-        if not _WILD.fullmatch(item) or not set(item) & set("*?"):
-            raise BadValue(
-                f"{item!r} is no address: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 and 192.0.2.* are "
-                "allowed, names of hosts are not"
-            ) from None
-        return item
+        raise BadValue(f"{item!r} is no address: {_TAKEN}") from None
+    if "%" in address or (slash and not length.isdecimal()):
+        raise BadValue(f"{item!r} is no address: {_TAKEN}")
+    if isHost:  # sshd refuses it, too
+        raise BadValue(
+            f"{item!r} is the address of a host and the length of a network: "
+            f"write {network} for the network, or {address} for the host"
+        )
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        host = ip_address(network.network_address.packed[-4:])
+        network = ip_network(f"{host}/{network.prefixlen - _MAPPED.prefixlen}")
+    if network.is_multicast or network in _NOBODY:
+        raise BadValue(f"{item!r} can never match: no knock comes from there")
+    return network
 
 
-def _matches(pattern: IPv4Network | IPv6Network | str, source: str) -> bool:
-    if isinstance(pattern, str):
-        return fnmatchcase(source, pattern)
-    return ip_address(source) in pattern
+def _readWildcards(item: str) -> Pattern:
+    """
+    @raise BadValue: it is for IPv6, whose addresses can be written in many ways, so most of those
+        that are meant would not match; or no address matches, or others than one would think.
+    """
+    if ":" in item:
+        raise BadValue(
+            f"{item!r} has * or ? in an IPv6 address, and would not match all that it seems to: "
+            "write a network, 2001:db8::/32"
+        )
+    parts = item.split(".")
+    if not all(map(_PART.fullmatch, parts)):
+        raise BadValue(f"{item!r} is no address: {_TAKEN}")
+    if len(parts) < _PARTS and parts[-1] == "*":
+        parts += ["*"] * (_PARTS - len(parts))
+    if len(parts) != _PARTS:
+        raise BadValue(f"{item!r} does not have the four numbers of an IPv4 address: write 10.0.*")
+    numbers = tuple(
+        frozenset(number for number in _NUMBERS if fnmatchcase(str(number), part)) for part in parts
+    )
+    if not all(numbers):
+        raise BadValue(f"{item!r} can never match: not all of its numbers are 0 to 255")
+    return _asNetwork(Wildcards(numbers))
+
+
+def _asNetwork(wildcards: Wildcards) -> Pattern:
+    """The network that it is, if it is one: 10.0.* is 10.0.0.0/16."""
+    fixed = [number for matching in wildcards.numbers for number in matching if len(matching) == 1]
+    network = IPv4Network((bytes([*fixed, *[0] * (_PARTS - len(fixed))]), 8 * len(fixed)))
+    return network if _wildcardsOf(network) == wildcards else wildcards
+
+
+def _wildcardsOf(network: IPv4Network) -> Wildcards:
+    ends = zip(network[0].packed, network[-1].packed, strict=True)
+    return Wildcards(tuple(frozenset(range(first, last + 1)) for first, last in ends))
+
+
+def _isCovered(pattern: Pattern, denied: Iterable[Pattern]) -> bool:
+    """
+    Whether exceptions leave nothing of a pattern: several networks together, or any one of them.
+    """
+    if isinstance(pattern, IPv6Network):
+        sixes = collapse_addresses(each for each in denied if isinstance(each, IPv6Network))
+        return any(pattern.subnet_of(each) for each in sixes)
+    fours = collapse_addresses(each for each in denied if isinstance(each, IPv4Network))
+    if isinstance(pattern, IPv4Network) and any(pattern.subnet_of(each) for each in fours):
+        return True
+    small = pattern if isinstance(pattern, Wildcards) else _wildcardsOf(pattern)
+    big = (
+        each if isinstance(each, Wildcards) else _wildcardsOf(each)
+        for each in denied
+        if not isinstance(each, IPv6Network)
+    )
+    return any(each.covers(small) for each in big)

@@ -1,16 +1,18 @@
 """The file of authorized keys, read again whenever it changes."""
 
 import os
-import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
 from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
+from pkdoors.oneline import foremost
+from pkdoors.reading import readFile
 from pkdoors.seals.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
+from pkdoors.trust import flawOf
 
 MAX_BYTES = 1 << 20
 """Of the file: far above what the most keys take."""
@@ -49,13 +51,15 @@ class KeyFile:
 
         @raise KeyFileError: it cannot, or has no key.
         """
-        safePath(self._path)
+        self._looked = -inf
         if not self.keys():
-            raise KeyFileError(
+            error = KeyFileError(
                 self._trouble
                 or f"{self._path} has no key that may knock: "
                 "put lines of ssh-keygen's .pub files there"
             )
+            error.isLogged = bool(self._trouble)
+            raise error
 
     def keys(self) -> list[AuthorizedKey]:
         """
@@ -101,43 +105,37 @@ def _state(path: Path) -> State:
 
 def safePath(path: Path) -> Path:
     """
-    Where a file really is that decides who comes in. As with sshd's StrictModes, nobody but root
-    and ourselves may be able to write it, or to put another in its place; unlike there, that goes
-    for links that lead to it, too.
+    Return where a file really is that decides who comes in. Nobody but root and ourselves may be
+    able to change it; L{pkdoors.trust}.
 
     @raise KeyFileError: it is not there, or somebody may.
     """
     try:
+        flaw = flawOf(path)
         whole = Path(os.path.realpath(path, strict=True))  # resolve() has errors of its own
-        for each in _way(path.absolute()):
-            _checkMode(each)
     except OSError as error:
         raise _unreadable(path, error) from error
+    if flaw is not None:
+        raise KeyFileError(str(flaw))
     return whole
-
-
-def _way(path: Path) -> Iterator[Path]:
-    """All that decides which file a path means: folders, links, and the way that these lead."""
-    for each in (path, *path.parents):
-        yield each
-        if each.is_symlink():
-            yield from _way(each.parent / os.readlink(each))
 
 
 def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
     """
-    The keys of a file, and a sentence for each line that is refused.
+    Return the keys of a file, and a sentence for each line that is refused; of many such lines,
+    the first ones, and how many more there are.
 
     @raise KeyFileError: it cannot be read, or others can write it.
     """
     whole = safePath(path)
     try:
-        data = whole.read_bytes()
+        text = readFile(whole, MAX_BYTES).text(errors="replace")
     except OSError as error:
         raise _unreadable(path, error) from error
-    if len(data) > MAX_BYTES:
-        raise KeyFileError(f"{path} has {len(data)} bytes, {MAX_BYTES} are allowed")
-    return parseAuthorizedKeys(data.decode(errors="replace"), str(path))
+    except ValueError as error:
+        raise KeyFileError(f"cannot read {path}: {error}") from None
+    keys, complaints = parseAuthorizedKeys(text, str(path))
+    return keys, foremost(complaints, "lines are refused")
 
 
 def _unreadable(path: Path, error: OSError) -> KeyFileError:
@@ -150,14 +148,3 @@ def _unreadable(path: Path, error: OSError) -> KeyFileError:
         f"cannot read {path} ({error.strerror}): it has the keys that may knock, "
         "lines of ssh-keygen's .pub files"
     )
-
-
-def _checkMode(path: Path) -> None:
-    now = path.lstat()
-    isLink = stat.S_ISLNK(now.st_mode)
-    if now.st_uid not in (0, os.geteuid()):
-        chown = "chown -h" if isLink else "chown"
-        raise KeyFileError(f"{path} belongs to another user: `{chown} root {path}` mends it")
-    others = now.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if others and not isLink and not (stat.S_ISDIR(now.st_mode) and now.st_mode & stat.S_ISVTX):
-        raise KeyFileError(f"{path} can be written by others: `chmod go-w {path}` mends it")

@@ -6,6 +6,8 @@ signs (OpenSSH's C{PROTOCOL.u2f}), and the refusal of what is malformed or of SH
 """
 
 from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -30,6 +32,21 @@ ALGORITHMS = {
 _USER_PRESENT = 0x01  # of the flags of a security key: it was touched
 _LENGTH = 4  # bytes of the length of an SSH string
 _SK_TRAILER = 5  # flags and counter, after its signature
+_HALF = 32  # bytes of an Ed25519 signature's point, and of its number
+
+# The orders of the groups, which the numbers of a signature are below: RFC 8032, FIPS 186-4.
+_ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P384_ORDER = int(
+    "ffffffffffffffffffffffffffffffffffffffffffffffff"
+    "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+    16,
+)
+_P521_ORDER = int(
+    "1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+    "a51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+    16,
+)
 
 
 def loadKey(blob: bytes) -> Key:
@@ -70,6 +87,19 @@ def checkKey(key: Key) -> None:
 def fingerprint(blob: bytes) -> str:
     """The fingerprint of a public key as OpenSSH writes it, C{SHA256:...}."""
     return "SHA256:" + b64encode(sha256(blob).digest()).decode().rstrip("=")
+
+
+def isWellFormed(signature: bytes) -> bool:
+    """
+    Return whether some key can have made a signature blob. This costs hardly anything beside a
+    check, so whatever is not well-formed never waits for one.
+    """
+    try:
+        algorithm, inner, rest = _strings(signature, 2)
+        _FORMS[algorithm](inner, rest)
+    except (BadKeyError, KeyError, IndexError):
+        return False
+    return True
 
 
 def isGood(key: Key, signature: bytes, data: bytes) -> bool:
@@ -114,6 +144,48 @@ def _checkNumbers(inner: bytes) -> None:
             raise BadKeyError("not canonical")
     if rest:
         raise BadKeyError("too long")
+
+
+def _checkECDSA(order: int, inner: bytes, rest: bytes) -> None:
+    _checkNumbers(inner)
+    *numbers, _ = _strings(inner, 2)
+    if rest or not all(0 < int.from_bytes(each, signed=True) < order for each in numbers):
+        raise BadKeyError("not in range")
+
+
+def _checkEd25519(inner: bytes, rest: bytes) -> None:
+    number = int.from_bytes(inner[_HALF:], "little")
+    if rest or len(inner) != 2 * _HALF or number >= _ED25519_ORDER:
+        raise BadKeyError("not in range")
+
+
+def _checkRSA(inner: bytes, rest: bytes) -> None:
+    if rest or not MIN_RSA_BITS <= 8 * len(inner) <= MAX_RSA_BITS:
+        raise BadKeyError("too short or too long")
+
+
+def _touched(check: Callable[[bytes, bytes], None]) -> Callable[[bytes, bytes], None]:
+    """The same for a security key, whose trailer says that it was touched."""
+
+    def checkBoth(inner: bytes, rest: bytes) -> None:
+        if len(rest) != _SK_TRAILER or not rest[0] & _USER_PRESENT:
+            raise BadKeyError("not touched")
+        check(inner, b"")
+
+    return checkBoth
+
+
+_FORMS: dict[bytes, Callable[[bytes, bytes], None]] = {
+    b"ssh-ed25519": _checkEd25519,
+    b"ecdsa-sha2-nistp256": partial(_checkECDSA, _P256_ORDER),
+    b"ecdsa-sha2-nistp384": partial(_checkECDSA, _P384_ORDER),
+    b"ecdsa-sha2-nistp521": partial(_checkECDSA, _P521_ORDER),
+    b"rsa-sha2-512": _checkRSA,
+    b"rsa-sha2-256": _checkRSA,
+    b"sk-ssh-ed25519@openssh.com": _touched(_checkEd25519),
+    b"sk-ecdsa-sha2-nistp256@openssh.com": _touched(partial(_checkECDSA, _P256_ORDER)),
+}
+"""Algorithm -> raises if a signature and what follows it are not as the algorithm makes them."""
 
 
 def _framed(key: Any, trailer: bytes, data: bytes) -> tuple[bytes, bytes]:

@@ -1,7 +1,9 @@
 """The daemon as a user of its own, with two capabilities and nothing else."""
 
+from pkdoors.tap import seenPath
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, SERVER4, Process
+from tests.sealing import leaveNotes
 
 USER = "61234"
 """Nobody's number; it has no name either."""
@@ -90,16 +92,18 @@ class CapabilitiesTests(RealTestCase):
         key = self.folder / "key"
         self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
         self.server.run("chmod", "o+x", str(self.folder))
+        notes = self.folder / "lib" / seenPath(f"{key}.pub").name
+        leaveNotes(notes)
+        self.server.run("chown", USER, str(notes))
         daemon = self.begin("-m", KNOCKS, "-k", f"{key}.pub")
         self.client.send(SEQUENCE)
         self.assertFalse(self.client.reaches(PORT))
         self.client.run(str(BIN / "pkdoors"), "knock", SERVER4, "-m", KNOCKS, "-i", str(key))
         self.assertTrue(self.client.comesToReach(PORT), daemon.log())
-        (seen,) = (self.folder / "lib").glob("*.seen")
-        self.assertEqual(1, seen.read_text().count("\n"))
+        self.assertEqual(1, notes.read_text().count(" seen "))
 
     def test_keysOfRoot(self) -> None:
-        """A file of keys that it may not read is one line, which says what to do."""
+        """With a file of keys that it may not read it guards, and one line says what to do."""
         keys = self.folder / "keys"
         keys.touch(0o600)
         self.server.run("chmod", "o+x", str(self.folder))
@@ -107,5 +111,6 @@ class CapabilitiesTests(RealTestCase):
         self.assertTrue(
             daemon.says("pkdoors install-service` lets the service read it"), daemon.log()
         )
-        self.assertEqual(1, daemon.popen.wait())
-        self.assertEqual(1, daemon.log().count("\n"), daemon.log())
+        self.assertTrue(daemon.says("guarding door"), daemon.log())
+        self.assertEqual(1, daemon.log().count("nobody may knock with a key"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))

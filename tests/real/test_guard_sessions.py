@@ -239,8 +239,10 @@ class FirstStartTests(_SessionsCase):
                 self.addCleanup(each.close)
             self.assertEqual([each.isAnswered(2) for each in flows], [True] * len(ways))
             ports = f'"{WIREGUARD}/udp", "{FORWARDED}/udp"'
-            vpn = datagramDoor("vpn", WIREGUARD).replace(f'"{WIREGUARD}/udp"', ports)
-            self.steered(vpn, more=GRACE_SETTING)
+            vpn = datagramDoor("vpn", WIREGUARD, more=GRACE_SETTING).replace(
+                f'"{WIREGUARD}/udp"', ports
+            )
+            self.steered(vpn)
             end = time.monotonic() + GRACE + 2
             while time.monotonic() < end:
                 self.assertEqual([each.isAnswered(2) for each in flows], [True] * len(ways))
@@ -252,6 +254,7 @@ class FirstStartTests(_SessionsCase):
 GRACE = 4
 """Seconds after the first start in which UDP flows show that they are there."""
 GRACE_SETTING = f'udp_grace = "{GRACE}s"'
+NO_GRACE = 'udp_grace = "0"'
 IDLE, MOST = 4, 9
 """Seconds for which a UDP session may be silent, and may last, when its door has closed."""
 
@@ -275,9 +278,9 @@ class DatagramTests(SteeredTestCase):
         not for ever: over a reload and the daemon's end, too. With C{sessions = "cut"} it ends at
         once.
         """
-        bounds = f'udp_idle = "{IDLE}s"\nudp_max = "{MOST}s"\n'
+        bounds = f'udp_idle = "{IDLE}s"\nudp_max = "{MOST}s"\n{NO_GRACE}\n'
         vpn = datagramDoor("vpn", WIREGUARD, more=bounds)
-        game = datagramDoor("game", GAME, WEB_SEQUENCE, "cut")
+        game = datagramDoor("game", GAME, WEB_SEQUENCE, "cut", NO_GRACE)
         daemon = self.steered(vpn, game)
         with DatagramEchoServer(self.server, WIREGUARD), DatagramEchoServer(self.server, GAME):
             targets = (SERVER4, SERVER6)

@@ -39,8 +39,8 @@ class NftablesTests(RealTestCase):
         daemon = self.opened()
         for deletion in (
             "delete table inet pkdoors",
-            "flush chain inet pkdoors guard",
-            "flush set inet pkdoors protected",
+            "flush chain inet pkdoors default_tcp",
+            "flush map inet pkdoors tcp_doors",
             f"delete element inet pkdoors default_open4 {{ {CLIENT4} }}",
         ):
             with self.subTest(deletion):
@@ -60,9 +60,11 @@ class NftablesTests(RealTestCase):
     def test_loop(self) -> None:
         """Who flushes in a loop gets few lines in the log, and the guard comes back at its end."""
         daemon = self.opened()
+        began = time.monotonic()
         self.server.run("sh", "-c", "for each in $(seq 200); do nft flush ruleset; done")
         self.assertTrue(self.isBack())
-        self.assertLess(daemon.log().count("changed the guard"), 10)
+        lines = daemon.log().count("changed the guard")
+        self.assertLess(lines, 3 + time.monotonic() - began)  # one a second
 
     def test_container(self) -> None:
         """So it is in a container, where the kernel calls a process by another number."""
@@ -210,7 +212,7 @@ class SavedTests(RealTestCase):
     def test_saved(self) -> None:
         """It does not become permanent; what others saved does, and the door stays open."""
         before = self.permanent()
-        daemon = self.start(openFor="4s")
+        daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         self.firewalld.cmd("--add-service=http")
@@ -220,6 +222,9 @@ class SavedTests(RealTestCase):
         self.firewalld.cmd("--permanent", "--remove-service=http")
         self.assertEqual(without(self.permanent(), "target:"), without(before, "target:"))
         self.assertTrue(self.client.reaches(PORT))
+        self.server.run(
+            str(BIN / "pkdoors"), "close", "--all", "--admin", f"{self.folder}/admin.sock"
+        )
         self.assertTrue(daemon.says("closed door"))
         self.assertFalse(self.client.reaches(PORT))
         self.firewalld.cmd("--reload")

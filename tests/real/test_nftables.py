@@ -56,7 +56,7 @@ class GuardTests(RealTestCase):
         answer = self.server.spawn("python3", "-c", _ECHO)
         self.assertTrue(answer.says("ready"))
         self.server.serve(6005)
-        daemon = self.start(ports="51820/udp,6000-6010/tcp")
+        daemon = self.start("--udp-grace", "0", ports="51820/udp,6000-6010/tcp")
         self.assertFalse(self.client.reaches(6005) or self.echoes())
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door default (6000-6010/tcp,51820/udp)"))

@@ -1,5 +1,7 @@
 """C{pkdoors release}."""
 
+import signal
+
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, Daemon
 
@@ -33,13 +35,23 @@ class NftablesTests(RealTestCase):
         self.assertEqual(self.release(), (0, "there is nothing of pkdoors in the firewall\n"))
 
     def test_running(self) -> None:
-        """While a daemon runs it refuses; forced, it does it, and the daemon puts it back."""
+        """A daemon that runs is asked to end, and does; nothing is put back."""
         daemon = self.start()
         status, output = self.release()
+        self.assertEqual(status, 0, output)
+        self.assertIn(f"ended the daemon (process {daemon.process.popen.pid})", output)
+        self.assertEqual(daemon.process.popen.wait(), -signal.SIGTERM)
+        self.assertTrue(self.stranger.reaches(PORT))
+
+    def test_stopped(self) -> None:
+        """One that cannot end now is left alone, and so is its guard."""
+        daemon = self.start()
+        daemon.process.popen.send_signal(signal.SIGSTOP)
+        self.addCleanup(daemon.process.popen.send_signal, signal.SIGCONT)
+        status, output = self.release()
         self.assertEqual(status, 1)
-        self.assertIn(f"(process {daemon.process.popen.pid}): end it first", output)
-        self.assertEqual(self.release("--force")[0], 0)
-        self.assertTrue(daemon.says("what pkdoors has in nftables is there again"))
+        self.assertIn("does not end: stop it, then try again", output)
+        self.assertFalse(self.stranger.reaches(PORT))
 
 
 class NoPrivilegeTests(RealTestCase):

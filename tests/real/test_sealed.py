@@ -7,8 +7,19 @@ import sys
 import time
 from pathlib import Path
 
+from pkdoors.tap import seenPath
 from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, SERVER4, SERVER6, Daemon, Host, Process, eventually
+from tests.real.hosts import (
+    BIN,
+    CLIENT4,
+    SERVER4,
+    SERVER6,
+    STRANGER4,
+    Daemon,
+    Host,
+    Process,
+    eventually,
+)
 from tests.sealing import makeKey, publicLine, sealed, statement
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +202,54 @@ class AttackTests(SealedTestCase):
             time.sleep(1.05)  # one line a second for each source
         self.assertTrue(daemon.says("for another sequence"))
         self.assertNotIn("opened door", daemon.log())
+
+    def test_otherNamespace(self) -> None:
+        """Nor does it open anything for the next daemon in another network namespace."""
+        ahead = self.seal(stamp=int(1000 * time.time()) + 50_000)
+        daemon = self.daemonWithKeys()
+        self.assertOpens(ahead)
+        daemon.stop(signal.SIGKILL)
+        daemon = Daemon(
+            self.stranger,
+            *("-m", ",".join(map(str, SEQUENCE)), "-p", str(PORT), "-k", str(self.keys)),
+            *("-f", "nftables"),
+        )
+        self.knock(self.server, ahead, STRANGER4)
+        self.assertTrue(daemon.says("this knock was seen before"), daemon.log())
+        self.knock(self.server, self.seal(), STRANGER4)
+        self.assertTrue(daemon.says("opened door"), daemon.log())
+
+    def test_lostNotes(self) -> None:
+        """
+        Nor when the notes are deleted: all are refused until the skew has passed, and one line says
+        so; then new ones open.
+        """
+        ahead = self.seal(stamp=int(1000 * time.time()) + 4000)
+        skew = ("--clock-skew", "5s")
+        daemon = self.daemonWithKeys(*skew)
+        self.assertOpens(ahead)
+        self.close()
+        daemon.stop()
+        seenPath(str(self.keys)).unlink()
+        daemon = self.daemonWithoutNotes(*skew)
+        self.assertTrue(daemon.says("cannot be trusted (they are missing): sealed knocks are refu"))
+        self.knock(self.client, ahead)
+        self.assertTrue(daemon.says("the notes of what knocks opened before the start are lost"))
+        self.assertTrue(eventually(lambda: self.opensNow(daemon), 60), daemon.log())
+        daemon.stop()
+        daemon = self.daemonWithoutNotes(*skew)
+        self.assertOpens(self.seal())
+        self.assertNotIn("notes", daemon.log())
+
+    def daemonWithoutNotes(self, *options: str) -> Daemon:
+        """A daemon that finds no notes but those that another left."""
+        self.patch(self.server, "haveNotes", lambda *options: None)
+        return self.daemonWithKeys(*options)
+
+    def opensNow(self, daemon: Daemon) -> bool:
+        """Whether a new knock opens."""
+        self.knock(self.client, self.seal())
+        return "opened door" in daemon.log()
 
     def assertReplaysFail(self, daemon: Daemon, recorded: list[bytes]) -> None:
         """Sending them again opens nothing, from wherever."""

@@ -1,0 +1,46 @@
+"""What a daemon does that cannot start: the ports of its last good configuration stay closed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pkdoors.doors import protectedPorts
+from pkdoors.errors import PkdoorsError
+from pkdoors.firewall.nftables import NftablesFirewall, isGuarded
+from pkdoors.instance import Instance, Running
+from pkdoors.interfaces import IFirewall
+from pkdoors.lastgood import LastGood
+
+
+def keepClosed(
+    lastGood: LastGood,
+    instance: Instance,
+    reactor: Any,
+    makeFirewall: Callable[[Any], IFirewall] = NftablesFirewall,
+    isGuarded: Callable[[], bool] = isGuarded,
+) -> str:
+    """
+    Leave a guard that is in place, or put that of the last good configuration there. Where there
+    was no good configuration yet, nothing is touched; nor while another daemon runs.
+
+    @return: what was done, as the end of a sentence; empty for nothing.
+    """
+    doors = lastGood.read()
+    try:
+        instance.refuseSecond()
+        if isGuarded():
+            return "; the guard that is in place stays, and nobody can knock until this is mended"
+        if not doors:
+            return ""
+        firewall = makeFirewall(reactor)
+        firewall.prepare(doors)
+        firewall.start(doors, lambda reason: None)
+        firewall.stop()
+    except Running:
+        return ""
+    except PkdoorsError as error:
+        return f"; the last good guard could not be put in place: {error}" if doors else ""
+    ports = ", ".join(map(str, protectedPorts(doors)))
+    return (
+        f"; the guard of the last good configuration keeps {ports} closed, and nobody can knock "
+        "until this is mended"
+    )

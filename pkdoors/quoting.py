@@ -1,0 +1,59 @@
+"""
+What a message quotes of a value that is wrong. Pure.
+
+A sequence is a secret, and an error may be about one: mistyped, in the place of another value, or
+under another name. So no message quotes anything that may be a sequence, or a part of one.
+"""
+
+import re
+from datetime import date, time
+
+MOST = 60
+"""Characters that are quoted: whoever wrote the value knows it again."""
+
+_PORTS = re.compile(r"[0-9]{3,}|[0-9][,;:|\s]+[0-9]")
+"""What may be a port, of three digits or more, or a list of smaller ones."""
+
+_NUMBER = re.compile(r"(?<![0-9.])[0-9]{2,5}(?![0-9]|\.[0-9])")
+_LIST = re.compile(r"[0-9,;:|\s]+")
+
+
+def shown(value: object, hidden: str = "this") -> str:
+    """
+    Return a value, of TOML or of a command line, for an error, in one line.
+
+    @param hidden: what stands for a text that may have a port of a sequence in it.
+    """
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date | time):
+        return "a date or time"
+    if isinstance(value, str):
+        return hidden if mayHavePort(value) else repr(_short(value))
+    return "this number" if mayHavePort(str(value)) else str(value)
+
+
+def mayHavePort(text: str) -> bool:
+    """Whether a text may be a sequence, or have a port of one in it."""
+    return _PORTS.search(text) is not None
+
+
+def withoutPorts(text: str) -> str:
+    """
+    Return what another program says, which may quote the ports that it was given, without any
+    number that may be one; addresses of IPv4 stay.
+    """
+    return _NUMBER.sub("...", text)
+
+
+def shownHost(host: str) -> str:
+    """Return what should be the name or the address of a host, for an error."""
+    return "what was given as the host" if _LIST.fullmatch(host) else repr(_short(host))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST else f"{text[:MOST]}..."

@@ -1,0 +1,464 @@
+"""The guard comes first: whatever becomes of the sockets, nobody gets in who did not knock."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, SERVER4, Daemon, Process, eventually
+
+LATER4, LATER6 = "10.9.9.77", "fd09:9::77"
+TWISTD = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
+GOOD = ("-m", KNOCKS, "-p", str(PORT), "-f", "nftables")
+
+
+class GuardFirstTestCase(RealTestCase):
+    """With a program behind the door."""
+
+    def setUp(self) -> None:
+        """Have it, and a manager to be told."""
+        super().setUp()
+        self.server.serve(PORT)
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        self.manager.bind(f"{self.folder}/notify")
+        self.manager.settimeout(15)
+
+    def take(self, port: int, address: str = "0.0.0.0") -> socket.socket:
+        """Another program takes a knock port."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with self.server.inside():
+            other = socket.socket(family, socket.SOCK_DGRAM)
+        self.addCleanup(other.close)
+        if family == socket.AF_INET6:
+            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind((address, port))
+        return other
+
+    def guards(self, *options: str, **environment: str) -> Daemon:
+        """Start a daemon that must guard."""
+        environment["NOTIFY_SOCKET"] = f"{self.folder}/notify"
+        daemon = Daemon(self.server, *GOOD, *options, **environment)
+        self.assertFalse(self.client.reaches(PORT))
+        return daemon
+
+    def state(self) -> str:
+        """What the manager was told last."""
+        message = self.manager.recv(4096).decode()
+        return message.partition("STATUS=")[2]
+
+    def status(self) -> list[str]:
+        """What C{pkdoors status} says of troubles."""
+        command = (str(BIN / "pkdoors"), "status", "--admin", f"{self.folder}/admin.sock")
+        text = eventually(lambda: self.server.status(*command)[1].startswith("pkdoors "))
+        self.assertTrue(text)
+        troubles = json.loads(self.server.run(*command, "--json"))["troubles"]
+        return list(troubles)
+
+    def opens(self, address: str = SERVER4) -> bool:
+        """Whether knocks on an address open the door."""
+        self.client.send(SEQUENCE, address=address)
+        return self.client.comesToReach(PORT, address)
+
+
+class AddressTests(GuardFirstTestCase):
+    """Addresses that come later."""
+
+    def test_later(self) -> None:
+        """
+        Addresses that the host does not have yet: the guard is there, one warning tells of each,
+        and a knock opens as soon as they come.
+        """
+        daemon = self.guards("--interface", LATER4, "--interface", LATER6)
+        for address in (LATER4, LATER6):
+            self.assertEqual(
+                1, daemon.log().count(f"this host does not have the address {address} yet")
+            )
+        self.assertTrue(self.state().startswith("degraded: this host does not have"))
+        self.assertEqual(2, len(self.status()))
+        self.server.run("ip", "address", "add", f"{LATER4}/32", "dev", "lo")
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertTrue(self.opens(LATER4), daemon.log())
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.server.run("ip", "address", "add", f"{LATER6}/128", "dev", "lo", "nodad")
+        self.stranger.send(SEQUENCE, address=LATER6)
+        self.assertTrue(self.stranger.comesToReach(PORT, LATER6), daemon.log())
+        for address in (LATER4, LATER6):
+            self.assertTrue(daemon.says(f"this host has the address {address} now"))
+        self.assertTrue(eventually(lambda: self.state().startswith("guarding ")))
+        self.assertEqual([], self.status())
+
+    def test_onlyThose(self) -> None:
+        """Knocks to other addresses than those are not heard."""
+        self.guards("--interface", LATER4)
+        self.client.send(SEQUENCE)
+        self.client.send(SEQUENCE, address="fd09:1::1")
+        self.server.run("ip", "address", "add", f"{LATER4}/32", "dev", "lo")
+        self.assertTrue(self.stranger.reaches(PORT) is False)
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertTrue(self.opens(LATER4))
+
+    def test_linkLocal(self) -> None:
+        """So it is with an interface that comes, goes, and comes again with another number."""
+        daemon = self.guards("--interface", "fe80::7%later0")
+        self.assertIn("does not have the address fe80::7%later0 yet", daemon.log())
+        for number in (1, 2):
+            self.server.run(
+                *("ip", "link", "add", "later0", "type", "veth"),
+                *("peer", "name", "later1", "netns", self.client.name),
+            )
+            for host, device, address in (
+                (self.server, "later0", "fe80::7/64"),
+                (self.client, "later1", "fe80::8/64"),
+            ):
+                host.run("ip", "link", "set", device, "addrgenmode", "none", "up")
+                host.run("ip", "address", "add", address, "dev", device, "nodad")
+            self.assertTrue(eventually(self.opensLocally, 60), f"{number}: {daemon.log()}")
+            self.server.run("ip", "link", "delete", "later0")
+            os.kill(daemon.process.popen.pid, signal.SIGHUP)  # sooner than by itself
+
+    def opensLocally(self) -> bool:
+        """Whether knocks on the address of the link open the door."""
+        with self.client.inside(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+            for port in SEQUENCE:
+                sender.sendto(b"knock\n", ("fe80::7", port, 0, socket.if_nametoindex("later1")))
+                time.sleep(0.005)
+        return self.client.comesToReach(PORT, "fe80::7%later1")
+
+    def test_noIPv6(self) -> None:
+        """A host that is to listen over IPv6, too, and has none, listens over IPv4."""
+        self.server.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
+        self.guards("--interface", SERVER4, "--interface", "fd09:1::1")
+        self.assertTrue(self.opens())
+
+
+class BusyTests(GuardFirstTestCase):
+    """Ports that somebody else has."""
+
+    def test_busy(self) -> None:
+        """
+        The guard is there, one warning without the port tells of it, and when the other program has
+        gone, a knock opens; also where another one took it meanwhile.
+        """
+        other = self.take(SEQUENCE[0])
+        daemon = self.guards("--interface", "0.0.0.0")
+        self.assertIn("1 of 6 knock ports is not heard: another program has", daemon.log())
+        self.assertTrue(self.state().startswith("degraded: 1 of 6 knock ports"))
+        self.assertEqual(1, len(self.status()))
+        other.close()
+        other = self.take(SEQUENCE[0])
+        self.client.send(SEQUENCE)
+        self.assertFalse(self.client.reaches(PORT))
+        other.close()
+        self.assertTrue(daemon.says("what kept 1 of 6 knock ports from being heard is over"))
+        self.assertTrue(self.opens())
+        self.assertEqual(1, daemon.log().count("another program has"))
+        self.assertTrue(eventually(lambda: self.state().startswith("guarding ")))
+        self.assertFalse([each for each in SEQUENCE if str(each) in daemon.log()])
+
+    def test_busyIPv6(self) -> None:
+        """Where it is busy over IPv6 only, IPv4 opens."""
+        self.take(SEQUENCE[0], "::")
+        daemon = self.guards()
+        self.assertIn("1 of 6 knock ports is not heard over IPv6: another program", daemon.log())
+        self.assertTrue(self.opens())
+
+    def test_busyElsewhere(self) -> None:
+        """Where it is busy at another address than the one that is wanted, that is no matter."""
+        self.take(SEQUENCE[0], "127.0.0.1")
+        daemon = self.guards("--interface", SERVER4)
+        self.assertTrue(self.opens())
+        self.assertNotIn("another program", daemon.log())
+
+    def test_check(self) -> None:
+        """C{pkdoors check} names the port and who has it, and does not say it was a sequence."""
+        other = self.take(SEQUENCE[0])
+        self.guards()
+        findings = json.loads(self.server.status(str(BIN / "pkdoors"), "check", *GOOD, "--json")[1])
+        about = [each for each in findings if str(SEQUENCE[0]) in each["subject"]]
+        self.assertEqual(1, len(about), about)
+        self.assertIn(f"process {os.getpid()}", about[0]["text"])
+        self.assertFalse([each for each in findings if "has not read" in each["text"]])
+        other.close()
+
+    def test_stopped(self) -> None:
+        """It ends in order, at once, while it tries; the ports stay closed."""
+        self.take(SEQUENCE[0])
+        daemon = self.guards()
+        daemon.stop()
+        self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", daemon.log())
+        self.assertNotIn("Traceback", daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_reloadMeanwhile(self) -> None:
+        """A reload tries at once; its answer says what is not had."""
+        other = self.take(SEQUENCE[0])
+        self.guards("--interface", "0.0.0.0")
+        reload_ = (str(BIN / "pkdoors"), "reload", "--admin", f"{self.folder}/admin.sock")
+        self.assertIn("1 of 6 knock ports is not heard", self.server.run(*reload_))
+        other.close()
+        self.assertEqual("nothing has changed\n", self.server.run(*reload_))
+        self.assertTrue(self.opens())
+
+
+class OthersTests(GuardFirstTestCase):
+    """What else is not the guard's business."""
+
+    def test_keys(self) -> None:
+        """A file of keys that cannot be read: nobody may knock, and an error says why."""
+        daemon = self.guards("-k", f"{self.folder}/keys")
+        self.assertIn("nobody may knock with a key: cannot read", daemon.log())
+        self.assertTrue(self.state().startswith("degraded: nobody may knock with a key"))
+        self.assertEqual(1, len(self.status()))
+
+    def test_adminSocket(self) -> None:
+        """A file where the admin socket should be."""
+        (self.folder / "busy").touch()
+        daemon = self.guards("--admin", f"{self.folder}/busy")
+        self.assertIn("cannot make the admin socket", daemon.log())
+        self.assertTrue(self.opens())
+
+    def test_lock(self) -> None:
+        """A folder in which no lock can be made."""
+        folder = Path("/run/pkdoors")
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        self.assertFalse(folder.exists(), "this test needs a /run of its own")
+        folder.touch()
+        self.addCleanup(folder.unlink)
+        daemon = self.guards()
+        self.assertIn("a second daemon would not be noticed", daemon.log())
+        self.assertTrue(self.opens())
+
+    def test_killedBetween(self) -> None:
+        """A daemon that is killed after guarding, before it listens, leaves the ports closed."""
+        self.folder.joinpath("sitecustomize.py").write_text(
+            "import os, sys\n"
+            "if 'twistd' in sys.argv[0]:\n"
+            "    from pkdoors.knockports import KnockPorts\n"
+            "    KnockPorts.listen = lambda *_: os.kill(os.getpid(), 9)\n"
+        )
+        process = self.server.spawn(*TWISTD, *GOOD, PYTHONPATH=str(self.folder))
+        self.assertEqual(-signal.SIGKILL, process.popen.wait(15), process.log())
+        self.assertNotIn(f":{SEQUENCE[0]}", self.server.run("ss", "-Hlun"))
+        self.assertFalse(self.client.reaches(PORT))
+
+
+class LimitTests(GuardFirstTestCase):
+    """More knock ports than there may be sockets."""
+
+    def write(self, doors: int) -> str:
+        """A configuration of some doors with eight ports each."""
+        lines = ['firewall = "nftables"']
+        for number in range(doors):
+            first = 20_000 + 16 * number
+            ports = [first + each for each in (7, 2, 5, 0, 3, 6, 1, 4)]
+            lines += [f"[doors.d{number}]", f"sequence = {ports}", f"ports = [{PORT + number}]"]
+        file = self.folder / "many.toml"
+        file.touch(0o600)
+        file.write_text("\n".join(lines))
+        return str(file)
+
+    def daemon_(self, doors: int, limit: str) -> Process:
+        """Start a daemon with a limit, soft and hard."""
+        return self.server.spawn(
+            *("prlimit", f"--nofile={limit}", *TWISTD, "-c", self.write(doors)),
+            *("--admin", f"{self.folder}/admin.sock"),
+        )
+
+    def reload(self) -> tuple[int, str]:
+        """Reload."""
+        command = (str(BIN / "pkdoors"), "reload", "--admin", f"{self.folder}/admin.sock")
+        return self.server.status(*command)
+
+    def test_raised(self) -> None:
+        """The soft limit is raised; then 70 doors work, and a reload among 1,120 sockets, too."""
+        daemon = self.daemon_(70, "256:8192")
+        self.assertTrue(daemon.says("AdminSite starting", 60), daemon.log())
+        self.assertNotIn("not heard", daemon.log())
+        self.assertIn("20000", self.server.run("ss", "-Hlun"))
+        self.write(71)
+        self.assertIn("door d70", self.reload()[1])
+        self.assertIsNone(daemon.popen.poll())
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_tooMany(self) -> None:
+        """
+        Beyond the hard limit all is guarded, what fits is heard, and one sentence says what to do;
+        a reload that would need more is refused.
+        """
+        daemon = self.daemon_(70, "1024:1024")
+        self.assertTrue(daemon.says("AdminSite starting", 60), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+        sentence = "the knock ports need 1120 sockets, and this process may open 1024 files"
+        self.assertEqual(1, daemon.log().count(sentence), daemon.log())
+        self.client.send([20_000 + each for each in (7, 2, 5, 0, 3, 6, 1, 4)])
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        check = (str(BIN / "pkdoors"), "check", "-c", str(self.folder / "many.toml"))
+        found = self.server.status(*check, "--admin", f"{self.folder}/admin.sock")[1]
+        self.assertEqual(1, found.count("need 1120 sockets"), found)
+        self.assertNotIn("has not read", found)
+        before = self.server.run("nft", "-s", "list", "ruleset").count("\n")
+        self.write(71)
+        status, output = self.reload()
+        self.assertEqual(1, status)
+        self.assertIn("need 1136 sockets", output)
+        self.assertEqual(before, self.server.run("nft", "-s", "list", "ruleset").count("\n"))
+
+
+class BrokenTests(GuardFirstTestCase):
+    """A configuration that is broken, after one that was good, or not."""
+
+    def setUp(self) -> None:
+        """Have a good one."""
+        super().setUp()
+        self.file = self.folder / "pkdoors.toml"
+        self.file.touch(0o600)
+        self.good()
+
+    def good(self) -> None:
+        """Write it."""
+        self.file.write_text(
+            f'firewall = "nftables"\n[doors.ssh]\nsequence = {list(SEQUENCE)}\nports = [{PORT}]\n'
+        )
+
+    def run_(self) -> Daemon:
+        """Start a daemon that can start."""
+        daemon = Daemon(self.server, "-c", str(self.file))
+        self.assertTrue(eventually(lambda: list(Path("/var/lib/pkdoors").glob("lastgood-*"))))
+        return daemon
+
+    def fails(self, *options: str, **environment: str) -> str:
+        """Start one that cannot: its one line."""
+        command = (*TWISTD, *(options or ("-c", str(self.file))))
+        status, output = self.server.status(*command, **environment)
+        self.assertEqual((status, output.count("\n")), (1, 1), output)
+        return output
+
+    def boot(self) -> None:
+        """Nothing of a firewall survives a boot."""
+        self.server.run("nft", "flush", "ruleset")
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_never(self) -> None:
+        """Where no configuration was good yet, nothing is touched: nobody is locked out."""
+        self.file.write_text("[doors.ssh]\n")
+        self.assertNotIn("guard", self.fails())
+        self.assertEqual("", self.server.run("nft", "list", "ruleset"))
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_boot(self) -> None:
+        """
+        After a boot the ports are closed as the last good one says, and the line says so; with
+        every way in which the file can be broken.
+        """
+        self.run_().stop()
+        for break_ in (
+            lambda: self.file.write_text("[doors.ssh]\n"),
+            lambda: self.file.write_text("\0"),
+            lambda: self.file.chmod(0o666),
+            lambda: self.file.unlink(),
+        ):
+            self.boot()
+            break_()
+            output = self.fails()
+            self.assertIn(f"the guard of the last good configuration keeps {PORT}/tcp", output)
+            self.assertFalse(self.client.reaches(PORT))
+            self.client.send(SEQUENCE)
+            self.assertFalse(self.client.reaches(PORT))
+        self.file.touch(0o600)
+        self.good()
+        self.run_()
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+
+    def test_firewall(self) -> None:
+        """So it is if the file is right and a firewall that it asks for is missing."""
+        self.run_().stop()
+        self.boot()
+        self.good()
+        self.file.write_text(self.file.read_text().replace("nftables", "firewalld"))
+        output = self.fails(DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={self.folder}/nothing")
+        self.assertIn("firewalld is not running: start it", output)
+        self.assertIn("the guard of the last good configuration keeps", output)
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_stays(self) -> None:
+        """A guard that is there stays, and whoever is let in stays for the time that is left."""
+        daemon = self.run_()
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        daemon.stop()
+        self.file.write_text("[doors.ssh]\n")
+        self.assertIn("the guard that is in place stays", self.fails())
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_otherFile(self) -> None:
+        """What another file once said closes nothing."""
+        self.run_().stop()
+        self.boot()
+        other = self.folder / "other.toml"
+        other.touch(0o600)
+        self.assertNotIn("guard", self.fails("-c", str(other)))
+        self.assertNotIn("guard", self.fails("-m", "1,2", "-p", "22"))
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_released(self) -> None:
+        """What was released is not closed again."""
+        self.run_().stop()
+        self.server.run(str(BIN / "pkdoors"), "release")
+        self.file.write_text("[doors.ssh]\n")
+        self.assertNotIn("guard", self.fails())
+        self.assertTrue(self.client.reaches(PORT))
+
+    def test_running(self) -> None:
+        """A second daemon with a broken file leaves the first one alone."""
+        daemon = self.run_()
+        self.server.run("nft", "flush", "ruleset")
+        self.file.write_text("[doors.ssh]\n")
+        self.assertNotIn("guard", self.fails())
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT)), daemon.log())
+
+    def test_options(self) -> None:
+        """The same goes for options without a file, on the same host."""
+        Daemon(self.server, *GOOD).stop()
+        self.boot()
+        self.assertIn("of the last good configuration keeps", self.fails(*GOOD, "-t", "never"))
+        self.assertFalse(self.client.reaches(PORT))
+
+    def test_reload(self) -> None:
+        """What a reload has put in place is the last good one."""
+        daemon = self.run_()
+        self.file.write_text(self.file.read_text().replace(str(PORT), f'{PORT}, "53/udp"'))
+        os.kill(daemon.process.popen.pid, signal.SIGHUP)
+        self.assertTrue(daemon.says("reloaded: door ssh"))
+        self.file.write_text("[doors.ssh]\n")
+        os.kill(daemon.process.popen.pid, signal.SIGHUP)
+        self.assertTrue(daemon.says("not reloaded"))
+        daemon.stop(signal.SIGKILL)
+        self.boot()
+        self.assertIn(f"keeps {PORT}/tcp, 53/udp closed", self.fails())
+
+
+class FirewalldTests(GuardFirstTestCase):
+    """A firewalld that hangs when the daemon starts."""
+
+    firewall = "firewalld"
+
+    def test_hangs(self) -> None:
+        """It keeps no port open: the guard is there before it has not answered, and stays."""
+        os.kill(self.firewalld.process.popen.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.firewalld.process.popen.pid, signal.SIGCONT)
+        options = ("-m", KNOCKS, "-p", str(PORT), "-f", "firewalld", "--admin", "off")
+        daemon = self.server.spawn(*TWISTD, *options)
+        self.assertTrue(eventually(lambda: "pkdoors" in self.server.run("nft", "list", "tables")))
+        self.assertIsNone(daemon.popen.poll())
+        self.assertTrue(daemon.says("not started: firewalld does not answer", 60), daemon.log())
+        self.assertTrue(daemon.says("; the guard that is in place stays"), daemon.log())
+        self.assertEqual(1, daemon.popen.wait(15))
+        self.assertIn("pkdoors", self.server.run("nft", "list", "tables"))
+        self.assertFalse(self.client.reaches(PORT))

@@ -1,0 +1,126 @@
+"""Whatever starts the service guards: each of the ways that Twisted has."""
+
+import sys
+
+from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.real.hosts import BIN, Process
+
+OPTIONS = ("-m", KNOCKS, "-p", str(PORT), "-f", "nftables")
+
+TWIST = (str(BIN / "twist"), "--log-format=text", "pkdoors")
+
+_EMBEDDED = """
+import signal, sys
+from twisted.application.service import MultiService
+from twisted.internet import reactor
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from pkdoors.tap import Options, makeService
+
+globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+options = Options()
+options.parseOptions(sys.argv[2:])
+service, parent = makeService(options), MultiService()
+
+def begin():
+    way = sys.argv[1]
+    if way == "alone":
+        service.startService()
+    elif way == "child":
+        service.setServiceParent(parent)
+        parent.startService()
+    elif way == "added":
+        parent.privilegedStartService()
+        parent.startService()
+        service.setServiceParent(parent)
+    elif way == "both":
+        service.privilegedStartService()
+        service.privilegedStartService()
+        service.startService()
+        service.startService()
+    elif way == "never":
+        service.setServiceParent(parent)
+        print("guarding door: not begun", flush=True)
+
+def end():
+    first = service.stopService()
+    if service.parent:
+        parent.stopService()
+    return first
+
+if "before" in sys.argv[0]:
+    begin()
+else:
+    reactor.callWhenRunning(begin)
+reactor.addSystemEventTrigger("before", "shutdown", end)
+reactor.run()
+"""
+
+
+class StartTests(RealTestCase):
+    """Each of them guards, opens, ends in order, and leaves the port closed."""
+
+    def setUp(self) -> None:
+        """Have a program behind the door."""
+        super().setUp()
+        self.server.serve(PORT)
+
+    def assertGuards(self, *command: str) -> Process:
+        """Assert that it does."""
+        process = self.server.spawn(*command, *OPTIONS, "--admin", f"{self.folder}/admin.sock")
+        self.assertTrue(process.says("guarding door default"), process.log())
+        self.assertFalse(self.client.reaches(PORT))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), process.log())
+        process.stop()
+        self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed, but for 1", process.log())
+        self.assertEqual(1, process.log().count("guarding door default"))
+        self.assertNotIn("Traceback", process.log())
+        self.assertNotIn("Unhandled", process.log())
+        self.assertFalse(self.stranger.reaches(PORT))
+        return process
+
+    def script(self, name: str) -> str:
+        """An application of somebody else's."""
+        path = self.folder / f"{name}.py"
+        path.write_text(_EMBEDDED)
+        return str(path)
+
+    def test_twistd(self) -> None:
+        """C{twistd}."""
+        self.assertGuards(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
+
+    def test_twist(self) -> None:
+        """C{twist}, which starts no service with privileges."""
+        self.assertGuards(*TWIST)
+
+    def test_module(self) -> None:
+        """C{python -m twisted}."""
+        self.assertGuards(sys.executable, "-m", "twisted", "--log-format=text", "pkdoors")
+
+    def test_embedded(self) -> None:
+        """An application that embeds it, before or after its reactor runs."""
+        for name in ("before", "running"):
+            for way in ("alone", "child", "added", "both"):
+                with self.subTest(name, way=way):
+                    self.assertGuards(sys.executable, self.script(name), way)
+                    self.server.run(str(BIN / "pkdoors"), "release")
+
+    def test_never(self) -> None:
+        """One that is ended before it began leaves everything as it was, without a traceback."""
+        process = self.server.spawn(
+            *(sys.executable, self.script("running"), "never", *OPTIONS, "--admin", "off")
+        )
+        self.assertTrue(process.says("not begun"), process.log())
+        process.stop()
+        self.assertNotIn("Traceback", process.log())
+        self.assertNotIn("closed", process.log())
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertGuards(*TWIST)  # it gave the lock back
+
+    def test_refused(self) -> None:
+        """Where the guard cannot be put in place, each says so in one line, and ends."""
+        weak = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
+        for command in ((str(BIN / "twist"),), (sys.executable, "-m", "twisted")):
+            status, output = self.server.status(*weak, *command, "pkdoors", *OPTIONS)
+            self.assertEqual((1, 1), (status, output.count("\n")), output)
+            self.assertIn("no privilege to change the firewall", output)

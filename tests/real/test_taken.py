@@ -1,0 +1,97 @@
+"""Nobody else on the host gets a knock port while the daemon runs."""
+
+import signal
+
+from tests.real.case import PORT, SEQUENCE
+from tests.real.hosts import Process
+from tests.real.steered import SSH, SteeredTestCase
+
+RELOADS = 200
+PLACES = (
+    'interfaces = ["10.9.1.1"]',
+    'interfaces = ["fd09:1::1"]',
+    "",
+    'interfaces = ["0.0.0.0"]',
+    'interfaces = ["10.9.1.1", "fd09:1::1"]',
+    'interfaces = ["10.9.1.1", "127.0.0.1"]',
+)
+
+_THIEF = """
+import socket, sys
+print("begins", flush=True)
+ports, taken, tries = list(map(int, sys.argv[1:])), [], 0
+places = [(socket.AF_INET, a) for a in ("0.0.0.0", "10.9.1.1", "127.0.0.1", "10.9.2.1")]
+places += [(socket.AF_INET6, a) for a in ("::", "fd09:1::1", "::1")]
+while True:
+    for port in ports:
+        for family, address in places:
+            for only in (0, 1):
+                for reuse in ((), (socket.SO_REUSEADDR,), (socket.SO_REUSEPORT,),
+                              (socket.SO_REUSEADDR, socket.SO_REUSEPORT)):
+                    thief = socket.socket(family, socket.SOCK_DGRAM)
+                    for each in reuse:
+                        thief.setsockopt(socket.SOL_SOCKET, each, 1)
+                    if family == socket.AF_INET6:
+                        thief.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+                    tries += 1
+                    try:
+                        thief.bind((address, port))
+                    except OSError:
+                        thief.close()
+                        continue
+                    print("taken", address, port, reuse, flush=True)
+                    taken.append(thief)
+    if tries % 20000 < 400:
+        print("tries", tries, flush=True)
+"""
+
+
+class ThiefTests(SteeredTestCase):
+    """A local user who wants the ports, with all that makes a port shareable."""
+
+    def thief(self) -> Process:
+        """Let them spin, as nobody."""
+        script = self.folder / "thief.py"
+        script.write_text(_THIEF)
+        self.folder.chmod(0o755)
+        thief = self.server.spawn(
+            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+            *("/usr/bin/python3", str(script), *map(str, SEQUENCE)),
+        )
+        self.assertTrue(thief.says("begins"), thief.log())
+        return thief
+
+    def test_never(self) -> None:
+        """
+        Over 200 reloads that change the addresses to hear, all of them while it spins, it never
+        gets a port, and the daemon hears knocks afterwards.
+        """
+        daemon = self.steered(SSH)
+        thief = self.thief()
+        for number in range(RELOADS):
+            self.write(SSH, more=PLACES[number % len(PLACES)])
+            self.assertEqual(self.reload(), ["interfaces changed"])
+        self.assertTrue(thief.says("tries"), thief.log())
+        self.assertNotIn("taken", thief.log())
+        self.assertNotIn("not heard", daemon.log())
+        self.write(SSH)
+        self.reload()
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+
+    def test_whileDown(self) -> None:
+        """
+        What it took while no daemon ran, it keeps, and the daemon does without; when it ends, all
+        is heard again.
+        """
+        daemon = self.steered(SSH)
+        daemon.stop()
+        thief = self.thief()
+        self.assertTrue(thief.says("taken"), thief.log())
+        daemon = self.steered(SSH)
+        self.assertIn("another program has", daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+        thief.stop(signal.SIGKILL)
+        self.assertTrue(daemon.says("from being heard is over"), daemon.log())
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())

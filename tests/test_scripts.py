@@ -1,0 +1,71 @@
+"""Tests of what the scripts do with secrets."""
+
+import subprocess
+from pathlib import Path
+from shutil import copy
+
+from twisted.trial.unittest import SynchronousTestCase
+
+SERVER = Path(__file__).parent.parent / "script" / "server"
+
+_LIB = """
+VENV=$ROOT/.venv
+SERVER_NEEDS=
+die() { echo "$*" >&2; exit 1; }
+need_root() { :; }
+need() { :; }
+make_venv() { :; }
+"""
+_PKDOORS = """#!/bin/sh
+[ "$1" = sequence ] && echo 17001,17203,17005,17404,17002
+"""
+_TWISTD = """#!/bin/sh
+echo "arguments: $*"
+echo "variables: $KNOCKER_SEQ $KNOCKER_PORTS"
+"""
+
+
+class ServerTests(SynchronousTestCase):
+    """
+    C{script/server}, with nothing behind it.
+    """
+
+    def run_(self, *options: str) -> str:
+        """What it prints, and what twistd gets."""
+        root = Path(self.mktemp())
+        programs = root / ".venv" / "bin"
+        programs.mkdir(parents=True)
+        (root / "script").mkdir()
+        copy(SERVER, root / "script")
+        (root / "script" / "lib.sh").write_text(_LIB)
+        for name, text in (("pkdoors", _PKDOORS), ("twistd", _TWISTD)):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        done = subprocess.run(
+            ["sh", str(root / "script" / "server"), *options],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+        return done.stdout
+
+    def test_secret(self) -> None:
+        """The sequence is in the environment, not on a command line, which `ps` shows to all."""
+        output = self.run_()
+        self.assertIn("arguments: --nodaemon --pidfile= pkdoors\n", output)
+        self.assertIn("variables: 17001,17203,17005,17404,17002 2222\n", output)
+        self.assertIn("KNOCKER_SEQ=17001,17203,17005,17404,17002 pkdoors knock ", output)
+        self.assertIn(
+            "    for port in 17001 17203 17005 17404 17002; do echo knock > /dev/", output
+        )
+        self.assertNotIn("-m 17001", output)
+        self.assertNotIn("bash -c", output)
+
+    def test_options(self) -> None:
+        """Options are passed on as they are, and nothing is made up."""
+        output = self.run_("--conf", "/a file")
+        self.assertEqual(
+            "arguments: --nodaemon --pidfile= pkdoors --conf /a file\nvariables:  \n", output
+        )
