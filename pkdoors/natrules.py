@@ -11,10 +11,10 @@ computes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pkdoors.natcases import (
     LAST_PORT,
@@ -32,6 +32,8 @@ from pkdoors.nfdump import Answer, askChains, askElements, askRules, askSets, sp
 from pkdoors.nfnetlink import INET, attributesIn, attributesOf
 from pkdoors.xtables import IP6, Target, matched, targetOf
 
+T = TypeVar("T")
+
 IP = 2  # NFPROTO_IPV4
 FAMILIES = (IP, IP6, INET)
 
@@ -39,6 +41,8 @@ MOST_RULES = 20_000
 """Rules that are read: of more, some are not seen."""
 MOST_STEPS = 100_000
 """Rules that are gone through; a chain counts again for each way that leads to it."""
+RULES_PER_TURN = 100
+"""Rules after which a reader makes a pause: some milliseconds."""
 MOST_CASES = 4096
 """Cases that one rule may make of one, with a map."""
 MOST_FORWARDS = 65_536
@@ -92,11 +96,30 @@ def readForwards(ask: Ask) -> Forwards:
 
     @raise FirewallError: the kernel does not tell.
     """
+    return finished(reading(ask))
+
+
+def reading(ask: Ask) -> Generator[None, None, Forwards]:
+    """
+    Read what is forwarded, with a pause after some rules. What changes meanwhile may be missing.
+
+    @raise FirewallError: the kernel does not tell.
+    """
     reader = _Reader(ask)
-    reader.read()
+    yield from reader.read()
     return Forwards(
         tuple(reader.found), frozenset(reader.tables), frozenset(reader.sets), reader.isCut
     )
+
+
+def finished(work: Generator[None, None, T]) -> T:
+    """Return what comes of work that makes pauses, without them."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 Rule = list[tuple[str, dict[int, bytes]]]
@@ -118,7 +141,7 @@ class _Reader:
         self._todo: deque[tuple[Place, str, int, int]] = deque()
         self._rulesLeft, self._stepsLeft = MOST_RULES, MOST_STEPS
 
-    def read(self) -> None:
+    def read(self) -> Iterator[None]:
         for family in FAMILIES:
             for chain in natChainsIn(family, self._ask(askChains("", family))):
                 self.tables.add(Place(family, chain.table))
@@ -129,6 +152,8 @@ class _Reader:
             case = Case(protocol, first, last)
             for rule in self._rulesOf(chain):
                 self._stepsLeft -= 1
+                if self._stepsLeft % RULES_PER_TURN == 0:
+                    yield
                 if self._stepsLeft < 0 or len(self.found) >= MOST_FORWARDS:
                     self.isCut = True
                     return

@@ -150,11 +150,12 @@ def attributesOf(body: bytes) -> dict[int, bytes]:
 
 def messagesIn(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield the messages of an answer: type, flags, and what follows the header."""
-    while len(data) >= HEADER.size:
-        length, kind, flags, *_ = HEADER.unpack_from(data)
+    at = 0  # and not a shorter copy of the rest each time: a dump may have megabytes
+    while len(data) - at >= HEADER.size:
+        length, kind, flags, *_ = HEADER.unpack_from(data, at)
         length = max(length, HEADER.size)
-        yield kind, flags, data[HEADER.size : length]
-        data = data[length + 3 & ~3 :]
+        yield kind, flags, data[at + HEADER.size : at + length]
+        at += length + 3 & ~3
 
 
 def errorOf(answer: bytes) -> int:

@@ -24,8 +24,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
         doctor.outgoing doctor.running doctor.zoning
         directways doors durations errors events firewall.__init__ knock limits locks
-        lockset natcases natrules networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
-        operating.answers operating.board operating.eventstream operating.wording penalties
+        lockset natcases natrules networks nfevents nfnetlink nftrules nftstate oneline
+        operating.__init__ operating.answers operating.board operating.eventstream
+        operating.wording penalties
         placing plainknocks ports quoting refusals richrules seals.__init__ seals.addresses
         seals.authorizedkeys seals.hints seals.seal seals.sealchecks seals.sealedlock
         seals.sealqueue seals.seen seals.seennotes seals.signatures

@@ -1,7 +1,7 @@
 """The table of the guard in the kernel: how it is read, and replaced without a gap."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from pkdoors.firewall.takeover import Left, leftByOld
 from pkdoors.flowbooks import Books
 from pkdoors.flows import flowOf, isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
-from pkdoors.natrules import Forwards, readForwards
+from pkdoors.natrules import Forwards, reading
 from pkdoors.nfdump import (
     askChains,
     askCounters,
@@ -281,13 +281,9 @@ class GuardTable:
         for name, keys in gone.items():
             self._remove(table, name, keys)
 
-    def forwards(self) -> Forwards:
-        """
-        Read where the host forwards ports to.
-
-        @raise FirewallError: the kernel does not tell.
-        """
-        return readForwards(self._kernel.dump)
+    def forwards(self) -> Generator[None, None, Forwards]:
+        """See L{reading}: where the host forwards ports to."""
+        return reading(self._kernel.dump)
 
     def _sync(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
         """Have these openings in the kernel, and no others: only what differs is written."""

@@ -6,7 +6,7 @@ it. Elsewhere it is watched, and healed.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -185,15 +185,18 @@ class NftablesFirewall:
         direct = self._ways.find(protectedPorts(guard.doors), before=guard.direct)
         return replace(guard, direct=direct)
 
-    def _lookForWays(self) -> bool:
+    def _lookForWays(self) -> Generator[None, None, bool]:
         """
         Guard the ways that lead past the protected ports now.
 
         @return: whether it failed.
         """
-        guard = self._withWays(self._guard)
-        if guard.direct != self._guard.direct:
-            self._guard = guard
+        before = self._guard
+        direct = yield from self._ways.look(protectedPorts(before.doors), before.direct)
+        if before.doors is not self._guard.doors:
+            return True  # a reload has changed the doors meanwhile
+        if direct != self._guard.direct:
+            self._guard = guard = replace(self._guard, direct=direct)
             try:
                 self._table.lead(guard)
                 self._placed = self._table.fingerprint()

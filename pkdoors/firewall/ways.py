@@ -1,26 +1,32 @@
 """Keeps up with the ways that lead past the protected ports: containers come and go."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from pkdoors.directways import MOST_WAYS, waysPast
 from pkdoors.errors import FirewallError
 from pkdoors.guard import Direct
-from pkdoors.natrules import MOST_RULES, Forwards
+from pkdoors.natrules import MOST_RULES, Forwards, finished
 from pkdoors.ports import PortRange
 
 PAUSE = 0.2
 """Seconds from the end of one look to the next at least. A container that starts is told at once:
 the way to it is open for about a look's time, some milliseconds; for this time longer at most if
 something else has just changed."""
+TURN = 0.02
+"""Seconds of a look before the knocks have their turn."""
 SHARE = 9.0
 """A look that took long is followed by a pause of this many times its own time at least."""
 RETRY = 1.0
 """Seconds after which a look that failed is tried again."""
 SHOWN = 4
 """Ways that a line in the log names."""
+
+Reading = Generator[None, None, Forwards]
+"""Reads in portions."""
 
 
 class WaysLook:
@@ -31,7 +37,7 @@ class WaysLook:
 
     _log = Logger()
 
-    def __init__(self, read: Callable[[], Forwards], attend: Callable[[Forwards], None]) -> None:
+    def __init__(self, read: Callable[[], Reading], attend: Callable[[Forwards], None]) -> None:
         self._read = read
         self._attend = attend
         self._isCut = False
@@ -41,14 +47,20 @@ class WaysLook:
     def find(
         self, protected: Collection[PortRange], before: tuple[Direct, ...]
     ) -> tuple[Direct, ...]:
+        """Do L{look} at once."""
+        return finished(self.look(protected, before))
+
+    def look(
+        self, protected: Collection[PortRange], before: tuple[Direct, ...]
+    ) -> Generator[None, None, tuple[Direct, ...]]:
         """
-        Look.
+        Look, in portions.
 
         @param before: what is returned if the kernel does not tell.
         @return: the ways that lead past these ports.
         """
         try:
-            forwards = self._read()
+            forwards = yield from self._read()
         except FirewallError as error:
             self._complain(str(error))
             return before
@@ -100,30 +112,49 @@ def spellWay(way: Direct) -> str:
 
 class Throttle:
     """
-    Does something soon after it is wanted, but never without a pause.
+    Does something soon after it is wanted, in portions, and never without a pause after it.
 
     @param do: what; true if it failed.
     """
 
-    def __init__(self, clock: IReactorTime, do: Callable[[], bool]) -> None:
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, do: Callable[[], Generator[None, None, bool]]) -> None:
         self._clock = clock
         self._do = do
         self._call: IDelayedCall | None = None
+        self._isWanted = False
         self._next = 0.0
 
     def want(self) -> None:
-        """Do it, soon."""
+        """Do it, soon; once more if it is being done now."""
+        self._isWanted = True
         if self._call is None:
             delay = max(0.0, self._next - self._clock.seconds())
-            self._call = self._clock.callLater(delay, self._run)
+            self._call = self._clock.callLater(delay, self._begin)
 
-    def _run(self) -> None:
+    def _begin(self) -> None:
+        self._isWanted = False
+        self._goOn(self._do(), self._clock.seconds())
+
+    def _goOn(self, work: Generator[None, None, bool], began: float) -> None:
+        end = self._clock.seconds() + TURN
+        try:
+            while self._clock.seconds() < end:
+                next(work)
+        except StopIteration as result:
+            self._end(began, hasFailed=bool(result.value))
+        except Exception:  # a mistake of ours must not end the looking
+            self._log.failure("looking for ways to containers went wrong", Failure())
+            self._end(began, hasFailed=True)
+        else:
+            self._call = self._clock.callLater(0, self._goOn, work, began)
+
+    def _end(self, began: float, hasFailed: bool) -> None:
         self._call = None
-        began = self._clock.seconds()
-        hasFailed = self._do()
         ended = self._clock.seconds()
         self._next = ended + max(RETRY if hasFailed else PAUSE, SHARE * (ended - began))
-        if hasFailed:
+        if hasFailed or self._isWanted:
             self.want()
 
     def stop(self) -> None:
