@@ -83,6 +83,20 @@ def removing(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     return batch(_removal(table, name, [Element(key) for key in keys]))
 
 
+def exchanging(table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]) -> bytes:
+    """
+    Return the batch that deletes elements that are there, and adds elements that are not, at once.
+    In a map an element cannot be given another value.
+    """
+    deleted, added = [Element(key) for key in gone], list(elements)
+    messages = []
+    if deleted:
+        messages.append(message(_DELETE_ELEMENT, ACK, _elements(table, name, deleted)))
+    if added:
+        messages.append(message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, added)))
+    return batch(*messages)
+
+
 def making(table: str, flags: int = 0) -> bytes:
     """
     Return the batch that makes a table, or takes one that is there.

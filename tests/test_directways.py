@@ -6,10 +6,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import directways
 from pkdoors.directways import MOST_WAYS, waysPast
-from pkdoors.guard import Direct
+from pkdoors.guard import FIRST_WAYS, Direct, Guard
 from pkdoors.natrules import Forward
+from pkdoors.nfdump import elementsIn
+from pkdoors.nfnetlink import Element, exchanging, messagesIn
 from pkdoors.ports import PortRange
 from pkdoors.xtables import Target
+from tests.fakes import makeDoor
 
 HERE, THERE = ip_address("10.9.3.2"), ip_address("fd09:3::2")
 WEB = PortRange("tcp", 8080, 8080)
@@ -113,3 +116,55 @@ class WaysPastTests(SynchronousTestCase):
         self.patch(directways, "MOST_STEPS", 3)
         self.assertTrue(waysPast(4 * [forward(8080, 8080)], [WEB]).isCut)
         self.assertFalse(waysPast(3 * [forward(8080, 8080)], [WEB]).isCut)
+
+
+class GuardTests(SynchronousTestCase):
+    """
+    What the guard makes of ways.
+    """
+
+    def setUp(self) -> None:
+        """A guard with two ways."""
+        self.ways = (Direct(HERE, "tcp", 80, 8081), Direct(THERE, "udp", 53, 53))
+        self.doors = (makeDoor(ports="8080-8082", name="web"), makeDoor(ports="53/udp", name="dns"))
+
+    def test_commands(self) -> None:
+        """Each way leads to its door's chain, and TCP ones are known as a container's."""
+        lines = Guard(self.doors, direct=self.ways).commands().splitlines()
+        added = [each for each in lines if " direct" in each or " inside" in each]
+        self.assertEqual(
+            [
+                "add element inet pkdoors direct4 { 10.9.3.2 . 6 . 80 : jump web_tcp }",
+                "add element inet pkdoors direct6 { fd09:3::2 . 17 . 53 : jump dns_udp }",
+                "add element inet pkdoors inside4 { 10.9.3.2 . 6 . 80 }",
+            ],
+            sorted(each for each in added if each.startswith("add element")),
+        )
+
+    def test_elements(self) -> None:
+        """The same as elements, whose keys are as in a packet."""
+        ways = Guard(self.doors, direct=self.ways).ways()
+        key4 = bytes([10, 9, 3, 2, 6, 0, 0, 0, 0, 80, 0, 0])
+        key6 = THERE.packed + bytes([17, 0, 0, 0, 0, 53, 0, 0])
+        self.assertEqual([Element(key4, chain="web_tcp")], ways["direct4"])
+        self.assertEqual([Element(key6, chain="dns_udp")], ways["direct6"])
+        self.assertEqual(([Element(key4)], []), (ways["inside4"], ways["inside6"]))
+
+    def test_verdict(self) -> None:
+        """What is written of a way is what is read of it."""
+        (element,) = Guard(self.doors, direct=self.ways).ways()["direct4"]
+        written = list(messagesIn(exchanging("pkdoors", "direct4", (), [element])))[1][2][4:]
+        self.assertEqual([element], elementsIn([(12, written)]))
+
+    def test_notProtected(self) -> None:
+        """A way past a port that no door has any more is none."""
+        for wanted in (8079, 8083, 1):
+            ways = (Direct(HERE, "tcp", 80, wanted),)
+            self.assertEqual([], Guard(self.doors, direct=ways).ways()["direct4"])
+
+    def test_firstOnes(self) -> None:
+        """With the guard come only so many, so that it always fits."""
+        ways = tuple(Direct(HERE, "tcp", port, 8080) for port in range(1, FIRST_WAYS + 9))
+        guard = Guard(self.doors, direct=ways)
+        self.assertEqual(FIRST_WAYS, guard.commands().count(": jump web_tcp") - 1)
+        self.assertEqual(len(ways), len(guard.ways()["direct4"]))

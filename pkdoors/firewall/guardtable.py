@@ -33,7 +33,7 @@ from pkdoors.nfdump import (
     tableIn,
     verdictsIn,
 )
-from pkdoors.nfnetlink import OWNED, Element, adding, portions, removing
+from pkdoors.nfnetlink import OWNED, Element, adding, exchanging, portions, removing
 from pkdoors.nftsets import (
     ABOUT,
     INSIDE_SETS,
@@ -277,9 +277,11 @@ class GuardTable:
             gone[name] = present.keys() - wanted.keys()
             # A missing one would be open, so that all new ones come first.
             for portion in portions(e for key, e in wanted.items() if present.get(key) != e):
-                self._kernel.transact(adding(table, name, portion))
+                changed = [each.key for each in portion if each.key in present]
+                self._kernel.transact(exchanging(table, name, changed, portion))
         for name, keys in gone.items():
-            self._remove(table, name, keys)
+            for some in portions(keys):
+                self._kernel.transact(exchanging(table, name, some, ()))
 
     def forwards(self) -> Generator[None, None, Forwards]:
         """See L{reading}: where the host forwards ports to."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.real.case import PORT
 from tests.real.conntrack import Flow
+from tests.real.echoing import DatagramEchoServer, DatagramFlow
 from tests.real.flows import Session, begun, drain
 from tests.real.hosts import (
     CLIENT4,
@@ -51,6 +52,8 @@ SOURCES = ((CLIENT4, CLIENT6), (STRANGER4, STRANGER6))
 """The client's addresses and the stranger's."""
 FLOATING4 = "203.0.113.7"
 """An address that the server has no route for."""
+MANY = (30000, 31500)
+"""Protected ports, from the first to the last."""
 Way = tuple[str, int, int]
 """An address and a port that clients use, and the port of the service behind it."""
 PAIRS = ((PUBLISHED, INNER), (SAME, SAME), (FREE, INNER_FREE))
@@ -73,6 +76,12 @@ class _WaysCase(SteeredTestCase):
         """Doors to the published ports, and the usual one."""
         ports = f"ports = [{PUBLISHED}, {SAME}]"
         return SSH, door("web", WEB_SEQUENCE, PUBLISHED).replace(f"ports = [{PUBLISHED}]", ports)
+
+    def steered(self, *doors: str, more: str = "") -> Daemon:
+        """Start the daemon, which must never complain of a way."""
+        daemon = super().steered(*doors, more=more)
+        self.addCleanup(lambda: self.assertNotIn("cannot be guarded", daemon.log()))
+        return daemon
 
     def letIn(self) -> None:
         """Open all doors for the client."""
@@ -422,6 +431,24 @@ class HereTests(_WaysCase):
         open_ = ((CONTAINER4, INNER, INNER), (CONTAINER4, NOT_PUBLISHED, NOT_PUBLISHED))
         self.assertReached(open_)
 
+    def test_many(self) -> None:
+        """More ways than are put in place with the guard: those that come after it count, too."""
+        self.listeners[MANY[1]] = self.container.serve(MANY[1])
+        self.nat(f"ip daddr {FLOATING4} dnat to {CONTAINER4}")
+        many = door("many", WEB_SEQUENCE).replace(str([PORT]), '["{}-{}"]'.format(*MANY))
+        self.steered(many)
+        last = ((CONTAINER4, MANY[1], MANY[1]),)
+        for _ in range(2):
+            self.assertEqual(self.reached(self.stranger, last), [])
+            self.open(CLIENT4, "many")
+            self.assertEqual(len(self.reached(self.client, last)), 1)
+            self.ask("/openings", "-X", "DELETE")
+            self.write(SSH, many)
+            self.reload()
+        self.write(SSH)
+        self.reload()
+        self.assertReached(last)
+
     def test_map(self) -> None:
         """Ports that a map forwards, also those that are added to it later."""
         self.server.run(
@@ -482,3 +509,51 @@ class HereTests(_WaysCase):
             Path(f"/proc/{daemon.process.popen.pid}/stat").read_text().rpartition(")")[2].split()
         )
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class DatagramTests(_WaysCase):
+    """UDP to a container."""
+
+    def setUp(self) -> None:
+        """Publish a port, and have the container answer there."""
+        super().setUp()
+        for family, inside in (("ip", CONTAINER4), ("ip6", f"[{CONTAINER6}]")):
+            self.server.run(
+                "nft",
+                f"table {family} nat {{ chain first {{ type nat hook prerouting priority dstnat; "
+                f"udp dport {PUBLISHED} dnat to {inside}:{INNER}; }}; }}",
+            )
+
+    def doors(self) -> tuple[str, ...]:
+        """A door to that port."""
+        web = door("web", WEB_SEQUENCE, PUBLISHED)
+        return SSH, web.replace(f"ports = [{PUBLISHED}]", f'ports = ["{PUBLISHED}/udp"]')
+
+    def test_direct(self) -> None:
+        """The container's own address is behind the door, and its other ports are free."""
+        steady = [DatagramFlow(self.stranger, INNER, each) for each in (CONTAINER4, CONTAINER6)]
+        strange = [DatagramFlow(self.stranger, INNER, each) for each in (CONTAINER4, CONTAINER6)]
+        known = [DatagramFlow(self.client, INNER, each) for each in (CONTAINER4, CONTAINER6)]
+        for each in (*steady, *strange, *known):
+            self.addCleanup(each.close)
+        with DatagramEchoServer(self.container, INNER, (CONTAINER4, CONTAINER6)):
+            for each in steady:
+                self.assertTrue(each.isAnswered(PATIENCE))
+            self.steered(*self.doors())
+            self.assertEqual([each.isAnswered() for each in (*strange, *known)], 4 * [False])
+            for each in steady:  # he was there before the guard
+                self.assertTrue(each.isAnswered(PATIENCE))
+            for source in (CLIENT4, CLIENT6):
+                self.open(source, "web")
+            for each in known:
+                self.assertTrue(each.isAnswered(PATIENCE))
+            self.assertEqual([each.isAnswered() for each in strange], 2 * [False])
+
+    def test_fromInside(self) -> None:
+        """What the container asks from that port itself is answered."""
+        self.steered(*self.doors())
+        with DatagramEchoServer(self.stranger, ELSEWHERE, (STRANGER4, STRANGER6)):
+            for source, target in ((CONTAINER4, STRANGER4), (CONTAINER6, STRANGER6)):
+                asking = DatagramFlow(self.container, ELSEWHERE, target, (source, INNER))
+                self.addCleanup(asking.close)
+                self.assertTrue(asking.isAnswered(PATIENCE))
