@@ -3,9 +3,9 @@ What the guard costs a packet: microseconds to send a small UDP datagram to anot
 pair, with all that the kernel does with it there, in the best of many bursts.
 
 C{none} has no rules at all, C{tracked} one rule that turns connection tracking on, C{before} the
-guard of the version before, C{guard} that of this one; for each guard, a C{stranger} at a protected
-port, a client that is C{let in}, a session that C{goes on} when the door has closed, and a port that
-is C{free}. Bursts take turns, so that all meet the same machine. Run as root::
+guard of the version before, C{guard} that of this one; for each a C{stranger} at a protected port,
+a client that is C{let in}, a session that C{goes on} when the door has closed, and a port that is
+C{free}. Bursts take turns, so that all meet the same machine. Run as root::
 
     python -m bench.packet [--bursts 400] [--json FILE]
 """
