@@ -190,7 +190,7 @@ class RecordedTests(SynchronousTestCase):
         source = random.Random(7)
         for file in RECORDINGS:
             recording = Recording(file)
-            for _ in range(100):
+            for _ in range(40):
 
                 def ask(question: bytes, answers: Recorded = recording.answers) -> Answer:
                     return broken(answers.get(question, []), source)

@@ -176,14 +176,16 @@ class WaysLookTests(SynchronousTestCase):
 
     def test_tell(self) -> None:
         """The operator is told in one line, however many there are."""
-        self.look.tell(WAYS)
-        self.look.tell(())
-        six = ip_address("fd09:3::2")
-        self.look.tell([Direct(six, "tcp", port, 8080) for port in range(1, 10)])
-        one, none, many = self.log.lines()
-        self.assertIn("10.9.3.2:80 (as 8080/tcp)", one)
-        self.assertIn("any more", none)
-        self.assertIn("[fd09:3::2]:4 (as 8080/tcp), and 5 more", many)
+        six = [Direct(ip_address("fd09:3::2"), "tcp", port, 8080) for port in range(1, 10)]
+        self.look.tell((), WAYS)
+        self.look.tell(WAYS, WAYS)
+        self.look.tell(WAYS, (*WAYS, *six))
+        self.look.tell(WAYS, six[:1])
+        one, many, another = self.log.lines()
+        self.assertIn("guarding 10.9.3.2:80 (as 8080/tcp)", one)
+        self.assertIn("[fd09:3::2]:4 (as 8080/tcp) and 5 more", many)
+        self.assertNotIn("10.9.3.2", many)
+        self.assertIn("guarding [fd09:3::2]:1 (as 8080/tcp); no longer 10.9.3.2:80", another)
 
 
 class MovedTests(SynchronousTestCase):

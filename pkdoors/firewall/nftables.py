@@ -108,8 +108,7 @@ class NftablesFirewall:
             versions = tuple(live.untracked)
             self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
         self._put(left.openings)
-        if self._guard.direct:
-            self._ways.tell(self._guard.direct)
+        self._ways.tell((), self._guard.direct)
         self._watch.start(self._reactor)
         if self._ways.isFailing:
             self._throttle.want()
@@ -214,7 +213,7 @@ class NftablesFirewall:
             except FirewallError as error:
                 self._lost(f"the ways to containers cannot be guarded ({error})")
             else:
-                self._ways.tell(guard.direct)
+                self._ways.tell(before.direct, direct)
         return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:

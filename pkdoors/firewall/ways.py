@@ -91,17 +91,21 @@ class WaysLook:
             )
         self._isCut = isCut
 
-    def tell(self, direct: Collection[Direct]) -> None:
-        """Tell the operator which ways are guarded from now on."""
-        if not direct:
-            self._log.info("no port of a container is behind a protected port any more")
-            return
-        shown = [spellWay(each) for each in list(direct)[:SHOWN]]
-        more = len(direct) - len(shown)
-        self._log.info(
-            "guarding ports of containers behind protected ports: {ways}",
-            ways=", ".join(shown) + (f", and {more} more" if more else ""),
-        )
+    def tell(self, before: Collection[Direct], now: Collection[Direct]) -> None:
+        """Tell the operator which ways are guarded from now on, and which are not any more."""
+        known, kept = set(before), set(now)
+        new = [each for each in now if each not in known]
+        gone = [each for each in before if each not in kept]
+        parts = [f"guarding {spellWays(new)}"] if new else []
+        parts += [f"no longer {spellWays(gone)}"] if gone else []
+        if parts:
+            self._log.info("ports of containers: {changes}", changes="; ".join(parts))
+
+
+def spellWays(ways: Collection[Direct]) -> str:
+    """Return ways past protected ports as an operator reads them; of many, the first."""
+    shown = ", ".join(spellWay(each) for each in list(ways)[:SHOWN])
+    return shown + (f" and {len(ways) - SHOWN} more" if len(ways) > SHOWN else "")
 
 
 def spellWay(way: Direct) -> str:
