@@ -56,10 +56,10 @@ class Changes:
         self._port = port
         self._touched = False
         self._moved = False
-        self._forwarding = Forwards()
+        self._forwarding: Forwards | None = None
 
-    def attend(self, forwards: Forwards) -> None:
-        """Heed what leads to these forwards, beside new ones."""
+    def attend(self, forwards: Forwards | None) -> None:
+        """Heed what leads to these forwards, beside new ones; or any change, if L{None}."""
         self._forwarding = forwards
 
     def takeMoved(self) -> bool:
@@ -91,12 +91,14 @@ class Changes:
 
     def _forwards(self, kind: int, family: int, attributes: dict[int, bytes]) -> bool:
         """Whether a change is of something that leads to forwards."""
-        if kind == _NEW_CHAIN and attributes.get(_CHAIN_TYPE) == b"nat\0":
+        forwarding = self._forwarding
+        isNew = kind == _NEW_CHAIN and attributes.get(_CHAIN_TYPE) == b"nat\0"
+        if forwarding is None or isNew:
             return True
         name = _text(attributes.get(_NAME))
         if kind in _ELEMENTS:
-            return Place(family, name, _text(attributes.get(_SET_NAME))) in self._forwarding.sets
-        return Place(family, name) in self._forwarding.tables
+            return Place(family, name, _text(attributes.get(_SET_NAME))) in forwarding.sets
+        return Place(family, name) in forwarding.tables
 
     def _ended(self, attributes: dict[int, bytes]) -> list[str]:
         name = attributes.get(_PROCESS_NAME, b"?").rstrip(b"\0").decode(errors="replace")

@@ -136,7 +136,7 @@ class WaysLookTests(SynchronousTestCase):
         """A host that forwards one port."""
         self.log = Log(self)
         self.forwards: Forwards | FirewallError = FOUND
-        self.attended: list[Forwards] = []
+        self.attended: list[Forwards | None] = []
         self.look = WaysLook(self.read, self.attended.append)
 
     def read(self) -> Generator[None, None, Forwards]:
@@ -150,7 +150,7 @@ class WaysLookTests(SynchronousTestCase):
         """What is found is for the protected ports; the watch is told what leads there."""
         self.assertEqual(WAYS, self.look.find(WEB, ()))
         self.assertEqual((), self.look.find([PortRange("tcp", 22, 22)], WAYS))
-        self.assertEqual([FOUND, FOUND], self.attended)
+        self.assertEqual([None, FOUND, None, FOUND], self.attended)
 
     def test_unread(self) -> None:
         """Where the kernel does not tell, what was known stays; that is said once."""
@@ -227,6 +227,12 @@ class MovedTests(SynchronousTestCase):
             self.assertTrue(self.moved(kind, IP, "nat", text(2, "ports") + attribute(3, b"")))
             self.assertFalse(self.moved(kind, IP, "nat", text(2, "blocked")))
             self.assertFalse(self.moved(kind, IP6, "nat", text(2, "ports")))
+
+    def test_any(self) -> None:
+        """Any change, as long as nobody has said which count."""
+        self.changes.attend(None)
+        self.assertTrue(self.moved(NEW_ELEMENT, INET, "filter", text(2, "blocked")))
+        self.assertFalse(self.moved(NEW_RULE, IP, "nat", port=OURS))
 
     def test_ours(self) -> None:
         """Nothing that we do ourselves."""

@@ -64,8 +64,8 @@ class Watch:
         self._unsure = unsure
         self._moved = moved
 
-    def attend(self, forwards: Forwards) -> None:
-        """Heed what leads to these forwards, beside new ones."""
+    def attend(self, forwards: Forwards | None) -> None:
+        """See L{Changes.attend}."""
         self._changes.attend(forwards)
 
     def fileno(self) -> int:

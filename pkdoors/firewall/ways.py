@@ -32,12 +32,14 @@ Reading = Generator[None, None, Forwards]
 class WaysLook:
     """
     @param read: reads where the host forwards ports to.
-    @param attend: is told what leads to that.
+    @param attend: is told which changes count, see L{pkdoors.nfevents.Changes.attend}.
     """
 
     _log = Logger()
 
-    def __init__(self, read: Callable[[], Reading], attend: Callable[[Forwards], None]) -> None:
+    def __init__(
+        self, read: Callable[[], Reading], attend: Callable[[Forwards | None], None]
+    ) -> None:
         self._read = read
         self._attend = attend
         self._isCut = False
@@ -59,6 +61,7 @@ class WaysLook:
         @param before: what is returned if the kernel does not tell.
         @return: the ways that lead past these ports.
         """
+        self._attend(None)  # until it is known what counts
         try:
             forwards = yield from self._read()
         except FirewallError as error:
