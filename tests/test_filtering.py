@@ -4,15 +4,30 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doctor.filtering import Tables, isGuarded, isLost, lost, silence
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.filtering import (
+    Tables,
+    isGuarded,
+    isGuardedForwards,
+    isLost,
+    lost,
+    silence,
+)
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.guarding import closed
 from pkdoors.doctor.ruleset import readRuleset
 from pkdoors.doctor.running import Daemon
 from pkdoors.doctor.zoning import Zone
 from pkdoors.ports import PortRange, parsePortRange
 from pkdoors.zones import Exposure
-from tests.fakes import ACCEPT, DROP, REJECT, condition, joinListings, makeListing
+from tests.fakes import (
+    ACCEPT,
+    DROP,
+    REJECT,
+    condition,
+    expression,
+    joinListings,
+    makeListing,
+)
 
 SSH = PortRange("tcp", 22, 22)
 KNOCK = PortRange("udp", 17001, 17001)
@@ -63,6 +78,103 @@ class IsGuardedTests(SynchronousTestCase):
         self.assertFalse(isGuarded(tables(guard(6000, 6010)), ports))
         self.assertFalse(isGuarded(tables(guard({"range": [6000, 6009]})), ports))
         self.assertTrue(isGuarded(tables(guard({"range": [1, 65535]})), parsePortRange("1-65535")))
+
+
+class NewGuardTests(SynchronousTestCase):
+    """
+    A guard as it is now: maps lead from ports to the chains of doors, and ports that a map lacks
+    are dropped.
+    """
+
+    def setUp(self) -> None:
+        """Have the table, which parts can be taken out of."""
+        here = {"dport": condition("tcp dport", "@tcp_ports"), "vmap": vmap("tcp dport")}
+        dnat = [condition("ct status", "dnat", "in"), condition("ct direction", "original")]
+        wanted = condition("ct proto-dst", "@tcp_ports")
+        self.behind = [[*dnat, vmap("ct proto-dst")], [*dnat, wanted, DROP]]
+        self.rules = {
+            "input": [
+                [condition("meta iif", "lo"), ACCEPT],
+                [{"vmap": {"key": expression("meta l4proto"), "data": {"set": [["tcp", IN]]}}}],
+            ],
+            "tcp_in": [[here["vmap"]], [here["dport"], DROP], *self.behind],
+            "forward": list(self.behind),
+            "ssh_tcp": [
+                [condition("ip saddr", "@ssh_open4"), ACCEPT],
+                [condition("ip saddr . tcp sport", "@sessions4"), ACCEPT],
+                [DROP],
+            ],
+        }
+        self.sets: dict[str, list[Any]] = {
+            "tcp_ports": [22, {"range": [6000, 6010]}],
+            "tcp_doors": [[22, GOTO], [{"range": [6000, 6010]}, GOTO]],
+            "ssh_open4": [],
+            "sessions4": [],
+        }
+
+    def tables(self) -> Tables:
+        """What the kernel has."""
+        others = {name: rules for name, rules in self.rules.items() if name != "forward"}
+        forward = makeListing(*self.rules["forward"], chain="inet pkdoors forward", hook="forward")
+        inward = makeListing(
+            *others.pop("input"), chain="inet pkdoors input", chains=others, sets=self.sets
+        )
+        return tables(inward, forward)
+
+    def closed(self, ports: str = "22") -> tuple[bool, bool]:
+        """Whether it keeps ports closed, and behind DNAT."""
+        found, wanted = self.tables(), parsePortRange(ports)
+        return isGuarded(found, wanted), isGuardedForwards(found, wanted)
+
+    def test_closed(self) -> None:
+        """What it has is closed in both ways, and nothing else."""
+        for ports in ("22", "6000-6010"):
+            self.assertEqual((True, True), self.closed(ports), ports)
+        for ports in ("23", "6000-6011", "22/udp"):
+            self.assertEqual((False, False), self.closed(ports), ports)
+
+    def test_emptied(self) -> None:
+        """Sets and maps alone keep nothing closed: the rules must be there."""
+        for chain, expected in (
+            ("input", (False, False)),
+            ("tcp_in", (False, False)),
+            ("ssh_tcp", (False, False)),
+            ("forward", (True, False)),
+        ):
+            rules, self.rules[chain] = self.rules[chain], []
+            self.assertEqual(expected, self.closed(), chain)
+            self.rules[chain] = rules
+
+    def test_mapLacksIt(self) -> None:
+        """A port that a map lacks is dropped all the same; if the set lacks it, too, it is open."""
+        self.sets["tcp_doors"] = []
+        self.assertEqual((True, True), self.closed())
+        self.sets["tcp_ports"] = []
+        self.assertEqual((False, False), self.closed())
+
+    def test_accepted(self) -> None:
+        """A rule that somebody has put in front opens it, and may if it cannot be judged."""
+        for rule in ([ACCEPT], [condition("meta mark", 1), ACCEPT]):
+            rules = self.rules["input"]
+            self.rules["input"] = [rule, *rules]
+            self.assertEqual((False, False), self.closed(), rule)
+            self.rules["input"] = rules
+
+    def test_handover(self) -> None:
+        """While one table replaces the other, either counts; neither is another's."""
+        old, new = guard(22), guard(22, chain="inet pkdoors_handover guard")
+        for listing in (old, new):
+            self.assertTrue(isGuarded(tables(listing), SSH))
+            self.assertFalse(isLost(tables(listing), SSH))
+
+
+GOTO = {"goto": {"target": "ssh_tcp"}}
+IN = {"goto": {"target": "tcp_in"}}
+
+
+def vmap(field: str) -> dict[str, Any]:
+    """A part of a rule that leads from a port to its door."""
+    return {"vmap": {"key": expression(field), "data": "@tcp_doors"}}
 
 
 class LostTests(SynchronousTestCase):
@@ -173,17 +285,17 @@ class SilenceTests(SynchronousTestCase):
 
     def test_rejected(self) -> None:
         """One that rejects is not, nor one that leaves it to the kernel."""
-        self.assertEqual(WARNING, self.level())
-        self.assertEqual(WARNING, self.level([REJECT], policy="drop"))
+        self.assertEqual(INFO, self.level())
+        self.assertEqual(INFO, self.level([REJECT], policy="drop"))
 
     def test_oneFamily(self) -> None:
         """One family that is rejected is enough."""
-        self.assertEqual(WARNING, self.level(policy="drop", chain="ip filter INPUT"))
+        self.assertEqual(INFO, self.level(policy="drop", chain="ip filter INPUT"))
 
     def test_zones(self) -> None:
         """All zones of firewalld must drop."""
         self.assertEqual(OK, self.level(targets=("DROP", "DROP")))
-        self.assertEqual(WARNING, self.level(targets=("DROP", "default")))
+        self.assertEqual(INFO, self.level(targets=("DROP", "default")))
         finding = silence(tables(), 61000, [Zone("a", "DROP"), Zone("b", "%%REJECT%%")])
         self.assertIn("zone b rejects", finding.text)
         self.assertIn("--zone=b --set-target=DROP", finding.remedy)
@@ -210,6 +322,13 @@ class ClosedTests(SynchronousTestCase):
         """What is guarded is well."""
         found = self.closed(isGuarded=True)
         self.assertEqual((OK, "22/tcp"), (found.level, found.subject))
+
+    def test_forwards(self) -> None:
+        """One that is guarded, but not behind DNAT, is an error."""
+        found = closed(SSH, True, False, None, Daemon(77), isForwardGuarded=False)
+        self.assertEqual(ERROR, found.level)
+        self.assertIn("(DNAT)", found.text)
+        self.assertIn("restart the daemon (`kill 77`", found.remedy)
 
     def test_open(self) -> None:
         """What nothing closes is an error; the remedy is to start the daemon."""

@@ -111,10 +111,13 @@ class HostingTests(SynchronousTestCase):
         self.assertIn("nf_conntrack_max=2000", found.remedy)
 
     def test_legacy(self) -> None:
-        """So are rules that cannot be judged."""
-        (found,) = hosting.legacy(["iptables-legacy -S"])
-        self.assertEqual(WARNING, found.level)
-        self.assertIn("`iptables-legacy -S`", found.remedy)
+        """So are rules that cannot be judged, and forwards that cannot be seen."""
+        for table, words in (("filter", "cannot judge"), ("nat", "may forward ports")):
+            command = f"iptables-legacy -t {table} -S"
+            (found,) = hosting.legacy([(table, command)])
+            self.assertEqual(WARNING, found.level)
+            self.assertIn(words, found.text)
+            self.assertIn(f"`{command}`", found.remedy)
 
 
 def _brief(finding: Finding) -> tuple[str, str]:

@@ -22,7 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
-        doctor.outgoing doctor.running doctor.zoning
+        doctor.elements doctor.outgoing doctor.ownership doctor.running doctor.savedrules
+        doctor.tracking doctor.zoning
         doors durations errors events firewall.__init__ knock limits locks
         lockset networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording penalties
@@ -40,8 +41,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         admin.port admin.resources admin.sending admin.sharing admin.socket
         admin.site admin.stream audit clientaddress client.agent client.knocker client.ownaddress
         client.ownfiles
-        client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
-        descriptors firewall.bus firewall.counted firewall.dryrun firewall.exposures
+        client.relay client.roaming conffile doctor.files doctor.proc doctor.saved doctor.services drops
+        descriptors firewall.guardlook firewall.bus firewall.counted firewall.dryrun firewall.exposures
         firewall.firewalld firewall.kernel firewall.listing firewall.nftables firewall.routes
         firewall.watch
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
@@ -90,6 +91,7 @@ HELPERS = {
     "thishost": {"iproute"},
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},
     "firewall.watch": {"firewall.kernel"},
+    "firewall.guardlook": {"firewall.guardtable"},
     "firewall.listing": {"firewall.kernel", "firewall.nftables"},
     "firewall.zonesurvey": {"firewall.exposures", "firewall.zonebus", "firewall.zoneclient"},
     "firewall.firewalld": {

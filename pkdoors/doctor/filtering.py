@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
-from pkdoors.doctor.packets import Packet, newPacket, refusal
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
+from pkdoors.doctor.packets import Packet, newPacket, refusal, translated, untranslated
 from pkdoors.doctor.ruleset import Name, Ruleset
 from pkdoors.doctor.verdicts import Fate, fatesOf
 from pkdoors.doctor.zoning import Zone
-from pkdoors.guard import TABLE
+from pkdoors.guard import HANDOVER, TABLE
 from pkdoors.ports import PortRange
 
 MAX_SAMPLES = 256
 """Ports of a range that are looked at: a guard has all of a range, or nothing of it."""
 IN = ("prerouting", "input")
 """The hooks that packets to this host pass."""
+_BEHIND_DNAT = ("input", "forward")
 
 _QUIET = """an input chain with policy drop, or
 `nft 'table inet quiet { chain out { type filter hook output priority 0; oif lo accept;
@@ -22,7 +24,10 @@ icmp type destination-unreachable icmp code 3 drop;
 icmpv6 type destination-unreachable icmpv6 code 4 drop; }; }'`"""
 
 
-@dataclass(frozen=True, slots=True)
+_OURS = (TABLE, HANDOVER)
+
+
+@dataclass(frozen=True)
 class Tables:
     """
     All tables of the kernel.
@@ -33,24 +38,55 @@ class Tables:
     ruleset: Ruleset
     versions: tuple[int, ...] = (4, 6)
 
+    @cached_property
     def guard(self) -> Ruleset:
-        """Our own table."""
-        return self.ruleset.only(lambda table: table == TABLE)
+        """Our own tables: while one replaces the other, a drop in either counts."""
+        return self.ruleset.only(lambda table: table in _OURS)
 
+    @cached_property
+    def foreign(self) -> Ruleset:
+        """What is not ours."""
+        return self.ruleset.only(lambda table: table not in _OURS)
+
+    @cached_property
     def others(self) -> Ruleset:
         """What is neither ours nor firewalld's: its zones tell of that."""
-        return self.ruleset.only(lambda table: table != TABLE and not table.startswith("firewalld"))
+        return self.foreign.only(lambda table: not table.startswith("firewalld"))
 
 
 def isGuarded(tables: Tables, ports: PortRange) -> bool:
-    """Whether our own table keeps all of these ports closed."""
-    step = max(1, (ports.last - ports.first) // MAX_SAMPLES)
+    """Return whether our own table keeps all of these ports closed to clients that connect to
+    them directly."""
     return all(
-        any(fate.verdict == "drop" for fate in _fates(tables.guard(), packet, version, IN))
-        for port in {*range(ports.first, ports.last, step), ports.last}
+        _isDropped(tables, untranslated(newPacket(ports.protocol, port, version)), version, IN)
+        for port in _samples(ports)
         for version in tables.versions
-        for packet in [newPacket(ports.protocol, port, version)]
     )
+
+
+def isGuardedForwards(tables: Tables, ports: PortRange) -> bool:
+    """Return whether our own table keeps them closed where DNAT leads elsewhere, too."""
+    protocol = ports.protocol
+    for port in _samples(ports):
+        for version in tables.versions:
+            # A guard of the version before drops packets before DNAT.
+            first = untranslated(newPacket(protocol, port, version))
+            after = translated(protocol, port, version)
+            if not _isDropped(tables, first, version, IN[:1]) and not all(
+                _isDropped(tables, after, version, [hook]) for hook in _BEHIND_DNAT
+            ):
+                return False
+    return True
+
+
+def _samples(ports: PortRange) -> Iterable[int]:
+    step = max(1, (ports.last - ports.first) // MAX_SAMPLES)
+    return {*range(ports.first, ports.last, step), ports.last}
+
+
+def _isDropped(tables: Tables, packet: Packet, version: int, hooks: Iterable[str]) -> bool:
+    fates = _fates(tables.guard, packet, version, hooks)
+    return any(fate.verdict in ("drop", "reject") and not fate.mayBeAccepted() for fate in fates)
 
 
 def lost(
@@ -67,7 +103,7 @@ def lost(
     @param why: what follows from it.
     @param isTracked: see L{newPacket}.
     """
-    others = tables.others()
+    others = tables.others
     found: dict[tuple[int, bool, str], dict[Name, list[int]]] = {}
     for version in tables.versions:
         for port in sorted({ports.first, ports.last}):
@@ -89,7 +125,7 @@ def lost(
 
 def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:
     """Whether other tables drop all that is for a port, over IPv4 and IPv6."""
-    others = tables.others()
+    others = tables.others
     return all(
         any(fate.isLost() for fate in _fates(others, packet, version, hooks))
         for version in tables.versions
@@ -124,17 +160,17 @@ def silence(tables: Tables, port: int, zones: Iterable[Zone]) -> Finding:
     @param port: a UDP port that nobody has.
     @param zones: firewalld's, if it runs.
     """
-    others, targets = tables.others(), {zone.name: zone.target for zone in zones}
+    others, targets = tables.others, {zone.name: zone.target for zone in zones}
     isLoud = any(not _isSilent(others, port, version) for version in tables.versions)
     loudZones = [name for name, target in targets.items() if target != "DROP"]
     if not isLoud or (targets and not loudZones):
         return Finding(OK, "scans", "who scans the UDP ports cannot tell the knock ports")
     text = "other UDP ports are rejected, so that a scan finds the knock ports by their silence"
     if not loudZones:
-        return Finding(WARNING, "scans", text, _QUIET)
+        return Finding(INFO, "scans", text, _QUIET)
     command = f"firewall-cmd --permanent --zone={loudZones[0]} --set-target=DROP"
     text = f"firewalld's zone {loudZones[0]} rejects other UDP ports, {text.partition(', ')[2]}"
-    return Finding(WARNING, "scans", text, f"`{command} && firewall-cmd --reload`")
+    return Finding(INFO, "scans", text, f"`{command} && firewall-cmd --reload`")
 
 
 def _isSilent(ruleset: Ruleset, port: int, version: int) -> bool:

@@ -141,12 +141,21 @@ def tracking(count: int, most: int) -> Finding:
     return Finding(WARNING, "tracking", f"{text}: what more comes is soon dropped", remedy)
 
 
-def legacy(tables: Iterable[str]) -> Iterator[Finding]:
+def legacy(tables: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """
     Whether there are rules of the old iptables, which nftables does not see.
 
-    @param tables: those that have been made, with the command that shows each.
+    @param tables: those that have been made, each with the command that shows it.
     """
-    for command in tables:
-        text = "the old iptables has rules here, which this check cannot judge"
-        yield Finding(WARNING, "iptables", text, f"see whether they let the ports in: `{command}`")
+    for table, command in tables:
+        if table == "nat":
+            text = (
+                "the old iptables may forward ports here, which nftables does not show: the guard "
+                "then closes a protected port that is forwarded, but not the address and port "
+                "that it is forwarded to"
+            )
+            remedy = f"see whether it forwards a protected port: `{command}`"
+        else:
+            text = "the old iptables has rules here, which this check cannot judge"
+            remedy = f"see whether they let the ports in: `{command}`"
+        yield Finding(WARNING, "iptables", text, remedy)

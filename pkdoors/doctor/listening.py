@@ -1,5 +1,6 @@
 """Who listens on the ports: somebody on the protected ones, nobody else on ours. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -11,6 +12,11 @@ from pkdoors.ports import PortRange
 from pkdoors.sockets import BOUND, LISTENS, Socket
 
 _WAITS = {"tcp": LISTENS, "udp": BOUND}
+
+
+def waiting(sockets: Iterable[Socket], protocol: str) -> list[Socket]:
+    """Return those on which clients are waited for."""
+    return [each for each in sockets if each.state == _WAITS[protocol]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,11 @@ def knockPorts(
     @param isTold: whether it was told that the daemon does not listen on some of them.
     """
     wanted = sorted(set(ports))
+    ownersOf = _ownersByPort(sockets, owners, interfaces)
     found: dict[Finding, None] = {}  # one program may have a port twice, over IPv4 and IPv6
     deaf = set(deafPorts(wanted, sockets, owners, daemon, interfaces))
     for port in wanted:
-        for owner in _ownersOf(port, sockets, owners, interfaces):
+        for owner in ownersOf[port]:
             if owner is None or owner.pid != daemon.process:
                 found[_taken(port, owner)] = None
         if port in deaf and not isTold:
@@ -97,7 +104,8 @@ def deafPorts(
     """
     if daemon.process is None:
         return []
-    return [port for port in ports if not _ownersOf(port, sockets, owners, interfaces)]
+    ownersOf = _ownersByPort(sockets, owners, interfaces)
+    return [port for port in ports if not ownersOf[port]]
 
 
 def missing(address: str) -> Finding:
@@ -106,19 +114,16 @@ def missing(address: str) -> Finding:
     return Finding(WARNING, "interfaces", text, "`ip address` lists those that it has")
 
 
-def _ownersOf(
-    port: int,
-    sockets: Iterable[Socket],
-    owners: Mapping[int, Owner],
-    interfaces: Iterable[str],
-) -> list[Owner | None]:
-    """Who has a port where the daemon is to have it; L{None} for who is not known."""
+def _ownersByPort(
+    sockets: Iterable[Socket], owners: Mapping[int, Owner], interfaces: Iterable[str]
+) -> Mapping[int, list[Owner | None]]:
+    """Return who has each port where the daemon is to have it; L{None} for unknown programs."""
     addresses = {ip_address(each.partition("%")[0]) for each in interfaces}
-    return [
-        owners.get(socket.inode)
-        for socket in sockets
-        if socket.port == port and _meets(socket, addresses)
-    ]
+    found: dict[int, list[Owner | None]] = defaultdict(list)
+    for socket in sockets:
+        if _meets(socket, addresses):
+            found[socket.port].append(owners.get(socket.inode))
+    return found
 
 
 def _meets(socket: Socket, addresses: set[Address]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pkdoors.doctor.findings import ERROR, WARNING, Finding
 from pkdoors.doctor.running import Daemon
@@ -10,7 +11,7 @@ from pkdoors.richrules import knockRule
 from pkdoors.zones import Exposure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Zone:
     """
     @ivar target: what becomes of packets that nothing else decides on.
@@ -22,6 +23,14 @@ class Zone:
     target: str
     exposures: tuple[Exposure, ...] = ()
     rules: tuple[str, ...] = ()
+
+    @cached_property
+    def _ruleSet(self) -> frozenset[str]:
+        return frozenset(self.rules)
+
+    def has(self, rule: str) -> bool:
+        """Return whether it has a rich rule."""
+        return rule in self._ruleSet
 
     def exposing(self, ports: PortRange) -> list[Exposure]:
         """What lets everybody reach one of these ports."""
@@ -53,7 +62,7 @@ def knocksLetIn(ports: Iterable[int], zones: Iterable[Zone], daemon: Daemon) -> 
 
 
 def _letsKnockIn(zone: Zone, port: int) -> bool:
-    return knockRule(port) in zone.rules or bool(zone.exposing(PortRange("udp", port, port)))
+    return zone.has(knockRule(port)) or bool(zone.exposing(PortRange("udp", port, port)))
 
 
 def besideZones(
