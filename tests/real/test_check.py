@@ -9,13 +9,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from pkdoors.nftrules import guard
+from pkdoors.guard import TABLE, Guard
 from tests.fakes import makeDoor
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, Daemon, eventually
 from tests.sealing import makeKey, publicLine
 
 OPTIONS = ("--magic-seq", KNOCKS, "--ports", str(PORT))
+STATUS = {"OK": 0, "INFO": 0, "WARNING": 1, "ERROR": 2}
 FILTER = (
     "table inet filter { chain input { type filter hook input priority 0; policy drop; "
     "ct state established,related accept; iif lo accept; "
@@ -37,7 +38,7 @@ class CheckTestCase(RealTestCase):
     def finds(self, level: str, subject: str, *words: str, options: tuple[str, ...] = ()) -> None:
         """Have it find something, which it tells with these words."""
         status, output = self.check(*options)
-        self.assertGreaterEqual(status, ("OK", "WARNING", "ERROR").index(level), output)
+        self.assertGreaterEqual(status, STATUS[level], output)
         for line in _findings(output):
             if line.startswith(f"{level} {subject} ") and all(word in line for word in words):
                 return
@@ -54,7 +55,10 @@ class CheckTestCase(RealTestCase):
         """Have it find nothing wrong there."""
         _, output = self.check(*options)
         for line in _findings(output):
-            self.assertFalse(line.startswith((f"WARNING {subject} ", f"ERROR {subject} ")), output)
+            levels = ("INFO", "WARNING", "ERROR")
+            self.assertFalse(
+                line.startswith(tuple(f"{each} {subject} " for each in levels)), output
+            )
 
 
 def _findings(output: str) -> list[str]:
@@ -255,7 +259,7 @@ class HostTests(CheckTestCase):
 
     def test_scan(self) -> None:
         """A host that rejects is told of; its remedy makes it silent."""
-        self.finds("WARNING", "scans", "rejected")
+        self.finds("INFO", "scans", "rejected")
         self.assertTrue(self.refuses(17500))
         _, output = self.check()
         remedy = " ".join(output[output.index("`nft 'table") :].split())
@@ -351,14 +355,15 @@ class ZoneTests(CheckTestCase):
         self.firewalld.cmd("--add-port=2222/tcp")
         command = "firewall-cmd --zone=public --remove-port=2222/tcp"
         self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
-        self.server.run("nft", guard([makeDoor(ports=str(PORT))]))
+        commands = Guard((makeDoor(ports=str(PORT)),)).commands()
+        self.server.run("nft", f"add table inet {TABLE}\n{commands}")
         self.finds("WARNING", "2222/tcp", "between boot and", f"`{command}`")
         self.server.run(*command.split())
         self.findsNot("2222/tcp between")
 
     def test_scan(self) -> None:
         """A zone rejects by its target, unless that is DROP."""
-        self.finds("WARNING", "scans", "--set-target=DROP")
+        self.finds("INFO", "scans", "--set-target=DROP")
         self.firewalld.cmd("--permanent", "--zone=public", "--set-target=DROP")
         self.firewalld.cmd("--reload")
         self.findsNot("scans")
