@@ -417,10 +417,7 @@ class Check:
     def _audible(self) -> Iterable[Finding]:
         """Whether knocks come as far as the daemon."""
         if self._tables is not None:
-            for port in self._knocks:
-                ports = PortRange("udp", port, port)
-                why = "knocks do not reach pkdoors"
-                yield from filtering.lost(self._tables, ports, why, isTracked=False)
+            yield from filtering.lostKnocks(self._tables, self._knocks)
         if self._zones is not None:
             if self._asksZones():
                 deaf = set(self._deaf)

@@ -10,6 +10,7 @@ from pkdoors.doctor.filtering import (
     isGuardedForwards,
     isLost,
     lost,
+    lostKnocks,
     silence,
 )
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
@@ -107,7 +108,7 @@ class NewGuardTests(SynchronousTestCase):
         }
         self.sets: dict[str, list[Any]] = {
             "tcp_ports": [22, {"range": [6000, 6010]}],
-            "tcp_doors": [[22, GOTO], [{"range": [6000, 6010]}, GOTO]],
+            "tcp_doors": [[22, TO_DOOR], [{"range": [6000, 6010]}, TO_DOOR]],
             "ssh_open4": [],
             "sessions4": [],
         }
@@ -138,7 +139,7 @@ class NewGuardTests(SynchronousTestCase):
         for chain, expected in (
             ("input", (False, False)),
             ("tcp_in", (False, False)),
-            ("ssh_tcp", (False, False)),
+            ("ssh_tcp", (True, True)),  # then it is closed to everybody
             ("forward", (True, False)),
         ):
             rules, self.rules[chain] = self.rules[chain], []
@@ -168,7 +169,7 @@ class NewGuardTests(SynchronousTestCase):
             self.assertFalse(isLost(tables(listing), SSH))
 
 
-GOTO = {"goto": {"target": "ssh_tcp"}}
+TO_DOOR = {"jump": {"target": "ssh_tcp"}}
 IN = {"goto": {"target": "tcp_in"}}
 
 
@@ -184,13 +185,14 @@ class LostTests(SynchronousTestCase):
 
     def lost(self, *rules: list[Any], **table: Any) -> list[Finding]:
         """What is found of one table for one knock port."""
-        return list(lost(tables(makeListing(*rules, **table)), KNOCK, "why", isTracked=False))
+        return list(lostKnocks(tables(makeListing(*rules, **table)), [KNOCK.first]))
 
     def test_certain(self) -> None:
         """What is always dropped is an error, with the command that lets it in."""
         (found,) = self.lost(policy="drop")
         self.assertEqual((ERROR, "17001/udp"), (found.level, found.subject))
-        self.assertEqual("it is dropped by the firewall (inet filter input): why", found.text)
+        why = "knocks do not reach pkdoors"
+        self.assertEqual(f"it is dropped by the firewall (inet filter input): {why}", found.text)
         self.assertIn("`nft insert rule inet filter input udp dport 17001 accept`", found.remedy)
 
     def test_doubt(self) -> None:
@@ -243,6 +245,44 @@ class LostTests(SynchronousTestCase):
         (found,) = lost(tables(*both), KNOCK, "why")
         expected = "it is dropped by the firewall (ip filter INPUT, ip6 filter INPUT): why"
         self.assertEqual(expected, found.text)
+
+    def many(self, *rules: list[Any], count: int = 20, **table: Any) -> list[Finding]:
+        """What is found of one table for many knock ports, from 17000 on."""
+        knocks = range(17000, 17000 + count)
+        return list(lostKnocks(tables(makeListing(*rules, **{"policy": "drop", **table})), knocks))
+
+    def test_together(self) -> None:
+        """Knock ports that one chain drops are one finding, with one command for all."""
+        (found,) = self.many(count=3)
+        self.assertEqual((ERROR, "knock ports"), (found.level, found.subject))
+        self.assertIn("datagrams to 3 of 3 knock ports are dropped by the firewall", found.text)
+        command = "nft 'insert rule inet filter input udp dport { 17000, 17001, 17002 } accept'"
+        self.assertTrue(found.remedy.startswith(f"`{command}`"), found.remedy)
+
+    def test_apart(self) -> None:
+        """Those that only may be dropped are another one, and those that are let in none."""
+        unsure = [condition("meta mark", 1), condition("udp dport", 17001), ACCEPT]
+        letIn = [condition("udp dport", 17002), ACCEPT]
+        found = self.many(unsure, letIn, count=5)
+        self.assertEqual(
+            [(ERROR, "knock ports"), (WARNING, "17001/udp")],
+            [(each.level, each.subject) for each in found],
+        )
+        self.assertIn("3 of 5 knock ports are dropped", found[0].text)
+
+    def test_inPortions(self) -> None:
+        """iptables and ufw take fifteen ports in one rule."""
+        ports = [str(17000 + number) for number in range(20)]
+        first, second = ",".join(ports[:15]), ",".join(ports[15:])
+        (found,) = self.many(chain="ip filter INPUT")
+        self.assertEqual(
+            f"`iptables -I INPUT -p udp -m multiport --dports {first} -j ACCEPT`\n"
+            f"`iptables -I INPUT -p udp -m multiport --dports {second} -j ACCEPT`, "
+            "and have that saved",
+            found.remedy,
+        )
+        (found,) = self.many(chain="ip filter INPUT", chains={"ufw-user-input": []})
+        self.assertEqual(f"`ufw allow {first}/udp`\n`ufw allow {second}/udp`", found.remedy)
 
     def test_hooks(self) -> None:
         """What is forwarded passes the first hook only."""

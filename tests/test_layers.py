@@ -22,8 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
-        doctor.elements doctor.outgoing doctor.ownership doctor.running doctor.savedrules
-        doctor.tracking doctor.zoning
+        doctor.elements doctor.openers doctor.outgoing doctor.ownership doctor.running
+        doctor.savedrules doctor.tracking doctor.zoning
         doors durations errors events firewall.__init__ knock limits locks
         lockset networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording penalties

@@ -193,9 +193,9 @@ class FilesTests(SynchronousTestCase):
     def test_forbidden(self) -> None:
         """A file that this user must not read is no file that is well."""
 
-        def refuse(*arguments: object) -> int:
+        def refuse(*arguments: object) -> bytes:
             raise PermissionError(13, "no")
 
         path = self.write("nftables.conf")
-        self.patch(os, "open", refuse)
+        self.patch(saved, "readStart", refuse)
         self.assertRaises(PermissionError, savedFiles, [path])

@@ -1,10 +1,11 @@
 """What the tables of the kernel's firewall do with the ports: the guard, and others. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
+from pkdoors.doctor.openers import Opener, openerFor
 from pkdoors.doctor.packets import Packet, newPacket, refusal, translated, untranslated
 from pkdoors.doctor.ruleset import Name, Ruleset
 from pkdoors.doctor.verdicts import Fate, fatesOf
@@ -90,37 +91,85 @@ def _isDropped(tables: Tables, packet: Packet, version: int, hooks: Iterable[str
 
 
 def lost(
-    tables: Tables,
-    ports: PortRange,
-    why: str,
-    hooks: Iterable[str] = IN,
-    isTracked: bool = True,
+    tables: Tables, ports: PortRange, why: str, hooks: Iterable[str] = IN
 ) -> Iterator[Finding]:
     """
-    Where other tables drop what is for a port.
+    Where other tables drop what is for a protected port.
 
     @param ports: its first and its last stand for all of a range.
     @param why: what follows from it.
-    @param isTracked: see L{newPacket}.
     """
-    others = tables.others
-    found: dict[tuple[int, bool, str], dict[Name, list[int]]] = {}
-    for version in tables.versions:
-        for port in sorted({ports.first, ports.last}):
-            packet = newPacket(ports.protocol, port, version, isTracked)
-            for fate in _fates(others, packet, version, hooks):
+    for port in sorted({ports.first, ports.last}):
+        for loss in _losses(tables, ports.protocol, [port], hooks):
+            yield loss.finding(tables, ports.protocol, f"{port}/{ports.protocol}", "it", why)
+
+
+def lostKnocks(tables: Tables, knocks: Sequence[int]) -> Iterator[Finding]:
+    """
+    Where other tables drop knocks: one finding for all ports with the same remedy.
+
+    @param knocks: the knock ports, sorted.
+    """
+    why = "knocks do not reach pkdoors"
+    for loss in _losses(tables, "udp", knocks, IN, isTracked=False):
+        count = len(loss.ports)
+        subject, what = f"{loss.ports[0]}/udp", "it"
+        if count > 1:
+            subject, what = "knock ports", f"datagrams to {count} of {len(knocks)} knock ports"
+        yield loss.finding(tables, "udp", subject, what, why)
+
+
+Chains = tuple[tuple[Name, tuple[int, ...]], ...]
+"""Chains, each with the versions of IP of whose packets something becomes there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """
+    Ports that chains drop.
+
+    @ivar isSure: whether they do, or only may.
+    """
+
+    ports: list[int]
+    isSure: bool
+    opener: Opener
+    chains: Chains
+
+    def finding(self, tables: Tables, protocol: str, subject: str, what: str, why: str) -> Finding:
+        """Return what is to be told of it."""
+        versions = {version for _, each in self.chains for version in each}
+        family = "" if versions == set(tables.versions) else f" over IPv{min(versions)}"
+        verb = "may be" if not self.isSure else "is" if what == "it" else "are"
+        chains = ", ".join(" ".join(name) for name, _ in self.chains)
+        text = f"{what} {verb} dropped{family} by the firewall ({chains}): {why}"
+        remedy = self.opener.remedy(self.ports, protocol)
+        return Finding(ERROR if self.isSure else WARNING, subject, text, remedy)
+
+
+def _losses(
+    tables: Tables,
+    protocol: str,
+    ports: Iterable[int],
+    hooks: Iterable[str],
+    isTracked: bool = True,
+) -> Iterator[_Loss]:
+    found: dict[tuple[bool, Opener, Chains], list[int]] = {}
+    for port in ports:
+        # ufw has a table for each family, and one remedy for both.
+        ways: dict[tuple[bool, Opener], dict[Name, list[int]]] = {}
+        for version in tables.versions:
+            packet = newPacket(protocol, port, version, isTracked)
+            for fate in _fates(tables.others, packet, version, hooks):
                 if fate.mayBeLost():
                     name, isSure = fate.chain.name, fate.isLost()
-                    remedy = _opening(others, name, port, ports.protocol, isSure)
-                    # ufw has a table for each family, and one remedy for both.
-                    chains = found.setdefault((port, isSure, remedy), {})
+                    chains = ways.setdefault((isSure, openerFor(tables.others, name, isSure)), {})
                     chains.setdefault(name, []).append(version)
-    for (port, isSure, remedy), chains in found.items():
-        versions = {version for each in chains.values() for version in each}
-        family = "" if versions == set(tables.versions) else f" over IPv{versions.pop()}"
-        dropped = f"{'is' if isSure else 'may be'} dropped{family}"
-        text = f"it {dropped} by the firewall ({', '.join(map(' '.join, chains))}): {why}"
-        yield Finding(ERROR if isSure else WARNING, f"{port}/{ports.protocol}", text, remedy)
+        for (isSure, opener), chains in ways.items():
+            places = tuple((name, tuple(versions)) for name, versions in chains.items())
+            found.setdefault((isSure, opener, places), []).append(port)
+    for (isSure, opener, places), lostPorts in found.items():
+        yield _Loss(lostPorts, isSure, opener, places)
 
 
 def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:
@@ -137,20 +186,6 @@ def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:
 def _fates(ruleset: Ruleset, packet: Packet, version: int, hooks: Iterable[str]) -> Iterator[Fate]:
     for hook in hooks:
         yield from fatesOf(ruleset, packet, version, hook)
-
-
-def _opening(ruleset: Ruleset, name: Name, port: int, protocol: str, isSure: bool) -> str:
-    """How to have a chain let a port in, with the program that has made it."""
-    family, table, chain = name
-    if any(each[:2] == name[:2] and each[2].startswith("ufw") for each in ruleset.chains):
-        return f"`ufw allow {port}/{protocol}`"
-    if not isSure:
-        return f"see whether it lets the port in: `nft list chain {' '.join(name)}`"
-    if (table, chain) == ("filter", "INPUT"):
-        program = "ip6tables" if family == "ip6" else "iptables"
-        return f"`{program} -I INPUT -p {protocol} --dport {port} -j ACCEPT`, and have that saved"
-    command = f"nft insert rule {' '.join(name)} {protocol} dport {port} accept"
-    return f"`{command}`, and the same in the file that it comes from"
 
 
 def silence(tables: Tables, port: int, zones: Iterable[Zone]) -> Finding:

@@ -1,7 +1,7 @@
 """Who listens on the ports: somebody on the protected ones, nobody else on ours. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -83,8 +83,8 @@ def knockPorts(
         for owner in ownersOf[port]:
             if owner is None or owner.pid != daemon.process:
                 found[_taken(port, owner)] = None
-        if port in deaf and not isTold:
-            found[_deaf(port, daemon)] = None
+    if deaf and not isTold:
+        found[_deaf(sorted(deaf), wanted, daemon)] = None
     if found or deaf:
         return list(found)
     who = "are free" if daemon.process is None else "are the daemon's"
@@ -136,6 +136,9 @@ def _taken(port: int, owner: Owner | None) -> Finding:
     return Finding(ERROR, f"{port}/udp", f"{who}: knocks do not reach pkdoors", remedy)
 
 
-def _deaf(port: int, daemon: Daemon) -> Finding:
-    text = "the running daemon does not listen on this knock port: it has another sequence"
-    return Finding(ERROR, f"{port}/udp", text, daemon.remedy())
+def _deaf(ports: Sequence[int], wanted: Sequence[int], daemon: Daemon) -> Finding:
+    subject, which = f"{ports[0]}/udp", "this knock port"
+    if len(ports) > 1:
+        subject, which = "knock ports", f"{len(ports)} of {len(wanted)} knock ports"
+    text = f"the running daemon does not listen on {which}: it has another sequence"
+    return Finding(ERROR, subject, text, daemon.remedy())

@@ -227,7 +227,6 @@ class GuardTests(GuardCheckTestCase):
         for chain, words in (
             ("input", "everybody can reach it"),
             ("tcp_in", "everybody can reach it"),
-            ("ssh_tcp", "everybody can reach it"),
             ("forward", "(DNAT)"),
         ):
             with self.subTest(chain):
