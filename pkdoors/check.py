@@ -355,7 +355,7 @@ class Check:
         yield from tracking.untracked(
             tables.foreign, ports, tables.versions, self._cut, isForwarded
         )
-        yield from forwards.redirects(tables.others, ports, tables.versions, self._isReachable)
+        yield from forwards.redirects(tables.foreign, ports, tables.versions, self._isReachable)
 
     def _offloaded(self) -> Iterable[Finding]:
         if self._tables is not None and forwards.hasFlowtable(self._tables.foreign):
@@ -373,6 +373,7 @@ class Check:
             any(each.port == ports.first for each in waiting)
             and not any(map(ports.isWithin, self._ports))
             and not (self._tables is not None and filtering.isLost(self._tables, ports))
+            and (self._zones is None or any(each.exposing(ports) for each in self._zones))
         )
 
     def _areZonesKnown(self) -> bool:

@@ -548,6 +548,17 @@ class FirewalldTests(CheckTestCase):
         found = self.firewalld(zone, options={"firewall": "nftables"})
         self.assertEqual([(WARNING, "firewall")], found)
 
+    def test_redirected(self) -> None:
+        """A port that firewalld redirects is told of if a zone opens the one behind."""
+        rule = [condition("tcp dport", 22), {"redirect": {"port": 2200}}]
+        nat = makeListing(rule, kind="nat", hook="prerouting", chain="inet firewalld nat_PRE")
+        facts: dict[str, Any] = {"tables": joinListings(GUARD, nat), "proc": FakeProc()}
+        facts["proc"].tcp.append(Socket(2200, LISTENS, 1, "00000000", "00000000:0000"))
+        self.assertEqual([], self.firewalld(**facts))
+        exposure = Exposure(PortRange("tcp", 2200, 2200), "port 2200/tcp", "`this`")
+        zone = Zone("public", "DROP", (exposure,), self.zone.rules)
+        self.assertEqual([(WARNING, "22/tcp")], self.firewalld(zone, **facts))
+
     def test_loud(self) -> None:
         """A zone that rejects is told of."""
         zone = Zone("public", "default", rules=self.zone.rules)

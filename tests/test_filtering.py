@@ -4,6 +4,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.doctor import matching
 from pkdoors.doctor.filtering import (
     Tables,
     isGuarded,
@@ -30,6 +31,7 @@ from tests.fakes import (
     makeListing,
 )
 
+EQUALS = matching._equals
 SSH = PortRange("tcp", 22, 22)
 KNOCK = PortRange("udp", 17001, 17001)
 
@@ -160,6 +162,24 @@ class NewGuardTests(SynchronousTestCase):
             self.rules["input"] = [rule, *rules]
             self.assertEqual((False, False), self.closed(), rule)
             self.rules["input"] = rules
+
+    def test_many(self) -> None:
+        """How long a port takes does not depend on how many others there are."""
+        counts = []
+        for count in (50, 500):
+            ports = range(1000, 1000 + 2 * count, 2)
+            self.sets["tcp_ports"] = list(ports)
+            self.sets["tcp_doors"] = [[port, TO_DOOR] for port in ports]
+            looked: list[object] = []
+
+            def equals(*arguments: Any, looked: list[object] = looked) -> bool | None:
+                looked.append(arguments)
+                return EQUALS(*arguments)
+
+            self.patch(matching, "_equals", equals)
+            self.assertEqual((True, True), self.closed("1010"))
+            counts.append(len(looked))
+        self.assertEqual(counts[0], counts[1])
 
     def test_handover(self) -> None:
         """While one table replaces the other, either counts; neither is another's."""

@@ -77,16 +77,18 @@ def knockPorts(
     """
     wanted = sorted(set(ports))
     ownersOf = _ownersByPort(sockets, owners, interfaces)
-    found: dict[Finding, None] = {}  # one program may have a port twice, over IPv4 and IPv6
-    deaf = set(deafPorts(wanted, sockets, owners, daemon, interfaces))
+    taken: dict[Owner | None, list[int]] = {}
     for port in wanted:
-        for owner in ownersOf[port]:
+        # One program may have a port twice, over IPv4 and IPv6.
+        for owner in dict.fromkeys(ownersOf[port]):
             if owner is None or owner.pid != daemon.process:
-                found[_taken(port, owner)] = None
+                taken.setdefault(owner, []).append(port)
+    found = [_taken(those, wanted, owner) for owner, those in taken.items()]
+    deaf = deafPorts(wanted, sockets, owners, daemon, interfaces)
     if deaf and not isTold:
-        found[_deaf(sorted(deaf), wanted, daemon)] = None
+        found.append(_deaf(deaf, wanted, daemon))
     if found or deaf:
-        return list(found)
+        return found
     who = "are free" if daemon.process is None else "are the daemon's"
     return [Finding(OK, "knock ports", f"all {len(wanted)} {who}")]
 
@@ -130,15 +132,23 @@ def _meets(socket: Socket, addresses: set[Address]) -> bool:
     return not addresses or socket.address.is_unspecified or socket.address in addresses
 
 
-def _taken(port: int, owner: Owner | None) -> Finding:
-    who = f"{owner.name} (process {owner.pid}) has it" if owner else "another program has it"
-    remedy = f"end that (`ss -lunp 'sport = {port}'` shows it), or take another knock port"
-    return Finding(ERROR, f"{port}/udp", f"{who}: knocks do not reach pkdoors", remedy)
+def _taken(ports: Sequence[int], wanted: Sequence[int], owner: Owner | None) -> Finding:
+    subject, which = _which(ports, wanted, "it")
+    others = "another program has" if len(ports) == 1 else "other programs have"
+    who = f"{owner.name} (process {owner.pid}) has" if owner else others
+    port = f" 'sport = {ports[0]}'" if len(ports) == 1 else ""
+    remedy = f"end that (`ss -lunp{port}` shows it), or take other knock ports"
+    return Finding(ERROR, subject, f"{who} {which}: knocks do not reach pkdoors", remedy)
 
 
 def _deaf(ports: Sequence[int], wanted: Sequence[int], daemon: Daemon) -> Finding:
-    subject, which = f"{ports[0]}/udp", "this knock port"
-    if len(ports) > 1:
-        subject, which = "knock ports", f"{len(ports)} of {len(wanted)} knock ports"
+    subject, which = _which(ports, wanted, "this knock port")
     text = f"the running daemon does not listen on {which}: it has another sequence"
     return Finding(ERROR, subject, text, daemon.remedy())
+
+
+def _which(ports: Sequence[int], wanted: Sequence[int], one: str) -> tuple[str, str]:
+    """Return the subject of a finding about some knock ports, and what the text calls them."""
+    if len(ports) == 1:
+        return f"{ports[0]}/udp", one
+    return "knock ports", f"{len(ports)} of {len(wanted)} knock ports"

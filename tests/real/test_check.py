@@ -84,6 +84,13 @@ class HostTests(CheckTestCase):
         self.assertEqual((0, set()), (status, {"WARNING", "ERROR"} & set(output.split())), output)
         self.assertEqual(before, self.server.run("nft", "list", "ruleset"))
 
+    def test_ordinary(self) -> None:
+        """A host without a firewall of its own has nothing that needs action: status 0."""
+        self.start()
+        status, output = self.check()
+        self.assertEqual((0, set()), (status, {"WARNING", "ERROR"} & set(output.split())), output)
+        self.finds("INFO", "scans", "rejected")
+
     def test_sameForPrograms(self) -> None:
         """C{--json} has what the table has, and the same status."""
         status, table = self.check()
