@@ -235,6 +235,20 @@ class NftablesFirewall:
             )
 
 
+def isGuarded(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> bool:
+    """
+    Return whether there is a guard that can be believed: not one that was saved and loaded again,
+    with what was open then.
+
+    @raise FirewallError: the kernel does not tell.
+    """
+    table = makeTable(time.monotonic)
+    try:
+        return table.isGenuine()
+    finally:
+        table.close()
+
+
 def removeGuard(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> list[str]:
     """
     Take our table out of the kernel.
