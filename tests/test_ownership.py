@@ -65,7 +65,7 @@ class GuardTests(SynchronousTestCase):
         """A table of another version is to be replaced."""
         found = self.one(isOurs=False, isOfThisBoot=False)
         self.assertEqual(WARNING, found.level)
-        self.assertIn("not of this version", found.text)
+        self.assertIn("made by another version", found.text)
         service = Daemon(77, isService=True)
         found = self.one(service, isOurs=False)
         self.assertEqual("restart the daemon: `systemctl restart pkdoors`", found.remedy)

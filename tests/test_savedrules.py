@@ -97,7 +97,7 @@ class JudgeTests(SynchronousTestCase):
         """One that has it is an error, with the line and both reasons."""
         (found,) = judge([Saved("/x", WITHOUT), Saved("/etc/nftables.conf", LISTED)])
         self.assertEqual(ERROR, found.level)
-        for words in ("line 8 of /etc/nftables.conf ", "opens doors again", "whole file fails"):
+        for words in ("line 8 of /etc/nftables.conf ", "opens doors again", "all of it is refused"):
             self.assertIn(words, found.text)
 
     def test_remedy(self) -> None:

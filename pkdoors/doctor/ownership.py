@@ -21,7 +21,8 @@ class GuardState:
     @ivar isOwned: whether a living process owns it.
     @ivar isLasting: whether it had an owner, or has, and outlives it.
     @ivar canBeOwned: whether kernel and nft can give it an owner.
-    @ivar isHandingOver: whether the table is there that guards while the other is replaced.
+    @ivar isHandingOver: whether the table is there, and stays, that guards while the other is
+        replaced.
     """
 
     isThere: bool = True
@@ -38,7 +39,7 @@ def guard(state: GuardState, daemon: Daemon) -> Iterator[Finding]:
     port closed is another question."""
     restart = f"restart the daemon: {daemon.restart()}"
     if state.isThere and not state.isOurs:
-        text = f"the table inet {TABLE} is not of this version of pkdoors"
+        text = f"the table inet {TABLE} was made by another version of pkdoors, or another program"
         yield Finding(WARNING, _SUBJECT, text, restart)
     elif state.isThere and not state.isOfThisBoot:
         text = (

@@ -32,6 +32,10 @@ _OURS = re.compile(
 _INCLUDE = re.compile(r'^[ \t]*include[ \t]+(?:"([^"\n]+)"|\'([^\'\n]+)\')', re.MULTILINE)
 _FILTER = rf"/^table inet ({TABLE}|{HANDOVER}) \{{/,/^\}}/d"
 """For sed: the blocks of our tables, as nft prints them."""
+_BLOCK = re.compile(
+    rf"^table inet (?:{TABLE}|{HANDOVER}) \{{[^\n]*\n.*?^\}}[^\n]*\n?", re.MULTILINE | re.DOTALL
+)
+"""The same, to see what that leaves."""
 
 
 def included(text: str) -> list[str]:
@@ -54,10 +58,10 @@ def saved(files: Iterable[Saved]) -> Iterator[Finding]:
             yield Finding(
                 ERROR,
                 "saved rules",
-                f"line {line} of {file.name} has the table of pkdoors. Loaded at boot, it opens "
-                "doors again that were open when it was saved, until the daemon starts. Loaded "
-                "while the daemon owns its table, the whole file fails, so that the host may be "
-                "without any firewall",
+                f"line {line} of {file.name} has the table of pkdoors. If the file is loaded "
+                "before the daemon starts, it opens doors again that were open when it was saved. If it "
+                "is loaded while the daemon owns its table, all of it is refused, so the host may "
+                "have no firewall at all",
                 _remedy(file, line),
             )
         elif not file.isWhole:
@@ -73,6 +77,3 @@ def _remedy(file: Saved, line: int) -> str:
         return f"remove line {line}, and all else there that names the table inet {TABLE}"
     save = f"nft list ruleset | sed -E {quote(_FILTER)}"
     return f"`{command}`\nand save rules without that table from now on: `{save}`"
-
-
-_BLOCK = re.compile(rf"^table inet (?:{TABLE}|{HANDOVER}) \{{[^\n]*\n.*?^\}}[^\n]*\n?", re.M | re.S)

@@ -205,7 +205,7 @@ class GuardTests(GuardCheckTestCase):
         self.write(SSH)
         self.server.run("nft", "-f", str(OLD_GUARD))
         (found,) = self.about("guard")
-        self.assertTrue(found.startswith("WARNING guard the table inet pkdoors is not of"), found)
+        self.assertTrue(found.startswith("WARNING guard the table inet pkdoors was made by"), found)
         self.assertIn(f"OK {PORT}/tcp the guard keeps it closed", self.check())
 
     def test_otherBoot(self) -> None:
