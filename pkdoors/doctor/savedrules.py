@@ -59,9 +59,9 @@ def saved(files: Iterable[Saved]) -> Iterator[Finding]:
                 ERROR,
                 "saved rules",
                 f"line {line} of {file.name} has the table of pkdoors. If the file is loaded "
-                "before the daemon starts, it opens doors again that were open when it was saved. If it "
-                "is loaded while the daemon owns its table, all of it is refused, so the host may "
-                "have no firewall at all",
+                "before the daemon starts, it opens doors again that were open when it was saved. "
+                "If it is loaded while the daemon owns its table, all of it is refused, so the "
+                "host may have no firewall at all",
                 _remedy(file, line),
             )
         elif not file.isWhole:
