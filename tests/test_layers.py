@@ -41,11 +41,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         admin.port admin.resources admin.sending admin.sharing admin.socket
         admin.site admin.stream audit clientaddress client.agent client.knocker client.ownaddress
         client.ownfiles
-        client.relay client.roaming conffile doctor.files doctor.proc doctor.saved doctor.services drops
-        descriptors firewall.guardlook firewall.bus firewall.counted firewall.dryrun firewall.exposures
+        client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
+        descriptors firewall.bus firewall.counted firewall.dryrun firewall.exposures
         firewall.firewalld firewall.kernel firewall.listing firewall.nftables firewall.routes
         firewall.watch
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
+        doctor.saved firewall.guardlook
         hookrun hooks inbox instance iproute knocksocket lastgood listener notify
         operating.adminclient operating.whereabouts receiving runnable
         seals.authorizedfile seals.seenfile servicecode servicefiles serviceunit serviceuser
@@ -67,6 +68,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "firewall.guardlook": {"firewall.guardtable"},
     "audit": {"serviceuser"},
     "listener": {"descriptors", "knocksocket", "receiving"},
     "lastgood": {"serviceuser"},
@@ -91,7 +93,6 @@ HELPERS = {
     "thishost": {"iproute"},
     "firewall.nftables": {"firewall.kernel", "firewall.watch"},
     "firewall.watch": {"firewall.kernel"},
-    "firewall.guardlook": {"firewall.guardtable"},
     "firewall.listing": {"firewall.kernel", "firewall.nftables"},
     "firewall.zonesurvey": {"firewall.exposures", "firewall.zonebus", "firewall.zoneclient"},
     "firewall.firewalld": {

@@ -374,8 +374,8 @@ class ZoneTests(CheckTestCase):
         self.firewalld.cmd("--add-port=2222/tcp")
         command = "firewall-cmd --zone=public --remove-port=2222/tcp"
         self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
-        commands = Guard((makeDoor(ports=str(PORT)),)).commands()
-        self.server.run("nft", f"add table inet {TABLE}\n{commands}")
+        guard = Guard((makeDoor(ports=str(PORT)),))
+        self.server.run("nft", f"add table inet {TABLE}\n{guard.commands()}")
         self.finds("WARNING", "2222/tcp", "between boot and", f"`{command}`")
         self.server.run(*command.split())
         self.findsNot("2222/tcp between")
