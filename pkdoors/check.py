@@ -134,6 +134,7 @@ class Check:
         self._waiting: dict[str, list[Socket]] = {}
         self._tables: Tables | None = None
         self._zones: list[Zone] | None = None
+        self._isOwned = False
 
     def run(self) -> Iterator[Finding]:
         """Everything that is found, good and bad."""
@@ -152,12 +153,12 @@ class Check:
             ("interfaces", self._addresses),
             ("tracking", self._tracking),
             ("SYN cookies", self._cookies),
-            ("nftables.service", self._service),
             ("saved rules", self._saved),
             ("iptables", self._legacy),
             ("sockets", self._readSockets),
             ("nftables", self._readTables),
             ("guard", self._guard),
+            ("nftables.service", self._service),
             ("zones", self._readZones),
             ("daemon", self._changed),
             ("protected ports", self._protected),
@@ -281,7 +282,7 @@ class Check:
 
     def _service(self) -> Iterable[Finding]:
         isOn = self._host.isOn("nftables.service")
-        return hosting.flushing(self._host.nftablesFiles(), isOn)
+        return hosting.flushing(self._host.nftablesFiles(), isOn, self._isOwned)
 
     def _legacy(self) -> Iterable[Finding]:
         return hosting.legacy(self._host.proc.legacyTables()) if self._mayAdminister else ()
@@ -300,7 +301,11 @@ class Check:
         return ()
 
     def _guard(self) -> Iterable[Finding]:
-        return ownership.guard(self._host.guard(), self._daemon) if self._tables else ()
+        if self._tables is None:
+            return ()
+        state = self._host.guard()
+        self._isOwned = state.isOwned and self._daemon.process is not None
+        return ownership.guard(state, self._daemon)
 
     def _readZones(self) -> Iterable[Finding]:
         if self._isFirewalldThere:

@@ -383,8 +383,12 @@ class CheckTests(CheckTestCase):
     def test_service(self) -> None:
         """The nftables service flushes."""
         files = [("/etc/nftables.conf", "flush ruleset")]
-        expected = [(WARNING, "nftables.service")]
-        self.assertEqual(expected, self.bad(nftablesFiles=files, isOn=True))
+        service = {"nftablesFiles": files, "isOn": True}
+        self.assertEqual([(INFO, "nftables.service")], self.bad(**service))
+        found = self.bad(**service, guard=GuardState())
+        self.assertEqual([(INFO, "guard"), (WARNING, "nftables.service")], found)
+        # Somebody else's ownership protects nothing.
+        self.assertIn((WARNING, "nftables.service"), self.bad(**service, holder=None))
 
     def test_savedRules(self) -> None:
         """A saved ruleset with our table is an error."""

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config import Config
 from pkdoors.doctor import hosting
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.running import Daemon
 from tests.fakes import makeDoor
 
@@ -92,6 +92,9 @@ class HostingTests(SynchronousTestCase):
         self.assertEqual(WARNING, found.level)
         self.assertIn("/etc/nftables.conf", found.text)
         self.assertEqual([], list(hosting.flushing(files, False)))
+        (found,) = hosting.flushing(files, True, isOwned=True)
+        self.assertEqual(INFO, found.level)
+        self.assertIn("does not touch the guard while the daemon runs", found.text)
 
     def test_notFlushing(self) -> None:
         """One that does not is none, nor is a comment."""

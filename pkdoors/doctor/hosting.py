@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pkdoors.config import Config
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.running import Daemon
 from pkdoors.doors import Door
 from pkdoors.sequence import Sequence
@@ -104,20 +104,31 @@ def _count(sequence: Sequence) -> int:
     return len(set(sequence.ports))
 
 
-def flushing(files: Iterable[tuple[str, str]], isOn: bool) -> Iterator[Finding]:
+def flushing(
+    files: Iterable[tuple[str, str]], isOn: bool, isOwned: bool = False
+) -> Iterator[Finding]:
     """
     Whether the distribution's nftables service takes our table away.
 
     @param files: its configuration: names and contents.
     @param isOn: whether the service is started, or will be at boot.
+    @param isOwned: whether the running daemon owns its table.
     """
     for name, content in files:
         if isOn and re.search(r"^\s*flush\s+ruleset\b", content, re.MULTILINE):
+            harm = (
+                "takes the guard away at each restart: a running daemon puts it back within 0.1 s, "
+                "a stopped one does not"
+            )
+            if isOwned:
+                harm = (
+                    "does not touch the guard while the daemon runs, but takes it away once the "
+                    "daemon has ended"
+                )
             yield Finding(
-                WARNING,
+                INFO if isOwned else WARNING,
                 "nftables.service",
-                f"`flush ruleset` in {name} takes the guard away at each restart: a running "
-                "daemon puts it back within 0.1 s, a stopped one does not",
+                f"`flush ruleset` in {name} {harm}",
                 f"in {name} flush its own tables only (`flush table inet filter`), and "
                 "`systemctl reload nftables` rather than restart it",
             )
