@@ -22,7 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
-        doctor.outgoing doctor.running doctor.zoning
+        doctor.elements doctor.openers doctor.outgoing doctor.ownership doctor.running
+        doctor.savedrules doctor.tracking doctor.zoning
         directways doors durations errors events firewall.__init__ knock limits locks
         flowbooks flows guard lockset natcases natrules networks nfdump nfevents nfnetlink
         nftrules nftsets oldguard oneline operating.__init__
@@ -48,6 +49,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         firewall.library firewall.listing firewall.liveflows firewall.nftables firewall.routes
         firewall.takeover firewall.watch firewall.ways
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
+        doctor.saved firewall.guardlook
         hookrun hooks inbox instance iproute knocksocket lastgood listener notify
         operating.adminclient operating.whereabouts receiving runnable
         seals.authorizedfile seals.seenfile servicecode servicefiles serviceunit serviceuser
@@ -70,6 +72,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "firewall.guardlook": {"firewall.guardtable"},
     "audit": {"serviceuser"},
     "listener": {"descriptors", "knocksocket", "receiving", "socketfilter"},
     "lastgood": {"serviceuser"},
