@@ -133,8 +133,8 @@ def _doorsOf(text: str, file: str) -> tuple[Door, ...]:
 
 def _where() -> dict[str, Any]:
     """
-    Return which boot and which network namespace this is. Another one may be given the number of its
-    file in /proc when it is gone, never its cookie.
+    Return which boot and which network namespace this is. Another one may be given the number of a
+    gone one's file in /proc, but never its cookie.
     """
     boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
