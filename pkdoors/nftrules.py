@@ -64,13 +64,14 @@ update @sessions{v} {{ {f} timeout {ending} }} accept
 let_in update @sessions{v} {{ {f} }} accept
 """
 # A packet that begins a connection never goes on. Flows in "spared" were there before the guard, or
-# this host begins them, from a protected port: only its own kernel can send that SYN.
-_BEGINS = "going_on tcp flags & (syn|ack) == syn return"
-_GOING_ON = """
-going_on {f} @sessions{v} goto let_in
-going_on {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
+# this host begins them, from a protected port: only its own kernel can send that SYN. A door that
+# cuts sessions asks for these alone.
+_BEGINS = "{chain} tcp flags & (syn|ack) == syn return"
+_GOING_ON = "going_on {f} @sessions{v} goto let_in"
+_SPARED = """
+spared_on {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
 update @spared{v} {{ {f} timeout {ending} }} accept
-going_on {f} @spared{v} update @spared{v} {{ {f} }} accept
+spared_on {f} @spared{v} update @spared{v} {{ {f} }} accept
 answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @tcp_ports \
 update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
 """
@@ -153,7 +154,7 @@ def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
 
 
 def _flowRules() -> Iterator[str]:
-    yield _BEGINS
+    yield from (_BEGINS.format(chain=chain) for chain in ("going_on", "spared_on"))
     for v in (4, 6):
         fields = {
             "v": v,
@@ -162,9 +163,11 @@ def _flowRules() -> Iterator[str]:
             "ending": spell(TCP_ENDING),
         }
         yield from _lines(_LET_IN.format(**fields))
-        yield from _lines(_GOING_ON.format(**fields))
+        yield _GOING_ON.format(**fields)
+        yield from _lines(_SPARED.format(**fields))
         yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
     yield "let_in accept"
+    yield "going_on goto spared_on"
     yield from _lines(_CUT_OFF)
 
 
@@ -173,8 +176,8 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
     chain, cuts = chainOf(group, "tcp"), group.doors[0].cutSessions
     for source, name, _ in _openings(group):
         yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
-    yield f"{chain} jump going_on"
-    yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
+    yield f"{chain} jump {'spared_on' if cuts else 'going_on'}"
+    yield f"{chain} {'goto cut_off' if cuts else 'counter drop'}"
 
 
 def _udpRules(group: PortGroup) -> Iterator[str]:

@@ -83,16 +83,19 @@ class RulesTests(SynchronousTestCase):
         found = rules()
         self.assertEqual(GENERAL.splitlines(), found[: len(GENERAL.splitlines())])
         more = {rule.partition(" ")[0] for rule in found[len(GENERAL.splitlines()) :]}
-        self.assertEqual({"going_on", "let_in", "answers", "cut_off"}, more)
+        self.assertEqual({"going_on", "spared_on", "let_in", "answers", "cut_off"}, more)
 
     def test_goingOn(self) -> None:
         """What begins a connection never goes on, before anything else is asked."""
-        found = chain("going_on", rules())
-        self.assertEqual("tcp flags & (syn|ack) == syn return", found[0])
+        going, spared = (chain(each, rules()) for each in ("going_on", "spared_on"))
+        for found in (going, spared):
+            self.assertEqual("tcp flags & (syn|ack) == syn return", found[0])
+            self.assertFalse([rule for rule in found if "ct state" in rule or "direction" in rule])
         for v, f in ((4, F4), (6, F6)):
-            self.assertIn(f"{f} @sessions{v} goto let_in", found)
-            self.assertIn(f"{f} @spared{v} update @spared{v} {{ {f} }} accept", found)
-        self.assertFalse([rule for rule in found if "ct state" in rule or "direction" in rule])
+            self.assertIn(f"{f} @sessions{v} goto let_in", going)
+            self.assertIn(f"{f} @spared{v} update @spared{v} {{ {f} }} accept", spared)
+        self.assertEqual("goto spared_on", going[-1])
+        self.assertNotIn("@sessions", "".join(spared))
 
     def test_letIn(self) -> None:
         """
@@ -137,7 +140,7 @@ class RulesTests(SynchronousTestCase):
             [
                 "ip saddr @default_open4 accept",
                 "ip6 saddr @default_open6 accept",
-                "jump going_on",
+                "jump spared_on",
                 "goto cut_off",
             ],
             chain("default_tcp", found),
@@ -284,7 +287,7 @@ class ShapeTests(SynchronousTestCase):
             self.assertEqual(["knock_ports udp dport != @knocks accept"], negated)
             lets = re.compile(
                 r"ip6? saddr @[\w-]+_open[46] (accept|goto ([\w-]+_letin|let_in))|"
-                r"ct direction reply accept|jump going_on|"
+                r"ct direction reply accept|jump (going|spared)_on|"
                 r"meta nfproto ipv[46] udp dport @grace[46] accept|"
                 r"ip6? saddr \. .* @[\w-]+ .* @[\w-]+ update @[\w-]+ \{ .* \} accept"
             )
