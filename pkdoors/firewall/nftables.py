@@ -95,16 +95,15 @@ class NftablesFirewall:
             self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
         self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
         self._put(left.openings)
+        # It is over in its time, whoever flushes the guard: what puts that back gives no more of it.
+        self._guard = replace(self._guard, grace={}, graceVersions=())
         self._watch.start(self._reactor)
         return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         before = Left(protected=protectedPorts(self._guard.doors))
-        guard, self._guard = (
-            self._guard,
-            replace(self._guard, doors=doors, grace={}, graceVersions=()),
-        )
+        guard, self._guard = self._guard, replace(self._guard, doors=doors)
         try:
             self._spare(before)
         except FirewallError:
@@ -195,7 +194,11 @@ class NftablesFirewall:
         """Spare who is connected already: to a port that was not protected before, say."""
         live, doors = self._look(), self._guard.doors
         found = live.ofPorts(protectedPorts(doors))
-        self._flows.addSpared(flow for flow in found if left.isSpared(flow, doors))
+        guarded = live.ofPorts(left.protected)
+        cut = live.ofPorts([each for door in doors if door.cutSessions for each in door.ports])
+        self._flows.addSpared(
+            flow for flow in found if left.isSpared(flow, flow in guarded, flow in cut)
+        )
         return live
 
     def _grace(self) -> dict[PortRange, float]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pkdoors.doors import Door, Opening
-from pkdoors.flows import Flow, isOn
+from pkdoors.flows import Flow
 from pkdoors.oldguard import OldSession, livingIn, openingsIn, protectedIn
 from pkdoors.ports import PortRange
 
@@ -26,15 +26,19 @@ class Left:
     openings: list[Opening] = field(default_factory=list)
     living: frozenset[OldSession] | None = None
 
-    def isSpared(self, flow: Flow, doors: Collection[Door]) -> bool:
-        """Return whether a connection that exists goes on under the new guard."""
-        if not isOn(self.protected, flow.protocol, flow.port):
+    def isSpared(self, flow: Flow, isGuarded: bool, isCut: bool) -> bool:
+        """
+        Return whether a connection that exists goes on under the new guard.
+
+        @param isGuarded: whether it is to one of L{protected}, if only by the port that was asked
+            for.
+        @param isCut: likewise, to a port whose door cuts sessions now.
+        """
+        if not isGuarded:
             return True
         if self.living is None:
             return False  # the kernel's sets know
-        cut = [ports for door in doors if door.cutSessions for ports in door.ports]
-        session = OldSession(flow.source, flow.sourcePort, flow.port)
-        return session in self.living or not isOn(cut, flow.protocol, flow.port)
+        return not isCut or OldSession(flow.source, flow.sourcePort, flow.port) in self.living
 
 
 def leftByOld(listing: str, doors: Collection[Door], now: float, isSettled: bool) -> Left:
