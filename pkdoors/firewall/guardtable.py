@@ -144,20 +144,22 @@ class GuardTable:
             say of which boot it is: soon after one it may come from a saved ruleset.
         @raise FirewallError: the kernel does not tell.
         """
-        survey = self.survey()
+        name, survey = TABLE, self.survey()
+        if survey.table is None:  # a daemon may have been killed in the midst of a hand-over
+            name, survey = HANDOVER, self.survey(HANDOVER)
         if survey.table is None:
             return Left()
         if survey.isOurs:
             protected = [
                 PortRange(each, *span) for each in PROTOCOLS for span in survey.ports[each]
             ]
-            openings = self._openings(survey, doors)
+            openings = self._openings(survey, doors, name)
             return Left(isThere=True, protected=protected, openings=openings)
         return leftByOld(
             self._library.listed(f"table inet {TABLE}"), doors, self._seconds(), isSettled
         )
 
-    def _openings(self, survey: Survey, doors: Iterable[Door]) -> list[Opening]:
+    def _openings(self, survey: Survey, doors: Iterable[Door], name: str) -> list[Opening]:
         """Return the openings that still count, for these doors."""
         now, today = self._seconds(), self._bootClock()
         known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
@@ -165,7 +167,7 @@ class GuardTable:
             openingIn(element, door, now + min(left, door.maxOpenFor))
             for door in known
             for version in (4, 6)
-            for element in self._elements(f"{door.name}_open{version}")
+            for element in self._elements(f"{door.name}_open{version}", name)
             if (left := secondsLeft(element, today)) > 0
         ]
 
@@ -184,6 +186,8 @@ class GuardTable:
         """
         survey = self.survey()
         if survey.table is None:
+            if self.survey(HANDOVER).isOf(self.boot):
+                flows = {**flows, **self.flows(guard.doors, HANDOVER)}
             self._place(TABLE, guard, survey, openings, flows)
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
             if survey.isOurs and survey.isOf(self.boot):

@@ -67,6 +67,7 @@ class NftablesFirewall:
         self._table: GuardTable
         self._watch: Watch
         self._guard = Guard(())
+        self._protected: tuple[PortRange, ...] = ()  # by the guard that is in place
         self._flows = FlowBooks(reactor.seconds)
         self._noting: IDelayedCall | None = None
         self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
@@ -95,14 +96,15 @@ class NftablesFirewall:
             self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
         self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
         self._put(left.openings)
-        # It is over in its time, whoever flushes the guard: what puts that back gives no more of it.
+        # It is over in its time: what puts the guard back after a flush gives no more of it.
         self._guard = replace(self._guard, grace={}, graceVersions=())
         self._watch.start(self._reactor)
         return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
-        before = Left(protected=protectedPorts(self._guard.doors))
+        # Not what was to be kept last: that may have been refused, and is taken back now.
+        before = Left(protected=self._protected)
         guard, self._guard = self._guard, replace(self._guard, doors=doors)
         try:
             self._spare(before)
@@ -149,6 +151,7 @@ class NftablesFirewall:
     def _put(self, openings: list[Opening]) -> None:
         self.dropped()  # new counters begin at 0
         self._table.replace(self._guard, openings, self._flows.left())
+        self._protected = protectedPorts(self._guard.doors)
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
         self._note()

@@ -1,10 +1,15 @@
 """What an attacker sends, and does, who knows the guard's rules."""
 
 import re
+import signal
 import socket
+import time
 
+from pkdoors.firewall.guardtable import openTable
+from pkdoors.guard import Guard
+from tests.fakes import makeDoor
 from tests.real.case import PORT
-from tests.real.conntrack import Flow
+from tests.real.conntrack import ConntrackTable, Flow
 from tests.real.echoing import DatagramEchoServer, DatagramFlow
 from tests.real.flows import Session
 from tests.real.hosts import CLIENT4, PATIENCE, SERVER4, STRANGER4, eventually
@@ -18,6 +23,10 @@ PUBLISHED, INNER = 8080, 80
 """A protected port of the server, and the container's port behind it."""
 ALL_PORTS = range(65536)
 """As many as a set of flows has room for."""
+
+
+class Killed(Exception):
+    """What a daemon does no more."""
 
 
 class GraceTests(SteeredTestCase):
@@ -172,3 +181,48 @@ class ForwardedCutTests(SteeredTestCase):
         self.assertTrue(session.carries())
         self.ask("/openings", "-X", "DELETE")
         self.assertFalse(session.carries())
+
+
+class HandOverTests(SteeredTestCase):
+    """A daemon that is killed in the midst of a hand-over, when only the second table is there."""
+
+    def test_killed(self) -> None:
+        """The next daemon finds what is open there, and what goes on; there is no grace."""
+        doors = (SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE))
+        daemon = self.steered(*doors)
+        self.open(CLIENT4)
+        self.open(CLIENT4, "vpn")
+        with DatagramEchoServer(self.server, WIREGUARD):
+            flow = DatagramFlow(self.client, WIREGUARD)
+            self.addCleanup(flow.close)
+            self.assertTrue(flow.isAnswered(PATIENCE) and flow.isAnswered(PATIENCE))
+            self.ask(f"/openings/{CLIENT4}?door=vpn", "-X", "DELETE")
+            daemon.stop(signal.SIGKILL)
+            self.leaveHandOver()
+            ConntrackTable(self.server).flush()
+            self.steered(*doors)
+            self.assertEqual(self.openings(), {("ssh", CLIENT4)})
+            self.assertTrue(self.client.reaches(PORT))
+            stranger = DatagramFlow(self.stranger, WIREGUARD)
+            self.addCleanup(stranger.close)
+            self.assertFalse(self.stranger.reaches(PORT) or stranger.isAnswered())
+            self.assertTrue(flow.isAnswered(PATIENCE))
+        self.assertNotIn("handover", self.server.run("nft", "list", "tables"))
+
+    def leaveHandOver(self) -> None:
+        """Begin a hand-over, and go no further than to the deletion of the first table."""
+
+        def fall(name: str) -> bool:
+            delete(name)
+            raise Killed
+
+        doors = (makeDoor(name="ssh", ports=str(PORT)), makeDoor(name="vpn", ports=f"{WIREGUARD}/udp"))
+        with self.server.inside():
+            table = openTable(time.monotonic)
+            delete = table.delete
+            self.patch(table, "delete", fall)
+            self.patch(table, "_fits", lambda survey: False)
+            openings = table.before(doors, True).openings
+            self.assertRaises(Killed, table.replace, Guard(doors), openings, {})
+            table.close()
+        self.assertEqual(self.server.run("nft", "list", "tables").count("pkdoors"), 1)
