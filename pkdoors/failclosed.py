@@ -1,14 +1,11 @@
 """What a daemon does that cannot start: the ports of its last good configuration stay closed."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from pkdoors.doors import protectedPorts
 from pkdoors.errors import PkdoorsError
-from pkdoors.firewall.listing import listTables
-from pkdoors.firewall.nftables import NftablesFirewall
-from pkdoors.guard import TABLE
+from pkdoors.firewall.nftables import NftablesFirewall, isGuarded
 from pkdoors.instance import Instance, Running
 from pkdoors.interfaces import IFirewall
 from pkdoors.lastgood import LastGood
@@ -19,7 +16,7 @@ def keepClosed(
     instance: Instance,
     reactor: Any,
     makeFirewall: Callable[[Any], IFirewall] = NftablesFirewall,
-    tables: Callable[[], str] = listTables,
+    isGuarded: Callable[[], bool] = isGuarded,
 ) -> str:
     """
     Leave a guard that is in place, or put that of the last good configuration there. Where there
@@ -30,7 +27,7 @@ def keepClosed(
     doors = lastGood.read()
     try:
         instance.refuseSecond()
-        if _isGuarded(tables()):
+        if isGuarded():
             return "; the guard that is in place stays, and nobody can knock until this is mended"
         if not doors:
             return ""
@@ -47,11 +44,3 @@ def keepClosed(
         f"; the guard of the last good configuration keeps {ports} closed, and nobody can knock "
         "until this is mended"
     )
-
-
-def _isGuarded(listing: str) -> bool:
-    try:
-        tables = [each.get("table", {}) for each in json.loads(listing)["nftables"]]
-    except (ValueError, LookupError):  # then it is tried to put one there
-        return False
-    return any((each.get("family"), each.get("name")) == ("inet", TABLE) for each in tables)

@@ -100,6 +100,8 @@ def _saved(door: Door) -> dict[str, Any]:
         "ports": [str(each) for each in door.ports],
         "knock_ports": sorted(door.sequence.ports),
         "cut": door.cutSessions,
+        "udp_idle": door.udpIdle,
+        "udp_max": door.udpMax,
         "keys": door.authorizedKeys,
         "rate": door.knockRate,
         "burst": door.knockBurst,
@@ -116,6 +118,9 @@ def _doorsOf(text: str, file: str) -> tuple[Door, ...]:
             Sequence(tuple(parsePort(str(port)) for port in each["knock_ports"])),
             parsePortRanges(",".join(each["ports"])),
             cutSessions=each["cut"] is True,
+            udpIdle=float(each["udp_idle"]),
+            udpMax=float(each["udp_max"]),
+            udpGrace=0.0,  # these ports were protected before
             authorizedKeys=str(each["keys"]),
             knockRate=int(each["rate"]),
             knockBurst=int(each["burst"]),

@@ -14,7 +14,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.failclosed import keepClosed
 from pkdoors.instance import Instance
 from pkdoors.lastgood import LastGood, forget
-from tests.fakes import PORTS, FakeFirewall, Log, makeDoor, makeListing
+from tests.fakes import PORTS, FakeFirewall, Log, makeDoor
 
 FILE = "/etc/pkdoors/pkdoors.toml"
 
@@ -166,14 +166,14 @@ class KeepClosedTests(LastGoodTestCase):
         super().setUp()
         self.firewall = FakeFirewall(Clock())
         self.guarded: tuple[Door, ...] = ()
-        self.tables = json.dumps(makeListing(chain="inet filter input"))
+        self.isGuarded = False
         self.instance = Instance(self.folder / "run")
 
     def keep(self) -> str:
         """Keep it closed; what is said."""
         clock: Any = Clock()
         return keepClosed(
-            self.copy(), self.instance, clock, lambda _: self.firewall, lambda: self.tables
+            self.copy(), self.instance, clock, lambda _: self.firewall, lambda: self.isGuarded
         )
 
     def test_never(self) -> None:
@@ -185,7 +185,7 @@ class KeepClosedTests(LastGoodTestCase):
 
     def test_unknown(self) -> None:
         """A guard that is there stays, whoever put it there."""
-        self.tables = json.dumps(makeListing(chain="inet pkdoors guard"))
+        self.isGuarded = True
         self.assertIn("the guard that is in place stays", self.keep())
         self.assertEqual([], self.firewall.calls)
 
@@ -203,7 +203,7 @@ class KeepClosedTests(LastGoodTestCase):
     def test_stays(self) -> None:
         """A guard that is there is left as it is, with all that is open."""
         self.copy().write(self.doors)
-        self.tables = json.dumps(makeListing(chain="inet pkdoors guard"))
+        self.isGuarded = True
         self.assertIn("the guard that is in place stays", self.keep())
         self.assertEqual([], self.firewall.calls)
 

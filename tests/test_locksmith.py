@@ -56,9 +56,7 @@ class LocksmithTests(SynchronousTestCase):
             self.addCleanup(seenFile.close)
         return Locksmith(doors, seenFile, lambda: self.now, lambda: self.worked)
 
-    def knock(
-        self, lock: AnyLock, datagram: bytes, today: float = TODAY, source: str = ANN
-    ) -> str:
+    def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY, source: str = ANN) -> str:
         """What a sealed knock on all ports comes to."""
         assert isinstance(lock, SealedLock)
         for port in PORTS:

@@ -112,6 +112,11 @@ class GuardTable:
         """Return whether there is a table of our name."""
         return tableIn(self._kernel.dump(askTable(TABLE))) is not None
 
+    def isGenuine(self) -> bool:
+        """Return whether there is a guard of this version, made in this boot."""
+        survey = self.survey()
+        return survey.isOurs and survey.isOf(self.boot)
+
     def survey(self, name: str = TABLE) -> Survey:
         """
         Look what there is.
@@ -213,7 +218,7 @@ class GuardTable:
             self._place(HANDOVER, guard, self.survey(HANDOVER), openings, known, isOwned=False)
         try:
             self._place(TABLE, guard, survey, openings, flows)
-        except NotPermitted:
+        except (NotPermitted, GuardGone):
             raise
         except FirewallError as error:
             self._log.warn(

@@ -19,6 +19,7 @@ from zope.interface import implementer
 from pkdoors.doors import Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guardtable import GuardTable, openTable
+from pkdoors.firewall.kernel import GuardGone
 from pkdoors.firewall.liveflows import LiveFlows, upFor
 from pkdoors.firewall.takeover import Left
 from pkdoors.firewall.watch import Watch
@@ -31,6 +32,9 @@ from pkdoors.ports import PortRange
 SETTLED = 300.0
 """Seconds after the boot from which there may be flows that began before the guard. Earlier there
 are none worth sparing, and a port that stays open for a while would be open after each boot."""
+
+TRIES = 5
+"""How often it is begun again to put the guard in place, if others take it away meanwhile."""
 
 MARGIN = 1.0
 """Seconds before its end for which an opening may be missing in the kernel already."""
@@ -150,7 +154,13 @@ class NftablesFirewall:
 
     def _put(self, openings: list[Opening]) -> None:
         self.dropped()  # new counters begin at 0
-        self._table.replace(self._guard, openings, self._flows.left())
+        for left in reversed(range(TRIES)):
+            try:
+                self._table.replace(self._guard, openings, self._flows.left())
+                break
+            except GuardGone:  # somebody flushed nftables in the midst of it
+                if not left:
+                    raise
         self._protected = protectedPorts(self._guard.doors)
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
@@ -239,6 +249,20 @@ class NftablesFirewall:
                 "from now on it is open, as far as other firewalls let it",
                 ports=", ".join(map(str, opened)),
             )
+
+
+def isGuarded(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> bool:
+    """
+    Return whether there is a guard that can be believed: not one that was saved and loaded again,
+    with what was open then.
+
+    @raise FirewallError: the kernel does not tell.
+    """
+    table = makeTable(time.monotonic)
+    try:
+        return table.isGenuine()
+    finally:
+        table.close()
 
 
 def removeGuard(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> list[str]:

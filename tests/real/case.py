@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.real.hosts import SERVER4, Daemon, Firewalld, Network
+from tests.real.hosts import SERVER4, Daemon, Firewalld, Network, Process, eventually
 
 SEQUENCE = (17001, 17203, 17005, 17404, 17002, 17009)
 KNOCKS = ",".join(map(str, SEQUENCE))
@@ -51,6 +51,30 @@ class RealTestCase(SynchronousTestCase):
             *("--magic-seq", KNOCKS, "--ports", ports, "--open-for", openFor),
             *("--firewall", self.firewall, *options),
         )
+
+    def isOwned(self) -> bool:
+        """Whether the guard belongs to the daemon, so that nobody else can touch it."""
+        _, listing = self.server.status("nft", "list table inet pkdoors")
+        return "owner" in listing
+
+    def disturb(self, daemon: Daemon | Process, change: str) -> None:
+        """
+        Change nftables as somebody else would, and wait until the guard is healed. One that belongs
+        to the daemon is left alone, or the kernel refuses the change.
+        """
+        if self.isOwned():
+            status, output = self.server.status("nft", change)
+            if status:
+                self.assertIn("not permitted", output)
+            self.assertTrue(self.isOwned())
+            return
+        before = daemon.log().count("pkdoors has in nftables is there again")
+        self.server.run("nft", change)
+
+        def isHealed() -> bool:
+            return daemon.log().count("pkdoors has in nftables is there again") > before
+
+        self.assertTrue(eventually(isHealed), daemon.log())
 
 
 class SshTestCase(RealTestCase):

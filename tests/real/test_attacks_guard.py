@@ -5,10 +5,12 @@ import signal
 import socket
 import time
 
+from pkdoors.doors import Door
 from pkdoors.firewall.guardtable import openTable
 from pkdoors.guard import Guard
-from tests.fakes import makeDoor
-from tests.real.case import PORT
+from pkdoors.ports import parsePortRanges
+from pkdoors.sequence import Sequence
+from tests.real.case import PORT, SEQUENCE
 from tests.real.conntrack import ConntrackTable, Flow
 from tests.real.echoing import DatagramEchoServer, DatagramFlow
 from tests.real.flows import Session
@@ -216,7 +218,10 @@ class HandOverTests(SteeredTestCase):
             delete(name)
             raise Killed
 
-        doors = (makeDoor(name="ssh", ports=str(PORT)), makeDoor(name="vpn", ports=f"{WIREGUARD}/udp"))
+        ports = {"ssh": f"{PORT}", "vpn": f"{WIREGUARD}/udp"}
+        doors = tuple(
+            Door(name, Sequence(SEQUENCE), parsePortRanges(text)) for name, text in ports.items()
+        )
         with self.server.inside():
             table = openTable(time.monotonic)
             delete = table.delete

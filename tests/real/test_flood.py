@@ -169,8 +169,7 @@ class FloodTests(FloodTestCase):
     def test_healed(self) -> None:
         """After a flush limit and filter are as before."""
         daemon = self.steered(LIMITED)
-        self.server.run("nft", "flush", "ruleset")
-        self.assertTrue(daemon.says("is there again"), daemon.log())
+        self.disturb(daemon, "flush ruleset")
         flood(self.stranger, (*JUNK, b"knock\n"), 7 * MANY)
         self.comes(
             lambda: self.dropped()["limit"] + self.dropped()["junk"] == 7 * MANY - self.heard()

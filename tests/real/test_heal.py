@@ -28,11 +28,9 @@ class NftablesTests(RealTestCase):
     def test_flush(self) -> None:
         """A flush of everything, as a restart of nftables.service does it, is a non-event."""
         daemon = self.opened()
-        self.server.run("nft", "flush", "ruleset")
+        self.disturb(daemon, "flush ruleset")
         self.assertTrue(self.isBack())
-        self.assertIn(
-            "nft changed the guard: what pkdoors has in nftables is there again", daemon.log()
-        )
+        self.assertEqual("nft changed the guard" in daemon.log(), not self.isOwned())
 
     def test_deletions(self) -> None:
         """So is the loss of our table, of a rule or set, or of an element."""
@@ -44,8 +42,9 @@ class NftablesTests(RealTestCase):
             f"delete element inet pkdoors default_open4 {{ {CLIENT4} }}",
         ):
             with self.subTest(deletion):
-                self.server.run("nft", deletion)
+                self.disturb(daemon, deletion)
                 self.assertTrue(self.isBack())
+                time.sleep(1)  # after which the next one is told, too
         self.assertEqual(daemon.log().count("opened door"), 1)
 
     def test_deadlineStays(self) -> None:
@@ -64,7 +63,7 @@ class NftablesTests(RealTestCase):
         self.server.run("sh", "-c", "for each in $(seq 200); do nft flush ruleset; done")
         self.assertTrue(self.isBack())
         lines = daemon.log().count("changed the guard")
-        self.assertLess(lines, 3 + time.monotonic() - began)  # one a second
+        self.assertLess(lines, 3 * (2 + time.monotonic() - began))  # three kinds, one a second
 
     def test_container(self) -> None:
         """So it is in a container, where the kernel calls a process by another number."""
@@ -77,10 +76,11 @@ class NftablesTests(RealTestCase):
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))
         self.server.run("nft", "flush", "ruleset")
-        self.assertTrue(daemon.says("nft changed the guard"))
+        isOwned = self.isOwned()
+        self.assertTrue(isOwned or daemon.says("nft changed the guard"))
         time.sleep(1)
         self.assertTrue(self.isBack())
-        self.assertEqual(daemon.log().count("changed the guard"), 1, daemon.log())
+        self.assertEqual(daemon.log().count("changed the guard"), int(not isOwned), daemon.log())
 
     def test_ownChangesAreNone(self) -> None:
         """What the daemon changes itself, and what others do elsewhere, heals nothing."""
@@ -178,8 +178,7 @@ class FirewalldTests(RealTestCase):
     def test_guard(self) -> None:
         """Who flushes nftables flushes firewalld's rules, too; the guard is back at once."""
         daemon = self.opened()
-        self.server.run("nft", "flush", "ruleset")
-        self.assertTrue(daemon.says("what pkdoors has in nftables is there again"))
+        self.disturb(daemon, "flush ruleset")
         self.assertTrue(self.client.reaches(PORT))
         self.assertFalse(self.stranger.reaches(PORT))
         self.firewalld.process.stop()
@@ -189,11 +188,11 @@ class FirewalldTests(RealTestCase):
 
     def test_busy(self) -> None:
         """While firewalld hangs, the guard is healed all the same."""
-        self.opened()
+        daemon = self.opened()
         self.firewalld.process.popen.send_signal(signal.SIGSTOP)
         self.addCleanup(self.firewalld.process.popen.send_signal, signal.SIGCONT)
         self.stranger.send(SEQUENCE)  # the call for this hangs
-        self.server.run("nft", "delete", "table", "inet", "pkdoors")
+        self.disturb(daemon, "delete table inet pkdoors")
         self.assertTrue(
             eventually(lambda: CLIENT4 in self.server.run("nft", "list", "ruleset"), SOON)
         )

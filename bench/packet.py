@@ -1,0 +1,126 @@
+"""
+What the guard costs a packet: microseconds to send a small UDP datagram to another host over a veth
+pair, with all that the kernel does with it there, in the best of many bursts.
+
+C{none} has no rules at all, C{tracked} one rule that turns connection tracking on, C{before} the
+guard of the version before, C{guard} that of this one; for each a C{stranger} at a protected port,
+a client that is C{let in}, a session that C{goes on} when the door has closed, and a port that is
+C{free}. Bursts take turns, so that all meet the same machine. Run as root::
+
+    python -m bench.packet [--bursts 400] [--json FILE]
+"""
+
+import argparse
+import json
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.common import lacking
+from pkdoors.doors import Door
+from pkdoors.guard import TABLE, Guard
+from pkdoors.ports import parsePortRanges
+from pkdoors.sequence import Sequence
+from tests.real.case import KNOCKS
+from tests.real.hosts import CLIENT4, SERVER4, Network
+
+PORT, FREE = 51820, 51821
+BURST = 200
+"""Datagrams of one burst, which takes a millisecond or two."""
+MOST_BURSTS = 10_000
+OLD = Path(__file__).parents[1] / "tests" / "real" / "old-guard.nft"
+TRACKED = (
+    "table inet other { chain c { type filter hook input priority 0; ct state invalid drop; }; }"
+)
+DOOR = Door("ssh", Sequence.parse(KNOCKS), parsePortRanges(f"{PORT}/udp"))
+ADD = f"add element inet {TABLE} ssh_open4 {{ {CLIENT4} timeout 1h }}"
+DELETE = f"delete element inet {TABLE} ssh_open4 {{ {CLIENT4} }}"
+GUARDS = {
+    "before": OLD.read_text().replace("tcp . 2222", f"udp . {PORT}"),
+    "guard": f"add table inet {TABLE}\n{Guard((DOOR,)).commands()}",
+}
+
+
+class Sender:
+    """
+    Sends bursts from a client to a server of its own.
+
+    @ivar best: microseconds a datagram, in the best burst.
+    """
+
+    def __init__(self, network: Network, port: int) -> None:
+        self.best = float("inf")
+        with network.client.inside():
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect((SERVER4, port))
+        self.burst(measured=False)
+
+    def burst(self, measured: bool = True) -> None:
+        """Send one."""
+        send = self._socket.send
+        began = time.perf_counter()
+        for _ in range(BURST):
+            send(b"x")
+        if measured:
+            self.best = min(self.best, 1e6 * (time.perf_counter() - began) / BURST)
+
+
+def senders(folder: Path, stack: ExitStack) -> dict[str, Sender]:
+    """Make the hosts, and what sends on them."""
+    found = {}
+
+    def host(rules: str) -> Network:
+        network = stack.enter_context(Network(folder))
+        for port in (PORT, FREE):
+            with network.server.inside():
+                receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            receiver.bind(("", port))
+        if rules:
+            path = folder / "rules"
+            path.write_text(rules)
+            network.server.run("nft", "-f", str(path))
+        return network
+
+    found["none"] = Sender(host(""), FREE)
+    found["tracked"] = Sender(host(TRACKED), FREE)
+    for name, rules in GUARDS.items():
+        network = host(rules)
+        found[f"{name}, free"] = Sender(network, FREE)
+        found[f"{name}, stranger"] = Sender(network, PORT)
+        network = host(rules)
+        network.server.run("nft", ADD)
+        found[f"{name}, let in"] = Sender(network, PORT)
+        network = host(rules)
+        network.server.run("nft", ADD)
+        found[f"{name}, goes on"] = Sender(network, PORT)
+        network.server.run("nft", DELETE)
+    return found
+
+
+def main() -> None:
+    """See the docstring of the module."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().split("\n")[0])
+    parser.add_argument("--bursts", type=int, default=400, help="of each kind (default: 400)")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args()
+    if trouble := lacking({"nft": "nftables", "ip": "iproute2"}):
+        sys.exit(f"bench.packet: {trouble}")
+    with TemporaryDirectory(prefix="pkdoors-") as folder, ExitStack() as stack:
+        found = senders(Path(folder), stack)
+        for _ in range(min(options.bursts, MOST_BURSTS)):
+            for each in found.values():
+                each.burst()
+    figures = {name: round(each.best, 2) for name, each in found.items()}
+    for name, best in figures.items():
+        print(f"{name:20}{best:6.2f} us")
+    for kind in ("free", "stranger", "let in", "goes on"):
+        print(f"{kind}: {figures[f'guard, {kind}'] / figures[f'before, {kind}']:.2f} of before")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
