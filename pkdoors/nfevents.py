@@ -6,7 +6,6 @@ An element whose time is over is not told: nothing has to be done about it.
 """
 
 import struct
-import sys
 
 from pkdoors.bpf import assemble
 from pkdoors.nfnetlink import INET, NFTABLES, attributesOf
@@ -18,7 +17,7 @@ _NEWGEN = 15  # NFT_MSG_NEWGEN, the end of a transaction
 _NAME = 1  # NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE ...: the table, in all messages
 _PROCESS_NAME = 3  # NFTA_GEN_PROC_NAME
 _HEADER = struct.Struct("=IHHIIBBH")  # struct nlmsghdr and struct nfgenmsg
-_PORT_AT = 12  # nlmsg_pid, in struct nlmsghdr
+_PORT, _PORT_AT = struct.Struct("=I"), 12  # nlmsg_pid, in struct nlmsghdr
 
 
 def othersOnly(port: int) -> bytes:
@@ -28,7 +27,7 @@ def othersOnly(port: int) -> bytes:
 
     @param port: the netlink port of the socket by which we change something.
     """
-    ours = int.from_bytes(port.to_bytes(4, sys.byteorder))  # a filter reads the network's order
+    ours = int.from_bytes(_PORT.pack(port))  # a filter reads the network's order
     return assemble(
         f"""
         ld   [{_PORT_AT}]

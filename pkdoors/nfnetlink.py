@@ -24,7 +24,7 @@ MAX_ANSWER = 65_536
 NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 INET = 1  # NFPROTO_INET
 REQUEST, ACK, DUMP, CREATE = 0x1, 0x4, 0x300, 0x400  # NLM_F_...
-ERROR = 2  # NLMSG_ERROR
+ERROR, DONE = 2, 3  # NLMSG_...
 DUMP_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
 OWNED = 0x2 | 0x4  # NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST
 
@@ -157,11 +157,16 @@ def messagesIn(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def errorOf(answer: bytes) -> int:
     """Return the first errno among the kernel's answers to a batch; 0 for success."""
     codes = [
-        -_CODE.unpack_from(body)[0]
+        errnoIn(body)
         for kind, _, body in messagesIn(answer)
         if kind == ERROR and len(body) >= _CODE.size  # a success is told by one, too
     ]
     return next(filter(None, codes), 0) if codes else errno.EPROTO
+
+
+def errnoIn(body: bytes) -> int:
+    """Return the errno that a message L{ERROR} or L{DONE} tells; 0 for success."""
+    return -int(_CODE.unpack_from(body)[0]) if len(body) >= _CODE.size else 0
 
 
 def _removal(table: str, name: str, keys: list[Element]) -> bytes:

@@ -57,6 +57,10 @@ PORT_SETS = {each: f"{each}_ports" for each in PROTOCOLS}
 """All protected ports: what the maps lack is dropped."""
 PORT_MAPS = {each: f"{each}_doors" for each in PROTOCOLS}
 
+NEGLIGIBLE = 1000
+"""Milliseconds by which an opening in the kernel may end earlier or later than it should, before it
+is written again."""
+
 _COMMENT = re.compile(r"until=([0-9]{1,12}) ?(.*)")
 _ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
 
@@ -181,6 +185,13 @@ def secondsLeft(element: Element, now: float) -> float:
     match = _COMMENT.fullmatch(element.comment)
     left = element.expires / 1000
     return min(left, int(match[1]) - now) if match else left
+
+
+def differs(wanted: Element, present: Element | None) -> bool:
+    """Return whether an opening must be written: it is not there as it should be."""
+    if present is None or present.comment.partition(" ")[2] != wanted.comment.partition(" ")[2]:
+        return True
+    return abs(present.expires - wanted.timeout) > NEGLIGIBLE
 
 
 def _flows(version: int, timeout: float, size: int = MAX_ELEMENTS) -> Set:

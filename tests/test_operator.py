@@ -468,6 +468,8 @@ class StatusTests(OperatorTestCase):
             "open_for": 30.0,
             "max_open_for": 3600.0,
             "sessions": "keep",
+            "udp_idle": 180.0,
+            "udp_max": 43200.0,
             "openings": 1,
             "sources": 1,
         }

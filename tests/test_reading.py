@@ -198,7 +198,7 @@ ALLOWED = {
     # The kernel's own files, in /proc.
     "doctor.proc": {"read_text"},
     "drops": {"read_text"},
-    "firewall.guardtable": {"read_text"},
+    "firewall.guardreader": {"read_text"},
     "firewall.kernel": {"read_text"},
     "firewall.liveflows": {"read_text"},
     "firewall.nftables": {"read_text"},

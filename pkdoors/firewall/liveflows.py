@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import Kernel
-from pkdoors.flows import Flow, askConntrack, flowsOfSockets, isOn, trackedIn
+from pkdoors.flows import Tracked, askConntrack, flowsOfSockets, isOn, trackedIn
 from pkdoors.ports import PortRange
 
 
@@ -67,11 +67,12 @@ class LiveFlows:
         self._tracked = list(trackedIn(readConntrack()))
         self.untracked = {4, 6} - {each.flow.source.version for each in self._tracked}
 
-    def ofPorts(self, ports: Collection[PortRange]) -> set[Flow]:
+    def ofPorts(self, ports: Collection[PortRange]) -> set[Tracked]:
         """Return the connections to some ports: to sockets of ours, and forwarded ones."""
-        found = {flow for text in self._listings for flow in flowsOfSockets(text, ports)}
-        return found | {
-            flow
-            for flow, wanted in self._tracked
-            if isOn(ports, flow.protocol, wanted) or isOn(ports, flow.protocol, flow.port)
+        tracked = {each.flow: each for each in self._tracked}
+        sockets = {each for text in self._listings for each in flowsOfSockets(text, ports)}
+        return {tracked.get(each.flow, each) for each in sockets} | {
+            each
+            for each in self._tracked
+            if any(isOn(ports, each.flow.protocol, port) for port in each.ports)
         }

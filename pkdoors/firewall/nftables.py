@@ -6,7 +6,7 @@ it. Elsewhere it is watched, and healed.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -27,6 +27,7 @@ from pkdoors.flowbooks import FlowBooks
 from pkdoors.guard import HANDOVER, TABLE, Guard
 from pkdoors.interfaces import IFirewall
 from pkdoors.nftsets import setOf
+from pkdoors.portgroups import portGroups
 from pkdoors.ports import PortRange
 
 SETTLED = 300.0
@@ -71,10 +72,10 @@ class NftablesFirewall:
         self._table: GuardTable
         self._watch: Watch
         self._guard = Guard(())
-        self._protected: tuple[PortRange, ...] = ()  # by the guard that is in place
         self._flows = FlowBooks(reactor.seconds)
         self._noting: IDelayedCall | None = None
         self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
+        self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._placed: object = None  # by which a stranger's change is seen
         self._counts: Mapping[str, int] = {}
         self._dropped = 0
@@ -100,14 +101,14 @@ class NftablesFirewall:
             self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
         self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
         self._put(left.openings)
-        # It is over in its time: what puts the guard back after a flush gives no more of it.
+        # Only once: no flush opens these ports again.
         self._guard = replace(self._guard, grace={}, graceVersions=())
         self._watch.start(self._reactor)
         return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
-        # Not what was to be kept last: that may have been refused, and is taken back now.
+        # Not those of the last call: the kernel may have refused them.
         before = Left(protected=self._protected)
         guard, self._guard = self._guard, replace(self._guard, doors=doors)
         try:
@@ -184,9 +185,10 @@ class NftablesFirewall:
         """Note what goes on: whoever flushes nftables takes the kernel's memory of it away."""
         if self._table.isOwned:
             return
-        with suppress(FirewallError):  # there may be no guard now: what was noted is still right
-            if self._table.isThere():
-                self._flows.note(self._table.flows(self._guard.doors))
+        with suppress(FirewallError):
+            flows = self._table.flows(self._guard.doors)
+            if self._table.isThere():  # or it went meanwhile, and what was noted is still right
+                self._flows.note(flows)
 
     def _changed(self, name: str) -> None:
         self._lost(f"{name} changed the guard")
@@ -207,11 +209,7 @@ class NftablesFirewall:
         """Spare who is connected already: to a port that was not protected before, say."""
         live, doors = self._look(), self._guard.doors
         found = live.ofPorts(protectedPorts(doors))
-        guarded = live.ofPorts(left.protected)
-        cut = live.ofPorts([each for door in doors if door.cutSessions for each in door.ports])
-        self._flows.addSpared(
-            flow for flow in found if left.isSpared(flow, flow in guarded, flow in cut)
-        )
+        self._flows.addSpared(each.flow for each in found if left.isSpared(each, doors))
         return live
 
     def _grace(self) -> dict[PortRange, float]:
@@ -219,13 +217,9 @@ class NftablesFirewall:
         Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
         connections, so nobody knows who is in the midst of something, but connection tracking.
         """
-        doors = [door for door in self._guard.doors if door.udpGrace]
-        udp = {
-            each: min(door.udpGrace for door in doors if each in door.ports)
-            for door in doors
-            for each in door.ports
-            if each.protocol == "udp"
-        }
+        groups = portGroups(self._guard.doors, "udp")
+        graces = [(group.ports, min(door.udpGrace for door in group.doors)) for group in groups]
+        udp = {each: grace for ports, grace in graces for each in ports if grace}
         if udp:
             self._log.info(
                 "{ports}: protected for the first time, and nobody knows who uses it: it stays "

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pkdoors.doors import Door, Opening
-from pkdoors.flows import Flow
+from pkdoors.flows import Tracked, isOn
 from pkdoors.oldguard import OldSession, livingIn, openingsIn, protectedIn
 from pkdoors.ports import PortRange
 
@@ -26,19 +26,18 @@ class Left:
     openings: list[Opening] = field(default_factory=list)
     living: frozenset[OldSession] | None = None
 
-    def isSpared(self, flow: Flow, isGuarded: bool, isCut: bool) -> bool:
-        """
-        Return whether a connection that exists goes on under the new guard.
-
-        @param isGuarded: whether it is to one of L{protected}, if only by the port that was asked
-            for.
-        @param isCut: likewise, to a port whose door cuts sessions now.
-        """
-        if not isGuarded:
+    def isSpared(self, tracked: Tracked, doors: Collection[Door]) -> bool:
+        """Return whether a connection that exists goes on under the new guard."""
+        flow = tracked.flow
+        if not any(isOn(self.protected, flow.protocol, port) for port in tracked.ports):
             return True
         if self.living is None:
             return False  # the kernel's sets know
-        return not isCut or OldSession(flow.source, flow.sourcePort, flow.port) in self.living
+        cut = [ports for door in doors if door.cutSessions for ports in door.ports]
+        ports = tracked.ports
+        if any(OldSession(flow.source, flow.sourcePort, port) in self.living for port in ports):
+            return True
+        return not any(isOn(cut, flow.protocol, port) for port in ports)
 
 
 def leftByOld(listing: str, doors: Collection[Door], now: float, isSettled: bool) -> Left:

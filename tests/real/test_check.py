@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from pkdoors.nftrules import guard
+from pkdoors.guard import TABLE, Guard
 from tests.fakes import makeDoor
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, Daemon, eventually
@@ -351,7 +351,8 @@ class ZoneTests(CheckTestCase):
         self.firewalld.cmd("--add-port=2222/tcp")
         command = "firewall-cmd --zone=public --remove-port=2222/tcp"
         self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
-        self.server.run("nft", guard([makeDoor(ports=str(PORT))]))
+        guard = Guard((makeDoor(ports=str(PORT)),))
+        self.server.run("nft", f"add table inet {TABLE}\n{guard.commands()}")
         self.finds("WARNING", "2222/tcp", "between boot and", f"`{command}`")
         self.server.run(*command.split())
         self.findsNot("2222/tcp between")
