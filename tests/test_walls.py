@@ -249,7 +249,7 @@ class ChangeTests(WallsTestCase):
         self.guard.failures = [NO, NEITHER]
         self.assertIs(NO, self.error(self.walls.change((makeDoor(name="web"),), [])))
         self.clock.advance(0)
-        self.assertEqual(["keep web", "restore", "keep ssh", "restore"], self.of("nftables"))
+        self.assertEqual(["keep web", "restore", "keep default", "restore"], self.of("nftables"))
         self.clock.advance(1)
         self.assertEqual("restore", self.of("nftables")[-1])
         self.assertEqual(self.doors, self.guard.guarded)
