@@ -27,12 +27,22 @@ there; knocks are heard before both."""
 IPV6_PREFIX = "ffff:ffff:ffff:ffff::"
 """The part of an IPv6 address that is one source: who has one address has all of its /64."""
 
+# What a container begins from a port that is behind a protected one. The packet must come from
+# where the container is: a stranger may write its address on his own packets.
+_INSIDE = """
+forward tcp flags & (syn|ack) == syn {ip} saddr . meta l4proto . tcp sport @inside{v} \
+fib saddr . iif oif exists update @spared{v} {{ {back} }} \
+update @spared{v} {{ {back} timeout {ending} }}
+"""
+# Whoever is on one bridge with a container needs no help of this host's: with br_netfilter, their
+# packets come by here all the same.
 # A protected port that its map lacks is dropped by the second rule: a map that is being replaced
 # must never open anything.
 _WAYS_IN = """
 input iif "lo" accept
 input meta l4proto vmap { tcp : goto tcp_in, udp : goto udp_in }
 forward meta l4proto vmap { tcp : jump tcp_dnat, udp : jump udp_dnat }
+forward meta iifkind "bridge" fib daddr . iif oif exists accept
 forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
 """
@@ -130,6 +140,9 @@ def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
     """Yield the rules, each with its chain in front, in the order in which packets meet them."""
     doors = list(doors)
     yield from _knockRules(doors)
+    for v in (4, 6):
+        fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
+        yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
     yield from _lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):
         forwarded = _FORWARDED.format(p=protocol)

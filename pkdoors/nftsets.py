@@ -52,6 +52,8 @@ MAPS = {
 
 DIRECT_MAPS = ("direct4", "direct6")
 """Those of addresses."""
+INSIDE_SETS = ("inside4", "inside6")
+"""The TCP keys of these: a container may begin a connection from there."""
 PROTOCOLS = ("tcp", "udp")
 PORT_SETS = {each: f"{each}_ports" for each in PROTOCOLS}
 """All protected ports: what the maps lack is dropped."""
@@ -87,7 +89,8 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
         **dict.fromkeys(PORT_SETS.values(), Set("type inet_service; flags interval;")),
         "knocks": Set("type inet_service;"),
     }
-    for version in (4, 6):
+    for version, address in _ADDRESS.items():
+        found[f"inside{version}"] = Set(f"type {address} . inet_proto . inet_service;")
         found[f"grace{version}"] = Set("type inet_service; flags interval,timeout;")
         found[f"sessions{version}"] = _flows(version, TCP_IDLE)
         found[f"beginning{version}"] = _flows(version, TCP_BEGINNING)

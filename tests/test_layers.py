@@ -22,17 +22,18 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
-        doctor.outgoing doctor.running doctor.zoning
-        doors durations errors events firewall.__init__ knock limits locks
-        flowbooks flows guard lockset networks nfdump nfevents nfnetlink nftrules nftsets oldguard
-        oneline operating.__init__
+        doctor.elements doctor.openers doctor.outgoing doctor.ownership doctor.running
+        doctor.savedrules doctor.tracking doctor.zoning
+        directways doors durations errors events firewall.__init__ knock limits locks
+        flowbooks flows guard lockset natcases natrules networks nfdump nfevents nfnetlink
+        nftrules nftsets oldguard oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording penalties
         placing plainknocks portgroups ports quoting refusals richrules seals.__init__
         seals.addresses
         seals.authorizedkeys seals.hints seals.seal seals.sealchecks seals.sealedlock
         seals.sealqueue seals.seen seals.seennotes seals.signatures
         seedconf sequence
-        settings sockets stages status survey tally tomltext who wrongorders zones
+        settings sockets stages status survey tally tomltext who wrongorders xtables zones
         """,
         """
         beneath cleanlog folders herald interfaces parts reading steering trust turns
@@ -46,8 +47,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         descriptors firewall.bus firewall.counted firewall.dryrun firewall.exposures
         firewall.firewalld firewall.guardreader firewall.guardtable firewall.kernel
         firewall.library firewall.listing firewall.liveflows firewall.nftables firewall.routes
-        firewall.takeover firewall.watch
+        firewall.takeover firewall.watch firewall.ways
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
+        doctor.saved firewall.guardlook
         hookrun hooks inbox instance iproute knocksocket lastgood listener notify
         operating.adminclient operating.whereabouts receiving runnable
         seals.authorizedfile seals.seenfile servicecode servicefiles serviceunit serviceuser
@@ -70,6 +72,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "firewall.guardlook": {"firewall.guardtable"},
     "audit": {"serviceuser"},
     "listener": {"descriptors", "knocksocket", "receiving", "socketfilter"},
     "lastgood": {"serviceuser"},
@@ -94,7 +97,7 @@ HELPERS = {
     "thishost": {"iproute"},
     "firewall.nftables": {
         *("firewall.guardtable", "firewall.kernel", "firewall.liveflows", "firewall.takeover"),
-        "firewall.watch",
+        *("firewall.watch", "firewall.ways"),
     },
     "firewall.guardtable": {
         *("firewall.guardreader", "firewall.kernel", "firewall.library", "firewall.takeover"),

@@ -59,7 +59,10 @@ class WatchTests(SynchronousTestCase):
 
         self.patch(watch, "listenToNftables", listen)
         self.heard: list[str] = []
-        self.watch = Watch("pkdoors", OURS, self.heard.append, lambda: self.heard.append("unsure"))
+        self.watch = Watch(
+            *("pkdoors", OURS, self.heard.append, lambda: self.heard.append("unsure")),
+            lambda: self.heard.append("moved"),
+        )
 
     def hear(self, *told: bytes | OSError) -> list[str]:
         """What comes of what is told, in one turn."""

@@ -29,6 +29,7 @@ from pkdoors.nfdump import (
 from pkdoors.nfnetlink import Element
 from pkdoors.nftsets import (
     ABOUT,
+    INSIDE_SETS,
     MAPS,
     PORT_MAPS,
     PORT_SETS,
@@ -152,6 +153,6 @@ class GuardReader:
     def fingerprint(self) -> object:
         """Return what is the same as long as nobody changes the rules, or what leads to them."""
         dump = self._kernel.dump
-        names = (*MAPS, *PORT_SETS.values())
+        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS)
         maps = [verdictsIn(dump(askElements(TABLE, name))) for name in names]
         return self.tableOf(TABLE), rulesIn(dump(askRules(TABLE)), TABLE), maps

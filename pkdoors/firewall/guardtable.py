@@ -1,6 +1,6 @@
 """The table of the guard in the kernel: how it is replaced without a gap."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -15,7 +15,8 @@ from pkdoors.firewall.takeover import Left, leftByOld
 from pkdoors.flowbooks import Books
 from pkdoors.flows import flowOf, isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
-from pkdoors.nfnetlink import OWNED, Element, adding, portions, removing
+from pkdoors.natrules import Forwards, reading
+from pkdoors.nfnetlink import OWNED, PERSISTS, Element, adding, exchanging, portions, removing
 from pkdoors.nftsets import PROTOCOLS, differs, openingElement, setOf, setsFor
 from pkdoors.ports import PortRange
 from pkdoors.survey import Survey
@@ -108,7 +109,8 @@ class GuardTable(GuardReader):
     def _fits(self, survey: Survey) -> bool:
         """Whether it can be replaced in place: same version, and the same kind of owner."""
         flags = survey.table.flags if survey.table is not None else 0
-        return survey.isOurs and flags & OWNED == (OWNED if self.isOwned else 0)
+        # Of one whose owner is gone, the kernel remembers only that it persists.
+        return survey.isOurs and flags & PERSISTS == (PERSISTS if self.isOwned else 0)
 
     def _mend(
         self, guard: Guard, survey: Survey, openings: Collection[Opening], flows: Books
@@ -176,9 +178,37 @@ class GuardTable(GuardReader):
         # The guard alone is first, and small, so that it always fits. What grows comes after it.
         self._library.run(guard.commands(present, name))
         self._sync(guard.doors, openings, name)
+        self._lead(guard, name)
         for books in (retimed if survey.isOf(self.boot) else {}, flows):
             self._remember(guard.doors, books, name)
         self._forgetCut(guard.doors, name)
+
+    def lead(self, guard: Guard) -> None:
+        """
+        Have the ways past the protected ports in the kernel that a guard has, and no others. Only
+        what differs is written.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        self._lead(guard, TABLE)
+
+    def _lead(self, guard: Guard, table: str) -> None:
+        gone = {}
+        for name, elements in guard.ways().items():
+            wanted = {each.key: each for each in elements}
+            present = {each.key: each for each in self.elements(name, table)}
+            gone[name] = present.keys() - wanted.keys()
+            # A missing one would be open, so that all new ones come first.
+            for portion in portions(e for key, e in wanted.items() if present.get(key) != e):
+                changed = [each.key for each in portion if each.key in present]
+                self._kernel.transact(exchanging(table, name, changed, portion))
+        for name, keys in gone.items():
+            for some in portions(keys):
+                self._kernel.transact(exchanging(table, name, some, ()))
+
+    def forwards(self) -> Generator[None, None, Forwards]:
+        """See L{reading}: where the host forwards ports to."""
+        return reading(self._kernel.dump)
 
     def _sync(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
         """Have these openings in the kernel, and no others: only what differs is written."""

@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import Kernel
 from pkdoors.flows import Tracked, askConntrack, flowsOfSockets, isOn, trackedIn
+from pkdoors.guard import Direct
 from pkdoors.ports import PortRange
 
 
@@ -66,6 +67,15 @@ class LiveFlows:
         self._listings = readSockets()
         self._tracked = list(trackedIn(readConntrack()))
         self.untracked = {4, 6} - {each.flow.source.version for each in self._tracked}
+
+    def ofWays(self, ways: Iterable[Direct]) -> set[Tracked]:
+        """Return the connections on ways that lead past protected ports."""
+        wanted = {(each.protocol, each.address, each.port) for each in ways}
+        return {
+            each
+            for each in self._tracked
+            if (each.flow.protocol, each.flow.address, each.flow.port) in wanted
+        }
 
     def ofPorts(self, ports: Collection[PortRange]) -> set[Tracked]:
         """Return the connections to some ports: to sockets of ours, and forwarded ones."""

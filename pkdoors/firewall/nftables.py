@@ -6,7 +6,7 @@ it. Elsewhere it is watched, and healed.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,9 @@ from pkdoors.firewall.kernel import GuardGone
 from pkdoors.firewall.liveflows import LiveFlows, upFor
 from pkdoors.firewall.takeover import Left
 from pkdoors.firewall.watch import Watch
+from pkdoors.firewall.ways import Throttle, WaysLook
 from pkdoors.flowbooks import FlowBooks
+from pkdoors.flows import isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
 from pkdoors.interfaces import IFirewall
 from pkdoors.nftsets import setOf
@@ -74,6 +76,8 @@ class NftablesFirewall:
         self._guard = Guard(())
         self._flows = FlowBooks(reactor.seconds)
         self._noting: IDelayedCall | None = None
+        self._ways: WaysLook
+        self._throttle = Throttle(reactor, self._lookForWays)
         self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._placed: object = None  # by which a stranger's change is seen
@@ -91,7 +95,13 @@ class NftablesFirewall:
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
-        self._guard, self._lost = Guard(doors), lost
+        self._lost = lost
+        # Before the first look: nothing that changes after it is missed.
+        self._watch = self._makeWatch(
+            TABLE, table.port, self._changed, self._unsure, self._throttle.want
+        )
+        self._ways = WaysLook(table.forwards, self._watch.attend)
+        self._guard = self._withWays(Guard(doors))
         isSettled = self._upFor() >= SETTLED
         left = table.before(doors, isSettled)
         self._warn(left)
@@ -99,18 +109,21 @@ class NftablesFirewall:
         if isSettled and not left.isThere and live.untracked:
             versions = tuple(live.untracked)
             self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
-        self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
         self._put(left.openings)
         # Only once: no flush opens these ports again.
         self._guard = replace(self._guard, grace={}, graceVersions=())
+        self._ways.tell((), self._guard.direct)
         self._watch.start(self._reactor)
+        if self._ways.isFailing:
+            self._throttle.want()
         return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         # Not those of the last call: the kernel may have refused them.
         before = Left(protected=self._protected)
-        guard, self._guard = self._guard, replace(self._guard, doors=doors)
+        guard = self._guard
+        self._guard = self._withWays(replace(guard, doors=doors))
         try:
             self._spare(before)
         except FirewallError:
@@ -142,6 +155,7 @@ class NftablesFirewall:
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
         self._watch.stop(self._reactor)
+        self._throttle.stop()
         if self._noting is not None and self._noting.active():
             self._noting.cancel()
         self._table.close()
@@ -150,8 +164,19 @@ class NftablesFirewall:
 
     def _restore(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # with it went what it remembered
-            self._flows.addLetIn(openings, self._look().ofPorts)
+            live, direct = self._look(), self._guard.direct
+            self._flows.addLetIn(
+                openings,
+                lambda ports: (
+                    live.ofPorts(ports)
+                    | live.ofWays(
+                        each for each in direct if isOn(ports, each.protocol, each.wanted)
+                    )
+                ),
+            )
         self._put(openings)
+        # Whatever took the guard away may have changed these, too. The guard does not wait for it.
+        self._throttle.want()
 
     def _put(self, openings: list[Opening]) -> None:
         self.dropped()  # new counters begin at 0
@@ -168,6 +193,34 @@ class NftablesFirewall:
         self._note()
         self._open = {(setOf(each), each.source.packed): each.deadline for each in openings}
         self._placed = self._table.fingerprint()
+
+    def _withWays(self, guard: Guard) -> Guard:
+        """Return a guard with the ways that lead past its ports now, as far as they can be read."""
+        direct = self._ways.find(protectedPorts(guard.doors), before=guard.direct)
+        return replace(guard, direct=direct)
+
+    def _lookForWays(self) -> Generator[None, None, bool]:
+        """
+        Guard the ways that lead past the protected ports now.
+
+        @return: whether it failed.
+        """
+        before = self._guard
+        direct = yield from self._ways.look(protectedPorts(before.doors), before.direct)
+        if before.doors is not self._guard.doors:
+            return True  # a reload has changed the doors meanwhile
+        if direct != self._guard.direct:
+            self._guard = guard = replace(self._guard, direct=direct)
+            try:
+                self._table.lead(guard)
+                self._placed = self._table.fingerprint()
+            except GuardGone:
+                pass  # it is put back with these ways
+            except FirewallError as error:
+                self._lost(f"the ways to containers cannot be guarded ({error})")
+            else:
+                self._ways.tell(before.direct, direct)
+        return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
         self._table.add(opening)
@@ -195,6 +248,7 @@ class NftablesFirewall:
 
     def _unsure(self) -> None:
         """So many changes were made that not all could be told: look once whether one was ours."""
+        self._throttle.want()
         now = self._reactor.seconds()
         try:
             there = self._table.openKeys(self._guard.doors)
@@ -210,6 +264,8 @@ class NftablesFirewall:
         live, doors = self._look(), self._guard.doors
         found = live.ofPorts(protectedPorts(doors))
         self._flows.addSpared(each.flow for each in found if left.isSpared(each, doors))
+        ways = (each for each in self._guard.direct if left.isNew(each.protocol, each.wanted))
+        self._flows.addSpared(each.flow for each in live.ofWays(ways))
         return live
 
     def _grace(self) -> dict[PortRange, float]:

@@ -26,6 +26,11 @@ class Left:
     openings: list[Opening] = field(default_factory=list)
     living: frozenset[OldSession] | None = None
 
+    def isNew(self, protocol: str, port: int) -> bool:
+        """Return whether a guard of this version did not protect a port yet: then nobody has let in
+        the connections on ways that lead past it, and nobody remembers them."""
+        return self.living is not None or not isOn(self.protected, protocol, port)
+
     def isSpared(self, tracked: Tracked, doors: Collection[Door]) -> bool:
         """Return whether a connection that exists goes on under the new guard."""
         flow = tracked.flow
