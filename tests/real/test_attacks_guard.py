@@ -14,7 +14,15 @@ from tests.real.case import PORT, SEQUENCE
 from tests.real.conntrack import ConntrackTable, Flow
 from tests.real.echoing import DatagramEchoServer, DatagramFlow
 from tests.real.flows import Session
-from tests.real.hosts import CLIENT4, PATIENCE, SERVER4, STRANGER4, eventually
+from tests.real.hosts import (
+    CLIENT4,
+    PATIENCE,
+    REFUSAL,
+    SERVER4,
+    STRANGER4,
+    Host,
+    eventually,
+)
 from tests.real.segments import ACK, FIN, PSH, RST, SYN, send
 from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
@@ -25,6 +33,9 @@ PUBLISHED, INNER = 8080, 80
 """A protected port of the server, and the container's port behind it."""
 ALL_PORTS = range(65536)
 """As many as a set of flows has room for."""
+
+
+LINK_LOCAL = "fe80::dead"
 
 
 class Killed(Exception):
@@ -231,3 +242,40 @@ class HandOverTests(SteeredTestCase):
             self.assertRaises(Killed, table.replace, Guard(doors), openings, {})
             table.close()
         self.assertEqual(self.server.run("nft", "list", "tables").count("pkdoors"), 1)
+
+
+class LinkLocalTests(SteeredTestCase):
+    """Two hosts with the same link-local address, on two of the server's networks."""
+
+    def test_otherLink(self) -> None:
+        """What one of them earns is not the other's."""
+        self.steered(SSH)
+        for host in (self.client, self.stranger):
+            host.run("ip", "address", "add", f"{LINK_LOCAL}/64", "dev", "server", "nodad")
+        for side in ("client", "stranger"):
+            self.server.run("ip", "address", "add", "fe80::1/64", "dev", side, "nodad")
+        with self.bound(self.client, socket.SOCK_DGRAM) as knocks:
+            for port in SEQUENCE:
+                knocks.sendto(b"knock\n", ("fe80::1", port, 0, self.link(self.client)))
+                time.sleep(0.01)
+        self.assertTrue(eventually(lambda: self.openings() or self.refusals()))
+        with self.bound(self.stranger, socket.SOCK_STREAM) as connection:
+            connection.settimeout(REFUSAL)
+            target = ("fe80::1", PORT, 0, self.link(self.stranger))
+            self.assertRaises(OSError, connection.connect, target)
+
+    def refusals(self) -> bool:
+        """Whether the daemon's log tells of one."""
+        return any("refused door" in each.read_text() for each in self.folder.glob("twistd-*.log"))
+
+    def link(self, host: Host) -> int:
+        """The number of the host's network device."""
+        with host.inside():
+            return socket.if_nametoindex("server")
+
+    def bound(self, host: Host, kind: socket.SocketKind) -> socket.socket:
+        """A socket with the link-local address."""
+        with host.inside():
+            found = socket.socket(socket.AF_INET6, kind)
+        found.bind((LINK_LOCAL, 0, 0, self.link(host)))
+        return found
