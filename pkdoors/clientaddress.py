@@ -1,7 +1,6 @@
 """Addresses that no client can have, or that several can have."""
 
 import socket
-from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def readLinks() -> str:
         return ""
 
 
-def isShared(address: Address, readLinks: Callable[[], str] = readLinks) -> bool:
+def isShared(address: Address) -> bool:
     """
     Return whether several clients can have an address: a link-local one on each of this host's
     links. An opening does not say on which of them it is, so it would be for all.
