@@ -87,6 +87,12 @@ spared {f} @spared{v} update @spared{v} {{ {f} }} accept
 answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @tcp_ports \
 update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
 """
+# This host's reset ends a flow, and the client says nothing more: without this, flows that ended so
+# would fill their sets, and those that this host begins from then on would not be answered.
+_RESET = (
+    'answers oif != "lo" tcp flags & rst == rst tcp sport @tcp_ports {back} @{name}{v} '
+    "update @{name}{v} {{ {back} timeout {ending} }}"
+)
 # Who the service answers while a port has its grace was in the midst of something.
 _GRACE = (
     'answers oif != "lo" meta nfproto {nfproto} udp sport @grace{v} '
@@ -187,6 +193,8 @@ def _flowRules() -> Iterator[str]:
         }
         for rules in (_LET_IN, _SESSION, _GOING_ON, _SPARED):
             yield from _lines(rules.format(**fields))
+        for name in ("sessions", "spared"):
+            yield _RESET.format(**fields, name=name)
         yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
     yield "going_on goto spared"
     yield f"let_in {_ANSWERED} goto session"

@@ -25,7 +25,7 @@ from tests.real.hosts import (
 )
 from tests.real.segments import ACK, FIN, PSH, RST, SYN, send
 from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
-from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
+from tests.real.test_guard_sessions import NO_GRACE, OUTGOING, WIREGUARD, datagramDoor
 
 GRACE = 3
 """Seconds for which a UDP port stays open that is protected for the first time."""
@@ -35,6 +35,8 @@ ALL_PORTS = range(65536)
 """As many as a set of flows has room for."""
 
 
+LONG = "expires [45]d"
+"""What a flow has that is remembered for days."""
 LINK_LOCAL = "fe80::dead"
 
 
@@ -279,3 +281,32 @@ class LinkLocalTests(SteeredTestCase):
             found = socket.socket(socket.AF_INET6, kind)
         found.bind((LINK_LOCAL, 0, 0, self.link(host)))
         return found
+
+
+class ResetTests(SteeredTestCase):
+    """Flows that this host ends with a reset, after which nothing comes of the other side."""
+
+    def test_forgotten(self) -> None:
+        """They are soon forgotten, and fill no set."""
+        self.steered(door("ssh", port=OUTGOING), door("web", WEB_SEQUENCE))
+        self.open(CLIENT4, "web")
+        listener = self.client.serve(9999)
+        ways = (
+            (self.client, self.listeners[PORT], Flow(CLIENT4, 20001, SERVER4, PORT)),
+            (self.server, listener, Flow(SERVER4, OUTGOING, CLIENT4, 9999)),
+        )
+        for host, server, flow in ways:
+            session = Session.begin(host, server, flow)
+            self.addCleanup(session.close)
+            self.assertTrue(session.carries())
+            self.assertRegex(self.listed(), LONG)
+            if host is self.server:
+                session.client, session.server = session.server, session.client
+            session.reset()
+            self.assertTrue(eventually(lambda: not re.search(LONG, self.listed())), self.listed())
+            self.assertRegex(self.listed(), "expires [12]m")
+
+    def listed(self) -> str:
+        """The flows."""
+        names = ("sessions4", "spared4")
+        return "".join(self.server.run("nft", "list", "set", "inet", "pkdoors", n) for n in names)
