@@ -382,6 +382,9 @@ class FakeWatch:
 
     @ivar changed: tells of one; given by who watches.
     @ivar unsure: tells that more was changed than could be told.
+    @ivar moved: tells that what is forwarded may have changed.
+    @ivar attended: which changes count, as far as it was told; see
+        L{pkdoors.nfevents.Changes.attend}.
     @ivar port: the netlink port whose changes are not told.
     @ivar isOn: whether somebody watches.
     """
@@ -389,16 +392,27 @@ class FakeWatch:
     def __init__(self) -> None:
         self.changed: Callable[[str], None]
         self.unsure: Callable[[], None]
+        self.moved: Callable[[], None]
+        self.attended: list[object] = []
         self.port = 0
         self.isOn = False
 
     def make(
-        self, table: str, port: int, changed: Callable[[str], None], unsure: Callable[[], None]
+        self,
+        table: str,
+        port: int,
+        changed: Callable[[str], None],
+        unsure: Callable[[], None],
+        moved: Callable[[], None],
     ) -> Any:
         """Be made."""
         assert table == "pkdoors"
-        self.port, self.changed, self.unsure = port, changed, unsure
+        self.port, self.changed, self.unsure, self.moved = port, changed, unsure, moved
         return self
+
+    def attend(self, forwards: object) -> None:
+        """See L{pkdoors.firewall.watch.Watch.attend}."""
+        self.attended.append(forwards)
 
     def start(self, reactor: object) -> None:
         """See L{pkdoors.firewall.watch.Watch.start}."""

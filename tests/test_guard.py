@@ -200,9 +200,9 @@ class CommandsTests(SynchronousTestCase):
             )
         )
         guard = Guard((makeDoor(ports="20-30,53/udp"),), direct=ways)
-        expected = ["10.0.0.7 . tcp . 8022 : jump default_tcp"]
+        expected = ["10.0.0.7 . 6 . 8022 : jump default_tcp"]
         self.assertEqual(expected, self.elements(guard, "direct4"))
-        expected = ["2001:db8::7 . udp . 5353 : jump default_udp"]
+        expected = ["2001:db8::7 . 17 . 5353 : jump default_udp"]
         self.assertEqual(expected, self.elements(guard, "direct6"))
 
     def test_grace(self) -> None:

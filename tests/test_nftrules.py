@@ -33,9 +33,16 @@ knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
 knock_ports iif "lo" notrack accept
 knock_ports notrack
+forward tcp flags & (syn|ack) == syn ip saddr . meta l4proto . tcp sport @inside4 \
+fib saddr . iif oif exists update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport } \
+update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport timeout 120s }
+forward tcp flags & (syn|ack) == syn ip6 saddr . meta l4proto . tcp sport @inside6 \
+fib saddr . iif oif exists update @spared6 { ip6 daddr . ip6 saddr . tcp dport . tcp sport } \
+update @spared6 { ip6 daddr . ip6 saddr . tcp dport . tcp sport timeout 120s }
 input iif "lo" accept
 input meta l4proto vmap { tcp : goto tcp_in, udp : goto udp_in }
 forward meta l4proto vmap { tcp : jump tcp_dnat, udp : jump udp_dnat }
+forward meta iifkind "bridge" fib daddr . iif oif exists accept
 forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
 tcp_in tcp dport vmap @tcp_doors
