@@ -12,7 +12,7 @@ Each rule is a line here, with its chain in front.
 from collections.abc import Iterable, Iterator
 
 from pkdoors.doors import Door
-from pkdoors.nftsets import TCP_ENDING, counterOf, hasUdpSessions, spell
+from pkdoors.nftsets import TCP_ENDING, counterOf, hasUdpSessions, spell, udpNew
 from pkdoors.portgroups import PortGroup, portGroups
 
 BASE_CHAINS = {
@@ -55,26 +55,44 @@ _WAYS_IN_OF = """
 """
 _FORWARDED = "ct status dnat ct direction original meta l4proto {p} ct original proto-dst"
 
+# Anybody can send segments in the name of a client whose door is open. A set of sessions full of
+# them would have no room for anybody's real one. So only an answered connection is remembered: the
+# client acknowledges what the server sent, as far as connection tracking sees that. What begins has
+# a set of its own, for a client whose door closes in the midst of its handshake.
+_LET_IN = """
+let_in tcp flags & (syn|ack) == syn update @beginning{v} {{ {f} }} accept
+let_in {f} @sessions{v} goto session
+"""
+_ANSWERED = "tcp flags & (syn|rst|ack) == ack ct state established,untracked"
 # The first update gives a new flow the set's own time, the second shortens that: an element whose
 # own timeout is shorter than what it has left could not be loaded from a saved file. A flow that
 # finds its set full is let in as long as the door is open, and is not remembered.
-_LET_IN = """
-let_in ct expiration <= {ending} update @sessions{v} {{ {f} }} \
+_SESSION = """
+session ct expiration <= {ending} update @sessions{v} {{ {f} }} \
 update @sessions{v} {{ {f} timeout {ending} }} accept
-let_in update @sessions{v} {{ {f} }} accept
+session update @sessions{v} {{ {f} }} accept
 """
 # A packet that begins a connection never goes on. Flows in "spared" were there before the guard, or
-# this host begins them, from a protected port: only its own kernel can send that SYN. A door that
-# cuts sessions asks for these alone.
+# this host begins them, from a protected port: only its own kernel can send that SYN.
+# Doors that cut sessions go by the latter alone.
 _BEGINS = "{chain} tcp flags & (syn|ack) == syn return"
-_GOING_ON = "going_on {f} @sessions{v} goto let_in"
+_GOING_ON = """
+going_on {f} @sessions{v} goto session
+going_on {f} @beginning{v} {answered} goto session
+"""
 _SPARED = """
-spared_on {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
+spared {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
 update @spared{v} {{ {f} timeout {ending} }} accept
-spared_on {f} @spared{v} update @spared{v} {{ {f} }} accept
+spared {f} @spared{v} update @spared{v} {{ {f} }} accept
 answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @tcp_ports \
 update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
 """
+# This host's reset ends a flow, and the client says nothing more: without this, flows that ended so
+# would fill their sets, and those that this host begins from then on would not be answered.
+_RESET = (
+    'answers oif != "lo" tcp flags & rst == rst tcp sport @tcp_ports {back} @{name}{v} '
+    "update @{name}{v} {{ {back} timeout {ending} }}"
+)
 # Who the service answers while a port has its grace was in the midst of something.
 _GRACE = (
     'answers oif != "lo" meta nfproto {nfproto} udp sport @grace{v} '
@@ -90,11 +108,20 @@ cut_off ct state established meta l4proto tcp counter reject with tcp reset
 cut_off counter drop
 """
 
-_UDP_LET_IN = (
-    "{door}_letin update @{door}_udpmost{v} {{ {f} }} update @{door}_udp{v} {{ {f} }} accept"
-)
+# Only what the service answers is a session, or what anybody sends in the client's name would fill
+# the sets. A first datagram is remembered apart, for a client that sends the second one when the
+# door has closed.
+_UDP_LET_IN = """
+{door}_letin ct state established,untracked update @{door}_udpmost{v} {{ {f} }} \
+update @{door}_udp{v} {{ {f} }} accept
+{door}_letin update @{door}_udpnew{v} {{ {f} }} accept
+"""
 # The idle time begins again with each datagram, the longest time only while the door is open.
 _UDP_GOING_ON = "{f} @{most} {f} @{idle} update @{idle} {{ {f} }} accept"
+_UDP_ANSWERED = (
+    "{f} @{door}_udpnew{v} ct state established,untracked update @{door}_udpmost{v} {{ {f} }} "
+    "update @{door}_udpmost{v} {{ {f} timeout {most} }} update @{door}_udp{v} {{ {f} }} accept"
+)
 
 # Knocks are not tracked: each source would take memory of the kernel's table of connections, and a
 # flood from made-up ones would fill that, so that nobody could connect to anything.
@@ -133,7 +160,7 @@ def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
         yield from _udpRules(group)
     for door in filter(hasUdpSessions, doors):
         for v in (4, 6):
-            yield _UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v))
+            yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v)))
         yield f"{door.name}_letin accept"
 
 
@@ -154,20 +181,24 @@ def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
 
 
 def _flowRules() -> Iterator[str]:
-    yield from (_BEGINS.format(chain=chain) for chain in ("going_on", "spared_on"))
+    for chain in ("going_on", "spared"):
+        yield _BEGINS.format(chain=chain)
     for v in (4, 6):
         fields = {
             "v": v,
             "f": _flow("tcp", v),
             "back": _back("tcp", v),
             "ending": spell(TCP_ENDING),
+            "answered": _ANSWERED,
         }
-        yield from _lines(_LET_IN.format(**fields))
-        yield _GOING_ON.format(**fields)
-        yield from _lines(_SPARED.format(**fields))
+        for rules in (_LET_IN, _SESSION, _GOING_ON, _SPARED):
+            yield from _lines(rules.format(**fields))
+        for name in ("sessions", "spared"):
+            yield _RESET.format(**fields, name=name)
         yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
+    yield "going_on goto spared"
+    yield f"let_in {_ANSWERED} goto session"
     yield "let_in accept"
-    yield "going_on goto spared_on"
     yield from _lines(_CUT_OFF)
 
 
@@ -176,8 +207,8 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
     chain, cuts = chainOf(group, "tcp"), group.doors[0].cutSessions
     for source, name, _ in _openings(group):
         yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
-    yield f"{chain} jump {'spared_on' if cuts else 'going_on'}"
-    yield f"{chain} {'goto cut_off' if cuts else 'counter drop'}"
+    yield f"{chain} jump {'spared' if cuts else 'going_on'}"
+    yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
 
 def _udpRules(group: PortGroup) -> Iterator[str]:
@@ -199,6 +230,12 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
         for most, idle in pairs:
             yield f"{chain} " + _UDP_GOING_ON.format(
                 f=_flow("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
+            )
+    for door in filter(hasUdpSessions, group.doors):
+        most = spell(door.udpMax - udpNew(door))
+        for v in (4, 6):
+            yield f"{chain} " + _UDP_ANSWERED.format(
+                door=door.name, v=v, f=_flow("udp", v), most=most
             )
     for v in (4, 6):
         yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"

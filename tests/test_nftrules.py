@@ -19,7 +19,12 @@ F6 = "ip6 saddr . ip6 daddr . tcp sport . tcp dport"
 U4 = "ip saddr . ip daddr . udp sport . udp dport"
 U6 = "ip6 saddr . ip6 daddr . udp sport . udp dport"
 
+ANSWERED = "tcp flags & (syn|rst|ack) == ack ct state established,untracked"
 GRACE = [f"meta nfproto ipv{v} udp dport @grace{v} accept" for v in (4, 6)]
+RESET = (
+    r"tcp flags & rst == rst tcp sport @tcp_ports ip6? daddr \. .* tcp sport @(\w+) "
+    r"update @\1 \{ .* timeout 120s \}$"
+)
 GRACED = r"meta nfproto ipv([46]) udp sport @grace\1 update @sparedmost\1"
 
 GENERAL = """\
@@ -83,43 +88,58 @@ class RulesTests(SynchronousTestCase):
         found = rules()
         self.assertEqual(GENERAL.splitlines(), found[: len(GENERAL.splitlines())])
         more = {rule.partition(" ")[0] for rule in found[len(GENERAL.splitlines()) :]}
-        self.assertEqual({"going_on", "spared_on", "let_in", "answers", "cut_off"}, more)
+        expected = {"going_on", "spared", "let_in", "session", "answers", "cut_off"}
+        self.assertEqual(expected, more)
 
     def test_goingOn(self) -> None:
         """What begins a connection never goes on, before anything else is asked."""
-        going, spared = (chain(each, rules()) for each in ("going_on", "spared_on"))
-        for found in (going, spared):
+        goingOn, spared = (chain(name, rules()) for name in ("going_on", "spared"))
+        for found in (goingOn, spared):
             self.assertEqual("tcp flags & (syn|ack) == syn return", found[0])
-            self.assertFalse([rule for rule in found if "ct state" in rule or "direction" in rule])
         for v, f in ((4, F4), (6, F6)):
-            self.assertIn(f"{f} @sessions{v} goto let_in", going)
+            self.assertIn(f"{f} @sessions{v} goto session", goingOn)
+            self.assertIn(f"{f} @beginning{v} {ANSWERED} goto session", goingOn)
             self.assertIn(f"{f} @spared{v} update @spared{v} {{ {f} }} accept", spared)
-        self.assertEqual("goto spared_on", going[-1])
-        self.assertNotIn("@sessions", "".join(spared))
+        self.assertEqual("goto spared", goingOn[-1])
 
     def test_letIn(self) -> None:
         """
-        A flow is made with the time of its set before that is shortened, else the saved rules would
-        not load; one that finds its set full comes in as well.
+        Only a flow that was answered is remembered as a session: nobody fills that set in another's
+        name. One that finds its set full comes in as well.
         """
         found = chain("let_in", rules())
+        for v, f in ((4, F4), (6, F6)):
+            begins = f"tcp flags & (syn|ack) == syn update @beginning{v} {{ {f} }} accept"
+            self.assertIn(begins, found)
+            self.assertIn(f"{f} @sessions{v} goto session", found)
+        self.assertEqual([f"{ANSWERED} goto session", "accept"], found[-2:])
+        self.assertNotIn("update @sessions", "\n".join(found))
+
+    def test_session(self) -> None:
+        """
+        A flow is made with the time of its set before that is shortened, else the saved rules would
+        not load.
+        """
+        found = chain("session", rules())
         for v, f in ((4, F4), (6, F6)):
             self.assertIn(
                 f"ct expiration <= 120s update @sessions{v} {{ {f} }} "
                 f"update @sessions{v} {{ {f} timeout 120s }} accept",
                 found,
             )
-        self.assertEqual("accept", found[-1])
 
     def test_answers(self) -> None:
-        """Only this host's own SYN from a protected port makes a flow; and answers in the grace."""
+        """
+        Only this host's own SYN from a protected port makes a flow; and answers in the grace. Its
+        own reset shortens one that is there.
+        """
         found = chain("answers", rules())
-        self.assertEqual(4, len(found))
+        self.assertEqual(8, len(found))
         for rule in found:
             self.assertTrue(rule.startswith('oif != "lo" '), rule)
             self.assertNotIn("accept", rule)
             begins = "tcp flags & (syn|ack) == syn tcp sport @tcp_ports update @spared" in rule
-            self.assertTrue(begins or re.search(GRACED, rule), rule)
+            self.assertTrue(begins or re.search(GRACED, rule) or re.search(RESET, rule), rule)
 
     def test_keep(self) -> None:
         """A TCP door lets in whom it is open for, and remembers; all else must go on already."""
@@ -134,13 +154,13 @@ class RulesTests(SynchronousTestCase):
         )
 
     def test_cut(self) -> None:
-        """One that cuts remembers nobody, and resets both ends."""
+        """One that cuts remembers nobody, nor heeds what others do; and it resets both ends."""
         found = rules(makeDoor(cutSessions=True))
         self.assertEqual(
             [
                 "ip saddr @default_open4 accept",
                 "ip6 saddr @default_open6 accept",
-                "jump spared_on",
+                "jump spared",
                 "goto cut_off",
             ],
             chain("default_tcp", found),
@@ -156,10 +176,20 @@ class RulesTests(SynchronousTestCase):
         )
 
     def test_udp(self) -> None:
-        """A UDP door remembers by an idle time and by the longest; the latter is not refreshed."""
+        """
+        A UDP door remembers what was answered, by an idle time and by the longest; the latter is
+        not refreshed. What is not answered yet counts apart, and towards the longest time.
+        """
         found = rules(makeDoor(ports="53/udp"))
         own = [
             f"{f} @default_udpmost{v} {f} @default_udp{v} update @default_udp{v} {{ {f} }} accept"
+            for v, f in ((4, U4), (6, U6))
+        ]
+        answered = [
+            f"{f} @default_udpnew{v} ct state established,untracked "
+            f"update @default_udpmost{v} {{ {f} }} "
+            f"update @default_udpmost{v} {{ {f} timeout 43020s }} "
+            f"update @default_udp{v} {{ {f} }} accept"
             for v, f in ((4, U4), (6, U6))
         ]
         self.assertEqual(
@@ -168,15 +198,17 @@ class RulesTests(SynchronousTestCase):
                 "ip6 saddr @default_open6 goto default_letin",
                 "ct direction reply accept",
                 *(spared()[0], own[0], spared()[1], own[1]),
+                *answered,
                 *GRACE,
                 "counter drop",
             ],
             chain("default_udp", found),
         )
         letIn = chain("default_letin", found)
-        for rule, (v, f) in zip(letIn, ((4, U4), (6, U6)), strict=False):
+        for v, f in ((4, U4), (6, U6)):
             both = f"update @default_udpmost{v} {{ {f} }} update @default_udp{v} {{ {f} }} accept"
-            self.assertEqual(both, rule)
+            self.assertIn(f"ct state established,untracked {both}", letIn)
+            self.assertIn(f"update @default_udpnew{v} {{ {f} }} accept", letIn)
         self.assertEqual("accept", letIn[-1])
 
     def test_udpWithoutSessions(self) -> None:
@@ -222,7 +254,8 @@ class RulesTests(SynchronousTestCase):
         udp = chain("Doors1_udp", found)
         self.assertEqual([f"{each} {door}_letin" for each, door in opens], udp[:4])
         for door in "ab":
-            self.assertEqual(2, sum(f"@{door}_udpmost" in rule for rule in udp))
+            self.assertEqual(2, sum(f"@{door}_udpnew" in rule for rule in udp))
+            self.assertEqual(4, sum(f"@{door}_udpmost" in rule for rule in udp))
         self.assertEqual([], chain("a_tcp", found))
         self.assertEqual(letIn[2:], chain("b_tcp", found)[:2])
 
@@ -287,9 +320,11 @@ class ShapeTests(SynchronousTestCase):
             self.assertEqual(["knock_ports udp dport != @knocks accept"], negated)
             lets = re.compile(
                 r"ip6? saddr @[\w-]+_open[46] (accept|goto ([\w-]+_letin|let_in))|"
-                r"ct direction reply accept|jump (going|spared)_on|"
+                r"ct direction reply accept|jump (going_on|spared)|"
                 r"meta nfproto ipv[46] udp dport @grace[46] accept|"
-                r"ip6? saddr \. .* @[\w-]+ .* @[\w-]+ update @[\w-]+ \{ .* \} accept"
+                r"ip6? saddr \. .* @[\w-]+ .* @[\w-]+ update @[\w-]+ \{ .* \} accept|"
+                r"ip6? saddr \. .* @[\w-]+_udpnew[46] ct state established,untracked "
+                r"update .* accept"
             )
             judges = {rule.partition(" ")[0] for rule in found if re.match(r"\S+ ip saddr @", rule)}
             self.assertTrue(judges)

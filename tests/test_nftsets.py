@@ -45,7 +45,7 @@ class SetsTests(SynchronousTestCase):
         self.assertEqual({"open4", "knocks", "rate4"}, self.own())
         self.assertEqual({"open4"}, self.own(knockRate=0))
         udp = {"ports": "53/udp", "knockRate": 0}
-        self.assertEqual({"open4", "udp4", "udpmost4"}, self.own(**udp))
+        self.assertEqual({"open4", "udp4", "udpmost4", "udpnew4"}, self.own(**udp))
         self.assertEqual({"open4"}, self.own(**udp, udpMax=0.0))
         self.assertEqual({"open4"}, self.own(**udp, cutSessions=True))
 
@@ -75,6 +75,12 @@ class SetsTests(SynchronousTestCase):
         self.assertEqual(
             (2.5, 60.0), tuple(found[f"default_{n}4"].timeout for n in ("udp", "udpmost"))
         )
+
+    def test_notAnswered(self) -> None:
+        """What is not answered yet takes part of the longest time, however short that is."""
+        for idle, most, expected in ((180.0, 3600.0, 180.0), (180.0, 60.0, 30.0)):
+            found = setsOf(makeDoor(ports="53/udp", udpIdle=idle, udpMax=most))
+            self.assertEqual(expected, found["default_udpnew4"].timeout)
 
     def test_setOf(self) -> None:
         """Each door has a set of openings for each family."""

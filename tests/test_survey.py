@@ -82,6 +82,6 @@ class SurveyTests(SynchronousTestCase):
     def test_retimed(self) -> None:
         """Sets whose timeout changes must."""
         other = makeDoor(ports="53/udp", udpIdle=50.0)
-        expected = {"default_udp4", "default_udp6"}
+        expected = {f"default_{name}{v}" for name in ("udp", "udpnew") for v in (4, 6)}
         self.assertEqual(expected, surveyed().retimed([other]))
         self.assertEqual(expected, surveyed().present([other], BOOT).stale)
