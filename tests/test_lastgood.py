@@ -173,7 +173,7 @@ class KeepClosedTests(LastGoodTestCase):
         """Keep it closed; what is said."""
         clock: Any = Clock()
         return keepClosed(
-            self.copy(), self.instance, clock, lambda _: self.firewall, lambda: self.isGuarded
+            self.copy(), self.instance, clock, lambda _: self.firewall, lambda doors: self.isGuarded
         )
 
     def test_never(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from pkdoors.doors import Door, Opening
+from pkdoors.doors import Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import GuardGone, NotPermitted, SetFull
 from pkdoors.firewall.library import Library, owned
@@ -46,7 +46,6 @@ from pkdoors.nftsets import (
     setOf,
     setsFor,
 )
-from pkdoors.ports import PortRange
 from pkdoors.survey import Survey
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -112,10 +111,19 @@ class GuardTable:
         """Return whether there is a table of our name."""
         return tableIn(self._kernel.dump(askTable(TABLE))) is not None
 
-    def isGenuine(self) -> bool:
-        """Return whether there is a guard of this version, made in this boot."""
+    def guards(self, doors: Collection[Door]) -> bool:
+        """
+        Return whether this is a guard of this version, made in this boot and with its rules, that
+        keeps all ports of some doors closed.
+
+        @raise FirewallError: the kernel does not tell.
+        """
         survey = self.survey()
-        return survey.isOurs and survey.isOf(self.boot)
+        if not (survey.isOurs and survey.isOf(self.boot)):
+            return False
+        hasRules = bool(rulesIn(self._kernel.dump(askRules(TABLE)), TABLE))
+        kept = survey.protected()
+        return hasRules and all(any(map(each.isWithin, kept)) for each in protectedPorts(doors))
 
     def survey(self, name: str = TABLE) -> Survey:
         """
@@ -153,11 +161,8 @@ class GuardTable:
         if survey.table is None:
             return Left()
         if survey.isOurs:
-            protected = [
-                PortRange(each, *span) for each in PROTOCOLS for span in survey.ports[each]
-            ]
             openings = self._openings(survey, doors)
-            return Left(isThere=True, protected=protected, openings=openings)
+            return Left(isThere=True, protected=survey.protected(), openings=openings)
         return leftByOld(
             self._library.listed(f"table inet {TABLE}"), doors, self._seconds(), isSettled
         )
