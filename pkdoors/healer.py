@@ -56,7 +56,8 @@ class Healer:
         self._limit = LineLimit()
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
         self._why = ""  # what the next line in the log begins with
-        self._trouble = ""  # why it cannot be put back, as the log says it
+        self._trouble = ""  # why it cannot be put back
+        self._isTold = False  # whether the log says so
 
     def lost(self, why: str) -> None:
         """
@@ -133,10 +134,10 @@ class Healer:
                 each.callback(trouble)
 
     def _rejoice(self) -> None:
-        trouble, self._trouble = self._trouble, ""
+        isTold, self._isTold, self._trouble = self._isTold, False, ""
         why, self._why = self._why, ""
         self._backOff.reset()
-        if trouble or (why and self._limit.admit("", self._clock.seconds())):
+        if isTold or (why and self._limit.admit("", self._clock.seconds())):
             self._tell(HEALED, cause=why, leftOut=self._limit.takeSuppressed())
 
     def _tell(self, kind: str, **details: Any) -> None:
@@ -148,6 +149,9 @@ class Healer:
         if trouble == self._trouble:
             return
         self._trouble = trouble
+        if not self._limit.admit("trouble", self._clock.seconds()):
+            return
+        self._isTold = True
         why, self._why = self._why, ""
         self._tell(HEAL_FAILED, cause=why, reason=trouble)
         if not isinstance(error, FirewallError):  # a mistake of ours must not end the healing

@@ -219,7 +219,7 @@ class GuardTable:
             self._place(HANDOVER, guard, self.survey(HANDOVER), openings, known, isOwned=False)
         try:
             self._place(TABLE, guard, survey, openings, flows)
-        except NotPermitted:
+        except (NotPermitted, GuardGone):
             raise
         except FirewallError as error:
             self._log.warn(

@@ -5,6 +5,7 @@ One socket, because the kernel lets only a table's owner change it, and takes th
 then neither `nft flush ruleset` nor anybody else touches the guard.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -12,7 +13,14 @@ from contextlib import suppress
 from typing import Any
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.kernel import NO_NFTABLES, NO_PRIVILEGE, Kernel, NotPermitted, checkPrivilege
+from pkdoors.firewall.kernel import (
+    NO_NFTABLES,
+    NO_PRIVILEGE,
+    Kernel,
+    NotPermitted,
+    checkPrivilege,
+    refusal,
+)
 from pkdoors.nfnetlink import making
 from pkdoors.quoting import withoutPorts
 
@@ -155,6 +163,8 @@ def _refused(errors: str) -> FirewallError:
     first = errors.strip().partition("\n")[0].removeprefix("netlink: ").removeprefix("Error: ")
     if "Operation not permitted" in first:
         return NotPermitted(NO_PRIVILEGE)
+    if "No such file or directory" in first:
+        return refusal(errno.ENOENT)
     if "cache initialization failed" in first:
         return FirewallError(NO_NFTABLES.format(reason=first))
     if "not supported" in first:

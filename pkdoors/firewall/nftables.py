@@ -19,6 +19,7 @@ from zope.interface import implementer
 from pkdoors.doors import Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guardtable import GuardTable, openTable
+from pkdoors.firewall.kernel import GuardGone
 from pkdoors.firewall.liveflows import LiveFlows, upFor
 from pkdoors.firewall.takeover import Left
 from pkdoors.firewall.watch import Watch
@@ -31,6 +32,9 @@ from pkdoors.ports import PortRange
 SETTLED = 300.0
 """Seconds after the boot from which there may be flows that began before the guard. Earlier there
 are none worth sparing, and a port that stays open for a while would be open after each boot."""
+
+TRIES = 5
+"""How often it is begun again to put the guard in place, if others take it away meanwhile."""
 
 MARGIN = 1.0
 """Seconds before its end for which an opening may be missing in the kernel already."""
@@ -149,7 +153,13 @@ class NftablesFirewall:
 
     def _put(self, openings: list[Opening]) -> None:
         self.dropped()  # new counters begin at 0
-        self._table.replace(self._guard, openings, self._flows.left())
+        for left in reversed(range(TRIES)):
+            try:
+                self._table.replace(self._guard, openings, self._flows.left())
+                break
+            except GuardGone:  # somebody flushed nftables in the midst of it
+                if not left:
+                    raise
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
         self._note()
