@@ -16,6 +16,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from pkdoors.bootid import readBoot
 from pkdoors.doors import Door
 from pkdoors.errors import PkdoorsError
 from pkdoors.ports import parsePort, parsePortRanges
@@ -32,7 +33,6 @@ MAX_BYTES = 1 << 22
 _PREFIX = "lastgood-"
 _UNFIT = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What is raised where a copy cannot be read, or is none."""
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class LastGood:
@@ -131,8 +131,7 @@ def _doorsOf(text: str, file: str) -> tuple[Door, ...]:
 
 def _where() -> dict[str, Any]:
     """Return which boot and which network namespace this is."""
-    boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
-    return {"boot": boot, "network": os.stat("/proc/self/ns/net").st_ino}
+    return {"boot": readBoot(), "network": os.stat("/proc/self/ns/net").st_ino}
 
 
 def _isHere(table: Any) -> bool:
