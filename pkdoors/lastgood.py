@@ -66,6 +66,7 @@ class LastGood:
             file = openOwn(new, os.O_WRONLY | os.O_TRUNC)
             try:
                 _writeAll(file, text.encode())
+                os.fsync(file)  # or a power cut may leave an empty one in its place
             finally:
                 os.close(file)
             new.replace(self._path)
