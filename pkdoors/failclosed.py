@@ -31,7 +31,7 @@ def keepClosed(
         if isGuarded(doors):
             return "; the guard that is in place stays, and nobody can knock until this is mended"
         if not doors:
-            return ""
+            return "; pkdoors has closed no port, as it has no earlier configuration to go by"
         firewall = makeFirewall(reactor)
         firewall.prepare(doors)
         firewall.start(doors, lambda reason: None)
