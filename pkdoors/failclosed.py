@@ -1,9 +1,9 @@
 """What a daemon does that cannot start: the ports of its last good configuration stay closed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from pkdoors.doors import protectedPorts
+from pkdoors.doors import Door, protectedPorts
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.nftables import NftablesFirewall, isGuarded
 from pkdoors.instance import Instance, Running
@@ -16,21 +16,22 @@ def keepClosed(
     instance: Instance,
     reactor: Any,
     makeFirewall: Callable[[Any], IFirewall] = NftablesFirewall,
-    isGuarded: Callable[[], bool] = isGuarded,
+    isGuarded: Callable[[Collection[Door]], bool] = isGuarded,
 ) -> str:
     """
     Leave a guard that is in place, or put that of the last good configuration there. Where there
     was no good configuration yet, nothing is touched; nor while another daemon runs.
 
+    @param isGuarded: whether there is a guard for some doors at least.
     @return: what was done, as the end of a sentence; empty for nothing.
     """
     doors = lastGood.read()
     try:
         instance.refuseSecond()
-        if isGuarded():
+        if isGuarded(doors):
             return "; the guard that is in place stays, and nobody can knock until this is mended"
         if not doors:
-            return ""
+            return "; pkdoors has closed no port, as it has no earlier configuration to go by"
         firewall = makeFirewall(reactor)
         firewall.prepare(doors)
         firewall.start(doors, lambda reason: None)

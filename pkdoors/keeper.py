@@ -25,7 +25,7 @@ from pkdoors.status import Standing, State
 from pkdoors.tally import Tally
 from pkdoors.turns import Turns
 from pkdoors.walls import Walls
-from pkdoors.who import Who
+from pkdoors.who import NOBODY, Who
 from pkdoors.wrongorders import MAX_COUNTED, WARY_PENALTY
 
 
@@ -166,7 +166,7 @@ class Doorkeeper:
             seconds = min(seconds, request.most)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
-            self.close([key], request.who)
+            self._closeOwn(key, request)
         elif isShared(key[1]):
             self._refuse(Refusal(door, request.source, SHARED))
         elif reason := self._admission.refusal(request, isThere, now):
@@ -176,6 +176,15 @@ class Doorkeeper:
         else:
             self._begin(Opening(door, key[1], now + seconds, request.who))
             self._refusals.opened(request.source)
+
+    def _closeOwn(self, key: tuple[str, Address], request: Request) -> None:
+        """Close what the same key opened: a seal says who asks, but not truly from where."""
+        opener = self._lives[key].opening.who if key in self._lives else NOBODY
+        if opener.isOther(request.who):
+            reason = f"{request.who} cannot close what {opener} opened"
+            self._refuse(Refusal(request.door, request.source, reason))
+        else:
+            self.close([key], request.who)
 
     def close(self, keys: Iterable[tuple[str, Address]], who: Who) -> None:
         """

@@ -17,6 +17,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from pkdoors.bootid import readBoot
 from pkdoors.doors import Door
 from pkdoors.errors import PkdoorsError
 from pkdoors.ports import parsePort, parsePortRanges
@@ -34,7 +35,6 @@ _PREFIX = "lastgood-"
 _UNFIT = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What is raised where a copy cannot be read, or is none."""
 _SO_NETNS_COOKIE = 71  # asm-generic/socket.h
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class LastGood:
@@ -68,6 +68,7 @@ class LastGood:
             file = openOwn(new, os.O_WRONLY | os.O_TRUNC)
             try:
                 _writeAll(file, text.encode())
+                os.fsync(file)  # or a power cut may leave an empty one in its place
             finally:
                 os.close(file)
             new.replace(self._path)
@@ -136,11 +137,10 @@ def _where() -> dict[str, Any]:
     Return which boot and which network namespace this is. Another one may be given the number of a
     gone one's file in /proc, but never its cookie.
     """
-    boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
         cookie = asking.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
-        return {"boot": boot, "network": cookie.hex()}
-    return {"boot": boot, "network": os.stat("/proc/self/ns/net").st_ino}
+        return {"boot": readBoot(), "network": cookie.hex()}
+    return {"boot": readBoot(), "network": os.stat("/proc/self/ns/net").st_ino}
 
 
 def _isHere(table: Any) -> bool:

@@ -39,12 +39,12 @@ class Locksmith:
     ) -> None:
         self.checks = SealChecks(cost)
         self._sealed: set[str] = set()  # the locks look at it, too
-        self._skew = 0.0  # the most of all sealed doors
+        self._skew = 0.0  # the most that any sealed door has allowed
         self._hasStarted = False
         self._paths: list[str] = []
         self._told: list[str] = []
-        self.adopt(doors)
         self._seenFile = seenFile
+        self.adopt(doors)
         self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
         self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
@@ -58,6 +58,7 @@ class Locksmith:
         from pkdoors.seals.sealedlock import SealedLock
         from pkdoors.seals.seen import Seen
 
+        self._allow(door.clockSkew)
         if self._seen is None:
             note = self._seenFile.note if self._seenFile else lambda key, nonce, stamp: None
             self._seen = Seen(self._seconds(), note)
@@ -105,8 +106,14 @@ class Locksmith:
         self._paths = [door.authorizedKeys for door in sealed]
         self._sealed.clear()
         self._sealed.update(door.name for door in sealed)
-        self._skew = max((door.clockSkew for door in sealed), default=0.0)
+        self._allow(max((door.clockSkew for door in sealed), default=0.0))
         self.checks.keep(lambda lock: lock.door in sealed)
+
+    def _allow(self, skew: float) -> None:
+        """Stamps may be ahead by so much from now on. What was allowed before may still count."""
+        self._skew = max(self._skew, skew)
+        if self._seenFile is not None:
+            self._seenFile.allow(self._skew)
 
     def start(self) -> None:
         """Learn what an earlier daemon saw."""

@@ -9,10 +9,17 @@ PLACES = 256
 """Hosts of one IPv6 /64 whose progress a lock remembers at a time, so no network fills its table.
 Two of them disturb each other with a chance of 1 in 256, if they knock at the same moment."""
 
+_NAT64 = "64:ff9b::"
+"""How the addresses begin that IPv4 clients have behind a translator; RFC 6052. Each is a host of
+its own, and all the IPv4 hosts of the world would be one network."""
+
 
 def networkOf(source: str) -> str:
-    """Return the network of an address: C{2001:db8:0:1} for a /64; an IPv4 address is its own."""
-    if ":" not in source:
+    """
+    Return the network of an address: C{2001:db8:0:1} for a /64; an IPv4 address, also one that was
+    translated to IPv6, is its own.
+    """
+    if ":" not in source or source.startswith(_NAT64):
         return source
     head, _, tail = source.partition("::")
     groups = head.split(":") if head else []
@@ -24,7 +31,8 @@ def networkOf(source: str) -> str:
 
 def siteOf(network: str) -> str:
     """Return the site of a network, which one customer has: an IPv6 /48, or the IPv4 address."""
-    return network.rpartition(":")[0] if ":" in network else network
+    isOne = ":" not in network or network.startswith(_NAT64)
+    return network if isOne else network.rpartition(":")[0]
 
 
 def placeOf(source: str, network: str) -> str:

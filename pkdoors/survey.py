@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pkdoors.doors import Door
 from pkdoors.guard import Present, Span
 from pkdoors.nfdump import Table
-from pkdoors.nftsets import FORMAT, PORT_SETS, aboutDoor, originNote, setsFor, setsOf
+from pkdoors.nftsets import FORMAT, PORT_SETS, PROTOCOLS, aboutDoor, originNote, setsFor, setsOf
+from pkdoors.ports import PortRange, merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Survey:
     def isOurs(self) -> bool:
         """Whether it is a guard of this version, which can be replaced in place."""
         return self.table is not None and FORMAT in self.notes
+
+    def protected(self) -> tuple[PortRange, ...]:
+        """Return the ports that it keeps closed."""
+        return merged(PortRange(each, *span) for each in PROTOCOLS for span in self.ports[each])
 
     def origin(self, boot: str) -> str:
         """Return what tells this table from one that was saved and is loaded again: that has

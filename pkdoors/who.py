@@ -24,6 +24,10 @@ class Who:
             return self.name
         return f"{self.name or 'a key without a comment'} ({self.key})"
 
+    def isOther(self, who: "Who") -> bool:
+        """Return whether this is known to be somebody else; a comment of a key may change."""
+        return self != NOBODY and (self.key or self.name) != (who.key or who.name)
+
     def note(self) -> str:
         """The same for a comment of nftables: ASCII without quotes, bounded; see L{whoOf}."""
         text = f"{self.key} {self.name}".strip()

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.keeper} and L{pkdoors.life}."""
 
 import random
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -549,12 +550,12 @@ class CloseTests(KeeperTestCase):
 
     def test_whoseItWas(self) -> None:
         """What is closed is told with who had it, whoever asked, and however it ended."""
-        for end in (lambda: self.close(who="bob"), lambda: self.clock.advance(30)):
+        for end in (lambda: self.close(who="anna"), lambda: self.clock.advance(30)):
             self.keeper.request(Request(self.door, ANN, 0, who=Who("anna")))
             end()
             self.assertEqual(("closed", "anna"), (self.events[-1].kind, self.events[-1].who.name))
         reasons = [each.reason for each in self.events if each.kind == "closed"]
-        self.assertEqual(["asked to by bob", "its time is over"], reasons)
+        self.assertEqual(["asked to by anna", "its time is over"], reasons)
 
     def test_askedBeforeItOpened(self) -> None:
         """What the firewall refused until somebody asked to close is told so, with that reason."""
@@ -585,6 +586,24 @@ class CloseTests(KeeperTestCase):
         self.clock.advance(0)
         self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
         self.assertEqual("closed door default (22/tcp) for 203.0.113.9", self.log.lines()[-1])
+
+    def test_notAnothers(self) -> None:
+        """
+        Nobody closes what another key opened, or the operator: two people may share an address,
+        and the address of a datagram may be faked.
+        """
+        anna, bob = Who("anna", "SHA256:a"), Who("anna", "SHA256:b")
+        for opener in (anna, OPERATOR):
+            self.keeper.request(Request(self.door, ANN, 600, who=opener))
+            self.keeper.request(Request(self.door, ANN, 0, who=bob, close=True))
+            self.assertEqual([(ANN, 600.0 + self.clock.seconds())], self.openings())
+            self.assertIn(
+                f"anna (SHA256:b) cannot close what {opener} opened", self.log.lines()[-1]
+            )
+            self.clock.advance(600)
+        self.keeper.request(Request(self.door, ANN, 600, who=anna))
+        self.keeper.request(Request(self.door, ANN, 0, who=replace(anna, name=""), close=True))
+        self.assertEqual([], self.openings())
 
     def test_onlyItsOwn(self) -> None:
         """That of another source stays."""

@@ -173,14 +173,16 @@ class KeepClosedTests(LastGoodTestCase):
         """Keep it closed; what is said."""
         clock: Any = Clock()
         return keepClosed(
-            self.copy(), self.instance, clock, lambda _: self.firewall, lambda: self.isGuarded
+            self.copy(), self.instance, clock, lambda _: self.firewall, lambda doors: self.isGuarded
         )
 
     def test_never(self) -> None:
-        """Where there never was a good configuration, nothing is touched, and nothing said."""
-        self.assertEqual("", self.keep())
+        """Where there never was a good configuration nothing is touched, and that is said."""
+        self.assertEqual(
+            "; pkdoors has closed no port, as it has no earlier configuration to go by", self.keep()
+        )
         self.firewall.failures = [FirewallError("no privilege")]
-        self.assertEqual("", self.keep())
+        self.assertIn("closed no port", self.keep())
         self.assertEqual([], self.firewall.calls)
 
     def test_unknown(self) -> None:

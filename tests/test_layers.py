@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         settings sockets stages status survey tally tomltext who wrongorders xtables zones
         """,
         """
-        beneath cleanlog folders herald interfaces parts reading steering trust turns
+        beneath bootid cleanlog folders herald interfaces parts reading steering trust turns
         """,
         """
         admin.answers admin.asking admin.browsers admin.channel admin.connections admin.metrics

@@ -215,6 +215,38 @@ class LocksmithTests(SynchronousTestCase):
         self.now += 54
         self.assertEqual("open", self.knock(lock, self.seal(stamp=(TODAY + 61) * 1000), TODAY + 61))
 
+    def test_replayAfterReload(self) -> None:
+        """
+        So it is where a reload brought the first sealed door, or a longer skew: that daemon does
+        not say at its end that the notes are whole.
+        """
+        for before in (self.plain, replace(self.ssh, clockSkew=1.0)):
+            leaveNotes(self.seenPath)
+            recorded = self.seal(stamp=(TODAY + 50) * 1000)
+            smith = self.makeSmith(self.ssh)
+            lock = smith.make(self.ssh)
+            smith.start()
+            self.assertEqual("open", self.knock(lock, recorded))
+            smith.stop()
+            self.seenPath.unlink()
+            self.now += 1
+            smith = self.makeSmith(before)
+            smith.make(before)
+            smith.start()
+            self.now += 3
+            smith.make(self.ssh)
+            smith.adopt([self.ssh])
+            self.now += 3
+            smith.stop()
+            self.now += 3
+            smith = self.makeSmith(self.ssh)
+            lock = smith.make(self.ssh)
+            smith.start()
+            self.assertIn("notes", self.knock(lock, recorded, TODAY + 10))
+            smith.stop()
+            self.now += 100
+            self.seenPath.unlink()
+
     def test_longestSkew(self) -> None:
         """The notes are whole when the longest skew of all doors has passed."""
         web = replace(self.web, clockSkew=300.0)

@@ -17,6 +17,8 @@ class NetworksTests(SynchronousTestCase):
         """An IPv6 address has its /64, an IPv4 address is its own network."""
         for source, network, site in (
             ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
+            ("64:ff9b::c000:207", "64:ff9b::c000:207", "64:ff9b::c000:207"),
+            ("64:ff9b:1::c000:207", "64:ff9b:1:0", "64:ff9b:1"),
             ("2001:db8::7", "2001:db8:0:0", "2001:db8:0"),
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2", "2001:db8:1"),
             ("2001:db8:1::3:4:5:6", "2001:db8:1:0", "2001:db8:1"),
@@ -45,7 +47,8 @@ class NetworksTests(SynchronousTestCase):
 
     def test_places(self) -> None:
         """A network has so many places, and no more; an IPv4 address is its own."""
-        self.assertEqual("192.0.2.7", placeOf("192.0.2.7", "192.0.2.7"))
+        for each in ("192.0.2.7", "64:ff9b::c000:207"):
+            self.assertEqual(each, placeOf(each, networkOf(each)))
         places = {placeOf(f"2001:db8::{n:x}", "2001:db8:0:0") for n in range(1, 20_000)}
         self.assertEqual(PLACES, len(places))
         self.assertNotIn(placeOf("2001:db8:0:1::1", "2001:db8:0:1"), places)

@@ -196,16 +196,16 @@ ALLOWED = {
     # What comes with the package.
     "servicefiles": {"read_text"},
     # The kernel's own files, in /proc.
+    "bootid": {"read_text"},
     "doctor.proc": {"read_text"},
     "drops": {"read_text"},
-    "firewall.guardreader": {"read_text"},
     "firewall.kernel": {"read_text"},
     "firewall.liveflows": {"read_text"},
     "firewall.nftables": {"read_text"},
     "firewall.watch": {"read_text"},
     # In a folder of the daemon's own, without links and pipes.
-    "lastgood": {"open", "read_text"},
-    "seals.seenfile": {"fdopen", "open", "read_text"},
+    "lastgood": {"open"},
+    "seals.seenfile": {"fdopen", "open"},
 }
 """What opens files by itself; all else reads them with L{pkdoors.reading}."""
 

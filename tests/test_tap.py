@@ -122,7 +122,7 @@ class MakeServiceTests(SynchronousTestCase):
 
         made = partial(NftablesFirewall, makeTable=makeTable)
         self.patch(nftables, "NftablesFirewall", made)
-        guarded = partial(nftables.isGuarded, makeTable)
+        guarded = partial(nftables.isGuarded, makeTable=makeTable)
         keep = partial(keepClosed, makeFirewall=made, isGuarded=guarded)
         self.patch(tap, "keepClosed", keep)
 

@@ -49,7 +49,7 @@ def sealOptions(command: Parser) -> None:
 def closeOption(command: Parser) -> None:
     """Add the one of C{knock} alone."""
     command.add_argument(
-        "--close", action="store_true", help="sealed: close what was opened for this address"
+        "--close", action="store_true", help="sealed: close what your key opened for this address"
     )
 
 

@@ -1,10 +1,11 @@
 """Reads the table of the guard from the kernel."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping
+from secrets import token_hex
 
-from pkdoors.doors import Door, Opening
+from pkdoors.bootid import UNKNOWN, readBoot
+from pkdoors.doors import Door, Opening, protectedPorts
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import Kernel
 from pkdoors.flowbooks import Books
@@ -41,8 +42,6 @@ from pkdoors.nftsets import (
 )
 from pkdoors.survey import Survey
 
-BOOT = Path("/proc/sys/kernel/random/boot_id")
-
 
 def bootClock() -> float:
     """Return the seconds since the boot, those included in which the host slept."""
@@ -64,7 +63,9 @@ class GuardReader:
         self._kernel = kernel
         self._seconds = seconds
         self._bootClock = bootClock
-        self.boot = BOOT.read_text().strip()
+        # Where nobody tells it, no table is of this boot: that costs openings, and lets in nobody.
+        boot = readBoot()
+        self.boot = boot if boot != UNKNOWN else f"unknown-{token_hex(8)}"
 
     def isThere(self) -> bool:
         """Return whether there is a table of our name."""
@@ -74,10 +75,17 @@ class GuardReader:
         """Return what the kernel says of a table; L{None} if it is not there."""
         return tableIn(self._kernel.dump(askTable(name)))
 
-    def isGenuine(self) -> bool:
-        """Return whether there is a guard of this version, made in this boot."""
+    def guards(self, doors: Collection[Door]) -> bool:
+        """
+        Return whether this is a guard of this version, made in this boot and with its rules, that
+        keeps all ports of some doors closed.
+        """
         survey = self.survey()
-        return survey.isOurs and survey.isOf(self.boot)
+        if not (survey.isOurs and survey.isOf(self.boot)):
+            return False
+        hasRules = bool(rulesIn(self._kernel.dump(askRules(TABLE)), TABLE))
+        kept = survey.protected()
+        return hasRules and all(any(map(each.isWithin, kept)) for each in protectedPorts(doors))
 
     def survey(self, name: str = TABLE) -> Survey:
         """Look what there is."""

@@ -17,8 +17,7 @@ from pkdoors.flows import flowOf, isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
 from pkdoors.natrules import Forwards, reading
 from pkdoors.nfnetlink import OWNED, PERSISTS, Element, adding, exchanging, portions, removing
-from pkdoors.nftsets import PROTOCOLS, differs, openingElement, setOf, setsFor
-from pkdoors.ports import PortRange
+from pkdoors.nftsets import differs, openingElement, setOf, setsFor
 from pkdoors.survey import Survey
 
 
@@ -79,11 +78,8 @@ class GuardTable(GuardReader):
         if survey.table is None:
             return Left()
         if survey.isOurs:
-            protected = [
-                PortRange(each, *span) for each in PROTOCOLS for span in survey.ports[each]
-            ]
             openings = self.openings(survey, doors, name)
-            return Left(isThere=True, protected=protected, openings=openings)
+            return Left(isThere=True, protected=survey.protected(), openings=openings)
         return leftByOld(
             self._library.listed(f"table inet {name}"), doors, self._seconds(), isSettled
         )

@@ -315,16 +315,19 @@ class NftablesFirewall:
             )
 
 
-def isGuarded(makeTable: Callable[[Callable[[], float]], GuardTable] = openTable) -> bool:
+def isGuarded(
+    doors: Collection[Door],
+    makeTable: Callable[[Callable[[], float]], GuardTable] = openTable,
+) -> bool:
     """
-    Return whether there is a guard that can be believed: not one that was saved and loaded again,
-    with what was open then.
+    Return whether there is a guard that can be believed, for some doors at least: not one that was
+    saved and loaded again, with what was open then, nor one of other doors, nor an empty one.
 
     @raise FirewallError: the kernel does not tell.
     """
     table = makeTable(time.monotonic)
     try:
-        return table.isGenuine()
+        return table.guards(doors)
     finally:
         table.close()
 

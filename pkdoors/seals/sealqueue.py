@@ -12,11 +12,11 @@ send as much for every single forgery.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 from typing import Protocol
 
 from pkdoors.doors import Door
 from pkdoors.locks import Refusal, Request
+from pkdoors.networks import networkOf
 from pkdoors.seals.seal import Sealed
 
 MAX_WAITING = 2048
@@ -59,7 +59,7 @@ class Waiting:
 
     def __post_init__(self) -> None:
         self.spent = min(self.spent, self.most)
-        self.network = _networkOf(self.source)
+        self.network = networkOf(self.source)
 
 
 class SealQueue:
@@ -176,8 +176,3 @@ class _Level:
         """Return the newest of the network that came last."""
         network = next(reversed(self._networks.values()))
         return next(reversed(network.values()))
-
-
-def _networkOf(source: str) -> str:
-    """The network that a source can take any address of: of IPv6 a /64."""
-    return IPv6Address(source).packed[:8].hex() if ":" in source else source

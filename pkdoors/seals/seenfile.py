@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
+from pkdoors.bootid import UNKNOWN, readBoot
 from pkdoors.seals.seen import MAX_SEEN, Seen
 from pkdoors.seals.seennotes import Found, NotesLost, NotesWriter, parseNotes
 from pkdoors.serviceuser import openOwn, refuseStrange
@@ -22,17 +23,8 @@ MAX_BYTES = 4 << 20
 TOUCHED = 10.0
 """Seconds between its last line and its last change, at most. After that somebody else changed it:
 put back an older copy, or cut it off."""
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-
-
-def readBoot(path: Path = BOOT_ID) -> str:
-    """Return what names this boot; a name that no boot has if the kernel does not tell it."""
-    try:
-        return path.read_text().strip() or "-"
-    except OSError:
-        return "-"
 
 
 class SeenFile:
@@ -103,6 +95,10 @@ class SeenFile:
                 skew=skew,
             )
 
+    def allow(self, skew: float) -> None:
+        """Stamps may be ahead by so much from now on, see L{start}."""
+        self._skew = max(self._skew, skew)
+
     def note(self, key: str, nonce: str, stamp: int) -> None:
         """Write one line, before the knock opens anything."""
         if self._lock is None:
@@ -146,7 +142,7 @@ class SeenFile:
         @raise NotesLost: it cannot be trusted.
         """
         found = self._read()
-        isSameBoot = found.boot == self._boot() != "-"
+        isSameBoot = found.boot == self._boot() != UNKNOWN
         if not found.isEnded and not isSameBoot:
             raise NotesLost("this host went down, or was copied, before the daemon had ended")
         self._seen.learn(found.notes)

@@ -346,7 +346,7 @@ class BrokenTests(GuardFirstTestCase):
     def test_never(self) -> None:
         """Where no configuration was good yet, nothing is touched: nobody is locked out."""
         self.file.write_text("[doors.ssh]\n")
-        self.assertNotIn("guard", self.fails())
+        self.assertIn("; pkdoors has closed no port", self.fails())
         self.assertEqual("", self.server.run("nft", "list", "ruleset"))
         self.assertTrue(self.client.reaches(PORT))
 
@@ -396,6 +396,34 @@ class BrokenTests(GuardFirstTestCase):
         self.assertIn("the guard that is in place stays", self.fails())
         self.assertTrue(self.client.reaches(PORT))
         self.assertFalse(self.stranger.reaches(PORT))
+
+    def test_saved(self) -> None:
+        """
+        A table of our name is not yet a guard: a saved ruleset may bring one with other doors, or
+        with openings of a time before; somebody may have emptied it.
+        """
+        daemon = self.run_()
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+        same = self.server.run("nft", "list", "ruleset")
+        daemon.stop()
+        Daemon(self.server, "-m", KNOCKS, "-p", "2299", "-f", "nftables").stop()
+        other = self.server.run("nft", "list", "ruleset")
+        self.file.write_text("[doors.ssh]\n")
+        self.assertIn(f"keeps {PORT}/tcp closed", self.fails())  # that of another daemon is there
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.server.run("nft", "flush", "table", "inet", "pkdoors")
+        self.assertIn(f"keeps {PORT}/tcp closed", self.fails())
+        self.assertFalse(self.stranger.reaches(PORT))
+        saved = self.folder / "saved.nft"
+        for text in (same, other, "table inet pkdoors {}\n"):
+            self.boot()
+            saved.write_text(text)
+            self.server.run("nft", "-f", str(saved))
+            self.assertIn(f"keeps {PORT}/tcp closed", self.fails())
+            self.assertFalse(self.client.reaches(PORT))
+            self.assertFalse(self.stranger.reaches(PORT))
+            self.assertIn("the guard that is in place stays", self.fails())
 
     def test_otherFile(self) -> None:
         """What another file once said closes nothing."""

@@ -215,7 +215,7 @@ class ServiceTests(ServiceTestCase):
         self.configure()
         self.file("/etc/systemd/system/network.service").write_text(
             "[Unit]\nAfter=network-pre.target\n[Service]\nType=oneshot\n"
-            "ExecStart=nft list chain inet pkdoors guard\n"
+            "ExecStart=nft list chain inet pkdoors input\n"
         )
         self.machine.run("systemctl", "daemon-reload")
         for _ in range(3):
@@ -233,7 +233,7 @@ class ServiceTests(ServiceTestCase):
         (units / "network.service").write_text(
             "[Unit]\nDefaultDependencies=no\nAfter=network-pre.target\nBefore=sysinit.target\n"
             "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
-            "ExecStart=nft list chain inet pkdoors guard\n"
+            "ExecStart=nft list chain inet pkdoors input\n"
         )
         wanted = "network.service sysinit.target pkdoors.service"
         (units / "boot.target").write_text(f"[Unit]\nWants={wanted}\nAfter={wanted}\n")
@@ -290,6 +290,26 @@ class ServiceTests(ServiceTestCase):
         status, output = self.machine.status("systemctl", "start", "pkdoors")
         self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
         self.assertEqual("0", self.machine.show("NRestarts"))
+
+    def test_lostConfiguration(self) -> None:
+        """
+        If it had one, which is gone at the next boot, the ports are closed all the same, and the
+        log says why nobody can knock; until all is released.
+        """
+        self.begin()
+        self.machine.run("systemctl", "stop", "pkdoors")
+        self.file(CONF).rename(self.file(f"{CONF}.bak"))
+        self.machine.run("nft", "flush", "ruleset")
+        self.assertTrue(self.client.reaches(PORT))
+        self.assertNotEqual(0, self.machine.status("systemctl", "start", "pkdoors")[0])
+        self.assertTrue(self.machine.says(f"keeps {PORT}/tcp closed"), self.machine.log())
+        self.assertIn("`pkdoors init` makes the first", self.machine.log())
+        self.assertFalse(self.client.reaches(PORT))
+        self.machine.run("systemctl", "stop", "pkdoors")
+        self.machine.run(PKDOORS, "release")
+        self.assertTrue(self.client.reaches(PORT))
+        status, output = self.machine.status("systemctl", "start", "pkdoors")
+        self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
 
     def test_init(self) -> None:
         """What C{pkdoors init} writes after that is for the service."""
