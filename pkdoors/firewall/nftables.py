@@ -25,7 +25,7 @@ from pkdoors.firewall.takeover import Left
 from pkdoors.firewall.watch import Watch
 from pkdoors.firewall.ways import Throttle, WaysLook
 from pkdoors.flowbooks import FlowBooks
-from pkdoors.flows import isOn
+from pkdoors.flows import Tracked, isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
 from pkdoors.interfaces import IFirewall
 from pkdoors.nftsets import setOf
@@ -41,6 +41,9 @@ TRIES = 5
 
 MARGIN = 1.0
 """Seconds before its end for which an opening may be missing in the kernel already."""
+
+SHARE = 9.0
+"""A look at what goes on is followed by a pause of so many times its own time at least."""
 
 NOTE_AFTER = 1.0
 """Seconds after a closing until the flows that go on are noted again: of many closings there are
@@ -124,6 +127,8 @@ class NftablesFirewall:
         before = Left(protected=self._protected)
         guard = self._guard
         self._guard = self._withWays(replace(guard, doors=doors))
+        if protectedPorts(doors) == self._protected:
+            return  # nobody new is to be spared, and a look takes long if very much is tracked
         try:
             self._spare(before)
         except FirewallError:
@@ -164,19 +169,20 @@ class NftablesFirewall:
 
     def _restore(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # with it went what it remembered
-            live, direct = self._look(), self._guard.direct
-            self._flows.addLetIn(
-                openings,
-                lambda ports: (
-                    live.ofPorts(ports)
-                    | live.ofWays(
-                        each for each in direct if isOn(ports, each.protocol, each.wanted)
-                    )
-                ),
-            )
+            self._addLetIn(openings)
         self._put(openings)
         # Whatever took the guard away may have changed these, too. The guard does not wait for it.
         self._throttle.want()
+
+    def _addLetIn(self, openings: list[Opening]) -> None:
+        """Note the connections that clients have whose door is open: they were let in."""
+        live, direct = self._look(), self._guard.direct
+
+        def flowsTo(ports: tuple[PortRange, ...]) -> set[Tracked]:
+            ways = (each for each in direct if isOn(ports, each.protocol, each.wanted))
+            return live.ofPorts(ports) | live.ofWays(ways)
+
+        self._flows.addLetIn(openings, flowsTo)
 
     def _put(self, openings: list[Opening]) -> None:
         self.dropped()  # new counters begin at 0
@@ -187,6 +193,7 @@ class NftablesFirewall:
             except GuardGone:  # somebody flushed nftables in the midst of it
                 if not left:
                     raise
+                self._addLetIn(openings)
         self._protected = protectedPorts(self._guard.doors)
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
@@ -231,17 +238,24 @@ class NftablesFirewall:
         self._table.remove(opening)
         # Flows begin only while there is an opening: after its end it is time to note them.
         if self._noting is None or not self._noting.active():
-            self._note()
-            self._noting = self._reactor.callLater(NOTE_AFTER, self._note)
+            took = self._note()
+            self._noting = self._reactor.callLater(max(NOTE_AFTER, SHARE * took), self._note)
 
-    def _note(self) -> None:
-        """Note what goes on: whoever flushes nftables takes the kernel's memory of it away."""
+    def _note(self) -> float:
+        """
+        Note what goes on: whoever flushes nftables takes the kernel's memory of it away.
+
+        @return: the seconds that it took.
+        """
         if self._table.isOwned:
-            return
+            return 0.0
+        began = self._reactor.seconds()
         with suppress(FirewallError):
             flows = self._table.flows(self._guard.doors)
             if self._table.isThere():  # or it went meanwhile, and what was noted is still right
                 self._flows.note(flows)
+        took: float = self._reactor.seconds() - began
+        return took
 
     def _changed(self, name: str) -> None:
         self._lost(f"{name} changed the guard")
