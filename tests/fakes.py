@@ -1276,10 +1276,13 @@ class FakeHost:
         self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
         self.room: int | None = None  # how many sockets there can be; None for any number
         self.filtersNothing = self.tellsNothing = False
+        self._real = socket.socket
         test.patch(socket, "socket", self._make)
         test.patch(pkdoors.knockports, "Receiver", FakeReceiver)
 
-    def _make(self, family: int, kind: int, protocol: int = 0) -> "FakeSocket":
+    def _make(self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> Any:
+        if family == socket.AF_UNIX:  # it has no port
+            return self._real(family, kind, protocol)
         assert kind == socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, "a read would block the reactor"
         return self._makeUDP(family)
 

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -41,9 +40,8 @@ class GuardTableTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.clock = Clock()
         self.clock.advance(1000.0)
-        self.boot = Path(self.mktemp())
-        self.boot.write_text(f"{BOOT}\n")
-        self.patch(guardreader, "BOOT", self.boot)
+        self.boot = BOOT
+        self.patch(guardreader, "readBoot", lambda: self.boot)
         self.bootOffset = 500.0
         self.tables = FakeTables(self.clock)
         self.doors: tuple[Door, ...] = (makeDoor(),)
@@ -225,7 +223,7 @@ class ReplaceTests(GuardTableTestCase):
         """Of a table of another boot nothing counts but that it guards."""
         self.replace(makeOpening(deadline=1030.0))
         self.tables.put("sessions4", TCP, 5000)
-        self.boot.write_text("another\n")
+        self.boot = "another"
         self.table = self.daemon()
         self.assertEqual([], self.table.before(self.doors, True).openings)
         self.replace()
@@ -410,7 +408,7 @@ class HandOverTests(GuardTableTestCase):
     def test_killedInAnotherBoot(self) -> None:
         """If it comes from a file of another boot, only that it guards counts."""
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
-        self.boot.write_text("another\n")
+        self.boot = "another"
         self.table = self.daemon()
         left = self.table.before(self.doors, True)
         self.assertEqual((True, []), (left.isThere, left.openings))

@@ -1,7 +1,6 @@
 """Tests of L{pkdoors.firewall.nftables}."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -37,9 +36,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
-        boot = Path(self.mktemp())
-        boot.write_text("a boot\n")
-        self.patch(guardreader, "BOOT", boot)
+        self.patch(guardreader, "readBoot", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeWatch()
