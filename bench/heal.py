@@ -41,6 +41,9 @@ PATIENCE = 10.0
 ANSWER = 0.02
 """Seconds in which a port that is open has answered; it takes one millisecond."""
 
+NOBODY = 0
+"""The netlink port of nobody who changes something: the changes of all are heard."""
+
 PACKAGES = {
     "ip": "iproute2",
     "nft": "nftables",
@@ -100,7 +103,7 @@ def flush(network: Network, times: int) -> Times:
     healed: list[float | None] = []
     shell: list[float | None] = []
     guard = network.folder / "guard.nft"
-    with network.server.inside(), listenToNftables() as events:
+    with network.server.inside(), listenToNftables(NOBODY) as events:
         events.setblocking(True)
         for _ in range(times):
             guard.write_text("flush ruleset\n" + run_("nft", "list", "table", "inet", "pkdoors"))
@@ -120,7 +123,7 @@ def flush(network: Network, times: int) -> Times:
 
 def afterFlush(events: socket.socket) -> float | None:
     """Milliseconds between the two transactions that the kernel tells of."""
-    changes = Changes("pkdoors", "")
+    changes = Changes("pkdoors", NOBODY)
     flushed = 0.0
     events.settimeout(PATIENCE)
     while True:

@@ -16,10 +16,22 @@ from pkdoors.conftoml import parseConfig, parseSeed
 from pkdoors.doors import Door
 from pkdoors.durations import formatDuration, parseDuration
 from pkdoors.errors import BadValue, ConfigError
+from pkdoors.flows import CONNTRACK, flowOf, trackedIn
 from pkdoors.knock import plainKnock, secondsAsked
+from pkdoors.nfdump import (
+    chainsIn,
+    countersIn,
+    elementsIn,
+    intervalsIn,
+    rulesIn,
+    setsIn,
+    tableIn,
+    verdictsIn,
+)
 from pkdoors.nfevents import Changes
-from pkdoors.nfnetlink import errorOf
-from pkdoors.nftstate import livingIn, openingsIn, protectedIn
+from pkdoors.nfnetlink import NFTABLES, errorOf
+from pkdoors.nftsets import secondsLeft
+from pkdoors.oldguard import livingIn, openingsIn, protectedIn
 from pkdoors.ports import parsePortRanges
 from pkdoors.seals.addresses import AddressPatterns
 from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
@@ -162,7 +174,7 @@ def profiles(data: bytes) -> None:
 
 def events(data: bytes) -> None:
     """What the kernel tells of changes to nftables."""
-    changes = Changes("pkdoors", "twistd")
+    changes = Changes("pkdoors", 4711)
     for part in (data, data[len(data) // 2 :]):
         check(all(isinstance(name, str) for name in changes.feed(part)), "no name")
 
@@ -172,7 +184,28 @@ def netlink(data: bytes) -> None:
     check(isinstance(errorOf(data), int), "no number")
 
 
-def nftstate(data: bytes) -> None:
+def dump(data: bytes) -> None:
+    """What the kernel answers when it is asked for a part of our table."""
+    answer = [(NFTABLES << 8, data)]
+    tableIn(answer)
+    names = (*chainsIn(answer, "pkdoors"), *setsIn(answer), *countersIn(answer))
+    check(all(isinstance(name, str) for name in names), "no name")
+    for first, last in intervalsIn(answer):
+        check(first >= 0, f"no port: {first} to {last}")
+    rulesIn(answer, "pkdoors")
+    verdictsIn(answer)
+    for element in elementsIn(answer):
+        secondsLeft(element, 1000.0)
+
+
+def conntrack(data: bytes) -> None:
+    """What the kernel answers when it is asked for a tracked connection."""
+    for each in trackedIn([(CONNTRACK << 8, data)]):
+        check(flowOf(each.flow.protocol, each.flow.key) == each.flow, "another flow")
+        check(0 <= each.wanted <= 65535, "no port")
+
+
+def oldguard(data: bytes) -> None:
     """What C{nft} lists; whoever reads it takes these errors for a table that is none of ours."""
     listing = data.decode(errors="replace")
     try:
@@ -201,6 +234,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     each.__name__: each
     for each in (
         *(knock, seal, signature, key, authorizedkeys, ports, sequence, duration, addresses),
-        *(config, seed, profiles, events, netlink, nftstate),
+        *(config, seed, profiles, events, netlink, dump, conntrack, oldguard),
     )
 }

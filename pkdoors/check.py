@@ -8,21 +8,34 @@ from shlex import quote
 from sysconfig import get_path
 
 from pkdoors.config import ADMIN_SOCKET, CONF_FILE, SEED_FILE, Config
-from pkdoors.doctor import filtering, hosting, listening, outgoing, zoning
+from pkdoors.doctor import (
+    filtering,
+    forwards,
+    hosting,
+    listening,
+    outgoing,
+    ownership,
+    savedrules,
+    tracking,
+    zoning,
+)
 from pkdoors.doctor.files import whyNotWrite
 from pkdoors.doctor.filtering import Tables
 from pkdoors.doctor.findings import OK, WARNING, Finding, fromError
-from pkdoors.doctor.forwards import isForwarded
 from pkdoors.doctor.guarding import closed
 from pkdoors.doctor.listening import Owner
+from pkdoors.doctor.ownership import GuardState
 from pkdoors.doctor.packets import newPacket
 from pkdoors.doctor.proc import Proc
 from pkdoors.doctor.ruleset import readRuleset
 from pkdoors.doctor.running import Daemon, degraded, otherFile
+from pkdoors.doctor.saved import savedFiles
+from pkdoors.doctor.savedrules import Saved
 from pkdoors.doctor.services import isOn, mayService, nftablesFiles
 from pkdoors.doctor.zoning import Zone
 from pkdoors.doors import knockPorts, protectedPorts
 from pkdoors.errors import AskError, FirewallError, PkdoorsError
+from pkdoors.firewall.guardlook import lookAtGuard
 from pkdoors.firewall.kernel import mayAdminister
 from pkdoors.firewall.listing import listTables
 from pkdoors.firewall.zonesurvey import isFirewalldThere, surveyZones
@@ -78,6 +91,8 @@ class Host:
     proc: Proc = field(default_factory=Proc)
     holder: Callable[[], int | None] = field(default_factory=lambda: Instance().holder)
     tables: Callable[[], str] = listTables
+    guard: Callable[[], GuardState] = lookAtGuard
+    savedFiles: Callable[[], list[Saved]] = savedFiles
     isFirewalldThere: Callable[[], bool] = isFirewalldThere
     zones: Callable[[str], list[Zone]] = surveyZones
     nftablesFiles: Callable[[], list[tuple[str, str]]] = nftablesFiles
@@ -116,8 +131,10 @@ class Check:
         self._deaf: list[int] = []
         self._unguarded: list[PortRange] = []
         self._sockets: dict[str, list[Socket]] | None = None
+        self._waiting: dict[str, list[Socket]] = {}
         self._tables: Tables | None = None
         self._zones: list[Zone] | None = None
+        self._isOwned = False
 
     def run(self) -> Iterator[Finding]:
         """Everything that is found, good and bad."""
@@ -135,13 +152,17 @@ class Check:
             ("IPv6", self._ipv6),
             ("interfaces", self._addresses),
             ("tracking", self._tracking),
-            ("nftables.service", self._service),
+            ("SYN cookies", self._cookies),
+            ("saved rules", self._saved),
             ("iptables", self._legacy),
             ("sockets", self._readSockets),
             ("nftables", self._readTables),
+            ("guard", self._guard),
+            ("nftables.service", self._service),
             ("zones", self._readZones),
             ("daemon", self._changed),
             ("protected ports", self._protected),
+            ("forwards", self._offloaded),
             ("knock ports", self._knockPorts),
             ("knock ports", self._audible),
             ("scans", self._silence),
@@ -167,7 +188,8 @@ class Check:
         # How to start it is known also where it is not known whether it runs.
         self._daemon = Daemon(None, self._start(), self._conf)
         process = self._host.holder()
-        self._daemon = Daemon(process, self._start(), self._conf, self._reload(process))
+        isService = self._isForService() and self._host.isService()
+        self._daemon = Daemon(process, self._start(), self._conf, self._reload(process), isService)
         yield hosting.running(self._daemon)
         if process is not None and self._mayAdminister:
             self._told = self._host.troubles(self._config.admin)
@@ -252,15 +274,24 @@ class Check:
         if tracked is not None:
             yield hosting.tracking(*tracked)
 
+    def _cookies(self) -> Iterable[Finding]:
+        return tracking.cookies(self._host.proc.cookies(), self._ports)
+
+    def _saved(self) -> Iterable[Finding]:
+        return savedrules.saved(self._host.savedFiles())
+
     def _service(self) -> Iterable[Finding]:
         isOn = self._host.isOn("nftables.service")
-        return hosting.flushing(self._host.nftablesFiles(), isOn)
+        return hosting.flushing(self._host.nftablesFiles(), isOn, self._isOwned)
 
     def _legacy(self) -> Iterable[Finding]:
         return hosting.legacy(self._host.proc.legacyTables()) if self._mayAdminister else ()
 
     def _readSockets(self) -> Iterable[Finding]:
-        self._sockets = {each: self._host.proc.sockets(each) for each in ("tcp", "udp")}
+        found = {each: self._host.proc.sockets(each) for each in ("tcp", "udp")}
+        self._sockets = found
+        # There may be very many connections, and very many ports.
+        self._waiting = {each: listening.waiting(found[each], each) for each in found}
         return ()
 
     def _readTables(self) -> Iterable[Finding]:
@@ -268,6 +299,13 @@ class Check:
             versions = (4, 6) if self._host.proc.hasIPv6() else (4,)
             self._tables = Tables(readRuleset(self._host.tables()), versions)
         return ()
+
+    def _guard(self) -> Iterable[Finding]:
+        if self._tables is None:
+            return ()
+        state = self._host.guard()
+        self._isOwned = state.isOwned and self._daemon.process is not None
+        return ownership.guard(state, self._daemon)
 
     def _readZones(self) -> Iterable[Finding]:
         if self._isFirewalldThere:
@@ -282,30 +320,66 @@ class Check:
             self._deaf = listening.deafPorts(
                 self._knocks, *self._knockSockets, self._daemon, self._config.interfaces
             )
-        if self._tables is not None and self._tables.guard().chains:
-            self._unguarded = [
-                each for each in self._ports if not filtering.isGuarded(self._tables, each)
-            ]
+        if self._tables is not None and self._tables.guard.chains:
+            self._unguarded = [each for each in self._ports if not self._isGuarded[each]]
         # It knows better why it does not listen than that it has another sequence.
         deaf = () if self._told else self._deaf
         if deaf or self._unguarded:
             yield otherFile(self._daemon, deaf, self._unguarded, self._knocks)
 
+    @cached_property
+    def _isGuarded(self) -> dict[PortRange, bool]:
+        tables = self._tables
+        return {
+            each: tables is not None and filtering.isGuarded(tables, each) for each in self._ports
+        }
+
     def _protected(self) -> Iterable[Finding]:
         for each in self._ports:
+            isForwarded = self._isForwarded(each)
             if self._tables is not None and self._areZonesKnown():
                 yield from self._closed(each, self._tables)
             if self._sockets is not None:
-                yield listening.listener(each, self._sockets, self._isForwarded(each))
-            yield from self._lost(each)
+                yield listening.listener(each, self._waiting, isForwarded)
+            if self._tables is not None:
+                yield from self._judged(each, self._tables, isForwarded)
 
     def _closed(self, ports: PortRange, tables: Tables) -> Iterable[Finding]:
-        isGuarded = filtering.isGuarded(tables, ports)
+        isGuarded = self._isGuarded[ports]
         isLost = filtering.isLost(tables, ports, self._hooks(ports))
         if ports not in self._unguarded:
-            yield closed(ports, isGuarded, isLost, self._zones, self._daemon)
+            behind = isGuarded and filtering.isGuardedForwards(tables, ports)
+            yield closed(ports, isGuarded, isLost, self._zones, self._daemon, behind)
         if isGuarded and self._zones and self._asksZones():
             yield from zoning.exposed(ports, self._zones)
+
+    def _judged(self, ports: PortRange, tables: Tables, isForwarded: bool) -> Iterable[Finding]:
+        """What others' rules do with the port."""
+        why = "then a knock opens nothing"
+        yield from filtering.lost(tables, ports, why, self._hooks(ports))
+        yield from tracking.untracked(
+            tables.foreign, ports, tables.versions, self._cut, isForwarded
+        )
+        yield from forwards.redirects(tables.foreign, ports, tables.versions, self._isReachable)
+
+    def _offloaded(self) -> Iterable[Finding]:
+        if self._tables is not None and forwards.hasFlowtable(self._tables.foreign):
+            for each in self._cut:
+                yield from forwards.offloaded(self._tables.foreign, each, self._tables.versions)
+
+    @cached_property
+    def _cut(self) -> tuple[PortRange, ...]:
+        return protectedPorts(each for each in self._config.doors if each.cutSessions)
+
+    def _isReachable(self, ports: PortRange) -> bool:
+        """Whether clients reach a port without any door."""
+        waiting = [each for each in self._waiting.get(ports.protocol, ()) if not each.isLocal()]
+        return (
+            any(each.port == ports.first for each in waiting)
+            and not any(map(ports.isWithin, self._ports))
+            and not (self._tables is not None and filtering.isLost(self._tables, ports))
+            and (self._zones is None or any(each.exposing(ports) for each in self._zones))
+        )
 
     def _areZonesKnown(self) -> bool:
         return not self._isFirewalldThere or self._zones is not None
@@ -317,16 +391,11 @@ class Check:
     def _isForwarded(self, ports: PortRange) -> bool:
         tables = self._tables
         return tables is not None and any(
-            isForwarded(tables.others(), newPacket(ports.protocol, ports.first, version), version)
+            forwards.isForwarded(
+                tables.others, newPacket(ports.protocol, ports.first, version), version
+            )
             for version in tables.versions
         )
-
-    def _lost(self, ports: PortRange) -> Iterable[Finding]:
-        """Whether somebody else keeps the protected ports closed, too."""
-        if self._tables is None:
-            return ()
-        why = "then a knock opens nothing"
-        return filtering.lost(self._tables, ports, why, self._hooks(ports))
 
     def _hooks(self, ports: PortRange) -> tuple[str, ...]:
         """Those that packets pass: what is forwarded does not come in."""
@@ -347,19 +416,18 @@ class Check:
     def _knockSockets(self) -> tuple[list[Socket], dict[int, Owner]]:
         """What there is on the knock ports, and whose it is; to find that takes long."""
         sockets = self._sockets["udp"] if self._sockets is not None else []
-        udp = [each for each in sockets if each.port in self._knocks]
+        knocks = set(self._knocks)
+        udp = [each for each in sockets if each.port in knocks]
         return udp, self._host.proc.owners({each.inode for each in udp})
 
     def _audible(self) -> Iterable[Finding]:
         """Whether knocks come as far as the daemon."""
         if self._tables is not None:
-            for port in self._knocks:
-                ports = PortRange("udp", port, port)
-                why = "knocks do not reach pkdoors"
-                yield from filtering.lost(self._tables, ports, why, isTracked=False)
+            yield from filtering.lostKnocks(self._tables, self._knocks)
         if self._zones is not None:
             if self._asksZones():
-                heard = [port for port in self._knocks if port not in self._deaf]
+                deaf = set(self._deaf)
+                heard = [port for port in self._knocks if port not in deaf]
                 yield from zoning.knocksLetIn(heard, self._zones, self._daemon)
             else:
                 yield from zoning.besideZones(self._knocks, self._ports, self._zones)

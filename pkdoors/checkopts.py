@@ -14,8 +14,8 @@ class CheckOptions(Options):
     synopsis = "Usage: pkdoors check [--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
     longdesc = (
         "Finds what is wrong on this host, and changes nothing. It reads the configuration file "
-        "and takes the options that the daemon does. The exit status is 0 where all is well, "
-        "1 for warnings, 2 for errors."
+        "and takes the options that the daemon does. The exit status is 0 if all is well, "
+        "1 for warnings, 2 for errors; INFO does not count."
     )
     optFlags: ClassVar = [["json", None, "print a list of objects, for programs"]]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from pkdoors.doors import Address, Door, Opening
-from pkdoors.flows import Flow
+from pkdoors.flows import Flow, Tracked
 from pkdoors.nftsets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, hasUdpSessions
 from pkdoors.ports import PortRange
 
@@ -45,7 +45,7 @@ class FlowBooks:
     def addLetIn(
         self,
         openings: Iterable[Opening],
-        flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Flow]],
+        flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
     ) -> None:
         """
         Note the flows of clients whose door is open, and keeps sessions.
@@ -56,9 +56,9 @@ class FlowBooks:
         for opening in openings:
             sources.setdefault(opening.door, set()).add(opening.source)
         for door, letIn in sources.items():
-            for flow in flowsTo(door.ports) if not door.cutSessions else ():
-                if flow.source in letIn:
-                    self._addLetIn(door, flow)
+            for each in flowsTo(door.ports) if not door.cutSessions else ():
+                if each.flow.source in letIn:
+                    self._addLetIn(door, each.flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:
         version = flow.source.version

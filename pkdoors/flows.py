@@ -45,6 +45,23 @@ class Flow(NamedTuple):
         return self.source.packed + self.address.packed + b"".join(ports)
 
 
+class Tracked(NamedTuple):
+    """
+    A connection, and how it came.
+
+    @ivar flow: as the guard sees it.
+    @ivar wanted: the port that the client asked for, before any DNAT.
+    """
+
+    flow: Flow
+    wanted: int
+
+    @property
+    def ports(self) -> set[int]:
+        """Our ports that it has to do with."""
+        return {self.wanted, self.flow.port}
+
+
 def flowOf(protocol: str, key: bytes) -> Flow:
     """Return the flow of a key, see L{Flow.key}."""
     size = (len(key) - 8) // 2
@@ -53,7 +70,7 @@ def flowOf(protocol: str, key: bytes) -> Flow:
     return Flow(protocol, source, address, sourcePort, port)
 
 
-def flowsOfSockets(listing: str, ports: Iterable[PortRange]) -> Iterator[Flow]:
+def flowsOfSockets(listing: str, ports: Iterable[PortRange]) -> Iterator[Tracked]:
     """
     Yield the TCP connections to some of our ports.
 
@@ -63,24 +80,12 @@ def flowsOfSockets(listing: str, ports: Iterable[PortRange]) -> Iterator[Flow]:
     for each in socketsIn(listing):
         if each.state in LIVE and isOn(ports, "tcp", each.port):
             peer, peerPort = each.peer
-            yield Flow("tcp", peer, each.address, peerPort, each.port)
+            yield Tracked(Flow("tcp", peer, each.address, peerPort, each.port), each.port)
 
 
 def askConntrack() -> bytes:
     """Ask for all connections that are tracked."""
     return messageOf(CONNTRACK, _GET, DUMP, b"", 0)
-
-
-class Tracked(NamedTuple):
-    """
-    A tracked connection.
-
-    @ivar flow: as the guard sees it.
-    @ivar wanted: the port that the client asked for, before any DNAT.
-    """
-
-    flow: Flow
-    wanted: int
 
 
 def trackedIn(answer: Iterable[tuple[int, bytes]]) -> Iterator[Tracked]:
@@ -114,10 +119,12 @@ def _tuple(content: bytes | None) -> Flow | None:
     name = _PROTOCOLS.get(int.from_bytes(protocol.get(1, b"")))  # CTA_PROTO_NUM
     source = addresses.get(1) or addresses.get(3) or b""  # CTA_IP_V4_SRC, ..._V6_SRC
     target = addresses.get(2) or addresses.get(4) or b""
+    ports = [protocol.get(kind, b"") for kind in (2, 3)]  # CTA_PROTO_SRC_PORT, ..._DST_PORT
     if name is None or len(source) not in (4, 16) or len(source) != len(target):
         return None
-    ports = (int.from_bytes(protocol.get(kind, b"")) for kind in (2, 3))
-    return Flow(name, ip_address(source), ip_address(target), *ports)
+    if any(len(each) != 2 for each in ports):
+        return None
+    return Flow(name, ip_address(source), ip_address(target), *map(int.from_bytes, ports))
 
 
 def _tcpState(entry: dict[int, bytes]) -> int:

@@ -7,15 +7,19 @@ its guard. A transaction that deletes a table or a base chain would let packets 
 microseconds, though nft(8) calls it atomic.
 """
 
+from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from pkdoors.doors import Address, Door, knockPorts, protectedPorts
+from pkdoors.nfnetlink import Element
 from pkdoors.nftrules import BASE_CHAINS, chainOf, rulesFor
 from pkdoors.nftsets import (
     ABOUT,
     DIRECT_MAPS,
     FORMAT,
+    INSIDE_SETS,
     MAPS,
     PORT_SETS,
     PROTOCOLS,
@@ -32,6 +36,11 @@ TABLE = "pkdoors"
 """Of the C{inet} family."""
 HANDOVER = "pkdoors_handover"
 """The table that guards while one of an older version is replaced."""
+FIRST_WAYS = 500
+"""Ways past the protected ports that are put in place with the guard, which must always fit into a
+small buffer of the kernel's; others come after it."""
+
+_NUMBERS = {"tcp": 6, "udp": 17}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,12 @@ class Direct:
     protocol: str
     port: int
     wanted: int
+
+    @property
+    def key(self) -> bytes:
+        """The key of a set or map: three fields, each padded to 4 bytes."""
+        protocol = bytes([_NUMBERS[self.protocol], 0, 0, 0])
+        return self.address.packed + protocol + self.port.to_bytes(2) + bytes(2)
 
 
 Span = tuple[int, int]
@@ -166,8 +181,9 @@ class Guard:
         """Yield what other sets and maps have that the configuration alone says."""
         notes = [FORMAT, originNote(self.origin), *map(aboutDoor, self.doors)]
         yield ABOUT, [f'{number} comment "{note}"' for number, note in enumerate(notes)]
-        for version in (4, 6):
-            yield f"direct{version}", list(self._directVerdicts(version))
+        for name, elements in self.ways(FIRST_WAYS).items():
+            ways = {each.key: each.chain for each in elements}
+            yield name, [_spelled(key, chain) for key, chain in ways.items()]
         for version in self.graceVersions:
             left = (f"{ports.span} timeout {spell(each)}" for ports, each in self.grace.items())
             yield f"grace{version}", list(left)
@@ -189,18 +205,30 @@ class Guard:
             for ports in group.ports
         }
 
-    def _directVerdicts(self, version: int) -> Iterator[str]:
-        for each in self.direct:
-            chain = self._chainFor(each.protocol, each.wanted)
-            if chain and each.address.version == version:
-                yield f"{each.address} . {each.protocol} . {each.port} : jump {chain}"
+    def ways(self, most: int | None = None) -> dict[str, list[Element]]:
+        """
+        Return what is in the maps and sets of ways past the protected ports, by their names.
 
-    def _chainFor(self, protocol: str, port: int) -> str:
-        wanted = PortRange(protocol, port, port)
-        for group in portGroups(self.doors, protocol):
-            if any(map(wanted.overlaps, group.ports)):
-                return chainOf(group, protocol)
-        return ""
+        @param most: how many ways at most; L{None} for all.
+        """
+        found: dict[str, list[Element]] = {name: [] for name in (*DIRECT_MAPS, *INSIDE_SETS)}
+        verdicts = {each: sorted(self._verdicts(each).items()) for each in PROTOCOLS}
+        for each in self.direct[:most]:
+            judged = verdicts[each.protocol]
+            at = bisect(judged, each.wanted, key=lambda verdict: verdict[0][0]) - 1
+            (_, last), chain = judged[at] if at >= 0 else ((0, 0), "")
+            if each.wanted <= last:
+                version = each.address.version
+                found[f"direct{version}"].append(Element(each.key, chain=chain))
+                if each.protocol == "tcp":
+                    found[f"inside{version}"].append(Element(each.key))
+        return found
+
+
+def _spelled(key: bytes, chain: str) -> str:
+    """Return an element of a map or set of ways as nft reads it."""
+    address, protocol, port = ip_address(key[:-8]), key[-8], int.from_bytes(key[-4:-2])
+    return f"{address} . {protocol} . {port}" + (f" : jump {chain}" if chain else "")
 
 
 def _changed(what: str, gone: list[str], new: list[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from pkdoors.admission import Admission
 from pkdoors.announcing import announce
+from pkdoors.clientaddress import SHARED, isShared
 from pkdoors.doors import Address, Door, Opening
 from pkdoors.durations import formatDuration
 from pkdoors.events import GUESSING, REFUSED
@@ -166,6 +167,8 @@ class Doorkeeper:
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
             self._closeOwn(key, request)
+        elif isShared(key[1]):
+            self._refuse(Refusal(door, request.source, SHARED))
         elif reason := self._admission.refusal(request, isThere, now):
             self._refuse(Refusal(door, request.source, reason))
         elif isThere:

@@ -1,6 +1,5 @@
 """One knock port: its socket, and the protocol that makes knocks of its datagrams."""
 
-import ctypes
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -11,13 +10,12 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.bpf import INSTRUCTION_SIZE
 from pkdoors.inbox import Inbox
 from pkdoors.knock import Knock, sourceAddress
 from pkdoors.receiving import MOST, Datagram, Receiver
+from pkdoors.socketfilter import attachFilter
 
-_SO_ATTACH_FILTER, _SO_DETACH_FILTER, _SO_MEMINFO = 26, 27, 55  # asm-generic/socket.h
-_PROGRAM = struct.Struct("@HP")  # struct sock_fprog: instructions, and where they are
+_SO_MEMINFO = 55  # asm-generic/socket.h
 _MEMINFO = struct.Struct("=9I")
 _DROPS = 8  # SK_MEMINFO_DROPS; linux/sock_diag.h
 
@@ -86,9 +84,9 @@ class KnockSocket:
 
     def filter(self, program: bytes) -> None:
         """
-        Hear only what a program of L{pkdoors.bpf} lets through, from now on; see L{attach}.
+        Hear only what a program of L{pkdoors.bpf} lets through, from now on; see L{attachFilter}.
         """
-        attach(self._socket, program)
+        attachFilter(self._socket, program)
 
     def takeDrops(self) -> int:
         """
@@ -108,22 +106,6 @@ class KnockSocket:
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket."""
         self._socket.close()
-
-
-def attach(bound: socket.socket, program: bytes) -> None:
-    """
-    Have the kernel drop what a program of L{pkdoors.bpf} does not take.
-
-    @param program: empty for none.
-    @raise OSError: the kernel does not do that; what it let through before, it still does.
-    """
-    if not program:
-        with suppress(OSError):  # there was none
-            bound.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
-        return
-    code = ctypes.create_string_buffer(program)
-    fprog = _PROGRAM.pack(len(program) // INSTRUCTION_SIZE, ctypes.addressof(code))
-    bound.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
 
 
 @contextmanager

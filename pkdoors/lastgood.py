@@ -9,6 +9,7 @@ once said, nor on a host where pkdoors never ran. It has the knock ports, withou
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,7 @@ MAX_BYTES = 1 << 22
 _PREFIX = "lastgood-"
 _UNFIT = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What is raised where a copy cannot be read, or is none."""
+_SO_NETNS_COOKIE = 71  # asm-generic/socket.h
 
 
 class LastGood:
@@ -131,8 +133,15 @@ def _doorsOf(text: str, file: str) -> tuple[Door, ...]:
 
 
 def _where() -> dict[str, Any]:
-    """Return which boot and which network namespace this is."""
-    return {"boot": readBoot(), "network": os.stat("/proc/self/ns/net").st_ino}
+    """
+    Return which boot and which network namespace this is. Another one may be given the number of a
+    gone one's file in /proc, but never its cookie.
+    """
+    boot = readBoot()
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
+        cookie = asking.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
+        return {"boot": boot, "network": cookie.hex()}
+    return {"boot": boot, "network": os.stat("/proc/self/ns/net").st_ino}
 
 
 def _isHere(table: Any) -> bool:

@@ -22,8 +22,9 @@ from pkdoors.bpf import TAKE_ALL, addressFilter, assemble
 from pkdoors.descriptors import limit, limitFor, moveUp, roomForSockets
 from pkdoors.doors import Address
 from pkdoors.errors import ListenError
-from pkdoors.knocksocket import KnockSocket, attach, sharing
+from pkdoors.knocksocket import KnockSocket, sharing
 from pkdoors.receiving import SO_TIMESTAMPNS
+from pkdoors.socketfilter import attachFilter
 
 ANY = {4: "0.0.0.0", 6: "::"}
 """Every address, by the version of IP."""
@@ -255,7 +256,7 @@ class Search:
             # Before the first datagram can come.
             if program := self.plan.program(place):
                 with nullcontext() if self.plan.isFiltered(place[0]) else suppress(OSError):
-                    attach(bound, program)
+                    attachFilter(bound, program)
             with sharing(bound) if isShared else nullcontext():
                 _bind(bound, place)
         except OSError:

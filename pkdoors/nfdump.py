@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from pkdoors.nfnetlink import (
     DUMP,
+    INET,
     NFTABLES,
     Element,
     attributesIn,
     attributesOf,
     message,
+    messageOf,
     text,
 )
 
@@ -44,19 +46,20 @@ def askTable(table: str) -> bytes:
     return message(_GET_TABLE, 0, text(1, table))
 
 
-def askChains(table: str) -> bytes:
-    """Ask for all chains; the kernel tells those of other tables, too."""
-    return message(_GET_CHAIN, DUMP, text(1, table))
+def askChains(table: str, family: int = INET) -> bytes:
+    """Ask for all chains; the kernel tells those of other tables of the family, too."""
+    return messageOf(NFTABLES, _GET_CHAIN, DUMP, text(1, table), family)
 
 
-def askRules(table: str) -> bytes:
-    """Ask for all rules of a table."""
-    return message(_GET_RULE, DUMP, text(1, table))
+def askRules(table: str, family: int = INET, chain: str = "") -> bytes:
+    """Ask for all rules of a table, or of one of its chains."""
+    body = text(1, table) + (text(2, chain) if chain else b"")
+    return messageOf(NFTABLES, _GET_RULE, DUMP, body, family)
 
 
-def askSets(table: str) -> bytes:
+def askSets(table: str, family: int = INET) -> bytes:
     """Ask for all sets and maps of a table."""
-    return message(_GET_SET, DUMP, text(1, table))
+    return messageOf(NFTABLES, _GET_SET, DUMP, text(1, table), family)
 
 
 def askCounters(table: str) -> bytes:
@@ -64,9 +67,10 @@ def askCounters(table: str) -> bytes:
     return message(_GET_OBJECT, DUMP, text(1, table))
 
 
-def askElements(table: str, name: str) -> bytes:
+def askElements(table: str, name: str, family: int = INET) -> bytes:
     """Ask for the elements of a set."""
-    return message(_GET_ELEMENTS, DUMP, text(1, table) + text(2, name))
+    body = text(1, table) + text(2, name)
+    return messageOf(NFTABLES, _GET_ELEMENTS, DUMP, body, family)
 
 
 def tableIn(answer: Answer) -> Table | None:
@@ -152,6 +156,32 @@ def _mark(attributes: dict[int, bytes]) -> tuple[int, bool, str]:
     return int.from_bytes(key), bool(_number(attributes.get(3)) & _INTERVAL_END), chain
 
 
+def spansIn(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, dict[int, bytes]]]:
+    """
+    Yield first key, last key and value of each element in a set or map of any kind. Both keys of an
+    element that stands for all that the others lack are empty.
+    """
+    found = [
+        (_key(each, 1), _key(each, 10), each)  # NFTA_SET_ELEM_KEY, ..._KEY_END
+        for each in _listed(answer)
+    ]
+    if not isInterval or any(high for _, high, _ in found):
+        for low, high, each in found:
+            yield low, high or low, attributesOf(each.get(2, b""))  # NFTA_SET_ELEM_DATA
+        return
+    marks = [(low, not _number(each.get(3)) & _INTERVAL_END, each) for low, _, each in found]
+    marks.sort(key=lambda mark: mark[:2])  # an end comes before a beginning at the same key
+    ends = [low for low, _, _ in marks[1:]] + [b""]
+    for (low, isBegin, each), end in zip(marks, ends, strict=False):
+        if isBegin:
+            last = max(0, int.from_bytes(end[: len(low)]) - 1).to_bytes(len(low))
+            yield low, last if end else b"\xff" * len(low), attributesOf(each.get(2, b""))
+
+
+def _key(element: dict[int, bytes], kind: int) -> bytes:
+    return attributesOf(element.get(kind, b"")).get(1, b"")
+
+
 def _listed(answer: Answer) -> Iterable[dict[int, bytes]]:
     for _, body in answer:
         for kind, content in attributesIn(attributesOf(body).get(3, b"")):
@@ -161,8 +191,14 @@ def _listed(answer: Answer) -> Iterable[dict[int, bytes]]:
 
 def _element(attributes: dict[int, bytes]) -> Element:
     key = attributesOf(attributes.get(1, b"")).get(1, b"")
+    # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CHAIN } }
+    verdict = attributesOf(attributesOf(attributes.get(2, b"")).get(2, b""))
     return Element(
-        key, _number(attributes.get(4)), _number(attributes.get(5)), _comment(attributes.get(6))
+        key,
+        _number(attributes.get(4)),
+        _number(attributes.get(5)),
+        _comment(attributes.get(6)),
+        _text(verdict.get(2)),
     )
 
 

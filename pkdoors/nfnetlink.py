@@ -24,13 +24,15 @@ MAX_ANSWER = 65_536
 NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 INET = 1  # NFPROTO_INET
 REQUEST, ACK, DUMP, CREATE = 0x1, 0x4, 0x300, 0x400  # NLM_F_...
-ERROR = 2  # NLMSG_ERROR
+ERROR, DONE = 2, 3  # NLMSG_...
 DUMP_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
-OWNED = 0x2 | 0x4  # NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST
+PERSISTS = 0x4  # NFT_TABLE_F_PERSIST
+OWNED = 0x2 | PERSISTS  # NFT_TABLE_F_OWNER
 
 _BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
 _NEW_TABLE, _NEW_ELEMENT, _DELETE_ELEMENT = 0, 12, 14  # NFT_MSG_...
 _NESTED = 0x8000  # NLA_F_NESTED
+_JUMP = b"\xff\xff\xff\xfd"  # NFT_JUMP, in the network's order
 
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
@@ -53,12 +55,14 @@ class Element(NamedTuple):
     @ivar timeout: its own, in milliseconds; 0 for the set's.
     @ivar expires: the milliseconds that it has left; 0 for all of its timeout.
     @ivar comment: what C{nft list} shows beside it, at most 127 bytes of ASCII.
+    @ivar chain: of a verdict map, the chain where a packet goes on.
     """
 
     key: bytes
     timeout: int = 0
     expires: int = 0
     comment: str = ""
+    chain: str = ""
 
 
 def adding(table: str, name: str, elements: Iterable[Element]) -> bytes:
@@ -78,6 +82,20 @@ def adding(table: str, name: str, elements: Iterable[Element]) -> bytes:
 def removing(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     """Return the batch that deletes elements; a missing one is no error."""
     return batch(_removal(table, name, [Element(key) for key in keys]))
+
+
+def exchanging(table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]) -> bytes:
+    """
+    Return the batch that deletes elements that are there, and adds elements that are not, at once.
+    In a map an element cannot be given another value.
+    """
+    deleted, added = [Element(key) for key in gone], list(elements)
+    messages = []
+    if deleted:
+        messages.append(message(_DELETE_ELEMENT, ACK, _elements(table, name, deleted)))
+    if added:
+        messages.append(message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, added)))
+    return batch(*messages)
 
 
 def making(table: str, flags: int = 0) -> bytes:
@@ -147,21 +165,27 @@ def attributesOf(body: bytes) -> dict[int, bytes]:
 
 def messagesIn(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield the messages of an answer: type, flags, and what follows the header."""
-    while len(data) >= HEADER.size:
-        length, kind, flags, *_ = HEADER.unpack_from(data)
+    at = 0  # and not a shorter copy of the rest each time: a dump may have megabytes
+    while len(data) - at >= HEADER.size:
+        length, kind, flags, *_ = HEADER.unpack_from(data, at)
         length = max(length, HEADER.size)
-        yield kind, flags, data[HEADER.size : length]
-        data = data[length + 3 & ~3 :]
+        yield kind, flags, data[at + HEADER.size : at + length]
+        at += length + 3 & ~3
 
 
 def errorOf(answer: bytes) -> int:
     """Return the first errno among the kernel's answers to a batch; 0 for success."""
     codes = [
-        -_CODE.unpack_from(body)[0]
+        errnoIn(body)
         for kind, _, body in messagesIn(answer)
         if kind == ERROR and len(body) >= _CODE.size  # a success is told by one, too
     ]
     return next(filter(None, codes), 0) if codes else errno.EPROTO
+
+
+def errnoIn(body: bytes) -> int:
+    """Return the errno that a message L{ERROR} or L{DONE} tells; 0 for success."""
+    return -int(_CODE.unpack_from(body)[0]) if len(body) >= _CODE.size else 0
 
 
 def _removal(table: str, name: str, keys: list[Element]) -> bytes:
@@ -183,6 +207,10 @@ def _elements(table: str, name: str, elements: Iterable[Element]) -> bytes:
 
 def _element(each: Element) -> bytes:
     found = attribute(1 | _NESTED, attribute(1, each.key))  # ..._KEY { NFTA_DATA_VALUE }
+    if each.chain:
+        verdict = attribute(1, _JUMP) + text(2, each.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
+        # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT }
+        found += attribute(2 | _NESTED, attribute(2 | _NESTED, verdict))
     if each.timeout:
         found += attribute(4, _MILLISECONDS.pack(each.timeout))
     if each.expires:

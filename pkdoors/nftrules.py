@@ -12,7 +12,7 @@ Each rule is a line here, with its chain in front.
 from collections.abc import Iterable, Iterator
 
 from pkdoors.doors import Door
-from pkdoors.nftsets import TCP_ENDING, counterOf, hasUdpSessions, spell
+from pkdoors.nftsets import TCP_ENDING, counterOf, hasUdpSessions, spell, udpNew
 from pkdoors.portgroups import PortGroup, portGroups
 
 BASE_CHAINS = {
@@ -27,12 +27,22 @@ there; knocks are heard before both."""
 IPV6_PREFIX = "ffff:ffff:ffff:ffff::"
 """The part of an IPv6 address that is one source: who has one address has all of its /64."""
 
+# What a container begins from a port that is behind a protected one. The packet must come from
+# where the container is: a stranger may write its address on his own packets.
+_INSIDE = """
+forward tcp flags & (syn|ack) == syn {ip} saddr . meta l4proto . tcp sport @inside{v} \
+fib saddr . iif oif exists update @spared{v} {{ {back} }} \
+update @spared{v} {{ {back} timeout {ending} }}
+"""
+# Whoever is on one bridge with a container needs no help of this host's: with br_netfilter, their
+# packets come by here all the same.
 # A protected port that its map lacks is dropped by the second rule: a map that is being replaced
 # must never open anything.
 _WAYS_IN = """
 input iif "lo" accept
 input meta l4proto vmap { tcp : goto tcp_in, udp : goto udp_in }
 forward meta l4proto vmap { tcp : jump tcp_dnat, udp : jump udp_dnat }
+forward meta iifkind "bridge" fib daddr . iif oif exists accept
 forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
 """
@@ -45,25 +55,44 @@ _WAYS_IN_OF = """
 """
 _FORWARDED = "ct status dnat ct direction original meta l4proto {p} ct original proto-dst"
 
+# Anybody can send segments in the name of a client whose door is open. A set of sessions full of
+# them would have no room for anybody's real one. So only an answered connection is remembered: the
+# client acknowledges what the server sent, as far as connection tracking sees that. What begins has
+# a set of its own, for a client whose door closes in the midst of its handshake.
+_LET_IN = """
+let_in tcp flags & (syn|ack) == syn update @beginning{v} {{ {f} }} accept
+let_in {f} @sessions{v} goto session
+"""
+_ANSWERED = "tcp flags & (syn|rst|ack) == ack ct state established,untracked"
 # The first update gives a new flow the set's own time, the second shortens that: an element whose
 # own timeout is shorter than what it has left could not be loaded from a saved file. A flow that
 # finds its set full is let in as long as the door is open, and is not remembered.
-_LET_IN = """
-let_in ct expiration <= {ending} update @sessions{v} {{ {f} }} \
+_SESSION = """
+session ct expiration <= {ending} update @sessions{v} {{ {f} }} \
 update @sessions{v} {{ {f} timeout {ending} }} accept
-let_in update @sessions{v} {{ {f} }} accept
+session update @sessions{v} {{ {f} }} accept
 """
 # A packet that begins a connection never goes on. Flows in "spared" were there before the guard, or
 # this host begins them, from a protected port: only its own kernel can send that SYN.
-_BEGINS = "going_on tcp flags & (syn|ack) == syn return"
+# Doors that cut sessions go by the latter alone.
+_BEGINS = "{chain} tcp flags & (syn|ack) == syn return"
 _GOING_ON = """
-going_on {f} @sessions{v} goto let_in
-going_on {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
+going_on {f} @sessions{v} goto session
+going_on {f} @beginning{v} {answered} goto session
+"""
+_SPARED = """
+spared {f} @spared{v} ct expiration <= {ending} update @spared{v} {{ {f} }} \
 update @spared{v} {{ {f} timeout {ending} }} accept
-going_on {f} @spared{v} update @spared{v} {{ {f} }} accept
+spared {f} @spared{v} update @spared{v} {{ {f} }} accept
 answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @tcp_ports \
 update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
 """
+# This host's reset ends a flow, and the client says nothing more: without this, flows that ended so
+# would fill their sets, and those that this host begins from then on would not be answered.
+_RESET = (
+    'answers oif != "lo" tcp flags & rst == rst tcp sport @tcp_ports {back} @{name}{v} '
+    "update @{name}{v} {{ {back} timeout {ending} }}"
+)
 # Who the service answers while a port has its grace was in the midst of something.
 _GRACE = (
     'answers oif != "lo" meta nfproto {nfproto} udp sport @grace{v} '
@@ -79,11 +108,20 @@ cut_off ct state established meta l4proto tcp counter reject with tcp reset
 cut_off counter drop
 """
 
-_UDP_LET_IN = (
-    "{door}_letin update @{door}_udpmost{v} {{ {f} }} update @{door}_udp{v} {{ {f} }} accept"
-)
+# Only what the service answers is a session, or what anybody sends in the client's name would fill
+# the sets. A first datagram is remembered apart, for a client that sends the second one when the
+# door has closed.
+_UDP_LET_IN = """
+{door}_letin ct state established,untracked update @{door}_udpmost{v} {{ {f} }} \
+update @{door}_udp{v} {{ {f} }} accept
+{door}_letin update @{door}_udpnew{v} {{ {f} }} accept
+"""
 # The idle time begins again with each datagram, the longest time only while the door is open.
 _UDP_GOING_ON = "{f} @{most} {f} @{idle} update @{idle} {{ {f} }} accept"
+_UDP_ANSWERED = (
+    "{f} @{door}_udpnew{v} ct state established,untracked update @{door}_udpmost{v} {{ {f} }} "
+    "update @{door}_udpmost{v} {{ {f} timeout {most} }} update @{door}_udp{v} {{ {f} }} accept"
+)
 
 # Knocks are not tracked: each source would take memory of the kernel's table of connections, and a
 # flood from made-up ones would fill that, so that nobody could connect to anything.
@@ -108,6 +146,9 @@ def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
     """Yield the rules, each with its chain in front, in the order in which packets meet them."""
     doors = list(doors)
     yield from _knockRules(doors)
+    for v in (4, 6):
+        fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
+        yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
     yield from _lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):
         forwarded = _FORWARDED.format(p=protocol)
@@ -119,7 +160,7 @@ def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
         yield from _udpRules(group)
     for door in filter(hasUdpSessions, doors):
         for v in (4, 6):
-            yield _UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v))
+            yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v)))
         yield f"{door.name}_letin accept"
 
 
@@ -140,17 +181,23 @@ def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
 
 
 def _flowRules() -> Iterator[str]:
-    yield _BEGINS
+    for chain in ("going_on", "spared"):
+        yield _BEGINS.format(chain=chain)
     for v in (4, 6):
         fields = {
             "v": v,
             "f": _flow("tcp", v),
             "back": _back("tcp", v),
             "ending": spell(TCP_ENDING),
+            "answered": _ANSWERED,
         }
-        yield from _lines(_LET_IN.format(**fields))
-        yield from _lines(_GOING_ON.format(**fields))
+        for rules in (_LET_IN, _SESSION, _GOING_ON, _SPARED):
+            yield from _lines(rules.format(**fields))
+        for name in ("sessions", "spared"):
+            yield _RESET.format(**fields, name=name)
         yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
+    yield "going_on goto spared"
+    yield f"let_in {_ANSWERED} goto session"
     yield "let_in accept"
     yield from _lines(_CUT_OFF)
 
@@ -160,7 +207,7 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
     chain, cuts = chainOf(group, "tcp"), group.doors[0].cutSessions
     for source, name, _ in _openings(group):
         yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
-    yield f"{chain} jump going_on"
+    yield f"{chain} jump {'spared' if cuts else 'going_on'}"
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
 
@@ -183,6 +230,12 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
         for most, idle in pairs:
             yield f"{chain} " + _UDP_GOING_ON.format(
                 f=_flow("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
+            )
+    for door in filter(hasUdpSessions, group.doors):
+        most = spell(door.udpMax - udpNew(door))
+        for v in (4, 6):
+            yield f"{chain} " + _UDP_ANSWERED.format(
+                door=door.name, v=v, f=_flow("udp", v), most=most
             )
     for v in (4, 6):
         yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"

@@ -32,6 +32,9 @@ TCP_IDLE = 5 * DAY
 does. A remembered TCP flow can begin nothing, so a long time does no harm."""
 TCP_ENDING = 120.0
 """The same, when connection tracking sees that a connection begins or ends."""
+TCP_BEGINNING = 90.0
+"""Seconds for which a client's SYN is remembered, after which nobody waits for its answer's any
+more: Linux repeats a SYN/ACK for 63 s."""
 SPARED_IDLE, SPARED_MOST = 180.0, 3600.0
 """Seconds of silence after which a UDP flow ends that was there before the guard, and how long it
 goes on at most."""
@@ -49,10 +52,16 @@ MAPS = {
 
 DIRECT_MAPS = ("direct4", "direct6")
 """Those of addresses."""
+INSIDE_SETS = ("inside4", "inside6")
+"""The TCP keys of these: a container may begin a connection from there."""
 PROTOCOLS = ("tcp", "udp")
 PORT_SETS = {each: f"{each}_ports" for each in PROTOCOLS}
 """All protected ports: what the maps lack is dropped."""
 PORT_MAPS = {each: f"{each}_doors" for each in PROTOCOLS}
+
+NEGLIGIBLE = 1000
+"""Milliseconds by which an opening in the kernel may end earlier or later than it should, before it
+is written again."""
 
 _COMMENT = re.compile(r"until=([0-9]{1,12}) ?(.*)")
 _ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
@@ -80,9 +89,11 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
         **dict.fromkeys(PORT_SETS.values(), Set("type inet_service; flags interval;")),
         "knocks": Set("type inet_service;"),
     }
-    for version in (4, 6):
+    for version, address in _ADDRESS.items():
+        found[f"inside{version}"] = Set(f"type {address} . inet_proto . inet_service;")
         found[f"grace{version}"] = Set("type inet_service; flags interval,timeout;")
         found[f"sessions{version}"] = _flows(version, TCP_IDLE)
+        found[f"beginning{version}"] = _flows(version, TCP_BEGINNING)
         found[f"spared{version}"] = _flows(version, TCP_IDLE, MAX_SPARED)
         found[f"sparedudp{version}"] = _flows(version, SPARED_IDLE)
         found[f"sparedmost{version}"] = _flows(version, SPARED_MOST)
@@ -103,6 +114,7 @@ def setsOf(door: Door) -> dict[str, Set]:
         if hasUdpSessions(door):
             found[f"{door.name}_udp{version}"] = _flows(version, door.udpIdle)
             found[f"{door.name}_udpmost{version}"] = _flows(version, door.udpMax)
+            found[f"{door.name}_udpnew{version}"] = _flows(version, udpNew(door))
         if door.knockRate:
             found[f"{door.name}_rate{version}"] = Set(
                 f"type {address}; flags dynamic,timeout; timeout {spell(FORGET)}; "
@@ -119,6 +131,12 @@ def hasUdpSessions(door: Door) -> bool:
         and door.udpMax > 0
         and any(each.protocol == "udp" for each in door.ports)
     )
+
+
+def udpNew(door: Door) -> float:
+    """Return the seconds for which a first datagram is remembered that was not answered yet: part
+    of the time for which a session goes on at most."""
+    return min(door.udpIdle, door.udpMax / 2)
 
 
 def setOf(opening: Opening) -> str:
@@ -170,6 +188,13 @@ def secondsLeft(element: Element, now: float) -> float:
     match = _COMMENT.fullmatch(element.comment)
     left = element.expires / 1000
     return min(left, int(match[1]) - now) if match else left
+
+
+def differs(wanted: Element, present: Element | None) -> bool:
+    """Return whether an opening must be written: it is not there as it should be."""
+    if present is None or present.comment.partition(" ")[2] != wanted.comment.partition(" ")[2]:
+        return True
+    return abs(present.expires - wanted.timeout) > NEGLIGIBLE
 
 
 def _flows(version: int, timeout: float, size: int = MAX_ELEMENTS) -> Set:

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
 from pkdoors.admission import MAX_OPENINGS
-from pkdoors.clientaddress import canBeClient
+from pkdoors.clientaddress import SHARED, canBeClient, isShared
 from pkdoors.doors import Address, Door
 from pkdoors.durations import formatDuration
 from pkdoors.errors import BadValue, FirewallError, NotThere
@@ -110,6 +110,8 @@ class Operator:
         chosen, address = self._door(door), _address(source)
         if not canBeClient(address):
             raise BadValue(f"nobody comes from {address}: give the address of one client")
+        if isShared(address):
+            raise BadValue(SHARED)
         if seconds > chosen.maxOpenFor:
             raise BadValue(
                 f"door {chosen} opens for {formatDuration(chosen.maxOpenFor)} at most: "

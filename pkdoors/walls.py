@@ -81,7 +81,7 @@ class Walls:
         the others follow as soon as they can, see L{settle}.
 
         @param openings: what is to be open then.
-        @raise FirewallError: the innermost refused; nothing was changed.
+        @raise FirewallError: the innermost refused; what there was is put back.
         """
         inner, *others = self._firewalls
         inner.keep(doors)
@@ -89,6 +89,8 @@ class Walls:
             await inner.restore(openings)
         except BaseException:
             inner.keep(self._doors)
+            # How far it came nobody knows: a port of a door that was to go may be open.
+            self._healers[-1].restore()
             raise
         self._doors = doors
         for firewall in others:

@@ -33,7 +33,8 @@ def makeDoor(name: str, port: str, **more: Any) -> dict[str, Any]:
     """A door, as it is told."""
     return {
         **{"name": name, "ports": [port], "lock": "sequence", "open_for": 30.0},
-        **{"max_open_for": 3600.0, "sessions": "keep", "openings": 0, "sources": 0, **more},
+        **{"max_open_for": 3600.0, "sessions": "keep", "udp_idle": 180.0, "udp_max": 43200.0},
+        **{"openings": 0, "sources": 0, **more},
     }
 
 

@@ -37,14 +37,12 @@ from zope.interface import implementer
 
 import pkdoors.knockports
 from pkdoors.doors import Door, Opening
-from pkdoors.errors import FirewallError
 from pkdoors.firewall.bus import BusThread
-from pkdoors.firewall.kernel import GuardGone, Kernel
+from pkdoors.flows import Flow
 from pkdoors.interfaces import IFirewall
 from pkdoors.knock import Knock
 from pkdoors.ports import parsePortRanges
 from pkdoors.sequence import Sequence
-from pkdoors.sessions import Session
 
 T = TypeVar("T")
 
@@ -63,17 +61,17 @@ def makeDoor(sequence: tuple[int, ...] = PORTS, ports: str = "22", **fields: Any
 parse = parsePortRanges
 
 
-def listTCP(*sessions: Session) -> str:
-    """C{/proc/net/tcp} with some connections to 10.0.0.1, all over IPv4."""
+def listTCP(*flows: Flow) -> str:
+    """C{/proc/net/tcp} with some connections, all over IPv4."""
     lines = ["  sl  local_address rem_address   st"]
-    for source, sourcePort, port in sessions:
+    for each in flows:
         here, there = (
-            f"{int.from_bytes(each.packed, sys.byteorder):08X}"
-            for each in (ipaddress.ip_address("10.0.0.1"), source)
+            f"{int.from_bytes(address.packed, sys.byteorder):08X}"
+            for address in (each.address, each.source)
         )
         lines.append(
-            f"   0: {here}:{port:04X} {there}:{sourcePort:04X} 01 00000000:00000000 00:00000000 "
-            "00000000     0        0 12345 1 0000000000000000 20 4 30 10 -1"
+            f"   0: {here}:{each.port:04X} {there}:{each.sourcePort:04X} 01 00000000:00000000 "
+            "00:00000000 00000000     0        0 12345 1 0000000000000000 20 4 30 10 -1"
         )
     return "\n".join(lines) + "\n"
 
@@ -383,18 +381,38 @@ class FakeWatch:
     What tells of changes to the guard.
 
     @ivar changed: tells of one; given by who watches.
+    @ivar unsure: tells that more was changed than could be told.
+    @ivar moved: tells that what is forwarded may have changed.
+    @ivar attended: which changes count, as far as it was told; see
+        L{pkdoors.nfevents.Changes.attend}.
+    @ivar port: the netlink port whose changes are not told.
     @ivar isOn: whether somebody watches.
     """
 
     def __init__(self) -> None:
         self.changed: Callable[[str], None]
+        self.unsure: Callable[[], None]
+        self.moved: Callable[[], None]
+        self.attended: list[object] = []
+        self.port = 0
         self.isOn = False
 
-    def make(self, table: str, changed: Callable[[str], None]) -> Any:
+    def make(
+        self,
+        table: str,
+        port: int,
+        changed: Callable[[str], None],
+        unsure: Callable[[], None],
+        moved: Callable[[], None],
+    ) -> Any:
         """Be made."""
         assert table == "pkdoors"
-        self.changed = changed
+        self.port, self.changed, self.unsure, self.moved = port, changed, unsure, moved
         return self
+
+    def attend(self, forwards: object) -> None:
+        """See L{pkdoors.firewall.watch.Watch.attend}."""
+        self.attended.append(forwards)
 
     def start(self, reactor: object) -> None:
         """See L{pkdoors.firewall.watch.Watch.start}."""
@@ -413,6 +431,7 @@ class Change(NamedTuple):
     @ivar flags: those of the message, C{NLM_F_...}.
     @ivar milliseconds: the timeout; 0 where there is none.
     @ivar comment: what C{nft list} shows beside it.
+    @ivar expires: the milliseconds that are left; 0 for all.
     """
 
     verb: str
@@ -422,6 +441,7 @@ class Change(NamedTuple):
     key: bytes
     milliseconds: int
     comment: str = ""
+    expires: int = 0
 
 
 def readBatch(batch: bytes) -> list[Change]:
@@ -435,27 +455,37 @@ def readBatch(batch: bytes) -> list[Change]:
         batch = batch[length:]
     begin, *changes, end = messages
     assert begin == (16, 1, 0, 10, b"") and end == (17, 1, 0, 10, b""), "no batch of nftables"
-    return [_readChange(*change) for change in changes]
+    return [found for change in changes for found in _readChanges(*change)]
 
 
-def _readChange(kind: int, flags: int, family: int, resource: int, body: bytes) -> Change:
+def _readChanges(kind: int, flags: int, family: int, resource: int, body: bytes) -> list[Change]:
     assert (family, resource) == (1, 0), "not of the family inet"
     verb = {10 << 8 | 12: "add", 10 << 8 | 14: "delete"}[kind]
     outer = readAttributes(body)
     assert set(outer) == {1, 2, 3 | 0x8000}
-    (entry,) = readAttributes(outer[3 | 0x8000]).items()
-    element = readAttributes(entry[1])
-    assert entry[0] == 1 | 0x8000 and set(element) <= {1 | 0x8000, 4, 6}
-    key = readAttributes(element[1 | 0x8000])
-    assert set(key) == {1}
     texts = [outer[number].decode("ascii") for number in (1, 2)]
     assert all(text[-1] == "\0" for text in texts)
-    timeout = int.from_bytes(element.get(4, b""), "big")
-    assert 4 not in element or (len(element[4]) == 8 and timeout), "0 is for ever"
+    table, name = (text[:-1] for text in texts)
+    listed, found = outer[3 | 0x8000], []
+    while listed:
+        length, number = struct.unpack_from("=HH", listed)
+        assert number == 1 | 0x8000
+        found.append(Change(verb, flags, table, name, *_readElement(listed[4:length])))
+        listed = listed[length + 3 & ~3 :]
+    return found
+
+
+def _readElement(body: bytes) -> tuple[bytes, int, str, int]:
+    element = readAttributes(body)
+    assert set(element) <= {1 | 0x8000, 4, 5, 6}
+    key = readAttributes(element[1 | 0x8000])
+    assert set(key) == {1}
+    times = [int.from_bytes(element.get(each, b""), "big") for each in (4, 5)]
+    for each, time_ in zip((4, 5), times, strict=True):
+        assert each not in element or (len(element[each]) == 8 and time_), "0 is for ever"
     comment = element.get(6, b"\0\1\0")
     assert comment[0] == 0 and comment[1] == len(comment) - 2 <= 128 and comment[-1:] == b"\0"
-    shown = comment[2:-1].decode("ascii")
-    return Change(verb, flags, texts[0][:-1], texts[1][:-1], key[1], timeout, shown)
+    return key[1], times[0], comment[2:-1].decode("ascii"), times[1]
 
 
 def readAttributes(body: bytes) -> dict[int, bytes]:
@@ -467,80 +497,6 @@ def readAttributes(body: bytes) -> dict[int, bytes]:
         found[kind] = body[4:length]
         body = body[length + 3 & ~3 :]
     return found
-
-
-def counterAnswer(name: str, packets: int) -> bytes:
-    """What the kernel answers where it is asked for a counter."""
-
-    def attribute(kind: int, body: bytes) -> bytes:
-        return struct.pack("=HH", 4 + len(body), kind) + body + bytes(-len(body) % 4)
-
-    counted = attribute(1, struct.pack("!Q", 42 * packets)) + attribute(
-        2, struct.pack("!Q", packets)
-    )
-    body = b"".join(
-        (
-            *(attribute(1, b"pkdoors\0"), attribute(2, name.encode() + b"\0")),
-            *(attribute(3, struct.pack("!I", 1)), attribute(4 | 0x8000, counted)),
-        )
-    )
-    return struct.pack("=IHHIIBBH", 20 + len(body), 10 << 8 | 18, 0, 0, 0, 1, 0, 0) + body
-
-
-class FakeKernel(Kernel):
-    """
-    The kernel's nftables: our sets and their elements.
-
-    @ivar elements: set and address -> the timeout in milliseconds, as it was set.
-    @ivar batches: how many batches came.
-    @ivar isGone: whether somebody flushed the tables.
-    @ivar error: what every batch fails with.
-    @ivar counters: the packets that counters have counted.
-    """
-
-    def __init__(self) -> None:
-        self.elements: dict[tuple[str, str], int] = {}
-        self.batches = 0
-        self.isGone = False
-        self.isOpen = True
-        self.error: FirewallError | None = None
-        self.counters: dict[str, int] = {}
-
-    def ask(self, question: bytes) -> bytes:
-        """The answer to a question for a counter."""
-        assert self.isOpen, "sent to a socket that is closed"
-        length, kind, flags, _, _ = struct.unpack_from("=IHHII", question)
-        assert (length, kind, flags) == (len(question), 10 << 8 | 19, 1), "no such question"
-        asked = readAttributes(question[20:])
-        assert asked[1] == b"pkdoors\0" and asked[3] == struct.pack("!I", 1)
-        name = asked[2].rstrip(b"\0").decode()
-        return counterAnswer(name, self.counters[name]) if name in self.counters else b""
-
-    def transact(self, batch: bytes) -> None:
-        """Do all of a batch, or nothing."""
-        assert self.isOpen, "sent to a socket that is closed"
-        self.batches += 1
-        changes = readBatch(batch)
-        if self.error is not None:
-            raise self.error
-        if self.isGone:
-            raise GuardGone("the guard is gone")
-        elements = dict(self.elements)
-        for change in changes:
-            address = ipaddress.ip_address(change.key)
-            assert change.table == "pkdoors" and change.name.endswith(f"_open{address.version}")
-            element = (change.name, str(address))
-            if change.verb == "delete":
-                assert element in elements, "that is an error, and undoes the whole batch"
-                del elements[element]
-            else:  # kernels before 6.12 keep the old timeout
-                assert change.flags & 0x400, "NLM_F_CREATE"
-                elements.setdefault(element, change.milliseconds)
-        self.elements = elements
-
-    def close(self) -> None:
-        """End the connection."""
-        self.isOpen = False
 
 
 class FakeNetlink:
@@ -573,6 +529,11 @@ class FakeNetlink:
         """Take an address that the kernel chooses, and no group."""
         assert address == (0, 0)
         self.isBound = True
+
+    def getsockname(self) -> tuple[int, int]:
+        """The port that the kernel gave it, and its groups."""
+        assert self.isOpen and self.isBound
+        return 4711, 0
 
     def send(self, batch: bytes) -> int:
         """Send; the answer is there at once."""
@@ -1301,7 +1262,6 @@ class FakeHost:
     """
     A host's UDP ports, in place of L{socket.socket}.
 
-    @ivar netlink: its kernel's nftables; L{None} where it has none.
     @ivar filtersNothing: whether its kernel takes no filters.
     @ivar tellsNothing: whether it does not tell what it dropped.
     """
@@ -1310,7 +1270,6 @@ class FakeHost:
         self, test: SynchronousTestCase, hasIPv6: bool = True, isRoot: bool = True
     ) -> None:
         self.sockets: list[FakeSocket] = []
-        self.netlink: FakeNetlink | None = None
         self.hasIPv6 = hasIPv6
         self.isRoot = isRoot
         self.stamps = count(1_800_000_000_000_000_000)
@@ -1320,11 +1279,9 @@ class FakeHost:
         test.patch(socket, "socket", self._make)
         test.patch(pkdoors.knockports, "Receiver", FakeReceiver)
 
-    def _make(self, family: int, kind: int, protocol: int = 0) -> "FakeSocket | FakeNetlink":
-        if family == socket.AF_NETLINK:
-            if self.netlink is None:
-                raise OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
-            return self.netlink.make(family, kind, protocol)
+    def _make(self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> "FakeSocket":
+        if family == socket.AF_UNIX:  # by which the network namespace is told
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
         assert kind == socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, "a read would block the reactor"
         return self._makeUDP(family)
 

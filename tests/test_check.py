@@ -9,9 +9,11 @@ from typing import Any
 from pkdoors import check
 from pkdoors.check import SCANNED, Check, Host
 from pkdoors.config import CONF_FILE, Config
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.listening import Owner
+from pkdoors.doctor.ownership import GuardState
 from pkdoors.doctor.proc import Proc
+from pkdoors.doctor.savedrules import Saved
 from pkdoors.doctor.zoning import Zone
 from pkdoors.errors import FirewallError
 from pkdoors.ports import PortRange
@@ -27,7 +29,9 @@ from tests.test_cli import CommandTestCase, End
 DAEMON = 77
 ROOT, NOBODY = "CapEff:\t000001ffffffffff\n", "CapEff:\t0000000000000000\n"
 SEQUENCE = (*PORTS, 17009)
-GUARD = makeListing([condition("tcp dport", 22), DROP], chain="inet pkdoors guard")
+GUARD = makeListing(
+    [condition("tcp dport", 22), DROP], chain="inet pkdoors guard", hook="prerouting"
+)
 LET_KNOCKS_IN = [condition("udp dport", {"range": [17000, 17999]}), ACCEPT]
 LETS_IN = [LET_KNOCKS_IN, [condition("tcp dport", 22), ACCEPT]]
 FILTER = makeListing(*LETS_IN, policy="drop")
@@ -46,6 +50,8 @@ class FakeProc(Proc):
         self.udp = [Socket(port, BOUND, port, "00000000", "00000000:0000") for port in SEQUENCE]
         self.owner = DAEMON
         self.isIPv6On = True
+        self.syncookies = 1
+        self.legacy: list[tuple[str, str]] = []
 
     def status(self) -> str:
         """See L{Proc.status}."""
@@ -69,9 +75,13 @@ class FakeProc(Proc):
         """See L{Proc.tracked}."""
         return 5, 1000
 
-    def legacyTables(self) -> list[str]:
+    def cookies(self) -> int:
+        """See L{Proc.cookies}."""
+        return self.syncookies
+
+    def legacyTables(self) -> list[tuple[str, str]]:
         """See L{Proc.legacyTables}."""
-        return []
+        return self.legacy
 
 
 def giving(result: Any) -> Callable[..., Any]:
@@ -92,7 +102,7 @@ def look(
     authorizedKeys: str = "",
     sequence: tuple[int, ...] = SEQUENCE,
     conf: str = "",
-    hooks: dict[str, tuple[str, ...]] | None = None,
+    hooks: dict[str, Any] | None = None,
     **facts: Any,
 ) -> list[Finding]:
     """What is found where all is well but for some facts."""
@@ -101,6 +111,8 @@ def look(
         "tables": joinListings(GUARD, FILTER),
         "isFirewalldThere": False,
         "zones": AssertionError("there is no firewalld"),
+        "guard": GuardState(isOwned=True),
+        "savedFiles": [],
         "nftablesFiles": [],
         "isOn": False,
         "isService": False,
@@ -297,7 +309,7 @@ class CheckTests(CheckTestCase):
     def test_guardOfAnother(self) -> None:
         """A port that the guard does not have is open, though another is closed."""
         found = self.bad(ports="22,80", tables=joinListings(GUARD))
-        self.assertEqual([(ERROR, "80/tcp"), (WARNING, "80/tcp"), (WARNING, "scans")], found)
+        self.assertEqual([(ERROR, "80/tcp"), (WARNING, "80/tcp"), (INFO, "scans")], found)
 
     def test_closedByOthers(self) -> None:
         """Where others drop it, it is not open, but a knock opens nothing."""
@@ -325,7 +337,8 @@ class CheckTests(CheckTestCase):
         proc = FakeProc()
         proc.owner = 5
         proc.udp = proc.udp[:1]
-        self.assertEqual([(WARNING, "daemon"), (ERROR, "17001/udp")], self.bad(proc, holder=None))
+        expected = [(WARNING, "daemon"), (WARNING, "guard"), (ERROR, "17001/udp")]
+        self.assertEqual(expected, self.bad(proc, holder=None))
 
     def test_knockPortOfTheKernel(self) -> None:
         """So may something that is no process, as WireGuard: root sees that, too."""
@@ -334,21 +347,21 @@ class CheckTests(CheckTestCase):
         self.assertEqual([(ERROR, "17001/udp")], self.bad(proc))
 
     def test_knockPortDropped(self) -> None:
-        """Another table drops knocks; they are told sorted."""
+        """Another table drops knocks: one finding for all."""
         drops = makeListing([condition("tcp dport", 22), ACCEPT], policy="drop")
         found = self.bad(tables=joinListings(GUARD, drops))
-        self.assertEqual([(ERROR, f"{port}/udp") for port in sorted(SEQUENCE)], found)
+        self.assertEqual([(ERROR, "knock ports")], found)
 
     def test_loud(self) -> None:
         """Other UDP ports are rejected."""
-        self.assertEqual([(WARNING, "scans")], self.bad(tables=joinListings(GUARD)))
+        self.assertEqual([(INFO, "scans")], self.bad(tables=joinListings(GUARD)))
 
     def test_scannedPort(self) -> None:
         """A scan is judged by a port that is nobody's."""
         letIn = [condition("udp dport", SCANNED[0]), ACCEPT]
         theirs = makeListing(letIn, *LETS_IN, policy="drop")
         proc = FakeProc()
-        self.assertEqual([(WARNING, "scans")], self.bad(tables=joinListings(GUARD, theirs)))
+        self.assertEqual([(INFO, "scans")], self.bad(tables=joinListings(GUARD, theirs)))
         proc.udp.append(Socket(SCANNED[0], BOUND, 999, "00000000", "00000000:0000"))
         self.assertEqual([], self.bad(proc, tables=joinListings(GUARD, theirs)))
 
@@ -370,8 +383,75 @@ class CheckTests(CheckTestCase):
     def test_service(self) -> None:
         """The nftables service flushes."""
         files = [("/etc/nftables.conf", "flush ruleset")]
-        expected = [(WARNING, "nftables.service")]
-        self.assertEqual(expected, self.bad(nftablesFiles=files, isOn=True))
+        service = {"nftablesFiles": files, "isOn": True}
+        self.assertEqual([(INFO, "nftables.service")], self.bad(**service))
+        found = self.bad(**service, guard=GuardState())
+        self.assertEqual([(INFO, "guard"), (WARNING, "nftables.service")], found)
+        # Somebody else's ownership protects nothing.
+        self.assertIn((WARNING, "nftables.service"), self.bad(**service, holder=None))
+
+    def test_savedRules(self) -> None:
+        """A saved ruleset with our table is an error."""
+        files = [Saved("/etc/nftables.conf", "table inet pkdoors {\n}\n")]
+        self.assertEqual([(ERROR, "saved rules")], self.bad(savedFiles=files))
+
+    def test_cookies(self) -> None:
+        """SYN cookies without need are a warning."""
+        proc = FakeProc()
+        proc.syncookies = 2
+        self.assertEqual([(WARNING, "SYN cookies")], self.bad(proc))
+        self.assertEqual([], [each for each in self.bad(proc, ports="53/udp") if "SYN" in each[1]])
+
+    def test_legacy(self) -> None:
+        """So is what the old iptables may forward."""
+        proc = FakeProc()
+        proc.legacy = [("nat", "iptables-legacy -t nat -S")]
+        self.assertEqual([(WARNING, "iptables")], self.bad(proc))
+
+    def test_guard(self) -> None:
+        """A guard that can be flushed is no reason for another status."""
+        self.assertEqual([(INFO, "guard")], self.bad(guard=GuardState()))
+        error = FirewallError("it does not tell: try again")
+        self.assertEqual([(ERROR, "guard")], self.bad(guard=error))
+        asked = AssertionError("asked")
+        self.assertEqual([(ERROR, "nftables")], self.bad(tables=FirewallError("a: b"), guard=asked))
+
+    def test_notrack(self) -> None:
+        """Rules against tracking are told of protected ports."""
+        rule = [condition("tcp dport", 22), {"notrack": None}]
+        raw = makeListing(rule, chain="inet other pre", hook="prerouting")
+        raw["nftables"][2]["chain"]["prio"] = -300
+        found = {"tables": joinListings(GUARD, FILTER, raw)}
+        self.assertEqual([(INFO, "22/tcp")], self.bad(**found))
+        cut = {"hooks": {"cutSessions": True}}
+        self.assertEqual([(WARNING, "22/tcp")], self.bad(**found, **cut))
+
+    def test_redirected(self) -> None:
+        """A port that is redirected to another is told of if that is open."""
+        rule = [condition("tcp dport", 22), {"redirect": {"port": 2200}}]
+        nat = makeListing(rule, kind="nat", hook="prerouting", chain="inet nat pre")
+        knocks = makeListing(LET_KNOCKS_IN, [condition("tcp dport", 2200), ACCEPT], policy="drop")
+        proc = FakeProc()
+        for theirs, here, found in (
+            (knocks, "00000000", [(WARNING, "22/tcp")]),
+            (knocks, "0100007F", []),
+            (FILTER, "00000000", []),
+        ):
+            proc.tcp = [Socket(2200, LISTENS, 1, here, "00000000:0000")]
+            self.assertEqual(found, self.bad(proc, tables=joinListings(GUARD, theirs, nat)), here)
+        proc.tcp = []
+        self.assertEqual([], self.bad(proc, tables=joinListings(GUARD, knocks, nat)))
+
+    def test_offloaded(self) -> None:
+        """A flowtable matters for ports that are forwarded and cut."""
+        dnat = [condition("tcp dport", 22), {"dnat": {"addr": "10.0.0.2"}}]
+        flow = [{"flow": {"op": "add", "flowtable": "@f"}}]
+        nat = makeListing(dnat, kind="nat", hook="prerouting", chain="inet nat pre")
+        table = makeListing(flow, hook="forward", chain="inet flows forward")
+        facts = {"tables": joinListings(GUARD, FILTER, nat, table)}
+        self.assertEqual([], self.bad(**facts))
+        cut = {"hooks": {"cutSessions": True}}
+        self.assertEqual([(WARNING, "22/tcp")], self.bad(**facts, **cut))
 
     def test_noPrivilege(self) -> None:
         """Without privilege what can be found is."""
@@ -450,8 +530,7 @@ class FirewalldTests(CheckTestCase):
 
     def test_knocksShutOut(self) -> None:
         """The daemon's rules are missing."""
-        expected = [(ERROR, f"{port}/udp") for port in sorted(SEQUENCE)]
-        self.assertEqual(expected, self.firewalld(Zone("public", "DROP")))
+        self.assertEqual([(ERROR, "knock ports")], self.firewalld(Zone("public", "DROP")))
 
     def test_notReloaded(self) -> None:
         """What is missing in a zone because of a changed file is not told for each port, too."""
@@ -464,7 +543,7 @@ class FirewalldTests(CheckTestCase):
     def test_beside(self) -> None:
         """With nftables the zone must let knocks and the port in by itself."""
         found = self.firewalld(Zone("public", "DROP"), options={"firewall": "nftables"})
-        ports = [*(f"{port}/udp" for port in sorted(SEQUENCE)), "22/tcp"]
+        ports = ["knock ports", "22/tcp"]
         self.assertEqual([(WARNING, "firewall"), *((ERROR, each) for each in ports)], found)
 
     def test_besideOpen(self) -> None:
@@ -473,10 +552,21 @@ class FirewalldTests(CheckTestCase):
         found = self.firewalld(zone, options={"firewall": "nftables"})
         self.assertEqual([(WARNING, "firewall")], found)
 
+    def test_redirected(self) -> None:
+        """A port that firewalld redirects is told of if a zone opens the one behind."""
+        rule = [condition("tcp dport", 22), {"redirect": {"port": 2200}}]
+        nat = makeListing(rule, kind="nat", hook="prerouting", chain="inet firewalld nat_PRE")
+        facts: dict[str, Any] = {"tables": joinListings(GUARD, nat), "proc": FakeProc()}
+        facts["proc"].tcp.append(Socket(2200, LISTENS, 1, "00000000", "00000000:0000"))
+        self.assertEqual([], self.firewalld(**facts))
+        exposure = Exposure(PortRange("tcp", 2200, 2200), "port 2200/tcp", "`this`")
+        zone = Zone("public", "DROP", (exposure,), self.zone.rules)
+        self.assertEqual([(WARNING, "22/tcp")], self.firewalld(zone, **facts))
+
     def test_loud(self) -> None:
         """A zone that rejects is told of."""
         zone = Zone("public", "default", rules=self.zone.rules)
-        self.assertEqual([(WARNING, "scans")], self.firewalld(zone))
+        self.assertEqual([(INFO, "scans")], self.firewalld(zone))
 
 
 class CommandTests(CommandTestCase):
@@ -494,6 +584,8 @@ class CommandTests(CommandTestCase):
             "holder": DAEMON,
             "tables": joinListings(GUARD, FILTER),
             "isFirewalldThere": False,
+            "guard": GuardState(isOwned=True),
+            "savedFiles": [],
             "nftablesFiles": [],
             "isOn": False,
             "isService": False,

@@ -87,6 +87,13 @@ class GoodTests(SynchronousTestCase):
         door = self.door(SSH + "open_for = 90\npenalty = 0\n")
         self.assertEqual((90.0, 0.0), (door.openFor, door.penalty))
 
+    def test_udp(self) -> None:
+        """UDP sessions have times of their own; the longest may be 0, as may the grace."""
+        door = self.door(SSH + 'udp_idle = "5m"\nudp_max = 0\nudp_grace = 0\n')
+        self.assertEqual((300.0, 0.0, 0.0), (door.udpIdle, door.udpMax, door.udpGrace))
+        door = self.door(SSH)
+        self.assertEqual((180.0, 43200.0, 30.0), (door.udpIdle, door.udpMax, door.udpGrace))
+
     def test_commands(self) -> None:
         """Programs are lists of texts, which no shell reads."""
         text = SSH + "".join(
@@ -169,8 +176,8 @@ class BadTests(SynchronousTestCase):
         )
         self.assertEqual(
             "doors.ssh: 'port' is no key here: allowed are sequence, ports, open_for, "
-            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, on_open, on_close, "
-            "on_refuse, clock_skew, knock_rate, knock_burst",
+            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, udp_idle, udp_max, "
+            "udp_grace, on_open, on_close, on_refuse, clock_skew, knock_rate, knock_burst",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("'a\\nb' is no key", self.refused(SSH + '"a\\nb" = 1\n'))
@@ -248,6 +255,9 @@ class BadTests(SynchronousTestCase):
             ("max_open_for", "from 1s to 720h"),
             ("knock_timeout", "from 1s to 720h"),
             ("penalty", "from 0s to 720h"),
+            ("udp_idle", "from 1s to 720h"),
+            ("udp_max", "from 0s to 720h"),
+            ("udp_grace", "from 0s to 5m"),
             ("clock_skew", "from 1s to 1h"),
         ):
             for value in ("-5", '"ten"', '""', '"721h"'):

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor.findings import (
     ERROR,
+    INFO,
     OK,
     WARNING,
     Finding,
@@ -31,6 +32,7 @@ class FindingsTests(SynchronousTestCase):
         for findings, status in (
             ([], 0),
             ([FINE], 0),
+            ([FINE, Finding(INFO, "scans", "they are easy", "`quiet`")], 0),
             ([WEAK, FINE], 1),
             ([FINE, BROKEN, WEAK], 2),
         ):

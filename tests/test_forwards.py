@@ -4,9 +4,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doctor.forwards import isForwarded
+from pkdoors.doctor.findings import WARNING, Finding
+from pkdoors.doctor.forwards import hasFlowtable, isForwarded, offloaded, redirects
 from pkdoors.doctor.packets import newPacket
-from pkdoors.doctor.ruleset import readRuleset
+from pkdoors.doctor.ruleset import Ruleset, readRuleset
+from pkdoors.ports import PortRange
 from tests.fakes import condition, joinListings, makeListing
 
 PORT = condition("tcp dport", 8080)
@@ -52,3 +54,75 @@ class IsForwardedTests(SynchronousTestCase):
         self.assertFalse(self.forwards([PORT, DNAT], kind="filter"))
         self.assertFalse(self.forwards([PORT, DNAT], chain="ip nat PREROUTING", version=6))
         self.assertTrue(self.forwards([PORT, DNAT], chain="ip nat PREROUTING"))
+
+
+class WholeAddressTests(SynchronousTestCase):
+    """
+    Rules that forward all ports of an address.
+    """
+
+    def test_meant(self) -> None:
+        """They count only if that is meant."""
+        rule = [condition("ip daddr", "192.0.2.9"), DNAT]
+        ruleset = nat(rule)
+        packet = newPacket("tcp", 8080, 4)
+        self.assertFalse(isForwarded(ruleset, packet, 4))
+        self.assertTrue(isForwarded(ruleset, packet, 4, isWholeAddressMeant=True))
+
+
+class RedirectsTests(SynchronousTestCase):
+    """
+    Tests of L{redirects}.
+    """
+
+    def look(self, target: dict[str, Any], *reachable: int) -> list[Finding]:
+        """What is found of 8080/tcp."""
+
+        def isReachable(ports: PortRange) -> bool:
+            return ports.protocol == "tcp" and ports.first in reachable
+
+        ports = PortRange("tcp", 8080, 8080)
+        return list(redirects(nat([PORT, target]), ports, (4, 6), isReachable))
+
+    def test_reachable(self) -> None:
+        """The port behind is to be protected, too, if clients reach it."""
+        target = {"redirect": {"port": 80}}
+        (found,) = self.look(target, 80)
+        self.assertEqual((WARNING, "8080/tcp"), (found.level, found.subject))
+        self.assertIn("redirected to 80/tcp", found.text)
+        self.assertIn("protect 80/tcp", found.remedy)
+        self.assertEqual([], self.look(target, 81))
+
+    def test_others(self) -> None:
+        """Containers are elsewhere, and a redirect may have no port of its own."""
+        for target in (DNAT, {"redirect": None}, {"redirect": {"port": {"range": [80, 90]}}}):
+            self.assertEqual([], self.look(target, 80), target)
+
+    def test_iptables(self) -> None:
+        """Of iptables' redirects it cannot be told where they lead."""
+        (found,) = self.look({"xt": {"type": "target", "name": "REDIRECT"}})
+        self.assertIn("`iptables -t nat -S`", found.remedy)
+        self.assertEqual([], self.look({"xt": {"type": "target", "name": "DNAT"}}))
+
+
+class OffloadedTests(SynchronousTestCase):
+    """
+    Tests of L{hasFlowtable} and L{offloaded}.
+    """
+
+    def test_flowtable(self) -> None:
+        """It is a rule that makes a flowtable work, nft's or iptables'."""
+        for part in ({"flow": {"op": "add", "flowtable": "@f"}}, {"xt": {"name": "FLOWOFFLOAD"}}):
+            self.assertTrue(hasFlowtable(nat([PORT, part])), part)
+        self.assertFalse(hasFlowtable(nat([PORT, DNAT])))
+
+    def test_forwarded(self) -> None:
+        """Only what is forwarded can come into it."""
+        for port, count in ((8080, 1), (22, 0)):
+            found = list(offloaded(nat([PORT, DNAT]), PortRange("tcp", port, port), (4, 6)))
+            self.assertEqual([(WARNING, "8080/tcp")] * count, [(f.level, f.subject) for f in found])
+
+
+def nat(*rules: list[Any]) -> Ruleset:
+    """A table with rules where packets come in."""
+    return readRuleset(joinListings(makeListing(*rules, hook="prerouting", kind="nat")))

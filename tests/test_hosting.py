@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config import Config
 from pkdoors.doctor import hosting
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.running import Daemon
 from tests.fakes import makeDoor
 
@@ -92,6 +92,9 @@ class HostingTests(SynchronousTestCase):
         self.assertEqual(WARNING, found.level)
         self.assertIn("/etc/nftables.conf", found.text)
         self.assertEqual([], list(hosting.flushing(files, False)))
+        (found,) = hosting.flushing(files, True, isOwned=True)
+        self.assertEqual(INFO, found.level)
+        self.assertIn("does not touch the guard while the daemon runs", found.text)
 
     def test_notFlushing(self) -> None:
         """One that does not is none, nor is a comment."""
@@ -111,10 +114,13 @@ class HostingTests(SynchronousTestCase):
         self.assertIn("nf_conntrack_max=2000", found.remedy)
 
     def test_legacy(self) -> None:
-        """So are rules that cannot be judged."""
-        (found,) = hosting.legacy(["iptables-legacy -S"])
-        self.assertEqual(WARNING, found.level)
-        self.assertIn("`iptables-legacy -S`", found.remedy)
+        """So are rules that cannot be judged, and forwards that cannot be seen."""
+        for table, words in (("filter", "cannot judge"), ("nat", "may forward ports")):
+            command = f"iptables-legacy -t {table} -S"
+            (found,) = hosting.legacy([(table, command)])
+            self.assertEqual(WARNING, found.level)
+            self.assertIn(words, found.text)
+            self.assertIn(f"`{command}`", found.remedy)
 
 
 def _brief(finding: Finding) -> tuple[str, str]:

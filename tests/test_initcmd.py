@@ -50,7 +50,7 @@ class TextTests(SynchronousTestCase):
         said = [each[1] for each in (door.onOpen, door.onClose, door.onRefuse)]
         self.assertEqual(["open", "closed", "refused"], said)
         for before, line in pairwise(uncommented):
-            if " = " in line and "max_open" not in line:
+            if " = " in line and not line.startswith(("max_open_for", "udp_max")):
                 self.assertTrue(before.startswith("# "), line)
 
     def test_profile(self) -> None:

@@ -1,13 +1,17 @@
 """Tests of L{pkdoors.firewall.kernel}."""
 
+import contextlib
 import errno
+import random
+import socket
 import struct
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall import kernel as kernelModule
-from pkdoors.firewall.kernel import GuardGone, Kernel, mayAdminister
+from pkdoors.firewall.kernel import GuardGone, Kernel, NotPermitted, SetFull, mayAdminister
 from tests.fakes import FakeNetlink
 
 NO_PRIVILEGE = (
@@ -48,15 +52,21 @@ class MayAdministerTests(SynchronousTestCase):
         self.assertIs(False, mayAdminister("Name:\ttwistd\n"))
 
 
-class KernelTests(SynchronousTestCase):
+class KernelTestCase(SynchronousTestCase):
     """
-    Tests of L{Kernel}.
+    A netlink socket, and the privilege.
     """
 
     def setUp(self) -> None:
         """Have a kernel, and the privilege."""
         self.netlink = FakeNetlink(self)
         self.patch(kernelModule, "mayAdminister", lambda status: True)
+
+
+class KernelTests(KernelTestCase):
+    """
+    Tests of L{Kernel}.
+    """
 
     def refusal(self, *numbers: int) -> FirewallError:
         """What a batch fails with that the kernel answers to with these errors."""
@@ -105,6 +115,8 @@ class KernelTests(SynchronousTestCase):
 
     def test_otherRefusalsAreNotGone(self) -> None:
         """They are not taken for a missing table: closing would else be thought done."""
+        self.assertIsInstance(self.refusal(errno.ENFILE), SetFull)
+        self.assertIsInstance(self.refusal(errno.EPERM), NotPermitted)
         for number in (errno.ENFILE, errno.EPERM, errno.EEXIST):
             self.assertNotIsInstance(self.refusal(number), GuardGone)
 
@@ -134,19 +146,104 @@ class KernelTests(SynchronousTestCase):
         self.netlink.answers = [answer(0)]
         kernel.transact(b"batch")
 
-    def test_ask(self) -> None:
-        """The answer to a question is told, be it in pieces."""
-        self.netlink.answers = [b"an", b"swer"]
-        self.assertEqual(b"answer", Kernel().ask(b"question"))
+    def test_port(self) -> None:
+        """The port is the kernel's name for the socket."""
+        self.assertEqual(4711, Kernel().port)
+
+    def test_given(self) -> None:
+        """A socket that is given is used, and no other made."""
+        self.netlink.make(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 12)
+        self.netlink.bind((0, 0))
+        self.netlink.refusal = OSError(errno.EMFILE, "Too many open files")
+        given: Any = self.netlink
+        self.netlink.answers = [answer(0)]
+        Kernel(given).transact(b"batch")
+        self.assertEqual([b"batch"], self.netlink.sent)
+
+
+def part(body: bytes, kind: int = 10 << 8 | 12, flags: int = 2) -> bytes:
+    """A message of a dump, padded to whole words."""
+    data = struct.pack("=IHHIIBBH", 20 + len(body), kind, flags, 0, 0, 1, 0, 0) + body
+    return data + bytes(-len(data) % 4)
+
+
+def done(number: int = 0) -> bytes:
+    """The end of a dump."""
+    return struct.pack("=IHHIIi", 20, 3, 2, 0, 0, -number)
+
+
+class DumpTests(KernelTestCase):
+    """
+    Tests of L{Kernel.dump}.
+    """
+
+    def dump(self, *answers: bytes | OSError) -> list[tuple[int, bytes]]:
+        """What comes of some answers."""
+        self.netlink.answers = list(answers)
+        return Kernel().dump(b"question")
+
+    def test_parts(self) -> None:
+        """The answer may be in parts; their ends are not among it."""
+        expected = [(10 << 8 | 12, body) for body in (b"aaaa", b"bbbb", b"cccc")]
+        found = self.dump(part(b"aaaa") + part(b"bbbb"), part(b"cccc"), done())
+        self.assertEqual(expected, found)
         self.assertEqual([b"question"], self.netlink.sent)
 
-    def test_askInVain(self) -> None:
-        """A question that cannot be asked has no answer, and what is asked next has its own."""
+    def test_single(self) -> None:
+        """What is no dump has one message."""
+        self.assertEqual([(10 << 8, b"aaaa")], self.dump(part(b"aaaa", 10 << 8, flags=0)))
+
+    def test_noSuchThing(self) -> None:
+        """That it is not there is an empty answer."""
+        self.assertEqual([], self.dump(answer(errno.ENOENT)))
+
+    def test_goneMeanwhile(self) -> None:
+        """So it is when it goes in the middle: half an answer is none."""
+        self.assertEqual([], self.dump(part(b"aaaa"), done(errno.ENOENT)))
+
+    def test_refused(self) -> None:
+        """A refusal is an error, at the beginning or at the end."""
+        for refused in ([answer(errno.EPERM)], [part(b"aaaa"), done(errno.EPERM)]):
+            error = self.assertRaises(FirewallError, self.dump, *refused)
+            self.assertEqual(NO_PRIVILEGE, str(error))
+
+    def test_interrupted(self) -> None:
+        """A dump that a change has interrupted is begun again; not for ever."""
+        for interrupted in (
+            [part(b"aaaa", flags=0x12), done()],
+            [part(b"aaaa"), answer(errno.EINTR)],
+            [part(b"aaaa"), done(errno.EINTR)],
+        ):
+            self.netlink.sent.clear()
+            error = self.assertRaises(FirewallError, self.dump, *interrupted)
+            self.assertIn("changes so fast that it cannot be read", str(error))
+            self.assertEqual(5, len(self.netlink.sent))
+
+    def test_notRead(self) -> None:
+        """What cannot be read is an error, and what is asked next has its own answer."""
         kernel = Kernel()
-        self.netlink.answers = [b"late", OSError(errno.ENOBUFS, "No buffer space available")]
-        self.assertEqual(b"", kernel.ask(b"question"))
-        self.netlink.answers = [b"answer"]
-        self.assertEqual(b"answer", kernel.ask(b"question"))
+        self.netlink.answers = [part(b"late"), OSError(errno.ENOBUFS, "No buffer space available")]
+        self.assertRaises(FirewallError, kernel.dump, b"question")
+        self.netlink.answers = [part(b"good"), done()]
+        self.assertEqual([(10 << 8 | 12, b"good")], kernel.dump(b"question"))
+
+    def test_garbage(self) -> None:
+        """Whatever comes is an answer or an error of ours."""
+        source = random.Random(20261127)
+        good = part(b"aaaa") + answer(errno.ENOENT) + done()
+        for _ in range(2000):
+            broken = bytearray(good[: source.randrange(len(good) + 1)])
+            for _ in range(source.randrange(4)):
+                if broken:
+                    broken[source.randrange(len(broken))] = source.randrange(256)
+            with contextlib.suppress(FirewallError):
+                self.dump(bytes(broken))
+
+
+class CloseTests(KernelTestCase):
+    """
+    Tests of L{Kernel.close}.
+    """
 
     def test_close(self) -> None:
         """The socket can be closed."""

@@ -22,15 +22,18 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.keyfiles client.plan client.profiles config conftext conftoml doctor.__init__
         doctor.filtering doctor.findings doctor.forwards doctor.guarding doctor.hosting
         doctor.listening doctor.matching doctor.packets doctor.ruleset doctor.verdicts
-        doctor.outgoing doctor.running doctor.zoning
-        doors durations errors events firewall.__init__ knock limits locks
-        lockset networks nfevents nfnetlink nftrules nftstate oneline operating.__init__
+        doctor.elements doctor.openers doctor.outgoing doctor.ownership doctor.running
+        doctor.savedrules doctor.tracking doctor.zoning
+        directways doors durations errors events firewall.__init__ knock limits locks
+        flowbooks flows guard lockset natcases natrules networks nfdump nfevents nfnetlink
+        nftrules nftsets oldguard oneline operating.__init__
         operating.answers operating.board operating.eventstream operating.wording penalties
-        placing plainknocks ports quoting refusals richrules seals.__init__ seals.addresses
+        placing plainknocks portgroups ports quoting refusals richrules seals.__init__
+        seals.addresses
         seals.authorizedkeys seals.hints seals.seal seals.sealchecks seals.sealedlock
         seals.sealqueue seals.seen seals.seennotes seals.signatures
-        seedconf sequence sessions
-        settings sockets stages status tally tomltext who wrongorders zones
+        seedconf sequence
+        settings sockets stages status survey tally tomltext who wrongorders xtables zones
         """,
         """
         beneath bootid cleanlog folders herald interfaces parts reading steering trust turns
@@ -42,12 +45,15 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         client.ownfiles
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
         descriptors firewall.bus firewall.counted firewall.dryrun firewall.exposures
-        firewall.firewalld firewall.kernel firewall.listing firewall.nftables firewall.routes
-        firewall.watch
+        firewall.firewalld firewall.guardreader firewall.guardtable firewall.kernel
+        firewall.library firewall.listing firewall.liveflows firewall.nftables firewall.routes
+        firewall.takeover firewall.watch firewall.ways
         firewall.zonebus firewall.zoneclient firewall.zonedoors firewall.zonesurvey heap
+        doctor.saved firewall.guardlook
         hookrun hooks inbox instance iproute knocksocket lastgood listener notify
         operating.adminclient operating.whereabouts receiving runnable
         seals.authorizedfile seals.seenfile servicecode servicefiles serviceunit serviceuser
+        socketfilter
         thishost
         """,
         """
@@ -66,10 +72,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 """The modules of each layer, from the lowest. A new one is placed here."""
 
 HELPERS = {
+    "firewall.guardlook": {"firewall.guardtable"},
     "audit": {"serviceuser"},
-    "listener": {"descriptors", "knocksocket", "receiving"},
+    "listener": {"descriptors", "knocksocket", "receiving", "socketfilter"},
     "lastgood": {"serviceuser"},
-    "knocksocket": {"inbox", "receiving"},
+    "knocksocket": {"inbox", "receiving", "socketfilter"},
     "admin.answers": {"admin.browsers"},
     "admin.channel": {"admin.answers", "admin.browsers"},
     "admin.site": {"admin.connections", "admin.resources"},
@@ -88,9 +95,18 @@ HELPERS = {
     "seals.seenfile": {"serviceuser"},
     "firewall.routes": {"iproute"},
     "thishost": {"iproute"},
-    "firewall.nftables": {"firewall.kernel", "firewall.watch"},
-    "firewall.watch": {"firewall.kernel"},
-    "firewall.listing": {"firewall.kernel", "firewall.nftables"},
+    "firewall.nftables": {
+        *("firewall.guardtable", "firewall.kernel", "firewall.liveflows", "firewall.takeover"),
+        *("firewall.watch", "firewall.ways"),
+    },
+    "firewall.guardtable": {
+        *("firewall.guardreader", "firewall.kernel", "firewall.library", "firewall.takeover"),
+    },
+    "firewall.guardreader": {"firewall.kernel"},
+    "firewall.library": {"firewall.kernel"},
+    "firewall.liveflows": {"firewall.kernel"},
+    "firewall.watch": {"firewall.kernel", "socketfilter"},
+    "firewall.listing": {"firewall.kernel", "firewall.library"},
     "firewall.zonesurvey": {"firewall.exposures", "firewall.zonebus", "firewall.zoneclient"},
     "firewall.firewalld": {
         *("firewall.bus", "firewall.zonebus", "firewall.zoneclient", "firewall.zonedoors"),

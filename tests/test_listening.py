@@ -114,10 +114,26 @@ class KnockPortsTests(SynchronousTestCase):
         (found,) = self.look(socket(17001, BOUND, inode=9))
         self.assertIn("another program", found.text)
 
-    def test_sorted(self) -> None:
-        """What is found is not in the order of the sequence."""
-        found = self.look(*self.ours)
+    def test_together(self) -> None:
+        """Several that one program has are one finding, which names no port."""
+        (found,) = self.look(*self.ours)
+        self.assertEqual((ERROR, "knock ports"), (found.level, found.subject))
+        text = "twistd (process 77) has 2 of 2 knock ports: knocks do not reach pkdoors"
+        self.assertEqual(text, found.text)
+        self.assertIn("`ss -lunp`", found.remedy)
+        unknown = (socket(17001, BOUND, inode=8), socket(17003, BOUND, inode=9))
+        self.assertIn("other programs have 2 of 2", self.look(*unknown)[0].text)
+
+    def test_apart(self) -> None:
+        """Each program is a finding of its own."""
+        found = self.look(self.ours[0], socket(17003, BOUND, inode=3))
         self.assertEqual(["17001/udp", "17003/udp"], [each.subject for each in found])
+
+    def test_allDeaf(self) -> None:
+        """So are all ports that the daemon does not listen on."""
+        (found,) = self.look(daemon=77)
+        self.assertEqual("knock ports", found.subject)
+        self.assertIn("does not listen on 2 of 2 knock ports", found.text)
 
     def test_daemonIsElsewhere(self) -> None:
         """A daemon that does not listen on all of them has another sequence."""

@@ -13,7 +13,6 @@ from pkdoors.knock import Knock
 from pkdoors.locks import AnyLock, Request, SequenceLock
 from pkdoors.locksmith import Locksmith
 from pkdoors.seals import sealedlock
-from pkdoors.seals.authorizedfile import KeyFileError
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seenfile import SeenFile
 from tests.fakes import PORTS, Log, makeDoor

@@ -7,8 +7,22 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.nfnetlink import adding, asking, countOf, errorOf, removing
-from tests.fakes import Change, counterAnswer, readAttributes, readBatch
+from pkdoors.nfnetlink import (
+    OWNED,
+    PORTION,
+    Element,
+    adding,
+    attribute,
+    attributesIn,
+    attributesOf,
+    errorOf,
+    making,
+    messagesIn,
+    portions,
+    removing,
+)
+from tests.fakes import Change, readAttributes, readBatch
+from tests.garbage import spoiled
 
 KEY4 = b"\xcb\x00\x71\x09"
 KEY6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\x07"
@@ -23,7 +37,7 @@ def answer(number: int, kind: int = 2) -> bytes:
 
 class BatchTests(SynchronousTestCase):
     """
-    Tests of L{adding} and L{removing}.
+    Tests of L{adding}, L{removing} and L{making}.
     """
 
     def test_adding(self) -> None:
@@ -37,8 +51,19 @@ class BatchTests(SynchronousTestCase):
                 Change("delete", REQUEST | ACK, "pkdoors", "default_open4", KEY4, 0),
                 Change("add", REQUEST | CREATE | ACK, "pkdoors", "default_open4", KEY4, 30_000),
             ],
-            readBatch(adding("pkdoors", "default_open4", KEY4, 30_000)),
+            readBatch(adding("pkdoors", "default_open4", [Element(KEY4, 30_000)])),
         )
+
+    def test_several(self) -> None:
+        """Several elements are one batch of three messages, in their order."""
+        elements = [Element(bytes([n]) * 4, 1000 * n, n, f"c{n}") for n in range(1, 4)]
+        added = [
+            (each.key, each.milliseconds, each.comment, each.expires)
+            for each in readBatch(adding("t", "s", iter(elements)))
+        ]
+        plain = [(each.key, 0, "", 0) for each in elements]
+        full = [(each.key, each.timeout, each.comment, each.expires) for each in elements]
+        self.assertEqual(plain + plain + full, added)
 
     def test_removing(self) -> None:
         """Removing adds before it deletes: that it is not there is no error."""
@@ -47,24 +72,39 @@ class BatchTests(SynchronousTestCase):
                 Change("add", REQUEST | CREATE, "pkdoors", "web_open6", KEY6, 0),
                 Change("delete", REQUEST | ACK, "pkdoors", "web_open6", KEY6, 0),
             ],
-            readBatch(removing("pkdoors", "web_open6", KEY6)),
+            readBatch(removing("pkdoors", "web_open6", iter([KEY6]))),
         )
 
     def test_longTimeout(self) -> None:
         """30 days are no problem."""
-        changes = readBatch(adding("pkdoors", "default_open4", KEY4, 2_592_000_000))
+        changes = readBatch(adding("t", "s", [Element(KEY4, 2_592_000_000)]))
         self.assertEqual(2_592_000_000, changes[-1].milliseconds)
 
     def test_comment(self) -> None:
         """It can have a comment, as long as one may be."""
         for comment in ("a", "SHA256:abc anna@laptop", "x" * 127):
-            batch = adding("pkdoors", "default_open4", KEY4, 30_000, comment)
+            batch = adding("t", "s", [Element(KEY4, 30_000, comment=comment)])
             self.assertEqual(["", "", comment], [each.comment for each in readBatch(batch)])
+
+    def test_portion(self) -> None:
+        """As many of the largest elements as are sent at a time fit into one message."""
+        element = Element(bytes(40), 2**40, 2**40, "x" * 127)
+        self.assertEqual(3 * PORTION, len(readBatch(adding("t", "s" * 40, [element] * PORTION))))
+
+    def test_making(self) -> None:
+        """A table is made, or taken, in a batch, with the flags of one that is owned."""
+        for flags in (0, OWNED):
+            begin, (kind, sent, body), end = messagesIn(making("pkdoors", flags))
+            self.assertEqual((16, 17), (begin[0], end[0]))
+            self.assertEqual((10 << 8, REQUEST | ACK | CREATE), (kind, sent))
+            self.assertEqual(
+                {1: b"pkdoors\0", 2: struct.pack("!I", flags)}, readAttributes(body[4:])
+            )
 
     def test_padding(self) -> None:
         """Names of any length are padded to what the kernel wants."""
         for length in range(1, 9):
-            (change, _) = readBatch(removing("t" * length, "s" * length, KEY4))
+            (change, _) = readBatch(removing("t" * length, "s" * length, [KEY4]))
             self.assertEqual(("t" * length, "s" * length), (change.table, change.name))
 
     def test_bytes(self) -> None:
@@ -81,7 +121,7 @@ class BatchTests(SynchronousTestCase):
             f"38000000 0e0a 0500 00000000 00000000 {body}"
             "14000000 1100 0100 00000000 00000000 0000000a"
         )
-        self.assertEqual(bytes.fromhex(expected), removing("t", "s", KEY4))
+        self.assertEqual(bytes.fromhex(expected), removing("t", "s", [KEY4]))
 
 
 class ErrorOfTests(SynchronousTestCase):
@@ -116,39 +156,44 @@ class ErrorOfTests(SynchronousTestCase):
         self.assertIsInstance(errorOf(bytes(1000)), int)
 
 
-class CounterTests(SynchronousTestCase):
+class PortionsTests(SynchronousTestCase):
     """
-    Tests of L{asking} and L{countOf}.
+    Tests of L{portions}.
     """
 
-    def test_asking(self) -> None:
-        """The question names table, counter and kind, each as the kernel wants it."""
-        question = asking("pkdoors", "ssh_dropped")
-        self.assertEqual(
-            (len(question), 10 << 8 | 19, 1, 0, 0), struct.unpack_from("=IHHII", question)
-        )
-        self.assertEqual((1, 0, 0), struct.unpack_from("!BBH", question, 16))
-        self.assertEqual(
-            {1: b"pkdoors\0", 2: b"ssh_dropped\0", 3: b"\0\0\0\1"}, readAttributes(question[20:])
-        )
+    def test_portions(self) -> None:
+        """Items are split, in order, and nothing is made of nothing."""
+        self.assertEqual([[0, 1], [2, 3], [4]], list(portions(range(5), 2)))
+        self.assertEqual([], list(portions([])))
+        self.assertEqual([200, 200, 1], list(map(len, portions(range(401)))))
 
-    def test_count(self) -> None:
-        """The packets are told, however many."""
-        for packets in (0, 1, 2**40):
-            self.assertEqual(packets, countOf(counterAnswer("ssh_dropped", packets)))
 
-    def test_noSuchCounter(self) -> None:
-        """An error, or nothing, counts as nothing."""
-        error = struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -2)
-        self.assertEqual((0, 0), (countOf(error), countOf(b"")))
+class AttributeTests(SynchronousTestCase):
+    """
+    Reading what the kernel tells.
+    """
+
+    def test_back(self) -> None:
+        """What is written is read again: content, order, padding."""
+        contents = [(kind, bytes([kind]) * kind) for kind in range(1, 9)]
+        data = b"".join(attribute(*each) for each in contents)
+        self.assertEqual(contents, list(attributesIn(data)))
+        self.assertEqual(dict(contents), attributesOf(data))
+
+    def test_flags(self) -> None:
+        """That one is nested, or in the network's order, is no part of its type."""
+        data = attribute(0x8000 | 3, b"a") + attribute(0x4000 | 4, b"b")
+        self.assertEqual({3: b"a", 4: b"b"}, attributesOf(data))
+
+    def test_first(self) -> None:
+        """Of several of one type the first counts."""
+        self.assertEqual({1: b"a"}, attributesOf(attribute(1, b"a") + attribute(1, b"b")))
 
     def test_garbage(self) -> None:
-        """Whatever comes, nothing is raised."""
-        random_ = random.Random(20261125)
-        good = counterAnswer("ssh_dropped", 7)
-        for _ in range(3000):
-            answer = bytearray(good[: random_.randrange(len(good) + 1)])
-            for _ in range(random_.randrange(4)):
-                if answer:
-                    answer[random_.randrange(len(answer))] = random_.randrange(256)
-            self.assertLessEqual(0, countOf(bytes(answer)))
+        """Whatever comes, nothing is raised, and it ends."""
+        good = answer(0) + answer(errno.ENOENT, 3) + adding("t", "s", [Element(KEY4, 1, 1, "c")])
+        for broken in spoiled(good, 2000):
+            for _, _, body in messagesIn(broken):
+                for _, content in attributesIn(body[4:]):
+                    attributesOf(content)
+        self.assertEqual(250, len(list(attributesIn(bytes(1000)))))

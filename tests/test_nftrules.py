@@ -1,194 +1,367 @@
 """Tests of L{pkdoors.nftrules}."""
 
-from ipaddress import ip_address
-from itertools import takewhile
+import re
+from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.nftrules import guard, setOf
-from pkdoors.sessions import Session
-from tests.fakes import makeDoor, makeOpening
+from pkdoors.doors import Door
+from pkdoors.nftrules import BASE_CHAINS, rulesFor
+from pkdoors.nftsets import MAPS, setsFor
+from tests.fakes import makeDoor
+from tests.properties import PROPERTY
 
-GUARD = """\
-add table inet pkdoors
-delete table inet pkdoors
+NEXT = (1, 2, 3, 4, 5)
+F4 = "ip saddr . ip daddr . tcp sport . tcp dport"
+F6 = "ip6 saddr . ip6 daddr . tcp sport . tcp dport"
+U4 = "ip saddr . ip daddr . udp sport . udp dport"
+U6 = "ip6 saddr . ip6 daddr . udp sport . udp dport"
 
-table inet pkdoors {
-    set protected {
-        type inet_proto . inet_service; flags interval; elements = { tcp . 22, udp . 6000-6010 }
-    }
-    set live4 { type ipv4_addr . inet_service . inet_service; }
-    set live6 { type ipv6_addr . inet_service . inet_service; }
-    set default_ports {
-        type inet_proto . inet_service; flags interval; elements = { tcp . 22, udp . 6000-6010 }
-    }
-    set default_open4 { type ipv4_addr; flags timeout; size 65536; }
-    set default_open6 { type ipv6_addr; flags timeout; size 65536; }
-    set knocks { type inet_service; elements = { 17001, 17002, 17005, 17203, 17404 } }
-    set default_knocks { type inet_service; elements = { 17001, 17002, 17005, 17203, 17404 } }
-    set default_rate4 { type ipv4_addr; flags dynamic,timeout; timeout 10s; size 4096; }
-    set default_rate6 { type ipv6_addr; flags dynamic,timeout; timeout 10s; size 4096; }
-    counter default_dropped { }
-    chain knock_ports {
-        type filter hook prerouting priority raw - 5; policy accept;
-        meta l4proto != udp accept
-        udp dport != @knocks accept
-        fib daddr type unicast accept
-        iif "lo" notrack accept
-        udp dport @default_knocks update @default_rate4 { ip saddr limit rate over 10000/second \
-burst 10000 packets } counter name default_dropped drop
-        udp dport @default_knocks update @default_rate6 { ip6 saddr & ffff:ffff:ffff:ffff:: limit \
-rate over 10000/second burst 10000 packets } counter name default_dropped drop
-        notrack
-    }
-    chain doors {
-        meta l4proto . th dport != @protected accept
-        ct state established accept
-        tcp flags & (syn | rst) == 0 ip saddr . tcp sport . tcp dport @live4 accept
-        tcp flags & (syn | rst) == 0 ip6 saddr . tcp sport . tcp dport @live6 accept
-        meta l4proto . th dport @default_ports ip saddr @default_open4 accept
-        meta l4proto . th dport @default_ports ip6 saddr @default_open6 accept
-        counter drop
-    }
-    chain guard {
-        type filter hook prerouting priority mangle - 5; policy accept;
-        iif "lo" accept
-        meta l4proto . th dport != @protected accept
-        fib daddr type unicast accept
-        goto doors
-    }
-    chain guard_input {
-        type filter hook input priority mangle - 5; policy accept;
-        iif "lo" accept
-        goto doors
-    }
-}
+ANSWERED = "tcp flags & (syn|rst|ack) == ack ct state established,untracked"
+GRACE = [f"meta nfproto ipv{v} udp dport @grace{v} accept" for v in (4, 6)]
+RESET = (
+    r"tcp flags & rst == rst tcp sport @tcp_ports ip6? daddr \. .* tcp sport @(\w+) "
+    r"update @\1 \{ .* timeout 120s \}$"
+)
+GRACED = r"meta nfproto ipv([46]) udp sport @grace\1 update @sparedmost\1"
+
+GENERAL = """\
+knock_ports meta l4proto != udp accept
+knock_ports udp dport != @knocks accept
+knock_ports fib daddr type unicast accept
+knock_ports iif "lo" notrack accept
+knock_ports notrack
+forward tcp flags & (syn|ack) == syn ip saddr . meta l4proto . tcp sport @inside4 \
+fib saddr . iif oif exists update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport } \
+update @spared4 { ip daddr . ip saddr . tcp dport . tcp sport timeout 120s }
+forward tcp flags & (syn|ack) == syn ip6 saddr . meta l4proto . tcp sport @inside6 \
+fib saddr . iif oif exists update @spared6 { ip6 daddr . ip6 saddr . tcp dport . tcp sport } \
+update @spared6 { ip6 daddr . ip6 saddr . tcp dport . tcp sport timeout 120s }
+input iif "lo" accept
+input meta l4proto vmap { tcp : goto tcp_in, udp : goto udp_in }
+forward meta l4proto vmap { tcp : jump tcp_dnat, udp : jump udp_dnat }
+forward meta iifkind "bridge" fib daddr . iif oif exists accept
+forward ip daddr . meta l4proto . th dport vmap @direct4
+forward ip6 daddr . meta l4proto . th dport vmap @direct6
+tcp_in tcp dport vmap @tcp_doors
+tcp_in tcp dport @tcp_ports counter drop
+tcp_in goto tcp_dnat
+tcp_dnat ct status dnat ct direction original meta l4proto tcp ct original proto-dst vmap @tcp_doors
+tcp_dnat ct status dnat ct direction original meta l4proto tcp ct original proto-dst @tcp_ports \
+counter drop
+udp_in udp dport vmap @udp_doors
+udp_in udp dport @udp_ports counter drop
+udp_in goto udp_dnat
+udp_dnat ct status dnat ct direction original meta l4proto udp ct original proto-dst vmap @udp_doors
+udp_dnat ct status dnat ct direction original meta l4proto udp ct original proto-dst @udp_ports \
+counter drop
 """
 
 
-LIVE = [
-    "tcp flags & (syn | rst) == 0 ip saddr . tcp sport . tcp dport @live4 accept",
-    "tcp flags & (syn | rst) == 0 ip6 saddr . tcp sport . tcp dport @live6 accept",
-]
+def rules(*doors: Door) -> list[str]:
+    """The rules of some doors."""
+    return list(rulesFor(iter(doors)))
 
 
-def accepts(door: str) -> list[str]:
-    """The rules that let in for whom a door is open."""
+def chain(name: str, found: list[str]) -> list[str]:
+    """The rules of one chain."""
+    return [rule[len(name) + 1 :] for rule in found if rule.startswith(f"{name} ")]
+
+
+def spared() -> list[str]:
+    """The rules for UDP flows that were there before the guard, IPv4's first."""
     return [
-        f"meta l4proto . th dport @{door}_ports ip saddr @{door}_open4 accept",
-        f"meta l4proto . th dport @{door}_ports ip6 saddr @{door}_open6 accept",
+        f"{f} @sparedmost{v} {f} @sparedudp{v} update @sparedudp{v} {{ {f} }} accept"
+        for v, f in ((4, U4), (6, U6))
     ]
 
 
-def block(text: str, head: str) -> list[str]:
-    """The lines of a chain or set."""
-    lines = iter(text.splitlines())
-    assert f"    {head} {{" in lines, head
-    return [line.strip() for line in takewhile("    }".__ne__, lines)]
-
-
-class CommandTests(SynchronousTestCase):
+class RulesTests(SynchronousTestCase):
     """
-    The text of nft commands.
+    The rules, for each kind of door.
     """
 
-    def test_guard(self) -> None:
-        """The guard is one text, and so one transaction, that replaces what was there."""
-        self.assertEqual(GUARD, guard(iter([makeDoor(ports="22/tcp,6000-6010/udp")])))
+    def test_withoutDoors(self) -> None:
+        """The ways in are the same for all; what goes on is judged in chains of its own."""
+        found = rules()
+        self.assertEqual(GENERAL.splitlines(), found[: len(GENERAL.splitlines())])
+        more = {rule.partition(" ")[0] for rule in found[len(GENERAL.splitlines()) :]}
+        expected = {"going_on", "spared", "let_in", "session", "answers", "cut_off"}
+        self.assertEqual(expected, more)
 
-    def test_noLimit(self) -> None:
-        """A door without a limit counts nobody, and its knocks are not tracked all the same."""
-        doors = [makeDoor(name="a", knockRate=0), makeDoor((1, 2, 3, 4, 5), name="b", knockRate=7)]
-        text = guard(doors)
-        self.assertNotIn("a_rate", text)
-        self.assertEqual(2, text.count("limit rate over 7/second burst 10000 packets"))
-        self.assertEqual("notrack", block(text, "chain knock_ports")[-1])
-        self.assertIn(
-            "set knocks { type inet_service; elements = { 1, 2, 3, 4, 5, 17001, 17002, 17005, "
-            "17203, 17404 } }",
-            text,
-        )
+    def test_goingOn(self) -> None:
+        """What begins a connection never goes on, before anything else is asked."""
+        goingOn, spared = (chain(name, rules()) for name in ("going_on", "spared"))
+        for found in (goingOn, spared):
+            self.assertEqual("tcp flags & (syn|ack) == syn return", found[0])
+        for v, f in ((4, F4), (6, F6)):
+            self.assertIn(f"{f} @sessions{v} goto session", goingOn)
+            self.assertIn(f"{f} @beginning{v} {ANSWERED} goto session", goingOn)
+            self.assertIn(f"{f} @spared{v} update @spared{v} {{ {f} }} accept", spared)
+        self.assertEqual("goto spared", goingOn[-1])
 
-    def test_guardOfTwoDoors(self) -> None:
-        """Each door has sets of its own; the protected ports are those of all, without overlap."""
-        doors = [makeDoor(ports="22,80", name="a"), makeDoor(ports="80-90", name="b")]
-        text = guard(doors)
-        self.assertEqual(1, text.count("elements = { tcp . 22, tcp . 80-90 }"))
-        self.assertEqual(1, text.count("elements = { tcp . 22, tcp . 80 }"))
-        self.assertEqual(1, text.count("elements = { tcp . 80-90 }"))
-        for line in ("@a_ports ip saddr @a_open4 accept", "@b_ports ip6 saddr @b_open6 accept"):
-            self.assertEqual(1, text.count(line), line)
+    def test_letIn(self) -> None:
+        """
+        Only a flow that was answered is remembered as a session: nobody fills that set in another's
+        name. One that finds its set full comes in as well.
+        """
+        found = chain("let_in", rules())
+        for v, f in ((4, F4), (6, F6)):
+            begins = f"tcp flags & (syn|ack) == syn update @beginning{v} {{ {f} }} accept"
+            self.assertIn(begins, found)
+            self.assertIn(f"{f} @sessions{v} goto session", found)
+        self.assertEqual([f"{ANSWERED} goto session", "accept"], found[-2:])
+        self.assertNotIn("update @sessions", "\n".join(found))
 
-    def test_sessions(self) -> None:
-        """Connections that live on are elements of sets of their own."""
-        sessions = [
-            Session(ip_address("203.0.113.9"), 40001, 22),
-            Session(ip_address("2001:db8::7"), 40002, 22),
-        ]
+    def test_session(self) -> None:
+        """
+        A flow is made with the time of its set before that is shortened, else the saved rules would
+        not load.
+        """
+        found = chain("session", rules())
+        for v, f in ((4, F4), (6, F6)):
+            self.assertIn(
+                f"ct expiration <= 120s update @sessions{v} {{ {f} }} "
+                f"update @sessions{v} {{ {f} timeout 120s }} accept",
+                found,
+            )
+
+    def test_answers(self) -> None:
+        """
+        Only this host's own SYN from a protected port makes a flow; and answers in the grace. Its
+        own reset shortens one that is there.
+        """
+        found = chain("answers", rules())
+        self.assertEqual(8, len(found))
+        for rule in found:
+            self.assertTrue(rule.startswith('oif != "lo" '), rule)
+            self.assertNotIn("accept", rule)
+            begins = "tcp flags & (syn|ack) == syn tcp sport @tcp_ports update @spared" in rule
+            self.assertTrue(begins or re.search(GRACED, rule) or re.search(RESET, rule), rule)
+
+    def test_keep(self) -> None:
+        """A TCP door lets in whom it is open for, and remembers; all else must go on already."""
         self.assertEqual(
             [
-                "add element inet pkdoors live4 { 203.0.113.9 . 40001 . 22 }",
-                "add element inet pkdoors live6 { 2001:db8::7 . 40002 . 22 }",
+                "ip saddr @default_open4 goto let_in",
+                "ip6 saddr @default_open6 goto let_in",
+                "jump going_on",
+                "counter drop",
             ],
-            guard([makeDoor()], sessions=sessions).splitlines()[-2:],
+            chain("default_tcp", rules(makeDoor())),
         )
 
     def test_cut(self) -> None:
-        """
-        Where sessions are cut, who is not open any more gets a reset, and so does the server; what
-        was there before the first guard lives on, and who is open comes in.
-        """
-        text = guard([makeDoor(cutSessions=True)])
+        """One that cuts remembers nobody, nor heeds what others do; and it resets both ends."""
+        found = rules(makeDoor(cutSessions=True))
         self.assertEqual(
             [
-                *LIVE,
-                *accepts("default"),
+                "ip saddr @default_open4 accept",
+                "ip6 saddr @default_open6 accept",
+                "jump spared",
+                "goto cut_off",
+            ],
+            chain("default_tcp", found),
+        )
+        self.assertEqual(
+            [
+                "tcp flags & (syn|ack) == syn counter drop",
                 "ct state established tcp flags & rst == rst accept",
                 "ct state established meta l4proto tcp counter reject with tcp reset",
                 "counter drop",
             ],
-            block(text, "chain cut_doors"),
+            chain("cut_off", found),
         )
 
-    def test_cutBeforeEstablished(self) -> None:
-        """Such packets leave the chain of all before it lets pass what is established."""
-        text = guard([makeDoor(cutSessions=True)])
+    def test_udp(self) -> None:
+        """
+        A UDP door remembers what was answered, by an idle time and by the longest; the latter is
+        not refreshed. What is not answered yet counts apart, and towards the longest time.
+        """
+        found = rules(makeDoor(ports="53/udp"))
+        own = [
+            f"{f} @default_udpmost{v} {f} @default_udp{v} update @default_udp{v} {{ {f} }} accept"
+            for v, f in ((4, U4), (6, U6))
+        ]
+        answered = [
+            f"{f} @default_udpnew{v} ct state established,untracked "
+            f"update @default_udpmost{v} {{ {f} }} "
+            f"update @default_udpmost{v} {{ {f} timeout 43020s }} "
+            f"update @default_udp{v} {{ {f} }} accept"
+            for v, f in ((4, U4), (6, U6))
+        ]
         self.assertEqual(
             [
-                "meta l4proto . th dport != @protected accept",
-                "meta l4proto . th dport @cut goto cut_doors",
-                "ct state established accept",
-                *LIVE,
+                "ip saddr @default_open4 goto default_letin",
+                "ip6 saddr @default_open6 goto default_letin",
+                "ct direction reply accept",
+                *(spared()[0], own[0], spared()[1], own[1]),
+                *answered,
+                *GRACE,
                 "counter drop",
             ],
-            block(text, "chain doors"),
+            chain("default_udp", found),
         )
+        letIn = chain("default_letin", found)
+        for v, f in ((4, U4), (6, U6)):
+            both = f"update @default_udpmost{v} {{ {f} }} update @default_udp{v} {{ {f} }} accept"
+            self.assertIn(f"ct state established,untracked {both}", letIn)
+            self.assertIn(f"update @default_udpnew{v} {{ {f} }} accept", letIn)
+        self.assertEqual("accept", letIn[-1])
 
-    def test_cutBesideKeep(self) -> None:
-        """A door that cuts and one that does not have each their own chain."""
-        doors = [makeDoor(name="a"), makeDoor(ports="80,443", name="b", cutSessions=True)]
-        text = guard(iter(doors))
-        doorsChain, cutChain = block(text, "chain doors"), block(text, "chain cut_doors")
-        self.assertEqual(accepts("a"), [line for line in doorsChain if "_open" in line])
-        self.assertEqual(accepts("b"), [line for line in cutChain if "_open" in line])
-        for name, ports in (("cut", (80, 443)), ("protected", (22, 80, 443))):
-            elements = ", ".join(f"tcp . {port}" for port in ports)
-            kind = "type inet_proto . inet_service; flags interval;"
-            self.assertEqual([f"{kind} elements = {{ {elements} }}"], block(text, f"set {name}"))
+    def test_udpWithoutSessions(self) -> None:
+        """If UDP sessions end with the opening, none is remembered."""
+        for door in (
+            makeDoor(ports="53/udp", udpMax=0.0),
+            makeDoor(ports="53/udp", cutSessions=True),
+        ):
+            found = rules(door)
+            self.assertEqual(
+                [
+                    "ip saddr @default_open4 accept",
+                    "ip6 saddr @default_open6 accept",
+                    "ct direction reply accept",
+                    *spared(),
+                    *GRACE,
+                    "counter drop",
+                ],
+                chain("default_udp", found),
+            )
+            self.assertNotIn("default_letin", "\n".join(found))
 
-    def test_nothingIsCut(self) -> None:
-        """Where no door cuts there is none of that."""
-        text = guard([makeDoor(), makeDoor(ports="80", name="web")])
-        self.assertNotIn("cut", text)
-        self.assertNotIn("reject", text)
+    def test_bothProtocols(self) -> None:
+        """A door of both protocols has a chain for each, and the same openings."""
+        found = rules(makeDoor(ports="22,53/udp"))
+        for name in ("default_tcp", "default_udp"):
+            self.assertIn("ip saddr @default_open4 ", "\n".join(chain(name, found)))
 
-    def test_guardTellsNoOrder(self) -> None:
-        """The rule set tells the knock ports, as the sockets do, but not their order."""
+    def test_shared(self) -> None:
+        """Ports of several doors are open if one of them is; each keeps its own UDP sessions."""
+        doors = (
+            makeDoor(ports="22,53/udp", name="a"),
+            makeDoor(NEXT, "22-23,53-54/udp", name="b"),
+        )
+        found = rules(*doors)
+        opens = [
+            (f"{ip} saddr @{door}_open{v} goto", door)
+            for door in ("a", "b")
+            for v, ip in ((4, "ip"), (6, "ip6"))
+        ]
+        letIn = [f"{each} let_in" for each, _ in opens]
+        self.assertEqual([*letIn, "jump going_on", "counter drop"], chain("Doors1_tcp", found))
+        udp = chain("Doors1_udp", found)
+        self.assertEqual([f"{each} {door}_letin" for each, door in opens], udp[:4])
+        for door in "ab":
+            self.assertEqual(2, sum(f"@{door}_udpnew" in rule for rule in udp))
+            self.assertEqual(4, sum(f"@{door}_udpmost" in rule for rule in udp))
+        self.assertEqual([], chain("a_tcp", found))
+        self.assertEqual(letIn[2:], chain("b_tcp", found)[:2])
+
+    def test_limit(self) -> None:
+        """Knocks are counted for each door and source, over IPv6 each network."""
+        found = chain("knock_ports", rules(makeDoor(knockRate=7, knockBurst=9)))
+        limits = [
+            f"udp dport @default_knocks update @default_rate{v} {{ {source} limit rate over "
+            "7/second burst 9 packets } counter name default_dropped drop"
+            for v, source in ((4, "ip saddr"), (6, "ip6 saddr & ffff:ffff:ffff:ffff::"))
+        ]
+        self.assertEqual([*limits, "notrack"], found[-3:])
+
+    def test_noLimit(self) -> None:
+        """A door without a limit counts nobody, and its knocks are not tracked all the same."""
+        found = "\n".join(rules(makeDoor(name="a", knockRate=0), makeDoor(NEXT, name="b")))
+        self.assertNotIn("a_rate", found)
+        self.assertEqual(2, found.count("@b_rate"))
+        self.assertIn("knock_ports notrack", found)
+
+    def test_tellsNoOrder(self) -> None:
+        """The rules tell no knock port."""
         ports = (17001, 17203, 17005, 17404, 17002)
-        other = tuple(reversed(ports))
-        self.assertEqual(guard([makeDoor(ports)]), guard([makeDoor(other)]))
+        self.assertEqual(rules(makeDoor(ports)), rules(makeDoor(tuple(reversed(ports)))))
+        self.assertFalse([port for port in ports if str(port) in "\n".join(rules(makeDoor()))])
 
-    def test_setOf(self) -> None:
-        """Each door has a set for each family."""
-        self.assertEqual("default_open4", setOf(makeOpening("203.0.113.9")))
-        self.assertEqual("web_open6", setOf(makeOpening("2001:db8::7", name="web")))
+
+def doorLists() -> st.SearchStrategy[list[Door]]:
+    """Doors of all kinds, which may share ports."""
+    kinds: dict[str, Any] = {
+        "knockRate": st.sampled_from((0, 5)),
+        "udpMax": st.sampled_from((0.0, 600.0)),
+        "ports": st.sampled_from(("22", "22-30,53/udp", "53-60/udp", "25,1/udp", "80")),
+    }
+    fields = st.lists(st.fixed_dictionaries(kinds), min_size=1, max_size=4)
+    return st.builds(
+        lambda each, cuts: [
+            makeDoor(name=name, cutSessions=cuts, **more)
+            for name, more in zip(("a", "a_tcp", "b-1", "tcp"), each, strict=False)
+        ],
+        *(fields, st.booleans()),
+    )
+
+
+class ShapeTests(SynchronousTestCase):
+    """
+    What holds whatever the doors.
+    """
+
+    def test_closed(self) -> None:
+        """
+        No negated set decides what is let in; every chain of a door ends with a drop; in no chain
+        of theirs is anything let in but by an opening, a remembered flow, UDP's answers or the
+        grace.
+        """
+
+        @PROPERTY
+        @given(doorLists())
+        def check(doors: list[Door]) -> None:
+            found = rules(*doors)
+            negated = [rule for rule in found if "!= @" in rule]
+            self.assertEqual(["knock_ports udp dport != @knocks accept"], negated)
+            lets = re.compile(
+                r"ip6? saddr @[\w-]+_open[46] (accept|goto ([\w-]+_letin|let_in))|"
+                r"ct direction reply accept|jump (going_on|spared)|"
+                r"meta nfproto ipv[46] udp dport @grace[46] accept|"
+                r"ip6? saddr \. .* @[\w-]+ .* @[\w-]+ update @[\w-]+ \{ .* \} accept|"
+                r"ip6? saddr \. .* @[\w-]+_udpnew[46] ct state established,untracked "
+                r"update .* accept"
+            )
+            judges = {rule.partition(" ")[0] for rule in found if re.match(r"\S+ ip saddr @", rule)}
+            self.assertTrue(judges)
+            for name in judges:
+                *inner, last = chain(name, found)
+                self.assertIn(last, ("counter drop", "goto cut_off"))
+                self.assertEqual([], [rule for rule in inner if not lets.fullmatch(rule)])
+
+        check()
+
+    def test_names(self) -> None:
+        """All that is named is there, and no two have one name, whatever doors are called."""
+
+        @PROPERTY
+        @given(doorLists())
+        def check(doors: list[Door]) -> None:
+            found = rules(*doors)
+            sets = {*setsFor(doors), *MAPS}
+            common = len(setsFor([]))
+            own = sum(len(setsFor([each])) - common for each in doors)
+            self.assertEqual(common + own, len(setsFor(doors)))
+            chains = {rule.partition(" ")[0] for rule in found} | set(BASE_CHAINS)
+            text = "\n".join(found)
+            self.assertEqual(set(), set(re.findall(r"@([\w-]+)", text)) - sets)
+            self.assertEqual(set(), set(re.findall(r"(?:goto|jump) ([\w-]+)", text)) - chains)
+
+        check()
+
+    def test_manyDoors(self) -> None:
+        """The chains that each packet passes do not grow with the doors."""
+
+        def general(number: int) -> list[str]:
+            doors = [
+                makeDoor(ports=f"{n + 1},{n + 1}/udp", name=f"d{n}", knockRate=0)
+                for n in range(number)
+            ]
+            names = ("input", "forward", "tcp_in", "udp_in", "tcp_dnat", "udp_dnat", "going_on")
+            return [rule for rule in rules(*doors) if rule.partition(" ")[0] in names]
+
+        self.assertEqual(general(1), general(50))

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.operator} and L{pkdoors.status}."""
 
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from math import inf
 from typing import Any
@@ -468,6 +469,8 @@ class StatusTests(OperatorTestCase):
             "open_for": 30.0,
             "max_open_for": 3600.0,
             "sessions": "keep",
+            "udp_idle": 180.0,
+            "udp_max": 43200.0,
             "openings": 1,
             "sources": 1,
         }
@@ -546,3 +549,22 @@ class StatusTests(OperatorTestCase):
         end()
         self.done(self.operator.close())
         self.assertEqual(["opened"], [event.kind for event in heard])
+
+
+class SharedTests(SynchronousTestCase):
+    """
+    Tests of L{isShared}.
+    """
+
+    def test_links(self) -> None:
+        """Only a link-local address of IPv6 is, and only with several links beside the loopback."""
+        lo, eth0, more, vpn = (
+            f"fe80000000000000000000000000000{n} 04 40 20 80 {name}\n"
+            for n, name in enumerate(("lo", "eth0", "eth0", "wg0"))
+        )
+        for text, expected in (("", False), (lo + eth0 + more, False), (lo + eth0 + vpn, True)):
+            self.patch(clientaddress, "readLinks", partial(str, text))
+            for address, canBe in (("fe80::1", True), ("fd00::1", False), ("169.254.1.1", False)):
+                with self.subTest(text=text, address=address):
+                    found = clientaddress.isShared(ip_address(address))
+                    self.assertIs(expected and canBe, found)

@@ -112,6 +112,13 @@ class OptionsTests(SynchronousTestCase):
         """A penalty of 0 is allowed."""
         self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)
 
+    def test_udp(self) -> None:
+        """UDP sessions have times of their own; the longest may be 0, as may the grace."""
+        given = ("--udp-idle", "5m", "--udp-max", "0", "--udp-grace", "0")
+        for options, expected in ((given, (300.0, 0.0, 0.0)), ((), (180.0, 43200.0, 30.0))):
+            door = self.door(*GOOD, *options)
+            self.assertEqual(expected, (door.udpIdle, door.udpMax, door.udpGrace))
+
     def test_datagrams(self) -> None:
         """So is a rate of 0; and a burst need not be as much as the rate."""
         door = self.door(*GOOD, "--knock-rate", "0", "--knock-burst", "100")

@@ -12,6 +12,8 @@ from pkdoors.locks import Guessing, Refusal, Request, Result, SequenceLock
 from pkdoors.lockset import Lockset
 from pkdoors.networks import PLACES
 from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
+from pkdoors.seals.hints import HintIndex
+from pkdoors.seals.sealchecks import SealChecks
 from pkdoors.seals.sealedlock import SealedLock
 from pkdoors.seals.seen import Seen
 from pkdoors.wrongorders import ALLOWED, WARY_PENALTY
@@ -326,7 +328,8 @@ class SealedTests(SynchronousTestCase):
         key = makeKey()
         keys, _ = parseAuthorizedKeys(publicLine(key), "keys")
         door = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
-        lock = SealedLock(door, lambda: keys, Seen(0.0, lambda name, stamp: None))
+        seen = Seen(0.0, lambda *note: None)
+        lock = SealedLock(door, HintIndex(lambda: keys), seen, SealChecks(lambda: 0.0))
         locks = Lockset([SequenceLock(SSH), lock])
 
         def opened(heard: Iterable[Knock]) -> list[str]:

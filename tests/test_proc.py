@@ -77,11 +77,20 @@ class ProcTests(SynchronousTestCase):
         self.assertEqual((3, 8), self.proc.tracked())
 
     def test_legacy(self) -> None:
-        """The old iptables matters where it filters."""
+        """The old iptables matters if it filters or forwards."""
         self.assertEqual([], self.proc.legacyTables())
         self.write("net/ip_tables_names", "nat\n")
         self.write("net/ip6_tables_names", "mangle\nfilter\n")
-        self.assertEqual(["ip6tables-legacy -S"], self.proc.legacyTables())
+        self.assertEqual(
+            [("nat", "iptables-legacy -t nat -S"), ("filter", "ip6tables-legacy -t filter -S")],
+            self.proc.legacyTables(),
+        )
+
+    def test_cookies(self) -> None:
+        """A kernel may have no SYN cookies."""
+        self.assertEqual(0, self.proc.cookies())
+        self.write("sys/net/ipv4/tcp_syncookies", "2\n")
+        self.assertEqual(2, self.proc.cookies())
 
 
 class ServicesTests(SynchronousTestCase):

@@ -197,6 +197,7 @@ ALLOWED = {
     "servicefiles": {"read_text"},
     # The kernel's own files, in /proc.
     "bootid": {"read_text"},
+    "clientaddress": {"read_text"},
     "doctor.proc": {"read_text"},
     "drops": {"read_text"},
     "firewall.kernel": {"read_text"},

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.service}."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -14,6 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.config import Config
 from pkdoors.errors import FirewallError, ListenError, PkdoorsError
 from pkdoors.firewall.dryrun import DryRunFirewall
+from pkdoors.firewall.guardtable import GuardTable
+from pkdoors.firewall.liveflows import LiveFlows
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.herald import Herald
 from pkdoors.instance import Instance, Running
@@ -27,12 +30,11 @@ from pkdoors.seals.seenfile import SeenFile
 from pkdoors.sealturns import SealTurns
 from pkdoors.service import DoorService
 from pkdoors.walls import Walls
+from tests.fakenft import FakeLibrary, FakeTables
 from tests.fakes import (
     PORTS,
     FakeFirewall,
     FakeHost,
-    FakeKernel,
-    FakeNftables,
     FakeReactor,
     FakeWatch,
     Log,
@@ -284,10 +286,16 @@ class StartTests(ServiceTestCase):
     def test_noPortsLogged(self) -> None:
         """Nothing that is logged from start to end tells a knock port, whatever the firewall."""
         clock = Clock()
+
+        def makeTable(seconds: Callable[[], float]) -> GuardTable:
+            return GuardTable(FakeLibrary(FakeTables(clock)), False, seconds)
+
         firewalls = (
             self.firewall,
             DryRunFirewall(clock),
-            NftablesFirewall(clock, FakeNftables, FakeKernel, FakeWatch().make, list),
+            NftablesFirewall(
+                clock, makeTable, FakeWatch().make, lambda: LiveFlows(list, list), lambda: 0.0
+            ),
         )
         for firewall in firewalls:
             self.service = self.makeService(firewall)

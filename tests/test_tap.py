@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
 from twisted.application.service import IService, IServiceMaker
+from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel, globalLogPublisher, textFileLogObserver
 from twisted.plugin import IPlugin
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,9 +25,11 @@ from pkdoors.admin.socket import AdminSocket
 from pkdoors.config import Config
 from pkdoors.doors import Door
 from pkdoors.errors import FirewallError
-from pkdoors.firewall import kernel
+from pkdoors.failclosed import keepClosed
+from pkdoors.firewall import library, nftables
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.firewalld import FirewalldFirewall
+from pkdoors.firewall.guardtable import GuardTable
 from pkdoors.firewall.nftables import NftablesFirewall
 from pkdoors.instance import Instance
 from pkdoors.knock import Knock
@@ -32,11 +37,10 @@ from pkdoors.lastgood import LastGood
 from pkdoors.notify import Notifier
 from pkdoors.service import DoorService
 from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
+from tests.fakenft import FakeLibrary, FakeTables
 from tests.fakes import (
     FakeDBus,
     FakeHost,
-    FakeNetlink,
-    FakeNftables,
     FakeReactor,
     Log,
     makeDoor,
@@ -106,14 +110,25 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(tap, "STATE", self.state)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
         self.patch(tap, "heedInterrupt", lambda: None)  # Ctrl-C is for trial
+        self.lackNftables()
 
-    def haveNftables(self) -> None:
-        """Have a kernel with nftables, and the privilege, from now on."""
-        netlink = FakeNetlink(self)
-        self.host = FakeHost(self)
-        self.host.netlink = netlink
-        self.patch(kernel, "mayAdminister", lambda status: True)
-        replaceModule(self, "nftables", makeModule("nftables", Nftables=FakeNftables))
+    def haveNftables(self, error: str = "") -> None:
+        """Have a kernel with nftables, and the privilege, from now on; or one that says this."""
+
+        def makeTable(seconds: Callable[[], float]) -> GuardTable:
+            fake = FakeLibrary(FakeTables(Clock()))
+            fake.error = library._refused(error) if error else None
+            return GuardTable(fake, False, seconds)
+
+        made = partial(NftablesFirewall, makeTable=makeTable)
+        self.patch(nftables, "NftablesFirewall", made)
+        guarded = partial(nftables.isGuarded, makeTable=makeTable)
+        keep = partial(keepClosed, makeFirewall=made, isGuarded=guarded)
+        self.patch(tap, "keepClosed", keep)
+
+    def lackNftables(self) -> None:
+        """Have a kernel without, from now on."""
+        self.haveNftables("netlink: Error: cache initialization failed: Protocol not supported\n")
 
     def haveFirewalld(self, *names: str) -> FakeDBus:
         """Have a D-Bus with some names on it, and firewalld's client."""
@@ -212,7 +227,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(one, same)
         self.assertEqual(tap.seenPath("/keys"), byKeys)
         self.assertEqual(3, len({one, other, byKeys}))
-        self.assertEqual({Path("/var/lib/pkdoors")}, {each.parent for each in (one, other) if each})
+        self.assertEqual({self.state}, {each.parent for each in (one, other) if each})
 
     def test_clock(self) -> None:
         """The reactor's clock does not jump with the time of day."""
@@ -297,7 +312,8 @@ class MakeServiceTests(SynchronousTestCase):
         bus = self.haveFirewalld("org.fedoraproject.FirewallD1")
         self.assertEqual(
             "pkdoors: firewalld has no zone 'nowhere': "
-            "`firewall-cmd --get-zones` lists those it has",
+            "`firewall-cmd --get-zones` lists those it has; "
+            "pkdoors has closed no port, as it has no earlier configuration to go by",
             self.refusal("-f", "firewalld", "--zone", "nowhere"),
         )
         self.assertEqual(0, bus.connections)

@@ -235,6 +235,30 @@ class HealingTests(WallsTestCase):
         self.assertEqual({ANN: 30.0}, self.firewalld.open_())
 
 
+class ChangeTests(WallsTestCase):
+    """
+    Tests of L{Walls.change}.
+    """
+
+    def test_refused(self) -> None:
+        """
+        Nobody knows how far a change came that fails: what there was is put back, again and again
+        until that succeeds.
+        """
+        self.started()
+        self.guard.failures = [NO, NEITHER]
+        self.assertIs(NO, self.error(self.walls.change((makeDoor(name="web"),), [])))
+        self.clock.advance(0)
+        self.assertEqual(["keep web", "restore", "keep default", "restore"], self.of("nftables"))
+        self.clock.advance(1)
+        self.assertEqual("restore", self.of("nftables")[-1])
+        self.assertEqual(self.doors, self.guard.guarded)
+
+    def of(self, name: str) -> list[str]:
+        """What was asked of a firewall."""
+        return [each.partition(": ")[2] for each in self.diary if each.startswith(f"{name}: ")]
+
+
 class StopTests(WallsTestCase):
     """
     Tests of L{Walls.stop}.

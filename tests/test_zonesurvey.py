@@ -14,7 +14,6 @@ from tests.fakes import (
     FakeDBus,
     FakeDBusException,
     FakeFirewalld,
-    FakeKernel,
     FakeNftables,
     FakeZoneSettings,
 )
@@ -91,12 +90,12 @@ class ListTablesTests(SynchronousTestCase):
         """What libnftables says comes back, as JSON."""
         library = FakeNftables()
         library.ruleset = '{"nftables": []}'
-        self.assertEqual(library.ruleset, listTables(lambda: library, FakeKernel))
+        self.assertEqual(library.ruleset, listTables(lambda: library, lambda: None))
 
     def test_refused(self) -> None:
         """What it says in place of that is an error."""
         library = FakeNftables()
-        error = self.assertRaises(FirewallError, listTables, lambda: library, FakeKernel)
+        error = self.assertRaises(FirewallError, listTables, lambda: library, lambda: None)
         self.assertEqual(
             "nftables does not tell its rules (Error: Invalid argument): try `nft list ruleset`",
             str(error),

@@ -44,19 +44,30 @@ class ZoningTests(SynchronousTestCase):
         self.assertEqual([], list(knocksLetIn(KNOCKS, [SHUT], Daemon())))
 
     def test_knocksShutOut(self) -> None:
-        """Where they are not, each port is told, not in the order of the sequence."""
-        found = list(knocksLetIn(KNOCKS, [KNOCKED, SHUT], Daemon(77)))
-        self.assertEqual(["17001/udp", "17003/udp"], [each.subject for each in found])
-        self.assertEqual({ERROR}, {each.level for each in found})
-        self.assertIn("zone public", found[0].text)
+        """If rules are missing the daemon must be restarted: a reload would not put them there."""
+        some = Zone("work", "default", rules=(knockRule(17001),))
+        partly, wholly = knocksLetIn(KNOCKS, [KNOCKED, some, SHUT], Daemon(77, "`start`"))
+        for found in (partly, wholly):
+            self.assertEqual((ERROR, "knock ports"), (found.level, found.subject))
+            self.assertEqual("restart the daemon: `kill 77`, then `start`", found.remedy)
+        text = "firewalld's zone work lacks the daemon's rules for 1 of 2 knock ports"
+        self.assertEqual(text, partly.text)
+        self.assertIn("zone public lacks the daemon's rules for 2 of 2", wholly.text)
+        self.assertIn("was probably started before firewalld", wholly.text)
 
     def test_beside(self) -> None:
-        """A daemon on nftables needs zones that let all in: each port has its command."""
-        found = list(besideZones(KNOCKS, [SSH], [SHUT]))
-        self.assertEqual(["17001/udp", "17003/udp", "22/tcp"], [each.subject for each in found])
-        for each in found:
-            command = f"`firewall-cmd --zone=public --add-port={each.subject}`"
-            self.assertTrue(each.remedy.startswith(command), each.remedy)
+        """A daemon on nftables needs zones that let all in: there is one command for knocks."""
+        knocks, ssh = besideZones(KNOCKS, [SSH], [SHUT])
+        self.assertEqual(["knock ports", "22/tcp"], [knocks.subject, ssh.subject])
+        self.assertIn("does not let everybody in to 2 of them", knocks.text)
+        for found, options in (
+            (knocks, "--add-port=17001/udp --add-port=17003/udp"),
+            (ssh, "--add-port=22/tcp"),
+        ):
+            command = f"firewall-cmd --zone=public {options}"
+            self.assertTrue(found.remedy.startswith(f"`{command}` and, for good,"), found.remedy)
+        (found,) = besideZones(KNOCKS[:1], [], [SHUT])
+        self.assertEqual("17003/udp", found.subject)
 
     def test_besideOpen(self) -> None:
         """Where they do there is nothing to tell."""

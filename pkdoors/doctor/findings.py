@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 
 from pkdoors.oneline import printable
 
-OK, WARNING, ERROR = LEVELS = ("OK", "WARNING", "ERROR")
-"""From good to bad; the place of the worst is the exit status."""
+OK, INFO, WARNING, ERROR = LEVELS = ("OK", "INFO", "WARNING", "ERROR")
+"""From good to bad. INFO is worth knowing, and needs no action."""
+_STATUS = {OK: 0, INFO: 0, WARNING: 1, ERROR: 2}
 
 _INDENT = " " * (max(map(len, LEVELS)) + 2)
 
@@ -34,8 +35,8 @@ def fromError(subject: str, error: Exception) -> Finding:
 
 
 def statusOf(findings: Iterable[Finding]) -> int:
-    """The exit status: 0 where all is well, 1 for warnings, 2 for errors."""
-    return max((LEVELS.index(each.level) for each in findings), default=0)
+    """Return the exit status: 0 if all is well, 1 for warnings, 2 for errors."""
+    return max((_STATUS[each.level] for each in findings), default=0)
 
 
 def asTable(findings: Iterable[Finding]) -> str:

@@ -14,16 +14,24 @@ def closed(
     isLost: bool,
     zones: Iterable[Zone] | None,
     daemon: Daemon,
+    isForwardGuarded: bool = True,
 ) -> Finding:
     """
     Who keeps them closed.
 
     @param isGuarded: whether the guard does.
+    @param isForwardGuarded: whether it does so behind DNAT, too.
     @param isLost: whether other tables do, for everybody.
     @param zones: firewalld's; L{None} where it does not run.
     """
     if isGuarded:
-        return Finding(OK, str(ports), "the guard keeps it closed")
+        if isForwardGuarded:
+            return Finding(OK, str(ports), "the guard keeps it closed")
+        text = (
+            "the guard lacks rules: it does not close the port to connections that a port "
+            "forwarding (DNAT) leads elsewhere"
+        )
+        return Finding(ERROR, str(ports), text, f"restart the daemon ({daemon.restart()})")
     level, text = _open(ports, zones)
     if isLost:
         level, text = WARNING, "only other tables keep it closed: no guard has it"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pkdoors.config import Config
-from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
+from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.running import Daemon
 from pkdoors.doors import Door
 from pkdoors.sequence import Sequence
@@ -104,20 +104,31 @@ def _count(sequence: Sequence) -> int:
     return len(set(sequence.ports))
 
 
-def flushing(files: Iterable[tuple[str, str]], isOn: bool) -> Iterator[Finding]:
+def flushing(
+    files: Iterable[tuple[str, str]], isOn: bool, isOwned: bool = False
+) -> Iterator[Finding]:
     """
     Whether the distribution's nftables service takes our table away.
 
     @param files: its configuration: names and contents.
     @param isOn: whether the service is started, or will be at boot.
+    @param isOwned: whether the running daemon owns its table.
     """
     for name, content in files:
         if isOn and re.search(r"^\s*flush\s+ruleset\b", content, re.MULTILINE):
+            harm = (
+                "takes the guard away at each restart: a running daemon puts it back within 0.1 s, "
+                "a stopped one does not"
+            )
+            if isOwned:
+                harm = (
+                    "does not touch the guard while the daemon runs, but takes it away once the "
+                    "daemon has ended"
+                )
             yield Finding(
-                WARNING,
+                INFO if isOwned else WARNING,
                 "nftables.service",
-                f"`flush ruleset` in {name} takes the guard away at each restart: a running "
-                "daemon puts it back within 0.1 s, a stopped one does not",
+                f"`flush ruleset` in {name} {harm}",
                 f"in {name} flush its own tables only (`flush table inet filter`), and "
                 "`systemctl reload nftables` rather than restart it",
             )
@@ -141,12 +152,21 @@ def tracking(count: int, most: int) -> Finding:
     return Finding(WARNING, "tracking", f"{text}: what more comes is soon dropped", remedy)
 
 
-def legacy(tables: Iterable[str]) -> Iterator[Finding]:
+def legacy(tables: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """
     Whether there are rules of the old iptables, which nftables does not see.
 
-    @param tables: those that have been made, with the command that shows each.
+    @param tables: those that have been made, each with the command that shows it.
     """
-    for command in tables:
-        text = "the old iptables has rules here, which this check cannot judge"
-        yield Finding(WARNING, "iptables", text, f"see whether they let the ports in: `{command}`")
+    for table, command in tables:
+        if table == "nat":
+            text = (
+                "the old iptables may forward ports here, which nftables does not show: the guard "
+                "then closes a protected port that is forwarded, but not the address and port "
+                "that it is forwarded to"
+            )
+            remedy = f"see whether it forwards a protected port: `{command}`"
+        else:
+            text = "the old iptables has rules here, which this check cannot judge"
+            remedy = f"see whether they let the ports in: `{command}`"
+        yield Finding(WARNING, "iptables", text, remedy)

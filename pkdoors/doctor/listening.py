@@ -1,6 +1,7 @@
 """Who listens on the ports: somebody on the protected ones, nobody else on ours. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -11,6 +12,11 @@ from pkdoors.ports import PortRange
 from pkdoors.sockets import BOUND, LISTENS, Socket
 
 _WAITS = {"tcp": LISTENS, "udp": BOUND}
+
+
+def waiting(sockets: Iterable[Socket], protocol: str) -> list[Socket]:
+    """Return those on which clients are waited for."""
+    return [each for each in sockets if each.state == _WAITS[protocol]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +76,19 @@ def knockPorts(
     @param isTold: whether it was told that the daemon does not listen on some of them.
     """
     wanted = sorted(set(ports))
-    found: dict[Finding, None] = {}  # one program may have a port twice, over IPv4 and IPv6
-    deaf = set(deafPorts(wanted, sockets, owners, daemon, interfaces))
+    ownersOf = _ownersByPort(sockets, owners, interfaces)
+    taken: dict[Owner | None, list[int]] = {}
     for port in wanted:
-        for owner in _ownersOf(port, sockets, owners, interfaces):
+        # One program may have a port twice, over IPv4 and IPv6.
+        for owner in dict.fromkeys(ownersOf[port]):
             if owner is None or owner.pid != daemon.process:
-                found[_taken(port, owner)] = None
-        if port in deaf and not isTold:
-            found[_deaf(port, daemon)] = None
+                taken.setdefault(owner, []).append(port)
+    found = [_taken(those, wanted, owner) for owner, those in taken.items()]
+    deaf = deafPorts(wanted, sockets, owners, daemon, interfaces)
+    if deaf and not isTold:
+        found.append(_deaf(deaf, wanted, daemon))
     if found or deaf:
-        return list(found)
+        return found
     who = "are free" if daemon.process is None else "are the daemon's"
     return [Finding(OK, "knock ports", f"all {len(wanted)} {who}")]
 
@@ -97,7 +106,8 @@ def deafPorts(
     """
     if daemon.process is None:
         return []
-    return [port for port in ports if not _ownersOf(port, sockets, owners, interfaces)]
+    ownersOf = _ownersByPort(sockets, owners, interfaces)
+    return [port for port in ports if not ownersOf[port]]
 
 
 def missing(address: str) -> Finding:
@@ -106,31 +116,39 @@ def missing(address: str) -> Finding:
     return Finding(WARNING, "interfaces", text, "`ip address` lists those that it has")
 
 
-def _ownersOf(
-    port: int,
-    sockets: Iterable[Socket],
-    owners: Mapping[int, Owner],
-    interfaces: Iterable[str],
-) -> list[Owner | None]:
-    """Who has a port where the daemon is to have it; L{None} for who is not known."""
+def _ownersByPort(
+    sockets: Iterable[Socket], owners: Mapping[int, Owner], interfaces: Iterable[str]
+) -> Mapping[int, list[Owner | None]]:
+    """Return who has each port where the daemon is to have it; L{None} for unknown programs."""
     addresses = {ip_address(each.partition("%")[0]) for each in interfaces}
-    return [
-        owners.get(socket.inode)
-        for socket in sockets
-        if socket.port == port and _meets(socket, addresses)
-    ]
+    found: dict[int, list[Owner | None]] = defaultdict(list)
+    for socket in sockets:
+        if _meets(socket, addresses):
+            found[socket.port].append(owners.get(socket.inode))
+    return found
 
 
 def _meets(socket: Socket, addresses: set[Address]) -> bool:
     return not addresses or socket.address.is_unspecified or socket.address in addresses
 
 
-def _taken(port: int, owner: Owner | None) -> Finding:
-    who = f"{owner.name} (process {owner.pid}) has it" if owner else "another program has it"
-    remedy = f"end that (`ss -lunp 'sport = {port}'` shows it), or take another knock port"
-    return Finding(ERROR, f"{port}/udp", f"{who}: knocks do not reach pkdoors", remedy)
+def _taken(ports: Sequence[int], wanted: Sequence[int], owner: Owner | None) -> Finding:
+    subject, which = _which(ports, wanted, "it")
+    others = "another program has" if len(ports) == 1 else "other programs have"
+    who = f"{owner.name} (process {owner.pid}) has" if owner else others
+    port = f" 'sport = {ports[0]}'" if len(ports) == 1 else ""
+    remedy = f"end that (`ss -lunp{port}` shows it), or take other knock ports"
+    return Finding(ERROR, subject, f"{who} {which}: knocks do not reach pkdoors", remedy)
 
 
-def _deaf(port: int, daemon: Daemon) -> Finding:
-    text = "the running daemon does not listen on this knock port: it has another sequence"
-    return Finding(ERROR, f"{port}/udp", text, daemon.remedy())
+def _deaf(ports: Sequence[int], wanted: Sequence[int], daemon: Daemon) -> Finding:
+    subject, which = _which(ports, wanted, "this knock port")
+    text = f"the running daemon does not listen on {which}: it has another sequence"
+    return Finding(ERROR, subject, text, daemon.remedy())
+
+
+def _which(ports: Sequence[int], wanted: Sequence[int], one: str) -> tuple[str, str]:
+    """Return the subject of a finding about some knock ports, and what the text calls them."""
+    if len(ports) == 1:
+        return f"{ports[0]}/udp", one
+    return "knock ports", f"{len(ports)} of {len(wanted)} knock ports"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from typing import Any
 
+from pkdoors.doctor.elements import Elements
 from pkdoors.doctor.packets import Packet, nameOf
 from pkdoors.doctor.ruleset import Expression
 
@@ -28,7 +29,7 @@ class Match(IntEnum):
     YES = 3
 
 
-Elements = Callable[[Any], list[Any]]
+FindElements = Callable[[Any], Elements]
 """Gives the elements of what is on the right of a condition, C{"@name"} of a set or a value."""
 
 _NARROW = {
@@ -47,7 +48,7 @@ _ORDERS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator
 _INTERFACES = ("meta iif", "meta iifname", "meta oif", "meta oifname")
 
 
-def judge(expression: Expression, packet: Packet, elements: Elements) -> Match | None:
+def judge(expression: Expression, packet: Packet, elements: FindElements) -> Match | None:
     """
     Whether a packet meets a condition; L{None} where the expression is none.
     """
@@ -71,7 +72,7 @@ def _xt(body: Any) -> Match | None:
     return Match.SOME if body["name"] in _NARROW_MATCHES else Match.UNSURE
 
 
-def _judge(op: str, left: Any, packet: Packet, right: list[Any]) -> Match:
+def _judge(op: str, left: Any, packet: Packet, right: Elements) -> Match:
     if _isOfAnother(left, packet):
         return Match.NO
     met = _isMet(op, left, packet, right)
@@ -90,7 +91,7 @@ def _isOfAnother(left: Any, packet: Packet) -> bool:
     return any(packet.lacks(nameOf(each)) for each in partsOf(left))
 
 
-def _isMet(op: str, left: Any, packet: Packet, right: list[Any]) -> bool | None:
+def _isMet(op: str, left: Any, packet: Packet, right: Elements) -> bool | None:
     if op in _ORDERS:
         values = packet.values(left)
         return None if values is None else all(_ORDERS[op](each, right[0]) for each in values)
@@ -98,7 +99,7 @@ def _isMet(op: str, left: Any, packet: Packet, right: list[Any]) -> bool | None:
     return found if found is None or op != "!=" else not found
 
 
-def _hasFlags(packet: Packet, left: Any, right: list[Any]) -> bool | None:
+def _hasFlags(packet: Packet, left: Any, right: Elements) -> bool | None:
     """Whether C{tcp flags & (fin | syn) == syn}, with any flags; L{None} for other sums."""
     values, mask = packet.values(left), left["&"][1]
     if values is None or isinstance(mask, int):
@@ -106,18 +107,19 @@ def _hasFlags(packet: Packet, left: Any, right: list[Any]) -> bool | None:
     return values.intersection([mask] if isinstance(mask, str) else mask) == set(right) - {0}
 
 
-def isAmong(packet: Packet, left: Any, elements: list[Any]) -> bool | None:
+def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:
     """Whether what a packet has is one of some elements; L{None}: that cannot be told."""
     if _isOfAnother(left, packet):
         return False
     facts = [packet.values(each) for each in partsOf(left)]
     if facts == [None]:
         return _isForeign(left, elements)
-    answers = {_equals(facts, element) for element in elements}
+    candidates = elements.near(facts[0]) if len(facts) == 1 else elements
+    answers = {_equals(facts, element) for element in candidates}
     return True if True in answers else None if None in answers else False
 
 
-def _isForeign(left: Any, elements: list[Any]) -> bool | None:
+def _isForeign(left: Any, elements: Elements) -> bool | None:
     """The interface is not known, but it is not loopback."""
     return False if nameOf(left) in _INTERFACES and set(elements) == {"lo"} else None
 

@@ -9,6 +9,7 @@ _NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58}
 
 Values = frozenset[Any]
 """What nft may call the one value that a packet has."""
+_NOTHING: Values = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,35 @@ def newPacket(protocol: str, port: int, version: int, isTracked: bool = True) ->
     facts["payload tcp flags"] = frozenset({"syn"})
     facts["ct state"] = frozenset({"new" if isTracked else "untracked"})
     facts["fib type"] = frozenset({"local"})
+    return _packet(protocol, version, facts, headers)
+
+
+def untranslated(packet: Packet) -> Packet:
+    """Return a packet as it is if no DNAT has changed it."""
+    facts = {**packet.facts, "ct status": _NOTHING, "ct direction": frozenset({"original"})}
+    return Packet(facts, packet.headers)
+
+
+def translated(protocol: str, wanted: int, version: int) -> Packet:
+    """
+    Return the first packet of a connection after DNAT, to some port that nobody protects.
+
+    @param wanted: the port that the client sent it to.
+    """
+    packet = newPacket(protocol, 0, version)
+    facts = {
+        **packet.facts,
+        "ct status": frozenset({"dnat"}),
+        "ct direction": frozenset({"original"}),
+        "ct proto-dst": frozenset({wanted}),
+    }
+    return Packet(facts, packet.headers)
+
+
+def answer(protocol: str, port: int, version: int) -> Packet:
+    """Return what a service of this host sends from its port."""
+    headers = {protocol, "th"}
+    facts: dict[str, Values] = {f"payload {each} sport": frozenset({port}) for each in headers}
     return _packet(protocol, version, facts, headers)
 
 

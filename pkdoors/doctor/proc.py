@@ -8,10 +8,9 @@ from pathlib import Path
 from pkdoors.doctor.listening import Owner
 from pkdoors.sockets import Socket, socketsIn
 
-_LEGACY = {
-    "ip_tables_names": "iptables-legacy -S",
-    "ip6_tables_names": "ip6tables-legacy -S",
-}
+_LEGACY = {"ip_tables_names": "iptables-legacy", "ip6_tables_names": "ip6tables-legacy"}
+_JUDGED = ("filter", "nat")
+"""The tables whose rules may matter: they close ports, and forward them."""
 
 
 class Proc:
@@ -58,10 +57,18 @@ class Proc:
         count, most = (int(file.read_text()) for file in files)
         return count, most
 
-    def legacyTables(self) -> list[str]:
-        """The commands that show the rules of the old iptables; none where it has none."""
+    def cookies(self) -> int:
+        """Return the setting C{net.ipv4.tcp_syncookies}; 0 if the kernel does not have it."""
+        file = self._root / "sys/net/ipv4/tcp_syncookies"
+        return int(file.read_text()) if file.exists() else 0
+
+    def legacyTables(self) -> list[tuple[str, str]]:
+        """Return tables of the old iptables that have been made, each with the command that shows
+        it; none if there are none."""
         return [
-            command
-            for name, command in _LEGACY.items()
-            if (file := self._root / "net" / name).exists() and "filter" in file.read_text()
+            (table, f"{program} -t {table} -S")
+            for name, program in _LEGACY.items()
+            if (file := self._root / "net" / name).exists()
+            for table in file.read_text().split()
+            if table in _JUDGED
         ]

@@ -4,9 +4,11 @@ C{libnftables-json(5)}. Pure.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pkdoors.doctor.elements import Elements
 
 Name = tuple[str, str, str]
 """Family, table, and the name of a chain or set in it."""
@@ -22,6 +24,7 @@ class Chain:
     @ivar kind: C{"filter"}, C{"nat"} or C{"route"}, with a hook.
     @ivar policy: what becomes of packets that its rules say nothing about.
     @ivar rules: each a list of its parts.
+    @ivar priority: chains with a low one come first; of a chain with a hook.
     """
 
     name: Name
@@ -29,48 +32,59 @@ class Chain:
     kind: str
     policy: str
     rules: list[list[Expression]]
+    priority: int = 0
 
     def __str__(self) -> str:
         return " ".join(self.name)
 
 
-@dataclass(frozen=True, slots=True)
 class Ruleset:
     """
+    @ivar chains: by their names.
     @ivar sets: the elements of each set, and the pairs of each map.
     """
 
-    chains: Mapping[Name, Chain]
-    sets: Mapping[Name, list[Any]]
+    def __init__(self, chains: Mapping[Name, Chain], sets: Mapping[Name, list[Any]]) -> None:
+        self.chains = chains
+        self.sets = {name: Elements(each) for name, each in sets.items()}
+        self._hooked = {each.name: each for each in chains.values() if each.hook}
+        self._unnamed: dict[int, Elements] = {}
 
-    def hooked(self, hook: str, version: int = 0) -> Iterator[Chain]:
+    def hooked(self, hook: str, version: int = 0) -> Collection[Chain]:
         """
-        The chains that the kernel calls at a hook.
+        Return the chains that the kernel calls at a hook.
 
         @param version: those that see IPv4, or IPv6, only.
         """
         families = {"inet", "ip", "ip6"} - {{4: "ip6", 6: "ip"}.get(version, "")}
-        for chain in self.chains.values():
-            if chain.hook == hook and chain.name[0] in families:
-                yield chain
+        found = (each for each in self._hooked.values() if each.hook == hook)
+        return [each for each in found if each.name[0] in families]
 
-    def elements(self, user: Name, right: Any) -> list[Any]:
+    def elements(self, user: Name, right: Any) -> Elements:
         """
-        What a rule compares with.
+        Return what a rule compares with.
 
         @param user: the rule's chain.
         @param right: as the rule has it: a value, an unnamed set, or C{"@name"} of a set.
         """
         if isinstance(right, str) and right.startswith("@"):
-            return self.sets.get((*user[:2], right[1:]), [{"unknown": right}])
+            found = self.sets.get((*user[:2], right[1:]))
+            return Elements([{"unknown": right}]) if found is None else found
         if isinstance(right, dict) and "set" in right:
             right = right["set"]
-        return [_plain(each) for each in right] if isinstance(right, list) else [right]
+        if not isinstance(right, list):
+            return Elements([right])
+        # It is part of a rule, which stays as long as this does: so does its identity.
+        if id(right) not in self._unnamed:
+            self._unnamed[id(right)] = Elements(map(_plain, right))
+        return self._unnamed[id(right)]
 
     def only(self, isMeant: Callable[[str], bool]) -> "Ruleset":
-        """The tables with some names."""
-        chains = {name: chain for name, chain in self.chains.items() if isMeant(name[1])}
-        return Ruleset(chains, self.sets)
+        """Return the tables with some names."""
+        return Ruleset(
+            {name: chain for name, chain in self.chains.items() if isMeant(name[1])},
+            {name: each for name, each in self.sets.items() if isMeant(name[1])},
+        )
 
 
 def readRuleset(listing: str) -> Ruleset:
@@ -98,7 +112,8 @@ def _name(body: Mapping[str, Any], key: str) -> Name:
 
 def _chain(body: Mapping[str, Any]) -> Chain:
     hook, kind = body.get("hook", ""), body.get("type", "")
-    return Chain(_name(body, "name"), hook, kind, body.get("policy", "accept"), [])
+    policy, priority = body.get("policy", "accept"), body.get("prio", 0)
+    return Chain(_name(body, "name"), hook, kind, policy, [], priority)
 
 
 def _plain(element: Any) -> Any:

@@ -14,12 +14,14 @@ class Daemon:
     @ivar start: how to start it, with the options of the check.
     @ivar conf: the configuration file that the check has read; empty where there is none.
     @ivar reload: the command that has it read that.
+    @ivar isService: whether systemd runs it.
     """
 
     process: int | None = None
     start: str = "`twistd pkdoors`"
     conf: str = ""
     reload: str = "pkdoors reload"
+    isService: bool = False
 
     def remedy(self) -> str:
         """How it comes to have what the check was told."""
@@ -28,6 +30,14 @@ class Daemon:
         if self.conf:
             return f"`{self.reload}`"
         return f"`kill {self.process}`, and start the daemon: {self.start}"
+
+    def restart(self) -> str:
+        """Return how it is started again, or for the first time."""
+        if self.process is None:
+            return self.start
+        if self.isService:
+            return "`systemctl restart pkdoors`"
+        return f"`kill {self.process}`, then {self.start}"
 
 
 def otherFile(

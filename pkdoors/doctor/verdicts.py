@@ -5,11 +5,12 @@ Only an answer that holds whatever is not known of the packet is given as certai
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pkdoors.doctor.elements import Elements
 from pkdoors.doctor.matching import Match, doubt, isAmong, judge
 from pkdoors.doctor.packets import Packet
 from pkdoors.doctor.ruleset import Chain, Expression, Ruleset
@@ -21,6 +22,8 @@ MAX_DEPTH = 16
 
 _VERDICTS = {"accept", "drop", "reject", "return", "queue"}
 _XT_VERDICTS = {"REJECT": "reject", "NFQUEUE": "queue"}
+_UNTRACKING = {**_XT_VERDICTS, "CT": "notrack", "NOTRACK": "notrack"}
+_TRACKING = -200  # NF_IP_PRI_CONNTRACK
 _STRANGE = (AttributeError, LookupError, TypeError, ValueError)
 """What comes of a rule that is not as nft shows rules today: it cannot be told what that does."""
 _UFW_FRAME = {"ufw-before-input", "ufw6-before-input"}
@@ -55,6 +58,10 @@ class Fate:
         """Whether it does not come through, whatever is not known of it."""
         return self.verdict in ("drop", "reject") and not any(v == "accept" for v, _ in self.others)
 
+    def mayBeAccepted(self) -> bool:
+        """Whether a rule may let it in, though not only for a few sources."""
+        return ("accept", Match.UNSURE) in self.others
+
     def mayBeLost(self) -> bool:
         """Whether it may not come through, for another reason than that a few are banned."""
         unsure = {verdict for verdict, likelihood in self.others if likelihood is Match.UNSURE}
@@ -68,12 +75,30 @@ def fatesOf(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterat
             yield _Walk(ruleset, packet).fate(chain)
 
 
-class _Walk:
-    """The way of a packet through a chain, and those that it calls."""
+def untrackedBy(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
+    """Yield what chains at a hook do with a packet that may keep connection tracking from seeing
+    it, and not only a few like it: C{"notrack"} is their verdict, or may be."""
+    for chain in ruleset.hooked(hook, version):
+        # Later chains come too late.
+        if chain.kind == "filter" and chain.priority < _TRACKING:
+            fate = _Walk(ruleset, packet, _UNTRACKING).fate(chain)
+            if fate.verdict == "notrack" or ("notrack", Match.UNSURE) in fate.others:
+                yield fate
 
-    def __init__(self, ruleset: Ruleset, packet: Packet) -> None:
+
+class _Walk:
+    """
+    The way of a packet through a chain, and those that it calls.
+
+    @param targets: iptables' own targets, which nft only names, and what they stand for.
+    """
+
+    def __init__(
+        self, ruleset: Ruleset, packet: Packet, targets: Mapping[str, str] = _XT_VERDICTS
+    ) -> None:
         self._ruleset = ruleset
         self._packet = packet
+        self._targets = targets
         self._left = MAX_RULES
 
     def fate(self, chain: Chain) -> Fate:
@@ -116,10 +141,11 @@ class _Walk:
 
     def _decision(self, chain: Chain, part: Expression, depth: int) -> Iterator[Outcome]:
         ((kind, body),) = part.items()
-        if kind in _VERDICTS:
+        if kind in _VERDICTS or (kind == "notrack" and self._targets is _UNTRACKING):
             yield kind, Match.YES
-        elif kind == "xt" and (target := _XT_VERDICTS.get((body or {}).get("name", ""))):
-            yield target, Match.YES
+        elif kind == "xt" and (target := self._targets.get((body or {}).get("name", ""))):
+            # CT has other uses, and nft does not tell which it is.
+            yield target, Match.UNSURE if target == "notrack" else Match.YES
         elif kind in ("jump", "goto"):
             yield from self._call(chain, body["target"], kind == "goto", depth)
         elif kind == "vmap":
@@ -139,8 +165,9 @@ class _Walk:
     def _choices(self, chain: Chain, body: Any) -> Iterator[tuple[Expression, Match]]:
         """The verdicts that a map may give, with their likelihood."""
         unsure: dict[str, Expression] = {}
-        for key, verdict in self._ruleset.elements(chain.name, body["data"]):
-            found = isAmong(self._packet, body["key"], [key])
+        pairs = self._ruleset.elements(chain.name, body["data"])
+        for key, verdict in pairs.near(self._packet.values(body["key"])):
+            found = isAmong(self._packet, body["key"], Elements([key]))
             if found:
                 yield verdict, Match.YES
                 return

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pkdoors.doctor.findings import ERROR, WARNING, Finding
 from pkdoors.doctor.running import Daemon
@@ -10,7 +11,7 @@ from pkdoors.richrules import knockRule
 from pkdoors.zones import Exposure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Zone:
     """
     @ivar target: what becomes of packets that nothing else decides on.
@@ -22,6 +23,14 @@ class Zone:
     target: str
     exposures: tuple[Exposure, ...] = ()
     rules: tuple[str, ...] = ()
+
+    @cached_property
+    def _ruleSet(self) -> frozenset[str]:
+        return frozenset(self.rules)
+
+    def has(self, rule: str) -> bool:
+        """Return whether it has a rich rule."""
+        return rule in self._ruleSet
 
     def exposing(self, ports: PortRange) -> list[Exposure]:
         """What lets everybody reach one of these ports."""
@@ -45,15 +54,19 @@ def knocksLetIn(ports: Iterable[int], zones: Iterable[Zone], daemon: Daemon) -> 
     """
     Whether knocks come through, with firewalld: the daemon sees to it while it runs.
     """
-    for zone in zones:
-        for port in sorted(set(ports)):
-            if daemon.process is not None and not _letsKnockIn(zone, port):
-                text = f"the daemon's rule for knocks is missing in firewalld's zone {zone.name}"
-                yield Finding(ERROR, f"{port}/udp", text, daemon.remedy())
+    wanted = sorted(set(ports))
+    for zone in zones if daemon.process is not None else ():
+        missing = [port for port in wanted if not _letsKnockIn(zone, port)]
+        if missing:
+            count = f"{len(missing)} of {len(wanted)} knock ports"
+            text = f"firewalld's zone {zone.name} lacks the daemon's rules for {count}"
+            if missing == wanted:
+                text += ": the daemon was probably started before firewalld"
+            yield Finding(ERROR, "knock ports", text, f"restart the daemon: {daemon.restart()}")
 
 
 def _letsKnockIn(zone: Zone, port: int) -> bool:
-    return knockRule(port) in zone.rules or bool(zone.exposing(PortRange("udp", port, port)))
+    return zone.has(knockRule(port)) or bool(zone.exposing(PortRange("udp", port, port)))
 
 
 def besideZones(
@@ -63,16 +76,20 @@ def besideZones(
     What firewalld shuts out where the daemon is on nftables, and does not ask firewalld.
     """
     for zone in zones:
-        for knock in sorted(set(knocks)):
-            if not _letsKnockIn(zone, knock):
-                yield _shut(PortRange("udp", knock, knock), zone, "knocks do not reach pkdoors")
+        lost = [PortRange("udp", port, port) for port in sorted(set(knocks))]
+        lost = [each for each in lost if not _letsKnockIn(zone, each.first)]
+        if lost:
+            subject = str(lost[0]) if len(lost) == 1 else "knock ports"
+            what = "it" if len(lost) == 1 else f"{len(lost)} of them"
+            yield _shut(subject, what, lost, zone, "knocks do not reach pkdoors")
         for each in ports:
             if not zone.exposing(each):
-                yield _shut(each, zone, "a knock opens nothing")
+                yield _shut(str(each), "it", [each], zone, "a knock opens nothing")
 
 
-def _shut(ports: PortRange, zone: Zone, why: str) -> Finding:
-    command = f"firewall-cmd --zone={zone.name} --add-port={ports}"
+def _shut(subject: str, what: str, ports: list[PortRange], zone: Zone, why: str) -> Finding:
+    options = " ".join(f"--add-port={each}" for each in ports)
+    command = f"firewall-cmd --zone={zone.name} {options}"
     remedy = f"`{command}` and, for good, `{command} --permanent`, or leave --firewall out"
-    text = f"firewalld's zone {zone.name} does not let everybody in to it: {why}"
-    return Finding(ERROR, str(ports), text, remedy)
+    text = f"firewalld's zone {zone.name} does not let everybody in to {what}: {why}"
+    return Finding(ERROR, subject, text, remedy)

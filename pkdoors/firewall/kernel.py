@@ -4,17 +4,18 @@ import errno
 import os
 import re
 import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
 from pkdoors.nfnetlink import (
+    DONE,
     DUMP_INTERRUPTED,
     ERROR,
     FAMILY,
     MAX_ANSWER,
     NETLINK_NETFILTER,
+    errnoIn,
     errorOf,
     messagesIn,
 )
@@ -33,7 +34,6 @@ _REASONS = {
     errno.EPERM: NO_PRIVILEGE,
 }
 _CAP_NET_ADMIN = 12  # linux/capability.h
-_ORDER = sys.byteorder
 _TRIES = 5
 """How often a dump is begun again that a change has interrupted."""
 
@@ -120,8 +120,9 @@ class Kernel:
             except OSError as error:
                 self._drain()
                 raise refusal(error.errno or errno.EIO) from error
-            codes = [body for kind, _, body in answer if kind == ERROR]
-            number = -int.from_bytes(codes[0][:4], _ORDER, signed=True) if codes else 0
+            # The end of a dump says whether it is complete.
+            codes = (errnoIn(body) for kind, _, body in answer if kind in (ERROR, DONE))
+            number = next(filter(None, codes), 0)
             if number == errno.ENOENT:
                 return []
             if number and number != errno.EINTR:

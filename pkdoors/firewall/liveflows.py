@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.kernel import Kernel
-from pkdoors.flows import Flow, askConntrack, flowsOfSockets, isOn, trackedIn
+from pkdoors.flows import Tracked, askConntrack, flowsOfSockets, isOn, trackedIn
+from pkdoors.guard import Direct
 from pkdoors.ports import PortRange
 
 
@@ -67,11 +68,21 @@ class LiveFlows:
         self._tracked = list(trackedIn(readConntrack()))
         self.untracked = {4, 6} - {each.flow.source.version for each in self._tracked}
 
-    def ofPorts(self, ports: Collection[PortRange]) -> set[Flow]:
+    def ofWays(self, ways: Iterable[Direct]) -> set[Tracked]:
+        """Return the connections on ways that lead past protected ports."""
+        wanted = {(each.protocol, each.address, each.port) for each in ways}
+        return {
+            each
+            for each in self._tracked
+            if (each.flow.protocol, each.flow.address, each.flow.port) in wanted
+        }
+
+    def ofPorts(self, ports: Collection[PortRange]) -> set[Tracked]:
         """Return the connections to some ports: to sockets of ours, and forwarded ones."""
-        found = {flow for text in self._listings for flow in flowsOfSockets(text, ports)}
-        return found | {
-            flow
-            for flow, wanted in self._tracked
-            if isOn(ports, flow.protocol, wanted) or isOn(ports, flow.protocol, flow.port)
+        tracked = {each.flow: each for each in self._tracked}
+        sockets = {each for text in self._listings for each in flowsOfSockets(text, ports)}
+        return {tracked.get(each.flow, each) for each in sockets} | {
+            each
+            for each in self._tracked
+            if any(isOn(ports, each.flow.protocol, port) for port in each.ports)
         }

@@ -6,7 +6,7 @@ it. Elsewhere it is watched, and healed.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -23,10 +23,13 @@ from pkdoors.firewall.kernel import GuardGone
 from pkdoors.firewall.liveflows import LiveFlows, upFor
 from pkdoors.firewall.takeover import Left
 from pkdoors.firewall.watch import Watch
+from pkdoors.firewall.ways import Throttle, WaysLook
 from pkdoors.flowbooks import FlowBooks
+from pkdoors.flows import Tracked, isOn
 from pkdoors.guard import HANDOVER, TABLE, Guard
 from pkdoors.interfaces import IFirewall
 from pkdoors.nftsets import setOf
+from pkdoors.portgroups import portGroups
 from pkdoors.ports import PortRange
 
 SETTLED = 300.0
@@ -38,6 +41,9 @@ TRIES = 5
 
 MARGIN = 1.0
 """Seconds before its end for which an opening may be missing in the kernel already."""
+
+SHARE = 9.0
+"""A look at what goes on is followed by a pause of so many times its own time at least."""
 
 NOTE_AFTER = 1.0
 """Seconds after a closing until the flows that go on are noted again: of many closings there are
@@ -73,7 +79,10 @@ class NftablesFirewall:
         self._guard = Guard(())
         self._flows = FlowBooks(reactor.seconds)
         self._noting: IDelayedCall | None = None
+        self._ways: WaysLook
+        self._throttle = Throttle(reactor, self._lookForWays)
         self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
+        self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._placed: object = None  # by which a stranger's change is seen
         self._counts: Mapping[str, int] = {}
         self._dropped = 0
@@ -89,7 +98,13 @@ class NftablesFirewall:
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
-        self._guard, self._lost = Guard(doors), lost
+        self._lost = lost
+        # Before the first look: nothing that changes after it is missed.
+        self._watch = self._makeWatch(
+            TABLE, table.port, self._changed, self._unsure, self._throttle.want
+        )
+        self._ways = WaysLook(table.forwards, self._watch.attend)
+        self._guard = self._withWays(Guard(doors))
         isSettled = self._upFor() >= SETTLED
         left = table.before(doors, isSettled)
         self._warn(left)
@@ -97,18 +112,23 @@ class NftablesFirewall:
         if isSettled and not left.isThere and live.untracked:
             versions = tuple(live.untracked)
             self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
-        self._watch = self._makeWatch(TABLE, table.port, self._changed, self._unsure)
         self._put(left.openings)
+        # Only once: no flush opens these ports again.
+        self._guard = replace(self._guard, grace={}, graceVersions=())
+        self._ways.tell((), self._guard.direct)
         self._watch.start(self._reactor)
+        if self._ways.isFailing:
+            self._throttle.want()
         return left.openings
 
     def keep(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
-        before = Left(protected=protectedPorts(self._guard.doors))
-        guard, self._guard = (
-            self._guard,
-            replace(self._guard, doors=doors, grace={}, graceVersions=()),
-        )
+        # Not those of the last call: the kernel may have refused them.
+        before = Left(protected=self._protected)
+        guard = self._guard
+        self._guard = self._withWays(replace(guard, doors=doors))
+        if protectedPorts(doors) == self._protected:
+            return  # nobody new is to be spared, and a look takes long if very much is tracked
         try:
             self._spare(before)
         except FirewallError:
@@ -140,6 +160,7 @@ class NftablesFirewall:
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
         self._watch.stop(self._reactor)
+        self._throttle.stop()
         if self._noting is not None and self._noting.active():
             self._noting.cancel()
         self._table.close()
@@ -148,8 +169,20 @@ class NftablesFirewall:
 
     def _restore(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # with it went what it remembered
-            self._flows.addLetIn(openings, self._look().ofPorts)
+            self._addLetIn(openings)
         self._put(openings)
+        # Whatever took the guard away may have changed these, too. The guard does not wait for it.
+        self._throttle.want()
+
+    def _addLetIn(self, openings: list[Opening]) -> None:
+        """Note the connections that clients have whose door is open: they were let in."""
+        live, direct = self._look(), self._guard.direct
+
+        def flowsTo(ports: tuple[PortRange, ...]) -> set[Tracked]:
+            ways = (each for each in direct if isOn(ports, each.protocol, each.wanted))
+            return live.ofPorts(ports) | live.ofWays(ways)
+
+        self._flows.addLetIn(openings, flowsTo)
 
     def _put(self, openings: list[Opening]) -> None:
         self.dropped()  # new counters begin at 0
@@ -160,11 +193,41 @@ class NftablesFirewall:
             except GuardGone:  # somebody flushed nftables in the midst of it
                 if not left:
                     raise
+                self._addLetIn(openings)
+        self._protected = protectedPorts(self._guard.doors)
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
         self._note()
         self._open = {(setOf(each), each.source.packed): each.deadline for each in openings}
         self._placed = self._table.fingerprint()
+
+    def _withWays(self, guard: Guard) -> Guard:
+        """Return a guard with the ways that lead past its ports now, as far as they can be read."""
+        direct = self._ways.find(protectedPorts(guard.doors), before=guard.direct)
+        return replace(guard, direct=direct)
+
+    def _lookForWays(self) -> Generator[None, None, bool]:
+        """
+        Guard the ways that lead past the protected ports now.
+
+        @return: whether it failed.
+        """
+        before = self._guard
+        direct = yield from self._ways.look(protectedPorts(before.doors), before.direct)
+        if before.doors is not self._guard.doors:
+            return True  # a reload has changed the doors meanwhile
+        if direct != self._guard.direct:
+            self._guard = guard = replace(self._guard, direct=direct)
+            try:
+                self._table.lead(guard)
+                self._placed = self._table.fingerprint()
+            except GuardGone:
+                pass  # it is put back with these ways
+            except FirewallError as error:
+                self._lost(f"the ways to containers cannot be guarded ({error})")
+            else:
+                self._ways.tell(before.direct, direct)
+        return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
         self._table.add(opening)
@@ -175,22 +238,31 @@ class NftablesFirewall:
         self._table.remove(opening)
         # Flows begin only while there is an opening: after its end it is time to note them.
         if self._noting is None or not self._noting.active():
-            self._note()
-            self._noting = self._reactor.callLater(NOTE_AFTER, self._note)
+            took = self._note()
+            self._noting = self._reactor.callLater(max(NOTE_AFTER, SHARE * took), self._note)
 
-    def _note(self) -> None:
-        """Note what goes on: whoever flushes nftables takes the kernel's memory of it away."""
+    def _note(self) -> float:
+        """
+        Note what goes on: whoever flushes nftables takes the kernel's memory of it away.
+
+        @return: the seconds that it took.
+        """
         if self._table.isOwned:
-            return
-        with suppress(FirewallError):  # there may be no guard now: what was noted is still right
-            if self._table.isThere():
-                self._flows.note(self._table.flows(self._guard.doors))
+            return 0.0
+        began = self._reactor.seconds()
+        with suppress(FirewallError):
+            flows = self._table.flows(self._guard.doors)
+            if self._table.isThere():  # or it went meanwhile, and what was noted is still right
+                self._flows.note(flows)
+        took: float = self._reactor.seconds() - began
+        return took
 
     def _changed(self, name: str) -> None:
         self._lost(f"{name} changed the guard")
 
     def _unsure(self) -> None:
         """So many changes were made that not all could be told: look once whether one was ours."""
+        self._throttle.want()
         now = self._reactor.seconds()
         try:
             there = self._table.openKeys(self._guard.doors)
@@ -205,7 +277,9 @@ class NftablesFirewall:
         """Spare who is connected already: to a port that was not protected before, say."""
         live, doors = self._look(), self._guard.doors
         found = live.ofPorts(protectedPorts(doors))
-        self._flows.addSpared(flow for flow in found if left.isSpared(flow, doors))
+        self._flows.addSpared(each.flow for each in found if left.isSpared(each, doors))
+        ways = (each for each in self._guard.direct if left.isNew(each.protocol, each.wanted))
+        self._flows.addSpared(each.flow for each in live.ofWays(ways))
         return live
 
     def _grace(self) -> dict[PortRange, float]:
@@ -213,13 +287,9 @@ class NftablesFirewall:
         Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
         connections, so nobody knows who is in the midst of something, but connection tracking.
         """
-        doors = [door for door in self._guard.doors if door.udpGrace]
-        udp = {
-            each: min(door.udpGrace for door in doors if each in door.ports)
-            for door in doors
-            for each in door.ports
-            if each.protocol == "udp"
-        }
+        groups = portGroups(self._guard.doors, "udp")
+        graces = [(group.ports, min(door.udpGrace for door in group.doors)) for group in groups]
+        udp = {each: grace for ports, grace in graces for each in ports if grace}
         if udp:
             self._log.info(
                 "{ports}: protected for the first time, and nobody knows who uses it: it stays "

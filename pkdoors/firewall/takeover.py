@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pkdoors.doors import Door, Opening
-from pkdoors.flows import Flow, isOn
+from pkdoors.flows import Tracked, isOn
 from pkdoors.oldguard import OldSession, livingIn, openingsIn, protectedIn
 from pkdoors.ports import PortRange
 
@@ -26,15 +26,23 @@ class Left:
     openings: list[Opening] = field(default_factory=list)
     living: frozenset[OldSession] | None = None
 
-    def isSpared(self, flow: Flow, doors: Collection[Door]) -> bool:
+    def isNew(self, protocol: str, port: int) -> bool:
+        """Return whether a guard of this version did not protect a port yet: then nobody has let in
+        the connections on ways that lead past it, and nobody remembers them."""
+        return self.living is not None or not isOn(self.protected, protocol, port)
+
+    def isSpared(self, tracked: Tracked, doors: Collection[Door]) -> bool:
         """Return whether a connection that exists goes on under the new guard."""
-        if not isOn(self.protected, flow.protocol, flow.port):
+        flow = tracked.flow
+        if not any(isOn(self.protected, flow.protocol, port) for port in tracked.ports):
             return True
         if self.living is None:
             return False  # the kernel's sets know
         cut = [ports for door in doors if door.cutSessions for ports in door.ports]
-        session = OldSession(flow.source, flow.sourcePort, flow.port)
-        return session in self.living or not isOn(cut, flow.protocol, flow.port)
+        ports = tracked.ports
+        if any(OldSession(flow.source, flow.sourcePort, port) in self.living for port in ports):
+            return True
+        return not any(isOn(cut, flow.protocol, port) for port in ports)
 
 
 def leftByOld(listing: str, doors: Collection[Door], now: float, isSettled: bool) -> Left:

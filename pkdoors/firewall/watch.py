@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.firewall.kernel import netlink
+from pkdoors.natrules import Forwards
 from pkdoors.nfevents import NFTABLES_GROUP, Changes, othersOnly
 from pkdoors.nfnetlink import MAX_ANSWER
 from pkdoors.socketfilter import attachFilter
@@ -46,15 +47,26 @@ class Watch:
     @param port: the netlink port by which we change something ourselves.
     @param changed: called with the name of the program that changed our table.
     @param unsure: called when more was told than the socket could hold: perhaps our table changed.
+    @param moved: called when what is forwarded may have changed, by then or soon.
     """
 
     def __init__(
-        self, table: str, port: int, changed: Callable[[str], None], unsure: Callable[[], None]
+        self,
+        table: str,
+        port: int,
+        changed: Callable[[str], None],
+        unsure: Callable[[], None],
+        moved: Callable[[], None],
     ) -> None:
         self._socket = listenToNftables(port)
         self._changes = Changes(table, port)
         self._changed = changed
         self._unsure = unsure
+        self._moved = moved
+
+    def attend(self, forwards: Forwards | None) -> None:
+        """See L{Changes.attend}."""
+        self._changes.attend(forwards)
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""
@@ -77,6 +89,8 @@ class Watch:
                 continue
             if names:
                 self._changed(names[-1])
+        if self._changes.takeMoved():
+            self._moved()
         if isUnsure:
             self._unsure()
 

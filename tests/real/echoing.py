@@ -112,12 +112,20 @@ class DatagramEchoServer(_Loop):
 
 
 class DatagramFlow:
-    """A client's UDP socket, which asks one server."""
+    """
+    A client's UDP socket, which asks one server.
 
-    def __init__(self, host: Host, port: int, target: str = SERVER4) -> None:
+    @param source: its own address and port; L{None} for any.
+    """
+
+    def __init__(
+        self, host: Host, port: int, target: str = SERVER4, source: tuple[str, int] | None = None
+    ) -> None:
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
         with host.inside():
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        if source is not None:
+            self._socket.bind(source)
         self._socket.connect((target, port))
         self._asked = 0
 

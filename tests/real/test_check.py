@@ -9,13 +9,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from pkdoors.nftrules import guard
+from pkdoors.guard import TABLE, Guard
 from tests.fakes import makeDoor
 from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.real.hosts import BIN, Daemon, eventually
 from tests.sealing import makeKey, publicLine
 
 OPTIONS = ("--magic-seq", KNOCKS, "--ports", str(PORT))
+STATUS = {"OK": 0, "INFO": 0, "WARNING": 1, "ERROR": 2}
 FILTER = (
     "table inet filter { chain input { type filter hook input priority 0; policy drop; "
     "ct state established,related accept; iif lo accept; "
@@ -37,7 +38,7 @@ class CheckTestCase(RealTestCase):
     def finds(self, level: str, subject: str, *words: str, options: tuple[str, ...] = ()) -> None:
         """Have it find something, which it tells with these words."""
         status, output = self.check(*options)
-        self.assertGreaterEqual(status, ("OK", "WARNING", "ERROR").index(level), output)
+        self.assertGreaterEqual(status, STATUS[level], output)
         for line in _findings(output):
             if line.startswith(f"{level} {subject} ") and all(word in line for word in words):
                 return
@@ -54,7 +55,10 @@ class CheckTestCase(RealTestCase):
         """Have it find nothing wrong there."""
         _, output = self.check(*options)
         for line in _findings(output):
-            self.assertFalse(line.startswith((f"WARNING {subject} ", f"ERROR {subject} ")), output)
+            levels = ("INFO", "WARNING", "ERROR")
+            self.assertFalse(
+                line.startswith(tuple(f"{each} {subject} " for each in levels)), output
+            )
 
 
 def _findings(output: str) -> list[str]:
@@ -79,6 +83,13 @@ class HostTests(CheckTestCase):
         status, output = self.check()
         self.assertEqual((0, set()), (status, {"WARNING", "ERROR"} & set(output.split())), output)
         self.assertEqual(before, self.server.run("nft", "list", "ruleset"))
+
+    def test_ordinary(self) -> None:
+        """A host without a firewall of its own has nothing that needs action: status 0."""
+        self.start()
+        status, output = self.check()
+        self.assertEqual((0, set()), (status, {"WARNING", "ERROR"} & set(output.split())), output)
+        self.finds("INFO", "scans", "rejected")
 
     def test_sameForPrograms(self) -> None:
         """C{--json} has what the table has, and the same status."""
@@ -116,7 +127,7 @@ class HostTests(CheckTestCase):
         other = ("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")
         _, output = self.check(to=other)
         restart = f"`kill {daemon.process.popen.pid}`, and start the daemon"
-        for subject in ("80/tcp", "18001/udp"):
+        for subject in ("80/tcp", "knock ports"):
             self.assertTrue(
                 any(f"ERROR {subject} " in line and restart in line for line in _findings(output)),
                 output,
@@ -224,11 +235,10 @@ class HostTests(CheckTestCase):
         self.server.run("nft", FILTER.replace("udp dport 17000-17999 accept;", ""))
         daemon = self.start()
         self.client.send(SEQUENCE)
-        _, output = self.check()
-        for port in SEQUENCE:
-            command = f"nft insert rule inet filter input udp dport {port} accept"
-            self.assertIn(f"`{command}`", output)
-            self.server.run(*command.split())
+        listed = ", ".join(map(str, sorted(SEQUENCE)))
+        command = f"nft 'insert rule inet filter input udp dport {{ {listed} }} accept'"
+        self.finds("ERROR", "knock ports", "6 of 6 knock ports are dropped", f"`{command}`")
+        self.server.run("sh", "-c", command)
         self.assertNotIn("opened door", daemon.log())
         self.assertEqual(0, self.check()[0])
         self.client.send(SEQUENCE)
@@ -251,11 +261,11 @@ class HostTests(CheckTestCase):
         """What cannot be told is a warning, with the command that shows the rules."""
         self.server.run("nft", FILTER.replace("udp dport", "meta mark 5 udp dport"))
         command = "`nft list chain inet filter input`"
-        self.finds("WARNING", "17001/udp", "may be dropped", command)
+        self.finds("WARNING", "knock ports", "may be dropped", command)
 
     def test_scan(self) -> None:
         """A host that rejects is told of; its remedy makes it silent."""
-        self.finds("WARNING", "scans", "rejected")
+        self.finds("INFO", "scans", "rejected")
         self.assertTrue(self.refuses(17500))
         _, output = self.check()
         remedy = " ".join(output[output.index("`nft 'table") :].split())
@@ -340,25 +350,39 @@ class ZoneTests(CheckTestCase):
         """C{auto} takes it, and the daemon's rules are seen; without them knocks are lost."""
         daemon = self.start().process.popen
         self.assertIn("firewalld (firewalld runs)", self.check()[1])
-        self.findsNot("17001/udp")
+        self.findsNot("knock ports")
         daemon.send_signal(signal.SIGSTOP)  # or it would see to that itself
         self.addCleanup(daemon.send_signal, signal.SIGCONT)
         self.firewalld.cmd("--zone=work", "--add-interface=client")
-        self.finds("ERROR", "17001/udp", "missing in firewalld's zone work")
+        self.finds("ERROR", "knock ports", "firewalld's zone work lacks the daemon's rules")
+
+    def test_daemonFirst(self) -> None:
+        """A daemon that started before firewalld must be restarted, and the remedy mends it."""
+        self.firewalld.process.stop()
+        self.server.serve(PORT)
+        before = Daemon(self.server, *OPTIONS)
+        self.firewalld.start()
+        self.finds("ERROR", "knock ports", "6 of 6", "probably started before firewalld", "restart")
+        before.stop()
+        Daemon(self.server, *OPTIONS)
+        self.findsNot("knock ports")
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
 
     def test_exposed(self) -> None:
         """A port that the zone opens is told, with the command that closes it."""
         self.firewalld.cmd("--add-port=2222/tcp")
         command = "firewall-cmd --zone=public --remove-port=2222/tcp"
         self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
-        self.server.run("nft", guard([makeDoor(ports=str(PORT))]))
+        guard = Guard((makeDoor(ports=str(PORT)),))
+        self.server.run("nft", f"add table inet {TABLE}\n{guard.commands()}")
         self.finds("WARNING", "2222/tcp", "between boot and", f"`{command}`")
         self.server.run(*command.split())
         self.findsNot("2222/tcp between")
 
     def test_scan(self) -> None:
         """A zone rejects by its target, unless that is DROP."""
-        self.finds("WARNING", "scans", "--set-target=DROP")
+        self.finds("INFO", "scans", "--set-target=DROP")
         self.firewalld.cmd("--permanent", "--zone=public", "--set-target=DROP")
         self.firewalld.cmd("--reload")
         self.findsNot("scans")
@@ -369,11 +393,15 @@ class ZoneTests(CheckTestCase):
         self.server.serve(PORT)
         daemon = Daemon(self.server, *OPTIONS, *beside)
         self.client.send(SEQUENCE)
-        for port in (*(f"{each}/udp" for each in SEQUENCE), f"{PORT}/tcp"):
-            command = f"firewall-cmd --zone=public --add-port={port}"
-            self.finds("ERROR", port, f"`{command}`", options=beside)
+        knocks = " ".join(f"--add-port={each}/udp" for each in sorted(SEQUENCE))
+        for subject, options in (
+            ("knock ports", knocks),
+            (f"{PORT}/tcp", f"--add-port={PORT}/tcp"),
+        ):
+            command = f"firewall-cmd --zone=public {options}"
+            self.finds("ERROR", subject, f"`{command}`", options=beside)
             self.server.run(*command.split())
-            self.findsNot(port, *beside)
+            self.findsNot(subject, *beside)
         self.assertNotIn("opened door", daemon.log())
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))

@@ -5,11 +5,16 @@ A container is another host behind the server; its ports are published with the 
 writes, which are either nft's own or those of C{iptables-nft}.
 """
 
+import os
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 from tests.real.case import PORT
 from tests.real.conntrack import Flow
+from tests.real.echoing import DatagramEchoServer, DatagramFlow
 from tests.real.flows import Session, begun, drain
 from tests.real.hosts import (
     CLIENT4,
@@ -20,9 +25,11 @@ from tests.real.hosts import (
     SERVER6,
     STRANGER4,
     STRANGER6,
+    Daemon,
     Host,
     eventually,
 )
+from tests.real.segments import ACK, SYN, send
 from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 
 CONTAINER4, CONTAINER6 = "10.9.3.2", "fd09:3::2"
@@ -32,6 +39,9 @@ SAME = 8443
 """A protected port that is the same in the container."""
 FREE, INNER_FREE = 8082, 82
 """The same as the first, not protected."""
+NEIGHBOUR4, NEIGHBOUR6 = "10.9.3.3", "fd09:3::3"
+"""Addresses on the container's network."""
+NO_DAD = ((), ("nodad",))
 NOT_PUBLISHED = 83
 """A port of the container."""
 REDIRECTED, ELSEWHERE = 4444, 5555
@@ -42,6 +52,8 @@ SOURCES = ((CLIENT4, CLIENT6), (STRANGER4, STRANGER6))
 """The client's addresses and the stranger's."""
 FLOATING4 = "203.0.113.7"
 """An address that the server has no route for."""
+MANY = (30000, 31500)
+"""Protected ports, from the first to the last."""
 Way = tuple[str, int, int]
 """An address and a port that clients use, and the port of the service behind it."""
 PAIRS = ((PUBLISHED, INNER), (SAME, SAME), (FREE, INNER_FREE))
@@ -64,6 +76,12 @@ class _WaysCase(SteeredTestCase):
         """Doors to the published ports, and the usual one."""
         ports = f"ports = [{PUBLISHED}, {SAME}]"
         return SSH, door("web", WEB_SEQUENCE, PUBLISHED).replace(f"ports = [{PUBLISHED}]", ports)
+
+    def steered(self, *doors: str, more: str = "") -> Daemon:
+        """Start the daemon, which must never complain of a way."""
+        daemon = super().steered(*doors, more=more)
+        self.addCleanup(lambda: self.assertNotIn("cannot be guarded", daemon.log()))
+        return daemon
 
     def letIn(self) -> None:
         """Open all doors for the client."""
@@ -183,6 +201,132 @@ class ContainerTests(_WaysCase):
         self.assertGuarded(*ways)
         self.assertFree()
 
+    def unpublish(self) -> None:
+        """Publish nothing any more."""
+        for family in ("ip", "ip6"):
+            self.server.run("nft", "delete", "table", family, "nat")
+
+    def test_removed(self) -> None:
+        """A container that is there no more leaves nothing behind; one that comes again does."""
+        self.publish()
+        self.guard(*self.direct)
+        self.unpublish()
+        self.assertReached(self.direct)
+        self.publish()
+        self.assertTrue(eventually(lambda: not self.reached(self.stranger, self.direct)))
+
+    def test_flushed(self) -> None:
+        """After a flush of everything, what is published then counts."""
+        self.publish()
+        self.guard(*self.direct)
+        self.server.run("nft", "flush", "ruleset")
+        self.assertReached(self.direct)
+        self.publish()
+        ways = (*self.direct, *self.published)
+        self.assertTrue(eventually(lambda: not self.reached(self.stranger, ways)))
+        self.assertGuarded(*ways)
+
+    def test_reload(self) -> None:
+        """A port that a reload protects is behind its door on all ways, and one that it gives up is
+        not; who is connected directly then is spared."""
+        self.publish()
+        self.steered(SSH, door("web", WEB_SEQUENCE, PUBLISHED))
+        other = [way for way in self.direct if way[1] == SAME]
+        self.assertReached(other)
+        spared = [self.strangersSession(*way) for way in other]
+        self.write(*self.doors())
+        self.reload()
+        self.assertEqual(self.reached(self.stranger, self.direct), [])
+        self.assertTrue(all(each.carries(PATIENCE) for each in spared))
+        self.write(SSH)
+        self.reload()
+        self.assertReached(self.direct)
+
+    def test_alive(self) -> None:
+        """Who is connected directly at the first start is spared; he cannot connect again."""
+        self.publish()
+        self.assertReached(self.direct)
+        sessions = [self.strangersSession(*way) for way in self.direct]
+        self.assertTrue(all(each.carries() for each in sessions))
+        self.steered(*self.doors())
+        self.assertEqual([each.flow for each in sessions if not each.carries(PATIENCE)], [])
+        for each in sessions:
+            each.vanish()
+        self.assertEqual(begun(self.stranger, [each.flow for each in sessions]), [])
+
+    def strangersSession(self, target: str, port: int, inner: int) -> Session:
+        """Begin a session of the stranger's."""
+        source = STRANGER6 if ":" in target else STRANGER4
+        for _ in range(2):
+            drain(self.listeners[inner])
+        flow = Flow(source, next(self._ports), target, port)
+        session = Session.begin(self.stranger, self.listeners[inner], flow)
+        self.addCleanup(session.close)
+        return session
+
+    def test_fromInside(self) -> None:
+        """What a container begins itself from a published port is answered; over UDP, too."""
+        self.publish()
+        self.guard(*self.direct)
+        self.listeners[SAME].close()
+        elsewhere = self.stranger.serve(ELSEWHERE)
+        for source, target in ((CONTAINER4, STRANGER4), (CONTAINER6, STRANGER6)):
+            flow = Flow(source, SAME, target, ELSEWHERE)
+            session = Session.begin(self.container, elsewhere, flow)
+            self.addCleanup(session.close)
+            self.assertTrue(session.carries(PATIENCE))
+
+    def test_spoofed(self) -> None:
+        """A stranger who begins something in a container's name opens no way to it."""
+        self.publish()
+        self.guard(*self.direct)
+        for name in ("all", "stranger"):
+            self.server.run("sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0")
+        counters = " ".join(f"tcp dport {port} counter;" for port in (INNER, INNER_FREE))
+        chain = "type filter hook input priority 0; policy accept;"
+        self.container.run("nft", f"table inet count {{ chain input {{ {chain} {counters} }}; }}")
+        pairs = ((CONTAINER4, CLIENT4), (CONTAINER6, CLIENT6))
+        for inside, _ in pairs:
+            self.stranger.run("ip", "address", "add", inside, "dev", "lo")
+        beginnings = [(Flow(inside, INNER, client, ELSEWHERE), SYN) for inside, client in pairs]
+        send(self.stranger, beginnings)
+        answers = [Flow(client, ELSEWHERE, inside, INNER) for inside, client in pairs]
+        send(self.client, [(each, ACK) for each in answers])
+        # What comes through after them shows that they would have come.
+        send(self.client, [(replace(each, port=INNER_FREE), ACK) for each in answers])
+        self.assertTrue(eventually(lambda: self.counted(INNER_FREE) == len(pairs)))
+        self.assertEqual(self.counted(INNER), 0)
+
+    def counted(self, port: int) -> int:
+        """How many packets to a port the container got."""
+        rules = self.container.run("nft", "list", "table", "inet", "count")
+        return int(rules.partition(f"dport {port} counter packets ")[2].split()[0])
+
+    def test_bridged(self) -> None:
+        """Who is on one bridge with the container needs no door, even if the bridge's packets are
+        seen by the firewall, as Kubernetes has it."""
+        self.publish()
+        neighbour = self.network.add("neighbour", 4)
+        run = self.server.run
+        run("ip", "link", "add", "bridge", "type", "bridge")
+        for device in ("container", "neighbour"):
+            run("ip", "address", "flush", "dev", device)
+            run("ip", "link", "set", device, "master", "bridge")
+        for address in ("10.9.3.1/24", "fd09:3::1/64"):
+            run("ip", "address", "add", address, "dev", "bridge", *NO_DAD[":" in address])
+        for address in (NEIGHBOUR4, NEIGHBOUR6):
+            size = "/64" if ":" in address else "/24"
+            neighbour.run(
+                *("ip", "address", "add", f"{address}{size}", "dev", "server"),
+                *NO_DAD[":" in address],
+            )
+        run("ip", "link", "set", "bridge", "up")
+        for name in ("iptables", "ip6tables"):
+            run("sysctl", "-qw", f"net.bridge.bridge-nf-call-{name}=1")
+        self.guard(*self.direct)
+        for target, port, _ in self.direct:
+            self.assertTrue(neighbour.comesToReach(port, target), (target, port))
+
 
 class IptablesContainerTests(ContainerTests):
     """With those of C{iptables-nft}."""
@@ -197,18 +341,19 @@ class IptablesContainerTests(ContainerTests):
             self.server.run(*nat, "-N", "DOCKER")
             local = ("-m", "addrtype", "--dst-type", "LOCAL", "-j", "DOCKER")
             self.server.run(*nat, "-A", "PREROUTING", *local)
-            for port, inner in PAIRS:
-                self.server.run(
-                    *(*nat, "-A", "DOCKER", "!", "-i", "container", "-p", "tcp", "-m", "tcp"),
-                    *(
-                        "--dport",
-                        str(port),
-                        "-j",
-                        "DNAT",
-                        "--to-destination",
-                        f"{container}:{inner}",
-                    ),
-                )
+            self._publishIn(nat, container)
+
+    def unpublish(self) -> None:
+        """Publish nothing any more, as Docker does when containers end."""
+        for command in ("iptables-nft", "ip6tables-nft"):
+            self.server.run(command, "-w", "-t", "nat", "-F")
+            self.server.run(command, "-w", "-t", "nat", "-X")
+
+    def _publishIn(self, nat: tuple[str, ...], container: str) -> None:
+        rule = (*nat, "-A", "DOCKER", "!", "-i", "container", "-p", "tcp", "-m", "tcp")
+        for port, inner in PAIRS:
+            target = ("-j", "DNAT", "--to-destination", f"{container}:{inner}")
+            self.server.run(*rule, "--dport", str(port), *target)
 
 
 class HereTests(_WaysCase):
@@ -278,3 +423,137 @@ class HereTests(_WaysCase):
             f"ip daddr {FLOATING4} tcp dport {PUBLISHED} dnat to {CONTAINER4}:{INNER}",
         )
         self.guard((FLOATING4, PORT, PORT), (FLOATING4, PUBLISHED, INNER))
+
+    def test_wholeAddress(self) -> None:
+        """An address that is forwarded as a whole: the container has each protected port."""
+        self.nat(f"ip daddr {FLOATING4} dnat to {CONTAINER4}")
+        self.guard((FLOATING4, SAME, SAME), (CONTAINER4, SAME, SAME))
+        open_ = ((CONTAINER4, INNER, INNER), (CONTAINER4, NOT_PUBLISHED, NOT_PUBLISHED))
+        self.assertReached(open_)
+
+    def test_many(self) -> None:
+        """More ways than are put in place with the guard: those that come after it count, too."""
+        self.listeners[MANY[1]] = self.container.serve(MANY[1])
+        self.nat(f"ip daddr {FLOATING4} dnat to {CONTAINER4}")
+        many = door("many", WEB_SEQUENCE).replace(str([PORT]), '["{}-{}"]'.format(*MANY))
+        self.steered(many)
+        last = ((CONTAINER4, MANY[1], MANY[1]),)
+        for _ in range(2):
+            self.assertEqual(self.reached(self.stranger, last), [])
+            self.open(CLIENT4, "many")
+            self.assertEqual(len(self.reached(self.client, last)), 1)
+            self.ask("/openings", "-X", "DELETE")
+            self.write(SSH, many)
+            self.reload()
+        self.write(SSH)
+        self.reload()
+        self.assertReached(last)
+
+    def test_map(self) -> None:
+        """Ports that a map forwards, also those that are added to it later."""
+        self.server.run(
+            "nft",
+            f"table ip nat {{ map published {{ type inet_service : ipv4_addr . inet_service; "
+            f"elements = {{ {PUBLISHED} : {CONTAINER4} . {INNER} }} }}; chain first {{ "
+            "type nat hook prerouting priority dstnat; dnat to tcp dport map @published; }; }",
+        )
+        self.guard((CONTAINER4, INNER, INNER))
+        later = ((CONTAINER4, SAME, SAME),)
+        self.assertReached(later)
+        element = f"{{ {SAME} : {CONTAINER4} . {SAME} }}"
+        self.server.run("nft", "add", "element", "ip", "nat", "published", element)
+        self.assertTrue(eventually(lambda: not self.reached(self.stranger, later)))
+
+    def test_range(self) -> None:
+        """Ranges of ports: the kernel takes any port of the range."""
+        self.nat(f"tcp dport {SAME - 1}-{SAME + 1} dnat to {CONTAINER4}:{INNER}-{INNER_FREE}")
+        self.guard((CONTAINER4, INNER, INNER), (CONTAINER4, INNER_FREE, INNER_FREE))
+        self.assertReached(((CONTAINER4, NOT_PUBLISHED, NOT_PUBLISHED),))
+
+    def test_rangeByOffset(self) -> None:
+        """With C{iptables}, each port of a range can have its own behind it."""
+        self.server.run(
+            *("iptables-nft", "-w", "-t", "nat", "-A", "PREROUTING", "-p", "tcp"),
+            *("--dport", f"{SAME - INNER}:{SAME + 10}", "-j", "DNAT"),
+            *("--to-destination", f"{CONTAINER4}:{INNER - 10}-{INNER + 10}/{SAME - 10}"),
+        )
+        self.guard((SERVER4, SAME, INNER), (CONTAINER4, INNER, INNER))
+        self.assertReached(((CONTAINER4, INNER_FREE, INNER_FREE),))
+
+    def test_slow(self) -> None:
+        """Many rules of others, which change all the time, keep the daemon from nothing."""
+        rules = "\n".join(f"add rule ip busy some tcp dport {port} accept" for port in range(4000))
+        self.server.run(
+            "nft",
+            "add table ip busy; add chain ip busy first { type nat hook prerouting priority 0; }; "
+            "add chain ip busy some; add rule ip busy first tcp dport 1-65535 jump some",
+        )
+        file = self.folder / "busy.nft"
+        file.write_text(rules)
+        self.server.run("nft", "-f", str(file))
+        daemon = self.steered(*self.doors())
+        before = self.processorSeconds(daemon)
+        began = time.monotonic()
+        while time.monotonic() < began + 6:
+            self.server.run("nft", "add rule ip busy some tcp dport 1 accept")
+        took = self.processorSeconds(daemon) - before
+        self.assertLess(took, 0.3 * (time.monotonic() - began))
+        self.nat(f"tcp dport {SAME} dnat to {CONTAINER4}")
+        self.assertTrue(
+            eventually(lambda: not self.reached(self.stranger, ((CONTAINER4, SAME, SAME),)))
+        )
+
+    def processorSeconds(self, daemon: Daemon) -> float:
+        """The processor time that a daemon has used."""
+        fields = (
+            Path(f"/proc/{daemon.process.popen.pid}/stat").read_text().rpartition(")")[2].split()
+        )
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class DatagramTests(_WaysCase):
+    """UDP to a container."""
+
+    def setUp(self) -> None:
+        """Publish a port, and have the container answer there."""
+        super().setUp()
+        for family, inside in (("ip", CONTAINER4), ("ip6", f"[{CONTAINER6}]")):
+            self.server.run(
+                "nft",
+                f"table {family} nat {{ chain first {{ type nat hook prerouting priority dstnat; "
+                f"udp dport {PUBLISHED} dnat to {inside}:{INNER}; }}; }}",
+            )
+
+    def doors(self) -> tuple[str, ...]:
+        """A door to that port."""
+        web = door("web", WEB_SEQUENCE, PUBLISHED)
+        return SSH, web.replace(f"ports = [{PUBLISHED}]", f'ports = ["{PUBLISHED}/udp"]')
+
+    def test_direct(self) -> None:
+        """The container's own address is behind the door, and its other ports are free."""
+        steady = [DatagramFlow(self.stranger, INNER, each) for each in (CONTAINER4, CONTAINER6)]
+        strange = [DatagramFlow(self.stranger, INNER, each) for each in (CONTAINER4, CONTAINER6)]
+        known = [DatagramFlow(self.client, INNER, each) for each in (CONTAINER4, CONTAINER6)]
+        for each in (*steady, *strange, *known):
+            self.addCleanup(each.close)
+        with DatagramEchoServer(self.container, INNER, (CONTAINER4, CONTAINER6)):
+            for each in steady:
+                self.assertTrue(each.isAnswered(PATIENCE))
+            self.steered(*self.doors())
+            self.assertEqual([each.isAnswered() for each in (*strange, *known)], 4 * [False])
+            for each in steady:  # he was there before the guard
+                self.assertTrue(each.isAnswered(PATIENCE))
+            for source in (CLIENT4, CLIENT6):
+                self.open(source, "web")
+            for each in known:
+                self.assertTrue(each.isAnswered(PATIENCE))
+            self.assertEqual([each.isAnswered() for each in strange], 2 * [False])
+
+    def test_fromInside(self) -> None:
+        """What the container asks from that port itself is answered."""
+        self.steered(*self.doors())
+        with DatagramEchoServer(self.stranger, ELSEWHERE, (STRANGER4, STRANGER6)):
+            for source, target in ((CONTAINER4, STRANGER4), (CONTAINER6, STRANGER6)):
+                asking = DatagramFlow(self.container, ELSEWHERE, target, (source, INNER))
+                self.addCleanup(asking.close)
+                self.assertTrue(asking.isAnswered(PATIENCE))

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.nftstate}."""
+"""Tests of L{pkdoors.oldguard}."""
 
 import json
 from ipaddress import ip_address
@@ -6,8 +6,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.nftstate import countIn, livingIn, openingsIn
-from pkdoors.sessions import Session
+from pkdoors.oldguard import OldSession, livingIn, openingsIn, protectedIn
+from pkdoors.ports import parsePortRanges
 from pkdoors.who import NOBODY, Who
 from tests.fakes import makeDoor
 
@@ -28,26 +28,20 @@ def element(address: str, expires: int) -> dict[str, Any]:
 SSH = [{"concat": ["tcp", 22]}]
 
 
-class CountInTests(SynchronousTestCase):
+class ProtectedInTests(SynchronousTestCase):
     """
-    Tests of L{countIn}.
+    Tests of L{protectedIn}.
     """
 
-    def test_openings(self) -> None:
-        """Those of all doors count, and nobody whose knocks are counted."""
-        text = listing(
-            ssh_open4=[element("203.0.113.9", 42), element("203.0.113.10", 7)],
-            web_open6=[element("2001:db8::7", 1)],
-            web_open4=[],
-            ssh_rate4=[element("203.0.113.11", 9)],
-            protected=[5],
-        )
-        self.assertEqual(3, countIn(text))
+    def test_found(self) -> None:
+        """The ports that it keeps closed are found, ranges too."""
+        ports = [{"concat": ["tcp", {"range": [6000, 6010]}]}, {"concat": ["udp", 53]}]
+        found = protectedIn(listing(protected=ports, ssh_ports=SSH))
+        self.assertEqual(parsePortRanges("6000-6010,53/udp"), tuple(found))
 
     def test_none(self) -> None:
-        """Where there are none, or it is no table of ours, it is nothing."""
-        for text in (listing(), "no JSON", "[]", '{"nftables": [{"set": 5}]}'):
-            self.assertEqual(0, countIn(text), text)
+        """A table without them protects nothing."""
+        self.assertEqual([], protectedIn(listing(ssh_ports=SSH)))
 
 
 class OpeningsInTests(SynchronousTestCase):
@@ -140,9 +134,9 @@ class LivingInTests(SynchronousTestCase):
         )
         self.assertEqual(
             [
-                Session(ip_address("203.0.113.9"), 40001, 22),
-                Session(ip_address("2001:db8::7"), 40002, 22),
-                Session(ip_address("2001:db8::8"), 40003, 80),
+                OldSession(ip_address("203.0.113.9"), 40001, 22),
+                OldSession(ip_address("2001:db8::7"), 40002, 22),
+                OldSession(ip_address("2001:db8::8"), 40003, 80),
             ],
             livingIn(text),
         )

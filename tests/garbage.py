@@ -1,0 +1,15 @@
+"""Bytes that are nearly right, the same ones each time."""
+
+import random
+from collections.abc import Iterator
+
+
+def spoiled(good: bytes, number: int = 500) -> Iterator[bytes]:
+    """Yield some bytes cut short, with some of them changed."""
+    source = random.Random(20261127)
+    for _ in range(number):
+        broken = bytearray(good[: source.randrange(len(good) + 1)])
+        for _ in range(source.randrange(4)):
+            if broken:
+                broken[source.randrange(len(broken))] = source.randrange(256)
+        yield bytes(broken) + source.randbytes(source.randrange(12))

@@ -1,0 +1,312 @@
+"""What an attacker sends, and does, who knows the guard's rules."""
+
+import re
+import signal
+import socket
+import time
+
+from pkdoors.doors import Door
+from pkdoors.firewall.guardtable import openTable
+from pkdoors.guard import Guard
+from pkdoors.ports import parsePortRanges
+from pkdoors.sequence import Sequence
+from tests.real.case import PORT, SEQUENCE
+from tests.real.conntrack import ConntrackTable, Flow
+from tests.real.echoing import DatagramEchoServer, DatagramFlow
+from tests.real.flows import Session
+from tests.real.hosts import (
+    CLIENT4,
+    PATIENCE,
+    REFUSAL,
+    SERVER4,
+    STRANGER4,
+    Host,
+    eventually,
+)
+from tests.real.segments import ACK, FIN, PSH, RST, SYN, send
+from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
+from tests.real.test_guard_sessions import NO_GRACE, OUTGOING, WIREGUARD, datagramDoor
+
+GRACE = 3
+"""Seconds for which a UDP port stays open that is protected for the first time."""
+PUBLISHED, INNER = 8080, 80
+"""A protected port of the server, and the container's port behind it."""
+ALL_PORTS = range(65536)
+"""As many as a set of flows has room for."""
+
+
+LONG = "expires [45]d"
+"""What a flow has that is remembered for days."""
+LINK_LOCAL = "fe80::dead"
+
+
+class Killed(Exception):
+    """What a daemon does no more."""
+
+
+class GraceTests(SteeredTestCase):
+    """The time in which a UDP port stays open that is protected for the first time."""
+
+    def test_healed(self) -> None:
+        """It is over for good: what puts the guard back gives it to nobody again."""
+        self.steered(datagramDoor("vpn", WIREGUARD, more=f'udp_grace = "{GRACE}s"'))
+        with DatagramEchoServer(self.server, WIREGUARD):
+            self.assertTrue(eventually(lambda: not self.isAnswered()))
+            self.server.run("nft", "flush", "ruleset")
+            self.assertTrue(eventually(self.isGuarded))
+            self.assertFalse(self.isAnswered())
+
+    def isAnswered(self) -> bool:
+        """Whether a stranger who never spoke before is answered."""
+        stranger = DatagramFlow(self.stranger, WIREGUARD)
+        try:
+            return stranger.isAnswered()
+        finally:
+            stranger.close()
+
+    def isGuarded(self) -> bool:
+        """Whether the guard is there."""
+        return self.server.status("nft", "list", "chain", "inet", "pkdoors", "vpn_udp")[0] == 0
+
+
+class SpoofedTests(SteeredTestCase):
+    """Flows that a stranger makes up in the name of a client whose door is open."""
+
+    def setUp(self) -> None:
+        """Have the stranger use the client's address, too."""
+        super().setUp()
+        self.stranger.run("ip", "address", "add", f"{CLIENT4}/32", "dev", "lo")
+
+    def remembered(self, name: str) -> int:
+        """How many flows a set has."""
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", name)
+        return len(re.findall(r"expires", listing))
+
+    def test_segments(self) -> None:
+        """
+        Segments that belong to no connection fill no set of sessions, so that sessions of others,
+        of another door even, go on when their door has closed.
+        """
+        self.steered(SSH)
+        self.open(CLIENT4)
+        self.open(STRANGER4)
+        for flags in (0, RST, FIN | ACK, ACK | PSH, RST | ACK, SYN | ACK):
+            flows = (Flow(CLIENT4, port, SERVER4, PORT) for port in range(30000, 30500))
+            send(self.stranger, ((each, flags) for each in flows))
+            self.assertEqual(self.remembered("sessions4"), 0, flags)
+        for flags in (ACK, SYN):
+            flows = (Flow(CLIENT4, port, SERVER4, PORT) for port in ALL_PORTS)
+            send(self.stranger, ((each, flags) for each in flows))
+            self.assertEqual(self.remembered("sessions4"), 0, flags)
+        flow = Flow(STRANGER4, 20001, SERVER4, PORT)
+        session = Session.begin(self.stranger, self.listeners[PORT], flow)
+        self.addCleanup(session.close)
+        self.assertTrue(session.carries())
+        self.ask("/openings", "-X", "DELETE")
+        self.assertTrue(session.carries(PATIENCE))
+
+    def test_datagrams(self) -> None:
+        """Nor do datagrams that the service does not answer."""
+        self.steered(datagramDoor("vpn", WIREGUARD, more=NO_GRACE))
+        self.open(CLIENT4, "vpn")
+        self.open(STRANGER4, "vpn")
+        self.stranger.send([WIREGUARD] * 3, source=CLIENT4)
+        self.assertEqual(self.remembered("vpn_udp4"), 0)
+        self.assertEqual(self.remembered("vpn_udpmost4"), 0)
+        with DatagramEchoServer(self.server, WIREGUARD):
+            flow = DatagramFlow(self.stranger, WIREGUARD)
+            self.addCleanup(flow.close)
+            self.assertTrue(flow.isAnswered() and flow.isAnswered())
+            self.ask("/openings", "-X", "DELETE")
+            self.assertTrue(flow.isAnswered())
+
+    def test_closedInTheMidst(self) -> None:
+        """A client whose door closes in the midst of its handshake has begun: it goes on."""
+        self.steered(SSH)
+        self.open(CLIENT4)
+        # The server's answer is held back until the door has closed.
+        hook = "type filter hook output priority 0"
+        self.server.run("nft", f"table ip hold {{ chain c {{ {hook}; tcp sport {PORT} drop; }}; }}")
+        with self.client.inside():
+            client = socket.socket()
+        self.addCleanup(client.close)
+        client.setblocking(False)
+        client.connect_ex((SERVER4, PORT))
+        self.assertTrue(eventually(lambda: self.remembered("beginning4") == 1))
+        self.ask("/openings", "-X", "DELETE")
+        self.server.run("nft", "delete", "table", "ip", "hold")
+        self.listeners[PORT].settimeout(PATIENCE)
+        server, _ = self.listeners[PORT].accept()
+        self.addCleanup(server.close)
+        client.settimeout(PATIENCE)
+        client.sendall(b"still here")
+        server.settimeout(PATIENCE)
+        self.assertEqual(server.recv(100), b"still here")
+
+
+class ForwardedCutTests(SteeredTestCase):
+    """A published port of a container whose door cuts sessions."""
+
+    web = door("web", WEB_SEQUENCE, PUBLISHED, 'sessions = "cut"\n')
+
+    def setUp(self) -> None:
+        """Publish it."""
+        super().setUp()
+        self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.server.run(
+            "nft",
+            "table ip nat { chain PREROUTING { type nat hook prerouting priority dstnat; "
+            f"ip daddr {SERVER4} tcp dport {PUBLISHED} dnat to {STRANGER4}:{INNER}; }}; }}",
+        )
+        self.listener = self.stranger.serve(INNER)
+
+    def session(self) -> Session:
+        """Begin one through the open door."""
+        self.open(CLIENT4, "web")
+        flow = Flow(CLIENT4, 20001, SERVER4, PUBLISHED)
+        session = Session.begin(self.client, self.listener, flow)
+        self.addCleanup(session.close)
+        self.assertTrue(session.carries())
+        return session
+
+    def test_revived(self) -> None:
+        """A session that has ended with its opening is spared by no reload and no restart."""
+        daemon = self.steered(self.web)
+        session = self.session()
+        self.ask("/openings", "-X", "DELETE")
+        self.write(self.web, SSH)
+        self.reload()
+        self.assertEqual(self.spared(), "")
+        daemon.stop()
+        self.steered(self.web)
+        self.assertEqual(self.spared(), "")
+        self.assertFalse(session.carries())
+
+    def spared(self) -> str:
+        """The flows that go on without an opening."""
+        listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "spared4")
+        return listing.partition("elements")[2]
+
+    def test_keptBefore(self) -> None:
+        """A door that kept sessions before cuts them when it closes."""
+        self.steered(door("web", WEB_SEQUENCE, PUBLISHED))
+        session = self.session()
+        self.write(self.web)
+        self.reload()
+        self.assertTrue(session.carries())
+        self.ask("/openings", "-X", "DELETE")
+        self.assertFalse(session.carries())
+
+
+class HandOverTests(SteeredTestCase):
+    """A daemon that is killed in the midst of a hand-over, when only the second table is there."""
+
+    def test_killed(self) -> None:
+        """The next daemon finds what is open there, and what goes on; there is no grace."""
+        doors = (SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE))
+        daemon = self.steered(*doors)
+        self.open(CLIENT4)
+        self.open(CLIENT4, "vpn")
+        with DatagramEchoServer(self.server, WIREGUARD):
+            flow = DatagramFlow(self.client, WIREGUARD)
+            self.addCleanup(flow.close)
+            self.assertTrue(flow.isAnswered(PATIENCE) and flow.isAnswered(PATIENCE))
+            self.ask(f"/openings/{CLIENT4}?door=vpn", "-X", "DELETE")
+            daemon.stop(signal.SIGKILL)
+            self.leaveHandOver()
+            ConntrackTable(self.server).flush()
+            self.steered(*doors)
+            self.assertEqual(self.openings(), {("ssh", CLIENT4)})
+            self.assertTrue(self.client.reaches(PORT))
+            stranger = DatagramFlow(self.stranger, WIREGUARD)
+            self.addCleanup(stranger.close)
+            self.assertFalse(self.stranger.reaches(PORT) or stranger.isAnswered())
+            self.assertTrue(flow.isAnswered(PATIENCE))
+        self.assertNotIn("handover", self.server.run("nft", "list", "tables"))
+
+    def leaveHandOver(self) -> None:
+        """Begin a hand-over, and go no further than to the deletion of the first table."""
+
+        def fall(name: str) -> bool:
+            delete(name)
+            raise Killed
+
+        ports = {"ssh": f"{PORT}", "vpn": f"{WIREGUARD}/udp"}
+        doors = tuple(
+            Door(name, Sequence(SEQUENCE), parsePortRanges(text)) for name, text in ports.items()
+        )
+        with self.server.inside():
+            table = openTable(time.monotonic)
+            delete = table.delete
+            self.patch(table, "delete", fall)
+            self.patch(table, "_fits", lambda survey: False)
+            openings = table.before(doors, True).openings
+            self.assertRaises(Killed, table.replace, Guard(doors), openings, {})
+            table.close()
+        self.assertEqual(self.server.run("nft", "list", "tables").count("pkdoors"), 1)
+
+
+class LinkLocalTests(SteeredTestCase):
+    """Two hosts with the same link-local address, on two of the server's networks."""
+
+    def test_otherLink(self) -> None:
+        """What one of them earns is not the other's."""
+        self.steered(SSH)
+        for host in (self.client, self.stranger):
+            host.run("ip", "address", "add", f"{LINK_LOCAL}/64", "dev", "server", "nodad")
+        for side in ("client", "stranger"):
+            self.server.run("ip", "address", "add", "fe80::1/64", "dev", side, "nodad")
+        with self.bound(self.client, socket.SOCK_DGRAM) as knocks:
+            for port in SEQUENCE:
+                knocks.sendto(b"knock\n", ("fe80::1", port, 0, self.link(self.client)))
+                time.sleep(0.01)
+        self.assertTrue(eventually(lambda: self.openings() or self.refusals()))
+        with self.bound(self.stranger, socket.SOCK_STREAM) as connection:
+            connection.settimeout(REFUSAL)
+            target = ("fe80::1", PORT, 0, self.link(self.stranger))
+            self.assertRaises(OSError, connection.connect, target)
+
+    def refusals(self) -> bool:
+        """Whether the daemon's log tells of one."""
+        return any("refused door" in each.read_text() for each in self.folder.glob("twistd-*.log"))
+
+    def link(self, host: Host) -> int:
+        """The number of the host's network device."""
+        with host.inside():
+            return socket.if_nametoindex("server")
+
+    def bound(self, host: Host, kind: socket.SocketKind) -> socket.socket:
+        """A socket with the link-local address."""
+        with host.inside():
+            found = socket.socket(socket.AF_INET6, kind)
+        found.bind((LINK_LOCAL, 0, 0, self.link(host)))
+        return found
+
+
+class ResetTests(SteeredTestCase):
+    """Flows that this host ends with a reset, after which nothing comes of the other side."""
+
+    def test_forgotten(self) -> None:
+        """They are soon forgotten, and fill no set."""
+        self.steered(door("ssh", port=OUTGOING), door("web", WEB_SEQUENCE))
+        self.open(CLIENT4, "web")
+        listener = self.client.serve(9999)
+        ways = (
+            (self.client, self.listeners[PORT], Flow(CLIENT4, 20001, SERVER4, PORT)),
+            (self.server, listener, Flow(SERVER4, OUTGOING, CLIENT4, 9999)),
+        )
+        for host, server, flow in ways:
+            session = Session.begin(host, server, flow)
+            self.addCleanup(session.close)
+            self.assertTrue(session.carries())
+            self.assertRegex(self.listed(), LONG)
+            if host is self.server:
+                session.client, session.server = session.server, session.client
+            session.reset()
+            self.assertTrue(eventually(lambda: not re.search(LONG, self.listed())), self.listed())
+            self.assertRegex(self.listed(), "expires [12]m")
+
+    def listed(self) -> str:
+        """The flows."""
+        names = ("sessions4", "spared4")
+        return "".join(self.server.run("nft", "list", "set", "inet", "pkdoors", n) for n in names)
