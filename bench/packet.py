@@ -15,7 +15,7 @@ import json
 import socket
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,6 +44,35 @@ GUARDS = {
 }
 
 
+class Hosts:
+    """A server with some rules, and its client; something listens there."""
+
+    def __init__(self, folder: Path, stack: ExitStack, rules: str) -> None:
+        self.network = stack.enter_context(Network(folder))
+        self._listening = []
+        for port in (PORT, FREE):
+            with self.network.server.inside():
+                one = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            one.bind(("", port))
+            one.setblocking(False)
+            self._listening.append(one)
+        if rules:
+            path = folder / "rules"
+            path.write_text(rules)
+            self.nft("-f", str(path))
+
+    def nft(self, *command: str) -> None:
+        """Change the server's rules."""
+        self.network.server.run("nft", *command)
+
+    def answer(self) -> None:
+        """Answer whoever has sent something that arrived."""
+        for each in self._listening:
+            with suppress(BlockingIOError):
+                _, address = each.recvfrom(100)
+                each.sendto(b"y", address)
+
+
 class Sender:
     """
     Sends bursts from a client to a server of its own.
@@ -51,12 +80,14 @@ class Sender:
     @ivar best: microseconds a datagram, in the best burst.
     """
 
-    def __init__(self, network: Network, port: int) -> None:
+    def __init__(self, host: "Hosts", port: int) -> None:
         self.best = float("inf")
-        with network.client.inside():
+        with host.network.client.inside():
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect((SERVER4, port))
         self.burst(measured=False)
+        host.answer()
+        self.burst(measured=False)  # a session that is answered is remembered
 
     def burst(self, measured: bool = True) -> None:
         """Send one."""
@@ -70,33 +101,18 @@ class Sender:
 
 def senders(folder: Path, stack: ExitStack) -> dict[str, Sender]:
     """Make the hosts, and what sends on them."""
-    found = {}
-
-    def host(rules: str) -> Network:
-        network = stack.enter_context(Network(folder))
-        for port in (PORT, FREE):
-            with network.server.inside():
-                receiver = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            receiver.bind(("", port))
-        if rules:
-            path = folder / "rules"
-            path.write_text(rules)
-            network.server.run("nft", "-f", str(path))
-        return network
-
-    found["none"] = Sender(host(""), FREE)
-    found["tracked"] = Sender(host(TRACKED), FREE)
+    found: dict[str, Sender] = {}
+    found["none"] = Sender(Hosts(folder, stack, ""), FREE)
+    found["tracked"] = Sender(Hosts(folder, stack, TRACKED), FREE)
     for name, rules in GUARDS.items():
-        network = host(rules)
-        found[f"{name}, free"] = Sender(network, FREE)
-        found[f"{name}, stranger"] = Sender(network, PORT)
-        network = host(rules)
-        network.server.run("nft", ADD)
-        found[f"{name}, let in"] = Sender(network, PORT)
-        network = host(rules)
-        network.server.run("nft", ADD)
-        found[f"{name}, goes on"] = Sender(network, PORT)
-        network.server.run("nft", DELETE)
+        closed = Hosts(folder, stack, rules)
+        found[f"{name}, free"] = Sender(closed, FREE)
+        found[f"{name}, stranger"] = Sender(closed, PORT)
+        for kind in ("let in", "goes on"):
+            opened = Hosts(folder, stack, rules)
+            opened.nft(ADD)
+            found[f"{name}, {kind}"] = Sender(opened, PORT)
+        opened.nft(DELETE)
     return found
 
 
