@@ -84,6 +84,28 @@ class GuardTableTestCase(SynchronousTestCase):
         self.tables.failing = check
 
 
+class GuardsTests(GuardTableTestCase):
+    """
+    Tests of L{GuardTable.guards}.
+    """
+
+    def test_doors(self) -> None:
+        """A guard counts for the doors that it covers, and for fewer."""
+        self.assertFalse(self.table.guards(()))
+        self.replace()
+        other = makeDoor(NEXT, "443", name="web")
+        self.assertEqual(
+            [True, True, False, False],
+            [self.table.guards(each) for each in ((), self.doors, (other,), (*self.doors, other))],
+        )
+
+    def test_otherBoot(self) -> None:
+        """One of another boot does not count."""
+        self.replace()
+        self.boot.write_text("another")
+        self.assertFalse(self.daemon().guards(self.doors))
+
+
 class ReplaceTests(GuardTableTestCase):
     """
     Tests of L{GuardTable.replace}.
@@ -220,6 +242,14 @@ class ReplaceTests(GuardTableTestCase):
         self.replace(makeOpening(deadline=1030.0))
         self.replace(doors=(makeDoor(ports="23"),))
         self.assertEqual({}, self.tables.sources("default_open4"))
+
+    def test_unknownBoot(self) -> None:
+        """If nobody tells the boot, it guards, and takes over nothing from anybody."""
+        self.boot.unlink()
+        self.table = self.daemon()
+        self.replace(makeOpening(deadline=1030.0))
+        self.assertTrue(self.ours().guards())
+        self.assertEqual([], self.daemon().before(self.doors, True).openings)
 
     def test_otherBoot(self) -> None:
         """Of a table of another boot nothing counts but that it guards."""
