@@ -159,7 +159,10 @@ def _nextSteps(file: str, door: Door, isForService: bool) -> str:
     if isForService and not conf:
         daemon = "systemctl enable --now pkdoors"
     readers = f"The service (user {SERVICE_USER}) may read it, nobody else but root.\n"
-    keys = f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
+    keys = (
+        f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
+        "For a minute after its first start the daemon refuses sealed knocks.\n"
+    )
     return (
         f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client "
         "(chmod 600): they are as secret.\n"

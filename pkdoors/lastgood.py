@@ -137,10 +137,11 @@ def _where() -> dict[str, Any]:
     Return which boot and which network namespace this is. Another one may be given the number of a
     gone one's file in /proc, but never its cookie.
     """
+    boot = readBoot()
     with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
         cookie = asking.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
-        return {"boot": readBoot(), "network": cookie.hex()}
-    return {"boot": readBoot(), "network": os.stat("/proc/self/ns/net").st_ino}
+        return {"boot": boot, "network": cookie.hex()}
+    return {"boot": boot, "network": os.stat("/proc/self/ns/net").st_ino}
 
 
 def _isHere(table: Any) -> bool:

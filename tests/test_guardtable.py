@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.bootid import UNKNOWN
 from pkdoors.doors import Door, Opening
 from pkdoors.errors import FirewallError
 from pkdoors.firewall import guardreader
@@ -21,7 +22,7 @@ from pkdoors.who import Who
 from tests.fakenft import OUR_PORT, FakeLibrary, FakeTable, FakeTables, flow
 from tests.fakes import Log, makeDoor, makeOpening
 
-BOOT = "11111111-2222-3333-4444-555555555555"
+BOOT = "11111111222233334444555555555555"
 TCP = flow().key
 VPN = flow(port=51820, protocol="udp").key
 NEXT = (1, 2, 3, 4, 5)
@@ -80,6 +81,28 @@ class GuardTableTestCase(SynchronousTestCase):
                 raise error or refusal(errno.EIO)
 
         self.tables.failing = check
+
+
+class GuardsTests(GuardTableTestCase):
+    """
+    Tests of L{GuardTable.guards}.
+    """
+
+    def test_doors(self) -> None:
+        """A guard counts for the doors that it covers, and for fewer."""
+        self.assertFalse(self.table.guards(()))
+        self.replace()
+        other = makeDoor(NEXT, "443", name="web")
+        self.assertEqual(
+            [True, True, False, False],
+            [self.table.guards(each) for each in ((), self.doors, (other,), (*self.doors, other))],
+        )
+
+    def test_otherBoot(self) -> None:
+        """One of another boot does not count."""
+        self.replace()
+        self.boot = "another"
+        self.assertFalse(self.daemon().guards(self.doors))
 
 
 class ReplaceTests(GuardTableTestCase):
@@ -218,6 +241,14 @@ class ReplaceTests(GuardTableTestCase):
         self.replace(makeOpening(deadline=1030.0))
         self.replace(doors=(makeDoor(ports="23"),))
         self.assertEqual({}, self.tables.sources("default_open4"))
+
+    def test_unknownBoot(self) -> None:
+        """If nobody tells the boot, it guards, and takes over nothing from anybody."""
+        self.boot = UNKNOWN
+        self.table = self.daemon()
+        self.replace(makeOpening(deadline=1030.0))
+        self.assertTrue(self.ours().guards())
+        self.assertEqual([], self.daemon().before(self.doors, True).openings)
 
     def test_otherBoot(self) -> None:
         """Of a table of another boot nothing counts but that it guards."""
