@@ -22,7 +22,7 @@ from pkdoors.doctor import (
 from pkdoors.doctor.files import whyNotWrite
 from pkdoors.doctor.filtering import Tables
 from pkdoors.doctor.findings import OK, WARNING, Finding, fromError
-from pkdoors.doctor.guarding import closed
+from pkdoors.doctor.guarding import closed, inGrace
 from pkdoors.doctor.listening import Owner
 from pkdoors.doctor.ownership import GuardState
 from pkdoors.doctor.packets import newPacket
@@ -321,7 +321,11 @@ class Check:
                 self._knocks, *self._knockSockets, self._daemon, self._config.interfaces
             )
         if self._tables is not None and self._tables.guard.chains:
-            self._unguarded = [each for each in self._ports if not self._isGuarded[each]]
+            self._unguarded = [
+                each
+                for each in self._ports
+                if not (self._isGuarded[each] or filtering.isInGrace(self._tables, each))
+            ]
         # It knows better why it does not listen than that it has another sequence.
         deaf = () if self._told else self._deaf
         if deaf or self._unguarded:
@@ -347,7 +351,9 @@ class Check:
     def _closed(self, ports: PortRange, tables: Tables) -> Iterable[Finding]:
         isGuarded = self._isGuarded[ports]
         isLost = filtering.isLost(tables, ports, self._hooks(ports))
-        if ports not in self._unguarded:
+        if not isGuarded and filtering.isInGrace(tables, ports):
+            yield inGrace(ports)
+        elif ports not in self._unguarded:
             behind = isGuarded and filtering.isGuardedForwards(tables, ports)
             yield closed(ports, isGuarded, isLost, self._zones, self._daemon, behind)
         if isGuarded and self._zones and self._asksZones():

@@ -9,6 +9,7 @@ from pkdoors.doctor.filtering import (
     Tables,
     isGuarded,
     isGuardedForwards,
+    isInGrace,
     isLost,
     lost,
     lostKnocks,
@@ -46,6 +47,29 @@ def guard(*ports: object, **how: Any) -> dict[str, list[Any]]:
     friend = [condition("ip saddr", "@open4"), ACCEPT]
     rules = [[condition("tcp dport", {"set": list(ports)}, "!="), ACCEPT], friend, [DROP]]
     return makeListing(*rules, **{"chain": "inet pkdoors guard", **how})
+
+
+class IsInGraceTests(SynchronousTestCase):
+    """
+    Tests of L{isInGrace}.
+    """
+
+    def test_grace(self) -> None:
+        """A port that only its grace opens is guarded when that is over, and no other."""
+        ports = PortRange("udp", 53, 53)
+        spared = [condition("udp dport", "@grace4"), ACCEPT]
+        rules = makeListing(spared, [DROP], chain="inet pkdoors input", hook="input")
+        graces = {
+            "nftables": [
+                {"set": {"family": "inet", "table": "pkdoors", "name": "grace4", "elem": [53]}}
+            ]
+        }
+        found = tables(rules, graces)
+        self.assertFalse(isGuarded(found, ports))
+        self.assertTrue(isInGrace(found, ports))
+        self.assertFalse(
+            isInGrace(tables(makeListing([ACCEPT], chain="inet pkdoors input")), ports)
+        )
 
 
 class IsGuardedTests(SynchronousTestCase):

@@ -28,6 +28,9 @@ icmpv6 type destination-unreachable icmpv6 code 4 drop; }; }'`"""
 _OURS = (TABLE, HANDOVER)
 
 
+_GRACES = {(TABLE, f"grace{version}") for version in (4, 6)}
+
+
 @dataclass(frozen=True)
 class Tables:
     """
@@ -53,6 +56,14 @@ class Tables:
     def others(self) -> Ruleset:
         """What is neither ours nor firewalld's: its zones tell of that."""
         return self.foreign.only(lambda table: not table.startswith("firewalld"))
+
+
+def isInGrace(tables: Tables, ports: PortRange) -> bool:
+    """Return whether our own table will keep these ports closed when their grace is over: they are
+    protected for the first time, and whoever uses them is spared."""
+    sets = tables.ruleset.sets
+    after = {name: [] if name[1:] in _GRACES else found for name, found in sets.items()}
+    return isGuarded(Tables(Ruleset(tables.ruleset.chains, after), tables.versions), ports)
 
 
 def isGuarded(tables: Tables, ports: PortRange) -> bool:

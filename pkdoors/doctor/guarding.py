@@ -38,6 +38,15 @@ def closed(
     return Finding(level, str(ports), text, daemon.remedy())
 
 
+def inGrace(ports: PortRange) -> Finding:
+    """Return the finding for a UDP port that is protected for the first time."""
+    text = (
+        "everybody can reach it for some seconds yet: it is protected for the first time, and "
+        "this host did not track who uses it"
+    )
+    return Finding(WARNING, str(ports), text, 'wait, or set udp_grace = "0" before a first start')
+
+
 def _open(ports: PortRange, zones: Iterable[Zone] | None) -> tuple[str, str]:
     if zones is None:
         return ERROR, "everybody can reach it: the guard is not there, or does not have it"
