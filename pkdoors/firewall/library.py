@@ -68,7 +68,7 @@ class Library:
         checkPrivilege()
         before = _sockets()
         self._context = connect()
-        made = _sockets() - before
+        made = set(filter(_isNetlink, _sockets() - before))
         if len(made) != 1:
             raise FirewallError("libnftables has no netlink socket that pkdoors can share")
         (descriptor,) = made
@@ -156,6 +156,15 @@ def _sockets() -> set[int]:
             if os.readlink(f"{_DESCRIPTORS}/{name}").startswith("socket:"):
                 found.add(int(name))
     return found
+
+
+def _isNetlink(descriptor: int) -> bool:
+    """Another thread may have opened something meanwhile."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as found:
+            return found.family == socket.AF_NETLINK
+    except OSError:
+        return False
 
 
 def _refused(errors: str) -> FirewallError:
