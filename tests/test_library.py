@@ -38,8 +38,9 @@ class LibraryTestCase(SynchronousTestCase):
             each.close()
 
     def connect(self, sockets: int = 1) -> FakeNftables:
-        """Make the context, and what sockets it has."""
-        self.sockets += [socket.socket(socket.AF_UNIX) for _ in range(sockets)]
+        """Make the context, and what sockets it has; another thread opens one of its own."""
+        self.sockets += [socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) for _ in range(sockets)]
+        self.duplicates.append(socket.socket(socket.AF_UNIX))
         return self.context
 
     def make(self, error: str = "") -> Library:
@@ -56,7 +57,7 @@ class LibraryTests(LibraryTestCase):
     def test_socket(self) -> None:
         """It finds the library's socket, and keeps it from the programs that it runs."""
         self.make()
-        (theirs,), (ours,) = self.sockets, self.duplicates
+        (theirs,), (_, ours) = self.sockets, self.duplicates
         self.assertEqual(os.fstat(theirs.fileno()).st_ino, os.fstat(ours.fileno()).st_ino)
         self.assertFalse(os.get_inheritable(theirs.fileno()))
         self.assertFalse(os.get_inheritable(ours.fileno()))
