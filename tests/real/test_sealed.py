@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from twisted.conch.ssh.keys import Key
+
 from pkdoors.seals.authorizedfile import FRESH
 from pkdoors.tap import seenPath
 from tests.real.case import PORT, SEQUENCE, RealTestCase
@@ -58,9 +60,9 @@ class SealedTestCase(RealTestCase):
         self.knock(self.client, datagram)
         self.assertTrue(self.client.comesToReach(PORT))
 
-    def close(self) -> None:
-        """Have the client close its opening."""
-        self.knock(self.client, self.seal(close=True))
+    def close(self, key: Key | None = None) -> None:
+        """Have the client close its opening, with the key that it was opened with."""
+        self.knock(self.client, sealed(key or self.key, SEQUENCE, close=True))
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 5))
 
 
@@ -151,7 +153,9 @@ class LockTests(SealedTestCase):
         time.sleep(2 * FRESH)  # the daemon may have looked at it just before
         self.assertOpens(sealed(other, SEQUENCE))
         self.assertTrue(daemon.says("by bob@desk"))
-        self.close()
+        self.knock(self.client, self.seal(close=True))
+        self.assertTrue(daemon.says("cannot close what bob@desk"), daemon.log())
+        self.close(other)
         self.keys.chmod(0o666)
         self.knock(self.client, self.seal())
         self.assertTrue(daemon.says("can be written by others: `chmod go-w"))
