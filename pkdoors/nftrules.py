@@ -37,11 +37,14 @@ update @spared{v} {{ {back} timeout {ending} }}
 # Whoever is on one bridge with a container needs no help of this host's: with br_netfilter, their
 # packets come by here all the same.
 # A protected port that its map lacks is dropped by the second rule: a map that is being replaced
-# must never open anything.
+# must never open anything. And no rule has a set without a name: that goes with its rule, so that a
+# packet that still meets the old rule when the new ones come into force finds it empty.
 _WAYS_IN = """
 input iif "lo" accept
-input meta l4proto vmap { tcp : goto tcp_in, udp : goto udp_in }
-forward meta l4proto vmap { tcp : jump tcp_dnat, udp : jump udp_dnat }
+input meta l4proto tcp goto tcp_in
+input meta l4proto udp goto udp_in
+forward meta l4proto tcp jump tcp_dnat
+forward meta l4proto udp jump udp_dnat
 forward meta iifkind "bridge" fib daddr . iif oif exists accept
 forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
