@@ -4,7 +4,7 @@ import json
 import select
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bench.soaking.books import Key, names
@@ -119,9 +119,8 @@ class Eyes:
             for element in elements
             if isinstance(element, dict)
         }
-        isWhole = {"guard", "guard_input", "doors"} <= chains
-        ports = {each["concat"][1] for each in sets.get("protected", [])} if isWhole else set()
-        return openings, ports
+        isWhole = {"input", "forward", "tcp_in", "tcp_dnat"} <= chains
+        return openings, set(_ports(sets.get("tcp_ports", []))) if isWhole else set()
 
     def _deaf(self) -> list[str]:
         """Whether firewalld lets the knocks in."""
@@ -202,3 +201,10 @@ def _ends(left: Mapping[Key, float]) -> dict[Key, float]:
     """When openings end that have so many seconds left."""
     now = time.monotonic()
     return {key: now + seconds for key, seconds in left.items()}
+
+
+def _ports(elements: Iterable[Any]) -> Iterator[int]:
+    """The ports of an interval set."""
+    for each in elements:
+        first, last = each["range"] if isinstance(each, dict) else (each, each)
+        yield from range(first, last + 1)

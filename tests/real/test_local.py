@@ -117,7 +117,6 @@ class FileTests(RealTestCase):
         plain = ("--magic-seq", KNOCKS)
         for command in (
             (*twistd, "-c", str(pipe)),
-            (*twistd, *plain, "--ports", str(PORT), "-k", str(pipe)),
             (PKDOORS, "check", "-c", str(pipe)),
             (PKDOORS, "knock", SERVER4, *plain, "--identity", str(pipe)),
         ):
@@ -127,6 +126,15 @@ class FileTests(RealTestCase):
             self.assertNotEqual(0, status)
             self.assertIn("it is a pipe, not a file", output)
             self.assertNotIn("Traceback", output)
+
+    def test_guarded(self) -> None:
+        """With a pipe for the keys the door is guarded, and nobody may knock."""
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe, 0o600)
+        daemon = self.start("-k", str(pipe))
+        self.assertTrue(daemon.says("it is a pipe, not a file"), daemon.log())
+        self.assertFalse(self.client.reaches(PORT))
+        self.assertEqual(-signal.SIGTERM, daemon.stop(), daemon.log())
 
 
 class AgentTests(RealTestCase):
