@@ -120,7 +120,8 @@ class ServiceTests(ServiceTestCase):
         self.assertNotIn("Unable to write to plugin cache", self.machine.log())
         self.machine.run("nft", "flush", "ruleset")
         self.assertTrue(
-            self.machine.says("what pkdoors has in nftables is there again"), self.machine.log()
+            self.isOwned() or self.machine.says("what pkdoors has in nftables is there again"),
+            self.machine.log(),
         )
         self.assertTrue(self.client.reaches(PORT))
         self.machine.run("systemctl", "restart", "pkdoors")
