@@ -100,7 +100,7 @@ class SshTestCase(RealTestCase):
         """What ssh, and what is like it, needs to get in."""
         return (
             *("-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
-            *("-o", "ConnectTimeout=1", "-o", "StrictHostKeyChecking=no"),
+            *("-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=no"),
             *("-o", f"UserKnownHostsFile={self.folder}/known"),
         )
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from tests.real.conntrack import Flow
-from tests.real.hosts import Host
+from tests.real.hosts import Host, eventually
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = (1 << bit for bit in range(8))
 BATCH = 100
@@ -54,5 +54,14 @@ def _sender(host: Host, source: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
     with host.inside():
         sender = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP)
-    sender.bind((source, 0))
+
+    def isBound() -> bool:
+        try:
+            sender.bind((source, 0))
+        except OSError:  # an address that was added just now
+            return False
+        return True
+
+    if not eventually(isBound):
+        raise AssertionError(f"{host.name} has no address {source}")
     return sender

@@ -287,7 +287,8 @@ class ContainerTests(_WaysCase):
         self.container.run("nft", f"table inet count {{ chain input {{ {chain} {counters} }}; }}")
         pairs = ((CONTAINER4, CLIENT4), (CONTAINER6, CLIENT6))
         for inside, _ in pairs:
-            self.stranger.run("ip", "address", "add", inside, "dev", "lo")
+            more = ("nodad",) if ":" in inside else ()
+            self.stranger.run("ip", "address", "add", inside, "dev", "lo", *more)
         beginnings = [(Flow(inside, INNER, client, ELSEWHERE), SYN) for inside, client in pairs]
         send(self.stranger, beginnings)
         answers = [Flow(client, ELSEWHERE, inside, INNER) for inside, client in pairs]
