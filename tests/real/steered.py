@@ -2,11 +2,12 @@
 
 import json
 import os
+import socket
 from collections.abc import Sequence
 from typing import Any
 
 from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import Daemon, Process
+from tests.real.hosts import Daemon, Process, eventually
 
 WEB_SEQUENCE = (18001, 18203, 18005, 18404, 18002, 18009)
 SHARING = (SEQUENCE[0], *SEQUENCE[:1:-1], SEQUENCE[1])
@@ -49,7 +50,14 @@ class SteeredTestCase(RealTestCase):
         self.write(*doors, more=more)
         daemon = Daemon(self.server, "-c", str(self.file), "--admin", str(self.socket))
         self.assertTrue(daemon.says("AdminSite starting"), daemon.log())
+        # Twisted says so before it listens.
+        self.assertTrue(eventually(self._answers), daemon.log())
         return daemon
+
+    def _answers(self) -> bool:
+        """Whether somebody listens at the admin socket."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            return asking.connect_ex(str(self.socket)) == 0
 
     def curl(self, path: str, *options: str) -> tuple[int, str]:
         """Ask; the status of HTTP, and what came."""
