@@ -53,10 +53,10 @@ from bench.opening import PAUSE
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
 from bench.tables import Cell, Row, Table
-from pkdoors.client.plan import ROUND_PAUSE, ROUNDS
-from pkdoors.operating.adminclient import AdminClient
-from tests.real.hosts import CLIENT4, SERVER4, Daemon, Network
-from tests.sealing import makeKey, publicLine, sealed
+from pkdoors.adminclient.client import AdminClient
+from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
+from tests.lab.hosts import CLIENT4, SERVER4, Daemon, Network
+from tests.lab.sealing import makeKey, publicLine, sealed
 
 RATES = (10_000, 50_000, 100_000, 0)
 INTERVAL = 0.02

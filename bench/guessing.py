@@ -14,14 +14,14 @@ from itertools import count, permutations
 from math import factorial
 from statistics import fmean
 
-from pkdoors.doors import Door
-from pkdoors.durations import formatDuration
-from pkdoors.knock import Knock
-from pkdoors.locks import Refusal, Request, Result, SequenceLock
-from pkdoors.lockset import Lockset
-from pkdoors.ports import PortRange
-from pkdoors.sequence import Sequence as Knocks
-from pkdoors.wrongorders import WARY_PENALTY
+from pkdoors.knocks.knock import Knock
+from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.wrongorders import WARY_PENALTY
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import PortRange
+from pkdoors.model.sequence import Sequence as Knocks
+from pkdoors.util.durations import formatDuration
 
 LINE = 100_000
 """Datagrams a second."""

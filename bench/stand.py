@@ -13,7 +13,7 @@ from bench.generator import Flood, Generator, macOf
 from bench.prober import Prober
 from bench.race import race
 from bench.rivals import OPEN_FOR, Junk, Rival
-from tests.real.hosts import SERVER4, Network
+from tests.lab.hosts import SERVER4, Network
 
 FASTEST = 1_000_000
 """More datagrams a second than this no generator sends: it bounds a flood."""

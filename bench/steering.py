@@ -27,9 +27,9 @@ from tempfile import TemporaryDirectory
 from bench.common import Times, figures, lacking, signals, table
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
-from pkdoors.admission import MAX_OPENINGS
-from pkdoors.operating.adminclient import AdminClient
-from tests.real.hosts import Daemon, Network, Process
+from pkdoors.adminclient.client import AdminClient
+from pkdoors.doorkeeper.admission import MAX_OPENINGS
+from tests.lab.hosts import Daemon, Network, Process
 
 MAX_ROUNDS = 1000
 """Each takes some seconds, most of them for the openings."""

@@ -6,18 +6,18 @@ from os import environ
 from typing import Any
 
 from pkdoors import __version__
-from pkdoors.checkcmd import checkCommand
-from pkdoors.client.connectcmd import connectCommand
-from pkdoors.client.knockcmd import knockCommand
-from pkdoors.clitools import Parser, lengthOption
-from pkdoors.completioncmd import answerShell, completionCommand
+from pkdoors.commands.check import checkCommand
+from pkdoors.commands.completion import answerShell, completionCommand
+from pkdoors.commands.connect import connectCommand
+from pkdoors.commands.control import closeCommand, openCommand, reloadCommand, statusCommand
+from pkdoors.commands.init import initCommand
+from pkdoors.commands.install import installCommand
+from pkdoors.commands.knock import knockCommand
+from pkdoors.commands.parser import Parser, lengthOption
+from pkdoors.commands.watch import watchCommand
 from pkdoors.errors import PkdoorsError
-from pkdoors.initcmd import initCommand
-from pkdoors.installcmd import installCommand
-from pkdoors.outlet import heedingOutput, tell
-from pkdoors.sequence import Sequence
-from pkdoors.steercmd import closeCommand, openCommand, reloadCommand, statusCommand
-from pkdoors.watchcmd import watchCommand
+from pkdoors.model.sequence import Sequence
+from pkdoors.util.output import heedingOutput, tell
 
 
 def main(arguments: list[str] | None = None, environment: Mapping[str, str] = environ) -> None:
@@ -63,7 +63,7 @@ def _sequenceCommand(commands: Any) -> None:
 
 
 def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.listener import isFree
+    from pkdoors.knockports.listener import isFree
 
     tell(str(Sequence.random(options.length, isFree)))
 
@@ -78,8 +78,8 @@ def _releaseCommand(commands: Any) -> None:
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.lastgood import STATE, forget
-    from pkdoors.release import release
+    from pkdoors.config.lastgood import STATE, forget
+    from pkdoors.install.release import release
 
     try:
         lines = release(options.force)

@@ -15,37 +15,37 @@ from twisted.application.service import IService
 from twisted.logger import ILogObserver, LogEvent, Logger, globalLogPublisher
 from zope.interface import provider
 
-from pkdoors.admin.socket import AdminSocket
-from pkdoors.alarm import Alarm
-from pkdoors.audit import AuditFile
-from pkdoors.cleanlog import cleanLog
-from pkdoors.config import Config
-from pkdoors.descriptors import raiseLimit
-from pkdoors.doors import Door
-from pkdoors.drops import Drops
+from pkdoors.admin.operations import Operator
+from pkdoors.admin.unixsocket import AdminSocket
+from pkdoors.config.config import Config
+from pkdoors.config.lastgood import STATE, LastGood
+from pkdoors.config.options import Options as DaemonOptions
+from pkdoors.daemon.audit import AuditFile
+from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.heap import Heap
+from pkdoors.daemon.hooks import Hooks
+from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.daemon.reload import Reloader
+from pkdoors.daemon.replayfile import SeenFile
+from pkdoors.daemon.sdnotify import Notifier
+from pkdoors.daemon.sealturns import SealTurns
+from pkdoors.daemon.service import DoorService
+from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import PkdoorsError
-from pkdoors.failclosed import keepClosed
+from pkdoors.events.counters import Tally
+from pkdoors.events.publisher import Herald
 from pkdoors.firewall.counted import CountedFirewall
-from pkdoors.heap import Heap
-from pkdoors.herald import Herald
-from pkdoors.hooks import Hooks
-from pkdoors.instance import AnyInstance, Instance, Running
-from pkdoors.interfaces import IFirewall
-from pkdoors.keeper import Doorkeeper
-from pkdoors.knockports import KnockPorts
-from pkdoors.lastgood import STATE, LastGood
-from pkdoors.locksmith import Locksmith
-from pkdoors.notify import Notifier
-from pkdoors.oneline import oneLine
-from pkdoors.operator import Operator
-from pkdoors.options import Options as DaemonOptions
-from pkdoors.outlet import complain
-from pkdoors.reloading import Reloader
-from pkdoors.seals.seenfile import SeenFile
-from pkdoors.sealturns import SealTurns
-from pkdoors.service import DoorService
-from pkdoors.tally import Tally
-from pkdoors.walls import Walls
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.firewall.stack import Walls
+from pkdoors.host.descriptors import raiseLimit
+from pkdoors.host.instance import AnyInstance, Instance, Running
+from pkdoors.knockports.drops import Drops
+from pkdoors.knockports.knockports import KnockPorts
+from pkdoors.knockports.lossalarm import Alarm
+from pkdoors.model.doors import Door
+from pkdoors.util.cleanlog import cleanLog
+from pkdoors.util.oneline import oneLine
+from pkdoors.util.output import complain
 
 __all__ = ["Options", "makeService"]
 
@@ -286,20 +286,20 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
         from pkdoors.firewall.dryrun import DryRunFirewall
 
         return [DryRunFirewall(reactor)]
-    from pkdoors.firewall.nftables import NftablesFirewall
+    from pkdoors.firewall.nftables.firewall import NftablesFirewall
 
     guard = NftablesFirewall(reactor)
     if name == "nftables":
         return [guard]
-    from pkdoors.firewall.bus import BusThread
-    from pkdoors.firewall.firewalld import FirewalldFirewall
+    from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
+    from pkdoors.firewall.firewalld.thread import BusThread
 
     thread = BusThread(reactor.callFromThread)
     return [guard, FirewalldFirewall(reactor, thread, zone=config.zone)]
 
 
 def _isFirewalldThere() -> bool:
-    from pkdoors.firewall.zonebus import isRunning
+    from pkdoors.firewall.firewalld.connection import isRunning
 
     try:
         return isRunning()

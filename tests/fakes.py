@@ -35,14 +35,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-import pkdoors.knockports
-from pkdoors.doors import Door, Opening
-from pkdoors.firewall.bus import BusThread
-from pkdoors.flows import Flow
-from pkdoors.interfaces import IFirewall
-from pkdoors.knock import Knock
-from pkdoors.ports import parsePortRanges
-from pkdoors.sequence import Sequence
+import pkdoors.knockports.knockports
+from pkdoors.firewall.firewalld.thread import BusThread
+from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.knocks.knock import Knock
+from pkdoors.model.doors import Door, Opening
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.sequence import Sequence
 
 T = TypeVar("T")
 
@@ -384,7 +384,7 @@ class FakeWatch:
     @ivar unsure: tells that more was changed than could be told.
     @ivar moved: tells that what is forwarded may have changed.
     @ivar attended: which changes count, as far as it was told; see
-        L{pkdoors.nfevents.Changes.attend}.
+        L{pkdoors.firewall.nftables._notifications.Changes.attend}.
     @ivar port: the netlink port whose changes are not told.
     @ivar isOn: whether somebody watches.
     """
@@ -411,15 +411,15 @@ class FakeWatch:
         return self
 
     def attend(self, forwards: object) -> None:
-        """See L{pkdoors.firewall.watch.Watch.attend}."""
+        """See L{pkdoors.firewall.nftables._watch.Watch.attend}."""
         self.attended.append(forwards)
 
     def start(self, reactor: object) -> None:
-        """See L{pkdoors.firewall.watch.Watch.start}."""
+        """See L{pkdoors.firewall.nftables._watch.Watch.start}."""
         self.isOn = True
 
     def stop(self, reactor: object) -> None:
-        """See L{pkdoors.firewall.watch.Watch.stop}."""
+        """See L{pkdoors.firewall.nftables._watch.Watch.stop}."""
         assert self.isOn, "stopped what was not started"
         self.isOn = False
 
@@ -1278,7 +1278,7 @@ class FakeHost:
         self.filtersNothing = self.tellsNothing = False
         self._real = socket.socket
         test.patch(socket, "socket", self._make)
-        test.patch(pkdoors.knockports, "Receiver", FakeReceiver)
+        test.patch(pkdoors.knockports.knockports, "Receiver", FakeReceiver)
 
     def _make(self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> Any:
         if family == socket.AF_UNIX:  # it has no port

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
-from pkdoors.knock import canonical
-from pkdoors.quoting import shown
+from pkdoors.model.addresses import canonical
+from pkdoors.util.quoting import shown
 
 AUTO, NONE = "auto", "none"
 ANY = "*"

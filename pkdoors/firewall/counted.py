@@ -7,10 +7,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.doors import Door, Opening
 from pkdoors.errors import TooLate
-from pkdoors.interfaces import IFirewall
-from pkdoors.tally import Tally
+from pkdoors.events.counters import Tally
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.model.doors import Door, Opening
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pkdoors.doors import Door, Opening
-from pkdoors.durations import formatDuration
-from pkdoors.interfaces import IFirewall
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.model.doors import Door, Opening
+from pkdoors.util.durations import formatDuration
 
 
 @implementer(IFirewall)
