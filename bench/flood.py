@@ -180,13 +180,13 @@ def main() -> None:
             with Network(Path(folder)) as network, signals(signal.SIG_UNBLOCK):
                 bench = Bench(network)
                 print(heading())
-                for manner in options.manners:
+                for manner in options.methods:
                     for kind in options.kinds:
                         for rate in options.rates:
                             outcomes.append(bench.flood(manner, kind, rate, options.tries))
                             print(row(outcomes[-1]), flush=True)
                 if options.memory:
-                    memory = bench.memory(options.manners)
+                    memory = bench.memory(options.methods)
                     print(grown(memory))
     except KeyboardInterrupt:
         sys.exit("bench.flood: interrupted, and cleaned up")
@@ -269,10 +269,10 @@ class Bench:
         finally:
             server.stop()
 
-    def memory(self, manners: list[str]) -> dict[str, list[float]]:
+    def memory(self, methods: list[str]) -> dict[str, list[float]]:
         """Megabytes more after a million addresses, and after ten million."""
         found = {}
-        for manner in manners:
+        for manner in methods:
             kind = "first" if manner == "plain" else "sealed"
             server = self._start(manner, kind)
             before, grown = server.resident(), []

@@ -131,14 +131,14 @@ class Attacker:
         tried, progress = 0, Progress()
         while self.now < seconds:
             for site in range(self._sites):
-                tried += self._visit(site)
+                tried += self._attempt(site)
                 progress.tried.append((self.now, tried))
             progress.periods.append((self.now // PERIOD * PERIOD, tried))
             self.now = (self.now // PERIOD + 1) * PERIOD
         assert self.opens(self.address(self._sites)), "what was not tried must still open"
         return progress
 
-    def _visit(self, site: int) -> int:
+    def _attempt(self, site: int) -> int:
         """Try with one site all that can be tried now. How many orders."""
         tried = 0
         while self.isFree(source := self.address(site, next(self._numbers))):

@@ -82,7 +82,7 @@ class Rival(ABC):
         """
         return list(plainPlan(Ports(SEQUENCE), b"knock\n", interval))
 
-    def visit(self, source: IPv4Address, interval: float) -> list[Sending]:
+    def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
         """All that its own client sends to open."""
         return self.knock(source, interval)
 
@@ -132,7 +132,7 @@ class Sealed(PkDoors):
         datagram = sealed(self._key, SEQUENCE, bind=str(source))
         return [Sending(0.0, port, datagram) for port in SEQUENCE]
 
-    def visit(self, source: IPv4Address, interval: float) -> list[Sending]:
+    def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
         """The same, three times."""
         return list(sealedPlan(Ports(SEQUENCE), [sealed(self._key, SEQUENCE, bind=str(source))]))
 

@@ -97,7 +97,7 @@ def authorizedkeys(data: bytes) -> None:
         checkSentence(complaint)
     for each in keys:
         str(each)
-        each.who.note().encode("ascii")
+        each.who.asComment().encode("ascii")
         for source in ("192.0.2.7", "2001:db8::7"):
             checkSentence(each.refusal("ssh", source, 1_800_000_000))
 
@@ -212,7 +212,7 @@ def oldguard(data: bytes) -> None:
         for opening in openingsIn(listing, [DOOR], 1000.0):
             ip_address(str(opening.source))
             check(1000 < opening.deadline <= 1000 + DOOR.maxOpenFor, "its deadline is too late")
-            opening.who.note()
+            opening.who.asComment()
         protectedIn(listing)
         livingIn(listing)
     except (ValueError, LookupError, TypeError):

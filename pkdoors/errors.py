@@ -38,7 +38,7 @@ class ConfigError(PkdoorsError):
     """A configuration file cannot be read or written, or what is in it is not allowed."""
 
 
-class NotThere(PkdoorsError):
+class NotFound(PkdoorsError):
     """What the operator means is not there."""
 
 
@@ -46,7 +46,7 @@ class FirewallError(PkdoorsError):
     """The firewall cannot be used, or refused what was asked of it."""
 
 
-class TooLate(FirewallError):
+class DeadlinePassed(FirewallError):
     """The time of an opening was over before the firewall got to it: it was not made."""
 
 

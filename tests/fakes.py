@@ -222,7 +222,7 @@ class FakeFirewall:
             self._deadlines[(each.door.name, str(each.source))] = each.deadline
         return None if self.isForgetful else self.before
 
-    def keep(self, doors: tuple[Door, ...]) -> None:
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
         self._note("keep " + ",".join(door.name for door in doors))
         self._kept = doors
@@ -508,7 +508,7 @@ class FakeNetlink:
     """
 
     def __init__(self, test: SynchronousTestCase) -> None:
-        self._inbox: deque[bytes] = deque()
+        self._reorderer: deque[bytes] = deque()
         self.sent: list[bytes] = []
         self.answers: list[bytes | OSError] = []
         self.refusal: OSError | None = None
@@ -542,20 +542,20 @@ class FakeNetlink:
         for answer in self.answers:
             if isinstance(answer, OSError):
                 raise answer
-            self._inbox.append(answer)
+            self._reorderer.append(answer)
         return len(batch)
 
     def recv(self, size: int) -> bytes:
         """The next datagram."""
         assert self.isOpen and size >= 8192
-        if not self._inbox:
+        if not self._reorderer:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-        return self._inbox.popleft()
+        return self._reorderer.popleft()
 
     def close(self) -> None:
         """Close."""
         self.isOpen = False
-        self._inbox.clear()  # a new socket begins anew
+        self._reorderer.clear()  # a new socket begins anew
 
 
 class FakeDBusException(Exception):
@@ -1151,7 +1151,7 @@ class FakeSocket:
         self.options: dict[int, int] = {}
         self.isOpen = True
         self.address = ("", 0)
-        self.inbox: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
+        self.reorderer: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
         self.program = b""
         self.drops = 0
 
@@ -1223,9 +1223,9 @@ class FakeSocket:
         """The next datagram, cut off where it is too long, with the time at which it came."""
         assert self.isOpen, "read from a socket that is closed"
         assert self.options[SO_TIMESTAMPNS], "it would have no time"
-        if not self.inbox:
+        if not self.reorderer:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-        item = self.inbox.popleft()
+        item = self.reorderer.popleft()
         if isinstance(item, OSError):
             raise item
         return item[1][0], item[0][:size], next(self._host.stamps)
@@ -1253,7 +1253,9 @@ class FakeReceiver:
     def receive(self, bound: FakeSocket) -> list[tuple[str, bytes, int]]:
         """What has come, 64 datagrams at most; an error comes when all before it was read."""
         received = [bound.take(self._size)]
-        while len(received) < 64 and bound.inbox and not isinstance(bound.inbox[0], OSError):
+        while (
+            len(received) < 64 and bound.reorderer and not isinstance(bound.reorderer[0], OSError)
+        ):
             received.append(bound.take(self._size))
         return received
 
@@ -1278,7 +1280,7 @@ class FakeHost:
         self.filtersNothing = self.tellsNothing = False
         self._real = socket.socket
         test.patch(socket, "socket", self._make)
-        test.patch(pkdoors.knockports.knockports, "Receiver", FakeReceiver)
+        test.patch(pkdoors.knockports.knockports, "BatchReceiver", FakeReceiver)
 
     def _make(self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> Any:
         if family == socket.AF_UNIX:  # it has no port

@@ -210,7 +210,7 @@ class MakeServiceTests(SynchronousTestCase):
         """Only a daemon that opens something notes what it heard."""
         for firewall in ("nftables", "dry-run"):
             service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
-            self.assertEqual(firewall == "dry-run", service._smith._seenFile is None)
+            self.assertEqual(firewall == "dry-run", service._smith._replayFile is None)
 
     def test_notesLast(self) -> None:
         """
@@ -220,7 +220,7 @@ class MakeServiceTests(SynchronousTestCase):
         doors = (makeDoor(authorizedKeys="/keys"), makeDoor(name="web", authorizedKeys="/keys"))
         config = Config(doors, firewall="nftables")
         found = [
-            wire(config, self.reactor, file=file)._smith._seenFile
+            wire(config, self.reactor, file=file)._smith._replayFile
             for file in ("/a.toml", "/a.toml", "/b.toml", "")
         ]
         one, same, other, byKeys = (each and each._path for each in found)
@@ -258,7 +258,7 @@ class MakeServiceTests(SynchronousTestCase):
         *_, admin, _, notifier = service._parts
         assert isinstance(notifier, Notifier)
         assert isinstance(admin, AdminSocket)
-        ports, keys = admin._steering.status()["troubles"]
+        ports, keys = admin._operations.status()["troubles"]
         self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
         self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(

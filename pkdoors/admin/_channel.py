@@ -65,7 +65,7 @@ class AdminRequest(Request):
         if self.path == b"*":  # which Twisted itself would answer
             self.path = b"/*"
         site: Any = self.channel.site  # type: ignore[attr-defined]
-        turn: Deferred[None] = site.turns.mine()
+        turn: Deferred[None] = site.turns.next()
         turn.addCallback(lambda _: self._disconnected or super(AdminRequest, self).process())
         turn.addErrback(lambda failure: self._log.failure("an answer failed", failure))
 

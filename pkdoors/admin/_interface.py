@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pkdoors.doorkeeper.state import State
-from pkdoors.events.counters import Tally
+from pkdoors.doorkeeper.state import Snapshot
+from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
 
 Json = dict[str, Any]
@@ -14,15 +14,15 @@ iterator, which makes the items as they are written: there may be thousands.
 """
 
 
-class Steering(Protocol):
+class AdminOperations(Protocol):
     """
     The daemon, to its operator. What cannot be done raises a L{pkdoors.errors.PkdoorsError}, and
     then nothing was changed.
     """
 
-    tally: Tally
+    counters: Counters
 
-    def state(self) -> State:
+    def state(self) -> Snapshot:
         """How things stand."""
 
     def status(self) -> Json:

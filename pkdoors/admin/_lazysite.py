@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.admin._connections import Connections, Peer, peerOf
-from pkdoors.admin._interface import Steering
+from pkdoors.admin._interface import AdminOperations
 
 
 def inThread(work: Callable[[], None]) -> None:
@@ -45,14 +45,14 @@ class AdminSite(Factory):
     def __init__(
         self,
         reactor: Any,
-        steering: Steering,
+        operations: AdminOperations,
         begin: Callable[[Callable[[], None]], None] = inThread,
         peerOf: Callable[[Any], Peer] = peerOf,
     ) -> None:
         self.peerOf = peerOf
         self._connections = Connections(reactor.seconds)
         self._reactor = reactor
-        self._steering = steering
+        self._operations = operations
         self._begin = begin
         self._site: Any = None
         self._isLoading = False
@@ -86,7 +86,7 @@ class AdminSite(Factory):
         try:
             from pkdoors.admin._resources import makeSite
 
-            site = makeSite(self._reactor, self._steering)
+            site = makeSite(self._reactor, self._operations)
         except Exception:  # part of the program is gone or new; the doors are another part
             self._reactor.callFromThread(self._failed, Failure())
         else:

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote
 
 from twisted.web.http import Request
 
-from pkdoors.errors import BadValue, FirewallError, NotThere, PkdoorsError
+from pkdoors.errors import BadValue, FirewallError, NotFound, PkdoorsError
 from pkdoors.util.durations import MAX_DURATION, formatDuration
 
 
@@ -14,7 +14,7 @@ def statusOf(error: PkdoorsError, path: bytes) -> int:
     """The HTTP status that tells programs what kind of error it is; RFC 9110, section 15."""
     if path.rstrip(b"/") == b"/reload":
         return 409
-    kinds = {BadValue: 400, NotThere: 404, FirewallError: 503}
+    kinds = {BadValue: 400, NotFound: 404, FirewallError: 503}
     return next((status for kind, status in kinds.items() if isinstance(error, kind)), 409)
 
 

@@ -13,7 +13,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from pkdoors.admin._channel import PATIENCE, AdminChannel, AdminRequest
 from pkdoors.admin._eventstream import Streams
-from pkdoors.admin._interface import Json, Steering
+from pkdoors.admin._interface import AdminOperations, Json
 from pkdoors.admin._metrics import CONTENT_TYPE, exposition, loadFormat
 from pkdoors.admin._requests import questionOf, statusOf
 from pkdoors.admin._responses import Leaf, encoded, write, writeHead
@@ -117,11 +117,13 @@ class Metrics(Leaf):
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, steering: Steering, turns: Turns, senders: Senders) -> None:
+    def __init__(
+        self, reactor: Any, operations: AdminOperations, turns: Turns, senders: Senders
+    ) -> None:
         super().__init__()
         self._reactor = reactor
         self._isLoaded = False
-        self._steering = steering
+        self._operations = operations
         self._sharing = Sharing(turns)
         self._senders = senders
 
@@ -143,13 +145,13 @@ class Metrics(Leaf):
             pool = self._reactor.getThreadPool()
             await deferToThreadPool(self._reactor, pool, loadFormat)
             self._isLoaded = True
-        return exposition(self._steering.state(), self._steering.tally)
+        return exposition(self._operations.state(), self._operations.counters)
 
 
 class Root(Resource):
     """Finds what answers a path."""
 
-    def __init__(self, reactor: Any, steering: Steering, turns: Turns) -> None:
+    def __init__(self, reactor: Any, operations: AdminOperations, turns: Turns) -> None:
         super().__init__()
         chosen, senders = ("door", "source"), Senders()
 
@@ -157,17 +159,17 @@ class Root(Resource):
             return Answering(works, turns, senders)
 
         self._resources: dict[str, IResource] = {
-            "status": answering(GET=(steering.status, ())),
+            "status": answering(GET=(operations.status, ())),
             "openings": answering(
-                GET=(steering.openings, chosen),
-                POST=(steering.open, (*chosen, "seconds")),
-                DELETE=(steering.close, chosen),
+                GET=(operations.openings, chosen),
+                POST=(operations.open, (*chosen, "seconds")),
+                DELETE=(operations.close, chosen),
             ),
-            "reload": answering(POST=(steering.reload, ())),
-            "events": Streams(steering.subscribe),
-            "metrics": Metrics(reactor, steering, turns, senders),
+            "reload": answering(POST=(operations.reload, ())),
+            "events": Streams(operations.subscribe),
+            "metrics": Metrics(reactor, operations, turns, senders),
         }
-        self._opening = answering(DELETE=(steering.close, chosen))
+        self._opening = answering(DELETE=(operations.close, chosen))
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """See L{Resource.getChild}."""
@@ -190,9 +192,9 @@ class QuietSite(Site):
     protocol = AdminChannel  # type: ignore[assignment]
     requestFactory = AdminRequest
 
-    def __init__(self, reactor: Any, steering: Steering) -> None:
+    def __init__(self, reactor: Any, operations: AdminOperations) -> None:
         self.turns = Turns(reactor, REQUESTS)
-        root = Root(reactor, steering, Turns(reactor, SLICES))
+        root = Root(reactor, operations, Turns(reactor, SLICES))
         super().__init__(root, timeout=PATIENCE, reactor=reactor, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
 
@@ -200,6 +202,6 @@ class QuietSite(Site):
         """What the operator does is told as events."""
 
 
-def makeSite(reactor: Any, steering: Steering) -> Site:
+def makeSite(reactor: Any, operations: AdminOperations) -> Site:
     """The whole interface."""
-    return QuietSite(reactor, steering)
+    return QuietSite(reactor, operations)

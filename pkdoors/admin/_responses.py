@@ -64,7 +64,7 @@ async def encoded(answer: Json, turns: Turns) -> bytes:
 
 async def _items(values: Iterator[object], turns: Turns) -> str:
     """The next items, in one turn; empty where there are no more."""
-    await turns.mine()
+    await turns.next()
     return ", ".join(json.dumps(each) for each in islice(values, SLICE))
 
 

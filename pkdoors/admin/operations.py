@@ -1,4 +1,6 @@
-"""What the operator does with a daemon that runs: see L{pkdoors.admin._interface.Steering}."""
+"""
+What the operator does with a daemon that runs: see L{pkdoors.admin._interface.AdminOperations}.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,12 +14,12 @@ from pkdoors.admin._interface import Json
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.admission import MAX_OPENINGS
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import Standing, State, doorsOf, openingOf, openingsOf
-from pkdoors.errors import BadValue, FirewallError, NotThere
-from pkdoors.events.counters import Tally
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingOf, openingsOf
+from pkdoors.errors import BadValue, FirewallError, NotFound
+from pkdoors.events.counters import Counters
 from pkdoors.events.event import CLOSED, OPEN_FAILED, UNOPENED, Event
-from pkdoors.events.publisher import Herald
-from pkdoors.firewall.stack import Walls
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.clientaddress import SHARED, canBeClient, isShared
 from pkdoors.locks.lock import Request
 from pkdoors.model.addresses import Address, canonical
@@ -34,9 +36,9 @@ _FRUITLESS = frozenset({OPEN_FAILED, UNOPENED, CLOSED})
 """After these it makes no sense to wait until a door is open."""
 
 
-class Operator:
+class Operations:
     """
-    @param walls: the firewalls.
+    @param stack: the firewalls.
     @param troubles: gives what keeps the daemon from doing all that it should, a sentence each.
     """
 
@@ -45,41 +47,41 @@ class Operator:
         clock: IReactorTime,
         keeper: Doorkeeper,
         reloader: Reloader,
-        herald: Herald,
-        tally: Tally,
-        walls: Walls,
+        publisher: EventPublisher,
+        counters: Counters,
+        stack: FirewallStack,
         troubles: Callable[[], list[str]] = list,
     ) -> None:
         self._clock = clock
         self._began = clock.seconds()
         self._keeper = keeper
         self._reloader = reloader
-        self._herald = herald
-        self._walls = walls
+        self._publisher = publisher
+        self._stack = stack
         self._troubles = troubles
-        self.tally = tally
+        self.counters = counters
         self.state = keeper.state
-        self.subscribe = herald.subscribe
+        self.subscribe = publisher.subscribe
 
     def status(self) -> Json:
-        """See L{Steering.status}."""
+        """See L{AdminOperations.status}."""
         state = self.state()
         return {
             "version": __version__.public(),
             "uptime": round(state.seconds - self._began, 3),
-            "firewall": self._walls.name,
+            "firewall": self._stack.name,
             "troubles": self._troubles(),
             "doors": doorsOf(state),
             "openings": openingsOf(state),
-            "counters": self.tally.asJSON(),
+            "counters": self.counters.asJSON(),
         }
 
     def openings(self, door: str = "", source: str = "") -> Json:
-        """See L{Steering.openings}."""
+        """See L{AdminOperations.openings}."""
         state = self._chosen(door, source)
         return {"openings": openingsOf(state, door)}
 
-    def _chosen(self, door: str, source: str) -> State:
+    def _chosen(self, door: str, source: str) -> Snapshot:
         """
         The state, with openings for an address only, where one is given. All of them are not looked
         through for it.
@@ -92,7 +94,7 @@ class Operator:
         address = _address(source)
         found = (self._keeper.standing(each.name, address) for each in doors)
         standings = tuple(each for each in found if each is not None)
-        return State(self._clock.seconds(), self._herald.wallClock(), doors, standings, {})
+        return Snapshot(self._clock.seconds(), self._publisher.wallClock(), doors, standings, {})
 
     def _known(self, door: str) -> tuple[Door, ...]:
         """
@@ -102,11 +104,11 @@ class Operator:
         """
         names = [each.name for each in self._keeper.doors]
         if door and door not in names:
-            raise NotThere(f"there is no door {door!r}: its doors are {', '.join(names)}")
+            raise NotFound(f"there is no door {door!r}: its doors are {', '.join(names)}")
         return self._keeper.doors
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Json:
-        """See L{Steering.open}."""
+        """See L{AdminOperations.open}."""
         chosen, address = self._door(door), _address(source)
         if not canBeClient(address):
             raise BadValue(f"nobody comes from {address}: give the address of one client")
@@ -125,7 +127,7 @@ class Operator:
                 if event.kind in _FRUITLESS or self._isOpen(chosen, address):
                     done.callback(None)
 
-        end = self._herald.subscribe(hear)
+        end = self._publisher.subscribe(hear)
         try:
             before = self._keeper.standing(chosen.name, address)
             self._keeper.request(Request(chosen, str(address), seconds, who=OPERATOR))
@@ -143,7 +145,7 @@ class Operator:
         standing = self._keeper.standing(chosen.name, address)
         if standing is None or not self._isOpen(chosen, address):
             raise FirewallError(self._trouble(standing))
-        now, time = self._clock.seconds(), self._herald.wallClock()
+        now, time = self._clock.seconds(), self._publisher.wallClock()
         return {"opening": openingOf(standing, now, time)}
 
     def _door(self, name: str) -> Door:
@@ -158,18 +160,18 @@ class Operator:
         now = self._clock.seconds()
         return standing is not None and now < standing.granted == standing.opening.deadline
 
-    def _trouble(self, standing: Standing | None) -> str:
+    def _trouble(self, standing: OpeningStatus | None) -> str:
         """Why something is not open that ought to be."""
         if standing is None or standing.opening.deadline <= self._clock.seconds():
             return "it was closed meanwhile"
         return standing.trouble or "the firewall does not answer; see the daemon's log"
 
     async def close(self, door: str = "", source: str = "") -> Json:
-        """See L{Steering.close}."""
+        """See L{AdminOperations.close}."""
         state = self._chosen(door, source)
         before = [each for each in state.standings if door in ("", each.opening.door.name)]
         if source and not before:
-            raise NotThere(f"{door and f'door {door}: '}nothing is open for {_address(source)}")
+            raise NotFound(f"{door and f'door {door}: '}nothing is open for {_address(source)}")
         before.sort(key=lambda each: each.opening.deadline)
         keys = [each.opening.key for each in before]
         ending = set(keys)
@@ -181,7 +183,7 @@ class Operator:
                 if not ending and not done.called:
                     done.callback(None)
 
-        end = self._herald.subscribe(hear)
+        end = self._publisher.subscribe(hear)
         try:
             self._keeper.close(keys, OPERATOR)
             if ending:
@@ -202,10 +204,10 @@ class Operator:
     def _howClosing(self, key: tuple[str, Address]) -> Json:
         standing = self._keeper.standing(*key)
         trouble = standing.trouble if standing is not None else ""
-        return {"trouble": trouble, "shut": self._walls.isShut(*key)}
+        return {"trouble": trouble, "shut": self._stack.isShut(*key)}
 
     async def reload(self) -> Json:
-        """See L{Steering.reload}."""
+        """See L{AdminOperations.reload}."""
         done = await self._reloader.reload()
         return {"changes": done.changes, "troubles": done.troubles}
 

@@ -13,9 +13,9 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from pkdoors.admin._interface import Steering
+from pkdoors.admin._interface import AdminOperations
 from pkdoors.admin._lazysite import AdminSite
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 from pkdoors.errors import ListenError
 from pkdoors.host.serviceuser import asItsOwner
 
@@ -31,7 +31,7 @@ _LEFT = (
 )
 
 
-class AdminSocket(Part):
+class AdminSocket(Component):
     """
     Only root and the daemon's own user can use it.
 
@@ -40,24 +40,24 @@ class AdminSocket(Part):
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, path: str, steering: Steering) -> None:
+    def __init__(self, reactor: Any, path: str, operations: AdminOperations) -> None:
         self._reactor = reactor
         self._path = path
-        self._steering = steering
+        self._operations = operations
         self._port: IListeningPort | None = None
 
     def prepare(self) -> None:
-        """See L{Part.prepare}."""
+        """See L{Component.prepare}."""
         if self._path:
             rehearse(self._path)
 
     def ready(self) -> None:
-        """See L{Part.ready}. Nobody is answered before."""
+        """See L{Component.ready}. Nobody is answered before."""
         if not self._path:
             return
         from pkdoors.admin._port import AdminPort  # after the reactor, which goes without TLS
 
-        site = AdminSite(self._reactor, self._steering)
+        site = AdminSite(self._reactor, self._operations)
         try:
             _removeStale(self._path)
             port = AdminPort(self._path, site, BACKLOG, MODE, self._reactor)  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ class AdminSocket(Part):
             self._log.error("no admin socket: {error}", error=error)
 
     def stop(self) -> Deferred[None]:
-        """See L{Part.stop}."""
+        """See L{Component.stop}."""
         return Deferred.fromCoroutine(self._end())
 
     async def _end(self) -> None:

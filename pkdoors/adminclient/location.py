@@ -11,7 +11,7 @@ from pkdoors.util.toml import readToml
 T = TypeVar("T")
 
 
-class Off(AskError):
+class AdminSocketOff(AskError):
     """The file says that there is no socket."""
 
 
@@ -27,7 +27,7 @@ def askThere(conf: str | None, ask: Callable[[str], T]) -> T:
     """
     try:
         return ask(adminSocket(conf))
-    except (Off, NoDaemon) as error:
+    except (AdminSocketOff, NoDaemon) as error:
         if conf:
             raise
         try:
@@ -47,7 +47,7 @@ def adminSocket(conf: str | None) -> str:
     """
     path = _admin(conf)
     if path == "off":
-        raise Off(
+        raise AdminSocketOff(
             f'the daemon has no admin socket, {conf or CONF_FILE} says admin = "off": take that '
             "out of it and restart the daemon; or, if it was started before that was in it, say "
             "with --admin where it listens"

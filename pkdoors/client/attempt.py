@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pkdoors.client._knocker import Knocker, Take, Watch, hangUp, resolve
-from pkdoors.client.methods import PlainManner, SealedManner
+from pkdoors.client.methods import PlainMethod, SealedMethod
 from pkdoors.errors import KnockError
 from pkdoors.util.durations import formatDuration
 
@@ -14,9 +14,9 @@ FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class Attempt:
     """
-    @ivar manner: how to knock.
+    @ivar method: how to knock.
     @ivar family: 4 or 6 for only that; L{None} for both.
     @ivar port: TCP port to wait for; L{None} for not waiting.
     @ivar timeout: seconds to wait for it after each knock.
@@ -24,7 +24,7 @@ class Visit:
     """
 
     host: str
-    manner: PlainManner | SealedManner
+    method: PlainMethod | SealedMethod
     family: int | None
     port: int | None
     timeout: float
@@ -33,7 +33,7 @@ class Visit:
     @property
     def canClose(self) -> bool:
         """Whether L{leave} closes the door: a plain knock can only open one."""
-        return isinstance(self.manner, SealedManner)
+        return isinstance(self.method, SealedMethod)
 
     async def leave(self, reactor: Any) -> None:
         """
@@ -41,8 +41,8 @@ class Visit:
 
         @raise KnockError: it could not be asked for.
         """
-        if isinstance(self.manner, SealedManner):
-            closing = replace(self.manner, close=True, seconds=0)
+        if isinstance(self.method, SealedMethod):
+            closing = replace(self.method, close=True, seconds=0)
             planner = await closing.begin(reactor, lambda line: None)
             await Knocker(reactor, planner).knock(await self.addresses(reactor))
 
@@ -54,7 +54,7 @@ class Visit:
         """
         return await resolve(reactor, self.host, FAMILIES[self.family])
 
-    async def pay(self, reactor: Any, say: Callable[[str], None], take: Take = hangUp) -> str:
+    async def run(self, reactor: Any, say: Callable[[str], None], take: Take = hangUp) -> str:
         """
         Knock, and wait where that was asked for.
 
@@ -64,12 +64,12 @@ class Visit:
         @raise KnockError: it could not knock, or the port did not open.
         """
         addresses = await self.addresses(reactor)
-        knocker = Knocker(reactor, await self.manner.begin(reactor, say))
+        knocker = Knocker(reactor, await self.method.begin(reactor, say))
         refused = False
         for left in reversed(range(self.tries)):
             knocked = await knocker.knock(addresses)
             if self.port is None:
-                return f"{self.manner.done(self.host)} ({', '.join(knocked)})"
+                return f"{self.method.done(self.host)} ({', '.join(knocked)})"
             began = reactor.seconds()
             watch = Watch(reactor, knocked, self.port, take)
             answered = await watch.start(self.timeout)
@@ -91,7 +91,7 @@ class Visit:
         times = "once" if self.tries == 1 else f"{self.tries} times"
         return (
             f"{self.port}/tcp of {self.host} did not answer within "
-            f"{formatDuration(self.timeout)} (knocked {times}): {self.manner.doubt}, do "
+            f"{formatDuration(self.timeout)} (knocked {times}): {self.method.doubt}, do "
             "the knocks reach the host, and does its daemon protect that port? "
             "The daemon's log tells"
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pkdoors.client._knocker import Watch
-from pkdoors.client.attempt import Visit
+from pkdoors.client.attempt import Attempt
 
 LOOK = 0.5
 """Seconds in which a port answers that is open already: a packet's way round the Earth and back
@@ -13,7 +13,7 @@ takes 0.3. It is what a closed door costs before the knock; where a port that is
 a knock is sent that was not needed."""
 
 
-async def reach(visit: Visit, reactor: Any, say: Callable[[str], None]) -> socket.socket:
+async def reach(attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> socket.socket:
     """
     Connect to the port that a visit is for, and knock only where it does not answer.
 
@@ -21,15 +21,15 @@ async def reach(visit: Visit, reactor: Any, say: Callable[[str], None]) -> socke
     @return: the connection that answered first, blocking, and none of the reactor's any more.
     @raise KnockError: it could not knock, or the port did not open.
     """
-    assert visit.port is not None
+    assert attempt.port is not None
     taken: list[socket.socket] = []
 
     def take(connection: Any) -> None:
         taken.append(detach(connection))
 
-    addresses = await visit.addresses(reactor)
-    if not await Watch(reactor, addresses, visit.port, take, once=True).start(LOOK):
-        await visit.pay(reactor, say, take)
+    addresses = await attempt.addresses(reactor)
+    if not await Watch(reactor, addresses, attempt.port, take, once=True).start(LOOK):
+        await attempt.run(reactor, say, take)
     return taken[0]
 
 

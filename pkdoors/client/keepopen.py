@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, TimeoutError
 
 from pkdoors.client._roaming import Roaming
-from pkdoors.client.attempt import Visit
+from pkdoors.client.attempt import Attempt
 from pkdoors.errors import KnockError
 from pkdoors.util.backoff import BackOff
 
@@ -24,13 +24,13 @@ FAREWELL = 3.0
 """Seconds that closing the door at the end may take: somebody waits at the keyboard."""
 
 
-class Stay:
+class KeepOpen:
     """
     @param say: told of each knock, and of the first failure of several.
     """
 
-    def __init__(self, visit: Visit, reactor: Any, say: Callable[[str], None]) -> None:
-        self._visit = visit
+    def __init__(self, attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> None:
+        self._attempt = attempt
         self._reactor = reactor
         self._tell = say
         self._backOff = BackOff(FIRST_PAUSE, LAST_PAUSE)
@@ -39,7 +39,7 @@ class Stay:
         self._sleep: Deferred[None] | None = None
         self._left: Deferred[None] = Deferred()
 
-    async def last(self) -> str:
+    async def run(self) -> str:
         """
         Stay until the reactor is stopped; that waits until all is done.
 
@@ -47,7 +47,7 @@ class Stay:
         @raise KnockError: there is no key to knock with, or it was interrupted when it asked for a
             passphrase.
         """
-        await self._visit.manner.begin(self._reactor, self._tell)
+        await self._attempt.method.begin(self._reactor, self._tell)
         knocking = Deferred.fromCoroutine(self._knockOn())
         self._reactor.addSystemEventTrigger("before", "shutdown", self._end, knocking)
         self._roaming.start()
@@ -79,14 +79,14 @@ class Stay:
                 self._fail(error)
                 pause = self._backOff.next()
             else:
-                pause = began + RENEW * self._visit.manner.seconds - self._reactor.seconds()
+                pause = began + RENEW * self._attempt.method.seconds - self._reactor.seconds()
             await self._rest(max(0.0, pause))
 
     async def _renew(self) -> None:
-        addresses = await self._visit.addresses(self._reactor)
+        addresses = await self._attempt.addresses(self._reactor)
         self._hasMoved = False
         self._roaming.towards(addresses)
-        done = await self._visit.pay(self._reactor, self._murmur)
+        done = await self._attempt.run(self._reactor, self._murmur)
         self._isFailing = False
         self._backOff.reset()
         self._say(done)
@@ -122,10 +122,10 @@ class Stay:
             self._sleep.callback(None)
 
     async def _leave(self) -> str:
-        host = self._visit.host
-        if not self._visit.canClose:
+        host = self._attempt.host
+        if not self._attempt.canClose:
             return f"knocking on {host} no more: its door closes by itself"
-        leaving = Deferred.fromCoroutine(self._visit.leave(self._reactor))
+        leaving = Deferred.fromCoroutine(self._attempt.leave(self._reactor))
         try:
             await leaving.addTimeout(FAREWELL, self._reactor)
         except (KnockError, TimeoutError) as error:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pkdoors.client._localaddress import localAddress
 from pkdoors.client._plan import Sending, plainPlan, sealedPlan
-from pkdoors.client.binding import boundTo
+from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
 from pkdoors.knocks.knock import plainKnock
 from pkdoors.knocks.seal import Statement, hintOf, signedData
@@ -24,7 +24,7 @@ Planner = Callable[[str], Awaitable[Iterable[Sending]]]
 
 
 @dataclass(frozen=True, slots=True)
-class PlainManner:
+class PlainMethod:
     """
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar interval: seconds between two datagrams.
@@ -52,11 +52,11 @@ class PlainManner:
 
 
 @dataclass(frozen=True, slots=True)
-class SealedManner:
+class SealedMethod:
     """
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar close: whether to ask to close instead.
-    @ivar bind: see L{boundTo}.
+    @ivar bind: see L{bindFor}.
     @ivar timeOfDay: seconds since 1970.
     @ivar localAddress: finds the address that datagrams to a destination leave from.
     @cvar doubt: what may be wrong where the port does not open.
@@ -82,7 +82,7 @@ class SealedManner:
         signers = await self.identity.signers(reactor, say)
 
         async def plan(address: str) -> Iterable[Sending]:
-            bind = boundTo(self.bind, address, self.localAddress)
+            bind = bindFor(self.bind, address, self.localAddress)
             return sealedPlan(self.sequence, await self._sealedBy(signers, bind, say))
 
         return plan

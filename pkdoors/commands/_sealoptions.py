@@ -13,7 +13,7 @@ from pkdoors.model.doors import checkName
 from pkdoors.model.sequence import Sequence
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
-    from pkdoors.client.methods import SealedManner
+    from pkdoors.client.methods import SealedMethod
 
 DEFAULT_DOOR = "default"
 """What the daemon calls its door where it has only one."""
@@ -75,21 +75,21 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
             )
 
 
-def sealedManner(
+def sealedMethod(
     options: Namespace,
     environment: Mapping[str, str],
     profile: Profile,
     sequence: Sequence,
     identity: str,
-) -> "SealedManner":
+) -> "SealedMethod":
     """What the options ask for."""
     from pkdoors.client.keys.passphrase import askPassphrase
     from pkdoors.client.keys.signers import Identity
-    from pkdoors.client.methods import SealedManner
+    from pkdoors.client.methods import SealedMethod
 
     if options.close and options.open_for:
         options.parser.error("--close and --open-for exclude each other")
-    return SealedManner(
+    return SealedMethod(
         sequence=sequence,
         door=options.door or profile.door or DEFAULT_DOOR,
         seconds=options.open_for or profile.openFor or 0,

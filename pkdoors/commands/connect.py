@@ -5,7 +5,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pkdoors.commands.knock import knockOptions, resultOf, sayer, visitOf, waitOptions
+from pkdoors.commands.knock import attemptOf, knockOptions, resultOf, sayer, waitOptions
 from pkdoors.commands.parser import checked
 from pkdoors.errors import RelayError
 from pkdoors.model.ports import parsePort
@@ -28,12 +28,12 @@ def connectCommand(commands: Any) -> None:
 
 def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     dieOf(signal.SIGINT)  # Ctrl-C is for ssh, and no traceback shall come between
-    visit = visitOf(options, environment, options.port)
+    attempt = attemptOf(options, environment, options.port)
     from pkdoors.client.connect import reach
     from pkdoors.client.relay import Relay
 
     say = sayer(options.parser)
-    connection = resultOf(options.parser, lambda reactor: reach(visit, reactor, say))
+    connection = resultOf(options.parser, lambda reactor: reach(attempt, reactor, say))
     dieOf(signal.SIGTERM)  # it was told to the reactor, which has ended
     try:
         Relay(connection, 0, 1).run()

@@ -11,7 +11,7 @@ from pkdoors.commands._sealoptions import (
     checkPlain,
     closeOption,
     identityOf,
-    sealedManner,
+    sealedMethod,
     sealOptions,
 )
 from pkdoors.commands.parser import Parser, checked, parseNumber
@@ -23,8 +23,8 @@ from pkdoors.util.output import complain, tell
 from pkdoors.util.quoting import shownHost
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
-    from pkdoors.client.attempt import Visit
-    from pkdoors.client.methods import PlainManner, SealedManner
+    from pkdoors.client.attempt import Attempt
+    from pkdoors.client.methods import PlainMethod, SealedMethod
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def waitOptions(command: Parser) -> None:
     )
 
 
-def visitOf(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Visit":
+def attemptOf(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
     """
     What L{knockOptions} and L{waitOptions} ask for; HOST may be the name of a profile.
 
@@ -117,12 +117,12 @@ def visitOf(options: Namespace, environment: Mapping[str, str], port: int | None
 
 def _visitOf(
     options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
-) -> "Visit":
-    from pkdoors.client.attempt import Visit
+) -> "Attempt":
+    from pkdoors.client.attempt import Attempt
 
-    return Visit(
+    return Attempt(
         host=profile.address,
-        manner=_mannerOf(options, environment, profile),
+        method=_methodOf(options, environment, profile),
         family=options.family,
         port=port,
         timeout=options.timeout,
@@ -130,18 +130,18 @@ def _visitOf(
     )
 
 
-def _mannerOf(
+def _methodOf(
     options: Namespace, environment: Mapping[str, str], profile: Profile
-) -> "PlainManner | SealedManner":
-    from pkdoors.client.methods import PlainManner
+) -> "PlainMethod | SealedMethod":
+    from pkdoors.client.methods import PlainMethod
 
     sequence = _sequenceOf(options, environment, profile)
     identity = identityOf(options, profile)
     if identity is not None:
-        return sealedManner(options, environment, profile, sequence, identity)
+        return sealedMethod(options, environment, profile, sequence, identity)
     checkPlain(options, profile)
     seconds = options.open_for or profile.openFor or 0
-    return PlainManner(sequence, seconds, options.interval)
+    return PlainMethod(sequence, seconds, options.interval)
 
 
 def _profileOf(options: Namespace, environment: Mapping[str, str]) -> Profile:
@@ -162,21 +162,21 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
         options.parser.error("--close and --wait exclude each other: nothing is to open")
     profile = _profileOf(options, environment)
     port = None if options.close else options.wait or profile.wait
-    visit = _visitOf(options, environment, profile, port)
+    attempt = _visitOf(options, environment, profile, port)
     if options.keep:
-        _keep(options, visit)
-    runToEnd(options.parser, lambda reactor: visit.pay(reactor, sayer(options.parser)))
+        _keep(options, attempt)
+    runToEnd(options.parser, lambda reactor: attempt.run(reactor, sayer(options.parser)))
 
 
-def _keep(options: Namespace, visit: "Visit") -> NoReturn:
-    from pkdoors.client.keepopen import Stay
+def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
+    from pkdoors.client.keepopen import KeepOpen
 
     parser: Parser = options.parser
     if options.close:
         parser.error("--keep and --close exclude each other")
-    if not visit.manner.seconds:
+    if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    runToEnd(parser, lambda reactor: Stay(visit, reactor, sayer(parser)).last())
+    runToEnd(parser, lambda reactor: KeepOpen(attempt, reactor, sayer(parser)).run())
 
 
 def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:

@@ -9,13 +9,13 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 from pkdoors.events.event import Event, fields
 from pkdoors.host.serviceuser import openOwn
 from pkdoors.util.oneline import jsonLine
 
 
-class AuditFile(Part):
+class AuditFile(Component):
     """
     Appends each event that it hears, in one write. Where that fails, it says so once, and goes on
     trying with each event; nothing is raised.
@@ -52,11 +52,11 @@ class AuditFile(Part):
         return [self.trouble] if self.trouble else []
 
     def start(self) -> None:
-        """See L{Part.start}."""
+        """See L{Component.start}."""
         self.reopen()
 
     def reopen(self) -> None:
-        """See L{Part.reopen}. Begin anew with the file that has the name now."""
+        """See L{Component.reopen}. Begin anew with the file that has the name now."""
         self._drop()
         if self._path:
             self._attempt(b"")
@@ -73,7 +73,7 @@ class AuditFile(Part):
         self._isFailing, self._missing = False, 0
 
     def stop(self) -> Deferred[None]:
-        """See L{Part.stop}."""
+        """See L{Component.stop}."""
         self.close()
         return succeed(None)
 

@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred, succeed
 
 
-class Part:
+class Component:
     """
     One such thing; whatever it does not say does nothing. Parts are started when the guard is in
     place, before a knock is heard, and stopped after the doors. What happens is told to them also

@@ -7,7 +7,7 @@ from pkdoors.config.lastgood import LastGood
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.nftables.firewall import NftablesFirewall, isGuarded
-from pkdoors.host.instance import Instance, Running
+from pkdoors.host.instance import AlreadyRunning, Instance
 from pkdoors.model.doors import Door, protectedPorts
 
 
@@ -36,7 +36,7 @@ def keepClosed(
         firewall.prepare(doors)
         firewall.start(doors, lambda reason: None)
         firewall.stop()
-    except Running:
+    except AlreadyRunning:
         return ""
     except PkdoorsError as error:
         return f"; the last good guard could not be put in place: {error}" if doors else ""

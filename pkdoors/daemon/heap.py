@@ -4,7 +4,7 @@ import ctypes
 import gc
 from collections.abc import Callable
 
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 
 FULL_EVERY = 50
 """Collections of the second generation, 7,000 new objects each, for one that looks at all objects;
@@ -14,7 +14,7 @@ collector 20 ms and more each time, and the reactor with it."""
 _libc = ctypes.CDLL(None)
 
 
-class Heap(Part):
+class MemoryTrim(Component):
     """
     When the daemon is ready, what only the start needed is given back, 1.5 MB; C{malloc_trim(3)}.
 
@@ -31,7 +31,7 @@ class Heap(Part):
         self._setThreshold = setThreshold
 
     def ready(self) -> None:
-        """See L{Part.ready}."""
+        """See L{Component.ready}."""
         self._freeze()
         self._setThreshold(700, 10, FULL_EVERY)  # the first two are Python's own
         if hasattr(_libc, "malloc_trim"):  # it is the GNU C library's own

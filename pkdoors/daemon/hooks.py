@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from pkdoors.daemon._hookprocess import HookRun
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 from pkdoors.events.event import CLOSED, GUESSING, OPENED, REFUSED, Event, fields
 from pkdoors.files.access import hookFlaw, whyNotRun
 from pkdoors.files.trust import Flaw
@@ -95,7 +95,7 @@ def environmentOf(event: Event) -> dict[bytes, bytes]:
     return FIXED | own
 
 
-class Hooks(Part):
+class Hooks(Component):
     """
     Runs them beside each other, so many and so long; what comes of it changes nothing.
 
@@ -144,7 +144,7 @@ class Hooks(Part):
         return troubles
 
     def stop(self) -> Deferred[None]:
-        """See L{Part.stop}. Run no more; wait a little for those that run, and end them."""
+        """See L{Component.stop}. Run no more; wait a little for those that run, and end them."""
         self._isStopping = True
         self._end = self._reactor.callLater(PATIENCE, self._endAll)
         self._rest()

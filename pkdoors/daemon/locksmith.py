@@ -13,16 +13,16 @@ from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:
     from pkdoors.config.keyfile import KeyFile
-    from pkdoors.daemon.replayfile import SeenFile
+    from pkdoors.daemon.replayfile import ReplayFile
     from pkdoors.locks.sealed.hints import HintIndex
-    from pkdoors.locks.sealed.replays import Seen
+    from pkdoors.locks.sealed.replays import ReplayCache
 
 _NOBODY = "nobody may knock with a key: {}"
 
 
 class Locksmith:
     """
-    @param seenFile: where this daemon tells the next one what it saw; L{None} for nowhere.
+    @param replayFile: where this daemon tells the next one what it saw; L{None} for nowhere.
     @param seconds: the clock that the locks get, which does not jump.
     @param cost: processor time that this thread has taken so far, in seconds.
     @ivar checks: what the sealed locks share.
@@ -33,7 +33,7 @@ class Locksmith:
     def __init__(
         self,
         doors: Iterable[Door],
-        seenFile: "SeenFile | None" = None,
+        replayFile: "ReplayFile | None" = None,
         seconds: Callable[[], float] = time.monotonic,
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -43,25 +43,25 @@ class Locksmith:
         self._hasStarted = False
         self._paths: list[str] = []
         self._told: list[str] = []
-        self._seenFile = seenFile
-        self.adopt(doors)
+        self._replayFile = replayFile
+        self.setDoors(doors)
         self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
         self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
-        self._seen: Seen | None = None
+        self._seen: ReplayCache | None = None
 
     def make(self, door: Door) -> AnyLock:
         """The lock of a door."""
         if not door.authorizedKeys:
             return SequenceLock(door)
         # Only here: who knocks plainly has no need of all the cryptography.
-        from pkdoors.locks.sealed.replays import Seen
+        from pkdoors.locks.sealed.replays import ReplayCache
         from pkdoors.locks.sealed.sealedlock import SealedLock
 
         self._allow(door.clockSkew)
         if self._seen is None:
-            note = self._seenFile.note if self._seenFile else lambda key, nonce, stamp: None
-            self._seen = Seen(self._seconds(), note)
+            note = self._replayFile.note if self._replayFile else lambda key, nonce, stamp: None
+            self._seen = ReplayCache(self._seconds(), note)
             self._learn()
         return SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._sealed)
 
@@ -99,7 +99,7 @@ class Locksmith:
             return error
         return None
 
-    def adopt(self, doors: Iterable[Door]) -> None:
+    def setDoors(self, doors: Iterable[Door]) -> None:
         """These are all the doors from now on."""
         doors = tuple(doors)
         sealed = [door for door in doors if door.authorizedKeys]
@@ -112,8 +112,8 @@ class Locksmith:
     def _allow(self, skew: float) -> None:
         """Stamps may be ahead by so much from now on. What was allowed before may still count."""
         self._skew = max(self._skew, skew)
-        if self._seenFile is not None:
-            self._seenFile.allow(self._skew)
+        if self._replayFile is not None:
+            self._replayFile.allow(self._skew)
 
     def start(self) -> None:
         """Learn what an earlier daemon saw."""
@@ -121,8 +121,8 @@ class Locksmith:
         self._learn()
 
     def _learn(self) -> None:
-        if self._hasStarted and self._seen is not None and self._seenFile is not None:
-            self._seenFile.start(self._seen, self._skew)
+        if self._hasStarted and self._seen is not None and self._replayFile is not None:
+            self._replayFile.start(self._seen, self._skew)
 
     def forgetWaiting(self) -> None:
         """No knock that waits to be checked opens anything from now on."""
@@ -130,5 +130,5 @@ class Locksmith:
 
     def stop(self) -> None:
         """Leave what was seen to the next daemon, in order."""
-        if self._seenFile is not None:
-            self._seenFile.close()
+        if self._replayFile is not None:
+            self._replayFile.close()

@@ -11,7 +11,7 @@ from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events.event import RELOAD_REFUSED, RELOADED
-from pkdoors.events.publisher import Herald
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.listener import Plan, checkFits
@@ -61,7 +61,7 @@ class Reloader:
         read: Callable[[], Config],
         keeper: Doorkeeper,
         smith: Locksmith,
-        herald: Herald,
+        publisher: EventPublisher,
         ports: KnockPorts,
         taken: Callable[[Config], Iterable[str]] = lambda config: (),
     ) -> None:
@@ -69,7 +69,7 @@ class Reloader:
         self._read = read
         self._keeper = keeper
         self._smith = smith
-        self._herald = herald
+        self._publisher = publisher
         self._ports = ports
         self._taken = taken
         self._lock = DeferredLock()
@@ -94,7 +94,7 @@ class Reloader:
         """
         changes, troubles = await self._lock.run(self._reload)
         if changes:
-            troubles += await self._keeper.settle(PATIENCE)
+            troubles += await self._keeper.waitForOuter(PATIENCE)
         return Reloaded(changes, troubles)
 
     def begin(self) -> None:
@@ -119,10 +119,10 @@ class Reloader:
                 if isinstance(error, PkdoorsError)
                 else f"a mistake of ours ({type(error).__name__})"
             )
-            self._herald.tell(RELOAD_REFUSED, reason=reason)
+            self._publisher.publish(RELOAD_REFUSED, reason=reason)
             raise
         self.config = config
-        self._herald.tell(RELOADED, reason="; ".join(changes) or "nothing has changed")
+        self._publisher.publish(RELOADED, reason="; ".join(changes) or "nothing has changed")
         new = [door for door in config.doors if door not in before.doors]
         troubles = [*self._keeper.announce(new), *self._ports.troubles(), *self._smith.examine()]
         return changes, [*troubles, *self._taken(config)]
@@ -146,7 +146,7 @@ class Reloader:
             self._ports.giveUp(search)
             raise
         # From here on nothing can fail.
-        self._smith.adopt(config.doors)
+        self._smith.setDoors(config.doors)
         if self._isStopped:
             search.close()
             return

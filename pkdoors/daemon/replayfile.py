@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from pkdoors.host.bootid import UNKNOWN, readBoot
 from pkdoors.host.serviceuser import openOwn, refuseStrange
 from pkdoors.locks.sealed.replaynotes import Found, NotesLost, NotesWriter, parseNotes
-from pkdoors.locks.sealed.replays import MAX_SEEN, Seen
+from pkdoors.locks.sealed.replays import MAX_SEEN, ReplayCache
 
 MAX_LINES = 2 * MAX_SEEN
 """Lines that are added before the file is made anew."""
@@ -27,13 +27,14 @@ put back an older copy, or cut it off."""
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
-class SeenFile:
+class ReplayFile:
     """
     One line for each knock that opened something. Made anew at each start.
 
     Absence of memory is not an empty memory. If the file is missing, damaged, cut off, of another
     user, an older copy, or of a boot that did not end in order (then its last lines may never have
-    reached the disk), the knocks of earlier daemons are not known, and L{Seen.distrust} is told.
+    reached the disk), the knocks of earlier daemons are not known, and L{ReplayCache.distrust} is
+    told.
 
     @param path: in a folder that only root, or the daemon's own user, can write.
     @param seconds: a clock that does not jump, and goes on from one daemon to the next.
@@ -53,7 +54,7 @@ class SeenFile:
         self._seconds = seconds
         self._timeOfDay = timeOfDay
         self._boot = boot
-        self._seen = Seen(0.0, lambda key, nonce, stamp: None)
+        self._seen = ReplayCache(0.0, lambda key, nonce, stamp: None)
         self._skew = 0.0
         self._since: float | None = None
         self._lock: int | None = None
@@ -62,7 +63,7 @@ class SeenFile:
         self._added = 0
         self._isFailing = False
 
-    def start(self, seen: Seen, skew: float) -> None:
+    def start(self, seen: ReplayCache, skew: float) -> None:
         """
         Learn what earlier daemons saw, and begin to write. Nothing is raised: if that fails, knocks
         that an earlier daemon may have heard are refused, and one line says so.

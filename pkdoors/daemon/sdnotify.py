@@ -13,14 +13,14 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 from pkdoors.events.event import RELOADED, Event
 
 PATIENCE = 1.0
 """Seconds that the manager may take to have room for a message that it must get."""
 
 
-class Notifier(Part):
+class Notifier(Component):
     """
     Tells nothing, and has no timer, where the environment names no manager.
 
@@ -47,7 +47,7 @@ class Notifier(Part):
         self._isReady = False
 
     def ready(self) -> None:
-        """See L{Part.ready}. From now on there are signs of life, if they are wanted."""
+        """See L{Component.ready}. From now on there are signs of life, if they are wanted."""
         self._isReady = True
         self._tell(f"READY=1\nSTATUS={self._status()}", PATIENCE)
         if self._address and self._interval and self._watched in ("", str(os.getpid())):
@@ -65,7 +65,7 @@ class Notifier(Part):
                 self._tell(f"STATUS={self._status()}", 0)
 
     def stop(self) -> Deferred[None]:
-        """See L{Part.stop}."""
+        """See L{Component.stop}."""
         if self._next is not None:
             self._next.cancel()
             self._next = None

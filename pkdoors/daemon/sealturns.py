@@ -6,13 +6,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.util.loglimits import LineLimit
 
 
-class SealTurns(Part):
+class SealTurns(Component):
     """
     While sealed knocks wait, some are checked now and then, a few at a time, so everybody else's
     knocks are heard in between. If none waits, nothing wakes up.
@@ -40,7 +40,7 @@ class SealTurns(Part):
         self._checks.onWaiting = self._schedule
 
     def stop(self) -> Deferred[None]:
-        """See L{Part.stop}. What waits is never checked."""
+        """See L{Component.stop}. What waits is never checked."""
         self._checks.onWaiting = lambda: None
         if self._call is not None:
             self._call.cancel()

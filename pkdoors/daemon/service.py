@@ -8,14 +8,14 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError, PkdoorsError
 from pkdoors.events.event import STOPPED
-from pkdoors.events.publisher import Herald
-from pkdoors.host.instance import Instance, InstanceError, Running
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
 
 
 class DoorService(Service):
@@ -43,9 +43,9 @@ class DoorService(Service):
         reloader: Reloader,
         instance: Instance,
         smith: Locksmith,
-        herald: Herald,
+        publisher: EventPublisher,
         firewallName: str,
-        parts: Sequence[Part] = (),
+        parts: Sequence[Component] = (),
         keepClosed: Callable[[], str] = lambda: "",
     ) -> None:
         self._reactor = reactor
@@ -53,7 +53,7 @@ class DoorService(Service):
         self._reloader = reloader
         self._instance = instance
         self._smith = smith
-        self._herald = herald
+        self._publisher = publisher
         self._firewallName = firewallName
         self._parts = parts
         self._keepClosed = keepClosed
@@ -72,7 +72,7 @@ class DoorService(Service):
         self._keeper.prepare()
         try:
             self._instance.take()
-        except Running:
+        except AlreadyRunning:
             raise
         except InstanceError as error:
             self._log.warn("{error}: a second daemon would not be noticed", error=error)
@@ -155,7 +155,7 @@ class DoorService(Service):
             await self._keeper.stop()
         self._instance.give()
         for door in self._keeper.doors if isGuarding else ():
-            self._herald.tell(STOPPED, door=door, reason=self._howLeft(letIn[door.name]))
+            self._publisher.publish(STOPPED, door=door, reason=self._howLeft(letIn[door.name]))
         for part in reversed(self._parts if isGuarding else ()):
             await part.stop()
 

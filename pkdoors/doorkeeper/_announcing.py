@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from twisted.logger import Logger
 
 from pkdoors.events.event import GUARDING
-from pkdoors.events.publisher import Herald
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.doors import Door
 from pkdoors.util.durations import formatDuration
 
 _log = Logger()
 
 
-def announce(herald: Herald, doors: Iterable[Door], firewall: str) -> list[str]:
+def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) -> list[str]:
     """
     Tell it.
 
@@ -21,7 +21,7 @@ def announce(herald: Herald, doors: Iterable[Door], firewall: str) -> list[str]:
     """
     weak = []
     for door in doors:
-        herald.tell(GUARDING, door=door, firewall=firewall, reason=_terms(door))
+        publisher.publish(GUARDING, door=door, firewall=firewall, reason=_terms(door))
         advices = [] if door.authorizedKeys else door.sequence.warnings()
         weak += [f"door {door}: {advice}" for advice in advices]
         for advice in advices:

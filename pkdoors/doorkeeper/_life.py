@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from pkdoors.doorkeeper.state import Standing
-from pkdoors.errors import FirewallError, TooLate
+from pkdoors.doorkeeper.state import OpeningStatus
+from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.events.event import (
     CLOSE_FAILED,
     CLOSED,
@@ -21,13 +21,13 @@ from pkdoors.events.event import (
     TIME_OVER,
     UNOPENED,
 )
-from pkdoors.events.publisher import Herald
-from pkdoors.firewall.stack import Walls
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import NOBODY, Who
+from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.loglimits import LineLimit
-from pkdoors.util.turns import Nap, Turns
+from pkdoors.util.turns import Turns, WakeableSleep
 
 FIRST_RETRY = 1.0
 """Seconds after which what the firewall refused is tried again; doubled each time."""
@@ -35,7 +35,7 @@ LAST_RETRY = 60.0
 """The longest time between two tries, in seconds."""
 
 
-class Life:
+class OpeningLife:
     """
     Makes the firewall agree with what is wanted of one opening, until nothing is.
 
@@ -46,24 +46,24 @@ class Life:
 
     _log = Logger()
     __slots__ = (  # there may be thousands
-        *("_asked", "_backOff", "_call", "_clock", "_granted", "_herald", "_isClosing", "_left"),
+        *("_asked", "_backOff", "_call", "_clock", "_granted", "_publisher", "_isClosing", "_left"),
         *("_limit", "_nap", "_openSince", "_reason", "_toClose", "_told", "_trouble", "_turns"),
-        *("_walls", "opening"),
+        *("_stack", "opening"),
     )
 
     def __init__(
         self,
         clock: IReactorTime,
-        walls: Walls,
+        stack: FirewallStack,
         opening: Opening,
-        herald: Herald,
+        publisher: EventPublisher,
         turns: Turns,
         limit: LineLimit,
     ) -> None:
         self.opening = opening
         self._clock = clock
-        self._walls = walls
-        self._herald = herald
+        self._stack = stack
+        self._publisher = publisher
         self._turns = turns
         self._limit = limit
         self._asked = clock.seconds()  # when it was last asked for
@@ -77,14 +77,14 @@ class Life:
         self._trouble = ""  # what the log says that the firewall refuses
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
         self._left = False
-        self._nap = Nap(clock)
+        self._nap = WakeableSleep(clock)
 
     def takeOver(self) -> None:
         """Begin with an opening that the firewall has already."""
         self._granted, self._toClose = self.opening.deadline, True
         self._announce(TAKEN_OVER, self.opening)
 
-    def extend(self, door: Door, deadline: float, who: Who = NOBODY) -> None:
+    def extend(self, door: Door, deadline: float, who: Principal = NOBODY) -> None:
         """
         Stay open until then; an earlier time than now changes nothing.
 
@@ -96,7 +96,7 @@ class Life:
             self._asked = self._clock.seconds()
             self._turn()
         else:
-            self.healed()  # perhaps it is
+            self.onHealed()  # perhaps it is
 
     def move(self, door: Door, deadline: float) -> None:
         """Be an opening of this door from now on, as the firewall has it already."""
@@ -123,7 +123,7 @@ class Life:
 
     async def _shut(self) -> None:
         try:
-            await self._walls.shut(self.opening)
+            await self._stack.closeInnermost(self.opening)
         except Exception as error:  # it is closed again when the firewalls are done
             self._complain(CLOSE_FAILED, error)
 
@@ -136,16 +136,16 @@ class Life:
         """What ought to be open: one opening, or none."""
         return [self.opening] if self.opening.deadline > self._clock.seconds() else []
 
-    def standing(self) -> Standing:
+    def standing(self) -> OpeningStatus:
         """How things stand with it."""
-        return Standing(self.opening, self._granted, self._trouble)
+        return OpeningStatus(self.opening, self._granted, self._trouble)
 
     def leave(self) -> None:
         """End here, and leave the opening to the firewall's own timer."""
         self._left = True
         self._turn()
 
-    def healed(self) -> None:
+    def onHealed(self) -> None:
         """The firewall is there again: try at once what it refused."""
         if self._trouble:
             self._nap.wake()
@@ -167,7 +167,7 @@ class Life:
         """Tell the firewall the deadline that is wanted; where it fails, wait before the next."""
         wanted, kind = self.opening, EXTENDED if self.granted() else OPENED
         self._toClose = True
-        self._call = Deferred.fromCoroutine(self._walls.open(wanted))
+        self._call = Deferred.fromCoroutine(self._stack.open(wanted))
         try:
             await self._call
         except Exception as error:
@@ -182,8 +182,8 @@ class Life:
 
     async def _hear(self, error: Exception, wanted: Opening) -> None:
         """It is not open: wait before the next try."""
-        if isinstance(error, CancelledError | TooLate):  # something else is wanted now
-            await self._turns.mine()
+        if isinstance(error, CancelledError | DeadlinePassed):  # something else is wanted now
+            await self._turns.next()
             return
         self._complain(OPEN_FAILED, error)
         left = wanted.deadline - self._clock.seconds()
@@ -196,7 +196,7 @@ class Life:
         self._isClosing = True
         closing, reason = self.opening, self._reason
         try:
-            await self._walls.close(closing)
+            await self._stack.close(closing)
         except Exception as error:
             self._isClosing = False
             self._complain(CLOSE_FAILED, error)
@@ -222,7 +222,7 @@ class Life:
     async def _sleep(self, seconds: float) -> None:
         await self._nap.sleep(seconds)
         if not self._left:
-            await self._turns.mine()  # very many may be woken at once
+            await self._turns.next()  # very many may be woken at once
 
     def _announce(self, kind: str, opening: Opening, took: float = 0.0) -> None:
         now = self._clock.seconds()
@@ -232,7 +232,7 @@ class Life:
 
     def _tell(self, kind: str, about: Opening, **details: Any) -> None:
         of = {"door": about.door, "source": str(about.source), "who": about.who}
-        self._herald.tell(kind, **of, **details)
+        self._publisher.publish(kind, **of, **details)
 
     def _complain(self, kind: str, error: Exception) -> None:
         """Say it once, however often it is tried again, and for however many."""
@@ -242,7 +242,7 @@ class Life:
             return
         self._trouble = trouble
         if self._limit.admit(trouble, self._clock.seconds()):
-            more = self._limit.takeSuppressed()
+            more = self._limit.newSuppressed()
             self._tell(kind, self.opening, reason=str(error), leftOut=more)
         if not isinstance(error, FirewallError):  # a mistake of ours must not lose a door
             self._log.failure("that was unexpected", Failure(error))

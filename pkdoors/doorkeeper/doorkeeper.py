@@ -9,13 +9,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
-from pkdoors.doorkeeper._life import Life
+from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper.admission import Admission
-from pkdoors.doorkeeper.state import Standing, State
-from pkdoors.events.counters import Tally
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.events.counters import Counters
 from pkdoors.events.event import GUESSING, REFUSED
-from pkdoors.events.publisher import Herald
-from pkdoors.firewall.stack import Walls
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.clientaddress import SHARED, isShared
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import AnyLock, Guessing, Refusal, Request, Result, SequenceLock
@@ -24,7 +24,7 @@ from pkdoors.locks.refusals import Refusals
 from pkdoors.locks.wrongorders import MAX_COUNTED, WARY_PENALTY
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import NOBODY, Who
+from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
@@ -35,9 +35,9 @@ class Doorkeeper:
     Takes knocks to the locks, and makes openings of what the locks yield.
 
     @param clock: must not jump, see L{pkdoors.tap}.
-    @param herald: is told what happens, and knows the time of day.
+    @param publisher: is told what happens, and knows the time of day.
     @param makeLock: makes the lock of a door.
-    @param tally: where knocks are counted.
+    @param counters: where knocks are counted.
     @param logKnocks: whether each datagram is logged.
     """
 
@@ -46,18 +46,18 @@ class Doorkeeper:
     def __init__(
         self,
         clock: IReactorTime,
-        walls: Walls,
+        stack: FirewallStack,
         doors: Iterable[Door],
-        herald: Herald | None = None,
+        publisher: EventPublisher | None = None,
         makeLock: Callable[[Door], AnyLock] = SequenceLock,
-        tally: Tally | None = None,
+        counters: Counters | None = None,
         logKnocks: bool = False,
     ) -> None:
         self._clock = clock
-        self._walls = walls
-        self._herald = herald or Herald()
+        self._stack = stack
+        self._publisher = publisher or EventPublisher()
         self._makeLock = makeLock
-        self._tally = tally or Tally()
+        self._counters = counters or Counters()
         self._logKnocks = logKnocks
         self._limit = LineLimit()
         self._refusals = Refusals()
@@ -65,7 +65,7 @@ class Doorkeeper:
         self._turns = Turns(clock)
         self.doors = tuple(doors)
         self._locks = Lockset(map(makeLock, self.doors))
-        self._lives: dict[tuple[str, Address], Life] = {}
+        self._lives: dict[tuple[str, Address], OpeningLife] = {}
         self._admission = Admission()
 
     def prepare(self) -> None:
@@ -74,7 +74,7 @@ class Doorkeeper:
 
         @raise FirewallError: it cannot.
         """
-        self._walls.prepare(self.doors)
+        self._stack.prepare(self.doors)
 
     def start(self) -> None:
         """
@@ -82,7 +82,7 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused.
         """
-        for opening in self._walls.start(self.doors, self._wanted, self._healed):
+        for opening in self._stack.start(self.doors, self._wanted, self._healed):
             self._begin(opening, isThere=True)
 
     async def change(self, doors: tuple[Door, ...]) -> None:
@@ -94,7 +94,7 @@ class Doorkeeper:
         """
         known = {door.name: door for door in doors}
         fresh = self._locks.missing(doors, self._makeLock)  # before anything is changed
-        await self._walls.change(doors, self._carriedOn(known))
+        await self._stack.change(doors, self._carriedOn(known))
         self.doors = doors
         self._locks = self._locks.changed(doors, fresh)
         carried = {each.key: each for each in self._carriedOn(known)}
@@ -115,11 +115,11 @@ class Doorkeeper:
 
     def announce(self, doors: Iterable[Door]) -> list[str]:
         """Tell the operator of doors that are guarded from now on. See L{announce}."""
-        return announce(self._herald, doors, self._walls.name)
+        return announce(self._publisher, doors, self._stack.name)
 
-    async def settle(self, patience: float) -> list[str]:
-        """See L{Walls.settle}."""
-        return await self._walls.settle(patience)
+    async def waitForOuter(self, patience: float) -> list[str]:
+        """See L{FirewallStack.waitForOuter}."""
+        return await self._stack.waitForOuter(patience)
 
     def knock(self, knock: Knock) -> None:
         """Hear a knock, see L{hear}."""
@@ -127,7 +127,7 @@ class Doorkeeper:
 
     def hear(self, knocks: Iterable[Knock]) -> None:
         """Hear knocks. Nothing is raised: a port that did would be read no more."""
-        now, today = self._clock.seconds(), self._herald.wallClock()
+        now, today = self._clock.seconds(), self._publisher.wallClock()
         hear = self._locks.hear
         unheeded = 0
         for knock in knocks:
@@ -144,18 +144,18 @@ class Doorkeeper:
             except Exception:
                 if self._limit.admit("", now):
                     self._log.failure("a knock of {source} went wrong", source=knock.source)
-        self._tally.knocks["other"] += unheeded
+        self._counters.knocks["other"] += unheeded
 
     def heed(self, results: Iterable[Result]) -> None:
         """Act on what locks yield."""
         for result in results:
             if isinstance(result, Request):
-                self._tally.knocks["request"] += 1
+                self._counters.knocks["request"] += 1
                 self.request(result)
             elif isinstance(result, Guessing):
                 self._tellGuessing(result)
             else:
-                self._tally.knocks["refused"] += 1
+                self._counters.knocks["refused"] += 1
                 self._refuse(result)
 
     def request(self, request: Request) -> None:
@@ -187,7 +187,7 @@ class Doorkeeper:
         else:
             self.close([key], request.who)
 
-    def close(self, keys: Iterable[tuple[str, Address]], who: Who) -> None:
+    def close(self, keys: Iterable[tuple[str, Address]], who: Principal) -> None:
         """
         End openings now; so many that the reactor has other things to do meanwhile, soon.
 
@@ -198,22 +198,22 @@ class Doorkeeper:
             lambda failure: self._log.failure("the closing of a door went wrong", failure)
         )
 
-    async def _end(self, keys: list[tuple[str, Address]], who: Who) -> None:
+    async def _end(self, keys: list[tuple[str, Address]], who: Principal) -> None:
         for key in keys:
-            await self._turns.mine()
+            await self._turns.next()
             if key in self._lives:
                 self._lives[key].end(f"asked to by {who}" if str(who) else "")
 
-    def standing(self, door: str, source: Address) -> Standing | None:
+    def standing(self, door: str, source: Address) -> OpeningStatus | None:
         """How things stand with one opening; L{None} where there is none."""
         life = self._lives.get((door, source))
         return life.standing() if life is not None else None
 
-    def state(self) -> State:
+    def state(self) -> Snapshot:
         """How things stand now."""
-        return State(
+        return Snapshot(
             self._clock.seconds(),
-            self._herald.wallClock(),
+            self._publisher.wallClock(),
             self.doors,
             tuple(life.standing() for life in self._lives.values()),
             self._locks.sources(),
@@ -227,18 +227,20 @@ class Doorkeeper:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
         for life in list(self._lives.values()):
             life.leave()
-        await self._walls.stop()
+        await self._stack.stop()
 
     def _wanted(self) -> list[Opening]:
         return [opening for life in self._lives.values() for opening in life.wanted()]
 
     def _healed(self) -> None:
         for life in list(self._lives.values()):
-            life.healed()
+            life.onHealed()
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = opening.key
-        life = Life(self._clock, self._walls, opening, self._herald, self._turns, self._troubles)
+        life = OpeningLife(
+            self._clock, self._stack, opening, self._publisher, self._turns, self._troubles
+        )
         self._lives[key] = life
         self._admission.began(key[0])
         if isThere:
@@ -259,7 +261,7 @@ class Doorkeeper:
         leftOut = self._refusals.admit(refusal, self._clock.seconds())
         if leftOut is None:
             return
-        self._herald.tell(
+        self._publisher.publish(
             REFUSED,
             door=refusal.door,
             source=refusal.source,
@@ -270,7 +272,7 @@ class Doorkeeper:
     def _tellGuessing(self, guessing: Guessing) -> None:
         many = f"{guessing.networks}{' or more' * (guessing.networks >= MAX_COUNTED)}"
         length = formatDuration(max(1, round(guessing.seconds)))
-        self._herald.tell(
+        self._publisher.publish(
             GUESSING,
             door=guessing.door,
             reason=f"{guessing.count} wrong orders in {length}, from {many} networks. Until that "

@@ -10,7 +10,7 @@ from pkdoors.model.doors import Door, Opening
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OpeningStatus:
     """
     How things stand with one opening.
 
@@ -25,7 +25,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class Snapshot:
     """
     The doorkeeper's state at one moment.
 
@@ -38,11 +38,11 @@ class State:
     seconds: float
     time: float
     doors: tuple[Door, ...]
-    standings: tuple[Standing, ...]
+    standings: tuple[OpeningStatus, ...]
     sources: Mapping[str, int]
 
 
-def doorsOf(state: State) -> list[dict[str, Any]]:
+def doorsOf(state: Snapshot) -> list[dict[str, Any]]:
     """
     The doors, without their secrets.
 
@@ -70,7 +70,7 @@ def doorsOf(state: State) -> list[dict[str, Any]]:
     ]
 
 
-def openingsOf(state: State, door: str = "") -> Iterator[dict[str, Any]]:
+def openingsOf(state: Snapshot, door: str = "") -> Iterator[dict[str, Any]]:
     """
     The openings, those that end first first; made as they are taken, for there may be very many.
 
@@ -81,7 +81,7 @@ def openingsOf(state: State, door: str = "") -> Iterator[dict[str, Any]]:
     return (openingOf(each, state.seconds, state.time) for each in chosen)
 
 
-def openingOf(standing: Standing, seconds: float, time: float) -> dict[str, Any]:
+def openingOf(standing: OpeningStatus, seconds: float, time: float) -> dict[str, Any]:
     """
     One opening.
 

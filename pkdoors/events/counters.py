@@ -11,7 +11,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 millisecond, firewalld ten, and a firewall that was away some seconds."""
 
 
-class Tally:
+class Counters:
     """
     Counts from the daemon's start on.
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pkdoors.model.doors import Door
-from pkdoors.model.principal import NOBODY, Who
+from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.util.durations import formatDuration
 
 GUARDING, STOPPED = "guarding", "stopped"
@@ -73,7 +73,7 @@ class Event:
     door: Door | None = None
     source: str = ""
     seconds: float = 0.0
-    who: Who = NOBODY
+    who: Principal = NOBODY
     reason: str = ""
     cause: str = ""
     firewall: str = ""

@@ -1,4 +1,4 @@
-"""The herald: the one place where events are made, and from where everybody has them."""
+"""Makes events, and hands each to all who subscribed; nothing else makes any."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from twisted.logger import Logger, LogLevel
 
 from pkdoors.events.event import ERRORS, WARNINGS, Event, sentence
 
-Hearer = Callable[[Event], None]
+Subscriber = Callable[[Event], None]
 
 
-class Herald:
+class EventPublisher:
     """
     Writes every event into the log, and tells it to all who want to hear.
 
@@ -22,9 +22,9 @@ class Herald:
 
     def __init__(self, wallClock: Callable[[], float] = time.time) -> None:
         self.wallClock = wallClock
-        self._hearers: list[Hearer] = []
+        self._hearers: list[Subscriber] = []
 
-    def subscribe(self, hear: Hearer) -> Callable[[], None]:
+    def subscribe(self, hear: Subscriber) -> Callable[[], None]:
         """
         Have all events told from now on, in the reactor's thread, as they happen.
 
@@ -33,7 +33,7 @@ class Herald:
         self._hearers.append(hear)
         return lambda: self._hearers.remove(hear)
 
-    def tell(self, kind: str, **details: Any) -> None:
+    def publish(self, kind: str, **details: Any) -> None:
         """
         Something happened.
 

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from pkdoors.errors import FirewallError
 from pkdoors.events.event import HEAL_FAILED, HEALED
-from pkdoors.events.publisher import Herald
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Opening
 from pkdoors.util.backoff import BackOff
@@ -38,16 +38,16 @@ class Healer:
         clock: IReactorTime,
         firewall: IFirewall,
         wanted: Callable[[], Iterable[Opening]],
-        healed: Callable[[], None],
-        herald: Herald,
+        onHealed: Callable[[], None],
+        publisher: EventPublisher,
     ) -> None:
         self._clock = clock
-        self._herald = herald
+        self._publisher = publisher
         self._waiting: list[Deferred[str]] = []
         self._firewall = firewall
         self.name = firewall.name
         self._wanted = wanted
-        self._healed = healed
+        self._healed = onHealed
         self._call: IDelayedCall | None = None
         self._busy = False
         self._again = False
@@ -138,10 +138,10 @@ class Healer:
         why, self._why = self._why, ""
         self._backOff.reset()
         if isTold or (why and self._limit.admit("", self._clock.seconds())):
-            self._tell(HEALED, cause=why, leftOut=self._limit.takeSuppressed())
+            self._tell(HEALED, cause=why, leftOut=self._limit.newSuppressed())
 
     def _tell(self, kind: str, **details: Any) -> None:
-        self._herald.tell(kind, firewall=self._firewall.name, **details)
+        self._publisher.publish(kind, firewall=self._firewall.name, **details)
 
     def _complain(self, error: Exception) -> None:
         """Say it once, however often it is tried again."""

@@ -42,7 +42,7 @@ class IFirewall(Interface):
         @raise FirewallError: the firewall refused.
         """
 
-    def keep(doors: tuple[Door, ...]) -> None:
+    def setDoors(doors: tuple[Door, ...]) -> None:
         """
         Take other doors: what L{restore} puts there from now on is for these. Nothing else is
         changed by that.

@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.errors import FirewallError
-from pkdoors.events.publisher import Herald
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall._healer import Healer
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.addresses import Address
@@ -17,7 +17,7 @@ STOP_TIMEOUT = 5.0
 """Seconds that a firewall may take to let go when the daemon stops; systemd waits 90."""
 
 
-class Walls:
+class FirewallStack:
     """
     Does to each firewall what is to be done to all, and has each healed by itself: one that is
     away, or slow, keeps nobody from putting right another.
@@ -29,11 +29,14 @@ class Walls:
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, firewalls: Sequence[IFirewall], herald: Herald | None = None
+        self,
+        clock: IReactorTime,
+        firewalls: Sequence[IFirewall],
+        publisher: EventPublisher | None = None,
     ) -> None:
         self._clock = clock
         self._firewalls = tuple(firewalls)
-        self._herald = herald or Herald()
+        self._publisher = publisher or EventPublisher()
         self._doors: tuple[Door, ...] = ()
         # What the innermost has closed, and the others have not followed yet.
         self._shut: set[tuple[str, Address]] = set()
@@ -53,7 +56,7 @@ class Walls:
         self,
         doors: tuple[Door, ...],
         wanted: Callable[[], Iterable[Opening]],
-        healed: Callable[[], None],
+        onHealed: Callable[[], None],
     ) -> list[Opening]:
         """
         Keep the doors closed and let knocks in.
@@ -67,7 +70,7 @@ class Walls:
         found: list[Opening] = []
         # The innermost first: one that hangs or refuses may not keep the ports from being closed.
         for firewall in self._firewalls:
-            healer = Healer(self._clock, firewall, wanted, healed, self._herald)
+            healer = Healer(self._clock, firewall, wanted, onHealed, self._publisher)
             self._healers.insert(0, healer)
             left = firewall.start(doors, healer.lost)
             if left is None:
@@ -79,25 +82,25 @@ class Walls:
     async def change(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
         """
         Keep other doors closed from now on. In the innermost firewall that is done in one step;
-        the others follow as soon as they can, see L{settle}.
+        the others follow as soon as they can, see L{waitForOuter}.
 
         @param openings: what is to be open then.
         @raise FirewallError: the innermost refused; what there was is put back.
         """
         inner, *others = self._firewalls
-        inner.keep(doors)
+        inner.setDoors(doors)
         try:
             await inner.restore(openings)
         except BaseException:
-            inner.keep(self._doors)
+            inner.setDoors(self._doors)
             # How far it came nobody knows: a port of a door that was to go may be open.
             self._healers[-1].restore()
             raise
         self._doors = doors
         for firewall in others:
-            firewall.keep(doors)
+            firewall.setDoors(doors)
 
-    async def settle(self, patience: float) -> list[str]:
+    async def waitForOuter(self, patience: float) -> list[str]:
         """
         Have the outer firewalls follow a L{change}.
 
@@ -127,7 +130,7 @@ class Walls:
         """Whether the innermost has closed an opening that others are still to close."""
         return (door, source) in self._shut
 
-    async def shut(self, opening: Opening) -> None:
+    async def closeInnermost(self, opening: Opening) -> None:
         """
         Close the innermost, which is what counts, while the others are still busy opening.
 

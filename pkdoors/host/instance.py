@@ -16,7 +16,7 @@ class InstanceError(PkdoorsError):
     """Another daemon runs, or that cannot be found out."""
 
 
-class Running(InstanceError):
+class AlreadyRunning(InstanceError):
     """Another daemon runs."""
 
 
@@ -100,8 +100,8 @@ class Instance:
             self._file = None
 
 
-def _running(process: str) -> Running:
-    return Running(f"pkdoors is running here already (process {process})")
+def _running(process: str) -> AlreadyRunning:
+    return AlreadyRunning(f"pkdoors is running here already (process {process})")
 
 
 class AnyInstance(Instance):

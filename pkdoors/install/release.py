@@ -10,7 +10,7 @@ from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import isRunning
 from pkdoors.firewall.netlink.kernel import checkPrivilege
 from pkdoors.firewall.nftables.firewall import removeGuard
-from pkdoors.host.instance import Instance, InstanceError, Running
+from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
 
 PATIENCE = 20.0
 """Seconds that a daemon may take to end: firewalld may keep it waiting for 5, hooks for some."""
@@ -46,7 +46,7 @@ def _end(instance: Instance) -> Iterator[str]:
     while True:
         try:
             instance.take()
-        except Running as error:
+        except AlreadyRunning as error:
             process = _holder(instance)
             if process is None or time.monotonic() > until:
                 raise InstanceError(

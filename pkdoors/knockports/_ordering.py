@@ -35,7 +35,7 @@ class Port(Protocol):
         """Put what has come, as much as is read in one go."""
 
 
-class Inbox:
+class Reorderer:
     """
     The order is the secret, and the reactor reads port by port: where it was busy for a moment, two
     knocks may wait in two sockets, and which one is read first is chance. So what is read is sorted
@@ -60,13 +60,13 @@ class Inbox:
         self._behind: deque[Port] = deque()
         self._call: IDelayedCall | None = None
 
-    def put(self, knocks: list[Knock]) -> None:
+    def add(self, knocks: list[Knock]) -> None:
         """Some knocks were read."""
         self._held += knocks
         if self._call is None:
             self._call = self._clock.callLater(0, self._turn)
 
-    def putLast(self, port: Port) -> None:
+    def addUnfinished(self, port: Port) -> None:
         """A port may have more, which came after its last: what is younger has to wait."""
         self._behind.append(port)
 
@@ -101,6 +101,6 @@ class Inbox:
         # Not what is of a time to come: the clock was set back.
         first, last = (bisect_right(held, time, key=_STAMP) for time in (until, max(until, now)))
         if first < last:
-            self.put(held[first:last])
+            self.add(held[first:last])
         if due := held[:first] + held[last:]:
             self._hear(due)

@@ -55,7 +55,7 @@ _ADDRESSES = {
 }
 
 
-class Receiver:
+class BatchReceiver:
     """
     Reads sockets that have C{SO_TIMESTAMPNS}, one after the other.
 

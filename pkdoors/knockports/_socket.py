@@ -11,8 +11,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.host.socketfilter import attachFilter
-from pkdoors.knockports._ordering import Inbox
-from pkdoors.knockports._recvmmsg import MOST, Datagram, Receiver
+from pkdoors.knockports._ordering import Reorderer
+from pkdoors.knockports._recvmmsg import MOST, BatchReceiver, Datagram
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.addresses import sourceAddress
 
@@ -54,13 +54,13 @@ class KnockSocket:
     into the log, and the numbers are the secret.
     """
 
-    def __init__(self, bound: socket.socket, inbox: Inbox, receiver: Receiver) -> None:
+    def __init__(self, bound: socket.socket, reorderer: Reorderer, receiver: BatchReceiver) -> None:
         self._socket = bound
-        self._inbox = inbox
+        self._reorderer = reorderer
         self._receiver = receiver
         self._drops = 0  # as the kernel counts them
         self.last = 0  # when the last one came of those that were read
-        self._protocol = KnockProtocol(bound.getsockname()[1], inbox.put)
+        self._protocol = KnockProtocol(bound.getsockname()[1], reorderer.add)
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""
@@ -81,7 +81,7 @@ class KnockSocket:
         self._protocol.datagramsReceived(datagrams)
         if len(datagrams) == MOST:
             self.last = datagrams[-1][2]
-            self._inbox.putLast(self)
+            self._reorderer.addUnfinished(self)
 
     def filter(self, program: bytes) -> None:
         """
@@ -90,7 +90,7 @@ class KnockSocket:
         """
         attachFilter(self._socket, program)
 
-    def takeDrops(self) -> int:
+    def newDrops(self) -> int:
         """
         How many datagrams the kernel has dropped here since this was last asked: those that were
         filtered, and those that found the buffer full. 0 where it does not tell.

@@ -11,10 +11,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
 
 from pkdoors.errors import ListenError
-from pkdoors.knockports._ordering import Inbox
-from pkdoors.knockports._recvmmsg import Receiver
+from pkdoors.knockports._ordering import Reorderer
+from pkdoors.knockports._recvmmsg import BatchReceiver
 from pkdoors.knockports._socket import KnockSocket
-from pkdoors.knockports.listener import ANY, Failure, Place, Plan, Search, isThere
+from pkdoors.knockports.listener import ANY, Endpoint, Failure, Plan, Search, isThere
 from pkdoors.knocks.knock import MAX_DATAGRAM, Knock
 from pkdoors.util.backoff import BackOff
 
@@ -49,9 +49,9 @@ class KnockPorts:
 
     def __init__(self, reactor: Any, hear: Callable[[list[Knock]], None]) -> None:
         self._reactor = reactor
-        self._inbox = Inbox(reactor, hear)
-        self._receiver = Receiver(MAX_DATAGRAM)
-        self._held: dict[Place, KnockSocket] = {}
+        self._reorderer = Reorderer(reactor, hear)
+        self._receiver = BatchReceiver(MAX_DATAGRAM)
+        self._held: dict[Endpoint, KnockSocket] = {}
         self.plan = Plan()
         self._missed = 0  # datagrams that ports dropped which are not ours any more
         self._troubles: dict[str, Trouble] = {}
@@ -87,11 +87,11 @@ class KnockPorts:
         self.plan = search.plan
         gone = {place: each for place, each in self._held.items() if not search.isKept(place)}
         for place, bound in search.fresh.items():
-            self._held[place] = KnockSocket(bound, self._inbox, self._receiver)
+            self._held[place] = KnockSocket(bound, self._reorderer, self._receiver)
             self._reactor.addReader(self._held[place])
         for place, each in gone.items():
             each.doRead()  # what came before
-            self._missed += each.takeDrops()
+            self._missed += each.newDrops()
             self._end(self._held.pop(place))
         if gone and search.failures:  # now there may be room for what was missing
             self.use(Search(self.plan, self._held))
@@ -107,10 +107,10 @@ class KnockPorts:
         if self._troubles or self.plan.isScoped():
             self.listen(self.plan)
 
-    def takeDrops(self) -> int:
+    def newDrops(self) -> int:
         """Return how many datagrams the kernel has dropped here since this was last asked."""
         missed, self._missed = self._missed, 0
-        return missed + sum(each.takeDrops() for each in self._held.values())
+        return missed + sum(each.newDrops() for each in self._held.values())
 
     def stop(self) -> None:
         """Give the ports back, and hear nothing more."""
@@ -118,7 +118,7 @@ class KnockPorts:
         self._cancel()
         while self._held:
             self._end(self._held.popitem()[1])
-        self._inbox.close()
+        self._reorderer.close()
 
     def _end(self, each: KnockSocket) -> None:
         self._reactor.removeReader(each)

@@ -48,7 +48,7 @@ _FREELY = {4: (socket.IPPROTO_IP, 15), 6: (socket.IPPROTO_IPV6, 78)}
 # one, or the kernel does not filter, or not by so many addresses.
 _AT_EACH_ADDRESS = {errno.EADDRINUSE, errno.ENOPROTOOPT, errno.EINVAL, errno.ENOMEM}
 
-Place = tuple[str, int]
+Endpoint = tuple[str, int]
 """A local address, or one of L{ANY}, and a port."""
 
 
@@ -83,7 +83,7 @@ class Plan:
         """Return the number of sockets that it takes to hear everything."""
         return len(self.ports) * len(self.versions())
 
-    def program(self, place: Place) -> bytes:
+    def program(self, place: Endpoint) -> bytes:
         """Return the filter for a socket there; empty for none."""
         interface, port = place
         knocks = self.filters.get(port, b"")
@@ -155,7 +155,7 @@ class Failure:
     @ivar number: of L{errno}; 0 if there was no more room for it.
     """
 
-    place: Place
+    place: Endpoint
     number: int
     reason: str
 
@@ -174,12 +174,12 @@ class Search:
     @ivar failures: those that could not be.
     """
 
-    def __init__(self, plan: Plan, held: Mapping[Place, KnockSocket]) -> None:
+    def __init__(self, plan: Plan, held: Mapping[Endpoint, KnockSocket]) -> None:
         self.plan = plan
         self._held = held
         self._room = roomForSockets() - len(held)
         self._noRoom = ""
-        self.fresh: dict[Place, socket.socket] = {}
+        self.fresh: dict[Endpoint, socket.socket] = {}
         self.failures: list[Failure] = []
         wanted = plan.versions()
         for version in wanted:
@@ -195,7 +195,7 @@ class Search:
         for each in self.fresh.values():
             each.close()
 
-    def isKept(self, place: Place) -> bool:
+    def isKept(self, place: Endpoint) -> bool:
         """Tell whether a socket of ours is of use to the plan."""
         interface, port = place
         if port not in self.plan.ports:
@@ -223,7 +223,7 @@ class Search:
                 if (address, port) not in self._held:
                     self._try((address, port))
 
-    def _try(self, place: Place, ours: Iterable[KnockSocket] = (), isLast: bool = True) -> bool:
+    def _try(self, place: Endpoint, ours: Iterable[KnockSocket] = (), isLast: bool = True) -> bool:
         """
         Take a port.
 
@@ -245,12 +245,12 @@ class Search:
             self.failures.append(Failure(place, error.errno or -1, _explain(error, place[0])))
         return True
 
-    def _reserve(self, place: Place) -> None:
+    def _reserve(self, place: Endpoint) -> None:
         if place not in self._held and self._room > 0:
             with suppress(OSError):  # it is of no use to us
                 self._take(place)
 
-    def _take(self, place: Place, isShared: bool = False) -> None:
+    def _take(self, place: Endpoint, isShared: bool = False) -> None:
         isHigh = len(self._held) + len(self.fresh) >= MANY
         bound = _openUDP(place[0], isHigh)
         try:
@@ -325,7 +325,7 @@ def _openUDP(interface: str, isHigh: bool = False, isFree: bool = True) -> socke
     return bound
 
 
-def _bind(bound: socket.socket, place: Place) -> None:
+def _bind(bound: socket.socket, place: Endpoint) -> None:
     interface, port = place
     where = socket.getaddrinfo(
         interface, port, bound.family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST

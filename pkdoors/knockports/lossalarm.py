@@ -15,7 +15,7 @@ TELL = 60.0
 _LOST = {"overflow": "found no room", "limit": "were too many from one source"}
 
 
-class Alarm:
+class LossAlarm:
     """
     Hands on what is heard, and looks now and then at what was not.
 

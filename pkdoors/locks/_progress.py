@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 
-Place = tuple[int, float, int]
+Progress = tuple[int, float, int]
 """
 How far somebody is: the stage; when this place ends, on the clock of who uses the table; and what
 that one wants to remember. A plain tuple: the garbage collector does not look at those again and
@@ -15,7 +15,7 @@ again.
 """
 
 
-class Stages(Generic[K]):
+class ProgressTable(Generic[K]):
     """
     Where the table is full, those at stage 0 go first, who have no progress to lose; then somebody
     at the fullest stage, who is there longest: whoever floods a stage pushes out his own, and
@@ -25,29 +25,29 @@ class Stages(Generic[K]):
     @param limit: the most that it remembers.
     """
 
-    def __init__(self, stages: int, limit: int) -> None:
+    def __init__(self, progress: int, limit: int) -> None:
         self._limit = limit
-        self._places: dict[K, Place] = {}
-        self._order: list[OrderedDict[K, None]] = [OrderedDict() for _ in range(stages)]
+        self._progress: dict[K, Progress] = {}
+        self._order: list[OrderedDict[K, None]] = [OrderedDict() for _ in range(progress)]
         self._fullest: OrderedDict[K, None] | None = None  # where that is known
         self._nextSweep = 0.0
 
     def __len__(self) -> int:
         """How many take memory."""
-        return len(self._places)
+        return len(self._progress)
 
-    def get(self, key: K) -> Place | None:
+    def get(self, key: K) -> Progress | None:
         """Somebody's place; L{None} for who has none."""
-        return self._places.get(key)
+        return self._progress.get(key)
 
     def put(self, key: K, stage: int, ends: float, note: int = 0) -> None:
         """Give somebody a place, and make room for it."""
         order = self._order[stage]
-        if key in self._places:
+        if key in self._progress:
             self.forget(key)
-        elif len(self._places) >= self._limit:
+        elif len(self._progress) >= self._limit:
             self._makeRoomIn(order)
-        self._places[key] = (stage, ends, note)
+        self._progress[key] = (stage, ends, note)
         order[key] = None
         if order is not self._fullest:
             self._fullest = None
@@ -58,12 +58,12 @@ class Stages(Generic[K]):
         # all else here.
         fullest = self._order[0] or self._fullest or max(self._order, key=len)
         oldest, _ = fullest.popitem(last=False)
-        del self._places[oldest]
+        del self._progress[oldest]
         self._fullest = fullest if fullest is order and not self._order[0] else None
 
     def forget(self, key: K) -> None:
         """Take somebody's place away."""
-        place = self._places.pop(key, None)
+        place = self._progress.pop(key, None)
         if place is not None:
             order = self._order[place[0]]
             del order[key]
@@ -81,6 +81,6 @@ class Stages(Generic[K]):
     def _ended(self, now: float) -> Iterator[K]:
         for order in self._order:
             for key in order:
-                if now < self._places[key][1]:
+                if now < self._progress[key][1]:
                     break
                 yield key

@@ -10,10 +10,10 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks._progress import Stages
+from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door
-from pkdoors.model.principal import NOBODY, Who
+from pkdoors.model.principal import NOBODY, Principal
 
 MAX_KNOCKERS = 32_768
 """Sources that one lock remembers, about 10 MB. At 100,000 spoofed first knocks a second an honest
@@ -27,7 +27,7 @@ _OPENED = 0
 """The stage of sources that have just opened the door. Others are at the number of their right
 knocks."""
 _NUMBERS = 1 << 62
-"""More than all numbers of knocks: a run's number and part are one note of L{Stages}."""
+"""More than all numbers of knocks: a run's number and part are one note of L{ProgressTable}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Request:
     source: str
     seconds: float
     most: float = 0.0
-    who: Who = NOBODY
+    who: Principal = NOBODY
     close: bool = False
 
 
@@ -152,17 +152,17 @@ class SequenceLock:
         self.door = door
         self.wrongOrders = WrongOrders()
         self._sequence = door.sequence.ports
-        self._stages: Stages[str] = Stages(len(self._sequence), maxKnockers)
+        self._progress: ProgressTable[str] = ProgressTable(len(self._sequence), maxKnockers)
 
     def __len__(self) -> int:
         """How many sources take memory."""
-        return len(self._stages)
+        return len(self._progress)
 
     def concerns(self, place: str, port: int, now: float) -> bool:
         """Return whether a knock can be more than a L{Meaning.STRAY} that costs nothing."""
         return (
             port == self._sequence[0]
-            or self._stages.get(place) is not None
+            or self._progress.get(place) is not None
             or self.wrongOrders.isWary(now)
         )
 
@@ -173,13 +173,13 @@ class SequenceLock:
         @param place: see L{pkdoors.model.networks.placeOf}.
         @param ignoredUntil: what began before this counts no more.
         """
-        found = self._stages.get(place)
+        found = self._progress.get(place)
         if found is None:
             return None
         right, ends, note = found
         # A microsecond, for the difference is not exact.
         if ends - self.door.knockTimeout < ignoredUntil - 1e-6:
-            self._stages.forget(place)
+            self._progress.forget(place)
             return None
         return Run(right, ends, *divmod(note, _NUMBERS))
 
@@ -210,30 +210,30 @@ class SequenceLock:
         ends, part = now + self.door.knockTimeout, number
         if whole is not None:
             ends, part = min(ends, whole.ends), whole.number
-        self._stages.sweep(now)
-        self._stages.put(place, 1, ends, number * _NUMBERS + part)
+        self._progress.sweep(now)
+        self._progress.put(place, 1, ends, number * _NUMBERS + part)
 
     def advance(self, place: str, run: Run, part: int) -> bool:
         """Note the knock that was due. Return whether it was the last one."""
         if run.right + 1 == len(self._sequence):
-            self._stages.forget(place)
+            self._progress.forget(place)
             return True
-        self._stages.put(place, run.right + 1, run.ends, run.number * _NUMBERS + part)
+        self._progress.put(place, run.right + 1, run.ends, run.number * _NUMBERS + part)
         return False
 
     def forget(self, place: str) -> None:
         """Forget the progress of a source."""
-        self._stages.forget(place)
+        self._progress.forget(place)
 
     def forgetPart(self, place: str, part: int) -> None:
         """Forget the progress of a source if all its knocks were part of a run that has ended."""
-        found = self._stages.get(place)
+        found = self._progress.get(place)
         if found is not None and found[2] % _NUMBERS == part:
-            self._stages.forget(place)
+            self._progress.forget(place)
 
     def noteOpened(self, place: str, now: float) -> None:
         """Remember for a while that a source has opened the door: copies of its knocks may come."""
-        self._stages.put(place, _OPENED, now + self.door.knockTimeout)
+        self._progress.put(place, _OPENED, now + self.door.knockTimeout)
 
     def tooSlow(self, source: str, run: Run) -> Refusal:
         """Return the refusal of a knock that is L{Meaning.LATE}."""

@@ -44,5 +44,5 @@ class Refusals:
         limit = self._limits[network in self._known]
         group = f"{door} {_NUMBER.sub('', refusal.reason)}"
         if limit.admit(f"{network} {door}", now, group):
-            return limit.takeSuppressed()
+            return limit.newSuppressed()
         return None

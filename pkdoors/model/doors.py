@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange, merged
-from pkdoors.model.principal import NOBODY, Who
+from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
@@ -132,7 +132,7 @@ class Opening:
     door: Door
     source: Address
     deadline: float
-    who: Who = field(default=NOBODY, compare=False)
+    who: Principal = field(default=NOBODY, compare=False)
 
     @property
     def key(self) -> tuple[str, Address]:

@@ -8,7 +8,7 @@ MAX_NOTE = 127
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class Principal:
     """
     Somebody, as far as known.
 
@@ -24,23 +24,23 @@ class Who:
             return self.name
         return f"{self.name or 'a key without a comment'} ({self.key})"
 
-    def isOther(self, who: "Who") -> bool:
+    def isOther(self, who: "Principal") -> bool:
         """Return whether this is known to be somebody else; a comment of a key may change."""
         return self != NOBODY and (self.key or self.name) != (who.key or who.name)
 
-    def note(self) -> str:
-        """The same for a comment of nftables: ASCII without quotes, bounded; see L{whoOf}."""
+    def asComment(self) -> str:
+        """The same for a comment of nftables: ASCII without quotes, bounded; see L{principalOf}."""
         text = f"{self.key} {self.name}".strip()
         return re.sub(r"[^ !#-\[\]-~]", "?", text)[:MAX_NOTE]
 
 
-def whoOf(note: str) -> Who:
-    """Who it was, of a L{Who.note}."""
+def principalOf(note: str) -> Principal:
+    """Who it was, of a L{Principal.asComment}."""
     key, _, name = note.partition(" ")
-    return Who(name, key) if key.startswith("SHA256:") else Who(note)
+    return Principal(name, key) if key.startswith("SHA256:") else Principal(note)
 
 
-NOBODY = Who()
+NOBODY = Principal()
 """Nobody knows who: a plain knock tells nothing."""
-OPERATOR = Who("the operator")
+OPERATOR = Principal("the operator")
 """Who has the admin socket."""

@@ -42,7 +42,7 @@ class LineLimit:
         had = {each for _, each in self._last.values()}
         return len(self._last) < MAX_LINES and group not in had
 
-    def takeSuppressed(self) -> int:
+    def newSuppressed(self) -> int:
         """How many lines were refused since this was last asked."""
         count, self._suppressed = self._suppressed, 0
         return count

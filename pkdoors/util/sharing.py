@@ -38,7 +38,7 @@ class Sharing:
         sharers: list[Deferred[bytes]] = []
 
         async def work() -> bytes:
-            await self._turns.mine()
+            await self._turns.next()
             sharers[:], self._waiting[question] = self._waiting[question], []
             return await make()
 

@@ -26,7 +26,7 @@ class Turns:
         self._isCounting = False
         self._waiting: deque[Deferred[None]] = deque()
 
-    def mine(self) -> Deferred[None]:
+    def next(self) -> Deferred[None]:
         """Fires when it is one's turn: at once where not many came before."""
         if not self._isCounting:
             self._count()
@@ -52,7 +52,7 @@ class Turns:
             self._waiting.popleft().callback(None)
 
 
-class Nap:
+class WakeableSleep:
     """
     A sleep from which one can be woken.
     """

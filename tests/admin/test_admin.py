@@ -29,12 +29,12 @@ from pkdoors.admin._lazysite import AdminSite, inThread
 from pkdoors.admin._port import AdminPort
 from pkdoors.admin._resources import makeSite
 from pkdoors.admin.unixsocket import BACKLOG, AdminSocket, rehearse
-from pkdoors.doorkeeper.state import State
-from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, NotThere
-from pkdoors.events.counters import Tally
+from pkdoors.doorkeeper.state import Snapshot
+from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, NotFound
+from pkdoors.events.counters import Counters
 from pkdoors.events.event import OPENED, Event
-from pkdoors.events.publisher import Herald
-from pkdoors.model.principal import Who
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.model.principal import Principal
 from tests.fakes import SERVICE, FakeReactor, Log, haveService, makeDoor, replaceModule
 
 ANN = "192.0.2.7"
@@ -50,8 +50,8 @@ class FakeSteering:
     """
 
     def __init__(self) -> None:
-        self.tally = Tally()
-        self.herald = Herald(lambda: 1_795_420_800.0)
+        self.counters = Counters()
+        self.publisher = EventPublisher(lambda: 1_795_420_800.0)
         self.asked: list[tuple[Any, ...]] = []
         self.error: Exception | None = None
         self.waiting: Deferred[None] | None = None
@@ -63,9 +63,9 @@ class FakeSteering:
             raise self.error
         return {"asked": list(asked)}
 
-    def state(self) -> State:
+    def state(self) -> Snapshot:
         """How things stand."""
-        return State(0.0, 0.0, (DOOR,), (), {})
+        return Snapshot(0.0, 0.0, (DOOR,), (), {})
 
     def status(self) -> Json:
         """All at a glance."""
@@ -91,7 +91,7 @@ class FakeSteering:
 
     def subscribe(self, hear: Callable[[Event], None]) -> Callable[[], None]:
         """Have all events told."""
-        end, self.followers = self.herald.subscribe(hear), self.followers + 1
+        end, self.followers = self.publisher.subscribe(hear), self.followers + 1
 
         def gone() -> None:
             self.followers -= 1
@@ -101,7 +101,9 @@ class FakeSteering:
 
     def tell(self, name: str = "anna") -> None:
         """Something happens."""
-        self.herald.tell(OPENED, door=DOOR, source=ANN, seconds=30.0, who=Who(name, "SHA256:x"))
+        self.publisher.publish(
+            OPENED, door=DOOR, source=ANN, seconds=30.0, who=Principal(name, "SHA256:x")
+        )
 
 
 class Connection(StringTransport):
@@ -156,8 +158,8 @@ class AdminTestCase(SynchronousTestCase):
         """Make it."""
         self.log = Log(self)
         self.reactor = FakeReactor()
-        self.steering = FakeSteering()
-        self.site = makeSite(self.reactor, self.steering)
+        self.operations = FakeSteering()
+        self.site = makeSite(self.reactor, self.operations)
 
     def connect(self) -> tuple[Any, Connection]:
         """Somebody connects."""
@@ -199,7 +201,7 @@ class AdminTestCase(SynchronousTestCase):
         """The status and the sentence of a refusal; nothing was asked of the daemon."""
         status, answer = self.ask(method, path, body)
         self.assertEqual(["error"], list(answer))
-        self.assertEqual([], self.steering.asked)
+        self.assertEqual([], self.operations.asked)
         return status, answer["error"]
 
 
@@ -234,14 +236,14 @@ class AnswerTests(AdminTestCase):
             ("POST", "/reload", b"", ("reload",)),
         ):
             self.assertEqual((200, {"asked": list(asked)}), self.ask(method, path, given))
-            self.assertEqual([asked], self.steering.asked)
-            self.steering.asked.clear()
+            self.assertEqual([asked], self.operations.asked)
+            self.operations.asked.clear()
 
     def test_statuses(self) -> None:
         """What the daemon refuses has the status of its kind, and the sentence as it is."""
         for path, error, status in (
             ("/openings", BadValue("bad"), 400),
-            ("/openings", NotThere("away"), 404),
+            ("/openings", NotFound("away"), 404),
             ("/openings", FirewallError("no"), 503),
             ("/openings", ConfigError("wrong"), 409),
             ("/reload", ConfigError("wrong"), 409),
@@ -249,13 +251,13 @@ class AnswerTests(AdminTestCase):
             ("/reload", FirewallError("no"), 409),
             ("/reload", ListenError("taken"), 409),
         ):
-            self.steering.error = error
+            self.operations.error = error
             body = {"source": ANN} if path == "/openings" else None
             self.assertEqual((status, {"error": str(error)}), self.ask("POST", path, body))
 
     def test_unexpected(self) -> None:
         """A mistake of ours is answered, too, and told in the log, not to who asked."""
-        self.steering.error = ValueError("a secret")
+        self.operations.error = ValueError("a secret")
         self.assertEqual(
             (500, {"error": "that went wrong; the daemon's log says more"}),
             self.ask("GET", "/status"),
@@ -264,10 +266,10 @@ class AnswerTests(AdminTestCase):
 
     def test_later(self) -> None:
         """An answer may take its time."""
-        self.steering.waiting = Deferred()
+        self.operations.waiting = Deferred()
         transport = self.send("POST", "/openings", _encoded({"source": ANN}))
         self.assertEqual(b"", transport.value())
-        self.steering.waiting.callback(None)
+        self.operations.waiting.callback(None)
         self.turn()
         self.assertIn(b"200 OK", transport.value())
 
@@ -279,14 +281,14 @@ class AnswerTests(AdminTestCase):
 
     def test_goneMeanwhile(self) -> None:
         """Who does not wait for it does no harm; what was asked is done."""
-        self.steering.waiting = Deferred()
+        self.operations.waiting = Deferred()
         channel, transport = self.connect()
         body = _encoded({"source": ANN})
         head = f"POST /openings HTTP/1.1\r\nHost: pkdoors\r\nContent-Length: {len(body)}\r\n\r\n"
         channel.dataReceived(head.encode() + body)
         goAway(channel)
-        self.steering.waiting.callback(None)
-        self.assertEqual([("open", ANN, "", 0.0)], self.steering.asked)
+        self.operations.waiting.callback(None)
+        self.assertEqual([("open", ANN, "", 0.0)], self.operations.asked)
         self.assertEqual((b"", []), (transport.value(), self.log.lines()))
 
     def test_quiet(self) -> None:
@@ -338,7 +340,7 @@ class RefusalTests(AdminTestCase):
         """HEAD is refused everywhere: of events it would never end."""
         for path in ("/status", "/events", "/metrics"):
             self.assertIn(" 405 ", self.raw("HEAD", path)[0])
-        self.assertEqual(0, self.steering.followers)
+        self.assertEqual(0, self.operations.followers)
 
     def test_arguments(self) -> None:
         """Arguments that there are not, that are there twice, or empty."""
@@ -358,9 +360,9 @@ class RefusalTests(AdminTestCase):
     def test_address(self) -> None:
         """An address in the path that is only slashes does not mean all addresses."""
         for path in ("/openings/%2F", "/openings/%2F%2f"):
-            self.steering.asked.clear()
+            self.operations.asked.clear()
             self.ask("DELETE", path)
-            self.assertNotIn(("close", "", ""), self.steering.asked)
+            self.assertNotIn(("close", "", ""), self.operations.asked)
 
     def test_body(self) -> None:
         """Bodies that are no JSON, no object, or lack the address."""
@@ -398,7 +400,7 @@ class RefusalTests(AdminTestCase):
             sentence = f"no body is read with {method} here: say it in the path, or after a '?'"
             for body in (_encoded({"source": ANN}), b" "):
                 self.assertEqual((400, sentence), self.refused(method, path, body))
-        self.assertEqual(0, self.steering.followers)
+        self.assertEqual(0, self.operations.followers)
 
     def test_noHTTP(self) -> None:
         """What is no HTTP, or not all of it, is a sentence, too, and the connection ends."""
@@ -422,7 +424,7 @@ class RefusalTests(AdminTestCase):
             self.assertIn(f"Content-Length: {len(body)}\r\n", head)
             self.assertIn("this is no HTTP, or its head is too long", json.loads(body)["error"])
             self.assertTrue(transport.disconnecting)
-        self.assertEqual([], self.steering.asked)
+        self.assertEqual([], self.operations.asked)
 
     def test_seconds(self) -> None:
         """Seconds that are none, or too many."""
@@ -765,11 +767,11 @@ class StreamTests(AdminTestCase):
 
     def test_tells(self) -> None:
         """All who follow are told each event, from then on, as it happens."""
-        self.steering.tell("before")
+        self.operations.tell("before")
         _, one = self.follow()
-        self.steering.tell("anna")
+        self.operations.tell("anna")
         _, two = self.follow()
-        self.steering.tell("bob")
+        self.operations.tell("bob")
         self.assertEqual(["anna", "bob"], [each["user"] for each in self.told(one)])
         self.assertEqual(["bob"], [each["user"] for each in self.told(two)])
         self.assertIn(b"event: opened\ndata: {", one.value())
@@ -778,7 +780,7 @@ class StreamTests(AdminTestCase):
     def test_hostileName(self) -> None:
         """What a key's comment holds cannot make another event of one."""
         _, transport = self.follow()
-        self.steering.tell("a\n\nevent: closed\ndata: {}\r\r\u2028\x85")
+        self.operations.tell("a\n\nevent: closed\ndata: {}\r\r\u2028\x85")
         self.assertEqual(1, transport.value().count(b"\ndata: "))
         self.assertEqual(1, transport.value().count(b"event: opened\n"))
         (told,) = self.told(transport)
@@ -788,21 +790,21 @@ class StreamTests(AdminTestCase):
         """Who has gone is told nothing more, and takes no memory."""
         channel, transport = self.follow()
         goAway(channel)
-        self.steering.tell()
-        self.assertEqual((0, []), (self.steering.followers, self.told(transport)))
+        self.operations.tell()
+        self.assertEqual((0, []), (self.operations.followers, self.told(transport)))
 
     def test_slow(self) -> None:
         """Who reads slowly gets all, in order."""
         _, transport = self.follow()
         transport.isFull = True
         for number in range(50):
-            self.steering.tell(str(number))
+            self.operations.tell(str(number))
         self.assertEqual(1, len(self.told(transport)))
         transport.readAgain()  # and is full again after one
         self.assertEqual(2, len(self.told(transport)))
         transport.isFull = False
         transport.readAgain()
-        self.steering.tell("50")
+        self.operations.tell("50")
         self.assertEqual([str(n) for n in range(51)], [e["user"] for e in self.told(transport)])
         self.assertEqual(0, transport.aborts)
 
@@ -813,17 +815,17 @@ class StreamTests(AdminTestCase):
         transport.isFull = True
         count = 0
         while not transport.aborts and count < 10_000:
-            self.steering.tell("x" * 100)
+            self.operations.tell("x" * 100)
             count += 1
         size = max(map(len, other.value().split(b"event: ")))
         self.assertLess(abs(MAX_BACKLOG - count * size), 0.1 * MAX_BACKLOG)
         for _ in range(100):
-            self.steering.tell()
+            self.operations.tell()
         self.assertEqual(1, transport.aborts)
         warnings = [line for line in self.log.lines() if "follower" in line]
         self.assertEqual(["a follower of the events does not read them, and was dropped"], warnings)
         goAway(channel)
-        self.assertEqual(1, self.steering.followers)
+        self.assertEqual(1, self.operations.followers)
         self.assertEqual(count + 100, len(self.told(other)))
 
     def test_most(self) -> None:
@@ -832,6 +834,6 @@ class StreamTests(AdminTestCase):
         self.assertEqual(
             (503, {"error": "64 follow already, which is the most"}), self.ask("GET", "/events")
         )
-        self.assertEqual(MAX_FOLLOWERS, self.steering.followers)
+        self.assertEqual(MAX_FOLLOWERS, self.operations.followers)
         goAway(channels[5])
         self.assertIn(b"200 OK", self.follow()[1].value())

@@ -52,18 +52,18 @@ class BrowserTests(AdminTestCase):
 
     def allowed(self, *headers: str, **more: str) -> None:
         """A request with these headers is done."""
-        self.steering.asked.clear()
+        self.operations.asked.clear()
         self.assertEqual(200, self.answer(*headers, **more)[0], headers)
-        self.assertEqual(1, len(self.steering.asked))
+        self.assertEqual(1, len(self.operations.asked))
 
     def forbidden(self, *headers: str, status: int = 403, **more: str) -> None:
         """A request with these headers is refused, and the daemon is not asked."""
-        self.steering.asked.clear()
+        self.operations.asked.clear()
         found, answer = self.answer(*headers, **more)
         self.assertEqual(status, found, (headers, answer))
         self.assertIn('{"error": "', answer)
         self.assertIn("\r\nConnection: close\r\n", answer)
-        self.assertEqual([], self.steering.asked)
+        self.assertEqual([], self.operations.asked)
 
     def test_host(self) -> None:
         """Only names that nobody else's can be: else a page's own name may lead here."""
@@ -119,7 +119,7 @@ class BrowserTests(AdminTestCase):
             self.forbidden("Host: localhost", "Origin: null", request=f"{request} HTTP/1.1")
         length = "Content-Length: 4000"
         self.forbidden("Host: evil.example", length, request="POST /openings HTTP/1.1")
-        self.assertEqual(0, self.steering.followers)
+        self.assertEqual(0, self.operations.followers)
 
     def test_bodyType(self) -> None:
         """Nor is a body read that a form of any page can send; what curl sends is."""
@@ -217,7 +217,7 @@ class BodyTests(AdminTestCase):
         self.assertTrue(transport.value().startswith(b"HTTP/1.1 413 "), transport.value()[:200])
         self.assertEqual(1, transport.value().count(b"HTTP/1.1 "))
         self.assertTrue(transport.disconnecting)
-        self.assertEqual([], self.steering.asked)
+        self.assertEqual([], self.operations.asked)
 
     def test_length(self) -> None:
         """One whose length says so is refused at once, without a word to go on."""
@@ -233,7 +233,7 @@ class BodyTests(AdminTestCase):
         channel, _ = self.post(f"Content-Length: {len(body)}")
         channel.dataReceived(body)
         self.turn()
-        self.assertEqual([("open", ANN, "", 0.0)], self.steering.asked)
+        self.assertEqual([("open", ANN, "", 0.0)], self.operations.asked)
 
     def test_chunked(self) -> None:
         """One in chunks is refused when it becomes too long."""
@@ -255,7 +255,7 @@ class BodyTests(AdminTestCase):
         channel, _ = self.post("Transfer-Encoding: chunked")
         channel.dataReceived(b'a\r\n{"source":\r\nd\r\n "192.0.2.7"}\r\n0\r\n\r\n')
         self.turn()
-        self.assertEqual([("open", ANN, "", 0.0)], self.steering.asked)
+        self.assertEqual([("open", ANN, "", 0.0)], self.operations.asked)
 
 
 class TimeTests(AdminTestCase):
@@ -310,7 +310,7 @@ class TimeTests(AdminTestCase):
         channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
         self.turn()
         self.reactor.advance(100 * PATIENCE)
-        self.assertEqual((0, 1), (transport.aborts, self.steering.followers))
+        self.assertEqual((0, 1), (transport.aborts, self.operations.followers))
 
 
 class HalfClosedTests(AdminTestCase):
@@ -320,7 +320,7 @@ class HalfClosedTests(AdminTestCase):
 
     def test_answered(self) -> None:
         """Who has asked is answered, and then the connection ends."""
-        self.steering.waiting = Deferred()
+        self.operations.waiting = Deferred()
         body = b'{"source": "192.0.2.7"}'
         channel, transport = self.connect()
         channel.dataReceived(b"POST /openings HTTP/1.1\r\nHost: pkdoors\r\n")
@@ -328,7 +328,7 @@ class HalfClosedTests(AdminTestCase):
         self.turn()
         channel.readConnectionLost()
         self.assertEqual((b"", False), (transport.value(), transport.disconnecting))
-        self.steering.waiting.callback(None)
+        self.operations.waiting.callback(None)
         self.turn()
         self.assertIn(b"200 OK", transport.value())
         self.assertTrue(transport.disconnecting)
@@ -363,7 +363,7 @@ class HeadTests(AdminTestCase):
             self.turn()
             self.assertTrue(transport.value().startswith(b"HTTP/1.1 400 "), data[:80])
             self.assertTrue(transport.disconnecting)
-        self.assertEqual(([], []), (self.steering.asked, self.log.lines()))
+        self.assertEqual(([], []), (self.operations.asked, self.log.lines()))
 
 
 class StatusTestCase(AdminTestCase):
@@ -373,8 +373,8 @@ class StatusTestCase(AdminTestCase):
 
     def serve(self, status: Callable[[], Json]) -> None:
         """Have that status."""
-        self.patch(self.steering, "status", status)
-        self.site = makeSite(self.reactor, self.steering)
+        self.patch(self.operations, "status", status)
+        self.site = makeSite(self.reactor, self.operations)
 
     def askStatus(self, isFull: bool = False) -> Connection:
         """Somebody asks for the status, and reads it or does not."""
@@ -510,7 +510,7 @@ class TurnTests(StatusTestCase):
         for channel in channels:
             goAway(channel)
         self.turn()
-        self.assertLessEqual(len(self.steering.asked), resources.REQUESTS)
+        self.assertLessEqual(len(self.operations.asked), resources.REQUESTS)
         self.assertEqual([], self.log.lines())
 
     def test_reloads(self) -> None:
@@ -521,11 +521,11 @@ class TurnTests(StatusTestCase):
             channel.dataReceived(b"POST /reload HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
             transports.append(transport)
         for _ in range(50):
-            before = len(self.steering.asked)
+            before = len(self.operations.asked)
             self.oneTurn()
-            self.assertLessEqual(len(self.steering.asked) - before, resources.SLICES)
+            self.assertLessEqual(len(self.operations.asked) - before, resources.SLICES)
         self.assertTrue(all(b"200 OK" in each.value() for each in transports))
-        self.assertLess(len(self.steering.asked), 30)
+        self.assertLess(len(self.operations.asked), 30)
 
     def test_metricsLoad(self) -> None:
         """What writes the metrics is loaded once, in a thread: knocks do not wait for it."""
@@ -563,8 +563,8 @@ class TurnTests(StatusTestCase):
             channel, _ = self.connect()
             channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
         self.turn()
-        self.steering.tell("anna")
-        self.steering.tell("bob")
+        self.operations.tell("anna")
+        self.operations.tell("bob")
         self.assertEqual(2, len(written))
 
 

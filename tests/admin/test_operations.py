@@ -10,24 +10,24 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
-from pkdoors.admin.operations import CLOSE_PATIENCE, OPEN_PATIENCE, Operator
+from pkdoors.admin.operations import CLOSE_PATIENCE, OPEN_PATIENCE, Operations
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper import admission as admissionModule
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import Standing, State, doorsOf, openingsOf
-from pkdoors.errors import BadValue, ConfigError, FirewallError, NotThere, PkdoorsError
-from pkdoors.events.counters import Tally
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingsOf
+from pkdoors.errors import BadValue, ConfigError, FirewallError, NotFound, PkdoorsError
+from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
-from pkdoors.events.publisher import Herald
-from pkdoors.firewall.stack import Walls
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host import clientaddress
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from tests.fakes import PORTS, FakeFirewall, FakeHost, FakeReactor, Log, makeDoor
 
 ANN, BOB = "192.0.2.7", "2001:db8::7"
@@ -62,19 +62,24 @@ class OperatorTestCase(SynchronousTestCase):
         self.guard = FakeFirewall(clock, "nftables")
         self.outer = FakeFirewall(clock, "firewalld")
         self.outer.isForgetful = True
-        self.herald, tally = Herald(lambda: TODAY + self.reactor.seconds()), Tally()
-        self.herald.subscribe(tally.hear)
-        self.walls = walls = Walls(self.reactor, [self.guard, self.outer], self.herald)
+        self.publisher, counters = (
+            EventPublisher(lambda: TODAY + self.reactor.seconds()),
+            Counters(),
+        )
+        self.publisher.subscribe(counters.hear)
+        self.stack = stack = FirewallStack(self.reactor, [self.guard, self.outer], self.publisher)
         smith = Locksmith(self.doors)
-        self.keeper = Doorkeeper(self.reactor, walls, self.doors, self.herald, smith.make, tally)
+        self.keeper = Doorkeeper(
+            self.reactor, stack, self.doors, self.publisher, smith.make, counters
+        )
         self.error: PkdoorsError | None = None
         self.config = Config(self.doors)
         reloader = Reloader(
-            *(self.config, self.read, self.keeper, smith, self.herald),
+            *(self.config, self.read, self.keeper, smith, self.publisher),
             KnockPorts(self.reactor, self.keeper.hear),
         )
-        self.operator = Operator(
-            *(self.reactor, self.keeper, reloader, self.herald, tally, walls),
+        self.operator = Operations(
+            *(self.reactor, self.keeper, reloader, self.publisher, counters, stack),
             lambda: ["a port is busy"],
         )
         self.patch(clientaddress, "_isBroadcast", lambda each: str(each) in NOBODYS)
@@ -104,7 +109,7 @@ class OperatorTestCase(SynchronousTestCase):
 
     def assertHeardByNobody(self) -> None:
         """Assert that nobody waits for events any more, but for the counters."""
-        self.assertEqual(1, len(self.herald._hearers))
+        self.assertEqual(1, len(self.publisher._hearers))
 
     def names(self, openings: list[dict[str, Any]]) -> list[tuple[str, str]]:
         """Door and source of each."""
@@ -113,7 +118,7 @@ class OperatorTestCase(SynchronousTestCase):
 
 class OpenTests(OperatorTestCase):
     """
-    Tests of L{Operator.open}.
+    Tests of L{Operations.open}.
     """
 
     def test_opens(self) -> None:
@@ -170,7 +175,7 @@ class OpenTests(OperatorTestCase):
         """So is what is no door, and to say none where there are two."""
         self.assertEqual(
             "there is no door 'shh': its doors are ssh, web",
-            self.refused(self.operator.open(ANN, "shh"), NotThere),
+            self.refused(self.operator.open(ANN, "shh"), NotFound),
         )
         self.assertEqual(
             "there are 2 doors: say which one, ssh, web",
@@ -313,14 +318,14 @@ class OneDoorTests(OperatorTestCase):
 
 class CloseTests(OperatorTestCase):
     """
-    Tests of L{Operator.close}.
+    Tests of L{Operations.close}.
     """
 
     def setUp(self) -> None:
         """Have three openings."""
         super().setUp()
         for door, source in ((SSH, ANN), (SSH, BOB), (WEB, ANN)):
-            self.keeper.request(Request(door, source, 0, who=Who("anna", "SHA256:x")))
+            self.keeper.request(Request(door, source, 0, who=Principal("anna", "SHA256:x")))
 
     def close(self, door: str = "", source: str = "") -> list[tuple[str, str]]:
         """Close; which were closed."""
@@ -365,16 +370,16 @@ class CloseTests(OperatorTestCase):
         self.assertEqual([], self.close())
         self.assertEqual([], self.close("web"))
         self.assertEqual(
-            f"nothing is open for {BOB}", self.refused(self.operator.close("", BOB), NotThere)
+            f"nothing is open for {BOB}", self.refused(self.operator.close("", BOB), NotFound)
         )
         self.assertEqual(
             f"door web: nothing is open for {BOB}",
-            self.refused(self.operator.close("web", BOB), NotThere),
+            self.refused(self.operator.close("web", BOB), NotFound),
         )
 
     def test_noDoor(self) -> None:
         """A door that there is not closes nothing."""
-        self.refused(self.operator.close("shh"), NotThere)
+        self.refused(self.operator.close("shh"), NotFound)
         self.refused(self.operator.close("ssh", "ann"), BadValue)
         self.assertEqual(3, len(self.guard.doorsOpen()))
 
@@ -438,7 +443,7 @@ class CloseTests(OperatorTestCase):
         self.outer.answer()
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
         self.assertIn(("web", ANN), self.guard.doorsOpen())
-        self.assertFalse(self.walls.isShut("web", ip_address(ANN)))
+        self.assertFalse(self.stack.isShut("web", ip_address(ANN)))
 
     def test_whileItOpens(self) -> None:
         """What is still being opened in firewalld is closed in the guard at once."""
@@ -446,16 +451,16 @@ class CloseTests(OperatorTestCase):
         self.keeper.request(Request(WEB, BOB, 0))
         done = self.do(self.operator.close("", BOB))
         self.assertNotIn(("web", BOB), self.guard.doorsOpen())
-        self.assertTrue(self.walls.isShut("web", ip_address(BOB)))
+        self.assertTrue(self.stack.isShut("web", ip_address(BOB)))
         self.outer.answerAll()
-        self.assertFalse(self.walls.isShut("web", ip_address(BOB)))
+        self.assertFalse(self.stack.isShut("web", ip_address(BOB)))
         self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
 
 class StatusTests(OperatorTestCase):
     """
-    Tests of L{Operator.status}, L{Operator.openings} and L{Operator.reload}.
+    Tests of L{Operations.status}, L{Operations.openings} and L{Operations.reload}.
     """
 
     def test_status(self) -> None:
@@ -500,13 +505,13 @@ class StatusTests(OperatorTestCase):
     def test_sealed(self) -> None:
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
-        self.assertEqual("sealed", doorsOf(State(0, 0, (door,), (), {}))[0]["lock"])
+        self.assertEqual("sealed", doorsOf(Snapshot(0, 0, (door,), (), {}))[0]["lock"])
 
     def test_counted(self) -> None:
         """The openings of a door are counted, which needs nothing of them but their door."""
         unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        standings = tuple(Standing(each, 0.0, "") for each in unwritable)
-        state = State(0.0, TODAY, (SSH, WEB), standings, {})
+        standings = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
+        state = Snapshot(0.0, TODAY, (SSH, WEB), standings, {})
         self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
         self.assertRaises(OverflowError, next, openingsOf(state))
 
@@ -524,7 +529,7 @@ class StatusTests(OperatorTestCase):
             ({"source": "10.0.0.1"}, []),
         ):
             self.assertEqual(expected, self.names(self.operator.openings(**chosen)["openings"]))
-        self.assertRaises(NotThere, self.operator.openings, "shh")
+        self.assertRaises(NotFound, self.operator.openings, "shh")
         self.assertRaises(BadValue, self.operator.openings, "ssh", "ann")
 
     def test_trouble(self) -> None:

@@ -17,12 +17,12 @@ from pkdoors.adminclient.responses import (
     reloadedOf,
     statusOf,
 )
-from pkdoors.doorkeeper.state import Standing, State, doorsOf, openingsOf
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingsOf
 from pkdoors.errors import AskError
-from pkdoors.events.counters import Tally
+from pkdoors.events.counters import Counters
 from pkdoors.events.event import KINDS, OPENED, Event, fields
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from tests.fakeadmin import FakeAdmin, makeEvent, makeOpening
 from tests.fakes import makeDoor
 from tests.fakes import makeOpening as makeOwnOpening
@@ -51,19 +51,19 @@ class AnswerTests(SynchronousTestCase):
     def test_own(self) -> None:
         """What the daemon's own functions make is read."""
         opening: Opening = makeOwnOpening("2001:db8::7", deadline=42.0, name="ssh")
-        who = Who("anna@laptop", "SHA256:abc")
-        standing = Standing(
+        who = Principal("anna@laptop", "SHA256:abc")
+        standing = OpeningStatus(
             Opening(opening.door, opening.source, opening.deadline, who), 42.0, "no such zone"
         )
         doors = (makeDoor(name="ssh"), makeDoor(name="web", ports="80,443", authorizedKeys="/k"))
-        state = State(30.0, 1e9, doors, (standing,), {})
-        tally = Tally()
-        tally.knocks["request"] = 7
+        state = Snapshot(30.0, 1e9, doors, (standing,), {})
+        counters = Counters()
+        counters.knocks["request"] = 7
         answer = {
             **{"version": "1.2", "uptime": 3.5, "firewall": "nftables"},
             "troubles": ["a port is\x1b busy"],
             **{"doors": doorsOf(state), "openings": [*openingsOf(state)]},
-            "counters": tally.asJSON(),
+            "counters": counters.asJSON(),
         }
         status = statusOf(json.loads(json.dumps(answer)))
         self.assertEqual(("1.2", 3.5, "nftables", 7), (*_plain(status), status.knocks))
@@ -80,7 +80,9 @@ class AnswerTests(SynchronousTestCase):
     def test_ownEvents(self) -> None:
         """Each kind of event that the daemon makes is read."""
         for kind in KINDS:
-            event = Event(kind, 1e9, makeDoor(), "192.0.2.7", 30.0, Who("", "SHA256:abc"), "why")
+            event = Event(
+                kind, 1e9, makeDoor(), "192.0.2.7", 30.0, Principal("", "SHA256:abc"), "why"
+            )
             found = happeningOf(json.loads(json.dumps(fields(event))))
             self.assertEqual((kind, "default", "192.0.2.7"), (found.kind, found.door, found.source))
             self.assertEqual(("SHA256:abc", "why"), (found.who, found.reason))

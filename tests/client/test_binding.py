@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.binding import boundTo, parseBind
+from pkdoors.client.binding import bindFor, parseBind
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import canonical
 
@@ -34,7 +34,7 @@ class ParseBindTests(SynchronousTestCase):
 
 class BoundToTests(SynchronousTestCase):
     """
-    Tests of L{boundTo}.
+    Tests of L{bindFor}.
     """
 
     def bound(self, bind: str, destination: str, local: str) -> str:
@@ -45,7 +45,7 @@ class BoundToTests(SynchronousTestCase):
             self.asked.append(address)
             return local
 
-        return boundTo(bind, destination, find)
+        return bindFor(bind, destination, find)
 
     def test_global(self) -> None:
         """C{auto} is the local address where that is a global one."""

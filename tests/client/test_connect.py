@@ -6,9 +6,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.attempt import Visit
+from pkdoors.client.attempt import Attempt
 from pkdoors.client.connect import LOOK, reach
-from pkdoors.client.methods import PlainManner
+from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
 from tests.client.test_knocker import HOST4, HOST6, FakeNames
@@ -25,9 +25,9 @@ class ReachTests(SynchronousTestCase):
         self.reactor = FakeReactor()
         FakeNames(self, HOST4, HOST6)
         self.said: list[str] = []
-        manner = PlainManner(Sequence(PORTS), 0.0, 0.02)
-        visit = Visit("host.example", manner, None, 22, timeout=5.0, tries=2)
-        self.result = Deferred.fromCoroutine(reach(visit, self.reactor, self.said.append))
+        method = PlainMethod(Sequence(PORTS), 0.0, 0.02)
+        attempt = Attempt("host.example", method, None, 22, timeout=5.0, tries=2)
+        self.result = Deferred.fromCoroutine(reach(attempt, self.reactor, self.said.append))
         self.reactor.advance(0)
 
     def knock(self) -> None:

@@ -8,9 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client import keepopen as staying
-from pkdoors.client.attempt import Visit
-from pkdoors.client.keepopen import Stay
-from pkdoors.client.methods import PlainManner
+from pkdoors.client.attempt import Attempt
+from pkdoors.client.keepopen import KeepOpen
+from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
 from tests.client.test_knocker import HOST4, FakeNames
@@ -41,7 +41,7 @@ class FakeRoaming:
         self.isRunning = False
 
 
-class ClosingVisit(Visit):
+class ClosingVisit(Attempt):
     """
     A visit that can close the door at its end.
 
@@ -62,7 +62,7 @@ class ClosingVisit(Visit):
 
 class StayTests(SynchronousTestCase):
     """
-    Tests of L{Stay}.
+    Tests of L{KeepOpen}.
     """
 
     def setUp(self) -> None:
@@ -79,12 +79,12 @@ class StayTests(SynchronousTestCase):
         self.made.append(FakeRoaming(reactor, moved))
         return self.made[-1]
 
-    def stay(self, kind: type[Visit] = Visit, port: int | None = None) -> Deferred[str]:
+    def stay(self, kind: type[Attempt] = Attempt, port: int | None = None) -> Deferred[str]:
         """Begin, with an interval of 0 and a door that is open for 30 seconds."""
-        visit = kind(
-            HOST4, PlainManner(Sequence(PORTS), 30.0, 0.0), None, port, timeout=5.0, tries=1
+        attempt = kind(
+            HOST4, PlainMethod(Sequence(PORTS), 30.0, 0.0), None, port, timeout=5.0, tries=1
         )
-        result = Deferred.fromCoroutine(Stay(visit, self.reactor, self.said.append).last())
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
         self.knock()
         return result
 
@@ -233,8 +233,8 @@ class StayTests(SynchronousTestCase):
 
     def test_endsWhileKnocking(self) -> None:
         """So it is in the midst of a knock, which goes no further."""
-        visit = Visit(HOST4, PlainManner(Sequence(PORTS), 30.0, 1.0), None, None, 5.0, 1)
-        result = Deferred.fromCoroutine(Stay(visit, self.reactor, self.said.append).last())
+        attempt = Attempt(HOST4, PlainMethod(Sequence(PORTS), 30.0, 1.0), None, None, 5.0, 1)
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
         self.reactor.pump([0, 1])
         self.assertEqual(2, len(self.reactor.sent))
         self.successResultOf(self.shutDown())
@@ -279,13 +279,13 @@ class StayTests(SynchronousTestCase):
         """Where there is no key to knock with, or its passphrase is not given, it ends."""
 
         @dataclass(frozen=True, slots=True)
-        class Keyless(PlainManner):
+        class Keyless(PlainMethod):
             async def begin(self, reactor: Any, say: Callable[[str], None]) -> Any:
                 """Fail."""
                 raise KnockError("interrupted")
 
-        visit = Visit(HOST4, Keyless(Sequence(PORTS), 30.0, 0.0), None, None, 5.0, 1)
-        result = Deferred.fromCoroutine(Stay(visit, self.reactor, self.said.append).last())
+        attempt = Attempt(HOST4, Keyless(Sequence(PORTS), 30.0, 0.0), None, None, 5.0, 1)
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
         self.failureResultOf(result, KnockError)
         self.assertEqual([], self.said)
 
@@ -295,8 +295,8 @@ class StayTests(SynchronousTestCase):
         def fail(line: str) -> None:
             raise ZeroDivisionError
 
-        visit = Visit(HOST4, PlainManner(Sequence(PORTS), 30.0, 0.0), None, None, 5.0, 1)
-        result = Deferred.fromCoroutine(Stay(visit, self.reactor, fail).last())
+        attempt = Attempt(HOST4, PlainMethod(Sequence(PORTS), 30.0, 0.0), None, None, 5.0, 1)
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, fail).run())
         self.knock()
         self.failureResultOf(result, ZeroDivisionError)
         self.successResultOf(self.shutDown())

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._knocker import Knocker, Watch, resolve
 from pkdoors.client._plan import Sending, plainPlan
-from pkdoors.client.attempt import Visit
-from pkdoors.client.methods import PlainManner
+from pkdoors.client.attempt import Attempt
+from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
 from tests.fakes import PORTS, FakeReactor
@@ -374,7 +374,7 @@ class WatchTests(SynchronousTestCase):
 
 class VisitTests(SynchronousTestCase):
     """
-    Tests of L{Visit}.
+    Tests of L{Attempt}.
     """
 
     def setUp(self) -> None:
@@ -383,18 +383,18 @@ class VisitTests(SynchronousTestCase):
         self.names = FakeNames(self, HOST4, HOST6)
         self.said: list[str] = []
 
-    def visit(self, seconds: float = 0.0, **fields: Any) -> Deferred[str]:
+    def attempt(self, seconds: float = 0.0, **fields: Any) -> Deferred[str]:
         """Begin a visit."""
         defaults: dict[str, Any] = {
             "host": "host.example",
-            "manner": PlainManner(Sequence(PORTS), seconds, 0.02),
+            "method": PlainMethod(Sequence(PORTS), seconds, 0.02),
             "family": None,
             "port": None,
             "timeout": 5.0,
             "tries": 3,
         }
-        visit = Visit(**{**defaults, **fields})
-        result = Deferred.fromCoroutine(visit.pay(self.reactor, self.said.append))
+        attempt = Attempt(**{**defaults, **fields})
+        result = Deferred.fromCoroutine(attempt.run(self.reactor, self.said.append))
         self.reactor.advance(0)
         return result
 
@@ -404,7 +404,7 @@ class VisitTests(SynchronousTestCase):
 
     def test_knock(self) -> None:
         """Without a port to wait for it knocks once on both families, and says so."""
-        result = self.visit()
+        result = self.attempt()
         self.finishKnock()
         self.assertEqual(
             "knocked on host.example (192.0.2.1, 2001:db8::1)", self.successResultOf(result)
@@ -415,7 +415,7 @@ class VisitTests(SynchronousTestCase):
     def test_onlyReached(self) -> None:
         """It names only the addresses that it could knock on."""
         self.reactor.unreachable = {HOST6}
-        result = self.visit()
+        result = self.attempt()
         self.finishKnock()
         self.assertEqual("knocked on host.example (192.0.2.1)", self.successResultOf(result))
 
@@ -423,7 +423,7 @@ class VisitTests(SynchronousTestCase):
         """It sends C{knock}, with the seconds where a time is asked for, rounded up."""
         for seconds, payload in ((0.0, b"knock\n"), (600.0, b"knock 600\n"), (1.2, b"knock 2\n")):
             self.reactor.sent.clear()
-            self.visit(seconds=seconds)
+            self.attempt(seconds=seconds)
             self.finishKnock()
             self.assertEqual({payload}, {sent[3] for sent in self.reactor.sent})
 
@@ -431,19 +431,19 @@ class VisitTests(SynchronousTestCase):
         """It knocks over one family where that was asked for."""
         for family, address in ((4, HOST4), (6, HOST6)):
             self.reactor.sent.clear()
-            self.visit(family=family)
+            self.attempt(family=family)
             self.finishKnock()
             self.assertEqual({address}, {sent[1] for sent in self.reactor.sent})
 
     def test_noAddress(self) -> None:
         """Without an address nothing is sent."""
         self.names.addresses = []
-        self.failureResultOf(self.visit(), KnockError)
+        self.failureResultOf(self.attempt(), KnockError)
         self.assertEqual([], self.reactor.sent)
 
     def test_waits(self) -> None:
         """With a port it watches after the last knock, and says which address answered when."""
-        result = self.visit(port=22)
+        result = self.attempt(port=22)
         self.assertEqual([], self.reactor.connections())
         self.finishKnock()
         self.reactor.advance(0.25)
@@ -456,7 +456,7 @@ class VisitTests(SynchronousTestCase):
 
     def test_knocksAgain(self) -> None:
         """Where nothing answers in time it knocks again, and says so."""
-        result = self.visit(port=22)
+        result = self.attempt(port=22)
         self.finishKnock()
         self.reactor.advance(5)
         self.assertEqual(["no answer yet, knocking again (2 left)"], self.said)
@@ -467,7 +467,7 @@ class VisitTests(SynchronousTestCase):
 
     def test_gaveUp(self) -> None:
         """After the last try it is an error that says what to look at."""
-        result = self.visit(port=22, tries=2)
+        result = self.attempt(port=22, tries=2)
         for _ in range(2):
             self.finishKnock()
             self.reactor.advance(5)
@@ -482,7 +482,7 @@ class VisitTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """With one try it knocks once."""
-        result = self.visit(port=22, tries=1, timeout=0.5)
+        result = self.attempt(port=22, tries=1, timeout=0.5)
         self.finishKnock()
         self.reactor.advance(0.5)
         error = self.failureResultOf(result, KnockError).value
@@ -491,7 +491,7 @@ class VisitTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """Where connections are refused at the end, the error says what that means."""
-        result = self.visit(port=22, tries=1)
+        result = self.attempt(port=22, tries=1)
         self.finishKnock()
         self.reactor.reject(ConnectionRefusedError())
         self.reactor.advance(5)
@@ -504,6 +504,6 @@ class VisitTests(SynchronousTestCase):
     def test_watchesOnlyReached(self) -> None:
         """It watches only the addresses that it could knock on."""
         self.reactor.unreachable = {HOST6}
-        self.visit(port=22)
+        self.attempt(port=22)
         self.finishKnock()
         self.assertEqual([(HOST4, 22)], self.reactor.connections())

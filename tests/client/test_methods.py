@@ -11,7 +11,7 @@ from pkdoors.client._knocker import Knocker
 from pkdoors.client._localaddress import localAddress
 from pkdoors.client._plan import Sending
 from pkdoors.client.keys.signers import Identity
-from pkdoors.client.methods import PlainManner, SealedManner
+from pkdoors.client.methods import PlainMethod, SealedMethod
 from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import Sealed, Statement, hintOf, parseSealed, signedData
 from pkdoors.knocks.signatures import isGood, loadKey
@@ -32,14 +32,14 @@ def refuse(prompt: str) -> bytes:
 
 class PlainMannerTests(SynchronousTestCase):
     """
-    Tests of L{PlainManner}.
+    Tests of L{PlainMethod}.
     """
 
     def test_plan(self) -> None:
         """It sends a plain knock, with the seconds rounded up, in order."""
-        manner = PlainManner(SEQUENCE, 1.2, 0.5)
+        method = PlainMethod(SEQUENCE, 1.2, 0.5)
         plan = self.successResultOf(
-            Deferred.fromCoroutine(manner.begin(AgentReactor(), lambda line: None))
+            Deferred.fromCoroutine(method.begin(AgentReactor(), lambda line: None))
         )
 
         async def sendings(address: str) -> Iterable[Sending]:
@@ -48,12 +48,12 @@ class PlainMannerTests(SynchronousTestCase):
         found = list(self.successResultOf(Deferred.fromCoroutine(sendings(HOST4))))
         self.assertEqual([(0.5, 17203, b"knock 2\n")], [tuple(each) for each in found[1:2]])
         self.assertEqual(PORTS, tuple(each.port for each in found))
-        self.assertEqual("knocked on home", manner.done("home"))
+        self.assertEqual("knocked on home", method.done("home"))
 
 
 class SealedMannerTests(SynchronousTestCase):
     """
-    Tests of L{SealedManner}, with the keys of an agent.
+    Tests of L{SealedMethod}, with the keys of an agent.
     """
 
     def setUp(self) -> None:
@@ -64,7 +64,7 @@ class SealedMannerTests(SynchronousTestCase):
         self.local = {HOST4: "8.8.8.8", HOST6: "fd00::1"}
         self.now = 1_700_000_000.5
 
-    def manner(self, **fields: Any) -> SealedManner:
+    def method(self, **fields: Any) -> SealedMethod:
         """How to knock."""
         defaults: dict[str, Any] = {
             "sequence": SEQUENCE,
@@ -76,7 +76,7 @@ class SealedMannerTests(SynchronousTestCase):
             "timeOfDay": lambda: self.now,
             "localAddress": self.find,
         }
-        return SealedManner(**{**defaults, **fields})
+        return SealedMethod(**{**defaults, **fields})
 
     def find(self, address: str) -> str:
         """The local address towards another one."""
@@ -88,9 +88,9 @@ class SealedMannerTests(SynchronousTestCase):
         """Knock, to the end."""
 
         async def work() -> list[str]:
-            manner = self.manner(**fields)
+            method = self.method(**fields)
             return await Knocker(
-                self.reactor, await manner.begin(self.reactor, self.said.append)
+                self.reactor, await method.begin(self.reactor, self.said.append)
             ).knock(addresses)
 
         result = Deferred.fromCoroutine(work())
@@ -124,8 +124,8 @@ class SealedMannerTests(SynchronousTestCase):
         self.successResultOf(self.knock(HOST4, close=True))
         said = [each.statement for each in self.sealed()]
         self.assertEqual({(True, 0)}, {(each.close, each.seconds) for each in said})
-        self.assertEqual("asked home to close", self.manner(close=True).done("home"))
-        self.assertEqual("knocked on home", self.manner().done("home"))
+        self.assertEqual("asked home to close", self.method(close=True).done("home"))
+        self.assertEqual("knocked on home", self.method().done("home"))
 
     def test_sentAtOnce(self) -> None:
         """It goes to all ports at once, three times, 20 ms apart."""
@@ -164,7 +164,7 @@ class SealedMannerTests(SynchronousTestCase):
 
     def plan(self) -> Any:
         """What a manner that has begun gives."""
-        result = Deferred.fromCoroutine(self.manner().begin(self.reactor, self.said.append))
+        result = Deferred.fromCoroutine(self.method().begin(self.reactor, self.said.append))
         self.reactor.pump([0.0] * 5)
         return self.successResultOf(result)
 

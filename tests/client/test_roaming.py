@@ -19,7 +19,7 @@ class FakeKernel:
     """
 
     def __init__(self) -> None:
-        self.inbox: list[bytes | OSError] = []
+        self.reorderer: list[bytes | OSError] = []
         self.isOpen = True
 
     def fileno(self) -> int:
@@ -28,9 +28,9 @@ class FakeKernel:
 
     def recv(self, size: int) -> bytes:
         """The next message."""
-        if not self.inbox:
+        if not self.reorderer:
             raise BlockingIOError
-        item = self.inbox.pop(0)
+        item = self.reorderer.pop(0)
         if isinstance(item, OSError):
             raise item
         return item[:size]
@@ -66,7 +66,7 @@ class RoamingTests(SynchronousTestCase):
 
     def tell(self, *messages: bytes | OSError) -> None:
         """The kernel tells something."""
-        self.kernel.inbox += messages or [b"new address"]
+        self.kernel.reorderer += messages or [b"new address"]
         (reader,) = self.reactor.getReaders()
         assert isinstance(reader, Routes)
         reader.doRead()
@@ -135,7 +135,7 @@ class RoamingTests(SynchronousTestCase):
         """It does not read for ever."""
         self.begin()
         self.tell(*[b"route"] * (READS_PER_TURN + 1))
-        self.assertEqual(1, len(self.kernel.inbox))
+        self.assertEqual(1, len(self.kernel.reorderer))
 
     def test_stop(self) -> None:
         """Afterwards nothing is read, the socket is closed, and no timer runs."""

@@ -12,11 +12,11 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.events.event import CLOSED, GUARDING, KINDS, OPENED, Event, fields
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from tests.fakes import SERVICE, Log, haveService, makeDoor
 from tests.lab.readme import README, block
 
-ANNA = Who("anna@laptop", "SHA256:abc")
+ANNA = Principal("anna@laptop", "SHA256:abc")
 
 
 def event(kind: str = OPENED, source: str = "192.0.2.7", **details: Any) -> Event:
@@ -95,7 +95,7 @@ class WritingTests(AuditTestCase):
         """README.md shows such a line, and tells of each kind."""
         self.use()
         door = makeDoor(name="ssh")
-        who = Who("anna@laptop", "SHA256:...")
+        who = Principal("anna@laptop", "SHA256:...")
         self.audit.hear(event(CLOSED, door=door, seconds=30.0, who=who, reason="its time is over"))
         self.assertEqual(block('{"time"'), self.path.read_text())
         self.assertEqual([], [kind for kind in KINDS if f"`{kind}`" not in README.read_text()])
@@ -119,7 +119,7 @@ class WritingTests(AuditTestCase):
         """Whatever a key's comment holds, one event is one line, which means the same."""
         self.use()
         name = 'Zoë\n{"event": "opened"}\r\x1b[2J\u2028\ud800'
-        self.audit.hear(event(who=Who(name, "k")))
+        self.audit.hear(event(who=Principal(name, "k")))
         self.hear("next")
         first, _ = self.path.read_bytes().decode().splitlines()
         self.assertTrue(first.isprintable())

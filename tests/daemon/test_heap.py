@@ -5,18 +5,18 @@ from types import SimpleNamespace
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon import heap
-from pkdoors.daemon.heap import FULL_EVERY, Heap
+from pkdoors.daemon.heap import FULL_EVERY, MemoryTrim
 
 
 class HeapTests(SynchronousTestCase):
     """
-    Tests of L{Heap}.
+    Tests of L{MemoryTrim}.
     """
 
     def setUp(self) -> None:
         """Nothing is really done."""
         self.done: list[object] = []
-        self.heap = Heap(
+        self.heap = MemoryTrim(
             lambda: self.done.append("freeze"), lambda *counts: self.done.append(counts)
         )
 

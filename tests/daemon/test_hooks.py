@@ -35,7 +35,7 @@ from pkdoors.daemon.hooks import (
 from pkdoors.events.event import CLOSED, KINDS, OPENED, REFUSED, Event
 from pkdoors.files.access import hookFlaw
 from pkdoors.files.trust import Flaw
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from tests.fakes import PORTS, Log, makeDoor
 from tests.lab.readme import README, block
 
@@ -231,7 +231,7 @@ class ChoosingTests(HooksTestCase):
         """It is told of the event, and nothing else; nothing of the daemon's environment."""
         os.environ["KNOCKER_SEQ"] = "secret"
         self.addCleanup(os.environ.pop, "KNOCKER_SEQ")
-        who = Who("anna@laptop", "SHA256:abc")
+        who = Principal("anna@laptop", "SHA256:abc")
         self.hooks.hear(event(CLOSED, seconds=29.7, who=who, reason="its time is over"))
         self.turn()
         (environment,) = self.system.environments
@@ -255,7 +255,7 @@ class ChoosingTests(HooksTestCase):
 
     def test_nasty(self) -> None:
         """No value has a NUL, a line break or an escape in it, and none is longer than allowed."""
-        who = Who("a\0\n\r\x1b\u2028\ud800" + "ü" * 100_000)
+        who = Principal("a\0\n\r\x1b\u2028\ud800" + "ü" * 100_000)
         values = environmentOf(event(REFUSED, who=who, reason=who.name))
         self.assertEqual(("a??????" + "ü" * 1017).encode(), values[b"PKDOORS_USER"])
         self.assertTrue(all(len(each) <= 2048 for each in values.values()))
@@ -291,7 +291,7 @@ class ReadmeTests(SynchronousTestCase):
         ):
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
-        who = Who("; touch x `id` $(id) * '\"", "SHA256:abc")
+        who = Principal("; touch x `id` $(id) * '\"", "SHA256:abc")
         environment = environmentOf(event(seconds=30.0, who=who))
         path = f"{folder}:".encode() + environment[b"PATH"]
         output = run(

@@ -9,7 +9,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.replayfile import SeenFile
+from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import AnyLock, Request, SequenceLock
 from pkdoors.locks.sealed import sealedlock
@@ -50,10 +50,10 @@ class LocksmithTests(SynchronousTestCase):
 
     def makeSmith(self, *doors: Door, notes: bool = True) -> Locksmith:
         """The locksmith of another daemon, which starts now."""
-        seenFile = SeenFile(self.seenPath, lambda: self.now) if notes else None
-        if seenFile is not None:
-            self.addCleanup(seenFile.close)
-        return Locksmith(doors, seenFile, lambda: self.now, lambda: self.worked)
+        replayFile = ReplayFile(self.seenPath, lambda: self.now) if notes else None
+        if replayFile is not None:
+            self.addCleanup(replayFile.close)
+        return Locksmith(doors, replayFile, lambda: self.now, lambda: self.worked)
 
     def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY, source: str = ANN) -> str:
         """What a sealed knock on all ports comes to."""
@@ -162,7 +162,7 @@ class LocksmithTests(SynchronousTestCase):
             ],
             smith.examine(),
         )
-        smith.adopt([self.ssh])
+        smith.setDoors([self.ssh])
         self.assertEqual([], smith.examine())
 
     def test_plainNeedsNothing(self) -> None:
@@ -240,7 +240,7 @@ class LocksmithTests(SynchronousTestCase):
             smith.start()
             self.now += 3
             smith.make(self.ssh)
-            smith.adopt([self.ssh])
+            smith.setDoors([self.ssh])
             self.now += 3
             smith.stop()
             self.now += 3
@@ -288,7 +288,7 @@ class LocksmithTests(SynchronousTestCase):
         self.knock(locks[0], self.seal("ssh"))
         for lock in locks:
             self.knock(lock, self.seal(lock.door.name))
-        smith.adopt([replace(self.ssh, clockSkew=7.0), self.web])
+        smith.setDoors([replace(self.ssh, clockSkew=7.0), self.web])
         self.assertEqual([1, 1], [len(lock) for lock in locks])  # one was judged
 
     def test_noNotes(self) -> None:

@@ -18,8 +18,8 @@ from pkdoors.daemon.reload import PATIENCE, Reloaded, Reloader
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, PkdoorsError
 from pkdoors.events.event import Event
-from pkdoors.events.publisher import Herald
-from pkdoors.firewall.stack import Walls
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host import descriptors
 from pkdoors.knockports import listener
 from pkdoors.knockports.knockports import KnockPorts
@@ -67,19 +67,21 @@ class ReloadTestCase(SynchronousTestCase):
         self.guard = FakeFirewall(clock, "nftables")
         self.outer = FakeFirewall(clock, "firewalld")
         self.outer.isForgetful = True
-        self.herald = Herald(lambda: TODAY + self.reactor.seconds())
+        self.publisher = EventPublisher(lambda: TODAY + self.reactor.seconds())
         self.events: list[Event] = []
-        self.herald.subscribe(self.events.append)
+        self.publisher.subscribe(self.events.append)
         self.smith = Locksmith([SSH, WEB], None, self.reactor.seconds)
-        self.walls = Walls(self.reactor, [self.guard, self.outer], self.herald)
-        self.keeper = Doorkeeper(self.reactor, self.walls, (SSH, WEB), self.herald, self.smith.make)
+        self.stack = FirewallStack(self.reactor, [self.guard, self.outer], self.publisher)
+        self.keeper = Doorkeeper(
+            self.reactor, self.stack, (SSH, WEB), self.publisher, self.smith.make
+        )
         self.now = self.next = Config((SSH, WEB))
         self.error: PkdoorsError | None = None
         self.taken: list[Config] = []
         self.complaints: list[str] = []
         self.knockPorts = KnockPorts(self.reactor, self.keeper.hear)
         self.reloader = Reloader(
-            *(self.now, self.read, self.keeper, self.smith, self.herald),
+            *(self.now, self.read, self.keeper, self.smith, self.publisher),
             *(self.knockPorts, self.take),
         )
         self.guard.before = self.before
@@ -117,7 +119,7 @@ class ReloadTestCase(SynchronousTestCase):
     def knock(self, *ports: int, source: str = ANN) -> None:
         """Knocks come."""
         for port in ports:
-            self.host.find("0.0.0.0", port).inbox.append((b"knock\n", (source, 5555)))
+            self.host.find("0.0.0.0", port).reorderer.append((b"knock\n", (source, 5555)))
             for reader in self.reactor.getReaders():
                 reader.doRead()
             self.reactor.advance(0)
@@ -487,7 +489,7 @@ class KnockTests(ReloadTestCase):
     def test_samePorts(self) -> None:
         """Ports that stay are never let go: what waits there is heard, by the new lock."""
         sockets = {each.address: each for each in self.host.sockets if each.isOpen}
-        self.host.find("0.0.0.0", PORTS[0]).inbox.append((b"knock\n", (ANN, 5555)))
+        self.host.find("0.0.0.0", PORTS[0]).reorderer.append((b"knock\n", (ANN, 5555)))
         self.reload(SSH, replace(WEB, openFor=5.0))
         for address, each in sockets.items():
             self.assertIs(each, self.host.find(*address))

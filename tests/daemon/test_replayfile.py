@@ -9,8 +9,8 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon import replayfile as seenfileModule
-from pkdoors.daemon.replayfile import SeenFile
-from pkdoors.locks.sealed.replays import Notes, Seen
+from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.locks.sealed.replays import Notes, ReplayCache
 from tests.fakes import Log
 
 KEY = b"a key"
@@ -42,9 +42,9 @@ class SeenFileTestCase(SynchronousTestCase):
 
     def start(self) -> None:
         """Start a daemon."""
-        self.file = SeenFile(self.path, lambda: self.now, self.timeOfDay, lambda: self.boot)
+        self.file = ReplayFile(self.path, lambda: self.now, self.timeOfDay, lambda: self.boot)
         self.addCleanup(self.file.close)
-        self.seen = Seen(self.now, self.file.note)
+        self.seen = ReplayCache(self.now, self.file.note)
         self.file.start(self.seen, SKEW)
 
     def kill(self) -> None:
@@ -195,7 +195,7 @@ class RestartTests(SeenFileTestCase):
         self.file.close()
         before = self.path.read_text()
         self.open("1")
-        SeenFile(self.path).note("a" * 32, "0" * 16, 1)
+        ReplayFile(self.path).note("a" * 32, "0" * 16, 1)
         self.file.close()
         self.assertEqual(before, self.path.read_text())
 

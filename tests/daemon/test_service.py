@@ -13,22 +13,22 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.config import Config
-from pkdoors.daemon.component import Part
+from pkdoors.daemon.component import Component
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloader
-from pkdoors.daemon.replayfile import SeenFile
+from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError, ListenError, PkdoorsError
-from pkdoors.events.publisher import Herald
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.table import GuardTable
-from pkdoors.firewall.stack import Walls
-from pkdoors.host.instance import Instance, Running
+from pkdoors.firewall.stack import FirewallStack
+from pkdoors.host.instance import AlreadyRunning, Instance
 from pkdoors.knockports.knockports import KnockPorts
 from tests.fakenft import FakeLibrary, FakeTables
 from tests.fakes import (
@@ -77,19 +77,19 @@ class ServiceTestCase(SynchronousTestCase):
         seenPath = self.folder.with_name("notes") / "x.seen"
         if not seenPath.exists():
             leaveNotes(seenPath)
-        seenFile = SeenFile(seenPath, self.reactor.seconds)
-        self.addCleanup(seenFile.close)
-        smith = Locksmith([door], seenFile, self.reactor.seconds)
-        self.herald = herald = Herald(lambda: TODAY)
-        walls = Walls(self.reactor, [firewall], herald)
-        keeper = Doorkeeper(self.reactor, walls, [door], herald, smith.make, logKnocks=logKnocks)
+        replayFile = ReplayFile(seenPath, self.reactor.seconds)
+        self.addCleanup(replayFile.close)
+        smith = Locksmith([door], replayFile, self.reactor.seconds)
+        self.publisher = publisher = EventPublisher(lambda: TODAY)
+        stack = FirewallStack(self.reactor, [firewall], publisher)
+        keeper = Doorkeeper(self.reactor, stack, [door], publisher, smith.make, logKnocks=logKnocks)
         self.ports = KnockPorts(self.reactor, keeper.hear)
         self.reloader = Reloader(
-            self.config, lambda: self.config, keeper, smith, herald, self.ports
+            self.config, lambda: self.config, keeper, smith, publisher, self.ports
         )
-        turns = SealTurns(self.reactor, herald.wallClock, smith, keeper.heed)
+        turns = SealTurns(self.reactor, publisher.wallClock, smith, keeper.heed)
         return DoorService(
-            *(self.reactor, keeper, self.reloader, self.instance, smith, herald, firewall.name),
+            *(self.reactor, keeper, self.reloader, self.instance, smith, publisher, firewall.name),
             (turns,),
         )
 
@@ -105,7 +105,7 @@ class ServiceTestCase(SynchronousTestCase):
         """Knocks come."""
         for port in ports:
             bound = self.host.find(interface, port)
-            bound.inbox.append((b"knock\n", (source, 5555)))
+            bound.reorderer.append((b"knock\n", (source, 5555)))
             for reader in self.reactor.getReaders():
                 reader.doRead()
             self.reactor.advance(0)
@@ -183,7 +183,7 @@ class StartTests(ServiceTestCase):
     def test_second(self) -> None:
         """Where another daemon runs, that is refused, and nothing else asked."""
         self.patch(self.instance, "holder", lambda: 17)
-        self.assertRaises(Running, self.service.prepare)
+        self.assertRaises(AlreadyRunning, self.service.prepare)
         self.assertEqual([], self.firewall.calls)
 
     def test_listensAfterClosing(self) -> None:
@@ -307,7 +307,7 @@ class StartTests(ServiceTestCase):
         self.assertFalse([port for port in PORTS if str(port) in text])
 
 
-class FakePart(Part):
+class FakePart(Component):
     """
     Something beside the doors.
 
@@ -324,25 +324,25 @@ class FakePart(Part):
         self._diary.append(f"{self._name}: {call}")
 
     def prepare(self) -> None:
-        """See L{Part}."""
+        """See L{Component}."""
         self._note("prepare")
         if self.error:
             raise self.error
 
     def start(self) -> None:
-        """See L{Part}."""
+        """See L{Component}."""
         self._note("start")
 
     def ready(self) -> None:
-        """See L{Part}."""
+        """See L{Component}."""
         self._note("ready")
 
     def reopen(self) -> None:
-        """See L{Part}."""
+        """See L{Component}."""
         self._note("reopen")
 
     def stop(self) -> Deferred[None]:
-        """See L{Part}."""
+        """See L{Component}."""
         self._note("stop")
         return succeed(None)
 
@@ -358,7 +358,7 @@ class PartTests(ServiceTestCase):
         self.diary: list[str] = []
         self.parts = [FakePart(name, self.diary) for name in "ab"]
         self.service._parts = self.parts
-        self.herald.subscribe(lambda event: self.diary.append(event.kind))
+        self.publisher.subscribe(lambda event: self.diary.append(event.kind))
 
     def test_order(self) -> None:
         """They hear of all that happens, from the first event to the last."""
@@ -432,7 +432,7 @@ class KnockTests(ServiceTestCase):
         self.service = self.makeService(self.firewall, logKnocks=True)
         self.start()
         self.receive(*PORTS)
-        self.host.find("0.0.0.0", PORTS[0]).inbox.append((b"\x1b[2J\n", ("10.0.0.1", 5555)))
+        self.host.find("0.0.0.0", PORTS[0]).reorderer.append((b"\x1b[2J\n", ("10.0.0.1", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
         self.reactor.advance(0)
@@ -465,7 +465,7 @@ class SealedTests(ServiceTestCase):
     def send(self, datagram: bytes) -> None:
         """A datagram comes to every port."""
         for port in sorted(PORTS):
-            self.host.find("0.0.0.0", port).inbox.append((datagram, ("203.0.113.9", 5555)))
+            self.host.find("0.0.0.0", port).reorderer.append((datagram, ("203.0.113.9", 5555)))
         for reader in self.reactor.getReaders():
             reader.doRead()
         self.reactor.advance(0)

@@ -16,13 +16,13 @@ from pkdoors.doorkeeper.admission import MAX_OPENED, MAX_OPENINGS
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError
 from pkdoors.events.event import Event
-from pkdoors.events.publisher import Herald
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.stack import Walls
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Lock, Refusal, Request
 from pkdoors.model.doors import Door, Opening, knockPorts
-from pkdoors.model.principal import NOBODY, OPERATOR, Who
+from pkdoors.model.principal import NOBODY, OPERATOR, Principal
 from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
@@ -77,11 +77,11 @@ class KeeperTestCase(SynchronousTestCase):
 
     def makeKeeper(self, *doors: Door) -> Doorkeeper:
         """A doorkeeper of some doors."""
-        walls = Walls(self.clock, [self.firewall])
+        stack = FirewallStack(self.clock, [self.firewall])
         self.events: list[Event] = []
-        herald = Herald(lambda: 1_800_000_000 + self.clock.seconds())
-        herald.subscribe(self.events.append)
-        return Doorkeeper(self.clock, walls, doors, herald)
+        publisher = EventPublisher(lambda: 1_800_000_000 + self.clock.seconds())
+        publisher.subscribe(self.events.append)
+        return Doorkeeper(self.clock, stack, doors, publisher)
 
     def request(self, seconds: int = 0, source: str = ANN) -> None:
         """A lock was satisfied."""
@@ -451,7 +451,7 @@ class KnownKnockerTests(KeeperTestCase):
     def ask(self, **fields: Any) -> None:
         """A lock was satisfied."""
         defaults: dict[str, Any] = {"door": self.door, "source": ANN, "seconds": 0}
-        fields["who"] = Who(fields.get("who", ""))
+        fields["who"] = Principal(fields.get("who", ""))
         self.keeper.request(Request(**(defaults | fields)))
 
     def test_most(self) -> None:
@@ -521,8 +521,8 @@ class KnownKnockerTests(KeeperTestCase):
         def makeLock(door: Door) -> Lock:
             return Listening()
 
-        walls = Walls(self.clock, [self.firewall])
-        keeper = Doorkeeper(self.clock, walls, [self.door], Herald(lambda: 1.8e9), makeLock)
+        stack = FirewallStack(self.clock, [self.firewall])
+        keeper = Doorkeeper(self.clock, stack, [self.door], EventPublisher(lambda: 1.8e9), makeLock)
         self.clock.advance(7)
         (knock,) = knocks(ANN, PORTS[0])
         keeper.knock(knock)
@@ -536,7 +536,7 @@ class CloseTests(KeeperTestCase):
 
     def close(self, source: str = ANN, door: Door | None = None, who: str = "") -> None:
         """Somebody asks to close."""
-        self.keeper.request(Request(door or self.door, source, 0, who=Who(who), close=True))
+        self.keeper.request(Request(door or self.door, source, 0, who=Principal(who), close=True))
 
     def test_line(self) -> None:
         """Who asked to close is told, once."""
@@ -551,7 +551,7 @@ class CloseTests(KeeperTestCase):
     def test_whoseItWas(self) -> None:
         """What is closed is told with who had it, whoever asked, and however it ended."""
         for end in (lambda: self.close(who="anna"), lambda: self.clock.advance(30)):
-            self.keeper.request(Request(self.door, ANN, 0, who=Who("anna")))
+            self.keeper.request(Request(self.door, ANN, 0, who=Principal("anna")))
             end()
             self.assertEqual(("closed", "anna"), (self.events[-1].kind, self.events[-1].who.name))
         reasons = [each.reason for each in self.events if each.kind == "closed"]
@@ -592,7 +592,7 @@ class CloseTests(KeeperTestCase):
         Nobody closes what another key opened, or the operator: two people may share an address,
         and the address of a datagram may be faked.
         """
-        anna, bob = Who("anna", "SHA256:a"), Who("anna", "SHA256:b")
+        anna, bob = Principal("anna", "SHA256:a"), Principal("anna", "SHA256:b")
         for opener in (anna, OPERATOR):
             self.keeper.request(Request(self.door, ANN, 600, who=opener))
             self.keeper.request(Request(self.door, ANN, 0, who=bob, close=True))
@@ -1091,7 +1091,7 @@ class BoundTests(KeeperTestCase):
         self.patch(admissionModule, "MAX_OPENED", 0)
         self.keeper = self.makeKeeper(self.door)
         self.keeper.request(Request(self.door, ANN, 0, who=OPERATOR))
-        self.keeper.request(Request(self.door, BOB, 0, who=Who("anna@laptop")))
+        self.keeper.request(Request(self.door, BOB, 0, who=Principal("anna@laptop")))
         self.request(source="10.0.0.1")
         self.assertEqual([ANN, BOB], [source for source, _ in self.openings()])
 
@@ -1254,7 +1254,10 @@ class TakeOverTests(SynchronousTestCase):
         self.firewall.before = [makeOpening(ANN, deadline=12.0)]
         self.door = self.firewall.before[0].door
         self.keeper = Doorkeeper(
-            self.clock, Walls(self.clock, [self.firewall]), [self.door], Herald(lambda: 0.0)
+            self.clock,
+            FirewallStack(self.clock, [self.firewall]),
+            [self.door],
+            EventPublisher(lambda: 0.0),
         )
         self.keeper.start()
 

@@ -12,9 +12,9 @@ from zope.interface.verify import verifyObject
 
 from pkdoors import __version__
 from pkdoors.admin._metrics import exposition
-from pkdoors.doorkeeper.state import Standing, State
-from pkdoors.errors import FirewallError, TooLate
-from pkdoors.events.counters import BUCKETS, Tally
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.errors import DeadlinePassed, FirewallError
+from pkdoors.events.counters import BUCKETS, Counters
 from pkdoors.events.event import CLOSED, EXTENDED, HEALED, OPENED, REFUSED, Event
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.firewall.interface import IFirewall
@@ -24,10 +24,12 @@ from tests.fakes import FakeFirewall, makeDoor, makeOpening
 NO = FirewallError("no")
 
 
-def parsed(tally: Tally, *standings: Standing, doors: tuple[Door, ...] = ()) -> dict[str, float]:
+def parsed(
+    counters: Counters, *standings: OpeningStatus, doors: tuple[Door, ...] = ()
+) -> dict[str, float]:
     """What Prometheus reads: C{name{label=value}} and the number."""
-    state = State(10.0, 0.0, doors, standings, {"ssh": 3})
-    text = exposition(state, tally).decode()
+    state = Snapshot(10.0, 0.0, doors, standings, {"ssh": 3})
+    text = exposition(state, counters).decode()
     return {
         sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): (
             sample.value
@@ -39,12 +41,12 @@ def parsed(tally: Tally, *standings: Standing, doors: tuple[Door, ...] = ()) -> 
 
 class TallyTests(SynchronousTestCase):
     """
-    Tests of L{Tally}.
+    Tests of L{Counters}.
     """
 
     def setUp(self) -> None:
         """Have one."""
-        self.tally = Tally()
+        self.counters = Counters()
 
     def test_nothing(self) -> None:
         """At first nothing was counted, and what can be counted is there."""
@@ -56,30 +58,30 @@ class TallyTests(SynchronousTestCase):
                 "firewall_calls": {"ok": 0, "failed": 0},
                 "heals": 0,
             },
-            self.tally.asJSON(),
+            self.counters.asJSON(),
         )
 
     def test_events(self) -> None:
         """Events are counted by kind, with those that were left out."""
         for event in (Event(OPENED, 0.0), Event(CLOSED, 0.0), Event(REFUSED, 0.0, leftOut=41)):
-            self.tally.hear(event)
-        self.tally.hear(Event(HEALED, 0.0))
+            self.counters.hear(event)
+        self.counters.hear(Event(HEALED, 0.0))
         self.assertEqual(
-            {"closed": 1, "healed": 1, "opened": 1, "refused": 42}, self.tally.asJSON()["events"]
+            {"closed": 1, "healed": 1, "opened": 1, "refused": 42}, self.counters.asJSON()["events"]
         )
-        self.assertEqual(1, self.tally.asJSON()["heals"])
+        self.assertEqual(1, self.counters.asJSON()["heals"])
 
     def test_times(self) -> None:
         """Only what was opened has taken time, and a bound counts for what is just as long."""
-        self.tally.hear(Event(OPENED, 0.0, took=0.001))
-        self.tally.hear(Event(EXTENDED, 0.0, took=0.0011))
-        self.tally.hear(Event(OPENED, 0.0, took=11.0))
-        self.tally.hear(Event(CLOSED, 0.0, took=5.0))
+        self.counters.hear(Event(OPENED, 0.0, took=0.001))
+        self.counters.hear(Event(EXTENDED, 0.0, took=0.0011))
+        self.counters.hear(Event(OPENED, 0.0, took=11.0))
+        self.counters.hear(Event(CLOSED, 0.0, took=5.0))
         at = BUCKETS.index(0.001)
         expected = [0] * (len(BUCKETS) + 1)
         expected[at] = expected[at + 1] = expected[-1] = 1
-        self.assertEqual(expected, self.tally.times)
-        self.assertAlmostEqual(11.0021, self.tally.timesSum)
+        self.assertEqual(expected, self.counters.times)
+        self.assertAlmostEqual(11.0021, self.counters.timesSum)
 
 
 class MetricsTests(SynchronousTestCase):
@@ -89,7 +91,7 @@ class MetricsTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """With nothing counted it can be read, too."""
-        metrics = parsed(Tally())
+        metrics = parsed(Counters())
         self.assertEqual(1.0, metrics[f"pkdoors_info{{version={__version__.public()}}}"])
         self.assertEqual(0.0, metrics["pkdoors_knocks_total{result=request}"])
         self.assertEqual(0.0, metrics["pkdoors_openings_total"])
@@ -97,14 +99,14 @@ class MetricsTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """Everything that is counted is there."""
-        tally = Tally()
-        tally.knocks["refused"] = 7
-        tally.firewall[("nftables", "open", "failed")] = 2
-        tally.hear(Event(OPENED, 0.0))
-        tally.hear(Event(HEALED, 0.0))
+        counters = Counters()
+        counters.knocks["refused"] = 7
+        counters.firewall[("nftables", "open", "failed")] = 2
+        counters.hear(Event(OPENED, 0.0))
+        counters.hear(Event(HEALED, 0.0))
         ssh, web = makeDoor(name="ssh"), makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
-        standing = Standing(makeOpening(name="ssh"), 30.0, "")
-        metrics = parsed(tally, standing, doors=(ssh, web))
+        standing = OpeningStatus(makeOpening(name="ssh"), 30.0, "")
+        metrics = parsed(counters, standing, doors=(ssh, web))
         for name, value in {
             "pkdoors_knocks_total{result=refused}": 7,
             "pkdoors_events_total{event=opened}": 1,
@@ -120,11 +122,11 @@ class MetricsTests(SynchronousTestCase):
 
     def test_histogram(self) -> None:
         """Each bucket counts all that was no longer than its bound; the last counts all."""
-        random_, tally = random.Random(20261123), Tally()
+        random_, counters = random.Random(20261123), Counters()
         times = [random_.choice((*BUCKETS, random_.expovariate(1), 20.0)) for _ in range(500)]
         for took in times:
-            tally.hear(Event(OPENED, 0.0, took=took))
-        metrics = parsed(tally)
+            counters.hear(Event(OPENED, 0.0, took=took))
+        metrics = parsed(counters)
         for bound in BUCKETS:
             within = sum(took <= bound for took in times)
             self.assertEqual(within, metrics[f"pkdoors_time_to_open_seconds_bucket{{le={bound}}}"])
@@ -134,7 +136,7 @@ class MetricsTests(SynchronousTestCase):
 
     def test_families(self) -> None:
         """Each name is there once, with its type and a help."""
-        text = exposition(State(0.0, 0.0, (), (), {}), Tally()).decode()
+        text = exposition(Snapshot(0.0, 0.0, (), (), {}), Counters()).decode()
         families = list(text_string_to_metric_families(text))
         names = [family.name for family in families]
         self.assertEqual(sorted(set(names)), sorted(names))
@@ -150,8 +152,8 @@ class CountedFirewallTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Have one."""
         self.inner = FakeFirewall(Clock(), "nftables")
-        self.tally = Tally()
-        self.firewall = CountedFirewall(self.inner, self.tally)
+        self.counters = Counters()
+        self.firewall = CountedFirewall(self.inner, self.counters)
         self.doors = (makeDoor(),)
 
     def test_interface(self) -> None:
@@ -163,7 +165,7 @@ class CountedFirewallTests(SynchronousTestCase):
         self.inner.before = [makeOpening()]
         self.firewall.prepare(self.doors)
         self.assertEqual(self.inner.before, self.firewall.start(self.doors, lambda why: None))
-        self.firewall.keep(self.doors)
+        self.firewall.setDoors(self.doors)
         for result in (
             self.firewall.restore([]),
             self.firewall.open(makeOpening()),
@@ -187,18 +189,18 @@ class CountedFirewallTests(SynchronousTestCase):
         self.firewall.close(makeOpening())
         self.assertEqual(
             {("nftables", "open", "failed"): 1, ("nftables", "open", "ok"): 1},
-            self.tally.firewall,
+            self.counters.firewall,
         )
         self.inner.answer()
-        self.assertEqual(1, self.tally.firewall[("nftables", "close", "ok")])
-        self.assertEqual({"ok": 2, "failed": 1}, self.tally.asJSON()["firewall_calls"])
+        self.assertEqual(1, self.counters.firewall[("nftables", "close", "ok")])
+        self.assertEqual({"ok": 2, "failed": 1}, self.counters.asJSON()["firewall_calls"])
 
     def test_calledOff(self) -> None:
         """What was called off, or came too late, was no call."""
-        self.inner.failures = [TooLate("over")]
-        self.failureResultOf(self.firewall.open(makeOpening()), TooLate)
+        self.inner.failures = [DeadlinePassed("over")]
+        self.failureResultOf(self.firewall.open(makeOpening()), DeadlinePassed)
         self.inner.holding = True
         opening = self.firewall.open(makeOpening())
         opening.cancel()
         self.failureResultOf(opening, CancelledError)
-        self.assertEqual({}, self.tally.firewall)
+        self.assertEqual({}, self.counters.firewall)

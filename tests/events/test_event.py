@@ -19,9 +19,9 @@ from pkdoors.events.event import (
     isoTime,
     sentence,
 )
-from pkdoors.events.publisher import Herald
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.doors import Door
-from pkdoors.model.principal import NOBODY, OPERATOR, Who
+from pkdoors.model.principal import NOBODY, OPERATOR, Principal
 from tests.fakes import Log, makeDoor, useUTC
 
 ANN = "192.0.2.7"
@@ -32,13 +32,13 @@ HOSTILE = "a\nb\r\x1b[2J\x00\x85\u2028\udc80{door} é"
 
 class WhoTests(SynchronousTestCase):
     """
-    Tests of L{Who}.
+    Tests of L{Principal}.
     """
 
     def test_text(self) -> None:
         """Somebody is a name, and the key in brackets where there is one."""
-        self.assertEqual("anna (SHA256:x)", str(Who("anna", "SHA256:x")))
-        self.assertEqual("a key without a comment (SHA256:x)", str(Who("", "SHA256:x")))
+        self.assertEqual("anna (SHA256:x)", str(Principal("anna", "SHA256:x")))
+        self.assertEqual("a key without a comment (SHA256:x)", str(Principal("", "SHA256:x")))
         self.assertEqual(("", "the operator"), (str(NOBODY), str(OPERATOR)))
 
 
@@ -58,7 +58,7 @@ class EventTests(SynchronousTestCase):
             "door": self.door,
             "source": ANN,
             "seconds": 30.25,
-            "who": Who("anna", "SHA256:x"),
+            "who": Principal("anna", "SHA256:x"),
             "reason": "of it",
             "cause": "nft did it",
             "firewall": "nftables",
@@ -145,7 +145,11 @@ class EventTests(SynchronousTestCase):
         """Whatever a name or a reason holds, there is one line, and nothing a terminal obeys."""
         for kind in KINDS:
             event = self.event(
-                kind, who=Who(HOSTILE, "SHA256:x"), reason=HOSTILE, cause=HOSTILE, firewall=HOSTILE
+                kind,
+                who=Principal(HOSTILE, "SHA256:x"),
+                reason=HOSTILE,
+                cause=HOSTILE,
+                firewall=HOSTILE,
             )
             self.assertTrue(sentence(event).isprintable(), sentence(event))
             text = json.dumps(fields(event))
@@ -167,23 +171,23 @@ class EventTests(SynchronousTestCase):
 
 class HeraldTests(SynchronousTestCase):
     """
-    Tests of L{Herald}.
+    Tests of L{EventPublisher}.
     """
 
     def setUp(self) -> None:
         """Have one."""
         self.log = Log(self)
-        self.herald = Herald(lambda: TODAY)
+        self.publisher = EventPublisher(lambda: TODAY)
         self.heard: list[tuple[str, Event]] = []
         self.door: Door = makeDoor()
 
     def hearer(self, name: str) -> None:
         """Somebody hears."""
-        self.herald.subscribe(lambda event: self.heard.append((name, event)))
+        self.publisher.subscribe(lambda event: self.heard.append((name, event)))
 
     def tell(self, kind: str = OPENED) -> None:
         """Something happens."""
-        self.herald.tell(kind, door=self.door, source=ANN)
+        self.publisher.publish(kind, door=self.door, source=ANN)
 
     def test_all(self) -> None:
         """All hear each event, in the order in which they came, with its time."""
@@ -200,7 +204,7 @@ class HeraldTests(SynchronousTestCase):
             raise ValueError("oops")
 
         self.hearer("a")
-        self.herald.subscribe(fail)
+        self.publisher.subscribe(fail)
         self.hearer("b")
         self.tell()
         self.tell()
@@ -209,7 +213,7 @@ class HeraldTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """Who ends it hears nothing more; others do."""
-        end = self.herald.subscribe(lambda event: self.heard.append(("a", event)))
+        end = self.publisher.subscribe(lambda event: self.heard.append(("a", event)))
         self.hearer("b")
         end()
         self.tell()
@@ -222,7 +226,7 @@ class HeraldTests(SynchronousTestCase):
             self.heard.append(("once", event))
             end()
 
-        end = self.herald.subscribe(once)
+        end = self.publisher.subscribe(once)
         self.hearer("b")
         self.tell()
         self.tell()
@@ -230,8 +234,8 @@ class HeraldTests(SynchronousTestCase):
 
     def test_log(self) -> None:
         """Each is a line in the log, at its level, whatever is in it."""
-        self.herald.tell(OPENED, door=self.door, source=ANN, who=Who("{x} 100%\n"))
-        self.herald.tell(HEALED, firewall="nftables")
+        self.publisher.publish(OPENED, door=self.door, source=ANN, who=Principal("{x} 100%\n"))
+        self.publisher.publish(HEALED, firewall="nftables")
         for kind in sorted(ERRORS):
             self.tell(kind)
         self.assertEqual(["info", "warn", *(["error"] * len(ERRORS))], self.log.levels())

@@ -43,7 +43,7 @@ class DryRunFirewallTests(SynchronousTestCase):
 
     def test_keep(self) -> None:
         """So does a reload."""
-        self.firewall.keep((makeDoor(),))
+        self.firewall.setDoors((makeDoor(),))
         self.assertEqual(["dry run: would keep door default (22/tcp) closed"], self.log.lines())
 
     def test_open(self) -> None:

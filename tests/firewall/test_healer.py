@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError
-from pkdoors.events.publisher import Herald
-from pkdoors.firewall.stack import Walls
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import FirewallStack
 from pkdoors.locks.lock import Request
 from tests.fakes import FakeFirewall, Log, makeDoor
 
@@ -28,7 +28,10 @@ class HealerTests(SynchronousTestCase):
         self.firewall = FakeFirewall(self.clock)
         self.door = makeDoor()
         self.keeper = Doorkeeper(
-            self.clock, Walls(self.clock, [self.firewall]), [self.door], Herald(lambda: 0.0)
+            self.clock,
+            FirewallStack(self.clock, [self.firewall]),
+            [self.door],
+            EventPublisher(lambda: 0.0),
         )
         self.keeper.start()
         self.clock.advance(1)

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError
-from pkdoors.events.publisher import Herald
-from pkdoors.firewall.stack import STOP_TIMEOUT, Walls
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import STOP_TIMEOUT, FirewallStack
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening
 from tests.fakes import FakeFirewall, Log, makeDoor, makeOpening
@@ -33,15 +33,15 @@ class WallsTestCase(SynchronousTestCase):
         self.guard = FakeFirewall(self.clock, "nftables", self.diary)
         self.firewalld = FakeFirewall(self.clock, "firewalld", self.diary)
         self.firewalld.isForgetful = True
-        self.walls = Walls(self.clock, [self.guard, self.firewalld])
+        self.stack = FirewallStack(self.clock, [self.guard, self.firewalld])
         self.doors = (makeDoor(),)
         self.wanted: list[Opening] = []
-        self.healed: list[float] = []
+        self.onHealed: list[float] = []
 
     def start(self) -> list[Opening]:
         """Start; what is open becomes what is wanted."""
-        self.wanted = self.walls.start(
-            self.doors, lambda: self.wanted, lambda: self.healed.append(self.clock.seconds())
+        self.wanted = self.stack.start(
+            self.doors, lambda: self.wanted, lambda: self.onHealed.append(self.clock.seconds())
         )
         return self.wanted
 
@@ -50,7 +50,7 @@ class WallsTestCase(SynchronousTestCase):
         self.start()
         self.clock.pump([0, 1])
         self.diary.clear()
-        self.healed.clear()
+        self.onHealed.clear()
 
     def do(self, work: Coroutine[Any, Any, None]) -> Deferred[None]:
         """Begin work."""
@@ -65,17 +65,17 @@ class WallsTestCase(SynchronousTestCase):
 
 class StartTests(WallsTestCase):
     """
-    Tests of L{Walls.prepare} and L{Walls.start}.
+    Tests of L{FirewallStack.prepare} and L{FirewallStack.start}.
     """
 
     def test_name(self) -> None:
         """All are named."""
-        self.assertEqual("nftables and firewalld", self.walls.name)
-        self.assertEqual("nftables", Walls(self.clock, [self.guard]).name)
+        self.assertEqual("nftables and firewalld", self.stack.name)
+        self.assertEqual("nftables", FirewallStack(self.clock, [self.guard]).name)
 
     def test_prepare(self) -> None:
         """All are asked whether they will do, and nothing else."""
-        self.walls.prepare(self.doors)
+        self.stack.prepare(self.doors)
         self.clock.advance(1)
         self.assertEqual(["nftables: prepare", "firewalld: prepare"], self.diary)
 
@@ -83,7 +83,7 @@ class StartTests(WallsTestCase):
         """Where one will not, that is raised."""
         for firewall in (self.guard, self.firewalld):
             firewall.failures = [NO]
-            self.assertIs(NO, self.assertRaises(FirewallError, self.walls.prepare, self.doors))
+            self.assertIs(NO, self.assertRaises(FirewallError, self.stack.prepare, self.doors))
 
     def test_start(self) -> None:
         """The innermost is first: one that hangs keeps nobody from closing the ports."""
@@ -109,7 +109,7 @@ class StartTests(WallsTestCase):
         self.assertEqual([ann], self.start())
         self.guard, self.firewalld = (FakeFirewall(self.clock) for _ in range(2))
         self.guard.before, self.firewalld.before = [ann], [bob]
-        self.walls = Walls(self.clock, [self.guard, self.firewalld])
+        self.stack = FirewallStack(self.clock, [self.guard, self.firewalld])
         self.assertCountEqual([ann, bob], self.start())
 
     def test_forgetful(self) -> None:
@@ -131,7 +131,7 @@ class StartTests(WallsTestCase):
 
 class OpeningTests(WallsTestCase):
     """
-    Tests of L{Walls.open} and L{Walls.close}.
+    Tests of L{FirewallStack.open} and L{FirewallStack.close}.
     """
 
     def setUp(self) -> None:
@@ -141,7 +141,7 @@ class OpeningTests(WallsTestCase):
 
     def test_open(self) -> None:
         """Each opens, the innermost first: its timer ends what the others may not end."""
-        self.successResultOf(self.do(self.walls.open(makeOpening(ANN))))
+        self.successResultOf(self.do(self.stack.open(makeOpening(ANN))))
         self.assertEqual(
             [f"nftables: open {ANN} until 30", f"firewalld: open {ANN} until 30"], self.diary
         )
@@ -149,7 +149,7 @@ class OpeningTests(WallsTestCase):
     def test_openWaits(self) -> None:
         """One is asked when the one before has answered, and it is open when all have."""
         self.guard.holding = self.firewalld.holding = True
-        opened = self.do(self.walls.open(makeOpening(ANN)))
+        opened = self.do(self.stack.open(makeOpening(ANN)))
         self.assertEqual(1, len(self.diary))
         self.guard.answer()
         self.assertNoResult(opened)
@@ -159,36 +159,36 @@ class OpeningTests(WallsTestCase):
     def test_guardRefuses(self) -> None:
         """Where the innermost refuses, the others are not opened."""
         self.guard.failures = [NO]
-        self.assertIs(NO, self.error(self.walls.open(makeOpening(ANN))))
+        self.assertIs(NO, self.error(self.stack.open(makeOpening(ANN))))
         self.assertEqual([f"nftables: open {ANN} until 30"], self.diary)
 
     def test_otherRefuses(self) -> None:
         """Where another refuses, that is raised; the innermost ends its part at the deadline."""
         self.firewalld.failures = [NO]
-        self.assertIs(NO, self.error(self.walls.open(makeOpening(ANN))))
+        self.assertIs(NO, self.error(self.stack.open(makeOpening(ANN))))
         self.assertEqual({ANN: 30.0}, self.guard.open_())
         self.clock.advance(30)
         self.assertEqual({}, self.guard.open_())
 
     def test_close(self) -> None:
         """Each closes, the innermost first."""
-        self.successResultOf(self.do(self.walls.open(makeOpening(ANN))))
+        self.successResultOf(self.do(self.stack.open(makeOpening(ANN))))
         self.diary.clear()
-        self.successResultOf(self.do(self.walls.close(makeOpening(ANN))))
+        self.successResultOf(self.do(self.stack.close(makeOpening(ANN))))
         self.assertEqual([f"nftables: close {ANN}", f"firewalld: close {ANN}"], self.diary)
 
     def test_closeGoesOn(self) -> None:
         """Where one refuses to close, even unexpectedly, the next closes all the same."""
         for error in (NO, RuntimeError("oops")):
-            self.successResultOf(self.do(self.walls.open(makeOpening(ANN))))
+            self.successResultOf(self.do(self.stack.open(makeOpening(ANN))))
             self.guard.failures = [error]
-            self.assertIs(error, self.error(self.walls.close(makeOpening(ANN))))
+            self.assertIs(error, self.error(self.stack.close(makeOpening(ANN))))
             self.assertEqual(({ANN: 30.0}, {}), (self.guard.open_(), self.firewalld.open_()))
 
     def test_allRefuse(self) -> None:
         """Where several do, the first error is raised."""
         self.guard.failures, self.firewalld.failures = [NO], [NEITHER]
-        self.assertIs(NO, self.error(self.walls.close(makeOpening(ANN))))
+        self.assertIs(NO, self.error(self.stack.close(makeOpening(ANN))))
         self.assertEqual(([], []), (self.guard.failures, self.firewalld.failures))
 
 
@@ -208,7 +208,7 @@ class HealingTests(WallsTestCase):
         self.firewalld.flush("firewalld was reloaded")
         self.clock.advance(0)
         self.assertEqual([f"firewalld: restore {ANN} until 30"], self.diary)
-        self.assertEqual([1.0], self.healed)
+        self.assertEqual([1.0], self.onHealed)
         self.assertEqual(
             ["firewalld was reloaded: what pkdoors has in firewalld is there again"],
             self.log.lines(LogLevel.warn),
@@ -222,7 +222,7 @@ class HealingTests(WallsTestCase):
         self.guard.flush()
         self.clock.advance(0)
         self.assertEqual(({ANN: 30.0}, {}), (self.guard.open_(), self.firewalld.open_()))
-        self.assertEqual([2.0], self.healed)
+        self.assertEqual([2.0], self.onHealed)
 
     def test_fails(self) -> None:
         """Nor does one where it fails, which is tried again."""
@@ -237,7 +237,7 @@ class HealingTests(WallsTestCase):
 
 class ChangeTests(WallsTestCase):
     """
-    Tests of L{Walls.change}.
+    Tests of L{FirewallStack.change}.
     """
 
     def test_refused(self) -> None:
@@ -247,7 +247,7 @@ class ChangeTests(WallsTestCase):
         """
         self.started()
         self.guard.failures = [NO, NEITHER]
-        self.assertIs(NO, self.error(self.walls.change((makeDoor(name="web"),), [])))
+        self.assertIs(NO, self.error(self.stack.change((makeDoor(name="web"),), [])))
         self.clock.advance(0)
         self.assertEqual(["keep web", "restore", "keep default", "restore"], self.of("nftables"))
         self.clock.advance(1)
@@ -261,7 +261,7 @@ class ChangeTests(WallsTestCase):
 
 class StopTests(WallsTestCase):
     """
-    Tests of L{Walls.stop}.
+    Tests of L{FirewallStack.stop}.
     """
 
     def setUp(self) -> None:
@@ -271,12 +271,12 @@ class StopTests(WallsTestCase):
 
     def test_shut(self) -> None:
         """Shutting closes the innermost only, where there are others."""
-        self.successResultOf(self.do(self.walls.shut(makeOpening())))
+        self.successResultOf(self.do(self.stack.closeInnermost(makeOpening())))
         self.assertEqual(["nftables: close 203.0.113.9"], self.diary)
 
     def test_endWhileOpening(self) -> None:
         """A request to close is heeded though an outer one hangs; later all is closed."""
-        keeper = Doorkeeper(self.clock, self.walls, [makeDoor()], Herald(lambda: 0.0))
+        keeper = Doorkeeper(self.clock, self.stack, [makeDoor()], EventPublisher(lambda: 0.0))
         self.firewalld.holding = True
         keeper.request(Request(makeDoor(), "203.0.113.9", 0))
         self.assertEqual(["203.0.113.9"], list(self.guard.open_()))
@@ -289,7 +289,7 @@ class StopTests(WallsTestCase):
 
     def test_stop(self) -> None:
         """Each lets go, the innermost last."""
-        self.successResultOf(self.do(self.walls.stop()))
+        self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual(["firewalld: stop", "nftables: stop"], self.diary)
         self.assertEqual([], self.log.lines())
 
@@ -299,7 +299,7 @@ class StopTests(WallsTestCase):
         self.firewalld.flush()
         self.clock.advance(0)
         self.diary.clear()
-        self.successResultOf(self.do(self.walls.stop()))
+        self.successResultOf(self.do(self.stack.stop()))
         self.guard.flush()
         self.clock.pump([1] * 60)
         self.assertEqual(["firewalld: stop", "nftables: stop"], self.diary)
@@ -307,21 +307,21 @@ class StopTests(WallsTestCase):
     def test_fails(self) -> None:
         """Where one fails that is one line, and the next lets go all the same."""
         self.firewalld.failures = [NO]
-        self.successResultOf(self.do(self.walls.stop()))
+        self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual("nftables: stop", self.diary[-1])
         self.assertEqual(["not all could be taken back: no"], self.log.lines(LogLevel.error))
 
     def test_unexpected(self) -> None:
         """A mistake in one is logged with its traceback, and the next lets go all the same."""
         self.firewalld.failures = [RuntimeError("oops")]
-        self.successResultOf(self.do(self.walls.stop()))
+        self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual("nftables: stop", self.diary[-1])
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
 
     def test_neverAnswers(self) -> None:
         """Each has its own seconds to answer, then it goes on without."""
         self.guard.holding = self.firewalld.holding = True
-        stopped = self.do(self.walls.stop())
+        stopped = self.do(self.stack.stop())
         self.clock.advance(STOP_TIMEOUT - 0.1)
         self.assertEqual(["firewalld: stop"], self.diary)
         self.clock.advance(0.1)
@@ -340,5 +340,5 @@ class StopTests(WallsTestCase):
 
     def test_nothingIsLeft(self) -> None:
         """No timer is left where they answer."""
-        self.successResultOf(self.do(self.walls.stop()))
+        self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual([], self.clock.getDelayedCalls())

@@ -43,7 +43,7 @@ class KnockPortsTestCase(SynchronousTestCase):
     def receive(self, interface: str, port: int, source: str) -> None:
         """A knock comes."""
         bound = self.host.find(interface, port)
-        bound.inbox.append((b"knock\n", (source, 5555)))
+        bound.reorderer.append((b"knock\n", (source, 5555)))
         readers = {each.fileno(): each for each in self.reactor.getReaders()}
         readers[bound.fileno()].doRead()
         self.reactor.advance(0)
@@ -104,10 +104,10 @@ class ListenTests(KnockPortsTestCase):
         """What the ports have dropped is told once, and not forgotten with a port."""
         self.host.find("0.0.0.0", 17001).drops = 5
         self.host.find("::", 17002).drops = 7
-        self.assertEqual([12, 0], [self.ports.takeDrops() for _ in range(2)])
+        self.assertEqual([12, 0], [self.ports.newDrops() for _ in range(2)])
         self.host.find("0.0.0.0", 17001).drops = 9
         self.ports.listen(Plan((17002,)))
-        self.assertEqual([4, 0], [self.ports.takeDrops() for _ in range(2)])
+        self.assertEqual([4, 0], [self.ports.newDrops() for _ in range(2)])
 
     def test_stop(self) -> None:
         """Stopping ends the reading and gives the ports back; twice is no error."""
@@ -121,7 +121,7 @@ class ListenTests(KnockPortsTestCase):
         search = self.ports.search(Plan((17002, 17003)))
         self.assertEqual({17001, 17002, 17003}, {port for _, port in self.host.bound()})
         self.assertEqual(4, len(self.reactor.getReaders()))
-        self.host.find("0.0.0.0", 17001).inbox.append((b"knock\n", ("203.0.113.9", 5)))
+        self.host.find("0.0.0.0", 17001).reorderer.append((b"knock\n", ("203.0.113.9", 5)))
         self.ports.use(search)
         self.reactor.advance(0)
         self.assertEqual({17002, 17003}, {port for _, port in self.host.bound()})

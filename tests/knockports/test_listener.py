@@ -9,11 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import ListenError
 from pkdoors.host import descriptors
 from pkdoors.knockports import listener
-from pkdoors.knockports._ordering import Inbox
+from pkdoors.knockports._ordering import Reorderer
 from pkdoors.knockports._socket import KnockSocket
 from pkdoors.knockports.listener import (
     BUFFER,
-    Place,
+    Endpoint,
     Plan,
     Search,
     checkFits,
@@ -37,7 +37,7 @@ class ListenerTestCase(SynchronousTestCase):
         """Make it."""
         self.log = Log(self)
         self.host = FakeHost(self)
-        self.held: dict[Place, KnockSocket] = {}
+        self.held: dict[Endpoint, KnockSocket] = {}
 
     def search(self, *ports: int, interfaces: tuple[str, ...] = (), **fields: Any) -> Search:
         """Take what a plan lacks."""
@@ -47,19 +47,19 @@ class ListenerTestCase(SynchronousTestCase):
         """Have what was found from now on, and give back what is of no use."""
         reactor = FakeReactor()
         clock: Any = reactor
-        inbox = Inbox(clock, lambda knocks: None)
+        reorderer = Reorderer(clock, lambda knocks: None)
         for place in list(self.held):
             if not search.isKept(place):
                 self.held.pop(place)._socket.close()
         for place, bound in search.fresh.items():
             receiver: Any = FakeReceiver(100)
-            self.held[place] = KnockSocket(bound, inbox, receiver)
+            self.held[place] = KnockSocket(bound, reorderer, receiver)
 
     def reasons(self, search: Search) -> set[str]:
         """What kept ports from being had."""
         return {each.reason for each in search.failures}
 
-    def hears(self, place: Place, to: str) -> bool:
+    def hears(self, place: Endpoint, to: str) -> bool:
         """Whether the socket at a place hears a datagram to an address."""
         program = self.host.find(*place).program
         return not program or run(program, bytes(14), to) > 0

@@ -4,7 +4,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knockports.lossalarm import LOOK, TELL, Alarm
+from pkdoors.knockports.lossalarm import LOOK, TELL, LossAlarm
 from pkdoors.knocks.knock import Knock
 from tests.fakes import Log
 
@@ -13,7 +13,7 @@ KNOCKS = [Knock("203.0.113.9", 17001, b"knock\n")]
 
 class AlarmTests(SynchronousTestCase):
     """
-    Tests of L{Alarm}.
+    Tests of L{LossAlarm}.
     """
 
     def setUp(self) -> None:
@@ -24,7 +24,7 @@ class AlarmTests(SynchronousTestCase):
         self.dropped = {"limit": 0, "junk": 0, "overflow": 0}
         self.heard: list[Knock] = []
         self.looks = 0
-        self.alarm = Alarm(self.heard.extend, self.look, self.clock.seconds)
+        self.alarm = LossAlarm(self.heard.extend, self.look, self.clock.seconds)
 
     def look(self) -> dict[str, int]:
         """The counters."""

@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knockports._ordering import MAX_HELD, Inbox
+from pkdoors.knockports._ordering import MAX_HELD, Reorderer
 from pkdoors.knocks.knock import Knock
 
 
@@ -17,8 +17,8 @@ class FakePort:
     @param more: the stamps of what it has, read after read.
     """
 
-    def __init__(self, inbox: Inbox, last: int, *more: list[int]) -> None:
-        self._inbox = inbox
+    def __init__(self, reorderer: Reorderer, last: int, *more: list[int]) -> None:
+        self._reorderer = reorderer
         self.last = last
         self.more = list(more)
 
@@ -27,9 +27,9 @@ class FakePort:
         if self.more:
             stamps = self.more.pop(0)
             self.last = stamps[-1]
-            self._inbox.put([knockOn(each, each) for each in stamps])
+            self._reorderer.add([knockOn(each, each) for each in stamps])
         if self.more:
-            self._inbox.putLast(self)
+            self._reorderer.addUnfinished(self)
 
 
 def knockOn(port: int, stamp: int) -> Knock:
@@ -47,7 +47,7 @@ class InboxTests(SynchronousTestCase):
         self.clock = Clock()
         self.heard: list[int] = []
         self.time = 0
-        self.inbox = Inbox(
+        self.reorderer = Reorderer(
             self.clock,
             lambda knocks: self.heard.extend(knock.port for knock in knocks),
             lambda: self.time,
@@ -61,7 +61,7 @@ class InboxTests(SynchronousTestCase):
         """
         self.time = ends or self.time
         for each in stamps:
-            self.inbox.put([knockOn(each, each)])
+            self.reorderer.add([knockOn(each, each)])
         self.heard.clear()
         due: Any = self.clock.getDelayedCalls()
         for call in due:  # what they schedule is for the next turn
@@ -101,14 +101,14 @@ class InboxTests(SynchronousTestCase):
     def test_sameTime(self) -> None:
         """What came at one time, or at none, is heard in the order in which it was read."""
         for port in (3, 1, 2):
-            self.inbox.put([knockOn(port, 0)])
+            self.reorderer.add([knockOn(port, 0)])
         self.clock.advance(0)
         self.assertEqual([3, 1, 2], self.heard)
 
     def test_readsOn(self) -> None:
         """What a port had more is read at once, and heard with the rest."""
         self.turn(10, 30, 9, 20, ends=40)
-        self.inbox.putLast(FakePort(self.inbox, 10, [11, 12], [13]))
+        self.reorderer.addUnfinished(FakePort(self.reorderer, 10, [11, 12], [13]))
         self.assertEqual([9, 10, 11, 12, 13, 20, 30], self.turn(ends=41))
         self.assertEqual([], self.turn())
         self.assertEqual([], self.clock.getDelayedCalls())
@@ -116,9 +116,9 @@ class InboxTests(SynchronousTestCase):
     def test_inTurn(self) -> None:
         """Of several ports that have more each has its turn, and there are not too many of them."""
         self.turn(1000, ends=2000)
-        ports = [FakePort(self.inbox, 1, *([each] for each in range(2, 100))) for _ in range(2)]
+        ports = [FakePort(self.reorderer, 1, *([each] for each in range(2, 100))) for _ in range(2)]
         for port in ports:
-            self.inbox.putLast(port)
+            self.reorderer.addUnfinished(port)
         heard = self.turn(ends=2001)
         self.assertEqual([2, 2, 3, 3, 4, 4, 5, 5], heard)
         self.assertEqual([5, 5], [port.last for port in ports])
@@ -126,15 +126,15 @@ class InboxTests(SynchronousTestCase):
     def test_cannotBeRead(self) -> None:
         """A port that cannot be read on, for a mistake of ours, keeps nothing from being heard."""
         self.turn(1, ends=10)
-        broken = FakePort(self.inbox, 1, [])
-        self.inbox.putLast(broken)
+        broken = FakePort(self.reorderer, 1, [])
+        self.reorderer.addUnfinished(broken)
         self.assertRaises(IndexError, self.turn)
         self.assertEqual([1, 2], self.turn(2, ends=11) + self.turn(ends=12))
 
     def test_behind(self) -> None:
         """What is younger than what a port has not told yet waits until it has."""
         self.turn(10, 30, 9, 20, ends=40)
-        self.inbox.putLast(port := FakePort(self.inbox, 5, *[[10]] * 20))
+        self.reorderer.addUnfinished(port := FakePort(self.reorderer, 5, *[[10]] * 20))
         self.assertEqual([9, *[10] * 9], self.turn(ends=41))
         port.more = [[12, 11]]
         port.doRead()
@@ -143,14 +143,14 @@ class InboxTests(SynchronousTestCase):
     def test_severalBehind(self) -> None:
         """The port that is furthest behind counts."""
         self.turn(5, 10, 12, ends=20)
-        self.inbox.putLast(FakePort(self.inbox, 10, *[[10]] * 20))
-        self.inbox.putLast(FakePort(self.inbox, 5, *[[5]] * 20))
+        self.reorderer.addUnfinished(FakePort(self.reorderer, 10, *[[10]] * 20))
+        self.reorderer.addUnfinished(FakePort(self.reorderer, 5, *[[5]] * 20))
         self.assertEqual([5] * 5, self.turn())
 
     def test_bound(self) -> None:
         """Where too many wait they are heard, whoever is behind."""
         self.turn(1, ends=2)
-        self.inbox.putLast(port := FakePort(self.inbox, 1, *[[1]] * 100))
+        self.reorderer.addUnfinished(port := FakePort(self.reorderer, 1, *[[1]] * 100))
         self.assertEqual([1] * 9, self.turn(*range(2, MAX_HELD - 7), ends=2 * MAX_HELD))
         for _ in range(2):
             port.doRead()
@@ -164,8 +164,8 @@ class InboxTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """After its end nothing is heard."""
-        self.inbox.put([knockOn(1, 1)])
-        self.inbox.close()
+        self.reorderer.add([knockOn(1, 1)])
+        self.reorderer.close()
         self.clock.advance(0)
         self.assertEqual(([], []), (self.heard, self.clock.getDelayedCalls()))
-        self.inbox.close()
+        self.reorderer.close()

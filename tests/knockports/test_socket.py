@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import ListenError
-from pkdoors.knockports._ordering import Inbox
+from pkdoors.knockports._ordering import Reorderer
 from pkdoors.knockports._socket import KnockProtocol, KnockSocket
 from pkdoors.knocks.knock import Knock
 from tests.fakes import SO_TIMESTAMPNS, FakeHost, FakeReceiver, FakeSocket
@@ -53,7 +53,7 @@ class KnockSocketTests(SynchronousTestCase):
         bound: Any = self.bound
         bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         receiver: Any = FakeReceiver(2048)
-        self.reading = KnockSocket(bound, Inbox(self.clock, self.heard.extend), receiver)
+        self.reading = KnockSocket(bound, Reorderer(self.clock, self.heard.extend), receiver)
 
     def read(self) -> None:
         """A turn of the reactor."""
@@ -62,7 +62,7 @@ class KnockSocketTests(SynchronousTestCase):
 
     def fill(self, count: int, datagram: bytes = b"knock\n") -> None:
         """Datagrams come."""
-        self.bound.inbox.extend([(datagram, ("203.0.113.9", 5555))] * count)
+        self.bound.reorderer.extend([(datagram, ("203.0.113.9", 5555))] * count)
 
     def test_interface(self) -> None:
         """The reactor can read it."""
@@ -104,7 +104,7 @@ class KnockSocketTests(SynchronousTestCase):
 
     def test_networkError(self) -> None:
         """An error that the network sends ends the turn; the socket hears on."""
-        self.bound.inbox.append(OSError(errno.ECONNREFUSED, "Connection refused"))
+        self.bound.reorderer.append(OSError(errno.ECONNREFUSED, "Connection refused"))
         self.fill(1)
         self.read()
         self.assertEqual([], self.heard)
@@ -131,11 +131,11 @@ class KnockSocketTests(SynchronousTestCase):
         told = []
         for drops in (5, 5, 2**32 + 1):
             self.bound.drops = drops
-            told.append(self.reading.takeDrops())
+            told.append(self.reading.newDrops())
         self.assertEqual([5, 0, 2**32 - 4], told)
 
     def test_dropsAreNotTold(self) -> None:
         """Where the kernel does not tell, it is nothing."""
         self.host.tellsNothing = True
         self.bound.drops = 5
-        self.assertEqual(0, self.reading.takeDrops())
+        self.assertEqual(0, self.reading.newDrops())

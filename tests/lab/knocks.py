@@ -13,16 +13,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
 from pkdoors.cli import makeParser
-from pkdoors.commands.knock import visitOf
+from pkdoors.commands.knock import attemptOf
 
 
 async def main(reactor: Any, count: str, pause: str, *arguments: str) -> None:
     """Knock so many times, with so many seconds after each."""
     environment: Mapping[str, str] = environ
     options = makeParser().parse_args(["knock", *arguments])
-    visit = visitOf(options, environment, None)
+    attempt = attemptOf(options, environment, None)
     for _ in range(int(count)):
-        await visit.pay(reactor, print)
+        await attempt.run(reactor, print)
         print("knocked", flush=True)
         await deferLater(reactor, float(pause))
 

@@ -13,7 +13,7 @@ from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
-from pkdoors.locks.sealed.replays import Seen
+from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door, knockPorts
@@ -225,7 +225,7 @@ class MixedTests(SynchronousTestCase):
         keys, _ = parseAuthorizedKeys(text, "keys")
         sealedDoor = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
         lock = SealedLock(
-            sealedDoor, HintIndex(lambda: keys), Seen(0.0, lambda *note: None), SealChecks()
+            sealedDoor, HintIndex(lambda: keys), ReplayCache(0.0, lambda *note: None), SealChecks()
         )
         self.locks = Lockset([SequenceLock(SSH), lock])
 

@@ -11,13 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import endOfPenalty
-from pkdoors.locks._progress import Stages
+from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
-from pkdoors.locks.sealed.replays import Seen
+from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY, WrongOrders
 from pkdoors.model.networks import networkOf, siteOf
@@ -355,7 +355,7 @@ class SealedLockTests(SynchronousTestCase):
         keys, _ = parseAuthorizedKeys(publicLine(ANNA), "keys")
         door = makeDoor(PORTS, knockTimeout=TIMEOUT, clockSkew=SKEW, authorizedKeys="/keys")
         lock = SealedLock(
-            door, HintIndex(lambda: keys), Seen(-STARTED, lambda *note: None), SealChecks()
+            door, HintIndex(lambda: keys), ReplayCache(-STARTED, lambda *note: None), SealChecks()
         )
         slow, now = SlowSeal(), 0.0
         for source, port, letter, time in sent:
@@ -381,7 +381,7 @@ class SealedLockTests(SynchronousTestCase):
 
 class StagesTests(SynchronousTestCase):
     """
-    L{Stages}, beside a plain list.
+    L{ProgressTable}, beside a plain list.
     """
 
     STAGES, LIMIT = 4, 5
@@ -393,22 +393,22 @@ class StagesTests(SynchronousTestCase):
     @given(st.lists(put | put | put | st.tuples(key, st.none()), min_size=20, max_size=60))
     def test_agree(self, done: list[tuple[str, int | None]]) -> None:
         """Whoever is put and forgotten, both have the same, and the same gave way."""
-        stages: Stages[str] = Stages(self.STAGES, self.LIMIT)
+        progress: ProgressTable[str] = ProgressTable(self.STAGES, self.LIMIT)
         slow: list[tuple[str, int]] = []  # who was put last is last
         for number, (key, stage) in enumerate(done):
             slow = [each for each in slow if each[0] != key]
             if stage is None:
-                stages.forget(key)
+                progress.forget(key)
             else:
-                stages.put(key, stage, 100.0, number)
+                progress.put(key, stage, 100.0, number)
                 if len(slow) >= self.LIMIT:
                     slow.remove(self.first(slow))
                 slow.append((key, stage))
-                self.assertEqual((stage, 100.0, number), stages.get(key))
-            found = {each: stages.get(each) for each in "abcdefgh"}
+                self.assertEqual((stage, 100.0, number), progress.get(key))
+            found = {each: progress.get(each) for each in "abcdefgh"}
             there = {each: place[0] for each, place in found.items() if place}
             self.assertEqual(dict(slow), there)
-            self.assertEqual(len(slow), len(stages))
+            self.assertEqual(len(slow), len(progress))
 
     def first(self, slow: list[tuple[str, int]]) -> tuple[str, int]:
         """Who gives way."""
@@ -420,15 +420,15 @@ class StagesTests(SynchronousTestCase):
     @given(st.lists(st.tuples(put, times), min_size=10, max_size=40))
     def test_sweep(self, done: list[tuple[tuple[str, int], float]]) -> None:
         """Nobody whose time is not over is forgotten; who is swept is forgotten in the end."""
-        stages: Stages[str] = Stages(self.STAGES, 100)
+        progress: ProgressTable[str] = ProgressTable(self.STAGES, 100)
         ends: dict[str, float] = {}
         now = 0.0
         for (key, stage), time in done:
             now += time
             ends[key] = now + 4.0
-            stages.put(key, stage, ends[key])
-            stages.sweep(now)
+            progress.put(key, stage, ends[key])
+            progress.sweep(now)
             for each, end in ends.items():
-                self.assertTrue(stages.get(each) or now >= end, (each, end, now))
-        stages.sweep(now + 5.0)
-        self.assertEqual(0, len(stages))
+                self.assertTrue(progress.get(each) or now >= end, (each, end, now))
+        progress.sweep(now + 5.0)
+        self.assertEqual(0, len(progress))

@@ -12,7 +12,7 @@ from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
-from pkdoors.locks.sealed.replays import Seen
+from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY
 from pkdoors.model.doors import Door
@@ -328,7 +328,7 @@ class SealedTests(SynchronousTestCase):
         key = makeKey()
         keys, _ = parseAuthorizedKeys(publicLine(key), "keys")
         door = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
-        seen = Seen(0.0, lambda *note: None)
+        seen = ReplayCache(0.0, lambda *note: None)
         lock = SealedLock(door, HintIndex(lambda: keys), seen, SealChecks(lambda: 0.0))
         locks = Lockset([SequenceLock(SSH), lock])
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.model.principal import NOBODY, OPERATOR, Who, whoOf
+from pkdoors.model.principal import NOBODY, OPERATOR, Principal, principalOf
 
 KEY = "SHA256:" + "a" * 43
 
@@ -14,17 +14,17 @@ class WhoTests(SynchronousTestCase):
 
     def test_text(self) -> None:
         """Name and key, as far as there is something."""
-        self.assertEqual(f"anna ({KEY})", str(Who("anna", KEY)))
-        self.assertEqual(f"a key without a comment ({KEY})", str(Who("", KEY)))
+        self.assertEqual(f"anna ({KEY})", str(Principal("anna", KEY)))
+        self.assertEqual(f"a key without a comment ({KEY})", str(Principal("", KEY)))
         self.assertEqual(("the operator", ""), (str(OPERATOR), str(NOBODY)))
 
     def test_note(self) -> None:
         """What is written beside an opening is read back."""
-        for who in (Who("anna b@laptop", KEY), Who("", KEY), OPERATOR, NOBODY):
-            self.assertEqual(who, whoOf(who.note()))
+        for who in (Principal("anna b@laptop", KEY), Principal("", KEY), OPERATOR, NOBODY):
+            self.assertEqual(who, principalOf(who.asComment()))
 
     def test_noteIsSafe(self) -> None:
         """Whatever a comment holds, it ends no quotes, and is not too long."""
-        note = Who('a"; drop \\ \n\x1b\u00e9{}' + "x" * 500, KEY).note()
+        note = Principal('a"; drop \\ \n\x1b\u00e9{}' + "x" * 500, KEY).asComment()
         self.assertEqual(f"{KEY} a?; drop ? ???{{}}", note.rstrip("x"))
         self.assertEqual(127, len(note))

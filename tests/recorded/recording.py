@@ -27,7 +27,7 @@ from pkdoors.firewall.netlink.messages import attribute, attributesIn
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange, parsePortRanges
-from pkdoors.model.principal import OPERATOR, Who
+from pkdoors.model.principal import OPERATOR, Principal
 from pkdoors.model.sequence import Sequence
 from tests.fakenft import flow
 
@@ -37,7 +37,7 @@ DOORS = (
     Door("vpn", Sequence((1, 2, 3, 4, 5)), parsePortRanges("51820/udp,65535/udp"), knockRate=0),
 )
 OPENINGS = [
-    Opening(DOORS[0], ip_address("203.0.113.9"), 30.0, Who("anna@laptop", "SHA256:abc")),
+    Opening(DOORS[0], ip_address("203.0.113.9"), 30.0, Principal("anna@laptop", "SHA256:abc")),
     Opening(DOORS[0], ip_address("203.0.113.10"), 600.0),
     Opening(DOORS[1], ip_address("2001:db8::7"), 60.0, OPERATOR),
 ]

@@ -44,10 +44,10 @@ class LineLimitTests(SynchronousTestCase):
 
     def test_suppressed(self) -> None:
         """Those refused are counted, and the count begins anew when it was asked for."""
-        self.assertEqual(0, self.limit.takeSuppressed())
+        self.assertEqual(0, self.limit.newSuppressed())
         for _ in range(5):
             self.limit.admit("a", 0.0)
-        self.assertEqual([4, 0], [self.limit.takeSuppressed(), self.limit.takeSuppressed()])
+        self.assertEqual([4, 0], [self.limit.newSuppressed(), self.limit.newSuppressed()])
 
     def test_memory(self) -> None:
         """It remembers no more sources than get lines in a second."""

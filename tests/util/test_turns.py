@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.util.turns import PER_TURN, Nap, Turns
+from pkdoors.util.turns import PER_TURN, Turns, WakeableSleep
 
 
 class TurnsTests(SynchronousTestCase):
@@ -21,7 +21,7 @@ class TurnsTests(SynchronousTestCase):
     def come(self, *numbers: int) -> None:
         """Have some come, one after the other."""
         for number in numbers:
-            self.turns.mine().addCallback(self.go, number)
+            self.turns.next().addCallback(self.go, number)
 
     def go(self, _: None, number: int) -> None:
         """One goes on."""
@@ -71,22 +71,22 @@ class TurnsTests(SynchronousTestCase):
 
         def again(_: object) -> None:
             self.done.append(0)
-            self.turns.mine().addCallback(again)
+            self.turns.next().addCallback(again)
 
-        self.turns.mine().addCallback(again)
+        self.turns.next().addCallback(again)
         self.assertEqual(PER_TURN, len(self.done))
         self.assertEqual(PER_TURN, len(self.turn()))
 
 
 class NapTests(SynchronousTestCase):
     """
-    Tests of L{Nap}.
+    Tests of L{WakeableSleep}.
     """
 
     def setUp(self) -> None:
         """Make it."""
         self.clock = Clock()
-        self.nap = Nap(self.clock)
+        self.nap = WakeableSleep(self.clock)
 
     def test_sleeps(self) -> None:
         """It lasts as long as it was to."""

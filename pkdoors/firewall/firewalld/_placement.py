@@ -30,7 +30,7 @@ class Placed:
         return set(self.rules) <= set(present.get(self.zone, ()))
 
 
-def placings(opening: Opening, zone: str, priorities: Iterable[int]) -> Iterator[Placed]:
+def possiblePlacements(opening: Opening, zone: str, priorities: Iterable[int]) -> Iterator[Placed]:
     """
     The ways in which an opening can be in a zone.
 
@@ -56,11 +56,11 @@ def found(
     """
     if before is not None and before.zone == zone and before.isIn(present):
         return before
-    there = placings(replace(opening, deadline=0.0), zone, priorities)
+    there = possiblePlacements(replace(opening, deadline=0.0), zone, priorities)
     return next((each for each in there if each.isIn(present)), None)
 
 
-def outdated(present: Present, placed: Iterable[Placed]) -> list[tuple[str, str]]:
+def staleRules(present: Present, placed: Iterable[Placed]) -> list[tuple[str, str]]:
     """The rules of openings, with their zones, that belong to none of these."""
     wanted = {(each.zone, rule) for each in placed for rule in each.rules}
     return [

@@ -10,10 +10,16 @@ from math import ceil
 
 from twisted.internet.interfaces import IReactorTime
 
-from pkdoors.errors import FirewallError, TooLate
-from pkdoors.firewall.firewalld._placement import Placed, Present, found, outdated, placings
+from pkdoors.errors import DeadlinePassed, FirewallError
+from pkdoors.firewall.firewalld._placement import (
+    Placed,
+    Present,
+    found,
+    possiblePlacements,
+    staleRules,
+)
 from pkdoors.firewall.firewalld.client import ZoneClient
-from pkdoors.firewall.firewalld.connection import Silent
+from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import isKnockRule, knockRule, openingPriorities
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, knockPorts
@@ -51,7 +57,7 @@ class ZoneDoors:
         self._knocks: list[tuple[str, str]] = []
         self._finder: tuple[float, ZoneOf] | None = None  # and since when
 
-    def adopt(self, doors: tuple[Door, ...]) -> None:
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
         """
         Take other doors, from the next restoration on.
 
@@ -112,9 +118,9 @@ class ZoneDoors:
         for work in works:
             try:
                 work()
-            except Silent:
+            except FirewalldTimeout:
                 raise
-            except TooLate:
+            except DeadlinePassed:
                 pass
             except FirewallError as error:
                 errors.append(error)
@@ -133,7 +139,7 @@ class ZoneDoors:
         self._placed = placed
 
     def _sweep(self, present: Present) -> None:
-        for zone, rule in outdated(present, self._placed.values()):
+        for zone, rule in staleRules(present, self._placed.values()):
             self._zones.remove(zone, rule)
 
     def _letKnocksIn(self, present: Present) -> None:
@@ -152,7 +158,7 @@ class ZoneDoors:
         """
         Open, or move the deadline.
 
-        @raise FirewallError: firewalld refused; L{TooLate} where the deadline is over.
+        @raise FirewallError: firewalld refused; L{DeadlinePassed} where the deadline is over.
         """
         key = opening.key
         old = self._placed.get(key)
@@ -160,7 +166,7 @@ class ZoneDoors:
             return
         self._left(opening)
         zone = (zoneOf or self._zoneOf)(opening.source)
-        ways = placings(opening, zone, self._priorities(opening))
+        ways = possiblePlacements(opening, zone, self._priorities(opening))
         new = next(each for each in ways if not old or each.rules != old.rules)
         self._put(new, self._left(opening))
         self._placed[key] = new
@@ -186,7 +192,7 @@ class ZoneDoors:
         """firewalld counts whole seconds; the guard ends at the exact moment."""
         seconds = ceil(opening.deadline - self._clock.seconds())
         if seconds <= 0:
-            raise TooLate("its time was over before firewalld got to it")
+            raise DeadlinePassed("its time was over before firewalld got to it")
         return seconds
 
     def _zoneOf(self, source: Address) -> str:
@@ -203,7 +209,7 @@ class ZoneDoors:
         try:
             for rule in placed.rules:
                 self._zones.add(placed.zone, rule, seconds)
-        except Silent:  # what it makes of that later, the restoration takes away
+        except FirewalldTimeout:  # what it makes of that later, the restoration takes away
             raise
         except FirewallError:
             self._take(placed)

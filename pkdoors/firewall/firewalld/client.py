@@ -9,7 +9,13 @@ from typing import Any
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld._routes import hardwareAddress, routeInterface
-from pkdoors.firewall.firewalld.connection import SILENT, Refused, Silent, connect, translated
+from pkdoors.firewall.firewalld.connection import (
+    SILENT,
+    FirewalldRefusal,
+    FirewalldTimeout,
+    connect,
+    translated,
+)
 from pkdoors.firewall.firewalld.richrules import isOurs
 from pkdoors.firewall.firewalld.zones import (
     ActiveZones,
@@ -121,7 +127,7 @@ class ZoneClient:
         """Add a rich rule, for so many seconds or (0) until it is removed."""
         try:
             self._ask("addRichRule", zone, rule, seconds)
-        except Refused as error:
+        except FirewalldRefusal as error:
             if error.code != "ALREADY_ENABLED":
                 raise
             if seconds:  # firewalld would keep the old timeout
@@ -132,7 +138,7 @@ class ZoneClient:
         """Remove a rich rule; that it is not there is no error."""
         try:
             self._ask("removeRichRule", zone, rule)
-        except Refused as error:
+        except FirewalldRefusal as error:
             if error.code != "NOT_ENABLED":
                 raise
 
@@ -176,7 +182,7 @@ class ZoneClient:
     def _entries(self, ipset: str) -> list[str]:
         try:
             return [str(entry) for entry in self._ask("getEntries", ipset)]
-        except Refused:  # a set whose entries time out does not tell them
+        except FirewalldRefusal:  # a set whose entries time out does not tell them
             return []
 
     def _ask(self, method: str, *arguments: object) -> Any:
@@ -184,7 +190,7 @@ class ZoneClient:
         wasSilent, self._isSilent = self._isSilent, False
         try:
             return translated(lambda: getattr(client, method)(*arguments))
-        except Silent:
+        except FirewalldTimeout:
             self._isSilent = True
             if not wasSilent:
                 self._lost("firewalld did not answer")
@@ -196,7 +202,7 @@ class ZoneClient:
             self._client = self._connect()
             self._listen()
         if not self._client.connected:
-            raise Silent(SILENT)
+            raise FirewalldTimeout(SILENT)
         return self._client
 
 

@@ -122,15 +122,15 @@ def translated(work: Callable[[], T]) -> T:
     except DBusException as error:
         name, message = str(error.get_dbus_name()), str(error.get_dbus_message())
         if name in _UNREACHABLE:
-            raise Silent(SILENT) from error
-        raise Refused(name, message) from error
+            raise FirewalldTimeout(SILENT) from error
+        raise FirewalldRefusal(name, message) from error
 
 
-class Silent(FirewallError):
+class FirewalldTimeout(FirewallError):
     """firewalld is not there, or does not answer."""
 
 
-class Refused(FirewallError):
+class FirewalldRefusal(FirewallError):
     """firewalld refused. Its messages begin with a code, C{"NOT_ENABLED: ..."}."""
 
     def __init__(self, name: str, message: str) -> None:

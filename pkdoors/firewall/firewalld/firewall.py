@@ -20,7 +20,7 @@ from zope.interface import implementer
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld._rules import ZoneDoors
 from pkdoors.firewall.firewalld.client import ZoneClient
-from pkdoors.firewall.firewalld.connection import SILENT, Silent, clientClass, examine
+from pkdoors.firewall.firewalld.connection import SILENT, FirewalldTimeout, clientClass, examine
 from pkdoors.firewall.firewalld.thread import BusThread
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening
@@ -63,7 +63,7 @@ class FirewalldFirewall:
 
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
         """See L{IFirewall.start}. firewalld does not tell when an opening ends."""
-        self._zoneDoors.adopt(doors)
+        self._zoneDoors.setDoors(doors)
         self._thread.start()
         try:
             self._thread.callBlocking(lambda: self._start(lost), START_TIMEOUT)
@@ -73,11 +73,11 @@ class FirewalldFirewall:
                 "see what it does (systemctl status firewalld), then start again"
             ) from None
 
-    def keep(self, doors: tuple[Door, ...]) -> None:
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
         self._round += 1
         # In the thread, so that what was asked of it before is done with the doors from before.
-        self._thread.call(lambda: self._zoneDoors.adopt(doors))
+        self._thread.call(lambda: self._zoneDoors.setDoors(doors))
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -118,10 +118,10 @@ class FirewalldFirewall:
 
         def do() -> T:
             if since < self._silence:
-                raise Silent(SILENT)
+                raise FirewalldTimeout(SILENT)
             try:
                 return work()
-            except Silent:
+            except FirewalldTimeout:
                 self._silence = self._clock.seconds()
                 raise
 

@@ -14,7 +14,7 @@ from math import ceil
 
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import MAX_NOTE, whoOf
+from pkdoors.model.principal import MAX_NOTE, principalOf
 
 MAX_ELEMENTS = 65_536
 """Addresses, or flows, in one set: a bound for the kernel's memory, far above what the doorkeeper
@@ -168,14 +168,14 @@ def openingElement(opening: Opening, left: float, now: float) -> Element:
     @param left: seconds until its deadline.
     @param now: seconds on the boot clock, which goes on while the host sleeps.
     """
-    comment = f"until={ceil(now + left)} {opening.who.note()}".strip()[:MAX_NOTE]
+    comment = f"until={ceil(now + left)} {opening.who.asComment()}".strip()[:MAX_NOTE]
     return Element(opening.source.packed, max(1, round(1000 * left)), comment=comment)
 
 
 def openingIn(element: Element, door: Door, left: float) -> Opening:
     """Return the opening that an element of a door's is, as a deadline from now on."""
     match = _COMMENT.fullmatch(element.comment)
-    who = whoOf(match[2] if match else element.comment)
+    who = principalOf(match[2] if match else element.comment)
     return Opening(door, ip_address(element.key), left, who)
 
 

@@ -9,7 +9,7 @@ An element whose time is over is not told: nothing has to be done about it.
 import struct
 
 from pkdoors.firewall.netlink.messages import INET, NFTABLES, attributesOf
-from pkdoors.firewall.ways.natrules import Forwards, Place
+from pkdoors.firewall.ways.natrules import Forwards, NftName
 from pkdoors.host.bpf import assemble
 
 NFTABLES_GROUP = 7
@@ -97,8 +97,8 @@ class Changes:
             return True
         name = _text(attributes.get(_NAME))
         if kind in _ELEMENTS:
-            return Place(family, name, _text(attributes.get(_SET_NAME))) in forwarding.sets
-        return Place(family, name) in forwarding.tables
+            return NftName(family, name, _text(attributes.get(_SET_NAME))) in forwarding.sets
+        return NftName(family, name) in forwarding.tables
 
     def _ended(self, attributes: dict[int, bytes]) -> list[str]:
         name = attributes.get(_PROCESS_NAME, b"?").rstrip(b"\0").decode(errors="replace")

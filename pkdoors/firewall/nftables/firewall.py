@@ -121,7 +121,7 @@ class NftablesFirewall:
             self._throttle.want()
         return left.openings
 
-    def keep(self, doors: tuple[Door, ...]) -> None:
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         # Not those of the last call: the kernel may have refused them.
         before = Left(protected=self._protected)

@@ -67,7 +67,7 @@ class Forward(NamedTuple):
     target: Target
 
 
-class Place(NamedTuple):
+class NftName(NamedTuple):
     """A table, or something in one."""
 
     family: int
@@ -85,8 +85,8 @@ class Forwards:
     """
 
     found: tuple[Forward, ...] = ()
-    tables: frozenset[Place] = frozenset()
-    sets: frozenset[Place] = frozenset()
+    tables: frozenset[NftName] = frozenset()
+    sets: frozenset[NftName] = frozenset()
     isCut: bool = False
 
 
@@ -132,19 +132,19 @@ class _Reader:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self.found: dict[Forward, None] = {}
-        self.tables: set[Place] = set()
-        self.sets: dict[Place, list[Span]] = {}
+        self.tables: set[NftName] = set()
+        self.sets: dict[NftName, list[Span]] = {}
         self.isCut = False
-        self._chains: dict[Place, list[Rule]] = {}
-        self._flags: dict[Place, dict[str, dict[int, bytes]]] = {}
-        self._seen: set[tuple[Place, str, int, int]] = set()
-        self._todo: deque[tuple[Place, str, int, int]] = deque()
+        self._chains: dict[NftName, list[Rule]] = {}
+        self._flags: dict[NftName, dict[str, dict[int, bytes]]] = {}
+        self._seen: set[tuple[NftName, str, int, int]] = set()
+        self._todo: deque[tuple[NftName, str, int, int]] = deque()
         self._rulesLeft, self._stepsLeft = MOST_RULES, MOST_STEPS
 
     def read(self) -> Iterator[None]:
         for family in FAMILIES:
             for chain in natChainsIn(family, self._ask(askChains("", family))):
-                self.tables.add(Place(family, chain.table))
+                self.tables.add(NftName(family, chain.table))
                 for protocol in ("tcp", "udp"):
                     self._lead(chain, Case(protocol))
         while self._todo:
@@ -159,14 +159,14 @@ class _Reader:
                     return
                 self._through(chain, rule, case)
 
-    def _lead(self, chain: Place, case: Case) -> None:
+    def _lead(self, chain: NftName, case: Case) -> None:
         """Note that packets come to a chain."""
         way = (chain, case.protocol, case.first, case.last)
         if way not in self._seen:
             self._seen.add(way)
             self._todo.append(way)
 
-    def _rulesOf(self, chain: Place) -> list[Rule]:
+    def _rulesOf(self, chain: NftName) -> list[Rule]:
         if chain not in self._chains:
             rules = []
             if self._rulesLeft > 0:
@@ -177,7 +177,7 @@ class _Reader:
             self._rulesLeft -= len(self._chains[chain])
         return self._chains[chain]
 
-    def _through(self, chain: Place, rule: Rule, case: Case) -> None:
+    def _through(self, chain: NftName, rule: Rule, case: Case) -> None:
         """Have a case go through a rule."""
         cases = [case]
         for name, parts in rule:
@@ -203,7 +203,7 @@ class _Reader:
             if target is not None:
                 self.found[Forward(case.protocol, case.first, case.last, target)] = None
 
-    def _follow(self, chain: Place, value: Mapping[int, bytes], cases: Iterable[Case]) -> None:
+    def _follow(self, chain: NftName, value: Mapping[int, bytes], cases: Iterable[Case]) -> None:
         """Have cases go where a verdict sends them."""
         verdict = attributesOf(value.get(2, b""))  # NFTA_DATA_VERDICT
         if number(verdict.get(1)) in _JUMPS:
@@ -211,7 +211,9 @@ class _Reader:
             for case in cases:
                 self._lead(chain._replace(name=name), case)
 
-    def _lookedUp(self, chain: Place, parts: Mapping[int, bytes], cases: list[Case]) -> list[Case]:
+    def _lookedUp(
+        self, chain: NftName, parts: Mapping[int, bytes], cases: list[Case]
+    ) -> list[Case]:
         place = chain._replace(name=_text(parts.get(1)))  # NFTA_LOOKUP_SET
         source = number(parts.get(2))
         flags = self._setFlags(place)
@@ -237,15 +239,15 @@ class _Reader:
                 break
         return found
 
-    def _setFlags(self, place: Place) -> dict[int, bytes]:
-        table = Place(place.family, place.table)
+    def _setFlags(self, place: NftName) -> dict[int, bytes]:
+        table = NftName(place.family, place.table)
         if table not in self._flags:
             answer = self._ask(askSets(place.table, place.family))
             sets = (attributesOf(body) for _, body in answer)
             self._flags[table] = {_text(each.get(2)): each for each in sets}
         return self._flags[table].get(place.name, {})
 
-    def _spansOf(self, place: Place) -> list[Span]:
+    def _spansOf(self, place: NftName) -> list[Span]:
         if place not in self.sets:
             isInterval = bool(number(self._setFlags(place).get(3)) & _INTERVAL)
             answer = self._ask(askElements(place.table, place.name, place.family))
@@ -256,13 +258,13 @@ class _Reader:
 _INTERVAL, _CONCATENATED = 0x4, 0x80  # NFT_SET_INTERVAL, NFT_SET_CONCAT
 
 
-def natChainsIn(family: int, answer: Answer) -> Iterator[Place]:
+def natChainsIn(family: int, answer: Answer) -> Iterator[NftName]:
     """Yield the base chains among chains that do DNAT for what comes from outside."""
     for _, body in answer:
         chain = attributesOf(body)
         hook = attributesOf(chain.get(4, b""))  # NFTA_CHAIN_HOOK { NFTA_HOOK_HOOKNUM }
         if _text(chain.get(7)) == "nat" and 1 in hook and number(hook[1]) == _PREROUTING:
-            yield Place(family, _text(chain.get(1)), _text(chain.get(3)))
+            yield NftName(family, _text(chain.get(1)), _text(chain.get(3)))
 
 
 def expressionsIn(body: bytes) -> Rule:

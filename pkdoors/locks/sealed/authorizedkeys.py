@@ -18,7 +18,7 @@ from twisted.conch.ssh.keys import Key
 from pkdoors.errors import BadValue
 from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from pkdoors.util.durations import parseDuration
 
 MAX_KEYS = 256
@@ -50,9 +50,9 @@ class AuthorizedKey:
     maxOpenFor: float = 0.0
 
     @property
-    def who(self) -> Who:
+    def who(self) -> Principal:
         """Whose it is."""
-        return Who(self.comment, fingerprint(self.blob))
+        return Principal(self.comment, fingerprint(self.blob))
 
     def __str__(self) -> str:
         return str(self.who)

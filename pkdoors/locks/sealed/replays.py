@@ -27,7 +27,7 @@ class Notes:
     seen: Iterable[tuple[str, str, int]] = ()
 
 
-class Seen:
+class ReplayCache:
     """
     @param started: when the daemon started, on a clock that does not jump. What was made before
         may have opened something then. Not the time of day: that may have been wrong at the start.

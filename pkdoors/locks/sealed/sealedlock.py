@@ -14,13 +14,13 @@ from pkdoors.knocks.seal import (
     signedData,
 )
 from pkdoors.knocks.signatures import isGood, isWellFormed
-from pkdoors.locks._progress import Stages
+from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed._queue import KnockKey, Waiting
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex, Lines
-from pkdoors.locks.sealed.replays import Seen
+from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.model.doors import Door
 
 MAX_PENDING = 16_384
@@ -34,7 +34,7 @@ FAR = 24 * 3600.0
 
 _JUDGED = 0
 """The stage of datagrams whose case is closed. Others are at the number of ports that had them."""
-_NOWHERE = (_JUDGED, -inf, 0)
+_NO_PROGRESS = (_JUDGED, -inf, 0)
 """The place of a new one."""
 _COPY = 1 << 32
 """One datagram, in the note of a place; below are the ports that had it, a bit each."""
@@ -60,7 +60,7 @@ class SealedLock:
         self,
         door: Door,
         hints: HintIndex,
-        seen: Seen,
+        seen: ReplayCache,
         checks: SealChecks,
         known: Collection[str] = (),
     ) -> None:
@@ -70,13 +70,13 @@ class SealedLock:
         self._beginning = beginningFor(door.name)
         self._bits = {port: 1 << at for at, port in enumerate(sorted(set(door.sequence.ports)))}
         self._all = (1 << len(self._bits)) - 1
-        self._stages: Stages[KnockKey] = Stages(len(self._bits) + 1, MAX_PENDING)
+        self._progress: ProgressTable[KnockKey] = ProgressTable(len(self._bits) + 1, MAX_PENDING)
         self._seen = seen
         self._checks = checks
 
     def __len__(self) -> int:
         """How many datagrams take memory."""
-        return len(self._stages) + self._checks.count(self)
+        return len(self._progress) + self._checks.count(self)
 
     def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
         """See L{pkdoors.locks.lock.Lock.knock}."""
@@ -86,7 +86,7 @@ class SealedLock:
         # SipHash, with a secret of this process: nobody can make another datagram that has it, too;
         # and if somebody could, that would open nothing, for it is the datagram that is judged.
         key = (source, hash(datagram))
-        stage, ends, note = self._stages.get(key) or _NOWHERE
+        stage, ends, note = self._progress.get(key) or _NO_PROGRESS
         if now >= ends:
             # All else of it is looked at when every port had it: a flood has to be gone through
             # quickly.
@@ -94,14 +94,14 @@ class SealedLock:
                 return self._strange(knock)
             if self._checks.countCopy(key):
                 return None
-            self._stages.sweep(now)
+            self._progress.sweep(now)
             ends, note = now + self.door.knockTimeout, 0
         elif stage == _JUDGED:
             return None
         note = (note | self._bits[port]) + _COPY
         ports = note & _PORTS
         if ports != self._all:
-            self._stages.put(key, ports.bit_count(), ends, note)
+            self._progress.put(key, ports.bit_count(), ends, note)
             return None
         return self._complete(knock, key, ends, note // _COPY, now, today)
 
@@ -131,14 +131,14 @@ class SealedLock:
         except (_Refused, SealError) as reason:
             self._close(key, ends)
             return self._refuse(knock.source, str(reason))
-        self._stages.forget(key)
+        self._progress.forget(key)
         most = ROUNDS * len(self._bits)
         waiting = Waiting(self, key, sealed, knock.source, ends, spent, most)
         return self._checks.submit(waiting, now, today)
 
     def _close(self, key: KnockKey, ends: float) -> None:
         """Its copies are ignored from now on."""
-        self._stages.put(key, _JUDGED, ends, self._all)
+        self._progress.put(key, _JUDGED, ends, self._all)
 
     def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
         """Check the signature, see L{pkdoors.locks.sealed._queue.Examiner}."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld._routes import hardwareAddress, routeInterface
 from pkdoors.firewall.firewalld.client import ZoneClient
-from pkdoors.firewall.firewalld.connection import SILENT, Refused, Silent
+from pkdoors.firewall.firewalld.connection import SILENT, FirewalldRefusal, FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import knockRule, openingPriorities, openingRules
 from pkdoors.model.ports import PortRange
 from tests.fakes import (
@@ -260,7 +260,7 @@ class SavedTests(ZoneClientTestCase):
 
     def test_noSuchZone(self) -> None:
         """A refusal is raised."""
-        self.assertRaises(Refused, self.zones.takeSaved, ["nowhere"])
+        self.assertRaises(FirewalldRefusal, self.zones.takeSaved, ["nowhere"])
 
     def test_release(self) -> None:
         """All our rules are removed, those in effect and the permanent ones, and listed."""
@@ -359,7 +359,7 @@ class ErrorTests(ZoneClientTestCase):
     def test_disconnected(self) -> None:
         """A lost connection, which the client swallows, is an error."""
         self.firewalld.connected = False
-        error = self.assertRaises(Silent, self.zones.add, "public", RULE)
+        error = self.assertRaises(FirewalldTimeout, self.zones.add, "public", RULE)
         self.assertEqual(SILENT, str(error))
 
     def test_zone(self) -> None:
@@ -400,6 +400,6 @@ class ErrorTests(ZoneClientTestCase):
         zones = ZoneClient("", connect)
         self.firewalld.isOnBus = False
         for _ in range(2):
-            self.assertRaises(Silent, zones.add, "public", RULE)
+            self.assertRaises(FirewalldTimeout, zones.add, "public", RULE)
         zones.add("public", RULE)
         self.assertEqual({RULE: 0}, new.present())

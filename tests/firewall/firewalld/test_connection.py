@@ -5,8 +5,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld.connection import (
     CALL_TIMEOUT,
-    Refused,
-    Silent,
+    FirewalldRefusal,
+    FirewalldTimeout,
     clientClass,
     connect,
     examine,
@@ -163,7 +163,7 @@ class TranslatedTests(SynchronousTestCase):
         def work() -> None:
             raise FakeDBusException(message, name)
 
-        return str(self.assertRaises(Refused, translated, work))
+        return str(self.assertRaises(FirewalldRefusal, translated, work))
 
     def test_result(self) -> None:
         """What work gives is given, and what is no error of D-Bus is raised as it is."""
@@ -178,11 +178,15 @@ class TranslatedTests(SynchronousTestCase):
             def work(error: Exception = gone) -> None:
                 raise error
 
-            self.assertEqual(SILENT, str(self.assertRaises(Silent, translated, work)), name)
+            self.assertEqual(
+                SILENT, str(self.assertRaises(FirewalldTimeout, translated, work)), name
+            )
 
     def test_code(self) -> None:
         """The code of a refusal is told to those that can do something about it."""
-        self.assertEqual("NOT_ENABLED", Refused(BUS_NAME, "NOT_ENABLED: 'rule' not in").code)
+        self.assertEqual(
+            "NOT_ENABLED", FirewalldRefusal(BUS_NAME, "NOT_ENABLED: 'rule' not in").code
+        )
 
     def test_privilege(self) -> None:
         """Without the privilege, the sentence says what to do."""

@@ -8,10 +8,10 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.errors import FirewallError, TooLate
+from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.firewall.firewalld import thread as bus
 from pkdoors.firewall.firewalld.client import ZoneClient
-from pkdoors.firewall.firewalld.connection import Silent
+from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
 from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.firewall.firewalld.thread import BusThread
@@ -438,7 +438,9 @@ class RestoreTests(FirewalldTestCase):
     def test_silent(self) -> None:
         """A firewalld that does not answer is not asked for each of the others."""
         self.hang("addRichRule", "203.0.113.9")
-        self.assertIsInstance(self.failed(makeOpening(), makeOpening("2001:db8::7")), Silent)
+        self.assertIsInstance(
+            self.failed(makeOpening(), makeOpening("2001:db8::7")), FirewalldTimeout
+        )
         self.assertEqual({}, self.added())
 
     def test_silentMeanwhile(self) -> None:
@@ -475,8 +477,8 @@ class RestoreTests(FirewalldTestCase):
         """The end of the bus is told; what is asked meanwhile fails."""
         self.firewalld.disconnect()
         self.assertEqual(["the system's D-Bus went away"], self.lost)
-        self.assertIsInstance(self.failed(makeOpening()), Silent)
-        self.failureResultOf(self.firewall.open(makeOpening()), Silent)
+        self.assertIsInstance(self.failed(makeOpening()), FirewalldTimeout)
+        self.failureResultOf(self.firewall.open(makeOpening()), FirewalldTimeout)
 
     def test_busIsBack(self) -> None:
         """When it is back, with a firewalld that knows nothing, all is put there."""
@@ -602,7 +604,7 @@ class OpeningTests(FirewalldTestCase):
         self.start()
         self.clock.advance(30)
         self.firewalld.connected = False
-        self.failureResultOf(self.firewall.open(makeOpening(deadline=30.0)), TooLate)
+        self.failureResultOf(self.firewall.open(makeOpening(deadline=30.0)), DeadlinePassed)
 
     def test_zoneOfClient(self) -> None:
         """It is put into the zone that the client's packets are put in."""
@@ -827,7 +829,7 @@ class SlowTests(FirewalldTestCase):
         short, long = self.open("192.0.2.1", 5.0), self.open("192.0.2.2", 30.0)
         self.clock.advance(10)
         self.glib.run()
-        self.failureResultOf(short, TooLate)
+        self.failureResultOf(short, DeadlinePassed)
         self.successResultOf(long)
         self.assertEqual(["192.0.2.2"], self.sources())
 
@@ -881,7 +883,7 @@ class SlowTests(FirewalldTestCase):
         self.clock.advance(1)
         self.glib.run()
         for each in waiting:
-            self.failureResultOf(each, Silent)
+            self.failureResultOf(each, FirewalldTimeout)
         self.assertEqual(["getActiveZones"], self.firewalld.asked)
         self.assertEqual(["firewalld did not answer"], self.lost)
 
@@ -891,7 +893,7 @@ class SlowTests(FirewalldTestCase):
         self.clock.advance(1)
         again = self.open("192.0.2.1")
         self.glib.run()
-        self.failureResultOf(again, Silent)
+        self.failureResultOf(again, FirewalldTimeout)
         self.assertEqual(1, len(self.lost))
         self.firewalld.refusals.clear()
         again = self.open("192.0.2.1")
@@ -899,7 +901,7 @@ class SlowTests(FirewalldTestCase):
         self.successResultOf(again)
         self.hang()
         self.clock.advance(1)
-        self.open("192.0.2.2").addErrback(lambda failure: failure.trap(Silent))
+        self.open("192.0.2.2").addErrback(lambda failure: failure.trap(FirewalldTimeout))
         self.glib.run()
         self.assertEqual(2, len(self.lost))
 
@@ -909,11 +911,11 @@ class SlowTests(FirewalldTestCase):
         self.glib.run()
         self.successResultOf(opened)
         self.hang()
-        self.open("192.0.2.2").addErrback(lambda failure: failure.trap(Silent))
+        self.open("192.0.2.2").addErrback(lambda failure: failure.trap(FirewalldTimeout))
         first, second = (self.firewall.close(makeOpening(f"192.0.2.{last}")) for last in (1, 2))
         self.clock.advance(1)
         self.glib.run()
-        self.failureResultOf(first, Silent)
+        self.failureResultOf(first, FirewalldTimeout)
         self.successResultOf(second)
         self.firewalld.refusals.clear()
         again = self.firewall.close(makeOpening("192.0.2.1"))
@@ -926,7 +928,7 @@ class SlowTests(FirewalldTestCase):
         self.hang()
         unanswered = self.open("192.0.2.1")
         self.glib.run()
-        self.failureResultOf(unanswered, Silent)
+        self.failureResultOf(unanswered, FirewalldTimeout)
         self.firewalld.refusals.clear()
         self.firewalld.rules["public"][rule(31338, source="192.0.2.1")] = 30.0
         restored = self.firewall.restore([])
@@ -970,7 +972,7 @@ class KeepTests(FirewalldTestCase):
 
     def test_knocks(self) -> None:
         """What L{FirewalldFirewall.restore} lets in are the new knocks and no others."""
-        self.firewall.keep((makeDoor((1, 2, 3, 4, 17001)),))
+        self.firewall.setDoors((makeDoor((1, 2, 3, 4, 17001)),))
         self.assertEqual([], self.firewalld.calls)
         self.successResultOf(self.firewall.restore([]))
         rules = {each for each in self.firewalld.present() if "udp" in each}
@@ -984,7 +986,7 @@ class KeepTests(FirewalldTestCase):
         for name in "abc":
             self.open(name)
         _, b, c = self.doors
-        self.firewall.keep((b, c))
+        self.firewall.setDoors((b, c))
         self.successResultOf(self.firewall.close(makeOpening(name="a")))
         self.open("c", 60.0)
         self.successResultOf(self.firewall.close(makeOpening(name="b")))
@@ -995,7 +997,7 @@ class KeepTests(FirewalldTestCase):
     def test_newDoor(self) -> None:
         """A new door has priorities that no other has."""
         _, b, c = self.doors
-        self.firewall.keep((makeDoor(name="new"), b, c))
+        self.firewall.setDoors((makeDoor(name="new"), b, c))
         for name in ("b", "c", "new"):
             self.open(name)
         self.assertEqual(3, len(self.added()))

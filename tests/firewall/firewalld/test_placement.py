@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.firewalld._placement import Placed, found, outdated, placings
+from pkdoors.firewall.firewalld._placement import Placed, found, possiblePlacements, staleRules
 from pkdoors.firewall.firewalld.richrules import knockRule
 from tests.fakes import makeOpening
 
@@ -27,14 +27,14 @@ OPENING = makeOpening(ports="22,80", deadline=60.0)
 
 class PlacingsTests(SynchronousTestCase):
     """
-    Tests of L{placings} and L{Placed}.
+    Tests of L{possiblePlacements} and L{Placed}.
     """
 
     def test_placings(self) -> None:
         """An opening can have one priority or the other, with a rule for each range."""
         self.assertEqual(
             [placed(31338, deadline=60.0), placed(31339, deadline=60.0)],
-            list(placings(OPENING, "public", (31338, 31339))),
+            list(possiblePlacements(OPENING, "public", (31338, 31339))),
         )
 
     def test_isIn(self) -> None:
@@ -93,7 +93,7 @@ class FoundTests(SynchronousTestCase):
 
 class OutdatedTests(SynchronousTestCase):
     """
-    Tests of L{outdated}.
+    Tests of L{staleRules}.
     """
 
     def test_outdated(self) -> None:
@@ -108,16 +108,16 @@ class OutdatedTests(SynchronousTestCase):
                 ("public", rule(31338, 22, "203.0.113.10")),
                 ("internal", rule(31338, 22)),
             ],
-            outdated(present, iter([placed()])),
+            staleRules(present, iter([placed()])),
         )
 
     def test_others(self) -> None:
         """Rules that let knocks in, and those of others, are not."""
         others = [STRANGERS, knockRule(17001), 'rule service name="ssh" accept']
-        self.assertEqual([], outdated({"public": others}, []))
+        self.assertEqual([], staleRules({"public": others}, []))
 
     def test_nothing(self) -> None:
         """Where all is placed, nothing is."""
         zones = ("public", "internal")
         present = {zone: list(placed(zone=zone).rules) for zone in zones}
-        self.assertEqual([], outdated(present, [placed(zone=zone) for zone in zones]))
+        self.assertEqual([], staleRules(present, [placed(zone=zone) for zone in zones]))

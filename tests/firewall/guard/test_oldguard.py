@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.oldguard import OldSession, livingIn, openingsIn, protectedIn
 from pkdoors.model.ports import parsePortRanges
-from pkdoors.model.principal import NOBODY, Who
+from pkdoors.model.principal import NOBODY, Principal
 from tests.fakes import makeDoor
 
 
@@ -57,10 +57,12 @@ class OpeningsInTests(SynchronousTestCase):
     def test_who(self) -> None:
         """Who earned an opening is in its comment."""
         known = element("203.0.113.9", 42)
-        known["elem"]["comment"] = Who("anna@laptop", "SHA256:abc").note()
+        known["elem"]["comment"] = Principal("anna@laptop", "SHA256:abc").asComment()
         text = listing(default_ports=SSH, default_open4=[known, element("203.0.113.8", 9)])
         found = openingsIn(text, [makeDoor()], 100.0)
-        self.assertEqual([Who("anna@laptop", "SHA256:abc"), NOBODY], [each.who for each in found])
+        self.assertEqual(
+            [Principal("anna@laptop", "SHA256:abc"), NOBODY], [each.who for each in found]
+        )
 
     def test_found(self) -> None:
         """Both families are found, with the time they have left."""

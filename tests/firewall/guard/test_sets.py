@@ -22,7 +22,7 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from tests.fakes import makeDoor, makeOpening
 from tests.lab.properties import PROPERTY
 
@@ -120,7 +120,7 @@ class ElementTests(SynchronousTestCase):
     def element(self, left: float, name: str = "") -> Element:
         """The element, at 500 s on the boot clock."""
         return openingElement(
-            Opening(makeDoor(), ip_address("203.0.113.9"), 0.0, Who(name)), left, 500.0
+            Opening(makeDoor(), ip_address("203.0.113.9"), 0.0, Principal(name)), left, 500.0
         )
 
     def test_element(self) -> None:
@@ -148,7 +148,7 @@ class ElementTests(SynchronousTestCase):
             opening = openingIn(found, makeDoor(), 7.0)
             self.assertEqual(("203.0.113.9", 7.0), (str(opening.source), opening.deadline))
             if len(written.comment) < 100:
-                self.assertEqual(Who(Who(name).note()), opening.who)
+                self.assertEqual(Principal(Principal(name).asComment()), opening.who)
 
         check()
 

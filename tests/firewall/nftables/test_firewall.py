@@ -216,7 +216,7 @@ class NftablesFirewallTests(NftablesTestCase):
         """The guard that is put back from then on is for the new doors; nothing before."""
         self.start()
         steps = list(self.tables.steps)
-        self.firewall.keep((makeDoor(NEXT, "443", name="web"),))
+        self.firewall.setDoors((makeDoor(NEXT, "443", name="web"),))
         self.assertEqual(steps, self.tables.steps)
         self.restore(makeOpening(sequence=NEXT, ports="443", name="web"))
         self.assertEqual({ANN: 30.0}, self.tables.sources("web_open4"))
@@ -247,7 +247,9 @@ class NftablesFirewallTests(NftablesTestCase):
             raise FirewallError("cannot read it")
 
         self.firewall._look = fail
-        self.assertRaises(FirewallError, self.firewall.keep, (makeDoor(ports="443", name="web"),))
+        self.assertRaises(
+            FirewallError, self.firewall.setDoors, (makeDoor(ports="443", name="web"),)
+        )
         self.restore()
         self.assertIn("default_open4", self.ours().sets)
 
@@ -275,7 +277,7 @@ class DroppedTests(NftablesTestCase):
         self.restore()
         self.ours().counters.update(default_dropped=2)
         self.assertEqual(2, self.firewall.dropped())
-        self.firewall.keep((web,))
+        self.firewall.setDoors((web,))
         self.restore()
         self.ours().counters.update(web_dropped=5)
         self.assertEqual([7, 7], [self.firewall.dropped() for _ in range(2)])
@@ -329,7 +331,7 @@ class SpareTests(NftablesTestCase):
         self.start(door)
         behind = flow(port=8022, address="10.0.0.7")
         self.tracked = [Entry(flow(port=22, address="10.0.0.1"), behind)]
-        self.firewall.keep((door,))
+        self.firewall.setDoors((door,))
         self.restore()
         self.firewall = self.make()
         self.start(door)
@@ -352,10 +354,10 @@ class SpareTests(NftablesTestCase):
         web = makeDoor(NEXT, "443", name="web", cutSessions=True)
         old, late = flow(port=443), flow(EVE, 443)
         self.sockets = [flow(), flow(EVE), old]
-        self.firewall.keep((*self.doors, web))
+        self.firewall.setDoors((*self.doors, web))
         self.restore()
         self.sockets.append(late)
-        self.firewall.keep((*self.doors, web))
+        self.firewall.setDoors((*self.doors, web))
         self.restore()
         self.assertEqual({flow().key, old.key}, self.flows("spared4"))
 
@@ -372,10 +374,10 @@ class SpareTests(NftablesTestCase):
             raise FirewallError("no")
 
         self.tables.failing = refuse
-        self.firewall.keep((makeDoor(ports="443", name="web"),))
+        self.firewall.setDoors((makeDoor(ports="443", name="web"),))
         self.failureResultOf(self.firewall.restore([]), FirewallError)
         self.tables.failing = lambda step: None
-        self.firewall.keep(self.doors)
+        self.firewall.setDoors(self.doors)
         self.restore()
         self.assertEqual({flow().key}, self.flows("spared4"))
         self.assertNotIn("web_open4", self.ours().sets)
@@ -444,7 +446,7 @@ class GraceTests(NftablesTestCase):
             self.flush()
             self.restore()
             self.assertEqual({}, self.graces())
-        self.firewall.keep((makeDoor(ports="53/udp,54/udp"),))
+        self.firewall.setDoors((makeDoor(ports="53/udp,54/udp"),))
         self.restore()
         self.assertEqual({}, self.graces())
 
@@ -622,7 +624,7 @@ class UnsureTests(NftablesTestCase):
         self.assertEqual([], self.unsure())
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
         self.assertEqual([], self.unsure())
-        self.firewall.keep((*self.doors, makeDoor(NEXT, "443", name="web")))
+        self.firewall.setDoors((*self.doors, makeDoor(NEXT, "443", name="web")))
         self.restore()
         self.assertEqual([], self.unsure())
 

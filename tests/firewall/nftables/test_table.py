@@ -18,7 +18,7 @@ from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.bootid import UNKNOWN
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import parsePortRanges
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from tests.fakenft import OUR_PORT, FakeLibrary, FakeTable, FakeTables, flow
 from tests.fakes import Log, makeDoor, makeOpening
 
@@ -172,7 +172,7 @@ class ReplaceTests(GuardTableTestCase):
     def test_otherPrincipal(self) -> None:
         """Who earned an opening is written when it changes."""
         self.replace(makeOpening(deadline=1030.0))
-        opening = Opening(makeDoor(), ip_address("203.0.113.9"), 1030.0, Who("anna"))
+        opening = Opening(makeDoor(), ip_address("203.0.113.9"), 1030.0, Principal("anna"))
         self.replace(opening)
         (entry,) = self.tables.living(TABLE, "default_open4").values()
         self.assertEqual("until=1530 anna", entry.comment)
@@ -526,7 +526,7 @@ class BeforeTests(GuardTableTestCase):
 
     def test_openings(self) -> None:
         """What is open is found, with who has it, and the ports that are closed."""
-        who = Who("anna@laptop", "SHA256:abc")
+        who = Principal("anna@laptop", "SHA256:abc")
         openings = [
             Opening(makeDoor(ports="22,51820/udp"), ip_address(source), 1042.0, who)
             for source in ("203.0.113.9", "2001:db8::7")

@@ -14,7 +14,7 @@ from pkdoors.firewall.netlink.messages import attribute, attributesOf, text
 from pkdoors.firewall.ways import natrules
 from pkdoors.firewall.ways._directways import waysPast
 from pkdoors.firewall.ways._xtables import targetOf
-from pkdoors.firewall.ways.natrules import Forward, Forwards, Place, expressionsIn, readForwards
+from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName, expressionsIn, readForwards
 from pkdoors.model.ports import PortRange
 from tests.recorded.natrecording import RECORDINGS, Recording
 
@@ -183,10 +183,10 @@ class RecordedTests(SynchronousTestCase):
         """Tables and sets count that lead to what is forwarded; a list of addresses does not."""
         for file in RECORDINGS:
             forwards = readForwards(Recording(file).ask)
-            tables = {Place(2, "nat"), Place(10, "nat"), Place(1, "other")}
+            tables = {NftName(2, "nat"), NftName(10, "nat"), NftName(1, "other")}
             self.assertEqual(tables, forwards.tables)
             named = {each for each in forwards.sets if not each.name.startswith("__")}
-            sets = {Place(2, "nat", name) for name in ("ports", "ranges", "verdicts", "several")}
+            sets = {NftName(2, "nat", name) for name in ("ports", "ranges", "verdicts", "several")}
             self.assertEqual(sets, named)
 
     def test_garbage(self) -> None:

@@ -12,7 +12,7 @@ from pkdoors.firewall.guard.guard import Direct
 from pkdoors.firewall.netlink.messages import attribute, text
 from pkdoors.firewall.nftables._notifications import Changes
 from pkdoors.firewall.ways._xtables import Target
-from pkdoors.firewall.ways.natrules import Forward, Forwards, Place
+from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName
 from pkdoors.firewall.ways.ways import PAUSE, RETRY, SHARE, Throttle, WaysLook
 from pkdoors.model.ports import PortRange
 from tests.fakes import Log
@@ -196,8 +196,8 @@ class MovedTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Some of it is known."""
         self.changes = Changes("pkdoors", OURS)
-        sets = frozenset({Place(IP, "nat", "ports")})
-        self.changes.attend(Forwards((), frozenset({Place(IP, "nat")}), sets))
+        sets = frozenset({NftName(IP, "nat", "ports")})
+        self.changes.attend(Forwards((), frozenset({NftName(IP, "nat")}), sets))
 
     def moved(self, kind: int, family: int, table: str, more: bytes = b"", port: int = 1) -> bool:
         """Whether a message is one of them."""

@@ -5,7 +5,7 @@ from hashlib import sha256
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.locks.sealed import replays as seenModule
-from pkdoors.locks.sealed.replays import EVERYBODY, MAX_SEEN, Seen
+from pkdoors.locks.sealed.replays import EVERYBODY, MAX_SEEN, ReplayCache
 
 KEY, OTHER = b"a key", b"another key"
 STARTED, TODAY = 1000.5, 1_800_000_000.0
@@ -22,9 +22,9 @@ class SeenTestCase(SynchronousTestCase):
         self.notes: list[tuple[str, str, int]] = []
         self.seen = self.make()
 
-    def make(self) -> Seen:
+    def make(self) -> ReplayCache:
         """Another one."""
-        return Seen(STARTED, lambda *note: self.notes.append(note))
+        return ReplayCache(STARTED, lambda *note: self.notes.append(note))
 
     def refusal(self, ago: float, up: float, today: float = TODAY, skew: float = 60.0) -> str:
         """
@@ -71,7 +71,7 @@ class SeenTests(SeenTestCase):
     def test_noteComesFirst(self) -> None:
         """It is noted before it counts as seen: who cannot note it lets nobody in."""
         known: list[bool] = []
-        seen = Seen(STARTED, lambda *note: known.append(seen.has(KEY, "0a")))
+        seen = ReplayCache(STARTED, lambda *note: known.append(seen.has(KEY, "0a")))
         seen.add(KEY, "0a", 1)
         self.assertEqual([False], known)
 

@@ -19,17 +19,17 @@ from pkdoors.locks.sealed._queue import SealQueue
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import LATER, SAVED, SHARE, SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
-from pkdoors.locks.sealed.replays import Notes, Seen
+from pkdoors.locks.sealed.replays import Notes, ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.model.doors import Door
-from pkdoors.model.principal import Who
+from pkdoors.model.principal import Principal
 from pkdoors.model.sequence import Sequence
 from tests.fakes import PORTS, makeDoor, useUTC
 from tests.lab.sealing import SecurityKey, makeKey, publicLine, sealed, statement, withOtherNumber
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 ANNA, EVE = makeKey(), makeKey()
-WHO = Who("anna", fingerprint(ANNA.public().blob()))
+WHO = Principal("anna", fingerprint(ANNA.public().blob()))
 NAME = f"anna ({fingerprint(ANNA.public().blob())})"
 TODAY = 1_800_000_000
 STARTED = TODAY - 3600
@@ -76,7 +76,7 @@ class SealedLockTestCase(SynchronousTestCase):
 
     def makeLock(self, door: Door, started: float = STARTED) -> SealedLock:
         """A lock of a daemon that has just been started."""
-        self.seen = Seen(started - TODAY, lambda *note: self.notes.append(note))
+        self.seen = ReplayCache(started - TODAY, lambda *note: self.notes.append(note))
         return SealedLock(door, self.hints, self.seen, self.checks, {"default", "web"})
 
     def giveKeys(self) -> list[AuthorizedKey]:
