@@ -9,9 +9,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor.packetfilter._matching import Match
-from pkdoors.doctor.packetfilter.packets import newPacket, refusal
+from pkdoors.doctor.packetfilter.packets import newPacket, newRefusal
 from pkdoors.doctor.packetfilter.ruleset import Ruleset, readRuleset
-from pkdoors.doctor.packetfilter.verdicts import MAX_DEPTH, MAX_RULES, Fate, fatesOf
+from pkdoors.doctor.packetfilter.verdicts import MAX_DEPTH, MAX_RULES, Fate, filterFates
 from tests.fakes import ACCEPT, DROP, REJECT, condition, expression, joinListings, makeListing
 
 TCP, UDP = ("tcp", 22), ("udp", 17001)
@@ -24,7 +24,7 @@ def read(*rules: list[Any], **table: Any) -> Ruleset:
 
 def fate(*rules: list[Any], packet: tuple[str, int] = UDP, version: int = 4, **table: Any) -> Fate:
     """What becomes of a packet in one chain."""
-    (found,) = fatesOf(read(*rules, **table), newPacket(*packet, version), version, "input")
+    (found,) = filterFates(read(*rules, **table), newPacket(*packet, version), version, "input")
     return found
 
 
@@ -292,7 +292,7 @@ class WalkTests(SynchronousTestCase):
             {"kind": "nat"},
             {"chain": "bridge filter input"},
         ):
-            found = fatesOf(read([DROP], **table), newPacket(*UDP, 4), 4, "input")
+            found = filterFates(read([DROP], **table), newPacket(*UDP, 4), 4, "input")
             self.assertEqual([], list(found), table)
 
     def test_ufw(self) -> None:
@@ -309,7 +309,7 @@ class WalkTests(SynchronousTestCase):
         found = fate([jump("ufw-before-input")], packet=("udp", 17002), **table)
         self.assertTrue(found.isLost())
 
-    def test_refusal(self) -> None:
+    def test_newRefusal(self) -> None:
         """So the kernel's answer for a port that nobody has is looked for on its way out."""
         for version, icmp in ((4, "icmp"), (6, "icmpv6")):
             rule = [
@@ -318,9 +318,9 @@ class WalkTests(SynchronousTestCase):
                 DROP,
             ]
             rules = read(rule, hook="output")
-            (found,) = fatesOf(rules, refusal(version), version, "output")
+            (found,) = filterFates(rules, newRefusal(version), version, "output")
             self.assertTrue(found.isLost())
-            (found,) = fatesOf(rules, refusal(10 - version), 10 - version, "output")
+            (found,) = filterFates(rules, newRefusal(10 - version), 10 - version, "output")
             self.assertFalse(found.mayBeLost())
 
 
