@@ -72,7 +72,7 @@ class FirewallStack:
         for firewall in self._firewalls:
             healer = Healer(self._clock, firewall, wanted, onHealed, self._publisher)
             self._healers.insert(0, healer)
-            left = firewall.start(doors, healer.lost)
+            left = firewall.start(doors, healer.onLost)
             if left is None:
                 healer.restore()
             else:
