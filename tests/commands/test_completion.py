@@ -13,7 +13,7 @@ from pkdoors.commands._completers import (
     hostNames,
     openAddresses,
 )
-from tests.fakeadmin import FakeAdmin, makeOpening
+from tests.fakes.admin import FakeAdmin, makeOpening
 
 
 class FilesTests(SynchronousTestCase):
