@@ -10,6 +10,7 @@ from pkdoors.client._roaming import Roaming
 from pkdoors.client.attempt import Attempt
 from pkdoors.errors import KnockError
 from pkdoors.util.backoff import BackOff
+from pkdoors.util.trouble import Trouble
 
 RENEW = 2 / 3
 """After which part of the time that was asked for it knocks again: a third is left for a knock that
@@ -35,7 +36,8 @@ class KeepOpen:
         self._tell = say
         self._backOff = BackOff(FIRST_PAUSE, LAST_PAUSE)
         self._roaming = Roaming(reactor, self._move)
-        self._isFailing = self._isOver = self._hasMoved = False
+        self._isOver = self._hasMoved = False
+        self._failing = Trouble()
         self._sleep: Deferred[None] | None = None
         self._left: Deferred[None] = Deferred()
 
@@ -87,16 +89,16 @@ class KeepOpen:
         self._hasMoved = False
         self._roaming.towards(addresses)
         done = await self._attempt.run(self._reactor, self._murmur)
-        self._isFailing = False
+        self._failing.end()
         self._backOff.reset()
         self._say(done)
 
     def _fail(self, error: KnockError) -> None:
-        self._murmur(f"{error} (trying again until it works)")
-        self._isFailing = True
+        if self._failing.begin("it cannot knock"):
+            self._say(f"{error} (trying again until it works)")
 
     def _murmur(self, line: str) -> None:
-        if not self._isFailing:
+        if not self._failing:
             self._say(line)
 
     def _say(self, line: str) -> None:

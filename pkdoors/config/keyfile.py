@@ -13,6 +13,7 @@ from pkdoors.files.reading import readFile
 from pkdoors.files.trust import flawOf
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.util.oneline import foremost
+from pkdoors.util.trouble import Trouble
 
 MAX_BYTES = 1 << 20
 """Of the file: far above what the most keys take."""
@@ -43,7 +44,7 @@ class KeyFile:
         self._looked = -inf  # when we last looked at it
         self._state: State | None = None
         self._keys: list[AuthorizedKey] = []
-        self._trouble = ""
+        self._trouble = Trouble()
 
     def prepare(self) -> None:
         """
@@ -54,7 +55,7 @@ class KeyFile:
         self._looked = -inf
         if not self.keys():
             error = KeyFileError(
-                self._trouble
+                self._trouble.text
                 or f"{self._path} has no key that may knock: "
                 "put lines of ssh-keygen's .pub files there"
             )
@@ -77,7 +78,8 @@ class KeyFile:
             state = _state(safePath(self._path))
             if state != self._state or self._trouble:
                 self._read()
-                self._state, self._trouble = state, ""
+                self._state = state
+                self._trouble.end()
         except (KeyFileError, OSError) as error:
             self._complain(str(error))
 
@@ -91,8 +93,7 @@ class KeyFile:
 
     def _complain(self, trouble: str) -> None:
         self._keys = []
-        if trouble != self._trouble:
-            self._trouble = trouble
+        if self._trouble.begin(trouble):
             self._log.error("nobody may knock with a key: {trouble}", trouble=trouble)
 
 

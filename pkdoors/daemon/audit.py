@@ -13,6 +13,7 @@ from pkdoors.daemon.component import Component
 from pkdoors.events.event import Event, fields
 from pkdoors.host.serviceuser import openOwn
 from pkdoors.util.oneline import jsonLine
+from pkdoors.util.trouble import Trouble
 
 
 class AuditFile(Component):
@@ -35,7 +36,7 @@ class AuditFile(Component):
         self._file: int | None = None
         self._isTorn = False  # whether the file's last line has no end
         self.trouble = ""
-        self._isFailing = False
+        self._failing = Trouble()
         self._missing = 0
 
     def use(self, path: str) -> list[str]:
@@ -70,7 +71,8 @@ class AuditFile(Component):
         """End writing."""
         self._drop()
         self._path = ""
-        self._isFailing, self._missing = False, 0
+        self._failing.end()
+        self._missing = 0
 
     def stop(self) -> Deferred[None]:
         """See L{Component.stop}."""
@@ -121,15 +123,14 @@ class AuditFile(Component):
             f"cannot write the audit file {self._path} ({reason}): events are in this log only "
             "until it can be written again"
         )
-        if not self._isFailing:
-            self._isFailing = True
+        if self._failing.begin("it cannot be written"):
             self._log.warn("{trouble}", trouble=self.trouble)
 
     def _calm(self) -> None:
-        if self._isFailing:
+        if self._failing.end():
             self._log.info(
                 "the audit file {path} is written again; events missing in it: {missing}",
                 path=self._path,
                 missing=self._missing,
             )
-        self._isFailing, self._missing = False, 0
+        self._missing = 0

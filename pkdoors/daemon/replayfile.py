@@ -15,6 +15,7 @@ from pkdoors.host.bootid import UNKNOWN, readBoot
 from pkdoors.host.serviceuser import openOwn, refuseStrange
 from pkdoors.locks.sealed.replaynotes import Found, NotesLost, NotesWriter, parseNotes
 from pkdoors.locks.sealed.replays import MAX_SEEN, ReplayCache
+from pkdoors.util.trouble import Trouble
 
 MAX_LINES = 2 * MAX_SEEN
 """Lines that are added before the file is made anew."""
@@ -61,7 +62,7 @@ class ReplayFile:
         self._file: int | None = None
         self._writer = NotesWriter()
         self._added = 0
-        self._isFailing = False
+        self._failing = Trouble()
 
     def start(self, seen: ReplayCache, skew: float) -> None:
         """
@@ -217,7 +218,7 @@ class ReplayFile:
             self._complain(error)
             self._spoil()
             return False
-        self._isFailing = False
+        self._failing.end()
         return True
 
     def _spoil(self) -> None:
@@ -236,9 +237,8 @@ class ReplayFile:
 
     def _complain(self, error: OSError) -> None:
         """Say it once, however long it lasts."""
-        if self._isFailing:
+        if not self._failing.begin("it cannot be written"):
             return
-        self._isFailing = True
         self._log.warn(
             "cannot write {path} ({reason}): after a restart of the daemon sealed knocks are "
             "refused for a while",
