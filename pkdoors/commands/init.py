@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pkdoors.commands._completers import completing, fileNames
+from pkdoors.commands.completion import completing, fileNames
 from pkdoors.commands.parser import checked, lengthOption
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
