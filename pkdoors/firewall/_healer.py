@@ -54,6 +54,7 @@ class Healer:
         self._isDue = False  # whether another restoration must begin
         self._isHealing = False
         self._isStopped = False
+        self._notBefore = 0.0  # when the next restoration may begin
         self._pause = WakeableSleep(clock)  # only the stop ends it early
         self._retry = WakeableSleep(clock)  # a loss ends it early, too
 
@@ -80,8 +81,8 @@ class Healer:
             Deferred.fromCoroutine(self._heal()).addErrback(
                 lambda failure: self._log.failure("putting back went wrong", failure)
             )
-        else:  # not at once: the caller may be in the middle of something
-            self._clock.callLater(0, self._retry.wake)
+        else:
+            self._retry.wake()
 
     def restored(self) -> Deferred[str]:
         """
@@ -105,22 +106,20 @@ class Healer:
         """Restore the firewall until nothing is missing."""
         self._isHealing = True
         try:
-            await self._pause.sleep(0)
             while self._isDue and not self._isStopped:
+                # Through the reactor, even if it is for no time: the caller of L{restore} may be in
+                # the middle of something.
+                await self._pause.sleep(max(0.0, self._notBefore - self._clock.seconds()))
+                if self._isStopped:
+                    return
                 self._isDue = False
                 delay = await self._restore()
-                retryAt = self._clock.seconds() + delay
-                # Whatever is lost meanwhile is restored after the pause.
-                await self._sleep(self._pause, PAUSE)
-                if delay and not self._isDue:
-                    await self._sleep(self._retry, max(0.0, retryAt - self._clock.seconds()))
+                self._notBefore = self._clock.seconds() + PAUSE
+                if delay and not (self._isDue or self._isStopped):
+                    await self._retry.sleep(delay)
                     self._isDue = True
         finally:
             self._isHealing = False
-
-    async def _sleep(self, sleep: WakeableSleep, seconds: float) -> None:
-        if not self._isStopped:
-            await sleep.sleep(seconds)
 
     async def _restore(self) -> float:
         """Try once. Return the seconds until the next try if this one failed, otherwise 0."""

@@ -34,7 +34,7 @@ from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.host import FakeHost
 from tests.fakes.log import Log
-from tests.fakes.nftables import FakeLibrary, FakeWatch
+from tests.fakes.nftables import FakeLibrary, FakeMonitor
 from tests.fakes.reactor import FakeReactor
 from tests.fakes.tables import FakeTables
 from tests.lab.sealing import leaveNotes, makeKey, publicLine, sealed
@@ -291,7 +291,7 @@ class StartTests(ServiceTestCase):
             self.firewall,
             DryRunFirewall(clock),
             NftablesFirewall(
-                clock, makeTable, FakeWatch().make, lambda: LiveFlows(list, list), lambda: 0.0
+                clock, makeTable, FakeMonitor().make, lambda: LiveFlows(list, list), lambda: 0.0
             ),
         )
         for firewall in firewalls:

@@ -12,7 +12,7 @@ Each rule is a line here, with its chain in front.
 from collections.abc import Iterable, Iterator
 
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
-from pkdoors.firewall.guard.sets import TCP_ENDING, counterOf, hasUdpSessions, spell, udpNew
+from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
 from pkdoors.model.doors import Door
 
 BASE_CHAINS = {
@@ -167,7 +167,7 @@ def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
         yield f"{door.name}_letin accept"
 
 
-def chainOf(group: PortGroup, protocol: str) -> str:
+def chainName(group: PortGroup, protocol: str) -> str:
     """Return the name of the chain that judges a group of ports."""
     return f"{group.name}_{protocol}"
 
@@ -178,7 +178,7 @@ def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
         for v in (4, 6) if door.knockRate else ():
             yield _LIMIT.format(
                 **{"door": door.name, "v": v, "source": _LIMITED[v], "rate": door.knockRate},
-                **{"burst": door.knockBurst, "counter": counterOf(door)},
+                **{"burst": door.knockBurst, "counter": counterName(door)},
             )
     yield "knock_ports notrack"
 
@@ -207,7 +207,7 @@ def _flowRules() -> Iterator[str]:
 
 def _tcpRules(group: PortGroup) -> Iterator[str]:
     """Doors that share ports all keep sessions, or all cut them."""
-    chain, cuts = chainOf(group, "tcp"), group.doors[0].cutSessions
+    chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
     for source, name, _ in _openings(group):
         yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
@@ -215,7 +215,7 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
 
 
 def _udpRules(group: PortGroup) -> Iterator[str]:
-    chain = chainOf(group, "udp")
+    chain = chainName(group, "udp")
     for source, name, door in _openings(group):
         yield f"{chain} {source} @{name} " + (
             f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"

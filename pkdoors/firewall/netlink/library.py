@@ -19,9 +19,9 @@ from pkdoors.firewall.netlink.kernel import (
     Kernel,
     NotPermitted,
     checkPrivilege,
-    refusal,
+    errorFor,
 )
-from pkdoors.firewall.netlink.messages import making
+from pkdoors.firewall.netlink.messages import createTable
 from pkdoors.util.quoting import withoutPorts
 
 MOST_DESCRIPTOR = 1023
@@ -100,9 +100,9 @@ class Library:
         @raise FirewallError: the kernel refused; L{NotPermitted} if another process owns it.
         """
         try:
-            self.kernel.transact(making(table, flags))
+            self.kernel.transact(createTable(table, flags))
         except NotPermitted as error:
-            raise owned(table) from error
+            raise notOwnerError(table) from error
 
     def judge(self, commands: str) -> None:
         """
@@ -141,7 +141,7 @@ class Library:
         self._context = None
 
 
-def owned(table: str) -> NotPermitted:
+def notOwnerError(table: str) -> NotPermitted:
     """Return the error that says that another process owns a table."""
     return NotPermitted(
         f"another process owns the table inet {table}: end it first (`nft list table inet {table}` "
@@ -173,7 +173,7 @@ def _refused(errors: str) -> FirewallError:
     if "Operation not permitted" in first:
         return NotPermitted(NO_PRIVILEGE)
     if "No such file or directory" in first:
-        return refusal(errno.ENOENT)
+        return errorFor(errno.ENOENT)
     if "cache initialization failed" in first:
         return FirewallError(NO_NFTABLES.format(reason=first))
     if "not supported" in first:

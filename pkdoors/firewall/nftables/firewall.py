@@ -21,14 +21,14 @@ from pkdoors.firewall.guard.flowbooks import FlowBooks
 from pkdoors.firewall.guard.flows import Tracked, isOn
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
 from pkdoors.firewall.guard.portgroups import portGroups
-from pkdoors.firewall.guard.sets import setOf
+from pkdoors.firewall.guard.sets import setName
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
-from pkdoors.firewall.nftables._liveflows import LiveFlows, upFor
-from pkdoors.firewall.nftables._takeover import Left
-from pkdoors.firewall.nftables._watch import Watch
+from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
+from pkdoors.firewall.nftables._monitor import NftablesMonitor
+from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable, openTable
-from pkdoors.firewall.ways.ways import Throttle, WaysLook
+from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.doors import Door, Opening, protectedPorts
 from pkdoors.model.ports import PortRange
 
@@ -65,21 +65,21 @@ class NftablesFirewall:
         self,
         reactor: Any,
         makeTable: Callable[[Callable[[], float]], GuardTable] = openTable,
-        makeWatch: Callable[..., Watch] = Watch,
+        makeMonitor: Callable[..., NftablesMonitor] = NftablesMonitor,
         look: Callable[[], LiveFlows] = LiveFlows,
-        upFor: Callable[[], float] = upFor,
+        readUptime: Callable[[], float] = readUptime,
     ) -> None:
         self._reactor = reactor
         self._makeTable = makeTable
-        self._makeWatch = makeWatch
+        self._makeWatch = makeMonitor
         self._look = look
-        self._upFor = upFor
+        self._upFor = readUptime
         self._table: GuardTable
-        self._watch: Watch
+        self._watch: NftablesMonitor
         self._guard = Guard(())
         self._flows = FlowBooks(reactor.seconds)
         self._noting: IDelayedCall | None = None
-        self._ways: WaysLook
+        self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._lookForWays)
         self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
@@ -103,10 +103,10 @@ class NftablesFirewall:
         self._watch = self._makeWatch(
             TABLE, table.port, self._changed, self._unsure, self._throttle.want
         )
-        self._ways = WaysLook(table.forwards, self._watch.attend)
+        self._ways = WaysFinder(table.readForwards, self._watch.attend)
         self._guard = self._withWays(Guard(doors))
         isSettled = self._upFor() >= SETTLED
-        left = table.before(doors, isSettled)
+        left = table.readPredecessor(doors, isSettled)
         self._warn(left)
         live = self._spare(left)
         if isSettled and not left.isThere and live.untracked:
@@ -124,7 +124,7 @@ class NftablesFirewall:
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         # Not those of the last call: the kernel may have refused them.
-        before = Left(protected=self._protected)
+        before = Predecessor(protected=self._protected)
         guard = self._guard
         self._guard = self._withWays(replace(guard, doors=doors))
         if protectedPorts(doors) == self._protected:
@@ -150,7 +150,7 @@ class NftablesFirewall:
     def dropped(self) -> int:
         """See L{IFirewall.dropped}."""
         if self._placed is not None:
-            counts = self._table.counted()
+            counts = self._table.readCounts()
             # A counter that is less than it was was made again.
             news = {name: count - self._counts.get(name, 0) for name, count in counts.items()}
             self._dropped += sum(new if new >= 0 else counts[name] for name, new in news.items())
@@ -198,8 +198,8 @@ class NftablesFirewall:
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
         self._note()
-        self._open = {(setOf(each), each.source.packed): each.deadline for each in openings}
-        self._placed = self._table.fingerprint()
+        self._open = {(setName(each), each.source.packed): each.deadline for each in openings}
+        self._placed = self._table.readFingerprint()
 
     def _withWays(self, guard: Guard) -> Guard:
         """Return a guard with the ways that lead past its ports now, as far as they can be read."""
@@ -219,8 +219,8 @@ class NftablesFirewall:
         if direct != self._guard.direct:
             self._guard = guard = replace(self._guard, direct=direct)
             try:
-                self._table.lead(guard)
-                self._placed = self._table.fingerprint()
+                self._table.replaceWays(guard)
+                self._placed = self._table.readFingerprint()
             except GuardGone:
                 pass  # it is put back with these ways
             except FirewallError as error:
@@ -231,10 +231,10 @@ class NftablesFirewall:
 
     def _openNow(self, opening: Opening) -> None:
         self._table.add(opening)
-        self._open[setOf(opening), opening.source.packed] = opening.deadline
+        self._open[setName(opening), opening.source.packed] = opening.deadline
 
     def _closeNow(self, opening: Opening) -> None:
-        self._open.pop((setOf(opening), opening.source.packed), None)
+        self._open.pop((setName(opening), opening.source.packed), None)
         self._table.remove(opening)
         # Flows begin only while there is an opening: after its end it is time to note them.
         if self._noting is None or not self._noting.active():
@@ -267,13 +267,15 @@ class NftablesFirewall:
         try:
             there = self._table.openKeys(self._guard.doors)
             ours = {key for key, deadline in self._open.items() if deadline - now > MARGIN}
-            isSame = self._table.fingerprint() == self._placed and ours <= there <= {*self._open}
+            isSame = self._table.readFingerprint() == self._placed and ours <= there <= {
+                *self._open
+            }
         except FirewallError:
             isSame = False
         if not isSame:
             self._changed("somebody")
 
-    def _spare(self, left: Left) -> LiveFlows:
+    def _spare(self, left: Predecessor) -> LiveFlows:
         """Spare who is connected already: to a port that was not protected before, say."""
         live, doors = self._look(), self._guard.doors
         found = live.ofPorts(protectedPorts(doors))
@@ -299,7 +301,7 @@ class NftablesFirewall:
             )
         return udp
 
-    def _warn(self, left: Left) -> None:
+    def _warn(self, left: Predecessor) -> None:
         if left.isStrange:
             self._log.warn(
                 "the table inet {table} that was there before is not of pkdoors: replaced",
@@ -327,7 +329,7 @@ def isGuarded(
     """
     table = makeTable(time.monotonic)
     try:
-        return table.guards(doors)
+        return table.isGuarding(doors)
     finally:
         table.close()
 

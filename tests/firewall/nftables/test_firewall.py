@@ -19,7 +19,7 @@ from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
 from tests.fakes.doors import flow, listTCP, makeDoor, makeOpening
 from tests.fakes.log import Log
-from tests.fakes.nftables import FakeLibrary, FakeWatch
+from tests.fakes.nftables import FakeLibrary, FakeMonitor
 from tests.fakes.tables import OUR_PORT, FakeTable, FakeTables
 from tests.lab.conntracking import Entry, answerOf
 
@@ -41,7 +41,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.patch(guardreader, "readBoot", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
-        self.watch = FakeWatch()
+        self.watch = FakeMonitor()
         self.lost: list[str] = []
         self.sockets: list[Flow] = []
         self.tracked: list[Entry] = []
