@@ -5,7 +5,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knockports.lossalarm import LOOK, WARN, LossAlarm
-from tests.fakes import Log
+from tests.fakes.log import Log
 
 
 class LossAlarmTests(SynchronousTestCase):

@@ -19,8 +19,10 @@ from pkdoors.host.bootid import UNKNOWN
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.principal import Principal
-from tests.fakenft import OUR_PORT, FakeLibrary, FakeTable, FakeTables, flow
-from tests.fakes import Log, makeDoor, makeOpening
+from tests.fakes.doors import flow, makeDoor, makeOpening
+from tests.fakes.log import Log
+from tests.fakes.nftables import FakeLibrary
+from tests.fakes.tables import OUR_PORT, FakeTable, FakeTables
 
 BOOT = "11111111222233334444555555555555"
 TCP = flow().key
