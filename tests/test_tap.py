@@ -35,6 +35,7 @@ from pkdoors.instance import Instance
 from pkdoors.knock import Knock
 from pkdoors.lastgood import LastGood
 from pkdoors.notify import Notifier
+from pkdoors.options import Options as DaemonOptions
 from pkdoors.service import DoorService
 from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
 from tests.fakenft import FakeLibrary, FakeTables
@@ -359,6 +360,23 @@ class MakeServiceTests(SynchronousTestCase):
         self.haveFirewalld()
         self.good()
         self.assertTrue(self.refusal("-f", "firewalld").endswith("; kept"))
+
+    def test_anyFailureKeepsClosed(self) -> None:
+        """So does what nobody foresaw; only a mistake of ours has a traceback."""
+        self.haveNftables()
+        self.good()
+        error: Exception = OSError(24, "Too many open files")
+
+        def fail(*arguments: object) -> None:
+            raise error
+
+        for where in (DoorService, DaemonOptions):
+            self.patch(where, {DoorService: "prepare"}.get(where, "parseOptions"), fail)
+            error = OSError(24, "Too many open files")
+            self.assertTrue(self.refusal().endswith("Too many open files; kept"))
+            error = ZeroDivisionError("oops")
+            self.assertRaises(ZeroDivisionError, self.make)
+        self.assertEqual([1] * 4, [len(each) for each in self.kept])
 
     def test_dryRunKeepsNothing(self) -> None:
         """A dry run touches nothing, right or wrong."""
