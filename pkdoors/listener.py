@@ -11,6 +11,7 @@ it at each of the addresses that the configuration names.
 """
 
 import errno
+import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext, suppress
@@ -115,7 +116,13 @@ def _found(addresses: Iterable[str]) -> Iterator[tuple[Address, int]]:
 
 
 def _interfaceNumber(scope: str) -> int:
-    return int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    """As C{getaddrinfo} finds it: digits may be a name, too."""
+    try:
+        return socket.if_nametoindex(scope)
+    except OSError:
+        if scope.isdecimal():
+            return int(scope)
+        raise
 
 
 def isThere(interface: str) -> bool:
@@ -326,8 +333,10 @@ def _openUDP(interface: str, isHigh: bool = False, isFree: bool = True) -> socke
 
 def _bind(bound: socket.socket, place: Place) -> None:
     interface, port = place
+    # As bytes: text would be spelt as a domain name is, and a device's name is something else.
+    name = os.fsencode(interface)
     where = socket.getaddrinfo(
-        interface, port, bound.family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        name, port, bound.family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
     )
     bound.bind(where[0][4])
 

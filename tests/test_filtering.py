@@ -5,6 +5,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor import matching
+from pkdoors.doctor.elements import Elements
 from pkdoors.doctor.filtering import (
     Tables,
     isGuarded,
@@ -17,6 +18,7 @@ from pkdoors.doctor.filtering import (
 )
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.guarding import closed
+from pkdoors.doctor.packets import newPacket
 from pkdoors.doctor.ruleset import readRuleset
 from pkdoors.doctor.running import Daemon
 from pkdoors.doctor.zoning import Zone
@@ -47,6 +49,24 @@ def guard(*ports: object, **how: Any) -> dict[str, list[Any]]:
     friend = [condition("ip saddr", "@open4"), ACCEPT]
     rules = [[condition("tcp dport", {"set": list(ports)}, "!="), ACCEPT], friend, [DROP]]
     return makeListing(*rules, **{"chain": "inet pkdoors guard", **how})
+
+
+class InterfaceTests(SynchronousTestCase):
+    """
+    Tests of L{matching.isAmong} with the interface that a packet comes by.
+    """
+
+    def test_elements(self) -> None:
+        """It is not loopback; anything else, of whatever shape it is listed, it may be."""
+        packet = newPacket("tcp", 22, 4)
+        for listed, expected in (
+            (["lo"], False),
+            (["lo", "eth0"], None),
+            ([{"prefix": {"addr": "eth", "len": 24}}], None),
+            (["lo", {"range": ["eth0", "eth9"]}], None),
+        ):
+            found = matching.isAmong(packet, {"meta": {"key": "iifname"}}, Elements(listed))
+            self.assertIs(expected, found, listed)
 
 
 class IsInGraceTests(SynchronousTestCase):

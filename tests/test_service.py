@@ -223,8 +223,13 @@ class StartTests(ServiceTestCase):
 
     def test_anyFailureKeepsClosed(self) -> None:
         """So does what nobody foresaw; what the host lacks is an error for people."""
-        kept: list[None] = []
-        self.service._keepClosed = lambda: f"; kept{kept.append(None) or ''}"
+        kept: list[str] = []
+
+        def keepClosed() -> str:
+            kept.append("; kept")
+            return kept[-1]
+
+        self.service._keepClosed = keepClosed
         for error, kind, text in (
             (OSError(24, "Too many open files"), FirewallError, "Too many open files; kept"),
             (ZeroDivisionError("oops"), ZeroDivisionError, "oops"),

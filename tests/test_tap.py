@@ -370,8 +370,8 @@ class MakeServiceTests(SynchronousTestCase):
         def fail(*arguments: object) -> None:
             raise error
 
-        for where in (DoorService, DaemonOptions):
-            self.patch(where, {DoorService: "prepare"}.get(where, "parseOptions"), fail)
+        for where, what in ((DoorService, "prepare"), (DaemonOptions, "parseOptions")):
+            self.patch(where, what, fail)
             error = OSError(24, "Too many open files")
             self.assertTrue(self.refusal().endswith("Too many open files; kept"))
             error = ZeroDivisionError("oops")
