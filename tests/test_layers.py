@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         settings sockets stages status survey tally tomltext who wrongorders xtables zones
         """,
         """
-        beneath bootid cleanlog folders herald interfaces parts reading steering trust turns
+        beneath bootid cleanlog descriptors folders herald interfaces parts reading steering trust turns
         """,
         """
         admin.answers admin.asking admin.browsers admin.channel admin.connections admin.metrics
@@ -44,7 +44,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         admin.site admin.stream audit clientaddress client.agent client.knocker client.ownaddress
         client.ownfiles
         client.relay client.roaming conffile doctor.files doctor.proc doctor.services drops
-        descriptors firewall.bus firewall.counted firewall.dryrun firewall.exposures
+        firewall.bus firewall.counted firewall.dryrun firewall.exposures
         firewall.firewalld firewall.guardreader firewall.guardtable firewall.kernel
         firewall.library firewall.listing firewall.liveflows firewall.nftables firewall.routes
         firewall.takeover firewall.watch firewall.ways
