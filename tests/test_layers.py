@@ -36,7 +36,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         settings sockets stages status survey tally tomltext who wrongorders xtables zones
         """,
         """
-        beneath bootid cleanlog descriptors folders herald interfaces parts reading steering trust turns
+        beneath bootid cleanlog descriptors folders herald interfaces parts reading steering trust
+        turns
         """,
         """
         admin.answers admin.asking admin.browsers admin.channel admin.connections admin.metrics
