@@ -24,11 +24,13 @@ SPARE = 4
 
 class Spare:
     """
-    Some descriptors that are held for work which must not fail for want of one.
+    Some descriptors that are held for work which must not fail for want of one; few or none if the
+    limit is so low that the start needs them.
     """
 
     def __init__(self) -> None:
         self._held: list[int] = []
+        self._size = min(SPARE, limit() // 16)
         self._fill()
 
     @contextmanager
@@ -47,7 +49,7 @@ class Spare:
 
     def _fill(self) -> None:
         with suppress(OSError):  # somebody else was faster: next time, perhaps
-            while len(self._held) < SPARE:
+            while len(self._held) < self._size:
                 self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
 
