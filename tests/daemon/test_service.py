@@ -218,6 +218,25 @@ class StartTests(ServiceTestCase):
         self.reactor.begin()
         self.assertEqual([], self.log.lines())
 
+    def test_anyFailureKeepsClosed(self) -> None:
+        """So does what nobody foresaw; what the host lacks is an error for people."""
+        kept: list[str] = []
+
+        def keepClosed() -> str:
+            kept.append("; kept")
+            return kept[-1]
+
+        self.service._keepClosed = keepClosed
+        for error, kind, text in (
+            (OSError(24, "Too many open files"), FirewallError, "Too many open files; kept"),
+            (ZeroDivisionError("oops"), ZeroDivisionError, "oops"),
+        ):
+            self.service._hasBegun = False
+            self.firewall.failures = [error]
+            raised = self.assertRaises(kind, self.service.startService)
+            self.assertTrue(str(raised).endswith(text), raised)
+        self.assertEqual(2, len(kept))
+
     def test_unprivileged(self) -> None:
         """Whoever only starts the service gets it guarded as well, and only once."""
         self.service.prepare()

@@ -36,6 +36,10 @@ update @spared{v} {{ {back} timeout {ending} }}
 """
 # Whoever is on one bridge with a container needs no help of this host's: with br_netfilter, their
 # packets come by here all the same.
+# A first IPv6 fragment without the transport header shows no port, and its packet is put together
+# behind us if another table has connection tracking leave it alone before it gathers fragments.
+# Nobody has to take such a packet; RFC 7112. 255 is not a protocol, so a packet whose protocol can
+# be read goes on.
 # A protected port that its map lacks is dropped by the second rule: a map that is being replaced
 # must never open anything. And no rule has a set without a name: that goes with its rule, so that a
 # packet that still meets the old rule when the new ones come into force finds it empty.
@@ -43,11 +47,15 @@ _WAYS_IN = """
 input iif "lo" accept
 input meta l4proto tcp goto tcp_in
 input meta l4proto udp goto udp_in
+input meta l4proto != 255 accept
+input frag frag-off 0 counter drop
 forward meta l4proto tcp jump tcp_dnat
 forward meta l4proto udp jump udp_dnat
 forward meta iifkind "bridge" fib daddr . iif oif exists accept
 forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
+forward meta l4proto != 255 accept
+forward frag frag-off 0 counter drop
 """
 _WAYS_IN_OF = """
 {p}_in {p} dport vmap @{p}_doors

@@ -29,6 +29,7 @@ from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
+from pkdoors.host.descriptors import Spare
 from pkdoors.model.doors import Door, Opening, protectedPorts
 from pkdoors.model.ports import PortRange
 
@@ -75,6 +76,7 @@ class NftablesFirewall:
         self._look = look
         self._upFor = readUptime
         self._table: GuardTable
+        self._descriptors: Spare
         self._watch: NftablesMonitor
         self._guard = Guard(())
         self._flows = FlowBooks(reactor.seconds)
@@ -86,6 +88,7 @@ class NftablesFirewall:
         self._placed: object = None  # by which a stranger's change is seen
         self._counts: Mapping[str, int] = {}
         self._dropped = 0
+        self._isBlind = False  # and the log says so
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
@@ -98,6 +101,7 @@ class NftablesFirewall:
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
+        self._descriptors = Spare()
         self._lost = lost
         # Before the first look: nothing that changes after it is missed.
         self._watch = self._makeWatch(
@@ -164,6 +168,7 @@ class NftablesFirewall:
         if self._noting is not None and self._noting.active():
             self._noting.cancel()
         self._table.close()
+        self._descriptors.close()
         self._log.info("the guard stays in the kernel: `pkdoors release` would remove it")
         return succeed(None)
 
@@ -175,8 +180,26 @@ class NftablesFirewall:
         self._throttle.want()
 
     def _addLetIn(self, openings: list[Opening]) -> None:
-        """Note the connections that clients have whose door is open: they were let in."""
-        live, direct = self._look(), self._guard.direct
+        """
+        Note the connections that clients have whose door is open: they were let in. If they cannot
+        be found, for want of a descriptor say, the guard does not wait for that: without it
+        everybody gets in, and without them a session is cut that says nothing until its door
+        closes.
+        """
+        try:
+            with self._descriptors.lent():
+                live = self._look()
+        except FirewallError as error:
+            if not self._isBlind:
+                self._isBlind = True
+                self._log.warn(
+                    "{error}: the guard is put back all the same, and sessions that are idle until "
+                    "their door closes are cut then",
+                    error=error,
+                )
+            return
+        self._isBlind = False
+        direct = self._guard.direct
 
         def flowsTo(ports: tuple[PortRange, ...]) -> set[Tracked]:
             ways = (each for each in direct if isOn(ports, each.protocol, each.wanted))
