@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pkdoors.client._knocker import Knocker, Take, Watch, hangUp, resolve
+from pkdoors.client._knocker import Knocker, resolve
+from pkdoors.client._portwatch import PortWatch, Take, hangUp
 from pkdoors.client.methods import PlainMethod, SealedMethod
 from pkdoors.errors import KnockError
 from pkdoors.util.durations import formatDuration
@@ -71,7 +72,7 @@ class Attempt:
             if self.port is None:
                 return f"{self.method.done(self.host)} ({', '.join(knocked)})"
             began = reactor.seconds()
-            watch = Watch(reactor, knocked, self.port, take)
+            watch = PortWatch(reactor, knocked, self.port, take)
             answered = await watch.start(self.timeout)
             if answered:
                 after = reactor.seconds() - began

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from pkdoors.client._knocker import Watch
+from pkdoors.client._portwatch import PortWatch
 from pkdoors.client.attempt import Attempt
 
 LOOK = 0.5
@@ -28,7 +28,7 @@ async def reach(attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> s
         taken.append(detach(connection))
 
     addresses = await attempt.addresses(reactor)
-    if not await Watch(reactor, addresses, attempt.port, take, once=True).start(LOOK):
+    if not await PortWatch(reactor, addresses, attempt.port, take, once=True).start(LOOK):
         await attempt.run(reactor, say, take)
     return taken[0]
 

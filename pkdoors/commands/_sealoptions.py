@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pkdoors.client.binding import AUTO, parseBind
 from pkdoors.client.profiles import FROM_AGENT, Profile
-from pkdoors.commands._completers import completing, fileNames
+from pkdoors.commands.completion import completing, fileNames
 from pkdoors.commands.parser import Parser, checked
 from pkdoors.model.doors import checkName
 from pkdoors.model.sequence import Sequence

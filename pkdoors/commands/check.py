@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pkdoors.commands._completers import checkOptions, completing
+from pkdoors.commands.completion import checkOptions, completing
 
 
 def checkCommand(commands: Any) -> None:

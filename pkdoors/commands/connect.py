@@ -5,7 +5,8 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pkdoors.commands.knock import attemptOf, knockOptions, resultOf, sayer, waitOptions
+from pkdoors.commands._react import resultOf, sayer
+from pkdoors.commands.knock import attemptOf, knockOptions, waitOptions
 from pkdoors.commands.parser import checked
 from pkdoors.errors import RelayError
 from pkdoors.model.ports import parsePort

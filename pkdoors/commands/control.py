@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pkdoors.commands._completers import completing, doorNames, fileNames, openAddresses
+from pkdoors.commands.completion import completing, doorNames, fileNames, openAddresses
 from pkdoors.commands.parser import checked
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.settings import parsePath

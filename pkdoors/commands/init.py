@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pkdoors.commands._completers import completing, fileNames
+from pkdoors.commands.completion import completing, fileNames
 from pkdoors.commands.parser import checked, lengthOption
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
@@ -98,7 +98,7 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _door(options: Namespace) -> Door:
-    from pkdoors.knockports.listener import isFree
+    from pkdoors.knockports.search import isFree
 
     ports = options.ports or parsePortRanges("22")
 

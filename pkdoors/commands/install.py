@@ -9,7 +9,7 @@ from shlex import quote
 from sysconfig import get_path
 from typing import Any
 
-from pkdoors.commands._completers import completing, fileNames
+from pkdoors.commands.completion import completing, fileNames
 from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.host.serviceuser import NAME

@@ -1,12 +1,12 @@
 """C{pkdoors knock} on the command line."""
 
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.client.profiles import Profile
-from pkdoors.commands._completers import completing, hostNames
+from pkdoors.commands._react import runToEnd, sayer
 from pkdoors.commands._sealoptions import (
     checkPlain,
     closeOption,
@@ -14,19 +14,17 @@ from pkdoors.commands._sealoptions import (
     sealedMethod,
     sealOptions,
 )
+from pkdoors.commands.completion import completing, hostNames
 from pkdoors.commands.parser import Parser, checked, parseNumber
-from pkdoors.errors import BadValue, KnockError
+from pkdoors.errors import BadValue
 from pkdoors.model.ports import parsePort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.output import complain, tell
 from pkdoors.util.quoting import shownHost
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
     from pkdoors.client.attempt import Attempt
     from pkdoors.client.methods import PlainMethod, SealedMethod
-
-T = TypeVar("T")
 
 MAX_NAMED = 20
 """Profiles that are told by name where one is missing."""
@@ -177,47 +175,6 @@ def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
     runToEnd(parser, lambda reactor: KeepOpen(attempt, reactor, sayer(parser)).run())
-
-
-def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
-    """
-    Run the reactor until some work is done, and end with status 0 after printing what it gave, or
-    with 1 and its error's sentence. A signal is no success either.
-    """
-    tell(resultOf(parser, work))
-    raise SystemExit(0)
-
-
-def resultOf(parser: Parser, work: Callable[[Any], Awaitable[T]]) -> T:
-    """
-    Run the reactor until some work is done, and give what it gave. Without success end with
-    status 1 and the error's sentence; a signal is no success either.
-    """
-    from twisted.internet.task import react
-
-    results: list[T] = []
-
-    async def run(reactor: Any) -> None:
-        try:
-            results.append(await work(reactor))
-        except KnockError as error:
-            sayer(parser)(str(error))
-            raise SystemExit(1) from error
-
-    try:
-        react(run)
-    except SystemExit as end:
-        if end.code:
-            raise
-        if not results:
-            sayer(parser)("interrupted")
-            raise SystemExit(1) from end
-    return results[0]
-
-
-def sayer(parser: Parser) -> Callable[[str], None]:
-    """What tells the user how it goes, a line each."""
-    return lambda line: complain(parser.prog, line)
 
 
 def _sequenceOf(options: Namespace, environment: Mapping[str, str], profile: Profile) -> Sequence:

@@ -23,7 +23,7 @@ from pkdoors.host.instance import Instance
 from pkdoors.host.proc import Proc
 from pkdoors.host.systemd import isInstalled, isOn, mayService, readNftablesFiles
 from pkdoors.install.servicecode import codeFlaw
-from pkdoors.knockports.listener import isThere
+from pkdoors.knockports.binding import hasAddress
 
 ANSWER_TIMEOUT = 5.0
 """Seconds that the running daemon has for its answer."""
@@ -109,7 +109,7 @@ class Sources:
     zones: Callable[[str], list[Zone]] = surveyZones
     nftablesFiles: Callable[[], list[tuple[str, str]]] = readNftablesFiles
     isOn: Callable[[str], bool] = isOn
-    isThere: Callable[[str], bool] = isThere
+    isThere: Callable[[str], bool] = hasAddress
     troubles: Callable[[str], list[str]] = askTroubles
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
     isService: Callable[[], bool] = isInstalled

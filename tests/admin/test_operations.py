@@ -28,7 +28,11 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import Principal
-from tests.fakes import PORTS, FakeFirewall, FakeHost, FakeReactor, Log, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.host import FakeHost
+from tests.fakes.log import Log
+from tests.fakes.reactor import FakeReactor
 
 ANN, BOB = "192.0.2.7", "2001:db8::7"
 BROADCAST = "192.0.2.255"
@@ -443,7 +447,7 @@ class CloseTests(OperatorTestCase):
         self.outer.answer()
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
         self.assertIn(("web", ANN), self.guard.doorsOpen())
-        self.assertFalse(self.stack.isShut("web", ip_address(ANN)))
+        self.assertFalse(self.stack.isInnermostClosed("web", ip_address(ANN)))
 
     def test_whileItOpens(self) -> None:
         """What is still being opened in firewalld is closed in the guard at once."""
@@ -451,9 +455,9 @@ class CloseTests(OperatorTestCase):
         self.keeper.request(Request(WEB, BOB, 0))
         done = self.do(self.operator.close("", BOB))
         self.assertNotIn(("web", BOB), self.guard.doorsOpen())
-        self.assertTrue(self.stack.isShut("web", ip_address(BOB)))
+        self.assertTrue(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.outer.answerAll()
-        self.assertFalse(self.stack.isShut("web", ip_address(BOB)))
+        self.assertFalse(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 

@@ -8,13 +8,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionRefusedError, TimeoutError
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client._knocker import Knocker, Watch, resolve
+from pkdoors.client._knocker import Knocker, resolve
 from pkdoors.client._plan import Sending, plainPlan
+from pkdoors.client._portwatch import PortWatch
 from pkdoors.client.attempt import Attempt
 from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
-from tests.fakes import PORTS, FakeReactor
+from tests.fakes.doors import PORTS
+from tests.fakes.reactor import FakeReactor
 
 HOST4, HOST6 = "192.0.2.1", "2001:db8::1"
 
@@ -246,7 +248,7 @@ class KnockerTests(SynchronousTestCase):
 
 class WatchTests(SynchronousTestCase):
     """
-    Tests of L{Watch}.
+    Tests of L{PortWatch}.
     """
 
     def setUp(self) -> None:
@@ -255,7 +257,7 @@ class WatchTests(SynchronousTestCase):
 
     def watch(self, *addresses: str) -> Deferred[str | None]:
         """Watch port 22 for 5 seconds."""
-        self.watching = Watch(self.reactor, addresses, 22)
+        self.watching = PortWatch(self.reactor, addresses, 22)
         return self.watching.start(5.0)
 
     def stopped(self) -> list[bool]:
@@ -332,7 +334,7 @@ class WatchTests(SynchronousTestCase):
     def test_take(self) -> None:
         """Who wants the connection that answered gets it, and it is not hung up."""
         taken: list[object] = []
-        result = Watch(self.reactor, [HOST4, HOST6], 22, taken.append).start(5.0)
+        result = PortWatch(self.reactor, [HOST4, HOST6], 22, taken.append).start(5.0)
         transport = self.reactor.accept(1)
         self.assertEqual(HOST6, self.successResultOf(result))
         self.assertEqual([transport], taken)
@@ -363,7 +365,7 @@ class WatchTests(SynchronousTestCase):
 
     def watchOnce(self) -> Deferred[str | None]:
         """Watch with one try of each address."""
-        return Watch(self.reactor, [HOST4, HOST6], 22, once=True).start(5.0)
+        return PortWatch(self.reactor, [HOST4, HOST6], 22, once=True).start(5.0)
 
     def test_ownEndIsNoRefusal(self) -> None:
         """Giving up its tries is no refusal."""

@@ -15,7 +15,7 @@ from tests.doctor.case import (
     FakeProc,
     giving,
 )
-from tests.fakes import joinListings
+from tests.fakes.rulesets import joinListings
 from tests.test_cli import CommandTestCase, End
 
 

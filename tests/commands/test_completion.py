@@ -1,19 +1,13 @@
-"""Tests of L{pkdoors.commands._completers}; C{tests.real.test_completion} has shells."""
+"""Tests of L{pkdoors.commands.completion}; C{tests.real.test_completion} has shells."""
 
 import os
 from argparse import Namespace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.commands import _completers as completers
-from pkdoors.commands._completers import (
-    checkOptions,
-    doorNames,
-    fileNames,
-    hostNames,
-    openAddresses,
-)
-from tests.fakeadmin import FakeAdmin, makeOpening
+from pkdoors.commands import completion
+from pkdoors.commands.completion import checkOptions, doorNames, fileNames, hostNames, openAddresses
+from tests.fakes.admin import FakeAdmin, makeOpening
 
 
 class FilesTests(SynchronousTestCase):
@@ -85,7 +79,7 @@ class OtherTests(SynchronousTestCase):
         folder = os.path.abspath(self.mktemp())
         os.makedirs(f"{folder}/pkdoors")
         file = f"{folder}/pkdoors/hosts.toml"
-        self.patch(completers, "environ", {"XDG_CONFIG_HOME": folder})
+        self.patch(completion, "environ", {"XDG_CONFIG_HOME": folder})
         self.assertEqual([], hostNames())
         with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
             out.write("[hosts.a]\n[hosts.b]\n")

@@ -13,7 +13,8 @@ from pkdoors.doctor.findings import OK, Finding
 from pkdoors.doctor.sources import Sources
 from pkdoors.host.proc import Owner, Proc
 from pkdoors.host.procnet import BOUND, LISTENS, Socket
-from tests.fakes import ACCEPT, DROP, PORTS, condition, joinListings, makeDoor, makeListing
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.rulesets import ACCEPT, DROP, condition, joinListings, makeListing
 
 DAEMON = 77
 ROOT, NOBODY = "CapEff:\t000001ffffffffff\n", "CapEff:\t0000000000000000\n"

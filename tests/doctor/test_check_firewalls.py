@@ -21,7 +21,7 @@ from tests.doctor.case import (
     CheckTestCase,
     FakeProc,
 )
-from tests.fakes import ACCEPT, condition, joinListings, makeListing
+from tests.fakes.rulesets import ACCEPT, condition, joinListings, makeListing
 
 
 class NftablesTests(CheckTestCase):

@@ -9,7 +9,7 @@ from pkdoors.doctor._tables import Tables, isLost
 from pkdoors.doctor.packetfilter import _matching
 from pkdoors.model.ports import PortRange, parsePortRange
 from tests.doctor.rules import makeTables
-from tests.fakes import ACCEPT, DROP, condition, expression, makeListing
+from tests.fakes.rulesets import ACCEPT, DROP, condition, expression, makeListing
 
 EQUALS = _matching._equals
 SSH = PortRange("tcp", 22, 22)

@@ -9,7 +9,7 @@ from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.model.ports import PortRange, parsePortRange
 from tests.doctor.rules import makeTables
-from tests.fakes import ACCEPT, DROP, REJECT, condition, makeListing
+from tests.fakes.rulesets import ACCEPT, DROP, REJECT, condition, makeListing
 
 SSH = PortRange("tcp", 22, 22)
 KNOCK = PortRange("udp", 17001, 17001)

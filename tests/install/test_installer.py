@@ -18,7 +18,7 @@ from pkdoors.host import systemd
 from pkdoors.install import installer
 from pkdoors.install.installer import command, fillPluginCache, install, uninstall
 from pkdoors.install.unitfiles import ServiceFiles
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 from twisted.plugins import pkdoors_plugin
 
 CODE = (Path("/bin/sh"), Path("/etc/passwd"))

@@ -121,7 +121,8 @@ def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:
 
 def _isForeign(left: Any, elements: Elements) -> bool | None:
     """Return whether an unknown value is one of some elements: the interface is not loopback."""
-    return False if nameOf(left) in _INTERFACES and set(elements) == {"lo"} else None
+    isLoopback = bool(elements) and all(element == "lo" for element in elements)
+    return False if nameOf(left) in _INTERFACES and isLoopback else None
 
 
 def _equals(facts: list[frozenset[Any] | None], element: Any) -> bool | None:
