@@ -85,7 +85,8 @@ class Operations:
         """Return how far the closing of an opening has come."""
         key = status.opening.key
         now = self._keeper.status(*key)
-        return {"trouble": now.trouble if now is not None else "", "shut": self._stack.isShut(*key)}
+        trouble = now.trouble if now is not None else ""
+        return {"trouble": trouble, "shut": self._stack.isInnermostClosed(*key)}
 
     async def reload(self) -> Json:
         """See L{AdminOperations.reload}."""

@@ -10,25 +10,22 @@ from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
 from pkdoors.doorkeeper._life import OpeningLife
+from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper._report import OpeningReport
 from pkdoors.doorkeeper._settling import Closing, Key, Waiters
 from pkdoors.doorkeeper.admission import MAX_OPENINGS, Admission
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
-from pkdoors.events.event import GUESSING, REFUSED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.clientaddress import SHARED, isShared
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import AnyLock, Guessing, Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
-from pkdoors.locks.refusals import Refusals
-from pkdoors.locks.wrongorders import MAX_COUNTED, WARY_PENALTY
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
-from pkdoors.util.durations import formatDuration
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
 
@@ -63,7 +60,7 @@ class Doorkeeper:
         self._counters = counters or Counters()
         self._logKnocks = logKnocks
         self._mistakes = LineLimit()
-        self._refusals = Refusals()
+        self._refusals = RefusalReport(clock, self._publisher)
         self._troubles = LineLimit()
         self._turns = Turns(clock)
         self.doors = tuple(doors)
@@ -157,10 +154,10 @@ class Doorkeeper:
                 self._counters.knocks["request"] += 1
                 self.request(result)
             elif isinstance(result, Guessing):
-                self._publishGuessing(result)
+                self._refusals.publishGuessing(result)
             else:
                 self._counters.knocks["refused"] += 1
-                self._publishRefusal(result)
+                self._refusals.publish(result)
 
     def request(self, request: Request) -> None:
         """Open the door or, if it is open for this source already, move the deadline."""
@@ -173,14 +170,14 @@ class Doorkeeper:
         if request.close:
             self._closeOwn(key, request)
         elif isShared(key[1]):
-            self._publishRefusal(Refusal(door, request.source, SHARED))
+            self._refusals.publish(Refusal(door, request.source, SHARED))
         elif reason := self._admission.findRefusal(request, isThere, now):
-            self._publishRefusal(Refusal(door, request.source, reason))
+            self._refusals.publish(Refusal(door, request.source, reason))
         elif isThere:
             self._lives[key].extend(door, now + seconds, request.who)
         else:
             self._begin(Opening(door, key[1], now + seconds, request.who))
-            self._refusals.opened(request.source)
+            self._refusals.noteOpening(request.source)
 
     def open(self, request: Request) -> Deferred[None]:
         """
@@ -208,18 +205,16 @@ class Doorkeeper:
         opener = self._lives[key].opening.who if key in self._lives else NOBODY
         if opener.isOther(request.who):
             reason = f"{request.who} cannot close what {opener} opened"
-            self._publishRefusal(Refusal(request.door, request.source, reason))
+            self._refusals.publish(Refusal(request.door, request.source, reason))
         else:
             self._startClosing([key], request.who)
 
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
         """
-        End openings now. If there are very many, some end in later turns of the reactor, which has
-        other things to do, too.
+        End openings now; if there are very many, some of them in later turns of the reactor.
 
-        @param keys: door's name and address of each; one that is not open is not an error.
+        @param keys: those that are not open are not an error.
         @param who: who asks for it.
-        @return: a L{Closing}, which tells when the firewalls have closed them all.
         """
         closing = Closing(keys, self._closed)
         self._startClosing(keys, who)
@@ -305,26 +300,3 @@ class Doorkeeper:
         self._settled.notify(life.opening.key)
         if isClosed:
             self._closed.notify(life.opening.key)
-
-    def _publishRefusal(self, refusal: Refusal) -> None:
-        leftOut = self._refusals.admit(refusal, self._clock.seconds())
-        if leftOut is None:
-            return
-        self._publisher.publish(
-            REFUSED,
-            door=refusal.door,
-            source=refusal.source,
-            reason=refusal.reason,
-            leftOut=leftOut,
-        )
-
-    def _publishGuessing(self, guessing: Guessing) -> None:
-        networks = f"{guessing.networks}{' or more' * (guessing.networks >= MAX_COUNTED)}"
-        length = formatDuration(max(1, round(guessing.seconds)))
-        self._publisher.publish(
-            GUESSING,
-            door=guessing.door,
-            reason=f"{guessing.count} wrong orders in {length}, from {networks} networks. Until "
-            f"that ends, a network that makes a mistake is ignored for up to "
-            f"{formatDuration(WARY_PENALTY)}. Sealed knocks cannot be guessed",
-        )

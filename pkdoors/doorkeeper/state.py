@@ -76,8 +76,8 @@ def doorsOf(state: Snapshot) -> list[dict[str, Any]]:
 
 def openingsOf(state: Snapshot, door: str = "") -> Iterator[dict[str, Any]]:
     """
-    Return the openings as JSON, in the order of their ends. Each is made when it is taken: there may
-    be very many.
+    Return the openings as JSON, in the order of their ends. Each is made when it is taken: there
+    may be very many.
 
     @param door: the name of the only door to list; empty for all.
     """
