@@ -24,6 +24,7 @@ from pkdoors import tap
 from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
+from pkdoors.config.options import Options as DaemonOptions
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
@@ -38,17 +39,14 @@ from pkdoors.host.instance import Instance
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.doors import Door
 from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
-from tests.fakenft import FakeLibrary, FakeTables
-from tests.fakes import (
-    FakeDBus,
-    FakeHost,
-    FakeReactor,
-    Log,
-    makeDoor,
-    makeModule,
-    replaceModule,
-    replaceReactor,
-)
+from tests.fakes.dbus import FakeDBus
+from tests.fakes.doors import makeDoor
+from tests.fakes.host import FakeHost
+from tests.fakes.log import Log
+from tests.fakes.modules import makeModule, replaceModule, replaceReactor
+from tests.fakes.nftables import FakeLibrary
+from tests.fakes.reactor import FakeReactor
+from tests.fakes.tables import FakeTables
 from tests.lab.sealing import makeKey, publicLine
 
 SEQ = "17001,17203,17005,17404,17002"
@@ -360,6 +358,23 @@ class MakeServiceTests(SynchronousTestCase):
         self.haveFirewalld()
         self.good()
         self.assertTrue(self.refusal("-f", "firewalld").endswith("; kept"))
+
+    def test_anyFailureKeepsClosed(self) -> None:
+        """So does what nobody foresaw; only a mistake of ours has a traceback."""
+        self.haveNftables()
+        self.good()
+        error: Exception = OSError(24, "Too many open files")
+
+        def fail(*arguments: object) -> None:
+            raise error
+
+        for where, what in ((DoorService, "prepare"), (DaemonOptions, "parseOptions")):
+            self.patch(where, what, fail)
+            error = OSError(24, "Too many open files")
+            self.assertTrue(self.refusal().endswith("Too many open files; kept"))
+            error = ZeroDivisionError("oops")
+            self.assertRaises(ZeroDivisionError, self.make)
+        self.assertEqual([1] * 4, [len(each) for each in self.kept])
 
     def test_dryRunKeepsNothing(self) -> None:
         """A dry run touches nothing, right or wrong."""

@@ -10,11 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
-from pkdoors.admin.operations import CLOSE_PATIENCE, OPEN_PATIENCE, Operations
+from pkdoors.admin.operations import Operations
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper import admission as admissionModule
+from pkdoors.doorkeeper.control import CLOSE_PATIENCE, OPEN_PATIENCE
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingsOf
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotFound, PkdoorsError
@@ -28,7 +29,11 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import Principal
-from tests.fakes import PORTS, FakeFirewall, FakeHost, FakeReactor, Log, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.host import FakeHost
+from tests.fakes.log import Log
+from tests.fakes.reactor import FakeReactor
 
 ANN, BOB = "192.0.2.7", "2001:db8::7"
 BROADCAST = "192.0.2.255"
@@ -108,8 +113,10 @@ class OperatorTestCase(SynchronousTestCase):
         return str(error)
 
     def assertHeardByNobody(self) -> None:
-        """Assert that nobody waits for events any more, but for the counters."""
+        """Assert that nobody waits for an opening any more, or for events but the counters."""
         self.assertEqual(1, len(self.publisher._hearers))
+        for waiters in (self.keeper._settled, self.keeper._closed):
+            self.assertEqual({}, waiters._waiting)
 
     def names(self, openings: list[dict[str, Any]]) -> list[tuple[str, str]]:
         """Door and source of each."""
@@ -281,7 +288,9 @@ class AddressTests(OperatorTestCase):
         ):
             sentence = self.refused(self.operator.open(address, "ssh"), BadValue)
             shown = address.removeprefix("::ffff:")
-            self.assertEqual(f"nobody comes from {shown}: give the address of one client", sentence)
+            self.assertEqual(
+                f"no client has the address {shown}: give the address of one client", sentence
+            )
         self.assertEqual([], list(self.guard.doorsOpen()))
 
     def test_allowed(self) -> None:
@@ -443,7 +452,7 @@ class CloseTests(OperatorTestCase):
         self.outer.answer()
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
         self.assertIn(("web", ANN), self.guard.doorsOpen())
-        self.assertFalse(self.stack.isShut("web", ip_address(ANN)))
+        self.assertFalse(self.stack.isInnermostClosed("web", ip_address(ANN)))
 
     def test_whileItOpens(self) -> None:
         """What is still being opened in firewalld is closed in the guard at once."""
@@ -451,9 +460,9 @@ class CloseTests(OperatorTestCase):
         self.keeper.request(Request(WEB, BOB, 0))
         done = self.do(self.operator.close("", BOB))
         self.assertNotIn(("web", BOB), self.guard.doorsOpen())
-        self.assertTrue(self.stack.isShut("web", ip_address(BOB)))
+        self.assertTrue(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.outer.answerAll()
-        self.assertFalse(self.stack.isShut("web", ip_address(BOB)))
+        self.assertFalse(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
@@ -510,8 +519,8 @@ class StatusTests(OperatorTestCase):
     def test_counted(self) -> None:
         """The openings of a door are counted, which needs nothing of them but their door."""
         unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        standings = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
-        state = Snapshot(0.0, TODAY, (SSH, WEB), standings, {})
+        statuses = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
+        state = Snapshot(0.0, TODAY, (SSH, WEB), statuses, {})
         self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
         self.assertRaises(OverflowError, next, openingsOf(state))
 

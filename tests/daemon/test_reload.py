@@ -21,22 +21,17 @@ from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host import descriptors
-from pkdoors.knockports import listener
+from pkdoors.knockports import plan
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import OPERATOR
 from pkdoors.model.sequence import Sequence
-from tests.fakes import (
-    PORTS,
-    FakeFirewall,
-    FakeHost,
-    FakeReactor,
-    Log,
-    makeDoor,
-    makeOpening,
-    parse,
-)
+from tests.fakes.doors import PORTS, makeDoor, makeOpening, parse
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.host import FakeHost
+from tests.fakes.log import Log
+from tests.fakes.reactor import FakeReactor
 from tests.host.test_bpf import run
 from tests.lab.sealing import makeKey, publicLine
 
@@ -140,7 +135,7 @@ class ReloadTestCase(SynchronousTestCase):
         return (
             self.reloader.config,
             self.keeper.doors,
-            self.keeper.state().standings,
+            self.keeper.state().statuses,
             self.keeper.state().sources,
             (self.guard.guarded, self.guard.doorsOpen()),
             (self.outer.guarded, self.outer.doorsOpen()),
@@ -150,7 +145,7 @@ class ReloadTestCase(SynchronousTestCase):
     def assertGone(self) -> None:
         """Assert that no door is open for anybody, and that nothing is remembered."""
         self.assertEqual(({}, {}), (self.guard.doorsOpen(), self.outer.doorsOpen()))
-        self.assertEqual((), self.keeper.state().standings)
+        self.assertEqual((), self.keeper.state().statuses)
         self.assertEqual([], self.reactor.getDelayedCalls())
 
 
@@ -322,7 +317,7 @@ class OpeningTests(ReloadTestCase):
         self.request()
         self.outer.failures = [NO, NO]
         self.begin(WEB)
-        self.assertEqual(1, len(self.keeper.state().standings))
+        self.assertEqual(1, len(self.keeper.state().statuses))
         self.reactor.pump([0, 1, 1, 1, 60])
         self.assertGone()
 
@@ -339,8 +334,8 @@ class OpeningTests(ReloadTestCase):
         self.outer.answerAll()
         self.reactor.pump([0, 0.1])
         self.successResultOf(done)
-        (standing,) = self.keeper.state().standings
-        self.assertEqual(door, standing.opening.door)
+        (status,) = self.keeper.state().statuses
+        self.assertEqual(door, status.opening.door)
         told = [(each.kind, each.door) for each in self.events if each.source]
         self.assertEqual([("opened", SSH), ("closed", SSH), ("opened", door)], told)
 
@@ -421,7 +416,7 @@ class RefusedTests(ReloadTestCase):
     def test_tooManyPorts(self) -> None:
         """More sockets than the process may have."""
         self.patch(descriptors, "limit", lambda: 30)
-        self.patch(listener, "limit", lambda: 30)
+        self.patch(plan, "limit", lambda: 30)
         more = makeDoor((6, 7, 8, 9, 10), ports="80", name="more")
         before = self.snapshot()
         error = self.failureResultOf(self.begin(SSH, WEB, more)).value
@@ -512,8 +507,8 @@ class KnockTests(ReloadTestCase):
 
     def test_busyPort(self) -> None:
         """
-        A knock port that another program has keeps no door from being guarded: the answer says what
-        is not heard, and it is heard as soon as the other one has gone.
+        A knock port that another program uses keeps no door from being guarded. The answer says
+        so; the port is heard as soon as the other program has gone.
         """
         self.host.take(9)
         taken = self.host.sockets[-1]
@@ -522,7 +517,7 @@ class KnockTests(ReloadTestCase):
         self.assertEqual(["door new (80/tcp) is new"], done.changes)
         (trouble,) = done.troubles[-1:]
         self.assertTrue(
-            trouble.startswith("1 of 15 knock ports is not heard over IPv4: another program has"),
+            trouble.startswith("1 of 15 knock ports is not heard over IPv4: another program uses"),
             trouble,
         )
         self.assertEqual((SSH, WEB, new), self.guard.guarded)

@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host.serviceuser import asItsOwner, letRead, openOwn, serviceGroup
-from tests.fakes import SERVICE, haveService
+from tests.fakes.modules import SERVICE, haveService
 
 
 class GroupTests(SynchronousTestCase):

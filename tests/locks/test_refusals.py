@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.locks.lock import Refusal
 from pkdoors.locks.refusals import MAX_KNOWN, Refusals
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 DOOR = makeDoor()
 ANN = "203.0.113.9"
