@@ -519,7 +519,8 @@ class InstallTests(ServiceTestCase):
     def test_badConfiguration(self) -> None:
         """A configuration that is not right does not keep it from being installed; it is told."""
         output = self.configure("colour = 'red'\n")
-        self.assertIn("trouble    /etc/pkdoors/pkdoors.toml: doors.ssh: unknown key 'colour'", output)
+        line = "trouble    /etc/pkdoors/pkdoors.toml: doors.ssh: unknown key 'colour'"
+        self.assertIn(line, output)
 
     def test_ordering(self) -> None:
         """It starts after the firewalls, and before the network."""
