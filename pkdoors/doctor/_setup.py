@@ -25,7 +25,7 @@ def judgeFirewall(config: Config, isFirewalldThere: bool | None) -> Finding:
 
     @param isFirewalldThere: whether firewalld runs; L{None} if that is unknown.
     """
-    name = config.chosenFirewall(lambda: isFirewalldThere)
+    name = config.chooseFirewall(lambda: isFirewalldThere)
     state = {
         True: "firewalld is running",
         False: "firewalld is not running",

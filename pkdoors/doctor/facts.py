@@ -90,7 +90,7 @@ class Facts:
     def usesFirewalld(self) -> bool:
         """Whether the daemon opens ports in firewalld. If it does not, the zones must let them
         in."""
-        return self.config.chosenFirewall(lambda: self.isFirewalldThere) == "firewalld"
+        return self.config.chooseFirewall(lambda: self.isFirewalldThere) == "firewalld"
 
     @cached_property
     def isService(self) -> bool:
