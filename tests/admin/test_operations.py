@@ -114,7 +114,7 @@ class OperatorTestCase(SynchronousTestCase):
 
     def assertHeardByNobody(self) -> None:
         """Assert that nobody waits for an opening any more, or for events but the counters."""
-        self.assertEqual(1, len(self.publisher._hearers))
+        self.assertEqual(1, len(self.publisher._subscribers))
         for waiters in (self.keeper._settled, self.keeper._closed):
             self.assertEqual({}, waiters._waiting)
 

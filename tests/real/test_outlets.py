@@ -218,7 +218,7 @@ class FirewalldAuditTests(OutletsTestCase):
         daemon = self.daemonWith(audit=str(self.audit))
         self.opens(self.client)
         self.server.run("firewall-cmd", "--reload")
-        self.assertTrue(daemon.says("firewalld is there again"), daemon.log())
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"), daemon.log())
         daemon.stop()
         (healed,) = [each for each in lines(self.audit) if each["event"] == "healed"]
         self.assertEqual((healed["door"], healed["ports"]), ("", []))
