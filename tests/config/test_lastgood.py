@@ -214,7 +214,7 @@ class KeepClosedTests(LastGoodTestCase):
     def test_running(self) -> None:
         """Nor is anything touched while another daemon runs."""
         self.copy().write(self.doors)
-        self.patch(self.instance, "holder", lambda: 17)
+        self.patch(self.instance, "findHolder", lambda: 17)
         self.assertEqual("", self.keep())
         self.assertEqual([], self.firewall.calls)
 

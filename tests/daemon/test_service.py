@@ -179,7 +179,7 @@ class StartTests(ServiceTestCase):
 
     def test_second(self) -> None:
         """Where another daemon runs, that is refused, and nothing else asked."""
-        self.patch(self.instance, "holder", lambda: 17)
+        self.patch(self.instance, "findHolder", lambda: 17)
         self.assertRaises(AlreadyRunning, self.service.prepare)
         self.assertEqual([], self.firewall.calls)
 
@@ -204,7 +204,7 @@ class StartTests(ServiceTestCase):
         holders: list[int | None] = []
 
         def keepClosed() -> str:
-            holders.append(Instance(self.folder).holder())
+            holders.append(Instance(self.folder).findHolder())
             return "; 22/tcp stays closed"
 
         self.service._keepClosed = keepClosed

@@ -18,7 +18,7 @@ where = bound.getsockname()
 moved = moveUp(bound)
 assert moved.getsockname() == where and moved.getblocking() is False
 assert not moved.get_inheritable()
-print(limit(), roomForSockets(), moved.fileno() >= LOW)
+print(getLimit(), getSocketRoom(), moved.fileno() >= LOW)
 """
 
 

@@ -234,8 +234,8 @@ class RoomTests(SearchTestCase):
     def setUp(self) -> None:
         """Have a limit."""
         super().setUp()
-        self.patch(descriptors, "limit", lambda: 300)
-        self.patch(plan, "limit", lambda: 300)
+        self.patch(descriptors, "getLimit", lambda: 300)
+        self.patch(plan, "getLimit", lambda: 300)
 
     def test_fits(self) -> None:
         """What fits is allowed; half of a low limit is for other things."""
@@ -273,7 +273,7 @@ class RoomTests(SearchTestCase):
             return bound
 
         self.patch(binding, "moveUp", noted)
-        self.patch(descriptors, "limit", lambda: 2000)
+        self.patch(descriptors, "getLimit", lambda: 2000)
         self.search(*range(1, 201))
         self.assertEqual(400 - MANY, len(moved))
 
