@@ -13,7 +13,7 @@ from pkdoors.doors import Door
 from pkdoors.errors import FirewallError
 from pkdoors.failclosed import keepClosed
 from pkdoors.instance import Instance
-from pkdoors.lastgood import LastGood, forget
+from pkdoors.lastgood import MAX_BYTES, LastGood, forget
 from tests.fakes import PORTS, FakeFirewall, Log, makeDoor
 
 FILE = "/etc/pkdoors/pkdoors.toml"
@@ -55,6 +55,7 @@ class LastGoodTests(LastGoodTestCase):
             for name in ("name", "ports", "cutSessions", "authorizedKeys", "knockRate"):
                 self.assertEqual(getattr(before, name), getattr(after, name))
             self.assertEqual(before.knockBurst, after.knockBurst)
+            self.assertEqual(0.0, after.udpGrace)
             self.assertEqual(sorted(before.sequence.ports), list(after.sequence.ports))
 
     def test_secret(self) -> None:
@@ -117,8 +118,31 @@ class LastGoodTests(LastGoodTestCase):
             self.assertEqual((), self.copy().read(), bad[:200])
         path.write_text(text)
         self.assertEqual(2, len(self.copy().read()))
+        path.write_text(" " * MAX_BYTES + text)
+        self.assertEqual((), self.copy().read())
+        path.write_text(text)
         path.chmod(0o620)
         self.assertEqual((), self.copy().read())
+        path.chmod(0o600)
+        os.link(path, self.folder / "other")
+        self.assertEqual((), self.copy().read())
+
+    def test_otherUser(self) -> None:
+        """Nor does a copy count that belongs to another user."""
+        if os.getuid():
+            return
+        self.copy().write(self.doors)
+        os.chown(self.path(), 65534, -1)
+        self.assertEqual((), self.copy().read())
+
+    def test_otherFile(self) -> None:
+        """Nor one of another configuration file, whatever it is called."""
+        self.copy().write(self.doors)
+        text = self.path().read_text()
+        self.path().unlink()
+        self.copy("/other.toml").write(self.doors)
+        self.path().write_text(text)
+        self.assertEqual((), self.copy("/other.toml").read())
 
     def test_links(self) -> None:
         """No link is followed, neither to read nor to write, and a pipe keeps nobody waiting."""
@@ -151,6 +175,7 @@ class LastGoodTests(LastGoodTestCase):
         here = lastgood._where()
         self.patch(lastgood, "_where", lambda: {**here, "network": 1})
         self.copy("/other").write(self.doors)
+        (self.folder / "lastgood-garbled.json").write_text("x")
         forget(self.folder)
         self.assertEqual([True, False], [bool(self.copy(each).read()) for each in (FILE, "/other")])
         forget(self.folder / "nowhere")
@@ -223,3 +248,14 @@ class KeepClosedTests(LastGoodTestCase):
         self.assertEqual(
             "; the last good guard could not be put in place: no privilege", self.keep()
         )
+
+    def test_unknownGuard(self) -> None:
+        """Where there never was a good one, nothing is said of a guard that cannot be seen."""
+        self.patch(self.instance, "refuseSecond", self.refuse)
+        self.assertEqual("", self.keep())
+        self.copy().write(self.doors)
+        self.assertIn("could not be put in place: no privilege", self.keep())
+
+    def refuse(self) -> None:
+        """Nothing can be seen."""
+        raise FirewallError("no privilege")

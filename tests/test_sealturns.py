@@ -28,7 +28,7 @@ class SealTurnsTests(SynchronousTestCase):
         self.worked, self.number = 0.0, 0
         self.heeded: list[Request | Refusal] = []
         self.mistake = False
-        smith = Locksmith([], None, self.clock.seconds, lambda: self.worked)
+        self.smith = smith = Locksmith([], None, self.clock.seconds, lambda: self.worked)
         self.checks = smith.checks
         self.turns = SealTurns(self.clock, lambda: 1_800_000_000.0, smith, self.heed)
 
@@ -86,6 +86,16 @@ class SealTurnsTests(SynchronousTestCase):
         self.assertIn("the check of a sealed knock went wrong", log.lines()[0])
         self.flushLoggedErrors(ZeroDivisionError)
 
+    def test_mistakes(self) -> None:
+        """More mistakes within a second are no more lines."""
+        log = Log(self)
+        self.submit(50)
+        for _ in range(20):
+            self.mistake = True
+            self.clock.advance(0.01)
+        self.assertEqual(1, len(log.lines()))
+        self.flushLoggedErrors(ZeroDivisionError)
+
     def test_stop(self) -> None:
         """After the end nothing is checked, also if more comes."""
         self.submit(50)
@@ -94,3 +104,10 @@ class SealTurnsTests(SynchronousTestCase):
         self.submit(5)
         self.clock.advance(1.0)
         self.assertEqual(([], done), (self.clock.getDelayedCalls(), len(self.heeded)))
+
+    def test_left(self) -> None:
+        """At the end, what was seen is left to the next daemon, in order."""
+        ended = []
+        self.patch(self.smith, "stop", lambda: ended.append(True))
+        self.successResultOf(self.turns.stop())
+        self.assertEqual([True], ended)
