@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,14 @@ class LastGoodTests(LastGoodTestCase):
             copy.write(self.doors[:1])
             self.assertIn("dns", opened.read())
         self.assertEqual(1, len(self.copy().read()))
+
+    def test_onDisk(self) -> None:
+        """It is on the disk before it takes the place of the one before."""
+        self.copy().write(self.doors[:1])
+        before: list[str] = []
+        self.patch(os, "fsync", lambda file: before.append(self.copy().read()[-1].name))
+        self.copy().write(self.doors)
+        self.assertEqual((["ssh"], 2), (before, len(self.copy().read())))
 
     def test_otherNetwork(self) -> None:
         """Without a file, it is for this network namespace, in this boot."""
@@ -198,8 +207,13 @@ class KeepClosedTests(LastGoodTestCase):
         """Keep it closed; what is said."""
         clock: Any = Clock()
         return keepClosed(
-            self.copy(), self.instance, clock, lambda _: self.firewall, lambda doors: self.isGuarded
+            self.copy(), self.instance, clock, lambda _: self.firewall, self.isGuardedNow
         )
+
+    def isGuardedNow(self, doors: Collection[Door]) -> bool:
+        """Whether there is a guard; it is asked for the doors of the copy."""
+        self.assertEqual([each.name for each in self.copy().read()], [each.name for each in doors])
+        return self.isGuarded
 
     def test_never(self) -> None:
         """Where there never was a good configuration nothing is touched, and that is said."""

@@ -93,7 +93,9 @@ class RefusalsTests(SynchronousTestCase):
 
     def test_stays(self) -> None:
         """Who opens a door again and again stays among them."""
-        for number in range(MAX_KNOWN + 10):
-            self.refusals.opened(ANN)
+        self.refusals.opened(ANN)
+        for number in range(MAX_KNOWN - 1):
             self.refusals.opened(f"10.1.{number // 256}.{number % 256}")
+        self.refusals.opened(ANN)
+        self.refusals.opened("192.0.2.1")
         self.assertIn(ANN, self.refusals._known)
