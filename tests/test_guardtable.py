@@ -104,6 +104,12 @@ class GuardsTests(GuardTableTestCase):
         self.boot = "another"
         self.assertFalse(self.daemon().guards(self.doors))
 
+    def test_noRules(self) -> None:
+        """One whose rules somebody took away does not count."""
+        self.replace()
+        self.ours().rules.clear()
+        self.assertFalse(self.table.guards(self.doors))
+
 
 class ReplaceTests(GuardTableTestCase):
     """
@@ -235,6 +241,15 @@ class ReplaceTests(GuardTableTestCase):
             self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=idle),))
             self.assertEqual({VPN: left}, self.tables.flows("default_udp4"))
             self.assertEqual(1000 * idle, self.ours().sets["default_udp4"].timeout)
+
+    def test_retimedInAnotherBoot(self) -> None:
+        """Not those of another boot, of a table that was loaded from a saved ruleset."""
+        self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=100.0),))
+        self.tables.put("default_udp4", VPN, 90)
+        self.boot = "another"
+        self.table = self.daemon(self.isOwner)
+        self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=200.0),))
+        self.assertEqual({}, self.tables.flows("default_udp4"))
 
     def test_otherPorts(self) -> None:
         """A door with other ports has no opening that was granted for those before."""

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import natrules
 from pkdoors.directways import waysPast
+from pkdoors.natcases import Span
 from pkdoors.natrules import Forward, Forwards, Place, expressionsIn, readForwards
 from pkdoors.nfdump import Answer
 from pkdoors.nfnetlink import attribute, attributesOf, text
@@ -294,6 +295,70 @@ class ChainTests(SynchronousTestCase):
             ["tcp 0-65535 10.0.0.9", "udp 0-65535 10.0.0.9"],
             FakeRules(loop, rule(target4())).found(),
         )
+
+    def test_chains(self) -> None:
+        """Both ways to go to another chain lead there, each once; there may be too many rules."""
+        for code in (0xFFFFFFFD, 0xFFFFFFFC):
+            verdict = attribute(2, attribute(1, number(code)) + text(2, "second"))
+            jump = rule(expression("immediate", _1=number(0), _2=verdict))
+            rules = FakeRules(jump, jump)
+            self.assertFalse(readForwards(rules.ask).isCut)
+            self.assertEqual(2, rules.asked.count(7))
+            patch = self.patch(natrules, "MOST_RULES", 2)
+            rules = FakeRules(jump, jump)
+            self.assertTrue(readForwards(rules.ask).isCut)
+            self.assertEqual(1, rules.asked.count(7))
+            patch.restore()
+
+    def test_bounds(self) -> None:
+        """No more is read, or found, than that."""
+        some = [rule(isProtocol(TCP), target4(port)) for port in range(1, 11)]
+        for name in ("MOST_RULES", "MOST_FORWARDS"):
+            patch = self.patch(natrules, name, 3)
+            forwards = readForwards(FakeRules(*some).ask)
+            self.assertEqual((True, 3), (forwards.isCut, len(forwards.found)))
+            patch.restore()
+
+    def test_pauses(self) -> None:
+        """After some rules there is a pause."""
+        work = natrules.reading(FakeRules(*[rule(target4())] * 250).ask)
+        self.assertEqual(500 // natrules.RULES_PER_TURN, len(list(work)))
+
+    def test_source(self) -> None:
+        """What changes the source forwards nothing."""
+        address = expression("immediate", _1=number(1), _2=attribute(1, ADDRESS4))
+        for kind, count in ((0, 0), (1, 1)):
+            nat = expression("nat", _1=number(kind), _2=number(2), _3=number(1))
+            self.assertEqual(count, len(FakeRules(rule(isProtocol(TCP), address, nat)).found()))
+
+    def test_notInSet(self) -> None:
+        """What is in a set that must not have it is not forwarded; all else is."""
+        load = expression("payload", _1=number(1), _2=number(2), _3=number(2), _4=number(2))
+        self.patch(natrules._Reader, "_setFlags", lambda self, place: {5: number(2)})
+        self.patch(
+            natrules._Reader,
+            "_spansOf",
+            lambda self, place: [Span(b"\0\x50", b"\0\x50"), Span(b"\1\xbb", b"\1\xbc")],
+        )
+        for flags, expected in (
+            (0, ["443-444", "80-80"]),
+            (1, ["0-79", "445-65535", "81-442"]),
+        ):
+            lookup = expression("lookup", _1=b"s\0", _2=number(1), _5=number(flags))
+            found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
+            self.assertEqual([f"tcp {each} 10.0.0.9" for each in expected], found)
+
+    def test_concatenation(self) -> None:
+        """Each part of a range of several fields counts for itself."""
+        load = expression("payload", _1=number(8), _2=number(1), _3=number(16), _4=number(4))
+        load += expression("payload", _1=number(9), _2=number(2), _3=number(2), _4=number(2))
+        flags = {3: number(0x80), 5: number(8)}
+        self.patch(natrules._Reader, "_setFlags", lambda self, place: flags)
+        span = Span(bytes([10, 0, 0, 0, 0, 80, 0, 0]), bytes([10, 0, 0, 9, 0, 81, 0, 0]))
+        self.patch(natrules._Reader, "_spansOf", lambda self, place: [span])
+        lookup = expression("lookup", _1=b"s\0", _2=number(8))
+        found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
+        self.assertEqual(["tcp 80-81 10.0.0.9"], found)
 
     def test_computedPort(self) -> None:
         """A port that a rule computes may be any; an address that it computes is not known."""
