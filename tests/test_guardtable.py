@@ -384,6 +384,16 @@ class HandOverTests(GuardTableTestCase):
         self.assertIn("cannot be changed in place (nftables refused: ", self.log.lines()[-1])
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
 
+    def test_notPermitted(self) -> None:
+        """Where we may not change it, or it has just gone, nothing else is tried."""
+        for error in (refusal(errno.EPERM), refusal(errno.ENOENT)):
+            self.steps()
+            self.failAt(1, error)
+            raised = self.assertRaises(FirewallError, self.replace, doors=(makeDoor(ports="80"),))
+            self.assertIs(error, raised)
+            self.tables.failing = lambda step: None
+            self.assertEqual([], [step for step in self.steps() if HANDOVER in step])
+
     def test_flowsBoth(self) -> None:
         """What the kernel remembers lives on, and what is to be spared from now on."""
         spared = flow(sourcePort=7).key
