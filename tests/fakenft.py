@@ -277,8 +277,10 @@ def _key(text: str, there: FakeSet) -> bytes:
     if there.hasIntervals:
         first, _, last = text.partition("-")
         return int(first).to_bytes(2, "big") + int(last or first).to_bytes(2, "big")
-    if " . " in text:
-        return text.encode()
+    if " . " in text:  # a way past a port: address, protocol, port
+        address, protocol, port = text.split(" . ")
+        fields = bytes([int(protocol), 0, 0, 0]) + int(port).to_bytes(2, "big") + bytes(2)
+        return ipaddress.ip_address(address).packed + fields
     size = 4 if "type mark;" in there.definition else 2
     return int(text).to_bytes(size, "big")
 
@@ -348,6 +350,7 @@ class FakeKernel(Kernel):
     def _add(self, tables: FakeTables, there: FakeSet, element: dict[int, bytes]) -> None:
         key = _keyOf(element)
         sizes = {"ipv4_addr;": 4, "ipv6_addr;": 16, "ipv4_addr . ipv4_addr": 16}
+        sizes |= {"ipv4_addr . inet_proto": 12, "ipv6_addr . inet_proto": 24}
         expected = next((n for word, n in sizes.items() if f"type {word}" in there.definition), 40)
         assert len(key) == expected, f"{key!r} in {there.definition}"
         if key in there.elements:  # kernels before 6.12 keep the old timeout
@@ -362,7 +365,10 @@ class FakeKernel(Kernel):
         comment = element.get(6, b"\0\1\0")
         assert comment[0] == 0 and comment[1] == len(comment) - 2 <= 128
         end = tables.now() + left if timeout else None
-        there.elements[key] = Entry(timeout, end, comment[2:-1].decode("ascii"))
+        data = readAttributes(element.get(2 | 0x8000, b"")).get(2 | 0x8000)
+        verdict = f"jump {_text(readAttributes(data)[2])}" if data else ""
+        assert bool(verdict) is there.isMap
+        there.elements[key] = Entry(timeout, end, comment[2:-1].decode("ascii"), verdict)
 
     def dump(self, question: bytes) -> list[Message]:
         """Answer a question as the kernel does."""

@@ -15,7 +15,7 @@ from pkdoors.firewall import guardreader
 from pkdoors.firewall.guardtable import GuardTable
 from pkdoors.firewall.kernel import GuardGone, NotPermitted, refusal
 from pkdoors.flowbooks import Books
-from pkdoors.guard import HANDOVER, TABLE, Guard
+from pkdoors.guard import FIRST_WAYS, HANDOVER, TABLE, Direct, Guard
 from pkdoors.nfnetlink import OWNED
 from pkdoors.ports import parsePortRanges
 from pkdoors.who import Who
@@ -250,6 +250,21 @@ class ReplaceTests(GuardTableTestCase):
         self.table = self.daemon(self.isOwner)
         self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=200.0),))
         self.assertEqual({}, self.tables.flows("default_udp4"))
+
+    def test_manyWays(self) -> None:
+        """All ways past the ports are there in the end, however many, and no others later."""
+        for count, leading in ((FIRST_WAYS + 300, False), (FIRST_WAYS + 5, True), (0, True)):
+            ways = (Direct(ip_address("10.0.0.7"), "tcp", port, 22) for port in range(1, count + 1))
+            guard = Guard(self.doors, direct=tuple(ways))
+            if leading:
+                self.table.lead(guard)
+            else:
+                self.table.replace(guard, (), {})
+            for name in ("direct4", "inside4"):
+                self.assertEqual(count, len(self.tables.living(TABLE, name)))
+            self.steps()
+            self.table.lead(guard)
+            self.assertEqual([], self.steps())
 
     def test_otherPorts(self) -> None:
         """A door with other ports has no opening that was granted for those before."""
