@@ -249,6 +249,12 @@ class XtablesTests(SynchronousTestCase):
             )
             self.assertEqual(["udp 0-65535 10.0.0.9"], rules.found())
 
+    def test_otherMatch(self) -> None:
+        """Any other match may be true, whatever is in it."""
+        ports = struct.pack("=BB15H", 1, 2, 80, 443, *(13 * [0]))
+        rules = FakeRules(rule(isProtocol(UDP), match("conntrack", 0, ports), target4()))
+        self.assertEqual(["udp 0-65535 10.0.0.9"], rules.found())
+
     def test_revisions(self) -> None:
         """All three revisions of the target, for both families."""
         for family, address in ((2, ADDRESS4.ljust(16, b"\0")), (10, ADDRESS6)):
