@@ -200,6 +200,15 @@ class RestartTests(SeenFileTestCase):
         name = self.path.stem
         self.assertEqual([f"/{name}.seen end", f"/{name}.new notes", " "], synced)
 
+    def test_descriptors(self) -> None:
+        """However often it is made anew, it has one descriptor, beside that of the lock."""
+        self.patch(seenfileModule, "MAX_LINES", 2)
+        before = len(os.listdir("/proc/self/fd"))
+        self.open(*(f"{number:x}" for number in range(20)))
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+        self.file.close()
+        self.assertEqual(before - 2, len(os.listdir("/proc/self/fd")))
+
     def test_seldomMadeAnew(self) -> None:
         """Between, it is the same file that grows: one write for each knock."""
         before = self.path.stat().st_ino
