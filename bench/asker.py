@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from bench.common import Times
-from tests.real.hosts import Process
+from tests.lab.hosts import Process
 
 PAUSE = 0.02
 """Seconds between an answer and the next question."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
-from pkdoors.client.plan import Sending
+from pkdoors.client._plan import Sending
 
 PACE = 0.02
 """Seconds between two datagrams of a plain knock, as C{pkdoors knock} sends it by default."""

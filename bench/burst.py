@@ -34,8 +34,8 @@ from bench.asker import Answers, asked, asking
 from bench.common import Times, figures, lacking, signals, table
 from bench.crowd import Crowd
 from bench.rivals import PROTECTED, SEQUENCE
-from pkdoors.operating.adminclient import AdminClient
-from tests.real.hosts import Daemon, Firewalld, Network, eventually
+from pkdoors.adminclient.client import AdminClient
+from tests.lab.hosts import Daemon, Firewalld, Network, eventually
 
 PARTS = ("nftables", "firewalld", "hang")
 
@@ -62,7 +62,7 @@ PACKAGES = {"ip": "iproute2", "firewalld": "firewalld", "dbus-monitor": "dbus-bi
 
 _BARE = f"""
 import time
-from pkdoors.firewall.zonebus import connect
+from pkdoors.firewall.firewalld.connection import connect
 client = connect()
 rule = 'rule priority="40" family="ipv4" source address="10.77.0.{{}}" accept'
 times = []

@@ -34,7 +34,7 @@ from bench.packages import install
 from bench.prober import GAP, Prober
 from bench.rivals import PROTECTED, SEQUENCE
 from bench.stand import Stand
-from tests.real.hosts import CLIENT4, Network
+from tests.lab.hosts import CLIENT4, Network
 
 BLOCK = 10
 """Openings of one that are timed before the others have their turn."""

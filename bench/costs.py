@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tests.real.hosts import Host
+from tests.lab.hosts import Host
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 

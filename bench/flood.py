@@ -53,10 +53,10 @@ from bench.opening import PAUSE
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
 from bench.tables import Cell, Row, Table
-from pkdoors.client.plan import ROUND_PAUSE, ROUNDS
-from pkdoors.operating.adminclient import AdminClient
-from tests.real.hosts import CLIENT4, SERVER4, Daemon, Network
-from tests.sealing import makeKey, publicLine, sealed
+from pkdoors.adminclient.client import AdminClient
+from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
+from tests.lab.hosts import CLIENT4, SERVER4, Daemon, Network
+from tests.lab.sealing import makeKey, publicLine, sealed
 
 RATES = (10_000, 50_000, 100_000, 0)
 INTERVAL = 0.02
@@ -180,13 +180,13 @@ def main() -> None:
             with Network(Path(folder)) as network, signals(signal.SIG_UNBLOCK):
                 bench = Bench(network)
                 print(heading())
-                for manner in options.manners:
+                for manner in options.methods:
                     for kind in options.kinds:
                         for rate in options.rates:
                             outcomes.append(bench.flood(manner, kind, rate, options.tries))
                             print(row(outcomes[-1]), flush=True)
                 if options.memory:
-                    memory = bench.memory(options.manners)
+                    memory = bench.memory(options.methods)
                     print(grown(memory))
     except KeyboardInterrupt:
         sys.exit("bench.flood: interrupted, and cleaned up")
@@ -269,10 +269,10 @@ class Bench:
         finally:
             server.stop()
 
-    def memory(self, manners: list[str]) -> dict[str, list[float]]:
+    def memory(self, methods: list[str]) -> dict[str, list[float]]:
         """Megabytes more after a million addresses, and after ten million."""
         found = {}
-        for manner in manners:
+        for manner in methods:
             kind = "first" if manner == "plain" else "sealed"
             server = self._start(manner, kind)
             before, grown = server.resident(), []

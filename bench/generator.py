@@ -10,10 +10,10 @@ from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.client.plan import ROUNDS
-from pkdoors.seals.seal import Statement, hintOf
-from tests.real.hosts import Host, Process
-from tests.sealing import makeKey, sealed
+from pkdoors.client._plan import ROUNDS
+from pkdoors.knocks.seal import Statement, hintOf
+from tests.lab.hosts import Host, Process
+from tests.lab.sealing import makeKey, sealed
 
 FIRST = "10.80.0.0"
 """The first of the addresses; there are ten million of them behind it in the same network."""

@@ -14,14 +14,14 @@ from itertools import count, permutations
 from math import factorial
 from statistics import fmean
 
-from pkdoors.doors import Door
-from pkdoors.durations import formatDuration
-from pkdoors.knock import Knock
-from pkdoors.locks import Refusal, Request, Result, SequenceLock
-from pkdoors.lockset import Lockset
-from pkdoors.ports import PortRange
-from pkdoors.sequence import Sequence as Knocks
-from pkdoors.wrongorders import WARY_PENALTY
+from pkdoors.knocks.knock import Knock
+from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.wrongorders import WARY_PENALTY
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import PortRange
+from pkdoors.model.sequence import Sequence as Knocks
+from pkdoors.util.durations import formatDuration
 
 LINE = 100_000
 """Datagrams a second."""
@@ -131,14 +131,14 @@ class Attacker:
         tried, progress = 0, Progress()
         while self.now < seconds:
             for site in range(self._sites):
-                tried += self._visit(site)
+                tried += self._attempt(site)
                 progress.tried.append((self.now, tried))
             progress.periods.append((self.now // PERIOD * PERIOD, tried))
             self.now = (self.now // PERIOD + 1) * PERIOD
         assert self.opens(self.address(self._sites)), "what was not tried must still open"
         return progress
 
-    def _visit(self, site: int) -> int:
+    def _attempt(self, site: int) -> int:
         """Try with one site all that can be tried now. How many orders."""
         tried = 0
         while self.isFree(source := self.address(site, next(self._numbers))):

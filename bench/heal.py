@@ -27,10 +27,10 @@ from typing import BinaryIO, cast
 
 from bench.common import Times, figures, lacking, ratio, signals, table
 from bench.rivals import PROTECTED, SEQUENCE
-from pkdoors.firewall.watch import listenToNftables
-from pkdoors.nfevents import Changes
-from pkdoors.nfnetlink import MAX_ANSWER
-from tests.real.hosts import CLIENT4, SERVER4, Daemon, Firewalld, Host, Network
+from pkdoors.firewall.netlink.messages import MAX_ANSWER
+from pkdoors.firewall.nftables._notifications import Changes
+from pkdoors.firewall.nftables._watch import listenToNftables
+from tests.lab.hosts import CLIENT4, SERVER4, Daemon, Firewalld, Host, Network
 
 MAX_TIMES = 1000
 """Each takes up to two seconds."""

@@ -25,7 +25,7 @@ from bench.common import Times, figures, lacking, ratio, signals, table
 from bench.others import RIVALS
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
-from tests.real.hosts import Network
+from tests.lab.hosts import Network
 
 BLOCK = 10
 """Tries of one before the others have their turn."""

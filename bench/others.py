@@ -5,8 +5,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from bench.rivals import PROTECTED, SEQUENCE, Junk, PkDoors, Rival, Sealed
-from pkdoors.client.plan import Sending
-from tests.real.hosts import Host, Process, eventually
+from pkdoors.client._plan import Sending
+from tests.lab.hosts import Host, Process, eventually
 
 _PORTS = ",".join(map(str, SEQUENCE))
 

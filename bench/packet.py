@@ -20,12 +20,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.common import lacking
-from pkdoors.doors import Door
-from pkdoors.guard import TABLE, Guard
-from pkdoors.ports import parsePortRanges
-from pkdoors.sequence import Sequence
-from tests.real.case import KNOCKS
-from tests.real.hosts import CLIENT4, SERVER4, Network
+from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.sequence import Sequence
+from tests.lab.case import KNOCKS
+from tests.lab.hosts import CLIENT4, SERVER4, Network
 
 PORT, FREE = 51820, 51821
 BURST = 200

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
-from pkdoors.client.plan import Sending
-from tests.real.hosts import CLIENT4, SERVER4, Network
+from pkdoors.client._plan import Sending
+from tests.lab.hosts import CLIENT4, SERVER4, Network
 
 NET = IPv4Network("10.78.0.0/15")
 """The addresses that knock; the client host answers for all of them."""

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 
 from bench.common import lacking
-from tests.real.hosts import BIN, SERVER4, Network
+from tests.lab.hosts import BIN, SERVER4, Network
 
 PORT = 2222
 BLOCK = bytes(1 << 20)

@@ -7,10 +7,10 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from bench.generator import badSeals
-from pkdoors.client.plan import Sending, plainPlan, sealedPlan
-from pkdoors.sequence import Sequence as Ports
-from tests.real.hosts import Daemon, Host, Process
-from tests.sealing import makeKey, publicLine, sealed
+from pkdoors.client._plan import Sending, plainPlan, sealedPlan
+from pkdoors.model.sequence import Sequence as Ports
+from tests.lab.hosts import Daemon, Host, Process
+from tests.lab.sealing import makeKey, publicLine, sealed
 
 SEQUENCE = (17001, 17203, 17005, 17404, 17002, 17309, 17107, 17208)
 PROTECTED = 2222
@@ -82,7 +82,7 @@ class Rival(ABC):
         """
         return list(plainPlan(Ports(SEQUENCE), b"knock\n", interval))
 
-    def visit(self, source: IPv4Address, interval: float) -> list[Sending]:
+    def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
         """All that its own client sends to open."""
         return self.knock(source, interval)
 
@@ -132,7 +132,7 @@ class Sealed(PkDoors):
         datagram = sealed(self._key, SEQUENCE, bind=str(source))
         return [Sending(0.0, port, datagram) for port in SEQUENCE]
 
-    def visit(self, source: IPv4Address, interval: float) -> list[Sending]:
+    def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
         """The same, three times."""
         return list(sealedPlan(Ports(SEQUENCE), [sealed(self._key, SEQUENCE, bind=str(source))]))
 

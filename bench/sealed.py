@@ -2,10 +2,10 @@
 Sealed knocks where it is hard: over a bad line, and under a spoofer.
 
 The line loses 5 of 100 datagrams, doubles 5, and delays each by 10 to 50 ms, so that they overtake
-each other (C{tests/real/badline.py}); how many knocks open at the first sending of the client, and
+each other (C{tests/lab/badline.py}); how many knocks open at the first sending of the client, and
 how many plain ones do. The spoofer knows the whole sequence and sends plain knocks, cut and changed
 seals and seals by an unknown key, half of them in the knocker's own name
-(C{tests/real/spoofer.py}); how long a knock takes to open then. Run as root::
+(C{tests/lab/spoofer.py}); how long a knock takes to open then. Run as root::
 
     python -m bench.sealed [--knocks 1000] [--tries 100] [--rate 10000] [--json FILE]
 """
@@ -29,8 +29,8 @@ from twisted.conch.ssh.keys import Key
 from bench.common import Times, figures, lacking, signals, table
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
-from tests.real.hosts import SERVER4, Daemon, Host, Network, Process
-from tests.sealing import makeKey, publicLine, sealed, statement
+from tests.lab.hosts import SERVER4, Daemon, Host, Network, Process
+from tests.lab.sealing import makeKey, publicLine, sealed, statement
 
 VICTIM = IPv4Address("10.79.0.1")
 """One of the addresses that L{Prober} speaks for."""
@@ -85,11 +85,11 @@ def line(network: Network, count: int) -> dict[str, int]:
         ("plain", [], []),
     ):
         daemon = start(network.server, *daemonOptions)
-        with program(network.client, "tests.real.badline", SERVER4, KNOCKS, "1"):
+        with program(network.client, "tests.lab.badline", SERVER4, KNOCKS, "1"):
             subprocess.run(
                 [
                     *("ip", "netns", "exec", network.client.name, sys.executable),
-                    *("-m", "tests.real.knocks", str(count), "0.12", "127.0.0.1"),
+                    *("-m", "tests.lab.knocks", str(count), "0.12", "127.0.0.1"),
                     *("-m", KNOCKS, *options),
                 ],
                 check=True,
@@ -112,7 +112,7 @@ def attack(network: Network, tries: int, rate: int) -> Times:
         junk = network.folder / "junk"
         junk.write_text("".join(f"{each.hex()}\n" for each in makeJunk(key)))
         with program(
-            *(network.stranger, "tests.real.spoofer", str(VICTIM), SERVER4, KNOCKS, str(rate)),
+            *(network.stranger, "tests.lab.spoofer", str(VICTIM), SERVER4, KNOCKS, str(rate)),
             stdin=junk,
         ) as spoofer:
             times[f"{rate} spoofed a second"] = [attempt(prober, key) for _ in range(tries)]

@@ -13,7 +13,7 @@ from bench.generator import Flood, Generator, macOf
 from bench.prober import Prober
 from bench.race import race
 from bench.rivals import OPEN_FOR, Junk, Rival
-from tests.real.hosts import SERVER4, Network
+from tests.lab.hosts import SERVER4, Network
 
 FASTEST = 1_000_000
 """More datagrams a second than this no generator sends: it bounds a flood."""
@@ -74,7 +74,7 @@ class Stand:
         for number, source in enumerate(sources):
             if line.together:  # all within the time between two datagrams of one
                 begin = number * line.interval / len(sources)
-            knock = timed(self.rival.visit(source, line.interval), line, chance)
+            knock = timed(self.rival.attempt(source, line.interval), line, chance)
             plans[source] = [(begin + when, port, datagram) for when, port, datagram in knock]
             begin += max((when for when, *_ in knock), default=0.0) + APART
         return len(race(self.prober, plans, self.rival.patience))

@@ -9,7 +9,7 @@ again, and another process asks for all of them, again and again, over as many c
 daemon takes (C{bench/pipelining.py}): how long a knock takes to open then, and how long the
 operator waits for a status and for a door to open and close. Run as root::
 
-    python -m bench.steering [--rounds 20] [--openings 1000] [--tries 100] [--json FILE]
+    python -m bench.operations [--rounds 20] [--openings 1000] [--tries 100] [--json FILE]
 """
 
 import argparse
@@ -27,9 +27,9 @@ from tempfile import TemporaryDirectory
 from bench.common import Times, figures, lacking, signals, table
 from bench.prober import Prober
 from bench.rivals import PROTECTED, SEQUENCE
-from pkdoors.admission import MAX_OPENINGS
-from pkdoors.operating.adminclient import AdminClient
-from tests.real.hosts import Daemon, Network, Process
+from pkdoors.adminclient.client import AdminClient
+from pkdoors.doorkeeper.admission import MAX_OPENINGS
+from tests.lab.hosts import Daemon, Network, Process
 
 MAX_ROUNDS = 1000
 """Each takes some seconds, most of them for the openings."""
@@ -52,12 +52,12 @@ def main() -> None:
     """Run the benchmark."""
     options = parse()
     if lack := lacking(PACKAGES):
-        sys.exit(f"bench.steering: {lack}")
+        sys.exit(f"bench.operations: {lack}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         times = run(options.rounds, options.openings, options.tries)
     except KeyboardInterrupt:
-        sys.exit("bench.steering: interrupted, and cleaned up")
+        sys.exit("bench.operations: interrupted, and cleaned up")
     print(table(times))
     if options.json:
         result = {**figures(times), "openings": options.openings}
@@ -66,7 +66,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="bench.steering", description="The operator's work.")
+    parser = argparse.ArgumentParser(prog="bench.operations", description="The operator's work.")
     parser.add_argument("--rounds", type=int, default=20, help="how often (20)")
     parser.add_argument("--openings", type=int, default=1000, help="how many (1000)")
     parser.add_argument("--tries", type=int, default=100, help="knocks while many ask (100)")

@@ -12,13 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
 from pkdoors.client.profiles import parseProfiles
-from pkdoors.conftoml import parseConfig, parseSeed
-from pkdoors.doors import Door
-from pkdoors.durations import formatDuration, parseDuration
+from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
-from pkdoors.flows import CONNTRACK, flowOf, trackedIn
-from pkdoors.knock import plainKnock, secondsAsked
-from pkdoors.nfdump import (
+from pkdoors.firewall.guard.flows import CONNTRACK, flowOf, trackedIn
+from pkdoors.firewall.guard.oldguard import livingIn, openingsIn, protectedIn
+from pkdoors.firewall.guard.sets import secondsLeft
+from pkdoors.firewall.netlink.dump import (
     chainsIn,
     countersIn,
     elementsIn,
@@ -28,16 +27,17 @@ from pkdoors.nfdump import (
     tableIn,
     verdictsIn,
 )
-from pkdoors.nfevents import Changes
-from pkdoors.nfnetlink import NFTABLES, errorOf
-from pkdoors.nftsets import secondsLeft
-from pkdoors.oldguard import livingIn, openingsIn, protectedIn
-from pkdoors.ports import parsePortRanges
-from pkdoors.seals.addresses import AddressPatterns
-from pkdoors.seals.authorizedkeys import parseAuthorizedKeys
-from pkdoors.seals.seal import SealError, parseSealed, signedData
-from pkdoors.seals.signatures import ALGORITHMS, isGood, loadKey
-from pkdoors.sequence import Sequence
+from pkdoors.firewall.netlink.messages import NFTABLES, errorOf
+from pkdoors.firewall.nftables._notifications import Changes
+from pkdoors.knocks.knock import plainKnock, secondsAsked
+from pkdoors.knocks.seal import SealError, parseSealed, signedData
+from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
+from pkdoors.locks.sealed._addresspatterns import AddressPatterns
+from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.sequence import Sequence
+from pkdoors.util.durations import formatDuration, parseDuration
 
 MAX_INPUT = 4096
 """Bytes that a target is given: twice the longest datagram."""
@@ -97,7 +97,7 @@ def authorizedkeys(data: bytes) -> None:
         checkSentence(complaint)
     for each in keys:
         str(each)
-        each.who.note().encode("ascii")
+        each.who.asComment().encode("ascii")
         for source in ("192.0.2.7", "2001:db8::7"):
             checkSentence(each.refusal("ssh", source, 1_800_000_000))
 
@@ -212,7 +212,7 @@ def oldguard(data: bytes) -> None:
         for opening in openingsIn(listing, [DOOR], 1000.0):
             ip_address(str(opening.source))
             check(1000 < opening.deadline <= 1000 + DOOR.maxOpenFor, "its deadline is too late")
-            opening.who.note()
+            opening.who.asComment()
         protectedIn(listing)
         livingIn(listing)
     except (ValueError, LookupError, TypeError):

@@ -1,23 +1,21 @@
 """The C{pkdoors} command."""
 
-from argparse import Namespace
 from collections.abc import Mapping
 from os import environ
-from typing import Any
 
 from pkdoors import __version__
-from pkdoors.checkcmd import checkCommand
-from pkdoors.client.connectcmd import connectCommand
-from pkdoors.client.knockcmd import knockCommand
-from pkdoors.clitools import Parser, lengthOption
-from pkdoors.completioncmd import answerShell, completionCommand
-from pkdoors.errors import PkdoorsError
-from pkdoors.initcmd import initCommand
-from pkdoors.installcmd import installCommand
-from pkdoors.outlet import heedingOutput, tell
-from pkdoors.sequence import Sequence
-from pkdoors.steercmd import closeCommand, openCommand, reloadCommand, statusCommand
-from pkdoors.watchcmd import watchCommand
+from pkdoors.commands.check import checkCommand
+from pkdoors.commands.completion import answerShell, completionCommand
+from pkdoors.commands.connect import connectCommand
+from pkdoors.commands.control import closeCommand, openCommand, reloadCommand, statusCommand
+from pkdoors.commands.init import initCommand
+from pkdoors.commands.install import installCommand
+from pkdoors.commands.knock import knockCommand
+from pkdoors.commands.parser import Parser
+from pkdoors.commands.release import releaseCommand
+from pkdoors.commands.sequence import sequenceCommand
+from pkdoors.commands.watch import watchCommand
+from pkdoors.util.output import heedingOutput
 
 
 def main(arguments: list[str] | None = None, environment: Mapping[str, str] = environ) -> None:
@@ -41,8 +39,8 @@ def makeParser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     knockCommand(commands)
     connectCommand(commands)
-    _sequenceCommand(commands)
-    _releaseCommand(commands)
+    sequenceCommand(commands)
+    releaseCommand(commands)
     checkCommand(commands)
     initCommand(commands)
     installCommand(commands)
@@ -53,37 +51,3 @@ def makeParser() -> Parser:
     reloadCommand(commands)
     completionCommand(commands)
     return parser
-
-
-def _sequenceCommand(commands: Any) -> None:
-    about = "print a new random sequence, of ports that are free on this host"
-    command = commands.add_parser("sequence", help=about, description=about.capitalize() + ".")
-    lengthOption(command)
-    command.set_defaults(run=_sequence)
-
-
-def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.listener import isFree
-
-    tell(str(Sequence.random(options.length, isFree)))
-
-
-def _releaseCommand(commands: Any) -> None:
-    about = "end the daemon, and take everything that pkdoors put into the firewall out of it"
-    command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
-    command.add_argument(
-        "--force", action="store_true", help="do not ask a daemon that runs to end first"
-    )
-    command.set_defaults(run=_release, parser=command)
-
-
-def _release(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.lastgood import STATE, forget
-    from pkdoors.release import release
-
-    try:
-        lines = release(options.force)
-        forget(STATE)
-    except PkdoorsError as error:
-        options.parser.exit(1, f"pkdoors release: {error}\n")
-    tell(*(lines or ["there is nothing of pkdoors in the firewall"]))

@@ -1,6 +1,6 @@
 """What can go wrong. Each message is one sentence to the operator: what, where, and what to do."""
 
-from pkdoors.oneline import printable
+from pkdoors.util.oneline import printable
 
 
 class PkdoorsError(Exception):
@@ -21,8 +21,8 @@ class BadValue(PkdoorsError):
     """
     A value from the command line, the environment or a file is not allowed.
 
-    @ivar field: the field of a L{pkdoors.doors.Door} that it was for, where only the whole door
-        shows that it is wrong.
+    @ivar field: the field of a L{pkdoors.model.doors.Door} that it was for, where only the whole
+        door shows that it is wrong.
     """
 
     def __init__(self, message: str, field: str = "") -> None:
@@ -38,7 +38,7 @@ class ConfigError(PkdoorsError):
     """A configuration file cannot be read or written, or what is in it is not allowed."""
 
 
-class NotThere(PkdoorsError):
+class NotFound(PkdoorsError):
     """What the operator means is not there."""
 
 
@@ -46,7 +46,7 @@ class FirewallError(PkdoorsError):
     """The firewall cannot be used, or refused what was asked of it."""
 
 
-class TooLate(FirewallError):
+class DeadlinePassed(FirewallError):
     """The time of an opening was over before the firewall got to it: it was not made."""
 
 

@@ -15,37 +15,37 @@ from twisted.application.service import IService
 from twisted.logger import ILogObserver, LogEvent, Logger, globalLogPublisher
 from zope.interface import provider
 
-from pkdoors.admin.socket import AdminSocket
-from pkdoors.alarm import Alarm
-from pkdoors.audit import AuditFile
-from pkdoors.cleanlog import cleanLog
-from pkdoors.config import Config
-from pkdoors.descriptors import raiseLimit
-from pkdoors.doors import Door
-from pkdoors.drops import Drops
+from pkdoors.admin.operations import Operations
+from pkdoors.admin.unixsocket import AdminSocket
+from pkdoors.config.config import Config
+from pkdoors.config.lastgood import STATE, LastGood
+from pkdoors.config.options import Options as DaemonOptions
+from pkdoors.daemon.audit import AuditFile
+from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.heap import MemoryTrim
+from pkdoors.daemon.hooks import Hooks
+from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.daemon.reload import Reloader
+from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.daemon.sdnotify import Notifier
+from pkdoors.daemon.sealturns import SealTurns
+from pkdoors.daemon.service import DoorService
+from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import PkdoorsError
-from pkdoors.failclosed import keepClosed
+from pkdoors.events.counters import Counters
+from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.counted import CountedFirewall
-from pkdoors.heap import Heap
-from pkdoors.herald import Herald
-from pkdoors.hooks import Hooks
-from pkdoors.instance import AnyInstance, Instance, Running
-from pkdoors.interfaces import IFirewall
-from pkdoors.keeper import Doorkeeper
-from pkdoors.knockports import KnockPorts
-from pkdoors.lastgood import STATE, LastGood
-from pkdoors.locksmith import Locksmith
-from pkdoors.notify import Notifier
-from pkdoors.oneline import oneLine
-from pkdoors.operator import Operator
-from pkdoors.options import Options as DaemonOptions
-from pkdoors.outlet import complain
-from pkdoors.reloading import Reloader
-from pkdoors.seals.seenfile import SeenFile
-from pkdoors.sealturns import SealTurns
-from pkdoors.service import DoorService
-from pkdoors.tally import Tally
-from pkdoors.walls import Walls
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.firewall.stack import FirewallStack
+from pkdoors.host.descriptors import raiseLimit
+from pkdoors.host.instance import AlreadyRunning, AnyInstance, Instance
+from pkdoors.knockports.drops import Drops
+from pkdoors.knockports.knockports import KnockPorts
+from pkdoors.knockports.lossalarm import LossAlarm
+from pkdoors.model.doors import Door
+from pkdoors.util.cleanlog import cleanLog
+from pkdoors.util.oneline import oneLine
+from pkdoors.util.output import complain
 
 __all__ = ["Options", "makeService"]
 
@@ -97,7 +97,7 @@ def makeService(options: Options) -> IService:
         )
         heedHangup(options, reactor, service.reload)
         service.prepare()
-    except Running as error:
+    except AlreadyRunning as error:
         raise SystemExit(f"pkdoors: {error}") from error
     except PkdoorsError as error:
         raise SystemExit(f"pkdoors: {error}{options.keepClosed()}") from error
@@ -216,21 +216,21 @@ def wire(
     """
     isDry = config.firewall == "dry-run"
     lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
-    herald, tally, hooks = Herald(), Tally(), Hooks(reactor)
+    publisher, counters, hooks = EventPublisher(), Counters(), Hooks(reactor)
     audit = AuditFile("" if isDry else config.audit)
-    for hear in (tally.hear,) if isDry else (tally.hear, audit.hear, hooks.hear):
-        herald.subscribe(hear)
-    firewalls = [CountedFirewall(each, tally) for each in chooseFirewalls(config, reactor)]
-    walls = Walls(reactor, firewalls, herald)
+    for hear in (counters.hear,) if isDry else (counters.hear, audit.hear, hooks.hear):
+        publisher.subscribe(hear)
+    firewalls = [CountedFirewall(each, counters) for each in chooseFirewalls(config, reactor)]
+    stack = FirewallStack(reactor, firewalls, publisher)
     instance = AnyInstance() if isDry else Instance()
-    seenFile = None if isDry else SeenFile(seenPath(lasting), reactor.seconds)
-    smith = Locksmith(config.doors, seenFile, reactor.seconds)
+    replayFile = None if isDry else ReplayFile(seenPath(lasting), reactor.seconds)
+    smith = Locksmith(config.doors, replayFile, reactor.seconds)
     keeper = Doorkeeper(
-        reactor, walls, config.doors, herald, smith.make, tally, logKnocks=config.logKnocks
+        reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
     )
-    alarm = Alarm(keeper.hear, lambda: tally.dropped(), reactor.seconds)
+    alarm = LossAlarm(keeper.hear, lambda: counters.dropped(), reactor.seconds)
     ports = KnockPorts(reactor, alarm.hear)
-    tally.dropped = Drops(ports.takeDrops, walls.dropped).counts
+    counters.dropped = Drops(ports.newDrops, stack.dropped).counts
 
     def taken(new: Config) -> list[str]:
         if isDry:
@@ -242,15 +242,22 @@ def wire(
     def troubles() -> list[str]:
         return [*ports.troubles(), *smith.examine(), *filter(None, [audit.trouble])]
 
-    reloader = Reloader(config, read or (lambda: config), keeper, smith, herald, ports, taken)
-    operator = Operator(reactor, keeper, reloader, herald, tally, walls, troubles)
-    notifier = Notifier(reactor, os.environ, lambda: stateOf(keeper.doors, walls.name, troubles()))
-    herald.subscribe(notifier.hear)
+    reloader = Reloader(config, read or (lambda: config), keeper, smith, publisher, ports, taken)
+    operations = Operations(reactor, keeper, reloader, publisher, counters, stack, troubles)
+    notifier = Notifier(reactor, os.environ, lambda: stateOf(keeper.doors, stack.name, troubles()))
+    publisher.subscribe(notifier.hear)
     ports.onChange = notifier.tellStatus
-    turns = SealTurns(reactor, herald.wallClock, smith, keeper.heed)
-    parts = (turns, audit, hooks, AdminSocket(reactor, config.admin, operator), Heap(), notifier)
+    turns = SealTurns(reactor, publisher.wallClock, smith, keeper.heed)
+    parts = (
+        turns,
+        audit,
+        hooks,
+        AdminSocket(reactor, config.admin, operations),
+        MemoryTrim(),
+        notifier,
+    )
     return DoorService(
-        *(reactor, keeper, reloader, instance, smith, herald, walls.name, parts, keepClosed)
+        *(reactor, keeper, reloader, instance, smith, publisher, stack.name, parts, keepClosed)
     )
 
 
@@ -286,20 +293,20 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
         from pkdoors.firewall.dryrun import DryRunFirewall
 
         return [DryRunFirewall(reactor)]
-    from pkdoors.firewall.nftables import NftablesFirewall
+    from pkdoors.firewall.nftables.firewall import NftablesFirewall
 
     guard = NftablesFirewall(reactor)
     if name == "nftables":
         return [guard]
-    from pkdoors.firewall.bus import BusThread
-    from pkdoors.firewall.firewalld import FirewalldFirewall
+    from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
+    from pkdoors.firewall.firewalld.thread import BusThread
 
     thread = BusThread(reactor.callFromThread)
     return [guard, FirewalldFirewall(reactor, thread, zone=config.zone)]
 
 
 def _isFirewalldThere() -> bool:
-    from pkdoors.firewall.zonebus import isRunning
+    from pkdoors.firewall.firewalld.connection import isRunning
 
     try:
         return isRunning()

@@ -1,6 +1,7 @@
 """
 The kernel's nftables, as far as the guard needs it: tables in a dictionary, with the kernel's rules
-about what may be done to them. Messages are read and written here without L{pkdoors.nfnetlink}.
+about what may be done to them. Messages are read and written here without
+L{pkdoors.firewall.netlink.messages}.
 """
 
 import errno
@@ -15,9 +16,9 @@ from typing import NamedTuple, TypeVar
 from twisted.internet.task import Clock
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.kernel import Kernel, refusal
-from pkdoors.firewall.library import Library
-from pkdoors.flows import Flow
+from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.netlink.kernel import Kernel, refusal
+from pkdoors.firewall.netlink.library import Library
 from tests.fakes import readAttributes
 
 V = TypeVar("V")

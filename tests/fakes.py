@@ -35,14 +35,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-import pkdoors.knockports
-from pkdoors.doors import Door, Opening
-from pkdoors.firewall.bus import BusThread
-from pkdoors.flows import Flow
-from pkdoors.interfaces import IFirewall
-from pkdoors.knock import Knock
-from pkdoors.ports import parsePortRanges
-from pkdoors.sequence import Sequence
+import pkdoors.knockports.knockports
+from pkdoors.firewall.firewalld.thread import BusThread
+from pkdoors.firewall.guard.flows import Flow
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.knocks.knock import Knock
+from pkdoors.model.doors import Door, Opening
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.sequence import Sequence
 
 T = TypeVar("T")
 
@@ -222,7 +222,7 @@ class FakeFirewall:
             self._deadlines[(each.door.name, str(each.source))] = each.deadline
         return None if self.isForgetful else self.before
 
-    def keep(self, doors: tuple[Door, ...]) -> None:
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
         self._note("keep " + ",".join(door.name for door in doors))
         self._kept = doors
@@ -384,7 +384,7 @@ class FakeWatch:
     @ivar unsure: tells that more was changed than could be told.
     @ivar moved: tells that what is forwarded may have changed.
     @ivar attended: which changes count, as far as it was told; see
-        L{pkdoors.nfevents.Changes.attend}.
+        L{pkdoors.firewall.nftables._notifications.Changes.attend}.
     @ivar port: the netlink port whose changes are not told.
     @ivar isOn: whether somebody watches.
     """
@@ -411,15 +411,15 @@ class FakeWatch:
         return self
 
     def attend(self, forwards: object) -> None:
-        """See L{pkdoors.firewall.watch.Watch.attend}."""
+        """See L{pkdoors.firewall.nftables._watch.Watch.attend}."""
         self.attended.append(forwards)
 
     def start(self, reactor: object) -> None:
-        """See L{pkdoors.firewall.watch.Watch.start}."""
+        """See L{pkdoors.firewall.nftables._watch.Watch.start}."""
         self.isOn = True
 
     def stop(self, reactor: object) -> None:
-        """See L{pkdoors.firewall.watch.Watch.stop}."""
+        """See L{pkdoors.firewall.nftables._watch.Watch.stop}."""
         assert self.isOn, "stopped what was not started"
         self.isOn = False
 
@@ -508,7 +508,7 @@ class FakeNetlink:
     """
 
     def __init__(self, test: SynchronousTestCase) -> None:
-        self._inbox: deque[bytes] = deque()
+        self._reorderer: deque[bytes] = deque()
         self.sent: list[bytes] = []
         self.answers: list[bytes | OSError] = []
         self.refusal: OSError | None = None
@@ -542,20 +542,20 @@ class FakeNetlink:
         for answer in self.answers:
             if isinstance(answer, OSError):
                 raise answer
-            self._inbox.append(answer)
+            self._reorderer.append(answer)
         return len(batch)
 
     def recv(self, size: int) -> bytes:
         """The next datagram."""
         assert self.isOpen and size >= 8192
-        if not self._inbox:
+        if not self._reorderer:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-        return self._inbox.popleft()
+        return self._reorderer.popleft()
 
     def close(self) -> None:
         """Close."""
         self.isOpen = False
-        self._inbox.clear()  # a new socket begins anew
+        self._reorderer.clear()  # a new socket begins anew
 
 
 class FakeDBusException(Exception):
@@ -1151,7 +1151,7 @@ class FakeSocket:
         self.options: dict[int, int] = {}
         self.isOpen = True
         self.address = ("", 0)
-        self.inbox: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
+        self.reorderer: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
         self.program = b""
         self.drops = 0
 
@@ -1223,9 +1223,9 @@ class FakeSocket:
         """The next datagram, cut off where it is too long, with the time at which it came."""
         assert self.isOpen, "read from a socket that is closed"
         assert self.options[SO_TIMESTAMPNS], "it would have no time"
-        if not self.inbox:
+        if not self.reorderer:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-        item = self.inbox.popleft()
+        item = self.reorderer.popleft()
         if isinstance(item, OSError):
             raise item
         return item[1][0], item[0][:size], next(self._host.stamps)
@@ -1253,7 +1253,9 @@ class FakeReceiver:
     def receive(self, bound: FakeSocket) -> list[tuple[str, bytes, int]]:
         """What has come, 64 datagrams at most; an error comes when all before it was read."""
         received = [bound.take(self._size)]
-        while len(received) < 64 and bound.inbox and not isinstance(bound.inbox[0], OSError):
+        while (
+            len(received) < 64 and bound.reorderer and not isinstance(bound.reorderer[0], OSError)
+        ):
             received.append(bound.take(self._size))
         return received
 
@@ -1278,7 +1280,7 @@ class FakeHost:
         self.filtersNothing = self.tellsNothing = False
         self._real = socket.socket
         test.patch(socket, "socket", self._make)
-        test.patch(pkdoors.knockports, "Receiver", FakeReceiver)
+        test.patch(pkdoors.knockports.knockports, "BatchReceiver", FakeReceiver)
 
     def _make(self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> Any:
         if family == socket.AF_UNIX:  # it has no port

@@ -1,11 +1,12 @@
 """Apt's sources of a machine, made those of another release."""
 
 import runpy
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-_sources = runpy.run_path(str(Path(__file__).parents[1] / "script/aptsources.py"))
+from tests import ROOT
+
+_sources = runpy.run_path(str(ROOT / "script/aptsources.py"))
 oneLine, deb822 = _sources["oneLine"], _sources["deb822"]
 
 LIST = """

@@ -10,10 +10,10 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import main
-from pkdoors.client.knockcmd import MAX_NAMED
-from pkdoors.clitools import parseNumber
+from pkdoors.commands.knock import MAX_NAMED
+from pkdoors.commands.parser import parseNumber
 from pkdoors.errors import BadValue
-from pkdoors.quoting import shown
+from pkdoors.util.quoting import shown
 from tests.fakes import PORTS, FakeHost, FakeReactor, replaceReactor
 
 SEQ = "17001,17203,17005,17404,17002"

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import fuzz
 from fuzz.targets import MAX_INPUT, TARGETS
 from tests.fakes import useUTC
-from tests.properties import PROPERTY
+from tests.lab.properties import PROPERTY
 
 MAX_FILE = 4096
 """Bytes of a file of the corpus: it is read by people, too."""

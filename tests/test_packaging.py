@@ -1,5 +1,6 @@
 """The packages that are built, and one of them installed elsewhere."""
 
+import ast
 import subprocess
 import sys
 import sysconfig
@@ -11,9 +12,10 @@ from shutil import copytree, ignore_patterns
 from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors
-from pkdoors.servicefiles import PLACES
+from pkdoors.install.unitfiles import PLACES
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
+PLUGIN = "twisted/plugins/pkdoors_plugin.py"
 _MADE = (".*_cache", ".git", ".tox", ".venv*", "*.egg-info", "__pycache__", "_trial_temp*", "build")
 
 
@@ -46,19 +48,27 @@ class PackagingTests(SynchronousTestCase):
         names = [
             name for name in zipfile.ZipFile(self.wheel).namelist() if ".dist-info/" not in name
         ]
-        self.assertIn("twisted/plugins/pkdoors_plugin.py", names)
-        self.assertIn("pkdoors/firewall/nftables.py", names)
+        self.assertIn(PLUGIN, names)
+        modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pkdoors").rglob("*.py")}
+        self.assertEqual(modules, {each for each in names if each.endswith(".py")} - {PLUGIN})
         for template in PLACES:
             self.assertIn(f"pkdoors/systemd/{template}", names)
         strange = [name for name in names if not name.startswith("pkdoors/")]
-        self.assertEqual(strange, ["twisted/plugins/pkdoors_plugin.py"])
+        self.assertEqual(strange, [PLUGIN])
 
     def test_source(self) -> None:
         """The source package has the tests, what they read, the scripts and the documentation."""
         names = {name.partition("/")[2] for name in tarfile.open(self.source).getnames()}
-        wanted = {"tests/real/hosts.py", "script/server", "README.md", "tox.ini", "LICENSE", "NEWS"}
+        wanted = {"tests/lab/hosts.py", "script/server", "README.md", "tox.ini", "LICENSE", "NEWS"}
         wanted |= {"fuzz/run.py", "fuzz/corpus/seal/good"}
         self.assertEqual(wanted - names, set())
+
+    def test_plugin(self) -> None:
+        """The plugin imports only C{ServiceMaker}: what fails there breaks everybody's twistd."""
+        plugin = ast.parse((ROOT / PLUGIN).read_text())
+        kinds = (ast.Import, ast.ImportFrom)
+        found = [ast.unparse(node) for node in ast.walk(plugin) if isinstance(node, kinds)]
+        self.assertEqual(["from twisted.application.service import ServiceMaker"], found)
 
     def test_installed(self) -> None:
         """Installed elsewhere, C{twistd} finds the plugin, and the client is a command."""

@@ -6,7 +6,9 @@ from shutil import copy
 
 from twisted.trial.unittest import SynchronousTestCase
 
-SERVER = Path(__file__).parent.parent / "script" / "server"
+from tests import ROOT
+
+SERVER = ROOT / "script/server"
 
 _LIB = """
 VENV=$ROOT/.venv

@@ -16,11 +16,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.cli import main
 from pkdoors.client.profiles import parseProfiles
-from pkdoors.conftoml import parseConfig, parseSeed
+from pkdoors.config.options import Options
+from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import PkdoorsError
-from pkdoors.options import Options
-from pkdoors.sequence import Sequence
-from tests.properties import PROPERTY
+from pkdoors.model.sequence import Sequence
+from tests.lab.properties import PROPERTY
 
 PORTS = (31337, 28419, 19283, 23571, 30129)
 """Numbers that no message has for another reason."""

@@ -21,21 +21,22 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors import tap
-from pkdoors.admin.socket import AdminSocket
-from pkdoors.config import Config
-from pkdoors.doors import Door
+from pkdoors.admin.unixsocket import AdminSocket
+from pkdoors.config.config import Config
+from pkdoors.config.lastgood import LastGood
+from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.sdnotify import Notifier
+from pkdoors.daemon.service import DoorService
 from pkdoors.errors import FirewallError
-from pkdoors.failclosed import keepClosed
-from pkdoors.firewall import library, nftables
 from pkdoors.firewall.dryrun import DryRunFirewall
-from pkdoors.firewall.firewalld import FirewalldFirewall
-from pkdoors.firewall.guardtable import GuardTable
-from pkdoors.firewall.nftables import NftablesFirewall
-from pkdoors.instance import Instance
-from pkdoors.knock import Knock
-from pkdoors.lastgood import LastGood
-from pkdoors.notify import Notifier
-from pkdoors.service import DoorService
+from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
+from pkdoors.firewall.netlink import library
+from pkdoors.firewall.nftables import firewall as nftables
+from pkdoors.firewall.nftables.firewall import NftablesFirewall
+from pkdoors.firewall.nftables.table import GuardTable
+from pkdoors.host.instance import Instance
+from pkdoors.knocks.knock import Knock
+from pkdoors.model.doors import Door
 from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
 from tests.fakenft import FakeLibrary, FakeTables
 from tests.fakes import (
@@ -48,7 +49,7 @@ from tests.fakes import (
     replaceModule,
     replaceReactor,
 )
-from tests.sealing import makeKey, publicLine
+from tests.lab.sealing import makeKey, publicLine
 
 SEQ = "17001,17203,17005,17404,17002"
 
@@ -209,7 +210,7 @@ class MakeServiceTests(SynchronousTestCase):
         """Only a daemon that opens something notes what it heard."""
         for firewall in ("nftables", "dry-run"):
             service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
-            self.assertEqual(firewall == "dry-run", service._smith._seenFile is None)
+            self.assertEqual(firewall == "dry-run", service._smith._replayFile is None)
 
     def test_notesLast(self) -> None:
         """
@@ -219,7 +220,7 @@ class MakeServiceTests(SynchronousTestCase):
         doors = (makeDoor(authorizedKeys="/keys"), makeDoor(name="web", authorizedKeys="/keys"))
         config = Config(doors, firewall="nftables")
         found = [
-            wire(config, self.reactor, file=file)._smith._seenFile
+            wire(config, self.reactor, file=file)._smith._replayFile
             for file in ("/a.toml", "/a.toml", "/b.toml", "")
         ]
         one, same, other, byKeys = (each and each._path for each in found)
@@ -257,7 +258,7 @@ class MakeServiceTests(SynchronousTestCase):
         *_, admin, _, notifier = service._parts
         assert isinstance(notifier, Notifier)
         assert isinstance(admin, AdminSocket)
-        ports, keys = admin._steering.status()["troubles"]
+        ports, keys = admin._operations.status()["troubles"]
         self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
         self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(
@@ -399,9 +400,9 @@ class MakeServiceTests(SynchronousTestCase):
 
 NOT_LOADED = frozenset(
     """
-    OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin.resources
-    pkdoors.seals.authorizedkeys prometheus_client rich segno twisted.conch twisted.protocols.tls
-    twisted.web xml
+    OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
+    pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
+    twisted.protocols.tls twisted.web xml
     """.split()
 )
 """What a daemon does without until it is needed, which for most is never."""
@@ -418,7 +419,7 @@ reactor = takeReactor()
 reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
 reactor.callWhenRunning(reactor.callLater, 0, reactor.stop)
 reactor.run()
-import pkdoors.firewall.nftables
+import pkdoors.firewall.nftables.firewall
 print(*sys.modules)
 """
 """Starts a daemon, ends it when it is ready, and tells what it, and nftables' part, has loaded."""
@@ -444,7 +445,7 @@ class LoadTests(SynchronousTestCase):
         )
         self.assertEqual((0, ""), (done.returncode, done.stderr))
         modules = set(done.stdout.split())
-        self.assertIn("pkdoors.admin.site", modules)
+        self.assertIn("pkdoors.admin._lazysite", modules)
         return modules
 
     def test_plain(self) -> None:
@@ -458,7 +459,7 @@ class LoadTests(SynchronousTestCase):
         keys = folder / "keys"
         keys.write_text(publicLine(makeKey(), "anna"))
         keys.chmod(0o600)
-        keyed = {"bcrypt", "cryptography", "pkdoors.seals.authorizedkeys", "twisted.conch"}
+        keyed = {"bcrypt", "cryptography", "pkdoors.locks.sealed.authorizedkeys", "twisted.conch"}
         self.assertEqual(keyed, self.loaded("-k", str(keys)) & NOT_LOADED)
 
 

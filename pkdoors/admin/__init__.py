@@ -1,1 +1,3 @@
-"""The admin interface: HTTP with JSON on a UNIX socket, for the operator."""
+"""
+The admin interface: HTTP with JSON on a UNIX socket, for the operator; L{operations} does the work.
+"""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
-from pkdoors.knock import canonical
-from pkdoors.quoting import shown
+from pkdoors.model.addresses import canonical
+from pkdoors.util.quoting import shown
 
 AUTO, NONE = "auto", "none"
 ANY = "*"
@@ -27,7 +27,7 @@ def parseBind(text: str) -> str:
         raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
 
 
-def boundTo(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:
+def bindFor(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:
     """
     What the statement of a knock says.
 

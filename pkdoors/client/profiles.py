@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pkdoors.doors import checkName
-from pkdoors.durations import parseDuration
 from pkdoors.errors import BadValue
-from pkdoors.oneline import oneLine
-from pkdoors.ports import parsePort
-from pkdoors.quoting import shown
-from pkdoors.sequence import MAX_PORTS, MIN_PORTS, Sequence
-from pkdoors.tomltext import readToml
+from pkdoors.model.doors import checkName
+from pkdoors.model.ports import parsePort
+from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
+from pkdoors.util.durations import parseDuration
+from pkdoors.util.oneline import oneLine
+from pkdoors.util.quoting import shown
+from pkdoors.util.toml import readToml
 
 MAX_NAME = 64
 """Letters of a host's name that are shown where something is wrong."""

@@ -1,1 +1,1 @@
-"""What C{pkdoors check} looks at, and what it makes of it."""
+"""C{pkdoors check}: L{check} takes facts of this host to judges, which return findings."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from pkdoors.oneline import printable
+from pkdoors.util.oneline import printable
 
 OK, INFO, WARNING, ERROR = LEVELS = ("OK", "INFO", "WARNING", "ERROR")
 """From good to bad. INFO is worth knowing, and needs no action."""

@@ -1,1 +1,1 @@
-"""The firewalls that a door can be made of: each an L{pkdoors.interfaces.IFirewall}."""
+"""The firewalls that a door is made of: each is an L{interface.IFirewall}; L{stack} joins them."""

@@ -7,10 +7,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.doors import Door, Opening
-from pkdoors.errors import TooLate
-from pkdoors.interfaces import IFirewall
-from pkdoors.tally import Tally
+from pkdoors.errors import DeadlinePassed
+from pkdoors.events.counters import Counters
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.model.doors import Door, Opening
 
 T = TypeVar("T")
 
@@ -20,12 +20,12 @@ class CountedFirewall:
     """
     Does what another firewall does.
 
-    @param tally: where the calls are counted.
+    @param counters: where the calls are counted.
     """
 
-    def __init__(self, firewall: IFirewall, tally: Tally) -> None:
+    def __init__(self, firewall: IFirewall, counters: Counters) -> None:
         self._firewall = firewall
-        self._tally = tally
+        self._counters = counters
         self.name = firewall.name
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -36,9 +36,9 @@ class CountedFirewall:
         """See L{IFirewall.start}."""
         return self._firewall.start(doors, lost)
 
-    def keep(self, doors: tuple[Door, ...]) -> None:
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
-        self._firewall.keep(doors)
+        self._firewall.setDoors(doors)
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -62,10 +62,10 @@ class CountedFirewall:
 
     def _counted(self, call: str, result: Deferred[T]) -> Deferred[T]:
         def count(how: str) -> None:
-            self._tally.firewall[(self.name, call, how)] += 1
+            self._counters.firewall[(self.name, call, how)] += 1
 
         def failed(why: Failure) -> Failure:
-            if not why.check(CancelledError, TooLate):  # it was not even asked
+            if not why.check(CancelledError, DeadlinePassed):  # it was not even asked
                 count("failed")
             return why
 

@@ -7,9 +7,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from pkdoors.doors import Door, Opening
-from pkdoors.durations import formatDuration
-from pkdoors.interfaces import IFirewall
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.model.doors import Door, Opening
+from pkdoors.util.durations import formatDuration
 
 
 @implementer(IFirewall)
@@ -29,10 +29,10 @@ class DryRunFirewall:
 
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}. What was not put there cannot be lost."""
-        self.keep(doors)
+        self.setDoors(doors)
         return []
 
-    def keep(self, doors: tuple[Door, ...]) -> None:
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""
         for door in doors:
             self._log.info("dry run: would keep door {door} closed", door=door)

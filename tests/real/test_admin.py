@@ -7,8 +7,8 @@ import socket
 import stat
 import time
 
-from tests.real.case import PORT, SEQUENCE
-from tests.real.hosts import (
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.hosts import (
     BIN,
     CLIENT4,
     CLIENT6,
@@ -18,8 +18,8 @@ from tests.real.hosts import (
     Process,
     eventually,
 )
-from tests.real.steered import MANY, SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
-from tests.sealing import makeKey, publicLine, sealed
+from tests.lab.sealing import makeKey, publicLine, sealed
+from tests.lab.steered import MANY, SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 WEB_DOOR = door("web", WEB_SEQUENCE, WEB)
 

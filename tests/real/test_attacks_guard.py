@@ -5,16 +5,16 @@ import signal
 import socket
 import time
 
-from pkdoors.doors import Door
-from pkdoors.firewall.guardtable import openTable
-from pkdoors.guard import Guard
-from pkdoors.ports import parsePortRanges
-from pkdoors.sequence import Sequence
-from tests.real.case import PORT, SEQUENCE
-from tests.real.conntrack import ConntrackTable, Flow
-from tests.real.echoing import DatagramEchoServer, DatagramFlow
-from tests.real.flows import Session
-from tests.real.hosts import (
+from pkdoors.firewall.guard.guard import Guard
+from pkdoors.firewall.nftables.table import openTable
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.sequence import Sequence
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.conntrack import ConntrackTable, Flow
+from tests.lab.echoing import DatagramEchoServer, DatagramFlow
+from tests.lab.flows import Session
+from tests.lab.hosts import (
     CLIENT4,
     PATIENCE,
     REFUSAL,
@@ -23,8 +23,8 @@ from tests.real.hosts import (
     Host,
     eventually,
 )
-from tests.real.segments import ACK, FIN, PSH, RST, SYN, send
-from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.segments import ACK, FIN, PSH, RST, SYN, send
+from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 from tests.real.test_guard_sessions import NO_GRACE, OUTGOING, WIREGUARD, datagramDoor
 
 GRACE = 3

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN
+from tests.lab.case import PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN
 
 OTHERS = """
 # As ufw makes them, through iptables-nft.

@@ -1,9 +1,9 @@
 """The daemon as a user of its own, with two capabilities and nothing else."""
 
 from pkdoors.tap import seenPath
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, SERVER4, Process
-from tests.sealing import leaveNotes
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, SERVER4, Process
+from tests.lab.sealing import leaveNotes
 
 USER = "61234"
 """Nobody's number; it has no name either."""

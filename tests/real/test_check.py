@@ -9,11 +9,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
 
-from pkdoors.guard import TABLE, Guard
+from pkdoors.firewall.guard.guard import TABLE, Guard
 from tests.fakes import makeDoor
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, Daemon, eventually
-from tests.sealing import makeKey, publicLine
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, Daemon, eventually
+from tests.lab.sealing import makeKey, publicLine
 
 OPTIONS = ("--magic-seq", KNOCKS, "--ports", str(PORT))
 STATUS = {"OK": 0, "INFO": 0, "WARNING": 1, "ERROR": 2}

@@ -6,9 +6,9 @@ import socket
 import uuid
 from pathlib import Path
 
-from tests.real.case import PORT
-from tests.real.hosts import BIN, CLIENT4, Daemon
-from tests.real.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.case import PORT
+from tests.lab.hosts import BIN, CLIENT4, Daemon
+from tests.lab.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 CONFIGURATION = "/etc/nftables.conf"

@@ -4,8 +4,8 @@ import signal
 import time
 from pathlib import Path
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
-from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Process
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
+from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Process
 
 PKDOORS = str(BIN / "pkdoors")
 

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakeadmin import FakeAdmin, makeOpening
-from tests.real.hosts import BIN, eventually
-from tests.real.terminal import Terminal
+from tests.lab.hosts import BIN, eventually
+from tests.lab.terminal import Terminal
 
 OPEN = "2001:db8::7"
 

@@ -7,8 +7,8 @@ import os
 import tomllib
 from pathlib import Path
 
-from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, SERVER4, Daemon, Process
+from tests.lab.case import PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, SERVER4, Daemon, Process
 
 PKDOORS, TWISTD = str(BIN / "pkdoors"), str(BIN / "twistd")
 OTHER = (SEQUENCE[0], *SEQUENCE[:1:-1], SEQUENCE[1])

@@ -11,8 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
-from tests.real.hosts import BIN, PATIENCE, SERVER4, SERVER6, heedSignals
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase, SshTestCase
+from tests.lab.hosts import BIN, PATIENCE, SERVER4, SERVER6, heedSignals
 
 PKDOORS = str(BIN / "pkdoors")
 

@@ -4,12 +4,10 @@ import re
 import signal
 import sys
 import time
-from pathlib import Path
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, Daemon, eventually
-
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import CLIENT4, Daemon, eventually
 
 LATE = 1.0
 """Seconds after its deadline at which an opening must have ended."""
@@ -105,7 +103,7 @@ class DeadlineTests(RealTestCase):
         """
         self.server.serve(PORT)
         process = self.server.spawn(
-            *(sys.executable, "-m", "tests.real.clockwork", "-n", "--pidfile=", "pkdoors"),
+            *(sys.executable, "-m", "tests.lab.clockwork", "-n", "--pidfile=", "pkdoors"),
             *("-m", KNOCKS, "-p", str(PORT), "-t", "5s", "-f", self.firewall),
             *("--admin", "off"),
             PYTHONPATH=str(ROOT),

@@ -4,8 +4,8 @@ import signal
 import time
 from socket import socket
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, SERVER6, Daemon, Host, eventually
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, CLIENT4, SERVER6, Daemon, Host, eventually
 
 
 class DoorTests(RealTestCase):

@@ -2,9 +2,9 @@
 
 import signal
 
-from pkdoors.operating.adminclient import AdminClient
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
+from pkdoors.adminclient.client import AdminClient
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
 
 
 class ZoneTests(RealTestCase):

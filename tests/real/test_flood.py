@@ -4,9 +4,9 @@ import signal
 import socket
 from collections.abc import Callable
 
-from tests.real.case import PORT, SEQUENCE
-from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Host, eventually, ip
-from tests.real.steered import SSH, SteeredTestCase, door
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Host, eventually, ip
+from tests.lab.steered import SSH, SteeredTestCase, door
 
 LIMITED = door("ssh", more="knock_rate = 100\nknock_burst = 100")
 JUNK = (b"", b"knock", b"KNOCK\n", b"knock\n\n", b"pkdoors1 too short", b"x" * 1400)

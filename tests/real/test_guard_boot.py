@@ -9,10 +9,10 @@ import signal
 import time
 import uuid
 
-from tests.real.case import PORT
-from tests.real.flows import drain
-from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER6, Daemon, Process, eventually
-from tests.real.steered import SSH, SteeredTestCase
+from tests.lab.case import PORT
+from tests.lab.flows import drain
+from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER6, Daemon, Process, eventually
+from tests.lab.steered import SSH, SteeredTestCase
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 CONFIGURATION = "/etc/nftables.conf"

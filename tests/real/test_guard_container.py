@@ -9,9 +9,9 @@ import os
 import time
 from pathlib import Path
 
-from tests.real.adminclient import AdminClient
-from tests.real.case import KNOCKS, PORT, RealTestCase
-from tests.real.hosts import BIN, eventually
+from tests.lab.adminclient import AdminClient
+from tests.lab.case import KNOCKS, PORT, RealTestCase
+from tests.lab.hosts import BIN, eventually
 
 NUMBERS = [0, 600, 800, 2000, 4096, int(os.environ.get("PKDOORS_OPENINGS", 0))]
 MOST = 4095

@@ -6,8 +6,8 @@ import socket
 import struct
 from collections.abc import Callable, Iterable
 
-from tests.real.case import PORT
-from tests.real.frames import (
+from tests.lab.case import PORT
+from tests.lab.frames import (
     AUTHENTICATION,
     FRAGMENT,
     HOP_BY_HOP,
@@ -26,8 +26,8 @@ from tests.real.frames import (
     tcp,
     udp,
 )
-from tests.real.hosts import CLIENT4, SERVER4, SERVER6, STRANGER4, STRANGER6, eventually
-from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase
+from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, STRANGER4, STRANGER6, eventually
+from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase
 from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
 
 FLAGS = range(256)

@@ -8,10 +8,10 @@ milliseconds, in which somebody may connect: he is out again as soon as it is ba
 import socket
 import time
 
-from tests.real.case import PORT
-from tests.real.echoing import GREETING, EchoServer, Prober
-from tests.real.hosts import CLIENT4, PATIENCE, eventually
-from tests.real.steered import SteeredTestCase, door
+from tests.lab.case import PORT
+from tests.lab.echoing import GREETING, EchoServer, Prober
+from tests.lab.hosts import CLIENT4, PATIENCE, eventually
+from tests.lab.steered import SteeredTestCase, door
 
 FLUSHES = 8
 RATE = 430

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.real.case import PORT
-from tests.real.conntrack import STATES, ConntrackTable, Flow
-from tests.real.flows import beginMany
-from tests.real.hosts import (
+from tests.lab.case import PORT
+from tests.lab.conntrack import STATES, ConntrackTable, Flow
+from tests.lab.flows import beginMany
+from tests.lab.hosts import (
     CLIENT4,
     CLIENT6,
     SERVER4,
@@ -21,8 +21,8 @@ from tests.real.hosts import (
     STRANGER6,
     eventually,
 )
-from tests.real.segments import ACK, RST, SYN, send
-from tests.real.steered import SteeredTestCase, door
+from tests.lab.segments import ACK, RST, SYN, send
+from tests.lab.steered import SteeredTestCase, door
 
 STRANGER, KNOWN, OPEN = "stranger", "known", "open"
 """Who never was let in; whose session was, but whose door has closed; for whom a door is open."""

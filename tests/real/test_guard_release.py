@@ -3,8 +3,8 @@
 import signal
 import time
 
-from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, Daemon, eventually
+from tests.lab.case import PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, Daemon, eventually
 
 USUAL = "/run/pkdoors/admin.sock"
 

@@ -15,12 +15,12 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from tests.real.adminclient import AdminClient
-from tests.real.case import PORT, SEQUENCE
-from tests.real.flows import drain
-from tests.real.hosts import CLIENT4, CLIENT6, SERVER4, SERVER6, Daemon, eventually
-from tests.real.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
-from tests.real.synflood import RATE, Answers, SynFlood
+from tests.lab.adminclient import AdminClient
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.flows import drain
+from tests.lab.hosts import CLIENT4, CLIENT6, SERVER4, SERVER6, Daemon, eventually
+from tests.lab.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.synflood import RATE, Answers, SynFlood
 
 OLD = Path(__file__).with_name("old-guard.nft")
 WEB_DOOR = door("web", WEB_SEQUENCE, WEB)

@@ -5,13 +5,13 @@ import socket
 import time
 from itertools import count
 
-from pkdoors.firewall.liveflows import upFor
-from pkdoors.firewall.nftables import SETTLED
-from tests.real.case import PORT, SEQUENCE
-from tests.real.conntrack import ConntrackTable, Flow
-from tests.real.echoing import DatagramEchoServer, DatagramFlow
-from tests.real.flows import Session, drain
-from tests.real.hosts import (
+from pkdoors.firewall.nftables._liveflows import upFor
+from pkdoors.firewall.nftables.firewall import SETTLED
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.conntrack import ConntrackTable, Flow
+from tests.lab.echoing import DatagramEchoServer, DatagramFlow
+from tests.lab.flows import Session, drain
+from tests.lab.hosts import (
     BIN,
     CLIENT4,
     CLIENT6,
@@ -23,7 +23,7 @@ from tests.real.hosts import (
     Host,
     eventually,
 )
-from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 
 WAYS = ((CLIENT4, SERVER4), (CLIENT6, SERVER6))
 STRANGERS_WAYS = ((STRANGER4, SERVER4), (STRANGER6, SERVER6))

@@ -9,10 +9,10 @@ import signal
 from collections.abc import Callable
 from itertools import count
 
-from tests.real.case import PORT
-from tests.real.conntrack import STATES, ConntrackTable, Flow
-from tests.real.flows import Session, begun, drain
-from tests.real.hosts import (
+from tests.lab.case import PORT
+from tests.lab.conntrack import STATES, ConntrackTable, Flow
+from tests.lab.flows import Session, begun, drain
+from tests.lab.hosts import (
     BIN,
     CLIENT4,
     CLIENT6,
@@ -26,7 +26,7 @@ from tests.real.hosts import (
     Host,
     eventually,
 )
-from tests.real.steered import WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.steered import WEB_SEQUENCE, SteeredTestCase, door
 
 WAYS = ((CLIENT4, SERVER4), (CLIENT6, SERVER6))
 STRANGERS_WAYS = ((STRANGER4, SERVER4), (STRANGER6, SERVER6))

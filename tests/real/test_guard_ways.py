@@ -12,11 +12,11 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from tests.real.case import PORT
-from tests.real.conntrack import Flow
-from tests.real.echoing import DatagramEchoServer, DatagramFlow
-from tests.real.flows import Session, begun, drain
-from tests.real.hosts import (
+from tests.lab.case import PORT
+from tests.lab.conntrack import Flow
+from tests.lab.echoing import DatagramEchoServer, DatagramFlow
+from tests.lab.flows import Session, begun, drain
+from tests.lab.hosts import (
     CLIENT4,
     CLIENT6,
     PATIENCE,
@@ -29,8 +29,8 @@ from tests.real.hosts import (
     Host,
     eventually,
 )
-from tests.real.segments import ACK, SYN, send
-from tests.real.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.segments import ACK, SYN, send
+from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 
 CONTAINER4, CONTAINER6 = "10.9.3.2", "fd09:3::2"
 PUBLISHED, INNER = 8080, 80

@@ -7,8 +7,8 @@ import socket
 import time
 from pathlib import Path
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, SERVER4, Daemon, Process, eventually
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, SERVER4, Daemon, Process, eventually
 
 LATER4, LATER6 = "10.9.9.77", "fd09:9::77"
 TWISTD = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
@@ -250,7 +250,7 @@ class OthersTests(GuardFirstTestCase):
         self.folder.joinpath("sitecustomize.py").write_text(
             "import os, sys\n"
             "if 'twistd' in sys.argv[0]:\n"
-            "    from pkdoors.knockports import KnockPorts\n"
+            "    from pkdoors.knockports.knockports import KnockPorts\n"
             "    KnockPorts.listen = lambda *_: os.kill(os.getpid(), 9)\n"
         )
         process = self.server.spawn(*TWISTD, *GOOD, PYTHONPATH=str(self.folder))

@@ -3,8 +3,8 @@
 import signal
 import time
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
 
 SOON = 1.0
 """Seconds to wait for what happens within 0.1: these machines are shared."""

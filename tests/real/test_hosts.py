@@ -4,14 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.real.case import RealTestCase
+from tests import ROOT
+from tests.lab.case import RealTestCase
 
-ROOT = Path(__file__).parents[2]
 FOLDERS = ("/run", "/var/lib/pkdoors")
 OTHER = """
 import sys
 from pathlib import Path
-from tests.real.hosts import Host
+from tests.lab.hosts import Host
 
 name, *folders = sys.argv[1:]
 host = Host(name, Path("/"))

@@ -19,12 +19,12 @@ from tempfile import TemporaryDirectory
 from twisted.conch.ssh.common import NS
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.seals.seal import NAMESPACE, Sealed, hintOf, messageOf, parseSealed, signedData
-from pkdoors.seals.signatures import isGood, loadKey
-from pkdoors.sequence import Sequence
-from tests.real.hosts import PATIENCE
+from pkdoors.knocks.seal import NAMESPACE, Sealed, hintOf, messageOf, parseSealed, signedData
+from pkdoors.knocks.signatures import isGood, loadKey
+from pkdoors.model.sequence import Sequence
+from tests import ROOT
+from tests.lab.hosts import PATIENCE
 
-ROOT = Path(__file__).parent.parent.parent
 SCRIPT = ROOT / "docs" / "sealed-knock.sh"
 CLIENT = (sys.executable, "-c", "from pkdoors.cli import main; main()", "knock", "127.0.0.1")
 KINDS = (("ed25519", "256"), ("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "521"))

@@ -7,8 +7,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, SERVER4, Daemon, eventually
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, SERVER4, Daemon, eventually
 
 PKDOORS = str(BIN / "pkdoors")
 NASTY = "\x1b[2J\x1b]0;x\x07\nOK"

@@ -4,8 +4,8 @@ import signal
 import socket
 import time
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, SERVER4, SERVER6, Daemon
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, Daemon
 
 
 class GuardTests(RealTestCase):

@@ -4,8 +4,8 @@ import os
 import signal
 import socket
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, PATIENCE
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, PATIENCE
 
 TWISTD = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "-m", KNOCKS, "-p", str(PORT))
 

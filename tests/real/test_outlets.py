@@ -12,9 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.readme import block
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import (
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import (
     BIN,
     CLIENT4,
     PATIENCE,
@@ -25,8 +24,9 @@ from tests.real.hosts import (
     Process,
     eventually,
 )
-from tests.real.spoofer import packet
-from tests.sealing import makeKey, publicLine, sealed
+from tests.lab.readme import block
+from tests.lab.sealing import makeKey, publicLine, sealed
+from tests.lab.spoofer import packet
 
 AT_ONCE = 16
 """Hooks that run at a time."""

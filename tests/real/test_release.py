@@ -2,8 +2,8 @@
 
 import signal
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, Daemon
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, Daemon
 
 PKDOORS = str(BIN / "pkdoors")
 

@@ -5,9 +5,9 @@ import signal
 import time
 from threading import Event, Thread
 
-from tests.real.case import PORT, SEQUENCE
-from tests.real.hosts import CLIENT4, STRANGER4, Firewalld, eventually, ip
-from tests.real.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.hosts import CLIENT4, STRANGER4, Firewalld, eventually, ip
+from tests.lab.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 RELOADS = 200
 PAUSE = 0.02

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.seals.authorizedfile import FRESH
+from pkdoors.config.keyfile import FRESH
 from pkdoors.tap import seenPath
-from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import (
+from tests import ROOT
+from tests.lab.case import PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import (
     BIN,
     CLIENT4,
     SERVER4,
@@ -23,9 +24,8 @@ from tests.real.hosts import (
     Process,
     eventually,
 )
-from tests.sealing import makeKey, publicLine, sealed, statement
+from tests.lab.sealing import makeKey, publicLine, sealed, statement
 
-ROOT = Path(__file__).parents[2]
 OTHER_SEQUENCE = "18001,18203,18005,18404,18002,18009"
 RATE = 10_000
 """Datagrams a second of the spoofer."""
@@ -304,7 +304,7 @@ class AttackTests(SealedTestCase):
         junk += [statement(self.key).encode() + bytes(random.randbytes(83)) for _ in range(20)]
         (self.folder / "junk").write_text("".join(f"{each.hex()}\n" for each in junk))
         ports = ",".join(map(str, SEQUENCE))
-        command = f"{sys.executable} -m tests.real.spoofer {CLIENT4} {SERVER4} {ports} {RATE}"
+        command = f"{sys.executable} -m tests.lab.spoofer {CLIENT4} {SERVER4} {ports} {RATE}"
         spoofer = self.stranger.spawn(
             "sh", "-c", f"exec {command} < {self.folder / 'junk'}", PYTHONPATH=str(ROOT)
         )
@@ -377,11 +377,11 @@ class LineTests(SealedTestCase):
         ports = ",".join(map(str, SEQUENCE))
         python = (sys.executable, "-m")
         relay = self.client.spawn(
-            *python, "tests.real.badline", SERVER4, ports, "20261123", PYTHONPATH=str(ROOT)
+            *python, "tests.lab.badline", SERVER4, ports, "20261123", PYTHONPATH=str(ROOT)
         )
         self.assertTrue(relay.says("relaying"), relay.log())
         knocks = self.client.spawn(
-            *(*python, "tests.real.knocks", str(count), "0.15"),
+            *(*python, "tests.lab.knocks", str(count), "0.15"),
             *("127.0.0.1", "-m", ports, *options),
             PYTHONPATH=str(ROOT),
         )

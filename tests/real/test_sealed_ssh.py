@@ -5,13 +5,13 @@ import pty
 import re
 import signal
 import subprocess
-from pathlib import Path
 
-from tests.real.case import KNOCKS, SshTestCase
-from tests.real.hosts import BIN, SERVER4, eventually
+from tests import ROOT
+from tests.lab.case import KNOCKS, SshTestCase
+from tests.lab.hosts import BIN, SERVER4, eventually
 
 PKDOORS = str(BIN / "pkdoors")
-SCRIPT = Path(__file__).parents[2] / "docs" / "sealed-knock.sh"
+SCRIPT = ROOT / "docs" / "sealed-knock.sh"
 SSH_PORT = 22
 SECRET = "open sesame"
 

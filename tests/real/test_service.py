@@ -8,10 +8,11 @@ import socket
 from functools import partial
 from pathlib import Path
 
-from tests.real import hosts
-from tests.real.case import PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import CLIENT4, PATIENCE, SERVER4, eventually
-from tests.real.machine import BIN, ROOT, Machine, isPossible
+from tests import ROOT
+from tests.lab import hosts
+from tests.lab.case import PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import CLIENT4, PATIENCE, SERVER4, eventually
+from tests.lab.machine import BIN, Machine, isPossible
 
 PKDOORS = str(BIN / "pkdoors")
 INSTALL = (PKDOORS, "install-service")

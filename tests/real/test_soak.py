@@ -3,13 +3,11 @@
 import os
 import signal
 import sys
-from pathlib import Path
 
-from bench.soaking.eyes import Eyes
-from bench.soaking.world import STRANGERS, World
-from tests.real.case import RealTestCase
-
-ROOT = Path(__file__).parent.parent.parent
+from tests import ROOT
+from tests.lab.case import RealTestCase
+from tests.soak.eyes import Eyes
+from tests.soak.world import STRANGERS, World
 
 
 class SoakTests(RealTestCase):
@@ -19,7 +17,7 @@ class SoakTests(RealTestCase):
         """A few steps go well, and are counted."""
         options = ("--steps", "8", "--seed", "2", "--minutes", "2", "--firewall", self.firewall)
         status, output = self.server.status(
-            *(sys.executable, "-m", "bench.soak", *options), PYTHONPATH=str(ROOT)
+            *(sys.executable, "-m", "tests.soak", *options), PYTHONPATH=str(ROOT)
         )
         self.assertEqual(status, 0, output)
         self.assertRegex(output, "8 steps in .* 0 violations")

@@ -9,8 +9,8 @@ import termios
 import time
 from pathlib import Path
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, PATIENCE, Daemon, Firewalld, eventually, heedSignals
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, PATIENCE, Daemon, Firewalld, eventually, heedSignals
 
 TWISTD = str(BIN / "twistd")
 GOOD = ("-m", KNOCKS, "-p", str(PORT))

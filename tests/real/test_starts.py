@@ -2,8 +2,8 @@
 
 import sys
 
-from tests.real.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.real.hosts import BIN, Process
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.hosts import BIN, Process
 
 OPTIONS = ("-m", KNOCKS, "-p", str(PORT), "-f", "nftables")
 

@@ -4,10 +4,10 @@ import json
 import re
 import signal
 
-from tests.real.case import PORT, SEQUENCE
-from tests.real.hosts import BIN, CLIENT4, CLIENT6, SERVER6, STRANGER4, eventually
-from tests.real.steered import MANY, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
-from tests.real.terminal import Terminal
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER6, STRANGER4, eventually
+from tests.lab.steered import MANY, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.terminal import Terminal
 
 PKDOORS = str(BIN / "pkdoors")
 

@@ -2,9 +2,9 @@
 
 import signal
 
-from tests.real.case import PORT, SEQUENCE
-from tests.real.hosts import Process
-from tests.real.steered import SSH, SteeredTestCase
+from tests.lab.case import PORT, SEQUENCE
+from tests.lab.hosts import Process
+from tests.lab.steered import SSH, SteeredTestCase
 
 RELOADS = 200
 PLACES = (

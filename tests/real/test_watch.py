@@ -9,8 +9,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakeadmin import FakeAdmin, makeEvent, makeOpening
-from tests.real.hosts import BIN, eventually
-from tests.real.terminal import Terminal
+from tests.lab.hosts import BIN, eventually
+from tests.lab.terminal import Terminal
 
 PKDOORS = str(BIN / "pkdoors")
 LONGEST = "2001:db8:1234:5678:9abc:def0:1234:5678"

@@ -1,0 +1,164 @@
+"""HTTP over one connection of the admin socket: one request at a time, each of them small."""
+
+from io import BytesIO
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ITransport
+from twisted.logger import Logger
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Request
+from zope.interface import directlyProvides, providedBy
+
+from pkdoors.admin._browsers import SAFE_HEADERS, browserRefusal
+from pkdoors.admin._responses import wholeRefusal
+
+MAX_BODY = 4096
+"""Bytes of a request's body: an address and the name of a door."""
+
+MAX_PIECES = 64
+"""Pieces that a chunked body may come in: each takes time, however short it is."""
+
+PATIENCE = 30.0
+"""Seconds from the start of a connection, or from an answer, until the next request must be there
+as a whole; and that a client has to read the last answer."""
+
+_TOO_LONG = f"the body is too long: {MAX_BODY} bytes are allowed"
+
+_BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+"""What Twisted says to what it cannot read, before it hangs up."""
+
+_NO_HTTP = wholeRefusal(
+    400, "this is no HTTP, or its head is too long: ask with `pkdoors`, or `curl --unix-socket`"
+)
+
+
+class _TooLong(Exception):
+    """A body that is."""
+
+
+class AdminRequest(Request):
+    """
+    A request. Its body is kept in memory, and it is answered when it is its turn: whatever comes in
+    at the same moment, on one connection or many, knocks are heard in between.
+    """
+
+    _log = Logger()
+    _pieces = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """See L{Request.gotLength}. Twisted would write a long body into a file."""
+        self.content = BytesIO()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """See L{Request.handleContentChunk}."""
+        assert self.content is not None
+        self._pieces += 1
+        if self._pieces > MAX_PIECES or self.content.tell() + len(data) > MAX_BODY:
+            raise _TooLong
+        self.content.write(data)
+
+    def process(self) -> None:
+        """See L{Request.process}."""
+        for header in SAFE_HEADERS:
+            self.setHeader(*header)
+        if self.path == b"*":  # which Twisted itself would answer
+            self.path = b"/*"
+        site: Any = self.channel.site  # type: ignore[attr-defined]
+        turn: Deferred[None] = site.turns.next()
+        turn.addCallback(lambda _: self._disconnected or super(AdminRequest, self).process())
+        turn.addErrback(lambda failure: self._log.failure("an answer failed", failure))
+
+
+class AdminChannel(HTTPChannel):
+    """
+    Refuses a request as soon as its head, or its body as far as it has come, shows that it must be.
+    """
+
+    MAX_LENGTH = 4096
+    maxHeaders = 64
+    totalHeadersSize = 8192
+    _optimisticEagerReadSize = 0  # while a request is answered, hardly any of the next is read
+    _isRefused = False
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """See L{twisted.internet.interfaces.IProtocol}."""
+        super().makeConnection(_Speaking(transport))
+
+    def resetTimeout(self) -> None:
+        """A byte now and then does not prolong the time for a request."""
+
+    def timeoutConnection(self) -> None:
+        """The time is over."""
+        assert self.transport is not None
+        self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """See L{twisted.protocols.basic.LineReceiver}."""
+        self._respondToBadRequestAndDisconnect()
+
+    def allHeadersReceived(self) -> None:
+        """See L{HTTPChannel.allHeadersReceived}."""
+        refusal = browserRefusal(self.requests[-1].requestHeaders, self._version)
+        if refusal is None and (self.length or 0) > MAX_BODY:
+            refusal = 413, _TOO_LONG
+        if refusal is None:
+            super().allHeadersReceived()
+        else:
+            self._refuse(*refusal)
+
+    def allContentReceived(self) -> None:
+        """See L{HTTPChannel.allContentReceived}."""
+        if not self._isRefused:
+            super().allContentReceived()
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """See L{HTTPChannel.rawDataReceived}."""
+        if self._isRefused:
+            return
+        try:
+            super().rawDataReceived(data)
+        except _TooLong:
+            self._refuse(413, _TOO_LONG)
+
+    def readConnectionLost(self) -> None:
+        """
+        The client sends no more, which C{nc -N} tells at once: it gets its answer. Events have no
+        end, and whoever follows them and has gone altogether would not be noticed.
+        """
+        self.persistent = False
+        if not (self._handlingRequest and self._hasEnd(self.requests[0])):
+            self.loseConnection()
+
+    def _hasEnd(self, request: Request) -> bool:
+        isBegun = bool(request.startedWriting)
+        return not isBegun or request.responseHeaders.hasHeader(b"content-length")
+
+    def requestDone(self, request: Request) -> None:
+        """See L{HTTPChannel.requestDone}."""
+        super().requestDone(request)
+        if not self.persistent:
+            self.setTimeout(PATIENCE)
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        self._isRefused = True
+        assert self.transport is not None
+        self.transport.write(wholeRefusal(status, sentence))
+        self.loseConnection()
+
+
+class _Speaking:
+    """
+    A transport that says why it ends: Twisted gives no say in what it answers to bad requests, but
+    what it writes passes here.
+    """
+
+    def __init__(self, transport: ITransport) -> None:
+        self._transport = transport
+        directlyProvides(self, providedBy(transport))
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(_NO_HTTP if data == _BARE else data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

@@ -1,0 +1,1 @@
+"""Asks a running daemon (L{client}), and shows what it answers."""

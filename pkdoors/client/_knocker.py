@@ -1,0 +1,114 @@
+"""The client's side: knocks, and watches a port until it answers."""
+
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+
+from pkdoors.client._plan import Sending
+from pkdoors.errors import KnockError
+from pkdoors.model.unicast import isUnicast
+from pkdoors.util.quoting import shownHost
+
+MAX_ADDRESSES = 8
+"""Addresses of one host that are knocked on: a name with more is no single server."""
+
+FAMILY_NAMES: dict[int, str] = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}
+
+
+async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> list[str]:
+    """
+    The addresses of a host, in the system's order, without those that are not one host's.
+
+    @param family: C{AF_INET} or C{AF_INET6} for only those.
+    @raise KnockError: it has none.
+    """
+    try:
+        found = await deferToThreadPool(
+            reactor,
+            reactor.getThreadPool(),
+            socket.getaddrinfo,
+            host,
+            None,
+            family,
+            socket.SOCK_DGRAM,
+        )
+    except (OSError, UnicodeError) as error:
+        kind = FAMILY_NAMES.get(family, "")
+        reason = getattr(error, "strerror", None) or error
+        raise KnockError(f"no {kind}address found for {shownHost(host)}: {reason}") from error
+    addresses = dict.fromkeys(_withScope(*entry[4]) for entry in found)
+    usable = [each for each in addresses if isUnicast(each)]
+    if not usable:
+        raise KnockError(
+            f"{shownHost(host)} is {', '.join(addresses)}, which is not the address of one host: "
+            "give the address of the host itself"
+        )
+    return usable[:MAX_ADDRESSES]
+
+
+def _explain(error: OSError) -> str:
+    if error.errno == errno.EACCES:  # the kernel knows the broadcast addresses of its networks
+        return "it is the address of a whole network, not of one host"
+    return error.strerror or str(error)
+
+
+def _withScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
+    """An address with the number of the interface that a link-local one needs."""
+    return f"{address}%{scope}" if scope and "%" not in address else address
+
+
+class Knocker:
+    """
+    @param plan: tells what is sent to an address; it is asked anew for each knock.
+    """
+
+    def __init__(self, reactor: Any, plan: Callable[[str], Awaitable[Iterable[Sending]]]) -> None:
+        self._reactor = reactor
+        self._plan = plan
+
+    async def knock(self, addresses: Iterable[str]) -> list[str]:
+        """
+        Knock on IPv4 and IPv6 addresses at the same time, since who connects afterwards takes
+        either; on several of one family one after another, since they may be one host, which
+        would hear the sequences mixed.
+
+        @return: the addresses that could be knocked on.
+        @raise KnockError: none of them could.
+        """
+        addresses = list(addresses)
+        families = ([a for a in addresses if ":" not in a], [a for a in addresses if ":" in a])
+        errors: dict[str, str] = {}
+        works = (self._knockEach(family, errors) for family in families)
+        await gatherResults([Deferred.fromCoroutine(work) for work in works], consumeErrors=True)
+        if len(errors) == len(addresses):
+            raise KnockError("cannot knock on {}: {}".format(*errors.popitem()))
+        return [address for address in addresses if address not in errors]
+
+    async def _knockEach(self, addresses: Iterable[str], errors: dict[str, str]) -> None:
+        for address in addresses:
+            try:
+                await self._knockOne(address)
+            except KnockError as error:
+                errors[address] = str(error)
+            except OSError as error:
+                errors[address] = _explain(error)
+            except CannotListenError as error:  # this host has no IPv6, say
+                errors[address] = error.socketError.strerror or str(error)
+
+    async def _knockOne(self, address: str) -> None:
+        local = "::" if ":" in address else ""
+        sender = self._reactor.listenUDP(0, DatagramProtocol(), interface=local)
+        try:
+            for pause, port, datagram in await self._plan(address):
+                if pause:
+                    await deferLater(self._reactor, pause)
+                sender.write(datagram, (address, port))
+        finally:
+            sender.stopListening()

@@ -1,0 +1,136 @@
+"""C{pkdoors knock --keep}: keeps a door open until it is told to end."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+
+from pkdoors.client._roaming import Roaming
+from pkdoors.client.attempt import Attempt
+from pkdoors.errors import KnockError
+from pkdoors.util.backoff import BackOff
+from pkdoors.util.trouble import Trouble
+
+RENEW = 2 / 3
+"""After which part of the time that was asked for it knocks again: a third is left for a knock that
+is lost, and for others after it."""
+
+FIRST_PAUSE = 1.0
+"""Seconds until the next try after a knock that failed, doubled after each."""
+LAST_PAUSE = 60.0
+"""The longest of them, in seconds."""
+
+FAREWELL = 3.0
+"""Seconds that closing the door at the end may take: somebody waits at the keyboard."""
+
+
+class KeepOpen:
+    """
+    @param say: told of each knock, and of the first failure of several.
+    """
+
+    def __init__(self, attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> None:
+        self._attempt = attempt
+        self._reactor = reactor
+        self._tell = say
+        self._backOff = BackOff(FIRST_PAUSE, LAST_PAUSE)
+        self._roaming = Roaming(reactor, self._move)
+        self._isOver = self._hasMoved = False
+        self._failing = Trouble()
+        self._sleep: Deferred[None] | None = None
+        self._left: Deferred[None] = Deferred()
+
+    async def run(self) -> str:
+        """
+        Stay until the reactor is stopped; that waits until all is done.
+
+        @return: what to tell the user.
+        @raise KnockError: there is no key to knock with, or it was interrupted when it asked for a
+            passphrase.
+        """
+        await self._attempt.method.begin(self._reactor, self._tell)
+        knocking = Deferred.fromCoroutine(self._knockOn())
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._end, knocking)
+        self._roaming.start()
+        try:
+            await self._ended(knocking)
+            return await self._leave()
+        finally:
+            self._roaming.stop()
+            self._left.callback(None)
+
+    async def _ended(self, knocking: Deferred[None]) -> None:
+        try:
+            await knocking
+        except Exception:  # the network's parts wrap what they are cancelled with
+            if not self._isOver:
+                raise
+
+    def _end(self, knocking: Deferred[None]) -> Deferred[None]:
+        self._isOver = True
+        knocking.cancel()
+        return self._left
+
+    async def _knockOn(self) -> None:
+        while True:
+            began = self._reactor.seconds()
+            try:
+                await self._renew()
+            except KnockError as error:
+                self._fail(error)
+                pause = self._backOff.next()
+            else:
+                pause = began + RENEW * self._attempt.method.seconds - self._reactor.seconds()
+            await self._rest(max(0.0, pause))
+
+    async def _renew(self) -> None:
+        addresses = await self._attempt.addresses(self._reactor)
+        self._hasMoved = False
+        self._roaming.towards(addresses)
+        done = await self._attempt.run(self._reactor, self._murmur)
+        self._failing.end()
+        self._backOff.reset()
+        self._say(done)
+
+    def _fail(self, error: KnockError) -> None:
+        if self._failing.begin("it cannot knock"):
+            self._say(f"{error} (trying again until it works)")
+
+    def _murmur(self, line: str) -> None:
+        if not self._failing:
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        now = time.localtime(self._reactor.seconds())
+        self._tell(f"{time.strftime('%H:%M:%S', now)} {line}")
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the time is over, or this host has moved."""
+        if self._hasMoved:
+            return
+        self._sleep = Deferred()
+        call = self._reactor.callLater(seconds, self._sleep.callback, None)
+        try:
+            await self._sleep
+        finally:
+            self._sleep = None
+            if call.active():
+                call.cancel()
+
+    def _move(self) -> None:
+        self._hasMoved = True
+        if self._sleep:
+            self._sleep.callback(None)
+
+    async def _leave(self) -> str:
+        host = self._attempt.host
+        if not self._attempt.canClose:
+            return f"knocking on {host} no more: its door closes by itself"
+        leaving = Deferred.fromCoroutine(self._attempt.leave(self._reactor))
+        try:
+            await leaving.addTimeout(FAREWELL, self._reactor)
+        except (KnockError, TimeoutError) as error:
+            reason = str(error) if isinstance(error, KnockError) else "it took too long"
+            return f"could not ask {host} to close its door ({reason}): it closes by itself"
+        return f"asked {host} to close its door"

@@ -1,0 +1,1 @@
+"""The SSH keys that seal knocks: from files or from the agent."""

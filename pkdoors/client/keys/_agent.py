@@ -1,0 +1,191 @@
+"""The user's SSH agent."""
+
+from typing import Any
+
+from twisted.conch.ssh.agent import (
+    AGENT_FAILURE,
+    AGENT_IDENTITIES_ANSWER,
+    AGENT_SIGN_RESPONSE,
+    AGENTC_REQUEST_IDENTITIES,
+    AGENTC_SIGN_REQUEST,
+)
+from twisted.conch.ssh.common import NS, getNS
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from pkdoors.errors import BadValue, KnockError
+from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
+
+RSA_SHA2_512 = 4
+"""The flag without which an agent signs with SHA-1, which is not taken. Only RSA keys heed it."""
+LIST_PATIENCE = 10.0
+"""Seconds in which the agent must take a connection, and tell its keys."""
+SIGN_PATIENCE = 60.0
+"""Seconds in which it must sign: somebody may be asked to confirm it, or to touch a key. After
+that long the time in the knock would be too old."""
+MAX_ANSWER = 256 * 1024
+"""Bytes of an answer, as OpenSSH has it."""
+MAX_LISTED = 256
+"""Keys that are looked at, of those that an agent lists."""
+
+
+class AgentError(Exception):
+    """The agent does not do what it is asked for; half a sentence."""
+
+
+class AgentClient(Protocol):
+    """
+    One question, and the answer, from an agent that may be anybody.
+    """
+
+    def __init__(self) -> None:
+        self._answer: Deferred[bytes] | None = None
+        self._data = b""
+
+    def ask(self, question: bytes) -> Deferred[bytes]:
+        """
+        Ask; what C{SSH_AGENT_FAILURE} answers is an answer, too.
+
+        @return: fires with the answer; or fails with L{AgentError}.
+        """
+        self._answer = Deferred()
+        assert self.transport is not None
+        self.transport.write(NS(question))
+        return self._answer
+
+    def dataReceived(self, data: bytes) -> None:
+        """Some of the answer has come."""
+        if self._answer is None:  # nothing was asked yet, or all is known already
+            return
+        self._data += data
+        if len(self._data) < 4:
+            return
+        size = int.from_bytes(self._data[:4])
+        if not 1 <= size <= MAX_ANSWER:
+            self._end(AgentError(f"its answer has {size} bytes, 1 to {MAX_ANSWER} are allowed"))
+        elif len(self._data) >= 4 + size:
+            self._end(self._data[4 : 4 + size])
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The agent hung up, or the client did."""
+        self._end(AgentError("it hung up"))
+
+    def _end(self, result: bytes | AgentError) -> None:
+        answer, self._answer, self._data = self._answer, None, b""
+        if answer is None:
+            return
+        if isinstance(result, AgentError):
+            answer.errback(result)
+        else:
+            answer.callback(result)
+
+
+class Agent:
+    """
+    @param path: of the socket that it listens on, as C{SSH_AUTH_SOCK} tells.
+    """
+
+    def __init__(self, reactor: Any, path: str) -> None:
+        self._reactor = reactor
+        self._path = path
+
+    async def keys(self) -> list[bytes]:
+        """
+        The public key blobs of its keys, of the kinds that are taken, in its order.
+
+        @raise KnockError: it does not tell.
+        """
+
+        try:
+            answer = await self._ask(bytes([AGENTC_REQUEST_IDENTITIES]), LIST_PATIENCE)
+        except DeferredTimeout as error:
+            raise KnockError(f"the SSH agent at {self._path} does not answer") from error
+        except AgentError as error:
+            raise KnockError(
+                f"the SSH agent at {self._path} does not tell its keys: {error}"
+            ) from error
+        try:
+            return [blob for blob in _listed(answer) if _isTaken(blob)]
+        except Exception as error:  # conch stumbles over an answer that is malformed
+            raise KnockError(f"the SSH agent at {self._path} does not tell its keys") from error
+
+    async def sign(self, blob: bytes, data: bytes) -> bytes:
+        """
+        The signature blob of one of its keys.
+
+        @raise KnockError: it does not sign, or not with what is taken.
+        """
+        request = NS(blob) + NS(data) + RSA_SHA2_512.to_bytes(4)
+        try:
+            answer = await self._ask(bytes([AGENTC_SIGN_REQUEST]) + request, SIGN_PATIENCE)
+        except DeferredTimeout as error:
+            raise KnockError(
+                f"the SSH agent at {self._path} did not sign within {SIGN_PATIENCE:g} s"
+            ) from error
+        except AgentError as error:
+            raise KnockError(f"the SSH agent at {self._path} does not sign: {error}") from error
+        if answer[0] == AGENT_FAILURE:
+            raise KnockError(
+                f"the SSH agent refuses to sign with {fingerprint(blob)}: it may be locked "
+                "(ssh-add -X unlocks it), have lost the key, or have been told not to"
+            )
+        signature = _signatureIn(answer)
+        if not _isGood(blob, signature, data):
+            raise KnockError(
+                f"the SSH agent's signature with {fingerprint(blob)} is of a kind that is not "
+                "taken (old agents sign RSA with SHA-1 only): use an ed25519 key"
+            )
+        return signature
+
+    async def _ask(self, question: bytes, patience: float) -> bytes:
+        """Connect for one question: nothing is left open while the client waits, or relays."""
+        endpoint = UNIXClientEndpoint(self._reactor, self._path, timeout=LIST_PATIENCE)
+        try:
+            client = await endpoint.connect(Factory.forProtocol(AgentClient))
+        except (ConnectError, OSError) as error:
+            raise KnockError(
+                f"no SSH agent answers at {self._path} (SSH_AUTH_SOCK): is it still running?"
+            ) from error
+        try:
+            answer: bytes = await client.ask(question).addTimeout(patience, self._reactor)
+            return answer
+        finally:
+            client.transport.loseConnection()
+
+
+def _listed(answer: bytes) -> list[bytes]:
+    """The blobs of an answer; of one that holds none, an error of any kind."""
+    if answer[0] != AGENT_IDENTITIES_ANSWER or len(answer) < 5:
+        raise ValueError("it is something else")
+    count, rest = int.from_bytes(answer[1:5]), answer[5:]
+    blobs = []
+    for _ in range(min(count, MAX_LISTED)):
+        blob, _comment, rest = getNS(rest, 2)
+        blobs.append(blob)
+    return blobs
+
+
+def _signatureIn(answer: bytes) -> bytes:
+    """The signature blob of an answer; empty where it has none."""
+    if answer[0] != AGENT_SIGN_RESPONSE or len(answer) < 5:
+        return b""
+    return bytes(getNS(answer[1:])[0])
+
+
+def _isGood(blob: bytes, signature: bytes, data: bytes) -> bool:
+    try:
+        return isGood(loadKey(blob), signature, data)
+    except Exception:  # of conch, or of the cryptography, over what an agent makes up
+        return False
+
+
+def _isTaken(blob: bytes) -> bool:
+    try:
+        loadKey(blob)
+    except BadValue:
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""Who seals a knock: a private key from a file, or one that the SSH agent holds."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from twisted.conch.ssh.keys import Key
+
+from pkdoors.client.keys._agent import Agent
+from pkdoors.client.keys._formats import PassphraseNeeded, privateKey
+from pkdoors.client.keys._pairs import KeyPair, readKeyPair
+from pkdoors.client.profiles import FROM_AGENT
+from pkdoors.errors import BadValue, KnockError
+from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
+
+MAX_AGENT_KEYS = 8
+"""Of the agent's keys that are tried on a host: each is a whole knock, and makes the next one wait
+60 ms."""
+
+
+class Signer(Protocol):
+    """
+    @ivar publicKey: its SSH public key blob.
+    @ivar isTouched: whether it waits until somebody touches it.
+    """
+
+    @property
+    def publicKey(self) -> bytes: ...
+
+    @property
+    def isTouched(self) -> bool: ...
+
+    async def sign(self, data: bytes) -> bytes:
+        """
+        The signature blob over some data.
+
+        @raise KnockError: it does not sign.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class FileSigner:
+    """A private key from a file."""
+
+    key: Key = field(repr=False)
+
+    isTouched = False
+
+    @property
+    def publicKey(self) -> bytes:
+        """See L{Signer}."""
+        return bytes(self.key.blob())
+
+    async def sign(self, data: bytes) -> bytes:
+        """See L{Signer.sign}."""
+        return self.key.sign(data, ALGORITHMS[self.key.sshType()][0])
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSigner:
+    """A key that the agent holds."""
+
+    agent: Agent
+    publicKey: bytes
+
+    @property
+    def isTouched(self) -> bool:
+        """See L{Signer}."""
+        return bool(loadKey(self.publicKey).isSecurityKey())
+
+    async def sign(self, data: bytes) -> bytes:
+        """See L{Signer.sign}."""
+        return await self.agent.sign(self.publicKey, data)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """
+    Which key is to seal.
+
+    @ivar path: of a key's file; or L{FROM_AGENT}.
+    @ivar agentPath: of the agent's socket, C{SSH_AUTH_SOCK}; empty for no agent.
+    @ivar ask: asks for a passphrase, with a prompt.
+    """
+
+    path: str
+    agentPath: str
+    ask: Callable[[str], bytes]
+    _ready: list[Signer] = field(default_factory=list, init=False, compare=False)
+
+    async def signers(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
+        """
+        Have them ready: after this nothing is asked anymore, also when they are wanted again.
+
+        @param say: told what the user should know, meanwhile.
+        @raise KnockError: there is none.
+        """
+        if not self._ready:
+            self._ready.extend(await self._find(reactor, say))
+        return self._ready
+
+    async def _find(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
+        agent = Agent(reactor, self.agentPath) if self.agentPath else None
+        if self.path == FROM_AGENT:
+            return await _ofAgent(agent, say)
+        try:
+            return [await self._ofFile(agent)]
+        except BadValue as error:
+            raise KnockError(f"{self.path}: {error}") from error
+
+    async def _ofFile(self, agent: Agent | None) -> Signer:
+        pair = readKeyPair(os.path.expanduser(self.path))
+        if pair.blob and agent and await _holds(agent, pair):
+            return AgentSigner(agent, pair.blob)
+        if pair.blob and pair.isAgents:
+            raise BadValue(_lacking(pair.blob, agent))
+        return FileSigner(self._unlocked(pair.secret))
+
+    def _unlocked(self, secret: bytes) -> Key:
+        try:
+            return privateKey(secret)
+        except PassphraseNeeded:
+            return privateKey(secret, self.ask(f"Passphrase for {self.path}: "))
+
+
+async def _ofAgent(agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
+    if agent is None:
+        raise KnockError(
+            "there is no SSH agent (SSH_AUTH_SOCK is not set): start one, "
+            "or name a key with --identity FILE"
+        )
+    blobs = await agent.keys()
+    if not blobs:
+        raise KnockError(
+            "the SSH agent has no key that is taken, or is locked: run ssh-add, or ssh-add -X"
+        )
+    # Security keys have to be touched for each knock: only where there is nothing else.
+    easy = [blob for blob in blobs if not loadKey(blob).isSecurityKey()]
+    usable = easy or blobs
+    if len(usable) > MAX_AGENT_KEYS:
+        say(
+            f"only the first {MAX_AGENT_KEYS} of the SSH agent's {len(usable)} keys are tried: "
+            "name one with --identity FILE"
+        )
+    return [AgentSigner(agent, blob) for blob in usable[:MAX_AGENT_KEYS]]
+
+
+async def _holds(agent: Agent, pair: KeyPair) -> bool:
+    try:
+        return pair.blob in await agent.keys()
+    except KnockError:
+        if pair.isAgents:
+            raise
+        return False
+
+
+def _lacking(blob: bytes, agent: Agent | None) -> str:
+    what = f"the private half of {fingerprint(blob)} is not in this file"
+    if agent is None:
+        return f"{what}, and there is no SSH agent (SSH_AUTH_SOCK is not set)"
+    return f"{what}, and the SSH agent does not hold it, or is locked: run ssh-add, or ssh-add -X"

@@ -1,0 +1,118 @@
+"""How the client knocks: plainly, or sealed."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from math import ceil
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from pkdoors.client._localaddress import localAddress
+from pkdoors.client._plan import Sending, plainPlan, sealedPlan
+from pkdoors.client.binding import bindFor
+from pkdoors.errors import KnockError
+from pkdoors.knocks.knock import plainKnock
+from pkdoors.knocks.seal import Statement, hintOf, signedData
+from pkdoors.model.sequence import Sequence
+
+if TYPE_CHECKING:  # they load conch, which plain knocks do without
+    from pkdoors.client.keys.signers import Identity, Signer
+
+Say = Callable[[str], None]
+Planner = Callable[[str], Awaitable[Iterable[Sending]]]
+"""What is sent to an address; anew for each knock."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainMethod:
+    """
+    @ivar seconds: time to ask for; 0 for the door's own.
+    @ivar interval: seconds between two datagrams.
+    @cvar doubt: what may be wrong where the port does not open.
+    """
+
+    sequence: Sequence
+    seconds: float
+    interval: float
+
+    doubt = "is the sequence right"
+
+    async def begin(self, reactor: Any, say: Say) -> Planner:
+        """Have ready all that knocking takes."""
+        datagram = plainKnock(ceil(self.seconds))
+
+        async def plan(address: str) -> Iterable[Sending]:
+            return plainPlan(self.sequence, datagram, self.interval)
+
+        return plan
+
+    def done(self, host: str) -> str:
+        """What was done, for the user."""
+        return f"knocked on {host}"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedMethod:
+    """
+    @ivar seconds: time to ask for; 0 for the door's own.
+    @ivar close: whether to ask to close instead.
+    @ivar bind: see L{bindFor}.
+    @ivar timeOfDay: seconds since 1970.
+    @ivar localAddress: finds the address that datagrams to a destination leave from.
+    @cvar doubt: what may be wrong where the port does not open.
+    """
+
+    sequence: Sequence
+    door: str
+    seconds: float
+    close: bool
+    bind: str
+    identity: "Identity"
+    timeOfDay: Callable[[], float]
+    localAddress: Callable[[str], str] = localAddress
+
+    doubt = "are sequence, door, key and both clocks right"
+
+    async def begin(self, reactor: Any, say: Say) -> Planner:
+        """
+        Have ready all that knocking takes: after this, no passphrase is asked for.
+
+        @raise KnockError: there is no key.
+        """
+        signers = await self.identity.signers(reactor, say)
+
+        async def plan(address: str) -> Iterable[Sending]:
+            bind = bindFor(self.bind, address, self.localAddress)
+            return sealedPlan(self.sequence, await self._sealedBy(signers, bind, say))
+
+        return plan
+
+    def done(self, host: str) -> str:
+        """What was done, for the user."""
+        return f"asked {host} to close" if self.close else f"knocked on {host}"
+
+    async def _sealedBy(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:
+        """The knocks of all that sign; that one of several does not is no matter."""
+        made: list[bytes] = []
+        for signer in signers:
+            if signer.isTouched:
+                say("touch the security key")
+            try:
+                made.append(await self._sealed(signer, bind))
+            except KnockError:
+                if signer is signers[-1] and not made:
+                    raise
+        return made
+
+    async def _sealed(self, signer: "Signer", bind: str) -> bytes:
+        nonce = token_hex(8)
+        text = Statement(
+            door=self.door,
+            seconds=ceil(self.seconds),
+            stamp=int(self.timeOfDay() * 1000),
+            nonce=nonce,
+            hint=hintOf(signer.publicKey, nonce),
+            bind=bind,
+            close=self.close,
+        ).encode()
+        return text + await signer.sign(signedData(text, self.sequence))

@@ -1,0 +1,36 @@
+"""The file with the client's hosts: where it is, and what it says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pkdoors.client.profiles import Profile, parseProfiles
+from pkdoors.errors import BadValue
+from pkdoors.files.reading import textOf
+from pkdoors.files.userfiles import readFile
+
+
+def hostsPath(environment: Mapping[str, str]) -> Path | None:
+    """Where it is, after the XDG specification; L{None} where the user has no home."""
+    for variable, below in (("XDG_CONFIG_HOME", "pkdoors"), ("HOME", ".config/pkdoors")):
+        folder = Path(environment.get(variable, ""))
+        if folder.is_absolute():  # XDG: others are to be ignored
+            return folder / below / "hosts.toml"
+    return None
+
+
+def readProfiles(environment: Mapping[str, str]) -> dict[str, Profile]:
+    """
+    The client's hosts; none where there is no file.
+
+    @raise BadValue: it cannot be used. The message names it.
+    """
+    path = hostsPath(environment)
+    if path is None:
+        return {}
+    try:
+        found = readFile(str(path))
+        return parseProfiles(textOf(found.secret())) if found else {}
+    except BadValue as error:
+        raise error.at(str(path)) from error
+    except ValueError as error:
+        raise BadValue(f"{path}: {error}") from error

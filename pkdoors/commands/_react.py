@@ -1,0 +1,51 @@
+"""Runs the reactor until some work of a command is done."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+from pkdoors.commands.parser import Parser
+from pkdoors.errors import KnockError
+from pkdoors.util.output import complain, tell
+
+T = TypeVar("T")
+
+
+def runToEnd(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
+    """
+    Run the reactor until some work is done, and end with status 0 after printing what it gave, or
+    with 1 and its error's sentence. A signal is no success either.
+    """
+    tell(resultOf(parser, work))
+    raise SystemExit(0)
+
+
+def resultOf(parser: Parser, work: Callable[[Any], Awaitable[T]]) -> T:
+    """
+    Run the reactor until some work is done, and give what it gave. Without success end with
+    status 1 and the error's sentence; a signal is no success either.
+    """
+    from twisted.internet.task import react
+
+    results: list[T] = []
+
+    async def run(reactor: Any) -> None:
+        try:
+            results.append(await work(reactor))
+        except KnockError as error:
+            sayer(parser)(str(error))
+            raise SystemExit(1) from error
+
+    try:
+        react(run)
+    except SystemExit as end:
+        if end.code:
+            raise
+        if not results:
+            sayer(parser)("interrupted")
+            raise SystemExit(1) from end
+    return results[0]
+
+
+def sayer(parser: Parser) -> Callable[[str], None]:
+    """What tells the user how it goes, a line each."""
+    return lambda line: complain(parser.prog, line)

@@ -1,0 +1,100 @@
+"""The options of sealed knocks."""
+
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pkdoors.client.binding import AUTO, parseBind
+from pkdoors.client.profiles import FROM_AGENT, Profile
+from pkdoors.commands.completion import completing, fileNames
+from pkdoors.commands.parser import Parser, checked
+from pkdoors.model.doors import checkName
+from pkdoors.model.sequence import Sequence
+
+if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
+    from pkdoors.client.methods import SealedMethod
+
+DEFAULT_DOOR = "default"
+"""What the daemon calls its door where it has only one."""
+
+
+def sealOptions(command: Parser) -> None:
+    """Add those of all commands that knock."""
+    add = command.add_argument
+    identity = add(
+        "-i",
+        "--identity",
+        metavar="FILE",
+        help="seal the knock with this SSH key: a private one, or a public one whose private half "
+        f"the SSH agent holds; '{FROM_AGENT}' for each key of the agent's",
+    )
+    completing(identity, fileNames)
+    add(
+        "--door",
+        metavar="NAME",
+        type=checked(checkName),
+        help=f"sealed: which door of the host's (default: {DEFAULT_DOOR})",
+    )
+    add(
+        "--bind",
+        metavar="ADDRESS",
+        type=checked(parseBind),
+        help="sealed: the address that the host will see, the only one that can use the knock; "
+        f"'none' for any; '{AUTO}', the default, for the local one where it is a global one",
+    )
+    command.set_defaults(close=False)
+
+
+def closeOption(command: Parser) -> None:
+    """Add the one of C{knock} alone."""
+    command.add_argument(
+        "--close", action="store_true", help="sealed: close what your key opened for this address"
+    )
+
+
+def identityOf(options: Namespace, profile: Profile) -> str | None:
+    """The key that seals; L{None} for a plain knock."""
+    given: str | None = options.identity
+    return given or ((profile.identity or FROM_AGENT) if profile.isSealed else None)
+
+
+def checkPlain(options: Namespace, profile: Profile) -> None:
+    """See that nothing was asked for that only a sealed knock can say."""
+    asked = {
+        "--close": options.close,
+        "--bind": options.bind,
+        "--door": options.door,
+        f"door, in the profile of {options.host}": profile.door,
+    }
+    for name, value in asked.items():
+        if value:
+            options.parser.error(
+                f"{name} needs a sealed knock: name a key with --identity, "
+                "or write sealed = true into the host's profile"
+            )
+
+
+def sealedMethod(
+    options: Namespace,
+    environment: Mapping[str, str],
+    profile: Profile,
+    sequence: Sequence,
+    identity: str,
+) -> "SealedMethod":
+    """What the options ask for."""
+    from pkdoors.client.keys.passphrase import askPassphrase
+    from pkdoors.client.keys.signers import Identity
+    from pkdoors.client.methods import SealedMethod
+
+    if options.close and options.open_for:
+        options.parser.error("--close and --open-for exclude each other")
+    return SealedMethod(
+        sequence=sequence,
+        door=options.door or profile.door or DEFAULT_DOOR,
+        seconds=options.open_for or profile.openFor or 0,
+        close=options.close,
+        bind=options.bind or AUTO,
+        identity=Identity(identity, environment.get("SSH_AUTH_SOCK", ""), askPassphrase),
+        timeOfDay=time.time,
+    )

@@ -1,0 +1,141 @@
+"""C{pkdoors completion}, and what the shells ask then each time that TAB is pressed."""
+
+import os
+import sys
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import environ
+from os.path import abspath
+from typing import TYPE_CHECKING, Any
+
+from pkdoors.config.config import FIREWALLS
+from pkdoors.errors import PkdoorsError
+from pkdoors.util.output import tellText
+
+if TYPE_CHECKING:
+    from pkdoors.adminclient.responses import Status
+
+SHELLS = ("bash", "zsh", "fish")
+
+STATUS_TIMEOUT = 1.0
+"""Seconds for the daemon's answer: somebody waits with a finger on the key."""
+
+_CHECK_FILES = ("conf", "authorized-keys", "admin")
+_CHECK_VALUES = {"firewall": FIREWALLS, "sessions": ("keep", "cut")}
+
+
+def completionCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    about = "print the script with which a shell completes the command line of pkdoors"
+    command = commands.add_parser(
+        "completion",
+        help=about,
+        description=f"{about.capitalize()}. "
+        'In ~/.bashrc, or after compinit in ~/.zshrc: eval "$(pkdoors completion bash)", or zsh. '
+        "For fish: pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
+    )
+    command.add_argument("shell", choices=SHELLS, help="which shell")
+    command.set_defaults(run=_completion)
+
+
+def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
+    from argcomplete.shell_integration import shellcode
+
+    # bash and zsh run what was typed; fish would run another one, or none, where it is not in PATH.
+    program = _quoted(abspath(sys.argv[0]))
+    script = program if options.shell == "fish" else None
+    # Without defaults: after a name of a door the shell would offer files.
+    made = shellcode(
+        ["pkdoors"], use_defaults=False, shell=options.shell, argcomplete_script=script
+    )
+    tellText(f"{made}\n")
+
+
+def _quoted(path: str) -> str:
+    """For fish, which has two characters to escape between single quotes."""
+    return "'" + path.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def answerShell(parser: ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Answer a shell that asks how the command line may go on, and end; else do nothing."""
+    if "_ARGCOMPLETE" not in environment:
+        return
+    from argcomplete import autocomplete
+    from argcomplete.completers import ChoicesCompleter
+
+    # Most values are the user's own: argcomplete would offer files for them.
+    nothing = ChoicesCompleter({})
+    autocomplete(parser, always_complete_options=False, default_completer=nothing)
+
+
+def completing(action: Action, complete: Callable[..., Iterable[str]]) -> None:
+    """Have the shell complete an argument."""
+    action.completer = complete  # type: ignore[attr-defined]
+
+
+def fileNames(prefix: str, **_: Any) -> list[str]:
+    """Names of files, and of folders with a slash behind; hidden ones where a dot was typed."""
+    folder, slash, start = prefix.rpartition("/")
+    try:
+        with os.scandir(os.path.expanduser(folder + slash) or ".") as found:
+            return sorted(
+                f"{folder}{slash}{each.name}{'/' if each.is_dir() else ''}"
+                for each in found
+                if each.name.startswith(start)
+                and (start or not each.name.startswith("."))
+                and each.name.isprintable()
+            )
+    except OSError:
+        return []
+
+
+def doorNames(parsed_args: Namespace, **_: Any) -> list[str]:
+    """The running daemon's doors."""
+    return [door.name for status in _status(parsed_args) for door in status.doors]
+
+
+def openAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
+    """The addresses that a door is open for; of the door that was chosen before, if any."""
+    chosen = getattr(parsed_args, "door", None)
+    openings = [each for status in _status(parsed_args) for each in status.openings]
+    return sorted({each.source for each in openings if chosen in (None, each.door)})
+
+
+def hostNames(**_: Any) -> list[str]:
+    """The profiles in C{~/.config/pkdoors/hosts.toml}."""
+    from pkdoors.client.profilefile import readProfiles
+
+    try:
+        return [name for name in readProfiles(environ) if name.isprintable()]
+    except PkdoorsError:
+        return []
+
+
+def checkOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
+    """The options of C{pkdoors check}, which are the daemon's, and what follows some of them."""
+    from pkdoors.doctor.options import CheckOptions
+
+    options = CheckOptions()
+    before = parsed_args.options[-1] if parsed_args.options else ""
+    name = options.synonyms.get(before.lstrip("-")) if before.startswith("-") else None
+    if name in _CHECK_FILES:
+        return fileNames(prefix)
+    if f"{name}=" in options.longOpt:
+        return list(_CHECK_VALUES.get(str(name), ()))
+    return [f"--{each.removesuffix('=')}" for each in options.longOpt]
+
+
+def _status(options: Namespace) -> "Iterator[Status]":
+    """How things stand, if there is a daemon."""
+    from pkdoors.adminclient.client import AdminClient
+    from pkdoors.adminclient.location import askThere
+    from pkdoors.adminclient.responses import statusOf
+
+    def ask(path: str) -> "Status":
+        return statusOf(AdminClient(path, STATUS_TIMEOUT).status())
+
+    try:
+        admin, conf = getattr(options, "admin", None), getattr(options, "conf", None)
+        yield ask(admin) if admin else askThere(conf, ask)
+    except PkdoorsError:
+        pass

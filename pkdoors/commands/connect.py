@@ -1,0 +1,50 @@
+"""C{pkdoors connect} on the command line."""
+
+import signal
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from pkdoors.commands._react import resultOf, sayer
+from pkdoors.commands.knock import attemptOf, knockOptions, waitOptions
+from pkdoors.commands.parser import checked
+from pkdoors.errors import RelayError
+from pkdoors.model.ports import parsePort
+
+
+def connectCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    about = "connect to a port, knocking first where it does not answer: a ProxyCommand for ssh"
+    command = commands.add_parser("connect", help=about, description=about.capitalize() + ".")
+    knockOptions(command)
+    command.add_argument(
+        "port",
+        metavar="PORT",
+        type=checked(parsePort),
+        help="the TCP port that standard input and output are connected to",
+    )
+    waitOptions(command)
+    command.set_defaults(run=_connect, parser=command)
+
+
+def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    dieOf(signal.SIGINT)  # Ctrl-C is for ssh, and no traceback shall come between
+    attempt = attemptOf(options, environment, options.port)
+    from pkdoors.client.connect import reach
+    from pkdoors.client.relay import Relay
+
+    say = sayer(options.parser)
+    connection = resultOf(options.parser, lambda reactor: reach(attempt, reactor, say))
+    dieOf(signal.SIGTERM)  # it was told to the reactor, which has ended
+    try:
+        Relay(connection, 0, 1).run()
+    except RelayError as error:
+        say(str(error))
+        raise SystemExit(1) from error
+    raise SystemExit(0)
+
+
+def dieOf(end: signal.Signals) -> None:
+    """Let a signal end the process at once and without a word, unless it is ignored."""
+    if signal.getsignal(end) != signal.SIG_IGN:
+        signal.signal(end, signal.SIG_DFL)

@@ -1,0 +1,187 @@
+"""C{pkdoors init} on the command line."""
+
+import re
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import replace
+from io import StringIO
+from os.path import abspath
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from pkdoors.commands.completion import completing, fileNames
+from pkdoors.commands.parser import checked, lengthOption
+from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
+from pkdoors.config.parser import parseSeed
+from pkdoors.config.template import confText, profileText
+from pkdoors.errors import BadValue, ConfigError, PkdoorsError
+from pkdoors.host.serviceuser import NAME as SERVICE_USER
+from pkdoors.model.doors import Door, checkName
+from pkdoors.model.ports import PortRange, parsePortRanges
+from pkdoors.model.sequence import DEFAULT_LENGTH, Sequence
+from pkdoors.util.output import tell, tellAside, tellDrawn, tellText
+from pkdoors.util.quoting import shown
+
+
+def initCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    about = "make a configuration for the daemon, with a random sequence, and the client's part"
+    command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
+    add = command.add_argument
+    output = add(
+        *("--output", "-c", "--conf"),  # the latter two, as all other commands name it
+        metavar="FILE",
+        default=CONF_FILE,
+        type=checked(_path),
+        help="the file to write, which must not be there yet (default: %(default)s)",
+    )
+    seed = add(
+        "--seed",
+        metavar="FILE",
+        nargs="?",
+        const=True,
+        type=checked(_path),
+        help="take sequence, ports and times from the configuration of port-knocking-doors "
+        f"(~/{SEED_NAME}, else {SEED_FILE})",
+    )
+    lengthOption(command)
+    add(
+        "--door",
+        metavar="NAME",
+        type=checked(checkName),
+        help="the door's name (default: ssh; default with --seed)",
+    )
+    add(
+        "-p",
+        "--ports",
+        metavar="PORTS",
+        type=checked(parsePortRanges),
+        help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: 22)",
+    )
+    sealed = add(
+        "--sealed",
+        metavar="FILE",
+        nargs="?",
+        const=KEYS_FILE,
+        type=checked(_path),
+        help=f"take only knocks that are sealed with one of the SSH keys in FILE ({KEYS_FILE})",
+    )
+    add(
+        "--address",
+        metavar="HOST",
+        type=checked(_address),
+        help="how clients reach this host (default: its full name, else its first address)",
+    )
+    for each in (output, seed, sealed):
+        completing(each, fileNames)
+    add("--qr", action="store_true", help="show the client's profile as a QR code, too")
+    # Without a length: it shows whether one was given.
+    command.set_defaults(run=_init, parser=command, length=None)
+
+
+def _init(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.config.file import writeConf
+    from pkdoors.host.names import publicName, shortName
+
+    try:
+        door, told = _takenOver(options, environment) if options.seed else (_door(options), "")
+        profile = profileText(shortName(), options.address or publicName(), door)
+        isForService = writeConf(options.output, confText(door))
+    except PkdoorsError as error:
+        options.parser.exit(1, f"{options.parser.prog}: {error}\n")
+    tellText(profile)
+    if options.qr:
+        _showQRCode(profile)
+    tellAside(told + _nextSteps(options.output, door, isForService))
+
+
+def _door(options: Namespace) -> Door:
+    from pkdoors.knockports.listener import isFree
+
+    ports = options.ports or parsePortRanges("22")
+
+    def isFit(port: int) -> bool:
+        knock = PortRange("udp", port, port)
+        return not any(map(knock.overlaps, ports)) and isFree(port)
+
+    sequence = Sequence.random(options.length or DEFAULT_LENGTH, isFit)
+    return Door(options.door or "ssh", sequence, ports, authorizedKeys=options.sealed or "")
+
+
+def _takenOver(options: Namespace, environment: Mapping[str, str]) -> tuple[Door, str]:
+    """The door of port-knocking-doors' file, and what to tell of it."""
+    from pkdoors.config.file import readConf
+
+    for name in ("length", "ports"):
+        if getattr(options, name) is not None:
+            options.parser.error(
+                f"argument --{name}: --seed takes that from its file: leave one of them out"
+            )
+    file = _seedFile(options, environment)
+    door, lines = parseSeed(readConf(file), file)
+    warnings = [] if options.sealed else door.sequence.warnings()
+    lines += [f"warning: {each}" for each in warnings]
+    told = f"\nOf {file}, which stays as it is:\n" + "".join(f"  {line}\n" for line in lines)
+    name = options.door or door.name
+    return replace(door, name=name, authorizedKeys=options.sealed or ""), told
+
+
+def _seedFile(options: Namespace, environment: Mapping[str, str]) -> str:
+    from pkdoors.config.file import isThere, seedPlaces
+
+    places = seedPlaces(environment) if options.seed is True else [options.seed]
+    found = next(filter(isThere, places), "")
+    if not found:
+        raise ConfigError(
+            f"there is no file of port-knocking-doors, {' or '.join(places)}: "
+            "say with --seed FILE where it is"
+        )
+    return found
+
+
+def _showQRCode(text: str) -> None:
+    import segno
+
+    drawn = StringIO()
+    segno.make(text).terminal(drawn, compact=True)
+    try:
+        tellDrawn(drawn.getvalue())
+    except UnicodeEncodeError:
+        tell("(no QR code: this terminal cannot show it, its encoding is not UTF-8)")
+
+
+def _nextSteps(file: str, door: Door, isForService: bool) -> str:
+    here = quote(str(Path(sys.executable).parent))
+    conf = "" if file == CONF_FILE else f" --conf {quote(file)}"
+    daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
+    if isForService and not conf:
+        daemon = "systemctl enable --now pkdoors"
+    readers = f"The service (user {SERVICE_USER}) may read it, nobody else but root.\n"
+    keys = (
+        f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
+        "For a minute after its first start the daemon refuses sealed knocks.\n"
+    )
+    return (
+        f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client "
+        "(chmod 600): they are as secret.\n"
+        f"{readers if isForService else ''}"
+        f"{keys if door.authorizedKeys else ''}"
+        f"See whether all is well:  {here}/pkdoors check{conf}\n"
+        f"Then run the daemon:      {daemon}\n"
+    )
+
+
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[\w:][\w.:%-]*", text):
+        raise BadValue(f"{shown(text)} is no name or address of a host")
+    return text
+
+
+def _path(text: str) -> str:
+    if not text or not text.isprintable():
+        raise BadValue(
+            f"{shown(text)} is no name for a file: give one of characters that can be shown"
+        )
+    return abspath(text)

@@ -1,0 +1,89 @@
+"""C{pkdoors install-service} on the command line."""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from shlex import quote
+from sysconfig import get_path
+from typing import Any
+
+from pkdoors.commands.completion import completing, fileNames
+from pkdoors.config.config import CONF_FILE, SEED_FILE
+from pkdoors.errors import InstallError, PkdoorsError
+from pkdoors.host.serviceuser import NAME
+from pkdoors.install.unitfiles import ServiceFiles
+from pkdoors.util.output import tell, tellText
+
+
+def installCommand(commands: Any) -> None:
+    """Add it to the commands."""
+    about = "make the daemon a service of systemd, with a user of its own"
+    command = commands.add_parser(
+        "install-service",
+        help=about,
+        description=f"{about.capitalize()}. It starts nothing, and says what it does.",
+    )
+    add = command.add_argument
+    add("--uninstall", action="store_true", help="end the service, and take its files away")
+    root = add(
+        "--root",
+        metavar="DIR",
+        type=Path,
+        help="put the files below this folder, and do nothing else (for packagers)",
+    )
+    completing(root, fileNames)
+    command.set_defaults(run=_install, parser=command)
+
+
+def _install(options: Namespace, environment: Mapping[str, str]) -> None:
+    # Not of the interpreter's folder: a distribution's Python has them in another.
+    scripts = Path(get_path("scripts"))
+    files = ServiceFiles(options.root or Path("/"), scripts)
+    try:
+        for line in _work(options, files, scripts):
+            tell(line)
+    except PkdoorsError as error:
+        options.parser.exit(1, f"{options.parser.prog}: {error}\n")
+    if options.root is None:
+        tellText(_whatStays(scripts) if options.uninstall else _nextSteps(scripts))
+
+
+def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[str]:
+    import pkdoors
+    import twisted
+    from pkdoors.install.installer import command, install, uninstall
+    from pkdoors.install.servicecode import codeFlaw
+
+    if options.root is not None:
+        return files.remove() if options.uninstall else files.place()
+    if os.geteuid():
+        raise InstallError("only root can make or end a service: run it as root")
+    if options.uninstall:
+        return uninstall(files, command)
+    modules = [Path(str(each.__file__)) for each in (pkdoors, twisted)]
+    programs = [scripts / "twistd", scripts / "pkdoors", Path(sys.executable)]
+    return install(files, [*programs, *modules], command, codeFlaw)
+
+
+def _nextSteps(scripts: Path) -> str:
+    here = quote(str(scripts))
+    isConfigured = os.path.exists(CONF_FILE) or os.path.exists(SEED_FILE)
+    init = "" if isConfigured else f"Make a configuration:    {here}/pkdoors init\n"
+    return (
+        f"\n{init}"
+        f"See whether all is well: {here}/pkdoors check\n"
+        "Start it, at boots, too: systemctl enable --now pkdoors\n"
+        "See what it does:        systemctl status pkdoors; journalctl -u pkdoors\n"
+    )
+
+
+def _whatStays(scripts: Path) -> str:
+    return (
+        "\nThese stay, until you remove them:\n"
+        f"the guard, with the ports closed:  {quote(str(scripts))}/pkdoors release\n"
+        "configuration, notes and logs:     "
+        "rm -r /etc/pkdoors /var/lib/pkdoors /var/log/pkdoors\n"
+        f"the user:                          userdel {NAME}\n"
+    )

@@ -1,0 +1,72 @@
+"""What the C{pkdoors} command's parts have in common."""
+
+import re
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from pkdoors.errors import BadValue
+from pkdoors.model.sequence import DEFAULT_LENGTH, MAX_PORTS, MIN_PORTS
+from pkdoors.util.oneline import printable
+from pkdoors.util.quoting import mayHavePort, shown
+
+T = TypeVar("T")
+
+
+class Parser(ArgumentParser):
+    """What is wrong is one line; C{argparse} itself puts the usage around it."""
+
+    _words: tuple[str, ...] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is not known here: else the command above did, without this one's name."""
+        self._words = tuple(sys.argv[1:] if args is None else args)
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2. What C{argparse} quotes may be a sequence in the wrong place."""
+        parts = {part for word in self._words for part in (word, *word.split("=", 1))}
+        # What has a dot is the name or the address of a host.
+        hidden = [part for part in parts if mayHavePort(part) and "." not in part]
+        for part in sorted(hidden, key=len, reverse=True):
+            message = message.replace(repr(part), "this").replace(part, "...")
+        self.exit(2, f"{self.prog}: {printable(message)}\n")
+
+
+def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """A parser of a value, for C{argparse}, which has an exception of its own for what is wrong."""
+
+    def check(text: str) -> T:
+        try:
+            return parse(text)
+        except BadValue as error:
+            raise ArgumentTypeError(str(error)) from error
+
+    return check
+
+
+def parseNumber(text: str, least: int, most: int) -> int:
+    """
+    Read a whole number.
+
+    @raise BadValue: it is none, or out of bounds.
+    """
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise BadValue(f"{shown(text)} is not a number from {least} to {most}")
+    return int(text)
+
+
+def lengthOption(command: ArgumentParser) -> None:
+    """Add the option of all commands that make a sequence."""
+    command.add_argument(
+        "-n",
+        "--length",
+        metavar="N",
+        default=str(DEFAULT_LENGTH),
+        type=checked(lambda text: parseNumber(text, MIN_PORTS, MAX_PORTS)),
+        help=f"how many ports, {MIN_PORTS} to {MAX_PORTS} (default: {DEFAULT_LENGTH})",
+    )

@@ -1,0 +1,22 @@
+"""C{pkdoors sequence}."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from pkdoors.commands.parser import lengthOption
+from pkdoors.model.sequence import Sequence
+from pkdoors.util.output import tell
+
+
+def sequenceCommand(commands: Any) -> None:
+    about = "print a new random sequence, of ports that are free on this host"
+    command = commands.add_parser("sequence", help=about, description=about.capitalize() + ".")
+    lengthOption(command)
+    command.set_defaults(run=_sequence)
+
+
+def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
+    from pkdoors.knockports.listener import isFree
+
+    tell(str(Sequence.random(options.length, isFree)))

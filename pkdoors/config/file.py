@@ -1,0 +1,165 @@
+"""The configuration file itself: it holds a secret, and is read and written as one."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+
+from pkdoors.config.config import CONF_FILE, MAX_CONF, SEED_FILE, SEED_NAME
+from pkdoors.errors import ConfigError
+from pkdoors.files.folders import openFolder
+from pkdoors.files.reading import readFile
+from pkdoors.files.trust import flawOf
+from pkdoors.host.serviceuser import NAME, letRead, serviceGroup
+
+
+def confPlaces(environment: Mapping[str, str]) -> list[str]:
+    """Where the daemon's configuration may be, what counts first in front."""
+    return [CONF_FILE, *seedPlaces(environment)]
+
+
+def seedPlaces(environment: Mapping[str, str]) -> list[str]:
+    """Where that of port-knocking-doors may be: in the user's home, then the host's."""
+    home = environment.get("HOME") or _homeOf(os.geteuid())
+    return [os.path.join(home, SEED_NAME), SEED_FILE] if home.startswith("/") else [SEED_FILE]
+
+
+def _homeOf(user: int) -> str:
+    """The home of a user, as services have none in their environment; empty where there is none."""
+    try:
+        return pwd.getpwuid(user).pw_dir
+    except KeyError:
+        return ""
+
+
+def isThere(path: str) -> bool:
+    """Whether a file is there, be it one that may not be read."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def readConf(path: str) -> str:
+    """
+    Return the text of a file that only its owner may read and write; root's, also the service may
+    read. Whoever can put another file in its place commands the firewall and the hooks: so nobody
+    else may be able to write its folders either, nor what a link on the way leads through.
+
+    @raise ConfigError: it cannot be read, or others can read or change it.
+    """
+    try:
+        found = readFile(path, MAX_CONF)
+        _checkPrivate(found.status, path)
+        _checkWay(path)
+        return found.text()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}{_remedy(error)}") from error
+    except ValueError as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+
+
+def _remedy(error: OSError) -> str:
+    remedies: dict[type[OSError], str] = {
+        FileNotFoundError: ": `pkdoors init` makes one",
+        PermissionError: ": run it as root; for the service, `pkdoors install-service` "
+        "sets who may read it",
+        IsADirectoryError: ": give the path of a file",
+    }
+    return remedies.get(type(error), "")
+
+
+def _checkWay(path: str) -> None:
+    flaw = flawOf(path)
+    if flaw is None:
+        return
+    remedy = f"`{flaw.remedy}`"
+    if flaw.what.startswith("belongs"):
+        remedy = f"move the configuration to {CONF_FILE}, or {remedy}"
+    raise ConfigError(
+        f"{path} could be replaced by others, who could open every door, because {flaw.path} "
+        f"{flaw.what}: {remedy}"
+    )
+
+
+def _checkPrivate(status: os.stat_result, path: str) -> None:
+    if status.st_uid not in (0, os.geteuid()):
+        raise ConfigError(
+            f"{path} belongs to another user, who could change it and open every door: "
+            f"`chown root {quote(path)}`"
+        )
+    allowed = 0o640 if _isForService(status) else 0o600
+    remedy = f"`chmod {allowed:o} {quote(path)}`"
+    if status.st_uid == 0 and serviceGroup() not in (None, status.st_gid):  # the service reads it
+        remedy = f"`chgrp {NAME} {quote(path)} && chmod 640 {quote(path)}`"
+    if status.st_mode & 0o022:
+        raise ConfigError(f"{path} can be written by others, who could open every door: {remedy}")
+    if status.st_mode & 0o077 & ~allowed:
+        raise ConfigError(
+            f"{path} can be read by others, and a sequence in it is a secret: {remedy}"
+        )
+
+
+def _isForService(status: os.stat_result) -> bool:
+    return status.st_uid == 0 and status.st_gid == serviceGroup()
+
+
+def writeConf(path: str, text: str) -> bool:
+    """
+    Write a new file that only its owner may read and write; where its folder is not there, that is
+    made, too, for its owner alone. Where the service has a user, and we are root, that may read.
+
+    @return: whether the service may read it.
+    @raise ConfigError: it cannot be written, or is there already. Nothing is left half written.
+    """
+    try:
+        _makeFolder(Path(path).parent)
+    except OSError as error:
+        raise ConfigError(_cannotWrite(path, error)) from error
+    try:
+        descriptor = _openNew(path)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{path} is there already, and is not overwritten: "
+            "move it away, or say with --output where else to write"
+        ) from error
+    except OSError as error:
+        raise ConfigError(_cannotWrite(path, error)) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            return letRead(file.fileno())
+    except OSError as error:
+        os.unlink(path)
+        raise ConfigError(_cannotWrite(path, error)) from error
+
+
+def _openNew(path: str) -> int:
+    above, name = os.path.split(path)
+    folder = openFolder(above)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(name, flags, 0o600, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _makeFolder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(0o700, parents=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            letRead(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _cannotWrite(path: str, error: OSError) -> str:
+    return (
+        f"cannot write {path}: {error.strerror}: "
+        "run it as root, or say with --output where else to write"
+    )

@@ -1,0 +1,136 @@
+"""The audit file: one line of JSON for each event."""
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+
+from pkdoors.daemon.component import Component
+from pkdoors.events.event import Event, fields
+from pkdoors.host.serviceuser import openOwn
+from pkdoors.util.oneline import jsonLine
+from pkdoors.util.trouble import Trouble
+
+
+class AuditFile(Component):
+    """
+    Appends each event that it hears, in one write. Where that fails, it says so once, and goes on
+    trying with each event; nothing is raised.
+
+    Who moves the file away has it written to there until L{reopen}.
+
+    @param path: empty for nowhere.
+    @ivar trouble: why it cannot be written; empty where it can.
+    @param write: C{write(2)}.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: str = "", write: Callable[[int, bytes], int] = os.write) -> None:
+        self._writeTo = write
+        self._path = path
+        self._file: int | None = None
+        self._isTorn = False  # whether the file's last line has no end
+        self.trouble = ""
+        self._failing = Trouble()
+        self._missing = 0
+
+    def use(self, path: str) -> list[str]:
+        """
+        Write there from now on.
+
+        @param path: empty for nowhere.
+        @return: why it cannot be written, or nothing.
+        """
+        if path != self._path:
+            self.close()
+            self._path = path
+        self.reopen()
+        return [self.trouble] if self.trouble else []
+
+    def start(self) -> None:
+        """See L{Component.start}."""
+        self.reopen()
+
+    def reopen(self) -> None:
+        """See L{Component.reopen}. Begin anew with the file that has the name now."""
+        self._drop()
+        if self._path:
+            self._attempt(b"")
+
+    def hear(self, event: Event) -> None:
+        """Write it down."""
+        if self._path and not self._attempt(jsonLine(fields(event)).encode() + b"\n"):
+            self._missing += 1
+
+    def close(self) -> None:
+        """End writing."""
+        self._drop()
+        self._path = ""
+        self._failing.end()
+        self._missing = 0
+
+    def stop(self) -> Deferred[None]:
+        """See L{Component.stop}."""
+        self.close()
+        return succeed(None)
+
+    def _attempt(self, line: bytes) -> bool:
+        try:
+            if self._file is None:
+                self._open()
+            if line:
+                self._write(line)
+        except OSError as error:
+            self._drop()  # the next event opens it anew
+            self._complain(error)
+            return False
+        self.trouble = ""
+        if line:
+            self._calm()
+        return True
+
+    def _open(self) -> None:
+        path = Path(self._path)
+        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._file = openOwn(path, os.O_RDWR | os.O_APPEND)
+        size = os.fstat(self._file).st_size
+        self._isTorn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+
+    def _write(self, line: bytes) -> None:
+        assert self._file is not None
+        data = b"\n" + line if self._isTorn else line
+        written = self._writeTo(self._file, data)
+        if written < len(data):
+            with suppress(OSError):  # then L{_open} finds the part of a line
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._isTorn = False
+
+    def _drop(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _complain(self, error: OSError) -> None:
+        """Say it once, however long it lasts."""
+        reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        self.trouble = (
+            f"cannot write the audit file {self._path} ({reason}): events are in this log only "
+            "until it can be written again"
+        )
+        if self._failing.begin("it cannot be written"):
+            self._log.warn("{trouble}", trouble=self.trouble)
+
+    def _calm(self) -> None:
+        if self._failing.end():
+            self._log.info(
+                "the audit file {path} is written again; events missing in it: {missing}",
+                path=self._path,
+                missing=self._missing,
+            )
+        self._missing = 0

@@ -1,0 +1,134 @@
+"""Makes the locks of doors, and what sealed ones need around them."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from pkdoors.errors import PkdoorsError
+from pkdoors.locks.lock import AnyLock, SequenceLock
+from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.model.doors import Door
+
+if TYPE_CHECKING:
+    from pkdoors.config.keyfile import KeyFile
+    from pkdoors.daemon.replayfile import ReplayFile
+    from pkdoors.locks.sealed.hints import HintIndex
+    from pkdoors.locks.sealed.replays import ReplayCache
+
+_NOBODY = "nobody may knock with a key: {}"
+
+
+class Locksmith:
+    """
+    @param replayFile: where this daemon tells the next one what it saw; L{None} for nowhere.
+    @param seconds: the clock that the locks get, which does not jump.
+    @param cost: processor time that this thread has taken so far, in seconds.
+    @ivar checks: what the sealed locks share.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        doors: Iterable[Door],
+        replayFile: "ReplayFile | None" = None,
+        seconds: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self.checks = SealChecks(cost)
+        self._sealed: set[str] = set()  # the locks look at it, too
+        self._skew = 0.0  # the most that any sealed door has allowed
+        self._hasStarted = False
+        self._paths: list[str] = []
+        self._told: list[str] = []
+        self._replayFile = replayFile
+        self.setDoors(doors)
+        self._seconds = seconds
+        self._keyFiles: dict[str, KeyFile] = {}
+        self._hints: dict[str, HintIndex] = {}  # by the path of the file, too
+        self._seen: ReplayCache | None = None
+
+    def make(self, door: Door) -> AnyLock:
+        """The lock of a door."""
+        if not door.authorizedKeys:
+            return SequenceLock(door)
+        # Only here: who knocks plainly has no need of all the cryptography.
+        from pkdoors.locks.sealed.replays import ReplayCache
+        from pkdoors.locks.sealed.sealedlock import SealedLock
+
+        self._allow(door.clockSkew)
+        if self._seen is None:
+            note = self._replayFile.note if self._replayFile else lambda key, nonce, stamp: None
+            self._seen = ReplayCache(self._seconds(), note)
+            self._learn()
+        return SealedLock(door, self._hintsOf(door), self._seen, self.checks, self._sealed)
+
+    def _hintsOf(self, door: Door) -> "HintIndex":
+        from pkdoors.locks.sealed.hints import HintIndex
+
+        path = door.authorizedKeys
+        if path not in self._hints:
+            self._hints[path] = HintIndex(self._keyFile(path).keys)
+        return self._hints[path]
+
+    def _keyFile(self, path: str) -> "KeyFile":
+        from pkdoors.config.keyfile import KeyFile
+
+        if path not in self._keyFiles:
+            self._keyFiles[path] = KeyFile(path, self._seconds)
+        return self._keyFiles[path]
+
+    def examine(self) -> list[str]:
+        """
+        Return what keeps people from knocking at the doors, a sentence each; what is new of that is
+        logged. Such a door is guarded all the same.
+        """
+        found = {path: self._keyTrouble(path) for path in dict.fromkeys(self._paths)}
+        told, self._told = self._told, [str(each) for each in found.values() if each]
+        for each in filter(None, found.values()):
+            if not each.isLogged and str(each) not in told:
+                self._log.error("{trouble}", trouble=_NOBODY.format(each))
+        return [_NOBODY.format(each) for each in self._told]
+
+    def _keyTrouble(self, path: str) -> PkdoorsError | None:
+        try:
+            self._keyFile(path).prepare()
+        except PkdoorsError as error:
+            return error
+        return None
+
+    def setDoors(self, doors: Iterable[Door]) -> None:
+        """These are all the doors from now on."""
+        doors = tuple(doors)
+        sealed = [door for door in doors if door.authorizedKeys]
+        self._paths = [door.authorizedKeys for door in sealed]
+        self._sealed.clear()
+        self._sealed.update(door.name for door in sealed)
+        self._allow(max((door.clockSkew for door in sealed), default=0.0))
+        self.checks.keep(lambda lock: lock.door in sealed)
+
+    def _allow(self, skew: float) -> None:
+        """Stamps may be ahead by so much from now on. What was allowed before may still count."""
+        self._skew = max(self._skew, skew)
+        if self._replayFile is not None:
+            self._replayFile.allow(self._skew)
+
+    def start(self) -> None:
+        """Learn what an earlier daemon saw."""
+        self._hasStarted = True
+        self._learn()
+
+    def _learn(self) -> None:
+        if self._hasStarted and self._seen is not None and self._replayFile is not None:
+            self._replayFile.start(self._seen, self._skew)
+
+    def forgetWaiting(self) -> None:
+        """No knock that waits to be checked opens anything from now on."""
+        self.checks.keep(lambda lock: False)
+
+    def stop(self) -> None:
+        """Leave what was seen to the next daemon, in order."""
+        if self._replayFile is not None:
+            self._replayFile.close()

@@ -1,0 +1,29 @@
+"""The options of C{pkdoors check}."""
+
+from typing import ClassVar, NoReturn
+
+from twisted.python.usage import UsageError
+
+from pkdoors.config.options import Options
+from pkdoors.util.output import complain
+
+
+class CheckOptions(Options):
+    """The daemon's options, and how the findings are shown."""
+
+    synopsis = "Usage: pkdoors check [--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
+    longdesc = (
+        "Finds what is wrong on this host, and changes nothing. It reads the configuration file "
+        "and takes the options that the daemon does. The exit status is 0 if all is well, "
+        "1 for warnings, 2 for errors; INFO does not count."
+    )
+    optFlags: ClassVar = [["json", None, "print a list of objects, for programs"]]
+
+    def refuse(self, line: str) -> NoReturn:
+        """See L{Options.refuse}."""
+        complain("pkdoors check", line)
+        raise SystemExit(2)
+
+    def hint(self, error: UsageError) -> str:
+        """See L{Options.hint}."""
+        return "`pkdoors check --help` shows all options"

@@ -1,0 +1,1 @@
+"""Judges what other people's nftables rules do to a packet. Pure."""

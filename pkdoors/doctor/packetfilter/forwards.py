@@ -1,0 +1,115 @@
+"""Which ports are forwarded, by the kernel's firewall, and where to. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from pkdoors.doctor.findings import WARNING, Finding
+from pkdoors.doctor.packetfilter._matching import Match, judge
+from pkdoors.doctor.packetfilter.packets import Packet, nameOf, newPacket
+from pkdoors.doctor.packetfilter.ruleset import Chain, Expression, Ruleset
+from pkdoors.model.ports import PortRange
+
+_TARGETS = ("DNAT", "REDIRECT")
+_OFFLOAD = "FLOWOFFLOAD"  # OpenWrt's iptables
+
+
+def isForwarded(
+    ruleset: Ruleset, packet: Packet, version: int, isWholeAddressMeant: bool = False
+) -> bool:
+    """
+    Whether the port of a packet is forwarded to another, as Docker publishes ports: nobody on this
+    host need listen on it.
+
+    @param isWholeAddressMeant: whether rules count that forward all ports of an address.
+    """
+    return any(
+        isWholeAddressMeant or any(map(_hasPort, rule))
+        for rule in _forwarding(ruleset, packet, version)
+    )
+
+
+def redirects(
+    ruleset: Ruleset,
+    ports: PortRange,
+    versions: Iterable[int],
+    isReachable: Callable[[PortRange], bool],
+) -> Iterator[Finding]:
+    """
+    Report ports of this host on which clients reach the service of a protected port without its
+    door.
+
+    @param isReachable: whether clients reach an unprotected port of this host.
+    """
+    packets = [(newPacket(ports.protocol, ports.first, version), version) for version in versions]
+    rules = [rule for packet, version in packets for rule in _forwarding(ruleset, packet, version)]
+    bodies = [part["redirect"] for rule in rules for part in rule if "redirect" in part]
+    numbers = {each["port"]: None for each in bodies if isinstance((each or {}).get("port"), int)}
+    for number in numbers:
+        target = PortRange(ports.protocol, number, number)
+        if isReachable(target):
+            text = f"it is redirected to {target}, which everybody can reach directly"
+            yield Finding(WARNING, str(ports), text, f"protect {target} with the same door, too")
+    if any(_isRedirectOfIptables(part) for rule in rules for part in rule):
+        text = "iptables redirects it to a port that nftables does not tell"
+        remedy = "protect that port with the same door, too (`iptables -t nat -S` shows it)"
+        yield Finding(WARNING, str(ports), text, remedy)
+
+
+def offloaded(ruleset: Ruleset, ports: PortRange, versions: Iterable[int]) -> Iterator[Finding]:
+    """
+    Report a port that is forwarded, on a host with a flowtable: packets of a connection that is in
+    it pass no rule any more.
+
+    @param ports: of a door with C{sessions = "cut"}.
+    """
+    packets = [(newPacket(ports.protocol, ports.first, version), version) for version in versions]
+    if any(isForwarded(ruleset, *each, isWholeAddressMeant=True) for each in packets):
+        yield Finding(
+            WARNING,
+            str(ports),
+            'sessions = "cut" does not end forwarded sessions at once: a flowtable takes their '
+            "packets past the guard until it lets go of them",
+            "exclude this port from the rule with `flow add` (`nft list ruleset` shows it)",
+        )
+
+
+def hasFlowtable(ruleset: Ruleset) -> bool:
+    """Return whether a rule puts connections into a flowtable."""
+    rules = (rule for chain in ruleset.chains.values() for rule in chain.rules)
+    return any(_isOffload(part) for rule in rules for part in rule)
+
+
+def _forwarding(ruleset: Ruleset, packet: Packet, version: int) -> Iterator[list[Expression]]:
+    """Yield the rules that may forward a packet."""
+    hooked = ruleset.hooked("prerouting", version)
+    tables = {chain.name[:2] for chain in hooked if chain.kind == "nat"}
+    for chain in ruleset.chains.values() if tables else ():
+        if chain.name[:2] in tables:
+            yield from (rule for rule in chain.rules if _mayMeet(rule, ruleset, chain, packet))
+
+
+def _mayMeet(rule: list[Expression], ruleset: Ruleset, chain: Chain, packet: Packet) -> bool:
+    if not any(map(_isTarget, rule)):
+        return False
+    elements = partial(ruleset.elements, chain.name)
+    return all(judge(part, packet, elements) is not Match.NO for part in rule)
+
+
+def _isTarget(part: Expression) -> bool:
+    return "dnat" in part or "redirect" in part or _xtName(part) in _TARGETS
+
+
+def _isRedirectOfIptables(part: Expression) -> bool:
+    return _xtName(part) == _TARGETS[1]
+
+
+def _xtName(part: Expression) -> str:
+    return str((part.get("xt") or {}).get("name", ""))
+
+
+def _isOffload(part: Expression) -> bool:
+    return "flow" in part or _xtName(part) == _OFFLOAD
+
+
+def _hasPort(part: Expression) -> bool:
+    return "match" in part and nameOf(part["match"]["left"]).endswith(" dport")

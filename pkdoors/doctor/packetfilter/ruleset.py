@@ -1,0 +1,123 @@
+"""
+All tables of the kernel's firewall, read from what C{nft -j list ruleset} prints;
+C{libnftables-json(5)}. Pure.
+"""
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pkdoors.doctor.packetfilter._elements import Elements
+
+Name = tuple[str, str, str]
+"""Family, table, and the name of a chain or set in it."""
+
+Expression = Mapping[str, Any]
+"""One of the parts that rules are made of: a condition, a verdict, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """
+    @ivar hook: where the kernel calls it; empty for a chain that only others call.
+    @ivar kind: C{"filter"}, C{"nat"} or C{"route"}, with a hook.
+    @ivar policy: what becomes of packets that its rules say nothing about.
+    @ivar rules: each a list of its parts.
+    @ivar priority: chains with a low one come first; of a chain with a hook.
+    """
+
+    name: Name
+    hook: str
+    kind: str
+    policy: str
+    rules: list[list[Expression]]
+    priority: int = 0
+
+    def __str__(self) -> str:
+        return " ".join(self.name)
+
+
+class Ruleset:
+    """
+    @ivar chains: by their names.
+    @ivar sets: the elements of each set, and the pairs of each map.
+    """
+
+    def __init__(self, chains: Mapping[Name, Chain], sets: Mapping[Name, list[Any]]) -> None:
+        self.chains = chains
+        self.sets = {name: Elements(each) for name, each in sets.items()}
+        self._hooked = {each.name: each for each in chains.values() if each.hook}
+        self._unnamed: dict[int, Elements] = {}
+
+    def hooked(self, hook: str, version: int = 0) -> Collection[Chain]:
+        """
+        Return the chains that the kernel calls at a hook.
+
+        @param version: those that see IPv4, or IPv6, only.
+        """
+        families = {"inet", "ip", "ip6"} - {{4: "ip6", 6: "ip"}.get(version, "")}
+        found = (each for each in self._hooked.values() if each.hook == hook)
+        return [each for each in found if each.name[0] in families]
+
+    def elements(self, user: Name, right: Any) -> Elements:
+        """
+        Return what a rule compares with.
+
+        @param user: the rule's chain.
+        @param right: as the rule has it: a value, an unnamed set, or C{"@name"} of a set.
+        """
+        if isinstance(right, str) and right.startswith("@"):
+            found = self.sets.get((*user[:2], right[1:]))
+            return Elements([{"unknown": right}]) if found is None else found
+        if isinstance(right, dict) and "set" in right:
+            right = right["set"]
+        if not isinstance(right, list):
+            return Elements([right])
+        # It is part of a rule, which stays as long as this does: so does its identity.
+        if id(right) not in self._unnamed:
+            self._unnamed[id(right)] = Elements(map(_plain, right))
+        return self._unnamed[id(right)]
+
+    def only(self, isMeant: Callable[[str], bool]) -> "Ruleset":
+        """Return the tables with some names."""
+        return Ruleset(
+            {name: chain for name, chain in self.chains.items() if isMeant(name[1])},
+            {name: each for name, each in self.sets.items() if isMeant(name[1])},
+        )
+
+
+def readRuleset(listing: str) -> Ruleset:
+    """
+    Read all tables.
+
+    @raise LookupError: the listing is not as libnftables makes it; or L{TypeError}, L{ValueError}.
+    """
+    chains: dict[Name, Chain] = {}
+    sets: dict[Name, list[Any]] = {}
+    for item in json.loads(listing)["nftables"]:
+        ((kind, body),) = item.items()
+        if kind == "chain":
+            chains[_name(body, "name")] = _chain(body)
+        elif kind == "rule":
+            chains[_name(body, "chain")].rules.append(body.get("expr", []))
+        elif kind in ("set", "map"):
+            sets[_name(body, "name")] = [_plain(each) for each in body.get("elem", [])]
+    return Ruleset(chains, sets)
+
+
+def _name(body: Mapping[str, Any], key: str) -> Name:
+    return body["family"], body["table"], body[key]
+
+
+def _chain(body: Mapping[str, Any]) -> Chain:
+    hook, kind = body.get("hook", ""), body.get("type", "")
+    policy, priority = body.get("policy", "accept"), body.get("prio", 0)
+    return Chain(_name(body, "name"), hook, kind, policy, [], priority)
+
+
+def _plain(element: Any) -> Any:
+    """An element without its timeout and comment; of a map's pair, the key."""
+    if isinstance(element, list):
+        return [_plain(element[0]), *element[1:]]
+    return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element

@@ -1,0 +1,184 @@
+"""
+What the chains of the kernel's firewall do with a packet that has not come yet. Pure.
+
+Only an answer that holds whatever is not known of the packet is given as certain.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pkdoors.doctor.packetfilter._elements import Elements
+from pkdoors.doctor.packetfilter._matching import Match, doubt, isAmong, judge
+from pkdoors.doctor.packetfilter.packets import Packet
+from pkdoors.doctor.packetfilter.ruleset import Chain, Expression, Ruleset
+
+MAX_RULES = 200_000
+"""Rules looked at for one packet, a second's work: chains can call each other very often."""
+MAX_DEPTH = 16
+"""Chains that call each other; the kernel's own bound."""
+
+_VERDICTS = {"accept", "drop", "reject", "return", "queue"}
+_XT_VERDICTS = {"REJECT": "reject", "NFQUEUE": "queue"}
+_UNTRACKING = {**_XT_VERDICTS, "CT": "notrack", "NOTRACK": "notrack"}
+_TRACKING = -200  # NF_IP_PRI_CONNTRACK
+_STRANGE = (AttributeError, LookupError, TypeError, ValueError)
+"""What comes of a rule that is not as nft shows rules today: it cannot be told what that does."""
+_UFW_FRAME = {"ufw-before-input", "ufw6-before-input"}
+"""ufw's own rules before the operator's. Those whose match nft cannot read let in what was begun
+before, and drop what is broken; a new packet to a port passes them."""
+_UFW_BROADCASTS = {"ufw-not-local"}
+"""It drops what is sent to other addresses."""
+
+Outcome = tuple[str, Match]
+"""A verdict, and how likely a packet gets as far."""
+
+
+class TooMuch(Exception):
+    """The rules take too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """
+    What becomes of a packet in one chain that the kernel calls.
+
+    @ivar verdict: C{"accept"}, C{"drop"}, C{"reject"}, or C{"queue"} where a program decides.
+    @ivar others: what may become of it before that, in rules of which it cannot be told whether
+        they are met.
+    """
+
+    chain: Chain
+    verdict: str
+    others: frozenset[Outcome] = frozenset()
+
+    def isLost(self) -> bool:
+        """Whether it does not come through, whatever is not known of it."""
+        return self.verdict in ("drop", "reject") and not any(v == "accept" for v, _ in self.others)
+
+    def mayBeAccepted(self) -> bool:
+        """Whether a rule may let it in, though not only for a few sources."""
+        return ("accept", Match.UNSURE) in self.others
+
+    def mayBeLost(self) -> bool:
+        """Whether it may not come through, for another reason than that a few are banned."""
+        unsure = {verdict for verdict, likelihood in self.others if likelihood is Match.UNSURE}
+        return self.verdict != "accept" or bool(unsure - {"accept"})
+
+
+def fatesOf(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
+    """What the filters at a hook do with a packet."""
+    for chain in ruleset.hooked(hook, version):
+        if chain.kind == "filter":
+            yield _Walk(ruleset, packet).fate(chain)
+
+
+def untrackedBy(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
+    """Yield what chains at a hook do with a packet that may keep connection tracking from seeing
+    it, and not only a few like it: C{"notrack"} is their verdict, or may be."""
+    for chain in ruleset.hooked(hook, version):
+        # Later chains come too late.
+        if chain.kind == "filter" and chain.priority < _TRACKING:
+            fate = _Walk(ruleset, packet, _UNTRACKING).fate(chain)
+            if fate.verdict == "notrack" or ("notrack", Match.UNSURE) in fate.others:
+                yield fate
+
+
+class _Walk:
+    """
+    The way of a packet through a chain, and those that it calls.
+
+    @param targets: iptables' own targets, which nft only names, and what they stand for.
+    """
+
+    def __init__(
+        self, ruleset: Ruleset, packet: Packet, targets: Mapping[str, str] = _XT_VERDICTS
+    ) -> None:
+        self._ruleset = ruleset
+        self._packet = packet
+        self._targets = targets
+        self._left = MAX_RULES
+
+    def fate(self, chain: Chain) -> Fate:
+        """What becomes of it."""
+        others: set[Outcome] = set()
+        try:
+            for verdict, likelihood in self._chain(chain, 0):
+                if likelihood is Match.YES:
+                    return Fate(chain, verdict, frozenset(others))
+                others.add((verdict, likelihood))
+        except (TooMuch, *_STRANGE):
+            return Fate(chain, "queue", frozenset(others))
+        return Fate(chain, chain.policy, frozenset(others))
+
+    def _chain(self, chain: Chain, depth: int) -> Iterator[Outcome]:
+        """What may become of it in a chain: nothing follows what does for certain."""
+        for rule in _applicable(chain):
+            for verdict, likelihood in self._rule(chain, rule, depth):
+                if verdict != "return":
+                    yield verdict, likelihood
+                elif likelihood is not Match.YES:  # and is lost later, or is not
+                    yield "accept", likelihood
+                if likelihood is Match.YES:
+                    return
+
+    def _rule(self, chain: Chain, rule: list[Expression], depth: int) -> Iterator[Outcome]:
+        self._left -= 1
+        if self._left < 0 or depth > MAX_DEPTH:
+            raise TooMuch
+        met = Match.YES
+        for part in rule:
+            match = judge(part, self._packet, partial(self._ruleset.elements, chain.name))
+            if match is not None:
+                met = min(met, match)
+            else:
+                for verdict, likelihood in self._decision(chain, part, depth):
+                    yield verdict, min(likelihood, met)
+            if met is Match.NO:
+                return
+
+    def _decision(self, chain: Chain, part: Expression, depth: int) -> Iterator[Outcome]:
+        ((kind, body),) = part.items()
+        if kind in _VERDICTS or (kind == "notrack" and self._targets is _UNTRACKING):
+            yield kind, Match.YES
+        elif kind == "xt" and (target := self._targets.get((body or {}).get("name", ""))):
+            # CT has other uses, and nft does not tell which it is.
+            yield target, Match.UNSURE if target == "notrack" else Match.YES
+        elif kind in ("jump", "goto"):
+            yield from self._call(chain, body["target"], kind == "goto", depth)
+        elif kind == "vmap":
+            for verdict, likelihood in self._choices(chain, body):
+                for outcome, further in self._decision(chain, verdict, depth):
+                    yield outcome, min(likelihood, further)
+
+    def _call(self, chain: Chain, target: str, isGoto: bool, depth: int) -> Iterator[Outcome]:
+        called = self._ruleset.chains[(*chain.name[:2], target)]
+        for outcome in self._chain(called, depth + 1):
+            yield outcome
+            if outcome[1] is Match.YES:
+                return
+        if isGoto:
+            yield "return", Match.YES
+
+    def _choices(self, chain: Chain, body: Any) -> Iterator[tuple[Expression, Match]]:
+        """The verdicts that a map may give, with their likelihood."""
+        unsure: dict[str, Expression] = {}
+        pairs = self._ruleset.elements(chain.name, body["data"])
+        for key, verdict in pairs.near(self._packet.values(body["key"])):
+            found = isAmong(self._packet, body["key"], Elements([key]))
+            if found:
+                yield verdict, Match.YES
+                return
+            if found is None:  # very many addresses have very few verdicts
+                unsure[json.dumps(verdict)] = verdict
+        for verdict in unsure.values():
+            yield verdict, doubt(body["key"])
+
+
+def _applicable(chain: Chain) -> Iterator[list[Expression]]:
+    for rule in chain.rules:
+        isFrame = chain.name[2] in _UFW_FRAME and any("xt" in part for part in rule)
+        if not isFrame and chain.name[2] not in _UFW_BROADCASTS:
+            yield rule

@@ -1,0 +1,1 @@
+"""Openings and their deadlines: L{doorkeeper} owns both."""

@@ -1,0 +1,1 @@
+"""firewalld, which lets an open door's packets through: L{firewall} talks to it."""

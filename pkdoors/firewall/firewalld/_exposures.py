@@ -1,0 +1,69 @@
+"""What a zone of firewalld's lets everybody reach."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pkdoors.firewall.firewalld.richrules import openToAll
+from pkdoors.firewall.firewalld.zones import Exposure, removal
+from pkdoors.model.ports import PortRange, parsePortRange
+
+Ask = Callable[..., Any]
+"""Calls a method of firewalld's client, by its name."""
+
+Ports = list[tuple[str, str]]
+"""Port or range, and protocol, as firewalld has them."""
+
+
+def exposuresOf(zone: str, ask: Ask) -> Iterator[Exposure]:
+    """
+    Everything in a zone that opens ports to whoever is in it.
+
+    @raise FirewallError: firewalld refused, or cannot be reached.
+    """
+    settings = ask("getZoneSettings", zone)
+    if settings.getTarget() == "ACCEPT":
+        command = f"firewall-cmd --permanent --zone={zone} --set-target=default"
+        yield Exposure(None, "its target is ACCEPT", f"`{command} && firewall-cmd --reload`")
+    for protocol in settings.getProtocols():
+        remedy = removal(zone, f"--remove-protocol={protocol}")
+        yield Exposure(PortRange(protocol, 1, 65535), f"protocol {protocol}", remedy)
+    for port in settings.getPorts():
+        name = "/".join(port)
+        yield from _exposures([port], f"port {name}", removal(zone, f"--remove-port={name}"))
+    for service in settings.getServices():
+        remedy = removal(zone, f"--remove-service={service}")
+        yield from _exposures(_servicePorts(service, ask), f"service {service}", remedy)
+    for rule in settings.getRichRules():
+        yield from _ruleExposures(rule, removal(zone, f"--remove-rich-rule='{rule}'"), ask)
+
+
+def _ruleExposures(rule: str, remedy: str, ask: Ask) -> Iterator[Exposure]:
+    opened = openToAll(rule)
+    if opened is None:
+        return
+    port, protocol, service = opened
+    if any(opened):
+        ports = _servicePorts(service, ask) if service else [(port, protocol)]
+        yield from _exposures(ports, "a rich rule", remedy)
+    else:
+        yield Exposure(None, "a rich rule", remedy)
+
+
+def _servicePorts(service: str, ask: Ask) -> Ports:
+    """The ports of a service, and of those that it includes."""
+    found: Ports = []
+    todo, seen = [service], set()
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            settings = ask("getServiceSettings", name)
+            found += settings.getPorts()
+            todo += settings.getIncludes()
+    return found
+
+
+def _exposures(ports: Ports, what: str, remedy: str) -> Iterator[Exposure]:
+    for port, protocol in ports:
+        if port and protocol in ("tcp", "udp"):  # there is sctp, and a protocol without a port
+            yield Exposure(parsePortRange(f"{port}/{protocol}"), what, remedy)

@@ -1,0 +1,156 @@
+"""
+The way to firewalld: connections to its bus, and what comes back when it refuses.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from pkdoors.errors import FirewallError
+from pkdoors.util.quoting import withoutPorts
+
+T = TypeVar("T")
+
+BUS_NAME = "org.fedoraproject.FirewallD1"
+_PATH = "/org/fedoraproject/FirewallD1"
+
+CALL_TIMEOUT = 5.0
+"""Seconds for an answer of firewalld's. It gives most within 10 ms, and has none while it reloads,
+which takes it half a second. D-Bus itself would wait 25, and nobody were told so long."""
+
+_NOT_RUNNING = (
+    "firewalld is not running: start it (systemctl start firewalld), or choose --firewall nftables"
+)
+_NO_ZONE = "firewalld has no zone {zone!r}: `firewall-cmd --get-zones` lists those it has"
+
+_UNREACHABLE = {
+    f"org.freedesktop.DBus.Error.{name}"
+    for name in ("Disconnected", "FileNotFound", "NoReply", "NoServer", "ServiceUnknown")
+}
+SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
+MISSING = (
+    "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
+    "a virtual environment needs --system-site-packages to see it; "
+    "without firewalld, choose --firewall nftables"
+)
+
+
+def isRunning() -> bool:
+    """
+    Whether firewalld runs, asked on a connection that is closed again.
+
+    @raise FirewallError: that cannot be asked, because C{python3-dbus} is missing.
+    """
+    try:
+        import dbus
+    except ImportError as error:
+        raise FirewallError(MISSING) from error
+    try:
+        bus = _systemBus()
+    except dbus.DBusException:  # no system bus, so nothing runs on it
+        return False
+    try:
+        return bool(bus.name_has_owner(BUS_NAME))
+    finally:
+        bus.close()
+
+
+def examine(zone: str) -> None:
+    """
+    See that firewalld runs and has a zone, on a connection that is closed again.
+
+    @param zone: empty for none in particular.
+    @raise FirewallError: it does not.
+    """
+    if not isRunning():
+        raise FirewallError(_NOT_RUNNING)
+    bus = _systemBus()
+    try:
+        if zone and zone not in translated(lambda: _zoneNames(bus)):
+            raise FirewallError(_NO_ZONE.format(zone=zone))
+    finally:
+        bus.close()
+
+
+def _zoneNames(bus: Any) -> list[str]:
+    firewalld = bus.get_object(BUS_NAME, _PATH, introspect=False)
+    return list(map(str, firewalld.getZones(dbus_interface=f"{BUS_NAME}.zone")))
+
+
+def clientClass() -> Any:
+    """
+    The class of firewalld's client. An instance works on the thread and main loop that made it.
+
+    @raise FirewallError: C{python3-firewall} is missing.
+    """
+    try:
+        from firewall.client import FirewallClient
+    except ImportError as error:
+        raise FirewallError(MISSING) from error
+    return FirewallClient
+
+
+def connect() -> Any:
+    """A connection to firewalld; whether there is one says its C{connected}."""
+    from dbus.mainloop.glib import DBusGMainLoop
+
+    return clientClass()(_systemBus(DBusGMainLoop()), quiet=True)
+
+
+def _systemBus(loop: Any = None) -> Any:
+    """
+    A connection of our own to the system bus. As it is by default, its end would end us.
+
+    @param loop: the main loop that its signals go to; L{None} for no signals.
+    """
+    from dbus import SystemBus
+
+    bus = SystemBus(private=True, mainloop=loop)
+    bus.set_exit_on_disconnect(False)
+    # firewalld's client has no say in it. The second is how it asks what methods there are.
+    bus.call_blocking = partial(bus.call_blocking, timeout=CALL_TIMEOUT)
+    bus.call_async = partial(bus.call_async, timeout=CALL_TIMEOUT)
+    return bus
+
+
+def translated(work: Callable[[], T]) -> T:
+    """Do work; what D-Bus raises becomes one of our errors."""
+    from dbus import DBusException
+
+    try:
+        return work()
+    except DBusException as error:
+        name, message = str(error.get_dbus_name()), str(error.get_dbus_message())
+        if name in _UNREACHABLE:
+            raise FirewalldTimeout(SILENT) from error
+        raise FirewalldRefusal(name, message) from error
+
+
+class FirewalldTimeout(FirewallError):
+    """firewalld is not there, or does not answer."""
+
+
+class FirewalldRefusal(FirewallError):
+    """firewalld refused. Its messages begin with a code, C{"NOT_ENABLED: ..."}."""
+
+    def __init__(self, name: str, message: str) -> None:
+        self.code = message.partition(":")[0]
+        super().__init__(_explain(name, self.code, message))
+
+
+def _explain(name: str, code: str, message: str) -> str:
+    if "NotAuthorized" in name or "AccessDenied" in name:
+        return (
+            "no privilege to change the firewall (firewalld): run as root; for the service, "
+            "install polkitd, and with `pkdoors install-service` its rule that allows it"
+        )
+    if code == "INVALID_ZONE":
+        return _NO_ZONE.format(zone=message.partition(": ")[2])
+    # The second is what a reload makes of it.
+    flushed = "No such file or directory" in message or "underflow of priority" in message
+    if code == "COMMAND_FAILED" and flushed:
+        return (
+            "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
+            "`systemctl restart firewalld` brings them back"
+        )
+    return f"firewalld refused: {withoutPorts(' '.join(message.split()))[:300]}"

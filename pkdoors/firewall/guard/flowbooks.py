@@ -1,0 +1,73 @@
+"""The flows that must go on, as this process knows them: the kernel may forget them. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from pkdoors.firewall.guard.flows import Flow, Tracked
+from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, hasUdpSessions
+from pkdoors.model.addresses import Address
+from pkdoors.model.doors import Door, Opening
+from pkdoors.model.ports import PortRange
+
+Books = Mapping[str, Mapping[bytes, float]]
+"""The flows of each set of L{pkdoors.firewall.guard.sets}: key and deadline."""
+
+
+class FlowBooks:
+    """
+    @param seconds: the clock of deadlines.
+    """
+
+    def __init__(self, seconds: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._books: dict[str, dict[bytes, float]] = {}
+
+    def note(self, books: Books) -> None:
+        """Take over all that the kernel remembers now."""
+        self._books = {name: dict(flows) for name, flows in books.items()}
+
+    def left(self) -> Books:
+        """Return the flows whose time is not over."""
+        now = self._seconds()
+        return {
+            name: {key: deadline for key, deadline in flows.items() if deadline > now}
+            for name, flows in self._books.items()
+        }
+
+    def addSpared(self, flows: Iterable[Flow]) -> None:
+        """Note flows that were there before the guard."""
+        for flow in flows:
+            version = flow.source.version
+            if flow.protocol == "tcp":
+                self._add(f"spared{version}", flow, TCP_IDLE)
+            else:
+                self._add(f"sparedudp{version}", flow, SPARED_IDLE)
+                self._add(f"sparedmost{version}", flow, SPARED_MOST)
+
+    def addLetIn(
+        self,
+        openings: Iterable[Opening],
+        flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
+    ) -> None:
+        """
+        Note the flows of clients whose door is open, and keeps sessions.
+
+        @param flowsTo: gives the connections to some ports.
+        """
+        sources: dict[Door, set[Address]] = {}
+        for opening in openings:
+            sources.setdefault(opening.door, set()).add(opening.source)
+        for door, letIn in sources.items():
+            for each in flowsTo(door.ports) if not door.cutSessions else ():
+                if each.flow.source in letIn:
+                    self._addLetIn(door, each.flow)
+
+    def _addLetIn(self, door: Door, flow: Flow) -> None:
+        version = flow.source.version
+        if flow.protocol == "tcp":
+            self._add(f"sessions{version}", flow, TCP_IDLE)
+        elif hasUdpSessions(door):
+            self._add(f"{door.name}_udp{version}", flow, door.udpIdle)
+            self._add(f"{door.name}_udpmost{version}", flow, door.udpMax)
+
+    def _add(self, name: str, flow: Flow, seconds: float) -> None:
+        self._books.setdefault(name, {})[flow.key] = self._seconds() + seconds

@@ -1,0 +1,252 @@
+"""
+The guard: what the kernel's nftables must have so that the protected ports are closed. Pure.
+
+It is one table of our own (L{pkdoors.firewall.guard._rules}). Rules are replaced in place, in one
+transaction, while sets stay (L{pkdoors.firewall.guard.sets}): openings and flows live on, and no
+packet meets a port without its guard. A transaction that deletes a table or a base chain would let
+packets through for some microseconds, though nft(8) calls it atomic.
+"""
+
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from pkdoors.firewall.guard._rules import BASE_CHAINS, chainOf, rulesFor
+from pkdoors.firewall.guard.portgroups import portGroups
+from pkdoors.firewall.guard.sets import (
+    ABOUT,
+    DIRECT_MAPS,
+    FORMAT,
+    INSIDE_SETS,
+    MAPS,
+    PORT_SETS,
+    PROTOCOLS,
+    aboutDoor,
+    counterOf,
+    originNote,
+    setsFor,
+    spell,
+)
+from pkdoors.firewall.netlink.messages import Element
+from pkdoors.model.addresses import Address
+from pkdoors.model.doors import Door, knockPorts, protectedPorts
+from pkdoors.model.ports import PortRange
+
+TABLE = "pkdoors"
+"""Of the C{inet} family."""
+HANDOVER = "pkdoors_handover"
+"""The table that guards while one of an older version is replaced."""
+FIRST_WAYS = 500
+"""Ways past the protected ports that are put in place with the guard, which must always fit into a
+small buffer of the kernel's; others come after it."""
+
+_NUMBERS = {"tcp": 6, "udp": 17}
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """
+    A way to a protected port that leads past it: the address and the port of a container to which
+    it is forwarded.
+
+    @ivar wanted: the protected port.
+    """
+
+    address: Address
+    protocol: str
+    port: int
+    wanted: int
+
+    @property
+    def key(self) -> bytes:
+        """The key of a set or map: three fields, each padded to 4 bytes."""
+        protocol = bytes([_NUMBERS[self.protocol], 0, 0, 0])
+        return self.address.packed + protocol + self.port.to_bytes(2) + bytes(2)
+
+
+Span = tuple[int, int]
+"""The first and the last of some ports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """
+    What the kernel has of our table.
+
+    @ivar stale: sets that must be made again, empty.
+    @ivar ports: for C{tcp} and C{udp}, the ports that are protected.
+    @ivar verdicts: likewise, the chain for some ports; empty for any other verdict.
+    """
+
+    chains: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
+    counters: frozenset[str] = frozenset()
+    stale: frozenset[str] = frozenset()
+    ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
+    verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
+
+
+ABSENT = Present()
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """
+    The guard of some doors.
+
+    @ivar origin: the boot, and the very table, that openings belong to.
+    @ivar grace: UDP ports that were never protected before, and the seconds that they stay open.
+    @ivar graceVersions: over which IP they do: 4, 6 or both.
+    @ivar direct: ways that lead past the protected ports.
+    """
+
+    doors: tuple[Door, ...]
+    origin: str = ""
+    grace: Mapping[PortRange, float] = field(default_factory=dict)
+    graceVersions: Collection[int] = ()
+    direct: tuple[Direct, ...] = ()
+
+    def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
+        """Return the nft commands that put the guard in place, in a table that is there already, in
+        one transaction."""
+        return "".join(f"{line}\n" for line in self._lines(f"inet {table}", present))
+
+    def _lines(self, where: str, present: Present) -> Iterator[str]:
+        rules, sets = list(rulesFor(self.doors)), setsFor(self.doors)
+        counters = {counterOf(door) for door in self.doors if door.knockRate}
+        chains = dict.fromkeys((*BASE_CHAINS, *(rule.partition(" ")[0] for rule in rules)))
+        # Chains come first: nft 1.0 sends the elements of an interval map with the map. What is
+        # deleted must be in use no more.
+        for chain in chains:
+            yield f"add chain {where} {chain} {_braced(BASE_CHAINS.get(chain, ''))}".rstrip()
+        for name, definition in MAPS.items():
+            yield f"add map {where} {name} {_braced(definition)}"
+        for name in PORT_SETS.values():
+            yield f"add set {where} {name} {_braced(sets.pop(name).definition)}"
+        yield f"flush table {where}"
+        yield from (f"flush map {where} {name}" for name in DIRECT_MAPS)
+        yield from self._ports(where, present)
+        gone = present.sets - sets.keys() - MAPS.keys() - {*PORT_SETS.values()}
+        yield from (f"delete chain {where} {each}" for each in _of(present.chains - chains.keys()))
+        yield from (f"delete set {where} {each}" for each in _of(gone | present.stale))
+        yield from (f"delete counter {where} {each}" for each in _of(present.counters - counters))
+        for name, each in sets.items():
+            yield f"add set {where} {name} {_braced(each.definition)}"
+        yield from (f"add counter {where} {each}" for each in _of(counters))
+        yield from (f"add rule {where} {rule}" for rule in rules)
+        for name, elements in self._elements():
+            if name not in MAPS:
+                yield f"flush set {where} {name}"
+            if elements:
+                yield f"add element {where} {name} {_braced(', '.join(elements))}"
+
+    def _ports(self, where: str, present: Present) -> Iterator[str]:
+        """
+        Yield what changes the ports that are guarded. A port that stays keeps its element: while
+        one in an interval set is deleted and added again, a packet may find neither. One of the
+        two, map and set, always has it; see L{reshapes}.
+        """
+        for protocol in PROTOCOLS:
+            ports, verdicts = self._spans(protocol), self._verdicts(protocol)
+            ported = present.ports.get(protocol, ())
+            judged = present.verdicts.get(protocol, {})
+            yield from _changed(
+                f"element {where} {protocol}_ports",
+                [_span(each) for each in ported if each not in ports],
+                [_span(each) for each in ports if each not in ported],
+            )
+            yield from _changed(
+                f"element {where} {protocol}_doors",
+                [_span(each) for each in judged if judged[each] != verdicts.get(each)],
+                [
+                    f"{_span(each)} : jump {chain}"
+                    for each, chain in verdicts.items()
+                    if judged.get(each) != chain
+                ],
+            )
+
+    def reshapes(self, present: Present) -> bool:
+        """
+        Return whether an element of the set of protected ports goes, of which a port stays
+        protected: then another guard must stand there meanwhile.
+        """
+        return any(
+            first <= last_ and first_ <= last
+            for protocol in PROTOCOLS
+            for first, last in self._spans(protocol)
+            for first_, last_ in set(present.ports.get(protocol, ())) - {*self._spans(protocol)}
+        )
+
+    def _elements(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield what other sets and maps have that the configuration alone says."""
+        notes = [FORMAT, originNote(self.origin), *map(aboutDoor, self.doors)]
+        yield ABOUT, [f'{number} comment "{note}"' for number, note in enumerate(notes)]
+        for name, elements in self.ways(FIRST_WAYS).items():
+            ways = {each.key: each.chain for each in elements}
+            yield name, [_spelled(key, chain) for key, chain in ways.items()]
+        for version in self.graceVersions:
+            left = (f"{ports.span} timeout {spell(each)}" for ports, each in self.grace.items())
+            yield f"grace{version}", list(left)
+        yield "knocks", list(map(str, knockPorts(self.doors)))
+        for door in self.doors:
+            if door.knockRate:
+                yield f"{door.name}_knocks", list(map(str, knockPorts([door])))
+
+    def _spans(self, protocol: str) -> list[Span]:
+        """Return the protected ports."""
+        protected = protectedPorts(self.doors)
+        return [(each.first, each.last) for each in protected if each.protocol == protocol]
+
+    def _verdicts(self, protocol: str) -> dict[Span, str]:
+        """Return the chain for each stretch of protected ports."""
+        return {
+            (ports.first, ports.last): chainOf(group, protocol)
+            for group in portGroups(self.doors, protocol)
+            for ports in group.ports
+        }
+
+    def ways(self, most: int | None = None) -> dict[str, list[Element]]:
+        """
+        Return what is in the maps and sets of ways past the protected ports, by their names.
+
+        @param most: how many ways at most; L{None} for all.
+        """
+        found: dict[str, list[Element]] = {name: [] for name in (*DIRECT_MAPS, *INSIDE_SETS)}
+        verdicts = {each: sorted(self._verdicts(each).items()) for each in PROTOCOLS}
+        for each in self.direct[:most]:
+            judged = verdicts[each.protocol]
+            at = bisect(judged, each.wanted, key=lambda verdict: verdict[0][0]) - 1
+            (_, last), chain = judged[at] if at >= 0 else ((0, 0), "")
+            if each.wanted <= last:
+                version = each.address.version
+                found[f"direct{version}"].append(Element(each.key, chain=chain))
+                if each.protocol == "tcp":
+                    found[f"inside{version}"].append(Element(each.key))
+        return found
+
+
+def _spelled(key: bytes, chain: str) -> str:
+    """Return an element of a map or set of ways as nft reads it."""
+    address, protocol, port = ip_address(key[:-8]), key[-8], int.from_bytes(key[-4:-2])
+    return f"{address} . {protocol} . {port}" + (f" : jump {chain}" if chain else "")
+
+
+def _changed(what: str, gone: list[str], new: list[str]) -> Iterator[str]:
+    if gone:
+        yield f"delete {what} {_braced(', '.join(gone))}"
+    if new:
+        yield f"add {what} {_braced(', '.join(new))}"
+
+
+def _span(span: Span) -> str:
+    first, last = span
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _braced(definition: str) -> str:
+    return f"{{ {definition} }}" if definition else ""
+
+
+def _of(names: Iterable[str]) -> list[str]:
+    return sorted(names)

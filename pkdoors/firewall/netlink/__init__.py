@@ -1,0 +1,1 @@
+"""Messages to and from the kernel's nftables."""

@@ -1,0 +1,219 @@
+"""
+The questions that read our table from the kernel's nftables, and what the answers mean. Pure.
+
+Only our own table is asked for: libnftables lists it more slowly, and C{flags owner} of nft 1.1 in
+a form that nft 1.0 cannot read. Formats and numbers as in L{pkdoors.firewall.netlink.messages}.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pkdoors.firewall.netlink.messages import (
+    DUMP,
+    INET,
+    NFTABLES,
+    Element,
+    attributesIn,
+    attributesOf,
+    message,
+    messageOf,
+    text,
+)
+
+_GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET, _GET_ELEMENTS, _GET_OBJECT = 1, 4, 7, 10, 13, 19
+_ANONYMOUS = 0x1  # NFT_SET_ANONYMOUS
+_JUMP = 2**32 - 3  # NFT_JUMP
+_INTERVAL_END = 0x1  # NFT_SET_ELEM_INTERVAL_END
+
+Answer = Iterable[tuple[int, bytes]]
+"""The messages of an answer: C{NFT_MSG_...}, and the attributes."""
+
+
+class Table(NamedTuple):
+    """
+    @ivar flags: C{NFT_TABLE_F_...}.
+    @ivar owner: the netlink port of its owner; 0 where it has none.
+    @ivar handle: no other table has had it since the boot.
+    """
+
+    flags: int = 0
+    owner: int = 0
+    handle: int = 0
+
+
+def askTable(table: str) -> bytes:
+    """Ask whether there is a table of the C{inet} family."""
+    return message(_GET_TABLE, 0, text(1, table))
+
+
+def askChains(table: str, family: int = INET) -> bytes:
+    """Ask for all chains; the kernel tells those of other tables of the family, too."""
+    return messageOf(NFTABLES, _GET_CHAIN, DUMP, text(1, table), family)
+
+
+def askRules(table: str, family: int = INET, chain: str = "") -> bytes:
+    """Ask for all rules of a table, or of one of its chains."""
+    body = text(1, table) + (text(2, chain) if chain else b"")
+    return messageOf(NFTABLES, _GET_RULE, DUMP, body, family)
+
+
+def askSets(table: str, family: int = INET) -> bytes:
+    """Ask for all sets and maps of a table."""
+    return messageOf(NFTABLES, _GET_SET, DUMP, text(1, table), family)
+
+
+def askCounters(table: str) -> bytes:
+    """Ask for all named counters of a table."""
+    return message(_GET_OBJECT, DUMP, text(1, table))
+
+
+def askElements(table: str, name: str, family: int = INET) -> bytes:
+    """Ask for the elements of a set."""
+    body = text(1, table) + text(2, name)
+    return messageOf(NFTABLES, _GET_ELEMENTS, DUMP, body, family)
+
+
+def tableIn(answer: Answer) -> Table | None:
+    """Return the table that was asked for, if there is one."""
+    for kind, body in answer:
+        if kind == NFTABLES << 8:
+            found = attributesOf(body)  # NFTA_TABLE_FLAGS, ..._OWNER, ..._HANDLE
+            return Table(*(_number(found.get(kind)) for kind in (2, 7, 4)))
+    return None
+
+
+def chainsIn(answer: Answer, table: str) -> set[str]:
+    """Return the names of a table's chains."""
+    found = (attributesOf(body) for _, body in answer)
+    return {_text(each.get(3)) for each in found if _text(each.get(1)) == table}
+
+
+def rulesIn(answer: Answer, table: str) -> list[tuple[str, int]]:
+    """Return chain and handle of each rule, in order: a changed rule has another handle."""
+    found = (attributesOf(body) for _, body in answer)
+    return [
+        (_text(each.get(2)), _number(each.get(3))) for each in found if _text(each.get(1)) == table
+    ]
+
+
+def setsIn(answer: Answer) -> dict[str, int]:
+    """
+    Return the names of sets and maps, each with its timeout in milliseconds; not those without a
+    name, which belong to a rule and go with it.
+    """
+    found = (attributesOf(body) for _, body in answer)
+    return {
+        _text(each.get(2)): _number(each.get(11))  # NFTA_SET_NAME, ..._TIMEOUT
+        for each in found
+        if 2 in each and not _number(each.get(3)) & _ANONYMOUS  # NFTA_SET_FLAGS
+    }
+
+
+def countersIn(answer: Answer) -> dict[str, int]:
+    """Return the packets that each named counter has counted."""
+    found = (attributesOf(body) for _, body in answer)
+    return {
+        _text(each.get(2)): _number(attributesOf(each.get(4, b"")).get(2))  # NFTA_COUNTER_PACKETS
+        for each in found
+        if 2 in each
+    }
+
+
+def elementsIn(answer: Answer) -> list[Element]:
+    """Return the elements of a set that has no intervals."""
+    return [_element(attributes) for attributes in _listed(answer)]
+
+
+def verdictsIn(answer: Answer) -> list[bytes]:
+    """Return the elements of a map as raw bytes, in an order that does not depend on the kernel."""
+    return sorted(
+        each.get(1, b"") + each.get(2, b"") + each.get(3, b"") for each in _listed(answer)
+    )
+
+
+def intervalsIn(answer: Answer) -> dict[tuple[int, int], str]:
+    """
+    Return first and last of each range in an interval set, or map, of ports; and the chain that a
+    map jumps to, empty for any other verdict. The kernel tells where each range begins, and where
+    what lies behind it begins.
+    """
+    # At the same port an end comes before the next beginning.
+    marks = sorted(map(_mark, _listed(answer)), key=lambda mark: (mark[0], not mark[1]))
+    found: dict[tuple[int, int], str] = {}
+    start, chain = -1, ""
+    for at, isEnd, jumped in [*marks, (65536, True, "")]:
+        if start >= 0:
+            found[start, at - 1] = chain
+        start, chain = (-1, "") if isEnd else (at, jumped)
+    return found
+
+
+def _mark(attributes: dict[int, bytes]) -> tuple[int, bool, str]:
+    """Return a port, whether a range ends before it, and the chain that its verdict jumps to."""
+    key = attributesOf(attributes.get(1, b"")).get(1, b"")
+    verdict = attributesOf(attributesOf(attributes.get(2, b"")).get(2, b""))  # NFTA_DATA_VERDICT
+    chain = _text(verdict.get(2)) if _number(verdict.get(1)) == _JUMP else ""
+    return int.from_bytes(key), bool(_number(attributes.get(3)) & _INTERVAL_END), chain
+
+
+def spansIn(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, dict[int, bytes]]]:
+    """
+    Yield first key, last key and value of each element in a set or map of any kind. Both keys of an
+    element that stands for all that the others lack are empty.
+    """
+    found = [
+        (_key(each, 1), _key(each, 10), each)  # NFTA_SET_ELEM_KEY, ..._KEY_END
+        for each in _listed(answer)
+    ]
+    if not isInterval or any(high for _, high, _ in found):
+        for low, high, each in found:
+            yield low, high or low, attributesOf(each.get(2, b""))  # NFTA_SET_ELEM_DATA
+        return
+    marks = [(low, not _number(each.get(3)) & _INTERVAL_END, each) for low, _, each in found]
+    marks.sort(key=lambda mark: mark[:2])  # an end comes before a beginning at the same key
+    ends = [low for low, _, _ in marks[1:]] + [b""]
+    for (low, isBegin, each), end in zip(marks, ends, strict=False):
+        if isBegin:
+            last = max(0, int.from_bytes(end[: len(low)]) - 1).to_bytes(len(low))
+            yield low, last if end else b"\xff" * len(low), attributesOf(each.get(2, b""))
+
+
+def _key(element: dict[int, bytes], kind: int) -> bytes:
+    return attributesOf(element.get(kind, b"")).get(1, b"")
+
+
+def _listed(answer: Answer) -> Iterable[dict[int, bytes]]:
+    for _, body in answer:
+        for kind, content in attributesIn(attributesOf(body).get(3, b"")):
+            if kind == 1:  # NFTA_LIST_ELEM
+                yield attributesOf(content)
+
+
+def _element(attributes: dict[int, bytes]) -> Element:
+    key = attributesOf(attributes.get(1, b"")).get(1, b"")
+    # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CHAIN } }
+    verdict = attributesOf(attributesOf(attributes.get(2, b"")).get(2, b""))
+    return Element(
+        key,
+        _number(attributes.get(4)),
+        _number(attributes.get(5)),
+        _comment(attributes.get(6)),
+        _text(verdict.get(2)),
+    )
+
+
+def _comment(data: bytes | None) -> str:
+    """Return the comment among an element's user data: type, length, value."""
+    while data and len(data) >= 2:
+        if data[0] == 0:
+            return data[2 : 2 + data[1]].rstrip(b"\0").decode("ascii", "replace")
+        data = data[2 + data[1] :]
+    return ""
+
+
+def _number(content: bytes | None) -> int:
+    return int.from_bytes(content or b"")
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").rstrip(b"\0").decode("ascii", "replace")

@@ -1,0 +1,172 @@
+"""A netlink connection to the kernel's firewall."""
+
+import errno
+import os
+import re
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.netlink.messages import (
+    DONE,
+    DUMP_INTERRUPTED,
+    ERROR,
+    FAMILY,
+    MAX_ANSWER,
+    NETLINK_NETFILTER,
+    errnoIn,
+    errorOf,
+    messagesIn,
+)
+
+NO_NFTABLES = (
+    "this kernel has no nftables ({reason}): load its module (modprobe nf_tables), "
+    "or run a kernel that has it"
+)
+NO_PRIVILEGE = (
+    "no privilege to change the firewall (nftables): run as root, "
+    "or with the capability CAP_NET_ADMIN"
+)
+_REASONS = {
+    errno.ENFILE: "too many openings: a set of the guard is full",
+    errno.ENOENT: "the guard is gone (somebody flushed nftables): pkdoors puts it back",
+    errno.EPERM: NO_PRIVILEGE,
+}
+_CAP_NET_ADMIN = 12  # linux/capability.h
+_TRIES = 5
+"""How often a dump is begun again that a change has interrupted."""
+
+
+class GuardGone(FirewallError):
+    """Our table, or a set of it, is not in the kernel any more."""
+
+
+class SetFull(FirewallError):
+    """A set of ours has as many elements as it may have."""
+
+
+class NotPermitted(FirewallError):
+    """The kernel refused: no privilege, or the table has another owner."""
+
+
+def netlink() -> socket.socket:
+    """
+    Return a socket to the kernel's firewall, on which nothing blocks.
+
+    @raise FirewallError: there is no nftables.
+    """
+    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
+    try:
+        connection = socket.socket(socket.AF_NETLINK, kind, NETLINK_NETFILTER)
+        connection.bind((0, 0))
+    except OSError as error:
+        raise FirewallError(NO_NFTABLES.format(reason=error.strerror)) from error
+    return connection
+
+
+def checkPrivilege() -> None:
+    """
+    Check that this process may change the firewall. libnftables does not tell its caller: it writes
+    to the terminal, or even ends the process.
+
+    @raise FirewallError: it may not.
+    """
+    if not mayAdminister(Path("/proc/self/status").read_text()):
+        raise FirewallError(NO_PRIVILEGE)
+
+
+class Kernel:
+    """
+    @param connection: the socket; L{None} for one of its own.
+    @raise FirewallError: there is no nftables, or this process may not change it.
+    """
+
+    def __init__(self, connection: socket.socket | None = None) -> None:
+        checkPrivilege()
+        self._socket = connection or netlink()
+
+    @property
+    def port(self) -> int:
+        """The netlink port: by it the kernel tells whose a table is, and who changed it."""
+        port: int = self._socket.getsockname()[0]
+        return port
+
+    def transact(self, batch: bytes) -> None:
+        """
+        Have the kernel do a batch of L{pkdoors.firewall.netlink.messages}, at once.
+
+        @raise FirewallError: it did nothing of it; L{GuardGone} if our table is missing,
+            L{NotPermitted} if it belongs to somebody else.
+        """
+        try:
+            number = errorOf(self._exchange(batch))
+        except OSError as error:
+            number = error.errno or errno.EIO
+            self._drain()  # or the rest of this answer would be taken for the next one's
+        if number:
+            raise refusal(number)
+
+    def dump(self, question: bytes) -> list[tuple[int, bytes]]:
+        """
+        Return what the kernel answers to a question: kind and attributes of each message. It is
+        empty if there is no such thing.
+
+        @raise FirewallError: it refused, or the answer was interrupted again and again.
+        """
+        for _ in range(_TRIES):
+            try:
+                answer = list(messagesIn(self._exchange(question)))
+            except OSError as error:
+                self._drain()
+                raise refusal(error.errno or errno.EIO) from error
+            # The end of a dump says whether it is complete.
+            codes = (errnoIn(body) for kind, _, body in answer if kind in (ERROR, DONE))
+            number = next(filter(None, codes), 0)
+            if number == errno.ENOENT:
+                return []
+            if number and number != errno.EINTR:
+                raise refusal(number)
+            if not number and not any(flags & DUMP_INTERRUPTED for _, flags, _ in answer):
+                return [(kind, body[FAMILY.size :]) for kind, _, body in answer if kind > 0xFF]
+        raise FirewallError("nftables changes so fast that it cannot be read: pkdoors tries again")
+
+    def _exchange(self, batch: bytes) -> bytes:
+        self._socket.send(batch)
+        parts = []
+        with suppress(BlockingIOError):  # all of the answer is there when send() returns
+            while True:
+                parts.append(self._socket.recv(MAX_ANSWER))
+        return b"".join(parts)
+
+    def _drain(self) -> None:
+        for _ in range(1000):
+            try:
+                self._socket.recv(MAX_ANSWER)
+            except BlockingIOError:
+                return
+            except OSError:  # it overflowed: what is left can be read
+                continue
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+
+def refusal(number: int) -> FirewallError:
+    """Return the error that says what the kernel meant by an errno."""
+    kinds: dict[int, type[FirewallError]] = {
+        **{errno.ENOENT: GuardGone, errno.EPERM: NotPermitted, errno.ENFILE: SetFull}
+    }
+    reason = _REASONS.get(number, f"nftables refused: {os.strerror(number)}")
+    return kinds.get(number, FirewallError)(reason)
+
+
+def mayAdminister(status: str) -> bool:
+    """
+    Return whether a process has the capability CAP_NET_ADMIN; C{capabilities(7)}.
+
+    @param status: its C{/proc/PID/status}; C{proc(5)}.
+    """
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return effective is not None and bool(int(effective[1], 16) >> _CAP_NET_ADMIN & 1)

@@ -1,0 +1,181 @@
+"""
+libnftables, and raw netlink messages over the same socket.
+
+One socket, because the kernel lets only a table's owner change it, and takes the socket for that:
+then neither `nft flush ruleset` nor anybody else touches the guard.
+"""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.netlink.kernel import (
+    NO_NFTABLES,
+    NO_PRIVILEGE,
+    Kernel,
+    NotPermitted,
+    checkPrivilege,
+    refusal,
+)
+from pkdoors.firewall.netlink.messages import making
+from pkdoors.util.quoting import withoutPorts
+
+MOST_DESCRIPTOR = 1023
+"""The highest descriptor that libnftables can wait for, with select(2): a higher one makes it end
+the process."""
+
+_PROBE = "add table inet pkdoors_probe { flags owner, persist; }"
+_DESCRIPTORS = "/proc/self/fd"
+
+
+def connect() -> Any:
+    """
+    Return a context of libnftables.
+
+    @raise FirewallError: the library or its Python bindings are missing.
+    """
+    try:
+        from nftables import Nftables
+    except ImportError as error:
+        raise FirewallError(
+            "libnftables' Python bindings are missing: install python3-nftables "
+            "(a virtual environment needs --system-site-packages to see it)"
+        ) from error
+    try:
+        return Nftables()
+    except OSError as error:
+        raise FirewallError(
+            "the library libnftables is missing: install libnftables1 (Debian, Ubuntu) "
+            "or nftables (Fedora)"
+        ) from error
+
+
+class Library:
+    """
+    Make it before the process opens much else, and keep it.
+
+    @param connect: returns what answers C{cmd(commands)} with C{(status, output, errors)}, as
+        libnftables does.
+    @ivar kernel: for messages of L{pkdoors.firewall.netlink.messages}.
+    @raise FirewallError: this host, or this process, cannot use it.
+    """
+
+    def __init__(self, connect: Callable[[], Any] = connect) -> None:
+        checkPrivilege()
+        before = _sockets()
+        self._context = connect()
+        made = set(filter(_isNetlink, _sockets() - before))
+        if len(made) != 1:
+            raise FirewallError("libnftables has no netlink socket that pkdoors can share")
+        (descriptor,) = made
+        if descriptor > MOST_DESCRIPTOR:
+            raise FirewallError(
+                f"this process has {descriptor} files and sockets open, and libnftables can wait "
+                f"only for the first {MOST_DESCRIPTOR}: start pkdoors before what opens so many"
+            )
+        # A program that we run must not keep the table's owner alive.
+        os.set_inheritable(descriptor, False)
+        self.kernel = Kernel(socket.socket(fileno=os.dup(descriptor)))
+
+    def canOwn(self) -> bool:
+        """
+        Return whether kernel and tool know tables that have an owner and outlive it. Both must: nft
+        1.0 lists such a table in a form that it cannot read, and a saved ruleset would not load.
+        """
+        self._context.set_dry_run(True)
+        try:
+            return not self._context.cmd(_PROBE)[0]
+        finally:
+            self._context.set_dry_run(False)
+
+    def take(self, table: str, flags: int = 0) -> None:
+        """
+        Make a table, or take one that is there.
+
+        @param flags: L{OWNED}, if it is to be ours alone.
+        @raise FirewallError: the kernel refused; L{NotPermitted} if another process owns it.
+        """
+        try:
+            self.kernel.transact(making(table, flags))
+        except NotPermitted as error:
+            raise owned(table) from error
+
+    def judge(self, commands: str) -> None:
+        """
+        Have the kernel judge nft commands without doing them.
+
+        @raise FirewallError: it would refuse.
+        """
+        self._context.set_dry_run(True)
+        try:
+            self.run(commands)
+        finally:
+            self._context.set_dry_run(False)
+
+    def run(self, commands: str) -> None:
+        """
+        Do nft commands in one transaction.
+
+        @raise FirewallError: the kernel refused, and did nothing.
+        """
+        status, _, errors = self._context.cmd(commands)
+        if status:
+            raise _refused(errors)
+
+    def listed(self, what: str) -> str:
+        """Return what C{nft -j list} prints; nothing if there is no such thing."""
+        self._context.set_json_output(True)
+        try:
+            status, output, _ = self._context.cmd(f"list {what}")
+        finally:
+            self._context.set_json_output(False)
+        return "" if status else str(output)
+
+    def close(self) -> None:
+        """Let go: a table that this owns stays, without an owner."""
+        self.kernel.close()
+        self._context = None
+
+
+def owned(table: str) -> NotPermitted:
+    """Return the error that says that another process owns a table."""
+    return NotPermitted(
+        f"another process owns the table inet {table}: end it first (`nft list table inet {table}` "
+        "names it)"
+    )
+
+
+def _sockets() -> set[int]:
+    found = set()
+    for name in os.listdir(_DESCRIPTORS):
+        with suppress(OSError):  # the folder's own is gone by now
+            if os.readlink(f"{_DESCRIPTORS}/{name}").startswith("socket:"):
+                found.add(int(name))
+    return found
+
+
+def _isNetlink(descriptor: int) -> bool:
+    """Another thread may have opened something meanwhile."""
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as found:
+            return found.family == socket.AF_NETLINK
+    except OSError:
+        return False
+
+
+def _refused(errors: str) -> FirewallError:
+    """Return one sentence of what libnftables says: its first line, and what to do if we know."""
+    first = errors.strip().partition("\n")[0].removeprefix("netlink: ").removeprefix("Error: ")
+    if "Operation not permitted" in first:
+        return NotPermitted(NO_PRIVILEGE)
+    if "No such file or directory" in first:
+        return refusal(errno.ENOENT)
+    if "cache initialization failed" in first:
+        return FirewallError(NO_NFTABLES.format(reason=first))
+    if "not supported" in first:
+        return FirewallError(f"this kernel lacks a part of nftables that the guard needs ({first})")
+    return FirewallError(f"nftables refused: {withoutPorts(first) or 'no reason given'}")

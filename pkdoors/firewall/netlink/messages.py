@@ -1,0 +1,222 @@
+"""
+The messages that change what is in the kernel's nftables. Pure; L{pkdoors.firewall.netlink.dump}
+has those that read it.
+
+libnftables can do it, too, but reads the host's whole ruleset before each command, everybody's sets
+with all their elements: beside a blocklist of 50,000 networks one opening took it 0.1 s.
+
+Formats and numbers: C{linux/netlink.h}, C{linux/netfilter/nfnetlink.h} and
+C{linux/netfilter/nf_tables.h}; host byte order, except where the network's is named.
+"""
+
+import errno
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+NETLINK_NETFILTER = 12
+MAX_ANSWER = 65_536
+"""Bytes of one read: an answer has some hundred at most, a part of a dump 32 kilobytes."""
+
+NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
+INET = 1  # NFPROTO_INET
+REQUEST, ACK, DUMP, CREATE = 0x1, 0x4, 0x300, 0x400  # NLM_F_...
+ERROR, DONE = 2, 3  # NLMSG_...
+DUMP_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
+PERSISTS = 0x4  # NFT_TABLE_F_PERSIST
+OWNED = 0x2 | PERSISTS  # NFT_TABLE_F_OWNER
+
+_BEGIN, _END = 16, 17  # NFNL_MSG_BATCH_...
+_NEW_TABLE, _NEW_ELEMENT, _DELETE_ELEMENT = 0, 12, 14  # NFT_MSG_...
+_NESTED = 0x8000  # NLA_F_NESTED
+_JUMP = b"\xff\xff\xff\xfd"  # NFT_JUMP, in the network's order
+
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+FAMILY = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource (network's order)
+_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+_FLAGS = struct.Struct("!I")  # NFTA_TABLE_FLAGS (network's order)
+_CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
+_MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
+
+PORTION = 200
+"""Elements in one message: with the longest comments they fit into the 64 kilobytes that an
+attribute can have, and into the buffers of a container that may not enlarge them."""
+
+
+class Element(NamedTuple):
+    """
+    An element of a set.
+
+    @ivar key: as in a packet, 4 or 16 bytes for an address; parts of a concatenation are padded to
+        4 bytes each.
+    @ivar timeout: its own, in milliseconds; 0 for the set's.
+    @ivar expires: the milliseconds that it has left; 0 for all of its timeout.
+    @ivar comment: what C{nft list} shows beside it, at most 127 bytes of ASCII.
+    @ivar chain: of a verdict map, the chain where a packet goes on.
+    """
+
+    key: bytes
+    timeout: int = 0
+    expires: int = 0
+    comment: str = ""
+    chain: str = ""
+
+
+def adding(table: str, name: str, elements: Iterable[Element]) -> bytes:
+    """
+    Return the batch that puts elements into a set of the C{inet} family, or gives them new times.
+    It is one transaction: a packet that looks an element up finds it all the while. Each is deleted
+    first, because kernels before 6.12 keep the old timeout otherwise.
+    """
+    elements = list(elements)
+    keys = [Element(each.key) for each in elements]
+    return batch(
+        _removal(table, name, keys),
+        message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, elements)),
+    )
+
+
+def removing(table: str, name: str, keys: Iterable[bytes]) -> bytes:
+    """Return the batch that deletes elements; a missing one is no error."""
+    return batch(_removal(table, name, [Element(key) for key in keys]))
+
+
+def exchanging(table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]) -> bytes:
+    """
+    Return the batch that deletes elements that are there, and adds elements that are not, at once.
+    In a map an element cannot be given another value.
+    """
+    deleted, added = [Element(key) for key in gone], list(elements)
+    messages = []
+    if deleted:
+        messages.append(message(_DELETE_ELEMENT, ACK, _elements(table, name, deleted)))
+    if added:
+        messages.append(message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, added)))
+    return batch(*messages)
+
+
+def making(table: str, flags: int = 0) -> bytes:
+    """
+    Return the batch that makes a table, or takes one that is there.
+
+    @param flags: with L{OWNED}, its owner is the sending socket, or becomes it if there is none:
+        only that can change it then, and it stays when that ends.
+    """
+    body = text(1, table) + attribute(2, _FLAGS.pack(flags))  # NFTA_TABLE_NAME, ..._FLAGS
+    return batch(message(_NEW_TABLE, CREATE | ACK, body))
+
+
+def portions(items: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
+    """Split items into lists of at most C{size}."""
+    iterator = iter(items)
+    while portion := list(islice(iterator, size)):
+        yield portion
+
+
+def batch(*messages: bytes) -> bytes:
+    """Return messages as one transaction."""
+    begin, end = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
+    return b"".join((begin, *messages, end))
+
+
+def message(kind: int, flags: int, body: bytes) -> bytes:
+    """Return one message to nftables about the C{inet} family, of the kind C{NFT_MSG_...}."""
+    return messageOf(NFTABLES, kind, flags, body, INET)
+
+
+def messageOf(subsystem: int, kind: int, flags: int, body: bytes, family: int) -> bytes:
+    """Return one message to a subsystem C{NFNL_SUBSYS_...}."""
+    return _frame(subsystem << 8 | kind, REQUEST | flags, family, body)
+
+
+def text(kind: int, value: str) -> bytes:
+    """Return an attribute that is a text."""
+    return attribute(kind, value.encode() + b"\0")
+
+
+def attribute(kind: int, body: bytes) -> bytes:
+    """Return an attribute of a message."""
+    padding = bytes(-len(body) % 4)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(body), kind) + body + padding
+
+
+def attributesIn(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """
+    Yield the attributes of a message, or of one of them: type and content. Nothing is raised,
+    whatever the bytes.
+    """
+    while len(body) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(body)
+        length = max(length, _ATTRIBUTE.size)
+        yield kind & 0x3FFF, body[_ATTRIBUTE.size : length]
+        body = body[length + 3 & ~3 :]
+
+
+def attributesOf(body: bytes) -> dict[int, bytes]:
+    """Return the attributes by their type; of several of one type, the first."""
+    found: dict[int, bytes] = {}
+    for kind, content in attributesIn(body):
+        found.setdefault(kind, content)
+    return found
+
+
+def messagesIn(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the messages of an answer: type, flags, and what follows the header."""
+    at = 0  # and not a shorter copy of the rest each time: a dump may have megabytes
+    while len(data) - at >= HEADER.size:
+        length, kind, flags, *_ = HEADER.unpack_from(data, at)
+        length = max(length, HEADER.size)
+        yield kind, flags, data[at + HEADER.size : at + length]
+        at += length + 3 & ~3
+
+
+def errorOf(answer: bytes) -> int:
+    """Return the first errno among the kernel's answers to a batch; 0 for success."""
+    codes = [
+        errnoIn(body)
+        for kind, _, body in messagesIn(answer)
+        if kind == ERROR and len(body) >= _CODE.size  # a success is told by one, too
+    ]
+    return next(filter(None, codes), 0) if codes else errno.EPROTO
+
+
+def errnoIn(body: bytes) -> int:
+    """Return the errno that a message L{ERROR} or L{DONE} tells; 0 for success."""
+    return -int(_CODE.unpack_from(body)[0]) if len(body) >= _CODE.size else 0
+
+
+def _removal(table: str, name: str, keys: list[Element]) -> bytes:
+    # Added first: deleting what is not there would be an error, and undo the whole batch.
+    plain = _elements(table, name, keys)
+    return message(_NEW_ELEMENT, CREATE, plain) + message(_DELETE_ELEMENT, ACK, plain)
+
+
+def _frame(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -> bytes:
+    body = FAMILY.pack(family, 0, resource) + body
+    return HEADER.pack(HEADER.size + len(body), kind, flags, 0, 0) + body
+
+
+def _elements(table: str, name: str, elements: Iterable[Element]) -> bytes:
+    listed = b"".join(attribute(1 | _NESTED, _element(each)) for each in elements)
+    # NFTA_SET_ELEM_LIST_TABLE, ..._SET, ..._ELEMENTS { NFTA_LIST_ELEM ... }
+    return text(1, table) + text(2, name) + attribute(3 | _NESTED, listed)
+
+
+def _element(each: Element) -> bytes:
+    found = attribute(1 | _NESTED, attribute(1, each.key))  # ..._KEY { NFTA_DATA_VALUE }
+    if each.chain:
+        verdict = attribute(1, _JUMP) + text(2, each.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
+        # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT }
+        found += attribute(2 | _NESTED, attribute(2 | _NESTED, verdict))
+    if each.timeout:
+        found += attribute(4, _MILLISECONDS.pack(each.timeout))
+    if each.expires:
+        found += attribute(5, _MILLISECONDS.pack(each.expires))
+    if each.comment:
+        comment = each.comment.encode("ascii") + b"\0"
+        # libnftnl's NFTNL_UDATA_SET_ELEM_COMMENT: type, length, value
+        found += attribute(6, bytes([0, len(comment)]) + comment)  # NFTA_SET_ELEM_USERDATA
+    return found

@@ -1,0 +1,110 @@
+"""
+What the kernel tells of changes to its nftables. Pure; formats as in
+L{pkdoors.firewall.netlink.messages}.
+
+Each transaction is told message by message, and ends with one of its own that names the process.
+An element whose time is over is not told: nothing has to be done about it.
+"""
+
+import struct
+
+from pkdoors.firewall.netlink.messages import INET, NFTABLES, attributesOf
+from pkdoors.firewall.ways.natrules import Forwards, NftName
+from pkdoors.host.bpf import assemble
+
+NFTABLES_GROUP = 7
+"""NFNLGRP_NFTABLES, the multicast group of these messages."""
+
+_NEWGEN = 15  # NFT_MSG_NEWGEN, the end of a transaction
+_NEW_CHAIN = 3  # NFT_MSG_NEWCHAIN
+_ELEMENTS = (12, 14)  # NFT_MSG_NEWSETELEM, ..._DELSETELEM
+_NAME = 1  # NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, NFTA_SET_TABLE ...: the table, in all messages
+_SET_NAME = 2  # NFTA_SET_ELEM_LIST_SET
+_CHAIN_TYPE = 7  # NFTA_CHAIN_TYPE
+_PROCESS_NAME = 3  # NFTA_GEN_PROC_NAME
+_HEADER = struct.Struct("=IHHIIBBH")  # struct nlmsghdr and struct nfgenmsg
+_PORT, _PORT_AT = struct.Struct("=I"), 12  # nlmsg_pid, in struct nlmsghdr
+
+
+def othersOnly(port: int) -> bytes:
+    """
+    Return the program of L{pkdoors.host.bpf} that lets through the changes of others. Ours would
+    overflow a socket that a container may not enlarge, and an overflow tells nothing.
+
+    @param port: the netlink port of the socket by which we change something.
+    """
+    ours = int.from_bytes(_PORT.pack(port))  # a filter reads the network's order
+    return assemble(
+        f"""
+        ld   [{_PORT_AT}]
+        jeq  #0x{ours:x}, drop, take
+drop:   ret  #0
+take:   ret  #0xffffffff
+"""
+    )
+
+
+class Changes:
+    """
+    Finds the changes that others make to one table of the C{inet} family, and to what is forwarded.
+
+    @param port: the netlink port of the socket by which we change something.
+    """
+
+    def __init__(self, table: str, port: int) -> None:
+        self._table = table.encode() + b"\0"
+        self._port = port
+        self._touched = False
+        self._moved = False
+        self._forwarding: Forwards | None = None
+
+    def attend(self, forwards: Forwards | None) -> None:
+        """Heed what leads to these forwards, beside new ones; or any change, if L{None}."""
+        self._forwarding = forwards
+
+    def takeMoved(self) -> bool:
+        """Return whether what is forwarded may have changed since this was asked last."""
+        moved, self._moved = self._moved, False
+        return moved
+
+    def feed(self, datagram: bytes) -> list[str]:
+        """
+        Read what the kernel sent.
+
+        @return: the names of the processes that changed the table, one for each transaction.
+            Nothing is raised, whatever comes.
+        """
+        found = []
+        while len(datagram) >= _HEADER.size:
+            length, kind, _, _, port, family, _, _ = _HEADER.unpack_from(datagram)
+            length = max(length, _HEADER.size)
+            if kind >> 8 == NFTABLES and port != self._port:
+                attributes = attributesOf(datagram[_HEADER.size : length])
+                if kind & 0xFF == _NEWGEN:
+                    found += self._ended(attributes)
+                elif family == INET and attributes.get(_NAME) == self._table:
+                    self._touched = True
+                else:
+                    self._moved |= self._forwards(kind & 0xFF, family, attributes)
+            datagram = datagram[length + 3 & ~3 :]
+        return found
+
+    def _forwards(self, kind: int, family: int, attributes: dict[int, bytes]) -> bool:
+        """Whether a change is of something that leads to forwards."""
+        forwarding = self._forwarding
+        isNew = kind == _NEW_CHAIN and attributes.get(_CHAIN_TYPE) == b"nat\0"
+        if forwarding is None or isNew:
+            return True
+        name = _text(attributes.get(_NAME))
+        if kind in _ELEMENTS:
+            return NftName(family, name, _text(attributes.get(_SET_NAME))) in forwarding.sets
+        return NftName(family, name) in forwarding.tables
+
+    def _ended(self, attributes: dict[int, bytes]) -> list[str]:
+        name = attributes.get(_PROCESS_NAME, b"?").rstrip(b"\0").decode(errors="replace")
+        touched, self._touched = self._touched, False
+        return [name] if touched else []
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").rstrip(b"\0").decode(errors="replace")

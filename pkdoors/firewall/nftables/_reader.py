@@ -1,0 +1,166 @@
+"""Reads the table of the guard from the kernel."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from secrets import token_hex
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.flowbooks import Books
+from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.sets import (
+    ABOUT,
+    INSIDE_SETS,
+    MAPS,
+    PORT_MAPS,
+    PORT_SETS,
+    PROTOCOLS,
+    isOpenings,
+    openingIn,
+    secondsLeft,
+    setsFor,
+)
+from pkdoors.firewall.guard.survey import Survey
+from pkdoors.firewall.netlink.dump import (
+    Table,
+    askChains,
+    askCounters,
+    askElements,
+    askRules,
+    askSets,
+    askTable,
+    chainsIn,
+    countersIn,
+    elementsIn,
+    intervalsIn,
+    rulesIn,
+    setsIn,
+    tableIn,
+    verdictsIn,
+)
+from pkdoors.firewall.netlink.kernel import Kernel
+from pkdoors.firewall.netlink.messages import Element
+from pkdoors.host.bootid import UNKNOWN, readBoot
+from pkdoors.model.doors import Door, Opening, protectedPorts
+
+
+def bootClock() -> float:
+    """Return the seconds since the boot, those included in which the host slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class GuardReader:
+    """
+    What it reads, it reads anew each time. Where the kernel does not tell, that is a
+    L{FirewallError}, unless something else is said.
+
+    @param seconds: the clock of deadlines.
+    @ivar boot: the boot that openings belong to.
+    """
+
+    def __init__(
+        self, kernel: Kernel, seconds: Callable[[], float], bootClock: Callable[[], float]
+    ) -> None:
+        self._kernel = kernel
+        self._seconds = seconds
+        self._bootClock = bootClock
+        # Where nobody tells it, no table is of this boot: that costs openings, and lets in nobody.
+        boot = readBoot()
+        self.boot = boot if boot != UNKNOWN else f"unknown-{token_hex(8)}"
+
+    def isThere(self) -> bool:
+        """Return whether there is a table of our name."""
+        return self.tableOf(TABLE) is not None
+
+    def tableOf(self, name: str) -> Table | None:
+        """Return what the kernel says of a table; L{None} if it is not there."""
+        return tableIn(self._kernel.dump(askTable(name)))
+
+    def guards(self, doors: Collection[Door]) -> bool:
+        """
+        Return whether this is a guard of this version, made in this boot and with its rules, that
+        keeps all ports of some doors closed.
+        """
+        survey = self.survey()
+        if not (survey.isOurs and survey.isOf(self.boot)):
+            return False
+        hasRules = bool(rulesIn(self._kernel.dump(askRules(TABLE)), TABLE))
+        kept = survey.protected()
+        return hasRules and all(any(map(each.isWithin, kept)) for each in protectedPorts(doors))
+
+    def survey(self, name: str = TABLE) -> Survey:
+        """Look what there is."""
+        dump = self._kernel.dump
+        table = self.tableOf(name)
+        if table is None:
+            return Survey()
+        ports, verdicts = (
+            {each: intervalsIn(dump(askElements(name, of[each]))) for each in PROTOCOLS}
+            for of in (PORT_SETS, PORT_MAPS)
+        )
+        return Survey(
+            table,
+            chains=frozenset(chainsIn(dump(askChains(name)), name)),
+            sets=setsIn(dump(askSets(name))),
+            counters=countersIn(dump(askCounters(name))),
+            ports=ports,
+            verdicts=verdicts,
+            notes=frozenset(each.comment for each in self.elements(ABOUT, name)),
+        )
+
+    def openings(self, survey: Survey, doors: Iterable[Door], table: str = TABLE) -> list[Opening]:
+        """Return the openings of a table that still count, for these doors."""
+        now, today = self._seconds(), self._bootClock()
+        known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
+        return [
+            openingIn(element, door, now + min(left, door.maxOpenFor))
+            for door in known
+            for version in (4, 6)
+            for element in self.elements(f"{door.name}_open{version}", table)
+            if (left := secondsLeft(element, today)) > 0
+        ]
+
+    def openKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
+        """Return set and key of each opening in the kernel."""
+        names = [f"{door.name}_open{version}" for door in doors for version in (4, 6)]
+        return {(name, each.key) for name in names for each in self.elements(name)}
+
+    def countOpenings(self) -> int:
+        """Return how many openings there are, of whatever doors."""
+        names = [name for name in self.survey().sets if isOpenings(name)]
+        return sum(len(self.elements(name)) for name in names)
+
+    def flows(self, doors: Iterable[Door], table: str = TABLE) -> Books:
+        """Return all flows that the kernel remembers."""
+        names = [name for name, each in setsFor(doors).items() if each.isFlows]
+        return {name: self.flowsOf(name, table) for name in names}
+
+    def flowsWith(self, flows: Books, doors: Iterable[Door], table: str) -> Books:
+        """Return flows, and those that a table remembers, if it is a guard of this boot."""
+        survey = self.survey(table)
+        if not (survey.isOurs and survey.isOf(self.boot)):
+            return flows
+        there = self.flows(doors, table)
+        return {name: {**flows.get(name, {}), **there.get(name, {})} for name in {**flows, **there}}
+
+    def flowsOf(self, name: str, table: str = TABLE) -> dict[bytes, float]:
+        """Return the flows of one set, with their deadlines."""
+        now = self._seconds()
+        return {each.key: now + each.expires / 1000 for each in self.elements(name, table)}
+
+    def elements(self, name: str, table: str = TABLE) -> list[Element]:
+        """Return the elements of a set; none if it is not there."""
+        return elementsIn(self._kernel.dump(askElements(table, name)))
+
+    def counted(self) -> Mapping[str, int]:
+        """Return what the counters of dropped knocks say; nothing if the kernel does not tell."""
+        try:
+            return countersIn(self._kernel.dump(askCounters(TABLE)))
+        except FirewallError:
+            return {}
+
+    def fingerprint(self) -> object:
+        """Return what is the same as long as nobody changes the rules, or what leads to them."""
+        dump = self._kernel.dump
+        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS)
+        maps = [verdictsIn(dump(askElements(TABLE, name))) for name in names]
+        return self.tableOf(TABLE), rulesIn(dump(askRules(TABLE)), TABLE), maps

@@ -1,0 +1,292 @@
+"""The table of the guard in the kernel: how it is replaced without a gap."""
+
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from twisted.logger import Logger
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.flowbooks import Books
+from pkdoors.firewall.guard.flows import flowOf, isOn
+from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
+from pkdoors.firewall.guard.sets import differs, openingElement, setOf, setsFor
+from pkdoors.firewall.guard.survey import Survey
+from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, SetFull
+from pkdoors.firewall.netlink.library import Library, owned
+from pkdoors.firewall.netlink.messages import (
+    OWNED,
+    PERSISTS,
+    Element,
+    adding,
+    exchanging,
+    portions,
+    removing,
+)
+from pkdoors.firewall.nftables._reader import GuardReader, bootClock
+from pkdoors.firewall.nftables._takeover import Left, leftByOld
+from pkdoors.firewall.ways.natrules import Forwards, reading
+from pkdoors.model.doors import Door, Opening
+
+
+def openTable(seconds: Callable[[], float]) -> "GuardTable":
+    """
+    Return the table of this host's guard.
+
+    @raise FirewallError: this host, or this process, cannot have one.
+    """
+    library = Library()
+    return GuardTable(library, library.canOwn(), seconds)
+
+
+class GuardTable(GuardReader):
+    """
+    @param isOwned: whether nobody but us may change the table.
+    @param seconds: the clock of deadlines.
+    @ivar port: our netlink port, by which our own changes are known.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        library: Library,
+        isOwned: bool,
+        seconds: Callable[[], float],
+        bootClock: Callable[[], float] = bootClock,
+    ) -> None:
+        super().__init__(library.kernel, seconds, bootClock)
+        self._library = library
+        self.isOwned = isOwned
+        self.port = library.kernel.port
+
+    def judge(self, guard: Guard) -> None:
+        """
+        Have the kernel judge a guard, without putting it in place.
+
+        @raise FirewallError: it would refuse.
+        """
+        # Under another name: what there is may be of another version.
+        self._library.judge(f"add table inet {HANDOVER}\n{guard.commands(table=HANDOVER)}")
+
+    def close(self) -> None:
+        """Let go of the table, which stays."""
+        self._library.close()
+
+    def before(self, doors: Collection[Door], isSettled: bool) -> Left:
+        """
+        Return what a daemon before this one left.
+
+        @param isSettled: whether the boot is some while ago. A guard of the version before does not
+            say of which boot it is: soon after one it may come from a saved ruleset.
+        @raise FirewallError: the kernel does not tell.
+        """
+        name = TABLE if self.isThere() else HANDOVER  # a daemon may be killed while it hands over
+        survey = self.survey(name)
+        if survey.table is None:
+            return Left()
+        if survey.isOurs:
+            openings = self.openings(survey, doors, name)
+            return Left(isThere=True, protected=survey.protected(), openings=openings)
+        return leftByOld(
+            self._library.listed(f"table inet {name}"), doors, self._seconds(), isSettled
+        )
+
+    def replace(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
+        """
+        Put a guard in place, with these openings and no others. No packet meets a protected port
+        without a guard meanwhile, whatever there is now.
+
+        @param flows: what is to go on, beside what the kernel remembers already.
+        @raise FirewallError: the kernel refused. What there was before still guards.
+        """
+        survey = self.survey()
+        if survey.table is None:
+            flows = self.flowsWith(flows, guard.doors, HANDOVER)
+            self._place(TABLE, guard, survey, openings, flows)
+        elif survey.table.owner not in (0, self.port):
+            raise owned(TABLE)
+        elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
+            self._handOver(guard, openings, self.flowsWith(flows, guard.doors, TABLE))
+        self.delete(HANDOVER)  # a daemon may have been killed while it handed over
+
+    def _fits(self, survey: Survey) -> bool:
+        """Whether it can be replaced in place: same version, and the same kind of owner."""
+        flags = survey.table.flags if survey.table is not None else 0
+        # Of one whose owner is gone, the kernel remembers only that it persists.
+        return survey.isOurs and flags & PERSISTS == (PERSISTS if self.isOwned else 0)
+
+    def _mend(
+        self, guard: Guard, survey: Survey, openings: Collection[Opening], flows: Books
+    ) -> bool:
+        """
+        Replace what there is in place.
+
+        @return: whether that was possible: somebody may have made a set of another kind there.
+        """
+        if guard.reshapes(survey.present(guard.doors, self.boot)):
+            with self._finished(HANDOVER, beside=TABLE):
+                known = self.flowsWith(flows, guard.doors, TABLE)
+                self._place(HANDOVER, guard, self.survey(HANDOVER), openings, known, isOwned=False)
+        try:
+            self._place(TABLE, guard, survey, openings, flows)
+        except (NotPermitted, GuardGone):
+            raise
+        except FirewallError as error:
+            self._log.warn(
+                "the guard that is there cannot be changed in place ({reason}): it is made anew",
+                reason=error,
+            )
+            return False
+        return True
+
+    def _handOver(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
+        """Make before break: a drop in either table counts, so that one of them always guards."""
+        with self._finished(HANDOVER, beside=TABLE):
+            self._place(HANDOVER, guard, self.survey(HANDOVER), openings, flows, isOwned=False)
+            self.delete(TABLE)
+        with self._finished(TABLE, beside=HANDOVER):
+            self._place(TABLE, guard, Survey(), openings, flows)
+            self._remember(guard.doors, self.flows(guard.doors, HANDOVER), TABLE)
+
+    @contextmanager
+    def _finished(self, name: str, beside: str) -> Iterator[None]:
+        """
+        Remove a table that could not be finished: it would keep out clients that may come in.
+
+        @param beside: the table that guards in its place; if that is gone, this one stays.
+        """
+        try:
+            yield
+        except FirewallError:
+            with suppress(FirewallError):
+                if self.tableOf(beside) is not None:
+                    self.delete(name)
+            raise
+
+    def _place(
+        self,
+        name: str,
+        guard: Guard,
+        survey: Survey,
+        openings: Collection[Opening],
+        flows: Books,
+        isOwned: bool | None = None,
+    ) -> None:
+        isOwned = self.isOwned if isOwned is None else isOwned
+        self._library.take(name, OWNED if isOwned else 0)
+        made = Survey(self.tableOf(name))
+        guard = replace(guard, origin=made.origin(self.boot))
+        retimed = {each: self.flowsOf(each, name) for each in survey.retimed(guard.doors)}
+        present = survey.present(guard.doors, self.boot)
+        # The guard alone is first, and small, so that it always fits. What grows comes after it.
+        self._library.run(guard.commands(present, name))
+        self._sync(guard.doors, openings, name)
+        self._lead(guard, name)
+        for books in (retimed if survey.isOf(self.boot) else {}, flows):
+            self._remember(guard.doors, books, name)
+        self._forgetCut(guard.doors, name)
+
+    def lead(self, guard: Guard) -> None:
+        """
+        Have the ways past the protected ports in the kernel that a guard has, and no others. Only
+        what differs is written.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        self._lead(guard, TABLE)
+
+    def _lead(self, guard: Guard, table: str) -> None:
+        gone = {}
+        for name, elements in guard.ways().items():
+            wanted = {each.key: each for each in elements}
+            present = {each.key: each for each in self.elements(name, table)}
+            gone[name] = present.keys() - wanted.keys()
+            # A missing one would be open, so that all new ones come first.
+            for portion in portions(e for key, e in wanted.items() if present.get(key) != e):
+                changed = [each.key for each in portion if each.key in present]
+                self._kernel.transact(exchanging(table, name, changed, portion))
+        for name, keys in gone.items():
+            for some in portions(keys):
+                self._kernel.transact(exchanging(table, name, some, ()))
+
+    def forwards(self) -> Generator[None, None, Forwards]:
+        """See L{reading}: where the host forwards ports to."""
+        return reading(self._kernel.dump)
+
+    def _sync(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
+        """Have these openings in the kernel, and no others: only what differs is written."""
+        wanted: dict[str, dict[bytes, Element]] = {
+            f"{door.name}_open{version}": {} for door in doors for version in (4, 6)
+        }
+        for opening in openings:
+            element = self.elementOf(opening)
+            wanted[setOf(opening)][element.key] = element
+        for name, elements in wanted.items():
+            present = {each.key: each for each in self.elements(name, table)}
+            self._remove(table, name, present.keys() - elements.keys())
+            changed = [each for key, each in elements.items() if differs(each, present.get(key))]
+            for portion in portions(changed):
+                self._kernel.transact(adding(table, name, portion))
+
+    def elementOf(self, opening: Opening) -> Element:
+        """Return the element that an opening is now."""
+        return openingElement(opening, opening.deadline - self._seconds(), self._bootClock())
+
+    def _remember(self, doors: Iterable[Door], books: Books, table: str) -> None:
+        """Add flows, as long as they have time left; those that are there keep their time."""
+        now, sets = self._seconds(), setsFor(doors)
+        for name, flows in books.items():
+            there = {each.key for each in self.elements(name, table)} if name in sets else set()
+            elements = [
+                Element(key, expires=round(1000 * min(deadline - now, sets[name].timeout)))
+                for key, deadline in flows.items()
+                if name in sets and deadline - now > 0.001 and key not in there
+            ]
+            for portion in portions(elements):
+                with suppress(SetFull):
+                    self._kernel.transact(adding(table, name, portion))
+
+    def _forgetCut(self, doors: Iterable[Door], table: str) -> None:
+        """Doors that cut sessions may have kept them before: those end with their openings."""
+        cut = [ports for door in doors if door.cutSessions for ports in door.ports]
+        for version in (4, 6) if cut else ():
+            name = f"sessions{version}"
+            flows = map(lambda each: flowOf("tcp", each.key), self.elements(name, table))
+            self._remove(table, name, [each.key for each in flows if isOn(cut, "tcp", each.port)])
+
+    def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
+        for portion in portions(keys):
+            self._kernel.transact(removing(table, name, portion))
+
+    def add(self, opening: Opening) -> None:
+        """
+        Put an opening there, or give it another deadline.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        self._kernel.transact(adding(TABLE, setOf(opening), [self.elementOf(opening)]))
+
+    def remove(self, opening: Opening) -> None:
+        """
+        Take an opening away; if the guard is gone, so is the opening.
+
+        @raise FirewallError: the kernel refused.
+        """
+        with suppress(GuardGone):
+            self._kernel.transact(removing(TABLE, setOf(opening), [opening.source.packed]))
+
+    def delete(self, name: str) -> bool:
+        """
+        Remove a table, if it is there.
+
+        @return: whether it was.
+        @raise FirewallError: the kernel refused.
+        """
+        table = self.tableOf(name)
+        if table is None:
+            return False
+        if table.owner not in (0, self.port):
+            raise owned(name)
+        self._library.run(f"delete table inet {name}")
+        return True

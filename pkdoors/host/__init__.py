@@ -1,0 +1,1 @@
+"""What the operating system reports, and what the daemon needs from it."""

@@ -1,0 +1,62 @@
+"""Addresses that no client can have, or that several can have."""
+
+import socket
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from pkdoors.model.addresses import Address
+
+SHARED = (
+    "a link-local address may be another host's, too, on another of this host's networks: use an "
+    "address of another kind"
+)
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+_DISCARD = 9
+"""The port of a connection over which nothing is sent; RFC 863."""
+
+
+def canBeClient(address: Address) -> bool:
+    """Return whether one client can have this address, as far as this host knows."""
+    if address.is_unspecified or address.is_multicast or address.is_loopback:
+        return False
+    if isinstance(address, IPv4Address):
+        return address not in _THIS_NETWORK and not _isBroadcast(address)
+    return True
+
+
+def readLinks() -> str:
+    """Return the IPv6 addresses of this host, as the kernel lists them; nothing without IPv6."""
+    try:
+        return Path("/proc/self/net/if_inet6").read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def isShared(address: Address) -> bool:
+    """
+    Return whether several clients can have an address: a link-local one on each of this host's
+    links. An opening does not say on which of them it is, so it would be for all.
+    """
+    if address.version == 4 or not address.is_link_local:
+        return False
+    return len({line.split()[-1] for line in readLinks().splitlines()} - {"lo"}) > 1
+
+
+def _isBroadcast(address: IPv4Address) -> bool:
+    """
+    Ask the kernel, which knows all networks of this host, without sending anything: to connect to a
+    broadcast address needs SO_BROADCAST; C{ip(7)}. A route that prohibits is refused either way.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as probe:
+        if _connects(probe, address):
+            return False
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        return _connects(probe, address)
+
+
+def _connects(probe: socket.socket, address: IPv4Address) -> bool:
+    try:
+        probe.connect((str(address), _DISCARD))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,80 @@
+"""C{pkdoors release}: all that pkdoors ever put into a firewall is taken out, and only that."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.firewalld.client import ZoneClient
+from pkdoors.firewall.firewalld.connection import isRunning
+from pkdoors.firewall.netlink.kernel import checkPrivilege
+from pkdoors.firewall.nftables.firewall import removeGuard
+from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
+
+PATIENCE = 20.0
+"""Seconds that a daemon may take to end: firewalld may keep it waiting for 5, hooks for some."""
+_PAUSE = 0.05
+
+
+def release(force: bool) -> list[str]:
+    """
+    Take it out. A daemon that runs is asked to end before: it would put all back, and it may be the
+    only one that can change its guard.
+
+    @param force: do not ask it.
+    @return: what was done, a line each.
+    @raise PkdoorsError: the daemon does not end, or a firewall refused.
+    """
+    checkPrivilege()
+    instance = Instance()
+    done = [] if force else list(_end(instance))
+    removed = [f"removed from {line}" for line in removeGuard()]
+    try:
+        if isRunning():
+            removed += [f"removed from {line}" for line in ZoneClient().release()]
+    except FirewallError as error:
+        sofar = "; ".join(removed) or "nothing was removed"
+        raise FirewallError(f"{error} (so far: {sofar})") from error
+    return done + removed
+
+
+def _end(instance: Instance) -> Iterator[str]:
+    """Have the daemon end, and keep another one from starting until this process has ended."""
+    asked: int | None = None
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            instance.take()
+        except AlreadyRunning as error:
+            process = _holder(instance)
+            if process is None or time.monotonic() > until:
+                raise InstanceError(
+                    f"{error}, and does not end: stop it, then try again"
+                ) from error
+            if process != asked:
+                asked = process
+                _terminate(process)
+        else:
+            break
+        time.sleep(_PAUSE)
+    if asked is not None:
+        yield f"ended the daemon (process {asked})"
+
+
+def _holder(instance: Instance) -> int | None:
+    try:
+        return instance.holder()
+    except OSError:
+        return None
+
+
+def _terminate(process: int) -> None:
+    try:
+        os.kill(process, signal.SIGTERM)
+    except ProcessLookupError:  # it has just ended
+        pass
+    except PermissionError as error:
+        raise InstanceError(
+            f"no privilege to end the daemon (process {process}): run as root"
+        ) from error

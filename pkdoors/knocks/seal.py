@@ -1,0 +1,146 @@
+"""
+Sealed knocks: a statement, and an SSH signature over it. Pure.
+
+::
+
+    datagram  = statement || signature
+    statement = "pkdoors1 " door " " seconds " " stamp " " nonce " " hint " " bind "\\n"
+    signature = the SSH signature blob (string algorithm, string signature ...) of the SSHSIG
+                structure with the namespace "knock@pkdoors" and the hash "sha512", over
+                statement || the door's ports, comma-separated, and a newline
+
+SSHSIG is what C{ssh-keygen -Y sign} makes; OpenSSH's C{PROTOCOL.sshsig} defines it. The sequence is
+signed but not sent, so a knock for one server is worth nothing on another.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256, sha512
+from ipaddress import ip_address
+
+from pkdoors.errors import PkdoorsError
+from pkdoors.model.sequence import Sequence
+
+PREFIX = b"pkdoors1 "
+"""The version. What does not begin with it is no sealed knock."""
+NAMESPACE = b"knock@pkdoors"
+"""Of SSHSIG: a signature made for anything else, a file or a commit, opens no door."""
+MAX_STATEMENT = 200
+"""Bytes: the longest door, time and IPv6 address have 137."""
+MAX_SIGNATURE = 1100
+"""Bytes: an RSA key of 8192 bits, the longest that is taken, makes 1048."""
+CLOSE = "close"
+"""In place of the seconds: end the sender's own opening now."""
+
+_HASH = b"sha512"
+_STATEMENT = re.compile(
+    rb"pkdoors1 (?P<door>[a-z][a-z0-9_-]{0,31}) (?P<seconds>close|0|[1-9][0-9]{0,8}) "
+    rb"(?P<stamp>[1-9][0-9]{0,14}) (?P<nonce>[0-9a-f]{16}) (?P<hint>[0-9a-f]{8}) "
+    rb"(?P<bind>\*|[0-9a-f.:]{2,45})\n"
+)
+
+
+class SealError(PkdoorsError):
+    """It has the form of a sealed knock, but is none; the message says why, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """
+    What a sealed knock says.
+
+    @ivar seconds: the time asked for; 0 for the door's own.
+    @ivar close: whether it asks to close instead; then C{seconds} is 0.
+    @ivar stamp: the sender's time of day, in milliseconds since 1970.
+    @ivar nonce: 16 random hex digits.
+    @ivar hint: finds the key without naming it, see L{hintOf}.
+    @ivar bind: the address that the sender will be seen from, or C{"*"}.
+    """
+
+    door: str
+    seconds: int
+    stamp: int
+    nonce: str
+    hint: str
+    bind: str = "*"
+    close: bool = False
+
+    def encode(self) -> bytes:
+        """As it is signed and sent."""
+        seconds = CLOSE if self.close else self.seconds
+        text = f"{self.door} {seconds} {self.stamp} {self.nonce} {self.hint} {self.bind}\n"
+        return PREFIX + text.encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """
+    A datagram that has the form of a sealed knock; whether the seal is good is another question.
+
+    @ivar text: the statement, as it came.
+    @ivar signature: the SSH signature blob.
+    """
+
+    statement: Statement
+    text: bytes
+    signature: bytes
+
+
+def beginningFor(door: str) -> bytes:
+    """How all sealed knocks for a door begin."""
+    return PREFIX + door.encode() + b" "
+
+
+def parseSealed(datagram: bytes) -> Sealed:
+    """
+    Read a datagram that begins with L{PREFIX}.
+
+    @raise SealError: it is no sealed knock. Nothing else is raised, whatever the datagram.
+    """
+    end = datagram.find(b"\n", 0, MAX_STATEMENT) + 1
+    match = _STATEMENT.fullmatch(datagram[:end]) if end else None
+    if match is None:
+        raise SealError("its statement is malformed")
+    signature = datagram[end:]
+    if not 0 < len(signature) <= MAX_SIGNATURE:
+        raise SealError(
+            f"its signature has {len(signature)} bytes, 1 to {MAX_SIGNATURE} are allowed"
+        )
+    door, seconds, stamp, nonce, hint, bind = (each.decode("ascii") for each in match.groups())
+    if bind != "*" and not _isCanonical(bind):
+        raise SealError(f"it is bound to {bind!r}, which is no address, or not as it is written")
+    asked = 0 if seconds == CLOSE else int(seconds)
+    statement = Statement(door, asked, int(stamp), nonce, hint, bind, seconds == CLOSE)
+    return Sealed(statement, datagram[:end], signature)
+
+
+def _isCanonical(text: str) -> bool:
+    try:
+        return str(ip_address(text)) == text
+    except ValueError:
+        return False
+
+
+def hintOf(publicKey: bytes, nonce: str) -> str:
+    """
+    The hint of a key: eight hex digits.
+
+    @param publicKey: its SSH public key blob.
+    """
+    return sha256(publicKey + nonce.encode("ascii")).hexdigest()[:8]
+
+
+def messageOf(text: bytes, sequence: Sequence) -> bytes:
+    """What is sealed: the statement and the door's ports, in order."""
+    return text + ",".join(map(str, sequence.ports)).encode("ascii") + b"\n"
+
+
+def signedData(text: bytes, sequence: Sequence) -> bytes:
+    """The bytes that the SSH key signs: the SSHSIG structure of L{messageOf}."""
+    digest = sha512(messageOf(text, sequence)).digest()
+    return b"SSHSIG" + b"".join(map(_string, (NAMESPACE, b"", _HASH, digest)))
+
+
+def _string(data: bytes) -> bytes:
+    """An SSH string, RFC 4251: its length, then the bytes."""
+    return len(data).to_bytes(4) + data

@@ -1,0 +1,1 @@
+"""What decides whether knocks open a door: L{lockset} takes a knock to each lock. Pure."""

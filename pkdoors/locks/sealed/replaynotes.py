@@ -1,0 +1,137 @@
+"""
+The text of the notes that a daemon leaves to the next one: which sealed knocks it saw. Pure.
+
+::
+
+    TIME notes 2 BOOT INODE SINCE CHECK
+    TIME forgotten KEY STAMP CHECK
+    TIME seen KEY NONCE STAMP CHECK
+    TIME end WHOLE CHECK
+
+TIME is when a line was written, in milliseconds since 1970. CHECK covers its line and all lines
+before it, so a line that is changed, missing or moved spoils all that follow. BOOT and INODE tell
+where the file was written, SINCE from when on it is whole, in seconds of the clock that does not
+jump, or C{-}; WHOLE is 1 if by its end nothing was missing that could still matter.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from pkdoors.errors import PkdoorsError
+from pkdoors.locks.sealed.replays import EVERYBODY, Notes
+
+VERSION = 2
+_ALL = "-"  # in place of EVERYBODY, and of a moment
+
+_LINE = re.compile(r"(?P<body>(?P<time>[0-9]{1,15}) (?P<rest>[^\n]*)) (?P<check>[0-9a-f]{16})\n")
+_HEADER = re.compile(
+    rf"notes {VERSION} (?P<boot>[0-9a-f-]{{1,64}}) (?P<inode>[0-9]{{1,20}}) "
+    r"(?P<since>-|[0-9]{1,12}\.[0-9]{3})"
+)
+_FORGOTTEN = re.compile(r"forgotten (-|[0-9a-f]{32}) ([0-9]{1,15})")
+_SEEN = re.compile(r"seen ([0-9a-f]{32}) ([0-9a-f]{16}) ([0-9]{1,15})")
+_END = re.compile(r"end ([01])")
+
+
+class NotesLost(PkdoorsError):
+    """The notes cannot be trusted; the message says why, in half a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    What a file of notes says.
+
+    @ivar boot: the boot in which it was written.
+    @ivar inode: the number of its file.
+    @ivar since: from when on it is whole, on the clock that does not jump; L{None} if nothing is
+        missing.
+    @ivar isEnded: whether the daemon ended it, and nothing was missing then.
+    @ivar time: when its last line was written, in seconds since 1970.
+    """
+
+    boot: str
+    inode: int
+    since: float | None
+    notes: Notes
+    isEnded: bool
+    time: float
+
+
+class NotesWriter:
+    """Makes the lines of one file, in order."""
+
+    def __init__(self) -> None:
+        self._check = ""
+
+    def header(self, time: float, boot: str, inode: int, since: float | None) -> str:
+        """Return the first line."""
+        moment = _ALL if since is None else f"{since:.3f}"
+        return self._line(time, f"notes {VERSION} {boot} {inode} {moment}")
+
+    def notes(self, time: float, notes: Notes) -> Iterator[str]:
+        """Yield a line for each of the notes."""
+        for key, stamp in notes.forgotten.items():
+            yield self._line(time, f"forgotten {_ALL if key == EVERYBODY else key} {stamp}")
+        for key, nonce, stamp in notes.seen:
+            yield self.seen(time, key, nonce, stamp)
+
+    def seen(self, time: float, key: str, nonce: str, stamp: int) -> str:
+        """Return the line for one knock."""
+        return self._line(time, f"seen {key} {nonce} {stamp}")
+
+    def end(self, time: float, isWhole: bool) -> str:
+        """Return the last line."""
+        return self._line(time, f"end {isWhole:d}")
+
+    def _line(self, time: float, rest: str) -> str:
+        body = f"{time * 1000:.0f} {rest}"
+        self._check = _checkOf(self._check, body)
+        return f"{body} {self._check}\n"
+
+
+def parseNotes(text: str) -> Found:
+    """
+    Read a file of notes.
+
+    @raise NotesLost: it is not exactly what was written.
+    """
+    lines = _lines(text)
+    last, rest = next(lines, (0.0, ""))
+    header = _HEADER.fullmatch(rest)
+    if header is None:
+        raise NotesLost("they are damaged, or of another version")
+    forgotten: dict[str, int] = {}
+    seen: list[tuple[str, str, int]] = []
+    ended = None
+    for last, rest in lines:  # noqa: B007
+        if ended is not None:
+            raise NotesLost("they are damaged")
+        if match := _SEEN.fullmatch(rest):
+            seen.append((match[1], match[2], int(match[3])))
+        elif match := _FORGOTTEN.fullmatch(rest):
+            forgotten[EVERYBODY if match[1] == _ALL else match[1]] = int(match[2])
+        elif match := _END.fullmatch(rest):
+            ended = match[1]
+        else:
+            raise NotesLost("they are damaged")
+    since = None if header["since"] == _ALL else float(header["since"])
+    notes = Notes(forgotten, seen)
+    return Found(header["boot"], int(header["inode"]), since, notes, ended == "1", last)
+
+
+def _lines(text: str) -> Iterator[tuple[float, str]]:
+    """Each line's time, in seconds, and what it says."""
+    check, at = "", 0
+    while at < len(text):
+        match = _LINE.match(text, at)
+        if match is None or match["check"] != (check := _checkOf(check, match["body"])):
+            raise NotesLost("they are damaged")
+        yield int(match["time"]) / 1000, match["rest"]
+        at = match.end()
+
+
+def _checkOf(before: str, body: str) -> str:
+    return sha256(f"{before} {body}".encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The words of pkdoors as values: doors and openings, ports, addresses, sequences. Pure."""

@@ -1,0 +1,135 @@
+"""Port numbers, and the ports that a door protects."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pkdoors.errors import BadValue
+from pkdoors.util.quoting import shown
+
+T = TypeVar("T")
+
+_NUMBER = re.compile("[0-9]{1,9}")
+_RANGE = re.compile(r"([^-/]*)(?:-([^-/]*))?(?:/(tcp|udp))?")
+_ALLOWED = "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas"
+
+
+def parsePort(text: str) -> int:
+    """
+    Read one port number.
+
+    @raise BadValue: it is not a number from 1 to 65535.
+    """
+    text = text.strip()
+    if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= 65535:
+        raise BadValue(f"{shown(text)} is not a port: a port is a number from 1 to 65535")
+    return int(text)
+
+
+def splitList(text: str, what: str) -> list[str]:
+    """
+    The items of a list with commas.
+
+    @raise BadValue: an item is empty.
+    """
+    items = [item.strip() for item in text.split(",")]
+    if not all(items):
+        raise BadValue(f"{shown(text)} has an empty item: give {what} with one comma between")
+    return items
+
+
+def parseEach(items: list[str], parse: Callable[[str], T]) -> Iterator[T]:
+    """
+    Read each item of a list.
+
+    @raise BadValue: one is not allowed; the message says which, for it may not quote it.
+    """
+    for number, item in enumerate(items, 1):
+        try:
+            yield parse(item)
+        except BadValue as error:
+            raise error.at(f"item {number}") if len(items) > 1 else error from None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PortRange:
+    """
+    The ports C{first} to C{last}, both included, of C{"tcp"} or C{"udp"}.
+    """
+
+    protocol: str
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.span}/{self.protocol}"
+
+    @property
+    def span(self) -> str:
+        """The numbers alone, C{"22"} or C{"6000-6010"}: as nftables and firewalld write them."""
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def isWithin(self, other: "PortRange") -> bool:
+        """Whether another range has all its ports."""
+        ends = other.first <= self.first and self.last <= other.last
+        return self.protocol == other.protocol and ends
+
+    def overlaps(self, other: "PortRange") -> bool:
+        """Whether both have a port in common."""
+        return (
+            self.protocol == other.protocol
+            and self.first <= other.last
+            and other.first <= self.last
+        )
+
+
+def parsePortRange(text: str) -> PortRange:
+    """
+    Read C{22}, C{22/tcp}, C{51820/udp} or C{6000-6010/tcp}; C{tcp} where no protocol is named.
+
+    @raise BadValue: it is none of these.
+    """
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        raise BadValue(f"{shown(text)} is not a port: {_ALLOWED}")
+    try:
+        first = parsePort(match[1])
+        last = first if match[2] is None else parsePort(match[2])
+    except BadValue:
+        what = shown(text)
+        raise BadValue(f"{what} is not a port, a number from 1 to 65535: {_ALLOWED}") from None
+    if last < first:
+        raise BadValue(f"{shown(text)} runs backwards: write the smaller port first")
+    return PortRange(match[3] or "tcp", first, last)
+
+
+def parsePortRanges(text: str) -> tuple[PortRange, ...]:
+    """
+    Read the protected ports of a door, C{22,80,6000-6010/tcp}.
+
+    @return: sorted, with overlapping and adjacent ranges made one.
+    @raise BadValue: an item is no port or range.
+    """
+    return merged(parseEach(splitList(text, "ports"), parsePortRange))
+
+
+def merged(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
+    """
+    The same ports, sorted, with overlapping and adjacent ranges made one. nftables refuses a set
+    whose intervals overlap.
+    """
+    return tuple(_merge(sorted(ranges)))
+
+
+def _merge(ranges: list[PortRange]) -> Iterator[PortRange]:
+    held: PortRange | None = None
+    for new in ranges:
+        if held and held.protocol == new.protocol and new.first <= held.last + 1:
+            held = PortRange(held.protocol, held.first, max(held.last, new.last))
+            continue
+        if held:
+            yield held
+        held = new
+    if held:
+        yield held

@@ -1,1 +1,0 @@
-"""What the operator has to see and steer the running daemon."""

@@ -1,1 +1,0 @@
-"""Sealed knocks: the datagram, the keys, and the lock that they open."""

@@ -1,0 +1,335 @@
+"""Tests of L{pkdoors.adminclient.client} and L{pkdoors.adminclient.location}."""
+
+import os
+import socket
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.adminclient import client as adminclient
+from pkdoors.adminclient import location as whereabouts
+from pkdoors.adminclient.client import AdminClient
+from pkdoors.adminclient.location import adminSocket, askThere
+from pkdoors.config.config import ADMIN_SOCKET
+from pkdoors.errors import AskError, NoDaemon
+from pkdoors.host import systemd as serviceunit
+from tests.fakeadmin import Answer, FakeAdmin, makeEvent, makeOpening
+
+
+class ClientTestCase(SynchronousTestCase):
+    """
+    With a daemon.
+    """
+
+    def setUp(self) -> None:
+        """Start it."""
+        self.admin = FakeAdmin().__enter__()
+        self.addCleanup(self.admin.__exit__)
+        self.client = AdminClient(self.admin.path, timeout=5.0)
+
+
+class RequestTests(ClientTestCase):
+    """
+    What is asked.
+    """
+
+    def test_status(self) -> None:
+        """The answer is what the daemon says."""
+        self.assertEqual(self.admin.status(), self.client.status())
+
+    def test_open(self) -> None:
+        """Only what was given is sent."""
+        self.client.open("192.0.2.7", "ssh", 600.0)
+        wanted = {"source": "192.0.2.7", "door": "ssh", "seconds": 600.0}
+        self.assertEqual([("POST", "/openings", wanted)], self.admin.asked)
+        self.admin.doors.pop()
+        self.client.open("192.0.2.7")
+        self.assertEqual(("POST", "/openings", {"source": "192.0.2.7"}), self.admin.asked[1])
+
+    def test_close(self) -> None:
+        """All, all of a door, all for an address, or one."""
+        for arguments, target in (
+            ((), "/openings"),
+            (("", "ssh"), "/openings?door=ssh"),
+            (("2001:db8::7",), "/openings/2001:db8::7"),
+            (("192.0.2.7", "ssh"), "/openings/192.0.2.7?door=ssh"),
+        ):
+            self.admin.openings = [makeOpening("192.0.2.7"), makeOpening("2001:db8::7")]
+            self.client.close(*arguments)
+            self.assertEqual(("DELETE", target, None), self.admin.asked[-1])
+
+    def test_events(self) -> None:
+        """Events come one after the other, until the daemon ends."""
+        events = self.client.events()
+        told = [makeEvent("opened"), makeEvent("closed", text="ü" * 5000)]
+        found: list[Any] = []
+        reader = Thread(target=lambda: found.extend(events), daemon=True)
+        reader.start()
+        self.admin.awaitFollower()
+        self.admin.send(b": hello\n\n")
+        for each in told:
+            self.admin.tell(each)
+        self.admin.stop()
+        reader.join(15)
+        self.assertEqual(told, found)
+
+
+class ErrorTests(ClientTestCase):
+    """
+    What goes wrong.
+    """
+
+    def error(self, kind: type[AskError] = AskError) -> str:
+        """The sentence with which asking for the status fails."""
+        error = self.assertRaises(AskError, self.client.status)
+        self.assertIs(kind, type(error))
+        self.assertNotIn("\n", str(error))
+        return str(error)
+
+    def test_noDaemon(self) -> None:
+        """No socket, or one that nobody listens on, is no daemon; the sentence names it."""
+        self.admin.stop()
+        self.assertIn(f"{self.admin.path} is missing: start it", self.error(NoDaemon))
+        left = socket.socket(socket.AF_UNIX)
+        left.bind(self.admin.path)
+        left.close()
+        self.addCleanup(os.unlink, self.admin.path)
+        self.assertIn(f"no daemon listens at {self.admin.path}: start", self.error(NoDaemon))
+
+    def test_noService(self) -> None:
+        """systemd is to start it where it has a unit for that, and only there."""
+        self.admin.stop()
+        unit = Path(self.mktemp())
+        self.patch(serviceunit, "UNIT", unit)
+        self.assertNotIn("systemctl", self.error(NoDaemon))
+        unit.touch()
+        self.assertIn("start it, `systemctl start pkdoors`, or say", self.error(NoDaemon))
+
+    def test_eventsWithoutDaemon(self) -> None:
+        """So it is with events."""
+        self.admin.stop()
+        self.assertRaises(NoDaemon, next, self.client.events())
+
+    def test_refused(self) -> None:
+        """What the daemon does not do is its own sentence."""
+        self.admin.answers["GET", "/status"] = (503, {"error": "not now: \x1b later"})
+        self.assertEqual("not now: ? later", self.error())
+
+    def test_mute(self) -> None:
+        """A daemon that does not answer is not waited for for ever."""
+        self.client.timeout = 0.05
+        self.admin.stop()
+        with socket.socket(socket.AF_UNIX) as mute:
+            mute.bind(self.admin.path)
+            self.addCleanup(os.unlink, self.admin.path)
+            mute.listen()
+            self.assertIn("does not answer within 0.05 seconds", self.error())
+
+    def test_busy(self) -> None:
+        """Where very many ask at once it waits until there is room, though not for ever."""
+        self.admin.stop()
+        self.addCleanup(os.unlink, self.admin.path)
+        with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as other:
+            busy.bind(self.admin.path)
+            busy.listen(0)
+            other.connect(self.admin.path)
+            self.client.timeout = 0.05
+            self.assertIn("too many ask the daemon at", self.error())
+            self.client.timeout = 30.0
+            found: list[Any] = []
+            asking = Thread(target=lambda: found.append(self.client.status()), daemon=True)
+            asking.start()
+            asking.join(0.2)
+            self.assertTrue(asking.is_alive(), "it did not wait")
+            busy.accept()[0].close()
+            connection, _ = busy.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            asking.join(15)
+            self.assertEqual([{}], found)
+
+    def test_refusedUnread(self) -> None:
+        """What a daemon says that hangs up before it reads anything is told."""
+        self.admin.stop()
+        self.addCleanup(os.unlink, self.admin.path)
+        body = b'{"error": "too many connections"}'
+        answer = b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        with socket.socket(socket.AF_UNIX) as busy:
+            busy.bind(self.admin.path)
+            busy.listen()
+
+            def refuse() -> None:
+                connection, _ = busy.accept()
+                connection.sendall(answer)
+                connection.close()
+
+            def connectAndWait(connection: Any) -> None:
+                connect(connection)
+                thread.join(15)
+
+            connect = adminclient._UnixConnection.connect
+            self.patch(adminclient._UnixConnection, "connect", connectAndWait)
+            thread = Thread(target=refuse, daemon=True)
+            thread.start()
+            self.assertEqual("too many connections", self.error())
+
+    def test_hangsUp(self) -> None:
+        """One that hangs up, or is none of ours, is one sentence."""
+        self.admin.stop()
+        self.addCleanup(os.unlink, self.admin.path)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(self.admin.path)
+            other.listen()
+            for answer in (b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"):
+
+                def answerOnce(answer: bytes = answer) -> None:
+                    connection, _ = other.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+
+                thread = Thread(target=answerOnce, daemon=True)
+                thread.start()
+                self.assertIn("the daemon", self.error())
+                thread.join(15)
+
+    def test_noJSON(self) -> None:
+        """An answer that is no JSON, or an error without a sentence, is refused."""
+        answers: tuple[Answer, ...] = ((200, "<html>"), (500, "<html>"), (500, []), (404, {"x": 1}))
+        for answer in answers:
+            self.admin.answers["GET", "/status"] = answer
+            self.assertIn("cannot be understood", self.error())
+
+    def test_tooLong(self) -> None:
+        """A path that no socket can have is one sentence."""
+        self.client.path = "/run/" + "x" * 200
+        self.assertIn("cannot ask the daemon at /run/x", self.error())
+
+    def test_noPermission(self) -> None:
+        """A socket that one may not use is one sentence, which says who may."""
+        if os.geteuid() != 0:
+            os.chmod(self.admin.path, 0)
+            self.assertIn("run it as root", self.error())
+            return
+        # Root may use all of them; the children of a process that is root need not.
+        Path(self.admin.path).parent.chmod(0o700)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            os.setuid(65534)
+            try:
+                self.client.status()
+            except AskError as error:
+                os.write(writer, str(error).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.close(writer)
+        with open(reader) as said:
+            self.assertEqual(
+                f"you may not use the daemon's socket {self.admin.path}: run it as root",
+                said.read(),
+            )
+
+
+class WhereaboutsTests(SynchronousTestCase):
+    """
+    Tests of L{adminSocket}.
+    """
+
+    def write(self, text: str) -> str:
+        """A file with this in it."""
+        path = Path(self.mktemp()).absolute()
+        path.write_text(text)
+        return str(path)
+
+    def test_told(self) -> None:
+        """The file tells where it is, also where there is more in it that is wrong."""
+        self.assertEqual("/run/x", adminSocket(self.write('admin = "/run/x"\nfirewall = 7\n')))
+
+    def test_usual(self) -> None:
+        """Where it does not, or is no TOML, it is the usual place."""
+        for text in ("", "admin = 7", 'admin = ""', 'admin = "/run/x', "\0", "a.b = 1\na = 2"):
+            self.assertEqual(ADMIN_SOCKET, adminSocket(self.write(text)))
+        self.assertEqual(ADMIN_SOCKET, adminSocket("/"))
+
+    def test_pipe(self) -> None:
+        """A pipe that nobody writes into does not stop it."""
+        pipe = os.path.abspath(self.mktemp())
+        os.mkfifo(pipe)
+        self.assertEqual(ADMIN_SOCKET, adminSocket(pipe))
+
+    def test_off(self) -> None:
+        """Where there is none, that is one sentence, with the file that says so."""
+        file = self.write('admin = "off"')
+        error = self.assertRaises(AskError, adminSocket, file)
+        self.assertIn(f"has no admin socket, {file} says", str(error))
+
+    def test_missing(self) -> None:
+        """A file that was asked for must be there, the usual one need not."""
+        self.patch(whereabouts, "CONF_FILE", "/nowhere/pkdoors.toml")
+        self.assertEqual(ADMIN_SOCKET, adminSocket(None))
+        error = self.assertRaises(AskError, adminSocket, "/nowhere/other.toml")
+        self.assertIn("cannot read /nowhere/other.toml", str(error))
+
+
+class AskThereTests(ClientTestCase):
+    """
+    Tests of L{askThere}: the path in the file has changed since the daemon's start.
+    """
+
+    def setUp(self) -> None:
+        """Have a daemon at the usual place, and a usual file."""
+        super().setUp()
+        self.file = Path(self.mktemp()).absolute()
+        self.patch(whereabouts, "CONF_FILE", str(self.file))
+        self.patch(whereabouts, "ADMIN_SOCKET", self.admin.path)
+
+    def ask(self, conf: str | None = None) -> Any:
+        """The firewall of the daemon that is found."""
+        return askThere(conf, lambda path: AdminClient(path).status())["firewall"]
+
+    def test_changed(self) -> None:
+        """The daemon is asked where it is, though the file names another place, or none."""
+        for place in (self.mktemp(), "off"):
+            self.file.write_text(f'admin = "{place}"')
+            self.assertEqual(self.admin.firewall, self.ask())
+
+    def test_told(self) -> None:
+        """The daemon that the file names comes first."""
+        with FakeAdmin() as other:
+            other.firewall = "another"
+            self.file.write_text(f'admin = "{other.path}"')
+            self.assertEqual("another", self.ask())
+
+    def test_otherFile(self) -> None:
+        """With another file only the daemon that it names is asked: the usual may be another's."""
+        self.file.write_text('admin = "/nowhere/admin.sock"')
+        error = self.assertRaises(NoDaemon, self.ask, str(self.file))
+        self.assertIn("/nowhere/admin.sock is missing", str(error))
+        self.file.write_text('admin = "off"')
+        self.assertRaises(AskError, self.ask, str(self.file))
+        self.assertEqual([], self.admin.asked)
+
+    def test_nowhere(self) -> None:
+        """Where nobody is at the usual place either, it is told what the file says."""
+        self.admin.stop()
+        for place, sentence in (
+            ("/nowhere/admin.sock", "no daemon is there, /nowhere/admin.sock is missing: start it"),
+            ("off", f"the daemon has no admin socket, {self.file} says"),
+        ):
+            self.file.write_text(f'admin = "{place}"')
+            error = self.assertRaises(AskError, self.ask)
+            self.assertIn(sentence, str(error))
+            self.assertIn("say with --admin where it listens", str(error))
+            self.assertEqual(place != "off", isinstance(error, NoDaemon))
+
+    def test_refused(self) -> None:
+        """A daemon that answers is the one, whatever it answers."""
+        with FakeAdmin() as other:
+            other.answers["GET", "/status"] = 503, {"error": "not now"}
+            self.file.write_text(f'admin = "{other.path}"')
+            self.assertEqual("not now", str(self.assertRaises(AskError, self.ask)))
+        self.assertEqual([], self.admin.asked)

@@ -1,0 +1,395 @@
+"""Tests of L{pkdoors.client.keys._agent} and L{pkdoors.client.keys.signers}."""
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from twisted.conch.ssh.common import NS
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.client.keys._agent import MAX_ANSWER, MAX_LISTED, Agent, AgentClient
+from pkdoors.client.keys.signers import Identity, Signer
+from pkdoors.errors import BadValue, KnockError
+from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
+from tests.client.keys.test_formats import PKCS8, encode, publicLine, securityFile
+from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
+
+T = TypeVar("T")
+KEYS = [makeKey(kind) for kind in ("ed25519", "ecdsa", "rsa")]
+DATA = b"what is signed"
+
+
+class AgentTestCase(SynchronousTestCase):
+    """
+    With an agent that holds some keys.
+    """
+
+    def setUp(self) -> None:
+        """Start it."""
+        self.reactor = AgentReactor()
+        self.fake = FakeAgent(self.reactor, *KEYS)
+
+    def wait(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
+        """What a coroutine gives."""
+        return self.successResultOf(self.begin(work))
+
+    def begin(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
+        """Begin a coroutine, and give the agent the time to answer."""
+        result = Deferred.fromCoroutine(work)
+        self.reactor.pump([0.0] * 8)
+        return result
+
+    def wrong(self, work: Coroutine[Deferred[Any], Any, T]) -> str:
+        """The sentence that a coroutine fails with."""
+        return str(self.failureResultOf(self.begin(work), KnockError).value)
+
+    def tearDown(self) -> None:
+        """Nothing is left open, whatever happened."""
+        self.assertEqual([True] * len(self.fake.transports), self.hungUp())
+
+    def hungUp(self) -> list[bool]:
+        """Of each connection to the agent, whether it ended."""
+        return [each.disconnecting for each in self.fake.transports]
+
+
+class AgentTests(AgentTestCase):
+    """
+    Tests of L{Agent}.
+    """
+
+    def setUp(self) -> None:
+        """Know it."""
+        super().setUp()
+        self.agent = Agent(self.reactor, SOCKET)
+
+    def test_keys(self) -> None:
+        """It tells its keys, in its order."""
+        self.assertEqual([key.blob() for key in KEYS], self.wait(self.agent.keys()))
+
+    def test_keysNotTaken(self) -> None:
+        """Those that no daemon takes, such as certificates, are left out."""
+        odd = b"\0\0\0\x20ssh-ed25519-cert-v01@openssh.com"
+        self.fake.held = {odd: None, KEYS[0].blob(): KEYS[0]}
+        self.assertEqual([KEYS[0].blob()], self.wait(self.agent.keys()))
+
+    def test_sign(self) -> None:
+        """It signs with keys of all kinds; with RSA, with SHA-512."""
+        keys: list[Any] = [*KEYS, SecurityKey()]
+        for key in keys:
+            self.fake.held[key.blob()] = key
+            signature = self.wait(self.agent.sign(key.blob(), DATA))
+            self.assertTrue(isGood(loadKey(key.blob()), signature, DATA))
+            self.assertFalse(isGood(loadKey(key.blob()), signature, DATA + b"x"))
+        self.assertIn(b"rsa-sha2-512", self.wait(self.agent.sign(KEYS[2].blob(), DATA)))
+
+    def test_refused(self) -> None:
+        """That it refuses is one sentence with the key."""
+        self.fake.refused = {KEYS[0].blob()}
+        found = self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
+        print_ = fingerprint(KEYS[0].blob())
+        self.assertTrue(found.startswith(f"the SSH agent refuses to sign with {print_}: "), found)
+
+    def test_oldAgent(self) -> None:
+        """A signature with SHA-1 is not sent, as no daemon takes it."""
+        self.fake.isOld = True
+        found = self.wrong(self.agent.sign(KEYS[2].blob(), DATA))
+        self.assertIn("of a kind that is not taken (old agents sign RSA with SHA-1 only)", found)
+
+    def test_oddAnswers(self) -> None:
+        """Nor is what is no signature."""
+        for answer in (b"\6", b"\x0e", b"\x0e\0\0\0\0", b"\x0e\0\0\0\x09x", b"\x0c\0\0\0\0"):
+            self.fake.answers = [answer]
+            found = self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
+            self.assertIn("of a kind that is not taken", found)
+
+    def test_oddList(self) -> None:
+        """A list of keys that is none is one sentence."""
+        for answer in (b"\5", b"\6", b"\x0e\0\0\0\1", b"\x0c", b"\x0c\0\0\0\1\0"):
+            self.fake.answers = [answer]
+            found = self.wrong(self.agent.keys())
+            self.assertEqual(f"the SSH agent at {SOCKET} does not tell its keys", found)
+
+    def test_hostile(self) -> None:
+        """Whatever an agent sends is one sentence, with no more of it kept than is allowed."""
+        huge = [b"\0\0\0\0", b"\xff\xff\xff\xff", (MAX_ANSWER + 1).to_bytes(4)]
+        blob = KEYS[0].blob()
+        works: list[Callable[[], Coroutine[Deferred[Any], Any, Any]]] = [
+            lambda: self.agent.keys(),
+            lambda: self.agent.sign(blob, DATA),
+        ]
+        for work in works:
+            for sent in huge:
+                for size in (1, 3, 4):  # it comes in pieces
+                    pieces = [sent[at : at + size] for at in range(0, 4, size)]
+                    self.fake.pieces = [*pieces, b"x" * MAX_ANSWER]
+                    self.assertIn("bytes, 1 to 262144 are allowed", self.wrong(work()))
+
+    def test_manyKeys(self) -> None:
+        """Of a list of very many keys only the first are looked at, in no time."""
+        junk = NS(b"x") + NS(b"\x1b]0;x\7\xff")
+        self.fake.answers = [b"\x0c\xff\xff\xff\xff" + junk * (MAX_ANSWER // len(junk) - 1)]
+        self.assertEqual([], self.wait(self.agent.keys()))
+        looked = MAX_LISTED * junk + NS(KEYS[0].blob()) + NS(b"")
+        self.fake.answers = [b"\x0c" + (MAX_LISTED + 1).to_bytes(4) + looked]
+        self.assertEqual([], self.wait(self.agent.keys()))
+
+    def test_slow(self) -> None:
+        """Nor is one waited for that sends a byte now and then."""
+        self.fake.isMute = True
+        for work, patience in ((self.agent.keys(), 10), (self.agent.sign(b"", b""), 60)):
+            result = self.begin(work)
+            for each in (b"\0\0\1\0" + bytes(patience))[: patience - 1]:
+                self.fake.transports[-1].prints(bytes([each]))
+                self.reactor.advance(1)
+            self.assertNoResult(result)
+            self.reactor.advance(1)
+            self.failureResultOf(result, KnockError)
+
+    def test_unasked(self) -> None:
+        """What it sends before it is asked, or after its answer, is nothing to us."""
+        answer = bytes([12]) + (1).to_bytes(4) + NS(KEYS[0].blob()) + NS(b"")
+        client = AgentClient()
+        client.makeConnection(StringTransport())
+        client.dataReceived(NS(b"\5"))
+        asked = client.ask(b"?")
+        client.dataReceived(NS(answer) + NS(b"\5"))
+        client.dataReceived(NS(b"\5"))
+        self.assertEqual(answer, self.successResultOf(asked))
+
+    def test_none(self) -> None:
+        """That none listens is one sentence with the path and the variable."""
+        away = Agent(self.reactor, "/nowhere")
+        for work in (away.keys(), away.sign(KEYS[0].blob(), DATA)):
+            self.assertEqual(
+                "no SSH agent answers at /nowhere (SSH_AUTH_SOCK): is it still running?",
+                self.wrong(work),
+            )
+
+    def test_hangsUp(self) -> None:
+        """An agent that goes away is waited for no longer."""
+        self.fake.hangsUp = True
+        self.assertIn("does not tell its keys", self.wrong(self.agent.keys()))
+        self.assertIn(
+            "does not sign: it hung up", self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
+        )
+
+    def test_mute(self) -> None:
+        """Nor is one that does not tell its keys in ten seconds."""
+        self.fake.isMute = True
+        result = self.begin(self.agent.keys())
+        self.reactor.advance(9.9)
+        self.assertNoResult(result)
+        self.reactor.advance(0.1)
+        found = str(self.failureResultOf(result, KnockError).value)
+        self.assertEqual(f"the SSH agent at {SOCKET} does not answer", found)
+
+    def test_patience(self) -> None:
+        """A signature may take a minute: somebody may have to confirm it."""
+        self.fake.isMute = True
+        result = self.begin(self.agent.sign(KEYS[0].blob(), DATA))
+        self.reactor.advance(59)
+        self.assertNoResult(result)
+        self.reactor.advance(1)
+        found = str(self.failureResultOf(result, KnockError).value)
+        self.assertEqual(f"the SSH agent at {SOCKET} did not sign within 60 s", found)
+
+
+class IdentityTests(AgentTestCase):
+    """
+    Tests of L{Identity}.
+    """
+
+    def setUp(self) -> None:
+        """Have a place for a key."""
+        super().setUp()
+        self.path = Path(self.mktemp())
+        self.prompts: list[str] = []
+        self.said: list[str] = []
+        self.answer = b"right"
+
+    def ask(self, prompt: str) -> bytes:
+        """Know a passphrase."""
+        self.prompts.append(prompt)
+        return self.answer
+
+    def signers(
+        self, path: str = "", agentPath: str = ""
+    ) -> Coroutine[Deferred[Any], Any, list[Signer]]:
+        """The signers of an identity, without an agent where nothing else is said."""
+        identity = Identity(path or str(self.path), agentPath, self.ask)
+        return identity.signers(self.reactor, self.said.append)
+
+    def write(self, data: bytes) -> None:
+        """Write the key's file."""
+        self.path.write_bytes(data)
+        self.path.chmod(0o600)
+
+    def checkSigns(self, signer: Signer, key: Any) -> None:
+        """See that somebody signs with a key."""
+        self.assertEqual(key.blob(), signer.publicKey)
+        signature = self.wait(signer.sign(DATA))
+        self.assertTrue(isGood(loadKey(key.blob()), signature, DATA))
+
+    def test_file(self) -> None:
+        """A key in a file signs, of each kind, and nothing is asked."""
+        for key in KEYS:
+            self.write(encode(key))
+            (signer,) = self.wait(self.signers())
+            self.checkSigns(signer, key)
+            self.assertFalse(signer.isTouched)
+        self.assertEqual([], self.prompts)
+
+    def test_home(self) -> None:
+        """C{~} is the home."""
+        home = Path(self.mktemp()).absolute()
+        home.mkdir()
+        (home / "key").write_bytes(encode(KEYS[0]))
+        (home / "key").chmod(0o600)
+        import os
+
+        self.patch(os, "environ", {"HOME": str(home)})
+        (signer,) = self.wait(self.signers("~/key"))
+        self.assertEqual(KEYS[0].blob(), signer.publicKey)
+
+    def test_encrypted(self) -> None:
+        """The passphrase is asked for once, before anything is signed."""
+        self.write(encode(KEYS[0], passphrase=b"right"))
+        (signer,) = self.wait(self.signers())
+        self.assertEqual([f"Passphrase for {self.path}: "], self.prompts)
+        self.checkSigns(signer, KEYS[0])
+        self.checkSigns(signer, KEYS[0])
+        self.assertEqual(1, len(self.prompts))
+
+    def test_wrongPassphrase(self) -> None:
+        """A wrong one is one sentence, and is not asked for again."""
+        self.write(encode(KEYS[0], passphrase=b"right"))
+        self.answer = b"wrong"
+        self.assertEqual(f"{self.path}: the passphrase is wrong", self.wrong(self.signers()))
+        self.assertEqual(1, len(self.prompts))
+
+    def test_fileWithAgent(self) -> None:
+        """A key that the agent holds is the agent's to sign with: no passphrase is needed."""
+        self.write(encode(KEYS[0], passphrase=b"right"))
+        (signer,) = self.wait(self.signers(agentPath=SOCKET))
+        self.checkSigns(signer, KEYS[0])
+        self.assertEqual(([KEYS[0].blob()], []), (self.fake.signed, self.prompts))
+
+    def test_besideWithAgent(self) -> None:
+        """So it is with a PEM file, whose public half is beside it."""
+        self.write(encode(KEYS[2], PKCS8, b"right"))
+        Path(f"{self.path}.pub").write_bytes(publicLine(KEYS[2].blob(), b"ssh-rsa"))
+        (signer,) = self.wait(self.signers(agentPath=SOCKET))
+        self.checkSigns(signer, KEYS[2])
+        self.assertEqual(([KEYS[2].blob()], []), (self.fake.signed, self.prompts))
+
+    def test_fileBesideAgent(self) -> None:
+        """A key that the agent lacks is the file's, and where the agent is gone, or locked."""
+        self.write(encode(KEYS[0], passphrase=b"right"))
+        for path, isLocked in ((SOCKET, True), ("/nowhere", False)):
+            self.fake.isLocked = isLocked
+            (signer,) = self.wait(self.signers(agentPath=path))
+            self.checkSigns(signer, KEYS[0])
+        self.assertEqual(([], 2), (self.fake.signed, len(self.prompts)))
+
+    def test_public(self) -> None:
+        """With a public key the agent signs."""
+        self.write(publicLine(KEYS[0].blob()))
+        (signer,) = self.wait(self.signers(agentPath=SOCKET))
+        self.checkSigns(signer, KEYS[0])
+        self.assertEqual([KEYS[0].blob()], self.fake.signed)
+
+    def test_publicWithoutAgent(self) -> None:
+        """Where it cannot, the sentence says whether there is no agent, or no such key."""
+        self.write(publicLine(makeKey("ed25519", 1).blob()))
+        what = f"{self.path}: the private half of {fingerprint(makeKey('ed25519', 1).blob())} "
+        for path, why in (
+            ("", "and there is no SSH agent (SSH_AUTH_SOCK is not set)"),
+            (SOCKET, "and the SSH agent does not hold it, or is locked: run ssh-add, or ssh-add"),
+        ):
+            found = self.wrong(self.signers(agentPath=path))
+            self.assertTrue(found.startswith(f"{what}is not in this file, {why}"), found)
+        self.assertIn("no SSH agent answers", self.wrong(self.signers(agentPath="/nowhere")))
+
+    def test_securityKey(self) -> None:
+        """A security key is the agent's, and is touched."""
+        self.write(securityFile())
+        self.assertIn("is not in this file", self.wrong(self.signers(agentPath=SOCKET)))
+        key = SecurityKey()
+        self.fake.held[key.blob()] = key
+        (signer,) = self.wait(self.signers(agentPath=SOCKET))
+        self.checkSigns(signer, key)
+        self.assertTrue(signer.isTouched)
+
+    def test_badFile(self) -> None:
+        """What is wrong with a file is told with its path."""
+        self.assertEqual(f"{self.path}: there is no such file", self.wrong(self.signers()))
+        self.write(b"hello")
+        self.assertEqual(f"{self.path}: it holds no SSH key", self.wrong(self.signers()))
+
+    def test_agent(self) -> None:
+        """In place of a path C{agent} is each of the agent's keys."""
+        found = self.wait(self.signers("agent", SOCKET))
+        for signer, key in zip(found, KEYS, strict=True):
+            self.checkSigns(signer, key)
+        self.assertEqual([], self.said)
+
+    def test_agentBound(self) -> None:
+        """No more than eight, and that is said."""
+        self.fake.held = {
+            key.blob(): key for key in (makeKey("ed25519", each) for each in range(9))
+        }
+        found = self.wait(self.signers("agent", SOCKET))
+        self.assertEqual(list(self.fake.held)[:8], [each.publicKey for each in found])
+        (line,) = self.said
+        self.assertIn("only the first 8 of the SSH agent's 9 keys are tried", line)
+
+    def test_agentSecurityKeys(self) -> None:
+        """Security keys are used only where there is nothing that needs no touch."""
+        key = SecurityKey()
+        self.fake.held = {key.blob(): key, KEYS[0].blob(): KEYS[0]}
+        (signer,) = self.wait(self.signers("agent", SOCKET))
+        self.assertEqual(KEYS[0].blob(), signer.publicKey)
+        del self.fake.held[KEYS[0].blob()]
+        (signer,) = self.wait(self.signers("agent", SOCKET))
+        self.assertEqual(key.blob(), signer.publicKey)
+
+    def test_agentHasNone(self) -> None:
+        """An agent that is locked, or has no keys, is one sentence."""
+        self.fake.isLocked = True
+        self.assertEqual(
+            "the SSH agent has no key that is taken, or is locked: run ssh-add, or ssh-add -X",
+            self.wrong(self.signers("agent", SOCKET)),
+        )
+
+    def test_noAgent(self) -> None:
+        """Without an agent, that is the sentence."""
+        found = self.wrong(self.signers("agent"))
+        self.assertTrue(found.startswith("there is no SSH agent (SSH_AUTH_SOCK is not set)"), found)
+
+    def test_givenUp(self) -> None:
+        """A user who does not answer the question has ended it."""
+
+        def refuse(prompt: str) -> bytes:
+            raise KnockError("interrupted")
+
+        self.write(encode(KEYS[0], passphrase=b"right"))
+        identity = Identity(str(self.path), "", refuse)
+        found = self.wrong(identity.signers(self.reactor, self.said.append))
+        self.assertEqual("interrupted", found)
+
+
+class SecretTests(SynchronousTestCase):
+    """
+    What must not get into a log.
+    """
+
+    def test_repr(self) -> None:
+        """A signer does not tell its key."""
+        from pkdoors.client.keys._formats import privateKey
+        from pkdoors.client.keys.signers import FileSigner
+
+        signer = FileSigner(privateKey(encode(KEYS[0])))
+        self.assertEqual("FileSigner()", repr(signer))
+        self.assertRaises(BadValue, loadKey, b"")

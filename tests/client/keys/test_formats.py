@@ -1,0 +1,238 @@
+"""Tests of L{pkdoors.client.keys._formats} and L{pkdoors.client.keys._pairs}."""
+
+from base64 import b64encode
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+from twisted.conch.ssh.common import NS
+from twisted.conch.ssh.keys import Key
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.client.keys._formats import (
+    PassphraseNeeded,
+    isPrivate,
+    openBlob,
+    privateKey,
+    publicBlob,
+)
+from pkdoors.client.keys._pairs import readKeyPair
+from pkdoors.errors import BadValue
+from tests.fakeagent import SecurityKey, makeKey
+
+KINDS = ("ed25519", "ecdsa", "rsa")
+OPENSSH, PEM, PKCS8 = PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8
+FORMATS = [(kind, form) for kind in KINDS for form in (OPENSSH, PKCS8)]
+FORMATS += [("ecdsa", PEM), ("rsa", PEM)]  # ed25519 has none
+
+
+def encode(key: Key, form: PrivateFormat = OPENSSH, passphrase: bytes = b"") -> bytes:
+    """A private key as it is in a file."""
+    encryption: KeySerializationEncryption = NoEncryption()
+    if passphrase:
+        encryption = BestAvailableEncryption(passphrase)
+        if form is OPENSSH:  # with one round, which takes a hundredth of the time
+            encryption = form.encryption_builder().kdf_rounds(1).build(passphrase)
+    encoded: bytes = key._keyObject.private_bytes(Encoding.PEM, form, encryption)
+    return encoded
+
+
+def publicLine(blob: bytes, kind: bytes = b"ssh-ed25519") -> bytes:
+    """A public key file."""
+    return kind + b" " + b64encode(blob) + b" me@here\n"
+
+
+def securityFile(cipher: bytes = b"none", blob: bytes | None = None) -> bytes:
+    """A private key file of a security key, which holds a handle only."""
+    blob = SecurityKey().blob() if blob is None else blob
+    parts = (cipher, b"none", b"")
+    raw = b"openssh-key-v1\0" + b"".join(map(NS, parts)) + b"\0\0\0\1" + NS(blob) + NS(b"handle")
+    name = b"OPENSSH PRIVATE KEY-----\n"
+    return b"-----BEGIN " + name + b64encode(raw) + b"\n-----END " + name
+
+
+class PrivateKeyTests(SynchronousTestCase):
+    """
+    Tests of L{privateKey}.
+    """
+
+    def test_plain(self) -> None:
+        """All kinds and formats are read."""
+        for kind, form in FORMATS:
+            data = encode(makeKey(kind), form)
+            self.assertTrue(isPrivate(data))
+            self.assertEqual(makeKey(kind).blob(), privateKey(data).blob(), (kind, form))
+
+    def test_encrypted(self) -> None:
+        """With the passphrase, also where they are encrypted."""
+        for kind, form in FORMATS:
+            data = encode(makeKey(kind), form, b"right")
+            self.assertEqual(makeKey(kind).blob(), privateKey(data, b"right").blob())
+
+    def test_passphraseNeeded(self) -> None:
+        """That one is encrypted is told, so that the passphrase can be asked for."""
+        for kind, form in FORMATS:
+            data = encode(makeKey(kind), form, b"right")
+            self.assertRaises(PassphraseNeeded, privateKey, data)
+
+    def test_passphraseWrong(self) -> None:
+        """A wrong passphrase is that, an empty one as well."""
+        for kind, form in FORMATS:
+            data = encode(makeKey(kind), form, b"right")
+            for passphrase in (b"wrong", b"", b"\xff"):
+                error = self.assertRaises(BadValue, privateKey, data, passphrase)
+                self.assertEqual("the passphrase is wrong", str(error), (kind, form))
+                self.assertNotIsInstance(error, PassphraseNeeded)
+
+    def test_damaged(self) -> None:
+        """What is damaged is one sentence, whatever the parsers stumble over."""
+        good = encode(makeKey("ed25519"))
+        lines = good.splitlines(keepends=True)
+        for data in (
+            b"-----BEGIN OPENSSH PRIVATE KEY-----",
+            b"-----BEGIN OPENSSH PRIVATE KEY-----\n!!!\n-----END OPENSSH PRIVATE KEY-----\n",
+            b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            lines[0] + lines[1] + lines[-1],
+            good.replace(lines[1][:8], b"AAAAAAAA"),
+        ):
+            error = self.assertRaises(BadValue, privateKey, data)
+            self.assertEqual("it is damaged, or no private key that is understood", str(error))
+
+    def test_otherCipher(self) -> None:
+        """A cipher that is not understood is named before the passphrase is asked for."""
+        error = self.assertRaises(BadValue, privateKey, securityFile(b"chacha20-poly1305"))
+        self.assertNotIsInstance(error, PassphraseNeeded)
+        self.assertIn("it is encrypted with chacha20-poly1305, which is not", str(error))
+
+    def test_notTaken(self) -> None:
+        """A kind of key that no daemon takes is refused here already."""
+        from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+        weak = rsa.generate_private_key(65537, 1024)
+        error = self.assertRaises(BadValue, privateKey, encode(Key(weak)))
+        self.assertIn("an RSA key of 1024 bits is not taken", str(error))
+        other = Key(ec.generate_private_key(ec.SECP256K1()))
+        self.assertRaises(BadValue, privateKey, encode(other, PEM))
+
+
+class PublicBlobTests(SynchronousTestCase):
+    """
+    Tests of L{publicBlob} and L{openBlob}.
+    """
+
+    def test_public(self) -> None:
+        """The public key of a public file is read, with and without a comment."""
+        for kind in KINDS:
+            line = makeKey(kind).public().toString("openssh", comment=b"a b c")
+            self.assertFalse(isPrivate(line))
+            self.assertEqual(makeKey(kind).blob(), publicBlob(line))
+            self.assertEqual(makeKey(kind).blob(), publicBlob(b" ".join(line.split()[:2])))
+
+    def test_securityKey(self) -> None:
+        """That of a security key, too."""
+        blob = SecurityKey().blob()
+        self.assertEqual(blob, publicBlob(publicLine(blob, SecurityKey.name)))
+        self.assertEqual(blob, openBlob(securityFile()))
+
+    def test_noKey(self) -> None:
+        """What is no public key is one sentence."""
+        blob = makeKey("ed25519").blob()
+        for data in (
+            *(b"", b"\xff\0", b"ssh-ed25519", b"ssh-ed25519 !!!", b"ssh-ed25519 AAAA"),
+            *(b64encode(blob), publicLine(blob, b"ssh-rsa"), publicLine(b"\0\0\0\1")),
+        ):
+            error = self.assertRaises(BadValue, publicBlob, data)
+            self.assertEqual("it holds no SSH key", str(error), data)
+
+    def test_ofPrivate(self) -> None:
+        """OpenSSH's own format tells the public key without the passphrase, PEM does not."""
+        for kind in KINDS:
+            for passphrase in (b"", b"right"):
+                data = encode(makeKey(kind), OPENSSH, passphrase)
+                self.assertEqual(makeKey(kind).blob(), openBlob(data))
+                self.assertIsNone(openBlob(encode(makeKey(kind), PKCS8, passphrase)))
+
+    def test_ofDamaged(self) -> None:
+        """What is damaged, or of a kind that is not taken, is refused."""
+        for data in (
+            b"-----BEGIN OPENSSH PRIVATE KEY-----\n",
+            securityFile(blob=b""),
+            securityFile(blob=NS(b"ssh-strange") + NS(b"key")),
+        ):
+            self.assertRaises(BadValue, openBlob, data)
+
+
+class KeyPairTests(SynchronousTestCase):
+    """
+    Tests of L{readKeyPair}.
+    """
+
+    def setUp(self) -> None:
+        """Have a folder."""
+        self.path = Path(self.mktemp())
+        self.beside = Path(f"{self.path}.pub")
+        self.blob = makeKey("ed25519").blob()
+
+    def write(self, data: bytes, mode: int = 0o600) -> None:
+        """Write the private key's file."""
+        self.path.write_bytes(data)
+        self.path.chmod(mode)
+
+    def test_private(self) -> None:
+        """A private key in OpenSSH's format brings its public half."""
+        data = encode(makeKey("ed25519"), OPENSSH, b"right")
+        self.write(data)
+        pair = readKeyPair(str(self.path))
+        self.assertEqual((data, self.blob, False), (pair.secret, pair.blob, pair.isAgents))
+        self.assertNotIn("OPENSSH", repr(pair))
+
+    def test_beside(self) -> None:
+        """One in PEM has it beside it, or tells it only with its passphrase."""
+        self.write(encode(makeKey("ed25519"), PKCS8, b"right"))
+        self.assertIsNone(readKeyPair(str(self.path)).blob)
+        self.beside.write_bytes(publicLine(self.blob))
+        self.assertEqual(self.blob, readKeyPair(str(self.path)).blob)
+
+    def test_besideIsBad(self) -> None:
+        """What is beside it and no public key is no matter."""
+        self.write(encode(makeKey("ed25519"), PKCS8, b"right"))
+        self.beside.write_bytes(b"ssh-ed25519-cert-v01@openssh.com AAAA")
+        pair = readKeyPair(str(self.path))
+        self.assertEqual((None, False), (pair.blob, pair.isAgents))
+
+    def test_public(self) -> None:
+        """A public key alone is the agent's, by its own name and by the private key's."""
+        self.beside.write_bytes(publicLine(self.blob))
+        for path in (self.path, self.beside):
+            pair = readKeyPair(str(path))
+            self.assertEqual((b"", self.blob, True), (pair.secret, pair.blob, pair.isAgents))
+
+    def test_securityKey(self) -> None:
+        """A security key's private file is the agent's as well."""
+        self.write(securityFile())
+        self.assertTrue(readKeyPair(str(self.path)).isAgents)
+
+    def test_exposed(self) -> None:
+        """A private key that others can read is refused; a public one is for all."""
+        self.write(encode(makeKey("ed25519")), 0o640)
+        error = self.assertRaises(BadValue, readKeyPair, str(self.path))
+        self.assertIn(f"chmod 600 {self.path}", str(error))
+        self.write(publicLine(self.blob), 0o644)
+        self.assertEqual(self.blob, readKeyPair(str(self.path)).blob)
+
+    def test_missing(self) -> None:
+        """Without any file that is the sentence."""
+        error = self.assertRaises(BadValue, readKeyPair, str(self.path))
+        self.assertEqual("there is no such file", str(error))
+
+    def test_noKey(self) -> None:
+        """A file that holds no key is one sentence."""
+        self.write(b"hello\n")
+        error = self.assertRaises(BadValue, readKeyPair, str(self.path))
+        self.assertEqual("it holds no SSH key", str(error))

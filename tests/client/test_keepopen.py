@@ -1,0 +1,302 @@
+"""Tests of L{pkdoors.client.keepopen}."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.client import keepopen as staying
+from pkdoors.client.attempt import Attempt
+from pkdoors.client.keepopen import KeepOpen
+from pkdoors.client.methods import PlainMethod
+from pkdoors.errors import KnockError
+from pkdoors.model.sequence import Sequence
+from tests.client.test_knocker import HOST4, FakeNames
+from tests.fakes import PORTS, FakeReactor, useUTC
+
+
+class FakeRoaming:
+    """
+    In place of L{pkdoors.client._roaming.Roaming}.
+    """
+
+    def __init__(self, reactor: object, moved: Callable[[], None]) -> None:
+        self.move = moved
+        self.others: list[str] = []
+        self.isRunning = False
+
+    def towards(self, others: list[str]) -> None:
+        """Which others count."""
+        self.others = others
+
+    def start(self) -> None:
+        """Begin."""
+        self.isRunning = True
+
+    def stop(self) -> None:
+        """End it."""
+        assert self.isRunning
+        self.isRunning = False
+
+
+class ClosingVisit(Attempt):
+    """
+    A visit that can close the door at its end.
+
+    @cvar leaving: when the host has heard of it.
+    """
+
+    leaving: Deferred[None]
+
+    @property
+    def canClose(self) -> bool:
+        """It can."""
+        return True
+
+    async def leave(self, reactor: Any) -> None:
+        """Wait until the test says so."""
+        await self.leaving
+
+
+class StayTests(SynchronousTestCase):
+    """
+    Tests of L{KeepOpen}.
+    """
+
+    def setUp(self) -> None:
+        """Have a reactor, and a host with an address."""
+        useUTC(self)
+        self.reactor = FakeReactor()
+        self.names = FakeNames(self, HOST4)
+        self.said: list[str] = []
+        self.made: list[FakeRoaming] = []
+        self.patch(staying, "Roaming", self.makeRoaming)
+
+    def makeRoaming(self, reactor: object, moved: Callable[[], None]) -> FakeRoaming:
+        """What the stay makes."""
+        self.made.append(FakeRoaming(reactor, moved))
+        return self.made[-1]
+
+    def stay(self, kind: type[Attempt] = Attempt, port: int | None = None) -> Deferred[str]:
+        """Begin, with an interval of 0 and a door that is open for 30 seconds."""
+        attempt = kind(
+            HOST4, PlainMethod(Sequence(PORTS), 30.0, 0.0), None, port, timeout=5.0, tries=1
+        )
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
+        self.knock()
+        return result
+
+    def knock(self) -> None:
+        """Let a knock that was begun come to its end: each step is a turn of the reactor's."""
+        self.reactor.pump([0] * 10)
+
+    def shutDown(self) -> Deferred[None]:
+        """What the reactor does when it is stopped, before it ends; fires when it may."""
+        (((work, arguments, _),),) = (
+            each["shutdown"] for each in self.reactor.triggers.values() if each.get("shutdown")
+        )
+        left = work(*arguments)
+        assert isinstance(left, Deferred)
+        return left
+
+    def knocks(self) -> int:
+        """How many knocks were sent."""
+        return sum(sent[2] == PORTS[-1] for sent in self.reactor.sent)
+
+    def test_knocks(self) -> None:
+        """It knocks, asks for the time, says so with the time of day, and stays."""
+        result = self.stay()
+        self.assertEqual(1, self.knocks())
+        self.assertEqual({b"knock 30\n"}, {sent[3] for sent in self.reactor.sent})
+        self.assertEqual(["00:00:00 knocked on 192.0.2.1 (192.0.2.1)"], self.said)
+        self.assertNoResult(result)
+
+    def test_renews(self) -> None:
+        """It knocks again after two thirds of the time, and again."""
+        self.stay()
+        for number in (2, 3):
+            self.reactor.advance(19.9)
+            self.knock()
+            self.assertEqual(number - 1, self.knocks())
+            self.reactor.advance(0.1)
+            self.knock()
+            self.assertEqual(number, self.knocks())
+        self.assertEqual("00:00:40 knocked on 192.0.2.1 (192.0.2.1)", self.said[-1])
+
+    def test_countsFromTheKnock(self) -> None:
+        """The time counts from the knock, not from when the port answered."""
+        self.stay(port=22)
+        self.reactor.advance(4)
+        self.reactor.accept()
+        self.reactor.advance(15.9)
+        self.knock()
+        self.assertEqual(1, self.knocks())
+        self.reactor.advance(0.1)
+        self.knock()
+        self.assertEqual(2, self.knocks())
+
+    def test_moved(self) -> None:
+        """When this host has moved it knocks at once, and counts from there."""
+        self.stay()
+        self.assertEqual([HOST4], self.made[0].others)
+        self.reactor.advance(10)
+        self.made[0].move()
+        self.knock()
+        self.assertEqual(2, self.knocks())
+        self.reactor.advance(19.9)
+        self.knock()
+        self.assertEqual(2, self.knocks())
+        self.reactor.advance(0.1)
+        self.knock()
+        self.assertEqual(3, self.knocks())
+
+    def test_movedMeanwhile(self) -> None:
+        """When it moves during a knock there is another after it."""
+        self.stay(port=22)
+        self.made[0].move()
+        self.reactor.accept()
+        self.knock()
+        self.assertEqual(2, self.knocks())
+
+    def test_fails(self) -> None:
+        """A failure is said once, and tried again after 1 s, 2 s and so on to 60, for ever."""
+        self.reactor.unreachable = {HOST4}
+        result = self.stay()
+        tried = []
+        for _ in range(1300):
+            before = len(self.names.asked)
+            self.reactor.advance(0.1)
+            self.knock()
+            if len(self.names.asked) > before:
+                tried.append(round(self.reactor.seconds()))
+        self.assertEqual([1, 3, 7, 15, 31, 63, 123], tried)
+        self.assertEqual(
+            [
+                "00:00:00 cannot knock on 192.0.2.1: Network is unreachable "
+                "(trying again until it works)"
+            ],
+            self.said,
+        )
+        self.assertNoResult(result)
+
+    def test_works(self) -> None:
+        """When it works again that is said, and the next failure counts anew."""
+        self.reactor.unreachable = {HOST4}
+        self.stay()
+        self.reactor.advance(1)
+        self.knock()
+        self.reactor.unreachable = set()
+        self.reactor.advance(2)
+        self.knock()
+        self.assertEqual("00:00:03 knocked on 192.0.2.1 (192.0.2.1)", self.said[-1])
+        self.reactor.unreachable = {HOST4}
+        self.reactor.advance(20)
+        self.knock()
+        self.assertEqual(3, len(self.said))
+        self.reactor.unreachable = set()
+        self.reactor.advance(1)
+        self.knock()
+        self.assertEqual(2, self.knocks())
+
+    def test_unknownHost(self) -> None:
+        """That the host has no address is such a failure, too."""
+        self.names.addresses = []
+        self.stay()
+        self.assertIn("no address found for '192.0.2.1'", self.said[0])
+        self.names.addresses = [HOST4]
+        self.reactor.advance(1)
+        self.knock()
+        self.assertEqual(1, self.knocks())
+
+    def test_movedWhileFailing(self) -> None:
+        """When it has moved it does not wait for the next try."""
+        self.stay()
+        self.reactor.unreachable = {HOST4}
+        self.reactor.advance(20)
+        self.knock()
+        self.reactor.unreachable = set()
+        self.made[0].move()
+        self.knock()
+        self.assertEqual(2, self.knocks())
+
+    def test_ends(self) -> None:
+        """Told to end it is done at once, says that the door is open still, and leaves nothing."""
+        result = self.stay()
+        self.successResultOf(self.shutDown())
+        self.assertEqual(
+            "knocking on 192.0.2.1 no more: its door closes by itself", self.successResultOf(result)
+        )
+        self.assertFalse(self.made[0].isRunning)
+        self.assertEqual([], self.reactor.getDelayedCalls())
+
+    def test_endsWhileKnocking(self) -> None:
+        """So it is in the midst of a knock, which goes no further."""
+        attempt = Attempt(HOST4, PlainMethod(Sequence(PORTS), 30.0, 1.0), None, None, 5.0, 1)
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
+        self.reactor.pump([0, 1])
+        self.assertEqual(2, len(self.reactor.sent))
+        self.successResultOf(self.shutDown())
+        self.successResultOf(result)
+        self.reactor.pump([1] * 5)
+        self.assertEqual((2, []), (len(self.reactor.sent), self.said))
+
+    def test_closes(self) -> None:
+        """Where the door can be closed it is, and the reactor's end waits for it."""
+        ClosingVisit.leaving = Deferred()
+        result = self.stay(ClosingVisit)
+        left = self.shutDown()
+        self.assertNoResult(left)
+        ClosingVisit.leaving.callback(None)
+        self.successResultOf(left)
+        self.assertEqual("asked 192.0.2.1 to close its door", self.successResultOf(result))
+
+    def test_closingFails(self) -> None:
+        """Where that fails it says why."""
+        ClosingVisit.leaving = Deferred()
+        result = self.stay(ClosingVisit)
+        self.shutDown()
+        ClosingVisit.leaving.errback(KnockError("no agent"))
+        self.assertEqual(
+            "could not ask 192.0.2.1 to close its door (no agent): it closes by itself",
+            self.successResultOf(result),
+        )
+
+    def test_closingIsSlow(self) -> None:
+        """It is not waited for longer than three seconds."""
+        ClosingVisit.leaving = Deferred()
+        result = self.stay(ClosingVisit)
+        left = self.shutDown()
+        self.reactor.advance(2.9)
+        self.assertNoResult(left)
+        self.reactor.advance(0.1)
+        self.successResultOf(left)
+        self.assertIn("(it took too long)", self.successResultOf(result))
+        self.assertTrue(ClosingVisit.leaving.called, "it was given up")
+
+    def test_noKey(self) -> None:
+        """Where there is no key to knock with, or its passphrase is not given, it ends."""
+
+        @dataclass(frozen=True, slots=True)
+        class Keyless(PlainMethod):
+            async def begin(self, reactor: Any, say: Callable[[str], None]) -> Any:
+                """Fail."""
+                raise KnockError("interrupted")
+
+        attempt = Attempt(HOST4, Keyless(Sequence(PORTS), 30.0, 0.0), None, None, 5.0, 1)
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
+        self.failureResultOf(result, KnockError)
+        self.assertEqual([], self.said)
+
+    def test_bug(self) -> None:
+        """What nobody thought of ends it, and does not hold the reactor up."""
+
+        def fail(line: str) -> None:
+            raise ZeroDivisionError
+
+        attempt = Attempt(HOST4, PlainMethod(Sequence(PORTS), 30.0, 0.0), None, None, 5.0, 1)
+        result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, fail).run())
+        self.knock()
+        self.failureResultOf(result, ZeroDivisionError)
+        self.successResultOf(self.shutDown())

@@ -1,0 +1,231 @@
+"""Tests of L{pkdoors.client.methods}."""
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.client._knocker import Knocker
+from pkdoors.client._localaddress import localAddress
+from pkdoors.client._plan import Sending
+from pkdoors.client.keys.signers import Identity
+from pkdoors.client.methods import PlainMethod, SealedMethod
+from pkdoors.errors import KnockError
+from pkdoors.knocks.seal import Sealed, Statement, hintOf, parseSealed, signedData
+from pkdoors.knocks.signatures import isGood, loadKey
+from pkdoors.model.sequence import Sequence
+from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
+from tests.fakes import PORTS
+
+SEQUENCE = Sequence(PORTS)
+HOST4, HOST6 = "192.0.2.1", "2001:db8::1"
+KEYS = [makeKey(kind) for kind in ("ed25519", "ecdsa")]
+BLOBS = [key.blob() for key in KEYS]
+
+
+def refuse(prompt: str) -> bytes:
+    """No passphrase is to be asked for."""
+    raise AssertionError(prompt)
+
+
+class PlainMannerTests(SynchronousTestCase):
+    """
+    Tests of L{PlainMethod}.
+    """
+
+    def test_plan(self) -> None:
+        """It sends a plain knock, with the seconds rounded up, in order."""
+        method = PlainMethod(SEQUENCE, 1.2, 0.5)
+        plan = self.successResultOf(
+            Deferred.fromCoroutine(method.begin(AgentReactor(), lambda line: None))
+        )
+
+        async def sendings(address: str) -> Iterable[Sending]:
+            return await plan(address)
+
+        found = list(self.successResultOf(Deferred.fromCoroutine(sendings(HOST4))))
+        self.assertEqual([(0.5, 17203, b"knock 2\n")], [tuple(each) for each in found[1:2]])
+        self.assertEqual(PORTS, tuple(each.port for each in found))
+        self.assertEqual("knocked on home", method.done("home"))
+
+
+class SealedMannerTests(SynchronousTestCase):
+    """
+    Tests of L{SealedMethod}, with the keys of an agent.
+    """
+
+    def setUp(self) -> None:
+        """Have an agent."""
+        self.reactor = AgentReactor()
+        self.agent = FakeAgent(self.reactor, *KEYS)
+        self.said: list[str] = []
+        self.local = {HOST4: "8.8.8.8", HOST6: "fd00::1"}
+        self.now = 1_700_000_000.5
+
+    def method(self, **fields: Any) -> SealedMethod:
+        """How to knock."""
+        defaults: dict[str, Any] = {
+            "sequence": SEQUENCE,
+            "door": "web",
+            "seconds": 0.0,
+            "close": False,
+            "bind": "auto",
+            "identity": Identity("agent", SOCKET, refuse),
+            "timeOfDay": lambda: self.now,
+            "localAddress": self.find,
+        }
+        return SealedMethod(**{**defaults, **fields})
+
+    def find(self, address: str) -> str:
+        """The local address towards another one."""
+        if address not in self.local:
+            raise OSError(101, "Network is unreachable")
+        return self.local[address]
+
+    def knock(self, *addresses: str, **fields: Any) -> Deferred[list[str]]:
+        """Knock, to the end."""
+
+        async def work() -> list[str]:
+            method = self.method(**fields)
+            return await Knocker(
+                self.reactor, await method.begin(self.reactor, self.said.append)
+            ).knock(addresses)
+
+        result = Deferred.fromCoroutine(work())
+        self.reactor.pump([0.0] * 20 + [0.01] * 40)
+        return result
+
+    def sealed(self) -> list[Sealed]:
+        """The different knocks that were sent, parsed."""
+        return [parseSealed(each) for each in dict.fromkeys(sent[3] for sent in self.reactor.sent)]
+
+    def checkGood(self, sealed: Sealed, blob: bytes) -> None:
+        """See that it is sealed with this key, for this sequence and no other."""
+        self.assertEqual(hintOf(blob, sealed.statement.nonce), sealed.statement.hint)
+        for ports, isIt in ((PORTS, True), (PORTS[::-1], False)):
+            data = signedData(sealed.text, Sequence(ports))
+            self.assertIs(isIt, isGood(loadKey(blob), sealed.signature, data))
+
+    def test_statement(self) -> None:
+        """It says what was asked for, when, and from where, and is sealed."""
+        self.agent.held = {BLOBS[0]: KEYS[0]}
+        self.successResultOf(self.knock(HOST4, seconds=1.2))
+        (sealed,) = self.sealed()
+        said = sealed.statement
+        self.assertEqual(
+            Statement("web", 2, 1_700_000_000_500, said.nonce, said.hint, "8.8.8.8"), said
+        )
+        self.checkGood(sealed, BLOBS[0])
+
+    def test_close(self) -> None:
+        """It may ask to close."""
+        self.successResultOf(self.knock(HOST4, close=True))
+        said = [each.statement for each in self.sealed()]
+        self.assertEqual({(True, 0)}, {(each.close, each.seconds) for each in said})
+        self.assertEqual("asked home to close", self.method(close=True).done("home"))
+        self.assertEqual("knocked on home", self.method().done("home"))
+
+    def test_sentAtOnce(self) -> None:
+        """It goes to all ports at once, three times, 20 ms apart."""
+        self.agent.held = {BLOBS[0]: KEYS[0]}
+        self.successResultOf(self.knock(HOST4))
+        sent = [(round(when, 3), port) for when, _, port, _ in self.reactor.sent]
+        self.assertEqual([(when, port) for when in (0.0, 0.02, 0.04) for port in PORTS], sent)
+
+    def test_eachDestination(self) -> None:
+        """Each address gets a knock of its own, with its own bind and nonce."""
+        self.agent.held = {BLOBS[0]: KEYS[0]}
+        self.successResultOf(self.knock(HOST4, HOST6))
+        first, second = self.sealed()
+        self.assertNotEqual(first.statement.nonce, second.statement.nonce)
+        binds = {sent[1]: parseSealed(sent[3]).statement.bind for sent in self.reactor.sent}
+        self.assertEqual({HOST4: "8.8.8.8", HOST6: "*"}, binds)
+
+    def test_bind(self) -> None:
+        """An address that was given is what it says; or none."""
+        for bind, says in (("9.9.9.9", "9.9.9.9"), ("none", "*")):
+            self.reactor.sent.clear()
+            self.successResultOf(self.knock(HOST4, bind=bind))
+            self.assertEqual({says}, {each.statement.bind for each in self.sealed()})
+
+    def test_fresh(self) -> None:
+        """Each knock has its own stamp and nonce: the same one twice would be a replay."""
+        self.agent.held = {BLOBS[0]: KEYS[0]}
+        plan = self.plan()
+        for self.now in (100.0, 200.0):
+            result = Deferred.fromCoroutine(Knocker(self.reactor, plan).knock([HOST4]))
+            self.reactor.pump([0.0] * 10 + [0.01] * 10)
+            self.successResultOf(result)
+        first, second = self.sealed()
+        self.assertEqual((100_000, 200_000), (first.statement.stamp, second.statement.stamp))
+        self.assertNotEqual(first.statement.nonce, second.statement.nonce)
+
+    def plan(self) -> Any:
+        """What a manner that has begun gives."""
+        result = Deferred.fromCoroutine(self.method().begin(self.reactor, self.said.append))
+        self.reactor.pump([0.0] * 5)
+        return self.successResultOf(result)
+
+    def test_keys(self) -> None:
+        """Of several keys, each seals one knock; they come one after another."""
+        self.successResultOf(self.knock(HOST4))
+        for sealed, blob in zip(self.sealed(), BLOBS, strict=True):
+            self.checkGood(sealed, blob)
+        self.assertEqual(30, len(self.reactor.sent))
+
+    def test_oneRefused(self) -> None:
+        """That the agent refuses one of them is no matter, the first or the last."""
+        for refused, used in ((0, 1), (1, 0)):
+            self.reactor.sent.clear()
+            self.agent.refused = {BLOBS[refused]}
+            self.successResultOf(self.knock(HOST4))
+            (sealed,) = self.sealed()
+            self.checkGood(sealed, BLOBS[used])
+
+    def test_allRefused(self) -> None:
+        """That it refuses them all is an error with its reason, and nothing is sent."""
+        self.agent.refused = set(BLOBS)
+        error = self.failureResultOf(self.knock(HOST4), KnockError).value
+        self.assertIn("cannot knock on 192.0.2.1: the SSH agent refuses to sign", str(error))
+        self.assertEqual([], self.reactor.sent)
+
+    def test_noKey(self) -> None:
+        """Without a key nothing is sent."""
+        self.agent.held = {}
+        self.failureResultOf(self.knock(HOST4), KnockError)
+        self.assertEqual([], self.reactor.sent)
+
+    def test_oneUnreachable(self) -> None:
+        """An address that there is no way to does not hinder the other."""
+        del self.local[HOST6]
+        self.assertEqual([HOST4], self.successResultOf(self.knock(HOST6, HOST4)))
+
+    def test_touch(self) -> None:
+        """The user is told to touch a security key, and of others nothing."""
+        self.successResultOf(self.knock(HOST4))
+        self.assertEqual([], self.said)
+        key = SecurityKey()
+        self.agent.held = {key.blob(): key}
+        self.successResultOf(self.knock(HOST4))
+        self.assertEqual(["touch the security key"], self.said)
+
+
+class LocalAddressTests(SynchronousTestCase):
+    """
+    Tests of L{localAddress}: over the loopback interface, nothing is sent.
+    """
+
+    def test_loopback(self) -> None:
+        """It is the address that datagrams leave from."""
+        self.assertEqual("127.0.0.1", localAddress("127.0.0.2"))
+
+    def test_noWay(self) -> None:
+        """Without a way there it is an L{OSError}."""
+
+        def fail(family: int, kind: int) -> socket.socket:
+            raise OSError(97, "Address family not supported by protocol")
+
+        self.patch(socket, "socket", fail)
+        self.assertRaises(OSError, localAddress, HOST6)

@@ -1,0 +1,53 @@
+"""Tests of L{pkdoors.client._plan}."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.client._plan import plainPlan, sealedPlan
+from pkdoors.model.sequence import Sequence
+from tests.fakes import PORTS
+
+SEQUENCE = Sequence(PORTS)
+
+
+class PlainPlanTests(SynchronousTestCase):
+    """
+    Tests of L{plainPlan}.
+    """
+
+    def test_order(self) -> None:
+        """One datagram goes to each port, in order, with a pause between, none before."""
+        sendings = list(plainPlan(SEQUENCE, b"knock\n", 0.5))
+        self.assertEqual(PORTS, tuple(each.port for each in sendings))
+        self.assertEqual([0.0, 0.5, 0.5, 0.5, 0.5], [each.pause for each in sendings])
+        self.assertEqual({b"knock\n"}, {each.datagram for each in sendings})
+
+    def test_portTwice(self) -> None:
+        """A port that is twice in the sequence is knocked on twice."""
+        sendings = list(plainPlan(Sequence((1, 2, 1, 3, 4)), b"knock\n", 0.5))
+        self.assertEqual([1, 2, 1, 3, 4], [each.port for each in sendings])
+
+
+class SealedPlanTests(SynchronousTestCase):
+    """
+    Tests of L{sealedPlan}.
+    """
+
+    def test_rounds(self) -> None:
+        """A datagram goes to all ports at once, three times, 20 ms apart."""
+        sendings = list(sealedPlan(SEQUENCE, [b"x"]))
+        self.assertEqual(set(PORTS), {each.port for each in sendings[:5]})
+        self.assertEqual(PORTS * 3, tuple(each.port for each in sendings))
+        self.assertEqual(
+            [*(0.0,) * 5, 0.02, *(0.0,) * 4, 0.02, *(0.0,) * 4], [each.pause for each in sendings]
+        )
+
+    def test_several(self) -> None:
+        """Several come one after another, so that none displaces another on the way."""
+        sendings = list(sealedPlan(SEQUENCE, [b"x", b"y"]))
+        self.assertEqual([b"x"] * 15 + [b"y"] * 15, [each.datagram for each in sendings])
+        self.assertEqual((0.0, 0.02), (sendings[0].pause, sendings[15].pause))
+
+    def test_portTwice(self) -> None:
+        """A port that is twice in the sequence gets it once in a round."""
+        sendings = list(sealedPlan(Sequence((1, 2, 1, 3, 4)), [b"x"]))
+        self.assertEqual([1, 2, 3, 4] * 3, [each.port for each in sendings])

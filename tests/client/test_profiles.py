@@ -1,0 +1,203 @@
+"""Tests of L{pkdoors.client.profiles} and L{pkdoors.client.profilefile}."""
+
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.client.profilefile import hostsPath, readProfiles
+from pkdoors.client.profiles import Profile, parseProfiles
+from pkdoors.errors import BadValue
+from pkdoors.model.sequence import Sequence
+from tests.fakes import PORTS
+
+FULL = """
+[hosts.home]
+address = "home.example"
+sequence = [17001, 17203, 17005, 17404, 17002]
+door = "ssh"
+identity = "~/.ssh/key"
+open_for = "1h30m"
+wait = 22
+"""
+
+
+class ParseProfilesTests(SynchronousTestCase):
+    """
+    Tests of L{parseProfiles}.
+    """
+
+    def wrong(self, line: str) -> str:
+        """What is said of a profile with one line."""
+        error = self.assertRaises(BadValue, parseProfiles, f"[hosts.home]\n{line}\n")
+        return str(error)
+
+    def test_full(self) -> None:
+        """All keys are read."""
+        self.assertEqual(
+            {
+                "home": Profile(
+                    address="home.example",
+                    sequence=Sequence(PORTS),
+                    door="ssh",
+                    identity="~/.ssh/key",
+                    isSealed=True,
+                    openFor=5400.0,
+                    wait=22,
+                )
+            },
+            parseProfiles(FULL),
+        )
+
+    def test_strangeName(self) -> None:
+        """What is said is one line, whatever a host is called."""
+        error = self.assertRaises(BadValue, parseProfiles, '[hosts."a\\nb"]\nwait = 0\n')
+        self.assertIn("[hosts.a?b]: wait: '0' is not a port", str(error))
+
+    def test_empty(self) -> None:
+        """All keys may be absent; the name is the address then."""
+        self.assertEqual({"a.example": Profile("a.example")}, parseProfiles('[hosts."a.example"]'))
+        self.assertEqual({}, parseProfiles(""))
+
+    def test_otherForms(self) -> None:
+        """A sequence may be a text, and a time a number of seconds."""
+        text = '[hosts.a]\nsequence = "17001,17203, 17005,17404,17002"\nopen_for = 60'
+        found = parseProfiles(text)["a"]
+        self.assertEqual((Sequence(PORTS), 60.0), (found.sequence, found.openFor))
+
+    def test_sealed(self) -> None:
+        """Knocks are sealed where there is an identity, unless it is said."""
+        for lines, isSealed in (
+            ("", False),
+            ("sealed = true", True),
+            ("sealed = false", False),
+            ('identity = "agent"', True),
+            ('identity = "agent"\nsealed = false', False),
+        ):
+            self.assertIs(isSealed, parseProfiles(f"[hosts.a]\n{lines}")["a"].isSealed, lines)
+
+    def test_unknownKey(self) -> None:
+        """A key that is not known is refused, with those that are."""
+        self.assertEqual(
+            "[hosts.home]: 'adress' is not known: allowed are "
+            "address, sequence, door, identity, sealed, open_for, wait",
+            self.wrong('adress = "home.example"'),
+        )
+
+    def test_unknownTable(self) -> None:
+        """So is one beside the hosts."""
+        error = self.assertRaises(BadValue, parseProfiles, "[host.home]")
+        self.assertEqual("'host' is not known: allowed are hosts", str(error))
+
+    def test_noTable(self) -> None:
+        """Hosts are tables."""
+        self.assertRaises(BadValue, parseProfiles, "hosts = 5")
+        error = self.assertRaises(BadValue, parseProfiles, "[hosts]\nhome = 5")
+        self.assertIn("[hosts.home]: ", str(error))
+
+    def test_wrong(self) -> None:
+        """Each wrong value is refused with its host and key, and what is allowed."""
+        for line, part in (
+            ("address = 5", "address: 5 is no text: write it in quotes"),
+            ('address = ""', "address: '' is no text"),
+            ('door = "My door"', "door: 'My door' is no name for a door: small letters"),
+            ("identity = true", "identity: true is no text"),
+            ('sealed = "yes"', "sealed: 'yes' is neither true nor false"),
+            ("open_for = true", "open_for: true is no text"),
+            ('open_for = "soon"', "open_for: 'soon' is not a time from 1s to 720h"),
+            ("open_for = 0", "open_for: '0' is not a time"),
+            ("open_for = 1.5", "open_for: 1.5 is no text"),
+            ('wait = "22"', "wait: '22' is not a port: a port is a number from 1 to 65535"),
+            ("wait = true", "wait: true is not a port"),
+            ("wait = 65536", "wait: this is not a port"),
+            ("sequence = 5", "sequence: it is no list of 5 to 20 UDP ports"),
+        ):
+            found = self.wrong(line)
+            self.assertTrue(found.startswith(f"[hosts.home]: {part}"), found)
+
+    def test_sequenceNotTold(self) -> None:
+        """A wrong sequence is refused without telling it."""
+        for value in (
+            "[17001, 17203]",
+            '"17001,17203"',
+            "[17001, 17203, 3, 4, 65536]",
+            "[17001, 17203, 3, 4, true]",
+            '[17001, 17203, 3, 4, "5"]',
+            "[17001, 17203, 3, 4, -5]",
+            '"17001,17203,3,4,word"',
+        ):
+            self.assertEqual(
+                "[hosts.home]: sequence: it is no list of 5 to 20 UDP ports, "
+                "numbers from 1 to 65535",
+                self.wrong(f"sequence = {value}"),
+            )
+
+    def test_noToml(self) -> None:
+        """What is no TOML is one sentence with the place."""
+        self.assertRegex(self.wrong("door"), r"\Ait is no TOML: [^\n]*line [0-9]")
+        for value in ("9" * 5000, "0x" + "f" * 4000, "[" * 20_000):
+            self.assertRegex(self.wrong(f"wait = {value}"), r"\Ait is no TOML: [^\n]*\Z")
+
+
+class HostsFileTests(SynchronousTestCase):
+    """
+    Tests of L{hostsPath} and L{readProfiles}.
+    """
+
+    def setUp(self) -> None:
+        """Have a home."""
+        self.home = Path(self.mktemp()).absolute()
+        self.path = self.home / ".config/pkdoors/hosts.toml"
+        self.path.parent.mkdir(parents=True)
+
+    def write(self, text: str, mode: int = 0o600) -> None:
+        """Write the file."""
+        self.path.write_text(text)
+        self.path.chmod(mode)
+
+    def wrong(self) -> str:
+        """What is said of the file, below its path."""
+        message = str(self.assertRaises(BadValue, readProfiles, {"HOME": str(self.home)}))
+        self.assertTrue(message.startswith(f"{self.path}: "), message)
+        return message.removeprefix(f"{self.path}: ")
+
+    def test_path(self) -> None:
+        """C{XDG_CONFIG_HOME} counts before the home, but where it is relative."""
+        for environment, path in (
+            ({"HOME": "/h"}, "/h/.config/pkdoors/hosts.toml"),
+            ({"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/pkdoors/hosts.toml"),
+            ({"HOME": "/h", "XDG_CONFIG_HOME": "x"}, "/h/.config/pkdoors/hosts.toml"),
+            ({"HOME": "/h", "XDG_CONFIG_HOME": ""}, "/h/.config/pkdoors/hosts.toml"),
+        ):
+            self.assertEqual(Path(path), hostsPath(environment))
+        self.assertIsNone(hostsPath({}))
+
+    def test_read(self) -> None:
+        """The profiles are read."""
+        self.write(FULL)
+        self.assertEqual(["home"], list(readProfiles({"HOME": str(self.home)})))
+
+    def test_none(self) -> None:
+        """Without a file there are none, and without a home."""
+        self.assertEqual({}, readProfiles({"HOME": str(self.home)}))
+        self.assertEqual({}, readProfiles({}))
+
+    def test_exposed(self) -> None:
+        """A file that others can read is refused: the sequence is in it."""
+        self.write(FULL, 0o644)
+        self.assertEqual(f"others can read or change it: run chmod 600 {self.path}", self.wrong())
+
+    def test_wrong(self) -> None:
+        """What is wrong in it is told with the file, the host and the key."""
+        self.write("[hosts.home]\nwait = 0")
+        self.assertTrue(self.wrong().startswith("[hosts.home]: wait: '0' is not a port"))
+
+    def test_noText(self) -> None:
+        """A file that is no text is one sentence."""
+        self.path.write_bytes(b"\xff")
+        self.path.chmod(0o600)
+        self.assertEqual("it is not a text in UTF-8 (line 1)", self.wrong())
+
+    def test_folder(self) -> None:
+        """What cannot be read is one sentence."""
+        self.path.mkdir()
+        self.assertEqual("it cannot be read: Is a directory", self.wrong())

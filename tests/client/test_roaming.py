@@ -1,0 +1,190 @@
+"""Tests of L{pkdoors.client._roaming}."""
+
+import errno
+import socket
+
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.client import _roaming as roaming
+from pkdoors.client._roaming import READS_PER_TURN, Roaming, Routes, listenToRoutes, localAddress
+from tests.fakes import FakeReactor
+
+
+class FakeKernel:
+    """
+    A socket on which the kernel tells of routes.
+
+    @ivar inbox: what comes next: a message, or an error.
+    """
+
+    def __init__(self) -> None:
+        self.reorderer: list[bytes | OSError] = []
+        self.isOpen = True
+
+    def fileno(self) -> int:
+        """A number."""
+        return 99
+
+    def recv(self, size: int) -> bytes:
+        """The next message."""
+        if not self.reorderer:
+            raise BlockingIOError
+        item = self.reorderer.pop(0)
+        if isinstance(item, OSError):
+            raise item
+        return item[:size]
+
+    def close(self) -> None:
+        """Close."""
+        self.isOpen = False
+
+
+class RoamingTests(SynchronousTestCase):
+    """
+    Tests of L{Roaming} and L{Routes}.
+    """
+
+    def setUp(self) -> None:
+        """Have one way to each of two others."""
+        self.reactor = FakeReactor()
+        self.kernel = FakeKernel()
+        self.ways: dict[str, str | None] = {"192.0.2.1": "10.0.0.2", "2001:db8::1": None}
+        self.moves = 0
+        self.patch(roaming, "localAddress", lambda other: self.ways[other])
+        self.patch(roaming, "listenToRoutes", lambda: self.kernel)
+        self.roaming = Roaming(self.reactor, self.moved)
+
+    def moved(self) -> None:
+        """It has."""
+        self.moves += 1
+
+    def begin(self) -> None:
+        """Start."""
+        self.roaming.towards(self.ways)
+        self.roaming.start()
+
+    def tell(self, *messages: bytes | OSError) -> None:
+        """The kernel tells something."""
+        self.kernel.reorderer += messages or [b"new address"]
+        (reader,) = self.reactor.getReaders()
+        assert isinstance(reader, Routes)
+        reader.doRead()
+
+    def test_moved(self) -> None:
+        """It looks a moment after the kernel told, and tells of a new address."""
+        self.begin()
+        self.ways["192.0.2.1"] = "10.0.0.3"
+        self.tell()
+        self.reactor.advance(0.29)
+        self.assertEqual(0, self.moves)
+        self.reactor.advance(0.01)
+        self.assertEqual(1, self.moves)
+
+    def test_burst(self) -> None:
+        """It looks once for all that is told within that moment, and again for what is later."""
+        self.begin()
+        self.ways["192.0.2.1"] = "10.0.0.3"
+        for _ in range(5):
+            self.tell()
+            self.reactor.advance(0.06)
+        self.assertEqual((1, []), (self.moves, self.reactor.getDelayedCalls()))
+        self.ways["192.0.2.1"] = "10.0.0.4"
+        self.tell()
+        self.reactor.advance(0.3)
+        self.assertEqual(2, self.moves)
+
+    def test_sameAddress(self) -> None:
+        """Other changes are none."""
+        self.begin()
+        self.tell()
+        self.reactor.advance(0.3)
+        self.assertEqual(0, self.moves)
+
+    def test_lost(self) -> None:
+        """An address that is gone is no move; that it comes back is one, as is another family."""
+        self.begin()
+        for way, moves in ((None, 0), ("10.0.0.2", 1)):
+            self.ways["192.0.2.1"] = way
+            self.tell()
+            self.reactor.advance(0.3)
+            self.assertEqual(moves, self.moves)
+        self.ways["2001:db8::1"] = "2001:db8::2"
+        self.tell()
+        self.reactor.advance(0.3)
+        self.assertEqual(2, self.moves)
+
+    def test_towards(self) -> None:
+        """What counts is what was so when it was told whom towards."""
+        self.begin()
+        self.ways["192.0.2.1"] = "10.0.0.3"
+        self.roaming.towards(self.ways)
+        self.tell()
+        self.reactor.advance(0.3)
+        self.assertEqual(0, self.moves)
+
+    def test_overrun(self) -> None:
+        """When the kernel told more than was read, it looks, too."""
+        self.begin()
+        self.ways["192.0.2.1"] = "10.0.0.3"
+        self.tell(OSError(errno.ENOBUFS, "No buffer space available"))
+        self.reactor.advance(0.3)
+        self.assertEqual(1, self.moves)
+
+    def test_flood(self) -> None:
+        """It does not read for ever."""
+        self.begin()
+        self.tell(*[b"route"] * (READS_PER_TURN + 1))
+        self.assertEqual(1, len(self.kernel.reorderer))
+
+    def test_stop(self) -> None:
+        """Afterwards nothing is read, the socket is closed, and no timer runs."""
+        self.begin()
+        self.tell()
+        self.roaming.stop()
+        self.assertEqual(([], []), (self.reactor.getReaders(), self.reactor.getDelayedCalls()))
+        self.assertFalse(self.kernel.isOpen)
+
+    def test_withoutNetlink(self) -> None:
+        """Where the kernel does not tell it looks every five seconds."""
+        self.patch(roaming, "listenToRoutes", self.refuse)
+        self.begin()
+        for number in (1, 2, 3):
+            self.ways["192.0.2.1"] = f"10.0.1.{number}"
+            self.reactor.advance(4.9)
+            self.assertEqual(number - 1, self.moves)
+            self.reactor.advance(0.1)
+            self.assertEqual(number, self.moves)
+        self.roaming.stop()
+        self.assertEqual(([], []), (self.reactor.getReaders(), self.reactor.getDelayedCalls()))
+
+    def refuse(self) -> None:
+        """Have no netlink."""
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    def test_reader(self) -> None:
+        """The reader is what a reactor takes."""
+        reader = Routes(self.kernel, self.moved)  # type: ignore[arg-type]
+        self.assertEqual((99, "routes"), (reader.fileno(), reader.logPrefix()))
+        reader.connectionLost(Failure(ConnectionError()))
+        self.assertFalse(self.kernel.isOpen)
+
+
+class WorldTests(SynchronousTestCase):
+    """
+    Tests of L{listenToRoutes} and L{localAddress}.
+    """
+
+    def test_noNetlink(self) -> None:
+        """A system without netlink is an L{OSError}, as is a kernel without."""
+        self.patch(roaming, "socket", type("socket", (), {}))
+        self.assertRaises(OSError, listenToRoutes)
+
+    def test_noWay(self) -> None:
+        """Where there is no way there is no address."""
+
+        def refuse(*arguments: object) -> None:
+            raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+        self.patch(socket, "socket", refuse)
+        self.assertIsNone(localAddress("192.0.2.1"))

@@ -1,0 +1,358 @@
+"""Tests of L{pkdoors.commands.init} and L{pkdoors.config.template}."""
+
+import os
+import re
+import sys
+import tomllib
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, StringIO, TextIOWrapper
+from itertools import pairwise
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.cli import main
+from pkdoors.client.profiles import Profile, parseProfiles
+from pkdoors.config import file as conffile
+from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
+from pkdoors.config.file import readConf
+from pkdoors.config.parser import parseConfig
+from pkdoors.config.template import confText, profileText
+from pkdoors.errors import PkdoorsError
+from pkdoors.host import names as thishost
+from pkdoors.knockports import listener
+from tests.fakes import PORTS, FakeHost, makeDoor
+
+
+class TextTests(SynchronousTestCase):
+    """
+    Tests of L{confText} and L{profileText}.
+    """
+
+    def test_roundTrip(self) -> None:
+        """What is written is read back as it was."""
+        for door in (
+            makeDoor(name="ssh"),
+            makeDoor(openFor=90.0, maxOpenFor=5400.0, knockTimeout=1.5, penalty=0.0),
+            makeDoor(*(PORTS, "80,51820/udp,6000-6010"), authorizedKeys='/a "b"\\ü', clockSkew=9.0),
+        ):
+            self.assertEqual(Config((door,)), parseConfig(confText(door), "f"))
+
+    def test_comments(self) -> None:
+        """What is commented out is right, too; and every key has a comment."""
+        lines = confText(makeDoor()).splitlines()
+        uncommented = [re.sub("^#(?=[a-z_]+ = )", "", line) for line in lines]
+        config = parseConfig("\n".join(uncommented), "f")
+        self.assertEqual(("public", ("192.0.2.1", "2001:db8::1")), (config.zone, config.interfaces))
+        self.assertEqual(
+            (ADMIN_SOCKET, "/var/log/pkdoors/audit.jsonl"), (config.admin, config.audit)
+        )
+        (door,) = config.doors
+        self.assertEqual("/etc/pkdoors/authorized_keys", door.authorizedKeys)
+        said = [each[1] for each in (door.onOpen, door.onClose, door.onRefuse)]
+        self.assertEqual(["open", "closed", "refused"], said)
+        for before, line in pairwise(uncommented):
+            if " = " in line and not line.startswith(("max_open_for", "udp_max")):
+                self.assertTrue(before.startswith("# "), line)
+
+    def test_profile(self) -> None:
+        """The client's profile has what it needs to know."""
+        door = makeDoor(name="web", ports="443,8080,53/udp")
+        profiles = parseProfiles(profileText("web1", "web1.example.org", door))
+        expected = Profile("web1.example.org", door.sequence, wait=443)
+        self.assertEqual({"web1": expected}, profiles)
+
+    def test_profileSealed(self) -> None:
+        """It says whether to seal; without a TCP port there is nothing to wait for."""
+        door = makeDoor(ports="51820/udp", authorizedKeys="/k")
+        profiles = parseProfiles(profileText("a b.c", "::1", door))
+        expected = Profile("::1", door.sequence, "default", isSealed=True)
+        self.assertEqual({"a b.c": expected}, profiles)
+
+
+class InitTestCase(SynchronousTestCase):
+    """
+    Runs C{pkdoors init}.
+    """
+
+    def setUp(self) -> None:
+        """Have a host with a name, and a folder."""
+        FakeHost(self)
+        self.patch(thishost, "shortName", lambda: "web1")
+        self.patch(thishost, "publicName", lambda: "web1.example.org")
+        self.file = os.path.abspath(self.mktemp())
+
+    def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
+        """What it prints, on both ways."""
+        with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
+            try:
+                main(["init", "--output", self.file, *arguments], environment)
+            except SystemExit as end:
+                self.assertEqual(status, end.code, stderr.getvalue())
+            else:
+                self.assertEqual(0, status)
+        return stdout.getvalue(), stderr.getvalue()
+
+    def config(self) -> Config:
+        """What the daemon reads of it."""
+        return parseConfig(readConf(self.file), self.file)
+
+    def refused(self, *arguments: str, status: int, **environment: str) -> str:
+        """The one line with which it ends; nothing is written."""
+        stdout, stderr = self.init(*arguments, status=status, **environment)
+        self.assertEqual(("", 1), (stdout, stderr.count("\n")))
+        self.assertTrue(stderr.startswith("pkdoors init: "), stderr)
+        return stderr
+
+
+class InitTests(InitTestCase):
+    """
+    C{pkdoors init}.
+    """
+
+    def test_init(self) -> None:
+        """The file is what the daemon reads, and the profile fits it."""
+        stdout, _ = self.init()
+        (door,) = self.config().doors
+        self.assertEqual("ssh (22/tcp)", str(door))
+        self.assertEqual(8, len(set(door.sequence.ports)))
+        self.assertEqual(profileText("web1", "web1.example.org", door), stdout)
+        self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
+
+    def test_conf(self) -> None:
+        """C{-c} and C{--conf} name the file, too, as they do for the other commands."""
+        for option in ("-c", "--conf"):
+            file = os.path.abspath(self.mktemp())
+            self.init(option, file)
+            self.assertEqual("ssh", parseConfig(readConf(file), file).doors[0].name)
+        self.assertFalse(Path(self.file).exists())
+
+    def test_options(self) -> None:
+        """Length, door, ports and address can be chosen."""
+        stdout, _ = self.init(
+            *("--length", "5", "--door", "web", "--ports", "443,53/udp", "--address", "192.0.2.9")
+        )
+        (door,) = self.config().doors
+        self.assertEqual(("web (443/tcp,53/udp)", 5), (str(door), len(door.sequence.ports)))
+        self.assertEqual("192.0.2.9", tomllib.loads(stdout)["hosts"]["web1"]["address"])
+
+    def test_sealed(self) -> None:
+        """A door can be sealed, with the usual file of keys or another."""
+        stdout, stderr = self.init("--sealed")
+        self.assertEqual("/etc/pkdoors/authorized_keys", self.config().doors[0].authorizedKeys)
+        self.assertIs(True, tomllib.loads(stdout)["hosts"]["web1"]["sealed"])
+        self.assertIn("public SSH keys into /etc/pkdoors/authorized_keys", stderr)
+        os.unlink(self.file)
+        self.init("--sealed", "keys")
+        self.assertEqual(os.path.abspath("keys"), self.config().doors[0].authorizedKeys)
+
+    def test_freePorts(self) -> None:
+        """A port that is taken, or protected, is no knock port."""
+        self.patch(listener, "isFree", lambda port: port % 1000 == 0)
+        self.init("-n", "20", "--ports", "12000-13000/udp,14000/udp,15000/tcp")
+        free = {*range(10_000, 32_768, 1000)} - {12_000, 13_000, 14_000}
+        self.assertEqual(free, {*self.config().doors[0].sequence.ports})
+
+    def test_next(self) -> None:
+        """It says what to do next, with commands that work."""
+        _, stderr = self.init()
+        folder = Path(sys.executable).parent
+        self.assertIn(f"Wrote {self.file}.", stderr)
+        self.assertIn(f"{folder}/pkdoors check --conf {self.file}\n", stderr)
+        self.assertIn(f"{folder}/twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
+        self.assertNotIn("SSH keys", stderr)
+
+    def test_service(self) -> None:
+        """Where the service may read it, it says so."""
+        self.patch(conffile, "letRead", lambda descriptor: True)
+        _, stderr = self.init()
+        self.assertIn("The service (user pkdoors) may read it, nobody else but root.\n", stderr)
+        self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
+
+    def test_startService(self) -> None:
+        """In the usual place, the file is the service's, which is then what to start."""
+        written: list[str] = []
+
+        def write(path: str, text: str) -> bool:
+            written.append(path)
+            return True
+
+        self.patch(conffile, "writeConf", write)
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as stderr:
+            main(["init"], {})
+        self.assertEqual(["/etc/pkdoors/pkdoors.toml"], written)
+        self.assertIn("run the daemon:      systemctl enable --now pkdoors\n", stderr.getvalue())
+
+    def test_secret(self) -> None:
+        """What is no profile tells no knock port."""
+        _, stderr = self.init()
+        ports = self.config().doors[0].sequence.ports
+        self.assertFalse([port for port in ports if str(port) in stderr.replace(self.file, "")])
+
+    def test_neverOverwrites(self) -> None:
+        """What is there stays."""
+        Path(self.file).write_text("mine\n")
+        self.assertIn("is there already, and is not overwritten", self.refused(status=1))
+        self.assertEqual("mine\n", Path(self.file).read_text())
+
+    def test_noName(self) -> None:
+        """A host without a name needs an address, and nothing is written before that is known."""
+
+        def publicName() -> str:
+            raise PkdoorsError("say with --address how")
+
+        self.patch(thishost, "publicName", publicName)
+        self.assertIn("--address", self.refused(status=1))
+        self.assertFalse(Path(self.file).exists())
+        self.init("--address", "2001:db8::1")
+
+    def test_wrongUsage(self) -> None:
+        """Wrong values are one line and status 2."""
+        for arguments, words in (
+            (("--door", "Web"), "argument --door: 'Web' is no name for a door"),
+            (("--ports", "0"), "argument -p/--ports: '0' is not a port"),
+            (("--length", "4"), "argument -n/--length: '4' is not a number from 5 to 20"),
+            (("--sealed", "a\x7f"), "argument --sealed: 'a\\x7f' is no name for a file"),
+            (("--sealed", "a\udcff"), "is no name for a file"),
+            (("--sealed", ""), "is no name for a file"),
+            (("--output", "a\nb"), "argument --output/-c/--conf: 'a\\nb' is no name for a file"),
+            (("--address", 'a"b'), "is no name or address of a host"),
+            (("--address", "a b"), "is no name or address of a host"),
+            (("--address", ""), "is no name or address of a host"),
+            (("now",), "unrecognized arguments: now"),
+        ):
+            with self.subTest(arguments):
+                line = self.refused(*arguments, status=2) if arguments != ("now",) else None
+                self.assertIn(words, line or self.init(*arguments, status=2)[1])
+        self.assertFalse(Path(self.file).exists())
+
+
+SEED = """
+ports_to_controls = [443, 8080]
+opening_sequence = [17001, 17203, 17005, 17404, 17002, 17009]
+max_opened_door_duration = 20
+doors_cleanup_periode = 10
+"""
+
+
+class SeedTests(InitTestCase):
+    """
+    C{pkdoors init --seed}.
+    """
+
+    def setUp(self) -> None:
+        """Have a home with a file of port-knocking-doors."""
+        super().setUp()
+        self.home = os.path.abspath(self.mktemp())
+        os.mkdir(self.home)
+        self.seed = os.path.join(self.home, ".port_knocker.toml")
+        self.write(SEED)
+
+    def write(self, text: str) -> None:
+        """Write that file."""
+        Path(self.seed).touch(0o600)
+        Path(self.seed).write_text(text)
+
+    def test_takenOver(self) -> None:
+        """Sequence, ports and times are the same; the profile fits; the old file stays."""
+        for arguments in (("--seed", self.seed), ("--seed",)):
+            stdout, _ = self.init(*arguments, HOME=self.home)
+            (door,) = self.config().doors
+            self.assertEqual(parseConfig(SEED, self.seed).doors, (door,))
+            self.assertEqual((443, 20.0), (door.ports[0].first, door.openFor))
+            self.assertEqual((), self.config().notes)
+            self.assertEqual(profileText("web1", "web1.example.org", door), stdout)
+            self.assertEqual(SEED, Path(self.seed).read_text())
+            os.unlink(self.file)
+
+    def test_told(self) -> None:
+        """What became of each key is told, apart from the profile, and no secret with it."""
+        _, stderr = self.init("--seed", self.seed)
+        self.assertIn(
+            f"Of {self.seed}, which stays as it is:\n"
+            "  ports_to_controls: it is ports now\n"
+            "  opening_sequence: it is sequence now\n"
+            "  max_opened_door_duration: it is open_for now\n"
+            "  doors_cleanup_periode: no longer needed: the kernel closes each door at its "
+            "deadline\n\n"
+            f"Wrote {self.file}.",
+            stderr,
+        )
+        self.assertNotIn("17203", stderr)
+
+    def test_publicSequence(self) -> None:
+        """A sequence that is not good is warned of, unless knocks are sealed."""
+        self.write("opening_sequence = [16001, 16002, 16003, 16004, 16005]\n")
+        _, stderr = self.init("--seed", self.seed)
+        self.assertIn("  warning: the sequence is the default of port-knocking-doors", stderr)
+        os.unlink(self.file)
+        _, stderr = self.init("--seed", self.seed, "--sealed")
+        self.assertNotIn("warning", stderr)
+
+    def test_options(self) -> None:
+        """The door may have another name, and be sealed."""
+        self.init("--seed", self.seed, "--door", "web", "--sealed", "/keys")
+        (door,) = self.config().doors
+        self.assertEqual(("web", "/keys"), (door.name, door.authorizedKeys))
+
+    def test_contradicting(self) -> None:
+        """What the file says cannot be given as well, be it the default."""
+        for option, value, name in (
+            ("--length", "8", "--length"),
+            ("-n", "5", "--length"),
+            ("--ports", "22", "--ports"),
+            ("-p", "443", "--ports"),
+        ):
+            line = self.refused("--seed", self.seed, option, value, status=2)
+            self.assertIn(f"argument {name}: --seed takes that from its file: leave one", line)
+        self.assertFalse(Path(self.file).exists())
+
+    def test_noFile(self) -> None:
+        """Where there is no such file, the line names what was looked for."""
+        os.unlink(self.seed)
+        line = self.refused("--seed", self.seed, status=1)
+        self.assertIn(f"no file of port-knocking-doors, {self.seed}: say with --seed FILE", line)
+        if not os.path.exists(SEED_FILE):
+            line = self.refused("--seed", status=1, HOME=self.home)
+            self.assertIn(f"port-knocking-doors, {self.seed} or {SEED_FILE}: say with", line)
+
+    def test_bad(self) -> None:
+        """A file that others may read, or that is another one, is refused; nothing is written."""
+        os.chmod(self.seed, 0o644)
+        self.assertIn(f"`chmod 600 {self.seed}`", self.refused("--seed", self.seed, status=1))
+        os.chmod(self.seed, 0o600)
+        self.write(SEED + "door = 1\n")
+        self.assertIn(f"{self.seed}: 'door' is no", self.refused("--seed", self.seed, status=1))
+        self.write(confText(makeDoor()))
+        line = self.refused("--seed", self.seed, status=1)
+        self.assertIn(f"{self.seed} is no file of port-knocking-doors, which has keys", line)
+        self.assertIn("is no name for a file", self.refused("--seed", "", status=2))
+        self.assertFalse(Path(self.file).exists())
+
+
+class QRCodeTests(InitTests):
+    """
+    C{pkdoors init --qr}.
+    """
+
+    def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
+        """As without, but with a QR code."""
+        stdout, stderr = super().init(*arguments, "--qr", status=status, **environment)
+        self.drawn = re.sub(r"(?s)\A.*?\n(?=[^\n]*[\u2580-\u2588])", "", stdout)
+        return stdout.removesuffix(self.drawn), stderr
+
+    def test_drawn(self) -> None:
+        """It is drawn in half blocks, two rows of it in a line."""
+        self.init()
+        self.assertRegex(self.drawn, "[\u2580-\u2588]")
+        self.assertIn(self.drawn.count("\n"), range(15, 40))
+
+    def test_cannotShow(self) -> None:
+        """An output that cannot show it gets the profile all the same, and a sentence."""
+        out = TextIOWrapper(BytesIO(), "ascii")
+        with redirect_stdout(out), redirect_stderr(StringIO()):
+            main(["init", "--output", self.file, "--qr"], {})
+        out.seek(0)
+        text = out.read()
+        self.assertIn("[hosts.web1]\n", text)
+        self.assertIn("(no QR code: this terminal cannot show it", text)

@@ -1,0 +1,84 @@
+"""Tests of L{pkdoors.config.changes}."""
+
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config.changes import FIXED, changesOf, fixedChanges
+from pkdoors.config.config import Config
+from pkdoors.config.settings import DOOR_SETTINGS
+from pkdoors.model.doors import Door
+from pkdoors.model.sequence import Sequence
+from tests.fakes import makeDoor, parse
+
+SSH = makeDoor(name="ssh")
+WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
+BEFORE = Config((SSH, WEB))
+
+OTHERS: dict[str, Any] = {
+    "sequence": Sequence((7001, 7009, 7004, 7007, 7002)),
+    "ports": parse("2222"),
+    "openFor": 7.0,
+    "maxOpenFor": 7000.0,
+    "knockTimeout": 7.0,
+    "penalty": 7.0,
+    "cutSessions": True,
+    "udpIdle": 7.0,
+    "udpMax": 700.0,
+    "udpGrace": 7.0,
+    "authorizedKeys": "/etc/keys",
+    "clockSkew": 7.0,
+    "knockRate": 700,
+    "knockBurst": 700,
+    "onOpen": ("/bin/a",),
+    "onClose": ("/bin/b",),
+    "onRefuse": ("/bin/c",),
+}
+"""Another value for each field of a door."""
+
+
+class ChangesTests(SynchronousTestCase):
+    """
+    Tests of L{changesOf} and L{fixedChanges}.
+    """
+
+    def changes(self, *doors: Door) -> list[str]:
+        """What changes where these are the doors."""
+        return changesOf(BEFORE, replace(BEFORE, doors=doors))
+
+    def test_nothing(self) -> None:
+        """Where nothing differs there is nothing to tell, nor where doors only change places."""
+        self.assertEqual([], self.changes(SSH, WEB))
+        self.assertEqual([], self.changes(WEB, SSH))
+
+    def test_each(self) -> None:
+        """Each setting of a door is named as in the file, without what it is."""
+        self.assertEqual(set(OTHERS), {each.field for each in DOOR_SETTINGS})
+        for each in DOOR_SETTINGS:
+            door = replace(SSH, **{each.field: OTHERS[each.field]})
+            self.assertEqual([f"door {door} changed: {each.key}"], self.changes(door, WEB))
+
+    def test_doors(self) -> None:
+        """Doors that are gone come first, then those that are new or changed, in their order."""
+        new = makeDoor(name="new")
+        web = replace(WEB, openFor=7.0, penalty=7.0)
+        self.assertEqual(
+            [
+                "door ssh (22/tcp) is gone",
+                "door new (22/tcp) is new",
+                "door web (443/tcp) changed: open_for, penalty",
+            ],
+            self.changes(new, web),
+        )
+
+    def test_daemon(self) -> None:
+        """What is not of a door is told, too."""
+        after = replace(BEFORE, interfaces=("::1",), audit="/var/log/audit")
+        self.assertEqual(["interfaces changed", "audit changed"], changesOf(BEFORE, after))
+
+    def test_fixed(self) -> None:
+        """What cannot be changed is named."""
+        self.assertEqual([], fixedChanges(BEFORE, replace(BEFORE, interfaces=("::1",))))
+        after = replace(BEFORE, firewall="nftables", zone="home", admin="")
+        self.assertEqual([*FIXED], fixedChanges(BEFORE, after))

@@ -1,0 +1,331 @@
+"""Tests of L{pkdoors.config.file}."""
+
+import errno
+import os
+import pwd
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from pkdoors.config import file as conffile
+from pkdoors.config.file import confPlaces, isThere, readConf, seedPlaces, writeConf
+from pkdoors.errors import ConfigError
+from pkdoors.host import serviceuser
+
+
+class ConfFileTestCase(SynchronousTestCase):
+    """
+    With a folder.
+    """
+
+    def setUp(self) -> None:
+        """Make it, and have a usual umask."""
+        # Not where trial puts its files: others may be able to write that.
+        self.folder = Path(mkdtemp())
+        self.addCleanup(rmtree, self.folder)
+        self.path = str(self.folder / "pkdoors.toml")
+        self.addCleanup(os.umask, os.umask(0o022))
+
+
+class ReadTests(ConfFileTestCase):
+    """
+    Tests of L{readConf} and L{isThere}.
+    """
+
+    def write(self, text: bytes = b"text\n", mode: int = 0o600) -> None:
+        """Make the file."""
+        Path(self.path).write_bytes(text)
+        os.chmod(self.path, mode)
+
+    def refused(self) -> str:
+        """The one line with which it is refused."""
+        line = str(self.assertRaises(ConfigError, readConf, self.path))
+        self.assertNotIn("\n", line)
+        self.assertIn(self.path, line)
+        return line
+
+    def test_private(self) -> None:
+        """A file that only its owner may read is read."""
+        for mode in (0o600, 0o400, 0o700):
+            self.write("schön\n".encode(), mode)
+            self.assertEqual("schön\n", readConf(self.path))
+
+    def test_readable(self) -> None:
+        """One that others may read is refused, with what to do about it."""
+        for mode in (0o640, 0o604, 0o644, 0o610):
+            self.write(mode=mode)
+            self.assertEqual(
+                f"{self.path} can be read by others, and a sequence in it is a secret: "
+                f"`chmod 600 {self.path}`",
+                self.refused(),
+            )
+
+    def test_writable(self) -> None:
+        """So is one that others may write."""
+        for mode in (0o620, 0o602, 0o666, 0o660):
+            self.write(mode=mode)
+            self.assertEqual(
+                f"{self.path} can be written by others, who could open every door: "
+                f"`chmod 600 {self.path}`",
+                self.refused(),
+            )
+
+    def test_quoted(self) -> None:
+        """What to do is right for a name with blanks, too."""
+        self.path = str(self.folder / "a b")
+        self.write(mode=0o644)
+        self.assertIn(f"`chmod 600 '{self.path}'`", self.refused())
+
+    def test_owner(self) -> None:
+        """So is one of another user; root's is not."""
+        self.write()
+        owner = os.stat(self.path).st_uid
+        self.patch(os, "geteuid", lambda: owner + 1)
+        if owner == 0:
+            self.assertEqual("text\n", readConf(self.path))
+            os.chown(self.path, 65534, -1)
+        self.assertIn(
+            f"belongs to another user, who could change it and open every door: "
+            f"`chown root {self.path}`",
+            self.refused(),
+        )
+
+    def test_folders(self) -> None:
+        """So is one that others could replace, because they can write a folder above it."""
+        self.path = str(self.folder / "etc" / "pkdoors.toml")
+        folder = self.folder / "etc"
+        folder.mkdir(0o755)
+        self.write()
+        for each in (folder, self.folder):
+            before = each.stat().st_mode & 0o7777
+            for mode in (0o775, 0o757, 0o777):
+                each.chmod(mode)
+                self.assertEqual(
+                    f"{self.path} could be replaced by others, who could open every door, "
+                    f"because {each} can be written by others: `chmod go-w {each}`",
+                    self.refused(),
+                )
+            each.chmod(0o1777)  # there nobody can
+            self.assertEqual("text\n", readConf(self.path))
+            each.chmod(before)
+
+    def test_home(self) -> None:
+        """So is one in the home of somebody else; for themselves it will do."""
+        if os.geteuid():
+            raise SkipTest("this test gives a folder away: run it as root (sudo script/test)")
+        self.write()
+        os.chown(self.folder, 1234, -1)
+        line = self.refused()
+        self.assertIn(f"because {self.folder} belongs to another user: move the conf", line)
+        os.chown(self.path, 1234, -1)
+        self.patch(os, "geteuid", lambda: 1234)
+        self.assertEqual("text\n", readConf(self.path))
+
+    def test_link(self) -> None:
+        """So is one that a link leads to by way of such a folder."""
+        self.write()
+        unsafe = self.folder / "unsafe"
+        unsafe.mkdir()
+        (unsafe / "link").symlink_to("../pkdoors.toml")
+        self.path = str(unsafe / "link")
+        self.assertEqual("text\n", readConf(self.path))
+        unsafe.chmod(0o777)
+        self.assertIn(f"because {unsafe} can be written by others", self.refused())
+
+    def test_missing(self) -> None:
+        """One that is not there is refused, with how to make it."""
+        self.assertEqual(
+            f"cannot read {self.path}: No such file or directory: `pkdoors init` makes one",
+            self.refused(),
+        )
+
+    def test_unreadable(self) -> None:
+        """One that we may not read is refused, with who could, and how the service can."""
+
+        def refuse(path: str, *limits: int) -> object:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(conffile, "readFile", refuse)
+        self.assertEqual(
+            f"cannot read {self.path}: Permission denied: run it as root; for the service, "
+            "`pkdoors install-service` sets who may read it",
+            self.refused(),
+        )
+
+    def test_noFile(self) -> None:
+        """A folder or a pipe is refused, without waiting for somebody to write to it."""
+        os.mkfifo(self.path, 0o600)
+        self.assertEqual(f"cannot read {self.path}: it is a pipe, not a file", self.refused())
+        os.unlink(self.path)
+        os.mkdir(self.path, 0o700)
+        self.assertEqual(
+            f"cannot read {self.path}: Is a directory: give the path of a file", self.refused()
+        )
+
+    def test_noText(self) -> None:
+        """What is no text is refused."""
+        self.write(b"\xff\n")
+        self.assertIn(": it is not a text in UTF-8 (line 1)", self.refused())
+
+    def test_isThere(self) -> None:
+        """Whether a file is there is known; where it cannot be known, it counts as there."""
+        self.assertFalse(isThere(self.path))
+        self.write()
+        self.assertTrue(isThere(self.path))
+        self.assertFalse(isThere(f"{self.path}/below"))
+        self.assertTrue(isThere("/" + "x" * 300))  # a name that is too long is an error
+
+
+class ServiceTests(ConfFileTestCase):
+    """
+    Where the service has a user of its own.
+    """
+
+    if os.getuid() != 0:
+        skip = "these tests give files to a group: run them as root (sudo script/test)"
+
+    def setUp(self) -> None:
+        """Have its group."""
+        super().setUp()
+        self.group: int | None = 61234
+        self.patch(conffile, "serviceGroup", lambda: self.group)
+        self.patch(serviceuser, "serviceGroup", lambda: self.group)
+
+    def write(self, mode: int, user: int = 0, group: int = 61234) -> None:
+        """Make a file."""
+        Path(self.path).write_text("text\n")
+        os.chown(self.path, user, group)
+        os.chmod(self.path, mode)
+
+    def test_groupReads(self) -> None:
+        """A file of root's that only the service may read is read."""
+        for mode in (0o640, 0o440):
+            self.write(mode)
+            self.assertEqual("text\n", readConf(self.path))
+
+    def test_others(self) -> None:
+        """One that others may read, or that the service may write, is refused; 640 is right."""
+        for mode, words in ((0o644, "read"), (0o650, "read"), (0o660, "written")):
+            self.write(mode)
+            line = str(self.assertRaises(ConfigError, readConf, self.path))
+            self.assertIn(f"can be {words} by others", line)
+            self.assertTrue(line.endswith(f": `chmod 640 {self.path}`"), line)
+
+    def test_otherGroup(self) -> None:
+        """One that another group may read is refused, and so are all where there is no service."""
+        self.write(0o640, group=61235)
+        line = str(self.assertRaises(ConfigError, readConf, self.path))
+        remedy = f"`chgrp pkdoors {self.path} && chmod 640 {self.path}`"
+        self.assertTrue(line.endswith(f": {remedy}"), line)
+        self.group = None
+        self.write(0o640)
+        self.assertRaises(ConfigError, readConf, self.path)
+
+    def test_ownFile(self) -> None:
+        """A file of the service's own is as private as anybody's: the group is for root's."""
+        self.write(0o640, user=61234)
+        self.patch(os, "geteuid", lambda: 61234)
+        line = str(self.assertRaises(ConfigError, readConf, self.path))
+        self.assertTrue(line.endswith(f": `chmod 600 {self.path}`"), line)
+
+    def test_write(self) -> None:
+        """What is written is for the service to read, and so is the folder that is made for it."""
+        self.path = str(self.folder / "new" / "pkdoors.toml")
+        self.assertTrue(writeConf(self.path, "text\n"))
+        for path, mode in ((self.path, 0o640), (os.path.dirname(self.path), 0o750)):
+            status = os.stat(path)
+            self.assertEqual(
+                (0, 61234, mode), (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+            )
+
+    def test_noService(self) -> None:
+        """Without a service it is its owner's alone."""
+        self.group = None
+        self.assertFalse(writeConf(self.path, "text\n"))
+        self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
+
+    def test_notRoot(self) -> None:
+        """Who is not root cannot give it to the service."""
+        self.patch(os, "geteuid", lambda: 1000)
+        self.assertFalse(writeConf(self.path, "text\n"))
+        self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
+
+
+class PlacesTests(SynchronousTestCase):
+    """
+    Tests of L{confPlaces} and L{seedPlaces}.
+    """
+
+    def test_order(self) -> None:
+        """Our own file comes before those of port-knocking-doors, the user's before the host's."""
+        theirs = ["/home/anna/.port_knocker.toml", "/etc/port_knocker.toml"]
+        self.assertEqual(theirs, seedPlaces({"HOME": "/home/anna"}))
+        self.assertEqual(["/etc/pkdoors/pkdoors.toml", *theirs], confPlaces({"HOME": "/home/anna"}))
+
+    def test_noVariable(self) -> None:
+        """Where the environment tells no home, as for a service, the user's own is taken."""
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+        for environment in ({}, {"HOME": ""}):
+            self.assertEqual(f"{home}/.port_knocker.toml", seedPlaces(environment)[0])
+
+    def test_noHome(self) -> None:
+        """Who has no home has one place less; the daemon's folder is none."""
+        self.assertEqual(["/etc/port_knocker.toml"], seedPlaces({"HOME": "anna"}))
+        self.patch(os, "geteuid", lambda: 4_000_000_000)
+        self.assertEqual(["/etc/port_knocker.toml"], seedPlaces({}))
+
+
+class WriteTests(ConfFileTestCase):
+    """
+    Tests of L{writeConf}.
+    """
+
+    def test_private(self) -> None:
+        """The file is its owner's alone, and so is the folder that is made for it."""
+        self.path = str(self.folder / "etc" / "new" / "pkdoors.toml")
+        writeConf(self.path, "schön\n")
+        self.assertEqual("schön\n", readConf(self.path))
+        self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
+        self.assertEqual(0o700, os.stat(os.path.dirname(self.path)).st_mode & 0o7777)
+
+    def test_folderIsThere(self) -> None:
+        """A folder that is there stays as it is."""
+        os.chmod(self.folder, 0o755)
+        writeConf(self.path, "text\n")
+        self.assertEqual(0o755, os.stat(self.folder).st_mode & 0o7777)
+
+    def test_neverOverwrites(self) -> None:
+        """What is there is not overwritten, be it a link to nowhere."""
+        Path(self.path).write_text("mine\n")
+        link = f"{self.path}.link"
+        os.symlink(f"{self.path}.other", link)
+        for path in (self.path, link):
+            line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
+            self.assertEqual(
+                f"{path} is there already, and is not overwritten: "
+                "move it away, or say with --output where else to write",
+                line,
+            )
+        self.assertEqual("mine\n", Path(self.path).read_text())
+        self.assertFalse(Path(f"{self.path}.other").exists())
+
+    def test_cannot(self) -> None:
+        """Where it cannot be written that is a sentence."""
+        Path(self.path).write_text("no folder\n")
+        path = f"{self.path}/pkdoors.toml"
+        line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
+        self.assertTrue(line.startswith(f"cannot write {path}: File exists: run it as"), line)
+
+    def test_nothingHalf(self) -> None:
+        """Where the disk is full nothing is left."""
+
+        def full(descriptor: int, mode: str) -> object:
+            os.close(descriptor)
+            return open("/dev/full", mode)
+
+        self.patch(os, "fdopen", full)
+        line = str(self.assertRaises(ConfigError, writeConf, self.path, "text\n"))
+        self.assertIn("No space left on device", line)
+        self.assertFalse(Path(self.path).exists())

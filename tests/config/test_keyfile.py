@@ -1,0 +1,404 @@
+"""Tests of L{pkdoors.config.keyfile}."""
+
+import errno
+import os
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from pkdoors.config import keyfile as authorizedfile
+from pkdoors.config.keyfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
+from tests.fakes import Log
+from tests.lab.sealing import makeKey, publicLine
+
+ANNA = publicLine(makeKey(), "anna")
+BOB = publicLine(makeKey(), "bob, who is new")
+
+
+def commentsOf(path: Path) -> list[str]:
+    """The names of those who may knock."""
+    return [key.comment for key in readKeys(path)[0]]
+
+
+class KeyFileTestCase(SynchronousTestCase):
+    """
+    With a file that has Anna's key, in a folder that only we can write.
+    """
+
+    def setUp(self) -> None:
+        """Make it. Not where trial puts its files: others may be able to write that."""
+        self.log = Log(self)
+        self.folder = Path(mkdtemp())
+        self.addCleanup(rmtree, self.folder)
+        self.path = self.folder / "keys"
+        self.path.write_text(ANNA)
+        self.path.chmod(0o600)
+        self.clock = Clock()
+        self.file = KeyFile(str(self.path), self.clock.seconds)
+
+    def names(self) -> list[str]:
+        """Who may knock, when a look at the file before is not taken for one now."""
+        self.clock.advance(2 * FRESH)
+        return [each.comment for each in self.file.keys()]
+
+    def errors(self) -> list[str]:
+        """What is said to be wrong."""
+        return self.log.lines(LogLevel.error)
+
+    def giveAway(self, path: Path) -> None:
+        """Let a file belong to somebody who is neither root nor ourselves."""
+        if os.geteuid() == 0:
+            os.chown(path, 65_534, -1)
+        else:
+            us = os.geteuid()
+            self.patch(os, "geteuid", lambda: us + 1)
+
+
+class ReadKeysTests(KeyFileTestCase):
+    """
+    Tests of L{readKeys}.
+    """
+
+    def refused(self) -> str:
+        """Why the file is not read, with C{KEYS} for its path, C{FOLDER} for that of its folder."""
+        line = str(self.assertRaises(KeyFileError, readKeys, self.path))
+        return line.replace(str(self.path), "KEYS").replace(str(self.folder), "FOLDER")
+
+    def test_safe(self) -> None:
+        """What only we can write is read, whoever can read it."""
+        for mode in (0o400, 0o600, 0o644, 0o755):
+            self.path.chmod(mode)
+            self.assertEqual(["anna"], commentsOf(self.path))
+
+    def test_othersWrite(self) -> None:
+        """A file that its group, or anybody, can write is not; the cure is told."""
+        for mode in (0o620, 0o602, 0o666):
+            self.path.chmod(mode)
+            self.assertEqual(
+                "KEYS can be written by others: `chmod go-w KEYS` mends it", self.refused()
+            )
+
+    def test_othersReplace(self) -> None:
+        """Nor is one in a folder that others can write."""
+        for mode in (0o770, 0o702):
+            self.folder.chmod(mode)
+            self.assertEqual(
+                "FOLDER can be written by others: `chmod go-w FOLDER` mends it", self.refused()
+            )
+
+    def test_folderAbove(self) -> None:
+        """Nor is one below such a folder."""
+        self.path = self.folder / "sub" / "keys"
+        self.path.parent.mkdir()
+        self.path.write_text(ANNA)
+        self.folder.chmod(0o777)
+        self.assertIn("FOLDER can be written by others", self.refused())
+
+    def test_sticky(self) -> None:
+        """A folder where nobody can replace what is not theirs, like /tmp, will do."""
+        self.folder.chmod(0o1777)
+        self.assertEqual(["anna"], commentsOf(self.path))
+
+    def test_stickyFile(self) -> None:
+        """For a file that bit means nothing."""
+        self.path.chmod(0o1666)
+        self.assertIn("KEYS can be written by others", self.refused())
+
+    def test_otherOwner(self) -> None:
+        """A file that belongs to somebody else is not read: they could write it."""
+        self.giveAway(self.path)
+        self.assertEqual("KEYS belongs to another user: `chown root KEYS` mends it", self.refused())
+
+    def test_link(self) -> None:
+        """A link is as good as what it leads to."""
+        link = self.folder / "link"
+        link.symlink_to(self.path)
+        self.assertEqual(["anna"], commentsOf(link))
+        self.path.chmod(0o666)
+        self.assertIn("KEYS can be written", self.refused())
+
+    def test_linkElsewhere(self) -> None:
+        """Of what a link leads to the folder counts, too."""
+        folder = self.folder / "unsafe"
+        folder.mkdir()
+        self.path.rename(folder / "keys")
+        folder.chmod(0o777)
+        self.path.symlink_to(folder / "keys")
+        self.assertIn("FOLDER/unsafe can be written by others", self.refused())
+
+    def test_linkInBetween(self) -> None:
+        """So does that of each link on the way: who can change one decides which file it is."""
+        folder = self.folder / "unsafe"
+        folder.mkdir()
+        self.path.rename(self.folder / "real")
+        (folder / "link").symlink_to("../real")
+        self.path.symlink_to("unsafe/link")
+        self.assertEqual(["anna"], commentsOf(self.path))
+        folder.chmod(0o777)
+        self.assertIn("FOLDER/unsafe can be written by others", self.refused())
+
+    def test_linkOfOthers(self) -> None:
+        """Nor may a link be somebody else's, as in a folder like /tmp."""
+        if os.getuid():
+            raise SkipTest("this test gives a link away: run it as root (sudo script/test)")
+        self.path.rename(self.folder / "real")
+        self.path.symlink_to("real")
+        os.chown(self.path, 65_534, -1, follow_symlinks=False)
+        self.assertEqual(
+            "KEYS belongs to another user: `chown -h root KEYS` mends it", self.refused()
+        )
+
+    def test_linkCircle(self) -> None:
+        """A link to itself is a sentence."""
+        self.path.unlink()
+        self.path.symlink_to(self.path)
+        self.assertEqual(
+            "cannot read KEYS (Too many levels of symbolic links): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            self.refused(),
+        )
+
+    def test_missing(self) -> None:
+        """What is not there is a sentence, and so is a folder."""
+        self.path.unlink()
+        self.assertEqual(
+            "cannot read KEYS (No such file or directory): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            self.refused(),
+        )
+        self.path.mkdir(0o700)
+        self.assertEqual(
+            "cannot read KEYS (Is a directory): "
+            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            self.refused(),
+        )
+
+    def test_unreadable(self) -> None:
+        """What we may not read is a sentence that tells how the service can."""
+
+        def refuse(path: Path, *limits: int) -> object:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(authorizedfile, "readFile", refuse)
+        self.assertEqual(
+            "cannot read KEYS (Permission denied), which has the keys that may knock: "
+            "`pkdoors install-service` lets the service read it, but not below /home or /root",
+            self.refused(),
+        )
+
+    def test_large(self) -> None:
+        """A file has a most."""
+        self.path.write_bytes(MAX_BYTES * b"#")
+        self.assertEqual(([], []), readKeys(self.path))
+        self.path.write_bytes(MAX_BYTES * b"#" + b"\n")
+        self.assertIn(
+            "cannot read KEYS (it has more than 1048576 bytes, which is the most for it)",
+            self.refused(),
+        )
+
+    def test_binary(self) -> None:
+        """Bytes that are no text take nothing else away."""
+        self.path.write_bytes(b"\xff\xfd\0 x\n" + ANNA.encode())
+        self.assertEqual(["anna"], self.names())
+        self.assertEqual(1, len(self.log.lines(LogLevel.warn)))
+
+
+class KeysTests(KeyFileTestCase):
+    """
+    Tests of L{KeyFile.keys}.
+    """
+
+    def test_keys(self) -> None:
+        """The keys of the file may knock, and how many they are is one line."""
+        self.assertEqual(["anna"], self.names())
+        self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines())
+
+    def test_readOnce(self) -> None:
+        """As long as the file is the same it is not read again."""
+        self.assertIs(self.file.keys(), self.file.keys())
+        self.assertEqual(1, len(self.log.lines()))
+
+    def test_changed(self) -> None:
+        """Who is added may knock at once, and who is taken out may not."""
+        self.names()
+        self.path.write_text(ANNA + BOB)
+        self.assertEqual(["anna", "bob, who is new"], self.names())
+        self.path.write_text(BOB)
+        self.assertEqual(["bob, who is new"], self.names())
+        self.assertEqual(3, len(self.log.lines(LogLevel.info)))
+
+    def test_replaced(self) -> None:
+        """So it is where another file takes its place, as editors do it, with the same times."""
+        self.names()
+        new = self.folder / "new"
+        new.write_text(ANNA.replace("anna", "ANNA"))
+        times = self.path.stat()
+        os.utime(new, ns=(times.st_atime_ns, times.st_mtime_ns))
+        new.replace(self.path)
+        self.assertEqual(["ANNA"], self.names())
+
+    def test_linkMoved(self) -> None:
+        """So it is where a link is made to lead elsewhere."""
+        other, link = self.folder / "other", self.folder / "link"
+        other.write_text(BOB)
+        link.symlink_to(self.path)
+        self.file = KeyFile(str(link), self.clock.seconds)
+        self.names()
+        link.unlink()
+        link.symlink_to(other)
+        self.assertEqual(["bob, who is new"], self.names())
+
+    def test_fresh(self) -> None:
+        """A look holds for a hundredth of a second, whoever asks meanwhile, and no longer."""
+        self.names()
+        self.path.write_text("")
+        self.clock.advance(FRESH / 2)
+        self.assertEqual(["anna"], [each.comment for each in self.file.keys()])
+        self.clock.advance(FRESH)
+        self.assertEqual([], self.file.keys())
+
+    def test_emptied(self) -> None:
+        """Where all are taken out, nobody may."""
+        self.names()
+        self.path.write_text("")
+        self.assertEqual([], self.names())
+
+    def test_badLine(self) -> None:
+        """A bad line is one warning for each version of the file, and takes no other away."""
+        self.path.write_text("nonsense\n" + ANNA)
+        for _ in range(3):
+            self.assertEqual(["anna"], self.names())
+        (line,) = self.log.lines(LogLevel.warn)
+        self.assertTrue(line.startswith(f"{self.path}, line 1: this key is refused: "), line)
+
+    def test_braces(self) -> None:
+        """What is in the file is no format of ours."""
+        self.path.write_text(f'from="{{path}}" {ANNA}')
+        self.names()
+        self.assertIn("'{path}' is no address", self.log.lines(LogLevel.warn)[0])
+
+    def test_othersWrite(self) -> None:
+        """From the moment that others can write the file nobody may knock."""
+        self.names()
+        self.path.chmod(0o666)
+        self.assertEqual([], self.names())
+        self.assertEqual(
+            [
+                f"nobody may knock with a key: {self.path} can be written by others: "
+                f"`chmod go-w {self.path}` mends it"
+            ],
+            self.errors(),
+        )
+
+    def test_otherOwner(self) -> None:
+        """So it is where it is given to somebody else."""
+        if os.geteuid() != 0:
+            self.path.chmod(0o622)  # only root can give it away
+        else:
+            self.names()
+            self.giveAway(self.path)
+        self.assertEqual([], self.names())
+        self.assertEqual(1, len(self.errors()))
+
+    def test_othersReplace(self) -> None:
+        """What somebody puts in its place, once others can write the folder, is not believed."""
+        self.names()
+        self.folder.chmod(0o777)
+        self.path.write_text(BOB)
+        self.assertEqual([], self.names())
+        self.assertIn(f"{self.folder} can be written by others", self.errors()[0])
+
+    def test_gone(self) -> None:
+        """Where the file is gone nobody may knock."""
+        self.names()
+        self.path.unlink()
+        self.assertEqual([], self.names())
+        self.assertIn("No such file or directory", self.errors()[0])
+
+    def test_complaintOnce(self) -> None:
+        """What is wrong is said once, however many knock."""
+        self.path.unlink()
+        for _ in range(5):
+            self.assertEqual([], self.names())
+        self.assertEqual(1, len(self.log.lines()))
+
+    def test_otherComplaint(self) -> None:
+        """Something else that is wrong is said, too."""
+        self.path.chmod(0o666)
+        self.names()
+        self.path.unlink()
+        self.names()
+        self.assertEqual(2, len(self.errors()))
+
+    def test_recovers(self) -> None:
+        """Put right, it is read again, though it is the same file; gone wrong again, it is said."""
+        self.names()
+        for _ in range(2):
+            self.folder.chmod(0o777)
+            self.path.write_text(BOB if self.path.read_text() == ANNA else ANNA)
+            self.assertEqual([], self.names())
+            self.folder.chmod(0o700)
+            self.assertEqual(1, len(self.names()))
+        self.assertEqual((2, 3), (len(self.errors()), len(self.log.lines(LogLevel.info))))
+
+    def test_folderMended(self) -> None:
+        """Where only the folder was wrong, and is right again, the untouched file counts again."""
+        self.names()
+        self.folder.chmod(0o777)
+        self.assertEqual([], self.names())
+        self.folder.chmod(0o700)
+        self.assertEqual(["anna"], self.names())
+
+    def test_comesBack(self) -> None:
+        """The very same file, moved away and back, counts again."""
+        self.names()
+        self.path.rename(self.folder / "aside")
+        self.assertEqual([], self.names())
+        (self.folder / "aside").rename(self.path)
+        self.assertEqual(["anna"], self.names())
+
+
+class PrepareTests(KeyFileTestCase):
+    """
+    Tests of L{KeyFile.prepare}.
+    """
+
+    def test_prepare(self) -> None:
+        """A file with a key will do."""
+        self.file.prepare()
+        self.assertEqual([], self.errors())
+
+    def test_unsafe(self) -> None:
+        """One that is unsafe, or missing, is refused; each is logged once, and looked at anew."""
+        self.path.chmod(0o666)
+        for _ in range(2):
+            error = self.assertRaises(KeyFileError, self.file.prepare)
+            self.assertIn("written by others", str(error))
+            self.assertTrue(error.isLogged)
+        self.path.unlink()
+        self.assertIn("No such file", str(self.assertRaises(KeyFileError, self.file.prepare)))
+        self.assertEqual(2, len(self.log.lines()))
+
+    def test_unreadable(self) -> None:
+        """One that we may not read is told as that, not as one without a key."""
+
+        def refuse(path: Path, *limits: int) -> object:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        self.patch(authorizedfile, "readFile", refuse)
+        line = str(self.assertRaises(KeyFileError, self.file.prepare))
+        self.assertIn(f"cannot read {self.path} (Permission denied), which has", line)
+
+    def test_noKeys(self) -> None:
+        """One without a key is refused: that would be a door that nobody can open."""
+        for text in ("", "# nobody yet\n", "nonsense\n"):
+            self.path.write_text(text)
+            self.assertEqual(
+                f"{self.path} has no key that may knock: "
+                "put lines of ssh-keygen's .pub files there",
+                str(self.assertRaises(KeyFileError, self.file.prepare)),
+            )

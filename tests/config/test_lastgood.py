@@ -1,0 +1,275 @@
+"""Tests of L{pkdoors.config.lastgood} and L{pkdoors.daemon.failclosed}."""
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config import lastgood
+from pkdoors.config.lastgood import MAX_BYTES, LastGood, forget
+from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.errors import FirewallError
+from pkdoors.host.instance import Instance
+from pkdoors.model.doors import Door
+from tests.fakes import PORTS, FakeFirewall, Log, makeDoor
+
+FILE = "/etc/pkdoors/pkdoors.toml"
+
+
+class LastGoodTestCase(SynchronousTestCase):
+    """
+    With a folder.
+    """
+
+    def setUp(self) -> None:
+        """Have it, and two doors."""
+        self.log = Log(self)
+        self.folder = Path(self.mktemp())
+        self.doors = (
+            makeDoor(name="ssh", ports="22,6000-6010", cutSessions=True, knockRate=7, knockBurst=9),
+            makeDoor((9, 8, 7, 6, 9, 5), ports="53/udp", name="dns", authorizedKeys="/k"),
+        )
+
+    def copy(self, file: str = FILE) -> LastGood:
+        """The copy for a file."""
+        return LastGood(self.folder, file)
+
+    def path(self) -> Path:
+        """Where it is."""
+        (path,) = self.folder.iterdir()
+        return path
+
+
+class LastGoodTests(LastGoodTestCase):
+    """
+    Tests of L{LastGood}.
+    """
+
+    def test_reads(self) -> None:
+        """What was written is read: all that the guard needs."""
+        self.copy().write(self.doors)
+        for before, after in zip(self.doors, self.copy().read(), strict=True):
+            for name in ("name", "ports", "cutSessions", "authorizedKeys", "knockRate"):
+                self.assertEqual(getattr(before, name), getattr(after, name))
+            self.assertEqual(before.knockBurst, after.knockBurst)
+            self.assertEqual(0.0, after.udpGrace)
+            self.assertEqual(sorted(before.sequence.ports), list(after.sequence.ports))
+
+    def test_secret(self) -> None:
+        """Nobody else can read it, and the order of knocks is not in it."""
+        self.copy().write(self.doors)
+        self.assertEqual(0o600, self.path().stat().st_mode & 0o777)
+        self.assertEqual(0o700, self.folder.stat().st_mode & 0o777)
+        self.assertNotIn(", ".join(map(str, PORTS)), self.path().read_text())
+
+    def test_none(self) -> None:
+        """Where there is none, there is no door; nor of another file."""
+        self.assertEqual((), self.copy().read())
+        self.copy().write(self.doors)
+        self.assertEqual((), self.copy("/other.toml").read())
+        self.assertEqual((), self.copy("").read())
+
+    def test_replaced(self) -> None:
+        """It is replaced in one step, and only where something is different."""
+        copy = self.copy()
+        copy.write(self.doors)
+        before = self.path().stat().st_ino
+        copy.write(self.doors)
+        self.assertEqual(before, self.path().stat().st_ino)
+        with self.path().open() as opened:
+            copy.write(self.doors[:1])
+            self.assertIn("dns", opened.read())
+        self.assertEqual(1, len(self.copy().read()))
+
+    def test_onDisk(self) -> None:
+        """It is on the disk before it takes the place of the one before."""
+        self.copy().write(self.doors[:1])
+        before: list[str] = []
+        self.patch(os, "fsync", lambda file: before.append(self.copy().read()[-1].name))
+        self.copy().write(self.doors)
+        self.assertEqual((["ssh"], 2), (before, len(self.copy().read())))
+
+    def test_otherNetwork(self) -> None:
+        """Without a file, it is for this network namespace, in this boot."""
+        self.copy("").write(self.doors)
+        self.assertEqual(2, len(self.copy("").read()))
+        here = lastgood._where()
+        for changed, count in (
+            ({"network": 1}, 0),
+            ({"boot": "another"}, 2),
+            ({"boot": "another", "network": 1}, 2),
+        ):
+            self.patch(lastgood, "_where", lambda changed=changed: {**here, **changed})
+            self.assertEqual(count, len(self.copy("").read()), changed)
+
+    def test_strange(self) -> None:
+        """What cannot be ours, or is no copy, is none; nothing is raised."""
+        self.copy().write(self.doors)
+        path, text = self.path(), self.path().read_text()
+        table = json.loads(text)
+        bad: str
+        for bad in (
+            *("", "x", "[]", "null", "{}", text[:-20], '{"file": 1}', "[" * 100_000),
+            *(json.dumps({**table, "doors": json.loads(each)}) for each in ("1", "[1]", "[{}]")),
+            *(
+                json.dumps({**table, "doors": [{**table["doors"][0], key: value}]})
+                for key, value in (
+                    *(("name", "a b"), ("ports", ["22; flush ruleset"]), ("ports", [])),
+                    *(("knock_ports", [1]), ("knock_ports", ["x"] * 5), ("rate", "x")),
+                )
+            ),
+        ):
+            path.write_text(bad)
+            self.assertEqual((), self.copy().read(), bad[:200])
+        path.write_text(text)
+        self.assertEqual(2, len(self.copy().read()))
+        path.write_text(" " * MAX_BYTES + text)
+        self.assertEqual((), self.copy().read())
+        path.write_text(text)
+        path.chmod(0o620)
+        self.assertEqual((), self.copy().read())
+        path.chmod(0o600)
+        os.link(path, self.folder / "other")
+        self.assertEqual((), self.copy().read())
+
+    def test_otherUser(self) -> None:
+        """Nor does a copy count that belongs to another user."""
+        if os.getuid():
+            return
+        self.copy().write(self.doors)
+        os.chown(self.path(), 65534, -1)
+        self.assertEqual((), self.copy().read())
+
+    def test_otherFile(self) -> None:
+        """Nor one of another configuration file, whatever it is called."""
+        self.copy().write(self.doors)
+        text = self.path().read_text()
+        self.path().unlink()
+        self.copy("/other.toml").write(self.doors)
+        self.path().write_text(text)
+        self.assertEqual((), self.copy("/other.toml").read())
+
+    def test_links(self) -> None:
+        """No link is followed, neither to read nor to write, and a pipe keeps nobody waiting."""
+        self.copy().write(self.doors)
+        path = self.path()
+        other = self.folder / "other"
+        path.rename(other)
+        path.symlink_to(other.name)
+        self.assertEqual((), self.copy().read())
+        self.copy().write(self.doors[:1])
+        self.assertEqual(2, other.read_text().count('"name"'))
+        self.assertFalse(path.is_symlink())
+        path.with_suffix(".new").symlink_to(other.name)
+        self.copy().write(self.doors)
+        self.assertIn("cannot write", self.log.lines()[-1])
+        path.unlink()
+        os.mkfifo(path)
+        self.assertEqual((), self.copy().read())
+
+    def test_unwritable(self) -> None:
+        """Where it cannot be written, that is a warning."""
+        self.folder.touch()
+        self.copy().write(self.doors)
+        (line,) = self.log.lines()
+        self.assertIn("nothing keeps the ports closed", line)
+
+    def test_forget(self) -> None:
+        """What was released is forgotten, in this network namespace."""
+        self.copy().write(self.doors)
+        here = lastgood._where()
+        self.patch(lastgood, "_where", lambda: {**here, "network": 1})
+        self.copy("/other").write(self.doors)
+        (self.folder / "lastgood-garbled.json").write_text("x")
+        forget(self.folder)
+        self.assertEqual([True, False], [bool(self.copy(each).read()) for each in (FILE, "/other")])
+        forget(self.folder / "nowhere")
+
+
+class KeepClosedTests(LastGoodTestCase):
+    """
+    Tests of L{keepClosed}.
+    """
+
+    def setUp(self) -> None:
+        """Have a firewall."""
+        super().setUp()
+        self.firewall = FakeFirewall(Clock())
+        self.guarded: tuple[Door, ...] = ()
+        self.isGuarded = False
+        self.instance = Instance(self.folder / "run")
+
+    def keep(self) -> str:
+        """Keep it closed; what is said."""
+        clock: Any = Clock()
+        return keepClosed(
+            self.copy(), self.instance, clock, lambda _: self.firewall, self.isGuardedNow
+        )
+
+    def isGuardedNow(self, doors: Collection[Door]) -> bool:
+        """Whether there is a guard; it is asked for the doors of the copy."""
+        self.assertEqual([each.name for each in self.copy().read()], [each.name for each in doors])
+        return self.isGuarded
+
+    def test_never(self) -> None:
+        """Where there never was a good configuration nothing is touched, and that is said."""
+        self.assertEqual(
+            "; pkdoors has closed no port, as it has no earlier configuration to go by", self.keep()
+        )
+        self.firewall.failures = [FirewallError("no privilege")]
+        self.assertIn("closed no port", self.keep())
+        self.assertEqual([], self.firewall.calls)
+
+    def test_unknown(self) -> None:
+        """A guard that is there stays, whoever put it there."""
+        self.isGuarded = True
+        self.assertIn("the guard that is in place stays", self.keep())
+        self.assertEqual([], self.firewall.calls)
+
+    def test_closes(self) -> None:
+        """The doors of the last good one are closed, and nobody waits for them."""
+        self.copy().write(self.doors)
+        self.assertEqual(
+            "; the guard of the last good configuration keeps 22/tcp, 6000-6010/tcp, 53/udp "
+            "closed, and nobody can knock until this is mended",
+            self.keep(),
+        )
+        self.assertEqual(["prepare", "start", "stop"], self.firewall.calls)
+        self.assertEqual(["ssh", "dns"], [door.name for door in self.firewall.guarded])
+
+    def test_stays(self) -> None:
+        """A guard that is there is left as it is, with all that is open."""
+        self.copy().write(self.doors)
+        self.isGuarded = True
+        self.assertIn("the guard that is in place stays", self.keep())
+        self.assertEqual([], self.firewall.calls)
+
+    def test_running(self) -> None:
+        """Nor is anything touched while another daemon runs."""
+        self.copy().write(self.doors)
+        self.patch(self.instance, "holder", lambda: 17)
+        self.assertEqual("", self.keep())
+        self.assertEqual([], self.firewall.calls)
+
+    def test_fails(self) -> None:
+        """Where that cannot be done either, it is said."""
+        self.copy().write(self.doors)
+        self.firewall.failures = [FirewallError("no privilege")]
+        self.assertEqual(
+            "; the last good guard could not be put in place: no privilege", self.keep()
+        )
+
+    def test_unknownGuard(self) -> None:
+        """Where there never was a good one, nothing is said of a guard that cannot be seen."""
+        self.patch(self.instance, "refuseSecond", self.refuse)
+        self.assertEqual("", self.keep())
+        self.copy().write(self.doors)
+        self.assertIn("could not be put in place: no privilege", self.keep())
+
+    def refuse(self) -> None:
+        """Nothing can be seen."""
+        raise FirewallError("no privilege")

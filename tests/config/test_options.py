@@ -1,0 +1,728 @@
+"""Tests of L{pkdoors.config.options}."""
+
+import os
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from pkdoors.config.config import CONF_FILE, Config
+from pkdoors.config.options import Options
+from pkdoors.config.parser import parseConfig
+from pkdoors.errors import BadValue, ConfigError
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import PortRange
+from pkdoors.model.sequence import Sequence
+from pkdoors.util.quoting import shown
+
+SEQ = "17001,17203,17005,17404,17002"
+GOOD = ["-m", SEQ, "-p", "22"]
+NOWHERE = "/nowhere/pkdoors.toml"
+"""In place of the real default, which whoever runs the tests may have."""
+
+
+def read(*arguments: str, **environment: str) -> Config:
+    """What a command line gives."""
+    return readBeside(NOWHERE, *arguments, **environment)
+
+
+def readBeside(defaultConf: str, *arguments: str, **environment: str) -> Config:
+    """What it gives where there is a file at the default place."""
+    options = Options(environment, [defaultConf])
+    options.parseOptions(list(arguments))
+    return options.config
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    Command lines that are right.
+    """
+
+    def door(self, *arguments: str, **environment: str) -> Door:
+        """The door of a command line."""
+        (door,) = read(*arguments, **environment).doors
+        return door
+
+    def test_defaults(self) -> None:
+        """Sequence and ports are all that must be given."""
+        door = Door(
+            "default",
+            Sequence((17001, 17203, 17005, 17404, 17002)),
+            (PortRange("tcp", 22, 22),),
+            openFor=30.0,
+            maxOpenFor=3600.0,
+            knockTimeout=30.0,
+            penalty=5.0,
+        )
+        self.assertEqual(
+            Config((door,), "auto", "", (), "/run/pkdoors/admin.sock", "", False), read(*GOOD)
+        )
+
+    def test_long(self) -> None:
+        """Every option has a long name."""
+        config = read(
+            *("--magic-seq", SEQ, "--ports", "22/tcp,51820/udp,6000-6010/tcp"),
+            *("--open-for", "10m", "--max-open", "8h", "--firewall", "nftables"),
+            *("--zone", "home", "--knock-timeout", "15s", "--penalty", "2m"),
+            *("--interface", "192.0.2.1", "--interface", "2001:db8::1", "--log-knocks"),
+        )
+        (door,) = config.doors
+        self.assertEqual("default (22/tcp,6000-6010/tcp,51820/udp)", str(door))
+        self.assertEqual(
+            (600.0, 28800.0, 15.0, 120.0),
+            (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty),
+        )
+        self.assertEqual(
+            ("nftables", "home", True), (config.firewall, config.zone, config.logKnocks)
+        )
+        self.assertEqual(("192.0.2.1", "2001:db8::1"), config.interfaces)
+
+    def test_short(self) -> None:
+        """C{-t} is C{--open-for}, C{-f} is C{--firewall}."""
+        config = read(*GOOD, "-t", "1h", "-f", "dry-run")
+        self.assertEqual((3600.0, "dry-run"), (config.doors[0].openFor, config.firewall))
+
+    def test_firewalls(self) -> None:
+        """There are four choices of a firewall."""
+        for name in ("auto", "nftables", "firewalld", "dry-run"):
+            self.assertEqual(name, read(*GOOD, "-f", name).firewall)
+
+    def test_sessions(self) -> None:
+        """Live sessions live on unless they shall be cut."""
+        self.assertIs(False, self.door(*GOOD).cutSessions)
+        self.assertIs(False, self.door(*GOOD, "--sessions", "keep").cutSessions)
+        self.assertIs(True, self.door(*GOOD, "--sessions", "cut").cutSessions)
+
+    def test_authorizedKeys(self) -> None:
+        """A file of keys makes knocks sealed; it is found later, wherever twistd goes."""
+        self.assertEqual(("", 60.0), (self.door(*GOOD).authorizedKeys, self.door(*GOOD).clockSkew))
+        self.assertEqual("/etc/keys", self.door(*GOOD, "-k", "/etc/keys").authorizedKeys)
+        path = self.door(*GOOD, "--authorized-keys", "some/../keys").authorizedKeys
+        self.assertEqual(os.path.join(os.getcwd(), "keys"), path)
+
+    def test_clockSkew(self) -> None:
+        """Clocks may differ by up to an hour, if that is wanted."""
+        for text, seconds in (("1s", 1.0), ("90", 90.0), ("1h", 3600.0)):
+            self.assertEqual(seconds, self.door(*GOOD, "--clock-skew", text).clockSkew)
+
+    def test_noPenalty(self) -> None:
+        """A penalty of 0 is allowed."""
+        self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)
+
+    def test_udp(self) -> None:
+        """UDP sessions have times of their own; the longest may be 0, as may the grace."""
+        given = ("--udp-idle", "5m", "--udp-max", "0", "--udp-grace", "0")
+        for options, expected in ((given, (300.0, 0.0, 0.0)), ((), (180.0, 43200.0, 30.0))):
+            door = self.door(*GOOD, *options)
+            self.assertEqual(expected, (door.udpIdle, door.udpMax, door.udpGrace))
+
+    def test_datagrams(self) -> None:
+        """So is a rate of 0; and a burst need not be as much as the rate."""
+        door = self.door(*GOOD, "--knock-rate", "0", "--knock-burst", "100")
+        self.assertEqual((0, 100), (door.knockRate, door.knockBurst))
+
+    def test_environment(self) -> None:
+        """Sequence and ports may be in the environment."""
+        door = self.door(KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="80")
+        self.assertEqual(("9,8,7,5,6", "default (80/tcp)"), (str(door.sequence), str(door)))
+
+    def test_optionsFirst(self) -> None:
+        """The environment counts only where the option is absent, then also if it is invalid."""
+        door = self.door("-m", SEQ, KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="80")
+        self.assertEqual((SEQ, "default (80/tcp)"), (str(door.sequence), str(door)))
+        door = self.door(*GOOD, KNOCKER_SEQ="nonsense", KNOCKER_PORTS="nonsense")
+        self.assertEqual((SEQ, "default (22/tcp)"), (str(door.sequence), str(door)))
+
+    def test_scopedInterface(self) -> None:
+        """A link-local address with its scope is an address."""
+        self.assertEqual(("fe80::1%eth0",), read(*GOOD, "--interface", "fe80::1%eth0").interfaces)
+
+
+ONE = f"""
+firewall = "nftables"
+zone = "home"
+interfaces = ["192.0.2.1"]
+[doors.ssh]
+sequence = "{SEQ}"
+ports = [22]
+open_for = "1m"
+max_open_for = "2m"
+knock_timeout = "3s"
+penalty = "4s"
+sessions = "cut"
+authorized_keys = "/keys"
+"""
+OTHER = "[doors.web]\nsequence = [9, 8, 7, 5, 6]\nports = [443]\n"
+
+
+class FileTests(SynchronousTestCase):
+    """
+    Configuration files.
+    """
+
+    def setUp(self) -> None:
+        """Write one with a single door."""
+        self.file = os.path.abspath(self.mktemp())
+        self.write(ONE)
+
+    def write(self, text: str) -> None:
+        """Write another one."""
+        Path(self.file).touch(0o600)
+        Path(self.file).write_text(text)
+
+    def door(self, *arguments: str, **environment: str) -> Door:
+        """The door of the file and a command line."""
+        (door,) = read("-c", self.file, *arguments, **environment).doors
+        return door
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """The one line with which they are refused."""
+        end = self.assertRaises(SystemExit, read, "-c", self.file, *arguments, **environment)
+        self.assertNotIn("\n", str(end.code))
+        return str(end.code)
+
+    def test_emptyPath(self) -> None:
+        """An empty path, of a variable that is not set, is refused: it is not no path."""
+        self.assertIn("--authorized-keys: it is empty", self.refused(*GOOD, "-k", ""))
+        self.assertIn("--conf: it is empty", self.refused(*GOOD, "-c", ""))
+
+    def test_file(self) -> None:
+        """A file will do, alone."""
+        config = read("--conf", self.file)
+        self.assertEqual(parseConfig(ONE, self.file), config)
+        self.assertEqual("ssh (22/tcp)", str(*config.doors))
+
+    def test_default(self) -> None:
+        """The file at the default place counts where nothing else says what to guard."""
+        self.assertEqual("ssh (22/tcp)", str(*readBeside(self.file).doors))
+        self.assertEqual(5.0, readBeside(self.file, "-t", "5s").doors[0].openFor)
+        door = readBeside(self.file, *GOOD).doors[0]
+        self.assertEqual(("default", 30.0, ""), (door.name, door.openFor, door.authorizedKeys))
+        door = readBeside(self.file, KNOCKER_SEQ=SEQ, KNOCKER_PORTS="80").doors[0]
+        self.assertEqual("default (80/tcp)", str(door))
+        end = self.assertRaises(SystemExit, readBeside, self.file, "-p", "80")
+        self.assertIn("--magic-seq is missing", str(end.code))
+
+    def test_doorOverridden(self) -> None:
+        """What the command line says counts before what the file says of its only door."""
+        door = self.door(
+            *("-m", "9,8,7,5,6", "-p", "80", "-t", "5s", "--max-open", "6s"),
+            *("--knock-timeout", "7s", "--penalty", "0", "--sessions", "keep"),
+        )
+        self.assertEqual(("9,8,7,5,6", "ssh (80/tcp)"), (str(door.sequence), str(door)))
+        times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
+        self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
+        self.assertEqual((False, "/keys"), (door.cutSessions, door.authorizedKeys))
+
+    def test_environment(self) -> None:
+        """The environment comes between command line and file."""
+        door = self.door(KNOCKER_SEQ="9,8,7,5,6")
+        self.assertEqual(("9,8,7,5,6", "ssh (22/tcp)"), (str(door.sequence), str(door)))
+        self.assertEqual("ssh (80/tcp)", str(self.door("-p", "80", KNOCKER_PORTS="443")))
+
+    def test_daemonOverridden(self) -> None:
+        """Firewall, zone and interfaces can be overridden with any number of doors."""
+        self.write(ONE + OTHER)
+        config = read("-c", self.file, "-f", "dry-run", "--zone", "", "--interface", "::1")
+        self.assertEqual(
+            ("dry-run", "", ("::1",)), (config.firewall, config.zone, config.interfaces)
+        )
+        self.assertEqual(2, len(config.doors))
+        self.assertTrue(read("-c", self.file, "--log-knocks").logKnocks)
+
+    def test_whichDoor(self) -> None:
+        """With several doors an option that is about one of them is refused."""
+        self.write(ONE + OTHER)
+        self.assertEqual(
+            "pkdoors: KNOCKER_PORTS, --open-for: the configuration file has 2 doors, and it is not "
+            "known which one is meant: change it in the file "
+            "(`twistd pkdoors --help` shows all options)",
+            self.refused("-t", "5s", KNOCKER_PORTS="80"),
+        )
+        for option in ("-m", "-p", "-t", "--max-open", "--knock-timeout", "--penalty"):
+            self.assertIn("not known which one is meant", self.refused(option, "1"))
+
+    def test_conflict(self) -> None:
+        """What fits only the file's value, not the option's, is refused with the options."""
+        line = self.refused("-t", "1h")
+        self.assertIn("--open-for, --max-open: 1h is longer than the door may be open at", line)
+        self.assertIn("--ports: they have one", self.refused("-p", "17001/udp"))
+        self.write(ONE.replace("[22]", '"9/udp"'))
+        self.assertIn("--magic-seq: they have one", self.refused("-m", "9,8,7,5,6"))
+
+    def test_bad(self) -> None:
+        """What is wrong in the file names the file, not the command line's help."""
+        self.write(ONE + "port = 22\n")
+        line = self.refused()
+        self.assertTrue(line.startswith(f"pkdoors: {self.file}: doors.ssh: 'port' is no"), line)
+        self.assertNotIn("--help", line)
+
+    def test_notPrivate(self) -> None:
+        """A file that others may read is refused."""
+        os.chmod(self.file, 0o644)
+        self.assertIn(f"`chmod 600 {self.file}`", self.refused())
+
+    def test_missing(self) -> None:
+        """One that was asked for must be there."""
+        os.unlink(self.file)
+        self.assertTrue(self.refused().startswith(f"pkdoors: cannot read {self.file}: No such"))
+
+
+SEED = f"""
+ports_to_controls = [80]
+opening_sequence = [{SEQ}]
+max_opened_door_duration = 20
+doors_cleanup_periode = 10
+"""
+
+
+class SeedTests(SynchronousTestCase):
+    """
+    Files of port-knocking-doors.
+    """
+
+    def setUp(self) -> None:
+        """Have a home with one, and a folder for pkdoors' own."""
+        self.home = os.path.abspath(self.mktemp())
+        os.mkdir(self.home)
+        self.own = os.path.join(self.home, "pkdoors.toml")
+        self.file = os.path.join(self.home, ".port_knocker.toml")
+        self.host = os.path.join(self.home, "port_knocker.toml")
+        self.write(self.file, SEED)
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file."""
+        Path(path).touch(0o600)
+        Path(path).write_text(text)
+
+    def config(self, *arguments: str, **environment: str) -> Config:
+        """What a command line gives."""
+        options = Options(environment, [self.own, self.file, self.host])
+        options.parseOptions(list(arguments))
+        return options.config
+
+    def door(self, *arguments: str, **environment: str) -> Door:
+        """The door of a command line."""
+        (door,) = self.config(*arguments, **environment).doors
+        return door
+
+    def test_places(self) -> None:
+        """The first file counts that is there: pkdoors' own, the user's, the host's."""
+        self.write(self.host, SEED.replace("80", "443"))
+        self.assertEqual("default (80/tcp)", str(self.door()))
+        os.unlink(self.file)
+        self.assertEqual("default (443/tcp)", str(self.door()))
+        self.write(self.own, OTHER.replace("443", "25"))
+        self.assertEqual("web (25/tcp)", str(self.door()))
+
+    def test_home(self) -> None:
+        """Where nothing else is said the user's is in the home that the environment tells."""
+        if os.path.exists(CONF_FILE):
+            raise SkipTest(f"this machine has a {CONF_FILE}, which comes first")
+        options = Options({"HOME": self.home})
+        options.parseOptions([])
+        self.assertEqual("default (80/tcp)", str(*options.config.doors))
+
+    def test_noneIsThere(self) -> None:
+        """Where there is none, the line names all places."""
+        os.unlink(self.file)
+        end = self.assertRaises(SystemExit, self.config)
+        self.assertEqual(
+            "pkdoors: --conf is missing, or --magic-seq and --ports, and there is none of "
+            f"{self.own}, {self.file}, {self.host}: `pkdoors init` makes the first "
+            "(`twistd pkdoors --help` shows all options)",
+            end.code,
+        )
+
+    def test_given(self) -> None:
+        """It may be given, and has notes, as it has where it is found."""
+        config = read("-c", self.file)
+        self.assertEqual(parseConfig(SEED, self.file), config)
+        self.assertIn(f"{self.file} is a file of port-knocking-doors", *config.notes)
+        self.assertEqual(config, self.config())
+
+    def test_overridden(self) -> None:
+        """Command line comes before environment before file."""
+        door = self.door("-t", "5s", "--max-open", "6s", "--knock-timeout", "7s", "--penalty", "0")
+        times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
+        self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
+        door = self.door("-c", self.file, KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="443")
+        self.assertEqual(("9,8,7,5,6", "default (443/tcp)"), (str(door.sequence), str(door)))
+        door = self.door("-c", self.file, "-p", "25", KNOCKER_PORTS="443")
+        self.assertEqual((SEQ, "default (25/tcp)"), (str(door.sequence), str(door)))
+        self.assertEqual(20.0, door.openFor)
+        self.assertEqual("dry-run", self.config("-f", "dry-run").firewall)
+        self.assertEqual(1, len(self.config("-f", "dry-run").notes))
+
+    def test_notRead(self) -> None:
+        """Where sequence and ports are given without a file, none is read."""
+        self.assertEqual("default (22/tcp)", str(self.door(*GOOD)))
+        self.assertEqual((), self.config(*GOOD).notes)
+
+    def test_notPrivate(self) -> None:
+        """One that others may read is refused, and not passed over for the next one."""
+        self.write(self.host, SEED)
+        os.chmod(self.file, 0o644)
+        end = self.assertRaises(SystemExit, self.config)
+        self.assertIn(f"`chmod 600 {self.file}`", str(end.code))
+
+    def test_bad(self) -> None:
+        """What is wrong in it names the file and the key."""
+        self.write(self.file, SEED + "max_knocker_live_time = -1\n")
+        end = self.assertRaises(SystemExit, self.config)
+        self.assertTrue(
+            str(end.code).startswith(f"pkdoors: {self.file}: max_knocker_live_time: '-1' is not a"),
+            end.code,
+        )
+
+
+class PrintingTests(SynchronousTestCase):
+    """
+    Options that print something and end.
+    """
+
+    def printed(self, *arguments: str) -> str:
+        """What is printed before it ends with status 0."""
+        with redirect_stdout(StringIO()) as stdout:
+            end = self.assertRaises(SystemExit, read, *arguments)
+        self.assertEqual(0, end.code)
+        return stdout.getvalue()
+
+    def test_version(self) -> None:
+        """C{-V} and C{--version} print pkdoors' own version, not Twisted's."""
+        self.assertRegex(self.printed("--version"), r"\Apkdoors [0-9]{2}\.[0-9]+\.[0-9]+\S*\n\Z")
+        self.assertEqual(self.printed("--version"), self.printed("-V"))
+
+    def test_help(self) -> None:
+        """C{-h} and C{--help} name all options and the variables."""
+        text = self.printed("--help")
+        self.assertEqual(text, self.printed("-h"))
+        for word in (
+            *("--magic-seq=", "--ports=", "--open-for=", "--max-open=", "--firewall=", "--zone="),
+            *(
+                "--knock-rate=",
+                "--knock-burst=",
+                "--knock-timeout=",
+                "--penalty=",
+                "--interface=",
+                "--log-knocks",
+                "-m,",
+                "-p,",
+            ),
+            *(
+                "--sessions=",
+                "-t,",
+                "-f,",
+                "-c,",
+                "--conf=",
+                "-V,",
+                "-h,",
+                "KNOCKER_SEQ",
+                "KNOCKER_PORTS",
+            ),
+            *("-k,", "--authorized-keys=", "--clock-skew="),
+        ):
+            self.assertIn(word, text)
+
+
+class BadValueTests(SynchronousTestCase):
+    """
+    Command lines that are wrong.
+    """
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """The one line with which a command line is refused."""
+        end = self.assertRaises(SystemExit, read, *arguments, **environment)
+        line = end.code
+        assert isinstance(line, str)  # printed to stderr, with status 1
+        self.assertNotIn("\n", line)
+        self.assertTrue(line.startswith("pkdoors: "), line)
+        self.assertTrue(line.endswith(" (`twistd pkdoors --help` shows all options)"), line)
+        return line[len("pkdoors: ") : -len(" (`twistd pkdoors --help` shows all options)")]
+
+    def test_missing(self) -> None:
+        """Without a sequence or ports the line names option and variable."""
+        self.assertEqual(
+            "--magic-seq is missing, and KNOCKER_SEQ is not in the environment",
+            self.refused("-p", "22"),
+        )
+        self.assertEqual(
+            "--ports is missing, and KNOCKER_PORTS is not in the environment",
+            self.refused("-m", SEQ),
+        )
+        self.assertEqual(
+            f"--conf is missing, or --magic-seq and --ports, and there is none of {NOWHERE}: "
+            "`pkdoors init` makes the first",
+            self.refused("-t", "1m"),
+        )
+
+    def test_sequenceTooShort(self) -> None:
+        """A sequence of 4 ports is refused."""
+        self.assertEqual(
+            "--magic-seq: it has 4 ports: a sequence has 5 to 20, with commas between",
+            self.refused("-m", "1,2,3,4", "-p", "22"),
+        )
+
+    def test_sequenceTooLong(self) -> None:
+        """A sequence of 21 ports is refused."""
+        text = ",".join(str(1000 + number) for number in range(21))
+        self.assertEqual(
+            "--magic-seq: it has 21 ports: a sequence has 5 to 20, with commas between",
+            self.refused("-m", text, "-p", "22"),
+        )
+
+    def test_sequenceItems(self) -> None:
+        """Port 0, port 65536 and a word are refused in a sequence."""
+        for item in ("0", "65536", "word", "-1"):
+            self.assertEqual(
+                "--magic-seq: item 3: it is not a port: a port is a number from 1 to 65535",
+                self.refused("-m", f"1,2,{item},4,5", "-p", "22"),
+            )
+
+    def test_portItems(self) -> None:
+        """Port 0, port 65536 and a word are refused as protected ports."""
+        for item in ("0", "65536", "word"):
+            self.assertEqual(
+                f"--ports: item 2: {shown(item)} is not a port, a number from 1 to 65535: "
+                "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas",
+                self.refused("-m", SEQ, "-p", f"22,{item}"),
+            )
+
+    def test_emptyItem(self) -> None:
+        """An empty item is refused in both."""
+        self.assertEqual(
+            "--magic-seq: it has an empty item: give 5 to 20 UDP ports with one comma between",
+            self.refused("-m", "1,2,,4,5", "-p", "22"),
+        )
+        self.assertEqual(
+            "--ports: '22,' has an empty item: give ports with one comma between",
+            self.refused("-m", SEQ, "-p", "22,"),
+        )
+
+    def test_emptyValue(self) -> None:
+        """An empty value is no absent one: the environment does not take its place."""
+        self.assertTrue(
+            self.refused("-m", "", "-p", "22", KNOCKER_SEQ=SEQ).startswith(
+                "--magic-seq: it has an empty item"
+            )
+        )
+
+    def test_backwards(self) -> None:
+        """A port range that runs backwards is refused."""
+        self.assertEqual(
+            "--ports: this runs backwards: write the smaller port first",
+            self.refused("-m", SEQ, "-p", "6010-6000/tcp"),
+        )
+
+    def test_protocol(self) -> None:
+        """An unknown protocol is refused."""
+        self.assertEqual(
+            "--ports: '22/sctp' is not a port: "
+            "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas",
+            self.refused("-m", SEQ, "-p", "22/sctp"),
+        )
+
+    def test_protectedKnockPort(self) -> None:
+        """A protected UDP port that is also a knock port is refused, and the option named."""
+        line = self.refused("-m", SEQ, "-p", "22,17000-17010/udp")
+        self.assertIn("they have one of the knock ports", line)
+        self.assertRegex(line, "--ports|--magic-seq")
+
+    def test_openForAboveMaxOpen(self) -> None:
+        """A time above the most is refused, and both options named."""
+        line = self.refused(*GOOD, "-t", "8h")
+        self.assertIn("8h", line)
+        self.assertIn("1h", line)
+        self.assertIn("--open-for", line)
+        self.assertIn("--max-open", line)
+
+    def test_sameInterfaceTwice(self) -> None:
+        """The same interface twice is one."""
+        config = read(*GOOD, "--interface", "::1", "--interface", "::1")
+        self.assertEqual(("::1",), config.interfaces)
+
+    def test_firewall(self) -> None:
+        """An unknown firewall is refused."""
+        self.assertEqual(
+            "--firewall: 'iptables' is no firewall: choose auto, nftables, firewalld, dry-run",
+            self.refused(*GOOD, "-f", "iptables"),
+        )
+
+    def test_sessions(self) -> None:
+        """What is neither keep nor cut is refused, with what the two mean."""
+        for value in ("", "kill", "Cut", "yes"):
+            self.assertEqual(
+                f"--sessions: {value!r} is neither keep (live sessions live on when the door "
+                "closes) nor cut (they end with it)",
+                self.refused(*GOOD, "--sessions", value),
+            )
+
+    def test_times(self) -> None:
+        """A negative or absurd time is refused, for each option that takes one."""
+        for option in ("open-for", "max-open", "knock-timeout"):
+            for value in ("-5", "-5s", "0", "ten", "", "721h", "9" * 400, "1.5h"):
+                self.assertEqual(
+                    f"--{option}: {shown(value)} is not a time from 1s to 720h: "
+                    "write it like 45, 45s, 10m, 8h or 1h30m",
+                    self.refused(*GOOD, f"--{option}", value),
+                )
+
+    def test_datagrams(self) -> None:
+        """So it is for the numbers of datagrams, of which the rate may be 0."""
+        self.assertEqual(
+            "--knock-rate: '5' is no number of datagrams that will do: "
+            "write 0 for no limit, or 100 to 1000000",
+            self.refused(*GOOD, "--knock-rate", "5"),
+        )
+        self.assertIn("--knock-burst: '0' is no number", self.refused(*GOOD, "--knock-burst", "0"))
+
+    def test_penalty(self) -> None:
+        """So it is for the penalty, which may be 0."""
+        self.assertEqual(
+            "--penalty: '-1' is not a time from 0s to 720h: "
+            "write it like 45, 45s, 10m, 8h or 1h30m",
+            self.refused(*GOOD, "--penalty", "-1"),
+        )
+
+    def test_clockSkew(self) -> None:
+        """So it is for the clocks, which may differ by an hour at most, and never by nothing."""
+        for value in ("0", "3601", "2h", "-5", "", "ten"):
+            self.assertEqual(
+                f"--clock-skew: {shown(value)} is not a time from 1s to 1h: "
+                "write it like 45, 45s, 10m, 8h or 1h30m",
+                self.refused(*GOOD, "--clock-skew", value),
+            )
+
+    def test_interface(self) -> None:
+        """What is no address is refused as an interface."""
+        for value in ("eth0", "", "192.0.2.256", "192.0.2.0/24", "localhost"):
+            self.assertEqual(
+                f"--interface: {shown(value)} is not an address: "
+                "give a local IPv4 or IPv6 address, like 192.0.2.1",
+                self.refused(*GOOD, "--interface", value),
+            )
+
+    def test_environment(self) -> None:
+        """A bad value in the environment is refused with the variable's name."""
+        self.assertEqual(
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, with commas between",
+            self.refused("-p", "22", KNOCKER_SEQ="1,2,3,4"),
+        )
+        self.assertEqual(
+            "KNOCKER_PORTS: '80-79' runs backwards: write the smaller port first",
+            self.refused("-m", SEQ, KNOCKER_PORTS="80-79"),
+        )
+        self.assertTrue(self.refused("-m", SEQ, KNOCKER_PORTS="").startswith("KNOCKER_PORTS: ''"))
+
+    def test_unknownOption(self) -> None:
+        """An option that does not exist is refused."""
+        options = Options({})
+        end = self.assertRaises(SystemExit, options.parseOptions, [*GOOD, "--logfile", "x"])
+        self.assertEqual(
+            "pkdoors: option --logfile not recognized (`twistd pkdoors --help` shows all options; "
+            "twistd's own go before the word pkdoors)",
+            end.code,
+        )
+
+    def test_missingValue(self) -> None:
+        """An option without its value is refused."""
+        self.assertIn("open-for", self.refused(*GOOD, "--open-for"))
+
+    def test_rest(self) -> None:
+        """Words that belong to no option are refused."""
+        words = "'now' is no option: lists have commas, and no blanks"
+        self.assertEqual(words, self.refused(*GOOD, "now"))
+
+    def test_newlines(self) -> None:
+        """Whatever the value, it remains one line."""
+        for arguments in (["-m", "1\n2"], ["-p", "1\n2"], ["-t", "1\n2"], ["-f", "a\nb"]):
+            self.refused(*GOOD, *arguments)
+        self.refused(*GOOD, "--sessions", "a\nb")
+        self.refused(*GOOD, "a\nb")
+
+
+class AdminTests(SynchronousTestCase):
+    """
+    The place of the admin socket.
+    """
+
+    def test_strangeBytes(self) -> None:
+        """A path need not be UTF-8, as for the kernel; its bytes count."""
+        path = os.fsdecode(b"/run/\xff.sock")
+        self.assertEqual(path, read(*GOOD, "--admin", path).admin)
+        end = self.assertRaises(SystemExit, read, *GOOD, "--admin", "/" + 107 * "\udcff")
+        self.assertIn("of at most 107 bytes, or off", str(end.code))
+
+    def test_off(self) -> None:
+        """There may be none."""
+        self.assertEqual("", read(*GOOD, "--admin", "off").admin)
+
+
+class AgainTests(SynchronousTestCase):
+    """
+    Tests of L{Options.again}.
+    """
+
+    def setUp(self) -> None:
+        """Be in a folder that has a configuration."""
+        self.folder = Path(mkdtemp())
+        self.addCleanup(rmtree, self.folder)
+        self.file = self.folder / "pkdoors.toml"
+        self.write("[doors.ssh]\nsequence = [1, 2, 3, 4, 5]\nports = [22]\n")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+
+    def write(self, text: str) -> None:
+        """Have the file say something."""
+        self.file.write_text(text)
+        self.file.chmod(0o600)
+
+    def options(self, *arguments: str, **environment: str) -> Options:
+        """A command line that was read, by a daemon that has gone to another folder since."""
+        options = Options(environment, [NOWHERE])
+        options.parseOptions(list(arguments))
+        os.chdir("/")
+        return options
+
+    def test_same(self) -> None:
+        """Where nothing has changed, it is what it was, from wherever it is read."""
+        options = self.options("-c", "pkdoors.toml", "-k", "keys", "-t", "20s")
+        self.assertEqual(options.config, options.again())
+        (door,) = options.again().doors
+        self.assertEqual((str(self.folder / "keys"), 20.0), (door.authorizedKeys, door.openFor))
+
+    def test_changed(self) -> None:
+        """The file counts as it is now, and the command line before it."""
+        options = self.options("-c", "pkdoors.toml", "-t", "20s", "--interface", "::1")
+        self.write(self.file.read_text() + 'open_for = "10s"\npenalty = "7s"\n')
+        config = options.again()
+        (door,) = config.doors
+        self.assertEqual((20.0, 7.0), (door.openFor, door.penalty))
+        self.assertEqual(("::1",), config.interfaces)
+
+    def test_wrong(self) -> None:
+        """What is wrong is raised, one sentence, and the daemon goes on."""
+        options = self.options("-c", "pkdoors.toml")
+        before = options.config
+        self.write("x = 1\n")
+        line = str(self.assertRaises(ConfigError, options.again))
+        self.assertIn(f"{self.file}: 'x' is no key here", line)
+        self.file.unlink()
+        line = str(self.assertRaises(ConfigError, options.again))
+        self.assertIn(f"cannot read {self.file}: No such file or directory", line)
+        self.assertIs(before, options.config)
+
+    def test_twoDoors(self) -> None:
+        """A second door in the file is refused where the command line speaks of one."""
+        options = self.options("-c", "pkdoors.toml", "-t", "20s")
+        text = self.file.read_text()
+        self.write(text + text.replace("ssh", "web").replace("[1, 2", "[2, 1"))
+        self.assertIn("--open-for", str(self.assertRaises(BadValue, options.again)))
+
+    def test_noFile(self) -> None:
+        """Without a file all is as it was."""
+        options = self.options("-m", SEQ, KNOCKER_PORTS="22")
+        self.assertEqual(options.config, options.again())

@@ -1,0 +1,422 @@
+"""Tests of L{pkdoors.config.parser} and L{pkdoors.config.settings}."""
+
+import random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config.config import Config
+from pkdoors.config.parser import parseConfig
+from pkdoors.errors import ConfigError
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import PortRange
+from pkdoors.model.sequence import Sequence
+from pkdoors.util.quoting import shown
+
+FILE = "/etc/pkdoors/pkdoors.toml"
+PORTS = (17001, 17203, 17005, 17404, 17002)
+SSH = f"[doors.ssh]\nsequence = {list(PORTS)}\nports = [22]\n"
+WEB = "[doors.web]\nsequence = [17001, 17005, 17203, 17002, 17404]\nports = [443]\n"
+
+ALL = """
+firewall = "firewalld"
+zone = "home"
+interfaces = ["192.0.2.1", "::1", "192.0.2.1"]
+
+[doors.ssh]
+sequence = [17001, 17203, 17005, 17404, 17002]
+ports = ["22", 80, "6000-6010/tcp"]
+open_for = "10m"
+max_open_for = "8h"
+knock_timeout = "15s"
+penalty = "2m"
+authorized_keys = "/etc/pkdoors/authorized_keys"
+sessions = "cut"
+clock_skew = "90s"
+knock_rate = 500
+knock_burst = 600
+"""
+
+
+class GoodTests(SynchronousTestCase):
+    """
+    Files that are right.
+    """
+
+    def door(self, text: str) -> Door:
+        """The only door of a file."""
+        (door,) = parseConfig(text, FILE).doors
+        return door
+
+    def test_defaults(self) -> None:
+        """A sequence and ports are all that must be there."""
+        door = Door("ssh", Sequence(PORTS), (PortRange("tcp", 22, 22),))
+        self.assertEqual(Config((door,)), parseConfig(SSH, FILE))
+
+    def test_all(self) -> None:
+        """Every key counts."""
+        door = Door(
+            "ssh",
+            Sequence(PORTS),
+            (
+                PortRange("tcp", 22, 22),
+                PortRange("tcp", 80, 80),
+                PortRange("tcp", 6000, 6010),
+            ),
+            openFor=600.0,
+            maxOpenFor=28800.0,
+            knockTimeout=15.0,
+            penalty=120.0,
+            cutSessions=True,
+            authorizedKeys="/etc/pkdoors/authorized_keys",
+            clockSkew=90.0,
+            knockRate=500,
+            knockBurst=600,
+        )
+        config = Config((door,), "firewalld", "home", ("192.0.2.1", "::1"))
+        self.assertEqual(config, parseConfig(ALL, FILE))
+
+    def test_strings(self) -> None:
+        """Sequence and ports may be written as on the command line."""
+        text = '[doors.a]\nsequence = "17001,17203,17005,17404,17002"\nports = "22,51820/udp"\n'
+        door = self.door(text)
+        self.assertEqual("17001,17203,17005,17404,17002", str(door.sequence))
+        self.assertEqual("a (22/tcp,51820/udp)", str(door))
+
+    def test_seconds(self) -> None:
+        """A time may be a number of seconds; the penalty may be 0."""
+        door = self.door(SSH + "open_for = 90\npenalty = 0\n")
+        self.assertEqual((90.0, 0.0), (door.openFor, door.penalty))
+
+    def test_udp(self) -> None:
+        """UDP sessions have times of their own; the longest may be 0, as may the grace."""
+        door = self.door(SSH + 'udp_idle = "5m"\nudp_max = 0\nudp_grace = 0\n')
+        self.assertEqual((300.0, 0.0, 0.0), (door.udpIdle, door.udpMax, door.udpGrace))
+        door = self.door(SSH)
+        self.assertEqual((180.0, 43200.0, 30.0), (door.udpIdle, door.udpMax, door.udpGrace))
+
+    def test_commands(self) -> None:
+        """Programs are lists of texts, which no shell reads."""
+        text = SSH + "".join(
+            f'on_{each} = ["/bin/{each}", "a b", "$x", ""]\n'
+            for each in ("open", "close", "refuse")
+        )
+        door = self.door(text)
+        rest = ("a b", "$x", "")
+        self.assertEqual(
+            (("/bin/open", *rest), ("/bin/close", *rest), ("/bin/refuse", *rest)),
+            (door.onOpen, door.onClose, door.onRefuse),
+        )
+
+    def test_places(self) -> None:
+        """The admin socket and the audit file have places, of which the first may be off."""
+        config = parseConfig('admin = "/run/a.sock"\naudit = "/var/log/a"\n' + SSH, FILE)
+        self.assertEqual(("/run/a.sock", "/var/log/a"), (config.admin, config.audit))
+        self.assertEqual("", parseConfig('admin = "off"\n' + SSH, FILE).admin)
+
+    def test_manyDoors(self) -> None:
+        """There may be any number of doors, in order, that share knock ports or not."""
+        config = parseConfig(SSH + WEB, FILE)
+        self.assertEqual(["ssh (22/tcp)", "web (443/tcp)"], list(map(str, config.doors)))
+
+    def test_sealedSharesSequence(self) -> None:
+        """A sealed door may have the sequence of another one: the seal names the door."""
+        text = SSH.replace(".ssh", ".sealed") + 'authorized_keys = "/k"\n'
+        self.assertEqual(2, len(parseConfig(SSH + text, FILE).doors))
+
+    def test_samePolicy(self) -> None:
+        """Two doors may protect the same port in the same way."""
+        self.assertEqual(2, len(parseConfig(SSH + WEB.replace("443", "22"), FILE).doors))
+
+    def test_otherPolicy(self) -> None:
+        """Two doors may cut and keep sessions where their ports differ."""
+        doors = parseConfig(SSH + WEB + 'sessions = "cut"\n', FILE).doors
+        self.assertEqual([False, True], [door.cutSessions for door in doors])
+
+
+class BadTests(SynchronousTestCase):
+    """
+    Files that are wrong.
+    """
+
+    def refused(self, text: str) -> str:
+        """The one line with which a text is refused, without the file's name."""
+        line = str(self.assertRaises(ConfigError, parseConfig, text, FILE))
+        self.assertNotIn("\n", line)
+        self.assertTrue(line.startswith(FILE), line)
+        return line[len(FILE) :].removeprefix(": ")
+
+    def test_noTOML(self) -> None:
+        """What is no TOML is refused with the place."""
+        self.assertEqual(
+            " is not TOML, the language of this file: Invalid value (at line 1, column 12)",
+            self.refused("firewall = auto\n"),
+        )
+
+    def test_garbage(self) -> None:
+        """Whatever the text, nothing else is raised."""
+        chance = random.Random(1)
+        whole = ALL + WEB
+        for _ in range(300):
+            at = chance.randrange(len(whole))
+            junk = "".join(chance.choices('[]{}",.=\n\x00\ufffd1a', k=3))
+            try:
+                parseConfig(whole[:at] + junk + whole[at + chance.randrange(9) :], FILE)
+            except ConfigError:
+                pass
+        for text in ("a = " + "[" * 20_000, "a = " + "9" * 5000, "a = 2026-02-31"):
+            self.refused(text)
+        for key in ("open_for", "sessions", "on_open"):
+            self.refused(f"{SSH}\n{key} = 0x{'f' * 4000}")
+
+    def test_unknownKeys(self) -> None:
+        """A key that does not exist is refused, with those that do."""
+        self.assertEqual(
+            "'fire' is no key here: allowed are firewall, zone, interfaces, admin, audit, doors",
+            self.refused('fire = "auto"\n' + SSH),
+        )
+        self.assertEqual(
+            "doors.ssh: 'port' is no key here: allowed are sequence, ports, open_for, "
+            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, udp_idle, udp_max, "
+            "udp_grace, on_open, on_close, on_refuse, clock_skew, knock_rate, knock_burst",
+            self.refused(SSH + "port = 22\n"),
+        )
+        self.assertIn("'a\\nb' is no key", self.refused(SSH + '"a\\nb" = 1\n'))
+
+    def test_noDoors(self) -> None:
+        """Without a door there is nothing to do."""
+        line = "doors: there is none: write [doors.ssh], and below it sequence and ports"
+        for text in ("", "[doors]\n", "doors = 1\n", 'firewall = "auto"\n'):
+            self.assertEqual(line, self.refused(text))
+
+    def test_noTable(self) -> None:
+        """A door is a table."""
+        self.assertEqual(
+            "doors.ssh: 22 is no door: write [doors.ssh], and its keys below",
+            self.refused("[doors]\nssh = 22\n"),
+        )
+        # What is in it is not told: it may be a sequence.
+        self.assertEqual(
+            "doors.ssh: a list is no door: write [doors.ssh], and its keys below",
+            self.refused(f"[{SSH}".replace("]", "]]", 1)),
+        )
+
+    def test_name(self) -> None:
+        """A name that is none is refused."""
+        for name in ("Web", "a b", "a\\nb", ""):
+            line = self.refused(SSH.replace(".ssh", f'."{name}"'))
+            self.assertIn("is no name for a door: small letters", line)
+            self.assertTrue(line.startswith("doors: "), line)
+
+    def test_missing(self) -> None:
+        """Sequence and ports must be there."""
+        self.assertEqual(
+            "doors.ssh.sequence is missing: every door has a sequence and ports",
+            self.refused("[doors.ssh]\nports = [22]\n"),
+        )
+        self.assertEqual(
+            "doors.ssh.ports is missing: every door has a sequence and ports",
+            self.refused(f"[doors.ssh]\nsequence = {list(PORTS)}\n"),
+        )
+
+    def test_sequence(self) -> None:
+        """A sequence is a list of 5 to 20 ports, or a text of them."""
+        for value, words in (
+            ("[1, 2, 3, 4]", "it has 4 ports: a sequence has 5 to 20"),
+            ("[1, 2, 3, 4, 0]", "it is not a port: a port is a number from 1 to 65535"),
+            ('"1,2,3"', "it has 3 ports"),
+            *(
+                (value, "is not a list of ports: write [17001, 17203, ...], 5 to 20 numbers")
+                for value in ("1", "[]", "true", "[1, 2, 3, 4, 5.0]", '["1", "2"]', "[true]")
+            ),
+        ):
+            line = self.refused(f"[doors.ssh]\nports = [22]\nsequence = {value}\n")
+            self.assertTrue(line.startswith("doors.ssh.sequence: "), line)
+            self.assertIn(words, line)
+
+    def test_ports(self) -> None:
+        """Ports are a list of numbers and texts, or a text."""
+        for value, words in (
+            ('["0"]', "'0' is not a port"),
+            ("[65536]", "this is not a port"),
+            ('"80-79"', "'80-79' runs backwards: write the smaller port first"),
+            *(
+                (value, 'is not a list of ports: write [22, "51820/udp", "6000-6010/tcp"]')
+                for value in ("22", "[]", "true", "[22.0]", "{}", "[[22]]", "2026-01-01")
+            ),
+        ):
+            line = self.refused(f"[doors.ssh]\nsequence = {list(PORTS)}\nports = {value}\n")
+            self.assertTrue(line.startswith("doors.ssh.ports: "), line)
+            self.assertIn(words, line)
+
+    def test_times(self) -> None:
+        """A time that is none is refused, for each key that takes one."""
+        for key, bounds in (
+            ("open_for", "from 1s to 720h"),
+            ("max_open_for", "from 1s to 720h"),
+            ("knock_timeout", "from 1s to 720h"),
+            ("penalty", "from 0s to 720h"),
+            ("udp_idle", "from 1s to 720h"),
+            ("udp_max", "from 0s to 720h"),
+            ("udp_grace", "from 0s to 5m"),
+            ("clock_skew", "from 1s to 1h"),
+        ):
+            for value in ("-5", '"ten"', '""', '"721h"'):
+                line = self.refused(f"{SSH}{key} = {value}\n")
+                self.assertTrue(line.startswith(f"doors.ssh.{key}: "), line)
+                self.assertIn(f"is not a time {bounds}: write it like 45, 45s", line)
+            for value, said in (
+                ("1.5", "1.5"),
+                ("true", "true"),
+                ('["1s"]', "a list"),
+                ("2026-01-31", "a date or time"),
+                ("07:32:00", "a date or time"),
+            ):
+                self.assertEqual(
+                    f"doors.ssh.{key}: {said} is not a time: "
+                    'write it like "45s", "10m", "8h" or "1h30m"',
+                    self.refused(f"{SSH}{key} = {value}\n"),
+                )
+
+    def test_datagrams(self) -> None:
+        """Numbers of datagrams are not so small that they keep out who knocks right."""
+        for key, allowed in (
+            ("knock_rate", "0 for no limit, or 100 to 1000000"),
+            ("knock_burst", "100 to 1000000"),
+        ):
+            for value in ("-5", "1", "99", "1000001", "1_000_000_000"):
+                line = self.refused(f"{SSH}{key} = {value}\n")
+                self.assertTrue(line.startswith(f"doors.ssh.{key}: "), line)
+                self.assertTrue(line.endswith(f" of datagrams that will do: write {allowed}"), line)
+            for value in ('"500"', "5.5", "true", "[500]"):
+                line = self.refused(f"{SSH}{key} = {value}\n")
+                self.assertTrue(line.endswith(" is not a number: write it like 10000"), line)
+        self.refused(f"{SSH}knock_burst = 0\n")
+
+    def test_sessions(self) -> None:
+        """Sessions are kept or cut."""
+        line = self.refused(SSH + 'sessions = "kill"\n')
+        self.assertTrue(line.startswith("doors.ssh.sessions: 'kill' is neither keep ("), line)
+        self.assertEqual(
+            "doors.ssh.sessions: true is not a text: write it in quotes",
+            self.refused(SSH + "sessions = true\n"),
+        )
+
+    def test_authorizedKeys(self) -> None:
+        """The file with the keys is named from / on: the daemon's folder is not the operator's."""
+        for value in ("keys", "", "~/keys", "/ke\0ys"):
+            line = self.refused(f'{SSH}authorized_keys = "{value}"\n'.replace("\0", "\\u0000"))
+            self.assertEqual(
+                f"doors.ssh.authorized_keys: {shown(value)} is not a whole path: "
+                'write it from / on, like "/etc/keys"',
+                line,
+            )
+
+    def test_commands(self) -> None:
+        """A program that is no list, has no whole path, or what the kernel cannot take."""
+        for value in (
+            '"/bin/x"',
+            "[]",
+            '["x"]',
+            '["/bin/x", 1]',
+            '["/x", "\\u0000"]',
+            "true",
+            '[[""]]',
+        ):
+            line = self.refused(f"{SSH}on_close = {value}\n")
+            self.assertTrue(line.startswith("doors.ssh.on_close: "), line)
+            self.assertIn(" is no command: write a list, the program's whole path first", line)
+
+    def test_audit(self) -> None:
+        """The audit file is named from / on."""
+        for value in ("audit", "", "/a\\u0000b"):
+            line = self.refused(f'audit = "{value}"\n{SSH}')
+            self.assertTrue(line.startswith("audit: "), line)
+
+    def test_firewall(self) -> None:
+        """An unknown firewall is refused."""
+        self.assertEqual(
+            "firewall: 'iptables' is no firewall: choose auto, nftables, firewalld, dry-run",
+            self.refused('firewall = "iptables"\n' + SSH),
+        )
+
+    def test_zone(self) -> None:
+        """A zone is a text."""
+        self.assertEqual(
+            "zone: 1 is not a text: write it in quotes", self.refused("zone = 1\n" + SSH)
+        )
+
+    def test_placeOfAdmin(self) -> None:
+        """A place for the admin socket that the kernel would not take is refused."""
+        for value in ("admin.sock", "", "/a\\u0000b", "/" + "x" * 107):
+            line = self.refused(f'admin = "{value}"\n' + SSH)
+            self.assertTrue(line.startswith("admin: "), line)
+            self.assertIn("is no place for the admin socket: write its whole path", line)
+
+    def test_interfaces(self) -> None:
+        """Interfaces are a list of addresses."""
+        self.assertIn(
+            "interfaces: 'eth0' is not an address", self.refused('interfaces = ["eth0"]\n' + SSH)
+        )
+        self.assertEqual(
+            """interfaces: '::1' is not a list of addresses: write ["192.0.2.1", "::1"]""",
+            self.refused('interfaces = "::1"\n' + SSH),
+        )
+
+    def test_openForAboveTheMost(self) -> None:
+        """A time above the most is refused, and both keys named."""
+        self.assertEqual(
+            "doors.ssh.open_for, doors.ssh.max_open_for: 2h is longer than the door may be open "
+            "at most, 1h: lower the one or raise the other",
+            self.refused(SSH + 'open_for = "2h"\n'),
+        )
+
+    def test_protectedKnockPort(self) -> None:
+        """A protected port that is also a knock port is refused."""
+        line = self.refused(SSH.replace("[22]", '["17001/udp"]'))
+        self.assertTrue(line.startswith("doors.ssh.ports: they have one of the knock"), line)
+
+    def test_sameSequence(self) -> None:
+        """Two plain doors with one sequence are refused, without telling it."""
+        line = self.refused(SSH + SSH.replace(".ssh", ".web"))
+        self.assertEqual(
+            "doors.ssh.sequence: who knocks it opens doors.web, too: give each door a sequence of "
+            "its own (`pkdoors sequence` makes one)",
+            line,
+        )
+
+    def test_sequenceWithin(self) -> None:
+        """So are those of which one is within the other."""
+        text = WEB.replace("17001, 17005, 17203, 17002, 17404", "9, 17001, 8, *").replace(
+            "*", ", ".join(map(str, PORTS[1:])) + ", 7"
+        )
+        line = self.refused(SSH + text)
+        self.assertTrue(line.startswith("doors.web.sequence: who knocks it opens doors.ssh"), line)
+
+    def test_sequenceWithinAfterAWrongPort(self) -> None:
+        """
+        So are those where it is within the other one after a beginning of its own that fails: at
+        another door that is no wrong knock.
+        """
+        text = SSH.replace(str(list(PORTS)), "[1, 2, 5, 1, 2, 3, 4, 5]")
+        text += WEB.replace("17001, 17005, 17203, 17002, 17404", "1, 2, 3, 4, 5")
+        line = self.refused(text)
+        self.assertTrue(line.startswith("doors.ssh.sequence: who knocks it opens doors.web"), line)
+
+    def test_otherKnockPort(self) -> None:
+        """A protected port that is a knock port of another door is refused, whichever is first."""
+        text = WEB.replace("[443]", '["17400-17500/udp"]').replace("17404", "17999")
+        for whole in (SSH + text, text + SSH):
+            self.assertEqual(
+                "doors.web.ports: they have one of the knock ports of doors.ssh, which must "
+                "stay open: take another knock port there, or do not protect it",
+                self.refused(whole),
+            )
+
+    def test_policies(self) -> None:
+        """One port in two doors with different policies is refused."""
+        text = SSH + WEB.replace("[443]", '["20-30"]') + 'sessions = "cut"\n'
+        self.assertEqual(
+            "doors.web.sessions: doors.ssh protects 22/tcp, too, and has another policy: "
+            "give both keep, or both cut",
+            self.refused(text),
+        )

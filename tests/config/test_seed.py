@@ -1,0 +1,221 @@
+"""Tests of L{pkdoors.config._seed}."""
+
+import random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config.config import Config
+from pkdoors.config.parser import parseConfig, parseSeed
+from pkdoors.config.template import confText
+from pkdoors.errors import ConfigError
+from pkdoors.model.doors import Door
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.sequence import Sequence
+
+FILE = "/etc/port_knocker.toml"
+PORTS = (17001, 17203, 17005, 17404, 17002)
+SHORT = f"opening_sequence = {list(PORTS)}\n"
+ALL = f"""
+ports_to_controls = [22, 8080]
+{SHORT}
+firewall_rules_check_periode_seconds = 11
+ignoring_period_after_knock_error = 6
+max_knocker_live_time = 31
+max_opened_door_duration = 12
+doors_cleanup_periode = 13
+"""
+
+
+def read(text: str) -> Door:
+    """The only door of a file."""
+    (door,) = parseConfig(text, FILE).doors
+    return door
+
+
+class GoodTests(SynchronousTestCase):
+    """
+    Files that are right.
+    """
+
+    def test_all(self) -> None:
+        """Every key counts that is needed."""
+        door = Door(
+            "default",
+            Sequence(PORTS),
+            parsePortRanges("22,8080"),
+            openFor=12.0,
+            maxOpenFor=3600.0,
+            knockTimeout=31.0,
+            penalty=6.0,
+        )
+        self.assertEqual(door, read(ALL))
+
+    def test_defaults(self) -> None:
+        """What is absent is what port-knocking-doors would take, but for the sequence."""
+        door = Door("default", Sequence(PORTS), parsePortRanges("22"), openFor=10.0)
+        self.assertEqual(door, read(SHORT))
+        self.assertEqual((30.0, 5.0), (door.knockTimeout, door.penalty))
+
+    def test_longTime(self) -> None:
+        """A door that is open for long can be asked for as long."""
+        door = read(SHORT + "max_opened_door_duration = 7200\n")
+        self.assertEqual((7200.0, 7200.0), (door.openFor, door.maxOpenFor))
+
+    def test_forms(self) -> None:
+        """Times and ports may be written as in a file of pkdoors' own; the penalty may be 0."""
+        door = read(
+            'opening_sequence = "17001,17203,17005,17404,17002"\n'
+            'ports_to_controls = ["22/tcp", "51820/udp"]\n'
+            'max_opened_door_duration = "1h30m"\n'
+            "ignoring_period_after_knock_error = 0\n"
+        )
+        self.assertEqual("default (22/tcp,51820/udp)", str(door))
+        self.assertEqual((PORTS, 5400.0, 0.0), (door.sequence.ports, door.openFor, door.penalty))
+
+    def test_note(self) -> None:
+        """A file that is read as it is makes one note, with what is no longer needed, and why."""
+        (note,) = parseConfig(ALL, "/a b.toml").notes
+        self.assertEqual(
+            "/a b.toml is a file of port-knocking-doors, and read as such; no longer needed: "
+            "firewall_rules_check_periode_seconds (what others do to the firewall is put right at "
+            "once), doors_cleanup_periode (the kernel closes each door at its deadline); "
+            "`pkdoors init --seed '/a b.toml'` makes one of pkdoors' own of it",
+            note,
+        )
+        (note,) = parseConfig(SHORT, FILE).notes
+        self.assertEqual(
+            f"{FILE} is a file of port-knocking-doors, and read as such; "
+            f"`pkdoors init --seed {FILE}` makes one of pkdoors' own of it",
+            note,
+        )
+
+    def test_ownHasNone(self) -> None:
+        """A file of pkdoors' own makes no note."""
+        self.assertEqual((), parseConfig(confText(read(ALL)), FILE).notes)
+
+    def test_takenOver(self) -> None:
+        """As a file of pkdoors' own it means the same; what became of each key is told."""
+        door, lines = parseSeed(ALL, FILE)
+        self.assertEqual(Config((read(ALL),)), parseConfig(confText(door), FILE))
+        self.assertEqual(
+            [
+                "ports_to_controls: it is ports now",
+                "opening_sequence: it is sequence now",
+                "firewall_rules_check_periode_seconds: no longer needed: "
+                "what others do to the firewall is put right at once",
+                "ignoring_period_after_knock_error: it is penalty now",
+                "max_knocker_live_time: it is knock_timeout now",
+                "max_opened_door_duration: it is open_for now",
+                "doors_cleanup_periode: no longer needed: "
+                "the kernel closes each door at its deadline",
+            ],
+            lines,
+        )
+
+
+class BadTests(SynchronousTestCase):
+    """
+    Files that are wrong.
+    """
+
+    def refused(self, text: str) -> str:
+        """The one line with which a text is refused, without the file's name."""
+        line = str(self.assertRaises(ConfigError, parseConfig, text, FILE))
+        self.assertNotIn("\n", line)
+        self.assertTrue(line.startswith(f"{FILE}: "), line)
+        self.assertEqual(line, str(self.assertRaises(ConfigError, parseSeed, text, FILE)))
+        return line.removeprefix(f"{FILE}: ")
+
+    def test_noSequence(self) -> None:
+        """The sequence must be there: the default of port-knocking-doors is no secret."""
+        self.assertEqual(
+            "opening_sequence is missing, and has no default here, because everybody can read the "
+            "one of port-knocking-doors: `pkdoors sequence` makes one",
+            self.refused("ports_to_controls = [22]\n"),
+        )
+
+    def test_unknownKey(self) -> None:
+        """A key that does not exist is refused, with those that do."""
+        line = self.refused(SHORT + "max_open_door_duration = 10\n")
+        self.assertEqual(
+            "'max_open_door_duration' is no key here: allowed are ports_to_controls, "
+            "opening_sequence, max_opened_door_duration, max_knocker_live_time, "
+            "ignoring_period_after_knock_error, firewall_rules_check_periode_seconds, "
+            "doors_cleanup_periode",
+            line,
+        )
+
+    def test_mixed(self) -> None:
+        """Keys of both programs in one file are refused, with one of each."""
+        door = f"[doors.ssh]\nsequence = {list(PORTS)}\nports = [22]\n"
+        for theirs, key, text in (
+            ("opening_sequence", "doors", SHORT + door),
+            ("opening_sequence", "firewall", 'firewall = "nftables"\n' + SHORT),
+            ("doors_cleanup_periode", "zone", 'doors_cleanup_periode = 1\nzone = ""\n'),
+        ):
+            self.assertEqual(
+                f"{theirs!r} is a key of port-knocking-doors, and {key!r} one of pkdoors: "
+                "take the keys of only one of them, or two files",
+                self.refused(text),
+            )
+
+    def test_sequence(self) -> None:
+        """A sequence is a list of 5 to 20 ports."""
+        for value, words in (
+            ("[1, 2, 3, 4]", "it has 4 ports: a sequence has 5 to 20"),
+            ("[1, 2, 3, 4, 0]", "it is not a port: a port is a number from 1 to 65535"),
+            *((each, "is not a list of ports: write [17001, ") for each in ("1", "[]", "true")),
+        ):
+            line = self.refused(f"opening_sequence = {value}\n")
+            self.assertTrue(line.startswith("opening_sequence: "), line)
+            self.assertIn(words, line)
+
+    def test_ports(self) -> None:
+        """Ports are a list; none of them is a knock port."""
+        for value, words in (
+            ("[65536]", "this is not a port, a number from 1 to 65535"),
+            ("22", 'is not a list of ports: write [22, "51820/udp"'),
+            ("[[22]]", "a list is not a list of ports"),
+            ('"17404/udp"', "they have one of the knock ports, which must stay open"),
+        ):
+            line = self.refused(f"{SHORT}ports_to_controls = {value}\n")
+            self.assertTrue(line.startswith("ports_to_controls: "), line)
+            self.assertIn(words, line)
+
+    def test_times(self) -> None:
+        """A time that is none is refused, for each key that takes one, needed or not."""
+        for key, least in (
+            ("max_opened_door_duration", 1),
+            ("max_knocker_live_time", 1),
+            ("ignoring_period_after_knock_error", 0),
+            ("firewall_rules_check_periode_seconds", 0),
+            ("doors_cleanup_periode", 0),
+        ):
+            for value in (str(least - 1), '"ten"', '"721h"'):
+                line = self.refused(f"{SHORT}{key} = {value}\n")
+                self.assertTrue(line.startswith(f"{key}: "), line)
+                self.assertIn(f"is not a time from {least}s to 720h: write it like 45", line)
+            for value in ("1.5", "true", "[10]", "{}"):
+                line = self.refused(f"{SHORT}{key} = {value}\n")
+                self.assertTrue(line.startswith(f"{key}: "), line)
+                self.assertIn('is not a time: write it like "45s", "10m"', line)
+
+    def test_notSeed(self) -> None:
+        """What has none of its keys is no file of port-knocking-doors."""
+        for text in ("", "ports = [22]\n", confText(read(ALL))):
+            line = str(self.assertRaises(ConfigError, parseSeed, text, FILE))
+            self.assertTrue(line.startswith(f"{FILE} is no file of port-knocking-doors"), line)
+        self.assertRaises(ConfigError, parseSeed, "[", FILE)
+
+    def test_garbage(self) -> None:
+        """Whatever the text, nothing else is raised."""
+        chance = random.Random(2)
+        refused = 0
+        for _ in range(300):
+            at = chance.randrange(len(ALL))
+            junk = "".join(chance.choices('[]{}",.=\n\x00\ufffd1a', k=3))
+            try:
+                parseSeed(ALL[:at] + junk + ALL[at + chance.randrange(9) :], FILE)
+            except ConfigError:
+                refused += 1
+        self.assertGreater(refused, 100)

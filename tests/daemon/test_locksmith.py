@@ -1,0 +1,300 @@
+"""Tests of L{pkdoors.daemon.locksmith}."""
+
+from dataclasses import replace
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.daemon.replayfile import ReplayFile
+from pkdoors.knocks.knock import Knock
+from pkdoors.locks.lock import AnyLock, Request, SequenceLock
+from pkdoors.locks.sealed import sealedlock
+from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.model.doors import Door
+from tests.fakes import PORTS, Log, makeDoor
+from tests.lab.sealing import leaveNotes, makeKey, publicLine, sealed
+from tests.lab.sources import inside
+
+ANN = "203.0.113.9"
+ANNA = makeKey()
+TODAY = 1_800_000_000
+
+
+class LocksmithTests(SynchronousTestCase):
+    """
+    Tests of L{Locksmith}.
+    """
+
+    def setUp(self) -> None:
+        """Have a plain door, and two sealed ones with one file."""
+        self.log = Log(self)
+        self.clock = 0.0
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        self.path = folder / "keys"
+        self.path.write_text(publicLine(ANNA, "anna"))
+        self.path.chmod(0o600)
+        self.seenPath = folder / "x.seen"
+        self.now, self.worked = 1000.0, 0.0
+        self.plain = makeDoor(name="plain")
+        self.ssh = self.sealedDoor("ssh")
+        self.web = self.sealedDoor("web")
+
+    def sealedDoor(self, name: str) -> Door:
+        """A door that sealed knocks open."""
+        return makeDoor(name=name, authorizedKeys=str(self.path))
+
+    def makeSmith(self, *doors: Door, notes: bool = True) -> Locksmith:
+        """The locksmith of another daemon, which starts now."""
+        replayFile = ReplayFile(self.seenPath, lambda: self.now) if notes else None
+        if replayFile is not None:
+            self.addCleanup(replayFile.close)
+        return Locksmith(doors, replayFile, lambda: self.now, lambda: self.worked)
+
+    def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY, source: str = ANN) -> str:
+        """What a sealed knock on all ports comes to."""
+        assert isinstance(lock, SealedLock)
+        for port in PORTS:
+            result = lock.knock(Knock(source, port, datagram), self.now, today)
+        if result is None:
+            return "-"
+        return "open" if isinstance(result, Request) else result.reason
+
+    def seal(self, door: str = "ssh", stamp: int = TODAY * 1000) -> bytes:
+        """A knock of Anna's."""
+        return sealed(ANNA, PORTS, door=door, stamp=stamp)
+
+    def test_plain(self) -> None:
+        """A door without keys has a lock for plain knocks."""
+        lock = self.makeSmith(self.plain).make(self.plain)
+        self.assertIsInstance(lock, SequenceLock)
+        self.assertIs(self.plain, lock.door)
+
+    def test_plainIsLight(self) -> None:
+        """Who knocks plainly need not load what seals need."""
+        heavy = {
+            "config.keyfile",
+            "knocks.seal",
+            "knocks.signatures",
+            "locks.sealed.authorizedkeys",
+        }
+        heavy |= {"daemon.replayfile", "locks.sealed.replays", "locks.sealed.sealedlock"}
+        self.assertEqual(set(), inside("daemon.locksmith", atTop=True) & heavy)
+
+    def test_sealed(self) -> None:
+        """A door with keys has one for sealed knocks by those keys, and no others."""
+        lock = self.makeSmith(self.ssh).make(self.ssh)
+        self.assertIsInstance(lock, SealedLock)
+        self.assertIs(self.ssh, lock.door)
+        self.assertEqual("open", self.knock(lock, self.seal()))
+        self.assertEqual("-", self.knock(lock, b"knock\n"))
+
+    def test_oneFile(self) -> None:
+        """Two doors with the same file read it once."""
+        smith = self.makeSmith(self.ssh, self.web)
+        for door in (self.ssh, self.web):
+            self.assertEqual("open", self.knock(smith.make(door), self.seal(door.name)))
+        self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines())
+
+    def test_twoFiles(self) -> None:
+        """Two doors with two files have each their own keys."""
+        other = self.path.with_name("other")
+        other.write_text(publicLine(makeKey()))
+        web = makeDoor(name="web", authorizedKeys=str(other))
+        smith = self.makeSmith(self.ssh, web)
+        self.assertEqual("open", self.knock(smith.make(self.ssh), self.seal("ssh")))
+        lock = smith.make(web)
+        self.assertEqual("its key is not known here", self.knock(lock, self.seal("web")))
+
+    def test_known(self) -> None:
+        """A lock knows the names of the other sealed doors; a plain one is none of those."""
+        smith = self.makeSmith(self.plain, self.ssh, self.web)
+        lock = smith.make(self.ssh)
+        self.assertEqual("-", self.knock(lock, self.seal("web")))
+        self.assertIn("for a door 'plain', and this", self.knock(lock, self.seal("plain")))
+
+    def test_examine(self) -> None:
+        """What keeps people from knocking is a sentence, and an error in the log once."""
+        smith = self.makeSmith(self.plain, self.ssh)
+        self.assertEqual([], smith.examine())
+        self.path.chmod(0o666)
+        self.clock += 1
+        (first,) = smith.examine()
+        self.assertIn("nobody may knock with a key: ", first)
+        self.assertIn("can be written by others", first)
+        self.assertEqual([first], smith.examine())
+        self.assertEqual([first], self.log.lines(LogLevel.error))
+        self.path.chmod(0o600)
+        self.clock += 1
+        self.assertEqual([], smith.examine())
+        self.path.unlink()
+        self.assertEqual(1, len(smith.examine()))
+        self.assertEqual(2, len(self.log.lines(LogLevel.error)))
+
+    def test_examineNoKeys(self) -> None:
+        """So it is where the file has no key that may knock."""
+        self.path.write_text("# nobody yet\n")
+        smith = self.makeSmith(self.ssh)
+        for _ in range(2):
+            (line,) = smith.examine()
+            self.assertIn("has no key that may knock", line)
+        self.assertEqual([line], self.log.lines(LogLevel.error))
+
+    def test_examineTouchesNothing(self) -> None:
+        """Nothing is written by that."""
+        smith = self.makeSmith(self.ssh)
+        smith.make(self.ssh)
+        smith.examine()
+        self.assertFalse(self.seenPath.exists())
+
+    def test_examineAll(self) -> None:
+        """Each file is read once, not only the first, and those of the doors that count."""
+        missing = makeDoor(name="web", authorizedKeys="/nowhere/keys")
+        smith = self.makeSmith(self.ssh, missing, missing)
+        self.assertEqual(
+            [
+                "nobody may knock with a key: cannot read /nowhere/keys (No such file or "
+                "directory): it has the keys that may knock, lines of ssh-keygen's .pub files"
+            ],
+            smith.examine(),
+        )
+        smith.setDoors([self.ssh])
+        self.assertEqual([], smith.examine())
+
+    def test_plainNeedsNothing(self) -> None:
+        """Where all doors are plain there is nothing to examine, and nothing is written."""
+        smith = self.makeSmith(self.plain)
+        smith.make(self.plain)
+        self.assertEqual([], smith.examine())
+        smith.start()
+        self.assertFalse(self.seenPath.exists())
+
+    def test_floor(self) -> None:
+        """What is older than the daemon is refused."""
+        lock = self.makeSmith(self.ssh).make(self.ssh)
+        reason = "it is older than this daemon: a new one will do"
+        self.assertEqual(reason, self.knock(lock, self.seal(stamp=TODAY * 1000 - 1)))
+
+    def test_restart(self) -> None:
+        """What one daemon heard, by a clock that is ahead, the next one refuses."""
+        leaveNotes(self.seenPath)
+        knocks = [self.seal(name, stamp=(TODAY + 30) * 1000) for name in ("ssh", "web")]
+        for today, outcome in ((TODAY, "open"), (TODAY + 1, "this knock was seen before")):
+            smith = self.makeSmith(self.ssh, self.web)
+            locks = [smith.make(door) for door in (self.ssh, self.web)]
+            smith.start()
+            for lock, datagram in zip(locks, knocks, strict=True):
+                self.assertEqual(outcome, self.knock(lock, datagram, today))
+            smith.stop()
+            self.now += 1
+
+    def test_replayAfterLoss(self) -> None:
+        """
+        A recorded knock opens nothing after a restart without notes, also where the clock was set
+        back to when it was good; a new one does when the skew has passed.
+        """
+        leaveNotes(self.seenPath)
+        recorded = self.seal(stamp=TODAY * 1000)
+        smith = self.makeSmith(self.ssh)
+        lock = smith.make(self.ssh)
+        smith.start()
+        self.assertEqual("open", self.knock(lock, recorded))
+        smith.stop()
+        self.seenPath.unlink()
+        self.now += 7200
+        smith = self.makeSmith(self.ssh)
+        lock = smith.make(self.ssh)
+        smith.start()
+        for passed in (0, 1, 30, 59, 60):
+            self.now += passed
+            source = f"192.0.2.{passed}"
+            self.assertIn("notes", self.knock(lock, recorded, TODAY + passed, source))
+            self.now -= passed
+        self.now += 7
+        fresh = self.seal(stamp=(TODAY + 7) * 1000)
+        self.assertIn("a new one will do in 53 s", self.knock(lock, fresh, TODAY + 7))
+        self.now += 54
+        self.assertEqual("open", self.knock(lock, self.seal(stamp=(TODAY + 61) * 1000), TODAY + 61))
+
+    def test_replayAfterReload(self) -> None:
+        """
+        So it is where a reload brought the first sealed door, or a longer skew: that daemon does
+        not say at its end that the notes are whole.
+        """
+        for before in (self.plain, replace(self.ssh, clockSkew=1.0)):
+            leaveNotes(self.seenPath)
+            recorded = self.seal(stamp=(TODAY + 50) * 1000)
+            smith = self.makeSmith(self.ssh)
+            lock = smith.make(self.ssh)
+            smith.start()
+            self.assertEqual("open", self.knock(lock, recorded))
+            smith.stop()
+            self.seenPath.unlink()
+            self.now += 1
+            smith = self.makeSmith(before)
+            smith.make(before)
+            smith.start()
+            self.now += 3
+            smith.make(self.ssh)
+            smith.setDoors([self.ssh])
+            self.now += 3
+            smith.stop()
+            self.now += 3
+            smith = self.makeSmith(self.ssh)
+            lock = smith.make(self.ssh)
+            smith.start()
+            self.assertIn("notes", self.knock(lock, recorded, TODAY + 10))
+            smith.stop()
+            self.now += 100
+            self.seenPath.unlink()
+
+    def test_longestSkew(self) -> None:
+        """The notes are whole when the longest skew of all doors has passed."""
+        web = replace(self.web, clockSkew=300.0)
+        smith = self.makeSmith(self.ssh, web)
+        smith.make(self.ssh)
+        smith.start()
+        self.assertIn("refused for 300 s after this start", self.log.lines()[0])
+
+    def test_oneBudget(self) -> None:
+        """All locks have one budget: what one has worked, another has to wait for."""
+        smith = self.makeSmith(self.ssh, self.web)
+        ssh, web = (smith.make(door) for door in (self.ssh, self.web))
+        self.patch(sealedlock, "isGood", self.work)
+        self.assertIn("seal is not good", self.knock(ssh, self.seal("ssh")))
+        self.assertEqual("-", self.knock(web, self.seal("web")))
+        self.assertEqual((0, 1), (len(ssh) - 1, len(web)))
+
+    def work(self, *arguments: object) -> bool:
+        """Work for a second."""
+        self.worked += 1.0
+        return False
+
+    def test_oneIndex(self) -> None:
+        """Two doors with the same file look for hints in one index."""
+        smith = self.makeSmith(self.ssh, self.web)
+        hints = [smith._hintsOf(door) for door in (self.ssh, self.web)]
+        self.assertIs(*hints)
+
+    def test_adopt(self) -> None:
+        """What waits for a door that changed, or is gone, is forgotten; the others wait on."""
+        smith = self.makeSmith(self.ssh, self.web)
+        locks = [smith.make(door) for door in (self.ssh, self.web)]
+        self.patch(sealedlock, "isGood", self.work)
+        self.knock(locks[0], self.seal("ssh"))
+        for lock in locks:
+            self.knock(lock, self.seal(lock.door.name))
+        smith.setDoors([replace(self.ssh, clockSkew=7.0), self.web])
+        self.assertEqual([1, 1], [len(lock) for lock in locks])  # one was judged
+
+    def test_noNotes(self) -> None:
+        """Without a file for that it works, and forgets."""
+        smith = self.makeSmith(self.ssh, notes=False)
+        lock, datagram = smith.make(self.ssh), self.seal()
+        smith.start()
+        self.assertEqual("open", self.knock(lock, datagram))
+        self.assertFalse(self.seenPath.exists())

@@ -1,0 +1,206 @@
+"""
+Tests of L{pkdoors.events.counters}, L{pkdoors.admin._metrics} and L{pkdoors.firewall.counted}.
+"""
+
+import random
+
+from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from pkdoors import __version__
+from pkdoors.admin._metrics import exposition
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.errors import DeadlinePassed, FirewallError
+from pkdoors.events.counters import BUCKETS, Counters
+from pkdoors.events.event import CLOSED, EXTENDED, HEALED, OPENED, REFUSED, Event
+from pkdoors.firewall.counted import CountedFirewall
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.model.doors import Door
+from tests.fakes import FakeFirewall, makeDoor, makeOpening
+
+NO = FirewallError("no")
+
+
+def parsed(
+    counters: Counters, *standings: OpeningStatus, doors: tuple[Door, ...] = ()
+) -> dict[str, float]:
+    """What Prometheus reads: C{name{label=value}} and the number."""
+    state = Snapshot(10.0, 0.0, doors, standings, {"ssh": 3})
+    text = exposition(state, counters).decode()
+    return {
+        sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+class TallyTests(SynchronousTestCase):
+    """
+    Tests of L{Counters}.
+    """
+
+    def setUp(self) -> None:
+        """Have one."""
+        self.counters = Counters()
+
+    def test_nothing(self) -> None:
+        """At first nothing was counted, and what can be counted is there."""
+        self.assertEqual(
+            {
+                "knocks": {"request": 0, "refused": 0, "other": 0},
+                "dropped": {},
+                "events": {},
+                "firewall_calls": {"ok": 0, "failed": 0},
+                "heals": 0,
+            },
+            self.counters.asJSON(),
+        )
+
+    def test_events(self) -> None:
+        """Events are counted by kind, with those that were left out."""
+        for event in (Event(OPENED, 0.0), Event(CLOSED, 0.0), Event(REFUSED, 0.0, leftOut=41)):
+            self.counters.hear(event)
+        self.counters.hear(Event(HEALED, 0.0))
+        self.assertEqual(
+            {"closed": 1, "healed": 1, "opened": 1, "refused": 42}, self.counters.asJSON()["events"]
+        )
+        self.assertEqual(1, self.counters.asJSON()["heals"])
+
+    def test_times(self) -> None:
+        """Only what was opened has taken time, and a bound counts for what is just as long."""
+        self.counters.hear(Event(OPENED, 0.0, took=0.001))
+        self.counters.hear(Event(EXTENDED, 0.0, took=0.0011))
+        self.counters.hear(Event(OPENED, 0.0, took=11.0))
+        self.counters.hear(Event(CLOSED, 0.0, took=5.0))
+        at = BUCKETS.index(0.001)
+        expected = [0] * (len(BUCKETS) + 1)
+        expected[at] = expected[at + 1] = expected[-1] = 1
+        self.assertEqual(expected, self.counters.times)
+        self.assertAlmostEqual(11.0021, self.counters.timesSum)
+
+
+class MetricsTests(SynchronousTestCase):
+    """
+    Tests of L{exposition}.
+    """
+
+    def test_nothing(self) -> None:
+        """With nothing counted it can be read, too."""
+        metrics = parsed(Counters())
+        self.assertEqual(1.0, metrics[f"pkdoors_info{{version={__version__.public()}}}"])
+        self.assertEqual(0.0, metrics["pkdoors_knocks_total{result=request}"])
+        self.assertEqual(0.0, metrics["pkdoors_openings_total"])
+        self.assertEqual(0.0, metrics["pkdoors_time_to_open_seconds_count"])
+
+    def test_all(self) -> None:
+        """Everything that is counted is there."""
+        counters = Counters()
+        counters.knocks["refused"] = 7
+        counters.firewall[("nftables", "open", "failed")] = 2
+        counters.hear(Event(OPENED, 0.0))
+        counters.hear(Event(HEALED, 0.0))
+        ssh, web = makeDoor(name="ssh"), makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
+        standing = OpeningStatus(makeOpening(name="ssh"), 30.0, "")
+        metrics = parsed(counters, standing, doors=(ssh, web))
+        for name, value in {
+            "pkdoors_knocks_total{result=refused}": 7,
+            "pkdoors_events_total{event=opened}": 1,
+            "pkdoors_openings_total": 1,
+            "pkdoors_heals_total": 1,
+            "pkdoors_firewall_calls_total{call=open}{firewall=nftables}{result=failed}": 2,
+            "pkdoors_open_doors{door=ssh}": 1,
+            "pkdoors_open_doors{door=web}": 0,
+            "pkdoors_sources_tracked{door=ssh}": 3,
+            "pkdoors_sources_tracked{door=web}": 0,
+        }.items():
+            self.assertEqual(value, metrics[name], name)
+
+    def test_histogram(self) -> None:
+        """Each bucket counts all that was no longer than its bound; the last counts all."""
+        random_, counters = random.Random(20261123), Counters()
+        times = [random_.choice((*BUCKETS, random_.expovariate(1), 20.0)) for _ in range(500)]
+        for took in times:
+            counters.hear(Event(OPENED, 0.0, took=took))
+        metrics = parsed(counters)
+        for bound in BUCKETS:
+            within = sum(took <= bound for took in times)
+            self.assertEqual(within, metrics[f"pkdoors_time_to_open_seconds_bucket{{le={bound}}}"])
+        self.assertEqual(500, metrics["pkdoors_time_to_open_seconds_bucket{le=+Inf}"])
+        self.assertEqual(500, metrics["pkdoors_time_to_open_seconds_count"])
+        self.assertAlmostEqual(sum(times), metrics["pkdoors_time_to_open_seconds_sum"])
+
+    def test_families(self) -> None:
+        """Each name is there once, with its type and a help."""
+        text = exposition(Snapshot(0.0, 0.0, (), (), {}), Counters()).decode()
+        families = list(text_string_to_metric_families(text))
+        names = [family.name for family in families]
+        self.assertEqual(sorted(set(names)), sorted(names))
+        for family in families:
+            self.assertNotIn("unknown", (family.type, family.documentation or "unknown"))
+
+
+class CountedFirewallTests(SynchronousTestCase):
+    """
+    Tests of L{CountedFirewall}.
+    """
+
+    def setUp(self) -> None:
+        """Have one."""
+        self.inner = FakeFirewall(Clock(), "nftables")
+        self.counters = Counters()
+        self.firewall = CountedFirewall(self.inner, self.counters)
+        self.doors = (makeDoor(),)
+
+    def test_interface(self) -> None:
+        """It is an L{IFirewall}."""
+        verifyObject(IFirewall, self.firewall)
+
+    def test_passesOn(self) -> None:
+        """Everything is done by the other one, and answered with what that answers."""
+        self.inner.before = [makeOpening()]
+        self.firewall.prepare(self.doors)
+        self.assertEqual(self.inner.before, self.firewall.start(self.doors, lambda why: None))
+        self.firewall.setDoors(self.doors)
+        for result in (
+            self.firewall.restore([]),
+            self.firewall.open(makeOpening()),
+            self.firewall.close(makeOpening()),
+            self.firewall.stop(),
+        ):
+            self.assertIsNone(self.successResultOf(result))
+        self.assertEqual(
+            "prepare, start, keep default, restore, open 203.0.113.9 until 30, close 203.0.113.9, "
+            "stop",
+            ", ".join(self.inner.calls),
+        )
+        self.assertEqual("nftables", self.firewall.name)
+
+    def test_counts(self) -> None:
+        """Calls count when they are answered, by how; a failure stays what it is."""
+        self.inner.failures = [NO]
+        self.assertIs(NO, self.failureResultOf(self.firewall.open(makeOpening())).value)
+        self.successResultOf(self.firewall.open(makeOpening()))
+        self.inner.holding = True
+        self.firewall.close(makeOpening())
+        self.assertEqual(
+            {("nftables", "open", "failed"): 1, ("nftables", "open", "ok"): 1},
+            self.counters.firewall,
+        )
+        self.inner.answer()
+        self.assertEqual(1, self.counters.firewall[("nftables", "close", "ok")])
+        self.assertEqual({"ok": 2, "failed": 1}, self.counters.asJSON()["firewall_calls"])
+
+    def test_calledOff(self) -> None:
+        """What was called off, or came too late, was no call."""
+        self.inner.failures = [DeadlinePassed("over")]
+        self.failureResultOf(self.firewall.open(makeOpening()), DeadlinePassed)
+        self.inner.holding = True
+        opening = self.firewall.open(makeOpening())
+        opening.cancel()
+        self.failureResultOf(opening, CancelledError)
+        self.assertEqual({}, self.counters.firewall)

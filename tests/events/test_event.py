@@ -1,0 +1,242 @@
+"""Tests of L{pkdoors.events.event}, L{pkdoors.events.publisher} and L{pkdoors.model.principal}."""
+
+import json
+
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.events.event import (
+    CLOSED,
+    ERRORS,
+    HEALED,
+    KINDS,
+    OPENED,
+    REFUSED,
+    TIME_OVER,
+    WARNINGS,
+    Event,
+    fields,
+    isoTime,
+    sentence,
+)
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.model.doors import Door
+from pkdoors.model.principal import NOBODY, OPERATOR, Principal
+from tests.fakes import Log, makeDoor, useUTC
+
+ANN = "192.0.2.7"
+TODAY = 1_795_420_800.0  # 2026-11-23T08:00:00Z
+HOSTILE = "a\nb\r\x1b[2J\x00\x85\u2028\udc80{door} é"
+"""What a key's comment may hold."""
+
+
+class WhoTests(SynchronousTestCase):
+    """
+    Tests of L{Principal}.
+    """
+
+    def test_text(self) -> None:
+        """Somebody is a name, and the key in brackets where there is one."""
+        self.assertEqual("anna (SHA256:x)", str(Principal("anna", "SHA256:x")))
+        self.assertEqual("a key without a comment (SHA256:x)", str(Principal("", "SHA256:x")))
+        self.assertEqual(("", "the operator"), (str(NOBODY), str(OPERATOR)))
+
+
+class EventTests(SynchronousTestCase):
+    """
+    Tests of L{sentence} and L{fields}.
+    """
+
+    def setUp(self) -> None:
+        """Have a door."""
+        useUTC(self)
+        self.door = makeDoor(name="ssh", ports="22,51820/udp")
+
+    def event(self, kind: str, **details: object) -> Event:
+        """An event that has everything."""
+        everything = {
+            "door": self.door,
+            "source": ANN,
+            "seconds": 30.25,
+            "who": Principal("anna", "SHA256:x"),
+            "reason": "of it",
+            "cause": "nft did it",
+            "firewall": "nftables",
+            "leftOut": 2,
+        }
+        return Event(kind, TODAY, **(everything | details))  # type: ignore[arg-type]
+
+    def test_sentences(self) -> None:
+        """Each kind has its line."""
+        door, until = "door ssh (22/tcp,51820/udp)", "2026-11-23 08:00:30 (30s)"
+        anna = "by anna (SHA256:x)"
+        self.assertEqual(
+            {
+                "guarding": f"guarding {door} with nftables: of it",
+                "stopped": f"stopped; {door} of it",
+                "opened": f"opened {door} for {ANN} until {until}, {anna}",
+                "extended": f"extended {door} for {ANN} until {until}, {anna}",
+                "taken-over": f"took over {door} for {ANN} until {until}, {anna}",
+                "shortened": "shortened, as the new configuration has it: "
+                f"{door} for {ANN} until {until}, {anna}",
+                "closed": f"closed {door} for {ANN}, of it",
+                "unopened": f"{door} never opened for {ANN}, of it",
+                "refused": f"refused {door} for {ANN}: of it (2 more lines like this left out)",
+                "guessing": "somebody may be guessing the order of the knock ports of "
+                f"{door}: of it",
+                "open-failed": f"cannot open {door} for {ANN}, and keeps trying: of it "
+                "(2 more lines like this left out)",
+                "close-failed": f"cannot close {door} for {ANN}, and keeps trying: of it "
+                "(2 more lines like this left out)",
+                "healed": "nft did it: what pkdoors has in nftables is there again "
+                "(2 more lines like this left out)",
+                "heal-failed": "nft did it: cannot put back what pkdoors has in nftables, and "
+                "keeps trying: of it",
+                "reloaded": "reloaded: of it",
+                "reload-refused": "not reloaded, and nothing was changed: of it",
+            },
+            {kind: sentence(self.event(kind)) for kind in KINDS},
+        )
+
+    def test_bare(self) -> None:
+        """What there is not is not told."""
+        bare = {"who": NOBODY, "reason": TIME_OVER, "cause": "", "leftOut": 0}
+        self.assertEqual(
+            [
+                "opened door ssh (22/tcp,51820/udp) for 192.0.2.7 until 2026-11-23 08:00:30 (30s)",
+                "closed door ssh (22/tcp,51820/udp) for 192.0.2.7",
+                "what pkdoors has in nftables is there again",
+            ],
+            [sentence(self.event(kind, **bare)) for kind in (OPENED, CLOSED, HEALED)],
+        )
+
+    def test_fields(self) -> None:
+        """For programs there is each part of it, and the line."""
+        event = self.event(OPENED)
+        self.assertEqual(
+            {
+                "time": "2026-11-23T08:00:00.000Z",
+                "event": "opened",
+                "door": "ssh",
+                "source": ANN,
+                "ports": ["22/tcp", "51820/udp"],
+                "seconds": 30.25,
+                "user": "anna",
+                "key": "SHA256:x",
+                "reason": "of it",
+                "text": sentence(event),
+            },
+            fields(event),
+        )
+
+    def test_allFields(self) -> None:
+        """All keys are always there, of the same types."""
+        types = {key: type(value) for key, value in fields(self.event(OPENED)).items()}
+        for kind in KINDS:
+            for event in (Event(kind, 0.0), self.event(kind)):
+                told = fields(event)
+                self.assertEqual(types, {key: type(value) for key, value in told.items()})
+
+    def test_cause(self) -> None:
+        """The reason of a healing is what made it necessary."""
+        self.assertEqual("nft did it", fields(self.event(HEALED, reason=""))["reason"])
+
+    def test_hostile(self) -> None:
+        """Whatever a name or a reason holds, there is one line, and nothing a terminal obeys."""
+        for kind in KINDS:
+            event = self.event(
+                kind,
+                who=Principal(HOSTILE, "SHA256:x"),
+                reason=HOSTILE,
+                cause=HOSTILE,
+                firewall=HOSTILE,
+            )
+            self.assertTrue(sentence(event).isprintable(), sentence(event))
+            text = json.dumps(fields(event))
+            self.assertTrue(text.isascii() and text.isprintable(), text)
+            self.assertEqual(HOSTILE, json.loads(text)["user"])
+        line = sentence(self.event(REFUSED, reason=HOSTILE))
+        self.assertIn(r"a\nb\r\x1b[2J\x00\x85\u2028\udc80{door} é (2 more", line)
+
+    def test_levels(self) -> None:
+        """Kinds have a level, and only those that there are."""
+        self.assertEqual(set(), (WARNINGS | ERRORS) - set(KINDS))
+        self.assertEqual(len(KINDS), len(set(KINDS)))
+
+    def test_isoTime(self) -> None:
+        """Times are in UTC, to the millisecond, also where that is a whole second."""
+        self.assertEqual("2026-11-23T08:00:00.000Z", isoTime(TODAY))
+        self.assertEqual("2026-11-23T08:00:00.250Z", isoTime(TODAY + 0.25))
+
+
+class HeraldTests(SynchronousTestCase):
+    """
+    Tests of L{EventPublisher}.
+    """
+
+    def setUp(self) -> None:
+        """Have one."""
+        self.log = Log(self)
+        self.publisher = EventPublisher(lambda: TODAY)
+        self.heard: list[tuple[str, Event]] = []
+        self.door: Door = makeDoor()
+
+    def hearer(self, name: str) -> None:
+        """Somebody hears."""
+        self.publisher.subscribe(lambda event: self.heard.append((name, event)))
+
+    def tell(self, kind: str = OPENED) -> None:
+        """Something happens."""
+        self.publisher.publish(kind, door=self.door, source=ANN)
+
+    def test_all(self) -> None:
+        """All hear each event, in the order in which they came, with its time."""
+        self.hearer("a")
+        self.hearer("b")
+        self.tell()
+        event = Event(OPENED, TODAY, self.door, ANN)
+        self.assertEqual([("a", event), ("b", event)], self.heard)
+
+    def test_raises(self) -> None:
+        """Those that raise keep nobody from hearing, nor what happens from going on."""
+
+        def fail(event: Event) -> None:
+            raise ValueError("oops")
+
+        self.hearer("a")
+        self.publisher.subscribe(fail)
+        self.hearer("b")
+        self.tell()
+        self.tell()
+        self.assertEqual(["a", "b", "a", "b"], [name for name, _ in self.heard])
+        self.assertEqual(2, len(self.flushLoggedErrors(ValueError)))
+
+    def test_end(self) -> None:
+        """Who ends it hears nothing more; others do."""
+        end = self.publisher.subscribe(lambda event: self.heard.append(("a", event)))
+        self.hearer("b")
+        end()
+        self.tell()
+        self.assertEqual(["b"], [name for name, _ in self.heard])
+
+    def test_endWhileHearing(self) -> None:
+        """To end it while an event is told takes that from nobody."""
+
+        def once(event: Event) -> None:
+            self.heard.append(("once", event))
+            end()
+
+        end = self.publisher.subscribe(once)
+        self.hearer("b")
+        self.tell()
+        self.tell()
+        self.assertEqual(["once", "b", "b"], [name for name, _ in self.heard])
+
+    def test_log(self) -> None:
+        """Each is a line in the log, at its level, whatever is in it."""
+        self.publisher.publish(OPENED, door=self.door, source=ANN, who=Principal("{x} 100%\n"))
+        self.publisher.publish(HEALED, firewall="nftables")
+        for kind in sorted(ERRORS):
+            self.tell(kind)
+        self.assertEqual(["info", "warn", *(["error"] * len(ERRORS))], self.log.levels())
+        self.assertTrue(self.log.lines(LogLevel.info)[0].endswith(", by {x} 100%\\n"))

@@ -1,0 +1,305 @@
+"""Tests of L{pkdoors.files.reading}, and that nobody else reads files."""
+
+import ast
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.adminclient.location import adminSocket
+from pkdoors.client.keys._pairs import readKeyPair
+from pkdoors.client.profilefile import readProfiles
+from pkdoors.config.file import readConf
+from pkdoors.config.keyfile import KeyFile, readKeys
+from pkdoors.errors import AskError, PkdoorsError
+from pkdoors.files.reading import MAX_BYTES, readFile, readStart, textOf
+from tests.fakes import Log
+from tests.lab.sealing import makeKey, publicLine
+from tests.lab.sources import modules
+
+GIGABYTE = 1 << 30
+
+
+class FolderTestCase(SynchronousTestCase):
+    """
+    With a folder that only we can write.
+    """
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.folder = Path(mkdtemp())
+        self.addCleanup(rmtree, self.folder)
+        self.path = self.folder / "file"
+
+    def hostile(self) -> Iterator[str]:
+        """Put one thing after another in the place of the file that is none to be read."""
+        os.mkfifo(self.path, 0o600)
+        yield "it is a pipe, not a file"
+        self.path.unlink()
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(self.path))
+            yield "it is a socket, not a file"
+        self.path.unlink()
+        self.path.mkdir(0o700)
+        yield "Is a directory"
+        self.path.rmdir()
+        self.path.symlink_to(self.path.name)
+        yield "Too many levels of symbolic links"
+        self.path.unlink()
+        for device in ("/dev/zero", "/dev/tty", "/dev/full"):
+            self.path.symlink_to(device)
+            yield "it is a device, not a file"
+            self.path.unlink()
+        self.path.touch(0o600)
+        os.truncate(self.path, 3 * GIGABYTE)  # without taking space
+        yield "it has more than "
+        self.path.unlink()
+
+
+class ReadFileTests(FolderTestCase):
+    """
+    Tests of L{readFile} and L{textOf}.
+    """
+
+    def test_hostile(self) -> None:
+        """What is no regular file, or too large, is refused at once."""
+        for words in self.hostile():
+            error = self.assertRaises(OSError, readFile, self.path)
+            self.assertIn(words, str(error.strerror))
+            if "more than" not in words:
+                self.assertRaises(OSError, readStart, self.path, 9)
+
+    def test_bound(self) -> None:
+        """A file may have as many bytes as are said; of a larger one no more are read."""
+        self.path.write_bytes(b"x" * 11)
+        self.assertEqual(b"x" * 11, readFile(self.path, 11).data)
+        self.assertRaises(OSError, readFile, self.path, 10)
+        self.assertEqual(b"xx", readStart(self.path, 2))
+
+    def test_growing(self) -> None:
+        """So it is for what says that it is empty, as the kernel's own files do."""
+        self.assertIn(b"Pid:", readFile("/proc/self/status").data)
+        self.assertRaises(OSError, readFile, "/proc/self/status", 20)
+
+    def test_noLink(self) -> None:
+        """A link is followed only where it may be."""
+        self.path.symlink_to("/etc/passwd")
+        self.assertTrue(readFile(self.path).data)
+        error = self.assertRaises(OSError, readFile, self.path, follow=False)
+        self.assertEqual("it is a symbolic link", error.strerror)
+
+    def test_exchanged(self) -> None:
+        """Nor is what was put there after it was looked at; it is not waited for, either."""
+        plain = os.stat("/etc/passwd")
+        os.mkfifo(self.path, 0o600)
+        for follow, words in ((True, "it is a pipe, not a file"), (False, "Too many levels of")):
+            patch = self.patch(os, "stat", lambda *arguments, **more: plain)
+            try:
+                error = self.assertRaises(OSError, readFile, self.path, follow=follow)
+            finally:
+                patch.restore()
+            self.assertIn(words, str(error.strerror))
+            self.path.unlink()
+            self.path.symlink_to("/etc/passwd")
+
+    def test_closed(self) -> None:
+        """No descriptor is left open."""
+        self.path.touch()
+        before = len(os.listdir("/proc/self/fd"))
+        for most in (0, -1):
+            try:
+                readFile(self.path, most)
+            except OSError:
+                pass
+        readStart(self.path, 1)
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
+    def test_byteOrderMark(self) -> None:
+        """A mark in front of UTF-8 is no part of the text; another encoding is a sentence."""
+        self.path.write_bytes("\ufeffschön".encode())
+        self.assertEqual("schön", readFile(self.path).text())
+        self.path.write_bytes("schön".encode("utf-16"))
+        error = self.assertRaises(ValueError, readFile(self.path).text)
+        self.assertEqual("it is UTF-16: save it as UTF-8", str(error))
+        error = self.assertRaises(ValueError, textOf, b"a\nb\n\xffc17001")
+        self.assertEqual("it is not a text in UTF-8 (line 3)", str(error))
+        self.assertEqual("a\ufffd", textOf(b"a\xff", "replace"))
+
+
+class EveryFileTests(FolderTestCase):
+    """
+    Each file that daemon and client read is read like that.
+    """
+
+    def readers(self) -> dict[str, Callable[[], object]]:
+        """What reads the file, for each kind of file."""
+        path = str(self.path)
+        environment = {"XDG_CONFIG_HOME": str(self.folder)}
+        return {
+            "configuration": lambda: readConf(path),
+            "keys": lambda: readKeys(self.path),
+            "hosts": lambda: readProfiles(environment),
+            "identity": lambda: readKeyPair(path),
+            "admin": lambda: adminSocket(path),
+        }
+
+    def test_hostile(self) -> None:
+        """Nothing hangs, fills the memory or is a surprise; where it matters it is a sentence."""
+        for name, read in self.readers().items():
+            if name == "hosts":
+                (self.folder / "pkdoors").mkdir()
+                self.path = self.folder / "pkdoors" / "hosts.toml"
+            for words in self.hostile():
+                began = time.monotonic()
+                if name == "admin":  # the daemon runs with what was in it before
+                    read()
+                elif "device" in words and name in ("keys", "configuration"):
+                    self.assertRaises(PkdoorsError, read)  # others may write to it, it says
+                else:
+                    self.assertIn(words, str(self.assertRaises(PkdoorsError, read)), name)
+                self.assertLess(time.monotonic() - began, 30)  # a pipe would take for ever
+            self.path = self.folder / "file"
+
+    def test_adminOfNoFile(self) -> None:
+        """Where the file that was named is missing that is told."""
+        self.assertRaises(AskError, adminSocket, str(self.path))
+
+    def test_byteOrderMark(self) -> None:
+        """A byte order mark is nothing to complain of, nor CR LF."""
+        (self.folder / "pkdoors").mkdir()
+        for path, text in (
+            (self.path, 'admin = "/x"\r\n'),
+            (self.folder / "keys", publicLine(makeKey(), "anna")),
+            (self.folder / "pkdoors/hosts.toml", '[hosts.home]\r\naddress = "h.example"\r\n'),
+        ):
+            path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+            path.chmod(0o600)
+        self.assertEqual("/x", adminSocket(str(self.path)))
+        self.assertEqual('admin = "/x"\r\n', readConf(str(self.path)))
+        keys, complaints = readKeys(self.folder / "keys")
+        self.assertEqual((["anna"], []), ([key.comment for key in keys], complaints))
+        (profile,) = readProfiles({"XDG_CONFIG_HOME": str(self.folder)}).values()
+        self.assertEqual("h.example", profile.address)
+
+    def test_complaints(self) -> None:
+        """Of a hundred thousand bad lines twenty are told, and how many more there are."""
+        log = Log(self)
+        self.path.write_text("nonsense\n" * 100_000)
+        _, complaints = readKeys(self.path)
+        self.assertEqual(21, len(complaints))
+        self.assertEqual("and 99980 more lines are refused", complaints[-1])
+        self.assertEqual([], KeyFile(str(self.path)).keys())
+        self.assertEqual(22, len(log.lines()))
+
+    def test_largeToml(self) -> None:
+        """A configuration of ten megabytes is refused before it is read."""
+        self.path.write_text("x = 1\n" * (10 * MAX_BYTES // 6))
+        self.path.chmod(0o600)
+        self.assertIn(
+            "it has more than",
+            str(self.assertRaises(PkdoorsError, lambda: readConf(str(self.path)))),
+        )
+
+
+ALLOWED = {
+    "files.reading": {"open"},
+    # New files, and folders, each made with O_EXCL or O_NOFOLLOW.
+    "files.beneath": {"open", "fdopen"},
+    "files.folders": {"open"},
+    "config.file": {"open", "fdopen"},
+    "host.serviceuser": {"open"},
+    "install.installer": {"open"},
+    # Terminals and /dev/null.
+    "tap": {"open"},
+    "util.output": {"open", "fdopen"},
+    "client.keys.passphrase": {"open"},
+    "client.relay": {"open"},
+    # What comes with the package.
+    "install.unitfiles": {"read_text"},
+    # The kernel's own files, in /proc.
+    "host.bootid": {"read_text"},
+    "host.clientaddress": {"read_text"},
+    "host.proc": {"read_text"},
+    "knockports.drops": {"read_text"},
+    "firewall.netlink.kernel": {"read_text"},
+    "firewall.nftables._liveflows": {"read_text"},
+    "firewall.nftables.firewall": {"read_text"},
+    "firewall.nftables._watch": {"read_text"},
+    # In a folder of the daemon's own, without links and pipes.
+    "config.lastgood": {"open"},
+    "daemon.replayfile": {"fdopen", "open"},
+}
+"""What opens files by itself; all else reads them with L{pkdoors.files.reading}."""
+
+_OPENERS = {"read_text", "read_bytes", "write_text", "write_bytes", "fdopen", "load"}
+
+
+def opens(tree: ast.AST) -> Iterator[str]:
+    """The ways in which a module opens files: C{open}, C{os.open}, C{Path.read_text}, ..."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        if isinstance(called, ast.Name) and called.id == "open":
+            yield "open"
+        elif isinstance(called, ast.Attribute):
+            of = called.value.id if isinstance(called.value, ast.Name) else ""
+            if (of, called.attr) in (("os", "open"), ("io", "open"), ("tomllib", "load")):
+                yield "open"
+            elif called.attr in _OPENERS - {"load"}:
+                yield called.attr
+
+
+class OnePlaceTests(SynchronousTestCase):
+    """
+    Nobody can forget to ask what is asked of a file.
+    """
+
+    def test_nobodyElse(self) -> None:
+        """Each module that opens files by itself is known."""
+        found = {name: set(opens(tree)) for name, tree in modules().items()}
+        strange = {
+            name: ways - ALLOWED.get(name, set())
+            for name, ways in found.items()
+            if ways - ALLOWED.get(name, set())
+        }
+        self.assertEqual({}, strange)
+
+    def test_noticed(self) -> None:
+        """What opens a file is noticed."""
+        for text in (
+            "open(x)",
+            "os.open(x, 0)",
+            "Path(x).read_text()",
+            "tomllib.load(x)",
+            "a.b.read_bytes()",
+        ):
+            self.assertTrue(list(opens(ast.parse(text))), text)
+        self.assertEqual([], list(opens(ast.parse("firewall.open(x); self._open()"))))
+
+
+class WatchdogTests(FolderTestCase):
+    """
+    What is refused is not even opened.
+    """
+
+    def test_notOpened(self) -> None:
+        """Nobody is told that a device or a pipe was opened."""
+        opened: list[object] = []
+
+        def note(path: object, *more: object, **others: object) -> int:
+            opened.append(path)
+            raise OSError("it was opened")
+
+        for words in self.hostile():
+            if words.startswith("it has"):
+                continue
+            patch = self.patch(os, "open", note)
+            self.assertRaises(OSError, readFile, self.path)
+            patch.restore()
+            self.assertEqual([], opened)

@@ -1,0 +1,251 @@
+"""Tests of L{pkdoors.files.trust}."""
+
+import os
+import struct
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+import pkdoors
+import twisted.plugins
+from pkdoors.files.trust import flawBelow, flawOf
+from pkdoors.install import servicecode
+from pkdoors.install.servicecode import codeFlaw
+
+
+class TrustTestCase(SynchronousTestCase):
+    """
+    With a file in two folders that only we can write.
+    """
+
+    def setUp(self) -> None:
+        """Make it. Not where trial puts its files: others may be able to write that."""
+        self.top = Path(mkdtemp())
+        self.addCleanup(rmtree, self.top)
+        self.folder = self.top / "folder"
+        self.folder.mkdir(0o755)
+        self.path = self.folder / "file"
+        self.path.touch(0o644)
+
+    def giveAway(self, path: Path) -> None:
+        """Let something belong to somebody who is neither root nor ourselves."""
+        if os.geteuid():
+            raise SkipTest("this test gives files away: run it as root (sudo script/test)")
+        os.chown(path, 65_534, -1, follow_symlinks=False)
+
+
+class FlawOfTests(TrustTestCase):
+    """
+    Tests of L{flawOf}.
+    """
+
+    def assertFlaw(self, path: Path, remedy: str) -> None:
+        """That path is why the file is not trusted, and this mends it."""
+        flaw = flawOf(self.path)
+        assert flaw is not None
+        found = os.path.join(os.path.realpath(flaw.path.parent), flaw.path.name)
+        self.assertEqual(str(path), found)
+        if ".." not in flaw.remedy:  # as the link has it
+            self.assertEqual(remedy, flaw.remedy.replace(str(self.top), ""))
+        self.assertTrue(str(flaw).endswith(f": `{flaw.remedy}` mends it"), flaw)
+
+    def test_none(self) -> None:
+        """What only we can write is trusted, whoever can read or run it."""
+        for mode in (0o400, 0o644, 0o755, 0o4755):
+            self.path.chmod(mode)
+            self.assertIsNone(flawOf(self.path))
+
+    def test_everyPart(self) -> None:
+        """The file, and each folder above it, may be written by nobody else."""
+        for part in (self.path, self.folder, self.top):
+            before = part.stat().st_mode
+            for more in (0o020, 0o002, 0o022):
+                part.chmod(before & 0o7777 | more)
+                self.assertFlaw(part, f"chmod go-w {part}".replace(str(self.top), ""))
+            part.chmod(before & 0o7777)
+            self.assertIsNone(flawOf(self.path))
+
+    def test_sticky(self) -> None:
+        """Nobody can replace a file of ours in a folder like /tmp."""
+        self.folder.chmod(0o1777)
+        self.assertIsNone(flawOf(self.path))
+
+    def test_owner(self) -> None:
+        """Whoever owns any of it can change it, whatever the mode."""
+        for part in (self.path, self.folder, self.top):
+            self.giveAway(part)
+            part.chmod(0o700)
+            self.assertFlaw(part, f"chown root {part}".replace(str(self.top), ""))
+            os.chown(part, 0, -1)
+
+    def test_accessList(self) -> None:
+        """Whoever may write by a POSIX access list is somebody else, too."""
+        # ACL_USER_OBJ rw, ACL_USER 65534 rw, ACL_GROUP_OBJ r, ACL_MASK rw, ACL_OTHER r
+        entries = ((1, 6, -1), (2, 6, 65_534), (4, 4, -1), (16, 6, -1), (32, 4, -1))
+        packed = b"".join(struct.pack("<HHi", *each) for each in entries)
+        try:
+            os.setxattr(self.path, "system.posix_acl_access", struct.pack("<I", 2) + packed)
+        except OSError as error:
+            raise SkipTest(f"this file system has no access lists: {error.strerror}") from error
+        self.assertFlaw(self.path, "chmod go-w /folder/file")
+        self.path.chmod(0o644)  # the remedy does away with what the list grants
+        self.assertIsNone(flawOf(self.path))
+
+    def test_links(self) -> None:
+        """Each link on the way counts, with its folders; and so does where it leads."""
+        middle = self.top / "middle"
+        middle.mkdir(0o755)
+        (middle / "link").symlink_to("../folder/file")
+        self.path, real = self.top / "start", self.path
+        self.path.symlink_to(middle / "link")
+        self.assertIsNone(flawOf(self.path))
+        for part in (middle, real, self.folder):
+            before = part.stat().st_mode & 0o7777
+            part.chmod(0o777)
+            self.assertFlaw(part, f"chmod go-w {part}".replace(str(self.top), ""))
+            part.chmod(before)
+        self.giveAway(middle / "link")
+        self.assertFlaw(middle / "link", "chown -h root /middle/link")
+
+    def test_linkedFolder(self) -> None:
+        """So it is for a folder that is a link."""
+        (self.top / "away").symlink_to(self.folder)
+        self.path = self.top / "away" / "file"
+        self.assertIsNone(flawOf(self.path))
+        self.folder.chmod(0o777)
+        self.assertFlaw(self.folder, "chmod go-w /folder")
+
+    def test_quoted(self) -> None:
+        """The remedy can be pasted, whatever the name."""
+        self.path = self.folder / "a b; rm"
+        self.path.touch()
+        self.path.chmod(0o666)
+        self.assertFlaw(self.path, f"chmod go-w '{self.path}'".replace(str(self.top), ""))
+
+    def test_notThere(self) -> None:
+        """What is not there, or leads round in a circle, is an error."""
+        self.path.unlink()
+        self.assertRaises(FileNotFoundError, flawOf, self.path)
+        for target in ("file", "nothing"):
+            self.path.symlink_to(target)
+            self.assertRaises(OSError, flawOf, self.path)
+            self.path.unlink()
+
+    def test_manyLinks(self) -> None:
+        """Links through links take no more time than there are parts."""
+        at = self.folder
+        for number in range(4):  # the kernel follows 40 in all
+            link = self.top / f"l{number}"
+            link.symlink_to(f"{at.name}/../{at.name}")
+            at = link
+        self.path = at / "file"
+        self.assertIsNone(flawOf(self.path))
+
+
+class FlawBelowTests(TrustTestCase):
+    """
+    Tests of L{flawBelow}.
+    """
+
+    def test_everyFile(self) -> None:
+        """All that is in a folder, however deep, is looked at."""
+        self.assertIsNone(flawBelow(self.top))
+        deep = self.folder / "a" / "b"
+        deep.mkdir(parents=True)
+        for name in ("module.py", "module.pyc"):
+            path = deep / name
+            path.touch()
+            path.chmod(0o666)
+            flaw = flawBelow(self.top)
+            self.assertEqual(path, flaw and flaw.path)
+            path.chmod(0o644)
+        deep.chmod(0o777)
+        flaw = flawBelow(self.top)
+        self.assertEqual(deep, flaw and flaw.path)
+
+    def test_remedy(self) -> None:
+        """One command mends all of the folder; what is elsewhere has its own."""
+        self.path.chmod(0o666)
+        for mode in (0o755, 0o775):
+            self.folder.chmod(mode)
+            flaw = flawBelow(self.folder)
+            self.assertEqual(f"chmod -R go-w {self.folder}", flaw and flaw.remedy)
+        self.path.chmod(0o644)
+        self.folder.chmod(0o755)
+        self.giveAway(self.path)
+        flaw = flawBelow(self.folder)
+        self.assertEqual(f"chown -hR root {self.folder}", flaw and flaw.remedy)
+
+    def test_above(self) -> None:
+        """So is what is above it."""
+        self.top.chmod(0o777)
+        flaw = flawBelow(self.folder)
+        self.assertEqual(self.top, flaw and flaw.path)
+
+    def test_linkOut(self) -> None:
+        """So is where a link in it leads, as of an interpreter; one that leads nowhere is not."""
+        inside = self.top / "inside"
+        inside.mkdir()
+        (inside / "python3").symlink_to(self.path)
+        (inside / "broken").symlink_to("nowhere")
+        self.assertIsNone(flawBelow(inside))
+        self.folder.chmod(0o777)
+        flaw = flawBelow(inside)
+        self.assertEqual(self.folder, flaw and flaw.path)
+
+
+class CodeFlawTests(TrustTestCase):
+    """
+    Tests of L{codeFlaw}.
+    """
+
+    def setUp(self) -> None:
+        """Have all that a service runs, in folders of their own."""
+        super().setUp()
+        self.patch(servicecode, "get_path", lambda name: str(self.top / name))
+        self.patch(pkdoors, "__path__", [str(self.top / "package")])
+        self.patch(twisted.plugins, "__path__", [str(self.top / at) for at in ("plugins", "gone")])
+        for place in (
+            *("scripts/twistd", "scripts/pkdoors", "scripts/python3", "stdlib/os.py"),
+            *("platstdlib/x.so", "purelib/a.py", "platlib/b.so", "data/pyvenv.cfg"),
+            *("data/lib/c.py", "package/d/e.py", "plugins/f.py"),
+        ):
+            path = self.top / place
+            path.parent.mkdir(0o755, parents=True, exist_ok=True)
+            path.touch(0o644)
+
+    def assertFlaw(self, *places: str) -> None:
+        """Whoever can change one of these can change what the service runs."""
+        for place in places:
+            path = self.top / place
+            mode = path.stat().st_mode & 0o7777
+            path.chmod(0o777)
+            flaw = codeFlaw()
+            self.assertEqual(path, flaw and flaw.path)
+            path.chmod(mode)
+            self.assertIsNone(codeFlaw())
+
+    def test_programs(self) -> None:
+        """The programs count, with their folder; a distribution has some of them elsewhere."""
+        self.assertFlaw("scripts", "scripts/twistd", "scripts/pkdoors", "scripts/python3")
+        (self.top / "scripts/python3").unlink()
+        self.assertIsNone(codeFlaw())
+
+    def test_libraries(self) -> None:
+        """So do the folders of libraries; what is in them is the package manager's."""
+        self.assertFlaw("stdlib", "platstdlib", "purelib", "platlib")
+        (self.top / "stdlib/os.py").chmod(0o666)
+        self.assertIsNone(codeFlaw())
+
+    def test_own(self) -> None:
+        """So does all that is in our own packages, and where Twisted looks for plugins."""
+        self.assertFlaw("package", "package/d/e.py", "plugins", "plugins/f.py")
+
+    def test_environment(self) -> None:
+        """So does all of a virtual environment; any other prefix is the distribution's."""
+        self.assertFlaw("data", "data/lib/c.py")
+        (self.top / "data/pyvenv.cfg").unlink()
+        (self.top / "data/lib/c.py").chmod(0o666)
+        self.assertIsNone(codeFlaw())

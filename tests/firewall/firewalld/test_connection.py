@@ -1,0 +1,237 @@
+"""Tests of L{pkdoors.firewall.firewalld.connection}."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.firewalld.connection import (
+    CALL_TIMEOUT,
+    FirewalldRefusal,
+    FirewalldTimeout,
+    clientClass,
+    connect,
+    examine,
+    isRunning,
+    translated,
+)
+from tests.fakes import FakeDBus, FakeDBusException, makeModule, replaceModule
+
+BUS_NAME = "org.fedoraproject.FirewallD1"
+MISSING = (
+    "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
+    "a virtual environment needs --system-site-packages to see it; "
+    "without firewalld, choose --firewall nftables"
+)
+SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
+
+
+class IsRunningTests(SynchronousTestCase):
+    """
+    Tests of L{isRunning}.
+    """
+
+    def setUp(self) -> None:
+        """Have a D-Bus."""
+        self.bus = FakeDBus("org.freedesktop.DBus", "org.fedoraproject.FirewallD1")
+        self.bus.install(self)
+
+    def test_runs(self) -> None:
+        """firewalld runs where its name has an owner; no connection is left behind."""
+        self.assertIs(True, isRunning())
+        self.assertEqual(0, self.bus.connections)
+
+    def test_runsNot(self) -> None:
+        """Else it does not; no connection is left behind."""
+        self.bus.names = ("org.freedesktop.DBus",)
+        self.assertIs(False, isRunning())
+        self.assertEqual(0, self.bus.connections)
+
+    def test_noBus(self) -> None:
+        """Nor does it where there is no bus at all."""
+        self.bus.names = None
+        self.assertIs(False, isRunning())
+
+    def test_missing(self) -> None:
+        """Without python3-dbus the sentence names the package to install."""
+        replaceModule(self, "dbus", None)
+        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, isRunning)))
+
+
+class ClientClassTests(SynchronousTestCase):
+    """
+    Tests of L{clientClass} and L{connect}.
+    """
+
+    def test_missing(self) -> None:
+        """Without python3-firewall the sentence names the package."""
+        replaceModule(self, "firewall", None)
+        replaceModule(self, "firewall.client", None)
+        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, clientClass)))
+
+    def test_connect(self) -> None:
+        """
+        The client is told not to print what goes wrong, and gets a connection of its own, whose
+        end does not end the daemon.
+        """
+        bus = FakeDBus()
+        bus.install(self)
+
+        def makeClient(bus: object, wait: int = 0, quiet: bool = False) -> tuple[object, bool]:
+            return bus, quiet
+
+        module = makeModule("firewall.client", FirewallClient=makeClient)
+        replaceModule(self, "firewall", makeModule("firewall", client=module))
+        replaceModule(self, "firewall.client", module)
+        loop = makeModule("dbus.mainloop.glib", DBusGMainLoop=lambda: "loop")
+        replaceModule(self, "dbus.mainloop.glib", loop)
+        self.assertEqual((bus, True), connect())
+        self.assertEqual("loop", bus.loop)
+        self.assertEqual((1, False), (bus.connections, bus.isDeadly))
+
+    def test_impatient(self) -> None:
+        """Whatever the client asks over it is given up after some seconds, and not after 25."""
+        bus = FakeDBus(BUS_NAME)
+        bus.install(self)
+        self.assertTrue(isRunning())
+        bus.call_blocking("addRichRule")
+        bus.call_async("Introspect")
+        self.assertEqual([CALL_TIMEOUT, CALL_TIMEOUT], bus.timeouts)
+
+
+class ExamineTests(SynchronousTestCase):
+    """
+    Tests of L{examine}.
+    """
+
+    def setUp(self) -> None:
+        """Have a D-Bus with firewalld on it."""
+        self.bus = FakeDBus(BUS_NAME)
+        self.bus.install(self)
+
+    def refusal(self, zone: str = "") -> str:
+        """The sentence; no connection is left behind."""
+        error = self.assertRaises(FirewallError, examine, zone)
+        self.assertEqual(0, self.bus.connections)
+        return str(error)
+
+    def test_good(self) -> None:
+        """A zone that firewalld has will do, or none; no connection is left behind."""
+        examine("internal")
+        self.bus.zones = []
+        examine("")
+        self.assertEqual(0, self.bus.connections)
+
+    def test_notRunning(self) -> None:
+        """Where firewalld does not run, or there is no bus, the sentence says what to do."""
+        for names in ((), None):
+            self.bus.names = names
+            self.assertEqual(
+                "firewalld is not running: start it (systemctl start firewalld), "
+                "or choose --firewall nftables",
+                self.refusal("internal"),
+            )
+
+    def test_noZone(self) -> None:
+        """A zone that does not exist is named, and how to list those that do."""
+        self.assertEqual(
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            self.refusal("nowhere"),
+        )
+
+    def test_silent(self) -> None:
+        """A firewalld that does not answer is told."""
+        self.bus.zones = FakeDBusException("gone", "org.freedesktop.DBus.Error.NoReply")
+        self.assertEqual(SILENT, self.refusal("internal"))
+
+    def test_missing(self) -> None:
+        """Without python3-dbus the sentence names the package to install."""
+        replaceModule(self, "dbus", None)
+        self.assertEqual(MISSING, self.refusal())
+
+
+class TranslatedTests(SynchronousTestCase):
+    """
+    Tests of L{translated}: what the operator is told.
+    """
+
+    def setUp(self) -> None:
+        """Have a D-Bus."""
+        FakeDBus().install(self)
+
+    def refusal(self, message: str, name: str = f"{BUS_NAME}.Exception") -> str:
+        """What is made of a message of firewalld's."""
+
+        def work() -> None:
+            raise FakeDBusException(message, name)
+
+        return str(self.assertRaises(FirewalldRefusal, translated, work))
+
+    def test_result(self) -> None:
+        """What work gives is given, and what is no error of D-Bus is raised as it is."""
+        self.assertEqual(5, translated(lambda: 5))
+        self.assertRaises(ZeroDivisionError, translated, lambda: 1 // 0)
+
+    def test_silent(self) -> None:
+        """Where the bus ends during a call, or firewalld does, that is said."""
+        for name in ("Disconnected", "FileNotFound", "NoReply", "NoServer", "ServiceUnknown"):
+            gone = FakeDBusException("gone", f"org.freedesktop.DBus.Error.{name}")
+
+            def work(error: Exception = gone) -> None:
+                raise error
+
+            self.assertEqual(
+                SILENT, str(self.assertRaises(FirewalldTimeout, translated, work)), name
+            )
+
+    def test_code(self) -> None:
+        """The code of a refusal is told to those that can do something about it."""
+        self.assertEqual(
+            "NOT_ENABLED", FirewalldRefusal(BUS_NAME, "NOT_ENABLED: 'rule' not in").code
+        )
+
+    def test_privilege(self) -> None:
+        """Without the privilege, the sentence says what to do."""
+        for name in (
+            "org.fedoraproject.FirewallD1.NotAuthorizedException",
+            "org.freedesktop.DBus.Error.AccessDenied",
+        ):
+            self.assertEqual(
+                "no privilege to change the firewall (firewalld): run as root; for the service, "
+                "install polkitd, and with `pkdoors install-service` its rule that allows it",
+                self.refusal("Not Authorized: changing", name),
+            )
+
+    def test_zone(self) -> None:
+        """A zone that does not exist is named, and how to list those that do."""
+        self.assertEqual(
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            self.refusal("INVALID_ZONE: nowhere"),
+        )
+
+    def test_flushed(self) -> None:
+        """Where somebody flushed firewalld's tables, the sentence names the command that mends."""
+        message = (
+            "COMMAND_FAILED: 'python-nftables' failed: internal:0:0-0: Error: Could not process "
+            "rule: No such file or directory\n\nJSON blob:\n{...}"
+        )
+        self.assertEqual(
+            "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
+            "`systemctl restart firewalld` brings them back",
+            self.refusal(message),
+        )
+
+    def test_reloadedAfterFlush(self) -> None:
+        """So it does after the reload that somebody tried then."""
+        message = "COMMAND_FAILED: UNKNOWN_ERROR: nonexistent or underflow of priority count"
+        self.assertIn("`systemctl restart firewalld` brings them back", self.refusal(message))
+
+    def test_otherFailure(self) -> None:
+        """Not every command that failed, nor every file that is missing, is a flush."""
+        for message in ("COMMAND_FAILED: out of memory", "INVALID: No such file or directory"):
+            self.assertEqual(f"firewalld refused: {message}", self.refusal(message))
+
+    def test_other(self) -> None:
+        """Anything else is told in firewalld's words, on one line, cut where it is long."""
+        self.assertEqual(
+            "firewalld refused: INVALID_RULE: bad rule", self.refusal("INVALID_RULE: bad\n  rule")
+        )
+        self.assertEqual(len("firewalld refused: ") + 300, len(self.refusal("x" * 1000)))

@@ -1,0 +1,123 @@
+"""Tests of L{pkdoors.firewall.firewalld._placement}."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.firewalld._placement import Placed, found, possiblePlacements, staleRules
+from pkdoors.firewall.firewalld.richrules import knockRule
+from tests.fakes import makeOpening
+
+STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" drop'
+
+
+def rule(priority: int, port: int = 22, source: str = "203.0.113.9") -> str:
+    """The rule of an opening."""
+    return (
+        f'rule priority="{priority}" family="ipv4" source address="{source}" '
+        f'port port="{port}" protocol="tcp" accept'
+    )
+
+
+def placed(priority: int = 31338, zone: str = "public", deadline: float = 30.0) -> Placed:
+    """An opening of two ports, somewhere."""
+    return Placed(zone, (rule(priority, 22), rule(priority, 80)), deadline)
+
+
+OPENING = makeOpening(ports="22,80", deadline=60.0)
+
+
+class PlacingsTests(SynchronousTestCase):
+    """
+    Tests of L{possiblePlacements} and L{Placed}.
+    """
+
+    def test_placings(self) -> None:
+        """An opening can have one priority or the other, with a rule for each range."""
+        self.assertEqual(
+            [placed(31338, deadline=60.0), placed(31339, deadline=60.0)],
+            list(possiblePlacements(OPENING, "public", (31338, 31339))),
+        )
+
+    def test_isIn(self) -> None:
+        """It is there where all its rules are, whatever else is, in its zone."""
+        rules = [STRANGERS, rule(31338, 80), rule(31338, 22), rule(31339, 22)]
+        self.assertTrue(placed().isIn({"public": rules, "internal": []}))
+        self.assertFalse(placed(31339).isIn({"public": rules}))
+        self.assertFalse(placed().isIn({"internal": rules, "public": [STRANGERS]}))
+        self.assertFalse(placed().isIn({"internal": rules}))
+
+
+class FoundTests(SynchronousTestCase):
+    """
+    Tests of L{found}.
+    """
+
+    def found(self, before: Placed | None, **present: list[str]) -> Placed | None:
+        """What is found in the zone C{public}."""
+        return found(OPENING, "public", (31338, 31339), before, present)
+
+    def test_asWePutIt(self) -> None:
+        """What we put there is found with the deadline that we gave it."""
+        for priority in (31338, 31339):
+            before = placed(priority)
+            self.assertIs(before, self.found(before, public=[STRANGERS, *before.rules]))
+
+    def test_firstOurs(self) -> None:
+        """Ours is taken where both priorities are there."""
+        before = placed(31339)
+        everything = [*placed(31338).rules, *before.rules]
+        self.assertIs(before, self.found(before, public=everything))
+
+    def test_earlierDaemon(self) -> None:
+        """Of what we did not put there, we do not know the deadline."""
+        for priority in (31338, 31339):
+            there = placed(priority, deadline=0.0)
+            self.assertEqual(there, self.found(None, public=[STRANGERS, *there.rules]))
+
+    def test_notThere(self) -> None:
+        """Where it is not, or not wholly, it is not found."""
+        for rules in ([], [STRANGERS], [rule(31338, 22)], [rule(31338, 22), rule(31339, 80)]):
+            for before in (None, placed(), placed(31339)):
+                self.assertIsNone(self.found(before, public=rules), rules)
+
+    def test_otherZone(self) -> None:
+        """In a zone that the client is not in any more it is of no use."""
+        before = placed(zone="internal")
+        self.assertIsNone(self.found(before, internal=list(before.rules), public=[]))
+        self.assertIsNone(self.found(None, internal=list(before.rules)))
+
+    def test_otherSource(self) -> None:
+        """What is somebody else's is not this one's."""
+        rules = [rule(31338, port, "203.0.113.10") for port in (22, 80)]
+        self.assertIsNone(self.found(None, public=rules))
+
+
+class OutdatedTests(SynchronousTestCase):
+    """
+    Tests of L{staleRules}.
+    """
+
+    def test_outdated(self) -> None:
+        """Rules of openings that belong to none that is placed are out of date, in each zone."""
+        present = {
+            "public": [*placed().rules, rule(31339, 22), rule(31338, 22, "203.0.113.10")],
+            "internal": [rule(31338, 22)],
+        }
+        self.assertEqual(
+            [
+                ("public", rule(31339, 22)),
+                ("public", rule(31338, 22, "203.0.113.10")),
+                ("internal", rule(31338, 22)),
+            ],
+            staleRules(present, iter([placed()])),
+        )
+
+    def test_others(self) -> None:
+        """Rules that let knocks in, and those of others, are not."""
+        others = [STRANGERS, knockRule(17001), 'rule service name="ssh" accept']
+        self.assertEqual([], staleRules({"public": others}, []))
+
+    def test_nothing(self) -> None:
+        """Where all is placed, nothing is."""
+        zones = ("public", "internal")
+        present = {zone: list(placed(zone=zone).rules) for zone in zones}
+        self.assertEqual([], staleRules(present, [placed(zone=zone) for zone in zones]))

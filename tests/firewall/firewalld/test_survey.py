@@ -1,0 +1,102 @@
+"""Tests of L{pkdoors.firewall.firewalld.survey} and L{pkdoors.firewall.netlink.listing}."""
+
+from threading import Event
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.firewalld.connection import BUS_NAME
+from pkdoors.firewall.firewalld.survey import SurveyClient, isFirewalldThere, surveyZones, within
+from pkdoors.firewall.firewalld.zones import Zone
+from pkdoors.firewall.netlink.listing import listTables
+from tests.fakes import (
+    FakeDBus,
+    FakeDBusException,
+    FakeFirewalld,
+    FakeNftables,
+    FakeZoneSettings,
+)
+
+
+class SurveyTests(SynchronousTestCase):
+    """
+    Tests of L{SurveyClient}.
+    """
+
+    def setUp(self) -> None:
+        """Have a firewalld."""
+        self.bus = FakeDBus(BUS_NAME)
+        self.bus.install(self)
+        self.firewalld = FakeFirewalld(Clock())
+
+    def survey(self, zone: str = "") -> list[Zone]:
+        """Look at the zones."""
+        return surveyZones(zone, lambda name: SurveyClient(name, lambda: self.firewalld))
+
+    def test_zones(self) -> None:
+        """Each zone is read, with what it opens and its rules."""
+        rule = 'rule priority="31337" port port="17001" protocol="udp" accept'
+        self.firewalld.rules["public"][rule] = 0
+        self.firewalld.settings["public"] = FakeZoneSettings("DROP", services=["ssh"])
+        (zone,) = self.survey()
+        self.assertEqual(("public", "DROP", (rule,)), (zone.name, zone.target, zone.rules))
+        self.assertEqual(["service ssh"], [each.what for each in zone.exposures])
+
+    def test_oneZone(self) -> None:
+        """Only the zone that was asked for may count."""
+        self.assertEqual(["internal"], [zone.name for zone in self.survey("internal")])
+
+    def test_refused(self) -> None:
+        """What firewalld refuses is one of our errors."""
+        self.firewalld.refuse("getActiveZones", "", "FAILED")
+        self.assertRaises(FirewallError, self.survey)
+
+    def test_running(self) -> None:
+        """Whether it runs is asked."""
+        self.assertTrue(isFirewalldThere())
+        self.bus.names = ()
+        self.assertFalse(isFirewalldThere())
+
+
+class WithinTests(SynchronousTestCase):
+    """
+    Tests of L{within}.
+    """
+
+    def test_answers(self) -> None:
+        """The result comes back, and so does an error."""
+
+        def fail() -> None:
+            raise FakeDBusException("no")
+
+        self.assertEqual(7, within(60, lambda: 7))
+        self.assertRaises(FakeDBusException, within, 60, fail)
+
+    def test_hangs(self) -> None:
+        """What takes too long is left, and says what to do."""
+        forever = Event()
+        self.addCleanup(forever.set)
+        error = self.assertRaises(FirewallError, within, 0.01, forever.wait)
+        self.assertIn("did not answer within 0.01 s: ", str(error))
+
+
+class ListTablesTests(SynchronousTestCase):
+    """
+    Tests of L{listTables}.
+    """
+
+    def test_listing(self) -> None:
+        """What libnftables says comes back, as JSON."""
+        library = FakeNftables()
+        library.ruleset = '{"nftables": []}'
+        self.assertEqual(library.ruleset, listTables(lambda: library, lambda: None))
+
+    def test_refused(self) -> None:
+        """What it says in place of that is an error."""
+        library = FakeNftables()
+        error = self.assertRaises(FirewallError, listTables, lambda: library, lambda: None)
+        self.assertEqual(
+            "nftables does not tell its rules (Error: Invalid argument): try `nft list ruleset`",
+            str(error),
+        )

@@ -1,0 +1,120 @@
+"""Tests of L{pkdoors.firewall.guard.flowbooks}."""
+
+from collections.abc import Iterable
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard.flowbooks import FlowBooks
+from pkdoors.firewall.guard.flows import Flow, Tracked, isOn
+from pkdoors.firewall.guard.sets import TCP_IDLE
+from pkdoors.model.ports import PortRange
+from tests.fakenft import flow
+from tests.fakes import makeDoor, makeOpening
+
+EVE = "203.0.113.66"
+SIX = "2001:db8::7"
+
+
+class FlowBooksTests(SynchronousTestCase):
+    """
+    Tests of L{FlowBooks}.
+    """
+
+    def setUp(self) -> None:
+        """Have empty books."""
+        self.clock = Clock()
+        self.books = FlowBooks(self.clock.seconds)
+        self.live: list[Flow] = []
+
+    def flowsTo(self, ports: Iterable[PortRange]) -> list[Tracked]:
+        """The connections that there are."""
+        ports = list(ports)
+        return [
+            Tracked(each, each.port) for each in self.live if isOn(ports, each.protocol, each.port)
+        ]
+
+    def left(self) -> dict[str, dict[bytes, float]]:
+        """Sets, and the deadlines of the flows in them."""
+        return {name: dict(flows) for name, flows in self.books.left().items() if flows}
+
+    def test_note(self) -> None:
+        """What is noted replaces all that was, and goes with its time."""
+        one, other = flow().key, flow(EVE).key
+        self.books.note({"sessions4": {other: 9.0}})
+        self.books.note({"sessions4": {one: 10.0}, "spared4": {one: 20.0}})
+        self.assertEqual({"sessions4": {one: 10.0}, "spared4": {one: 20.0}}, self.left())
+        self.clock.advance(10)
+        self.assertEqual({"spared4": {one: 20.0}}, self.left())
+
+    def test_copied(self) -> None:
+        """What is noted belongs to the books."""
+        noted = {"sessions4": {flow().key: 10.0}}
+        self.books.note(noted)
+        self.books.addSpared([flow(EVE)])
+        noted["sessions4"].clear()
+        self.assertIn("sessions4", self.left())
+
+    def test_spared(self) -> None:
+        """Flows that are spared have their sets and times: TCP days, UDP minutes."""
+        self.clock.advance(5)
+        udp = flow(SIX, 53, protocol="udp")
+        self.books.addSpared([flow(), udp])
+        self.assertEqual(
+            {
+                "spared4": {flow().key: 5 + TCP_IDLE},
+                "sparedudp6": {udp.key: 185.0},
+                "sparedmost6": {udp.key: 3605.0},
+            },
+            self.left(),
+        )
+
+    def test_noted(self) -> None:
+        """What the kernel remembers no more is forgotten here, too."""
+        self.books.note({"sessions4": {b"a": 9.0}, "spared4": {b"b": 9.0}})
+        self.books.note({"sessions4": {b"a": 9.0}})
+        self.assertEqual({"sessions4": {b"a": 9.0}}, self.left())
+
+    def test_letIn(self) -> None:
+        """Those of clients whose door is open are noted, for the door's own times."""
+        self.clock.advance(5)
+        udp = flow(port=53, protocol="udp")
+        self.live = [flow(), flow(EVE), udp, flow(port=80), flow(SIX)]
+        opening = makeOpening(ports="22,53/udp", udpIdle=10.0, udpMax=60.0)
+        self.books.addLetIn([opening], self.flowsTo)
+        self.assertEqual(
+            {
+                "sessions4": {flow().key: 5 + TCP_IDLE},
+                "default_udp4": {udp.key: 15.0},
+                "default_udpmost4": {udp.key: 65.0},
+            },
+            self.left(),
+        )
+
+    def test_otherDoor(self) -> None:
+        """An opening of one door lets nobody go on through another."""
+        self.live = [flow(port=80)]
+        self.books.addLetIn([makeOpening()], self.flowsTo)
+        self.assertEqual({}, self.left())
+
+    def test_notKept(self) -> None:
+        """Nobody is noted where sessions are cut; of UDP, nobody where they end with the door."""
+        self.live = [flow(), flow(port=53, protocol="udp")]
+        ports = "22,53/udp"
+        self.books.addLetIn([makeOpening(ports=ports, cutSessions=True)], self.flowsTo)
+        self.assertEqual({}, self.left())
+        self.books.addLetIn([makeOpening(ports=ports, udpMax=0.0)], self.flowsTo)
+        self.assertEqual(["sessions4"], list(self.left()))
+
+    def test_manyOpenings(self) -> None:
+        """The connections are looked for once a door, however many have it open."""
+        calls = []
+
+        def flowsTo(ports: tuple[PortRange, ...]) -> list[Tracked]:
+            calls.append(ports)
+            return []
+
+        door = makeDoor()
+        openings = [makeOpening(f"203.0.113.{n}") for n in range(50)]
+        self.books.addLetIn(openings, flowsTo)
+        self.assertEqual([door.ports], calls)

@@ -1,0 +1,158 @@
+"""Tests of L{pkdoors.firewall.guard.flows}."""
+
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard.flows import Flow, Tracked, flowOf, flowsOfSockets, isOn, trackedIn
+from pkdoors.model.ports import parsePortRanges
+from tests.fakenft import flow
+from tests.firewall.netlink.test_dump import VERSIONS, recorded
+from tests.lab.conntracking import Entry, answerOf
+from tests.lab.garbage import spoiled
+from tests.lab.properties import PROPERTY
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n"
+REST = (
+    " 00000000:00000000 02:000A7214 00000000     0        0 2466 2 0000000000000000 20 4 30 10 -1"
+)
+# 203.0.113.9:40001 and 2001:db8::7:40002, as a little-endian kernel prints them.
+ANN, EVE = "097100CB:9C41", "B80D0120000000000000000007000000:9C42"
+HERE, HERE6 = "0100000A:0016", "B80D0120000000000000000001000000:0016"
+OF_ANN = flow("203.0.113.9", sourcePort=40001)
+
+
+def line(local: str, remote: str, state: str = "01") -> str:
+    """A line of the kernel's."""
+    return f"   0: {local} {remote} {state}{REST}\n"
+
+
+class FlowTests(SynchronousTestCase):
+    """
+    Tests of L{Flow.key} and L{flowOf}.
+    """
+
+    def test_key(self) -> None:
+        """The key is what a packet of the client's has, each field padded to 4 bytes."""
+        self.assertEqual(bytes.fromhex("cb007109 0a000001 9c410000 00160000"), OF_ANN.key)
+        self.assertEqual(40, len(flow("2001:db8::7").key))
+
+    def test_back(self) -> None:
+        """A key can be read again."""
+        numbers = st.integers(0, 65535)
+
+        @PROPERTY
+        @given(
+            st.tuples(st.ip_addresses(v=4), st.ip_addresses(v=4))
+            | st.tuples(st.ip_addresses(v=6), st.ip_addresses(v=6)),
+            *(numbers, numbers, st.sampled_from(("tcp", "udp"))),
+        )
+        def check(ends: tuple[object, object], one: int, other: int, protocol: str) -> None:
+            each = Flow(protocol, *ends, one, other)  # type: ignore[arg-type]
+            self.assertEqual(each, flowOf(protocol, each.key))
+
+        check()
+
+
+class FlowsOfSocketsTests(SynchronousTestCase):
+    """
+    Tests of L{flowsOfSockets}.
+    """
+
+    if sys.byteorder != "little":
+        skip = "the examples are of a little-endian machine"
+
+    def flows(self, *lines: str, ports: str = "22") -> list[Tracked]:
+        """What is found."""
+        return list(flowsOfSockets(HEAD + "".join(lines), parsePortRanges(ports)))
+
+    def test_IPv4(self) -> None:
+        """A connection is found, with both ends."""
+        self.assertEqual([Tracked(OF_ANN, 22)], self.flows(line(HERE, ANN)))
+        self.assertEqual([Tracked(OF_ANN, 22)], self.flows(line(HERE, ANN), ports="20-30"))
+
+    def test_IPv6(self) -> None:
+        """So is one over IPv6."""
+        expected = flow("2001:db8::7", sourcePort=40002)
+        self.assertEqual([Tracked(expected, 22)], self.flows(line(HERE6, EVE)))
+
+    def test_mapped(self) -> None:
+        """One over IPv4 to a program that listens on IPv6 is over IPv4."""
+        here, ann = (f"0000000000000000FFFF0000{each}" for each in (HERE, ANN))
+        self.assertEqual([Tracked(OF_ANN, 22)], self.flows(line(here, ann)))
+
+    def test_states(self) -> None:
+        """What can still carry data counts, also if one end has closed; nothing else does."""
+        for number in range(1, 13):
+            found = self.flows(line(HERE, ANN, f"{number:02X}"))
+            self.assertEqual(number in (1, 4, 5, 8, 9, 11), bool(found), number)
+
+    def test_others(self) -> None:
+        """What is to another port, or of another protocol, is not found."""
+        self.assertEqual([], self.flows(line(HERE, ANN), ports="23,22/udp"))
+        self.assertEqual([], self.flows())
+
+
+class TrackedInTests(SynchronousTestCase):
+    """
+    Tests of L{trackedIn}.
+    """
+
+    def test_recorded(self) -> None:
+        """What the kernel tells is understood: redirected ones too, and answered UDP."""
+        expected = {
+            Tracked(flow(host, port, number, protocol, host), wanted)
+            for host in ("127.0.0.1", "::1")
+            for protocol, number, wanted, port in (
+                ("tcp", 40001, 2222, 2222),
+                ("tcp", 40002, 8022, 2222),
+                ("udp", 50820, 51820, 51820),
+            )
+        }
+        for version in VERSIONS:
+            self.assertEqual(expected, set(trackedIn(recorded(version)["conntrack"])))
+
+    def test_forwarded(self) -> None:
+        """A flow is as the guard sees it behind DNAT; the port that was asked for is told."""
+        for begun, behind in (
+            (flow(port=8022), flow(port=22, address="10.0.0.7")),
+            (flow("2001:db8::7", 8022), flow("2001:db8::7", address="2001:db8::77")),
+        ):
+            found = list(trackedIn(answerOf([Entry(begun, behind)])))
+            self.assertEqual([Tracked(behind, 8022)], found)
+
+    def test_states(self) -> None:
+        """TCP counts only while it is established: an attacker's SYN makes an entry, too."""
+        for state in range(12):
+            found = list(trackedIn(answerOf([Entry(OF_ANN, OF_ANN, state=state)])))
+            self.assertEqual(state == 3, bool(found), state)
+
+    def test_unanswered(self) -> None:
+        """What nobody answered is no connection."""
+        udp = flow(port=53, protocol="udp")
+        self.assertEqual([], list(trackedIn(answerOf([Entry(udp, udp, isAnswered=False)]))))
+        self.assertEqual([Tracked(udp, 53)], list(trackedIn(answerOf([Entry(udp, udp)]))))
+
+    def test_garbage(self) -> None:
+        """Whatever comes, nothing is raised, and no flow is without two good ends."""
+        for kind, body in recorded(VERSIONS[0])["conntrack"]:
+            for broken in spoiled(body):
+                for found in trackedIn([(kind, broken)]):
+                    self.assertEqual(found.flow, flowOf(found.flow.protocol, found.flow.key))
+
+
+class IsOnTests(SynchronousTestCase):
+    """
+    Tests of L{isOn}.
+    """
+
+    def test_ports(self) -> None:
+        """Protocol and number must be those of a range."""
+        ports = parsePortRanges("22,6000-6010,53/udp")
+        for protocol, port, expected in (
+            *(("tcp", 22, True), ("tcp", 6010, True), ("udp", 53, True)),
+            *(("udp", 22, False), ("tcp", 6011, False), ("tcp", 53, False)),
+        ):
+            self.assertIs(expected, isOn(ports, protocol, port))

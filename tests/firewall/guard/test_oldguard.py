@@ -1,0 +1,149 @@
+"""Tests of L{pkdoors.firewall.guard.oldguard}."""
+
+import json
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard.oldguard import OldSession, livingIn, openingsIn, protectedIn
+from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.principal import NOBODY, Principal
+from tests.fakes import makeDoor
+
+
+def listing(**sets: list[Any]) -> str:
+    """What nft 1.0.6 lists."""
+    described: list[Any] = [{"metainfo": {"version": "1.0.6"}}, {"table": {"name": "pkdoors"}}]
+    for name, elements in sets.items():
+        described.append({"set": {"name": name, **({"elem": elements} if elements else {})}})
+    return json.dumps({"nftables": described})
+
+
+def element(address: str, expires: int) -> dict[str, Any]:
+    """An element with a timeout."""
+    return {"elem": {"val": address, "timeout": 60, "expires": expires}}
+
+
+SSH = [{"concat": ["tcp", 22]}]
+
+
+class ProtectedInTests(SynchronousTestCase):
+    """
+    Tests of L{protectedIn}.
+    """
+
+    def test_found(self) -> None:
+        """The ports that it keeps closed are found, ranges too."""
+        ports = [{"concat": ["tcp", {"range": [6000, 6010]}]}, {"concat": ["udp", 53]}]
+        found = protectedIn(listing(protected=ports, ssh_ports=SSH))
+        self.assertEqual(parsePortRanges("6000-6010,53/udp"), tuple(found))
+
+    def test_none(self) -> None:
+        """A table without them protects nothing."""
+        self.assertEqual([], protectedIn(listing(ssh_ports=SSH)))
+
+
+class OpeningsInTests(SynchronousTestCase):
+    """
+    Tests of L{openingsIn}.
+    """
+
+    def openings(self, text: str, **door: Any) -> dict[str, float]:
+        """Source and deadline of each opening found, at 100 s."""
+        found = openingsIn(text, [makeDoor(**door)], 100.0)
+        return {str(each.source): each.deadline for each in found}
+
+    def test_who(self) -> None:
+        """Who earned an opening is in its comment."""
+        known = element("203.0.113.9", 42)
+        known["elem"]["comment"] = Principal("anna@laptop", "SHA256:abc").asComment()
+        text = listing(default_ports=SSH, default_open4=[known, element("203.0.113.8", 9)])
+        found = openingsIn(text, [makeDoor()], 100.0)
+        self.assertEqual(
+            [Principal("anna@laptop", "SHA256:abc"), NOBODY], [each.who for each in found]
+        )
+
+    def test_found(self) -> None:
+        """Both families are found, with the time they have left."""
+        text = listing(
+            default_ports=SSH,
+            default_open4=[element("203.0.113.9", 42), element("203.0.113.10", 7)],
+            default_open6=[element("2001:db8::7", 1)],
+        )
+        self.assertEqual(
+            {"203.0.113.9": 142.0, "203.0.113.10": 107.0, "2001:db8::7": 101.0},
+            self.openings(text),
+        )
+
+    def test_ranges(self) -> None:
+        """The ports may be ranges, and of both protocols."""
+        ports = [{"concat": ["udp", 53]}, {"concat": ["tcp", {"range": [6000, 6010]}]}]
+        text = listing(default_ports=ports, default_open4=[element("203.0.113.9", 42)])
+        self.assertEqual({"203.0.113.9": 142.0}, self.openings(text, ports="6000-6010,53/udp"))
+
+    def test_otherPorts(self) -> None:
+        """Who earned other ports than the door has now does not keep them."""
+        text = listing(default_ports=SSH, default_open4=[element("203.0.113.9", 42)])
+        for ports in ("22,80", "80", "22/udp", "22-23"):
+            self.assertEqual({}, self.openings(text, ports=ports), ports)
+
+    def test_otherDoor(self) -> None:
+        """A door that is not there any more has no openings."""
+        text = listing(other_ports=SSH, other_open4=[element("203.0.113.9", 42)])
+        self.assertEqual({}, self.openings(text))
+
+    def test_capped(self) -> None:
+        """Nobody keeps more than the door allows now."""
+        text = listing(default_ports=SSH, default_open4=[element("203.0.113.9", 9999)])
+        self.assertEqual({"203.0.113.9": 3700.0}, self.openings(text))
+
+    def test_withoutEnd(self) -> None:
+        """What has no end, or is at it, is not taken over."""
+        text = listing(default_ports=SSH, default_open4=["203.0.113.9", element("203.0.113.8", 0)])
+        self.assertEqual({}, self.openings(text))
+
+    def test_noOpening(self) -> None:
+        """What looks like an opening and is none is one error of a few, or none; never another."""
+        for inner in ("x", [1], None, 5, {"expires": 5, "val": ["a"]}, {"expires": "5", "val": 1}):
+            text = listing(default_ports=SSH, default_open4=[{"elem": inner}])
+            try:
+                self.assertEqual({}, self.openings(text), inner)
+            except (ValueError, LookupError, TypeError):
+                pass
+        for left in (-5, float("nan")):
+            odd: Any = {"elem": {"val": "203.0.113.9", "expires": left, "comment": 7}}
+            text = listing(default_ports=SSH, default_open4=[odd])
+            self.assertEqual({}, self.openings(text), left)
+
+    def test_empty(self) -> None:
+        """A table with nothing in it is fine."""
+        self.assertEqual({}, self.openings(listing()))
+        self.assertEqual({}, self.openings(listing(default_ports=SSH, default_open4=[])))
+
+
+class LivingInTests(SynchronousTestCase):
+    """
+    Tests of L{livingIn}.
+    """
+
+    def test_found(self) -> None:
+        """Connections over both families are found."""
+        text = listing(
+            live4=[{"concat": ["203.0.113.9", 40001, 22]}],
+            live6=[{"concat": ["2001:db8::7", 40002, 22]}, {"concat": ["2001:db8::8", 40003, 80]}],
+            default_open4=[element("203.0.113.10", 42)],
+        )
+        self.assertEqual(
+            [
+                OldSession(ip_address("203.0.113.9"), 40001, 22),
+                OldSession(ip_address("2001:db8::7"), 40002, 22),
+                OldSession(ip_address("2001:db8::8"), 40003, 80),
+            ],
+            livingIn(text),
+        )
+
+    def test_empty(self) -> None:
+        """A table without any is fine, also one without these sets."""
+        self.assertEqual([], livingIn(listing(live4=[], live6=[])))
+        self.assertEqual([], livingIn(listing(default_ports=SSH)))

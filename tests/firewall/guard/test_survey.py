@@ -1,0 +1,87 @@
+"""Tests of L{pkdoors.firewall.guard.survey}."""
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, originNote, setsFor, setsOf
+from pkdoors.firewall.guard.survey import Survey
+from pkdoors.firewall.netlink.dump import Table
+from tests.fakes import makeDoor
+
+BOOT = "a-boot"
+VPN = makeDoor(ports="53/udp", udpIdle=100.0)
+
+
+def surveyed(boot: str = BOOT, handle: int = 7, made: int = 7) -> Survey:
+    """A guard of the VPN's door, that was made in a boot with a handle."""
+    sets = {name: round(1000 * each.timeout) for name, each in setsFor([VPN]).items()}
+    return Survey(
+        Table(handle=handle),
+        chains=frozenset(("input",)),
+        sets={**sets, **dict.fromkeys(MAPS, 0)},
+        counters={"default_dropped": 5},
+        ports={"tcp": (), "udp": ((53, 53),)},
+        verdicts={"tcp": {}, "udp": {(53, 53): "default_udp"}},
+        notes=frozenset((FORMAT, originNote(f"{boot} {made}"), aboutDoor(VPN))),
+    )
+
+
+class SurveyTests(SynchronousTestCase):
+    """
+    Tests of L{Survey}.
+    """
+
+    def test_nothing(self) -> None:
+        """Where there is no table nothing is ours."""
+        self.assertFalse(Survey().isOurs or Survey().isOf(BOOT))
+        self.assertEqual("a-boot 0", Survey().origin(BOOT))
+
+    def test_isOurs(self) -> None:
+        """A guard is ours if it says so."""
+        self.assertTrue(surveyed().isOurs)
+        self.assertFalse(replace(surveyed(), notes=frozenset(("pkdoors guard 3",))).isOurs)
+
+    def test_isOf(self) -> None:
+        """It is of this boot if it says so, and of this very table."""
+        self.assertTrue(surveyed().isOf(BOOT))
+        self.assertFalse(surveyed().isOf("another"))
+        self.assertFalse(surveyed(handle=8).isOf(BOOT))
+
+    def test_origin(self) -> None:
+        """What it says next is read so again."""
+        note = originNote(surveyed(handle=8).origin(BOOT))
+        self.assertTrue(replace(surveyed(handle=8), notes=frozenset((note,))).isOf(BOOT))
+
+    def test_same(self) -> None:
+        """For the same doors no set must be made again."""
+        found = surveyed().present([VPN], BOOT)
+        self.assertEqual(set(), found.stale)
+        self.assertEqual({"input"}, found.chains)
+        self.assertEqual({"default_dropped"}, found.counters)
+        self.assertEqual({*setsFor([VPN]), *MAPS}, found.sets)
+        self.assertEqual({"tcp": (), "udp": ((53, 53),)}, found.ports)
+        self.assertEqual({"tcp": {}, "udp": {(53, 53): "default_udp"}}, found.verdicts)
+
+    def test_otherBoot(self) -> None:
+        """Of another boot, or another table, all must, but those of ports: they must not go."""
+        expected = set(setsFor([VPN])) - {"tcp_ports", "udp_ports"}
+        for survey in (surveyed(boot="another"), surveyed(handle=8)):
+            self.assertEqual(expected, survey.present([VPN], BOOT).stale)
+
+    def test_otherPorts(self) -> None:
+        """Those of a door that had other ports must, and no other's."""
+        other = makeDoor(ports="53-54/udp", udpIdle=100.0)
+        self.assertEqual(set(setsOf(other)), surveyed().present([other], BOOT).stale)
+
+    def test_newDoor(self) -> None:
+        """What is not there cannot be made again."""
+        web = makeDoor(ports="80", name="web")
+        self.assertEqual(set(), surveyed().present([VPN, web], BOOT).stale)
+
+    def test_retimed(self) -> None:
+        """Sets whose timeout changes must."""
+        other = makeDoor(ports="53/udp", udpIdle=50.0)
+        expected = {f"default_{name}{v}" for name in ("udp", "udpnew") for v in (4, 6)}
+        self.assertEqual(expected, surveyed().retimed([other]))
+        self.assertEqual(expected, surveyed().present([other], BOOT).stale)

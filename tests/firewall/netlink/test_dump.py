@@ -1,0 +1,210 @@
+"""
+Tests of L{pkdoors.firewall.netlink.dump}, with what the kernel answered; see
+L{tests.recorded.recording}.
+"""
+
+import json
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
+from pkdoors.firewall.guard.guard import Guard
+from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, originNote, setsFor
+from pkdoors.firewall.netlink.dump import (
+    askChains,
+    askCounters,
+    askElements,
+    askRules,
+    askSets,
+    askTable,
+    chainsIn,
+    countersIn,
+    elementsIn,
+    intervalsIn,
+    rulesIn,
+    setsIn,
+    tableIn,
+    verdictsIn,
+)
+from pkdoors.firewall.netlink.messages import OWNED, Element
+from pkdoors.model.principal import OPERATOR
+from tests import ROOT
+from tests.fakes import readAttributes
+from tests.lab.garbage import spoiled
+from tests.lab.properties import PROPERTY
+from tests.recorded.recording import DOORS, FLOWS, ORIGIN
+
+VERSIONS = ("1.0.6", "1.1.3")
+PARSERS: tuple[Callable[[Any], object], ...] = (
+    *(tableIn, setsIn, countersIn, elementsIn, verdictsIn, intervalsIn),
+    lambda answer: chainsIn(answer, "pkdoors"),
+    lambda answer: rulesIn(answer, "pkdoors"),
+)
+
+
+def recorded(version: str) -> dict[str, list[tuple[int, bytes]]]:
+    """What the kernel answered to each question, with a version of nft."""
+    text = (ROOT / "tests/recorded" / f"nft-{version}.json").read_text()
+    return {
+        name: [(kind, bytes.fromhex(body)) for kind, body in answer]
+        for name, answer in json.loads(text).items()
+    }
+
+
+class RecordedTests(SynchronousTestCase):
+    """
+    A guard of two doors, with openings, flows and a grace.
+    """
+
+    def test_table(self) -> None:
+        """The table, its owner and its handle are told."""
+        plain, owned = (tableIn(recorded(version)["table"]) for version in VERSIONS)
+        assert plain is not None and owned is not None
+        self.assertEqual((0, 0), (plain.flags, plain.owner))
+        self.assertEqual(OWNED, owned.flags)
+        self.assertTrue(owned.owner and plain.handle and owned.handle)
+        self.assertIsNone(tableIn([]))
+
+    def test_names(self) -> None:
+        """Chains, sets with their timeouts, and counters are those that the guard has."""
+        rules = list(rulesFor(DOORS))
+        sets = {name: round(1000 * each.timeout) for name, each in setsFor(DOORS).items()}
+        for version in VERSIONS:
+            found = recorded(version)
+            chains = [rule.partition(" ")[0] for rule in rules]
+            self.assertEqual({*chains, *BASE_CHAINS}, chainsIn(found["chains"], "pkdoors"))
+            self.assertEqual({**dict.fromkeys(MAPS, 0), **sets}, setsIn(found["sets"]))
+            self.assertEqual({"ssh_dropped": 0}, countersIn(found["counters"]))
+
+    def test_rules(self) -> None:
+        """Each rule is told with its chain, in the order of each, and a handle of its own."""
+        for version in VERSIONS:
+            found = rulesIn(recorded(version)["rules"], "pkdoors")
+            self.assertEqual(len(found), len({handle for _, handle in found}))
+            for chain in {chain for chain, _ in found}:
+                expected = [rule for rule in rulesFor(DOORS) if rule.partition(" ")[0] == chain]
+                handles = [handle for of, handle in found if of == chain]
+                self.assertEqual((len(expected), sorted(handles)), (len(handles), handles))
+
+    def test_otherTables(self) -> None:
+        """Chains and rules of other tables do not count."""
+        found = recorded(VERSIONS[0])
+        self.assertEqual(set(), chainsIn(found["chains"], "pkdoors2"))
+        self.assertEqual([], rulesIn(found["rules"], "pkdoors2"))
+
+    def test_intervals(self) -> None:
+        """Ports are told as ranges, up to the last port there is."""
+        for version in VERSIONS:
+            found = recorded(version)
+            self.assertEqual([(22, 22), (6000, 6010)], [*intervalsIn(found["tcp_ports"])])
+            ports = [(51820, 51820), (65535, 65535)]
+            self.assertEqual(ports, [*intervalsIn(found["udp_ports"])])
+            self.assertEqual({}, intervalsIn(found["vpn_open4"]))
+            expected = dict.fromkeys(((22, 22), (6000, 6010)), "ssh_tcp")
+            self.assertEqual(expected, intervalsIn(found["tcp_doors"]))
+
+    def test_openings(self) -> None:
+        """Openings are told with times and comments."""
+        for version in VERSIONS:
+            found = elementsIn(recorded(version)["ssh_open4"])
+            self.assertEqual(
+                {
+                    ip_address("203.0.113.9").packed: (
+                        *(30_000, "until=530 SHA256:abc anna@laptop"),
+                    ),
+                    ip_address("203.0.113.10").packed: (600_000, "until=1100"),
+                },
+                {each.key: (each.timeout, each.comment) for each in found},
+            )
+            for each in found:
+                self.assertTrue(0 < each.expires <= each.timeout, each)
+            (other,) = elementsIn(recorded(version)["vpn_open6"])
+            self.assertEqual(f"until=560 {OPERATOR}", other.comment)
+            self.assertEqual([], elementsIn(recorded(version)["vpn_open4"]))
+
+    def test_flows(self) -> None:
+        """Flows have the set's time, and what they have left of it."""
+        for version in VERSIONS:
+            for name, flows in FLOWS.items():
+                (found,) = elementsIn(recorded(version)[name])
+                ((key, left),) = flows.items()
+                self.assertEqual((key, 0, ""), (found.key, found.timeout, found.comment))
+                self.assertTrue(left - 1 < found.expires / 1000 <= left, found)
+
+    def test_about(self) -> None:
+        """What the guard says of itself is told."""
+        for version in VERSIONS:
+            found = recorded(version)
+            table = tableIn(found["table"])
+            assert table is not None
+            origin = originNote(f"{ORIGIN} {table.handle}")
+            self.assertEqual(
+                {FORMAT, origin, *map(aboutDoor, DOORS)},
+                {each.comment for each in elementsIn(found["about"])},
+            )
+
+    def test_verdicts(self) -> None:
+        """What ports lead to does not depend on the kernel's order, but on each verdict."""
+        answer = recorded(VERSIONS[0])["tcp_doors"]
+        before = verdictsIn(answer)
+        self.assertEqual(2, sum(b"ssh_tcp" in each for each in before))
+        (kind, body), *_ = answer
+        changed = [(kind, body.replace(b"ssh_tcp", b"let_in\0"))]
+        self.assertNotEqual(before, verdictsIn(changed))
+        self.assertEqual({"let_in"}, set(intervalsIn(changed).values()))
+        accepted = [(kind, body.replace(b"\xff\xff\xff\xfd", b"\0\0\0\1"))]
+        self.assertEqual({""}, set(intervalsIn(accepted).values()))
+
+    def test_garbage(self) -> None:
+        """Whatever comes, nothing is raised."""
+        for name, answer in recorded(VERSIONS[1]).items():
+            for kind, body in answer[:3]:
+                for broken in spoiled(body, 40):
+                    for parse in PARSERS:
+                        with self.subTest(name):
+                            parse([(kind, broken)])
+
+
+class AskTests(SynchronousTestCase):
+    """
+    The questions.
+    """
+
+    def test_questions(self) -> None:
+        """Each names our table; all but the first are for a dump."""
+        for question, kind, flags, more in (
+            (askTable("t"), 1, 0x1, {}),
+            (askChains("t"), 4, 0x301, {}),
+            (askRules("t"), 7, 0x301, {}),
+            (askSets("t"), 10, 0x301, {}),
+            (askElements("t", "s"), 13, 0x301, {2: b"s\0"}),
+            (askCounters("t"), 19, 0x301, {}),
+        ):
+            length = int.from_bytes(question[:4], "little")
+            self.assertEqual(len(question), length)
+            self.assertEqual(10 << 8 | kind, int.from_bytes(question[4:6], "little"))
+            self.assertEqual(flags, int.from_bytes(question[6:8], "little"))
+            self.assertEqual(b"\1\0\0\0", question[16:20])  # the family inet
+            self.assertEqual({1: b"t\0", **more}, readAttributes(question[20:]))
+
+    def test_bytes(self) -> None:
+        """Random bytes are never taken for something else than nothing, or raise."""
+
+        @PROPERTY
+        @given(st.lists(st.tuples(st.integers(0, 65535), st.binary(max_size=200))))
+        def check(answer: list[tuple[int, bytes]]) -> None:
+            for parse in PARSERS:
+                parse(answer)
+            for each in elementsIn(answer):
+                self.assertIsInstance(each, Element)
+
+        check()
+
+    def test_recordingIsOfTheGuard(self) -> None:
+        """The doors that were recorded make a guard today."""
+        self.assertIn("ssh_open4", Guard(DOORS).commands())

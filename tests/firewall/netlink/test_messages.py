@@ -1,0 +1,199 @@
+"""Tests of L{pkdoors.firewall.netlink.messages}."""
+
+import errno
+import random
+import struct
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.netlink.messages import (
+    OWNED,
+    PORTION,
+    Element,
+    adding,
+    attribute,
+    attributesIn,
+    attributesOf,
+    errorOf,
+    making,
+    messagesIn,
+    portions,
+    removing,
+)
+from tests.fakes import Change, readAttributes, readBatch
+from tests.lab.garbage import spoiled
+
+KEY4 = b"\xcb\x00\x71\x09"
+KEY6 = b"\x20\x01\x0d\xb8" + bytes(11) + b"\x07"
+REQUEST, ACK, CREATE = 0x1, 0x4, 0x400
+
+
+def answer(number: int, kind: int = 2) -> bytes:
+    """The kernel's answer to one message, with the header of that message."""
+    body = struct.pack("=i", -number) + bytes(16)
+    return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
+
+
+class BatchTests(SynchronousTestCase):
+    """
+    Tests of L{adding}, L{removing} and L{making}.
+    """
+
+    def test_adding(self) -> None:
+        """
+        Adding is one batch: added and deleted first, so that an old timeout is not kept, nor its
+        absence an error. Each of the latter two is acknowledged.
+        """
+        self.assertEqual(
+            [
+                Change("add", REQUEST | CREATE, "pkdoors", "default_open4", KEY4, 0),
+                Change("delete", REQUEST | ACK, "pkdoors", "default_open4", KEY4, 0),
+                Change("add", REQUEST | CREATE | ACK, "pkdoors", "default_open4", KEY4, 30_000),
+            ],
+            readBatch(adding("pkdoors", "default_open4", [Element(KEY4, 30_000)])),
+        )
+
+    def test_several(self) -> None:
+        """Several elements are one batch of three messages, in their order."""
+        elements = [Element(bytes([n]) * 4, 1000 * n, n, f"c{n}") for n in range(1, 4)]
+        added = [
+            (each.key, each.milliseconds, each.comment, each.expires)
+            for each in readBatch(adding("t", "s", iter(elements)))
+        ]
+        plain = [(each.key, 0, "", 0) for each in elements]
+        full = [(each.key, each.timeout, each.comment, each.expires) for each in elements]
+        self.assertEqual(plain + plain + full, added)
+
+    def test_removing(self) -> None:
+        """Removing adds before it deletes: that it is not there is no error."""
+        self.assertEqual(
+            [
+                Change("add", REQUEST | CREATE, "pkdoors", "web_open6", KEY6, 0),
+                Change("delete", REQUEST | ACK, "pkdoors", "web_open6", KEY6, 0),
+            ],
+            readBatch(removing("pkdoors", "web_open6", iter([KEY6]))),
+        )
+
+    def test_longTimeout(self) -> None:
+        """30 days are no problem."""
+        changes = readBatch(adding("t", "s", [Element(KEY4, 2_592_000_000)]))
+        self.assertEqual(2_592_000_000, changes[-1].milliseconds)
+
+    def test_comment(self) -> None:
+        """It can have a comment, as long as one may be."""
+        for comment in ("a", "SHA256:abc anna@laptop", "x" * 127):
+            batch = adding("t", "s", [Element(KEY4, 30_000, comment=comment)])
+            self.assertEqual(["", "", comment], [each.comment for each in readBatch(batch)])
+
+    def test_portion(self) -> None:
+        """As many of the largest elements as are sent at a time fit into one message."""
+        element = Element(bytes(40), 2**40, 2**40, "x" * 127)
+        self.assertEqual(3 * PORTION, len(readBatch(adding("t", "s" * 40, [element] * PORTION))))
+
+    def test_making(self) -> None:
+        """A table is made, or taken, in a batch, with the flags of one that is owned."""
+        for flags in (0, OWNED):
+            begin, (kind, sent, body), end = messagesIn(making("pkdoors", flags))
+            self.assertEqual((16, 17), (begin[0], end[0]))
+            self.assertEqual((10 << 8, REQUEST | ACK | CREATE), (kind, sent))
+            self.assertEqual(
+                {1: b"pkdoors\0", 2: struct.pack("!I", flags)}, readAttributes(body[4:])
+            )
+
+    def test_padding(self) -> None:
+        """Names of any length are padded to what the kernel wants."""
+        for length in range(1, 9):
+            (change, _) = readBatch(removing("t" * length, "s" * length, [KEY4]))
+            self.assertEqual(("t" * length, "s" * length), (change.table, change.name))
+
+    def test_bytes(self) -> None:
+        """The bytes of one batch, on a machine whose integers begin with the lowest byte."""
+        if sys.byteorder != "little":
+            raise self.skipTest("this machine has the other order of bytes")
+        body = (
+            "01000000 0600010074000000 0600020073000000"  # family, table "t", set "s"
+            "14000380 10000180 0c000180 08000100cb007109"  # elements, element, key, value
+        )
+        expected = (
+            "14000000 1000 0100 00000000 00000000 0000000a"
+            f"38000000 0c0a 0104 00000000 00000000 {body}"
+            f"38000000 0e0a 0500 00000000 00000000 {body}"
+            "14000000 1100 0100 00000000 00000000 0000000a"
+        )
+        self.assertEqual(bytes.fromhex(expected), removing("t", "s", [KEY4]))
+
+
+class ErrorOfTests(SynchronousTestCase):
+    """
+    Tests of L{errorOf}.
+    """
+
+    def test_success(self) -> None:
+        """Acknowledgements alone are success."""
+        self.assertEqual(0, errorOf(answer(0) + answer(0)))
+
+    def test_error(self) -> None:
+        """The first error counts, wherever it is."""
+        self.assertEqual(errno.ENOENT, errorOf(answer(errno.ENOENT)))
+        both = answer(0) + answer(errno.ENFILE) + answer(errno.EPERM)
+        self.assertEqual(errno.ENFILE, errorOf(both))
+
+    def test_otherMessages(self) -> None:
+        """Messages that are no answers are passed over."""
+        self.assertEqual(errno.EPERM, errorOf(answer(errno.EIO, kind=3) + answer(errno.EPERM)))
+
+    def test_none(self) -> None:
+        """No answer at all is no success."""
+        for silence in (b"", b"\0" * 10, answer(0, kind=3)):
+            self.assertEqual(errno.EPROTO, errorOf(silence))
+
+    def test_garbage(self) -> None:
+        """Random bytes never raise and end, also where a length is absurd."""
+        random_ = random.Random(20261108)
+        for _ in range(2000):
+            self.assertIsInstance(errorOf(random_.randbytes(random_.randrange(100))), int)
+        self.assertIsInstance(errorOf(bytes(1000)), int)
+
+
+class PortionsTests(SynchronousTestCase):
+    """
+    Tests of L{portions}.
+    """
+
+    def test_portions(self) -> None:
+        """Items are split, in order, and nothing is made of nothing."""
+        self.assertEqual([[0, 1], [2, 3], [4]], list(portions(range(5), 2)))
+        self.assertEqual([], list(portions([])))
+        self.assertEqual([200, 200, 1], list(map(len, portions(range(401)))))
+
+
+class AttributeTests(SynchronousTestCase):
+    """
+    Reading what the kernel tells.
+    """
+
+    def test_back(self) -> None:
+        """What is written is read again: content, order, padding."""
+        contents = [(kind, bytes([kind]) * kind) for kind in range(1, 9)]
+        data = b"".join(attribute(*each) for each in contents)
+        self.assertEqual(contents, list(attributesIn(data)))
+        self.assertEqual(dict(contents), attributesOf(data))
+
+    def test_flags(self) -> None:
+        """That one is nested, or in the network's order, is no part of its type."""
+        data = attribute(0x8000 | 3, b"a") + attribute(0x4000 | 4, b"b")
+        self.assertEqual({3: b"a", 4: b"b"}, attributesOf(data))
+
+    def test_first(self) -> None:
+        """Of several of one type the first counts."""
+        self.assertEqual({1: b"a"}, attributesOf(attribute(1, b"a") + attribute(1, b"b")))
+
+    def test_garbage(self) -> None:
+        """Whatever comes, nothing is raised, and it ends."""
+        good = answer(0) + answer(errno.ENOENT, 3) + adding("t", "s", [Element(KEY4, 1, 1, "c")])
+        for broken in spoiled(good, 2000):
+            for _, _, body in messagesIn(broken):
+                for _, content in attributesIn(body[4:]):
+                    attributesOf(content)
+        self.assertEqual(250, len(list(attributesIn(bytes(1000)))))

@@ -1,0 +1,236 @@
+"""Tests of L{pkdoors.firewall.nftables._takeover} and L{pkdoors.firewall.nftables._liveflows}."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.flows import Flow, Tracked
+from pkdoors.firewall.guard.oldguard import OldSession
+from pkdoors.firewall.nftables import _liveflows as liveflows
+from pkdoors.firewall.nftables._liveflows import LiveFlows, upFor
+from pkdoors.firewall.nftables._takeover import Left, leftByOld
+from pkdoors.model.ports import parsePortRanges
+from tests.fakenft import flow
+from tests.fakes import listTCP, makeDoor
+from tests.lab.conntracking import Entry, answerOf
+
+OLD = flow()
+NEW = flow(sourcePort=40002)
+PORTS = parsePortRanges("22,53/udp")
+SSH = [{"concat": ["tcp", 22]}]
+
+
+def plain(each: Flow) -> Tracked:
+    """A connection without DNAT."""
+    return Tracked(each, each.port)
+
+
+def listing(**sets: list[Any]) -> str:
+    """What nft lists as the table of the version before."""
+    described = [{"set": {"name": name, "elem": elements}} for name, elements in sets.items()]
+    return json.dumps({"nftables": described})
+
+
+class IsSparedTests(SynchronousTestCase):
+    """
+    Tests of L{Left.isSpared}.
+    """
+
+    def spared(self, left: Left, *cut: bool) -> list[bool]:
+        """For each way to treat sessions: whether each of both connections is spared."""
+        return [
+            left.isSpared(plain(each), [makeDoor(cutSessions=how)])
+            for how in cut or (False, True)
+            for each in (OLD, NEW)
+        ]
+
+    def test_noGuardBefore(self) -> None:
+        """Before there was a guard nobody had to knock."""
+        self.assertEqual([True] * 4, self.spared(Left()))
+        self.assertEqual([True] * 4, self.spared(Left(isThere=True, isStrange=True)))
+
+    def test_guardOfThisVersion(self) -> None:
+        """Where a port was protected, the kernel knows who goes on."""
+        self.assertEqual([False] * 4, self.spared(Left(True, protected=PORTS)))
+
+    def test_behind(self) -> None:
+        """A connection was guarded if the port was that it came by, or that it was led to."""
+        left = Left(True, protected=PORTS)
+        for wanted, port, expected in ((22, 80, False), (80, 22, False), (80, 443, True)):
+            each = Tracked(flow(port=port), wanted)
+            self.assertIs(expected, left.isSpared(each, [makeDoor()]))
+
+    def test_isNew(self) -> None:
+        """Ways past a port are new if the port is, or the guard was of the version before."""
+        for port, expected in ((22, False), (80, True)):
+            self.assertIs(expected, Left(True, protected=PORTS).isNew("tcp", port))
+            self.assertIs(True, Left(True, protected=PORTS, living=frozenset()).isNew("tcp", port))
+
+    def test_otherPorts(self) -> None:
+        """A port that becomes protected spares whom it has; UDP and TCP are different."""
+        left = Left(True, protected=PORTS)
+        for protocol, port, expected in (
+            *(("tcp", 80, True), ("udp", 22, True), ("udp", 53, False), ("tcp", 53, True)),
+        ):
+            each = plain(flow(port=port, protocol=protocol))
+            self.assertIs(expected, left.isSpared(each, [makeDoor()]), (protocol, port))
+
+    def test_guardBefore(self) -> None:
+        """
+        That of the version before does not know whom it let in: sessions that are kept go on, of
+        those that are cut only those that it spared itself.
+        """
+        old = OldSession(OLD.source, OLD.sourcePort, 22)
+        left = Left(True, protected=PORTS, living=frozenset((old,)))
+        self.assertEqual([True, True], self.spared(left, False))
+        self.assertEqual([True, False], self.spared(left, True))
+
+    def test_forwarded(self) -> None:
+        """Behind DNAT, too: both ports count."""
+        behind = flow(port=8022, address="10.0.0.7")
+        door = makeDoor(cutSessions=True)
+        self.assertFalse(Left(True, protected=PORTS).isSpared(Tracked(behind, 22), [door]))
+        self.assertTrue(Left(True, protected=PORTS).isSpared(Tracked(behind, 80), [door]))
+        left = Left(True, protected=PORTS, living=frozenset())
+        self.assertFalse(left.isSpared(Tracked(behind, 22), [door]))
+        known = frozenset((OldSession(behind.source, behind.sourcePort, 22),))
+        left = Left(True, protected=PORTS, living=known)
+        self.assertTrue(left.isSpared(Tracked(behind, 22), [door]))
+
+
+class LeftByOldTests(SynchronousTestCase):
+    """
+    Tests of L{leftByOld}.
+    """
+
+    def test_found(self) -> None:
+        """Ports, openings and sessions are found."""
+        text = listing(
+            protected=SSH,
+            default_ports=SSH,
+            default_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
+            live4=[{"concat": ["203.0.113.9", 40001, 22]}],
+        )
+        left = leftByOld(text, [makeDoor()], 100.0, isSettled=True)
+        self.assertEqual((True, False), (left.isThere, left.isStrange))
+        self.assertEqual([142.0], [each.deadline for each in left.openings])
+        self.assertEqual([*parsePortRanges("22")], [*left.protected])
+        self.assertEqual({OldSession(OLD.source, 40001, 22)}, left.living)
+
+    def test_soonAfterTheBoot(self) -> None:
+        """Soon after a boot its openings may be another boot's: they do not count."""
+        opening = {"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}
+        text = listing(protected=SSH, default_ports=SSH, default_open4=[opening])
+        left = leftByOld(text, [makeDoor()], 100.0, isSettled=False)
+        self.assertEqual(([], True), (left.openings, bool(left.protected)))
+
+    def test_strange(self) -> None:
+        """What cannot be read, or protects nothing, is a strange table."""
+        for text in (
+            "",
+            "no JSON",
+            "[]",
+            "{}",
+            listing(),
+            listing(protected=[5]),
+            '{"nftables": 5}',
+        ):
+            left = leftByOld(text, [makeDoor()], 100.0, isSettled=True)
+            self.assertEqual((True, True, []), (left.isThere, left.isStrange, left.openings), text)
+            self.assertEqual([], [*left.protected])
+
+
+class LiveFlowsTests(SynchronousTestCase):
+    """
+    Tests of L{LiveFlows}.
+    """
+
+    def look(self, sockets: list[Flow], tracked: list[Entry]) -> LiveFlows:
+        """Look."""
+        return LiveFlows(lambda: [listTCP(*sockets)], lambda: answerOf(tracked))
+
+    def test_both(self) -> None:
+        """Sockets and forwarded connections are found, each once, by either port."""
+        behind = flow(port=8022, address="10.0.0.7")
+        entries = [Entry(OLD, OLD), Entry(flow(), behind)]
+        found = self.look([OLD, NEW, flow(port=80)], entries).ofPorts(PORTS)
+        self.assertEqual({plain(OLD), plain(NEW), Tracked(behind, 22)}, found)
+        direct = self.look([], entries).ofPorts(parsePortRanges("8022"))
+        self.assertEqual({Tracked(behind, 22)}, direct)
+
+    def test_redirected(self) -> None:
+        """A socket of ours to which a port is redirected came by that port."""
+        behind = flow(port=2222)
+        live = self.look([behind], [Entry(OLD, behind)])
+        for ports in ("22", "2222", "22,2222"):
+            self.assertEqual({Tracked(behind, 22)}, live.ofPorts(parsePortRanges(ports)), ports)
+
+    def test_untracked(self) -> None:
+        """Over which IP anything is tracked tells where tracking is at work."""
+        six = flow("2001:db8::7")
+        self.assertEqual({4, 6}, self.look([OLD], []).untracked)
+        self.assertEqual({6}, self.look([], [Entry(OLD, OLD)]).untracked)
+        self.assertEqual(set(), self.look([], [Entry(OLD, OLD), Entry(six, six)]).untracked)
+
+    def test_refused(self) -> None:
+        """Where sockets cannot be read, nobody knows whom to spare: that is an error."""
+
+        def refuse() -> list[str]:
+            raise FirewallError("cannot read /proc/self/net/tcp")
+
+        self.assertRaises(FirewallError, LiveFlows, refuse, list)
+
+    def test_upFor(self) -> None:
+        """The time since the boot is a time, also where other processes are hidden."""
+        self.assertGreater(upFor(), 0)
+
+        class Hidden:
+            def __init__(self, path: str) -> None:
+                pass
+
+            def read_text(self) -> str:
+                raise FileNotFoundError("/proc/1/stat")
+
+        self.patch(liveflows, "Path", Hidden)
+        self.assertGreater(upFor(), 0)
+
+
+class ReadingTests(SynchronousTestCase):
+    """
+    Tests of L{readSockets} and L{readConntrack}.
+    """
+
+    def setUp(self) -> None:
+        """Have a folder in place of the kernel's."""
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.patch(liveflows, "Path", lambda path: self.folder)
+
+    def test_noIPv6(self) -> None:
+        """A host without IPv6 has one list."""
+        (self.folder / "tcp").write_text("four")
+        self.assertEqual(["four"], liveflows.readSockets())
+        (self.folder / "tcp6").write_text("six")
+        self.assertEqual(["four", "six"], liveflows.readSockets())
+
+    def test_hidden(self) -> None:
+        """Where the kernel does not tell, nobody knows who must live on: that is an error."""
+        error = self.assertRaises(FirewallError, liveflows.readSockets)
+        self.assertIn("lists the connections that must not be cut", str(error))
+
+    def test_noTracking(self) -> None:
+        """Where connections are not tracked there are none."""
+        closed = []
+
+        class Without:
+            def dump(self, question: bytes) -> None:
+                raise FirewallError("no such thing")
+
+            def close(self) -> None:
+                closed.append(True)
+
+        self.patch(liveflows, "Kernel", Without)
+        self.assertEqual(([], [True]), (liveflows.readConntrack(), closed))

@@ -1,0 +1,111 @@
+"""Tests of L{pkdoors.firewall.nftables._watch}."""
+
+import errno
+from collections import deque
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from pkdoors.firewall.nftables import _watch as watch
+from pkdoors.firewall.nftables._watch import READS_PER_TURN, Watch
+from tests.fakes import FakeReactor
+from tests.firewall.nftables.test_notifications import DELTABLE, OURS, about, end, ours
+
+THEIRS = about(DELTABLE) + end()
+
+
+class FakeListening:
+    """A socket on which the kernel tells."""
+
+    def __init__(self) -> None:
+        self.told: deque[bytes | OSError] = deque()
+        self.isOpen = True
+
+    def fileno(self) -> int:
+        """A number, unless it is closed."""
+        return 99 if self.isOpen else -1
+
+    def recv(self, size: int) -> bytes:
+        """What comes next."""
+        assert self.isOpen
+        if not self.told:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        told = self.told.popleft()
+        if isinstance(told, OSError):
+            raise told
+        return told
+
+    def close(self) -> None:
+        """Close."""
+        self.isOpen = False
+
+
+class WatchTests(SynchronousTestCase):
+    """
+    Tests of L{Watch}.
+    """
+
+    def setUp(self) -> None:
+        """Watch."""
+        self.listening = FakeListening()
+        self.ports: list[int] = []
+
+        def listen(port: int) -> FakeListening:
+            self.ports.append(port)
+            return self.listening
+
+        self.patch(watch, "listenToNftables", listen)
+        self.heard: list[str] = []
+        self.watch = Watch(
+            *("pkdoors", OURS, self.heard.append, lambda: self.heard.append("unsure")),
+            lambda: self.heard.append("moved"),
+        )
+
+    def hear(self, *told: bytes | OSError) -> list[str]:
+        """What comes of what is told, in one turn."""
+        self.heard.clear()
+        self.listening.told.extend(told)
+        self.watch.doRead()
+        return self.heard
+
+    def overflow(self) -> OSError:
+        """The kernel had more to tell."""
+        return OSError(errno.ENOBUFS, "No buffer space available")
+
+    def test_interface(self) -> None:
+        """It can be read by a reactor, and knows our port."""
+        verifyObject(IReadDescriptor, self.watch)
+        self.assertEqual([OURS], self.ports)
+
+    def test_changed(self) -> None:
+        """Others' changes are told, ours and nothing are not."""
+        self.assertEqual(["nft"], self.hear(THEIRS))
+        self.assertEqual([], self.hear(ours()))
+        self.assertEqual([], self.hear())
+
+    def test_overflow(self) -> None:
+        """An overflow is one doubt, after all that could be read, however many there were."""
+        self.assertEqual(["unsure"], self.hear(*[self.overflow()] * 3))
+        self.assertEqual(["nft", "unsure"], self.hear(self.overflow(), THEIRS))
+        self.assertEqual([], self.hear(ours()))
+
+    def test_fair(self) -> None:
+        """The knocks have their turn, however much is told."""
+        self.hear(*[ours()] * (READS_PER_TURN + 5))
+        self.assertEqual(5, len(self.listening.told))
+
+    def test_lifetime(self) -> None:
+        """It is read from the start to the stop, which closes its socket."""
+        reactor = FakeReactor()
+        self.watch.start(reactor)
+        self.assertEqual([self.watch], reactor.getReaders())
+        self.watch.stop(reactor)
+        self.assertEqual(([], False), (reactor.getReaders(), self.listening.isOpen))
+
+    def test_connectionLost(self) -> None:
+        """If the reactor gives it up, the socket is closed."""
+        self.watch.connectionLost(Failure(ConnectionDone()))
+        self.assertFalse(self.listening.isOpen)

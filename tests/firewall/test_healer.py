@@ -1,0 +1,164 @@
+"""Tests of L{pkdoors.firewall._healer}, with the doorkeeper that it works for."""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.doorkeeper.doorkeeper import Doorkeeper
+from pkdoors.errors import FirewallError
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.firewall.stack import FirewallStack
+from pkdoors.locks.lock import Request
+from tests.fakes import FakeFirewall, Log, makeDoor
+
+ANN, BOB = "203.0.113.9", "203.0.113.10"
+GONE = FirewallError("firewalld does not answer")
+
+
+class HealerTests(SynchronousTestCase):
+    """
+    What happens when somebody takes the guard away.
+    """
+
+    def setUp(self) -> None:
+        """A door that is open for one address."""
+        self.log = Log(self)
+        self.clock = Clock()
+        self.firewall = FakeFirewall(self.clock)
+        self.door = makeDoor()
+        self.keeper = Doorkeeper(
+            self.clock,
+            FirewallStack(self.clock, [self.firewall]),
+            [self.door],
+            EventPublisher(lambda: 0.0),
+        )
+        self.keeper.start()
+        self.clock.advance(1)
+        self.keeper.request(Request(self.door, ANN, 0))
+        self.firewall.calls.clear()
+
+    def restorations(self) -> list[str]:
+        """The restorations that there were since this was last asked."""
+        calls = [call for call in self.firewall.calls if call.startswith("restore")]
+        self.firewall.calls.clear()
+        return calls
+
+    def test_atOnce(self) -> None:
+        """All is put back at once, with the deadlines that it had."""
+        self.clock.advance(10)
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.assertEqual([f"restore {ANN} until 31"], self.restorations())
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
+
+    def test_warning(self) -> None:
+        """One line tells who it was."""
+        self.firewall.flush("nft changed the guard")
+        self.clock.advance(0)
+        self.assertEqual(
+            ["nft changed the guard: what pkdoors has in fake is there again"],
+            self.log.lines(LogLevel.warn),
+        )
+
+    def test_closesOnTime(self) -> None:
+        """What was put back is closed at its deadline, once."""
+        self.firewall.flush()
+        self.clock.pump([0, 30])
+        self.assertEqual([f"restore {ANN} until 31", f"close {ANN}"], self.firewall.calls)
+
+    def test_nothingOpen(self) -> None:
+        """What is closed already is not opened again."""
+        self.clock.advance(30)
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.assertEqual(["restore"], self.restorations())
+
+    def test_storm(self) -> None:
+        """Who flushes in a loop makes us neither spin nor fill the log; at last all is there."""
+        for _ in range(1000):
+            self.firewall.flush()
+            self.clock.advance(0.001)
+        self.assertTrue(10 <= len(self.restorations()) <= 21)
+        self.assertEqual(1, len(self.log.lines(LogLevel.warn)))
+        self.clock.advance(0.05)
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
+        self.clock.advance(0.1)
+        _, line = self.log.lines(LogLevel.warn)
+        self.assertRegex(line, r"there again \([0-9]+ more lines like this left out\)$")
+
+    def test_retries(self) -> None:
+        """Where that fails it is tried again, later and later, until it is done."""
+        self.firewall.failures = [GONE, GONE, GONE]
+        self.firewall.flush()
+        self.clock.pump([0, 1, 2, 3.9])
+        self.assertEqual(3, len(self.restorations()))
+        self.clock.advance(0.1)
+        self.assertEqual(1, len(self.restorations()))
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
+        self.clock.advance(20)
+        self.assertEqual([], self.restorations())
+
+    def test_told(self) -> None:
+        """That it fails is said once, with the reason, and also that it is well again."""
+        self.firewall.failures = [GONE] * 3
+        self.firewall.flush("firewalld went away")
+        self.clock.pump([0, 1, 2, 4])
+        self.assertEqual(
+            [
+                "firewalld went away: cannot put back what pkdoors has in fake, and keeps trying: "
+                "firewalld does not answer",
+                "what pkdoors has in fake is there again",
+            ],
+            self.log.lines(LogLevel.error, LogLevel.warn),
+        )
+
+    def test_otherReason(self) -> None:
+        """Where it fails for another reason, that is said, too."""
+        self.firewall.failures = [GONE, FirewallError("firewalld refused")]
+        self.firewall.flush()
+        self.clock.pump([0, 1])
+        self.assertIn("keeps trying: firewalld refused", self.log.lines(LogLevel.error)[-1])
+
+    def test_unexpected(self) -> None:
+        """A mistake of the firewall's code is logged with its traceback, and tried again."""
+        self.firewall.failures = [RuntimeError("oops")]
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+        self.clock.advance(1)
+        self.assertEqual({ANN: 31.0}, self.firewall.open_())
+
+    def test_backBeforeTheRetry(self) -> None:
+        """Who tells that the firewall is there again is not kept waiting."""
+        self.firewall.failures = [GONE, GONE, GONE]
+        self.firewall.flush("firewalld went away")
+        self.clock.pump([0, 1, 2])
+        self.firewall.calls.clear()
+        self.firewall.flush("firewalld is back")
+        self.clock.advance(0.05)
+        self.assertEqual(1, len(self.restorations()))
+        self.clock.advance(20)
+        self.assertEqual([], self.restorations())
+
+    def test_lostMeanwhile(self) -> None:
+        """What is lost while it is put back is put back again."""
+        self.firewall.holding = True
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.firewall.flush()
+        self.firewall.answer()
+        self.firewall.holding = False
+        self.clock.advance(0.05)
+        self.assertEqual(2, len(self.restorations()))
+
+    def test_stop(self) -> None:
+        """After the stop nothing is put back any more, also not what was to be tried again."""
+        self.firewall.failures = [GONE]
+        self.firewall.flush()
+        self.clock.advance(0)
+        self.firewall.calls.clear()
+        self.successResultOf(Deferred.fromCoroutine(self.keeper.stop()))
+        self.firewall.flush()
+        self.clock.pump([1] * 60)
+        self.assertEqual(["stop"], self.firewall.calls)

@@ -1,0 +1,182 @@
+"""Tests of L{pkdoors.firewall.ways._directways}."""
+
+from ipaddress import ip_address
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard.guard import FIRST_WAYS, Direct, Guard
+from pkdoors.firewall.netlink.dump import elementsIn
+from pkdoors.firewall.netlink.messages import Element, exchanging, messagesIn
+from pkdoors.firewall.ways import _directways as directways
+from pkdoors.firewall.ways._directways import MOST_WAYS, waysPast
+from pkdoors.firewall.ways._xtables import Target
+from pkdoors.firewall.ways.natrules import Forward
+from pkdoors.model.ports import PortRange
+from tests.fakes import makeDoor
+
+HERE, THERE = ip_address("10.9.3.2"), ip_address("fd09:3::2")
+WEB = PortRange("tcp", 8080, 8080)
+
+
+def forward(
+    first: int, last: int, ports: tuple[int, int] | None = None, base: int | None = None
+) -> Forward:
+    """What a rule forwards, over TCP."""
+    return Forward("tcp", first, last, Target(HERE, HERE, ports, base))
+
+
+class WaysPastTests(SynchronousTestCase):
+    """
+    Tests of L{waysPast}.
+    """
+
+    def ways(self, found: Forward, *protected: PortRange) -> dict[int, int]:
+        """Port there, and the protected port."""
+        ways = waysPast([found], protected or [WEB])
+        self.assertFalse(ways.isCut)
+        return {each.port: each.wanted for each in ways.direct}
+
+    def test_port(self) -> None:
+        """A port that is forwarded to another."""
+        self.assertEqual({80: 8080}, self.ways(forward(8080, 8080, (80, 80))))
+
+    def test_notProtected(self) -> None:
+        """Other ports are none of the guard's, nor is the same port of another protocol."""
+        self.assertEqual({}, self.ways(forward(8081, 8081, (80, 80))))
+        self.assertEqual({}, self.ways(forward(8080, 8080, (80, 80)), PortRange("udp", 1, 65535)))
+
+    def test_portStays(self) -> None:
+        """Without a port in the rule, each protected port is the same there."""
+        ports = (PortRange("tcp", 22, 22), PortRange("tcp", 8080, 8082))
+        wanted = {22: 22, 8080: 8080, 8081: 8081}
+        self.assertEqual(wanted, self.ways(forward(0, 8081), *ports))
+
+    def test_toOnePort(self) -> None:
+        """Several ports that lead to one: the lowest that is protected counts."""
+        ports = (PortRange("tcp", 9000, 9000), PortRange("tcp", 8080, 8082))
+        self.assertEqual({80: 8080}, self.ways(forward(1, 65535, (80, 80)), *ports))
+
+    def test_narrow(self) -> None:
+        """The same way by two rules: the narrower one counts."""
+        rules = [forward(1, 65535), forward(8080, 8080, (80, 80))]
+        ways = waysPast(rules, [PortRange("tcp", 80, 80), WEB])
+        wanted = [Direct(HERE, "tcp", 80, 8080), Direct(HERE, "tcp", 8080, 8080)]
+        self.assertEqual(wanted, list(ways.direct))
+
+    def test_ranges(self) -> None:
+        """A range to one of the same length: any port there may be reached, and is likely to be
+        reached by the one at the same place."""
+        ways = self.ways(forward(8079, 8082, (79, 82)), PortRange("tcp", 8080, 8081))
+        self.assertEqual({79: 8080, 80: 8080, 81: 8081, 82: 8080}, ways)
+
+    def test_otherLength(self) -> None:
+        """A port that is in the range there stays what it is."""
+        ways = self.ways(forward(8080, 8090, (8085, 8086)), PortRange("tcp", 8080, 8085))
+        self.assertEqual({8085: 8085, 8086: 8080}, ways)
+
+    def test_offset(self) -> None:
+        """With a base, each port has its own, and at the end of the range it begins again."""
+        protected = PortRange("tcp", 8079, 8083)
+        ways = self.ways(forward(8080, 8090, (80, 82), base=8080), protected)
+        self.assertEqual({80: 8080, 81: 8081, 82: 8082}, ways)
+        self.assertEqual(
+            80 + 65531 % 3, min(self.ways(forward(5, 5, (80, 82), base=10), PortRange("tcp", 5, 5)))
+        )
+
+    def test_emptyRange(self) -> None:
+        """A range that ends before it begins leads nowhere, whatever it counts from."""
+        for base in (None, 8080):
+            self.assertEqual({}, self.ways(forward(8080, 8080, (80, 79), base)))
+
+    def test_addresses(self) -> None:
+        """A range of addresses: each of them; IPv6 likewise."""
+        for first in (HERE, THERE):
+            target = Target(first, first + 2, (80, 80))
+            ways = waysPast([Forward("udp", 1, 65535, target)], [PortRange("udp", 53, 53)])
+            wanted = [Direct(first + each, "udp", 80, 53) for each in range(3)]
+            self.assertEqual(wanted, list(ways.direct))
+
+    def test_order(self) -> None:
+        """The order of the rules does not count: only what changes is a change."""
+        several = [forward(8080, 8080, (port, port)) for port in (80, 443, 22)]
+        self.assertEqual(waysPast(several, [WEB]), waysPast(reversed(several), [WEB]))
+
+    def test_tooMany(self) -> None:
+        """Of too many ways, those of narrow rules are guarded."""
+        rules = [forward(1, 65535), forward(8080, 8080, (60000, 60000))]
+        ways = waysPast(rules, [PortRange("tcp", 1, 65535)])
+        self.assertTrue(ways.isCut)
+        self.assertEqual(MOST_WAYS, len(ways.direct))
+        self.assertEqual(Direct(HERE, "tcp", 60000, 8080), ways.direct[-1])
+
+    def test_same(self) -> None:
+        """A way that is known already is not one too many."""
+        self.patch(directways, "MOST_WAYS", 1)
+        for rules, isCut in ((2, False), (3, True)):
+            found = [forward(8080, 8080), forward(8080, 8080), forward(8080, 8080, (80, 80))]
+            self.assertIs(isCut, waysPast(found[:rules], [WEB]).isCut)
+
+    def test_wide(self) -> None:
+        """Ranges of addresses end, however wide."""
+        last = ip_address("ffff::")
+        for ports in ((80, 80), (80, 79), None):
+            found = Forward("tcp", 8080, 8080, Target(THERE, last, ports))
+            self.assertEqual(ports != (80, 79), waysPast([found], [WEB]).isCut)
+
+    def test_again(self) -> None:
+        """Rules for the same end, too."""
+        self.patch(directways, "MOST_STEPS", 3)
+        self.assertTrue(waysPast(4 * [forward(8080, 8080)], [WEB]).isCut)
+        self.assertFalse(waysPast(3 * [forward(8080, 8080)], [WEB]).isCut)
+
+
+class GuardTests(SynchronousTestCase):
+    """
+    What the guard makes of ways.
+    """
+
+    def setUp(self) -> None:
+        """A guard with two ways."""
+        self.ways = (Direct(HERE, "tcp", 80, 8081), Direct(THERE, "udp", 53, 53))
+        self.doors = (makeDoor(ports="8080-8082", name="web"), makeDoor(ports="53/udp", name="dns"))
+
+    def test_commands(self) -> None:
+        """Each way leads to its door's chain, and TCP ones are known as a container's."""
+        lines = Guard(self.doors, direct=self.ways).commands().splitlines()
+        added = [each for each in lines if " direct" in each or " inside" in each]
+        self.assertEqual(
+            [
+                "add element inet pkdoors direct4 { 10.9.3.2 . 6 . 80 : jump web_tcp }",
+                "add element inet pkdoors direct6 { fd09:3::2 . 17 . 53 : jump dns_udp }",
+                "add element inet pkdoors inside4 { 10.9.3.2 . 6 . 80 }",
+            ],
+            sorted(each for each in added if each.startswith("add element")),
+        )
+
+    def test_elements(self) -> None:
+        """The same as elements, whose keys are as in a packet."""
+        ways = Guard(self.doors, direct=self.ways).ways()
+        key4 = bytes([10, 9, 3, 2, 6, 0, 0, 0, 0, 80, 0, 0])
+        key6 = THERE.packed + bytes([17, 0, 0, 0, 0, 53, 0, 0])
+        self.assertEqual([Element(key4, chain="web_tcp")], ways["direct4"])
+        self.assertEqual([Element(key6, chain="dns_udp")], ways["direct6"])
+        self.assertEqual(([Element(key4)], []), (ways["inside4"], ways["inside6"]))
+
+    def test_verdict(self) -> None:
+        """What is written of a way is what is read of it."""
+        (element,) = Guard(self.doors, direct=self.ways).ways()["direct4"]
+        written = list(messagesIn(exchanging("pkdoors", "direct4", (), [element])))[1][2][4:]
+        self.assertEqual([element], elementsIn([(12, written)]))
+
+    def test_notProtected(self) -> None:
+        """A way past a port that no door has any more is none."""
+        for wanted in (8079, 8083, 1):
+            ways = (Direct(HERE, "tcp", 80, wanted),)
+            self.assertEqual([], Guard(self.doors, direct=ways).ways()["direct4"])
+
+    def test_firstOnes(self) -> None:
+        """With the guard come only so many, so that it always fits."""
+        ways = tuple(Direct(HERE, "tcp", port, 8080) for port in range(1, FIRST_WAYS + 9))
+        guard = Guard(self.doors, direct=ways)
+        self.assertEqual(FIRST_WAYS, guard.commands().count(": jump web_tcp") - 1)
+        self.assertEqual(len(ways), len(guard.ways()["direct4"]))

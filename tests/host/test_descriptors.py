@@ -1,0 +1,45 @@
+"""
+Tests of L{pkdoors.host.descriptors}, each in a process of its own: a limit cannot be raised again.
+"""
+
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+_RUN = """
+import resource, socket, sys
+from pkdoors.host.descriptors import *
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
+raiseLimit()
+bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+bound.bind(("127.0.0.1", 0))
+where = bound.getsockname()
+moved = moveUp(bound)
+assert moved.getsockname() == where and moved.getblocking() is False
+assert not moved.get_inheritable()
+assert moved is bound or bound.fileno() < 0
+print(limit(), roomForSockets(), moved.fileno() >= LOW)
+"""
+
+
+class DescriptorsTests(SynchronousTestCase):
+    """
+    The limit of a process.
+    """
+
+    def run_(self, soft: int, hard: int) -> str:
+        """What comes of two limits."""
+        code = _RUN.format(soft=soft, hard=hard)
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        self.assertEqual("", done.stderr)
+        return done.stdout.strip()
+
+    def test_raised(self) -> None:
+        """The soft limit becomes the hard one; then there are descriptors above 1,024."""
+        self.assertEqual("2048 1792 True", self.run_(256, 2048))
+
+    def test_low(self) -> None:
+        """Where there are none, a socket keeps its own; half of a low limit is for other things."""
+        self.assertEqual("300 150 False", self.run_(200, 300))

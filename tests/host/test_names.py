@@ -1,0 +1,69 @@
+"""Tests of L{pkdoors.host.names}."""
+
+import socket
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import PkdoorsError
+from pkdoors.host.names import publicName, shortName
+from tests.fakes import FakeIp
+
+QUESTION = "address show up scope global"
+
+
+class ThisHostTests(SynchronousTestCase):
+    """
+    What this host is called.
+    """
+
+    def setUp(self) -> None:
+        """Have a host with a name, but no domain."""
+        self.name("web1")
+
+    def name(self, name: str, full: str = "") -> None:
+        """Call the host so."""
+        self.patch(socket, "gethostname", lambda: name)
+        self.patch(socket, "getfqdn", lambda: full or name)
+
+    def have(self, *addresses: dict[str, object]) -> None:
+        """Give it addresses; in front is an interface without, as C{ip} prints it."""
+        FakeIp({QUESTION: [{}, {"addr_info": [{}, *addresses]}]}).install(self)
+
+    def test_shortName(self) -> None:
+        """The short name has no domain."""
+        self.assertEqual("web1", shortName())
+        self.name("web2.example.org")
+        self.assertEqual("web2", shortName())
+
+    def test_fullName(self) -> None:
+        """A name with a domain comes first."""
+        self.name("web1", "web1.example.org")
+        self.assertEqual("web1.example.org", publicName())
+
+    def test_address(self) -> None:
+        """Without one it is the first address."""
+        self.have({"local": "192.0.2.1"}, {"local": "2001:db8::1"})
+        self.assertEqual("192.0.2.1", publicName())
+
+    def test_localhost(self) -> None:
+        """A name that means every host is none."""
+        self.name("web1", "localhost.localdomain")
+        self.have({"local": "192.0.2.1"})
+        self.assertEqual("192.0.2.1", publicName())
+
+    def test_stays(self) -> None:
+        """Addresses that will be gone tomorrow do not count."""
+        self.have(
+            {"local": "2001:db8::a", "temporary": True},
+            {"local": "2001:db8::b", "deprecated": True},
+            {"local": "2001:db8::1"},
+        )
+        self.assertEqual("2001:db8::1", publicName())
+
+    def test_none(self) -> None:
+        """Where there is none, or no C{ip}, that is a sentence with what to do."""
+        answers: tuple[object, ...] = ([], b"", b"?", FileNotFoundError("ip"))
+        for answer in answers:
+            FakeIp({QUESTION: answer}).install(self)
+            line = str(self.assertRaises(PkdoorsError, publicName))
+            self.assertIn("say with --address how clients reach it", line)

@@ -1,0 +1,136 @@
+"""Tests of L{pkdoors.host.proc} and L{pkdoors.host.units}."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.host import units as services
+from pkdoors.host.proc import Owner, Proc
+from tests.host.test_procnet import LISTING, LISTING6
+
+RUN = subprocess.run
+
+
+class ProcTests(SynchronousTestCase):
+    """
+    Tests of L{Proc}, with a folder in place of C{/proc}.
+    """
+
+    def setUp(self) -> None:
+        """Have an empty folder."""
+        self.root = Path(self.mktemp())
+        self.root.mkdir()
+        self.proc = Proc(self.root)
+
+    def write(self, name: str, text: str) -> None:
+        """Make a file."""
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def process(self, number: int, name: str, *links: str) -> None:
+        """Make a process with some files."""
+        folder = self.root / str(number) / "fd"
+        folder.mkdir(parents=True)
+        for place, link in enumerate(links):
+            (folder / str(place)).symlink_to(link)
+        self.write(f"{number}/comm", f"{name}\n")
+
+    def test_status(self) -> None:
+        """The status of this process is read."""
+        self.write("self/status", "Name:\tx\n")
+        self.assertEqual("Name:\tx\n", self.proc.status())
+
+    def test_sockets(self) -> None:
+        """Sockets are of both families, or of the one that there is."""
+        self.write("net/tcp", LISTING)
+        self.assertEqual(2, len(self.proc.sockets("tcp")))
+        self.write("net/tcp6", LISTING6)
+        self.assertEqual(3, len(self.proc.sockets("tcp")))
+        self.assertEqual([], self.proc.sockets("udp"))
+
+    def test_owners(self) -> None:
+        """Who has a socket is found; who has others, or ends meanwhile, is passed over."""
+        self.process(5, "named", "/dev/null", "socket:[71]", "socket:[72]", "pipe:[73]")
+        self.process(6, "other", "socket:[74]")
+        (self.root / "7").mkdir()
+        self.write("version", "Linux")
+        self.assertEqual({71: Owner(5, "named")}, self.proc.owners({71, 73, 99}))
+
+    def test_ipv6(self) -> None:
+        """IPv6 may be on, off, or not in the kernel."""
+        name = "sys/net/ipv6/conf/all/disable_ipv6"
+        self.assertFalse(self.proc.hasIPv6())
+        for text, isOn in (("0\n", True), ("1\n", False)):
+            self.write(name, text)
+            self.assertIs(isOn, self.proc.hasIPv6())
+
+    def test_tracked(self) -> None:
+        """Connection tracking may be off."""
+        self.assertIsNone(self.proc.tracked())
+        self.write("sys/net/netfilter/nf_conntrack_count", "3\n")
+        self.assertIsNone(self.proc.tracked())
+        self.write("sys/net/netfilter/nf_conntrack_max", "8\n")
+        self.assertEqual((3, 8), self.proc.tracked())
+
+    def test_legacy(self) -> None:
+        """The old iptables matters if it filters or forwards."""
+        self.assertEqual([], self.proc.legacyTables())
+        self.write("net/ip_tables_names", "nat\n")
+        self.write("net/ip6_tables_names", "mangle\nfilter\n")
+        self.assertEqual(
+            [("nat", "iptables-legacy -t nat -S"), ("filter", "ip6tables-legacy -t filter -S")],
+            self.proc.legacyTables(),
+        )
+
+    def test_cookies(self) -> None:
+        """A kernel may have no SYN cookies."""
+        self.assertEqual(0, self.proc.cookies())
+        self.write("sys/net/ipv4/tcp_syncookies", "2\n")
+        self.assertEqual(2, self.proc.cookies())
+
+
+class ServicesTests(SynchronousTestCase):
+    """
+    Tests of L{services}.
+    """
+
+    def systemctl(self, script: str) -> None:
+        """Have a program of that name, and no other."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        if script:
+            (folder / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+            (folder / "systemctl").chmod(0o755)
+
+        def run(argv: list[str], **how: object) -> object:
+            return RUN([str(folder / argv[0]), *argv[1:]], **how)  # type: ignore[call-overload]
+
+        self.patch(subprocess, "run", run)
+
+    def test_isOn(self) -> None:
+        """A service is on that is started, or enabled."""
+        for question in ("is-active", "is-enabled"):
+            self.systemctl(f'test "$2 $3" = "{question} nftables.service"')
+            self.assertTrue(services.isOn("nftables.service"), question)
+
+    def test_isOff(self) -> None:
+        """It is off where it is neither, or where there is no systemd."""
+        for script in ("exit 4", ""):
+            self.systemctl(script)
+            self.assertFalse(services.isOn("nftables.service"))
+
+    def test_hangs(self) -> None:
+        """systemd is not waited for for ever."""
+        self.patch(services, "TIMEOUT", 0.05)
+        self.systemctl(f"exec {sys.executable} -c 'import time; time.sleep(60)'")
+        self.assertRaises(subprocess.TimeoutExpired, services.isOn, "nftables.service")
+
+    def test_files(self) -> None:
+        """The configurations that there are are read."""
+        there, missing = Path(self.mktemp()), Path(self.mktemp())
+        there.write_text("flush ruleset\n")
+        self.patch(services, "_FILES", (there, missing))
+        self.assertEqual([(str(there), "flush ruleset\n")], services.nftablesFiles())

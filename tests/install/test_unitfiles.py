@@ -1,0 +1,246 @@
+"""Tests of L{pkdoors.install.unitfiles}."""
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import InstallError
+from pkdoors.install.unitfiles import PLACES, ServiceFiles
+
+
+class ServiceFilesTests(SynchronousTestCase):
+    """
+    Tests of L{ServiceFiles}.
+    """
+
+    def setUp(self) -> None:
+        """Have a root."""
+        self.root = Path(self.mktemp())
+        self.files = ServiceFiles(self.root, Path("/opt/pkdoors/bin"))
+        self.unit = self.root / "etc/systemd/system/pkdoors.service"
+
+    def lines(self, word: str) -> list[str]:
+        """A line for each file."""
+        return [f"{word}  {self.root / place}" for place in PLACES.values()]
+
+    def test_place(self) -> None:
+        """All are placed, readable to all; the second time there is nothing to do."""
+        self.assertEqual(self.lines("wrote    "), list(self.files.place()))
+        modes = {path.stat().st_mode & 0o7777 for path in self.root.rglob("*") if path.is_file()}
+        self.assertEqual({0o644}, modes)
+        self.assertEqual(self.lines("unchanged"), list(self.files.place()))
+        self.assertEqual(5, sum(path.is_file() for path in self.root.rglob("*")))
+
+    def test_scripts(self) -> None:
+        """The unit runs the programs of this installation."""
+        list(self.files.place())
+        text = self.unit.read_text()
+        self.assertIn('ExecStart="/opt/pkdoors/bin/twistd" --nodaemon --pidfile= pkdoors\n', text)
+        self.assertIn('ExecReload="/opt/pkdoors/bin/pkdoors" reload\n', text)
+        self.assertNotIn("{bin}", text)
+
+    def test_specialCharacters(self) -> None:
+        """What is special in a unit is written so that it is not."""
+        list(ServiceFiles(self.root, Path('/a b/50%/$x/"\\')).place())
+        self.assertIn('"/a b/50%%/$$x/\\"\\\\/twistd"', self.unit.read_text())
+
+    def test_update(self) -> None:
+        """An older one of ours is replaced."""
+        list(self.files.place())
+        self.unit.write_text("# Made by `pkdoors install-service`, long ago\n")
+        done = list(self.files.place())
+        self.assertEqual(f"wrote      {self.unit}", done[-1])
+        self.assertEqual(1, len([line for line in done if line.startswith("wrote")]))
+
+    def test_strange(self) -> None:
+        """One that is not ours is left alone, and then nothing else is done either."""
+        self.unit.parent.mkdir(parents=True)
+        self.unit.write_text("[Service]\n")
+        for work in (self.files.place, self.files.remove):
+            error = self.assertRaises(InstallError, list, work())
+            self.assertEqual(
+                f"{self.unit} is not of `pkdoors install-service`, and is left alone: "
+                "move it away, then try again",
+                str(error),
+            )
+        (only,) = (path for path in self.root.rglob("*") if path.is_file())
+        self.assertEqual("[Service]\n", only.read_text())
+
+    def test_remove(self) -> None:
+        """All are removed, and nothing else; the second time there is nothing to do."""
+        list(self.files.place())
+        other = self.unit.with_name("ssh.service")
+        other.write_text("")
+        self.assertEqual(self.lines("removed  "), list(self.files.remove()))
+        self.assertEqual([other], [path for path in self.root.rglob("*") if path.is_file()])
+        self.assertEqual(self.lines("not there"), list(self.files.remove()))
+
+    def test_cannotWrite(self) -> None:
+        """Where one cannot be written that is a sentence."""
+        self.root.mkdir()
+        (self.root / "etc").write_text("in the way")
+        error = self.assertRaises(InstallError, list, self.files.place())
+        path = self.root / PLACES["pkdoors.sysusers"]
+        self.assertEqual(
+            f"cannot write {path}: a symbolic link, or what is not a folder, is in its way: "
+            "move that away",
+            str(error),
+        )
+
+    def test_cannotRead(self) -> None:
+        """Where one cannot be read, so it is."""
+        self.unit.mkdir(parents=True)
+        error = self.assertRaises(InstallError, list, self.files.place())
+        self.assertEqual(f"cannot read {self.unit}: Is a directory: move that away", str(error))
+
+
+class HostileTests(SynchronousTestCase):
+    """
+    Root places the files in a folder that somebody else prepared.
+    """
+
+    def setUp(self) -> None:
+        """Have a folder, and one beside it that is nobody's business."""
+        top = Path(self.mktemp())
+        self.root, self.outside = top / "root", top / "outside"
+        self.root.mkdir(parents=True)
+        self.outside.mkdir()
+        self.victim = self.outside / "victim"
+        self.victim.write_text("Made by `pkdoors install-service`, so they say\n")
+        self.files = ServiceFiles(self.root, Path("/opt/pkdoors/bin"))
+        self.path = self.root / PLACES["pkdoors.sysusers"]
+
+    def refused(self) -> str:
+        """The sentence with which placing and removing end; nothing outside is touched."""
+        before = [*self.outside.iterdir()]
+        said = [
+            str(self.assertRaises(InstallError, list, work()))
+            for work in (self.files.place, self.files.remove)
+        ]
+        self.assertEqual(before, [*self.outside.iterdir()])
+        self.assertEqual(
+            "Made by `pkdoors install-service`, so they say\n", self.victim.read_text()
+        )
+        return said[0]
+
+    def test_link(self) -> None:
+        """A link in the place of a file is neither written through nor read."""
+        self.path.parent.mkdir(parents=True)
+        for target in (self.victim.absolute(), Path("/nowhere/at/all"), self.path.absolute()):
+            self.path.symlink_to(target)
+            self.assertIn(f"{self.path}: ", self.refused())
+            self.path.unlink()
+
+    def test_linkedFolder(self) -> None:
+        """A link in the place of a folder, however far up, leads nowhere."""
+        for place in self.path.parents[:2]:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(self.outside.absolute())
+            self.assertIn("a symbolic link, or what is not a folder, is in its way", self.refused())
+            place.unlink()
+            if place.parent != self.root:
+                place.parent.rmdir()
+
+    def test_planted(self) -> None:
+        """Whatever waits under the names that a program would guess is left alone."""
+        self.path.parent.mkdir(parents=True)
+        guesses = [self.path.with_name(f".{self.path.name}{each}") for each in (".new", ".tmp", "")]
+        for each in guesses:
+            each.symlink_to(self.victim.absolute())
+        list(self.files.place())
+        self.assertTrue(all(each.is_symlink() for each in guesses))
+        self.assertIn("so they say", self.victim.read_text())
+        self.assertFalse(self.path.is_symlink())
+
+    def test_pipe(self) -> None:
+        """A pipe is refused, and not waited for."""
+        self.path.parent.mkdir(parents=True)
+        os.mkfifo(self.path)
+        self.assertIn("it is a pipe, not a file", str(self.refusedTo(self.files.place)))
+        self.assertIn("it is a pipe, not a file", str(self.refusedTo(self.files.remove)))
+
+    def refusedTo(self, work: Callable[[], Iterator[str]]) -> Exception:
+        """What one of both says."""
+        error: Exception = self.assertRaises(InstallError, list, work())
+        return error
+
+    def test_hardLink(self) -> None:
+        """A file that has another name, too, is replaced, and not written to."""
+        self.path.parent.mkdir(parents=True)
+        os.link(self.victim, self.path)
+        list(self.files.place())
+        self.assertIn("so they say", self.victim.read_text())
+
+    def test_nothingLeft(self) -> None:
+        """Where it cannot be written nothing is left of it."""
+
+        def full(source: str, target: str, **more: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self.patch(os, "rename", full)
+        self.assertIn("No space left", str(self.refusedTo(self.files.place)))
+        self.assertEqual([], [path for path in self.root.rglob("*") if not path.is_dir()])
+
+    def test_guessed(self) -> None:
+        """Even who knows the name of what is made cannot have it written elsewhere."""
+        self.patch(secrets, "token_hex", lambda count: "known")
+        self.path.parent.mkdir(parents=True)
+        guess = self.path.with_name(f".{self.path.name}.known")
+        guess.symlink_to(self.victim.absolute())
+        self.assertIn("File exists", str(self.refusedTo(self.files.place)))
+        self.assertIn("so they say", self.victim.read_text())
+
+    def test_exchanged(self) -> None:
+        """Who puts a link in the place of a folder that was just made leads nobody away."""
+        mkdir = os.mkdir
+
+        def exchange(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            if dir_fd is None:
+                mkdir(path, mode)
+            else:
+                os.symlink(self.outside.absolute(), path, dir_fd=dir_fd)
+
+        self.patch(os, "mkdir", exchange)
+        error = self.refusedTo(self.files.place)
+        self.assertIn("a symbolic link, or what is not a folder, is in its way", str(error))
+        self.assertEqual([self.victim], [*self.outside.iterdir()])
+
+    def test_madeMeanwhile(self) -> None:
+        """A folder that somebody makes in the same moment is as good as ours."""
+        mkdir = os.mkdir
+
+        def mkdirFirst(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            if dir_fd is not None:
+                mkdir(path, mode, dir_fd=dir_fd)
+            mkdir(path, mode, dir_fd=dir_fd)
+
+        self.patch(os, "mkdir", mkdirFirst)
+        list(self.files.place())
+        self.assertTrue(self.path.is_file())
+
+    def test_onDisk(self) -> None:
+        """A file is on the disk before it takes its place, or a power cut may leave it empty."""
+        done: list[str] = []
+        rename = os.rename
+
+        def note(*names: str, **more: Any) -> None:
+            done.append("rename")
+            rename(*names, **more)
+
+        self.patch(os, "fsync", lambda file: done.append("sync" if os.fstat(file).st_size else ""))
+        self.patch(os, "rename", note)
+        list(self.files.place())
+        self.assertEqual(["sync", "rename"] * (len(done) // 2), done)
+        self.assertTrue(done)
+
+    def test_umask(self) -> None:
+        """A strict umask keeps nobody from what is in the folders."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        list(self.files.place())
+        modes = {path.stat().st_mode & 0o777 for path in self.root.rglob("*") if path.is_dir()}
+        self.assertEqual({0o755}, modes)

@@ -1,0 +1,93 @@
+"""Tests of L{pkdoors.knockports.drops}."""
+
+import errno
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.knockports.drops import Drops, bufferErrors, readSnmp
+
+SNMP = """\
+Tcp: RtoAlgorithm RtoMin
+Tcp: 1 200
+Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors
+Udp: 38477 1 2 38478 {} 5
+UdpLite: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors
+UdpLite: 0 0 0 0 77 0
+
+Udp6InDatagrams                 \t9
+Udp6RcvbufErrors                \t{}
+UdpLite6RcvbufErrors            \t88
+"""
+
+
+class BufferErrorsTests(SynchronousTestCase):
+    """
+    Tests of L{bufferErrors}.
+    """
+
+    def test_both(self) -> None:
+        """Those over IPv4 and over IPv6 count, of UDP alone."""
+        self.assertEqual(47, bufferErrors(SNMP.format(40, 7)))
+
+    def test_missing(self) -> None:
+        """What is missing counts nothing."""
+        self.assertEqual(40, bufferErrors(SNMP.format(40, 7).partition("\n\n")[0]))
+        self.assertEqual(0, bufferErrors("Udp: InDatagrams\nUdp: 7\n"))
+        self.assertEqual(0, bufferErrors(""))
+
+    def test_here(self) -> None:
+        """So it is written on this host."""
+        self.assertIn("RcvbufErrors", readSnmp())
+        self.assertLessEqual(0, bufferErrors(readSnmp()))
+
+
+class DropsTests(SynchronousTestCase):
+    """
+    Tests of L{Drops}.
+    """
+
+    def setUp(self) -> None:
+        """On a host that has dropped some already."""
+        self.full, self.dropped, self.limited = 1000, 0, 0
+        self.drops = Drops(self.take, lambda: self.limited, lambda: SNMP.format(self.full, 0))
+
+    def take(self) -> int:
+        """What the sockets have dropped anew."""
+        dropped, self.dropped = self.dropped, 0
+        return dropped
+
+    def test_nothing(self) -> None:
+        """At first it is nothing, whatever the host did before."""
+        self.assertEqual({"limit": 0, "junk": 0, "overflow": 0}, self.drops.counts())
+
+    def test_reasons(self) -> None:
+        """What found no room is told from what was filtered; the firewall's own comes beside."""
+        self.full, self.dropped, self.limited = 1003, 10, 5
+        self.assertEqual({"limit": 5, "junk": 7, "overflow": 3}, self.drops.counts())
+
+    def test_unreadable(self) -> None:
+        """What cannot be read, since descriptors are lacking, is read the next time."""
+
+        def fail() -> str:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        read = self.drops._read
+        self.full, self.dropped = 1003, 10
+        self.patch(self.drops, "_read", fail)
+        self.assertEqual({"limit": 0, "junk": 0, "overflow": 0}, self.drops.counts())
+        self.patch(self.drops, "_read", read)
+        self.assertEqual({"limit": 0, "junk": 7, "overflow": 3}, self.drops.counts())
+
+    def test_sums(self) -> None:
+        """They only grow."""
+        for full, dropped in ((1003, 10), (1003, 4), (1010, 7)):
+            self.full, self.dropped = full, dropped
+            self.drops.counts()
+        self.assertEqual({"limit": 0, "junk": 11, "overflow": 10}, self.drops.counts())
+
+    def test_others(self) -> None:
+        """Of other programs' full buffers no more is ours than our sockets dropped."""
+        self.full, self.dropped = 2000, 10
+        self.assertEqual({"limit": 0, "junk": 0, "overflow": 10}, self.drops.counts())
+        self.full, self.dropped = 500, 10  # as if the kernel began anew
+        self.assertEqual({"limit": 0, "junk": 10, "overflow": 10}, self.drops.counts())

@@ -1,0 +1,179 @@
+"""Tests of L{pkdoors.knockports._ordering}."""
+
+import random
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.knockports._ordering import MAX_HELD, Reorderer
+from pkdoors.knocks.knock import Knock
+
+
+class FakePort:
+    """
+    A port that has more.
+
+    @param more: the stamps of what it has, read after read.
+    """
+
+    def __init__(self, reorderer: Reorderer, last: int, *more: list[int]) -> None:
+        self._reorderer = reorderer
+        self.last = last
+        self.more = list(more)
+
+    def doRead(self) -> None:
+        """Put what it has."""
+        if self.more:
+            stamps = self.more.pop(0)
+            self.last = stamps[-1]
+            self._reorderer.add([knockOn(each, each) for each in stamps])
+        if self.more:
+            self._reorderer.addUnfinished(self)
+
+
+def knockOn(port: int, stamp: int) -> Knock:
+    """A knock."""
+    return Knock("203.0.113.9", port, b"knock\n", stamp)
+
+
+class InboxTests(SynchronousTestCase):
+    """
+    The order of knocks.
+    """
+
+    def setUp(self) -> None:
+        """Have one."""
+        self.clock = Clock()
+        self.heard: list[int] = []
+        self.time = 0
+        self.reorderer = Reorderer(
+            self.clock,
+            lambda knocks: self.heard.extend(knock.port for knock in knocks),
+            lambda: self.time,
+        )
+
+    def turn(self, *stamps: int, ends: int = 0) -> list[int]:
+        """
+        What is heard at the end of a turn in which these were read; the port is the stamp.
+
+        @param ends: when the turn ends; as the last one, where nothing is said.
+        """
+        self.time = ends or self.time
+        for each in stamps:
+            self.reorderer.add([knockOn(each, each)])
+        self.heard.clear()
+        due: Any = self.clock.getDelayedCalls()
+        for call in due:  # what they schedule is for the next turn
+            work = call.func
+            call.cancel()
+            work()
+        return list(self.heard)
+
+    def test_order(self) -> None:
+        """What was read is heard in the order in which it came."""
+        stamps = list(range(1, 200))
+        random.Random(7).shuffle(stamps)
+        self.assertEqual([], self.turn(*stamps[:100], ends=200))
+        self.assertEqual(sorted(stamps), self.turn(*stamps[100:]))
+
+    def test_nextTurn(self) -> None:
+        """A knock is heard one turn later, and only once; then there is no turn for nothing."""
+        self.assertEqual([], self.turn(5, ends=6))
+        self.assertEqual([5], self.turn())
+        self.assertEqual([], self.turn())
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_readTooEarly(self) -> None:
+        """
+        Of two ports that had something the first was read; then it got 3, and the second one 4,
+        and that was read.
+        """
+        self.assertEqual([], self.turn(1, 2, 4, ends=5))
+        self.assertEqual([1, 2, 3, 4], self.turn(3, ends=6))
+
+    def test_readWhileItCame(self) -> None:
+        """What comes while a turn reads waits for the next one, and what is older does not."""
+        self.turn(1, ends=10)
+        self.assertEqual([1, 9], self.turn(9, 12, ends=13))
+        self.assertEqual([11, 12], self.turn(11, ends=14))
+
+    def test_sameTime(self) -> None:
+        """What came at one time, or at none, is heard in the order in which it was read."""
+        for port in (3, 1, 2):
+            self.reorderer.add([knockOn(port, 0)])
+        self.clock.advance(0)
+        self.assertEqual([3, 1, 2], self.heard)
+
+    def test_readsOn(self) -> None:
+        """What a port had more is read at once, and heard with the rest."""
+        self.turn(10, 30, 9, 20, ends=40)
+        self.reorderer.addUnfinished(FakePort(self.reorderer, 10, [11, 12], [13]))
+        self.assertEqual([9, 10, 11, 12, 13, 20, 30], self.turn(ends=41))
+        self.assertEqual([], self.turn())
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_inTurn(self) -> None:
+        """Of several ports that have more each has its turn, and there are not too many of them."""
+        self.turn(1000, ends=2000)
+        ports = [FakePort(self.reorderer, 1, *([each] for each in range(2, 100))) for _ in range(2)]
+        for port in ports:
+            self.reorderer.addUnfinished(port)
+        heard = self.turn(ends=2001)
+        self.assertEqual([2, 2, 3, 3, 4, 4, 5, 5], heard)
+        self.assertEqual([5, 5], [port.last for port in ports])
+
+    def test_cannotBeRead(self) -> None:
+        """A port that cannot be read on, for a mistake of ours, keeps nothing from being heard."""
+        self.turn(1, ends=10)
+        broken = FakePort(self.reorderer, 1, [])
+        self.reorderer.addUnfinished(broken)
+        self.assertRaises(IndexError, self.turn)
+        self.assertEqual([1, 2], self.turn(2, ends=11) + self.turn(ends=12))
+
+    def test_behind(self) -> None:
+        """What is younger than what a port has not told yet waits until it has."""
+        self.turn(10, 30, 9, 20, ends=40)
+        self.reorderer.addUnfinished(port := FakePort(self.reorderer, 5, *[[10]] * 20))
+        self.assertEqual([9, *[10] * 9], self.turn(ends=41))
+        port.more = [[12, 11]]
+        port.doRead()
+        self.assertEqual([11, 12, 20, 30], self.turn(ends=42))
+
+    def test_severalBehind(self) -> None:
+        """The port that is furthest behind counts."""
+        self.turn(5, 10, 12, ends=20)
+        self.reorderer.addUnfinished(FakePort(self.reorderer, 10, *[[10]] * 20))
+        self.reorderer.addUnfinished(FakePort(self.reorderer, 5, *[[5]] * 20))
+        self.assertEqual([5] * 5, self.turn())
+
+    def test_notBehindForEver(self) -> None:
+        """A port holds others up for one turn: after that it says again if it has more."""
+        self.turn(10, ends=20)
+        for _ in range(50):
+            self.reorderer.addUnfinished(FakePort(self.reorderer, 5))
+        self.assertEqual([], self.turn(ends=21))
+        self.assertEqual([10], self.turn(ends=22))
+
+    def test_bound(self) -> None:
+        """Where too many wait they are heard, whoever is behind."""
+        self.turn(1, ends=2)
+        self.reorderer.addUnfinished(port := FakePort(self.reorderer, 1, *[[1]] * 100))
+        self.assertEqual([1] * 9, self.turn(*range(2, MAX_HELD - 7), ends=2 * MAX_HELD))
+        for _ in range(2):
+            port.doRead()
+        self.assertEqual(MAX_HELD + 1, len(self.turn()))
+
+    def test_clockSetBack(self) -> None:
+        """What seems to come from the future does not wait for that: the clock was set back."""
+        self.turn(1000, 1001, ends=1002)
+        self.assertEqual([1000, 1001, 2000], self.turn(2000, ends=50))
+        self.assertEqual([40, 45], self.turn(45, 40, ends=51))
+
+    def test_close(self) -> None:
+        """After its end nothing is heard."""
+        self.reorderer.add([knockOn(1, 1)])
+        self.reorderer.close()
+        self.clock.advance(0)
+        self.assertEqual(([], []), (self.heard, self.clock.getDelayedCalls()))
+        self.reorderer.close()

@@ -1,0 +1,415 @@
+"""Tests of L{pkdoors.knocks.signatures}."""
+
+import struct
+import subprocess
+from base64 import b64encode
+from functools import cache
+from hashlib import sha512
+from pathlib import Path
+from shutil import which
+from unittest import skipIf
+
+from cryptography.hazmat.primitives.asymmetric import dsa, ec
+from twisted.conch.ssh.common import MP, NS, getNS
+from twisted.conch.ssh.keys import FingerprintFormats, Key
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import BadValue
+from pkdoors.knocks.seal import signedData
+from pkdoors.knocks.signatures import (
+    ALGORITHMS,
+    checkKey,
+    fingerprint,
+    isGood,
+    isWellFormed,
+    loadKey,
+)
+from pkdoors.model.sequence import Sequence
+from tests.lab.sealing import SecurityKey, makeKey
+
+KINDS = ("ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048")
+SK_KINDS = ("ed25519", "ecdsa")
+DATA = b"what is signed"
+SSH_KEYGEN = which("ssh-keygen")
+
+makeKeyOnce = cache(makeKey)  # RSA keys take long to make
+
+
+def sign(key: Key, data: bytes = DATA) -> bytes:
+    """A signature with the best algorithm of a key."""
+    signature: bytes = key.sign(data, ALGORITHMS[key.sshType()][0])
+    return signature
+
+
+def publicOf(key: Key) -> Key:
+    """What a server has of a key."""
+    return loadKey(key.public().blob())
+
+
+class LoadKeyTests(SynchronousTestCase):
+    """
+    Tests of L{loadKey}, L{checkKey} and L{fingerprint}.
+    """
+
+    def test_kinds(self) -> None:
+        """These are taken."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            self.assertEqual(key.public().blob(), publicOf(key).blob(), kind)
+
+    def test_securityKeys(self) -> None:
+        """So are security keys, which stay what they are."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            self.assertTrue(loadKey(key.blob).isSecurityKey(), kind)
+            self.assertEqual(getNS(key.blob)[0], loadKey(key.blob).sshType())
+
+    def test_followed(self) -> None:
+        """A key that something follows is refused: it could never be found by its hint."""
+        blob = makeKey().public().blob()
+        loadKey(blob)
+        self.assertIn(
+            "something follows it", str(self.assertRaises(BadValue, loadKey, blob + b"x"))
+        )
+
+    def test_shortRSA(self) -> None:
+        """An RSA key that can be broken is refused."""
+        error = self.assertRaises(BadValue, publicOf, makeKeyOnce("rsa1024"))
+        self.assertEqual(
+            "an RSA key of 1024 bits is not taken: use 2048 to 8192, or ed25519", str(error)
+        )
+
+    def test_longRSA(self) -> None:
+        """So is one that takes too long to check."""
+        number = (1 << 8192) | 1
+        blob = NS(b"ssh-rsa") + NS(b"\1\0\1") + NS(number.to_bytes(1025))
+        error = self.assertRaises(BadValue, loadKey, blob)
+        self.assertIn("an RSA key of 8193 bits is not taken", str(error))
+
+    def test_dsa(self) -> None:
+        """A DSA key is refused, and the message says what to use."""
+        key = Key(dsa.generate_private_key(1024))
+        error = self.assertRaises(BadValue, checkKey, key.public())
+        self.assertEqual(
+            "ssh-dss keys are not taken: use ed25519 (ssh-keygen -t ed25519)", str(error)
+        )
+
+    def test_garbage(self) -> None:
+        """What is no key is refused, nothing else is raised: cut off anywhere, or made up."""
+        blob = makeKeyOnce("ecdsa256").public().blob()
+        blobs = [blob[:length] for length in range(len(blob))]
+        blobs += [NS(b"ssh-ed25519"), NS(b"ssh-rsa") + NS(b"\1") * 2, NS(b"x"), b"\xff" * 90]
+        blobs += [NS(b"ssh-ed25519-cert-v01@openssh.com") + blob, NS(b"ecdsa-sha2-nistp256") * 3]
+        for each in blobs:
+            error = self.assertRaises(BadValue, loadKey, each)
+            self.assertEqual("it is no SSH public key", str(error))
+
+    def test_fingerprint(self) -> None:
+        """A fingerprint is as OpenSSH writes it."""
+        key = makeKeyOnce("ed25519").public()
+        line = fingerprint(key.blob())
+        self.assertRegex(line, r"\ASHA256:[A-Za-z0-9+/]{43}\Z")
+        theirs = key.fingerprint(FingerprintFormats.SHA256_BASE64)
+        self.assertEqual(f"SHA256:{theirs.rstrip('=')}", line)
+
+
+class IsGoodTests(SynchronousTestCase):
+    """
+    Tests of L{isGood} with keys in a file.
+    """
+
+    def test_good(self) -> None:
+        """A signature of the key over the data is good, with each of its algorithms."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            for algorithm in ALGORITHMS[key.sshType()]:
+                self.assertIs(True, isGood(publicOf(key), key.sign(DATA, algorithm), DATA), kind)
+
+    def test_otherData(self) -> None:
+        """Over other data it is bad."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            for data in (b"", DATA[:-1], DATA + b"\0", DATA.upper()):
+                self.assertIs(False, isGood(publicOf(key), sign(key), data), kind)
+
+    def test_otherKey(self) -> None:
+        """That of another key is bad, be it of the same kind or not."""
+        for kind in KINDS:
+            key = publicOf(makeKeyOnce(kind))
+            for other in KINDS:
+                wrong = makeKey(other) if other == kind else makeKeyOnce(other)
+                self.assertIs(False, isGood(key, sign(wrong), DATA), (kind, other))
+
+    def test_trailing(self) -> None:
+        """What follows a signature makes it bad, inside its frame and outside."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            algorithm, inner, _ = getNS(sign(key), 2)
+            for more in (b"\0", b"\0\0\0\0", 5 * b"\1"):
+                self.assertFalse(isGood(publicOf(key), sign(key) + more, DATA), kind)
+                grown = NS(algorithm) + NS(inner + more)
+                self.assertFalse(isGood(publicOf(key), grown, DATA), kind)
+
+    def test_truncated(self) -> None:
+        """Cut off anywhere it is bad."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            public, signature = publicOf(key), sign(key)
+            for length in range(len(signature)):
+                self.assertIs(False, isGood(public, signature[:length], DATA), (kind, length))
+
+    def test_everyByte(self) -> None:
+        """Each byte changed, it is bad: lengths that promise too much, too."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            public, signature = publicOf(key), sign(key)
+            for at in range(len(signature)):
+                for bit in (1, 128):
+                    changed = bytearray(signature)
+                    changed[at] ^= bit
+                    self.assertIs(False, isGood(public, bytes(changed), DATA), (kind, at))
+
+    def test_numbers(self) -> None:
+        """The numbers of an ECDSA signature have one way to be written."""
+        key = makeKeyOnce("ecdsa256")
+        algorithm, inner, _ = getNS(sign(key), 2)
+        first, second, _ = getNS(inner, 2)
+        for numbers in (NS(b"\0" + first) + NS(second), NS(first) + NS(b"\0" + second)):
+            self.assertFalse(isGood(publicOf(key), NS(algorithm) + NS(numbers), DATA))
+
+    def test_sha1(self) -> None:
+        """RSA with SHA-1 is refused, though the signature itself is right."""
+        key = makeKeyOnce("rsa2048")
+        signature = key.sign(DATA, b"ssh-rsa")
+        self.assertTrue(key.public().verify(signature, DATA))
+        self.assertIs(False, isGood(publicOf(key), signature, DATA))
+
+    def test_otherAlgorithm(self) -> None:
+        """A signature under the name of another algorithm is bad."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            algorithm, inner, _ = getNS(sign(key), 2)
+            names = {name for several in ALGORITHMS.values() for name in several} - {algorithm}
+            for name in names | {b"", b"ssh-rsa", b"ssh-dss", algorithm + b"\0"}:
+                self.assertFalse(isGood(publicOf(key), NS(name) + NS(inner), DATA), (kind, name))
+
+    def test_fortyBytes(self) -> None:
+        """Forty bytes are no DSA signature, as conch would have it."""
+        for kind in KINDS:
+            self.assertIs(False, isGood(publicOf(makeKeyOnce(kind)), 40 * b"\0", DATA))
+            framed = NS(b"ssh-ed25519") + NS(21 * b"\0")
+            self.assertEqual(40, len(framed))
+            self.assertIs(False, isGood(publicOf(makeKeyOnce(kind)), framed, DATA))
+
+
+class IsWellFormedTests(SynchronousTestCase):
+    """
+    Tests of L{isWellFormed}.
+    """
+
+    def test_good(self) -> None:
+        """All that keys make is, many times over, also by security keys."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            for algorithm in ALGORITHMS[key.sshType()]:
+                for number in range(20):
+                    self.assertTrue(isWellFormed(key.sign(b"%d" % number, algorithm)), kind)
+        for kind in SK_KINDS:
+            self.assertTrue(isWellFormed(SecurityKey(kind).sign(DATA)), kind)
+
+    def test_whateverIsGood(self) -> None:
+        """Whatever byte is changed, or missing: what is not well-formed is not good either."""
+        for kind in KINDS:
+            key = makeKeyOnce(kind)
+            public, signature = publicOf(key), sign(key)
+            for length in range(len(signature)):
+                self.assertFalse(isWellFormed(signature[:length]), (kind, length))
+            self.assertFalse(isWellFormed(signature + b"\0"), kind)
+            for at in range(len(signature)):
+                changed = signature[:at] + bytes([signature[at] ^ 128]) + signature[at + 1 :]
+                self.assertFalse(isGood(public, changed, DATA), (kind, at))
+
+    def test_orders(self) -> None:
+        """Numbers are below the order of their group, which is the one that OpenSSL has."""
+        for kind, curve in (
+            ("ecdsa256", ec.SECP256R1()),
+            ("ecdsa384", ec.SECP384R1()),
+            ("ecdsa521", ec.SECP521R1()),
+        ):
+            algorithm = getNS(sign(makeKeyOnce(kind)))[0]
+            order = curve.group_order
+
+            def frame(first: int, second: int, algorithm: bytes = algorithm) -> bytes:
+                return NS(algorithm) + NS(MP(first) + MP(second))
+
+            for good in ((1, 1), (order - 1, 1), (1, order - 1)):
+                self.assertTrue(isWellFormed(frame(*good)), (kind, good))
+            for bad in ((0, 1), (1, 0), (order, 1), (1, order)):
+                self.assertFalse(isWellFormed(frame(*bad)), (kind, bad))
+            negative = NS(algorithm) + NS(NS(b"\xff") + MP(1))
+            self.assertFalse(isWellFormed(negative), kind)
+
+    def test_ed25519(self) -> None:
+        """So is the number of an Ed25519 signature, which stands last, backwards; RFC 8032."""
+        order = 2**252 + 27742317777372353535851937790883648493
+        for number, expected in ((0, True), (order - 1, True), (order, False), (2**255, False)):
+            inner = bytes(32) + number.to_bytes(32, "little")
+            self.assertIs(expected, isWellFormed(NS(b"ssh-ed25519") + NS(inner)), number)
+        for size in (0, 32, 63, 65):
+            self.assertFalse(isWellFormed(NS(b"ssh-ed25519") + NS(bytes(size))), size)
+
+    def test_rsa(self) -> None:
+        """RSA signatures are as long as keys that are taken."""
+        for size, expected in ((255, False), (256, True), (1024, True), (1025, False)):
+            framed = NS(b"rsa-sha2-512") + NS(bytes(size))
+            self.assertIs(expected, isWellFormed(framed), size)
+
+    def test_untouched(self) -> None:
+        """Those of security keys say that these were touched, and have nothing behind that."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            self.assertFalse(isWellFormed(key.sign(DATA, flags=0)))
+            self.assertFalse(isWellFormed(key.sign(DATA) + b"\0"))
+            self.assertFalse(isWellFormed(key.sign(DATA)[:-5]))
+
+    def test_otherAlgorithm(self) -> None:
+        """An algorithm that is not taken makes none."""
+        key = makeKeyOnce("rsa2048")
+        self.assertFalse(isWellFormed(key.sign(DATA, b"ssh-rsa")))
+        for name in (b"", b"ssh-rsa", b"ssh-dss", b"x"):
+            self.assertFalse(isWellFormed(NS(name) + NS(bytes(64))))
+
+
+class SecurityKeyTests(SynchronousTestCase):
+    """
+    Tests of L{isGood} with security keys.
+    """
+
+    def test_good(self) -> None:
+        """A signature that was touched for is good, whatever the counter."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            for counter in (0, 7, 0xFFFFFFFF):
+                signature = key.sign(DATA, counter=counter)
+                self.assertIs(True, isGood(loadKey(key.blob), signature, DATA), kind)
+
+    def test_application(self) -> None:
+        """It does not matter whether conch has the application as text or as bytes."""
+        key = SecurityKey()
+        for application in ("ssh:", b"ssh:"):
+            public = loadKey(key.blob)
+            public.application = application
+            self.assertTrue(isGood(public, key.sign(DATA), DATA), application)
+
+    def test_otherApplication(self) -> None:
+        """A key that is for another application is another key."""
+        key = SecurityKey()
+        public = loadKey(key.blob)
+        public.application = b"ssh:other"
+        self.assertFalse(isGood(public, key.sign(DATA), DATA))
+
+    def test_verified(self) -> None:
+        """More flags than the touch are allowed: a PIN was given, too."""
+        key = SecurityKey()
+        self.assertTrue(isGood(loadKey(key.blob), key.sign(DATA, flags=5), DATA))
+
+    def test_untouched(self) -> None:
+        """A signature that nobody touched the key for is bad."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            for flags in (0, 4, 0xFE):
+                signature = key.sign(DATA, flags)
+                self.assertIs(False, isGood(loadKey(key.blob), signature, DATA), (kind, flags))
+
+    def test_trailerIsSigned(self) -> None:
+        """Other flags, or another counter, than what was signed are bad."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            signature, public = key.sign(DATA, counter=7), loadKey(key.blob)
+            for trailer in ((5, 7), (1, 8), (1, 6), (1, 0x07000000)):
+                other = signature[:-5] + struct.pack("!BI", *trailer)
+                self.assertIs(False, isGood(public, other, DATA), (kind, trailer))
+
+    def test_truncated(self) -> None:
+        """Cut off anywhere it is bad, within the trailer, too."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            signature, public = key.sign(DATA), loadKey(key.blob)
+            for length in range(len(signature)):
+                self.assertIs(False, isGood(public, signature[:length], DATA), (kind, length))
+
+    def test_everyByte(self) -> None:
+        """Each byte changed, it is bad."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            signature, public = key.sign(DATA), loadKey(key.blob)
+            for at in range(len(signature)):
+                changed = signature[:at] + bytes([signature[at] ^ 2]) + signature[at + 1 :]
+                self.assertIs(False, isGood(public, changed, DATA), (kind, at))
+
+    def test_trailing(self) -> None:
+        """What follows the counter makes it bad."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            for more in (b"\0", 5 * b"\1"):
+                self.assertFalse(isGood(loadKey(key.blob), key.sign(DATA) + more, DATA), kind)
+
+    def test_otherData(self) -> None:
+        """Over other data it is bad, and that of another key is."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            self.assertFalse(isGood(loadKey(key.blob), key.sign(DATA + b"\0"), DATA), kind)
+            self.assertFalse(isGood(loadKey(key.blob), SecurityKey(kind).sign(DATA), DATA), kind)
+
+    def test_plainSignature(self) -> None:
+        """A signature without the frame is bad, under both names."""
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            plain = key._key.sign(DATA)
+            _, inner, _ = getNS(plain, 2)
+            framed = NS(key._name) + NS(inner)
+            for signature in (plain, framed, framed + b"\1\0\0\0\7"):
+                self.assertFalse(isGood(loadKey(key.blob), signature, DATA), kind)
+
+
+class OpenSSHTests(SynchronousTestCase):
+    """
+    What OpenSSH itself says of the signatures that these tests make.
+    """
+
+    def verify(self, blob: bytes, signature: bytes, message: bytes) -> bool:
+        """Whether C{ssh-keygen -Y verify} takes a signature over a message."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        kind = getNS(blob)[0].decode()
+        (folder / "signers").write_text(f"anna {kind} {b64encode(blob).decode()}\n")
+        whole = b"SSHSIG\0\0\0\1" + b"".join(
+            map(NS, (blob, b"knock@pkdoors", b"", b"sha512", signature))
+        )
+        armor = f"-----BEGIN SSH SIGNATURE-----\n{b64encode(whole).decode()}\n"
+        (folder / "seal").write_text(f"{armor}-----END SSH SIGNATURE-----\n")
+        arguments = ["-Y", "verify", "-f", "signers", "-I", "anna", "-n", "knock@pkdoors"]
+        done = subprocess.run(
+            [str(SSH_KEYGEN), *arguments, "-s", "seal"],
+            cwd=folder,
+            input=message,
+            capture_output=True,
+        )
+        return done.returncode == 0
+
+    @skipIf(SSH_KEYGEN is None, "there is no ssh-keygen here")
+    def test_sameJudgement(self) -> None:
+        """It takes what is good here, of keys and of emulated security keys, and nothing else."""
+        text, sequence = b"pkdoors1 default 0 1 x\n", Sequence((5, 4, 3, 2, 1))
+        message, data = text + b"5,4,3,2,1\n", signedData(text, sequence)
+        self.assertIn(sha512(message).digest(), data)
+        for kind in KINDS:
+            blob = makeKeyOnce(kind).public().blob()
+            signature = sign(makeKeyOnce(kind), data)
+            self.assertTrue(isGood(loadKey(blob), signature, data), kind)
+            self.assertTrue(self.verify(blob, signature, message), kind)
+        for kind in SK_KINDS:
+            key = SecurityKey(kind)
+            self.assertTrue(isGood(loadKey(key.blob), key.sign(data), data), kind)
+            self.assertTrue(self.verify(key.blob, key.sign(data), message), kind)
+            self.assertFalse(self.verify(key.blob, key.sign(data), message + b"\n"), kind)

@@ -1,0 +1,113 @@
+"""What the real tests have in common."""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.lab.hosts import SERVER4, Daemon, Firewalld, Network, Process, eventually
+
+SEQUENCE = (17001, 17203, 17005, 17404, 17002, 17009)
+KNOCKS = ",".join(map(str, SEQUENCE))
+PORT = 2222
+"""The protected port."""
+
+
+class RealTestCase(SynchronousTestCase):
+    """
+    A server, a client and a stranger for each test.
+
+    @cvar firewall: C{"nftables"} or C{"firewalld"}; the latter is started.
+    """
+
+    firewall = "nftables"
+
+    if os.getuid() != 0:
+        skip = "real tests make network namespaces: run them as root (sudo script/test)"
+
+    def setUp(self) -> None:
+        """Make the hosts."""
+        # Not mktemp(): the path of a D-Bus socket has at most 107 bytes.
+        folder = TemporaryDirectory(prefix="pkdoors-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.network = Network(self.folder)
+        self.addCleanup(self.network.__exit__)
+        self.server, self.client = self.network.server, self.network.client
+        self.stranger = self.network.stranger
+        if self.firewall == "firewalld":
+            self.firewalld = Firewalld(self.server)
+
+    def start(self, *options: str, ports: str = str(PORT), openFor: str = "2s") -> Daemon:
+        """Start the daemon on the server, with a program that listens on the protected port."""
+        self.server.serve(PORT)
+        return self.daemon(*options, ports=ports, openFor=openFor)
+
+    def daemon(self, *options: str, ports: str = str(PORT), openFor: str = "2s") -> Daemon:
+        """Start the daemon, alone."""
+        return Daemon(
+            self.server,
+            *("--magic-seq", KNOCKS, "--ports", ports, "--open-for", openFor),
+            *("--firewall", self.firewall, *options),
+        )
+
+    def isOwned(self) -> bool:
+        """Whether the guard belongs to the daemon, so that nobody else can touch it."""
+        _, listing = self.server.status("nft", "list table inet pkdoors")
+        return "owner" in listing
+
+    def disturb(self, daemon: Daemon | Process, change: str) -> None:
+        """
+        Change nftables as somebody else would, and wait until the guard is healed. One that belongs
+        to the daemon is left alone, or the kernel refuses the change.
+        """
+        if self.isOwned():
+            status, output = self.server.status("nft", change)
+            if status:
+                self.assertIn("not permitted", output)
+            self.assertTrue(self.isOwned())
+            return
+        before = daemon.log().count("pkdoors has in nftables is there again")
+        self.server.run("nft", change)
+
+        def isHealed() -> bool:
+            return daemon.log().count("pkdoors has in nftables is there again") > before
+
+        self.assertTrue(eventually(isHealed), daemon.log())
+
+
+class SshTestCase(RealTestCase):
+    """With sshd and ssh."""
+
+    def sshd(self) -> None:
+        """Start sshd on the server, for root with a key of the client's."""
+        for name in ("host", "user"):
+            key = str(self.folder / name)
+            self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        (self.folder / "sshd_config").write_text(
+            f"HostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/user.pub\n"
+            "StrictModes no\nUsePAM no\nPermitRootLogin prohibit-password\nPidFile none\n"
+            "Subsystem sftp internal-sftp\n"
+        )
+        self.server.run("mkdir", "-p", "/run/sshd")  # where sshd puts its unprivileged half
+        sshd = self.server.spawn(
+            "/usr/sbin/sshd", "-D", "-e", "-f", str(self.folder / "sshd_config")
+        )
+        self.assertTrue(sshd.says("Server listening on :: port 22"), sshd.log())
+
+    def sshOptions(self) -> tuple[str, ...]:
+        """What ssh, and what is like it, needs to get in."""
+        return (
+            *("-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
+            *("-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=no"),
+            *("-o", f"UserKnownHostsFile={self.folder}/known"),
+        )
+
+    def sshCommand(self, command: str) -> tuple[str, ...]:
+        """The command line of ssh."""
+        return ("ssh", *self.sshOptions(), f"root@{SERVER4}", command)
+
+    def ssh(self, command: str) -> tuple[int, str]:
+        """Run a command on the server, over ssh; status and output."""
+        return self.client.status(*self.sshCommand(command))

@@ -1,0 +1,384 @@
+"""
+Hosts for tests: network namespaces joined by veth pairs, and what runs on them.
+
+::
+
+    client 10.9.1.2, fd09:1::2 ---- 10.9.1.1, fd09:1::1 server
+    stranger 10.9.2.2, fd09:2::2 -- 10.9.2.1, fd09:2::1 server
+
+Client and stranger reach the server at the addresses of its C{client} side.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any, Self
+
+from pkdoors.tap import seenPath
+from tests.lab.sealing import leaveNotes
+
+BIN = Path(sys.executable).parent
+"""Where C{twistd} and C{pkdoors} are."""
+
+SERVER4, SERVER6 = "10.9.1.1", "fd09:1::1"
+CLIENT4, CLIENT6 = "10.9.1.2", "fd09:1::2"
+STRANGER4, STRANGER6 = "10.9.2.2", "fd09:2::2"
+
+REFUSAL = 0.4
+"""Seconds without an answer after which a port counts as closed. On a veth it takes 1 ms."""
+
+PATIENCE = 15.0
+"""Seconds that something may take which ought to happen at once: these machines are shared."""
+
+_CLONE_NEWNET = 0x40000000
+_CLONE_NEWNS = 0x00020000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
+_libc = ctypes.CDLL(None, use_errno=True)
+_serial = count()
+
+
+def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """Ask again and again until the answer is true, and give it; or the last one that was not."""
+    end = time.monotonic() + patience
+    while not (answer := what()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return answer
+
+
+@cache
+def standApart() -> None:
+    """
+    Give this thread, and whatever it starts, a C{/run} and a C{/var/lib/pkdoors} of its own.
+
+    Daemons keep locks, sockets and notes there. A daemon of the machine itself, or another run of
+    the tests, neither disturbs ours nor is disturbed.
+    """
+    lasting = Path("/var/lib/pkdoors")
+    lasting.mkdir(exist_ok=True)
+    _libcDoes("unshare", _CLONE_NEWNS)
+    _libcDoes("mount", None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+    for folder in (Path("/run"), lasting):
+        _libcDoes("mount", b"tmpfs", bytes(folder), b"tmpfs", 0, b"mode=755")
+    Path("/run/lock").mkdir()
+
+
+def heedSignals() -> None:
+    """Whoever runs the tests may ignore signals, and children would, too."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+
+
+class Process:
+    """A program on a host; its output, both kinds, goes to a file."""
+
+    def __init__(self, argv: list[str], output: Path, environment: dict[str, str]) -> None:
+        self.output = output
+        with output.open("ab") as out:
+            self.popen = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                start_new_session=True,
+                preexec_fn=heedSignals,
+            )
+
+    def log(self) -> str:
+        """What it has written so far."""
+        return self.output.read_text(errors="replace")
+
+    def says(self, text: str, patience: float = PATIENCE) -> bool:
+        """Whether it writes this, within a while."""
+        ended = self.popen.poll
+
+        def said() -> bool:
+            return text in self.log() or ended() is not None
+
+        return bool(eventually(said, patience)) and text in self.log()
+
+    def stop(self, with_: signal.Signals = signal.SIGTERM) -> int:
+        """End it and give its exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(with_)
+        try:
+            return self.popen.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            return self.popen.wait()
+
+
+class Host:
+    """A network namespace, and what happens on it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.environment: dict[str, str] = {}
+        self._stack = ExitStack()
+        standApart()
+        ip("netns", "add", name)
+        self.run("ip", "link", "set", "lo", "up")
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Sockets that are opened and programs that are started meanwhile are on this host."""
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as here:
+            _setns(here.fileno())
+            try:
+                yield
+            finally:
+                _setns(home.fileno())
+
+    def run(self, *argv: str) -> str:
+        """Run a program to its end, which must be a good one; its output, both kinds."""
+        status, output = self.status(*argv)
+        if status:
+            raise AssertionError(f"{argv} ended with {status}: {output}")
+        return output
+
+    def status(self, *argv: str, **environment: str) -> tuple[int, str]:
+        """Run a program to its end; its exit status, and its output, both kinds."""
+        with self.inside():
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=120,
+                cwd=self.folder,
+                env={**os.environ, **self.environment, **environment},
+            )
+        return done.returncode, done.stdout
+
+    def spawn(self, *argv: str, **environment: str) -> Process:
+        """Start a program; it is ended with the host."""
+        output = self.folder / f"{Path(argv[0]).name}-{next(_serial)}.log"
+        with self.inside():
+            process = Process(list(argv), output, {**self.environment, **environment})
+        self._stack.callback(process.stop)
+        return process
+
+    def serve(self, port: int) -> socket.socket:
+        """Listen on a TCP port, on IPv4 and IPv6; who connects is let in, and waits."""
+        with self.inside():
+            server = socket.create_server(
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=100
+            )
+        self._stack.callback(server.close)
+        return server
+
+    def connect(self, port: int, address: str = SERVER4, source: str = "") -> socket.socket:
+        """Connect over TCP; L{OSError} where the port does not answer."""
+        with self.inside():
+            return socket.create_connection(
+                (address, port), REFUSAL, (source, 0) if source else None
+            )
+
+    def reaches(self, port: int, address: str = SERVER4, source: str = "") -> bool:
+        """Whether a TCP port answers now."""
+        try:
+            self.connect(port, address, source).close()
+        except OSError:
+            return False
+        return True
+
+    def comesToReach(self, port: int, address: str = SERVER4, source: str = "") -> bool:
+        """Whether a TCP port answers within a while."""
+        return bool(eventually(lambda: self.reaches(port, address, source), 3))
+
+    def send(
+        self,
+        ports: Iterable[int],
+        payload: bytes = b"knock\n",
+        address: str = SERVER4,
+        source: str = "",
+        pause: float = 0.005,
+    ) -> None:
+        """Send a datagram to each port, in order."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with self.inside(), socket.socket(family, socket.SOCK_DGRAM) as sender:
+            if source:
+                sender.bind((source, 0))
+            for port in ports:
+                sender.sendto(payload, (address, port))
+                time.sleep(pause)
+
+    def haveNotes(self, *options: str) -> None:
+        """
+        Let a daemon with these options find the notes of one that ended long ago, unless some are
+        there: the first one of a host refuses sealed knocks for a minute. They go with the host.
+        """
+        values = {}
+        for option, value in pairwise((*options, "")):
+            name, equals, rest = option.partition("=")
+            values[name] = rest if equals else value
+        files = [
+            values[name] for name in ("-c", "--conf", "-k", "--authorized-keys") if name in values
+        ]
+        for file in files[:1]:
+            path = seenPath(file)
+            if not path.exists():
+                leaveNotes(path)
+            for left in (path, path.with_suffix(".lock")):
+                self._stack.callback(left.unlink, missing_ok=True)
+
+    def close(self) -> None:
+        """End what runs here, and remove the namespace, and what a daemon in it left."""
+        self._stack.close()
+        inode = Path(f"/run/netns/{self.name}").stat().st_ino
+        for left in Path("/run/pkdoors").glob(f"{inode}.*"):
+            left.unlink()
+        ip("netns", "delete", self.name)
+
+
+class Network:
+    """A server, a client and a stranger."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with ExitStack() as self._stack:
+            self.server = self._host("server")
+            self.client = self._host("client")
+            self.stranger = self._host("stranger")
+            for number, other in enumerate((self.client, self.stranger), 1):
+                self._join(number, other)
+            self._stack = self._stack.pop_all()  # all went well: it is __exit__ that ends them
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def add(self, role: str, number: int) -> Host:
+        """Another host, which is 10.9.NUMBER.2 and fd09:NUMBER::2, behind the server."""
+        host = self._host(role)
+        self._join(number, host)
+        return host
+
+    def _host(self, role: str) -> Host:
+        host = Host(f"pkd-{os.getpid()}-{next(_serial)}-{role}", self.folder)
+        self._stack.callback(host.close)
+        return host
+
+    def _join(self, number: int, other: Host) -> None:
+        side = other.name.rpartition("-")[2]
+        ip(
+            *("-n", self.server.name, "link", "add", side, "type", "veth"),
+            *("peer", "name", "server", "netns", other.name),
+        )
+        for host, device, last in ((self.server, side, 1), (other, "server", 2)):
+            ip("-n", host.name, "address", "add", f"10.9.{number}.{last}/24", "dev", device)
+            ip(
+                *("-n", host.name, "address", "add", f"fd09:{number}::{last}/64"),
+                *("dev", device, "nodad"),
+            )
+            ip("-n", host.name, "link", "set", device, "up")
+        ip("-n", other.name, "route", "add", "default", "via", f"10.9.{number}.1")
+        ip("-n", other.name, "-6", "route", "add", "default", "via", f"fd09:{number}::1")
+
+
+class Daemon:
+    """C{twistd pkdoors} in the foreground, on a host."""
+
+    def __init__(self, host: Host, *options: str, **environment: str) -> None:
+        if "--admin" not in options:
+            options = (*options, "--admin", f"{host.folder}/admin.sock")
+        host.haveNotes(*options)
+        self.process = host.spawn(
+            str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", *options, **environment
+        )
+        if not self.process.says("guarding door"):
+            raise AssertionError(f"the daemon did not start: {self.log()}")
+
+    def log(self) -> str:
+        """What it has logged so far."""
+        return self.process.log()
+
+    def says(self, text: str) -> bool:
+        """Whether it logs this, within a while."""
+        return self.process.says(text)
+
+    def stop(self, with_: signal.Signals = signal.SIGTERM) -> int:
+        """End it and give its exit status."""
+        return self.process.stop(with_)
+
+
+_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={path}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/>
+  </policy>
+</busconfig>
+"""
+
+
+class Firewalld:
+    """firewalld on a bus and with a configuration of its own; the host's programs find it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._path = host.folder / f"bus-{next(_serial)}"
+        self._path.with_suffix(".conf").write_text(_BUS.format(path=self._path))
+        host.environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={self._path}"
+        self.startBus()
+        self._settings = host.folder / f"firewalld-{next(_serial)}"
+        self._settings.mkdir()
+        self.start()
+
+    def startBus(self) -> None:
+        """Start the bus, and wait until it is ready."""
+        self._path.unlink(missing_ok=True)
+        config = self._path.with_suffix(".conf")
+        self.bus = self._host.spawn(
+            "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"
+        )
+        if not eventually(self._path.exists):
+            raise AssertionError("dbus-daemon did not start")
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self.process = self._host.spawn(
+            *("firewalld", "--nofork", "--nopid", "--log-target", "console"),
+            *("--system-config", str(self._settings)),
+        )
+        if not (eventually(self._answersOrEnded) and self.process.popen.poll() is None):
+            raise AssertionError(f"firewalld did not start: {self.process.log()}")
+
+    def _answersOrEnded(self) -> bool:
+        ended = self.process.popen.poll() is not None
+        return ended or self._host.status("firewall-cmd", "--state")[0] == 0
+
+    def cmd(self, *options: str) -> str:
+        """C{firewall-cmd}."""
+        return self._host.run("firewall-cmd", *options)
+
+
+def ip(*arguments: str) -> None:
+    """C{ip} of iproute2, on the machine itself."""
+    subprocess.run(["ip", *arguments], check=True)
+
+
+def _setns(descriptor: int) -> None:
+    _libcDoes("setns", descriptor, _CLONE_NEWNET)
+
+
+def _libcDoes(function: str, *arguments: object) -> None:
+    if getattr(_libc, function)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function}: {os.strerror(number)}")

@@ -1,0 +1,114 @@
+"""A terminal, with a program on it."""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping
+from typing import Any
+
+import pyte
+
+from tests.lab.hosts import PATIENCE, eventually, heedSignals
+
+ENVIRONMENT = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+class Terminal:
+    """
+    A pseudo-terminal, and what would be seen on it.
+
+    @ivar written: all that the program has written so far.
+    """
+
+    def __init__(
+        self,
+        *argv: str,
+        columns: int = 80,
+        lines: int = 24,
+        environment: Mapping[str, str] = ENVIRONMENT,
+    ) -> None:
+        self.written = b""
+        self._screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self._screen)
+        self._ours, self._theirs = pty.openpty()
+        self._setSize(columns, lines)
+        self.before = self.settings()
+        kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        self.process = subprocess.Popen(
+            argv,
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
+            start_new_session=True,
+            preexec_fn=self._prepare,
+            env={**kept, **ENVIRONMENT, **environment},
+        )
+
+    def _prepare(self) -> None:
+        heedSignals()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal
+
+    def close(self) -> None:
+        """End the program, and take the terminal away."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+    def settings(self) -> list[Any]:
+        """How it is set: whether it shows what is typed, ..."""
+        return termios.tcgetattr(self._theirs)
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._ours, keys.encode())
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the window another size."""
+        self._screen.resize(lines, columns)
+        self._setSize(columns, lines)
+
+    def screen(self) -> list[str]:
+        """The lines that are seen now."""
+        while select.select([self._ours], [], [], 0)[0]:
+            data = os.read(self._ours, 1 << 16)
+            self.written += data
+            self._stream.feed(data)
+        return [line.rstrip() for line in self._screen.display]
+
+    def line(self) -> str:
+        """The line that the cursor is in."""
+        return self.screen()[self._screen.cursor.y]
+
+    def shows(self, text: str) -> bool:
+        """Whether it shows this, within a while."""
+        return bool(eventually(lambda: text in "\n".join(self.screen())))
+
+    def hidesCursor(self) -> bool:
+        """Whether the cursor is not seen."""
+        self.screen()
+        return bool(self._screen.cursor.hidden)
+
+    def end(self, with_: signal.Signals | None = None) -> int:
+        """Wait for the program's end, and give its status; what it writes is read."""
+        if with_ is not None:
+            self.process.send_signal(with_)
+
+        def hasEnded() -> bool:
+            self.screen()
+            return self.process.poll() is not None
+
+        eventually(hasEnded, PATIENCE)
+        self.screen()
+        status: int = self.process.wait(0)
+        return status
+
+    def _setSize(self, columns: int, lines: int) -> None:
+        size = struct.pack("HHHH", lines, columns, 0, 0)
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, size)

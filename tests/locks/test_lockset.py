@@ -1,0 +1,354 @@
+"""Tests of L{pkdoors.locks.lockset}."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.knocks.knock import Knock
+from pkdoors.locks._penalties import endOfPenalty
+from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
+from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sealed.hints import HintIndex
+from pkdoors.locks.sealed.replays import ReplayCache
+from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.wrongorders import WrongOrders
+from pkdoors.model.doors import Door, knockPorts
+from tests.fakes import knocks, makeDoor
+from tests.lab.sealing import makeKey, publicLine, sealed
+
+TODAY = 1_800_000_000
+ANN, BOB, EVE = "203.0.113.9", "2001:db8::7", "198.51.100.1"
+A, B, C, D, E, F, X = 1001, 1002, 1003, 1004, 1005, 1006, 1999
+
+SSH = makeDoor((A, B, C, D, E), name="ssh")
+WEB = makeDoor((B, A, C, F, D), ports="443", name="web")
+SQL = makeDoor((C, C, A, X, B), ports="5432", name="sql")
+
+
+def interleaved(random_: random.Random, *rows: Sequence[Knock]) -> Iterator[Knock]:
+    """All knocks, each row's own in their order."""
+    left = [list(row) for row in rows]
+    while any(left):
+        yield random_.choice([row for row in left if row]).pop(0)
+
+
+class LocksetTests(SynchronousTestCase):
+    """
+    Three doors that share ports.
+    """
+
+    def setUp(self) -> None:
+        """Make their locks."""
+        self.locks = Lockset(map(SequenceLock, (SSH, WEB, SQL)))
+
+    def hear(self, *heard: Knock, at: float = 0.0) -> list[Result]:
+        """What knocks come to."""
+        return [each for knock in heard for each in self.locks.hear(knock, at, 0.0)]
+
+    def opened(self, *heard: Knock, at: float = 0.0) -> list[tuple[str, str]]:
+        """Which doors they open for whom."""
+        return [
+            (each.door.name, each.source)
+            for each in self.hear(*heard, at=at)
+            if isinstance(each, Request)
+        ]
+
+    def refused(self, *heard: Knock, at: float = 0.0) -> list[tuple[str, str, str]]:
+        """What is refused: door, source, reason."""
+        return [
+            (each.door.name, each.source, each.reason)
+            for each in self.hear(*heard, at=at)
+            if isinstance(each, Refusal)
+        ]
+
+    def test_twice(self) -> None:
+        """A lock hears a knock once, also on a port that its sequence has twice."""
+        heard: list[Knock] = []
+
+        class Listening:
+            door = SQL
+
+            def knock(self, knock: Knock, now: float, today: float) -> None:
+                heard.append(knock)
+
+            def __len__(self) -> int:
+                return 0
+
+        self.locks = Lockset([Listening()])
+        self.hear(*knocks(ANN, C))
+        self.assertEqual(1, len(heard))
+
+    def test_each(self) -> None:
+        """Each sequence opens its own door and no other, and nobody is refused."""
+        for at, door in enumerate((SSH, WEB, SQL, SSH)):
+            results = self.hear(*knocks(ANN, *door.sequence.ports), at=at)
+            self.assertEqual([Request(door, ANN, 0)], results)
+
+    def test_ports(self) -> None:
+        """The ports are told sorted, each once."""
+        self.assertEqual([A, B, C, D, E, F, X], knockPorts((SSH, WEB, SQL)))
+
+    def test_strangePort(self) -> None:
+        """A port that no door has is nothing."""
+        self.assertEqual([], self.hear(*knocks(ANN, 9)))
+
+    def test_interleaved(self) -> None:
+        """Whatever the order in which knocks of many come, each opens exactly its own door."""
+        random_ = random.Random(20261123)
+        for at in range(300):
+            doors = {who: random_.choice((SSH, WEB, SQL)) for who in (ANN, BOB, EVE)}
+            rows = [knocks(who, *door.sequence.ports) for who, door in doors.items()]
+            self.assertCountEqual(
+                [(door.name, who) for who, door in doors.items()],
+                self.opened(*interleaved(random_, *rows), at=at),
+            )
+
+    def test_likeReference(self) -> None:
+        """Random knocks on few ports open exactly what a slow reading of the rules opens."""
+        random_ = random.Random(20261124)
+        each = [SequenceLock(door) for door in (SSH, WEB, SQL)]
+        locks, slow = Lockset(each), Reference(SSH, WEB, SQL)
+        opened, now = 0, 0.0
+        for _ in range(20_000):
+            now += random_.choice((0.0, 0.1, 1.0))
+            who = random_.choice((ANN, BOB))
+            row = random_.choice((SSH, WEB, SQL)).sequence.ports
+            ports = row if random_.random() < 0.5 else (random_.choice((A, B, C, D, E, F, X)),)
+            for lock in each:
+                lock.wrongOrders = WrongOrders()  # what a wary door does is another test's
+            for knock in knocks(who, *ports):
+                results = locks.hear(knock, now, 0.0)
+                requests = [each.door.name for each in results if isinstance(each, Request)]
+                self.assertEqual(slow.hear(knock, now), requests)
+                opened += len(requests)
+        self.assertGreater(opened, 1000)
+
+    def test_duplicates(self) -> None:
+        """Each datagram twice opens once, whatever ports are shared."""
+        for door in (SSH, WEB):
+            twice = [port for port in door.sequence.ports for _ in range(2)]
+            self.assertEqual([(door.name, ANN)], self.opened(*knocks(ANN, *twice)))
+
+    def test_wrongForAll(self) -> None:
+        """A knock that brings its source further nowhere is wrong where it had begun."""
+        self.assertEqual(
+            [("ssh", ANN, "wrong port after 2 of 5 knocks, ignored for 5 s")],
+            self.refused(*knocks(ANN, A, B, E)),
+        )
+
+    def test_penaltyForAll(self) -> None:
+        """A penalty is one for all doors, and knocking at another one does not end it."""
+        self.hear(*knocks(ANN, A, B, E))
+        for door in (WEB, SSH):
+            self.assertEqual([], self.opened(*knocks(ANN, *door.sequence.ports), at=4.9))
+        for door in (WEB, SSH):
+            opened = self.opened(*knocks(ANN, *door.sequence.ports), at=5.0)
+            self.assertEqual([(door.name, ANN)], opened)
+
+    def test_progressIsLost(self) -> None:
+        """Who knocks at another door with a port that both have, begins anew at the first one."""
+        self.hear(*knocks(ANN, A, B))
+        self.hear(*knocks(ANN, A))  # the second of web, whose first B was
+        self.assertEqual([], self.opened(*knocks(ANN, D, E)))
+
+    def test_guessing(self) -> None:
+        """A wrong guess at a door is penalised, though its port is one of another door's, too."""
+        locks = Lockset(map(SequenceLock, (SSH, WEB)))
+        guesses = [*knocks(EVE, A, B, C, D, C), *knocks(EVE, A, B, C, D, E)]
+        results = [each for knock in guesses for each in locks.hear(knock, 0.0, 0.0)]
+        self.assertEqual(
+            ["wrong port after 4 of 5 knocks, ignored for 5 s"],
+            [each.reason for each in results if isinstance(each, Refusal)][:1],
+        )
+        self.assertEqual([], [each for each in results if isinstance(each, Request)])
+
+    def test_sealedDatagram(self) -> None:
+        """What is no plain knock takes no progress away."""
+        self.hear(*knocks(ANN, A, B, C))
+        self.assertEqual([], self.hear(*knocks(ANN, B, datagram=b"pkdoors1 junk")))
+        self.assertEqual([("ssh", ANN)], self.opened(*knocks(ANN, D, E)))
+
+    def test_sources(self) -> None:
+        """It tells how many knockers each door remembers."""
+        self.hear(*knocks(ANN, A), *knocks(BOB, A), *knocks(EVE, C))
+        self.assertEqual({"ssh": 2, "web": 0, "sql": 1}, self.locks.sources())
+
+
+class ChangedTests(LocksetTests):
+    """
+    The same after a change to the same doors; and what else a change does.
+    """
+
+    def setUp(self) -> None:
+        """Make their locks, and change them."""
+        super().setUp()
+        self.change(SSH, WEB, SQL)
+
+    def change(self, *doors: Door) -> None:
+        """Have other doors."""
+        self.locks = self.locks.changed(doors, self.locks.missing(doors, SequenceLock))
+
+    def test_halfDone(self) -> None:
+        """A sequence that is half done can be finished, with the door's new times."""
+        self.hear(*knocks(ANN, A, B, C))
+        door = replace(SSH, openFor=60.0)
+        self.change(WEB, door)
+        self.assertEqual([Request(door, ANN, 0)], self.hear(*knocks(ANN, D, E)))
+
+    def test_halfDoneOfAnother(self) -> None:
+        """One of a lock that changed cannot, nor with the old ports nor with the new."""
+        self.hear(*knocks(ANN, A, B, C), *knocks(BOB, A, B, C))
+        self.change(replace(SSH, sequence=replace(SSH.sequence, ports=(A, B, C, E, D))))
+        self.assertEqual([], self.hear(*knocks(ANN, D, E), *knocks(BOB, E, D)))
+
+    def test_penaltyLivesOn(self) -> None:
+        """A penalty outlives a change."""
+        self.hear(*knocks(ANN, A, B, E))
+        self.change(SSH)
+        self.assertEqual([], self.opened(*knocks(ANN, *SSH.sequence.ports)))
+
+    def test_gone(self) -> None:
+        """A door that is gone is not heard, nor told of."""
+        self.change(SSH)
+        self.assertEqual([], self.hear(*knocks(ANN, *WEB.sequence.ports[:2], F)))
+        self.assertEqual(["ssh"], list(self.locks.sources()))
+
+    def test_keptWhenIdle(self) -> None:
+        """A lock that nobody is in the midst of is kept, too: no other one is made."""
+        made: list[str] = []
+
+        def make(door: Door) -> SequenceLock:
+            made.append(door.name)
+            return SequenceLock(door)
+
+        doors = (SSH, replace(SQL, name="new"))
+        self.locks.changed(doors, self.locks.missing(doors, make))
+        self.assertEqual(["new"], made)
+
+
+class MixedTests(SynchronousTestCase):
+    """
+    A door that sealed knocks open, and one for plain knocks, with the same ports.
+    """
+
+    def setUp(self) -> None:
+        """Make their locks."""
+        self.key = makeKey()
+        text = publicLine(self.key)
+        keys, _ = parseAuthorizedKeys(text, "keys")
+        sealedDoor = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
+        lock = SealedLock(
+            sealedDoor, HintIndex(lambda: keys), ReplayCache(0.0, lambda *note: None), SealChecks()
+        )
+        self.locks = Lockset([SequenceLock(SSH), lock])
+
+    def opened(self, heard: Iterable[Knock]) -> list[str]:
+        """Which doors some knocks open."""
+        results = [each for knock in heard for each in self.locks.hear(knock, 0.0, TODAY)]
+        return [each.door.name for each in results if isinstance(each, Request)]
+
+    def test_interleaved(self) -> None:
+        """Of one source at the same time, each opens its own door, in whatever order they come."""
+        random_ = random.Random(20261125)
+        for _ in range(50):
+            ports = SSH.sequence.ports
+            datagram = sealed(self.key, ports, door="sealed", stamp=TODAY * 1000)
+            rows = knocks(ANN, *ports), knocks(ANN, *sorted(ports), datagram=datagram)
+            self.assertCountEqual(["ssh", "sealed"], self.opened(interleaved(random_, *rows)))
+
+
+@dataclass
+class SlowRun:
+    """
+    The right ports of a source at a door so far.
+
+    @ivar knocks: the numbers of the knocks that were right, duplicates too.
+    """
+
+    ports: tuple[int, ...]
+    began: float
+    knocks: tuple[int, ...]
+
+
+class Reference:
+    """The rules, read slowly, without what a wary door does."""
+
+    def __init__(self, *doors: Door) -> None:
+        self._doors = doors
+        self._runs: dict[tuple[str, str], SlowRun] = {}
+        self._ignored: dict[str, float] = {}
+        self._openedAt: dict[tuple[str, str], float] = {}
+        self._number = 0
+
+    def hear(self, knock: Knock, now: float) -> list[str]:
+        """Which doors it opens."""
+        if now < self._ignored.get(knock.source, 0.0):
+            return []
+        self._number += 1
+        for door in self._doors:  # the network's duplicate of what opened it
+            openedAt = self._openedAt.get((door.name, knock.source), -1.0)
+            if knock.port == door.sequence.ports[-1] and now < openedAt + 0.5:
+                return []
+        doors = [door for door in self._doors if knock.port in door.sequence.ports]
+        before = {door.name: self._run(door, knock.source, now) for door in doors}
+        after = {door.name: self._after(door, before[door.name], knock.port, now) for door in doors}
+        opened = [door.name for door in doors if self._isDone(door, after[door.name])]
+        fitting = [before[name] for name, run in after.items() if run and before[name]]
+        for door in doors:
+            was, run = before[door.name], after[door.name]
+            self._put(door.name, knock.source, run)
+            if run:
+                self._openedAt.pop((door.name, knock.source), None)
+            if was and not run and not any(_isPart(was, each) for each in fitting if each):
+                end = endOfPenalty(now, door.penalty)
+                self._ignored[knock.source] = max(end, self._ignored.get(knock.source, 0.0))
+        for name, was in before.items():
+            run = after[name]
+            if run and name in opened:
+                self._drop(knock.source, run)
+                self._put(name, knock.source, None)
+                self._openedAt[name, knock.source] = now
+            elif run and was and run.knocks == (self._number,):  # it starts over
+                self._drop(knock.source, was)
+        if now < self._ignored.get(knock.source, 0.0):
+            for door in self._doors:
+                self._put(door.name, knock.source, None)
+        return opened
+
+    def _run(self, door: Door, source: str, now: float) -> SlowRun | None:
+        run = self._runs.get((door.name, source))
+        return run if run and now < run.began + door.knockTimeout else None
+
+    def _put(self, door: str, source: str, run: SlowRun | None) -> None:
+        self._runs.pop((door, source), None)
+        if run:
+            self._runs[door, source] = run
+
+    def _drop(self, source: str, whole: SlowRun) -> None:
+        """Drop all that was part of what has ended well."""
+        for door in self._doors:
+            run = self._runs.get((door.name, source))
+            if run and run is not whole and _isPart(run, whole):
+                self._put(door.name, source, None)
+
+    def _isDone(self, door: Door, run: SlowRun | None) -> bool:
+        return run is not None and run.ports == door.sequence.ports
+
+    def _after(self, door: Door, run: SlowRun | None, port: int, now: float) -> SlowRun | None:
+        """What a knock makes of it; L{None} where it is wrong."""
+        row = door.sequence.ports
+        if run:
+            knocks = (*run.knocks, self._number)
+            if row[len(run.ports)] == port:
+                return SlowRun((*run.ports, port), run.began, knocks)
+            if len(run.ports) > 1 and run.ports[-1] == port:
+                return SlowRun(run.ports, run.began, knocks)
+        return SlowRun((port,), now, (self._number,)) if port == row[0] else None
+
+
+def _isPart(run: SlowRun, whole: SlowRun) -> bool:
+    return run is not whole and set(run.knocks) <= set(whole.knocks)

@@ -1,0 +1,66 @@
+"""Tests of L{pkdoors.model.doors}."""
+
+from dataclasses import FrozenInstanceError
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import BadValue
+from tests.fakes import makeDoor
+
+
+class DoorTests(SynchronousTestCase):
+    """
+    Tests of L{pkdoors.model.doors.Door}.
+    """
+
+    def test_text(self) -> None:
+        """A door is shown with its name and ports."""
+        self.assertEqual("default (22/tcp)", str(makeDoor()))
+        self.assertEqual("web (80/tcp,443/tcp)", str(makeDoor(name="web", ports="443,80")))
+
+    def test_isSecret(self) -> None:
+        """Neither C{str} nor C{repr} tells a knock port."""
+        door = makeDoor((17001, 17203, 17005, 17404, 17002))
+        self.assertNotIn("17", f"{door} {door!r}")
+
+    def test_frozen(self) -> None:
+        """A door does not change."""
+        with self.assertRaises(FrozenInstanceError):
+            makeDoor().penalty = 0.0  # type: ignore[misc]
+
+    def test_grant(self) -> None:
+        """Who asks for nothing gets the door's time, others what they ask for, up to the most."""
+        door = makeDoor(openFor=30.0, maxOpenFor=3600.0)
+        asked = (0, 1, 29, 31, 3600, 3601, 999_999_999)
+        self.assertEqual(
+            [30.0, 1.0, 29.0, 31.0, 3600.0, 3600.0, 3600.0], [door.grant(each) for each in asked]
+        )
+
+    def test_names(self) -> None:
+        """A name is fit for the name of a set of nftables: anything else is refused."""
+        for name in ("a", "ssh", "web-2_b", "a" * 32):
+            self.assertEqual(name, makeDoor(name=name).name)
+        for name in ("", "2web", "Web", "a b", "a;b", "a\n", "a{", "-a", "a" * 33, "ü"):
+            error = self.assertRaises(BadValue, makeDoor, name=name)
+            self.assertEqual(
+                f"{name!r} is no name for a door: small letters, digits, - and _, "
+                "at most 32, a letter first",
+                str(error),
+            )
+
+    def test_longerThanTheMost(self) -> None:
+        """A door may not open for longer than it may be open."""
+        error = self.assertRaises(BadValue, makeDoor, openFor=7200.0, maxOpenFor=3600.0)
+        self.assertIn("2h is longer than the door may be open at most, 1h", str(error))
+        self.assertEqual(60.0, makeDoor(openFor=60.0, maxOpenFor=60.0).openFor)
+
+    def test_knockPortProtected(self) -> None:
+        """A protected UDP port may not be a knock port, be it inside a range."""
+        for ports in ("17005/udp", "17000-17010/udp", "22,1-65535/udp"):
+            self.assertRaises(BadValue, makeDoor, ports=ports)
+        error = self.assertRaises(BadValue, makeDoor, ports="17005/udp")
+        self.assertIn("they have one of the knock ports, which must stay open", str(error))
+
+    def test_tcpPortOfSameNumber(self) -> None:
+        """A protected TCP port may have the number of a knock port."""
+        self.assertEqual("default (17005/tcp)", str(makeDoor(ports="17005/tcp")))

@@ -1,0 +1,1 @@
+"""What real kernels answered, and the programs that record it."""

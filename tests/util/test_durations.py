@@ -1,0 +1,101 @@
+"""Tests of L{pkdoors.util.durations}."""
+
+import random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import BadValue
+from pkdoors.util.durations import MAX_DURATION, formatDuration, parseDuration
+from pkdoors.util.quoting import shown
+
+
+class ParseDurationTests(SynchronousTestCase):
+    """
+    Tests of L{parseDuration}.
+    """
+
+    def test_good(self) -> None:
+        """Each way to write a time is read."""
+        good = {
+            "45": 45.0,
+            "45s": 45.0,
+            "10m": 600.0,
+            "8h": 28800.0,
+            "1h30m": 5400.0,
+            "1h30m15s": 5415.0,
+            "1h15s": 3615.0,
+            "2m500ms": 120.5,
+            "90m": 5400.0,
+            "1s250ms": 1.25,
+            "1": 1.0,
+            "720h": 2592000.0,
+            " 5s ": 5.0,
+            "007": 7.0,
+        }
+        self.assertEqual(good, {text: parseDuration(text) for text in good})
+
+    def test_bad(self) -> None:
+        """What is no time is refused."""
+        bad = [
+            *("", " ", "s", "h", "x", "ten", "-1", "-5s", "+5", "1.5", "1.5h", "1e3", "5 s", "5d"),
+            *("30m1h", "1h1h", "1m30", "1h30", "1S", "nan", "inf", "٣", "²", "1\n2", "5s;"),
+        ]
+        for text in bad:
+            error = self.assertRaises(BadValue, parseDuration, text)
+            self.assertTrue(str(error).startswith(f"{shown(text)} is not a time"), text)
+
+    def test_message(self) -> None:
+        """The message names the value, the bounds and how to write it."""
+        error = self.assertRaises(BadValue, parseDuration, "ten")
+        self.assertEqual(
+            "'ten' is not a time from 1s to 720h: write it like 45, 45s, 10m, 8h or 1h30m",
+            str(error),
+        )
+
+    def test_tooShort(self) -> None:
+        """Less than a second is refused unless less is allowed."""
+        self.assertRaises(BadValue, parseDuration, "0")
+        self.assertRaises(BadValue, parseDuration, "999ms")
+        self.assertEqual(0.0, parseDuration("0", least=0))
+        self.assertEqual(0.02, parseDuration("20ms", least=0))
+
+    def test_tooLong(self) -> None:
+        """More than 30 days is refused, however absurd, and so is more than a lower bound."""
+        self.assertEqual(2_592_000.0, MAX_DURATION)
+        for text in ("2592001", "721h", "999999999", "999999999h", "9" * 1000, "9" * 1000 + "h"):
+            self.assertRaises(BadValue, parseDuration, text)
+        self.assertRaises(BadValue, parseDuration, "11s", 0, 10)
+        self.assertEqual(10.0, parseDuration("10s", 0, 10))
+
+    def test_oneLine(self) -> None:
+        """Whatever the value, the message is one line."""
+        self.assertNotIn("\n", str(self.assertRaises(BadValue, parseDuration, "1\n2\r3")))
+
+
+class FormatDurationTests(SynchronousTestCase):
+    """
+    Tests of L{formatDuration}.
+    """
+
+    def test_format(self) -> None:
+        """Times are written with the largest units."""
+        written = {
+            0.0: "0s",
+            0.02: "20ms",
+            1.0: "1s",
+            1.25: "1s250ms",
+            45.0: "45s",
+            60.0: "1m",
+            90.0: "1m30s",
+            5400.0: "1h30m",
+            3615.0: "1h15s",
+            2592000.0: "720h",
+        }
+        self.assertEqual(written, {seconds: formatDuration(seconds) for seconds in written})
+
+    def test_roundTrip(self) -> None:
+        """What is written is read back."""
+        random_ = random.Random(20261105)
+        for _ in range(1000):
+            seconds = random_.randrange(1000, 2_592_000_000) / 1000
+            self.assertEqual(seconds, parseDuration(formatDuration(seconds)))

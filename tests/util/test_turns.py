@@ -1,0 +1,109 @@
+"""Tests of L{pkdoors.util.turns}."""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.util.turns import PER_TURN, Turns, WakeableSleep
+
+
+class TurnsTests(SynchronousTestCase):
+    """
+    Tests of L{Turns}.
+    """
+
+    def setUp(self) -> None:
+        """Make them."""
+        self.clock = Clock()
+        self.turns = Turns(self.clock)
+        self.done: list[int] = []
+
+    def come(self, *numbers: int) -> None:
+        """Have some come, one after the other."""
+        for number in numbers:
+            self.turns.next().addCallback(self.go, number)
+
+    def go(self, _: None, number: int) -> None:
+        """One goes on."""
+        self.done.append(number)
+
+    def turn(self) -> list[int]:
+        """What is done in the reactor's next turn: a fake clock would do all turns in one."""
+        self.done.clear()
+        due, self.clock.calls[:] = list(self.clock.calls), []
+        for call in due:
+            call.func(*call.args, **call.kw)
+        return self.done
+
+    def test_few(self) -> None:
+        """Where few come nobody waits, and no timer is left."""
+        self.come(1, 2)
+        self.assertEqual([1, 2], self.done)
+        self.assertEqual([], self.turn())
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_many(self) -> None:
+        """Of many, so many go on in each turn, in the order in which they came."""
+        everybody = list(range(2 * PER_TURN + 1))
+        self.come(*everybody)
+        self.assertEqual(everybody[:PER_TURN], self.done)
+        self.assertEqual(everybody[PER_TURN : 2 * PER_TURN], self.turn())
+        self.assertEqual(everybody[2 * PER_TURN :], self.turn())
+        self.assertEqual([], self.turn())
+
+    def test_noJumping(self) -> None:
+        """Who comes in the next turn is behind those who wait."""
+        self.come(*range(2 * PER_TURN))
+        self.turn()
+        self.come(-1)
+        self.assertNotIn(-1, self.done)
+        self.assertEqual([-1], self.turn())
+
+    def test_again(self) -> None:
+        """Each turn has room for as many."""
+        for _ in range(3):
+            self.come(*range(PER_TURN))
+            self.assertEqual(PER_TURN, len(self.done))
+            self.turn()
+
+    def test_comesAgain(self) -> None:
+        """Who comes again each time takes no more than the others."""
+
+        def again(_: object) -> None:
+            self.done.append(0)
+            self.turns.next().addCallback(again)
+
+        self.turns.next().addCallback(again)
+        self.assertEqual(PER_TURN, len(self.done))
+        self.assertEqual(PER_TURN, len(self.turn()))
+
+
+class NapTests(SynchronousTestCase):
+    """
+    Tests of L{WakeableSleep}.
+    """
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.clock = Clock()
+        self.nap = WakeableSleep(self.clock)
+
+    def test_sleeps(self) -> None:
+        """It lasts as long as it was to."""
+        slept = Deferred.fromCoroutine(self.nap.sleep(3))
+        self.clock.advance(2)
+        self.assertNoResult(slept)
+        self.clock.advance(1)
+        self.successResultOf(slept)
+
+    def test_woken(self) -> None:
+        """It can be ended, and leaves no timer."""
+        slept = Deferred.fromCoroutine(self.nap.sleep(3))
+        self.nap.wake()
+        self.successResultOf(slept)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_nobodySleeps(self) -> None:
+        """To wake nobody is nothing."""
+        self.nap.wake()
+        self.assertNoResult(Deferred.fromCoroutine(self.nap.sleep(3)))
