@@ -14,7 +14,10 @@ from pkdoors.commands.knock import MAX_NAMED
 from pkdoors.commands.parser import parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.util.quoting import shown
-from tests.fakes import PORTS, FakeHost, FakeReactor, replaceReactor
+from tests.fakes.doors import PORTS
+from tests.fakes.host import FakeHost
+from tests.fakes.modules import replaceReactor
+from tests.fakes.reactor import FakeReactor
 
 SEQ = "17001,17203,17005,17404,17002"
 HOST = "192.0.2.1"

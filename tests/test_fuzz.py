@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import fuzz
 from fuzz.targets import MAX_INPUT, TARGETS
-from tests.fakes import useUTC
+from tests.fakes.log import useUTC
 from tests.lab.properties import PROPERTY
 
 MAX_FILE = 4096

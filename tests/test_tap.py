@@ -38,17 +38,14 @@ from pkdoors.host.instance import Instance
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.doors import Door
 from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
-from tests.fakenft import FakeLibrary, FakeTables
-from tests.fakes import (
-    FakeDBus,
-    FakeHost,
-    FakeReactor,
-    Log,
-    makeDoor,
-    makeModule,
-    replaceModule,
-    replaceReactor,
-)
+from tests.fakes.dbus import FakeDBus
+from tests.fakes.doors import makeDoor
+from tests.fakes.host import FakeHost
+from tests.fakes.log import Log
+from tests.fakes.modules import makeModule, replaceModule, replaceReactor
+from tests.fakes.nftables import FakeLibrary
+from tests.fakes.reactor import FakeReactor
+from tests.fakes.tables import FakeTables
 from tests.lab.sealing import makeKey, publicLine
 
 SEQ = "17001,17203,17005,17404,17002"

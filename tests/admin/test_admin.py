@@ -35,7 +35,10 @@ from pkdoors.events.counters import Counters
 from pkdoors.events.event import OPENED, Event
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.principal import Principal
-from tests.fakes import SERVICE, FakeReactor, Log, haveService, makeDoor, replaceModule
+from tests.fakes.doors import makeDoor
+from tests.fakes.log import Log
+from tests.fakes.modules import SERVICE, haveService, replaceModule
+from tests.fakes.reactor import FakeReactor
 
 ANN = "192.0.2.7"
 DOOR = makeDoor(name="ssh")

@@ -29,7 +29,8 @@ from pkdoors.admin._port import MAX_ACCEPTS, PAUSE, AdminPort
 from pkdoors.admin._resources import makeSite
 from pkdoors.util.oneline import jsonLine
 from tests.admin.test_admin import ANN, AdminTestCase, Connection, FakeSteering, goAway
-from tests.fakes import FakeThreadPool, Log
+from tests.fakes.log import Log
+from tests.fakes.reactor import FakeThreadPool
 
 ROOT, SERVICE = 0, 990
 

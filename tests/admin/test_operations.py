@@ -29,7 +29,11 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import Principal
-from tests.fakes import PORTS, FakeFirewall, FakeHost, FakeReactor, Log, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.host import FakeHost
+from tests.fakes.log import Log
+from tests.fakes.reactor import FakeReactor
 
 ANN, BOB = "192.0.2.7", "2001:db8::7"
 BROADCAST = "192.0.2.255"

@@ -15,7 +15,7 @@ from pkdoors.adminclient.location import adminSocket, askThere
 from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.errors import AskError, NoDaemon
 from pkdoors.host import systemd as serviceunit
-from tests.fakeadmin import Answer, FakeAdmin, makeEvent, makeOpening
+from tests.fakes.admin import Answer, FakeAdmin, makeEvent, makeOpening
 
 
 class ClientTestCase(SynchronousTestCase):

@@ -23,9 +23,9 @@ from pkdoors.events.counters import Counters
 from pkdoors.events.event import KINDS, OPENED, Event, fields
 from pkdoors.model.doors import Opening
 from pkdoors.model.principal import Principal
-from tests.fakeadmin import FakeAdmin, makeEvent, makeOpening
-from tests.fakes import makeDoor
-from tests.fakes import makeOpening as makeOwnOpening
+from tests.fakes.admin import FakeAdmin, makeEvent, makeOpening
+from tests.fakes.doors import makeDoor
+from tests.fakes.doors import makeOpening as makeOwnOpening
 
 JUNK: tuple[Any, ...] = (None, "x", -1, 1.5, True, [], {}, [[]], [None], {"x": []})
 

@@ -14,7 +14,7 @@ from pkdoors.adminclient.watchview import View
 from pkdoors.errors import AskError
 from pkdoors.events.event import CLOSED, EXTENDED, OPENED
 from tests.commands.test_control import longStatus, setZone
-from tests.fakeadmin import FakeAdmin, makeDoor, makeEvent, makeOpening
+from tests.fakes.admin import FakeAdmin, makeDoor, makeEvent, makeOpening
 
 ONE, TWO = "192.0.2.7", "2001:db8::7"
 

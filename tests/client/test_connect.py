@@ -12,7 +12,8 @@ from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
 from tests.client.test_knocker import HOST4, HOST6, FakeNames
-from tests.fakes import PORTS, FakeConnection, FakeReactor
+from tests.fakes.doors import PORTS
+from tests.fakes.reactor import FakeConnection, FakeReactor
 
 
 class ReachTests(SynchronousTestCase):

@@ -14,7 +14,9 @@ from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
 from tests.client.test_knocker import HOST4, FakeNames
-from tests.fakes import PORTS, FakeReactor, useUTC
+from tests.fakes.doors import PORTS
+from tests.fakes.log import useUTC
+from tests.fakes.reactor import FakeReactor
 
 
 class FakeRoaming:

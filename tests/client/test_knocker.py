@@ -15,7 +15,8 @@ from pkdoors.client.attempt import Attempt
 from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
-from tests.fakes import PORTS, FakeReactor
+from tests.fakes.doors import PORTS
+from tests.fakes.reactor import FakeReactor
 
 HOST4, HOST6 = "192.0.2.1", "2001:db8::1"
 

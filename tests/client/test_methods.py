@@ -16,8 +16,8 @@ from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import Sealed, Statement, hintOf, parseSealed, signedData
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.model.sequence import Sequence
-from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
-from tests.fakes import PORTS
+from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
+from tests.fakes.doors import PORTS
 
 SEQUENCE = Sequence(PORTS)
 HOST4, HOST6 = "192.0.2.1", "2001:db8::1"

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._plan import plainPlan, sealedPlan
 from pkdoors.model.sequence import Sequence
-from tests.fakes import PORTS
+from tests.fakes.doors import PORTS
 
 SEQUENCE = Sequence(PORTS)
 

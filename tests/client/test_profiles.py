@@ -8,7 +8,7 @@ from pkdoors.client.profilefile import hostsPath, readProfiles
 from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.errors import BadValue
 from pkdoors.model.sequence import Sequence
-from tests.fakes import PORTS
+from tests.fakes.doors import PORTS
 
 FULL = """
 [hosts.home]

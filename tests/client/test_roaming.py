@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client import _roaming as roaming
 from pkdoors.client._roaming import READS_PER_TURN, Roaming, Routes, listenToRoutes, localAddress
-from tests.fakes import FakeReactor
+from tests.fakes.reactor import FakeReactor
 
 
 class FakeKernel:

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.commands import completion
 from pkdoors.commands.completion import checkOptions, doorNames, fileNames, hostNames, openAddresses
-from tests.fakeadmin import FakeAdmin, makeOpening
+from tests.fakes.admin import FakeAdmin, makeOpening
 
 
 class FilesTests(SynchronousTestCase):

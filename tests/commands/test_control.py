@@ -17,7 +17,7 @@ from pkdoors.adminclient.responses import Status, statusOf
 from pkdoors.adminclient.statusview import statusText
 from pkdoors.cli import main
 from tests import ROOT
-from tests.fakeadmin import KEY, FakeAdmin, makeDoor, makeOpening
+from tests.fakes.admin import KEY, FakeAdmin, makeDoor, makeOpening
 from tests.test_cli import CommandTestCase, End
 
 LONGEST = "2001:db8:1234:5678:9abc:def0:1234:5678"

@@ -21,7 +21,8 @@ from pkdoors.config.template import confText, profileText
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names as thishost
 from pkdoors.knockports import listener
-from tests.fakes import PORTS, FakeHost, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.host import FakeHost
 
 
 class TextTests(SynchronousTestCase):

@@ -10,8 +10,9 @@ from pkdoors.client.keys.passphrase import askPassphrase
 from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import Statement, parseSealed
 from tests.client.keys.test_formats import encode
-from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, makeKey
-from tests.fakes import PORTS, replaceReactor
+from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, makeKey
+from tests.fakes.doors import PORTS
+from tests.fakes.modules import replaceReactor
 from tests.test_cli import HOST, SEQ, CommandTestCase
 
 KEY = makeKey("ed25519")

@@ -10,7 +10,7 @@ from pkdoors.config.config import Config
 from pkdoors.config.settings import DOOR_SETTINGS
 from pkdoors.model.doors import Door
 from pkdoors.model.sequence import Sequence
-from tests.fakes import makeDoor, parse
+from tests.fakes.doors import makeDoor, parse
 
 SSH = makeDoor(name="ssh")
 WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")

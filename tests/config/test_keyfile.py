@@ -12,7 +12,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.config import keyfile as authorizedfile
 from pkdoors.config.keyfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
-from tests.fakes import Log
+from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 
 ANNA = publicLine(makeKey(), "anna")

@@ -15,7 +15,9 @@ from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.errors import FirewallError
 from pkdoors.host.instance import Instance
 from pkdoors.model.doors import Door
-from tests.fakes import PORTS, FakeFirewall, Log, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.log import Log
 
 FILE = "/etc/pkdoors/pkdoors.toml"
 

@@ -13,7 +13,9 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.events.event import CLOSED, GUARDING, KINDS, OPENED, Event, fields
 from pkdoors.model.principal import Principal
-from tests.fakes import SERVICE, Log, haveService, makeDoor
+from tests.fakes.doors import makeDoor
+from tests.fakes.log import Log
+from tests.fakes.modules import SERVICE, haveService
 from tests.lab.readme import README, block
 
 ANNA = Principal("anna@laptop", "SHA256:abc")

@@ -36,7 +36,8 @@ from pkdoors.events.event import CLOSED, KINDS, OPENED, REFUSED, Event
 from pkdoors.files.access import hookFlaw
 from pkdoors.files.trust import Flaw
 from pkdoors.model.principal import Principal
-from tests.fakes import PORTS, Log, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.log import Log
 from tests.lab.readme import README, block
 
 OPEN, CLOSE, REFUSE = "/bin/on-open", "/bin/on-close", "/bin/on-refuse"

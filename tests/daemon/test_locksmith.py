@@ -15,7 +15,8 @@ from pkdoors.locks.lock import AnyLock, Request, SequenceLock
 from pkdoors.locks.sealed import sealedlock
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.model.doors import Door
-from tests.fakes import PORTS, Log, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.log import Log
 from tests.lab.sealing import leaveNotes, makeKey, publicLine, sealed
 from tests.lab.sources import inside
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.daemon import replayfile as seenfileModule
 from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.locks.sealed.replays import Notes, ReplayCache
-from tests.fakes import Log
+from tests.fakes.log import Log
 
 KEY = b"a key"
 SKEW = 60.0

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.events.event import HEALED, RELOADED, Event
-from tests.fakes import Log
+from tests.fakes.log import Log
 
 
 class NotifierTests(SynchronousTestCase):

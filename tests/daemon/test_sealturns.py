@@ -10,7 +10,8 @@ from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed._queue import Waiting
 from pkdoors.locks.sealed.checks import SAVED, SHARE, SLICE
-from tests.fakes import Log, makeDoor
+from tests.fakes.doors import makeDoor
+from tests.fakes.log import Log
 from tests.locks.sealed.test_queue import SEALED
 
 ANN = "203.0.113.9"

@@ -30,16 +30,13 @@ from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.instance import AlreadyRunning, Instance
 from pkdoors.knockports.knockports import KnockPorts
-from tests.fakenft import FakeLibrary, FakeTables
-from tests.fakes import (
-    PORTS,
-    FakeFirewall,
-    FakeHost,
-    FakeReactor,
-    FakeWatch,
-    Log,
-    makeDoor,
-)
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.host import FakeHost
+from tests.fakes.log import Log
+from tests.fakes.nftables import FakeLibrary, FakeWatch
+from tests.fakes.reactor import FakeReactor
+from tests.fakes.tables import FakeTables
 from tests.lab.sealing import leaveNotes, makeKey, publicLine, sealed
 
 NO = FirewallError("no privilege")

@@ -21,7 +21,8 @@ from pkdoors.host.proc import Owner, Proc
 from pkdoors.host.procnet import BOUND, LISTENS, Socket
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sequence import PUBLIC_PORTS
-from tests.fakes import ACCEPT, DROP, PORTS, condition, joinListings, makeDoor, makeListing
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.rulesets import ACCEPT, DROP, condition, joinListings, makeListing
 from tests.test_cli import CommandTestCase, End
 
 DAEMON = 77

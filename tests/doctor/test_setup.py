@@ -6,7 +6,7 @@ from pkdoors.config.config import Config
 from pkdoors.doctor import _setup as hosting
 from pkdoors.doctor._daemon import Daemon
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 FLUSHING = "#!/usr/sbin/nft -f\n\n  flush  ruleset\ntable inet filter {}\n"
 

@@ -21,7 +21,7 @@ from pkdoors.doctor.packetfilter import _matching as matching
 from pkdoors.doctor.packetfilter.ruleset import readRuleset
 from pkdoors.firewall.firewalld.zones import Exposure, Zone
 from pkdoors.model.ports import PortRange, parsePortRange
-from tests.fakes import (
+from tests.fakes.rulesets import (
     ACCEPT,
     DROP,
     REJECT,

@@ -8,7 +8,7 @@ from pkdoors.doctor._tracking import cookies, untracked
 from pkdoors.doctor.findings import INFO, WARNING, Finding
 from pkdoors.doctor.packetfilter.ruleset import readRuleset
 from pkdoors.model.ports import PortRange, parsePortRange, parsePortRanges
-from tests.fakes import ACCEPT, condition, joinListings, makeListing
+from tests.fakes.rulesets import ACCEPT, condition, joinListings, makeListing
 
 NOTRACK: dict[str, Any] = {"notrack": None}
 OF_IPTABLES: dict[str, Any] = {"xt": {"type": "target", "name": "CT"}}

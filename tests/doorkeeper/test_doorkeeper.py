@@ -23,7 +23,9 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Lock, Refusal, Request
 from pkdoors.model.doors import Door, Opening, knockPorts
 from pkdoors.model.principal import NOBODY, OPERATOR, Principal
-from tests.fakes import PORTS, FakeFirewall, Log, knocks, makeDoor, makeOpening, useUTC
+from tests.fakes.doors import PORTS, knocks, makeDoor, makeOpening
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.log import Log, useUTC
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 BUSY = FirewallError("firewall is busy")

@@ -19,7 +19,8 @@ from pkdoors.events.event import CLOSED, EXTENDED, HEALED, OPENED, REFUSED, Even
 from pkdoors.firewall.counted import CountedFirewall
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door
-from tests.fakes import FakeFirewall, makeDoor, makeOpening
+from tests.fakes.doors import makeDoor, makeOpening
+from tests.fakes.firewall import FakeFirewall
 
 NO = FirewallError("no")
 

@@ -22,7 +22,8 @@ from pkdoors.events.event import (
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import NOBODY, OPERATOR, Principal
-from tests.fakes import Log, makeDoor, useUTC
+from tests.fakes.doors import makeDoor
+from tests.fakes.log import Log, useUTC
 
 ANN = "192.0.2.7"
 TODAY = 1_795_420_800.0  # 2026-11-23T08:00:00Z

@@ -14,7 +14,7 @@ from pkdoors.events.event import OPENED, Event
 from pkdoors.files.configured import whyNotWrite
 from pkdoors.files.folders import openFolder
 from pkdoors.host.serviceuser import openOwn
-from tests.fakes import Log
+from tests.fakes.log import Log
 
 
 class FolderTestCase(SynchronousTestCase):

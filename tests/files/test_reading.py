@@ -18,7 +18,7 @@ from pkdoors.config.file import readConf
 from pkdoors.config.keyfile import KeyFile, readKeys
 from pkdoors.errors import AskError, PkdoorsError
 from pkdoors.files.reading import MAX_BYTES, readFile, readStart, textOf
-from tests.fakes import Log
+from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 from tests.lab.sources import modules
 

@@ -6,7 +6,8 @@ from zope.interface.verify import verifyObject
 
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.interface import IFirewall
-from tests.fakes import Log, makeDoor, makeOpening
+from tests.fakes.doors import makeDoor, makeOpening
+from tests.fakes.log import Log
 
 
 class DryRunFirewallTests(SynchronousTestCase):

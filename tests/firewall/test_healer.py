@@ -10,7 +10,9 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.locks.lock import Request
-from tests.fakes import FakeFirewall, Log, makeDoor
+from tests.fakes.doors import makeDoor
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.log import Log
 
 ANN, BOB = "203.0.113.9", "203.0.113.10"
 GONE = FirewallError("firewalld does not answer")

@@ -14,7 +14,9 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import STOP_TIMEOUT, FirewallStack
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening
-from tests.fakes import FakeFirewall, Log, makeDoor, makeOpening
+from tests.fakes.doors import makeDoor, makeOpening
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.log import Log
 
 ANN = "203.0.113.9"
 NO, NEITHER = FirewallError("no"), FirewallError("neither")

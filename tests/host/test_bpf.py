@@ -11,7 +11,7 @@ from pkdoors.host.bpf import assemble
 from pkdoors.knockports.filters import TAKE_ALL, addressFilter, knockFilter, knockFilters
 from pkdoors.knocks.knock import plainKnock, secondsAsked
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey, sealed
 
 

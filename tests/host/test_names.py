@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.host.names import publicName, shortName
-from tests.fakes import FakeIp
+from tests.fakes.host import FakeIp
 
 QUESTION = "address show up scope global"
 

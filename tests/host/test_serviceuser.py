@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host import serviceuser
 from pkdoors.host.serviceuser import asItsOwner, letRead, openOwn, serviceGroup
-from tests.fakes import SERVICE, haveService
+from tests.fakes.modules import SERVICE, haveService
 
 
 class GroupTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from pkdoors.files.trust import Flaw
 from pkdoors.install import installer as installing
 from pkdoors.install.installer import command, fillPluginCache, install, uninstall
 from pkdoors.install.unitfiles import ServiceFiles
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 from twisted.plugins import pkdoors_plugin
 
 CODE = (Path("/bin/sh"), Path("/etc/passwd"))

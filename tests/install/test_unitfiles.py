@@ -223,6 +223,13 @@ class HostileTests(SynchronousTestCase):
         list(self.files.place())
         self.assertTrue(self.path.is_file())
 
+    def test_descriptors(self) -> None:
+        """No descriptor is left open."""
+        before = len(os.listdir("/proc/self/fd"))
+        list(self.files.place())
+        list(self.files.remove())
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
     def test_onDisk(self) -> None:
         """A file is on the disk before it takes its place, or a power cut may leave it empty."""
         done: list[str] = []

@@ -11,7 +11,9 @@ from pkdoors.knockports import listener
 from pkdoors.knockports.knockports import RETRY_LAST, KnockPorts
 from pkdoors.knockports.listener import Plan
 from pkdoors.knocks.knock import Knock
-from tests.fakes import FakeHost, FakeReactor, FakeSocket, Log
+from tests.fakes.host import FakeHost, FakeSocket
+from tests.fakes.log import Log
+from tests.fakes.reactor import FakeReactor
 
 LATER = "198.51.100.1"
 """An address that the host does not have at first."""

@@ -21,7 +21,9 @@ from pkdoors.knockports.listener import (
     isFree,
     isThere,
 )
-from tests.fakes import FakeHost, FakeReactor, FakeReceiver, Log
+from tests.fakes.host import FakeHost, FakeReceiver
+from tests.fakes.log import Log
+from tests.fakes.reactor import FakeReactor
 from tests.host.test_bpf import run
 
 NEVER = "198.51.100.1"

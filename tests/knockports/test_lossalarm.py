@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knockports.lossalarm import LOOK, TELL, LossAlarm
 from pkdoors.knocks.knock import Knock
-from tests.fakes import Log
+from tests.fakes.log import Log
 
 KNOCKS = [Knock("203.0.113.9", 17001, b"knock\n")]
 

@@ -14,7 +14,7 @@ from pkdoors.errors import ListenError
 from pkdoors.knockports._ordering import Reorderer
 from pkdoors.knockports._socket import KnockProtocol, KnockSocket
 from pkdoors.knocks.knock import Knock
-from tests.fakes import SO_TIMESTAMPNS, FakeHost, FakeReceiver, FakeSocket
+from tests.fakes.host import SO_TIMESTAMPNS, FakeHost, FakeReceiver, FakeSocket
 
 
 class KnockProtocolTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from pkdoors.locks._penalties import endOfPenalty
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.wrongorders import WrongOrders
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 A, B, C, D, E, X = 1001, 1002, 1003, 1004, 1005, 1999
 ANN, BOB = "203.0.113.9", "2001:db8::7"

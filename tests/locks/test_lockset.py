@@ -17,7 +17,7 @@ from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door, knockPorts
-from tests.fakes import knocks, makeDoor
+from tests.fakes.doors import knocks, makeDoor
 from tests.lab.sealing import makeKey, publicLine, sealed
 
 TODAY = 1_800_000_000

@@ -21,7 +21,7 @@ from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY, WrongOrders
 from pkdoors.model.networks import networkOf, siteOf
-from tests.fakes import PORTS, makeDoor
+from tests.fakes.doors import PORTS, makeDoor
 from tests.lab.properties import PROPERTY
 from tests.lab.sealing import makeKey, publicLine, sealed
 from tests.locks.test_lockset import SQL, SSH, WEB, Reference

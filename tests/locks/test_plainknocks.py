@@ -17,7 +17,7 @@ from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY
 from pkdoors.model.doors import Door
 from pkdoors.model.networks import PLACES
-from tests.fakes import knocks, makeDoor
+from tests.fakes.doors import knocks, makeDoor
 from tests.lab.sealing import makeKey, publicLine, sealed
 
 A, B, C, D, E, F = 1001, 1002, 1003, 1004, 1005, 1006

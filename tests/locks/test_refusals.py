@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.locks.lock import Refusal
 from pkdoors.locks.refusals import MAX_KNOWN, Refusals
 from pkdoors.model.doors import Door
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 DOOR = makeDoor()
 WEB = makeDoor(name="web")

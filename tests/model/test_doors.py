@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 
 class DoorTests(SynchronousTestCase):

@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest
 
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import BIN, Daemon, eventually
 from tests.lab.sealing import makeKey, publicLine

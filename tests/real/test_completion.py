@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakeadmin import FakeAdmin, makeOpening
+from tests.fakes.admin import FakeAdmin, makeOpening
 from tests.lab.hosts import BIN, eventually
 from tests.lab.terminal import Terminal
 

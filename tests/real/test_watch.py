@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakeadmin import FakeAdmin, makeEvent, makeOpening
+from tests.fakes.admin import FakeAdmin, makeEvent, makeOpening
 from tests.lab.hosts import BIN, eventually
 from tests.lab.terminal import Terminal
 

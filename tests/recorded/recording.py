@@ -29,7 +29,7 @@ from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange, parsePortRanges
 from pkdoors.model.principal import OPERATOR, Principal
 from pkdoors.model.sequence import Sequence
-from tests.fakenft import flow
+from tests.fakes.doors import flow
 
 ORIGIN = "11111111-2222-3333-4444-555555555555"
 DOORS = (

@@ -14,7 +14,7 @@ from pkdoors.client.keys.signers import Identity, Signer
 from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
 from tests.client.keys.test_formats import PKCS8, encode, publicLine, securityFile
-from tests.fakeagent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
+from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
 
 T = TypeVar("T")
 KEYS = [makeKey(kind) for kind in ("ed25519", "ecdsa", "rsa")]

@@ -23,7 +23,7 @@ from pkdoors.client.keys._formats import (
 )
 from pkdoors.client.keys._pairs import readKeyPair
 from pkdoors.errors import BadValue
-from tests.fakeagent import SecurityKey, makeKey
+from tests.fakes.agent import SecurityKey, makeKey
 
 KINDS = ("ed25519", "ecdsa", "rsa")
 OPENSSH, PEM, PKCS8 = PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8

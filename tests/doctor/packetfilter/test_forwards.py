@@ -9,7 +9,7 @@ from pkdoors.doctor.packetfilter.forwards import hasFlowtable, isForwarded, offl
 from pkdoors.doctor.packetfilter.packets import newPacket
 from pkdoors.doctor.packetfilter.ruleset import Ruleset, readRuleset
 from pkdoors.model.ports import PortRange
-from tests.fakes import condition, joinListings, makeListing
+from tests.fakes.rulesets import condition, joinListings, makeListing
 
 PORT = condition("tcp dport", 8080)
 DNAT: dict[str, Any] = {"dnat": {"addr": "172.17.0.2", "port": 80}}

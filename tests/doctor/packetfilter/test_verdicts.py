@@ -12,7 +12,15 @@ from pkdoors.doctor.packetfilter._matching import Match
 from pkdoors.doctor.packetfilter.packets import newPacket, refusal
 from pkdoors.doctor.packetfilter.ruleset import Ruleset, readRuleset
 from pkdoors.doctor.packetfilter.verdicts import MAX_DEPTH, MAX_RULES, Fate, fatesOf
-from tests.fakes import ACCEPT, DROP, REJECT, condition, expression, joinListings, makeListing
+from tests.fakes.rulesets import (
+    ACCEPT,
+    DROP,
+    REJECT,
+    condition,
+    expression,
+    joinListings,
+    makeListing,
+)
 
 TCP, UDP = ("tcp", 22), ("udp", 17001)
 

@@ -14,12 +14,9 @@ from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import SILENT, FirewalldRefusal, FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import knockRule, openingPriorities, openingRules
 from pkdoors.model.ports import PortRange
-from tests.fakes import (
-    FakeDBus,
-    FakeDBusException,
-    FakeFirewalld,
-    FakeIp,
-)
+from tests.fakes.dbus import FakeDBus, FakeDBusException
+from tests.fakes.firewalld import FakeFirewalld
+from tests.fakes.host import FakeIp
 
 RULE = knockRule(17001)
 STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" drop'

@@ -13,7 +13,8 @@ from pkdoors.firewall.firewalld.connection import (
     isRunning,
     translated,
 )
-from tests.fakes import FakeDBus, FakeDBusException, makeModule, replaceModule
+from tests.fakes.dbus import FakeDBus, FakeDBusException
+from tests.fakes.modules import makeModule, replaceModule
 
 BUS_NAME = "org.fedoraproject.FirewallD1"
 MISSING = (

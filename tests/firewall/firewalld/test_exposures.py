@@ -8,7 +8,8 @@ from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.firewall.firewalld.survey import SurveyClient, surveyZones
 from pkdoors.firewall.firewalld.zones import Exposure
 from pkdoors.model.ports import PortRange
-from tests.fakes import FakeDBus, FakeFirewalld, FakeZoneSettings
+from tests.fakes.dbus import FakeDBus
+from tests.fakes.firewalld import FakeFirewalld, FakeZoneSettings
 
 
 class ExposureTests(SynchronousTestCase):

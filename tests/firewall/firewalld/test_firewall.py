@@ -17,19 +17,12 @@ from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.firewall.firewalld.thread import BusThread
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening
-from tests.fakes import (
-    PORTS,
-    FakeDBus,
-    FakeFirewalld,
-    FakeIp,
-    FakeZoneSettings,
-    Log,
-    SyncBusThread,
-    makeDoor,
-    makeModule,
-    makeOpening,
-    replaceModule,
-)
+from tests.fakes.dbus import FakeDBus, SyncBusThread
+from tests.fakes.doors import PORTS, makeDoor, makeOpening
+from tests.fakes.firewalld import FakeFirewalld, FakeZoneSettings
+from tests.fakes.host import FakeIp
+from tests.fakes.log import Log
+from tests.fakes.modules import makeModule, replaceModule
 from tests.firewall.firewalld.test_thread import FakeGLib, FakeThread
 
 KNOCKS = {

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.firewalld._placement import Placed, found, possiblePlacements, staleRules
 from pkdoors.firewall.firewalld.richrules import knockRule
-from tests.fakes import makeOpening
+from tests.fakes.doors import makeOpening
 
 STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" drop'
 

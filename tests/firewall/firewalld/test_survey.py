@@ -10,13 +10,9 @@ from pkdoors.firewall.firewalld.connection import BUS_NAME
 from pkdoors.firewall.firewalld.survey import SurveyClient, isFirewalldThere, surveyZones, within
 from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.firewall.netlink.listing import listTables
-from tests.fakes import (
-    FakeDBus,
-    FakeDBusException,
-    FakeFirewalld,
-    FakeNftables,
-    FakeZoneSettings,
-)
+from tests.fakes.dbus import FakeDBus, FakeDBusException
+from tests.fakes.firewalld import FakeFirewalld, FakeZoneSettings
+from tests.fakes.nftables import FakeNftables
 
 
 class SurveyTests(SynchronousTestCase):

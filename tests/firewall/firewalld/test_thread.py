@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld import thread as bus
 from pkdoors.firewall.firewalld.thread import RESULTS_PER_TURN, BusThread
-from tests.fakes import makeModule, replaceModule
+from tests.fakes.modules import makeModule, replaceModule
 
 
 class FakeGLib:

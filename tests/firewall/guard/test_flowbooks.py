@@ -9,8 +9,7 @@ from pkdoors.firewall.guard.flowbooks import FlowBooks
 from pkdoors.firewall.guard.flows import Flow, Tracked, isOn
 from pkdoors.firewall.guard.sets import TCP_IDLE
 from pkdoors.model.ports import PortRange
-from tests.fakenft import flow
-from tests.fakes import makeDoor, makeOpening
+from tests.fakes.doors import flow, makeDoor, makeOpening
 
 EVE = "203.0.113.66"
 SIX = "2001:db8::7"

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.flows import Flow, Tracked, flowOf, flowsOfSockets, isOn, trackedIn
 from pkdoors.model.ports import parsePortRanges
-from tests.fakenft import flow
+from tests.fakes.doors import flow
 from tests.firewall.netlink.test_dump import VERSIONS, recorded
 from tests.lab.conntracking import Entry, answerOf
 from tests.lab.garbage import spoiled

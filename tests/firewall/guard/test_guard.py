@@ -13,8 +13,8 @@ from pkdoors.firewall.guard.guard import TABLE, Direct, Guard, Present
 from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, setsFor
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange
-from tests.fakenft import FakeTable, FakeTables
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
+from tests.fakes.tables import FakeTable, FakeTables
 from tests.firewall.guard.test_rules import NEXT, doorLists
 from tests.lab.properties import PROPERTY
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.firewall.guard.oldguard import OldSession, livingIn, openingsIn, protectedIn
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.principal import NOBODY, Principal
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 
 def listing(**sets: list[Any]) -> str:

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 from tests.lab.properties import PROPERTY
 
 NUMBERS = (*range(1, 13), *range(65530, 65536))

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
 from pkdoors.firewall.guard.sets import MAPS, setsFor
 from pkdoors.model.doors import Door
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 from tests.lab.properties import PROPERTY
 
 NEXT = (1, 2, 3, 4, 5)

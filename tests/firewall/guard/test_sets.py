@@ -26,7 +26,7 @@ from pkdoors.firewall.guard.sets import (
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Opening
 from pkdoors.model.principal import MAX_NOTE, Principal
-from tests.fakes import makeDoor, makeOpening
+from tests.fakes.doors import makeDoor, makeOpening
 from tests.lab.properties import PROPERTY
 
 

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, originNote, setsFor, setsOf
 from pkdoors.firewall.guard.survey import Survey
 from pkdoors.firewall.netlink.dump import Table
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 BOOT = "a-boot"
 VPN = makeDoor(ports="53/udp", udpIdle=100.0)

@@ -34,7 +34,7 @@ from pkdoors.firewall.netlink.dump import (
 from pkdoors.firewall.netlink.messages import OWNED, Element
 from pkdoors.model.principal import OPERATOR
 from tests import ROOT
-from tests.fakes import readAttributes
+from tests.fakes.netlink import readAttributes
 from tests.lab.garbage import spoiled
 from tests.lab.properties import PROPERTY
 from tests.recorded.recording import DOORS, FLOWS, ORIGIN

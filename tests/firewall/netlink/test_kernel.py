@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink import kernel as kernelModule
 from pkdoors.firewall.netlink.kernel import GuardGone, Kernel, NotPermitted, SetFull, mayAdminister
-from tests.fakes import FakeNetlink
+from tests.fakes.netlink import FakeNetlink
 
 NO_PRIVILEGE = (
     "no privilege to change the firewall (nftables): run as root, "

@@ -11,7 +11,8 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink import library as libraryModule
 from pkdoors.firewall.netlink.kernel import NotPermitted
 from pkdoors.firewall.netlink.library import Library, connect
-from tests.fakes import FakeNftables, makeModule, replaceModule
+from tests.fakes.modules import makeModule, replaceModule
+from tests.fakes.nftables import FakeNftables
 
 
 class LibraryTestCase(SynchronousTestCase):

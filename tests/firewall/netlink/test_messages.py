@@ -21,7 +21,7 @@ from pkdoors.firewall.netlink.messages import (
     portions,
     removing,
 )
-from tests.fakes import Change, readAttributes, readBatch
+from tests.fakes.netlink import Change, readAttributes, readBatch
 from tests.lab.garbage import spoiled
 
 KEY4 = b"\xcb\x00\x71\x09"

@@ -17,8 +17,10 @@ from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import NOTE_AFTER, SETTLED, NftablesFirewall, removeGuard
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
-from tests.fakenft import OUR_PORT, FakeLibrary, FakeTable, FakeTables, flow
-from tests.fakes import FakeWatch, Log, listTCP, makeDoor, makeOpening
+from tests.fakes.doors import flow, listTCP, makeDoor, makeOpening
+from tests.fakes.log import Log
+from tests.fakes.nftables import FakeLibrary, FakeWatch
+from tests.fakes.tables import OUR_PORT, FakeTable, FakeTables
 from tests.lab.conntracking import Entry, answerOf
 
 NEXT = (1, 2, 3, 4, 5)

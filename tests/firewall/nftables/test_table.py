@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import FIRST_WAYS, HANDOVER, TABLE, Direct, Guard
+from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, refusal
 from pkdoors.firewall.netlink.messages import OWNED
 from pkdoors.firewall.nftables import _reader as guardreader
@@ -19,8 +20,10 @@ from pkdoors.host.bootid import UNKNOWN
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.principal import Principal
-from tests.fakenft import OUR_PORT, FakeLibrary, FakeTable, FakeTables, flow
-from tests.fakes import Log, makeDoor, makeOpening
+from tests.fakes.doors import flow, makeDoor, makeOpening
+from tests.fakes.log import Log
+from tests.fakes.nftables import FakeLibrary
+from tests.fakes.tables import OUR_PORT, FakeTable, FakeTables
 
 BOOT = "11111111222233334444555555555555"
 TCP = flow().key
@@ -103,6 +106,14 @@ class GuardsTests(GuardTableTestCase):
         self.replace()
         self.boot = "another"
         self.assertFalse(self.daemon().guards(self.doors))
+
+    def test_otherVersion(self) -> None:
+        """Nor does one of another version, though it is of this boot."""
+        self.replace()
+        about = self.ours().sets["about"].elements
+        for key in [key for key, each in about.items() if each.comment == FORMAT]:
+            del about[key]
+        self.assertFalse(self.table.guards(self.doors))
 
     def test_noRules(self) -> None:
         """One whose rules somebody took away does not count."""

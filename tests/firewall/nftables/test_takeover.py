@@ -13,8 +13,7 @@ from pkdoors.firewall.nftables import _liveflows as liveflows
 from pkdoors.firewall.nftables._liveflows import LiveFlows, upFor
 from pkdoors.firewall.nftables._takeover import Left, leftByOld
 from pkdoors.model.ports import parsePortRanges
-from tests.fakenft import flow
-from tests.fakes import listTCP, makeDoor
+from tests.fakes.doors import flow, listTCP, makeDoor
 from tests.lab.conntracking import Entry, answerOf
 
 OLD = flow()

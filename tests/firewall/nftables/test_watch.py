@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from pkdoors.firewall.nftables import _watch as watch
 from pkdoors.firewall.nftables._watch import READS_PER_TURN, Watch
-from tests.fakes import FakeReactor
+from tests.fakes.reactor import FakeReactor
 from tests.firewall.nftables.test_notifications import DELTABLE, OURS, about, end, ours
 
 THEIRS = about(DELTABLE) + end()

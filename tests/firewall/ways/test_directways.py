@@ -12,7 +12,7 @@ from pkdoors.firewall.ways._directways import MOST_WAYS, waysPast
 from pkdoors.firewall.ways._xtables import Target
 from pkdoors.firewall.ways.natrules import Forward
 from pkdoors.model.ports import PortRange
-from tests.fakes import makeDoor
+from tests.fakes.doors import makeDoor
 
 HERE, THERE = ip_address("10.9.3.2"), ip_address("fd09:3::2")
 WEB = PortRange("tcp", 8080, 8080)

@@ -15,7 +15,7 @@ from pkdoors.firewall.ways._xtables import Target
 from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName
 from pkdoors.firewall.ways.ways import PAUSE, RETRY, SHARE, Throttle, WaysLook
 from pkdoors.model.ports import PortRange
-from tests.fakes import Log
+from tests.fakes.log import Log
 
 HERE = ip_address("10.9.3.2")
 WEB = [PortRange("tcp", 8080, 8080)]

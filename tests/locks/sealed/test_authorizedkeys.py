@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.knocks.signatures import fingerprint
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import MAX_KEYS, AuthorizedKey, parseAuthorizedKeys
-from tests.fakes import useUTC
+from tests.fakes.log import useUTC
 from tests.lab.sealing import SecurityKey, makeKey, publicLine
 
 ANNA = publicLine(makeKey(), "anna@laptop").strip()

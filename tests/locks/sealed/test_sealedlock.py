@@ -24,7 +24,8 @@ from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import Principal
 from pkdoors.model.sequence import Sequence
-from tests.fakes import PORTS, makeDoor, useUTC
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.log import useUTC
 from tests.lab.sealing import SecurityKey, makeKey, publicLine, sealed, statement, withOtherNumber
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from tests.fakes import FakeReactor
+from tests.fakes.reactor import FakeReactor
 
 SOCKET = "/run/user/1000/agent"
 _FAILURE, _LIST, _IDENTITIES, _SIGN, _SIGNED = 5, 11, 12, 13, 14  # draft-ietf-sshm-ssh-agent

@@ -1,0 +1,172 @@
+"""A firewall in memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from pkdoors.firewall.interface import IFirewall
+from pkdoors.model.doors import Door, Opening
+
+
+@implementer(IFirewall)
+class FakeFirewall:
+    """
+    A firewall in memory, whose own timer closes doors.
+
+    @param diary: where all firewalls of a test write their calls, with their names.
+    @ivar calls: the calls that came, as text.
+    @ivar failures: what the next calls fail with, one each.
+    @ivar holding: whether calls wait for L{answer}.
+    @ivar hasBegun: whether an opening that is cancelled is made all the same, in its turn.
+    @ivar before: what is open when it is started.
+    @ivar isForgetful: whether it does not know what is open when it is started.
+    @ivar guarded: the doors that it keeps closed now.
+    @ivar drops: how many datagrams it has dropped.
+    """
+
+    def __init__(self, clock: Clock, name: str = "fake", diary: list[str] | None = None) -> None:
+        self.name = name
+        self._clock = clock
+        self._diary = [] if diary is None else diary
+        self._deadlines: dict[tuple[str, str], float] = {}
+        self._waiting: deque[Callable[[Exception | None], None]] = deque()
+        self._busy: set[tuple[str, str]] = set()
+        self._isStarted = False
+        self.calls: list[str] = []
+        self.failures: list[Exception] = []
+        self.holding = False
+        self.hasBegun = False
+        self.before: list[Opening] = []
+        self.isForgetful = False
+        self.guarded: tuple[Door, ...] = ()
+        self.drops = 0
+        self._kept: tuple[Door, ...] = ()
+
+    def prepare(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.prepare}."""
+        assert not self._isStarted, "prepared after it was started"
+        self._note("prepare")
+        self._failOnce()
+
+    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening] | None:
+        """See L{IFirewall.start}."""
+        assert not self._isStarted, "started twice"
+        self._note("start")
+        self._failOnce()
+        self._isStarted = True
+        self.guarded = self._kept = doors
+        self.lost = lost
+        for each in self.before:
+            self._deadlines[(each.door.name, str(each.source))] = each.deadline
+        return None if self.isForgetful else self.before
+
+    def setDoors(self, doors: tuple[Door, ...]) -> None:
+        """See L{IFirewall.keep}."""
+        self._note("keep " + ",".join(door.name for door in doors))
+        self._kept = doors
+
+    def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
+        """See L{IFirewall.restore}."""
+        state = {(each.door.name, str(each.source)): each.deadline for each in openings}
+        who = ", ".join(f"{key[1]} until {end:g}" for key, end in state.items())
+
+        doors = self._kept
+
+        def put() -> None:
+            self.guarded, self._deadlines = doors, state
+
+        return self._call(f"restore {who}".strip(), ("", ""), put)
+
+    def flush(self, why: str = "nft changed the guard") -> None:
+        """Lose everything, and say so."""
+        self._deadlines.clear()
+        self.lost(why)
+
+    def open(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.open}."""
+        assert opening.deadline > self._clock.seconds(), "opened for no time"
+        key = (opening.door.name, str(opening.source))
+        return self._call(
+            f"open {opening.source} until {opening.deadline:g}",
+            key,
+            lambda: self._deadlines.update({key: opening.deadline}),
+        )
+
+    def close(self, opening: Opening) -> Deferred[None]:
+        """See L{IFirewall.close}."""
+        key = (opening.door.name, str(opening.source))
+        return self._call(
+            f"close {opening.source}", key, lambda: (self._deadlines.pop(key, None), None)[1]
+        )
+
+    def dropped(self) -> int:
+        """See L{IFirewall.dropped}."""
+        return self.drops
+
+    def stop(self) -> Deferred[None]:
+        """See L{IFirewall.stop}."""
+        return self._call("stop", ("", "stop"), lambda: None)
+
+    def _call(self, call: str, key: tuple[str, str], effect: Callable[[], None]) -> Deferred[None]:
+        assert key not in self._busy, f"{call} while the last call for it is not answered"
+        self._note(call)
+        self._busy.add(key)
+        cancelled = []
+
+        def callOff(answer: Deferred[None]) -> None:
+            if call.startswith("open"):
+                self._busy.discard(key)
+                cancelled.append(key)
+                if not self.hasBegun:
+                    self._waiting.remove(finish)
+
+        answer: Deferred[None] = Deferred(callOff)
+
+        def finish(error: Exception | None) -> None:
+            if cancelled:
+                if error is None:
+                    effect()
+                return
+            self._busy.discard(key)
+            if answer.called:  # who waited lost patience
+                return
+            if error is not None:
+                answer.errback(error)
+                return
+            effect()
+            answer.callback(None)
+
+        if self.holding:
+            self._waiting.append(finish)
+        else:
+            finish(self.failures.pop(0) if self.failures else None)
+        return answer
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        self._diary.append(f"{self.name}: {call}")
+
+    def _failOnce(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def answer(self, error: Exception | None = None) -> None:
+        """Answer the oldest call that waits."""
+        self._waiting.popleft()(error)
+
+    def answerAll(self) -> None:
+        """Answer all calls that wait, and those that come of it."""
+        while self._waiting:
+            self.answer()
+
+    def open_(self) -> dict[str, float]:
+        """Who can come in now, and until when."""
+        return {source: end for (_, source), end in self.doorsOpen().items()}
+
+    def doorsOpen(self) -> dict[tuple[str, str], float]:
+        """Which doors are open for whom now, and until when."""
+        now = self._clock.seconds()
+        return {key: end for key, end in self._deadlines.items() if now < end}

@@ -1,0 +1,283 @@
+"""firewalld, its client, and the thread that talks to it."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from twisted.internet.task import Clock
+
+from tests.fakes.dbus import FakeDBusException
+
+T = TypeVar("T")
+
+
+class FakeZoneSettings:
+    """
+    C{firewall.client.FirewallClientZoneSettings}.
+    """
+
+    def __init__(
+        self,
+        target: str = "default",
+        ports: Iterable[tuple[str, str]] = (),
+        services: Iterable[str] = (),
+        protocols: Iterable[str] = (),
+        rules: Iterable[str] = (),
+    ) -> None:
+        self._target = target
+        self._ports = list(ports)
+        self._services = list(services)
+        self._protocols = list(protocols)
+        self._rules = list(rules)
+
+    def getTarget(self) -> str:
+        """What becomes of packets that nothing else decides on."""
+        return self._target
+
+    def getPorts(self) -> list[tuple[str, str]]:
+        """Open ports."""
+        return self._ports
+
+    def getServices(self) -> list[str]:
+        """Open services."""
+        return self._services
+
+    def getProtocols(self) -> list[str]:
+        """Open protocols."""
+        return self._protocols
+
+    def getRichRules(self) -> list[str]:
+        """Rich rules."""
+        return self._rules
+
+
+class FakeServiceSettings:
+    """
+    C{firewall.client.FirewallClientServiceSettings}.
+    """
+
+    def __init__(self, ports: list[tuple[str, str]], includes: list[str]) -> None:
+        self._ports = ports
+        self._includes = includes
+
+    def getPorts(self) -> list[tuple[str, str]]:
+        """The ports of the service itself."""
+        return self._ports
+
+    def getIncludes(self) -> list[str]:
+        """The services that are part of it."""
+        return self._includes
+
+
+SIGNALS = {
+    *("reloaded", "connection-changed", "config:zone-updated", "default-zone-changed"),
+    "richrule-removed",
+    *("interface-added", "interface-removed", "zone-of-interface-changed"),
+    *("source-added", "source-removed", "zone-of-source-changed"),
+}
+"""Some of those that firewalld's client knows."""
+
+
+class FakePermanent:
+    """
+    firewalld's permanent configuration, or one zone of it.
+    """
+
+    def __init__(
+        self, zones: dict[str, list[str]], check: Callable[[str, str], None], zone: str = ""
+    ) -> None:
+        self._zones = zones
+        self._check = check
+        self._zone = zone
+
+    def getZoneNames(self) -> list[str]:
+        """The names of all zones."""
+        self._check("getZoneNames", "")
+        return list(self._zones)
+
+    def getZoneByName(self, name: str) -> "FakePermanent":
+        """One of them."""
+        if name not in self._zones:
+            raise FakeDBusException(f"INVALID_ZONE: {name}")
+        return FakePermanent(self._zones, self._check, name)
+
+    def getRichRules(self) -> list[str]:
+        """Its rich rules."""
+        return list(self._zones[self._zone])
+
+    def removeRichRule(self, rule: str) -> None:
+        """Remove one of them."""
+        self._check("removePermanentRule", rule)
+        if rule not in self.getRichRules():
+            raise FakeDBusException(f"NOT_ENABLED: '{rule}'")
+        self._zones[self._zone].remove(rule)
+
+
+class FakeFirewalld:
+    """
+    firewalld, and C{firewall.client.FirewallClient} to it.
+
+    @ivar rules: zone -> rule -> when firewalld removes it, 0 for never.
+    @ivar permanent: the rules of each zone that a reload brings back.
+    @ivar calls: the calls that change something, C{"add public rule ..."}.
+    @ivar refusals: method, part of a rule, and what firewalld answers to calls with it;
+        C{removePermanentRule} is of the permanent configuration.
+    @ivar asked: the methods that were called, whatever came of it.
+    @ivar isOnBus: whether the client's connection to the bus is there.
+    @ivar connected: whether the client has seen firewalld on the bus.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._callbacks: dict[str, Callable[..., None]] = {}
+        self.isOnBus = True
+        self.connected = True
+        self.rules: dict[str, dict[str, float]] = {"public": {}, "internal": {}, "trusted": {}}
+        self.permanent: dict[str, list[str]] = {zone: [] for zone in self.rules}
+        self.active: dict[str, dict[str, list[str]]] = {"public": {"interfaces": ["eth0"]}}
+        self.default = "public"
+        self.ipsets: dict[str, list[str]] = {}
+        self.settings: dict[str, FakeZoneSettings] = {}
+        self.services = {"ssh": [("22", "tcp")]}
+        self.includes: dict[str, list[str]] = {}
+        self.calls: list[str] = []
+        self.refusals: list[tuple[str, str, FakeDBusException]] = []
+        self.asked: list[str] = []
+
+    def refuse(self, method: str, part: str, message: str, name: str = "") -> None:
+        """Refuse a method from now on where this is part of the rule."""
+        error = FakeDBusException(message, name) if name else FakeDBusException(message)
+        self.refusals.append((method, part, error))
+
+    def present(self, zone: str = "public") -> dict[str, float]:
+        """The rules of a zone that are in effect, and the seconds they have left, 0 for ever."""
+        now = self._clock.seconds()
+        return {
+            rule: end and end - now
+            for rule, end in self._zone(zone).items()
+            if not end or now < end
+        }
+
+    @property
+    def bus(self) -> "FakeFirewalld":
+        """The client's connection."""
+        return self
+
+    def get_is_connected(self) -> bool:
+        """Whether it is there."""
+        return self.isOnBus
+
+    def connect(self, signal: str, callback: Callable[..., None]) -> None:
+        """Have this called when a signal comes."""
+        assert signal in SIGNALS, signal
+        self._callbacks[signal] = callback
+
+    def tell(self, signal: str, *arguments: object) -> None:
+        """Send a signal."""
+        self._callbacks[signal](*arguments)
+
+    def call_on_disconnection(self, callback: Callable[[object], None]) -> None:
+        """Have this called when the bus goes away."""
+        self._callbacks["disconnected"] = callback
+
+    def disconnect(self) -> None:
+        """The bus goes away."""
+        self.isOnBus = False
+        self._callbacks["disconnected"](self)
+
+    def end(self, rule: str, zone: str = "public") -> None:
+        """Remove a rule, as a timer does, and tell."""
+        del self.rules[zone][rule]
+        self._callbacks["richrule-removed"](zone, rule)
+
+    def save(self) -> None:
+        """Make all rules permanent, as C{--runtime-to-permanent} does, and tell."""
+        for zone in self.rules:
+            self.permanent[zone] = list(self.present(zone))
+            self._callbacks["config:zone-updated"](zone)
+
+    def config(self) -> "FakePermanent":
+        """The permanent configuration."""
+        self._check("config", "")
+        return FakePermanent(self.permanent, self._check)
+
+    def getZones(self) -> list[str]:
+        """The names of all zones."""
+        self._check("getZones", "")
+        return list(self.rules)
+
+    def reload(self) -> None:
+        """Forget all rules that are not permanent, as a reload does, and tell."""
+        self.rules = {zone: dict.fromkeys(rules, 0.0) for zone, rules in self.permanent.items()}
+        self._callbacks["reloaded"]()
+
+    def change(self, connected: bool) -> None:
+        """Come or go, and tell."""
+        self.connected = connected
+        self._callbacks["connection-changed"]()
+
+    def getActiveZones(self) -> dict[str, dict[str, list[str]]]:
+        """The zones that interfaces or sources are bound to."""
+        self._check("getActiveZones", "")
+        return self.active
+
+    def getDefaultZone(self) -> str:
+        """The zone of all else."""
+        self._check("getDefaultZone", "")
+        return self.default
+
+    def getEntries(self, ipset: str) -> list[str]:
+        """What is in an ipset."""
+        if ipset not in self.ipsets:
+            raise FakeDBusException(f"IPSET_WITH_TIMEOUT: {ipset}")
+        return self.ipsets[ipset]
+
+    def getZoneSettings(self, zone: str) -> FakeZoneSettings:
+        """The configuration of a zone."""
+        self._zone(zone)
+        return self.settings.get(zone, FakeZoneSettings())
+
+    def getServiceSettings(self, service: str) -> FakeServiceSettings:
+        """The configuration of a service."""
+        return FakeServiceSettings(self.services[service], self.includes.get(service, []))
+
+    def getRichRules(self, zone: str) -> list[str]:
+        """The rich rules of a zone."""
+        self._check("getRichRules", zone)
+        return list(self.present(zone))
+
+    def addRichRule(self, zone: str, rule: str, timeout: int = 0) -> str:
+        """Add a rich rule."""
+        assert isinstance(timeout, int) and timeout >= 0, "D-Bus takes whole seconds"
+        priority = re.match(r'rule priority="(-?\d+)" ', rule)
+        assert priority and -32768 <= int(priority[1]) <= 32767, rule
+        self._check("addRichRule", rule)
+        if rule in self.present(zone):
+            raise FakeDBusException(f"ALREADY_ENABLED: '{rule}' already in '{zone}'")
+        self.calls.append(f"add {zone} {rule}")
+        self._zone(zone)[rule] = self._clock.seconds() + timeout if timeout else 0
+        return zone
+
+    def removeRichRule(self, zone: str, rule: str) -> str:
+        """Remove a rich rule."""
+        self._check("removeRichRule", rule)
+        if rule not in self.present(zone):
+            raise FakeDBusException(f"NOT_ENABLED: '{rule}' not in '{zone}'")
+        self.calls.append(f"remove {zone} {rule}")
+        del self._zone(zone)[rule]
+        return zone
+
+    def _zone(self, zone: str) -> dict[str, float]:
+        if zone not in self.rules:
+            raise FakeDBusException(f"INVALID_ZONE: {zone}")
+        return self.rules[zone]
+
+    def _check(self, method: str, rule: str) -> None:
+        self.asked.append(method)
+        if not self.isOnBus:
+            name = "org.freedesktop.DBus.Error.Disconnected"
+            raise FakeDBusException("Connection is closed", name)
+        assert self.connected, "firewalld's client swallows this: 'NoneType' has no ..."
+        for refused, part, error in self.refusals:
+            if refused == method and part in rule:
+                raise error

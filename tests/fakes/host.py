@@ -1,0 +1,229 @@
+"""The UDP ports of a host, and its C{ip} command."""
+
+import ctypes
+import errno
+import json
+import socket
+import struct
+import subprocess
+from collections import deque
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import pkdoors.knockports.knockports
+
+SO_TIMESTAMPNS, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_MEMINFO = 35, 26, 27, 55
+
+IP_FREEBIND, IPV6_FREEBIND = 15, 78
+
+
+class FakeIp:
+    """
+    The C{ip} command, in place of L{subprocess.run}.
+
+    @ivar answers: the words after C{ip -json} -> what it prints; others fail.
+    """
+
+    def __init__(self, answers: Mapping[str, object] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.asked: list[str] = []
+
+    def install(self, test: SynchronousTestCase) -> None:
+        """Be what runs."""
+        test.patch(subprocess, "run", self)
+
+    def __call__(
+        self, command: list[str], capture_output: bool, timeout: float, check: bool
+    ) -> subprocess.CompletedProcess[bytes]:
+        assert command[:2] == ["ip", "-json"] and capture_output and check and timeout <= 5
+        question = " ".join(command[2:])
+        self.asked.append(question)
+        answer = self.answers.get(question)
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            raise subprocess.CalledProcessError(2, command)
+        printed = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        return subprocess.CompletedProcess(command, 0, printed)
+
+
+class FakeSocket:
+    """
+    A UDP socket of a L{FakeHost}.
+
+    @ivar inbox: what comes next: payload and sender, or an error.
+    @ivar program: what it was told to filter with.
+    @ivar drops: how many datagrams the kernel dropped.
+    """
+
+    def __init__(self, host: "FakeHost", family: int, number: int) -> None:
+        self._host = host
+        self._number = number
+        self.family = family
+        self.isV6Only = self.isFree = False
+        self.options: dict[int, int] = {}
+        self.isOpen = True
+        self.address = ("", 0)
+        self.reorderer: deque[tuple[bytes, tuple[Any, ...]] | OSError] = deque()
+        self.program = b""
+        self.drops = 0
+
+    @property
+    def isShared(self) -> bool:
+        """Whether its port can be taken by others that are willing to share it."""
+        return bool(self.options.get(socket.SO_REUSEPORT))
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        """Set an option."""
+        if level == socket.SOL_SOCKET:
+            if option == SO_ATTACH_FILTER:
+                self._attach(value)
+                return
+            if option == SO_DETACH_FILTER:
+                self.program = b""
+                return
+            # SO_REUSEADDR would let everybody have the port.
+            assert option in (socket.SO_REUSEPORT, SO_TIMESTAMPNS, socket.SO_RCVBUF), "unknown"
+            assert isinstance(value, int)
+            self.options[option] = value
+            return
+        if option in (IP_FREEBIND, IPV6_FREEBIND):
+            self.isFree = True
+            return
+        assert (level, option) == (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        assert self.family == socket.AF_INET6, "Protocol not available"
+        self.isV6Only = bool(value)
+
+    def _attach(self, fprog: int | bytes) -> None:
+        assert isinstance(fprog, bytes)
+        if self._host.filtersNothing:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+        count, where = struct.unpack("@HP", fprog)
+        self.program = ctypes.string_at(where, 8 * count)
+
+    def bind(self, address: tuple[Any, ...]) -> None:
+        """Take an address and a port."""
+        interface, port = address[:2]
+        if interface not in self._host.addresses and not self.isFree:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+        if 0 < port < 1024 and not self._host.isRoot:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        if port and any(self._conflicts(other, interface, port) for other in self._host.sockets):
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        self.address = (interface, port or 40_000 + self._number)
+
+    def _conflicts(self, other: "FakeSocket", interface: str, port: int) -> bool:
+        if not other.isOpen or other.address[1] != port:
+            return False
+        if self.isShared and other.isShared:
+            return False
+        if other.family != self.family:
+            return not (self.isV6Only or other.isV6Only)
+        return (
+            interface == other.address[0]
+            or {interface, other.address[0]} & {"0.0.0.0", "::"} != set()
+        )
+
+    def getsockname(self) -> tuple[str, int]:
+        """The address and port."""
+        return self.address
+
+    def fileno(self) -> int:
+        """A number."""
+        return self._number if self.isOpen else -1
+
+    def take(self, size: int) -> tuple[str, bytes, int]:
+        """The next datagram, cut off where it is too long, with the time at which it came."""
+        assert self.isOpen, "read from a socket that is closed"
+        assert self.options[SO_TIMESTAMPNS], "it would have no time"
+        if not self.reorderer:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        item = self.reorderer.popleft()
+        if isinstance(item, OSError):
+            raise item
+        return item[1][0], item[0][:size], next(self._host.stamps)
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        """What the kernel counts."""
+        assert (level, option) == (socket.SOL_SOCKET, SO_MEMINFO), "unknown option"
+        if self._host.tellsNothing:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+        return struct.pack("=9I", *[7] * 8, self.drops % 2**32)[:size]
+
+    def close(self) -> None:
+        """Give the port back."""
+        self.isOpen = False
+
+
+class FakeReceiver:
+    """
+    Reads a L{FakeSocket}.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def receive(self, bound: FakeSocket) -> list[tuple[str, bytes, int]]:
+        """What has come, 64 datagrams at most; an error comes when all before it was read."""
+        received = [bound.take(self._size)]
+        while (
+            len(received) < 64 and bound.reorderer and not isinstance(bound.reorderer[0], OSError)
+        ):
+            received.append(bound.take(self._size))
+        return received
+
+
+class FakeHost:
+    """
+    A host's UDP ports, in place of L{socket.socket}.
+
+    @ivar filtersNothing: whether its kernel takes no filters.
+    @ivar tellsNothing: whether it does not tell what it dropped.
+    """
+
+    def __init__(
+        self, test: SynchronousTestCase, hasIPv6: bool = True, isRoot: bool = True
+    ) -> None:
+        self.sockets: list[FakeSocket] = []
+        self.hasIPv6 = hasIPv6
+        self.isRoot = isRoot
+        self.stamps = count(1_800_000_000_000_000_000)
+        self.addresses = {"0.0.0.0", "192.0.2.1"} | ({"::", "2001:db8::1"} if hasIPv6 else set())
+        self.room: int | None = None  # how many sockets there can be; None for any number
+        self.filtersNothing = self.tellsNothing = False
+        self._real = socket.socket
+        test.patch(socket, "socket", self._make)
+        test.patch(pkdoors.knockports.knockports, "BatchReceiver", FakeReceiver)
+
+    def _make(self, family: int, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> Any:
+        if family == socket.AF_UNIX:  # it has no port
+            return self._real(family, kind, protocol)
+        assert kind == socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, "a read would block the reactor"
+        return self._makeUDP(family)
+
+    def _makeUDP(self, family: int) -> FakeSocket:
+        if self.room is not None and len(self.bound()) >= self.room:
+            raise OSError(errno.EMFILE, "Too many open files")
+        if family == socket.AF_INET6 and not self.hasIPv6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        self.sockets.append(FakeSocket(self, family, len(self.sockets)))
+        return self.sockets[-1]
+
+    def take(self, port: int, interface: str = "0.0.0.0") -> None:
+        """Another program has this port."""
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+        taken = self._makeUDP(family)
+        taken.isV6Only = True
+        taken.bind((interface, port))
+
+    def bound(self) -> list[tuple[str, int]]:
+        """The addresses and ports that are taken."""
+        return [each.address for each in self.sockets if each.isOpen]
+
+    def find(self, interface: str, port: int) -> FakeSocket:
+        """The open socket of an address and port."""
+        address = (interface, port)
+        return next(each for each in self.sockets if each.isOpen and each.address == address)

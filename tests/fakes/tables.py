@@ -1,0 +1,284 @@
+"""
+The kernel's tables, as far as the guard needs them: in a dictionary, with the kernel's rules about
+what may be done to them.
+"""
+
+import errno
+import ipaddress
+import re
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from twisted.internet.task import Clock
+
+from pkdoors.firewall.netlink.kernel import refusal
+
+V = TypeVar("V")
+
+OWNER, PERSIST = 0x2, 0x4
+
+OUR_PORT = 4711
+
+
+class Entry(NamedTuple):
+    """
+    An element of a set.
+
+    @ivar timeout: in milliseconds; 0 for none.
+    @ivar end: on the kernel's clock, in milliseconds; L{None} for none.
+    @ivar data: a map's verdict.
+    """
+
+    timeout: int = 0
+    end: float | None = None
+    comment: str = ""
+    data: str = ""
+
+
+@dataclass
+class FakeSet:
+    """A set or map: its definition, and its elements by their keys."""
+
+    definition: str
+    isMap: bool = False
+    elements: dict[bytes, Entry] = field(default_factory=dict)
+
+    @property
+    def timeout(self) -> int:
+        """Of elements that have none of their own, in milliseconds."""
+        found = re.search(r"timeout (\d+)(ms|s);", self.definition)
+        return int(found[1]) * {"s": 1000, "ms": 1}[found[2]] if found else 0
+
+    @property
+    def size(self) -> int:
+        """How many elements it may have."""
+        found = re.search(r"size (\d+);", self.definition)
+        return int(found[1]) if found else 1 << 32
+
+    @property
+    def hasIntervals(self) -> bool:
+        """Whether its elements are ranges of ports."""
+        return "interval" in self.definition
+
+
+@dataclass
+class FakeTable:
+    """A table: what is in it, by names."""
+
+    handle: int
+    flags: int = 0
+    owner: int = 0
+    chains: dict[str, str] = field(default_factory=dict)
+    rules: list[tuple[int, str, str]] = field(default_factory=list)
+    sets: dict[str, FakeSet] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def texts(self, chain: str) -> list[str]:
+        """The rules of a chain."""
+        return [text for _, of, text in self.rules if of == chain]
+
+    def guards(self) -> bool:
+        """Whether it drops what comes to its ports, in both ways in."""
+        ports = any(self.sets[f"{p}_ports"].elements for p in ("tcp", "udp") if self._has(p))
+        return ports and all(
+            f"{p} dport @{p}_ports counter drop" in self.texts(f"{p}_in") for p in ("tcp", "udp")
+        )
+
+    def _has(self, protocol: str) -> bool:
+        return f"{protocol}_ports" in self.sets
+
+
+class FakeTables:
+    """
+    The tables of the C{inet} family.
+
+    @ivar steps: what was done, a line each: C{take}, C{run}, C{delete}, C{add} or C{remove} with a
+        set and how many elements.
+    @ivar guarding: which tables guarded after each step.
+    @ivar failing: called before each step, with its line; may raise.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._handles = 0
+        self.tables: dict[str, FakeTable] = {}
+        self.steps: list[str] = []
+        self.guarding: list[set[str]] = []
+        self.failing: Callable[[str], None] = lambda step: None
+
+    def now(self) -> float:
+        """Milliseconds."""
+        return 1000 * self._clock.seconds()
+
+    def handle(self) -> int:
+        """A new one."""
+        self._handles += 1
+        return self._handles
+
+    def change(self, step: str, do: Callable[["FakeTables"], None]) -> None:
+        """Do a transaction, all of it or nothing."""
+        self.failing(step)
+        before = deepcopy(self.tables)
+        try:
+            do(self)
+        except BaseException:
+            self.tables = before
+            raise
+        self.steps.append(step)
+        self.guarding.append({name for name, table in self.tables.items() if table.guards()})
+
+    def table(self, name: str, port: int = OUR_PORT) -> FakeTable:
+        """A table that may be changed by a socket."""
+        if name not in self.tables:
+            raise refusal(errno.ENOENT)
+        table = self.tables[name]
+        if table.flags & OWNER and table.owner not in (0, port):
+            raise refusal(errno.EPERM)
+        return table
+
+    def living(self, table: str, name: str) -> dict[bytes, Entry]:
+        """The elements of a set whose time is not over."""
+        there = self.tables[table].sets[name].elements
+        return {
+            key: each for key, each in there.items() if each.end is None or each.end > self.now()
+        }
+
+    def sources(self, name: str, table: str = "pkdoors") -> dict[str, float]:
+        """Addresses in a set of openings, and the seconds that each has left."""
+        return {
+            str(ipaddress.ip_address(key)): round(((each.end or 0) - self.now()) / 1000, 3)
+            for key, each in self.living(table, name).items()
+        }
+
+    def put(self, name: str, key: bytes, left: float, table: str = "pkdoors") -> None:
+        """A packet puts an element there, or someone else does."""
+        there = self.tables[table].sets[name]
+        there.elements[key] = Entry(there.timeout, self.now() + 1000 * left)
+
+    def flows(self, name: str, table: str = "pkdoors") -> dict[bytes, float]:
+        """Keys of a set of flows, and the seconds that each has left."""
+        return {
+            key: round(((each.end or 0) - self.now()) / 1000, 3)
+            for key, each in self.living(table, name).items()
+        }
+
+    # -- nft's language, as far as it is written
+
+    def run(self, commands: str, port: int = OUR_PORT) -> None:
+        """Do commands."""
+        lines = [line for line in commands.splitlines() if line]
+        deletes = [line for line in lines if line.startswith("delete table")]
+        assert not deletes or len(lines) == 1, "a table may go only in a transaction of its own"
+        if deletes:
+            name = deletes[0].split()[-1]
+            self.change(f"delete {name}", lambda tables: tables._deleteTable(name, port))
+        else:
+            name = lines[0].split()[3]
+            self.change(f"run {name}", lambda tables: tables._runAll(lines, port))
+
+    def _deleteTable(self, name: str, port: int) -> None:
+        self.table(name, port)
+        del self.tables[name]
+
+    def _runAll(self, lines: list[str], port: int) -> None:
+        for line in lines:
+            verb, what, family, name, *rest = line.split(maxsplit=4)
+            assert family == "inet", line
+            if (verb, what) == ("add", "table"):
+                self.tables.setdefault(name, FakeTable(self.handle()))
+                continue
+            self._do(self.table(name, port), verb, what, rest[0] if rest else "")
+
+    def _do(self, table: FakeTable, verb: str, what: str, rest: str) -> None:
+        if (verb, what) == ("flush", "table"):
+            table.rules.clear()
+            return
+        name, _, more = rest.partition(" ")
+        inside = more.strip()[1:-1].strip() if more.strip().startswith("{") else more
+        match verb, what:
+            case "add", "chain":
+                table.chains.setdefault(name, inside)
+            case "add", "set" | "map":
+                there = table.sets.setdefault(name, FakeSet(inside, what == "map"))
+                if there.definition != inside:
+                    raise refusal(errno.EEXIST)
+            case "add", "counter":
+                table.counters.setdefault(name, 0)
+            case "add", "rule":
+                self._addRule(table, name, more)
+            case "flush", "set" | "map":
+                self._there(table.sets, name).elements.clear()
+            case "add", "element":
+                self._addElements(table, name, inside)
+            case "delete", "element":
+                there = self._there(table.sets, name)
+                for each in inside.split(", "):
+                    self._there({key.hex(): 0 for key in there.elements}, _key(each, there).hex())
+                    del there.elements[_key(each, there)]
+            case "delete", "chain":
+                self._delete(table, table.chains, name)
+            case "delete", "set":
+                self._delete(table, table.sets, name)
+            case "delete", "counter":
+                self._delete(table, table.counters, name)
+            case _:
+                raise AssertionError(f"no such command: {verb} {what}")
+
+    def _there(self, found: dict[str, V], name: str) -> V:
+        if name not in found:
+            raise refusal(errno.ENOENT)
+        return found[name]
+
+    def _delete(self, table: FakeTable, found: dict[str, V], name: str) -> None:
+        """A hook is never deleted: packets would get through."""
+        assert "hook" not in table.chains.get(name, ""), f"{name} is a base chain"
+        self._there(found, name)
+        words = [re.split(r"[ @]", rule) for _, _, rule in table.rules]
+        words += [each.data.split() for a in table.sets.values() for each in a.elements.values()]
+        if any(name in each for each in words) or any(of == name for _, of, _ in table.rules):
+            raise refusal(errno.EBUSY)
+        del found[name]
+
+    def _addRule(self, table: FakeTable, chain: str, text: str) -> None:
+        self._there(table.chains, chain)
+        for name in re.findall(r"@([\w-]+)", text):
+            self._there(table.sets, name)
+        for name in re.findall(r"(?:goto|jump) ([\w-]+)", text):
+            self._there(table.chains, name)
+        for name in re.findall(r"counter name ([\w-]+)", text):
+            self._there(table.counters, name)
+        table.rules.append((self.handle(), chain, text))
+
+    def _addElements(self, table: FakeTable, name: str, inside: str) -> None:
+        there = self._there(table.sets, name)
+        for each in inside.split(", "):
+            value, _, verdict = each.partition(" : ")
+            if there.isMap:
+                self._there(table.chains, verdict.split()[1])
+            key, timeout, comment = re.fullmatch(
+                r"(.*?)(?: timeout (\d+m?s))?(?: comment \"(.*)\")?", value
+            ).groups("")  # type: ignore[union-attr]
+            own = int(re.sub("[^0-9]", "", timeout) or 0) * (1 if "ms" in timeout else 1000)
+            raw = _key(key, there)
+            if there.hasIntervals and any(_overlap(raw, other) for other in there.elements):
+                raise refusal(errno.EEXIST)
+            end = self.now() + own if own else None
+            there.elements[raw] = Entry(own, end, comment, verdict)
+
+
+def _key(text: str, there: FakeSet) -> bytes:
+    if there.hasIntervals:
+        first, _, last = text.partition("-")
+        return int(first).to_bytes(2, "big") + int(last or first).to_bytes(2, "big")
+    if " . " in text:  # a way past a port: address, protocol, port
+        address, protocol, port = text.split(" . ")
+        fields = bytes([int(protocol), 0, 0, 0]) + int(port).to_bytes(2, "big") + bytes(2)
+        return ipaddress.ip_address(address).packed + fields
+    size = 4 if "type mark;" in there.definition else 2
+    return int(text).to_bytes(size, "big")
+
+
+def _overlap(one: bytes, other: bytes) -> bool:
+    return one[:2] <= other[2:] and other[:2] <= one[2:]
