@@ -228,9 +228,9 @@ def wire(
     keeper = Doorkeeper(
         reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
     )
-    alarm = LossAlarm(keeper.hear, lambda: counters.dropped(), reactor.seconds)
-    ports = KnockPorts(reactor, alarm.hear)
+    ports = KnockPorts(reactor, keeper.hear)
     counters.dropped = Drops(ports.newDrops, stack.dropped).counts
+    ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
 
     def taken(new: Config) -> list[str]:
         if isDry:
