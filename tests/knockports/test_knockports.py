@@ -7,7 +7,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host import descriptors
-from pkdoors.knockports import plan
+from pkdoors.knockports import binding, plan
 from pkdoors.knockports.knockports import RETRY_LAST, KnockPorts
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
@@ -269,7 +269,7 @@ class MissingTests(KnockPortsTestCase):
         self.host.addresses.add("fe80::1")
         self.ports.listen(Plan((17001,), ("fe80::1%lo",)))
         program = self.host.find("::", 17001).program
-        self.patch(listener, "_interfaceNumber", lambda scope: 77)
+        self.patch(plan, "_interfaceNumber", lambda scope: 77)
         for _ in range(2):
             (call,) = self.reactor.getDelayedCalls()
             self.assertEqual(RETRY_LAST, call.getTime() - self.reactor.seconds())
@@ -279,7 +279,7 @@ class MissingTests(KnockPortsTestCase):
 
     def test_absentOnly(self) -> None:
         """An address that is not there, and cannot be had before, is not told twice."""
-        self.patch(listener, "_FREELY", {4: (socket.SOL_SOCKET, socket.SO_RCVBUF)})
+        self.patch(binding, "_FREEBIND", {4: (socket.SOL_SOCKET, socket.SO_RCVBUF)})
         self.host.addresses.add("127.0.0.1")
         self.host.take(17001, "127.0.0.1")
         self.ports.listen(Plan((17001,), (LATER,)))
@@ -293,7 +293,7 @@ class MissingTests(KnockPortsTestCase):
         self.host.addresses.remove(LATER)
         self.ports.listen(Plan((17001,), (LATER,)))
         (line,) = self.log.lines()
-        self.assertIn(f"at {LATER}: another program has what is missing", line)
+        self.assertIn(f"at {LATER}: another program uses those that are missing", line)
 
     def test_noIPv6(self) -> None:
         """A host without IPv6 that is to hear it, too, hears IPv4; that is one warning."""

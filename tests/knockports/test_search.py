@@ -312,11 +312,11 @@ class RoomTests(SearchTestCase):
             moved.append(bound)
             return bound
 
-        self.patch(listener, "moveUp", noted)
+        self.patch(binding, "moveUp", noted)
         self.patch(descriptors, "limit", lambda: 2000)
         self.hold(self.search(*range(1, 101)))
         self.search(*range(1, 201))
-        self.assertEqual(400 - listener.MANY, len(moved))
+        self.assertEqual(400 - MANY, len(moved))
 
     def test_held(self) -> None:
         """What is held takes room."""
