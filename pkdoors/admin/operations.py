@@ -204,7 +204,7 @@ class Operations:
     def _howClosing(self, key: tuple[str, Address]) -> Json:
         standing = self._keeper.standing(*key)
         trouble = standing.trouble if standing is not None else ""
-        return {"trouble": trouble, "shut": self._stack.isShut(*key)}
+        return {"trouble": trouble, "shut": self._stack.isInnermostClosed(*key)}
 
     async def reload(self) -> Json:
         """See L{AdminOperations.reload}."""

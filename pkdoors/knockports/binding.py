@@ -1,6 +1,7 @@
 """UDP sockets on this host: open one, bind it, and explain why that fails."""
 
 import errno
+import os
 import socket
 from ipaddress import ip_address
 
@@ -103,8 +104,9 @@ def bindTo(udp: socket.socket, endpoint: Endpoint) -> None:
     @raise OSError: the kernel refuses.
     """
     interface, port = endpoint
+    # As bytes: Python spells text as a domain name, and an interface's name is something else.
     found = socket.getaddrinfo(
-        interface, port, udp.family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        os.fsencode(interface), port, udp.family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
     )
     udp.bind(found[0][4])
 

@@ -79,7 +79,13 @@ def _withInterfaces(addresses: Iterable[str]) -> Iterator[tuple[Address, int]]:
 
 
 def _interfaceNumber(scope: str) -> int:
-    return int(scope) if scope.isdecimal() else socket.if_nametoindex(scope)
+    """Return an interface's number as C{getaddrinfo} finds it: digits may be a name, too."""
+    try:
+        return socket.if_nametoindex(scope)
+    except OSError:
+        if scope.isdecimal():
+            return int(scope)
+        raise
 
 
 def checkFits(plan: Plan) -> None:

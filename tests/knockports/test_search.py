@@ -352,6 +352,6 @@ class QuestionTests(SearchTestCase):
         """Whether the host has an address; of an interface that is not there it has none."""
         for address, expected in (
             *(("192.0.2.1", True), (NEVER, False), ("::", True), ("2001:db8::1", True)),
-            ("fe80::1%nosuch0", False),
+            *((f"fe80::1%{name}", False) for name in ("nosuch0", "...", "\u202e", "\xfc", "1234")),
         ):
             self.assertIs(expected, hasAddress(address), address)

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.netlink.dump import Answer
-from pkdoors.firewall.netlink.messages import attribute, attributesOf, text
+from pkdoors.firewall.netlink.messages import attribute, parseAttributes, text
 from pkdoors.firewall.ways import natrules
-from pkdoors.firewall.ways._directways import waysPast
+from pkdoors.firewall.ways._directways import findWays
 from pkdoors.firewall.ways._natcases import Span
-from pkdoors.firewall.ways._xtables import targetOf
-from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName, expressionsIn, readForwards
+from pkdoors.firewall.ways._xtables import readTarget
+from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName, readExpressions, readForwards
 from pkdoors.model.ports import PortRange
 from tests.recorded.natrecording import RECORDINGS, Recording
 
@@ -96,7 +96,7 @@ def spelled(forward: Forward) -> str:
     return " ".join(words)
 
 
-def number(value: int) -> bytes:
+def packNumber(value: int) -> bytes:
     """A number as nftables has them."""
     return struct.pack("!I", value)
 
@@ -115,19 +115,19 @@ def rule(*expressions: bytes) -> bytes:
 def isProtocol(protocol: int) -> bytes:
     """The condition that it is TCP, say."""
     value = attribute(1, bytes([protocol]))
-    return expression("meta", _1=number(1), _2=number(16)) + expression(
-        "cmp", _1=number(1), _2=number(0), _3=value
+    return expression("meta", _1=packNumber(1), _2=packNumber(16)) + expression(
+        "cmp", _1=packNumber(1), _2=packNumber(0), _3=value
     )
 
 
 def match(name: str, revision: int, info: bytes) -> bytes:
     """A match of iptables."""
-    return expression("match", _1=name.encode() + b"\0", _2=number(revision), _3=info)
+    return expression("match", _1=name.encode() + b"\0", _2=packNumber(revision), _3=info)
 
 
 def target(revision: int, info: bytes, name: str = "DNAT") -> bytes:
     """A target of iptables."""
-    return expression("target", _1=name.encode() + b"\0", _2=number(revision), _3=info)
+    return expression("target", _1=name.encode() + b"\0", _2=packNumber(revision), _3=info)
 
 
 def target4(ports: int = 0) -> bytes:
@@ -157,7 +157,7 @@ class FakeRules:
             return []
         if kind == 7:
             return [(6, each) for each in self._rules]
-        hook = attribute(4, attribute(1, number(0)))
+        hook = attribute(4, attribute(1, packNumber(0)))
         return [(3, text(1, "nat") + text(3, "first") + hook + text(7, "nat"))]
 
     def found(self) -> list[str]:
@@ -201,7 +201,7 @@ class RecordedTests(SynchronousTestCase):
                     return broken(answers.get(question, []), source)
 
                 forwards = readForwards(ask)
-                waysPast(forwards.found, [PortRange("tcp", 1, 65535)])
+                findWays(forwards.found, [PortRange("tcp", 1, 65535)])
 
     def test_tooManyRules(self) -> None:
         """Only so many rules are read, and more are told."""
@@ -278,12 +278,12 @@ class XtablesTests(SynchronousTestCase):
 
     def test_noTarget(self) -> None:
         """What forwards nowhere: another target, one without an address, one that is too short."""
-        whole: Mapping[int, bytes] = attributesOf(attributesOf(target4()[4:])[2])
-        self.assertIsNotNone(targetOf(2, whole))
+        whole: Mapping[int, bytes] = parseAttributes(parseAttributes(target4()[4:])[2])
+        self.assertIsNotNone(readTarget(2, whole))
         for wrong in ({**whole, 1: b"REDIRECT\0"}, {**whole, 3: whole[3][:-1]}):
-            self.assertIsNone(targetOf(2, wrong))
-        self.assertIsNone(targetOf(2, {**whole, 3: bytes(len(whole[3]))}))
-        self.assertIsNone(targetOf(10, whole))
+            self.assertIsNone(readTarget(2, wrong))
+        self.assertIsNone(readTarget(2, {**whole, 3: bytes(len(whole[3]))}))
+        self.assertIsNone(readTarget(10, whole))
 
 
 class ChainTests(SynchronousTestCase):
@@ -299,8 +299,8 @@ class ChainTests(SynchronousTestCase):
 
     def test_loop(self) -> None:
         """Chains that lead to each other, which the kernel does not allow, end nevertheless."""
-        verdict = attribute(2, attribute(1, number(0xFFFFFFFD)) + text(2, "first"))
-        loop = rule(expression("immediate", _1=number(0), _2=verdict))
+        verdict = attribute(2, attribute(1, packNumber(0xFFFFFFFD)) + text(2, "first"))
+        loop = rule(expression("immediate", _1=packNumber(0), _2=verdict))
         self.assertEqual(
             ["tcp 0-65535 10.0.0.9", "udp 0-65535 10.0.0.9"],
             FakeRules(loop, rule(target4())).found(),
@@ -309,8 +309,8 @@ class ChainTests(SynchronousTestCase):
     def test_chains(self) -> None:
         """Both ways to go to another chain lead there, each once; there may be too many rules."""
         for code in (0xFFFFFFFD, 0xFFFFFFFC):
-            verdict = attribute(2, attribute(1, number(code)) + text(2, "second"))
-            jump = rule(expression("immediate", _1=number(0), _2=verdict))
+            verdict = attribute(2, attribute(1, packNumber(code)) + text(2, "second"))
+            jump = rule(expression("immediate", _1=packNumber(0), _2=verdict))
             rules = FakeRules(jump, jump)
             self.assertFalse(readForwards(rules.ask).isCut)
             self.assertEqual(2, rules.asked.count(7))
@@ -331,20 +331,22 @@ class ChainTests(SynchronousTestCase):
 
     def test_pauses(self) -> None:
         """After some rules there is a pause."""
-        work = natrules.reading(FakeRules(*[rule(target4())] * 250).ask)
+        work = natrules.readForwardsInTurns(FakeRules(*[rule(target4())] * 250).ask)
         self.assertEqual(500 // natrules.RULES_PER_TURN, len(list(work)))
 
     def test_source(self) -> None:
         """What changes the source forwards nothing."""
-        address = expression("immediate", _1=number(1), _2=attribute(1, ADDRESS4))
+        address = expression("immediate", _1=packNumber(1), _2=attribute(1, ADDRESS4))
         for kind, count in ((0, 0), (1, 1)):
-            nat = expression("nat", _1=number(kind), _2=number(2), _3=number(1))
+            nat = expression("nat", _1=packNumber(kind), _2=packNumber(2), _3=packNumber(1))
             self.assertEqual(count, len(FakeRules(rule(isProtocol(TCP), address, nat)).found()))
 
     def test_notInSet(self) -> None:
         """What is in a set that must not have it is not forwarded; all else is."""
-        load = expression("payload", _1=number(1), _2=number(2), _3=number(2), _4=number(2))
-        self.patch(natrules._Reader, "_setFlags", lambda self, place: {5: number(2)})
+        load = expression(
+            "payload", _1=packNumber(1), _2=packNumber(2), _3=packNumber(2), _4=packNumber(2)
+        )
+        self.patch(natrules._Reader, "_setFlags", lambda self, place: {5: packNumber(2)})
         self.patch(
             natrules._Reader,
             "_spansOf",
@@ -354,37 +356,43 @@ class ChainTests(SynchronousTestCase):
             (0, ["443-444", "80-80"]),
             (1, ["0-79", "445-65535", "81-442"]),
         ):
-            lookup = expression("lookup", _1=b"s\0", _2=number(1), _5=number(flags))
+            lookup = expression("lookup", _1=b"s\0", _2=packNumber(1), _5=packNumber(flags))
             found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
             self.assertEqual([f"tcp {each} 10.0.0.9" for each in expected], found)
 
     def test_concatenation(self) -> None:
         """Each part of a range of several fields counts for itself."""
-        load = expression("payload", _1=number(8), _2=number(1), _3=number(16), _4=number(4))
-        load += expression("payload", _1=number(9), _2=number(2), _3=number(2), _4=number(2))
-        flags = {3: number(0x80), 5: number(8)}
+        load = expression(
+            "payload", _1=packNumber(8), _2=packNumber(1), _3=packNumber(16), _4=packNumber(4)
+        )
+        load += expression(
+            "payload", _1=packNumber(9), _2=packNumber(2), _3=packNumber(2), _4=packNumber(2)
+        )
+        flags = {3: packNumber(0x80), 5: packNumber(8)}
         self.patch(natrules._Reader, "_setFlags", lambda self, place: flags)
         span = Span(bytes([10, 0, 0, 0, 0, 80, 0, 0]), bytes([10, 0, 0, 9, 0, 81, 0, 0]))
         self.patch(natrules._Reader, "_spansOf", lambda self, place: [span])
-        lookup = expression("lookup", _1=b"s\0", _2=number(8))
+        lookup = expression("lookup", _1=b"s\0", _2=packNumber(8))
         found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
         self.assertEqual(["tcp 80-81 10.0.0.9"], found)
 
     def test_computedPort(self) -> None:
         """A port that a rule computes may be any; an address that it computes is not known."""
-        address = expression("immediate", _1=number(1), _2=attribute(1, ADDRESS4))
-        nat = expression("nat", _1=number(1), _2=number(2), _3=number(1), _5=number(2))
-        port = expression("numgen", _1=number(2))
+        address = expression("immediate", _1=packNumber(1), _2=attribute(1, ADDRESS4))
+        nat = expression(
+            "nat", _1=packNumber(1), _2=packNumber(2), _3=packNumber(1), _5=packNumber(2)
+        )
+        port = expression("numgen", _1=packNumber(2))
         self.assertEqual(
             ["tcp 0-65535 10.0.0.9 1-65535"],
             FakeRules(rule(isProtocol(TCP), address, port, nat)).found(),
         )
-        self.assertEqual([], FakeRules(rule(expression("numgen", _1=number(1)), nat)).found())
+        self.assertEqual([], FakeRules(rule(expression("numgen", _1=packNumber(1)), nat)).found())
 
     def test_expressions(self) -> None:
         """A rule's expressions are read in order, with their attributes."""
-        found = expressionsIn(rule(expression("meta", _1=number(1)), expression("counter")))
-        self.assertEqual([("meta", {1: number(1)}), ("counter", {})], found)
+        found = readExpressions(rule(expression("meta", _1=packNumber(1)), expression("counter")))
+        self.assertEqual([("meta", {1: packNumber(1)}), ("counter", {})], found)
 
 
 def broken(answer: list[tuple[int, bytes]], source: random.Random) -> Answer:
