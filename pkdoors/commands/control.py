@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from pkdoors.commands.completion import completing, doorNames, fileNames, openAddresses
 from pkdoors.commands.parser import checked
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
-from pkdoors.config.settings import parsePath
+from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
 from pkdoors.model.addresses import canonical
 from pkdoors.model.doors import checkName

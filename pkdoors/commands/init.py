@@ -15,7 +15,7 @@ from pkdoors.commands.completion import completing, fileNames
 from pkdoors.commands.parser import checked, lengthOption
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
-from pkdoors.config.template import confText, profileText
+from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.host.serviceuser import NAME as SERVICE_USER
 from pkdoors.model.doors import Door, checkName
@@ -87,8 +87,8 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
 
     try:
         door, told = _takenOver(options, environment) if options.seed else (_door(options), "")
-        profile = profileText(shortName(), options.address or publicName(), door)
-        isForService = writeConf(options.output, confText(door))
+        profile = renderProfile(shortName(), options.address or publicName(), door)
+        isForService = writeConf(options.output, renderConf(door))
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
     tellText(profile)
@@ -129,9 +129,9 @@ def _takenOver(options: Namespace, environment: Mapping[str, str]) -> tuple[Door
 
 
 def _seedFile(options: Namespace, environment: Mapping[str, str]) -> str:
-    from pkdoors.config.file import isThere, seedPlaces
+    from pkdoors.config.file import isThere, listSeedPlaces
 
-    places = seedPlaces(environment) if options.seed is True else [options.seed]
+    places = listSeedPlaces(environment) if options.seed is True else [options.seed]
     found = next(filter(isThere, places), "")
     if not found:
         raise ConfigError(

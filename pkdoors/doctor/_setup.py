@@ -27,7 +27,7 @@ def firewall(config: Config, isFirewalldThere: bool | None) -> Finding:
 
     @param isFirewalldThere: whether firewalld runs; L{None} where that cannot be told.
     """
-    name = config.chosenFirewall(lambda: isFirewalldThere)
+    name = config.chooseFirewall(lambda: isFirewalldThere)
     runs = {True: "firewalld runs", False: "firewalld does not run", None: "firewalld is not known"}
     told = runs[isFirewalldThere]
     if name == "firewalld" and isFirewalldThere is False:

@@ -388,7 +388,7 @@ class Check:
 
     def _asksZones(self) -> bool:
         """Whether the daemon has firewalld open the ports: else its zones must not close them."""
-        return self._config.chosenFirewall(lambda: self._isFirewalldThere) == "firewalld"
+        return self._config.chooseFirewall(lambda: self._isFirewalldThere) == "firewalld"
 
     def _isForwarded(self, ports: PortRange) -> bool:
         tables = self._tables

@@ -24,6 +24,6 @@ class CheckOptions(Options):
         complain("pkdoors check", line)
         raise SystemExit(2)
 
-    def hint(self, error: UsageError) -> str:
-        """See L{Options.hint}."""
+    def hintFor(self, error: UsageError) -> str:
+        """See L{Options.hintFor}."""
         return "`pkdoors check --help` shows all options"

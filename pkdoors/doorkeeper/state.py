@@ -1,4 +1,4 @@
-"""How things stand, for people and programs: a pure function of the doorkeeper's state."""
+"""How things stand with doors and openings, as values and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,18 @@ class OpeningStatus:
     """
     How things stand with one opening.
 
-    @ivar opening: as it is wanted.
-    @ivar granted: the deadline that the firewall has, 0 where it has none.
-    @ivar trouble: what the firewall refuses; empty where it refuses nothing.
+    @ivar opening: the wanted opening.
+    @ivar granted: the deadline that the firewall has; 0 if it has none.
+    @ivar trouble: what the firewall refuses; empty if it refuses nothing.
     """
 
     opening: Opening
     granted: float
     trouble: str
+
+    def isOpenAt(self, seconds: float) -> bool:
+        """Return whether the firewall has opened it at a moment for as long as wanted."""
+        return seconds < self.granted == self.opening.deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +35,20 @@ class Snapshot:
 
     @ivar seconds: on the doorkeeper's clock.
     @ivar time: the time of day, in seconds since 1970.
-    @ivar standings: of all openings.
-    @ivar sources: for each door, how many knockers it remembers.
+    @ivar statuses: of all openings, or of those that were asked for.
+    @ivar sources: for each door, how many knockers its lock remembers.
     """
 
     seconds: float
     time: float
     doors: tuple[Door, ...]
-    standings: tuple[OpeningStatus, ...]
+    statuses: tuple[OpeningStatus, ...]
     sources: Mapping[str, int]
 
 
 def doorsOf(state: Snapshot) -> list[dict[str, Any]]:
     """
-    The doors, without their secrets.
+    Return the doors as JSON, without their secrets.
 
     ::
 
@@ -52,7 +56,7 @@ def doorsOf(state: Snapshot) -> list[dict[str, Any]]:
          "max_open_for": 3600.0, "sessions": "keep", "udp_idle": 180.0, "udp_max": 43200.0,
          "openings": 1, "sources": 0}
     """
-    openings = Counter(each.opening.door.name for each in state.standings)
+    openings = Counter(status.opening.door.name for status in state.statuses)
     return [
         {
             "name": door.name,
@@ -72,18 +76,19 @@ def doorsOf(state: Snapshot) -> list[dict[str, Any]]:
 
 def openingsOf(state: Snapshot, door: str = "") -> Iterator[dict[str, Any]]:
     """
-    The openings, those that end first first; made as they are taken, for there may be very many.
+    Return the openings as JSON, in the order of their ends. Each is made when it is taken: there
+    may be very many.
 
-    @param door: only those of this one; empty for all.
+    @param door: the name of the only door to list; empty for all.
     """
-    chosen = [each for each in state.standings if door in ("", each.opening.door.name)]
-    chosen.sort(key=lambda each: each.opening.deadline)
-    return (openingOf(each, state.seconds, state.time) for each in chosen)
+    chosen = [status for status in state.statuses if door in ("", status.opening.door.name)]
+    chosen.sort(key=lambda status: status.opening.deadline)
+    return (openingOf(status, state.seconds, state.time) for status in chosen)
 
 
-def openingOf(standing: OpeningStatus, seconds: float, time: float) -> dict[str, Any]:
+def openingOf(status: OpeningStatus, seconds: float, time: float) -> dict[str, Any]:
     """
-    One opening.
+    Return one opening as JSON.
 
     ::
 
@@ -91,19 +96,19 @@ def openingOf(standing: OpeningStatus, seconds: float, time: float) -> dict[str,
          "until": "2026-11-23T08:00:30.000Z", "seconds_left": 12.3, "user": "anna@laptop",
          "key": "SHA256:...", "trouble": ""}
 
-    @param seconds: now, on the doorkeeper's clock.
+    @param seconds: the moment, on the doorkeeper's clock.
     @param time: the time of day then.
     """
-    opening = standing.opening
+    opening = status.opening
     left = max(0.0, opening.deadline - seconds)
     return {
         "door": opening.door.name,
         "source": str(opening.source),
         "ports": [str(ports) for ports in opening.door.ports],
-        "open": standing.granted > seconds,
+        "open": status.granted > seconds,
         "until": isoTime(time + left),
         "seconds_left": round(left, 3),
         "user": opening.who.name,
         "key": opening.who.key,
-        "trouble": standing.trouble,
+        "trouble": status.trouble,
     }

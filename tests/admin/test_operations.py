@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
-from pkdoors.admin.operations import CLOSE_PATIENCE, OPEN_PATIENCE, Operations
+from pkdoors.admin.operations import Operations
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper import admission as admissionModule
+from pkdoors.doorkeeper.control import CLOSE_PATIENCE, OPEN_PATIENCE
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingsOf
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotFound, PkdoorsError
@@ -113,8 +114,10 @@ class OperatorTestCase(SynchronousTestCase):
         return str(error)
 
     def assertHeardByNobody(self) -> None:
-        """Assert that nobody waits for events any more, but for the counters."""
+        """Assert that nobody waits for an opening any more, or for events but the counters."""
         self.assertEqual(1, len(self.publisher._hearers))
+        for waiters in (self.keeper._settled, self.keeper._closed):
+            self.assertEqual({}, waiters._waiting)
 
     def names(self, openings: list[dict[str, Any]]) -> list[tuple[str, str]]:
         """Door and source of each."""
@@ -286,7 +289,9 @@ class AddressTests(OperatorTestCase):
         ):
             sentence = self.refused(self.operator.open(address, "ssh"), BadValue)
             shown = address.removeprefix("::ffff:")
-            self.assertEqual(f"nobody comes from {shown}: give the address of one client", sentence)
+            self.assertEqual(
+                f"no client has the address {shown}: give the address of one client", sentence
+            )
         self.assertEqual([], list(self.guard.doorsOpen()))
 
     def test_allowed(self) -> None:
@@ -515,8 +520,8 @@ class StatusTests(OperatorTestCase):
     def test_counted(self) -> None:
         """The openings of a door are counted, which needs nothing of them but their door."""
         unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        standings = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
-        state = Snapshot(0.0, TODAY, (SSH, WEB), standings, {})
+        statuses = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
+        state = Snapshot(0.0, TODAY, (SSH, WEB), statuses, {})
         self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
         self.assertRaises(OverflowError, next, openingsOf(state))
 

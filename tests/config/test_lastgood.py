@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config import lastgood
-from pkdoors.config.lastgood import MAX_BYTES, LastGood, forget
+from pkdoors.config.lastgood import MAX_BYTES, LastGood, removeCopies
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.errors import FirewallError
 from pkdoors.host.instance import Instance
@@ -99,13 +99,13 @@ class LastGoodTests(LastGoodTestCase):
         """Without a file, it is for this network namespace, in this boot."""
         self.copy("").write(self.doors)
         self.assertEqual(2, len(self.copy("").read()))
-        here = lastgood._where()
+        here = lastgood._identifyNetwork()
         for changed, count in (
             ({"network": 1}, 0),
             ({"boot": "another"}, 2),
             ({"boot": "another", "network": 1}, 2),
         ):
-            self.patch(lastgood, "_where", lambda changed=changed: {**here, **changed})
+            self.patch(lastgood, "_identifyNetwork", lambda changed=changed: {**here, **changed})
             self.assertEqual(count, len(self.copy("").read()), changed)
 
     def test_strange(self) -> None:
@@ -183,13 +183,13 @@ class LastGoodTests(LastGoodTestCase):
     def test_forget(self) -> None:
         """What was released is forgotten, in this network namespace."""
         self.copy().write(self.doors)
-        here = lastgood._where()
-        self.patch(lastgood, "_where", lambda: {**here, "network": 1})
+        here = lastgood._identifyNetwork()
+        self.patch(lastgood, "_identifyNetwork", lambda: {**here, "network": 1})
         self.copy("/other").write(self.doors)
         (self.folder / "lastgood-garbled.json").write_text("x")
-        forget(self.folder)
+        removeCopies(self.folder)
         self.assertEqual([True, False], [bool(self.copy(each).read()) for each in (FILE, "/other")])
-        forget(self.folder / "nowhere")
+        removeCopies(self.folder / "nowhere")
 
 
 class KeepClosedTests(LastGoodTestCase):

@@ -508,8 +508,8 @@ class SealedTests(ServiceTestCase):
         """A file that is not there keeps nobody from guarding."""
         self.path.unlink()
         self.assertGuardedOnly(
-            "cannot read KEYS (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files"
+            "cannot read KEYS (No such file or directory), "
+            "the file of authorized keys: fill it with lines from ssh-keygen's .pub files"
         )
 
     def test_unsafe(self) -> None:

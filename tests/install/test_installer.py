@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twisted.plugins
 from pkdoors.cli import main
-from pkdoors.config.template import confText
+from pkdoors.config.template import renderConf
 from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw
 from pkdoors.install import installer as installing
@@ -207,7 +207,7 @@ class ShareTests(InstallTestCase):
         """What is said of a configuration."""
         path = str(self.root / keys) if keys else ""
         self.conf.touch(0o600)
-        self.conf.write_text(confText(makeDoor(authorizedKeys=path)) + more)
+        self.conf.write_text(renderConf(makeDoor(authorizedKeys=path)) + more)
         self.group = os.getgid()
         self.patch(installing, "readConf", lambda path: Path(path).read_text())
         said = self.install()
@@ -223,7 +223,7 @@ class ShareTests(InstallTestCase):
     def test_seed(self) -> None:
         """Where there is only the file of port-knocking-doors, it is that."""
         self.seed.touch(0o600)
-        self.seed.write_text(confText(makeDoor()))
+        self.seed.write_text(renderConf(makeDoor()))
         self.patch(installing, "readConf", lambda path: Path(path).read_text())
         said = self.install()
         self.assertEqual("changed    /port_knocker.toml, which the service may read", said[-1])
@@ -328,7 +328,7 @@ class ShareTests(InstallTestCase):
         """What is wrong with a configuration is told, and hinders nothing."""
         said = self.share(more="colour = 1\n")
         self.assertIn("trouble    /pkdoors.toml: ", said[-1])
-        self.assertIn("'colour' is no key", said[-1])
+        self.assertIn("unknown key 'colour'", said[-1])
 
 
 class UninstallTests(InstallTestCase):
