@@ -76,7 +76,7 @@ class DropTests(SynchronousTestCase):
         """What a table beside ufw's drops, ufw does not let in."""
         chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
         beside = makeListing(chain="ip filter INPUT", chains=chains), makeListing(policy="drop")
-        (found,) = lost(tables(*beside), KNOCK, "why")
+        (found,) = judgeDrops(makeTables(*beside), KNOCK, "why")
         self.assertIn("`nft insert rule inet filter input udp dport 17001", found.remedy)
 
     def test_ufwInBothFamilies(self) -> None:

@@ -224,7 +224,6 @@ ALLOWED = {
     "install.unitfiles": {"read_text"},
     # The kernel's own files, in /proc.
     "host.bootid": {"read_text"},
-    "host.descriptors": {"open"},
     "host.clientaddress": {"read_text"},
     "host.proc": {"read_text"},
     "knockports.drops": {"read_text"},

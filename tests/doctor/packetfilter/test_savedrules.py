@@ -205,7 +205,7 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(3, len(self.names(f"{self.folder}/many/*", f"{self.folder}/a")))
         places = (f"{self.folder}/a", f"{self.folder}/b", f"{self.folder}/many/*")
         self.assertEqual(3, len(self.names(*places)))
-        self.patch(saved, "_MAX_NAMES", 2)
+        self.patch(_saved, "_MAX_NAMES", 2)
         self.assertEqual(2, len(self.names(f"{self.folder}/many/*")))
 
     def test_notText(self) -> None:
