@@ -4,7 +4,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.doctor._daemon import Daemon, otherFile
+from pkdoors.doctor._daemon import Daemon, reportOutdated
 from pkdoors.doctor.findings import (
     ERROR,
     INFO,
@@ -77,9 +77,9 @@ class FindingsTests(SynchronousTestCase):
             self.assertEqual((text, True), (finding.text, bool(finding.remedy)))
 
 
-class OtherFileTests(SynchronousTestCase):
+class OutdatedTests(SynchronousTestCase):
     """
-    Tests of L{otherFile}.
+    Tests of L{reportOutdated}.
     """
 
     def test_lacks(self) -> None:
@@ -91,6 +91,6 @@ class OtherFileTests(SynchronousTestCase):
             ([], ssh, guard),
             ([17001, 17002], ssh, f"{deaf} and {guard}"),
         ):
-            found = otherFile(daemon, ports, unguarded, [17001, 17002, 17003])
-            self.assertEqual(f"it has not read what /x.toml says now, and {lacks}", found.text)
+            found = reportOutdated(daemon, ports, unguarded, [17001, 17002, 17003])
+            self.assertEqual(f"the daemon has not read the current /x.toml: it {lacks}", found.text)
             self.assertEqual("`pkdoors reload`", found.remedy)
