@@ -15,6 +15,7 @@ from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.files.access import hookFlaw
 from pkdoors.files.trust import Flaw, flawOf
 from pkdoors.host.serviceuser import NAME, letRead, refuseStrange, serviceGroup
+from pkdoors.host.systemd import isRunning
 from pkdoors.install.unitfiles import ServiceFiles
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
@@ -22,9 +23,6 @@ HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 ELSEWHERE = "have the file elsewhere, say in /etc/pkdoors"
 """What to do about one that the service does not see, or cannot reach."""
-
-RUNNING = "/run/systemd/system"
-"""There where systemd is what started the host; C{sd_booted(3)}."""
 
 CONFS = (CONF_FILE, SEED_FILE)
 """What a service reads: the first that is there."""
@@ -69,7 +67,7 @@ def uninstall(files: ServiceFiles, run: Run) -> Iterator[str]:
     @raise InstallError: it cannot be done. What was done until then stays.
     """
     files.refuseStrange()
-    if _isRunning() and files.path("pkdoors.service").exists():
+    if isRunning() and files.path("pkdoors.service").exists():
         run("systemctl", "disable", "--quiet", "--now", "pkdoors.service")
         yield "ended      the service; the guard keeps the ports closed"
     yield from files.remove()
@@ -253,11 +251,7 @@ def _access(descriptor: int) -> tuple[int, int]:
     return status.st_gid, status.st_mode
 
 
-def _isRunning() -> bool:
-    return os.path.isdir(RUNNING)
-
-
 def _reload(run: Run) -> Iterator[str]:
-    if _isRunning():
+    if isRunning():
         run("systemctl", "daemon-reload")
         yield "reloaded   systemd's units"

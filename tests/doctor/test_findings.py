@@ -24,11 +24,11 @@ BROKEN = Finding(ERROR, "22/tcp", "it is open", "start the daemon")
 
 class FindingsTests(SynchronousTestCase):
     """
-    What is shown of findings.
+    Tests of findings, and how they are printed.
     """
 
     def test_status(self) -> None:
-        """The worst counts."""
+        """The worst finding decides the exit status."""
         for findings, status in (
             ([], 0),
             ([FINE], 0),
@@ -39,7 +39,7 @@ class FindingsTests(SynchronousTestCase):
             self.assertEqual(status, statusOf(findings), findings)
 
     def test_table(self) -> None:
-        """Each has a line, in columns, and each remedy its own below."""
+        """Each finding has a line, in columns, and its remedy another below."""
         self.assertEqual(
             "OK       firewall  nftables\n"
             "WARNING  sequence  it is short\n"
@@ -51,7 +51,7 @@ class FindingsTests(SynchronousTestCase):
         )
 
     def test_json(self) -> None:
-        """For programs it is a list of objects with the four fields."""
+        """For programs, the findings are a list of objects with the four fields."""
         self.assertEqual(
             [
                 {"level": "OK", "subject": "firewall", "text": "nftables", "remedy": ""},
@@ -66,7 +66,7 @@ class FindingsTests(SynchronousTestCase):
         )
 
     def test_error(self) -> None:
-        """An error of ours has its remedy after the first colon."""
+        """The remedy of our own errors comes after the first colon."""
         finding = fromError("nftables", FirewallError("it is missing: install python3: all"))
         expected = Finding(ERROR, "nftables", "it is missing", "install python3: all")
         self.assertEqual(expected, finding)

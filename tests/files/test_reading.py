@@ -189,6 +189,7 @@ ALLOWED = {
     "host.serviceuser": {"open"},
     "install.installer": {"open"},
     # Terminals and /dev/null.
+    "host.descriptors": {"open"},
     "tap": {"open"},
     "util.output": {"open", "fdopen"},
     "client.keys.passphrase": {"open"},

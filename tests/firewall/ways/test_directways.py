@@ -10,7 +10,7 @@ from pkdoors.firewall.netlink.messages import Element, splitMessages, swapElemen
 from pkdoors.firewall.ways import _directways as directways
 from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
 from pkdoors.firewall.ways._xtables import Target
-from pkdoors.firewall.ways.natrules import Forward
+from pkdoors.firewall.ways.forwards import Forward
 from pkdoors.model.ports import PortRange
 from tests.fakes.doors import makeDoor
 

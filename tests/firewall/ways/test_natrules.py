@@ -13,8 +13,10 @@ from pkdoors.firewall.netlink.dump import Answer
 from pkdoors.firewall.netlink.messages import attribute, parseAttributes, text
 from pkdoors.firewall.ways import natrules
 from pkdoors.firewall.ways._directways import findWays
+from pkdoors.firewall.ways._natexpressions import readExpressions
 from pkdoors.firewall.ways._xtables import readTarget
-from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName, readExpressions, readForwards
+from pkdoors.firewall.ways.forwards import Forward, Forwards, NftName
+from pkdoors.firewall.ways.natrules import readForwards
 from pkdoors.model.ports import PortRange
 from tests.recorded.natrecording import RECORDINGS, Recording
 
