@@ -183,6 +183,14 @@ class StartTests(ServiceTestCase):
         self.assertRaises(AlreadyRunning, self.service.prepare)
         self.assertEqual([], self.firewall.calls)
 
+    def test_secondMeanwhile(self) -> None:
+        """So it is where that one has started in this moment."""
+        self.patch(self.instance, "refuseSecond", lambda: None)
+        other = Instance(self.folder)
+        other.take()
+        self.addCleanup(other.give)
+        self.assertRaises(AlreadyRunning, self.service.prepare)
+
     def test_listensAfterClosing(self) -> None:
         """It listens when the doors are closed, not before."""
         self.start()

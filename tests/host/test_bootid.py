@@ -31,6 +31,6 @@ class BootIdTests(SynchronousTestCase):
         nowhere = Path(self.mktemp())
         told = self.file(f"LANG=C\0PKDOORS_BOOT_ID={NAME}\0HOME=/\0")
         self.assertEqual(NAME, readBootId(nowhere, told))
-        for text in ("", "LANG=C\0", "PKDOORS_BOOT_ID=\0", "\0=\0x"):
+        for text in ("", "LANG=C\0", "PKDOORS_BOOT_ID=\0", "PKDOORS_BOOT_IDS=x\0", "\0=\0x"):
             self.assertEqual(UNKNOWN, readBootId(nowhere, self.file(text)))
         self.assertEqual(UNKNOWN, readBootId(nowhere, nowhere))

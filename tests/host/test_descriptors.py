@@ -18,6 +18,7 @@ where = bound.getsockname()
 moved = moveUp(bound)
 assert moved.getsockname() == where and moved.getblocking() is False
 assert not moved.get_inheritable()
+assert moved is bound or bound.fileno() < 0
 print(getLimit(), getSocketRoom(), moved.fileno() >= LOW)
 """
 

@@ -40,6 +40,7 @@ class InstanceTests(SynchronousTestCase):
         """Who did not get it keeps nobody from it."""
         self.first.take()
         self.assertRaises(InstanceError, self.second.take)
+        self.assertIsNone(self.second._file)
         self.first.give()
         Instance(self.folder).take()
 

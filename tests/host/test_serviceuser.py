@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.host import serviceuser
 from pkdoors.host.serviceuser import actAsOwner, findServiceGroup, letRead, openOwn
 from tests.fakes.modules import SERVICE, haveService
 
@@ -132,6 +133,19 @@ class AsItsOwnerTests(SynchronousTestCase):
         self.patch(pwd, "getpwnam", find)
         os.close(openOwn(self.folder / "file", os.O_WRONLY))
         self.assertEqual(0, self.owner(self.folder / "file")[0])
+
+    def test_notHeeded(self) -> None:
+        """Where root cannot act for the service, nothing is made."""
+
+        class Deaf:
+            def setfsuid(self, user: int) -> int:
+                return 0
+
+            setfsgid = setfsuid
+
+        self.patch(serviceuser, "_libc", Deaf())
+        self.assertRaises(PermissionError, openOwn, self.folder / "file", os.O_WRONLY)
+        self.assertEqual([], [*self.folder.iterdir()])
 
     def test_victims(self) -> None:
         """Whatever the service links there, what is root's stays as it is."""
