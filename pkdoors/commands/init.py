@@ -87,13 +87,13 @@ def addInitCommand(commands: Any) -> None:
 
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.config.file import writeConf
-    from pkdoors.host.names import publicName, shortName
+    from pkdoors.host.names import getPublicName, getShortName
 
     try:
         door, told = (
             _convertSeed(options, environment) if options.seed else (_makeDoor(options), "")
         )
-        profile = renderProfile(shortName(), options.address or publicName(), door)
+        profile = renderProfile(getShortName(), options.address or getPublicName(), door)
         isForService = writeConf(options.output, renderConf(door))
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")

@@ -54,7 +54,7 @@ def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[st
     import pkdoors
     import twisted
     from pkdoors.install.installer import command, install, uninstall
-    from pkdoors.install.servicecode import codeFlaw
+    from pkdoors.install.servicecode import findCodeFlaw
 
     if options.root is not None:
         return files.remove() if options.uninstall else files.place()
@@ -64,7 +64,7 @@ def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[st
         return uninstall(files, command)
     modules = [Path(str(each.__file__)) for each in (pkdoors, twisted)]
     programs = [scripts / "twistd", scripts / "pkdoors", Path(sys.executable)]
-    return install(files, [*programs, *modules], command, codeFlaw)
+    return install(files, [*programs, *modules], command, findCodeFlaw)
 
 
 def _nextSteps(scripts: Path) -> str:

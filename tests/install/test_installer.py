@@ -43,7 +43,7 @@ class InstallTestCase(SynchronousTestCase):
         self.patch(installer, "which", lambda name: name if name in self.programs else None)
         self.patch(systemd, "RUNNING", str(self.root / "running"))
         self.group: int | None = None
-        self.patch(installer, "serviceGroup", lambda: self.group)
+        self.patch(installer, "findServiceGroup", lambda: self.group)
         self.patch(installer, "letRead", self.letRead)
         self.readable: list[str] = []
         self.ran: list[str] = []
