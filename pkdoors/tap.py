@@ -104,7 +104,7 @@ class Options(DaemonOptions):
 
     def lastGood(self) -> LastGood:
         """Return the last good copy of the configuration that is meant."""
-        return LastGood(STATE, self.meantFile(self._arguments))
+        return LastGood(STATE, self.guessFile(self._arguments))
 
 
 def makeService(options: Options) -> IService:
@@ -119,7 +119,7 @@ def makeService(options: Options) -> IService:
             service = wire(
                 options.config,
                 reactor,
-                read=options.again,
+                read=options.reread,
                 lastGood=options.lastGood(),
                 keepClosed=options.keepClosed,
                 file=options.file,

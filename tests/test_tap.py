@@ -33,6 +33,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink import library
 from pkdoors.firewall.nftables import firewall as nftables
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
+from pkdoors.firewall.nftables.standalone import isGuarded
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.instance import Instance
 from pkdoors.knocks.knock import Knock
@@ -81,7 +82,7 @@ class MakeServiceTests(SynchronousTestCase):
 
         made = partial(NftablesFirewall, makeTable=makeTable)
         self.patch(nftables, "NftablesFirewall", made)
-        guarded = partial(nftables.isGuarded, makeTable=makeTable)
+        guarded = partial(isGuarded, makeTable=makeTable)
         keep = partial(keepClosed, makeFirewall=made, isGuarded=guarded)
         self.patch(tap, "keepClosed", keep)
 

@@ -1,4 +1,4 @@
-"""C{pkdoors release}."""
+"""C{pkdoors release} on the command line."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -8,22 +8,20 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tell
 
 
-def releaseCommand(commands: Any) -> None:
-    about = "end the daemon, and take everything that pkdoors put into the firewall out of it"
+def addReleaseCommand(commands: Any) -> None:
+    about = "stop the daemon, and remove everything that pkdoors put into the firewall"
     command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
-    command.add_argument(
-        "--force", action="store_true", help="do not ask a daemon that runs to end first"
-    )
+    command.add_argument("--force", action="store_true", help="do not stop a running daemon first")
     command.set_defaults(run=_release, parser=command)
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.config.lastgood import STATE, forget
+    from pkdoors.config.lastgood import STATE, removeCopies
     from pkdoors.install.release import release
 
     try:
         lines = release(options.force)
-        forget(STATE)
+        removeCopies(STATE)
     except PkdoorsError as error:
         options.parser.exit(1, f"pkdoors release: {error}\n")
     tell(*(lines or ["there is nothing of pkdoors in the firewall"]))

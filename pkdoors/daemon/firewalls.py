@@ -22,7 +22,7 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
 
     @raise PkdoorsError: the configuration has a zone, and the firewall has none.
     """
-    name = config.chosenFirewall(isFirewalldRunning)
+    name = config.chooseFirewall(isFirewalldRunning)
     if config.zone and config.firewall == "auto" and name != "firewalld":
         _log.warn("firewalld is not running: its zone (--zone) has no effect now")
     elif config.zone and name != "firewalld":

@@ -173,9 +173,17 @@ class StartTests(ServiceTestCase):
 
     def test_second(self) -> None:
         """Where another daemon runs, that is refused, and nothing else asked."""
-        self.patch(self.instance, "holder", lambda: 17)
+        self.patch(self.instance, "findHolder", lambda: 17)
         self.assertRaises(AlreadyRunning, self.service.prepare)
         self.assertEqual([], self.firewall.calls)
+
+    def test_secondMeanwhile(self) -> None:
+        """So it is where that one has started in this moment."""
+        self.patch(self.instance, "refuseSecond", lambda: None)
+        other = Instance(self.folder)
+        other.take()
+        self.addCleanup(other.give)
+        self.assertRaises(AlreadyRunning, self.service.prepare)
 
     def test_listensAfterClosing(self) -> None:
         """It listens when the doors are closed, not before."""
@@ -198,7 +206,7 @@ class StartTests(ServiceTestCase):
         holders: list[int | None] = []
 
         def keepClosed() -> str:
-            holders.append(Instance(self.folder).holder())
+            holders.append(Instance(self.folder).findHolder())
             return "; 22/tcp stays closed"
 
         self.service._keepClosed = keepClosed
@@ -385,12 +393,12 @@ class InterfaceTests(ServiceTestCase):
         """Its start prepares it, if nobody else has."""
         self.service.startService()
         self.assertEqual(["prepare", "start"], self.firewall.calls)
-        self.assertEqual(os.getpid(), Instance(self.folder).holder())
+        self.assertEqual(os.getpid(), Instance(self.folder).findHolder())
 
     def test_unpreparedSecond(self) -> None:
         """Its start fails if another daemon runs, and leaves that daemon's guard alone."""
         self.service._keepClosed = lambda: self.fail("that is the other daemon's")
-        self.patch(self.instance, "holder", lambda: 17)
+        self.patch(self.instance, "findHolder", lambda: 17)
         self.assertRaises(AlreadyRunning, self.service.startService)
         self.assertEqual(([], False), (self.firewall.calls, self.service.running))
 
@@ -578,8 +586,8 @@ class SealedTests(ServiceTestCase):
         """A file that is not there keeps nobody from guarding."""
         self.path.unlink()
         self.assertGuardedOnly(
-            "cannot read KEYS (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files"
+            "cannot read KEYS (No such file or directory), "
+            "the file of authorized keys: fill it with lines from ssh-keygen's .pub files"
         )
 
     def test_unsafe(self) -> None:
