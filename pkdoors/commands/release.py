@@ -8,7 +8,7 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tell
 
 
-def releaseCommand(commands: Any) -> None:
+def addReleaseCommand(commands: Any) -> None:
     about = "end the daemon, and take everything that pkdoors put into the firewall out of it"
     command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
     command.add_argument(

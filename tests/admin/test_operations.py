@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Iterator
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -583,3 +584,8 @@ class SharedTests(SynchronousTestCase):
                 with self.subTest(text=text, address=address):
                     found = clientaddress.isShared(ip_address(address))
                     self.assertIs(expected and canBe, found)
+
+    def test_noIPv6(self) -> None:
+        """A host without IPv6 has no such addresses."""
+        self.patch(clientaddress, "Path", lambda path: Path("/nowhere"))
+        self.assertFalse(clientaddress.isShared(ip_address("fe80::1")))

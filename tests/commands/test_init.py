@@ -79,8 +79,8 @@ class InitTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Have a host with a name, and a folder."""
         FakeHost(self)
-        self.patch(thishost, "shortName", lambda: "web1")
-        self.patch(thishost, "publicName", lambda: "web1.example.org")
+        self.patch(thishost, "getShortName", lambda: "web1")
+        self.patch(thishost, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
@@ -199,10 +199,10 @@ class InitTests(InitTestCase):
     def test_noName(self) -> None:
         """A host without a name needs an address, and nothing is written before that is known."""
 
-        def publicName() -> str:
+        def getPublicName() -> str:
             raise PkdoorsError("say with --address how")
 
-        self.patch(thishost, "publicName", publicName)
+        self.patch(thishost, "getPublicName", getPublicName)
         self.assertIn("--address", self.refused(status=1))
         self.assertFalse(Path(self.file).exists())
         self.init("--address", "2001:db8::1")

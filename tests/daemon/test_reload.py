@@ -415,8 +415,8 @@ class RefusedTests(ReloadTestCase):
 
     def test_tooManyPorts(self) -> None:
         """More sockets than the process may have."""
-        self.patch(descriptors, "limit", lambda: 30)
-        self.patch(plan, "limit", lambda: 30)
+        self.patch(descriptors, "getLimit", lambda: 30)
+        self.patch(plan, "getLimit", lambda: 30)
         more = makeDoor((6, 7, 8, 9, 10), ports="80", name="more")
         before = self.snapshot()
         error = self.failureResultOf(self.begin(SSH, WEB, more)).value

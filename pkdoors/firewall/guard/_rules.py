@@ -36,6 +36,10 @@ update @spared{v} {{ {back} timeout {ending} }}
 """
 # Hosts on one bridge with a container need no help of this host's: with br_netfilter, their packets
 # pass here all the same.
+# A first IPv6 fragment without the transport header shows no port, and its packet is reassembled
+# only after our rules if another table exempts it from connection tracking, which gathers
+# fragments. Nobody has to accept such a packet; RFC 7112. 255 is not a protocol, so a packet whose
+# protocol can be read passes this rule.
 # The second rule of each protocol drops protected ports that the map lacks: a map that is being
 # replaced must never open anything. And no rule uses an anonymous set: such a set goes with its
 # rule, so a packet that still passes the old rule while the new rules take effect would find it

@@ -27,7 +27,7 @@ MAX_LIMITED = 4096
 
 DAY = 24 * 3600.0
 FORGET = 10.0
-"""Seconds for which a source is counted after its last knock; then a full burst is allowed again."""
+"""Seconds for which a source is counted after its last knock; then a full burst is allowed."""
 TCP_IDLE = 5 * DAY
 """Seconds for which an idle TCP session is remembered: as long as connection tracking remembers
 it. A remembered TCP flow can begin nothing, so a long time does no harm."""
@@ -62,8 +62,7 @@ PORT_MAPS = {protocol: f"{protocol}_doors" for protocol in PROTOCOLS}
 
 NEGLIGIBLE = 1000
 """Milliseconds by which an opening in the kernel may end too early or too late. If the difference
-is
-greater, it is written again."""
+is greater, it is written again."""
 
 _COMMENT = re.compile(r"until=([0-9]{1,12}) ?(.*)")
 _ADDRESS = {4: "ipv4_addr", 6: "ipv6_addr"}
