@@ -77,18 +77,11 @@ def readSocketFlows(listing: str, ports: Iterable[PortRange]) -> Iterator[Tracke
     @param listing: the content of C{/proc/net/tcp} or C{tcp6}.
     """
     ports = list(ports)
-<<<<<<< HEAD
-    for socket in socketsIn(listing):
+    for socket in parseSockets(listing):
         if socket.state in LIVE and isOn(ports, "tcp", socket.port):
             peer, peerPort = socket.peer
             flow = Flow("tcp", peer, socket.address, peerPort, socket.port)
             yield Tracked(flow, socket.port)
-=======
-    for each in parseSockets(listing):
-        if each.state in LIVE and isOn(ports, "tcp", each.port):
-            peer, peerPort = each.peer
-            yield Tracked(Flow("tcp", peer, each.address, peerPort, each.port), each.port)
->>>>>>> main
 
 
 def askConntrack() -> bytes:
