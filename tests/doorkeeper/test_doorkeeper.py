@@ -1198,7 +1198,7 @@ class StartStopTests(KeeperTestCase):
         self.firewall.failures = [BUSY]
         self.stop()
         self.assertEqual(
-            ["not all could be taken back: firewall is busy"], self.log.lines(LogLevel.error)
+            ["cannot remove all rules: firewall is busy"], self.log.lines(LogLevel.error)
         )
 
     def test_stopIsNotAnswered(self) -> None:
@@ -1210,7 +1210,7 @@ class StartStopTests(KeeperTestCase):
         self.clock.advance(0.1)
         self.successResultOf(stopped)
         self.assertEqual(
-            ["not all could be taken back: fake did not answer within 5 s"],
+            ["cannot remove all rules: fake did not answer within 5 s"],
             self.log.lines(LogLevel.error),
         )
 
