@@ -76,7 +76,7 @@ class StartTests(RealTestCase):
         command = (TWISTD, "-n", "--pidfile=", "--uid=65534", "pkdoors", *GOOD)
         status, output = self.server.status(*command)
         self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn("twistd's --uid would take the right", output)
+        self.assertIn("twistd's --uid would take from the daemon the right", output)
 
     def test_noPrivilege(self) -> None:
         """Without the right to change the firewall it says which right is needed."""
