@@ -17,7 +17,7 @@ from pkdoors.admin._interface import AdminOperations
 from pkdoors.admin._lazysite import AdminSite
 from pkdoors.daemon.component import Component
 from pkdoors.errors import ListenError
-from pkdoors.host.serviceuser import asItsOwner
+from pkdoors.host.serviceuser import actAsOwner
 
 MODE = 0o600
 """Of the socket: root, and who runs the daemon."""
@@ -86,7 +86,7 @@ def _forOurselves(path: str) -> Iterator[None]:
     """
     before = os.umask(0o777 & ~MODE)  # not for a moment for others: mode= comes after the bind
     try:
-        with asItsOwner(Path(path).parent):  # mode= follows links
+        with actAsOwner(Path(path).parent):  # mode= follows links
             yield
     finally:
         os.umask(before)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pkdoors.commands.completion import completing, doorNames, fileNames, openAddresses
-from pkdoors.commands.parser import checked
+from pkdoors.commands.completion import completeWith, listDoors, listFiles, listOpenAddresses
+from pkdoors.commands.parser import asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
@@ -24,14 +24,14 @@ NO_DAEMON = 3
 """The exit status where there is no daemon."""
 
 
-def statusCommand(commands: Any) -> None:
+def addStatusCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "show the daemon's doors, and for whom they are open"
     command = _command(commands, "status", about, _status)
     command.add_argument("--json", action="store_true", help="print all of it, for programs")
 
 
-def openCommand(commands: Any) -> None:
+def addOpenCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "open a door for an address, without a knock"
     command = _command(commands, "open", about, _open)
@@ -41,35 +41,35 @@ def openCommand(commands: Any) -> None:
         "--for",
         dest="seconds",
         metavar="TIME",
-        type=checked(parseDuration),
+        type=asType(parseDuration),
         help="for so long, 10m or 1h30m (default: what a knock gets); what is open for longer "
         "stays so: to shorten that, close it, then open it again",
     )
 
 
-def closeCommand(commands: Any) -> None:
+def addCloseCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "close what is open, for an address or for all"
     command = _command(commands, "close", about, _close)
-    completing(_addressArgument(command, nargs="?"), openAddresses)
+    completeWith(_addressArgument(command, nargs="?"), listOpenAddresses)
     command.add_argument("--all", action="store_true", help="for all addresses")
     _doorOption(command, "only this door")
 
 
-def reloadCommand(commands: Any) -> None:
+def addReloadCommand(commands: Any) -> None:
     """Add it to the commands."""
     _command(commands, "reload", "have the daemon read its configuration again", _reload)
 
 
-def adminOptions(command: ArgumentParser) -> None:
+def addAdminOptions(command: ArgumentParser) -> None:
     """Add the options of all commands that ask the daemon."""
-    add = partial(command.add_argument, type=checked(parsePath))
+    add = partial(command.add_argument, type=asType(parsePath))
     admin = add("--admin", metavar="PATH", help=f"the daemon's socket (default: {ADMIN_SOCKET})")
     conf = add(
         *("-c", "--conf"), metavar="FILE", help=f"or the file that tells it (default: {CONF_FILE})"
     )
-    completing(admin, fileNames)
-    completing(conf, fileNames)
+    completeWith(admin, listFiles)
+    completeWith(conf, listFiles)
 
 
 def asked(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
@@ -98,20 +98,20 @@ def _command(
     command: ArgumentParser = commands.add_parser(
         name, help=about, description=about.capitalize() + "."
     )
-    adminOptions(command)
+    addAdminOptions(command)
     command.set_defaults(run=run, parser=command)
     return command
 
 
 def _addressArgument(command: ArgumentParser, **more: Any) -> Any:
     return command.add_argument(
-        "address", metavar="ADDRESS", type=checked(_address), help="an IPv4 or IPv6 address", **more
+        "address", metavar="ADDRESS", type=asType(_address), help="an IPv4 or IPv6 address", **more
     )
 
 
 def _doorOption(command: ArgumentParser, about: str) -> None:
-    door = command.add_argument("--door", metavar="NAME", type=checked(checkName), help=about)
-    completing(door, doorNames)
+    door = command.add_argument("--door", metavar="NAME", type=asType(checkName), help=about)
+    completeWith(door, listDoors)
 
 
 def _address(text: str) -> str:

@@ -22,7 +22,7 @@ from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.host.instance import Instance
 from pkdoors.host.proc import Proc
 from pkdoors.host.systemd import isInstalled, isOn, mayService, readNftablesFiles
-from pkdoors.install.servicecode import codeFlaw
+from pkdoors.install.servicecode import findCodeFlaw
 from pkdoors.knockports.binding import hasAddress
 
 ANSWER_TIMEOUT = 5.0
@@ -101,7 +101,7 @@ class Sources:
     """
 
     proc: Proc = field(default_factory=Proc)
-    holder: Callable[[], int | None] = field(default_factory=lambda: Instance().holder)
+    holder: Callable[[], int | None] = field(default_factory=lambda: Instance().findHolder)
     tables: Callable[[], str] = listTables
     guard: Callable[[], GuardState] = surveyGuard
     savedFiles: Callable[[], list[SavedFile]] = readSavedFiles
@@ -117,4 +117,4 @@ class Sources:
     whyNotRun: Callable[[str], str] = whyNotRun
     whyNotWrite: Callable[[str], str] = whyNotWrite
     hookFlaw: Callable[[Sequence[str]], Flaw | None] = hookFlaw
-    codeFlaw: Callable[[], Flaw | None] = codeFlaw
+    codeFlaw: Callable[[], Flaw | None] = findCodeFlaw

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -73,6 +74,7 @@ class BrowserTests(AdminTestCase):
         for host in (
             *("evil.example", "evil.example:8080", "localhost.evil.example", "pkdoors.evil"),
             *("xlocalhost", "localhost:", "localhost:80x", "localhost:8080@evil.example"),
+            *("127a0.0.1", "127.0a0.1", "127.0.0a1"),
             *("127.0.0.1.nip.io", "127.0.0.2", "0.0.0.0", "::1", "[::]", "localhost evil", ""),
             *("localhost.", "localhost,evil.example", "http://localhost", "localhost:123456"),
         ):
@@ -168,6 +170,10 @@ class BrowserTests(AdminTestCase):
             for name, value in SAFE_HEADERS:
                 line = f"\r\n{name.decode()}: {value.decode()}\r\n"
                 self.assertEqual(1, answer.lower().count(line.lower()), (request, line))
+
+        names = {name.lower() for name, _ in SAFE_HEADERS}
+        for name in (b"cache-control", b"content-security-policy", b"x-content-type-options"):
+            self.assertIn(name, names)
 
     def test_shown(self) -> None:
         """What a refusal quotes is short, and in one line."""
@@ -612,6 +618,54 @@ class SendingTests(StatusTestCase):
         self.assertEqual(0, sum(each.aborts for each in more))
         self.assertIn(b'x"}\n', self.askLong(False).value())
 
+    def test_quick(self) -> None:
+        """When all is sent, nothing waits for the client any more."""
+        self.askLong(False)
+        calls = [getattr(each.func, "__name__", "") for each in self.reactor.calls]
+        self.assertNotIn("drop", calls)
+
+    def test_shared(self) -> None:
+        """However many one answer is for, it is one; when it is the oldest, all are dropped."""
+        senders = sending.Senders()
+        requests: list[Any] = [Unread() for _ in range(50)]
+        body = b"x" * 2 * sending.SLICE
+        for each in requests[: -sending.MAX_BODIES]:
+            senders.send(each, body)
+        for number, each in enumerate(requests[-sending.MAX_BODIES :]):
+            self.assertEqual(0, sum(each.aborts for each in requests))
+            senders.send(each, body + b"%d" % number)
+        self.assertEqual(
+            [1] * (50 - sending.MAX_BODIES) + [0] * sending.MAX_BODIES,
+            [each.aborts for each in requests],
+        )
+
+
+class Unread(Clock):
+    """A request, with its channel and transport, of somebody who reads nothing."""
+
+    producer: Any = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channel = self.transport = self
+        self.aborts = 0
+
+    def notifyFinish(self) -> Deferred[None]:
+        """See L{twisted.web.http.Request}."""
+        return Deferred()
+
+    def registerProducer(self, producer: Any, isStreaming: bool) -> None:
+        """See L{twisted.web.http.Request}."""
+        self.producer = producer
+
+    def write(self, data: bytes) -> None:
+        """See L{twisted.web.http.Request}."""
+        self.producer.pauseProducing()
+
+    def abortConnection(self) -> None:
+        """See L{twisted.internet.interfaces.ITCPTransport}."""
+        self.aborts += 1
+
 
 class FakeConnection:
     """A connection of a process."""
@@ -700,6 +754,13 @@ class ConnectionsTests(SynchronousTestCase):
             self.connections.ended(each)
         for descriptor in range(7, 20):
             new = FakeConnection(Peer(ROOT, 1), descriptor)
+            self.assertEqual("", self.connections.admit(new))
+
+    def test_noDescriptor(self) -> None:
+        """One is always taken, so that root can ask why there are so few."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for process in range(3):
+            new = FakeConnection(Peer(ROOT, process), limit - 1)
             self.assertEqual("", self.connections.admit(new))
 
     def test_line(self) -> None:
@@ -830,9 +891,19 @@ class PortTests(SynchronousTestCase):
             ],
             self.warnings(),
         )
+        self.assertEqual([], self.site._connections._all)
         self.patch(os, "dup", dup)
         self.port.doRead()
         self.assertEqual(1, len(self.site._connections._all))
+
+    def test_endsMeanwhile(self) -> None:
+        """When it ends while it waits, nothing wakes up any more."""
+        reactor: Any = self.reactor
+        port = AdminPort(os.fsencode(f"{self.path}2"), self.site, 50, 0o600, reactor)
+        port.startListening()
+        port._wait(OSError(errno.EMFILE, "Too many open files"))
+        port.connectionLost(Failure(ConnectionError()))
+        self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_lastDescriptor(self) -> None:
         """Nor is there a line where the last one is taken meanwhile."""

@@ -9,7 +9,7 @@ from twisted.internet.error import ConnectError, ConnectionRefusedError, Timeout
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._knocker import Knocker, resolve
-from pkdoors.client._plan import Sending, plainPlan
+from pkdoors.client._plan import Sending, planPlain
 from pkdoors.client._portwatch import PortWatch
 from pkdoors.client.attempt import Attempt
 from pkdoors.client.methods import PlainMethod
@@ -148,7 +148,7 @@ class KnockerTests(SynchronousTestCase):
         """Begin to knock."""
 
         async def plan(address: str) -> Iterable[Sending]:
-            return plainPlan(Sequence(PORTS), b"knock\n", interval)
+            return planPlain(Sequence(PORTS), b"knock\n", interval)
 
         knocker = Knocker(self.reactor, plan)
         return Deferred.fromCoroutine(knocker.knock(addresses))
@@ -474,9 +474,9 @@ class VisitTests(SynchronousTestCase):
             self.finishKnock()
             self.reactor.advance(5)
         self.assertEqual(
-            "22/tcp of host.example did not answer within 5s (knocked 2 times): is the sequence "
-            "right, do the knocks reach the host, and does its daemon protect that port? "
-            "The daemon's log tells",
+            "22/tcp of host.example did not answer within 5s (knocked 2 times): check that the "
+            "sequence is right, that the knocks reach the host, and that its daemon protects that "
+            "port; see the daemon's log",
             str(self.failureResultOf(result, KnockError).value),
         )
         self.assertEqual(["no answer yet, knocking again (1 left)"], self.said)
@@ -499,7 +499,7 @@ class VisitTests(SynchronousTestCase):
         self.reactor.advance(5)
         self.assertEqual(
             "host.example refuses connections to 22/tcp: "
-            "the door may be open, but nothing listens behind it",
+            "the door is probably open, but nothing listens on that port",
             str(self.failureResultOf(result, KnockError).value),
         )
 

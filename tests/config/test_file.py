@@ -190,8 +190,8 @@ class ServiceTests(ConfFileTestCase):
         """Have its group."""
         super().setUp()
         self.group: int | None = 61234
-        self.patch(conffile, "serviceGroup", lambda: self.group)
-        self.patch(serviceuser, "serviceGroup", lambda: self.group)
+        self.patch(conffile, "findServiceGroup", lambda: self.group)
+        self.patch(serviceuser, "findServiceGroup", lambda: self.group)
 
     def write(self, mode: int, user: int = 0, group: int = 61234) -> None:
         """Make a file."""

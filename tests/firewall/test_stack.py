@@ -311,7 +311,7 @@ class StopTests(WallsTestCase):
         self.firewalld.failures = [NO]
         self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual("nftables: stop", self.diary[-1])
-        self.assertEqual(["not all could be taken back: no"], self.log.lines(LogLevel.error))
+        self.assertEqual(["cannot remove all rules: no"], self.log.lines(LogLevel.error))
 
     def test_unexpected(self) -> None:
         """A mistake in one is logged with its traceback, and the next lets go all the same."""
@@ -334,7 +334,7 @@ class StopTests(WallsTestCase):
         self.successResultOf(stopped)
         self.assertEqual(
             [
-                f"not all could be taken back: {name} did not answer within 5 s"
+                f"cannot remove all rules: {name} did not answer within 5 s"
                 for name in ("firewalld", "nftables")
             ],
             self.log.lines(LogLevel.error),

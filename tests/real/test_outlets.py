@@ -204,7 +204,7 @@ class AuditTests(OutletsTestCase):
         """A FIFO that nobody reads blocks nothing."""
         os.mkfifo(self.folder / "fifo")
         daemon = self.daemonWith(audit=str(self.folder / "fifo"))
-        self.assertTrue(daemon.says("(it is no regular file)"))
+        self.assertTrue(daemon.says("(it is not a regular file)"))
         self.opens(self.client)
 
 
