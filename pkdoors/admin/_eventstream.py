@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from pkdoors.admin._responses import Leaf, write
 from pkdoors.events.event import Event, fields
-from pkdoors.util.oneline import jsonLine
+from pkdoors.util.oneline import formatJSONLine
 
 MAX_BACKLOG = 1 << 20
 """Bytes that wait for somebody who does not read: two thousand events, more than a burst."""
@@ -50,7 +50,7 @@ class Streams(Leaf):
     def _told(self, event: Event) -> bytes:
         """An event as it is told; written once, however many follow."""
         if event is not self._lastTold[0]:
-            told = f"event: {event.kind}\ndata: {jsonLine(fields(event))}\n\n".encode()
+            told = f"event: {event.kind}\ndata: {formatJSONLine(fields(event))}\n\n".encode()
             self._lastTold = event, told
         return self._lastTold[1]
 

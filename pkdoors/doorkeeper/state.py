@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pkdoors.events.event import isoTime
+from pkdoors.events.event import formatISOTime
 from pkdoors.model.doors import Door, Opening
 
 
@@ -106,7 +106,7 @@ def openingOf(status: OpeningStatus, seconds: float, time: float) -> dict[str, A
         "source": str(opening.source),
         "ports": [str(ports) for ports in opening.door.ports],
         "open": status.granted > seconds,
-        "until": isoTime(time + left),
+        "until": formatISOTime(time + left),
         "seconds_left": round(left, 3),
         "user": opening.who.name,
         "key": opening.who.key,

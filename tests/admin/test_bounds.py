@@ -27,7 +27,7 @@ from pkdoors.admin._interface import Json
 from pkdoors.admin._lazysite import AdminSite
 from pkdoors.admin._port import MAX_ACCEPTS, PAUSE, AdminPort
 from pkdoors.admin._resources import makeSite
-from pkdoors.util.oneline import jsonLine
+from pkdoors.util.oneline import formatJSONLine
 from tests.admin.test_admin import ANN, AdminTestCase, Connection, FakeSteering, goAway
 from tests.fakes.log import Log
 from tests.fakes.reactor import FakeThreadPool
@@ -563,9 +563,9 @@ class TurnTests(StatusTestCase):
 
         def write(value: Mapping[str, Any]) -> str:
             written.append(value)
-            return jsonLine(value)
+            return formatJSONLine(value)
 
-        self.patch(stream, "jsonLine", write)
+        self.patch(stream, "formatJSONLine", write)
         for _ in range(10):
             channel, _ = self.connect()
             channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
