@@ -1,20 +1,20 @@
 """
-What the operator does with a daemon that runs: see L{pkdoors.admin._interface.AdminOperations}.
+What an operator does with a running daemon: see L{pkdoors.admin._interface.AdminOperations}.
 """
 
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
-from pkdoors.admin._interface import Json
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.admission import MAX_OPENINGS
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingOf, openingsOf
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, FirewallError, NotFound
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import CLOSED, OPEN_FAILED, UNOPENED, Event
@@ -26,6 +26,17 @@ from pkdoors.model.addresses import Address, canonical
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import OPERATOR
 from pkdoors.util.durations import formatDuration
+
+if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons never see
+    from pkdoors.admin.records import (
+        ClosedRecord,
+        ClosingRecord,
+        OpenedRecord,
+        OpeningRecord,
+        OpeningsRecord,
+        ReloadedRecord,
+        StatusRecord,
+    )
 
 OPEN_PATIENCE = 5.0
 """Seconds that who opens waits for the firewall; the daemon itself tries until the time is over."""
@@ -63,53 +74,61 @@ class Operations:
         self.state = keeper.state
         self.subscribe = publisher.subscribe
 
-    def status(self) -> Json:
+    def status(self) -> "StatusRecord":
         """See L{AdminOperations.status}."""
+        from pkdoors.admin._recording import recordCounters, recordDoors, recordOpenings
+        from pkdoors.admin.records import StatusRecord
+
         state = self.state()
-        return {
-            "version": __version__.public(),
-            "uptime": round(state.seconds - self._began, 3),
-            "firewall": self._stack.name,
-            "troubles": self._troubles(),
-            "doors": doorsOf(state),
-            "openings": openingsOf(state),
-            "counters": self.counters.asJSON(),
-        }
+        return StatusRecord(
+            version=__version__.public(),
+            uptime=round(state.seconds - self._began, 3),
+            firewall=self._stack.name,
+            troubles=self._troubles(),
+            doors=recordDoors(state),
+            openings=recordOpenings(state),
+            counters=recordCounters(self.counters),
+        )
 
-    def openings(self, door: str = "", source: str = "") -> Json:
+    def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":
         """See L{AdminOperations.openings}."""
-        state = self._chosen(door, source)
-        return {"openings": openingsOf(state, door)}
+        from pkdoors.admin._recording import recordOpenings
+        from pkdoors.admin.records import OpeningsRecord
 
-    def _chosen(self, door: str, source: str) -> Snapshot:
-        """
-        The state, with openings for an address only, where one is given. All of them are not looked
-        through for it.
+        return OpeningsRecord(recordOpenings(self._select(door, source), door))
 
-        @raise NotThere: there is no such door.
+    def _select(self, door: str, source: str) -> Snapshot:
         """
-        doors = self._known(door)
+        Return the state; with a source, only with the openings for that, which are looked up by
+        their key: there may be thousands of others.
+
+        @raise NotFound: there is no such door.
+        """
+        doors = self._checkDoor(door)
         if not source:
             return self.state()
-        address = _address(source)
-        found = (self._keeper.standing(each.name, address) for each in doors)
-        standings = tuple(each for each in found if each is not None)
-        return Snapshot(self._clock.seconds(), self._publisher.wallClock(), doors, standings, {})
+        address = _parseAddress(source)
+        found = (self._keeper.standing(known.name, address) for known in doors)
+        openings = tuple(status for status in found if status is not None)
+        return Snapshot(self._clock.seconds(), self._publisher.wallClock(), doors, openings, {})
 
-    def _known(self, door: str) -> tuple[Door, ...]:
+    def _checkDoor(self, name: str) -> tuple[Door, ...]:
         """
-        The doors, one of which has this name.
+        Return all doors.
 
-        @raise NotThere: none has.
+        @raise NotFound: none has this name, which is not empty.
         """
-        names = [each.name for each in self._keeper.doors]
-        if door and door not in names:
-            raise NotFound(f"there is no door {door!r}: its doors are {', '.join(names)}")
+        names = [door.name for door in self._keeper.doors]
+        if name and name not in names:
+            raise NotFound(f"there is no door {name!r}: its doors are {', '.join(names)}")
         return self._keeper.doors
 
-    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Json:
+    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
         """See L{AdminOperations.open}."""
-        chosen, address = self._door(door), _address(source)
+        from pkdoors.admin._recording import recordOpening
+        from pkdoors.admin.records import OpenedRecord
+
+        chosen, address = self._door(door), _parseAddress(source)
         if not canBeClient(address):
             raise BadValue(f"nobody comes from {address}: give the address of one client")
         if isShared(address):
@@ -146,10 +165,10 @@ class Operations:
         if standing is None or not self._isOpen(chosen, address):
             raise FirewallError(self._trouble(standing))
         now, time = self._clock.seconds(), self._publisher.wallClock()
-        return {"opening": openingOf(standing, now, time)}
+        return OpenedRecord(recordOpening(standing, now, time))
 
     def _door(self, name: str) -> Door:
-        doors = {door.name: door for door in self._known(name)}
+        doors = {door.name: door for door in self._checkDoor(name)}
         if not name and len(doors) > 1:
             raise BadValue(f"there are {len(doors)} doors: say which one, {', '.join(doors)}")
         return doors[name] if name else next(iter(doors.values()))
@@ -166,12 +185,16 @@ class Operations:
             return "it was closed meanwhile"
         return standing.trouble or "the firewall does not answer; see the daemon's log"
 
-    async def close(self, door: str = "", source: str = "") -> Json:
+    async def close(self, door: str = "", source: str = "") -> "ClosedRecord":
         """See L{AdminOperations.close}."""
-        state = self._chosen(door, source)
-        before = [each for each in state.standings if door in ("", each.opening.door.name)]
+        from pkdoors.admin._recording import recordOpening
+        from pkdoors.admin.records import ClosedRecord, LazyRecords
+
+        state = self._select(door, source)
+        before = [each for each in state.openings if door in ("", each.opening.door.name)]
         if source and not before:
-            raise NotFound(f"{door and f'door {door}: '}nothing is open for {_address(source)}")
+            address = _parseAddress(source)
+            raise NotFound(f"{door and f'door {door}: '}nothing is open for {address}")
         before.sort(key=lambda each: each.opening.deadline)
         keys = [each.opening.key for each in before]
         ending = set(keys)
@@ -190,26 +213,30 @@ class Operations:
                 await self._patient(done, CLOSE_PATIENCE)
         finally:
             end()
-        shown = partial(openingOf, seconds=state.seconds, time=state.time)
         left = frozenset(ending)
-        return {
-            "closed": (shown(each) for each in before if each.opening.key not in left),
-            "closing": (
-                {**shown(each), **self._howClosing(each.opening.key)}
-                for each in before
-                if each.opening.key in left
-            ),
-        }
+        record = partial(recordOpening, seconds=state.seconds, time=state.time)
 
-    def _howClosing(self, key: tuple[str, Address]) -> Json:
-        standing = self._keeper.standing(*key)
-        trouble = standing.trouble if standing is not None else ""
-        return {"trouble": trouble, "shut": self._stack.isShut(*key)}
+        def recordLeft(status: OpeningStatus) -> "ClosingRecord":
+            return self._recordClosing(record(status), status.opening.key)
 
-    async def reload(self) -> Json:
+        return ClosedRecord(
+            LazyRecords(record, [each for each in before if each.opening.key not in left]),
+            LazyRecords(recordLeft, [each for each in before if each.opening.key in left]),
+        )
+
+    def _recordClosing(self, opening: "OpeningRecord", key: tuple[str, Address]) -> "ClosingRecord":
+        from pkdoors.admin._recording import recordClosing
+
+        status = self._keeper.standing(*key)
+        trouble = status.trouble if status is not None else ""
+        return recordClosing(opening, trouble, self._stack.isShut(*key))
+
+    async def reload(self) -> "ReloadedRecord":
         """See L{AdminOperations.reload}."""
+        from pkdoors.admin.records import ReloadedRecord
+
         done = await self._reloader.reload()
-        return {"changes": done.changes, "troubles": done.troubles}
+        return ReloadedRecord(done.changes, done.troubles)
 
     async def _patient(self, awaited: Deferred[None], seconds: float) -> None:
         try:
@@ -218,7 +245,7 @@ class Operations:
             pass
 
 
-def _address(text: str) -> Address:
+def _parseAddress(text: str) -> Address:
     try:
         return ip_address(canonical(text))
     except ValueError:
