@@ -28,8 +28,8 @@ from typing import BinaryIO, cast
 from bench.common import Times, figures, lacking, ratio, signals, table
 from bench.rivals import PROTECTED, SEQUENCE
 from pkdoors.firewall.netlink.messages import MAX_ANSWER
+from pkdoors.firewall.nftables._monitor import listenToNftables
 from pkdoors.firewall.nftables._notifications import Changes
-from pkdoors.firewall.nftables._watch import listenToNftables
 from tests.lab.hosts import CLIENT4, SERVER4, Daemon, Firewalld, Host, Network
 
 MAX_TIMES = 1000

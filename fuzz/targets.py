@@ -14,20 +14,20 @@ from twisted.conch.ssh.keys import Key
 from pkdoors.client.profiles import parseProfiles
 from pkdoors.config.parser import parseConfig, parseSeed
 from pkdoors.errors import BadValue, ConfigError
-from pkdoors.firewall.guard.flows import CONNTRACK, flowOf, trackedIn
-from pkdoors.firewall.guard.oldguard import livingIn, openingsIn, protectedIn
+from pkdoors.firewall.guard.flows import CONNTRACK, parseFlow, readTracked
+from pkdoors.firewall.guard.oldguard import readLivingSessions, readOpenings, readProtected
 from pkdoors.firewall.guard.sets import secondsLeft
 from pkdoors.firewall.netlink.dump import (
-    chainsIn,
-    countersIn,
-    elementsIn,
-    intervalsIn,
-    rulesIn,
-    setsIn,
-    tableIn,
-    verdictsIn,
+    readChains,
+    readCounters,
+    readElements,
+    readIntervals,
+    readRules,
+    readSets,
+    readTable,
+    readVerdicts,
 )
-from pkdoors.firewall.netlink.messages import NFTABLES, errorOf
+from pkdoors.firewall.netlink.messages import NFTABLES, firstError
 from pkdoors.firewall.nftables._notifications import Changes
 from pkdoors.knocks.knock import plainKnock, secondsAsked
 from pkdoors.knocks.seal import SealError, parseSealed, signedData
@@ -181,27 +181,27 @@ def events(data: bytes) -> None:
 
 def netlink(data: bytes) -> None:
     """What the kernel answers."""
-    check(isinstance(errorOf(data), int), "no number")
+    check(isinstance(firstError(data), int), "no number")
 
 
 def dump(data: bytes) -> None:
     """What the kernel answers when it is asked for a part of our table."""
     answer = [(NFTABLES << 8, data)]
-    tableIn(answer)
-    names = (*chainsIn(answer, "pkdoors"), *setsIn(answer), *countersIn(answer))
+    readTable(answer)
+    names = (*readChains(answer, "pkdoors"), *readSets(answer), *readCounters(answer))
     check(all(isinstance(name, str) for name in names), "no name")
-    for first, last in intervalsIn(answer):
+    for first, last in readIntervals(answer):
         check(first >= 0, f"no port: {first} to {last}")
-    rulesIn(answer, "pkdoors")
-    verdictsIn(answer)
-    for element in elementsIn(answer):
+    readRules(answer, "pkdoors")
+    readVerdicts(answer)
+    for element in readElements(answer):
         secondsLeft(element, 1000.0)
 
 
 def conntrack(data: bytes) -> None:
     """What the kernel answers when it is asked for a tracked connection."""
-    for each in trackedIn([(CONNTRACK << 8, data)]):
-        check(flowOf(each.flow.protocol, each.flow.key) == each.flow, "another flow")
+    for each in readTracked([(CONNTRACK << 8, data)]):
+        check(parseFlow(each.flow.protocol, each.flow.key) == each.flow, "another flow")
         check(0 <= each.wanted <= 65535, "no port")
 
 
@@ -209,12 +209,12 @@ def oldguard(data: bytes) -> None:
     """What C{nft} lists; whoever reads it takes these errors for a table that is none of ours."""
     listing = data.decode(errors="replace")
     try:
-        for opening in openingsIn(listing, [DOOR], 1000.0):
+        for opening in readOpenings(listing, [DOOR], 1000.0):
             ip_address(str(opening.source))
             check(1000 < opening.deadline <= 1000 + DOOR.maxOpenFor, "its deadline is too late")
             opening.who.asComment()
-        protectedIn(listing)
-        livingIn(listing)
+        readProtected(listing)
+        readLivingSessions(listing)
     except (ValueError, LookupError, TypeError):
         pass
 

@@ -4,8 +4,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as ListOf
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -61,11 +62,28 @@ class Options(DaemonOptions):
     def parseOptions(self, options: ListOf[str] | None = None) -> None:
         """See L{DaemonOptions.parseOptions}."""
         self._arguments = tuple(options or ())
-        super().parseOptions(options)
+        with self.closedOnFailure():
+            super().parseOptions(options)
 
     def refuse(self, line: str) -> NoReturn:
         """See L{DaemonOptions.refuse}."""
         super().refuse(line + self.keepClosed())
+
+    @contextmanager
+    def closedOnFailure(self) -> Iterator[None]:
+        """
+        Keep the ports closed if what is done meanwhile fails in a way that nobody foresaw. What the
+        host lacks, a descriptor say, is one line; a mistake of ours has its traceback all the same.
+        """
+        try:
+            yield
+        except PkdoorsError:
+            raise
+        except OSError as error:
+            raise SystemExit(f"pkdoors: cannot start: {error}{self.keepClosed()}") from error
+        except Exception:
+            complain("pkdoors", f"cannot start, by a mistake in pkdoors itself{self.keepClosed()}")
+            raise
 
     def keepClosed(self) -> str:
         """See L{keepClosed}."""
@@ -90,13 +108,15 @@ def makeService(options: Options) -> IService:
     reactor.seconds = time.monotonic
     sys.excepthook = _withoutTraceback
     try:
-        refuseUid(options)
-        lastGood = options.lastGood()
-        service = wire(
-            *(options.config, reactor, options.again, lastGood, options.keepClosed, options.file)
-        )
-        heedHangup(options, reactor, service.reload)
-        service.prepare()
+        with options.closedOnFailure():
+            refuseUid(options)
+            lastGood = options.lastGood()
+            service = wire(
+                *(options.config, reactor, options.again),
+                *(lastGood, options.keepClosed, options.file),
+            )
+            heedHangup(options, reactor, service.reload)
+            service.prepare()
     except AlreadyRunning as error:
         raise SystemExit(f"pkdoors: {error}") from error
     except PkdoorsError as error:
@@ -228,9 +248,9 @@ def wire(
     keeper = Doorkeeper(
         reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
     )
-    alarm = LossAlarm(keeper.hear, lambda: counters.dropped(), reactor.seconds)
-    ports = KnockPorts(reactor, alarm.hear)
+    ports = KnockPorts(reactor, keeper.hear)
     counters.dropped = Drops(ports.newDrops, stack.dropped).counts
+    ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
 
     def taken(new: Config) -> list[str]:
         if isDry:

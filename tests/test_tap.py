@@ -24,6 +24,7 @@ from pkdoors import tap
 from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
+from pkdoors.config.options import Options as DaemonOptions
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
@@ -357,6 +358,23 @@ class MakeServiceTests(SynchronousTestCase):
         self.haveFirewalld()
         self.good()
         self.assertTrue(self.refusal("-f", "firewalld").endswith("; kept"))
+
+    def test_anyFailureKeepsClosed(self) -> None:
+        """So does what nobody foresaw; only a mistake of ours has a traceback."""
+        self.haveNftables()
+        self.good()
+        error: Exception = OSError(24, "Too many open files")
+
+        def fail(*arguments: object) -> None:
+            raise error
+
+        for where, what in ((DoorService, "prepare"), (DaemonOptions, "parseOptions")):
+            self.patch(where, what, fail)
+            error = OSError(24, "Too many open files")
+            self.assertTrue(self.refusal().endswith("Too many open files; kept"))
+            error = ZeroDivisionError("oops")
+            self.assertRaises(ZeroDivisionError, self.make)
+        self.assertEqual([1] * 4, [len(each) for each in self.kept])
 
     def test_dryRunKeepsNothing(self) -> None:
         """A dry run touches nothing, right or wrong."""

@@ -229,7 +229,7 @@ class Operations:
 
         status = self._keeper.standing(*key)
         trouble = status.trouble if status is not None else ""
-        return recordClosing(opening, trouble, self._stack.isShut(*key))
+        return recordClosing(opening, trouble, self._stack.isInnermostClosed(*key))
 
     async def reload(self) -> "ReloadedRecord":
         """See L{AdminOperations.reload}."""

@@ -1,6 +1,7 @@
 """The client's side: knocks, and watches a port until it answers."""
 
 import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -34,7 +35,7 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
             reactor,
             reactor.getThreadPool(),
             socket.getaddrinfo,
-            host,
+            os.fsencode(host) if "%" in host else host,  # no domain name has a device's in it
             None,
             family,
             socket.SOCK_DGRAM,

@@ -98,7 +98,7 @@ def _init(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _door(options: Namespace) -> Door:
-    from pkdoors.knockports.listener import isFree
+    from pkdoors.knockports.search import isFree
 
     ports = options.ports or parsePortRanges("22")
 

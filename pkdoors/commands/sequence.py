@@ -17,6 +17,6 @@ def sequenceCommand(commands: Any) -> None:
 
 
 def _sequence(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.knockports.listener import isFree
+    from pkdoors.knockports.search import isFree
 
     tell(str(Sequence.random(options.length, isFree)))

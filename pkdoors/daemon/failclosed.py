@@ -38,7 +38,7 @@ def keepClosed(
         firewall.stop()
     except AlreadyRunning:
         return ""
-    except PkdoorsError as error:
+    except (PkdoorsError, OSError) as error:  # descriptors may be lacking
         return f"; the last good guard could not be put in place: {error}" if doors else ""
     ports = ", ".join(map(str, protectedPorts(doors)))
     return (

@@ -14,7 +14,7 @@ from pkdoors.events.event import RELOAD_REFUSED, RELOADED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.knockports import KnockPorts
-from pkdoors.knockports.listener import Plan, checkFits
+from pkdoors.knockports.plan import Plan, checkFits
 from pkdoors.model.doors import knockPorts
 
 PATIENCE = 10.0

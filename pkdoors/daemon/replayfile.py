@@ -115,11 +115,19 @@ class ReplayFile:
         if self._file is not None:
             isWhole = self._since is None or self._seconds() - self._since >= self._skew
             if self._attempt([self._writer.end(self._timeOfDay(), isWhole)]):
-                os.fsync(self._file)
+                self._sync(self._file)
         self._drop()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _sync(self, file: int) -> None:
+        """What may not have reached the disk must not say that it ended in order."""
+        try:
+            os.fsync(file)
+        except OSError as error:
+            self._complain(error)
+            self._spoil()
 
     def _takeLock(self) -> None:
         """

@@ -124,9 +124,10 @@ class DoorService(Service):
     def _guard(self) -> None:
         try:
             self._keeper.start()
-        except PkdoorsError as error:
+        except Exception as error:  # a mistake of ours must not leave the ports open
             self._instance.give()  # or it would take us for another daemon
-            if kept := self._keepClosed():
+            kept = self._keepClosed()
+            if isinstance(error, OSError) or (kept and isinstance(error, PkdoorsError)):
                 raise FirewallError(f"{error}{kept}") from error
             raise
         self._isGuarding = True

@@ -40,7 +40,7 @@ from pkdoors.host.procnet import Socket
 from pkdoors.host.systemd import START, isInstalled
 from pkdoors.host.units import isOn, mayService, nftablesFiles
 from pkdoors.install.servicecode import codeFlaw
-from pkdoors.knockports.listener import isThere
+from pkdoors.knockports.binding import hasAddress
 from pkdoors.model.doors import knockPorts, protectedPorts
 from pkdoors.model.ports import PortRange
 
@@ -95,7 +95,7 @@ class Host:
     zones: Callable[[str], list[Zone]] = surveyZones
     nftablesFiles: Callable[[], list[tuple[str, str]]] = nftablesFiles
     isOn: Callable[[str], bool] = isOn
-    isThere: Callable[[str], bool] = isThere
+    isThere: Callable[[str], bool] = hasAddress
     troubles: Callable[[str], list[str]] = askTroubles
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
     isService: Callable[[], bool] = isInstalled

@@ -1,10 +1,9 @@
 """Puts back what somebody else took out of a firewall."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -15,20 +14,24 @@ from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Opening
 from pkdoors.util.backoff import BackOff
 from pkdoors.util.loglimits import LineLimit
+from pkdoors.util.trouble import Trouble
+from pkdoors.util.turns import WakeableSleep
 
 PAUSE = 0.05
-"""Seconds between two restorations at least: a script that flushes in a loop keeps us from nothing
-else. Within twice this time all is back."""
+"""Minimum seconds between two restorations: a script that flushes in a loop does not keep the
+daemon from its other work. Everything is back within twice this time."""
 FIRST_RETRY = 1.0
-"""Seconds after which a restoration that failed is tried again; doubled each time."""
+"""Seconds until a failed restoration is tried again; doubled after each failure."""
 LAST_RETRY = 30.0
 """The longest time between two tries, in seconds."""
 
 
 class Healer:
     """
-    @param wanted: gives what ought to be open now.
-    @param healed: called after each restoration.
+    Restores one firewall when something is missing in it, and tries again until that succeeds.
+
+    @param wanted: returns the openings that should exist now.
+    @param onHealed: called after each restoration.
     """
 
     _log = Logger()
@@ -42,44 +45,50 @@ class Healer:
         publisher: EventPublisher,
     ) -> None:
         self._clock = clock
-        self._publisher = publisher
-        self._waiting: list[Deferred[str]] = []
         self._firewall = firewall
-        self.name = firewall.name
         self._wanted = wanted
-        self._healed = onHealed
-        self._call: IDelayedCall | None = None
-        self._busy = False
-        self._again = False
-        self._stopped = False
-        self._next = 0.0  # before this no restoration begins
-        self._limit = LineLimit()
+        self._onHealed = onHealed
+        self._report = _HealReport(clock, firewall.name, publisher)
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
-        self._why = ""  # what the next line in the log begins with
-        self._trouble = ""  # why it cannot be put back
-        self._isTold = False  # whether the log says so
+        self._waiting: list[Deferred[str]] = []
+        self._isDue = False  # whether another restoration must begin
+        self._isHealing = False
+        self._isStopped = False
+        self._notBefore = 0.0  # when the next restoration may begin
+        self._pause = WakeableSleep(clock)  # only the stop ends it early
+        self._retry = WakeableSleep(clock)  # a loss ends it early, too
 
-    def lost(self, why: str) -> None:
-        """
-        Something may be missing: see to it, soon.
+    @property
+    def name(self) -> str:
+        """The name of the firewall."""
+        return self._firewall.name
 
-        @param why: the beginning of a sentence, for the log.
+    def onLost(self, cause: str) -> None:
         """
-        self._why = why
+        Restore the firewall soon, because something may be missing.
+
+        @param cause: the beginning of a sentence for the log.
+        """
+        self._report.cause = cause
         self.restore()
 
     def restore(self) -> None:
-        """Put all there, soon."""
-        if self._busy:
-            self._again = True
-        elif not self._stopped and (self._call is None or self._trouble):
-            self._schedule(max(0.0, self._next - self._clock.seconds()))
+        """Restore the firewall soon."""
+        wasDue, self._isDue = self._isDue, True
+        if self._isStopped or (wasDue and self._isHealing):
+            return
+        if not self._isHealing:
+            Deferred.fromCoroutine(self._heal()).addErrback(
+                lambda failure: self._log.failure("putting back went wrong", failure)
+            )
+        else:
+            self._retry.wake()
 
     def restored(self) -> Deferred[str]:
         """
-        Put all there, soon.
+        Restore the firewall soon.
 
-        @return: fires after the next try with why it failed, or with nothing.
+        @return: fires after the next try: with the reason if it failed, or with an empty text.
         """
         self.restore()
         waiting: Deferred[str] = Deferred()
@@ -87,72 +96,93 @@ class Healer:
         return waiting
 
     def stop(self) -> None:
-        """Put nothing back any more."""
-        self._stopped = True
-        self._cancel()
-        self._answer(f"the daemon ends before {self.name} has followed")
+        """Restore nothing any more."""
+        self._isStopped = True
+        self._pause.wake()
+        self._retry.wake()
+        self._answer(f"the daemon stops before {self.name} has followed")
 
-    def _schedule(self, seconds: float) -> None:
-        self._cancel()
-        self._call = self._clock.callLater(seconds, self._begin)
+    async def _heal(self) -> None:
+        """Restore the firewall until nothing is missing."""
+        self._isHealing = True
+        try:
+            while self._isDue and not self._isStopped:
+                # Through the reactor, even if it is for no time: the caller of L{restore} may be in
+                # the middle of something.
+                await self._pause.sleep(max(0.0, self._notBefore - self._clock.seconds()))
+                if self._isStopped:
+                    return
+                self._isDue = False
+                delay = await self._restore()
+                self._notBefore = self._clock.seconds() + PAUSE
+                if delay and not (self._isDue or self._isStopped):
+                    await self._retry.sleep(delay)
+                    self._isDue = True
+        finally:
+            self._isHealing = False
 
-    def _cancel(self) -> None:
-        call, self._call = self._call, None
-        if call is not None and call.active():
-            call.cancel()
-
-    def _begin(self) -> None:
-        self._call = None
-        Deferred.fromCoroutine(self._restore()).addErrback(
-            lambda failure: self._log.failure("putting back went wrong", failure)
-        )
-
-    async def _restore(self) -> None:
-        self._busy, self._again = True, False
-        self._next = self._clock.seconds() + PAUSE
-        delay = PAUSE
+    async def _restore(self) -> float:
+        """Try once. Return the seconds until the next try if this one failed, otherwise 0."""
         try:
             await self._firewall.restore(self._wanted())
         except Exception as error:
-            self._complain(error)
             delay = self._backOff.next()
+            self._report.fail(error)
         else:
-            self._rejoice()
-        finally:
-            self._busy = False
-        if not self._stopped and (self._again or self._trouble):
-            self._schedule(PAUSE if self._again else delay)
-        if not self._again:
-            self._answer(self._trouble)
-        if not self._trouble:
-            self._healed()
+            delay = 0.0
+            self._backOff.reset()
+            self._report.succeed()
+        if not self._isDue:  # otherwise the next try answers
+            self._answer(self._report.trouble.text)
+        if not delay:
+            self._onHealed()
+        return delay
 
     def _answer(self, trouble: str) -> None:
         waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if not each.called:  # who waited may have lost patience
-                each.callback(trouble)
+        for deferred in waiting:
+            if not deferred.called:  # the caller's own time may be over
+                deferred.callback(trouble)
 
-    def _rejoice(self) -> None:
-        isTold, self._isTold, self._trouble = self._isTold, False, ""
-        why, self._why = self._why, ""
-        self._backOff.reset()
-        if isTold or (why and self._limit.admit("", self._clock.seconds())):
-            self._tell(HEALED, cause=why, leftOut=self._limit.newSuppressed())
 
-    def _tell(self, kind: str, **details: Any) -> None:
-        self._publisher.publish(kind, firewall=self._firewall.name, **details)
+class _HealReport:
+    """
+    Reports how the healing of one firewall goes: a failure once, however often it is tried again.
 
-    def _complain(self, error: Exception) -> None:
-        """Say it once, however often it is tried again."""
-        trouble = str(error) or repr(error)
-        if trouble == self._trouble:
+    @ivar cause: who or what took something away; the next report begins with it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, firewall: str, publisher: EventPublisher) -> None:
+        self._clock = clock
+        self._firewall = firewall
+        self._publisher = publisher
+        self._limit = LineLimit()
+        self.trouble = Trouble()
+        self.cause = ""
+
+    def fail(self, error: Exception) -> None:
+        """Report that a try failed."""
+        reason = str(error) or repr(error)
+        if not self.trouble.begin(reason, isReported=False):
             return
-        self._trouble = trouble
         if not self._limit.admit("trouble", self._clock.seconds()):
             return
-        self._isTold = True
-        why, self._why = self._why, ""
-        self._tell(HEAL_FAILED, cause=why, reason=trouble)
-        if not isinstance(error, FirewallError):  # a mistake of ours must not end the healing
+        self.trouble.isReported = True
+        self._publisher.publish(
+            HEAL_FAILED, firewall=self._firewall, cause=self._takeCause(), reason=reason
+        )
+        if not isinstance(error, FirewallError):  # a bug of ours
             self._log.failure("that was unexpected", Failure(error))
+
+    def succeed(self) -> None:
+        """Report that all is back, if a failure was reported or the cause is known."""
+        wasReported, cause = self.trouble.end(), self._takeCause()
+        if wasReported or (cause and self._limit.admit("", self._clock.seconds())):
+            leftOut = self._limit.newSuppressed()
+            self._publisher.publish(HEALED, firewall=self._firewall, cause=cause, leftOut=leftOut)
+
+    def _takeCause(self) -> str:
+        cause, self.cause = self.cause, ""
+        return cause

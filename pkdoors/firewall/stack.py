@@ -39,7 +39,7 @@ class FirewallStack:
         self._publisher = publisher or EventPublisher()
         self._doors: tuple[Door, ...] = ()
         # What the innermost has closed, and the others have not followed yet.
-        self._shut: set[tuple[str, Address]] = set()
+        self._closedInnermost: set[tuple[str, Address]] = set()
         self._healers: list[Healer] = []  # the outermost first
         self.name = " and ".join(firewall.name for firewall in firewalls)
 
@@ -72,7 +72,7 @@ class FirewallStack:
         for firewall in self._firewalls:
             healer = Healer(self._clock, firewall, wanted, onHealed, self._publisher)
             self._healers.insert(0, healer)
-            left = firewall.start(doors, healer.lost)
+            left = firewall.start(doors, healer.onLost)
             if left is None:
                 healer.restore()
             else:
@@ -122,13 +122,13 @@ class FirewallStack:
 
         @raise FirewallError: a firewall refused. What the others did ends at the deadline.
         """
-        self._shut.discard(opening.key)
+        self._closedInnermost.discard(opening.key)
         for firewall in self._firewalls:
             await firewall.open(opening)
 
-    def isShut(self, door: str, source: Address) -> bool:
+    def isInnermostClosed(self, door: str, source: Address) -> bool:
         """Whether the innermost has closed an opening that others are still to close."""
-        return (door, source) in self._shut
+        return (door, source) in self._closedInnermost
 
     async def closeInnermost(self, opening: Opening) -> None:
         """
@@ -139,7 +139,7 @@ class FirewallStack:
         inner, *others = self._firewalls
         if others:
             await inner.close(opening)
-            self._shut.add(opening.key)
+            self._closedInnermost.add(opening.key)
 
     async def close(self, opening: Opening) -> None:
         """
@@ -155,10 +155,10 @@ class FirewallStack:
                 errors.append(error)
             else:
                 if firewall is self._firewalls[0]:
-                    self._shut.add(opening.key)
+                    self._closedInnermost.add(opening.key)
         if errors:
             raise errors[0]
-        self._shut.discard(opening.key)
+        self._closedInnermost.discard(opening.key)
 
     def dropped(self) -> int:
         """See L{IFirewall.dropped}: all of them together."""

@@ -5,6 +5,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from twisted.logger import Logger
+
 from pkdoors.errors import PkdoorsError
 from pkdoors.files.reading import readFile
 from pkdoors.host.serviceuser import openOwn
@@ -28,9 +30,12 @@ class Instance:
     @param folder: where the file is that is locked.
     """
 
+    _log = Logger()
+
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
         self._file: int | None = None
+        self._isUnsigned = False  # and the log says so
 
     def path(self, suffix: str = "lock") -> Path:
         """A file of the daemon of this host: what is locked, or what it leaves to the next."""
@@ -88,10 +93,24 @@ class Instance:
         return process if isHere else None
 
     def sign(self) -> None:
-        """Write who has the right, for those who want it; again after a fork."""
-        if self._file is not None:
+        """
+        Write who has the right, for those who want it; again after a fork. A full disk keeps nobody
+        from having it: the lock is what counts.
+        """
+        if self._file is None:
+            return
+        try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, b"%d" % os.getpid(), 0)
+        except OSError as error:
+            if not self._isUnsigned:
+                self._log.warn(
+                    "cannot write {path} ({reason}): `pkdoors release` and `pkdoors check` do not "
+                    "notice this daemon. Make room there, and restart it",
+                    path=self.path(),
+                    reason=error.strerror,
+                )
+            self._isUnsigned = True
 
     def give(self) -> None:
         """Give the right back."""

@@ -1,11 +1,13 @@
 """The code that the service runs: where it is, and who can change it."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from sysconfig import get_path
 
-from pkdoors.files.trust import Flaw, flawBelow, flawOf
+from pkdoors.files.trust import Flaw, flawBelow, flawOf, nameFlaw
 
 PROGRAMS = ("twistd", "pkdoors", "python3")
 """Of the folder with scripts; a distribution's Python has its own elsewhere."""
@@ -14,8 +16,8 @@ PROGRAMS = ("twistd", "pkdoors", "python3")
 def codeFlaw() -> Flaw | None:
     """
     Return the first reason why somebody else can change what a service runs that is installed
-    from here: the virtual environment, the interpreter, the standard library's folder, the
-    packages, and the folders where Twisted looks for plugins. L{None} where nobody can.
+    from here: the virtual environment, the interpreter, the folders where that looks for modules,
+    and those where Twisted looks for plugins. L{None} where nobody can.
 
     The libraries of a distribution's own Python are its package manager's, and only their folders
     are looked at.
@@ -26,6 +28,10 @@ def codeFlaw() -> Flaw | None:
         with suppress(FileNotFoundError):
             if flaw := flawOf(path):
                 return flaw
+    # A folder that is not there yet counts, too: others must not be able to make it.
+    for folder in filter(os.path.isabs, sys.path):
+        if flaw := flawOf(folder) if os.path.exists(folder) else nameFlaw(folder):
+            return flaw
     return next(filter(None, map(flawBelow, _trees())), None)
 
 

@@ -1,1 +1,4 @@
-"""Where knocks are heard: L{knockports} owns the sockets, L{listener} knows which are needed."""
+"""
+Where the daemon hears knocks: L{knockports} owns the sockets, L{plan} lists those that are needed,
+L{search} opens them, and L{lossalarm} warns of knocks that were lost.
+"""

@@ -1,6 +1,6 @@
 """
-Reads many datagrams of a socket in one go: C{recvmmsg(2)}, which Python does not have. Under a
-flood a call for each datagram would cost more than all that is done with it.
+Reads many datagrams from a socket in one call: C{recvmmsg(2)}, which Python does not have. Under a
+flood, one call per datagram would cost more than everything that we do with it.
 """
 
 import ctypes
@@ -9,7 +9,7 @@ import struct
 from itertools import islice
 
 MOST = 64
-"""Datagrams of one go, after which others have their turn."""
+"""Datagrams in one call; after that other sockets get their turn."""
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h
 
 _NAME = 28  # struct sockaddr_in6, the longer one
@@ -17,29 +17,32 @@ _TIMESPEC = struct.Struct("@ll")
 _CONTROL = socket.CMSG_SPACE(_TIMESPEC.size)
 
 Datagram = tuple[str, bytes, int]
-"""The sender's address as C{inet_ntop(3)} writes it, the payload, and when the kernel got it, in
-nanoseconds since 1970."""
+"""The sender's address as C{inet_ntop(3)} writes it, the payload, and when the kernel received it,
+in nanoseconds since 1970."""
 
 
 class _Part(ctypes.Structure):
-    """struct iovec"""
+    """C{struct iovec}."""
 
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
 class _Header(ctypes.Structure):
-    """struct msghdr"""
+    """C{struct msghdr}."""
 
     _fields_ = (
-        *(("name", ctypes.c_void_p), ("nameLength", ctypes.c_uint)),
-        *(("parts", ctypes.c_void_p), ("partCount", ctypes.c_size_t)),
-        *(("control", ctypes.c_void_p), ("controlLength", ctypes.c_size_t)),
+        ("name", ctypes.c_void_p),
+        ("nameLength", ctypes.c_uint),
+        ("parts", ctypes.c_void_p),
+        ("partCount", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("controlLength", ctypes.c_size_t),
         ("flags", ctypes.c_int),
     )
 
 
 class _Message(ctypes.Structure):
-    """struct mmsghdr"""
+    """C{struct mmsghdr}."""
 
     _fields_ = (("header", _Header), ("length", ctypes.c_uint))
 
@@ -59,7 +62,9 @@ class BatchReceiver:
     """
     Reads sockets that have C{SO_TIMESTAMPNS}, one after the other.
 
-    @param size: bytes of a datagram that are read; what is longer is cut off there.
+    All buffers are made once and used for every call, whichever socket is read.
+
+    @param size: bytes of a datagram that are read; longer ones are cut off.
     """
 
     def __init__(self, size: int) -> None:
@@ -76,24 +81,28 @@ class BatchReceiver:
             header.parts, header.partCount = ctypes.addressof(part), 1
             header.control = ctypes.addressof(self._controls) + at * _CONTROL
             header.controlLength = _CONTROL
-        self._fresh = bytes(self._messages)  # as they have to be before each call
+        self._fresh = bytes(self._messages)  # as they must be before each call
         self._call = ctypes.CDLL(None, use_errno=True).recvmmsg
         self._call.argtypes = (
-            *(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p),
+            ctypes.c_int,
+            ctypes.c_void_p,
+            ctypes.c_uint,
+            ctypes.c_int,
+            ctypes.c_void_p,
         )
 
-    def receive(self, bound: socket.socket) -> list[Datagram]:
+    def receive(self, udp: socket.socket) -> list[Datagram]:
         """
-        Read what has come, L{MOST} datagrams at most.
+        Return the datagrams that have come, L{MOST} at most.
 
-        @raise OSError: nothing has come, or an error that the network sent for the socket.
+        @raise OSError: nothing has come, or the network has reported an error for the socket.
         """
         ctypes.memmove(self._messages, self._fresh, len(self._fresh))
-        where = ctypes.addressof(self._messages)
-        count = self._call(bound.fileno(), where, MOST, socket.MSG_DONTWAIT, None)
+        messages = ctypes.addressof(self._messages)
+        count = self._call(udp.fileno(), messages, MOST, socket.MSG_DONTWAIT, None)
         if count < 0:
             raise OSError(ctypes.get_errno(), "recvmmsg")
-        family, size = bound.family, self._size
+        family, size = udp.family, self._size
         received = zip(
             _ADDRESSES[family].iter_unpack(self._names),
             _LENGTH.iter_unpack(self._messages),
@@ -102,8 +111,12 @@ class BatchReceiver:
             strict=False,
         )
         payloads = memoryview(self._datagrams)
-        text = socket.inet_ntop
+        asText = socket.inet_ntop
         return [
-            (text(family, raw), payloads[at : at + length].tobytes(), seconds * 10**9 + nanoseconds)
+            (
+                asText(family, raw),
+                payloads[at : at + length].tobytes(),
+                seconds * 10**9 + nanoseconds,
+            )
             for (raw,), (length,), (seconds, nanoseconds), at in islice(received, count)
         ]

@@ -1,8 +1,8 @@
-"""One knock port: its socket, and the protocol that makes knocks of its datagrams."""
+"""One knock port: its socket, and the protocol that turns its datagrams into knocks."""
 
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from twisted.internet.interfaces import IReadDescriptor
@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.host.socketfilter import attachFilter
-from pkdoors.knockports._ordering import Reorderer
+from pkdoors.knockports._ordering import KnockHandler, Reorderer
 from pkdoors.knockports._recvmmsg import MOST, BatchReceiver, Datagram
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.addresses import sourceAddress
@@ -23,23 +23,23 @@ _DROPS = 8  # SK_MEMINFO_DROPS; linux/sock_diag.h
 
 class KnockProtocol(DatagramProtocol):
     """
-    Makes knocks of the datagrams that come to one port, and hands them on.
+    Turns the datagrams that come to one port into knocks, and hands them on.
     """
 
     noisy = False
 
-    def __init__(self, port: int, hear: Callable[[list[Knock]], None]) -> None:
+    def __init__(self, port: int, handle: KnockHandler) -> None:
         self._port = port
-        self._hear = hear
+        self._handle = handle
 
     def datagramReceived(self, datagram: bytes, address: tuple[str, int]) -> None:
-        """A datagram came."""
+        """Hand on the knock in one datagram."""
         self.datagramsReceived([(address[0], datagram, 0)])
 
     def datagramsReceived(self, datagrams: Iterable[Datagram]) -> None:
-        """Some datagrams came."""
-        port, new = self._port, tuple.__new__  # not Knock(): under a flood its own way counts
-        self._hear(
+        """Hand on the knocks in some datagrams."""
+        port, new = self._port, tuple.__new__  # not Knock(): slower, which counts under a flood
+        self._handle(
             [
                 new(Knock, (sourceAddress(host) if ":" in host else host, port, datagram, stamp))
                 for host, datagram, stamp in datagrams
@@ -50,17 +50,19 @@ class KnockProtocol(DatagramProtocol):
 @implementer(IReadDescriptor)
 class KnockSocket:
     """
-    A bound UDP socket that only reads. Not Twisted's own port, because that writes its number
+    A bound UDP socket that only reads. It is not Twisted's own port, because that writes its number
     into the log, and the numbers are the secret.
+
+    @ivar last: when the kernel received the datagram that was read last, in nanoseconds since 1970.
     """
 
-    def __init__(self, bound: socket.socket, reorderer: Reorderer, receiver: BatchReceiver) -> None:
-        self._socket = bound
+    def __init__(self, udp: socket.socket, reorderer: Reorderer, receiver: BatchReceiver) -> None:
+        self._socket = udp
         self._reorderer = reorderer
         self._receiver = receiver
         self._drops = 0  # as the kernel counts them
-        self.last = 0  # when the last one came of those that were read
-        self._protocol = KnockProtocol(bound.getsockname()[1], reorderer.add)
+        self.last = 0
+        self._protocol = KnockProtocol(udp.getsockname()[1], reorderer.add)
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""
@@ -71,12 +73,12 @@ class KnockSocket:
         return "knock"
 
     def doRead(self) -> None:
-        """Hand on what has come: as much as is read in one go, then the others have their turn."""
-        if self.fileno() < 0:  # it was given back, and had more
+        """Hand on what has come, as much as one call reads; then other ports get their turn."""
+        if self.fileno() < 0:  # it was closed while it had more
             return
         try:
             datagrams = self._receiver.receive(self._socket)
-        except OSError:  # nothing there, or an error that the network sent for the socket
+        except OSError:  # nothing has come, or the network reports an error
             return
         self._protocol.datagramsReceived(datagrams)
         if len(datagrams) == MOST:
@@ -85,15 +87,14 @@ class KnockSocket:
 
     def filter(self, program: bytes) -> None:
         """
-        Hear only what a program of L{pkdoors.host.bpf} lets through, from now on; see
-        L{attachFilter}.
+        Hear only what a program of L{pkdoors.host.bpf} accepts from now on; see L{attachFilter}.
         """
         attachFilter(self._socket, program)
 
     def newDrops(self) -> int:
         """
-        How many datagrams the kernel has dropped here since this was last asked: those that were
-        filtered, and those that found the buffer full. 0 where it does not tell.
+        Return how many datagrams the kernel has dropped here since the last call: those that it
+        filtered, and those that found the buffer full; 0 if the kernel does not count them.
         """
         before = self._drops
         with suppress(OSError):
@@ -102,7 +103,7 @@ class KnockSocket:
         return (self._drops - before) % 2**32
 
     def shared(self) -> AbstractContextManager[None]:
-        """Meanwhile another socket of ours can take the same port, at another address."""
+        """Allow another socket of ours to bind the same port at another address meanwhile."""
         return sharing(self._socket)
 
     def connectionLost(self, reason: Failure) -> None:
@@ -111,13 +112,13 @@ class KnockSocket:
 
 
 @contextmanager
-def sharing(bound: socket.socket) -> Iterator[None]:
+def sharing(udp: socket.socket) -> Iterator[None]:
     """
-    Meanwhile other sockets of this user that are willing to share its port can take it at other
-    addresses. C{SO_REUSEADDR} would allow that to everybody.
+    Allow other sockets of this user that are also shared to bind the same port at other addresses
+    meanwhile. C{SO_REUSEADDR} would allow that to everybody.
     """
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         yield
     finally:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)

@@ -1,9 +1,9 @@
 """
-What the kernel lets through to a knock port, as programs of the classic Berkeley Packet Filter.
+Programs for the classic Berkeley Packet Filter that decide which datagrams reach a knock port.
 Pure.
 
-Junk ends there, and costs the daemon nothing. A filter of a UDP socket sees the UDP header, of
-eight bytes, and the payload behind it.
+The kernel drops junk, so it costs the daemon nothing. A filter of a UDP socket sees the UDP header,
+of eight bytes, and the payload behind it.
 """
 
 from collections.abc import Collection
@@ -33,7 +33,7 @@ begins: ld   [8]
         jeq  #0x6b6e6f63, take, other  ; "knoc"
 other:
 """
-"""A plain knock. That it asks with digits, the daemon sees."""
+"""Accepts a plain knock. Whether the time in it has only digits, the daemon checks."""
 
 _SEALED = """
         ld   len                ; A: bytes of header and payload
@@ -46,7 +46,7 @@ more:   ld   [12]
 last:   ldb  [16]
         jeq  #0x20, take, drop  ; " "
 """
-"""A sealed knock, as far as can be told without reading all of it."""
+"""Accepts a sealed knock, as far as its length and its beginning show."""
 
 _END = """
 drop:   ret  #0
@@ -54,7 +54,7 @@ take:   ret  #0xffff            ; all of it
 """
 
 TAKE_ALL = "        ret  #0xffff"
-"""What follows a L{addressFilter} if every datagram to those addresses is wanted."""
+"""Follows an L{addressFilter} if we want every datagram to those addresses."""
 
 _NETWORK = 0xFFF00000  # SKF_NET_OFF: from here on, offsets count from the IP header
 _INTERFACE = 0xFFFFF008  # SKF_AD_OFF + SKF_AD_IFINDEX: the interface that the packet came by
@@ -62,36 +62,36 @@ _DESTINATION = {4: 16, 6: 24}  # where the IP header has it
 
 
 def knockFilters(doors: Collection[Door]) -> dict[int, bytes]:
-    """For each knock port of these doors, the program that lets their knocks through."""
+    """Return, for each knock port of these doors, the program that accepts their knocks."""
     plain = {port for door in doors if not door.authorizedKeys for port in door.sequence.ports}
     sealed = {port for door in doors if door.authorizedKeys for port in door.sequence.ports}
     return {port: knockFilter(port in plain, port in sealed) for port in plain | sealed}
 
 
 def knockFilter(isPlain: bool, isSealed: bool) -> bytes:
-    """The program for a port that hears plain knocks, sealed ones, or both."""
+    """Return the program for a port that hears plain knocks, sealed ones, or both."""
     most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
     sealed = _SEALED.format(most=most) if isSealed else "        ret  #0"
     return assemble((_PLAIN if isPlain else "") + sealed + _END)
 
 
-@lru_cache(8)  # the same one is on very many sockets
+@lru_cache(8)  # very many sockets have the same one
 def addressFilter(addresses: tuple[tuple[Address, int], ...]) -> bytes:
     """
-    Return the program that drops what is not for one of some addresses, and goes on behind its end
-    with what is.
+    Return the program that drops datagrams to other addresses, and continues behind its end with
+    the rest.
 
-    @param addresses: all of the same IP version. With each, the number of the interface that the
-        datagram must come by; 0 for any.
+    @param addresses: all of the same IP version, each with the number of the interface by which a
+        datagram must come; 0 for any.
     """
-    blocks = [_addressBlock(number, *each) for number, each in enumerate(addresses)]
+    blocks = [_addressBlock(number, *pair) for number, pair in enumerate(addresses)]
     return assemble("".join(blocks) + "        ret  #0\nhit:\n")
 
 
 def _addressBlock(number: int, address: Address, interface: int) -> str:
-    where = _NETWORK + _DESTINATION[address.version]
+    field = _NETWORK + _DESTINATION[address.version]
     raw = address.packed
-    tests = [(where + at, int.from_bytes(raw[at : at + 4])) for at in range(0, len(raw), 4)]
+    tests = [(field + at, int.from_bytes(raw[at : at + 4])) for at in range(0, len(raw), 4)]
     if interface:
         tests.append((_INTERFACE, interface))
     lines = [
@@ -99,5 +99,5 @@ def _addressBlock(number: int, address: Address, interface: int) -> str:
         f"is{number}x{step}:\n"
         for step, (at, value) in enumerate(tests)
     ]
-    # Not the jump of the comparison itself: with many addresses it is too far for that.
+    # A jump of its own: with many addresses "hit" is too far for that of a comparison.
     return "".join(lines) + f"        ja   hit\nnot{number}:\n"

@@ -447,7 +447,7 @@ class CloseTests(OperatorTestCase):
         self.outer.answer()
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
         self.assertIn(("web", ANN), self.guard.doorsOpen())
-        self.assertFalse(self.stack.isShut("web", ip_address(ANN)))
+        self.assertFalse(self.stack.isInnermostClosed("web", ip_address(ANN)))
 
     def test_whileItOpens(self) -> None:
         """What is still being opened in firewalld is closed in the guard at once."""
@@ -455,9 +455,9 @@ class CloseTests(OperatorTestCase):
         self.keeper.request(Request(WEB, BOB, 0))
         done = self.do(self.operator.close("", BOB))
         self.assertNotIn(("web", BOB), self.guard.doorsOpen())
-        self.assertTrue(self.stack.isShut("web", ip_address(BOB)))
+        self.assertTrue(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.outer.answerAll()
-        self.assertFalse(self.stack.isShut("web", ip_address(BOB)))
+        self.assertFalse(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 

@@ -20,7 +20,7 @@ from pkdoors.config.parser import parseConfig
 from pkdoors.config.template import confText, profileText
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names as thishost
-from pkdoors.knockports import listener
+from pkdoors.knockports import search
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.host import FakeHost
 
@@ -149,7 +149,7 @@ class InitTests(InitTestCase):
 
     def test_freePorts(self) -> None:
         """A port that is taken, or protected, is no knock port."""
-        self.patch(listener, "isFree", lambda port: port % 1000 == 0)
+        self.patch(search, "isFree", lambda port: port % 1000 == 0)
         self.init("-n", "20", "--ports", "12000-13000/udp,14000/udp,15000/tcp")
         free = {*range(10_000, 32_768, 1000)} - {12_000, 13_000, 14_000}
         self.assertEqual(free, {*self.config().doors[0].sequence.ports})

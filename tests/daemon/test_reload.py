@@ -21,7 +21,7 @@ from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host import descriptors
-from pkdoors.knockports import listener
+from pkdoors.knockports import plan
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
@@ -416,7 +416,7 @@ class RefusedTests(ReloadTestCase):
     def test_tooManyPorts(self) -> None:
         """More sockets than the process may have."""
         self.patch(descriptors, "limit", lambda: 30)
-        self.patch(listener, "limit", lambda: 30)
+        self.patch(plan, "limit", lambda: 30)
         more = makeDoor((6, 7, 8, 9, 10), ports="80", name="more")
         before = self.snapshot()
         error = self.failureResultOf(self.begin(SSH, WEB, more)).value
@@ -507,8 +507,8 @@ class KnockTests(ReloadTestCase):
 
     def test_busyPort(self) -> None:
         """
-        A knock port that another program has keeps no door from being guarded: the answer says what
-        is not heard, and it is heard as soon as the other one has gone.
+        A knock port that another program uses keeps no door from being guarded. The answer says
+        so; the port is heard as soon as the other program has gone.
         """
         self.host.take(9)
         taken = self.host.sockets[-1]
@@ -517,7 +517,7 @@ class KnockTests(ReloadTestCase):
         self.assertEqual(["door new (80/tcp) is new"], done.changes)
         (trouble,) = done.troubles[-1:]
         self.assertTrue(
-            trouble.startswith("1 of 15 knock ports is not heard over IPv4: another program has"),
+            trouble.startswith("1 of 15 knock ports is not heard over IPv4: another program uses"),
             trouble,
         )
         self.assertEqual((SSH, WEB, new), self.guard.guarded)

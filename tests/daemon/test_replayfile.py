@@ -433,6 +433,24 @@ class UnwritableTests(SeenFileTestCase):
         self.assertIn(f"cannot write {self.path} (No space left on device): after a res", line)
         os.close(file)
 
+    def test_endUnwritten(self) -> None:
+        """
+        An end that may not have reached the disk is none, and keeps nothing from ending: the next
+        daemon does not trust the file.
+        """
+        self.open("1")
+
+        def fail(file: int) -> None:
+            raise OSError(5, "Input/output error")
+
+        patch = self.patch(os, "fsync", fail)
+        self.file.close()
+        patch.restore()
+        (line,) = self.log.lines(LogLevel.warn)
+        self.assertIn(f"cannot write {self.path} (Input/output error)", line)
+        self.start()
+        self.assertTrue(self.waits())
+
     def fail_(self, path: Path, flags: int) -> int:
         """Nothing can be made."""
         raise OSError(28, "No space left on device")

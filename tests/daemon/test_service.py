@@ -34,7 +34,7 @@ from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.host import FakeHost
 from tests.fakes.log import Log
-from tests.fakes.nftables import FakeLibrary, FakeWatch
+from tests.fakes.nftables import FakeLibrary, FakeMonitor
 from tests.fakes.reactor import FakeReactor
 from tests.fakes.tables import FakeTables
 from tests.lab.sealing import leaveNotes, makeKey, publicLine, sealed
@@ -218,6 +218,25 @@ class StartTests(ServiceTestCase):
         self.reactor.begin()
         self.assertEqual([], self.log.lines())
 
+    def test_anyFailureKeepsClosed(self) -> None:
+        """So does what nobody foresaw; what the host lacks is an error for people."""
+        kept: list[str] = []
+
+        def keepClosed() -> str:
+            kept.append("; kept")
+            return kept[-1]
+
+        self.service._keepClosed = keepClosed
+        for error, kind, text in (
+            (OSError(24, "Too many open files"), FirewallError, "Too many open files; kept"),
+            (ZeroDivisionError("oops"), ZeroDivisionError, "oops"),
+        ):
+            self.service._hasBegun = False
+            self.firewall.failures = [error]
+            raised = self.assertRaises(kind, self.service.startService)
+            self.assertTrue(str(raised).endswith(text), raised)
+        self.assertEqual(2, len(kept))
+
     def test_unprivileged(self) -> None:
         """Whoever only starts the service gets it guarded as well, and only once."""
         self.service.prepare()
@@ -291,7 +310,7 @@ class StartTests(ServiceTestCase):
             self.firewall,
             DryRunFirewall(clock),
             NftablesFirewall(
-                clock, makeTable, FakeWatch().make, lambda: LiveFlows(list, list), lambda: 0.0
+                clock, makeTable, FakeMonitor().make, lambda: LiveFlows(list, list), lambda: 0.0
             ),
         )
         for firewall in firewalls:

@@ -18,6 +18,8 @@ from pkdoors.doctor._tables import (
 )
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.packetfilter import _matching as matching
+from pkdoors.doctor.packetfilter._elements import Elements
+from pkdoors.doctor.packetfilter.packets import newPacket
 from pkdoors.doctor.packetfilter.ruleset import readRuleset
 from pkdoors.firewall.firewalld.zones import Exposure, Zone
 from pkdoors.model.ports import PortRange, parsePortRange
@@ -46,6 +48,24 @@ def guard(*ports: object, **how: Any) -> dict[str, list[Any]]:
     friend = [condition("ip saddr", "@open4"), ACCEPT]
     rules = [[condition("tcp dport", {"set": list(ports)}, "!="), ACCEPT], friend, [DROP]]
     return makeListing(*rules, **{"chain": "inet pkdoors guard", **how})
+
+
+class InterfaceTests(SynchronousTestCase):
+    """
+    Tests of L{matching.isAmong} with the interface that a packet comes by.
+    """
+
+    def test_elements(self) -> None:
+        """It is not loopback; anything else, of whatever shape it is listed, it may be."""
+        packet = newPacket("tcp", 22, 4)
+        for listed, expected in (
+            (["lo"], False),
+            (["lo", "eth0"], None),
+            ([{"prefix": {"addr": "eth", "len": 24}}], None),
+            (["lo", {"range": ["eth0", "eth9"]}], None),
+        ):
+            found = matching.isAmong(packet, {"meta": {"key": "iifname"}}, Elements(listed))
+            self.assertIs(expected, found, listed)
 
 
 class IsInGraceTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.netlink.kernel import Kernel, refusal
+from pkdoors.firewall.netlink.kernel import Kernel, errorFor
 from tests.fakes.netlink import readAttributes
 from tests.fakes.tables import OUR_PORT, OWNER, Entry, FakeSet, FakeTable, FakeTables
 
@@ -67,10 +67,10 @@ class FakeKernel(Kernel):
     def _take(self, tables: FakeTables, name: str, flags: int) -> None:
         table = tables.tables.setdefault(name, FakeTable(tables.handle(), flags))
         if table.flags & OWNER and table.owner not in (0, self._port):
-            raise refusal(errno.EPERM)
+            raise errorFor(errno.EPERM)
         if flags & OWNER:
             if not table.flags & OWNER:
-                raise refusal(errno.EOPNOTSUPP)
+                raise errorFor(errno.EOPNOTSUPP)
             table.owner = self._port
 
     def _add(self, tables: FakeTables, there: FakeSet, element: dict[int, bytes]) -> None:
@@ -84,9 +84,9 @@ class FakeKernel(Kernel):
         left = int.from_bytes(element.get(5, b""), "big") or timeout
         assert 4 not in element or int.from_bytes(element[4], "big"), "0 is for ever"
         if left > timeout:
-            raise refusal(errno.ERANGE)
+            raise errorFor(errno.ERANGE)
         if len(there.elements) >= there.size:
-            raise refusal(errno.ENFILE)
+            raise errorFor(errno.ENFILE)
         comment = element.get(6, b"\0\1\0")
         assert comment[0] == 0 and comment[1] == len(comment) - 2 <= 128
         end = tables.now() + left if timeout else None

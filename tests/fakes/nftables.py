@@ -54,7 +54,7 @@ class FakeNftables:
         return 0, "", ""
 
 
-class FakeWatch:
+class FakeMonitor:
     """
     What tells of changes to the guard.
 
@@ -89,15 +89,15 @@ class FakeWatch:
         return self
 
     def attend(self, forwards: object) -> None:
-        """See L{pkdoors.firewall.nftables._watch.Watch.attend}."""
+        """See L{pkdoors.firewall.nftables._monitor.NftablesMonitor.attend}."""
         self.attended.append(forwards)
 
     def start(self, reactor: object) -> None:
-        """See L{pkdoors.firewall.nftables._watch.Watch.start}."""
+        """See L{pkdoors.firewall.nftables._monitor.NftablesMonitor.start}."""
         self.isOn = True
 
     def stop(self, reactor: object) -> None:
-        """See L{pkdoors.firewall.nftables._watch.Watch.stop}."""
+        """See L{pkdoors.firewall.nftables._monitor.NftablesMonitor.stop}."""
         assert self.isOn, "stopped what was not started"
         self.isOn = False
 

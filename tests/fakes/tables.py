@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from twisted.internet.task import Clock
 
-from pkdoors.firewall.netlink.kernel import refusal
+from pkdoors.firewall.netlink.kernel import errorFor
 
 V = TypeVar("V")
 
@@ -132,10 +132,10 @@ class FakeTables:
     def table(self, name: str, port: int = OUR_PORT) -> FakeTable:
         """A table that may be changed by a socket."""
         if name not in self.tables:
-            raise refusal(errno.ENOENT)
+            raise errorFor(errno.ENOENT)
         table = self.tables[name]
         if table.flags & OWNER and table.owner not in (0, port):
-            raise refusal(errno.EPERM)
+            raise errorFor(errno.EPERM)
         return table
 
     def living(self, table: str, name: str) -> dict[bytes, Entry]:
@@ -203,7 +203,7 @@ class FakeTables:
             case "add", "set" | "map":
                 there = table.sets.setdefault(name, FakeSet(inside, what == "map"))
                 if there.definition != inside:
-                    raise refusal(errno.EEXIST)
+                    raise errorFor(errno.EEXIST)
             case "add", "counter":
                 table.counters.setdefault(name, 0)
             case "add", "rule":
@@ -228,7 +228,7 @@ class FakeTables:
 
     def _there(self, found: dict[str, V], name: str) -> V:
         if name not in found:
-            raise refusal(errno.ENOENT)
+            raise errorFor(errno.ENOENT)
         return found[name]
 
     def _delete(self, table: FakeTable, found: dict[str, V], name: str) -> None:
@@ -238,7 +238,7 @@ class FakeTables:
         words = [re.split(r"[ @]", rule) for _, _, rule in table.rules]
         words += [each.data.split() for a in table.sets.values() for each in a.elements.values()]
         if any(name in each for each in words) or any(of == name for _, of, _ in table.rules):
-            raise refusal(errno.EBUSY)
+            raise errorFor(errno.EBUSY)
         del found[name]
 
     def _addRule(self, table: FakeTable, chain: str, text: str) -> None:
@@ -263,7 +263,7 @@ class FakeTables:
             own = int(re.sub("[^0-9]", "", timeout) or 0) * (1 if "ms" in timeout else 1000)
             raw = _key(key, there)
             if there.hasIntervals and any(_overlap(raw, other) for other in there.elements):
-                raise refusal(errno.EEXIST)
+                raise errorFor(errno.EEXIST)
             end = self.now() + own if own else None
             there.elements[raw] = Entry(own, end, comment, verdict)
 

@@ -22,6 +22,38 @@ print(limit(), roomForSockets(), moved.fileno() >= LOW)
 """
 
 
+_SPARE = """
+import os, resource
+from pkdoors.host.descriptors import *
+spare = Spare()
+lowest = os.open(os.devnull, os.O_RDONLY)
+resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, lowest + 1))
+
+def room():
+    found = []
+    try:
+        while True:
+            found.append(os.dup(0))
+    except OSError:
+        return len(found)
+    finally:
+        for each in found:
+            os.close(each)
+
+print(room(), end=" ")
+with spare.lent():
+    print(room() == SPARE, end=" ")
+    taken = os.dup(0)
+print(room(), end=" ")
+os.close(taken)
+with spare.lent():
+    pass
+print(room(), end=" ")
+spare.close()
+print(room() == SPARE)
+"""
+
+
 class DescriptorsTests(SynchronousTestCase):
     """
     The limit of a process.
@@ -42,3 +74,9 @@ class DescriptorsTests(SynchronousTestCase):
     def test_low(self) -> None:
         """Where there are none, a socket keeps its own; half of a low limit is for other things."""
         self.assertEqual("300 150 False", self.run_(200, 300))
+
+    def test_spare(self) -> None:
+        """What must not fail has some left if all else has taken the others."""
+        command = [sys.executable, "-c", _SPARE]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        self.assertEqual(("0 True 0 0 True\n", ""), (done.stdout, done.stderr))

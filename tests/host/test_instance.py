@@ -1,11 +1,14 @@
 """Tests of L{pkdoors.host.instance}."""
 
+import errno
 import os
 from pathlib import Path
 
+from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.host.instance import AnyInstance, Instance, InstanceError
+from pkdoors.host.instance import AlreadyRunning, AnyInstance, Instance, InstanceError
+from tests.fakes.log import Log
 
 
 class InstanceTests(SynchronousTestCase):
@@ -52,6 +55,20 @@ class InstanceTests(SynchronousTestCase):
         self.folder.parent.write_text("in the way")
         error = self.assertRaises(InstanceError, self.first.take)
         self.assertIn("Not a directory; pkdoors needs that folder", str(error))
+
+    def test_fullDisk(self) -> None:
+        """Where there is no room for who has it, that is one warning, and nobody else gets it."""
+        log = Log(self)
+
+        def full(*arguments: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "pwrite", full)
+        self.first.take()
+        self.first.sign()
+        (line,) = log.lines(LogLevel.warn)
+        self.assertIn(f"cannot write {self.first.path()} (No space left on device)", line)
+        self.assertRaises(AlreadyRunning, self.second.take)
 
     def test_path(self) -> None:
         """What belongs to the daemon of this host is beside the lock, under the same name."""

@@ -4,7 +4,7 @@ import errno
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knockports.drops import Drops, bufferErrors, readSnmp
+from pkdoors.knockports.drops import Drops, countBufferErrors, readSnmp
 
 SNMP = """\
 Tcp: RtoAlgorithm RtoMin
@@ -22,23 +22,23 @@ UdpLite6RcvbufErrors            \t88
 
 class BufferErrorsTests(SynchronousTestCase):
     """
-    Tests of L{bufferErrors}.
+    Tests of L{countBufferErrors}.
     """
 
     def test_both(self) -> None:
         """Those over IPv4 and over IPv6 count, of UDP alone."""
-        self.assertEqual(47, bufferErrors(SNMP.format(40, 7)))
+        self.assertEqual(47, countBufferErrors(SNMP.format(40, 7)))
 
     def test_missing(self) -> None:
         """What is missing counts nothing."""
-        self.assertEqual(40, bufferErrors(SNMP.format(40, 7).partition("\n\n")[0]))
-        self.assertEqual(0, bufferErrors("Udp: InDatagrams\nUdp: 7\n"))
-        self.assertEqual(0, bufferErrors(""))
+        self.assertEqual(40, countBufferErrors(SNMP.format(40, 7).partition("\n\n")[0]))
+        self.assertEqual(0, countBufferErrors("Udp: InDatagrams\nUdp: 7\n"))
+        self.assertEqual(0, countBufferErrors(""))
 
     def test_here(self) -> None:
         """So it is written on this host."""
         self.assertIn("RcvbufErrors", readSnmp())
-        self.assertLessEqual(0, bufferErrors(readSnmp()))
+        self.assertLessEqual(0, countBufferErrors(readSnmp()))
 
 
 class DropsTests(SynchronousTestCase):

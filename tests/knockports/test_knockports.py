@@ -6,9 +6,9 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host import descriptors
-from pkdoors.knockports import listener
+from pkdoors.knockports import plan
 from pkdoors.knockports.knockports import RETRY_LAST, KnockPorts
-from pkdoors.knockports.listener import Plan
+from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
 from tests.fakes.host import FakeHost, FakeSocket
 from tests.fakes.log import Log
@@ -87,8 +87,8 @@ class ListenTests(KnockPortsTestCase):
         self.assertEqual(
             [
                 "this kernel does not filter datagrams for the knock ports (Protocol not "
-                "available): all works without, but a flood of junk costs more, and other "
-                "addresses may be heard, too"
+                "available): everything works without that, but a flood of junk costs more, and "
+                "knocks to other addresses may be heard, too"
             ],
             self.log.lines(),
         )
@@ -159,15 +159,15 @@ class MissingTests(KnockPortsTestCase):
             self.reactor.advance(1)
         (line,) = self.log.lines(LogLevel.warn)
         self.assertEqual(
-            "1 of 2 knock ports is not heard over IPv4: another program has what is missing "
-            "(`pkdoors check` shows which): end that program, or use other knock ports",
+            "1 of 2 knock ports is not heard over IPv4: another program uses those that are "
+            "missing (`pkdoors check` shows which): stop that program, or use other knock ports",
             line,
         )
         self.assertEqual([line], self.ports.troubles())
         self.host.sockets[0].close()
         self.reactor.advance(RETRY_LAST)
         self.assertEqual(
-            ["what kept 1 of 2 knock ports from being heard over IPv4 is over"],
+            ["1 of 2 knock ports was not heard over IPv4, and is heard now"],
             self.log.lines(LogLevel.info),
         )
         self.assertEqual(([], 2), (self.ports.troubles(), self.changes))
@@ -237,7 +237,7 @@ class MissingTests(KnockPortsTestCase):
         self.ports.listen(Plan((17001,), ("fe80::1%lo",)))
         self.host.addresses.add("fe80::1%lo")
         program = self.host.find("::", 17001).program
-        self.patch(listener, "_interfaceNumber", lambda scope: 77)
+        self.patch(plan, "_interfaceNumber", lambda scope: 77)
         self.reactor.pump([1, 1, RETRY_LAST])
         self.assertNotEqual(program, self.host.find("::", 17001).program)
 
@@ -252,7 +252,7 @@ class MissingTests(KnockPortsTestCase):
 
     def test_room(self) -> None:
         """So is more than the process may have."""
-        for module in (descriptors, listener):
+        for module in (descriptors, plan):
             self.patch(module, "limit", lambda: 20)
         self.ports.listen(Plan(tuple(range(1, 11))))
         (line,) = self.log.lines()
@@ -261,7 +261,7 @@ class MissingTests(KnockPortsTestCase):
 
     def test_roomAfterwards(self) -> None:
         """Ports that are given back make room for others, at once and without a word."""
-        for module in (descriptors, listener):
+        for module in (descriptors, plan):
             self.patch(module, "limit", lambda: 40)
         self.ports.listen(Plan(tuple(range(1, 8))))
         self.ports.listen(Plan(tuple(range(101, 111))))

@@ -240,7 +240,7 @@ class HandOverTests(SteeredTestCase):
             delete = table.delete
             self.patch(table, "delete", fall)
             self.patch(table, "_fits", lambda survey: False)
-            openings = table.before(doors, True).openings
+            openings = table.readPredecessor(doors, True).openings
             self.assertRaises(Killed, table.replace, Guard(doors), openings, {})
             table.close()
         self.assertEqual(self.server.run("nft", "list", "tables").count("pkdoors"), 1)

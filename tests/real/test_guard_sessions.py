@@ -5,7 +5,7 @@ import socket
 import time
 from itertools import count
 
-from pkdoors.firewall.nftables._liveflows import upFor
+from pkdoors.firewall.nftables._liveflows import readUptime
 from pkdoors.firewall.nftables.firewall import SETTLED
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.conntrack import ConntrackTable, Flow
@@ -226,7 +226,7 @@ class FirstStartTests(_SessionsCase):
         other gets an answer when the grace is over. Over IPv6 nothing is tracked here: those flows
         are spared by the grace alone, and soon after a boot there is none.
         """
-        isGraced = upFor() >= SETTLED
+        isGraced = readUptime() >= SETTLED
         self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.server.run(
             "nft",

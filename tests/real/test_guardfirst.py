@@ -157,7 +157,7 @@ class BusyTests(GuardFirstTestCase):
         """
         other = self.take(SEQUENCE[0])
         daemon = self.guards("--interface", "0.0.0.0")
-        self.assertIn("1 of 6 knock ports is not heard: another program has", daemon.log())
+        self.assertIn("1 of 6 knock ports is not heard: another program uses", daemon.log())
         self.assertTrue(self.state().startswith("degraded: 1 of 6 knock ports"))
         self.assertEqual(1, len(self.status()))
         other.close()
@@ -165,9 +165,9 @@ class BusyTests(GuardFirstTestCase):
         self.client.send(SEQUENCE)
         self.assertFalse(self.client.reaches(PORT))
         other.close()
-        self.assertTrue(daemon.says("what kept 1 of 6 knock ports from being heard is over"))
+        self.assertTrue(daemon.says("1 of 6 knock ports was not heard, and is heard now"))
         self.assertTrue(self.opens())
-        self.assertEqual(1, daemon.log().count("another program has"))
+        self.assertEqual(1, daemon.log().count("another program uses"))
         self.assertTrue(eventually(lambda: self.state().startswith("guarding ")))
         self.assertFalse([each for each in SEQUENCE if str(each) in daemon.log()])
 

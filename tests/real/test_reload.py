@@ -136,7 +136,7 @@ class ReloadTests(SteeredTestCase):
         sequence = (17998, *WEB_SEQUENCE[1:])
         for more, words in (
             ('authorized_keys = "/no"\n', "nobody may knock with a key: cannot read /no"),
-            ("", "1 of 12 knock ports is not heard over IPv4: another program has"),
+            ("", "1 of 12 knock ports is not heard over IPv4: another program uses"),
         ):
             self.write(SSH, door("web", sequence, WEB, more))
             troubles = "\n".join(self.ask("/reload", "-X", "POST")["troubles"])
@@ -145,7 +145,7 @@ class ReloadTests(SteeredTestCase):
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         busy.stop()
-        self.assertTrue(daemon.says("from being heard over IPv4 is over"), daemon.log())
+        self.assertTrue(daemon.says("not heard over IPv4, and"), daemon.log())
         self.client.send(sequence)
         self.assertTrue(self.client.comesToReach(WEB), daemon.log())
 

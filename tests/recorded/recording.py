@@ -23,7 +23,7 @@ from pkdoors.firewall.netlink.dump import (
     askTable,
 )
 from pkdoors.firewall.netlink.library import Library
-from pkdoors.firewall.netlink.messages import attribute, attributesIn
+from pkdoors.firewall.netlink.messages import attribute, iterAttributes
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange, parsePortRanges
@@ -106,8 +106,8 @@ def recordConntrack() -> list[tuple[int, str]]:
                 client.connect((host, port))
             for port, isAnswered in ((51820, True), (51821, False)):
                 ends = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(2)]
-                for end, number in zip(ends, (port, port - 1000), strict=True):
-                    held.enter_context(end).bind((host, number))
+                for end, readNumber in zip(ends, (port, port - 1000), strict=True):
+                    held.enter_context(end).bind((host, readNumber))
                 ends[1].sendto(b"ask", (host, port))
                 if isAnswered:
                     ends[0].sendto(b"answer", (host, port - 1000))
@@ -116,7 +116,7 @@ def recordConntrack() -> list[tuple[int, str]]:
 
 def _without(body: bytes, unwanted: int) -> bytes:
     return b"".join(
-        attribute(kind, content) for kind, content in attributesIn(body) if kind != unwanted
+        attribute(kind, content) for kind, content in iterAttributes(body) if kind != unwanted
     )
 
 

@@ -121,7 +121,8 @@ def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:
 
 def _isForeign(left: Any, elements: Elements) -> bool | None:
     """The interface is not known, but it is not loopback."""
-    return False if nameOf(left) in _INTERFACES and set(elements) == {"lo"} else None
+    isLoopback = bool(elements) and all(each == "lo" for each in elements)
+    return False if nameOf(left) in _INTERFACES and isLoopback else None
 
 
 def _equals(facts: list[frozenset[Any] | None], element: Any) -> bool | None:

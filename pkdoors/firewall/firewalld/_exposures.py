@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pkdoors.firewall.firewalld.richrules import openToAll
-from pkdoors.firewall.firewalld.zones import Exposure, removal
+from pkdoors.firewall.firewalld.richrules import parseOpenToAll
+from pkdoors.firewall.firewalld.zones import Exposure, removeCommands
 from pkdoors.model.ports import PortRange, parsePortRange
 
 Ask = Callable[..., Any]
@@ -14,7 +14,7 @@ Ports = list[tuple[str, str]]
 """Port or range, and protocol, as firewalld has them."""
 
 
-def exposuresOf(zone: str, ask: Ask) -> Iterator[Exposure]:
+def findExposures(zone: str, ask: Ask) -> Iterator[Exposure]:
     """
     Everything in a zone that opens ports to whoever is in it.
 
@@ -25,20 +25,20 @@ def exposuresOf(zone: str, ask: Ask) -> Iterator[Exposure]:
         command = f"firewall-cmd --permanent --zone={zone} --set-target=default"
         yield Exposure(None, "its target is ACCEPT", f"`{command} && firewall-cmd --reload`")
     for protocol in settings.getProtocols():
-        remedy = removal(zone, f"--remove-protocol={protocol}")
+        remedy = removeCommands(zone, f"--remove-protocol={protocol}")
         yield Exposure(PortRange(protocol, 1, 65535), f"protocol {protocol}", remedy)
     for port in settings.getPorts():
         name = "/".join(port)
-        yield from _exposures([port], f"port {name}", removal(zone, f"--remove-port={name}"))
+        yield from _exposures([port], f"port {name}", removeCommands(zone, f"--remove-port={name}"))
     for service in settings.getServices():
-        remedy = removal(zone, f"--remove-service={service}")
+        remedy = removeCommands(zone, f"--remove-service={service}")
         yield from _exposures(_servicePorts(service, ask), f"service {service}", remedy)
     for rule in settings.getRichRules():
-        yield from _ruleExposures(rule, removal(zone, f"--remove-rich-rule='{rule}'"), ask)
+        yield from _ruleExposures(rule, removeCommands(zone, f"--remove-rich-rule='{rule}'"), ask)
 
 
 def _ruleExposures(rule: str, remedy: str, ask: Ask) -> Iterator[Exposure]:
-    opened = openToAll(rule)
+    opened = parseOpenToAll(rule)
     if opened is None:
         return
     port, protocol, service = opened

@@ -41,7 +41,7 @@ def possiblePlacements(opening: Opening, zone: str, priorities: Iterable[int]) -
         yield Placed(zone, rules, opening.deadline)
 
 
-def found(
+def findPlacement(
     opening: Opening,
     zone: str,
     priorities: Iterable[int],

@@ -4,12 +4,12 @@ from pkdoors.host.iproute import askIp
 from pkdoors.model.addresses import Address
 
 
-def routeInterface(address: Address) -> str:
+def findRouteInterface(address: Address) -> str:
     """The interface on which the route to an address leaves; empty where there is no route."""
     return _first(["route", "get", str(address)], "dev")
 
 
-def hardwareAddress(address: Address) -> str:
+def findHardwareAddress(address: Address) -> str:
     """The hardware address of a neighbour, small letters; empty where it is not known."""
     return _first(["neigh", "show", str(address)], "lladdr").lower()
 

@@ -14,7 +14,7 @@ from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.firewall.firewalld._placement import (
     Placed,
     Present,
-    found,
+    findPlacement,
     possiblePlacements,
     staleRules,
 )
@@ -106,11 +106,11 @@ class ZoneDoors:
         """
         present = self._zones.allRules()
         self._finder = None
-        zoneOf = cache(self._zones.zoneFinder())
-        self._find(openings, zoneOf, present)
+        findZone = cache(self._zones.zoneFinder())
+        self._find(openings, findZone, present)
         works: list[Callable[[], object]] = [
             lambda: self._letKnocksIn(present),
-            *(partial(self.open, opening, zoneOf) for opening in openings),
+            *(partial(self.open, opening, findZone) for opening in openings),
             lambda: self._sweep(present),
             self._zones.takeSaved,
         ]
@@ -127,13 +127,13 @@ class ZoneDoors:
         if errors:
             raise errors[0]
 
-    def _find(self, openings: list[Opening], zoneOf: ZoneOf, present: Present) -> None:
+    def _find(self, openings: list[Opening], findZone: ZoneOf, present: Present) -> None:
         """See where the openings are, and forget all others."""
         placed = {}
         for opening in openings:
             key = opening.key
             priorities, before = self._priorities(opening), self._placed.get(key)
-            there = found(opening, zoneOf(opening.source), priorities, before, present)
+            there = findPlacement(opening, findZone(opening.source), priorities, before, present)
             if there is not None:
                 placed[key] = there
         self._placed = placed
@@ -154,7 +154,7 @@ class ZoneDoors:
             if (zone, rule) not in there:
                 self._zones.add(zone, rule)
 
-    def open(self, opening: Opening, zoneOf: ZoneOf | None = None) -> None:
+    def open(self, opening: Opening, findZone: ZoneOf | None = None) -> None:
         """
         Open, or move the deadline.
 
@@ -165,7 +165,7 @@ class ZoneDoors:
         if old and old.deadline == opening.deadline:
             return
         self._left(opening)
-        zone = (zoneOf or self._zoneOf)(opening.source)
+        zone = (findZone or self._zoneOf)(opening.source)
         ways = possiblePlacements(opening, zone, self._priorities(opening))
         new = next(each for each in ways if not old or each.rules != old.rules)
         self._put(new, self._left(opening))

@@ -8,21 +8,21 @@ from functools import cache, partial
 from typing import Any
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.firewalld._routes import hardwareAddress, routeInterface
+from pkdoors.firewall.firewalld._routes import findHardwareAddress, findRouteInterface
 from pkdoors.firewall.firewalld.connection import (
     SILENT,
     FirewalldRefusal,
     FirewalldTimeout,
     connect,
-    translated,
+    translateErrors,
 )
 from pkdoors.firewall.firewalld.richrules import isOurs
 from pkdoors.firewall.firewalld.zones import (
     ActiveZones,
     Client,
+    findZone,
     hasHardwareSources,
     hasInterfaces,
-    zoneOf,
 )
 from pkdoors.model.addresses import Address
 
@@ -109,9 +109,9 @@ class ZoneClient:
         entries = cache(self._entries)
 
         def find(source: Address) -> str:
-            hardware = hardwareAddress(source) if byHardware else ""
-            interface = routeInterface(source) if byInterface else ""
-            return zoneOf(Client(source, interface, hardware), active, default, entries)
+            hardware = findHardwareAddress(source) if byHardware else ""
+            interface = findRouteInterface(source) if byInterface else ""
+            return findZone(Client(source, interface, hardware), active, default, entries)
 
         return find
 
@@ -165,8 +165,8 @@ class ZoneClient:
         """
         config = self._ask("config")
         removed = []
-        for zone in translated(config.getZoneNames) if zones is None else zones:
-            rules = translated(partial(_takeOurs, config, zone))
+        for zone in translateErrors(config.getZoneNames) if zones is None else zones:
+            rules = translateErrors(partial(_takeOurs, config, zone))
             if rules:
                 self._saved(zone)
             removed += [(str(zone), rule) for rule in rules]
@@ -186,10 +186,10 @@ class ZoneClient:
             return []
 
     def _ask(self, method: str, *arguments: object) -> Any:
-        client = translated(self._reachable)
+        client = translateErrors(self._reachable)
         wasSilent, self._isSilent = self._isSilent, False
         try:
-            return translated(lambda: getattr(client, method)(*arguments))
+            return translateErrors(lambda: getattr(client, method)(*arguments))
         except FirewalldTimeout:
             self._isSilent = True
             if not wasSilent:

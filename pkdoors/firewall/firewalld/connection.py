@@ -55,7 +55,7 @@ def isRunning() -> bool:
         bus.close()
 
 
-def examine(zone: str) -> None:
+def checkZone(zone: str) -> None:
     """
     See that firewalld runs and has a zone, on a connection that is closed again.
 
@@ -66,7 +66,7 @@ def examine(zone: str) -> None:
         raise FirewallError(_NOT_RUNNING)
     bus = _systemBus()
     try:
-        if zone and zone not in translated(lambda: _zoneNames(bus)):
+        if zone and zone not in translateErrors(lambda: _zoneNames(bus)):
             raise FirewallError(_NO_ZONE.format(zone=zone))
     finally:
         bus.close()
@@ -77,7 +77,7 @@ def _zoneNames(bus: Any) -> list[str]:
     return list(map(str, firewalld.getZones(dbus_interface=f"{BUS_NAME}.zone")))
 
 
-def clientClass() -> Any:
+def importClientClass() -> Any:
     """
     The class of firewalld's client. An instance works on the thread and main loop that made it.
 
@@ -94,7 +94,7 @@ def connect() -> Any:
     """A connection to firewalld; whether there is one says its C{connected}."""
     from dbus.mainloop.glib import DBusGMainLoop
 
-    return clientClass()(_systemBus(DBusGMainLoop()), quiet=True)
+    return importClientClass()(_systemBus(DBusGMainLoop()), quiet=True)
 
 
 def _systemBus(loop: Any = None) -> Any:
@@ -113,7 +113,7 @@ def _systemBus(loop: Any = None) -> Any:
     return bus
 
 
-def translated(work: Callable[[], T]) -> T:
+def translateErrors(work: Callable[[], T]) -> T:
     """Do work; what D-Bus raises becomes one of our errors."""
     from dbus import DBusException
 
@@ -135,10 +135,10 @@ class FirewalldRefusal(FirewallError):
 
     def __init__(self, name: str, message: str) -> None:
         self.code = message.partition(":")[0]
-        super().__init__(_explain(name, self.code, message))
+        super().__init__(_describeRefusal(name, self.code, message))
 
 
-def _explain(name: str, code: str, message: str) -> str:
+def _describeRefusal(name: str, code: str, message: str) -> str:
     if "NotAuthorized" in name or "AccessDenied" in name:
         return (
             "no privilege to change the firewall (firewalld): run as root; for the service, "

@@ -20,7 +20,12 @@ from zope.interface import implementer
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld._rules import ZoneDoors
 from pkdoors.firewall.firewalld.client import ZoneClient
-from pkdoors.firewall.firewalld.connection import SILENT, FirewalldTimeout, clientClass, examine
+from pkdoors.firewall.firewalld.connection import (
+    SILENT,
+    FirewalldTimeout,
+    checkZone,
+    importClientClass,
+)
 from pkdoors.firewall.firewalld.thread import BusThread
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening
@@ -58,8 +63,8 @@ class FirewalldFirewall:
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}."""
-        clientClass()
-        examine(self._zone)
+        importClientClass()
+        checkZone(self._zone)
 
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
         """See L{IFirewall.start}. firewalld does not tell when an opening ends."""

@@ -26,7 +26,7 @@ _TO_ALL = re.compile(
 )
 
 
-def openToAll(rule: str) -> tuple[str, str, str] | None:
+def parseOpenToAll(rule: str) -> tuple[str, str, str] | None:
     """
     What somebody's rule opens to everybody, whatever the source.
 

@@ -6,12 +6,12 @@ from threading import Thread
 from typing import TypeVar
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.firewalld._exposures import exposuresOf
+from pkdoors.firewall.firewalld._exposures import findExposures
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import isRunning
 from pkdoors.firewall.firewalld.zones import Zone
 
-PATIENCE = 5.0
+SURVEY_TIMEOUT = 5.0
 """Seconds that firewalld may take; it takes about 0.3 for ten zones, and D-Bus itself waits 25."""
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class SurveyClient(ZoneClient):
 
     def _look(self, zone: str) -> Zone:
         target = str(self._ask("getZoneSettings", zone).getTarget())
-        return Zone(zone, target, tuple(exposuresOf(zone, self._ask)), tuple(self.rules(zone)))
+        return Zone(zone, target, tuple(findExposures(zone, self._ask)), tuple(self.rules(zone)))
 
 
 def isFirewalldThere() -> bool:
@@ -39,7 +39,7 @@ def isFirewalldThere() -> bool:
 
     @raise FirewallError: that cannot be asked, or there was no answer.
     """
-    return within(PATIENCE, isRunning)
+    return waitFor(SURVEY_TIMEOUT, isRunning)
 
 
 def surveyZones(zone: str, makeClient: Callable[[str], SurveyClient] = SurveyClient) -> list[Zone]:
@@ -49,10 +49,10 @@ def surveyZones(zone: str, makeClient: Callable[[str], SurveyClient] = SurveyCli
     @param zone: the only one that counts; empty for all.
     @raise FirewallError: firewalld refused, or did not answer.
     """
-    return within(PATIENCE, lambda: makeClient(zone).survey())
+    return waitFor(SURVEY_TIMEOUT, lambda: makeClient(zone).survey())
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
+def waitFor(seconds: float, work: Callable[[], T]) -> T:
     """
     Do what blocks, but do not wait longer than this: the thread stays behind, and ends with us.
 

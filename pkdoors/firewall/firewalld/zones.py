@@ -31,7 +31,7 @@ class Client:
     hardware: str = ""
 
 
-def zoneOf(
+def findZone(
     client: Client,
     active: ActiveZones,
     default: str,
@@ -99,7 +99,7 @@ class Exposure:
         return self.ports is None or self.ports.overlaps(ports)
 
 
-def removal(zone: str, option: str) -> str:
+def removeCommands(zone: str, option: str) -> str:
     """The commands that remove something from a zone, now and for good."""
     command = "firewall-cmd --zone=" + zone
     return f"`{command} {option}` and, for good, `{command} --permanent {option}`"

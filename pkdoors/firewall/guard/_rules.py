@@ -12,7 +12,7 @@ Each rule is a line here, with its chain in front.
 from collections.abc import Iterable, Iterator
 
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
-from pkdoors.firewall.guard.sets import TCP_ENDING, counterOf, hasUdpSessions, spell, udpNew
+from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
 from pkdoors.model.doors import Door
 
 BASE_CHAINS = {
@@ -36,6 +36,10 @@ update @spared{v} {{ {back} timeout {ending} }}
 """
 # Whoever is on one bridge with a container needs no help of this host's: with br_netfilter, their
 # packets come by here all the same.
+# A first IPv6 fragment without the transport header shows no port, and its packet is put together
+# behind us if another table has connection tracking leave it alone before it gathers fragments.
+# Nobody has to take such a packet; RFC 7112. 255 is not a protocol, so a packet whose protocol can
+# be read goes on.
 # A protected port that its map lacks is dropped by the second rule: a map that is being replaced
 # must never open anything. And no rule has a set without a name: that goes with its rule, so that a
 # packet that still meets the old rule when the new ones come into force finds it empty.
@@ -43,11 +47,15 @@ _WAYS_IN = """
 input iif "lo" accept
 input meta l4proto tcp goto tcp_in
 input meta l4proto udp goto udp_in
+input meta l4proto != 255 accept
+input frag frag-off 0 counter drop
 forward meta l4proto tcp jump tcp_dnat
 forward meta l4proto udp jump udp_dnat
 forward meta iifkind "bridge" fib daddr . iif oif exists accept
 forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
+forward meta l4proto != 255 accept
+forward frag frag-off 0 counter drop
 """
 _WAYS_IN_OF = """
 {p}_in {p} dport vmap @{p}_doors
@@ -167,7 +175,7 @@ def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
         yield f"{door.name}_letin accept"
 
 
-def chainOf(group: PortGroup, protocol: str) -> str:
+def chainName(group: PortGroup, protocol: str) -> str:
     """Return the name of the chain that judges a group of ports."""
     return f"{group.name}_{protocol}"
 
@@ -178,7 +186,7 @@ def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
         for v in (4, 6) if door.knockRate else ():
             yield _LIMIT.format(
                 **{"door": door.name, "v": v, "source": _LIMITED[v], "rate": door.knockRate},
-                **{"burst": door.knockBurst, "counter": counterOf(door)},
+                **{"burst": door.knockBurst, "counter": counterName(door)},
             )
     yield "knock_ports notrack"
 
@@ -207,7 +215,7 @@ def _flowRules() -> Iterator[str]:
 
 def _tcpRules(group: PortGroup) -> Iterator[str]:
     """Doors that share ports all keep sessions, or all cut them."""
-    chain, cuts = chainOf(group, "tcp"), group.doors[0].cutSessions
+    chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
     for source, name, _ in _openings(group):
         yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
@@ -215,7 +223,7 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
 
 
 def _udpRules(group: PortGroup) -> Iterator[str]:
-    chain = chainOf(group, "udp")
+    chain = chainName(group, "udp")
     for source, name, door in _openings(group):
         yield f"{chain} {source} @{name} " + (
             f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from pkdoors.firewall.netlink.messages import DUMP, attributesOf, messageOf
+from pkdoors.firewall.netlink.messages import DUMP, buildMessage, parseAttributes
 from pkdoors.host.procnet import LIVE, socketsIn
 from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
@@ -62,7 +62,7 @@ class Tracked(NamedTuple):
         return {self.wanted, self.flow.port}
 
 
-def flowOf(protocol: str, key: bytes) -> Flow:
+def parseFlow(protocol: str, key: bytes) -> Flow:
     """Return the flow of a key, see L{Flow.key}."""
     size = (len(key) - 8) // 2
     source, address = ip_address(key[:size]), ip_address(key[size : 2 * size])
@@ -70,7 +70,7 @@ def flowOf(protocol: str, key: bytes) -> Flow:
     return Flow(protocol, source, address, sourcePort, port)
 
 
-def flowsOfSockets(listing: str, ports: Iterable[PortRange]) -> Iterator[Tracked]:
+def readSocketFlows(listing: str, ports: Iterable[PortRange]) -> Iterator[Tracked]:
     """
     Yield the TCP connections to some of our ports.
 
@@ -85,16 +85,16 @@ def flowsOfSockets(listing: str, ports: Iterable[PortRange]) -> Iterator[Tracked
 
 def askConntrack() -> bytes:
     """Ask for all connections that are tracked."""
-    return messageOf(CONNTRACK, _GET, DUMP, b"", 0)
+    return buildMessage(CONNTRACK, _GET, DUMP, b"", 0)
 
 
-def trackedIn(answer: Iterable[tuple[int, bytes]]) -> Iterator[Tracked]:
+def readTracked(answer: Iterable[tuple[int, bytes]]) -> Iterator[Tracked]:
     """
     Yield the TCP and UDP connections that were answered; TCP ones only while they are established.
     Nothing is raised, whatever the answer.
     """
     for _, body in answer:
-        entry = attributesOf(body)
+        entry = parseAttributes(body)
         if not int.from_bytes(entry.get(3, b"")) & _SEEN_REPLY:  # CTA_STATUS
             continue
         begun, answered = _tuple(entry.get(1)), _tuple(entry.get(2))  # CTA_TUPLE_ORIG, ..._REPLY
@@ -114,8 +114,8 @@ def isOn(ports: Iterable[PortRange], protocol: str, port: int) -> bool:
 
 def _tuple(content: bytes | None) -> Flow | None:
     """Return one direction of a tracked connection; L{None} if it is neither TCP nor UDP."""
-    parts = attributesOf(content or b"")
-    addresses, protocol = attributesOf(parts.get(1, b"")), attributesOf(parts.get(2, b""))
+    parts = parseAttributes(content or b"")
+    addresses, protocol = parseAttributes(parts.get(1, b"")), parseAttributes(parts.get(2, b""))
     name = _PROTOCOLS.get(int.from_bytes(protocol.get(1, b"")))  # CTA_PROTO_NUM
     source = addresses.get(1) or addresses.get(3) or b""  # CTA_IP_V4_SRC, ..._V6_SRC
     target = addresses.get(2) or addresses.get(4) or b""
@@ -128,5 +128,7 @@ def _tuple(content: bytes | None) -> Flow | None:
 
 
 def _tcpState(entry: dict[int, bytes]) -> int:
-    tcp = attributesOf(attributesOf(entry.get(4, b"")).get(1, b""))  # CTA_PROTOINFO { ..._TCP }
+    tcp = parseAttributes(
+        parseAttributes(entry.get(4, b"")).get(1, b"")
+    )  # CTA_PROTOINFO { ..._TCP }
     return int.from_bytes(tcp.get(1, b""))

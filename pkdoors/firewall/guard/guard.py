@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from pkdoors.firewall.guard._rules import BASE_CHAINS, chainOf, rulesFor
+from pkdoors.firewall.guard._rules import BASE_CHAINS, chainName, rulesFor
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import (
     ABOUT,
@@ -23,7 +23,7 @@ from pkdoors.firewall.guard.sets import (
     PORT_SETS,
     PROTOCOLS,
     aboutDoor,
-    counterOf,
+    counterName,
     originNote,
     setsFor,
     spell,
@@ -45,7 +45,7 @@ _NUMBERS = {"tcp": 6, "udp": 17}
 
 
 @dataclass(frozen=True, slots=True)
-class Direct:
+class DirectWay:
     """
     A way to a protected port that leads past it: the address and the port of a container to which
     it is forwarded.
@@ -105,7 +105,7 @@ class Guard:
     origin: str = ""
     grace: Mapping[PortRange, float] = field(default_factory=dict)
     graceVersions: Collection[int] = ()
-    direct: tuple[Direct, ...] = ()
+    direct: tuple[DirectWay, ...] = ()
 
     def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
         """Return the nft commands that put the guard in place, in a table that is there already, in
@@ -114,7 +114,7 @@ class Guard:
 
     def _lines(self, where: str, present: Present) -> Iterator[str]:
         rules, sets = list(rulesFor(self.doors)), setsFor(self.doors)
-        counters = {counterOf(door) for door in self.doors if door.knockRate}
+        counters = {counterName(door) for door in self.doors if door.knockRate}
         chains = dict.fromkeys((*BASE_CHAINS, *(rule.partition(" ")[0] for rule in rules)))
         # Chains come first: nft 1.0 sends the elements of an interval map with the map. What is
         # deleted must be in use no more.
@@ -201,7 +201,7 @@ class Guard:
     def _verdicts(self, protocol: str) -> dict[Span, str]:
         """Return the chain for each stretch of protected ports."""
         return {
-            (ports.first, ports.last): chainOf(group, protocol)
+            (ports.first, ports.last): chainName(group, protocol)
             for group in portGroups(self.doors, protocol)
             for ports in group.ports
         }

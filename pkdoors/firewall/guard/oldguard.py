@@ -29,7 +29,7 @@ Sets = dict[str, list[Any]]
 """The name of each set of the table, and its elements."""
 
 
-def openingsIn(listing: str, doors: Iterable[Door], now: float) -> list[Opening]:
+def readOpenings(listing: str, doors: Iterable[Door], now: float) -> list[Opening]:
     """
     The openings of doors that are as they were: with the same name and the same ports. All others
     are not worth keeping, since who earned them earned something else.
@@ -42,12 +42,12 @@ def openingsIn(listing: str, doors: Iterable[Door], now: float) -> list[Opening]
     return [opening for door in doors for opening in _openings(sets, door, now)]
 
 
-def protectedIn(listing: str) -> list[PortRange]:
+def readProtected(listing: str) -> list[PortRange]:
     """The ports that the guard keeps closed."""
     return [_ports(element) for element in _sets(listing).get("protected", ())]
 
 
-def livingIn(listing: str) -> list[OldSession]:
+def readLivingSessions(listing: str) -> list[OldSession]:
     """The connections that were there before the first guard, and may live on."""
     sets = _sets(listing)
     return [

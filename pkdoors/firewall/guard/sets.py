@@ -139,7 +139,7 @@ def udpNew(door: Door) -> float:
     return min(door.udpIdle, door.udpMax / 2)
 
 
-def setOf(opening: Opening) -> str:
+def setName(opening: Opening) -> str:
     """Return the name of the set that an opening is an element of."""
     return f"{opening.door.name}_open{opening.source.version}"
 
@@ -207,7 +207,7 @@ def _flows(version: int, timeout: float, size: int = MAX_ELEMENTS) -> Set:
     )
 
 
-def counterOf(door: Door) -> str:
+def counterName(door: Door) -> str:
     """Return the name of what counts the knocks that were too many from one source."""
     return f"{door.name}_dropped"
 

@@ -59,7 +59,7 @@ class Survey:
         """Return whether it has this door, with the same ports."""
         return aboutDoor(door) in self.notes
 
-    def retimed(self, doors: Collection[Door]) -> set[str]:
+    def setsToRetime(self, doors: Collection[Door]) -> set[str]:
         """Return the sets whose timeout must change; the kernel cannot do that."""
         return {
             name
@@ -73,7 +73,7 @@ class Survey:
         again: those of another boot, those of a door that had other ports, since its openings were
         granted for these, and those whose timeout changes.
         """
-        stale = self.retimed(doors)
+        stale = self.setsToRetime(doors)
         if not self.isOf(boot):
             stale |= setsFor(doors).keys()
         for door in doors:

@@ -13,10 +13,10 @@ from pkdoors.firewall.netlink.messages import (
     INET,
     NFTABLES,
     Element,
-    attributesIn,
-    attributesOf,
+    buildMessage,
+    iterAttributes,
     message,
-    messageOf,
+    parseAttributes,
     text,
 )
 
@@ -48,18 +48,18 @@ def askTable(table: str) -> bytes:
 
 def askChains(table: str, family: int = INET) -> bytes:
     """Ask for all chains; the kernel tells those of other tables of the family, too."""
-    return messageOf(NFTABLES, _GET_CHAIN, DUMP, text(1, table), family)
+    return buildMessage(NFTABLES, _GET_CHAIN, DUMP, text(1, table), family)
 
 
 def askRules(table: str, family: int = INET, chain: str = "") -> bytes:
     """Ask for all rules of a table, or of one of its chains."""
     body = text(1, table) + (text(2, chain) if chain else b"")
-    return messageOf(NFTABLES, _GET_RULE, DUMP, body, family)
+    return buildMessage(NFTABLES, _GET_RULE, DUMP, body, family)
 
 
 def askSets(table: str, family: int = INET) -> bytes:
     """Ask for all sets and maps of a table."""
-    return messageOf(NFTABLES, _GET_SET, DUMP, text(1, table), family)
+    return buildMessage(NFTABLES, _GET_SET, DUMP, text(1, table), family)
 
 
 def askCounters(table: str) -> bytes:
@@ -70,38 +70,38 @@ def askCounters(table: str) -> bytes:
 def askElements(table: str, name: str, family: int = INET) -> bytes:
     """Ask for the elements of a set."""
     body = text(1, table) + text(2, name)
-    return messageOf(NFTABLES, _GET_ELEMENTS, DUMP, body, family)
+    return buildMessage(NFTABLES, _GET_ELEMENTS, DUMP, body, family)
 
 
-def tableIn(answer: Answer) -> Table | None:
+def readTable(answer: Answer) -> Table | None:
     """Return the table that was asked for, if there is one."""
     for kind, body in answer:
         if kind == NFTABLES << 8:
-            found = attributesOf(body)  # NFTA_TABLE_FLAGS, ..._OWNER, ..._HANDLE
+            found = parseAttributes(body)  # NFTA_TABLE_FLAGS, ..._OWNER, ..._HANDLE
             return Table(*(_number(found.get(kind)) for kind in (2, 7, 4)))
     return None
 
 
-def chainsIn(answer: Answer, table: str) -> set[str]:
+def readChains(answer: Answer, table: str) -> set[str]:
     """Return the names of a table's chains."""
-    found = (attributesOf(body) for _, body in answer)
+    found = (parseAttributes(body) for _, body in answer)
     return {_text(each.get(3)) for each in found if _text(each.get(1)) == table}
 
 
-def rulesIn(answer: Answer, table: str) -> list[tuple[str, int]]:
+def readRules(answer: Answer, table: str) -> list[tuple[str, int]]:
     """Return chain and handle of each rule, in order: a changed rule has another handle."""
-    found = (attributesOf(body) for _, body in answer)
+    found = (parseAttributes(body) for _, body in answer)
     return [
         (_text(each.get(2)), _number(each.get(3))) for each in found if _text(each.get(1)) == table
     ]
 
 
-def setsIn(answer: Answer) -> dict[str, int]:
+def readSets(answer: Answer) -> dict[str, int]:
     """
     Return the names of sets and maps, each with its timeout in milliseconds; not those without a
     name, which belong to a rule and go with it.
     """
-    found = (attributesOf(body) for _, body in answer)
+    found = (parseAttributes(body) for _, body in answer)
     return {
         _text(each.get(2)): _number(each.get(11))  # NFTA_SET_NAME, ..._TIMEOUT
         for each in found
@@ -109,29 +109,31 @@ def setsIn(answer: Answer) -> dict[str, int]:
     }
 
 
-def countersIn(answer: Answer) -> dict[str, int]:
+def readCounters(answer: Answer) -> dict[str, int]:
     """Return the packets that each named counter has counted."""
-    found = (attributesOf(body) for _, body in answer)
+    found = (parseAttributes(body) for _, body in answer)
     return {
-        _text(each.get(2)): _number(attributesOf(each.get(4, b"")).get(2))  # NFTA_COUNTER_PACKETS
+        _text(each.get(2)): _number(
+            parseAttributes(each.get(4, b"")).get(2)
+        )  # NFTA_COUNTER_PACKETS
         for each in found
         if 2 in each
     }
 
 
-def elementsIn(answer: Answer) -> list[Element]:
+def readElements(answer: Answer) -> list[Element]:
     """Return the elements of a set that has no intervals."""
     return [_element(attributes) for attributes in _listed(answer)]
 
 
-def verdictsIn(answer: Answer) -> list[bytes]:
+def readVerdicts(answer: Answer) -> list[bytes]:
     """Return the elements of a map as raw bytes, in an order that does not depend on the kernel."""
     return sorted(
         each.get(1, b"") + each.get(2, b"") + each.get(3, b"") for each in _listed(answer)
     )
 
 
-def intervalsIn(answer: Answer) -> dict[tuple[int, int], str]:
+def readIntervals(answer: Answer) -> dict[tuple[int, int], str]:
     """
     Return first and last of each range in an interval set, or map, of ports; and the chain that a
     map jumps to, empty for any other verdict. The kernel tells where each range begins, and where
@@ -150,13 +152,15 @@ def intervalsIn(answer: Answer) -> dict[tuple[int, int], str]:
 
 def _mark(attributes: dict[int, bytes]) -> tuple[int, bool, str]:
     """Return a port, whether a range ends before it, and the chain that its verdict jumps to."""
-    key = attributesOf(attributes.get(1, b"")).get(1, b"")
-    verdict = attributesOf(attributesOf(attributes.get(2, b"")).get(2, b""))  # NFTA_DATA_VERDICT
+    key = parseAttributes(attributes.get(1, b"")).get(1, b"")
+    verdict = parseAttributes(
+        parseAttributes(attributes.get(2, b"")).get(2, b"")
+    )  # NFTA_DATA_VERDICT
     chain = _text(verdict.get(2)) if _number(verdict.get(1)) == _JUMP else ""
     return int.from_bytes(key), bool(_number(attributes.get(3)) & _INTERVAL_END), chain
 
 
-def spansIn(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, dict[int, bytes]]]:
+def readSpans(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, dict[int, bytes]]]:
     """
     Yield first key, last key and value of each element in a set or map of any kind. Both keys of an
     element that stands for all that the others lack are empty.
@@ -167,7 +171,7 @@ def spansIn(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, di
     ]
     if not isInterval or any(high for _, high, _ in found):
         for low, high, each in found:
-            yield low, high or low, attributesOf(each.get(2, b""))  # NFTA_SET_ELEM_DATA
+            yield low, high or low, parseAttributes(each.get(2, b""))  # NFTA_SET_ELEM_DATA
         return
     marks = [(low, not _number(each.get(3)) & _INTERVAL_END, each) for low, _, each in found]
     marks.sort(key=lambda mark: mark[:2])  # an end comes before a beginning at the same key
@@ -175,24 +179,24 @@ def spansIn(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, di
     for (low, isBegin, each), end in zip(marks, ends, strict=False):
         if isBegin:
             last = max(0, int.from_bytes(end[: len(low)]) - 1).to_bytes(len(low))
-            yield low, last if end else b"\xff" * len(low), attributesOf(each.get(2, b""))
+            yield low, last if end else b"\xff" * len(low), parseAttributes(each.get(2, b""))
 
 
 def _key(element: dict[int, bytes], kind: int) -> bytes:
-    return attributesOf(element.get(kind, b"")).get(1, b"")
+    return parseAttributes(element.get(kind, b"")).get(1, b"")
 
 
 def _listed(answer: Answer) -> Iterable[dict[int, bytes]]:
     for _, body in answer:
-        for kind, content in attributesIn(attributesOf(body).get(3, b"")):
+        for kind, content in iterAttributes(parseAttributes(body).get(3, b"")):
             if kind == 1:  # NFTA_LIST_ELEM
-                yield attributesOf(content)
+                yield parseAttributes(content)
 
 
 def _element(attributes: dict[int, bytes]) -> Element:
-    key = attributesOf(attributes.get(1, b"")).get(1, b"")
+    key = parseAttributes(attributes.get(1, b"")).get(1, b"")
     # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT { NFTA_VERDICT_CHAIN } }
-    verdict = attributesOf(attributesOf(attributes.get(2, b"")).get(2, b""))
+    verdict = parseAttributes(parseAttributes(attributes.get(2, b"")).get(2, b""))
     return Element(
         key,
         _number(attributes.get(4)),

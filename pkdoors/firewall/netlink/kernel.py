@@ -15,9 +15,9 @@ from pkdoors.firewall.netlink.messages import (
     FAMILY,
     MAX_ANSWER,
     NETLINK_NETFILTER,
-    errnoIn,
-    errorOf,
-    messagesIn,
+    firstError,
+    readErrno,
+    splitMessages,
 )
 
 NO_NFTABLES = (
@@ -50,7 +50,7 @@ class NotPermitted(FirewallError):
     """The kernel refused: no privilege, or the table has another owner."""
 
 
-def netlink() -> socket.socket:
+def openNetlink() -> socket.socket:
     """
     Return a socket to the kernel's firewall, on which nothing blocks.
 
@@ -84,7 +84,7 @@ class Kernel:
 
     def __init__(self, connection: socket.socket | None = None) -> None:
         checkPrivilege()
-        self._socket = connection or netlink()
+        self._socket = connection or openNetlink()
 
     @property
     def port(self) -> int:
@@ -100,12 +100,12 @@ class Kernel:
             L{NotPermitted} if it belongs to somebody else.
         """
         try:
-            number = errorOf(self._exchange(batch))
+            number = firstError(self._exchange(batch))
         except OSError as error:
             number = error.errno or errno.EIO
             self._drain()  # or the rest of this answer would be taken for the next one's
         if number:
-            raise refusal(number)
+            raise errorFor(number)
 
     def dump(self, question: bytes) -> list[tuple[int, bytes]]:
         """
@@ -116,17 +116,17 @@ class Kernel:
         """
         for _ in range(_TRIES):
             try:
-                answer = list(messagesIn(self._exchange(question)))
+                answer = list(splitMessages(self._exchange(question)))
             except OSError as error:
                 self._drain()
-                raise refusal(error.errno or errno.EIO) from error
+                raise errorFor(error.errno or errno.EIO) from error
             # The end of a dump says whether it is complete.
-            codes = (errnoIn(body) for kind, _, body in answer if kind in (ERROR, DONE))
+            codes = (readErrno(body) for kind, _, body in answer if kind in (ERROR, DONE))
             number = next(filter(None, codes), 0)
             if number == errno.ENOENT:
                 return []
             if number and number != errno.EINTR:
-                raise refusal(number)
+                raise errorFor(number)
             if not number and not any(flags & DUMP_INTERRUPTED for _, flags, _ in answer):
                 return [(kind, body[FAMILY.size :]) for kind, _, body in answer if kind > 0xFF]
         raise FirewallError("nftables changes so fast that it cannot be read: pkdoors tries again")
@@ -153,7 +153,7 @@ class Kernel:
         self._socket.close()
 
 
-def refusal(number: int) -> FirewallError:
+def errorFor(number: int) -> FirewallError:
     """Return the error that says what the kernel meant by an errno."""
     kinds: dict[int, type[FirewallError]] = {
         **{errno.ENOENT: GuardGone, errno.EPERM: NotPermitted, errno.ENFILE: SetFull}

@@ -19,9 +19,10 @@ from pkdoors.firewall.netlink.kernel import (
     Kernel,
     NotPermitted,
     checkPrivilege,
-    refusal,
+    errorFor,
 )
-from pkdoors.firewall.netlink.messages import making
+from pkdoors.firewall.netlink.messages import createTable
+from pkdoors.host.descriptors import Spare
 from pkdoors.util.quoting import withoutPorts
 
 MOST_DESCRIPTOR = 1023
@@ -80,6 +81,9 @@ class Library:
         # A program that we run must not keep the table's owner alive.
         os.set_inheritable(descriptor, False)
         self.kernel = Kernel(socket.socket(fileno=os.dup(descriptor)))
+        # libnftables asks for the number of an interface with another socket, and ends the process
+        # if it gets none.
+        self._spare = Spare()
 
     def canOwn(self) -> bool:
         """
@@ -88,7 +92,7 @@ class Library:
         """
         self._context.set_dry_run(True)
         try:
-            return not self._context.cmd(_PROBE)[0]
+            return not self._command(_PROBE)[0]
         finally:
             self._context.set_dry_run(False)
 
@@ -100,9 +104,9 @@ class Library:
         @raise FirewallError: the kernel refused; L{NotPermitted} if another process owns it.
         """
         try:
-            self.kernel.transact(making(table, flags))
+            self.kernel.transact(createTable(table, flags))
         except NotPermitted as error:
-            raise owned(table) from error
+            raise notOwnerError(table) from error
 
     def judge(self, commands: str) -> None:
         """
@@ -122,7 +126,7 @@ class Library:
 
         @raise FirewallError: the kernel refused, and did nothing.
         """
-        status, _, errors = self._context.cmd(commands)
+        status, _, errors = self._command(commands)
         if status:
             raise _refused(errors)
 
@@ -130,7 +134,7 @@ class Library:
         """Return what C{nft -j list} prints; nothing if there is no such thing."""
         self._context.set_json_output(True)
         try:
-            status, output, _ = self._context.cmd(f"list {what}")
+            status, output, _ = self._command(f"list {what}")
         finally:
             self._context.set_json_output(False)
         return "" if status else str(output)
@@ -138,10 +142,15 @@ class Library:
     def close(self) -> None:
         """Let go: a table that this owns stays, without an owner."""
         self.kernel.close()
+        self._spare.close()
         self._context = None
 
+    def _command(self, commands: str) -> Any:
+        with self._spare.lent():
+            return self._context.cmd(commands)
 
-def owned(table: str) -> NotPermitted:
+
+def notOwnerError(table: str) -> NotPermitted:
     """Return the error that says that another process owns a table."""
     return NotPermitted(
         f"another process owns the table inet {table}: end it first (`nft list table inet {table}` "
@@ -173,7 +182,7 @@ def _refused(errors: str) -> FirewallError:
     if "Operation not permitted" in first:
         return NotPermitted(NO_PRIVILEGE)
     if "No such file or directory" in first:
-        return refusal(errno.ENOENT)
+        return errorFor(errno.ENOENT)
     if "cache initialization failed" in first:
         return FirewallError(NO_NFTABLES.format(reason=first))
     if "not supported" in first:

@@ -65,7 +65,7 @@ class Element(NamedTuple):
     chain: str = ""
 
 
-def adding(table: str, name: str, elements: Iterable[Element]) -> bytes:
+def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
     """
     Return the batch that puts elements into a set of the C{inet} family, or gives them new times.
     It is one transaction: a packet that looks an element up finds it all the while. Each is deleted
@@ -79,12 +79,14 @@ def adding(table: str, name: str, elements: Iterable[Element]) -> bytes:
     )
 
 
-def removing(table: str, name: str, keys: Iterable[bytes]) -> bytes:
+def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
     """Return the batch that deletes elements; a missing one is no error."""
     return batch(_removal(table, name, [Element(key) for key in keys]))
 
 
-def exchanging(table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]) -> bytes:
+def swapElements(
+    table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]
+) -> bytes:
     """
     Return the batch that deletes elements that are there, and adds elements that are not, at once.
     In a map an element cannot be given another value.
@@ -98,7 +100,7 @@ def exchanging(table: str, name: str, gone: Iterable[bytes], elements: Iterable[
     return batch(*messages)
 
 
-def making(table: str, flags: int = 0) -> bytes:
+def createTable(table: str, flags: int = 0) -> bytes:
     """
     Return the batch that makes a table, or takes one that is there.
 
@@ -109,7 +111,7 @@ def making(table: str, flags: int = 0) -> bytes:
     return batch(message(_NEW_TABLE, CREATE | ACK, body))
 
 
-def portions(items: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
+def splitPortions(items: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
     """Split items into lists of at most C{size}."""
     iterator = iter(items)
     while portion := list(islice(iterator, size)):
@@ -124,10 +126,10 @@ def batch(*messages: bytes) -> bytes:
 
 def message(kind: int, flags: int, body: bytes) -> bytes:
     """Return one message to nftables about the C{inet} family, of the kind C{NFT_MSG_...}."""
-    return messageOf(NFTABLES, kind, flags, body, INET)
+    return buildMessage(NFTABLES, kind, flags, body, INET)
 
 
-def messageOf(subsystem: int, kind: int, flags: int, body: bytes, family: int) -> bytes:
+def buildMessage(subsystem: int, kind: int, flags: int, body: bytes, family: int) -> bytes:
     """Return one message to a subsystem C{NFNL_SUBSYS_...}."""
     return _frame(subsystem << 8 | kind, REQUEST | flags, family, body)
 
@@ -143,7 +145,7 @@ def attribute(kind: int, body: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(body), kind) + body + padding
 
 
-def attributesIn(body: bytes) -> Iterator[tuple[int, bytes]]:
+def iterAttributes(body: bytes) -> Iterator[tuple[int, bytes]]:
     """
     Yield the attributes of a message, or of one of them: type and content. Nothing is raised,
     whatever the bytes.
@@ -155,15 +157,15 @@ def attributesIn(body: bytes) -> Iterator[tuple[int, bytes]]:
         body = body[length + 3 & ~3 :]
 
 
-def attributesOf(body: bytes) -> dict[int, bytes]:
+def parseAttributes(body: bytes) -> dict[int, bytes]:
     """Return the attributes by their type; of several of one type, the first."""
     found: dict[int, bytes] = {}
-    for kind, content in attributesIn(body):
+    for kind, content in iterAttributes(body):
         found.setdefault(kind, content)
     return found
 
 
-def messagesIn(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def splitMessages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield the messages of an answer: type, flags, and what follows the header."""
     at = 0  # and not a shorter copy of the rest each time: a dump may have megabytes
     while len(data) - at >= HEADER.size:
@@ -173,17 +175,17 @@ def messagesIn(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += length + 3 & ~3
 
 
-def errorOf(answer: bytes) -> int:
+def firstError(answer: bytes) -> int:
     """Return the first errno among the kernel's answers to a batch; 0 for success."""
     codes = [
-        errnoIn(body)
-        for kind, _, body in messagesIn(answer)
+        readErrno(body)
+        for kind, _, body in splitMessages(answer)
         if kind == ERROR and len(body) >= _CODE.size  # a success is told by one, too
     ]
     return next(filter(None, codes), 0) if codes else errno.EPROTO
 
 
-def errnoIn(body: bytes) -> int:
+def readErrno(body: bytes) -> int:
     """Return the errno that a message L{ERROR} or L{DONE} tells; 0 for success."""
     return -int(_CODE.unpack_from(body)[0]) if len(body) >= _CODE.size else 0
 

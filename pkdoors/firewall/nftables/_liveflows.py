@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.flows import Tracked, askConntrack, flowsOfSockets, isOn, trackedIn
-from pkdoors.firewall.guard.guard import Direct
+from pkdoors.firewall.guard.flows import Tracked, askConntrack, isOn, readSocketFlows, readTracked
+from pkdoors.firewall.guard.guard import DirectWay
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.model.ports import PortRange
 
@@ -41,7 +41,7 @@ def readConntrack() -> list[tuple[int, bytes]]:
         kernel.close()
 
 
-def upFor() -> float:
+def readUptime() -> float:
     """Return the seconds since this host, or container, has started: its first process."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
@@ -65,10 +65,10 @@ class LiveFlows:
         readConntrack: Callable[[], list[tuple[int, bytes]]] = readConntrack,
     ) -> None:
         self._listings = readSockets()
-        self._tracked = list(trackedIn(readConntrack()))
+        self._tracked = list(readTracked(readConntrack()))
         self.untracked = {4, 6} - {each.flow.source.version for each in self._tracked}
 
-    def ofWays(self, ways: Iterable[Direct]) -> set[Tracked]:
+    def ofWays(self, ways: Iterable[DirectWay]) -> set[Tracked]:
         """Return the connections on ways that lead past protected ports."""
         wanted = {(each.protocol, each.address, each.port) for each in ways}
         return {
@@ -80,7 +80,7 @@ class LiveFlows:
     def ofPorts(self, ports: Collection[PortRange]) -> set[Tracked]:
         """Return the connections to some ports: to sockets of ours, and forwarded ones."""
         tracked = {each.flow: each for each in self._tracked}
-        sockets = {each for text in self._listings for each in flowsOfSockets(text, ports)}
+        sockets = {each for text in self._listings for each in readSocketFlows(text, ports)}
         return {tracked.get(each.flow, each) for each in sockets} | {
             each
             for each in self._tracked

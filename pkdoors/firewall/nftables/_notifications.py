@@ -8,7 +8,7 @@ An element whose time is over is not told: nothing has to be done about it.
 
 import struct
 
-from pkdoors.firewall.netlink.messages import INET, NFTABLES, attributesOf
+from pkdoors.firewall.netlink.messages import INET, NFTABLES, parseAttributes
 from pkdoors.firewall.ways.natrules import Forwards, NftName
 from pkdoors.host.bpf import assemble
 
@@ -26,7 +26,7 @@ _HEADER = struct.Struct("=IHHIIBBH")  # struct nlmsghdr and struct nfgenmsg
 _PORT, _PORT_AT = struct.Struct("=I"), 12  # nlmsg_pid, in struct nlmsghdr
 
 
-def othersOnly(port: int) -> bytes:
+def ignoreOwn(port: int) -> bytes:
     """
     Return the program of L{pkdoors.host.bpf} that lets through the changes of others. Ours would
     overflow a socket that a container may not enlarge, and an overflow tells nothing.
@@ -79,7 +79,7 @@ class Changes:
             length, kind, _, _, port, family, _, _ = _HEADER.unpack_from(datagram)
             length = max(length, _HEADER.size)
             if kind >> 8 == NFTABLES and port != self._port:
-                attributes = attributesOf(datagram[_HEADER.size : length])
+                attributes = parseAttributes(datagram[_HEADER.size : length])
                 if kind & 0xFF == _NEWGEN:
                     found += self._ended(attributes)
                 elif family == INET and attributes.get(_NAME) == self._table:

@@ -28,14 +28,14 @@ from pkdoors.firewall.netlink.dump import (
     askRules,
     askSets,
     askTable,
-    chainsIn,
-    countersIn,
-    elementsIn,
-    intervalsIn,
-    rulesIn,
-    setsIn,
-    tableIn,
-    verdictsIn,
+    readChains,
+    readCounters,
+    readElements,
+    readIntervals,
+    readRules,
+    readSets,
+    readTable,
+    readVerdicts,
 )
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.firewall.netlink.messages import Element
@@ -73,9 +73,9 @@ class GuardReader:
 
     def tableOf(self, name: str) -> Table | None:
         """Return what the kernel says of a table; L{None} if it is not there."""
-        return tableIn(self._kernel.dump(askTable(name)))
+        return readTable(self._kernel.dump(askTable(name)))
 
-    def guards(self, doors: Collection[Door]) -> bool:
+    def isGuarding(self, doors: Collection[Door]) -> bool:
         """
         Return whether this is a guard of this version, made in this boot and with its rules, that
         keeps all ports of some doors closed.
@@ -83,7 +83,7 @@ class GuardReader:
         survey = self.survey()
         if not (survey.isOurs and survey.isOf(self.boot)):
             return False
-        hasRules = bool(rulesIn(self._kernel.dump(askRules(TABLE)), TABLE))
+        hasRules = bool(readRules(self._kernel.dump(askRules(TABLE)), TABLE))
         kept = survey.protected()
         return hasRules and all(any(map(each.isWithin, kept)) for each in protectedPorts(doors))
 
@@ -94,14 +94,14 @@ class GuardReader:
         if table is None:
             return Survey()
         ports, verdicts = (
-            {each: intervalsIn(dump(askElements(name, of[each]))) for each in PROTOCOLS}
+            {each: readIntervals(dump(askElements(name, of[each]))) for each in PROTOCOLS}
             for of in (PORT_SETS, PORT_MAPS)
         )
         return Survey(
             table,
-            chains=frozenset(chainsIn(dump(askChains(name)), name)),
-            sets=setsIn(dump(askSets(name))),
-            counters=countersIn(dump(askCounters(name))),
+            chains=frozenset(readChains(dump(askChains(name)), name)),
+            sets=readSets(dump(askSets(name))),
+            counters=readCounters(dump(askCounters(name))),
             ports=ports,
             verdicts=verdicts,
             notes=frozenset(each.comment for each in self.elements(ABOUT, name)),
@@ -149,18 +149,18 @@ class GuardReader:
 
     def elements(self, name: str, table: str = TABLE) -> list[Element]:
         """Return the elements of a set; none if it is not there."""
-        return elementsIn(self._kernel.dump(askElements(table, name)))
+        return readElements(self._kernel.dump(askElements(table, name)))
 
-    def counted(self) -> Mapping[str, int]:
+    def readCounts(self) -> Mapping[str, int]:
         """Return what the counters of dropped knocks say; nothing if the kernel does not tell."""
         try:
-            return countersIn(self._kernel.dump(askCounters(TABLE)))
+            return readCounters(self._kernel.dump(askCounters(TABLE)))
         except FirewallError:
             return {}
 
-    def fingerprint(self) -> object:
+    def readFingerprint(self) -> object:
         """Return what is the same as long as nobody changes the rules, or what leads to them."""
         dump = self._kernel.dump
         names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS)
-        maps = [verdictsIn(dump(askElements(TABLE, name))) for name in names]
-        return self.tableOf(TABLE), rulesIn(dump(askRules(TABLE)), TABLE), maps
+        maps = [readVerdicts(dump(askElements(TABLE, name))) for name in names]
+        return self.tableOf(TABLE), readRules(dump(askRules(TABLE)), TABLE), maps

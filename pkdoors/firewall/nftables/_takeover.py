@@ -4,13 +4,18 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pkdoors.firewall.guard.flows import Tracked, isOn
-from pkdoors.firewall.guard.oldguard import OldSession, livingIn, openingsIn, protectedIn
+from pkdoors.firewall.guard.oldguard import (
+    OldSession,
+    readLivingSessions,
+    readOpenings,
+    readProtected,
+)
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Predecessor:
     """
     @ivar isThere: whether there was a table of our name.
     @ivar isStrange: whether it was none of ours.
@@ -45,15 +50,15 @@ class Left:
         return not any(isOn(cut, flow.protocol, port) for port in ports)
 
 
-def leftByOld(listing: str, doors: Collection[Door], now: float, isSettled: bool) -> Left:
+def readOldGuard(listing: str, doors: Collection[Door], now: float, isSettled: bool) -> Predecessor:
     """
     Return what a daemon of the version before left.
 
     @param listing: our table, as C{nft -j list} prints it.
     """
     try:
-        living, protected = frozenset(livingIn(listing)), protectedIn(listing)
-        openings = openingsIn(listing, doors, now) if isSettled else []
-        return Left(True, not protected, protected, openings, living)
+        living, protected = frozenset(readLivingSessions(listing)), readProtected(listing)
+        openings = readOpenings(listing, doors, now) if isSettled else []
+        return Predecessor(True, not protected, protected, openings, living)
     except (ValueError, LookupError, TypeError):
-        return Left(isThere=True, isStrange=True)
+        return Predecessor(isThere=True, isStrange=True)

@@ -21,14 +21,15 @@ from pkdoors.firewall.guard.flowbooks import FlowBooks
 from pkdoors.firewall.guard.flows import Tracked, isOn
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
 from pkdoors.firewall.guard.portgroups import portGroups
-from pkdoors.firewall.guard.sets import setOf
+from pkdoors.firewall.guard.sets import setName
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
-from pkdoors.firewall.nftables._liveflows import LiveFlows, upFor
-from pkdoors.firewall.nftables._takeover import Left
-from pkdoors.firewall.nftables._watch import Watch
+from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
+from pkdoors.firewall.nftables._monitor import NftablesMonitor
+from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable, openTable
-from pkdoors.firewall.ways.ways import Throttle, WaysLook
+from pkdoors.firewall.ways.ways import Throttle, WaysFinder
+from pkdoors.host.descriptors import Spare
 from pkdoors.model.doors import Door, Opening, protectedPorts
 from pkdoors.model.ports import PortRange
 
@@ -65,27 +66,29 @@ class NftablesFirewall:
         self,
         reactor: Any,
         makeTable: Callable[[Callable[[], float]], GuardTable] = openTable,
-        makeWatch: Callable[..., Watch] = Watch,
+        makeMonitor: Callable[..., NftablesMonitor] = NftablesMonitor,
         look: Callable[[], LiveFlows] = LiveFlows,
-        upFor: Callable[[], float] = upFor,
+        readUptime: Callable[[], float] = readUptime,
     ) -> None:
         self._reactor = reactor
         self._makeTable = makeTable
-        self._makeWatch = makeWatch
+        self._makeWatch = makeMonitor
         self._look = look
-        self._upFor = upFor
+        self._upFor = readUptime
         self._table: GuardTable
-        self._watch: Watch
+        self._descriptors: Spare
+        self._watch: NftablesMonitor
         self._guard = Guard(())
         self._flows = FlowBooks(reactor.seconds)
         self._noting: IDelayedCall | None = None
-        self._ways: WaysLook
+        self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._lookForWays)
         self._open: dict[tuple[str, bytes], float] = {}  # what the kernel has, until when
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._placed: object = None  # by which a stranger's change is seen
         self._counts: Mapping[str, int] = {}
         self._dropped = 0
+        self._isBlind = False  # and the log says so
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel is asked to judge the guard, without taking it."""
@@ -98,15 +101,16 @@ class NftablesFirewall:
     def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}."""
         self._table = table = self._makeTable(self._reactor.seconds)
+        self._descriptors = Spare()
         self._lost = lost
         # Before the first look: nothing that changes after it is missed.
         self._watch = self._makeWatch(
             TABLE, table.port, self._changed, self._unsure, self._throttle.want
         )
-        self._ways = WaysLook(table.forwards, self._watch.attend)
+        self._ways = WaysFinder(table.readForwards, self._watch.attend)
         self._guard = self._withWays(Guard(doors))
         isSettled = self._upFor() >= SETTLED
-        left = table.before(doors, isSettled)
+        left = table.readPredecessor(doors, isSettled)
         self._warn(left)
         live = self._spare(left)
         if isSettled and not left.isThere and live.untracked:
@@ -124,7 +128,7 @@ class NftablesFirewall:
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}. Who is connected to a port that becomes protected is spared."""
         # Not those of the last call: the kernel may have refused them.
-        before = Left(protected=self._protected)
+        before = Predecessor(protected=self._protected)
         guard = self._guard
         self._guard = self._withWays(replace(guard, doors=doors))
         if protectedPorts(doors) == self._protected:
@@ -150,7 +154,7 @@ class NftablesFirewall:
     def dropped(self) -> int:
         """See L{IFirewall.dropped}."""
         if self._placed is not None:
-            counts = self._table.counted()
+            counts = self._table.readCounts()
             # A counter that is less than it was was made again.
             news = {name: count - self._counts.get(name, 0) for name, count in counts.items()}
             self._dropped += sum(new if new >= 0 else counts[name] for name, new in news.items())
@@ -164,6 +168,7 @@ class NftablesFirewall:
         if self._noting is not None and self._noting.active():
             self._noting.cancel()
         self._table.close()
+        self._descriptors.close()
         self._log.info("the guard stays in the kernel: `pkdoors release` would remove it")
         return succeed(None)
 
@@ -175,8 +180,26 @@ class NftablesFirewall:
         self._throttle.want()
 
     def _addLetIn(self, openings: list[Opening]) -> None:
-        """Note the connections that clients have whose door is open: they were let in."""
-        live, direct = self._look(), self._guard.direct
+        """
+        Note the connections that clients have whose door is open: they were let in. If they cannot
+        be found, for want of a descriptor say, the guard does not wait for that: without it
+        everybody gets in, and without them a session is cut that says nothing until its door
+        closes.
+        """
+        try:
+            with self._descriptors.lent():
+                live = self._look()
+        except FirewallError as error:
+            if not self._isBlind:
+                self._isBlind = True
+                self._log.warn(
+                    "{error}: the guard is put back all the same, and sessions that are idle until "
+                    "their door closes are cut then",
+                    error=error,
+                )
+            return
+        self._isBlind = False
+        direct = self._guard.direct
 
         def flowsTo(ports: tuple[PortRange, ...]) -> set[Tracked]:
             ways = (each for each in direct if isOn(ports, each.protocol, each.wanted))
@@ -198,8 +221,8 @@ class NftablesFirewall:
         if self._table.isOwned:  # the kernel remembers
             self._flows.note({})
         self._note()
-        self._open = {(setOf(each), each.source.packed): each.deadline for each in openings}
-        self._placed = self._table.fingerprint()
+        self._open = {(setName(each), each.source.packed): each.deadline for each in openings}
+        self._placed = self._table.readFingerprint()
 
     def _withWays(self, guard: Guard) -> Guard:
         """Return a guard with the ways that lead past its ports now, as far as they can be read."""
@@ -219,8 +242,8 @@ class NftablesFirewall:
         if direct != self._guard.direct:
             self._guard = guard = replace(self._guard, direct=direct)
             try:
-                self._table.lead(guard)
-                self._placed = self._table.fingerprint()
+                self._table.replaceWays(guard)
+                self._placed = self._table.readFingerprint()
             except GuardGone:
                 pass  # it is put back with these ways
             except FirewallError as error:
@@ -231,10 +254,10 @@ class NftablesFirewall:
 
     def _openNow(self, opening: Opening) -> None:
         self._table.add(opening)
-        self._open[setOf(opening), opening.source.packed] = opening.deadline
+        self._open[setName(opening), opening.source.packed] = opening.deadline
 
     def _closeNow(self, opening: Opening) -> None:
-        self._open.pop((setOf(opening), opening.source.packed), None)
+        self._open.pop((setName(opening), opening.source.packed), None)
         self._table.remove(opening)
         # Flows begin only while there is an opening: after its end it is time to note them.
         if self._noting is None or not self._noting.active():
@@ -267,13 +290,15 @@ class NftablesFirewall:
         try:
             there = self._table.openKeys(self._guard.doors)
             ours = {key for key, deadline in self._open.items() if deadline - now > MARGIN}
-            isSame = self._table.fingerprint() == self._placed and ours <= there <= {*self._open}
+            isSame = self._table.readFingerprint() == self._placed and ours <= there <= {
+                *self._open
+            }
         except FirewallError:
             isSame = False
         if not isSame:
             self._changed("somebody")
 
-    def _spare(self, left: Left) -> LiveFlows:
+    def _spare(self, left: Predecessor) -> LiveFlows:
         """Spare who is connected already: to a port that was not protected before, say."""
         live, doors = self._look(), self._guard.doors
         found = live.ofPorts(protectedPorts(doors))
@@ -299,7 +324,7 @@ class NftablesFirewall:
             )
         return udp
 
-    def _warn(self, left: Left) -> None:
+    def _warn(self, left: Predecessor) -> None:
         if left.isStrange:
             self._log.warn(
                 "the table inet {table} that was there before is not of pkdoors: replaced",
@@ -327,7 +352,7 @@ def isGuarded(
     """
     table = makeTable(time.monotonic)
     try:
-        return table.guards(doors)
+        return table.isGuarding(doors)
     finally:
         table.close()
 

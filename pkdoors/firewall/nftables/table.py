@@ -8,24 +8,24 @@ from twisted.logger import Logger
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.flows import flowOf, isOn
+from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
-from pkdoors.firewall.guard.sets import differs, openingElement, setOf, setsFor
+from pkdoors.firewall.guard.sets import differs, openingElement, setName, setsFor
 from pkdoors.firewall.guard.survey import Survey
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, SetFull
-from pkdoors.firewall.netlink.library import Library, owned
+from pkdoors.firewall.netlink.library import Library, notOwnerError
 from pkdoors.firewall.netlink.messages import (
     OWNED,
     PERSISTS,
     Element,
-    adding,
-    exchanging,
-    portions,
-    removing,
+    addElements,
+    removeElements,
+    splitPortions,
+    swapElements,
 )
 from pkdoors.firewall.nftables._reader import GuardReader, bootClock
-from pkdoors.firewall.nftables._takeover import Left, leftByOld
-from pkdoors.firewall.ways.natrules import Forwards, reading
+from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
+from pkdoors.firewall.ways.natrules import Forwards, readForwardsInTurns
 from pkdoors.model.doors import Door, Opening
 
 
@@ -73,7 +73,7 @@ class GuardTable(GuardReader):
         """Let go of the table, which stays."""
         self._library.close()
 
-    def before(self, doors: Collection[Door], isSettled: bool) -> Left:
+    def readPredecessor(self, doors: Collection[Door], isSettled: bool) -> Predecessor:
         """
         Return what a daemon before this one left.
 
@@ -84,11 +84,11 @@ class GuardTable(GuardReader):
         name = TABLE if self.isThere() else HANDOVER  # a daemon may be killed while it hands over
         survey = self.survey(name)
         if survey.table is None:
-            return Left()
+            return Predecessor()
         if survey.isOurs:
             openings = self.openings(survey, doors, name)
-            return Left(isThere=True, protected=survey.protected(), openings=openings)
-        return leftByOld(
+            return Predecessor(isThere=True, protected=survey.protected(), openings=openings)
+        return readOldGuard(
             self._library.listed(f"table inet {name}"), doors, self._seconds(), isSettled
         )
 
@@ -105,7 +105,7 @@ class GuardTable(GuardReader):
             flows = self.flowsWith(flows, guard.doors, HANDOVER)
             self._place(TABLE, guard, survey, openings, flows)
         elif survey.table.owner not in (0, self.port):
-            raise owned(TABLE)
+            raise notOwnerError(TABLE)
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
             self._handOver(guard, openings, self.flowsWith(flows, guard.doors, TABLE))
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
@@ -177,42 +177,42 @@ class GuardTable(GuardReader):
         self._library.take(name, OWNED if isOwned else 0)
         made = Survey(self.tableOf(name))
         guard = replace(guard, origin=made.origin(self.boot))
-        retimed = {each: self.flowsOf(each, name) for each in survey.retimed(guard.doors)}
+        setsToRetime = {each: self.flowsOf(each, name) for each in survey.setsToRetime(guard.doors)}
         present = survey.present(guard.doors, self.boot)
         # The guard alone is first, and small, so that it always fits. What grows comes after it.
         self._library.run(guard.commands(present, name))
         self._sync(guard.doors, openings, name)
-        self._lead(guard, name)
-        for books in (retimed if survey.isOf(self.boot) else {}, flows):
+        self._replaceWays(guard, name)
+        for books in (setsToRetime if survey.isOf(self.boot) else {}, flows):
             self._remember(guard.doors, books, name)
         self._forgetCut(guard.doors, name)
 
-    def lead(self, guard: Guard) -> None:
+    def replaceWays(self, guard: Guard) -> None:
         """
         Have the ways past the protected ports in the kernel that a guard has, and no others. Only
         what differs is written.
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        self._lead(guard, TABLE)
+        self._replaceWays(guard, TABLE)
 
-    def _lead(self, guard: Guard, table: str) -> None:
+    def _replaceWays(self, guard: Guard, table: str) -> None:
         gone = {}
         for name, elements in guard.ways().items():
             wanted = {each.key: each for each in elements}
             present = {each.key: each for each in self.elements(name, table)}
             gone[name] = present.keys() - wanted.keys()
             # A missing one would be open, so that all new ones come first.
-            for portion in portions(e for key, e in wanted.items() if present.get(key) != e):
+            for portion in splitPortions(e for key, e in wanted.items() if present.get(key) != e):
                 changed = [each.key for each in portion if each.key in present]
-                self._kernel.transact(exchanging(table, name, changed, portion))
+                self._kernel.transact(swapElements(table, name, changed, portion))
         for name, keys in gone.items():
-            for some in portions(keys):
-                self._kernel.transact(exchanging(table, name, some, ()))
+            for some in splitPortions(keys):
+                self._kernel.transact(swapElements(table, name, some, ()))
 
-    def forwards(self) -> Generator[None, None, Forwards]:
-        """See L{reading}: where the host forwards ports to."""
-        return reading(self._kernel.dump)
+    def readForwards(self) -> Generator[None, None, Forwards]:
+        """See L{readForwardsInTurns}: where the host forwards ports to."""
+        return readForwardsInTurns(self._kernel.dump)
 
     def _sync(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
         """Have these openings in the kernel, and no others: only what differs is written."""
@@ -220,16 +220,16 @@ class GuardTable(GuardReader):
             f"{door.name}_open{version}": {} for door in doors for version in (4, 6)
         }
         for opening in openings:
-            element = self.elementOf(opening)
-            wanted[setOf(opening)][element.key] = element
+            element = self.makeElement(opening)
+            wanted[setName(opening)][element.key] = element
         for name, elements in wanted.items():
             present = {each.key: each for each in self.elements(name, table)}
             self._remove(table, name, present.keys() - elements.keys())
             changed = [each for key, each in elements.items() if differs(each, present.get(key))]
-            for portion in portions(changed):
-                self._kernel.transact(adding(table, name, portion))
+            for portion in splitPortions(changed):
+                self._kernel.transact(addElements(table, name, portion))
 
-    def elementOf(self, opening: Opening) -> Element:
+    def makeElement(self, opening: Opening) -> Element:
         """Return the element that an opening is now."""
         return openingElement(opening, opening.deadline - self._seconds(), self._bootClock())
 
@@ -243,21 +243,21 @@ class GuardTable(GuardReader):
                 for key, deadline in flows.items()
                 if name in sets and deadline - now > 0.001 and key not in there
             ]
-            for portion in portions(elements):
+            for portion in splitPortions(elements):
                 with suppress(SetFull):
-                    self._kernel.transact(adding(table, name, portion))
+                    self._kernel.transact(addElements(table, name, portion))
 
     def _forgetCut(self, doors: Iterable[Door], table: str) -> None:
         """Doors that cut sessions may have kept them before: those end with their openings."""
         cut = [ports for door in doors if door.cutSessions for ports in door.ports]
         for version in (4, 6) if cut else ():
             name = f"sessions{version}"
-            flows = map(lambda each: flowOf("tcp", each.key), self.elements(name, table))
+            flows = map(lambda each: parseFlow("tcp", each.key), self.elements(name, table))
             self._remove(table, name, [each.key for each in flows if isOn(cut, "tcp", each.port)])
 
     def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
-        for portion in portions(keys):
-            self._kernel.transact(removing(table, name, portion))
+        for portion in splitPortions(keys):
+            self._kernel.transact(removeElements(table, name, portion))
 
     def add(self, opening: Opening) -> None:
         """
@@ -265,7 +265,7 @@ class GuardTable(GuardReader):
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        self._kernel.transact(adding(TABLE, setOf(opening), [self.elementOf(opening)]))
+        self._kernel.transact(addElements(TABLE, setName(opening), [self.makeElement(opening)]))
 
     def remove(self, opening: Opening) -> None:
         """
@@ -274,7 +274,7 @@ class GuardTable(GuardReader):
         @raise FirewallError: the kernel refused.
         """
         with suppress(GuardGone):
-            self._kernel.transact(removing(TABLE, setOf(opening), [opening.source.packed]))
+            self._kernel.transact(removeElements(TABLE, setName(opening), [opening.source.packed]))
 
     def delete(self, name: str) -> bool:
         """
@@ -287,6 +287,6 @@ class GuardTable(GuardReader):
         if table is None:
             return False
         if table.owner not in (0, self.port):
-            raise owned(name)
+            raise notOwnerError(name)
         self._library.run(f"delete table inet {name}")
         return True

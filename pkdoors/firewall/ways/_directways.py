@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 
-from pkdoors.firewall.guard.guard import Direct
+from pkdoors.firewall.guard.guard import DirectWay
 from pkdoors.firewall.ways.natrules import Forward
 from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
@@ -26,14 +26,14 @@ class Ways:
     @ivar isCut: whether there are more.
     """
 
-    direct: tuple[Direct, ...] = ()
+    direct: tuple[DirectWay, ...] = ()
     isCut: bool = False
 
 
 _Key = tuple[Address, str, int]
 
 
-def waysPast(forwards: Iterable[Forward], protected: Iterable[PortRange]) -> Ways:
+def findWays(forwards: Iterable[Forward], protected: Iterable[PortRange]) -> Ways:
     """
     Return the ways that lead past protected ports. One that belongs to several of them is guarded
     like the port of the narrowest rule, the lowest of these. If there are too many, those of the
@@ -59,8 +59,8 @@ def _width(forward: Forward) -> int:
     return (int(target.last) - int(target.first) + 1) * (high - low + 1)
 
 
-def _sorted(found: dict[_Key, tuple[int, int]]) -> tuple[Direct, ...]:
-    ways = (Direct(*key, wanted) for key, (_, wanted) in found.items())
+def _sorted(found: dict[_Key, tuple[int, int]]) -> tuple[DirectWay, ...]:
+    ways = (DirectWay(*key, wanted) for key, (_, wanted) in found.items())
     return tuple(sorted(ways, key=lambda each: (each.address.packed, each.protocol, each.port)))
 
 

@@ -10,7 +10,7 @@ Formats and numbers: C{linux/netfilter/nf_tables.h}; numbers are in the network'
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from pkdoors.firewall.netlink.messages import attributesOf
+from pkdoors.firewall.netlink.messages import parseAttributes
 
 Symbol = int | Literal["high", "low", "protocol"]
 """A byte of a register: known, or one of the original port, or the protocol's number."""
@@ -41,42 +41,42 @@ class Case(NamedTuple):
     last: int = LAST_PORT
     registers: Mapping[int, Symbol] = {}
 
-    def known(self, register: int, size: int) -> bytes | None:
+    def contents(self, register: int, size: int) -> bytes | None:
         """Return what a register contains; L{None} if that is not known."""
-        start = placeOf(register)
+        start = firstByte(register)
         found = [self.registers.get(start + each) for each in range(size)]
         numbers = [each for each in found if isinstance(each, int)]
         return bytes(numbers) if len(numbers) == size else None
 
-    def loaded(self, register: int, symbols: Iterable[Symbol | None], size: int = 0) -> "Case":
+    def load(self, register: int, symbols: Iterable[Symbol | None], size: int = 0) -> "Case":
         """Return the case after a register was loaded. Bytes beyond the symbols are unknown."""
-        start = placeOf(register)
+        start = firstByte(register)
         new = dict(enumerate(symbols, start))
         end = start + max(size, len(new), 4)
         kept = {at: each for at, each in self.registers.items() if not start <= at < end}
         return self._replace(registers=kept | {at: s for at, s in new.items() if s is not None})
 
-    def narrowed(self, low: int, high: int) -> Iterator["Case"]:
+    def narrow(self, low: int, high: int) -> Iterator["Case"]:
         """Yield the part of it with original ports from C{low} to C{high}, if there is one."""
         first, last = max(self.first, low), min(self.last, high)
         if first <= last:
             yield self._replace(first=first, last=last)
 
-    def without(self, ranges: Iterable[tuple[int, int]]) -> Iterator["Case"]:
+    def exclude(self, ranges: Iterable[tuple[int, int]]) -> Iterator["Case"]:
         """Yield the parts whose original ports are in none of these ranges."""
         at = self.first
         for low, high in sorted(ranges):
-            yield from self.narrowed(at, low - 1)
+            yield from self.narrow(at, low - 1)
             at = max(at, high + 1)
-        yield from self.narrowed(at, LAST_PORT)
+        yield from self.narrow(at, LAST_PORT)
 
-    def among(self, register: int, low: bytes, high: bytes, size: int = 0) -> Iterator["Case"]:
+    def restrict(self, register: int, low: bytes, high: bytes, size: int = 0) -> Iterator["Case"]:
         """
         Yield the part of it whose register is from C{low} to C{high}.
 
         @param size: the bytes of each part of a concatenation; 0 if it is none.
         """
-        start, case = placeOf(register), self
+        start, case = firstByte(register), self
         for at in range(min(len(low), len(high))):
             begin = at - at % size if size else 0
             if low[begin:at] != high[begin:at]:
@@ -84,7 +84,7 @@ class Case(NamedTuple):
             symbol = case.registers.get(start + at)
             if symbol == "high" and at + 2 <= min(len(low), len(high)):
                 low_, high_ = (int.from_bytes(each[at : at + 2]) for each in (low, high))
-                found = list(case.narrowed(low_, high_))
+                found = list(case.narrow(low_, high_))
                 if not found:
                     return
                 case = found[0]
@@ -94,12 +94,12 @@ class Case(NamedTuple):
 
     def isPort(self, register: int) -> bool:
         """Whether a register contains the original port."""
-        start = placeOf(register)
+        start = firstByte(register)
         return [self.registers.get(start + at) for at in (0, 1)] == ["high", "low"]
 
     def isProtocol(self, register: int) -> bool:
         """Whether a register contains the protocol's number."""
-        return self.registers.get(placeOf(register)) == "protocol"
+        return self.registers.get(firstByte(register)) == "protocol"
 
 
 class Span(NamedTuple):
@@ -116,30 +116,34 @@ class Span(NamedTuple):
     value: Mapping[int, bytes] = {}
 
 
-def placeOf(register: int) -> int:
+def firstByte(register: int) -> int:
     """Return the number of a register's first byte: there are registers of 16 and of 4 bytes."""
     return 4 * (4 * register if register < 8 else register - 4)
 
 
-def loading(name: str, parts: Mapping[int, bytes]) -> tuple[int, list[Symbol | None], int] | None:
+def readLoad(name: str, parts: Mapping[int, bytes]) -> tuple[int, list[Symbol | None], int] | None:
     """
     Return which register an expression loads with what, and how many bytes it has; L{None} if it is
     of another kind.
     """
     if name == "payload" and 1 in parts:
-        base, offset, size = (number(parts.get(kind)) for kind in (2, 3, 4))
-        return number(parts[1]), _payload(base, offset, min(size, 64)), size
+        base, offset, size = (readNumber(parts.get(kind)) for kind in (2, 3, 4))
+        return readNumber(parts[1]), _payload(base, offset, min(size, 64)), size
     if name == "meta" and 1 in parts:
-        isProtocol = number(parts.get(2)) == _META_L4PROTO
-        return number(parts[1]), ["protocol"] if isProtocol else [], 16
+        isProtocol = readNumber(parts.get(2)) == _META_L4PROTO
+        return readNumber(parts[1]), ["protocol"] if isProtocol else [], 16
     if name == "ct" and 1 in parts:
-        key, isReply = number(parts.get(2)), bool(number(parts.get(3)))
+        key, isReply = readNumber(parts.get(2)), bool(readNumber(parts.get(3)))
         if key == _CT_PROTOCOL:
-            return number(parts[1]), ["protocol"], 16
-        return number(parts[1]), ["high", "low"] if key == _CT_TARGET and not isReply else [], 16
-    if name == "immediate" and number(parts.get(1)):
-        value = attributesOf(parts.get(2, b"")).get(1, b"")[:64]
-        return number(parts[1]), list(value), len(value)
+            return readNumber(parts[1]), ["protocol"], 16
+        return (
+            readNumber(parts[1]),
+            ["high", "low"] if key == _CT_TARGET and not isReply else [],
+            16,
+        )
+    if name == "immediate" and readNumber(parts.get(1)):
+        value = parseAttributes(parts.get(2, b"")).get(1, b"")[:64]
+        return readNumber(parts[1]), list(value), len(value)
     return None
 
 
@@ -152,12 +156,12 @@ def _payload(base: int, offset: int, size: int) -> list[Symbol | None]:
     return [known.get(offset + each) for each in range(size)]
 
 
-def compared(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
+def applyCompare(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
     """Yield what a C{cmp} lets through."""
-    register, how = number(parts.get(1)), number(parts.get(2))
-    value = attributesOf(parts.get(3, b"")).get(1, b"")
+    register, how = readNumber(parts.get(1)), readNumber(parts.get(2))
+    value = parseAttributes(parts.get(3, b"")).get(1, b"")
     if how == _EQUAL:
-        yield from case.among(register, value, value)
+        yield from case.restrict(register, value, value)
         return
     at = int.from_bytes(value)
     allowed = {
@@ -166,7 +170,7 @@ def compared(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
     }.get(how, ())
     if case.isPort(register) and len(value) == 2:
         for low, high in allowed:
-            yield from case.narrowed(low, high)
+            yield from case.narrow(low, high)
     elif case.isProtocol(register) and len(value) == 1:
         if any(low <= NUMBERS[case.protocol] <= high for low, high in allowed):
             yield case
@@ -174,22 +178,22 @@ def compared(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
         yield case
 
 
-def ranged(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
+def applyRange(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
     """Yield what a C{range} lets through."""
-    low, high = (attributesOf(parts.get(kind, b"")).get(1, b"") for kind in (3, 4))
-    register = number(parts.get(1))
-    if number(parts.get(2)) & _INVERTED:
-        yield from outside(case, register, [Span(low, high)])
+    low, high = (parseAttributes(parts.get(kind, b"")).get(1, b"") for kind in (3, 4))
+    register = readNumber(parts.get(1))
+    if readNumber(parts.get(2)) & _INVERTED:
+        yield from excludeSpans(case, register, [Span(low, high)])
     else:
-        yield from case.among(register, low, high)
+        yield from case.restrict(register, low, high)
 
 
-def outside(case: Case, register: int, spans: Iterable[Span]) -> Iterator[Case]:
+def excludeSpans(case: Case, register: int, spans: Iterable[Span]) -> Iterator[Case]:
     """Yield the part of a case whose register is in none of some spans."""
     spans = list(spans)
     if case.isPort(register) and all(len(each.low) == len(each.high) == 2 for each in spans):
         numbers = [(int.from_bytes(each.low), int.from_bytes(each.high)) for each in spans]
-        yield from case.without(numbers)
+        yield from case.exclude(numbers)
     elif case.isProtocol(register) and all(len(each.low) == 1 for each in spans):
         mine = bytes([NUMBERS[case.protocol]])
         if not any(each.low <= mine <= each.high for each in spans):
@@ -200,15 +204,15 @@ def outside(case: Case, register: int, spans: Iterable[Span]) -> Iterator[Case]:
 
 def isInverted(parts: Mapping[int, bytes]) -> bool:
     """Whether a C{lookup} is true for what is not in the set."""
-    return bool(number(parts.get(5)) & _INVERTED)
+    return bool(readNumber(parts.get(5)) & _INVERTED)
 
 
-def asksPort(cases: Iterable[Case], register: int, size: int) -> bool:
+def mentionsPort(cases: Iterable[Case], register: int, size: int) -> bool:
     """Whether a register of that many bytes has anything of port or protocol in it."""
-    places = range(placeOf(register), placeOf(register) + min(size, 64))
+    places = range(firstByte(register), firstByte(register) + min(size, 64))
     return any(isinstance(each.registers.get(at), str) for each in cases for at in places)
 
 
-def number(content: bytes | None) -> int:
+def readNumber(content: bytes | None) -> int:
     """Return the number that an attribute is; 0 if it is missing."""
     return int.from_bytes(content or b"")

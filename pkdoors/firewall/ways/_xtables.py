@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from pkdoors.firewall.ways._natcases import Case, number
+from pkdoors.firewall.ways._natcases import Case, readNumber
 from pkdoors.model.addresses import Address
 
 IP6 = 10  # NFPROTO_IPV6
@@ -44,14 +44,14 @@ class Target(NamedTuple):
     base: int | None = None
 
 
-def matched(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
+def applyMatch(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
     """Yield what a match lets through."""
     name, info = _name(parts), parts.get(3, b"")  # NFTA_MATCH_INFO
     if name in _INVERTED_AT and len(info) > _INVERTED_AT[name]:
         if case.protocol == name:
             low, high = _PORTS.unpack_from(info)[2:]
             isInverted = bool(info[_INVERTED_AT[name]] & _INVERTED_TARGET)
-            yield from case.without([(low, high)]) if isInverted else case.narrowed(low, high)
+            yield from case.exclude([(low, high)]) if isInverted else case.narrow(low, high)
     elif name == "multiport" and len(info) >= _MULTIPORT.size:
         yield from _multiport(case, info)
     else:
@@ -70,17 +70,17 @@ def _multiport(case: Case, info: bytes) -> Iterator[Case]:
         ranges.append((ports[at], ports[at + isRange]))
         at += 1 + isRange
     if flags[_MOST_PORTS]:
-        yield from case.without(ranges)
+        yield from case.exclude(ranges)
     else:
         for low, high in ranges:
-            yield from case.narrowed(low, high)
+            yield from case.narrow(low, high)
 
 
-def targetOf(family: int, parts: Mapping[int, bytes]) -> Target | None:
+def readTarget(family: int, parts: Mapping[int, bytes]) -> Target | None:
     """Return where a target sends packets; L{None} if it does not forward them."""
     if _name(parts) not in _TARGETS:
         return None
-    revision, info = number(parts.get(2)), parts.get(3, b"")  # NFTA_TARGET_REV, ..._INFO
+    revision, info = readNumber(parts.get(2)), parts.get(3, b"")  # NFTA_TARGET_REV, ..._INFO
     base = b""
     if revision == 0 and family != IP6:
         if len(info) < _RANGE4.size:
@@ -94,12 +94,12 @@ def targetOf(family: int, parts: Mapping[int, bytes]) -> Target | None:
     size = 16 if family == IP6 else 4
     if not flags & _MAP_IPS:
         return None
-    ports = (number(low), number(high)) if flags & _HAS_PORTS else None
+    ports = (readNumber(low), readNumber(high)) if flags & _HAS_PORTS else None
     return Target(
         ip_address(first[:size]),
         ip_address(last[:size]),
         ports,
-        number(base) if base and flags & _HAS_BASE else None,
+        readNumber(base) if base and flags & _HAS_BASE else None,
     )
 
 

@@ -16,21 +16,28 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NamedTuple, TypeVar
 
-from pkdoors.firewall.netlink.dump import Answer, askChains, askElements, askRules, askSets, spansIn
-from pkdoors.firewall.netlink.messages import INET, attributesIn, attributesOf
+from pkdoors.firewall.netlink.dump import (
+    Answer,
+    askChains,
+    askElements,
+    askRules,
+    askSets,
+    readSpans,
+)
+from pkdoors.firewall.netlink.messages import INET, iterAttributes, parseAttributes
 from pkdoors.firewall.ways._natcases import (
     LAST_PORT,
     Case,
     Span,
-    asksPort,
-    compared,
+    applyCompare,
+    applyRange,
+    excludeSpans,
     isInverted,
-    loading,
-    number,
-    outside,
-    ranged,
+    mentionsPort,
+    readLoad,
+    readNumber,
 )
-from pkdoors.firewall.ways._xtables import IP6, Target, matched, targetOf
+from pkdoors.firewall.ways._xtables import IP6, Target, applyMatch, readTarget
 
 T = TypeVar("T")
 
@@ -96,10 +103,10 @@ def readForwards(ask: Ask) -> Forwards:
 
     @raise FirewallError: the kernel does not tell.
     """
-    return finished(reading(ask))
+    return runToEnd(readForwardsInTurns(ask))
 
 
-def reading(ask: Ask) -> Generator[None, None, Forwards]:
+def readForwardsInTurns(ask: Ask) -> Generator[None, None, Forwards]:
     """
     Read what is forwarded, with a pause after some rules. What changes meanwhile may be missing.
 
@@ -112,7 +119,7 @@ def reading(ask: Ask) -> Generator[None, None, Forwards]:
     )
 
 
-def finished(work: Generator[None, None, T]) -> T:
+def runToEnd(work: Generator[None, None, T]) -> T:
     """Return what comes of work that makes pauses, without them."""
     while True:
         try:
@@ -143,7 +150,7 @@ class _Reader:
 
     def read(self) -> Iterator[None]:
         for family in FAMILIES:
-            for chain in natChainsIn(family, self._ask(askChains("", family))):
+            for chain in findNatChains(family, self._ask(askChains("", family))):
                 self.tables.add(NftName(family, chain.table))
                 for protocol in ("tcp", "udp"):
                     self._lead(chain, Case(protocol))
@@ -171,7 +178,7 @@ class _Reader:
             rules = []
             if self._rulesLeft > 0:
                 answer = self._ask(askRules(chain.table, chain.family, chain.name))
-                rules = [expressionsIn(body) for _, body in answer]
+                rules = [readExpressions(body) for _, body in answer]
             self.isCut |= len(rules) > self._rulesLeft or self._rulesLeft <= 0
             self._chains[chain] = rules[: self._rulesLeft]
             self._rulesLeft -= len(self._chains[chain])
@@ -182,12 +189,12 @@ class _Reader:
         cases = [case]
         for name, parts in rule:
             if name == "target":
-                target = targetOf(chain.family, parts)
+                target = readTarget(chain.family, parts)
                 self._note((each, target) for each in cases)
             elif name == "nat":
                 self._note((each, _natTarget(each, parts)) for each in cases)
-            elif name == "immediate" and number(parts.get(1)) == _VERDICT_REGISTER:
-                self._follow(chain, attributesOf(parts.get(2, b"")), cases)
+            elif name == "immediate" and readNumber(parts.get(1)) == _VERDICT_REGISTER:
+                self._follow(chain, parseAttributes(parts.get(2, b"")), cases)
             elif name == "lookup":
                 cases = self._lookedUp(chain, parts, cases)
             else:
@@ -205,8 +212,8 @@ class _Reader:
 
     def _follow(self, chain: NftName, value: Mapping[int, bytes], cases: Iterable[Case]) -> None:
         """Have cases go where a verdict sends them."""
-        verdict = attributesOf(value.get(2, b""))  # NFTA_DATA_VERDICT
-        if number(verdict.get(1)) in _JUMPS:
+        verdict = parseAttributes(value.get(2, b""))  # NFTA_DATA_VERDICT
+        if readNumber(verdict.get(1)) in _JUMPS:
             name = _text(verdict.get(2))
             for case in cases:
                 self._lead(chain._replace(name=name), case)
@@ -215,24 +222,24 @@ class _Reader:
         self, chain: NftName, parts: Mapping[int, bytes], cases: list[Case]
     ) -> list[Case]:
         place = chain._replace(name=_text(parts.get(1)))  # NFTA_LOOKUP_SET
-        source = number(parts.get(2))
+        source = readNumber(parts.get(2))
         flags = self._setFlags(place)
         isMap = 3 in parts  # NFTA_LOOKUP_DREG
-        keySize = number(flags.get(5))  # NFTA_SET_KEY_LEN
-        if not isMap and not asksPort(cases, source, keySize):
+        keySize = readNumber(flags.get(5))  # NFTA_SET_KEY_LEN
+        if not isMap and not mentionsPort(cases, source, keySize):
             return cases  # of addresses, say: it may be a long list
         spans = self._spansOf(place)
         if not isMap and isInverted(parts):
-            return [new for each in cases for new in outside(each, source, spans)]
-        size = 4 if number(flags.get(3)) & _CONCATENATED else 0
+            return [new for each in cases for new in excludeSpans(each, source, spans)]
+        size = 4 if readNumber(flags.get(3)) & _CONCATENATED else 0
         found = []
         for span in spans:
-            chosen = [n for each in cases for n in each.among(source, span.low, span.high, size)]
-            if isMap and number(parts[3]) == _VERDICT_REGISTER:
+            chosen = [n for each in cases for n in each.restrict(source, span.low, span.high, size)]
+            if isMap and readNumber(parts[3]) == _VERDICT_REGISTER:
                 self._follow(chain, span.value, chosen)
             elif isMap:
                 value = span.value.get(1, b"")  # NFTA_DATA_VALUE
-                found += [each.loaded(number(parts[3]), value) for each in chosen]
+                found += [each.load(readNumber(parts[3]), value) for each in chosen]
             else:
                 found += chosen
             if len(found) > MOST_CASES:
@@ -243,49 +250,49 @@ class _Reader:
         table = NftName(place.family, place.table)
         if table not in self._flags:
             answer = self._ask(askSets(place.table, place.family))
-            sets = (attributesOf(body) for _, body in answer)
+            sets = (parseAttributes(body) for _, body in answer)
             self._flags[table] = {_text(each.get(2)): each for each in sets}
         return self._flags[table].get(place.name, {})
 
     def _spansOf(self, place: NftName) -> list[Span]:
         if place not in self.sets:
-            isInterval = bool(number(self._setFlags(place).get(3)) & _INTERVAL)
+            isInterval = bool(readNumber(self._setFlags(place).get(3)) & _INTERVAL)
             answer = self._ask(askElements(place.table, place.name, place.family))
-            self.sets[place] = [Span(*each) for each in spansIn(answer, isInterval)]
+            self.sets[place] = [Span(*each) for each in readSpans(answer, isInterval)]
         return self.sets[place]
 
 
 _INTERVAL, _CONCATENATED = 0x4, 0x80  # NFT_SET_INTERVAL, NFT_SET_CONCAT
 
 
-def natChainsIn(family: int, answer: Answer) -> Iterator[NftName]:
+def findNatChains(family: int, answer: Answer) -> Iterator[NftName]:
     """Yield the base chains among chains that do DNAT for what comes from outside."""
     for _, body in answer:
-        chain = attributesOf(body)
-        hook = attributesOf(chain.get(4, b""))  # NFTA_CHAIN_HOOK { NFTA_HOOK_HOOKNUM }
-        if _text(chain.get(7)) == "nat" and 1 in hook and number(hook[1]) == _PREROUTING:
+        chain = parseAttributes(body)
+        hook = parseAttributes(chain.get(4, b""))  # NFTA_CHAIN_HOOK { NFTA_HOOK_HOOKNUM }
+        if _text(chain.get(7)) == "nat" and 1 in hook and readNumber(hook[1]) == _PREROUTING:
             yield NftName(family, _text(chain.get(1)), _text(chain.get(3)))
 
 
-def expressionsIn(body: bytes) -> Rule:
+def readExpressions(body: bytes) -> Rule:
     """Return the expressions of a rule."""
-    rule = attributesOf(body).get(4, b"")  # NFTA_RULE_EXPRESSIONS
-    parts = (attributesOf(content) for kind, content in attributesIn(rule) if kind == 1)
-    return [(_text(each.get(1)), attributesOf(each.get(2, b""))) for each in parts]
+    rule = parseAttributes(body).get(4, b"")  # NFTA_RULE_EXPRESSIONS
+    parts = (parseAttributes(content) for kind, content in iterAttributes(rule) if kind == 1)
+    return [(_text(each.get(1)), parseAttributes(each.get(2, b""))) for each in parts]
 
 
 def _applied(case: Case, name: str, parts: Mapping[int, bytes]) -> Iterator[Case]:
     """Yield what an expression makes of a case."""
     if name == "cmp":
-        yield from compared(case, parts)
+        yield from applyCompare(case, parts)
     elif name == "range":
-        yield from ranged(case, parts)
+        yield from applyRange(case, parts)
     elif name == "match":
-        yield from matched(case, parts)
-    elif loaded := loading(name, parts):
-        yield case.loaded(*loaded)
+        yield from applyMatch(case, parts)
+    elif loaded := readLoad(name, parts):
+        yield case.load(*loaded)
     elif name in _COMPUTES and _COMPUTES[name] in parts:
-        yield case.loaded(number(parts[_COMPUTES[name]]), (), 16)
+        yield case.load(readNumber(parts[_COMPUTES[name]]), (), 16)
     else:
         yield case
 
@@ -299,19 +306,19 @@ _COMPUTES = {
 
 def _natTarget(case: Case, parts: Mapping[int, bytes]) -> Target | None:
     """Return where a C{nat} sends packets; L{None} if it does not forward, or that is unknown."""
-    if number(parts.get(1)) != _DNAT or 3 not in parts:  # NFTA_NAT_TYPE, ..._REG_ADDR_MIN
+    if readNumber(parts.get(1)) != _DNAT or 3 not in parts:  # NFTA_NAT_TYPE, ..._REG_ADDR_MIN
         return None
-    size = 16 if number(parts.get(2)) == IP6 else 4
-    first = case.known(number(parts[3]), size)
-    last = case.known(number(parts.get(4, parts[3])), size)
+    size = 16 if readNumber(parts.get(2)) == IP6 else 4
+    first = case.contents(readNumber(parts[3]), size)
+    last = case.contents(readNumber(parts.get(4, parts[3])), size)
     if first is None or last is None:
         return None
     ports = None
     if 5 in parts:  # NFTA_NAT_REG_PROTO_MIN
-        low = case.known(number(parts[5]), 2)
-        high = case.known(number(parts.get(6, parts[5])), 2)
+        low = case.contents(readNumber(parts[5]), 2)
+        high = case.contents(readNumber(parts.get(6, parts[5])), 2)
         # A computed port may be any.
-        ports = (number(low), number(high)) if low and high else (1, LAST_PORT)
+        ports = (readNumber(low), readNumber(high)) if low and high else (1, LAST_PORT)
     return Target(ip_address(first), ip_address(last), ports)
 
 

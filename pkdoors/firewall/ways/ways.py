@@ -7,9 +7,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.guard import Direct
-from pkdoors.firewall.ways._directways import MOST_WAYS, waysPast
-from pkdoors.firewall.ways.natrules import MOST_RULES, Forwards, finished
+from pkdoors.firewall.guard.guard import DirectWay
+from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
+from pkdoors.firewall.ways.natrules import MOST_RULES, Forwards, runToEnd
 from pkdoors.model.ports import PortRange
 
 PAUSE = 0.2
@@ -29,7 +29,7 @@ Reading = Generator[None, None, Forwards]
 """Reads in portions."""
 
 
-class WaysLook:
+class WaysFinder:
     """
     @param read: reads where the host forwards ports to.
     @param attend: is told which changes count, see
@@ -48,14 +48,14 @@ class WaysLook:
         self.isFailing = False
 
     def find(
-        self, protected: Collection[PortRange], before: tuple[Direct, ...]
-    ) -> tuple[Direct, ...]:
+        self, protected: Collection[PortRange], before: tuple[DirectWay, ...]
+    ) -> tuple[DirectWay, ...]:
         """Do L{look} at once."""
-        return finished(self.look(protected, before))
+        return runToEnd(self.look(protected, before))
 
     def look(
-        self, protected: Collection[PortRange], before: tuple[Direct, ...]
-    ) -> Generator[None, None, tuple[Direct, ...]]:
+        self, protected: Collection[PortRange], before: tuple[DirectWay, ...]
+    ) -> Generator[None, None, tuple[DirectWay, ...]]:
         """
         Look, in portions.
 
@@ -70,7 +70,7 @@ class WaysLook:
             return before
         self.isFailing, self._trouble = False, ""
         self._attend(forwards)
-        ways = waysPast(forwards.found, protected)
+        ways = findWays(forwards.found, protected)
         self._sayCut(forwards.isCut or ways.isCut)
         return ways.direct
 
@@ -95,7 +95,7 @@ class WaysLook:
             )
         self._isCut = isCut
 
-    def tell(self, before: Collection[Direct], now: Collection[Direct]) -> None:
+    def tell(self, before: Collection[DirectWay], now: Collection[DirectWay]) -> None:
         """Tell the operator which ways are guarded from now on, and which are not any more."""
         known, kept = set(before), set(now)
         new = [each for each in now if each not in known]
@@ -106,13 +106,13 @@ class WaysLook:
             self._log.info("ports of containers: {changes}", changes="; ".join(parts))
 
 
-def spellWays(ways: Collection[Direct]) -> str:
+def spellWays(ways: Collection[DirectWay]) -> str:
     """Return ways past protected ports as an operator reads them; of many, the first."""
     shown = ", ".join(spellWay(each) for each in list(ways)[:SHOWN])
     return shown + (f" and {len(ways) - SHOWN} more" if len(ways) > SHOWN else "")
 
 
-def spellWay(way: Direct) -> str:
+def spellWay(way: DirectWay) -> str:
     """Return a way past a protected port as an operator reads it."""
     address = f"[{way.address}]" if way.address.version == 6 else str(way.address)
     return f"{address}:{way.port} (as {way.wanted}/{way.protocol})"

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.firewalld._routes import hardwareAddress, routeInterface
+from pkdoors.firewall.firewalld._routes import findHardwareAddress, findRouteInterface
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import SILENT, FirewalldRefusal, FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import knockRule, openingPriorities, openingRules
@@ -46,21 +46,21 @@ class RouteTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """The interface is that of the route to the address."""
-        self.assertEqual("eth0", routeInterface(ANN))
+        self.assertEqual("eth0", findRouteInterface(ANN))
 
     def test_hardware(self) -> None:
         """The hardware address is in small letters."""
-        self.assertEqual("aa:bb:cc:00:00:01", hardwareAddress(ANN))
+        self.assertEqual("aa:bb:cc:00:00:01", findHardwareAddress(ANN))
 
     def test_noNeighbour(self) -> None:
         """Without a neighbour entry, or with one that has no address, it is empty."""
         for last in (10, 11, 12):
-            self.assertEqual("", hardwareAddress(ip_address(f"203.0.113.{last}")), last)
+            self.assertEqual("", findHardwareAddress(ip_address(f"203.0.113.{last}")), last)
 
     def test_failures(self) -> None:
         """No route, no C{ip} command, a slow one or one that babbles: empty, nothing raised."""
         for last in (99, 13, 14, 15):
-            self.assertEqual("", routeInterface(ip_address(f"203.0.113.{last}")), last)
+            self.assertEqual("", findRouteInterface(ip_address(f"203.0.113.{last}")), last)
 
 
 class ZoneClientTestCase(SynchronousTestCase):

@@ -7,11 +7,11 @@ from pkdoors.firewall.firewalld.connection import (
     CALL_TIMEOUT,
     FirewalldRefusal,
     FirewalldTimeout,
-    clientClass,
+    checkZone,
     connect,
-    examine,
+    importClientClass,
     isRunning,
-    translated,
+    translateErrors,
 )
 from tests.fakes.dbus import FakeDBus, FakeDBusException
 from tests.fakes.modules import makeModule, replaceModule
@@ -59,14 +59,14 @@ class IsRunningTests(SynchronousTestCase):
 
 class ClientClassTests(SynchronousTestCase):
     """
-    Tests of L{clientClass} and L{connect}.
+    Tests of L{importClientClass} and L{connect}.
     """
 
     def test_missing(self) -> None:
         """Without python3-firewall the sentence names the package."""
         replaceModule(self, "firewall", None)
         replaceModule(self, "firewall.client", None)
-        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, clientClass)))
+        self.assertEqual(MISSING, str(self.assertRaises(FirewallError, importClientClass)))
 
     def test_connect(self) -> None:
         """
@@ -100,7 +100,7 @@ class ClientClassTests(SynchronousTestCase):
 
 class ExamineTests(SynchronousTestCase):
     """
-    Tests of L{examine}.
+    Tests of L{checkZone}.
     """
 
     def setUp(self) -> None:
@@ -110,15 +110,15 @@ class ExamineTests(SynchronousTestCase):
 
     def refusal(self, zone: str = "") -> str:
         """The sentence; no connection is left behind."""
-        error = self.assertRaises(FirewallError, examine, zone)
+        error = self.assertRaises(FirewallError, checkZone, zone)
         self.assertEqual(0, self.bus.connections)
         return str(error)
 
     def test_good(self) -> None:
         """A zone that firewalld has will do, or none; no connection is left behind."""
-        examine("internal")
+        checkZone("internal")
         self.bus.zones = []
-        examine("")
+        checkZone("")
         self.assertEqual(0, self.bus.connections)
 
     def test_notRunning(self) -> None:
@@ -151,7 +151,7 @@ class ExamineTests(SynchronousTestCase):
 
 class TranslatedTests(SynchronousTestCase):
     """
-    Tests of L{translated}: what the operator is told.
+    Tests of L{translateErrors}: what the operator is told.
     """
 
     def setUp(self) -> None:
@@ -164,12 +164,12 @@ class TranslatedTests(SynchronousTestCase):
         def work() -> None:
             raise FakeDBusException(message, name)
 
-        return str(self.assertRaises(FirewalldRefusal, translated, work))
+        return str(self.assertRaises(FirewalldRefusal, translateErrors, work))
 
     def test_result(self) -> None:
         """What work gives is given, and what is no error of D-Bus is raised as it is."""
-        self.assertEqual(5, translated(lambda: 5))
-        self.assertRaises(ZeroDivisionError, translated, lambda: 1 // 0)
+        self.assertEqual(5, translateErrors(lambda: 5))
+        self.assertRaises(ZeroDivisionError, translateErrors, lambda: 1 // 0)
 
     def test_silent(self) -> None:
         """Where the bus ends during a call, or firewalld does, that is said."""
@@ -180,7 +180,7 @@ class TranslatedTests(SynchronousTestCase):
                 raise error
 
             self.assertEqual(
-                SILENT, str(self.assertRaises(FirewalldTimeout, translated, work)), name
+                SILENT, str(self.assertRaises(FirewalldTimeout, translateErrors, work)), name
             )
 
     def test_code(self) -> None:

@@ -14,7 +14,7 @@ from tests.fakes.firewalld import FakeFirewalld, FakeZoneSettings
 
 class ExposureTests(SynchronousTestCase):
     """
-    Tests of L{exposuresOf}, through L{surveyZones}.
+    Tests of L{findExposures}, through L{surveyZones}.
     """
 
     def setUp(self) -> None:

@@ -2,7 +2,12 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.firewalld._placement import Placed, found, possiblePlacements, staleRules
+from pkdoors.firewall.firewalld._placement import (
+    Placed,
+    findPlacement,
+    possiblePlacements,
+    staleRules,
+)
 from pkdoors.firewall.firewalld.richrules import knockRule
 from tests.fakes.doors import makeOpening
 
@@ -53,7 +58,7 @@ class FoundTests(SynchronousTestCase):
 
     def found(self, before: Placed | None, **present: list[str]) -> Placed | None:
         """What is found in the zone C{public}."""
-        return found(OPENING, "public", (31338, 31339), before, present)
+        return findPlacement(OPENING, "public", (31338, 31339), before, present)
 
     def test_asWePutIt(self) -> None:
         """What we put there is found with the deadline that we gave it."""

@@ -13,7 +13,7 @@ from pkdoors.firewall.firewalld.richrules import (
     knockRule,
     openingPriorities,
     openingRules,
-    openToAll,
+    parseOpenToAll,
 )
 from pkdoors.model.ports import PortRange
 
@@ -91,7 +91,7 @@ class RuleTests(SynchronousTestCase):
 
 class OpenToAllTests(SynchronousTestCase):
     """
-    Tests of L{openToAll}.
+    Tests of L{parseOpenToAll}.
     """
 
     def test_port(self) -> None:
@@ -106,22 +106,22 @@ class OpenToAllTests(SynchronousTestCase):
             'rule family="ipv6" source address="::/0" port port="22" protocol="tcp" accept',
             'rule port port="22" protocol="tcp" accept limit value="1/m"',
         ):
-            self.assertEqual(("22", "tcp", ""), openToAll(rule), rule)
+            self.assertEqual(("22", "tcp", ""), parseOpenToAll(rule), rule)
 
     def test_audited(self) -> None:
         """So it is where the rule is audited as well."""
         rule = 'rule service name="ssh" audit accept'
-        self.assertEqual(("", "", "ssh"), openToAll(rule))
+        self.assertEqual(("", "", "ssh"), parseOpenToAll(rule))
 
     def test_service(self) -> None:
         """So is a service."""
-        self.assertEqual(("", "", "ssh"), openToAll('rule service name="ssh" accept'))
+        self.assertEqual(("", "", "ssh"), parseOpenToAll('rule service name="ssh" accept'))
 
     def test_protocol(self) -> None:
         """So is a whole protocol, and everything at once."""
-        self.assertEqual(("1-65535", "tcp", ""), openToAll('rule protocol value="tcp" accept'))
+        self.assertEqual(("1-65535", "tcp", ""), parseOpenToAll('rule protocol value="tcp" accept'))
         for rule in ("rule accept", 'rule priority="5" family="ipv6" accept'):
-            self.assertEqual(("", "", ""), openToAll(rule), rule)
+            self.assertEqual(("", "", ""), parseOpenToAll(rule), rule)
 
     def test_others(self) -> None:
         """What opens nothing, or only for some, is not."""
@@ -138,8 +138,8 @@ class OpenToAllTests(SynchronousTestCase):
             'rule family="ipv4" destination address="10.0.0.8" accept',
             "",
         ):
-            self.assertIsNone(openToAll(rule), rule)
+            self.assertIsNone(parseOpenToAll(rule), rule)
 
     def test_ours(self) -> None:
         """The rules that let knocks in are ours."""
-        self.assertIsNone(openToAll(knockRule(17001)))
+        self.assertIsNone(parseOpenToAll(knockRule(17001)))

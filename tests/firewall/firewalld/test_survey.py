@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld.connection import BUS_NAME
-from pkdoors.firewall.firewalld.survey import SurveyClient, isFirewalldThere, surveyZones, within
+from pkdoors.firewall.firewalld.survey import SurveyClient, isFirewalldThere, surveyZones, waitFor
 from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.firewall.netlink.listing import listTables
 from tests.fakes.dbus import FakeDBus, FakeDBusException
@@ -57,7 +57,7 @@ class SurveyTests(SynchronousTestCase):
 
 class WithinTests(SynchronousTestCase):
     """
-    Tests of L{within}.
+    Tests of L{waitFor}.
     """
 
     def test_answers(self) -> None:
@@ -66,14 +66,14 @@ class WithinTests(SynchronousTestCase):
         def fail() -> None:
             raise FakeDBusException("no")
 
-        self.assertEqual(7, within(60, lambda: 7))
-        self.assertRaises(FakeDBusException, within, 60, fail)
+        self.assertEqual(7, waitFor(60, lambda: 7))
+        self.assertRaises(FakeDBusException, waitFor, 60, fail)
 
     def test_hangs(self) -> None:
         """What takes too long is left, and says what to do."""
         forever = Event()
         self.addCleanup(forever.set)
-        error = self.assertRaises(FirewallError, within, 0.01, forever.wait)
+        error = self.assertRaises(FirewallError, waitFor, 0.01, forever.wait)
         self.assertIn("did not answer within 0.01 s: ", str(error))
 
 

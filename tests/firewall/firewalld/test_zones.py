@@ -9,10 +9,10 @@ from pkdoors.firewall.firewalld.zones import (
     ActiveZones,
     Client,
     Exposure,
+    findZone,
     hasHardwareSources,
     hasInterfaces,
-    removal,
-    zoneOf,
+    removeCommands,
 )
 from pkdoors.model.ports import PortRange
 
@@ -25,7 +25,7 @@ IPSETS = {
 
 class ZoneOfTests(SynchronousTestCase):
     """
-    Tests of L{zoneOf}.
+    Tests of L{findZone}.
     """
 
     def zone(
@@ -37,7 +37,7 @@ class ZoneOfTests(SynchronousTestCase):
     ) -> str:
         """The zone of a client, where the default zone is C{public}."""
         client = Client(ip_address(address), interface, hardware)
-        return zoneOf(client, active, "public", self.entries)
+        return findZone(client, active, "public", self.entries)
 
     def entries(self, ipset: str) -> Iterable[str]:
         """The entries of an ipset."""
@@ -177,5 +177,5 @@ class ExposureTests(SynchronousTestCase):
         self.assertEqual(
             "`firewall-cmd --zone=home --remove-service=ssh` and, for good, "
             "`firewall-cmd --zone=home --permanent --remove-service=ssh`",
-            removal("home", "--remove-service=ssh"),
+            removeCommands("home", "--remove-service=ssh"),
         )

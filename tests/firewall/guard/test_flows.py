@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.flows import Flow, Tracked, flowOf, flowsOfSockets, isOn, trackedIn
+from pkdoors.firewall.guard.flows import (
+    Flow,
+    Tracked,
+    isOn,
+    parseFlow,
+    readSocketFlows,
+    readTracked,
+)
 from pkdoors.model.ports import parsePortRanges
 from tests.fakes.doors import flow
 from tests.firewall.netlink.test_dump import VERSIONS, recorded
@@ -31,7 +38,7 @@ def line(local: str, remote: str, state: str = "01") -> str:
 
 class FlowTests(SynchronousTestCase):
     """
-    Tests of L{Flow.key} and L{flowOf}.
+    Tests of L{Flow.key} and L{parseFlow}.
     """
 
     def test_key(self) -> None:
@@ -51,14 +58,14 @@ class FlowTests(SynchronousTestCase):
         )
         def check(ends: tuple[object, object], one: int, other: int, protocol: str) -> None:
             each = Flow(protocol, *ends, one, other)  # type: ignore[arg-type]
-            self.assertEqual(each, flowOf(protocol, each.key))
+            self.assertEqual(each, parseFlow(protocol, each.key))
 
         check()
 
 
 class FlowsOfSocketsTests(SynchronousTestCase):
     """
-    Tests of L{flowsOfSockets}.
+    Tests of L{readSocketFlows}.
     """
 
     if sys.byteorder != "little":
@@ -66,7 +73,7 @@ class FlowsOfSocketsTests(SynchronousTestCase):
 
     def flows(self, *lines: str, ports: str = "22") -> list[Tracked]:
         """What is found."""
-        return list(flowsOfSockets(HEAD + "".join(lines), parsePortRanges(ports)))
+        return list(readSocketFlows(HEAD + "".join(lines), parsePortRanges(ports)))
 
     def test_IPv4(self) -> None:
         """A connection is found, with both ends."""
@@ -97,7 +104,7 @@ class FlowsOfSocketsTests(SynchronousTestCase):
 
 class TrackedInTests(SynchronousTestCase):
     """
-    Tests of L{trackedIn}.
+    Tests of L{readTracked}.
     """
 
     def test_recorded(self) -> None:
@@ -112,7 +119,7 @@ class TrackedInTests(SynchronousTestCase):
             )
         }
         for version in VERSIONS:
-            self.assertEqual(expected, set(trackedIn(recorded(version)["conntrack"])))
+            self.assertEqual(expected, set(readTracked(recorded(version)["conntrack"])))
 
     def test_forwarded(self) -> None:
         """A flow is as the guard sees it behind DNAT; the port that was asked for is told."""
@@ -120,27 +127,27 @@ class TrackedInTests(SynchronousTestCase):
             (flow(port=8022), flow(port=22, address="10.0.0.7")),
             (flow("2001:db8::7", 8022), flow("2001:db8::7", address="2001:db8::77")),
         ):
-            found = list(trackedIn(answerOf([Entry(begun, behind)])))
+            found = list(readTracked(answerOf([Entry(begun, behind)])))
             self.assertEqual([Tracked(behind, 8022)], found)
 
     def test_states(self) -> None:
         """TCP counts only while it is established: an attacker's SYN makes an entry, too."""
         for state in range(12):
-            found = list(trackedIn(answerOf([Entry(OF_ANN, OF_ANN, state=state)])))
+            found = list(readTracked(answerOf([Entry(OF_ANN, OF_ANN, state=state)])))
             self.assertEqual(state == 3, bool(found), state)
 
     def test_unanswered(self) -> None:
         """What nobody answered is no connection."""
         udp = flow(port=53, protocol="udp")
-        self.assertEqual([], list(trackedIn(answerOf([Entry(udp, udp, isAnswered=False)]))))
-        self.assertEqual([Tracked(udp, 53)], list(trackedIn(answerOf([Entry(udp, udp)]))))
+        self.assertEqual([], list(readTracked(answerOf([Entry(udp, udp, isAnswered=False)]))))
+        self.assertEqual([Tracked(udp, 53)], list(readTracked(answerOf([Entry(udp, udp)]))))
 
     def test_garbage(self) -> None:
         """Whatever comes, nothing is raised, and no flow is without two good ends."""
         for kind, body in recorded(VERSIONS[0])["conntrack"]:
             for broken in spoiled(body):
-                for found in trackedIn([(kind, broken)]):
-                    self.assertEqual(found.flow, flowOf(found.flow.protocol, found.flow.key))
+                for found in readTracked([(kind, broken)]):
+                    self.assertEqual(found.flow, parseFlow(found.flow.protocol, found.flow.key))
 
 
 class IsOnTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
-from pkdoors.firewall.guard.guard import TABLE, Direct, Guard, Present
+from pkdoors.firewall.guard.guard import TABLE, DirectWay, Guard, Present
 from pkdoors.firewall.guard.sets import FORMAT, MAPS, aboutDoor, setsFor
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange
@@ -193,7 +193,7 @@ class CommandsTests(SynchronousTestCase):
     def test_direct(self) -> None:
         """A container's port leads to the chain of the port that is forwarded to it, if any."""
         ways = tuple(
-            Direct(ip_address(address), protocol, port, wanted)
+            DirectWay(ip_address(address), protocol, port, wanted)
             for address, protocol, port, wanted in (
                 *(("10.0.0.7", "tcp", 8022, 22), ("2001:db8::7", "udp", 5353, 53)),
                 *(("10.0.0.8", "tcp", 80, 80), ("10.0.0.9", "udp", 22, 22)),

@@ -6,7 +6,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.oldguard import OldSession, livingIn, openingsIn, protectedIn
+from pkdoors.firewall.guard.oldguard import (
+    OldSession,
+    readLivingSessions,
+    readOpenings,
+    readProtected,
+)
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.principal import NOBODY, Principal
 from tests.fakes.doors import makeDoor
@@ -30,28 +35,28 @@ SSH = [{"concat": ["tcp", 22]}]
 
 class ProtectedInTests(SynchronousTestCase):
     """
-    Tests of L{protectedIn}.
+    Tests of L{readProtected}.
     """
 
     def test_found(self) -> None:
         """The ports that it keeps closed are found, ranges too."""
         ports = [{"concat": ["tcp", {"range": [6000, 6010]}]}, {"concat": ["udp", 53]}]
-        found = protectedIn(listing(protected=ports, ssh_ports=SSH))
+        found = readProtected(listing(protected=ports, ssh_ports=SSH))
         self.assertEqual(parsePortRanges("6000-6010,53/udp"), tuple(found))
 
     def test_none(self) -> None:
         """A table without them protects nothing."""
-        self.assertEqual([], protectedIn(listing(ssh_ports=SSH)))
+        self.assertEqual([], readProtected(listing(ssh_ports=SSH)))
 
 
 class OpeningsInTests(SynchronousTestCase):
     """
-    Tests of L{openingsIn}.
+    Tests of L{readOpenings}.
     """
 
     def openings(self, text: str, **door: Any) -> dict[str, float]:
         """Source and deadline of each opening found, at 100 s."""
-        found = openingsIn(text, [makeDoor(**door)], 100.0)
+        found = readOpenings(text, [makeDoor(**door)], 100.0)
         return {str(each.source): each.deadline for each in found}
 
     def test_who(self) -> None:
@@ -59,7 +64,7 @@ class OpeningsInTests(SynchronousTestCase):
         known = element("203.0.113.9", 42)
         known["elem"]["comment"] = Principal("anna@laptop", "SHA256:abc").asComment()
         text = listing(default_ports=SSH, default_open4=[known, element("203.0.113.8", 9)])
-        found = openingsIn(text, [makeDoor()], 100.0)
+        found = readOpenings(text, [makeDoor()], 100.0)
         self.assertEqual(
             [Principal("anna@laptop", "SHA256:abc"), NOBODY], [each.who for each in found]
         )
@@ -124,7 +129,7 @@ class OpeningsInTests(SynchronousTestCase):
 
 class LivingInTests(SynchronousTestCase):
     """
-    Tests of L{livingIn}.
+    Tests of L{readLivingSessions}.
     """
 
     def test_found(self) -> None:
@@ -140,10 +145,10 @@ class LivingInTests(SynchronousTestCase):
                 OldSession(ip_address("2001:db8::7"), 40002, 22),
                 OldSession(ip_address("2001:db8::8"), 40003, 80),
             ],
-            livingIn(text),
+            readLivingSessions(text),
         )
 
     def test_empty(self) -> None:
         """A table without any is fine, also one without these sets."""
-        self.assertEqual([], livingIn(listing(live4=[], live6=[])))
-        self.assertEqual([], livingIn(listing(default_ports=SSH)))
+        self.assertEqual([], readLivingSessions(listing(live4=[], live6=[])))
+        self.assertEqual([], readLivingSessions(listing(default_ports=SSH)))

@@ -42,11 +42,15 @@ update @spared6 { ip6 daddr . ip6 saddr . tcp dport . tcp sport timeout 120s }
 input iif "lo" accept
 input meta l4proto tcp goto tcp_in
 input meta l4proto udp goto udp_in
+input meta l4proto != 255 accept
+input frag frag-off 0 counter drop
 forward meta l4proto tcp jump tcp_dnat
 forward meta l4proto udp jump udp_dnat
 forward meta iifkind "bridge" fib daddr . iif oif exists accept
 forward ip daddr . meta l4proto . th dport vmap @direct4
 forward ip6 daddr . meta l4proto . th dport vmap @direct6
+forward meta l4proto != 255 accept
+forward frag frag-off 0 counter drop
 tcp_in tcp dport vmap @tcp_doors
 tcp_in tcp dport @tcp_ports counter drop
 tcp_in goto tcp_dnat

@@ -15,7 +15,7 @@ from pkdoors.firewall.guard.sets import (
     openingElement,
     openingIn,
     secondsLeft,
-    setOf,
+    setName,
     setsFor,
     setsOf,
     spell,
@@ -84,8 +84,8 @@ class SetsTests(SynchronousTestCase):
 
     def test_setOf(self) -> None:
         """Each door has a set of openings for each family."""
-        self.assertEqual("default_open4", setOf(makeOpening()))
-        self.assertEqual("web_open6", setOf(makeOpening("2001:db8::7", name="web")))
+        self.assertEqual("default_open4", setName(makeOpening()))
+        self.assertEqual("web_open6", setName(makeOpening("2001:db8::7", name="web")))
         self.assertTrue(isOpenings("web_open6"))
         self.assertFalse(isOpenings("sessions4") or isOpenings("open_knocks"))
 

@@ -83,5 +83,5 @@ class SurveyTests(SynchronousTestCase):
         """Sets whose timeout changes must."""
         other = makeDoor(ports="53/udp", udpIdle=50.0)
         expected = {f"default_{name}{v}" for name in ("udp", "udpnew") for v in (4, 6)}
-        self.assertEqual(expected, surveyed().retimed([other]))
+        self.assertEqual(expected, surveyed().setsToRetime([other]))
         self.assertEqual(expected, surveyed().present([other], BOOT).stale)

@@ -22,14 +22,14 @@ from pkdoors.firewall.netlink.dump import (
     askRules,
     askSets,
     askTable,
-    chainsIn,
-    countersIn,
-    elementsIn,
-    intervalsIn,
-    rulesIn,
-    setsIn,
-    tableIn,
-    verdictsIn,
+    readChains,
+    readCounters,
+    readElements,
+    readIntervals,
+    readRules,
+    readSets,
+    readTable,
+    readVerdicts,
 )
 from pkdoors.firewall.netlink.messages import OWNED, Element
 from pkdoors.model.principal import OPERATOR
@@ -41,9 +41,9 @@ from tests.recorded.recording import DOORS, FLOWS, ORIGIN
 
 VERSIONS = ("1.0.6", "1.1.3")
 PARSERS: tuple[Callable[[Any], object], ...] = (
-    *(tableIn, setsIn, countersIn, elementsIn, verdictsIn, intervalsIn),
-    lambda answer: chainsIn(answer, "pkdoors"),
-    lambda answer: rulesIn(answer, "pkdoors"),
+    *(readTable, readSets, readCounters, readElements, readVerdicts, readIntervals),
+    lambda answer: readChains(answer, "pkdoors"),
+    lambda answer: readRules(answer, "pkdoors"),
 )
 
 
@@ -63,12 +63,12 @@ class RecordedTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """The table, its owner and its handle are told."""
-        plain, owned = (tableIn(recorded(version)["table"]) for version in VERSIONS)
+        plain, owned = (readTable(recorded(version)["table"]) for version in VERSIONS)
         assert plain is not None and owned is not None
         self.assertEqual((0, 0), (plain.flags, plain.owner))
         self.assertEqual(OWNED, owned.flags)
         self.assertTrue(owned.owner and plain.handle and owned.handle)
-        self.assertIsNone(tableIn([]))
+        self.assertIsNone(readTable([]))
 
     def test_names(self) -> None:
         """Chains, sets with their timeouts, and counters are those that the guard has."""
@@ -77,14 +77,14 @@ class RecordedTests(SynchronousTestCase):
         for version in VERSIONS:
             found = recorded(version)
             chains = [rule.partition(" ")[0] for rule in rules]
-            self.assertEqual({*chains, *BASE_CHAINS}, chainsIn(found["chains"], "pkdoors"))
-            self.assertEqual({**dict.fromkeys(MAPS, 0), **sets}, setsIn(found["sets"]))
-            self.assertEqual({"ssh_dropped": 0}, countersIn(found["counters"]))
+            self.assertEqual({*chains, *BASE_CHAINS}, readChains(found["chains"], "pkdoors"))
+            self.assertEqual({**dict.fromkeys(MAPS, 0), **sets}, readSets(found["sets"]))
+            self.assertEqual({"ssh_dropped": 0}, readCounters(found["counters"]))
 
     def test_rules(self) -> None:
         """Each rule is told with its chain, in the order of each, and a handle of its own."""
         for version in VERSIONS:
-            found = rulesIn(recorded(version)["rules"], "pkdoors")
+            found = readRules(recorded(version)["rules"], "pkdoors")
             self.assertEqual(len(found), len({handle for _, handle in found}))
             for chain in {chain for chain, _ in found}:
                 expected = [rule for rule in rulesFor(DOORS) if rule.partition(" ")[0] == chain]
@@ -94,24 +94,24 @@ class RecordedTests(SynchronousTestCase):
     def test_otherTables(self) -> None:
         """Chains and rules of other tables do not count."""
         found = recorded(VERSIONS[0])
-        self.assertEqual(set(), chainsIn(found["chains"], "pkdoors2"))
-        self.assertEqual([], rulesIn(found["rules"], "pkdoors2"))
+        self.assertEqual(set(), readChains(found["chains"], "pkdoors2"))
+        self.assertEqual([], readRules(found["rules"], "pkdoors2"))
 
     def test_intervals(self) -> None:
         """Ports are told as ranges, up to the last port there is."""
         for version in VERSIONS:
             found = recorded(version)
-            self.assertEqual([(22, 22), (6000, 6010)], [*intervalsIn(found["tcp_ports"])])
+            self.assertEqual([(22, 22), (6000, 6010)], [*readIntervals(found["tcp_ports"])])
             ports = [(51820, 51820), (65535, 65535)]
-            self.assertEqual(ports, [*intervalsIn(found["udp_ports"])])
-            self.assertEqual({}, intervalsIn(found["vpn_open4"]))
+            self.assertEqual(ports, [*readIntervals(found["udp_ports"])])
+            self.assertEqual({}, readIntervals(found["vpn_open4"]))
             expected = dict.fromkeys(((22, 22), (6000, 6010)), "ssh_tcp")
-            self.assertEqual(expected, intervalsIn(found["tcp_doors"]))
+            self.assertEqual(expected, readIntervals(found["tcp_doors"]))
 
     def test_openings(self) -> None:
         """Openings are told with times and comments."""
         for version in VERSIONS:
-            found = elementsIn(recorded(version)["ssh_open4"])
+            found = readElements(recorded(version)["ssh_open4"])
             self.assertEqual(
                 {
                     ip_address("203.0.113.9").packed: (
@@ -123,15 +123,15 @@ class RecordedTests(SynchronousTestCase):
             )
             for each in found:
                 self.assertTrue(0 < each.expires <= each.timeout, each)
-            (other,) = elementsIn(recorded(version)["vpn_open6"])
+            (other,) = readElements(recorded(version)["vpn_open6"])
             self.assertEqual(f"until=560 {OPERATOR}", other.comment)
-            self.assertEqual([], elementsIn(recorded(version)["vpn_open4"]))
+            self.assertEqual([], readElements(recorded(version)["vpn_open4"]))
 
     def test_flows(self) -> None:
         """Flows have the set's time, and what they have left of it."""
         for version in VERSIONS:
             for name, flows in FLOWS.items():
-                (found,) = elementsIn(recorded(version)[name])
+                (found,) = readElements(recorded(version)[name])
                 ((key, left),) = flows.items()
                 self.assertEqual((key, 0, ""), (found.key, found.timeout, found.comment))
                 self.assertTrue(left - 1 < found.expires / 1000 <= left, found)
@@ -140,25 +140,25 @@ class RecordedTests(SynchronousTestCase):
         """What the guard says of itself is told."""
         for version in VERSIONS:
             found = recorded(version)
-            table = tableIn(found["table"])
+            table = readTable(found["table"])
             assert table is not None
             origin = originNote(f"{ORIGIN} {table.handle}")
             self.assertEqual(
                 {FORMAT, origin, *map(aboutDoor, DOORS)},
-                {each.comment for each in elementsIn(found["about"])},
+                {each.comment for each in readElements(found["about"])},
             )
 
     def test_verdicts(self) -> None:
         """What ports lead to does not depend on the kernel's order, but on each verdict."""
         answer = recorded(VERSIONS[0])["tcp_doors"]
-        before = verdictsIn(answer)
+        before = readVerdicts(answer)
         self.assertEqual(2, sum(b"ssh_tcp" in each for each in before))
         (kind, body), *_ = answer
         changed = [(kind, body.replace(b"ssh_tcp", b"let_in\0"))]
-        self.assertNotEqual(before, verdictsIn(changed))
-        self.assertEqual({"let_in"}, set(intervalsIn(changed).values()))
+        self.assertNotEqual(before, readVerdicts(changed))
+        self.assertEqual({"let_in"}, set(readIntervals(changed).values()))
         accepted = [(kind, body.replace(b"\xff\xff\xff\xfd", b"\0\0\0\1"))]
-        self.assertEqual({""}, set(intervalsIn(accepted).values()))
+        self.assertEqual({""}, set(readIntervals(accepted).values()))
 
     def test_garbage(self) -> None:
         """Whatever comes, nothing is raised."""
@@ -200,7 +200,7 @@ class AskTests(SynchronousTestCase):
         def check(answer: list[tuple[int, bytes]]) -> None:
             for parse in PARSERS:
                 parse(answer)
-            for each in elementsIn(answer):
+            for each in readElements(answer):
                 self.assertIsInstance(each, Element)
 
         check()

@@ -11,15 +11,15 @@ from pkdoors.firewall.netlink.messages import (
     OWNED,
     PORTION,
     Element,
-    adding,
+    addElements,
     attribute,
-    attributesIn,
-    attributesOf,
-    errorOf,
-    making,
-    messagesIn,
-    portions,
-    removing,
+    createTable,
+    firstError,
+    iterAttributes,
+    parseAttributes,
+    removeElements,
+    splitMessages,
+    splitPortions,
 )
 from tests.fakes.netlink import Change, readAttributes, readBatch
 from tests.lab.garbage import spoiled
@@ -37,7 +37,7 @@ def answer(number: int, kind: int = 2) -> bytes:
 
 class BatchTests(SynchronousTestCase):
     """
-    Tests of L{adding}, L{removing} and L{making}.
+    Tests of L{addElements}, L{removeElements} and L{createTable}.
     """
 
     def test_adding(self) -> None:
@@ -51,7 +51,7 @@ class BatchTests(SynchronousTestCase):
                 Change("delete", REQUEST | ACK, "pkdoors", "default_open4", KEY4, 0),
                 Change("add", REQUEST | CREATE | ACK, "pkdoors", "default_open4", KEY4, 30_000),
             ],
-            readBatch(adding("pkdoors", "default_open4", [Element(KEY4, 30_000)])),
+            readBatch(addElements("pkdoors", "default_open4", [Element(KEY4, 30_000)])),
         )
 
     def test_several(self) -> None:
@@ -59,7 +59,7 @@ class BatchTests(SynchronousTestCase):
         elements = [Element(bytes([n]) * 4, 1000 * n, n, f"c{n}") for n in range(1, 4)]
         added = [
             (each.key, each.milliseconds, each.comment, each.expires)
-            for each in readBatch(adding("t", "s", iter(elements)))
+            for each in readBatch(addElements("t", "s", iter(elements)))
         ]
         plain = [(each.key, 0, "", 0) for each in elements]
         full = [(each.key, each.timeout, each.comment, each.expires) for each in elements]
@@ -72,29 +72,31 @@ class BatchTests(SynchronousTestCase):
                 Change("add", REQUEST | CREATE, "pkdoors", "web_open6", KEY6, 0),
                 Change("delete", REQUEST | ACK, "pkdoors", "web_open6", KEY6, 0),
             ],
-            readBatch(removing("pkdoors", "web_open6", iter([KEY6]))),
+            readBatch(removeElements("pkdoors", "web_open6", iter([KEY6]))),
         )
 
     def test_longTimeout(self) -> None:
         """30 days are no problem."""
-        changes = readBatch(adding("t", "s", [Element(KEY4, 2_592_000_000)]))
+        changes = readBatch(addElements("t", "s", [Element(KEY4, 2_592_000_000)]))
         self.assertEqual(2_592_000_000, changes[-1].milliseconds)
 
     def test_comment(self) -> None:
         """It can have a comment, as long as one may be."""
         for comment in ("a", "SHA256:abc anna@laptop", "x" * 127):
-            batch = adding("t", "s", [Element(KEY4, 30_000, comment=comment)])
+            batch = addElements("t", "s", [Element(KEY4, 30_000, comment=comment)])
             self.assertEqual(["", "", comment], [each.comment for each in readBatch(batch)])
 
     def test_portion(self) -> None:
         """As many of the largest elements as are sent at a time fit into one message."""
         element = Element(bytes(40), 2**40, 2**40, "x" * 127)
-        self.assertEqual(3 * PORTION, len(readBatch(adding("t", "s" * 40, [element] * PORTION))))
+        self.assertEqual(
+            3 * PORTION, len(readBatch(addElements("t", "s" * 40, [element] * PORTION)))
+        )
 
     def test_making(self) -> None:
         """A table is made, or taken, in a batch, with the flags of one that is owned."""
         for flags in (0, OWNED):
-            begin, (kind, sent, body), end = messagesIn(making("pkdoors", flags))
+            begin, (kind, sent, body), end = splitMessages(createTable("pkdoors", flags))
             self.assertEqual((16, 17), (begin[0], end[0]))
             self.assertEqual((10 << 8, REQUEST | ACK | CREATE), (kind, sent))
             self.assertEqual(
@@ -104,7 +106,7 @@ class BatchTests(SynchronousTestCase):
     def test_padding(self) -> None:
         """Names of any length are padded to what the kernel wants."""
         for length in range(1, 9):
-            (change, _) = readBatch(removing("t" * length, "s" * length, [KEY4]))
+            (change, _) = readBatch(removeElements("t" * length, "s" * length, [KEY4]))
             self.assertEqual(("t" * length, "s" * length), (change.table, change.name))
 
     def test_bytes(self) -> None:
@@ -121,51 +123,51 @@ class BatchTests(SynchronousTestCase):
             f"38000000 0e0a 0500 00000000 00000000 {body}"
             "14000000 1100 0100 00000000 00000000 0000000a"
         )
-        self.assertEqual(bytes.fromhex(expected), removing("t", "s", [KEY4]))
+        self.assertEqual(bytes.fromhex(expected), removeElements("t", "s", [KEY4]))
 
 
 class ErrorOfTests(SynchronousTestCase):
     """
-    Tests of L{errorOf}.
+    Tests of L{firstError}.
     """
 
     def test_success(self) -> None:
         """Acknowledgements alone are success."""
-        self.assertEqual(0, errorOf(answer(0) + answer(0)))
+        self.assertEqual(0, firstError(answer(0) + answer(0)))
 
     def test_error(self) -> None:
         """The first error counts, wherever it is."""
-        self.assertEqual(errno.ENOENT, errorOf(answer(errno.ENOENT)))
+        self.assertEqual(errno.ENOENT, firstError(answer(errno.ENOENT)))
         both = answer(0) + answer(errno.ENFILE) + answer(errno.EPERM)
-        self.assertEqual(errno.ENFILE, errorOf(both))
+        self.assertEqual(errno.ENFILE, firstError(both))
 
     def test_otherMessages(self) -> None:
         """Messages that are no answers are passed over."""
-        self.assertEqual(errno.EPERM, errorOf(answer(errno.EIO, kind=3) + answer(errno.EPERM)))
+        self.assertEqual(errno.EPERM, firstError(answer(errno.EIO, kind=3) + answer(errno.EPERM)))
 
     def test_none(self) -> None:
         """No answer at all is no success."""
         for silence in (b"", b"\0" * 10, answer(0, kind=3)):
-            self.assertEqual(errno.EPROTO, errorOf(silence))
+            self.assertEqual(errno.EPROTO, firstError(silence))
 
     def test_garbage(self) -> None:
         """Random bytes never raise and end, also where a length is absurd."""
         random_ = random.Random(20261108)
         for _ in range(2000):
-            self.assertIsInstance(errorOf(random_.randbytes(random_.randrange(100))), int)
-        self.assertIsInstance(errorOf(bytes(1000)), int)
+            self.assertIsInstance(firstError(random_.randbytes(random_.randrange(100))), int)
+        self.assertIsInstance(firstError(bytes(1000)), int)
 
 
 class PortionsTests(SynchronousTestCase):
     """
-    Tests of L{portions}.
+    Tests of L{splitPortions}.
     """
 
     def test_portions(self) -> None:
         """Items are split, in order, and nothing is made of nothing."""
-        self.assertEqual([[0, 1], [2, 3], [4]], list(portions(range(5), 2)))
-        self.assertEqual([], list(portions([])))
-        self.assertEqual([200, 200, 1], list(map(len, portions(range(401)))))
+        self.assertEqual([[0, 1], [2, 3], [4]], list(splitPortions(range(5), 2)))
+        self.assertEqual([], list(splitPortions([])))
+        self.assertEqual([200, 200, 1], list(map(len, splitPortions(range(401)))))
 
 
 class AttributeTests(SynchronousTestCase):
@@ -177,23 +179,25 @@ class AttributeTests(SynchronousTestCase):
         """What is written is read again: content, order, padding."""
         contents = [(kind, bytes([kind]) * kind) for kind in range(1, 9)]
         data = b"".join(attribute(*each) for each in contents)
-        self.assertEqual(contents, list(attributesIn(data)))
-        self.assertEqual(dict(contents), attributesOf(data))
+        self.assertEqual(contents, list(iterAttributes(data)))
+        self.assertEqual(dict(contents), parseAttributes(data))
 
     def test_flags(self) -> None:
         """That one is nested, or in the network's order, is no part of its type."""
         data = attribute(0x8000 | 3, b"a") + attribute(0x4000 | 4, b"b")
-        self.assertEqual({3: b"a", 4: b"b"}, attributesOf(data))
+        self.assertEqual({3: b"a", 4: b"b"}, parseAttributes(data))
 
     def test_first(self) -> None:
         """Of several of one type the first counts."""
-        self.assertEqual({1: b"a"}, attributesOf(attribute(1, b"a") + attribute(1, b"b")))
+        self.assertEqual({1: b"a"}, parseAttributes(attribute(1, b"a") + attribute(1, b"b")))
 
     def test_garbage(self) -> None:
         """Whatever comes, nothing is raised, and it ends."""
-        good = answer(0) + answer(errno.ENOENT, 3) + adding("t", "s", [Element(KEY4, 1, 1, "c")])
+        good = (
+            answer(0) + answer(errno.ENOENT, 3) + addElements("t", "s", [Element(KEY4, 1, 1, "c")])
+        )
         for broken in spoiled(good, 2000):
-            for _, _, body in messagesIn(broken):
-                for _, content in attributesIn(body[4:]):
-                    attributesOf(content)
-        self.assertEqual(250, len(list(attributesIn(bytes(1000)))))
+            for _, _, body in splitMessages(broken):
+                for _, content in iterAttributes(body[4:]):
+                    parseAttributes(content)
+        self.assertEqual(250, len(list(iterAttributes(bytes(1000)))))

@@ -19,7 +19,7 @@ from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
 from tests.fakes.doors import flow, listTCP, makeDoor, makeOpening
 from tests.fakes.log import Log
-from tests.fakes.nftables import FakeLibrary, FakeWatch
+from tests.fakes.nftables import FakeLibrary, FakeMonitor
 from tests.fakes.tables import OUR_PORT, FakeTable, FakeTables
 from tests.lab.conntracking import Entry, answerOf
 
@@ -41,7 +41,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.patch(guardreader, "readBoot", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
-        self.watch = FakeWatch()
+        self.watch = FakeMonitor()
         self.lost: list[str] = []
         self.sockets: list[Flow] = []
         self.tracked: list[Entry] = []
@@ -213,6 +213,26 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertTrue(self.ours().guards())
         self.assertEqual({ANN: 20.0}, self.tables.sources("default_open4"))
         self.assertEqual({"2001:db8::7": 2.5}, self.tables.sources("default_open6"))
+
+    def test_restoreUnread(self) -> None:
+        """
+        So it does where nobody tells who is connected, for want of a descriptor say: the guard does
+        not wait. That is said once, until it is over.
+        """
+        self.start()
+        log = Log(self)
+        look = self.firewall._look
+
+        def fail() -> LiveFlows:
+            raise FirewallError("cannot read it")
+
+        for each, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
+            self.firewall._look = each
+            self.flush()
+            self.restore(makeOpening())
+            self.assertTrue(self.ours().guards())
+            self.assertEqual({ANN: 30.0}, self.tables.sources("default_open4"))
+            self.assertEqual(count, len(log.lines(LogLevel.warn)))
 
     def test_keep(self) -> None:
         """The guard that is put back from then on is for the new doors; nothing before."""

@@ -6,7 +6,7 @@ import struct
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.nftables._notifications import Changes, othersOnly
+from pkdoors.firewall.nftables._notifications import Changes, ignoreOwn
 from pkdoors.host.socketfilter import attachFilter
 
 OURS, NFT = 4711, 815
@@ -101,7 +101,7 @@ class ChangesTests(SynchronousTestCase):
 
 class OthersOnlyTests(SynchronousTestCase):
     """
-    Tests of L{othersOnly}.
+    Tests of L{ignoreOwn}.
     """
 
     def test_filter(self) -> None:
@@ -111,7 +111,7 @@ class OthersOnlyTests(SynchronousTestCase):
             self.addCleanup(hears.close)
             self.addCleanup(tells.close)
             hears.setblocking(False)
-            attachFilter(hears, othersOnly(port))
+            attachFilter(hears, ignoreOwn(port))
             theirs = [about(DELTABLE, port=other) for other in (port ^ 1, port ^ 0x1000000, 0)]
             for each in (about(DELTABLE, port=port), *theirs, end(port)):
                 tells.send(each)

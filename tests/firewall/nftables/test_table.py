@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
-from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, refusal
+from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.messages import OWNED
 from pkdoors.firewall.nftables import _reader as guardreader
 from pkdoors.firewall.nftables.table import GuardTable
@@ -80,7 +80,7 @@ class GuardTableTestCase(SynchronousTestCase):
 
         def check(step: str) -> None:
             if next(count) == number:
-                raise error or refusal(errno.EIO)
+                raise error or errorFor(errno.EIO)
 
         self.tables.failing = check
 
@@ -92,19 +92,22 @@ class GuardsTests(GuardTableTestCase):
 
     def test_doors(self) -> None:
         """A guard counts for the doors that it covers, and for fewer."""
-        self.assertFalse(self.table.guards(()))
+        self.assertFalse(self.table.isGuarding(()))
         self.replace()
         other = makeDoor(NEXT, "443", name="web")
         self.assertEqual(
             [True, True, False, False],
-            [self.table.guards(each) for each in ((), self.doors, (other,), (*self.doors, other))],
+            [
+                self.table.isGuarding(each)
+                for each in ((), self.doors, (other,), (*self.doors, other))
+            ],
         )
 
     def test_otherBoot(self) -> None:
         """One of another boot does not count."""
         self.replace()
         self.boot = "another"
-        self.assertFalse(self.daemon().guards(self.doors))
+        self.assertFalse(self.daemon().isGuarding(self.doors))
 
 
 class ReplaceTests(GuardTableTestCase):
@@ -209,7 +212,7 @@ class ReplaceTests(GuardTableTestCase):
 
         def check(step: str) -> None:
             if step.startswith(f"add {TABLE} sessions4"):
-                raise refusal(errno.ENFILE)
+                raise errorFor(errno.ENFILE)
 
         self.tables.failing = check
         self.replace(flows={"sessions4": {TCP: 2000.0}, "spared4": {TCP: 2000.0}})
@@ -250,7 +253,7 @@ class ReplaceTests(GuardTableTestCase):
         self.table = self.daemon()
         self.replace(makeOpening(deadline=1030.0))
         self.assertTrue(self.ours().guards())
-        self.assertEqual([], self.daemon().before(self.doors, True).openings)
+        self.assertEqual([], self.daemon().readPredecessor(self.doors, True).openings)
 
     def test_otherBoot(self) -> None:
         """Of a table of another boot nothing counts but that it guards."""
@@ -258,7 +261,7 @@ class ReplaceTests(GuardTableTestCase):
         self.tables.put("sessions4", TCP, 5000)
         self.boot = "another"
         self.table = self.daemon()
-        self.assertEqual([], self.table.before(self.doors, True).openings)
+        self.assertEqual([], self.table.readPredecessor(self.doors, True).openings)
         self.replace()
         self.assertEqual({}, self.tables.sources("default_open4"))
         self.assertEqual({}, self.tables.flows("sessions4"))
@@ -267,7 +270,7 @@ class ReplaceTests(GuardTableTestCase):
         """A table that was saved and loaded again in the same boot is another one."""
         self.replace(makeOpening(deadline=1030.0))
         self.ours().handle = 4242
-        self.assertEqual([], self.table.before(self.doors, True).openings)
+        self.assertEqual([], self.table.readPredecessor(self.doors, True).openings)
         self.replace()
         self.assertEqual({}, self.tables.sources("default_open4"))
 
@@ -416,7 +419,7 @@ class HandOverTests(GuardTableTestCase):
         def check(step: str) -> None:
             if step == f"delete {TABLE}":
                 self.tables.tables.pop(TABLE, None)
-                raise refusal(errno.ENOBUFS)
+                raise errorFor(errno.ENOBUFS)
 
         self.tables.failing = check
         self.assertRaises(FirewallError, self.replace, makeOpening(deadline=1030.0))
@@ -429,7 +432,7 @@ class HandOverTests(GuardTableTestCase):
         """
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
         self.table = self.daemon()
-        left = self.table.before(self.doors, True)
+        left = self.table.readPredecessor(self.doors, True)
         self.assertEqual((True, [*parsePortRanges("22")]), (left.isThere, [*left.protected]))
         self.assertEqual([makeOpening(deadline=1030.0)], left.openings)
         self.tables.guarding = []
@@ -443,7 +446,7 @@ class HandOverTests(GuardTableTestCase):
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
         self.boot = "another"
         self.table = self.daemon()
-        left = self.table.before(self.doors, True)
+        left = self.table.readPredecessor(self.doors, True)
         self.assertEqual((True, []), (left.isThere, left.openings))
         self.replace()
         self.assertEqual({}, self.tables.flows("sessions4"))
@@ -519,12 +522,12 @@ class BeforeTests(GuardTableTestCase):
 
     def before(self, *doors: Door) -> dict[str, float]:
         """What a next daemon takes over."""
-        found = self.daemon().before(doors or self.doors, True).openings
+        found = self.daemon().readPredecessor(doors or self.doors, True).openings
         return {str(each.source): each.deadline for each in found}
 
     def test_nothing(self) -> None:
         """Where there is no table, there is nothing."""
-        self.assertFalse(self.table.before(self.doors, True).isThere)
+        self.assertFalse(self.table.readPredecessor(self.doors, True).isThere)
 
     def test_openings(self) -> None:
         """What is open is found, with who has it, and the ports that are closed."""
@@ -535,7 +538,7 @@ class BeforeTests(GuardTableTestCase):
         ]
         self.doors = (makeDoor(ports="22,51820/udp"),)
         self.replace(*openings)
-        left = self.daemon().before(self.doors, True)
+        left = self.daemon().readPredecessor(self.doors, True)
         self.assertEqual((True, False, None), (left.isThere, left.isStrange, left.living))
         self.assertEqual(openings, left.openings)
         self.assertEqual(list(parsePortRanges("22,51820/udp")), list(left.protected))
@@ -545,7 +548,7 @@ class BeforeTests(GuardTableTestCase):
         for ports in ("1", "1-65535", "22-23,25,65535", "65534-65535/udp,1/udp,22"):
             doors = (makeDoor((3, 5, 7, 9, 11), ports=ports),)
             self.replace(doors=doors)
-            found = self.daemon().before(doors, True).protected
+            found = self.daemon().readPredecessor(doors, True).protected
             self.assertEqual(parsePortRanges(ports), tuple(sorted(found)))
 
     def test_time(self) -> None:
@@ -579,13 +582,13 @@ class BeforeTests(GuardTableTestCase):
         for text, isStrange in ((listing, False), ("", True), ("[]", True), ("{}", True)):
             table = self.daemon()
             self.library.listings[f"table inet {TABLE}"] = text
-            left = table.before(self.doors, True)
+            left = table.readPredecessor(self.doors, True)
             self.assertEqual((True, isStrange), (left.isThere, left.isStrange), text)
 
     def test_refused(self) -> None:
         """What the kernel does not tell is an error, not an empty table."""
-        self.library.kernel.refusing = refusal(errno.EPERM)
-        self.assertRaises(NotPermitted, self.table.before, self.doors, True)
+        self.library.kernel.refusing = errorFor(errno.EPERM)
+        self.assertRaises(NotPermitted, self.table.readPredecessor, self.doors, True)
 
 
 class ElementTests(GuardTableTestCase):
@@ -650,11 +653,11 @@ class ElementTests(GuardTableTestCase):
 
     def test_counted(self) -> None:
         """Counters are told; nothing if the kernel does not tell."""
-        self.assertEqual({"default_dropped": 0}, self.table.counted())
+        self.assertEqual({"default_dropped": 0}, self.table.readCounts())
         self.ours().counters["default_dropped"] = 1 << 40
-        self.assertEqual({"default_dropped": 1 << 40}, self.table.counted())
-        self.library.kernel.refusing = refusal(errno.EPERM)
-        self.assertEqual({}, self.table.counted())
+        self.assertEqual({"default_dropped": 1 << 40}, self.table.readCounts())
+        self.library.kernel.refusing = errorFor(errno.EPERM)
+        self.assertEqual({}, self.table.readCounts())
 
     def test_openKeys(self) -> None:
         """What is open is told by set and key."""
@@ -668,10 +671,10 @@ class ElementTests(GuardTableTestCase):
 
     def test_fingerprint(self) -> None:
         """It changes with the table, a rule, or what leads to the rules; not with openings."""
-        before = self.table.fingerprint()
+        before = self.table.readFingerprint()
         self.table.add(makeOpening(deadline=1030.0))
         self.tables.put("sessions4", TCP, 5000)
-        self.assertEqual(before, self.table.fingerprint())
+        self.assertEqual(before, self.table.readFingerprint())
         changes: list[Any] = [
             lambda there: there.rules.pop(),
             lambda there: there.rules.append((0, "let_in", "accept")),
@@ -681,7 +684,7 @@ class ElementTests(GuardTableTestCase):
         ]
         for number, change in enumerate(changes):
             change(self.ours())
-            now = self.table.fingerprint()
+            now = self.table.readFingerprint()
             self.assertNotEqual(before, now, number)
             before = now
 

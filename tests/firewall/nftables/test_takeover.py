@@ -9,8 +9,8 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow, Tracked
 from pkdoors.firewall.guard.oldguard import OldSession
 from pkdoors.firewall.nftables import _liveflows as liveflows
-from pkdoors.firewall.nftables._liveflows import LiveFlows, upFor
-from pkdoors.firewall.nftables._takeover import Left, leftByOld
+from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
+from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
 from pkdoors.model.ports import parsePortRanges
 from tests.fakes.doors import flow, listTCP, makeDoor
 from tests.lab.conntracking import Entry, answerOf
@@ -34,10 +34,10 @@ def listing(**sets: list[Any]) -> str:
 
 class IsSparedTests(SynchronousTestCase):
     """
-    Tests of L{Left.isSpared}.
+    Tests of L{Predecessor.isSpared}.
     """
 
-    def spared(self, left: Left, *cut: bool) -> list[bool]:
+    def spared(self, left: Predecessor, *cut: bool) -> list[bool]:
         """For each way to treat sessions: whether each of both connections is spared."""
         return [
             left.isSpared(plain(each), [makeDoor(cutSessions=how)])
@@ -47,16 +47,16 @@ class IsSparedTests(SynchronousTestCase):
 
     def test_noGuardBefore(self) -> None:
         """Before there was a guard nobody had to knock."""
-        self.assertEqual([True] * 4, self.spared(Left()))
-        self.assertEqual([True] * 4, self.spared(Left(isThere=True, isStrange=True)))
+        self.assertEqual([True] * 4, self.spared(Predecessor()))
+        self.assertEqual([True] * 4, self.spared(Predecessor(isThere=True, isStrange=True)))
 
     def test_guardOfThisVersion(self) -> None:
         """Where a port was protected, the kernel knows who goes on."""
-        self.assertEqual([False] * 4, self.spared(Left(True, protected=PORTS)))
+        self.assertEqual([False] * 4, self.spared(Predecessor(True, protected=PORTS)))
 
     def test_otherPorts(self) -> None:
         """A port that becomes protected spares whom it has; UDP and TCP are different."""
-        left = Left(True, protected=PORTS)
+        left = Predecessor(True, protected=PORTS)
         for protocol, port, expected in (
             *(("tcp", 80, True), ("udp", 22, True), ("udp", 53, False), ("tcp", 53, True)),
         ):
@@ -69,7 +69,7 @@ class IsSparedTests(SynchronousTestCase):
         those that are cut only those that it spared itself.
         """
         old = OldSession(OLD.source, OLD.sourcePort, 22)
-        left = Left(True, protected=PORTS, living=frozenset((old,)))
+        left = Predecessor(True, protected=PORTS, living=frozenset((old,)))
         self.assertEqual([True, True], self.spared(left, False))
         self.assertEqual([True, False], self.spared(left, True))
 
@@ -77,18 +77,18 @@ class IsSparedTests(SynchronousTestCase):
         """Behind DNAT, too: both ports count."""
         behind = flow(port=8022, address="10.0.0.7")
         door = makeDoor(cutSessions=True)
-        self.assertFalse(Left(True, protected=PORTS).isSpared(Tracked(behind, 22), [door]))
-        self.assertTrue(Left(True, protected=PORTS).isSpared(Tracked(behind, 80), [door]))
-        left = Left(True, protected=PORTS, living=frozenset())
+        self.assertFalse(Predecessor(True, protected=PORTS).isSpared(Tracked(behind, 22), [door]))
+        self.assertTrue(Predecessor(True, protected=PORTS).isSpared(Tracked(behind, 80), [door]))
+        left = Predecessor(True, protected=PORTS, living=frozenset())
         self.assertFalse(left.isSpared(Tracked(behind, 22), [door]))
         known = frozenset((OldSession(behind.source, behind.sourcePort, 22),))
-        left = Left(True, protected=PORTS, living=known)
+        left = Predecessor(True, protected=PORTS, living=known)
         self.assertTrue(left.isSpared(Tracked(behind, 22), [door]))
 
 
 class LeftByOldTests(SynchronousTestCase):
     """
-    Tests of L{leftByOld}.
+    Tests of L{readOldGuard}.
     """
 
     def test_found(self) -> None:
@@ -99,7 +99,7 @@ class LeftByOldTests(SynchronousTestCase):
             default_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
             live4=[{"concat": ["203.0.113.9", 40001, 22]}],
         )
-        left = leftByOld(text, [makeDoor()], 100.0, isSettled=True)
+        left = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
         self.assertEqual((True, False), (left.isThere, left.isStrange))
         self.assertEqual([142.0], [each.deadline for each in left.openings])
         self.assertEqual([*parsePortRanges("22")], [*left.protected])
@@ -109,7 +109,7 @@ class LeftByOldTests(SynchronousTestCase):
         """Soon after a boot its openings may be another boot's: they do not count."""
         opening = {"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}
         text = listing(protected=SSH, default_ports=SSH, default_open4=[opening])
-        left = leftByOld(text, [makeDoor()], 100.0, isSettled=False)
+        left = readOldGuard(text, [makeDoor()], 100.0, isSettled=False)
         self.assertEqual(([], True), (left.openings, bool(left.protected)))
 
     def test_strange(self) -> None:
@@ -123,7 +123,7 @@ class LeftByOldTests(SynchronousTestCase):
             listing(protected=[5]),
             '{"nftables": 5}',
         ):
-            left = leftByOld(text, [makeDoor()], 100.0, isSettled=True)
+            left = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
             self.assertEqual((True, True, []), (left.isThere, left.isStrange, left.openings), text)
             self.assertEqual([], [*left.protected])
 
@@ -170,7 +170,7 @@ class LiveFlowsTests(SynchronousTestCase):
 
     def test_upFor(self) -> None:
         """The time since the boot is a time, also where other processes are hidden."""
-        self.assertGreater(upFor(), 0)
+        self.assertGreater(readUptime(), 0)
 
         class Hidden:
             def __init__(self, path: str) -> None:
@@ -180,4 +180,4 @@ class LiveFlowsTests(SynchronousTestCase):
                 raise FileNotFoundError("/proc/1/stat")
 
         self.patch(liveflows, "Path", Hidden)
-        self.assertGreater(upFor(), 0)
+        self.assertGreater(readUptime(), 0)

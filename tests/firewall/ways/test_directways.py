@@ -4,11 +4,11 @@ from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.firewall.guard.guard import FIRST_WAYS, Direct, Guard
-from pkdoors.firewall.netlink.dump import elementsIn
-from pkdoors.firewall.netlink.messages import Element, exchanging, messagesIn
+from pkdoors.firewall.guard.guard import FIRST_WAYS, DirectWay, Guard
+from pkdoors.firewall.netlink.dump import readElements
+from pkdoors.firewall.netlink.messages import Element, splitMessages, swapElements
 from pkdoors.firewall.ways import _directways as directways
-from pkdoors.firewall.ways._directways import MOST_WAYS, waysPast
+from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
 from pkdoors.firewall.ways._xtables import Target
 from pkdoors.firewall.ways.natrules import Forward
 from pkdoors.model.ports import PortRange
@@ -27,12 +27,12 @@ def forward(
 
 class WaysPastTests(SynchronousTestCase):
     """
-    Tests of L{waysPast}.
+    Tests of L{findWays}.
     """
 
     def ways(self, found: Forward, *protected: PortRange) -> dict[int, int]:
         """Port there, and the protected port."""
-        ways = waysPast([found], protected or [WEB])
+        ways = findWays([found], protected or [WEB])
         self.assertFalse(ways.isCut)
         return {each.port: each.wanted for each in ways.direct}
 
@@ -59,8 +59,8 @@ class WaysPastTests(SynchronousTestCase):
     def test_narrow(self) -> None:
         """The same way by two rules: the narrower one counts."""
         rules = [forward(1, 65535), forward(8080, 8080, (80, 80))]
-        ways = waysPast(rules, [PortRange("tcp", 80, 80), WEB])
-        wanted = [Direct(HERE, "tcp", 80, 8080), Direct(HERE, "tcp", 8080, 8080)]
+        ways = findWays(rules, [PortRange("tcp", 80, 80), WEB])
+        wanted = [DirectWay(HERE, "tcp", 80, 8080), DirectWay(HERE, "tcp", 8080, 8080)]
         self.assertEqual(wanted, list(ways.direct))
 
     def test_ranges(self) -> None:
@@ -87,35 +87,35 @@ class WaysPastTests(SynchronousTestCase):
         """A range of addresses: each of them; IPv6 likewise."""
         for first in (HERE, THERE):
             target = Target(first, first + 2, (80, 80))
-            ways = waysPast([Forward("udp", 1, 65535, target)], [PortRange("udp", 53, 53)])
-            wanted = [Direct(first + each, "udp", 80, 53) for each in range(3)]
+            ways = findWays([Forward("udp", 1, 65535, target)], [PortRange("udp", 53, 53)])
+            wanted = [DirectWay(first + each, "udp", 80, 53) for each in range(3)]
             self.assertEqual(wanted, list(ways.direct))
 
     def test_order(self) -> None:
         """The order of the rules does not count: only what changes is a change."""
         several = [forward(8080, 8080, (port, port)) for port in (80, 443, 22)]
-        self.assertEqual(waysPast(several, [WEB]), waysPast(reversed(several), [WEB]))
+        self.assertEqual(findWays(several, [WEB]), findWays(reversed(several), [WEB]))
 
     def test_tooMany(self) -> None:
         """Of too many ways, those of narrow rules are guarded."""
         rules = [forward(1, 65535), forward(8080, 8080, (60000, 60000))]
-        ways = waysPast(rules, [PortRange("tcp", 1, 65535)])
+        ways = findWays(rules, [PortRange("tcp", 1, 65535)])
         self.assertTrue(ways.isCut)
         self.assertEqual(MOST_WAYS, len(ways.direct))
-        self.assertEqual(Direct(HERE, "tcp", 60000, 8080), ways.direct[-1])
+        self.assertEqual(DirectWay(HERE, "tcp", 60000, 8080), ways.direct[-1])
 
     def test_wide(self) -> None:
         """Ranges of addresses end, however wide."""
         last = ip_address("ffff::")
         for ports in ((80, 80), (80, 79), None):
             found = Forward("tcp", 8080, 8080, Target(THERE, last, ports))
-            self.assertEqual(ports != (80, 79), waysPast([found], [WEB]).isCut)
+            self.assertEqual(ports != (80, 79), findWays([found], [WEB]).isCut)
 
     def test_again(self) -> None:
         """Rules for the same end, too."""
         self.patch(directways, "MOST_STEPS", 3)
-        self.assertTrue(waysPast(4 * [forward(8080, 8080)], [WEB]).isCut)
-        self.assertFalse(waysPast(3 * [forward(8080, 8080)], [WEB]).isCut)
+        self.assertTrue(findWays(4 * [forward(8080, 8080)], [WEB]).isCut)
+        self.assertFalse(findWays(3 * [forward(8080, 8080)], [WEB]).isCut)
 
 
 class GuardTests(SynchronousTestCase):
@@ -125,7 +125,7 @@ class GuardTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A guard with two ways."""
-        self.ways = (Direct(HERE, "tcp", 80, 8081), Direct(THERE, "udp", 53, 53))
+        self.ways = (DirectWay(HERE, "tcp", 80, 8081), DirectWay(THERE, "udp", 53, 53))
         self.doors = (makeDoor(ports="8080-8082", name="web"), makeDoor(ports="53/udp", name="dns"))
 
     def test_commands(self) -> None:
@@ -153,18 +153,18 @@ class GuardTests(SynchronousTestCase):
     def test_verdict(self) -> None:
         """What is written of a way is what is read of it."""
         (element,) = Guard(self.doors, direct=self.ways).ways()["direct4"]
-        written = list(messagesIn(exchanging("pkdoors", "direct4", (), [element])))[1][2][4:]
-        self.assertEqual([element], elementsIn([(12, written)]))
+        written = list(splitMessages(swapElements("pkdoors", "direct4", (), [element])))[1][2][4:]
+        self.assertEqual([element], readElements([(12, written)]))
 
     def test_notProtected(self) -> None:
         """A way past a port that no door has any more is none."""
         for wanted in (8079, 8083, 1):
-            ways = (Direct(HERE, "tcp", 80, wanted),)
+            ways = (DirectWay(HERE, "tcp", 80, wanted),)
             self.assertEqual([], Guard(self.doors, direct=ways).ways()["direct4"])
 
     def test_firstOnes(self) -> None:
         """With the guard come only so many, so that it always fits."""
-        ways = tuple(Direct(HERE, "tcp", port, 8080) for port in range(1, FIRST_WAYS + 9))
+        ways = tuple(DirectWay(HERE, "tcp", port, 8080) for port in range(1, FIRST_WAYS + 9))
         guard = Guard(self.doors, direct=ways)
         self.assertEqual(FIRST_WAYS, guard.commands().count(": jump web_tcp") - 1)
         self.assertEqual(len(ways), len(guard.ways()["direct4"]))

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.netlink.dump import Answer
-from pkdoors.firewall.netlink.messages import attribute, attributesOf, text
+from pkdoors.firewall.netlink.messages import attribute, parseAttributes, text
 from pkdoors.firewall.ways import natrules
-from pkdoors.firewall.ways._directways import waysPast
-from pkdoors.firewall.ways._xtables import targetOf
-from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName, expressionsIn, readForwards
+from pkdoors.firewall.ways._directways import findWays
+from pkdoors.firewall.ways._xtables import readTarget
+from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName, readExpressions, readForwards
 from pkdoors.model.ports import PortRange
 from tests.recorded.natrecording import RECORDINGS, Recording
 
@@ -95,7 +95,7 @@ def spelled(forward: Forward) -> str:
     return " ".join(words)
 
 
-def number(value: int) -> bytes:
+def readNumber(value: int) -> bytes:
     """A number as nftables has them."""
     return struct.pack("!I", value)
 
@@ -114,19 +114,19 @@ def rule(*expressions: bytes) -> bytes:
 def isProtocol(protocol: int) -> bytes:
     """The condition that it is TCP, say."""
     value = attribute(1, bytes([protocol]))
-    return expression("meta", _1=number(1), _2=number(16)) + expression(
-        "cmp", _1=number(1), _2=number(0), _3=value
+    return expression("meta", _1=readNumber(1), _2=readNumber(16)) + expression(
+        "cmp", _1=readNumber(1), _2=readNumber(0), _3=value
     )
 
 
 def match(name: str, revision: int, info: bytes) -> bytes:
     """A match of iptables."""
-    return expression("match", _1=name.encode() + b"\0", _2=number(revision), _3=info)
+    return expression("match", _1=name.encode() + b"\0", _2=readNumber(revision), _3=info)
 
 
 def target(revision: int, info: bytes, name: str = "DNAT") -> bytes:
     """A target of iptables."""
-    return expression("target", _1=name.encode() + b"\0", _2=number(revision), _3=info)
+    return expression("target", _1=name.encode() + b"\0", _2=readNumber(revision), _3=info)
 
 
 def target4(ports: int = 0) -> bytes:
@@ -156,7 +156,7 @@ class FakeRules:
             return []
         if kind == 7:
             return [(6, each) for each in self._rules]
-        hook = attribute(4, attribute(1, number(0)))
+        hook = attribute(4, attribute(1, readNumber(0)))
         return [(3, text(1, "nat") + text(3, "first") + hook + text(7, "nat"))]
 
     def found(self) -> list[str]:
@@ -200,7 +200,7 @@ class RecordedTests(SynchronousTestCase):
                     return broken(answers.get(question, []), source)
 
                 forwards = readForwards(ask)
-                waysPast(forwards.found, [PortRange("tcp", 1, 65535)])
+                findWays(forwards.found, [PortRange("tcp", 1, 65535)])
 
     def test_tooManyRules(self) -> None:
         """Only so many rules are read, and more are told."""
@@ -271,12 +271,12 @@ class XtablesTests(SynchronousTestCase):
 
     def test_noTarget(self) -> None:
         """What forwards nowhere: another target, one without an address, one that is too short."""
-        whole: Mapping[int, bytes] = attributesOf(attributesOf(target4()[4:])[2])
-        self.assertIsNotNone(targetOf(2, whole))
+        whole: Mapping[int, bytes] = parseAttributes(parseAttributes(target4()[4:])[2])
+        self.assertIsNotNone(readTarget(2, whole))
         for wrong in ({**whole, 1: b"REDIRECT\0"}, {**whole, 3: whole[3][:-1]}):
-            self.assertIsNone(targetOf(2, wrong))
-        self.assertIsNone(targetOf(2, {**whole, 3: bytes(len(whole[3]))}))
-        self.assertIsNone(targetOf(10, whole))
+            self.assertIsNone(readTarget(2, wrong))
+        self.assertIsNone(readTarget(2, {**whole, 3: bytes(len(whole[3]))}))
+        self.assertIsNone(readTarget(10, whole))
 
 
 class ChainTests(SynchronousTestCase):
@@ -292,8 +292,8 @@ class ChainTests(SynchronousTestCase):
 
     def test_loop(self) -> None:
         """Chains that lead to each other, which the kernel does not allow, end nevertheless."""
-        verdict = attribute(2, attribute(1, number(0xFFFFFFFD)) + text(2, "first"))
-        loop = rule(expression("immediate", _1=number(0), _2=verdict))
+        verdict = attribute(2, attribute(1, readNumber(0xFFFFFFFD)) + text(2, "first"))
+        loop = rule(expression("immediate", _1=readNumber(0), _2=verdict))
         self.assertEqual(
             ["tcp 0-65535 10.0.0.9", "udp 0-65535 10.0.0.9"],
             FakeRules(loop, rule(target4())).found(),
@@ -301,19 +301,21 @@ class ChainTests(SynchronousTestCase):
 
     def test_computedPort(self) -> None:
         """A port that a rule computes may be any; an address that it computes is not known."""
-        address = expression("immediate", _1=number(1), _2=attribute(1, ADDRESS4))
-        nat = expression("nat", _1=number(1), _2=number(2), _3=number(1), _5=number(2))
-        port = expression("numgen", _1=number(2))
+        address = expression("immediate", _1=readNumber(1), _2=attribute(1, ADDRESS4))
+        nat = expression(
+            "nat", _1=readNumber(1), _2=readNumber(2), _3=readNumber(1), _5=readNumber(2)
+        )
+        port = expression("numgen", _1=readNumber(2))
         self.assertEqual(
             ["tcp 0-65535 10.0.0.9 1-65535"],
             FakeRules(rule(isProtocol(TCP), address, port, nat)).found(),
         )
-        self.assertEqual([], FakeRules(rule(expression("numgen", _1=number(1)), nat)).found())
+        self.assertEqual([], FakeRules(rule(expression("numgen", _1=readNumber(1)), nat)).found())
 
     def test_expressions(self) -> None:
         """A rule's expressions are read in order, with their attributes."""
-        found = expressionsIn(rule(expression("meta", _1=number(1)), expression("counter")))
-        self.assertEqual([("meta", {1: number(1)}), ("counter", {})], found)
+        found = readExpressions(rule(expression("meta", _1=readNumber(1)), expression("counter")))
+        self.assertEqual([("meta", {1: readNumber(1)}), ("counter", {})], found)
 
 
 def broken(answer: list[tuple[int, bytes]], source: random.Random) -> Answer:

@@ -8,19 +8,19 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.guard.guard import Direct
+from pkdoors.firewall.guard.guard import DirectWay
 from pkdoors.firewall.netlink.messages import attribute, text
 from pkdoors.firewall.nftables._notifications import Changes
 from pkdoors.firewall.ways._xtables import Target
 from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName
-from pkdoors.firewall.ways.ways import PAUSE, RETRY, SHARE, Throttle, WaysLook
+from pkdoors.firewall.ways.ways import PAUSE, RETRY, SHARE, Throttle, WaysFinder
 from pkdoors.model.ports import PortRange
 from tests.fakes.log import Log
 
 HERE = ip_address("10.9.3.2")
 WEB = [PortRange("tcp", 8080, 8080)]
 FOUND = Forwards((Forward("tcp", 8080, 8080, Target(HERE, HERE, (80, 80))),))
-WAYS = (Direct(HERE, "tcp", 80, 8080),)
+WAYS = (DirectWay(HERE, "tcp", 80, 8080),)
 NEW_CHAIN, NEW_RULE, NEW_ELEMENT, DELETE_ELEMENT, END = 3, 6, 12, 14, 15
 IP, INET, IP6 = 2, 1, 10
 OURS = 7
@@ -129,7 +129,7 @@ class ThrottleTests(SynchronousTestCase):
 
 class WaysLookTests(SynchronousTestCase):
     """
-    Tests of L{WaysLook}.
+    Tests of L{WaysFinder}.
     """
 
     def setUp(self) -> None:
@@ -137,7 +137,7 @@ class WaysLookTests(SynchronousTestCase):
         self.log = Log(self)
         self.forwards: Forwards | FirewallError = FOUND
         self.attended: list[Forwards | None] = []
-        self.look = WaysLook(self.read, self.attended.append)
+        self.look = WaysFinder(self.read, self.attended.append)
 
     def read(self) -> Generator[None, None, Forwards]:
         """Read."""
@@ -176,7 +176,7 @@ class WaysLookTests(SynchronousTestCase):
 
     def test_tell(self) -> None:
         """The operator is told in one line, however many there are."""
-        six = [Direct(ip_address("fd09:3::2"), "tcp", port, 8080) for port in range(1, 10)]
+        six = [DirectWay(ip_address("fd09:3::2"), "tcp", port, 8080) for port in range(1, 10)]
         self.look.tell((), WAYS)
         self.look.tell(WAYS, WAYS)
         self.look.tell(WAYS, (*WAYS, *six))
@@ -201,8 +201,8 @@ class MovedTests(SynchronousTestCase):
 
     def moved(self, kind: int, family: int, table: str, more: bytes = b"", port: int = 1) -> bool:
         """Whether a message is one of them."""
-        for number, body in ((kind, text(1, table) + more), (END, text(3, "nft"))):
-            head = (20 + len(body), 10 << 8 | number, 0, 0, port, family, 0, 0)
+        for readNumber, body in ((kind, text(1, table) + more), (END, text(3, "nft"))):
+            head = (20 + len(body), 10 << 8 | readNumber, 0, 0, port, family, 0, 0)
             self.assertEqual([], self.changes.feed(struct.pack("=IHHIIBBH", *head) + body))
         moved = self.changes.takeMoved()
         self.assertFalse(self.changes.takeMoved())

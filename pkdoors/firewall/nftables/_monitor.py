@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.firewall.netlink.kernel import netlink
+from pkdoors.firewall.netlink.kernel import openNetlink
 from pkdoors.firewall.netlink.messages import MAX_ANSWER
-from pkdoors.firewall.nftables._notifications import NFTABLES_GROUP, Changes, othersOnly
+from pkdoors.firewall.nftables._notifications import NFTABLES_GROUP, Changes, ignoreOwn
 from pkdoors.firewall.ways.natrules import Forwards
 from pkdoors.host.socketfilter import attachFilter
 
@@ -32,17 +32,17 @@ def listenToNftables(port: int) -> socket:
 
     @raise FirewallError: there is no nftables.
     """
-    listening = netlink()
+    listening = openNetlink()
     with suppress(OSError):  # in a container of a user's it may not be
         listening.setsockopt(SOL_SOCKET, _RCVBUFFORCE, BUFFER)
     with suppress(OSError):  # without it, our own are read in vain
-        attachFilter(listening, othersOnly(port))
+        attachFilter(listening, ignoreOwn(port))
     listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
     return listening
 
 
 @implementer(IReadDescriptor)
-class Watch:
+class NftablesMonitor:
     """
     @param port: the netlink port by which we change something ourselves.
     @param changed: called with the name of the program that changed our table.

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.firewall.nftables._watch}."""
+"""Tests of L{pkdoors.firewall.nftables._monitor}."""
 
 import errno
 from collections import deque
@@ -9,8 +9,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.firewall.nftables import _watch as watch
-from pkdoors.firewall.nftables._watch import READS_PER_TURN, Watch
+from pkdoors.firewall.nftables import _monitor as watch
+from pkdoors.firewall.nftables._monitor import READS_PER_TURN, NftablesMonitor
 from tests.fakes.reactor import FakeReactor
 from tests.firewall.nftables.test_notifications import DELTABLE, OURS, about, end, ours
 
@@ -43,9 +43,9 @@ class FakeListening:
         self.isOpen = False
 
 
-class WatchTests(SynchronousTestCase):
+class MonitorTests(SynchronousTestCase):
     """
-    Tests of L{Watch}.
+    Tests of L{NftablesMonitor}.
     """
 
     def setUp(self) -> None:
@@ -59,7 +59,7 @@ class WatchTests(SynchronousTestCase):
 
         self.patch(watch, "listenToNftables", listen)
         self.heard: list[str] = []
-        self.watch = Watch(
+        self.watch = NftablesMonitor(
             *("pkdoors", OURS, self.heard.append, lambda: self.heard.append("unsure")),
             lambda: self.heard.append("moved"),
         )

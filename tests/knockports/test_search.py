@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.knockports.listener}."""
+"""Tests of L{pkdoors.knockports.search}, and of L{plan} and L{binding} beside it."""
 
 import errno
 import socket
@@ -8,19 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import ListenError
 from pkdoors.host import descriptors
-from pkdoors.knockports import listener
+from pkdoors.knockports import binding, plan
 from pkdoors.knockports._ordering import Reorderer
 from pkdoors.knockports._socket import KnockSocket
-from pkdoors.knockports.listener import (
-    BUFFER,
-    Endpoint,
-    Plan,
-    Search,
-    checkFits,
-    hasIPv6,
-    isFree,
-    isThere,
-)
+from pkdoors.knockports.binding import BUFFER, Endpoint, hasAddress, hasIPv6
+from pkdoors.knockports.plan import Plan, checkFits
+from pkdoors.knockports.search import MANY, Search, isFree
 from tests.fakes.host import FakeHost, FakeReceiver
 from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
@@ -30,7 +23,7 @@ NEVER = "198.51.100.1"
 """An address that the host does not have."""
 
 
-class ListenerTestCase(SynchronousTestCase):
+class SearchTestCase(SynchronousTestCase):
     """
     With a host.
     """
@@ -67,7 +60,7 @@ class ListenerTestCase(SynchronousTestCase):
         return not program or run(program, bytes(14), to) > 0
 
 
-class SearchTests(ListenerTestCase):
+class SearchTests(SearchTestCase):
     """
     Tests of L{Search}.
     """
@@ -142,7 +135,7 @@ class SearchTests(ListenerTestCase):
         """What another program has is a failure; all the rest is had. No port is told."""
         self.host.take(17002)
         search = self.search(17001, 17002)
-        self.assertEqual([("0.0.0.0", 17002)], [each.place for each in search.failures])
+        self.assertEqual([("0.0.0.0", 17002)], [each.endpoint for each in search.failures])
         self.assertNotIn("17002", "".join(self.reasons(search)))
         self.assertEqual([("0.0.0.0", 17001), ("::", 17001), ("::", 17002)], sorted(search.fresh))
 
@@ -158,7 +151,7 @@ class SearchTests(ListenerTestCase):
         """Where somebody has it at one that is wanted, the others are had."""
         self.host.take(17001, "192.0.2.1")
         search = self.search(17001, interfaces=("192.0.2.1", NEVER))
-        self.assertEqual([("192.0.2.1", 17001)], [each.place for each in search.failures])
+        self.assertEqual([("192.0.2.1", 17001)], [each.endpoint for each in search.failures])
         self.assertIn((NEVER, 17001), search.fresh)
 
     def test_noFilters(self) -> None:
@@ -192,7 +185,7 @@ class SearchTests(ListenerTestCase):
             self.assertFalse([each for each in self.host.sockets if each.isShared])
 
 
-class HeldTests(ListenerTestCase):
+class HeldTests(SearchTestCase):
     """
     What is ours already.
     """
@@ -233,7 +226,7 @@ class HeldTests(ListenerTestCase):
         self.assertFalse([each for each in self.host.sockets if each.isShared])
 
 
-class RoomTests(ListenerTestCase):
+class RoomTests(SearchTestCase):
     """
     As many sockets as the process may have.
     """
@@ -242,7 +235,7 @@ class RoomTests(ListenerTestCase):
         """Have a limit."""
         super().setUp()
         self.patch(descriptors, "limit", lambda: 300)
-        self.patch(listener, "limit", lambda: 300)
+        self.patch(plan, "limit", lambda: 300)
 
     def test_fits(self) -> None:
         """What fits is allowed; half of a low limit is for other things."""
@@ -253,7 +246,7 @@ class RoomTests(ListenerTestCase):
         error = self.assertRaises(ListenError, checkFits, Plan(tuple(range(1, 77))))
         self.assertEqual(
             "the knock ports need 152 sockets, and this process may open 300 files: raise "
-            "LimitNOFILE= of the service (`ulimit -n` elsewhere) to 408 or more, or have doors "
+            "LimitNOFILE= of the service (`ulimit -n` elsewhere) to 408 or more, or let doors "
             "share knock ports",
             str(error),
         )
@@ -279,15 +272,15 @@ class RoomTests(ListenerTestCase):
             moved.append(bound)
             return bound
 
-        self.patch(listener, "moveUp", noted)
+        self.patch(binding, "moveUp", noted)
         self.patch(descriptors, "limit", lambda: 2000)
         self.search(*range(1, 201))
-        self.assertEqual(400 - listener.MANY, len(moved))
+        self.assertEqual(400 - MANY, len(moved))
 
 
-class QuestionTests(ListenerTestCase):
+class QuestionTests(SearchTestCase):
     """
-    Tests of L{isFree}, L{isThere} and L{hasIPv6}.
+    Tests of L{isFree}, L{hasAddress} and L{hasIPv6}.
     """
 
     def test_isFree(self) -> None:
@@ -312,6 +305,6 @@ class QuestionTests(ListenerTestCase):
         """Whether the host has an address; of an interface that is not there it has none."""
         for address, expected in (
             *(("192.0.2.1", True), (NEVER, False), ("::", True), ("2001:db8::1", True)),
-            ("fe80::1%nosuch0", False),
+            *((f"fe80::1%{name}", False) for name in ("nosuch0", "...", "\u202e", "\xfc", "1234")),
         ):
-            self.assertIs(expected, isThere(address), address)
+            self.assertIs(expected, hasAddress(address), address)

@@ -1,0 +1,44 @@
+"""Tests of L{pkdoors.install.servicecode}."""
+
+import os
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.install import servicecode
+from pkdoors.install.servicecode import codeFlaw
+
+
+class CodeFlawTests(SynchronousTestCase):
+    """
+    Tests of L{codeFlaw}, with a folder that a C{.pth} file, say, adds to where modules are found.
+    """
+
+    def setUp(self) -> None:
+        """Have nothing else to look at."""
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir(0o755, parents=True)
+        self.patch(servicecode, "_single", list)
+        self.patch(servicecode, "_trees", list)
+        self.patch(servicecode, "flawOf", self.flawOf)
+        self.patch(servicecode, "nameFlaw", self.flawOf)
+        self.patch(sys, "path", [])
+
+    def flawOf(self, path: str) -> str | None:
+        """Tell whether others can write the nearest folder that is there; trial's own is shared."""
+        while not os.path.exists(path):
+            path = os.path.dirname(path)
+        return path if os.stat(path).st_mode & 0o022 else None
+
+    def test_nobody(self) -> None:
+        """Folders that nobody else can write are well, and so is what is no path."""
+        sys.path += ["", "relative", str(self.folder), str(self.folder / "absent.zip")]
+        self.assertIsNone(codeFlaw())
+
+    def test_others(self) -> None:
+        """One that others can write is a flaw, also if they could make it."""
+        self.folder.chmod(0o777)
+        for name in ("", "absent"):
+            sys.path[:] = [str(self.folder / name)]
+            self.assertEqual(str(self.folder), codeFlaw())

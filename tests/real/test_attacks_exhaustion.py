@@ -1,0 +1,66 @@
+"""What the daemon does when the host has nothing left to give."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.flows import drain
+from tests.lab.hosts import BIN, Daemon, Process, eventually
+from tests.lab.steered import SteeredTestCase, door
+
+
+class DescriptorTests(SteeredTestCase):
+    """A daemon without a file descriptor left."""
+
+    def test_none(self) -> None:
+        """It opens, closes, and puts back what somebody flushes; and it goes on."""
+        daemon = self.steered(door("ssh", more='open_for = "3s"'))
+        process = daemon.process.popen
+        highest = max(map(int, os.listdir(f"/proc/{process.pid}/fd")))
+        limit = f"--nofile={highest + 1}:"
+        subprocess.run(["prlimit", f"--pid={process.pid}", limit], check=True)
+        for number in range(1, 3):
+            self.client.send(SEQUENCE)
+            self.assertTrue(self.client.comesToReach(PORT), daemon.log())
+            self.server.run("nft", "flush", "ruleset")
+            self.assertTrue(eventually(self.isClosedToStrangers), daemon.log())
+            self.assertTrue(eventually(lambda: daemon.log().count("closed door") == number))  # noqa: B023
+            drain(self.listeners[PORT])
+            self.assertFalse(self.client.reaches(PORT))
+        self.assertIsNone(process.poll(), daemon.log())
+
+    def isClosedToStrangers(self) -> bool:
+        """Whether the stranger gets no answer, though there is room in the backlog."""
+        drain(self.listeners[PORT])
+        return not self.stranger.reaches(PORT)
+
+
+class DiskTests(RealTestCase):
+    """A daemon that starts when C{/run} is full."""
+
+    def fill(self) -> None:
+        """Have a folder without any room."""
+        folder = Path("/run/pkdoors")
+        folder.mkdir(exist_ok=True)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", str(folder)]
+        subprocess.run(mount, check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(folder)], check=True)
+        with (folder / "full").open("wb", buffering=0) as file, self.assertRaises(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    def test_run(self) -> None:
+        """It guards, and opens; one line says what is missing; a second daemon is refused."""
+        self.fill()
+        daemon: Daemon = self.start()
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.client.send(SEQUENCE)
+        self.assertTrue(self.client.comesToReach(PORT))
+        self.assertFalse(self.stranger.reaches(PORT))
+        self.assertEqual(1, daemon.log().count("No space left on device"), daemon.log())
+        second: Process = self.server.spawn(
+            *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "--admin", "off"),
+            *("-m", KNOCKS, "-p", str(PORT), "-f", "nftables"),
+        )
+        self.assertTrue(second.says("pkdoors is running here already"), second.log())
