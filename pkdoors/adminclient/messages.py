@@ -19,11 +19,11 @@ _REASONS = {
 
 _LONGER = "it was open for longer already; to shorten that, close it, then open it again"
 
-_FOLLOWING = "no client comes in any more, and firewalld follows"
+_FOLLOWING = "nobody comes in any more, and firewalld follows"
 
 _TRYING = "the daemon keeps trying, and the kernel closes it at its deadline in any case"
 
-_SHUT = "no client comes in any more, the guard has closed it, and the daemon keeps trying"
+_SHUT = "nobody comes in any more, the guard has closed it, and the daemon keeps trying"
 
 
 def formatLength(seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.admin.operations} and L{pkdoors.doorkeeper.state}."""
 
-from collections.abc import Coroutine, Iterator
+import json
+from collections.abc import Coroutine
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from math import inf
@@ -10,13 +11,15 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
+from pkdoors.admin._recording import recordDoors, recordOpenings
 from pkdoors.admin.operations import CLOSE_PATIENCE, OPEN_PATIENCE, Operations
+from pkdoors.admin.records import LazyRecords, asJSON
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper import admission as admissionModule
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingsOf
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotFound, PkdoorsError
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
@@ -44,10 +47,14 @@ SSH = makeDoor(name="ssh")
 WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web", cutSessions=True, maxOpenFor=60.0)
 
 
-def written(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer as it is written, where an iterator is the list of what it makes."""
-    lists = {key: [*each] for key, each in answer.items() if isinstance(each, Iterator)}
-    return {**answer, **lists}
+def written(record: object) -> dict[str, Any]:
+    """Return the JSON of a record."""
+
+    def convert(value: object) -> Any:
+        return list(value) if isinstance(value, LazyRecords) else asJSON(value)
+
+    answer: dict[str, Any] = json.loads(json.dumps(record, default=convert))
+    return answer
 
 
 class OperatorTestCase(SynchronousTestCase):
@@ -96,13 +103,13 @@ class OperatorTestCase(SynchronousTestCase):
             raise self.error
         return self.config
 
-    def do(self, work: Coroutine[Any, Any, dict[str, Any]]) -> Deferred[dict[str, Any]]:
+    def do(self, work: Coroutine[Any, Any, object]) -> Deferred[dict[str, Any]]:
         """Begin work."""
-        return Deferred.fromCoroutine(work)
+        return Deferred.fromCoroutine(work).addCallback(written)
 
-    def done(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    def done(self, work: Coroutine[Any, Any, object]) -> dict[str, Any]:
         """What work that is done at once comes to."""
-        return written(self.successResultOf(self.do(work)))
+        return self.successResultOf(self.do(work))
 
     def refused(self, work: Coroutine[Any, Any, Any], kind: type[PkdoorsError]) -> str:
         """The sentence that work fails with at once, and that nothing was changed."""
@@ -401,7 +408,7 @@ class CloseTests(OperatorTestCase):
         self.assertEqual([("web", ANN)], list(self.guard.doorsOpen()))
         self.outer.answer()
         self.reactor.advance(CLOSE_PATIENCE)
-        answer = written(self.successResultOf(done))
+        answer = self.successResultOf(done)
         self.assertEqual([("ssh", ANN)], self.names(answer["closed"]))
         self.assertEqual([("ssh", BOB)], self.names(answer["closing"]))
         self.assertEqual((True, ""), self.how(answer["closing"][0]))
@@ -458,7 +465,7 @@ class CloseTests(OperatorTestCase):
         self.assertTrue(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.outer.answerAll()
         self.assertFalse(self.stack.isInnermostClosed("web", ip_address(BOB)))
-        self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
+        self.assertEqual(2, len(self.successResultOf(done)["closed"]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
 
@@ -493,7 +500,7 @@ class StatusTests(OperatorTestCase):
                 "firewall": "nftables and firewalld",
                 "troubles": ["a port is busy"],
                 "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
-                "openings": [*self.operator.openings()["openings"]],
+                "openings": written(self.operator.openings())["openings"],
                 "counters": {
                     "knocks": {"request": 0, "refused": 0, "other": 1},
                     "dropped": {},
@@ -509,15 +516,15 @@ class StatusTests(OperatorTestCase):
     def test_sealed(self) -> None:
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
-        self.assertEqual("sealed", doorsOf(Snapshot(0, 0, (door,), (), {}))[0]["lock"])
+        self.assertEqual("sealed", recordDoors(Snapshot(0, 0, (door,), (), {}))[0].lock)
 
     def test_counted(self) -> None:
         """The openings of a door are counted, which needs nothing of them but their door."""
         unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        standings = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
-        state = Snapshot(0.0, TODAY, (SSH, WEB), standings, {})
-        self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
-        self.assertRaises(OverflowError, next, openingsOf(state))
+        openings = tuple(OpeningStatus(opening, 0.0, "") for opening in unwritable)
+        state = Snapshot(0.0, TODAY, (SSH, WEB), openings, {})
+        self.assertEqual([2, 1], [door.openings for door in recordDoors(state)])
+        self.assertRaises(OverflowError, list, recordOpenings(state))
 
     def test_openings(self) -> None:
         """They come sorted by their end, and can be chosen by door and address."""
@@ -532,7 +539,9 @@ class StatusTests(OperatorTestCase):
             ({"source": ANN, "door": "web"}, [("web", ANN)]),
             ({"source": "10.0.0.1"}, []),
         ):
-            self.assertEqual(expected, self.names(self.operator.openings(**chosen)["openings"]))
+            self.assertEqual(
+                expected, self.names(written(self.operator.openings(**chosen))["openings"])
+            )
         self.assertRaises(NotFound, self.operator.openings, "shh")
         self.assertRaises(BadValue, self.operator.openings, "ssh", "ann")
 
@@ -540,7 +549,7 @@ class StatusTests(OperatorTestCase):
         """What the firewall refuses does not count as open, and says why."""
         self.outer.failures = [NO]
         self.do(self.operator.open(ANN, "ssh")).addErrback(lambda failure: None)
-        (opening,) = self.operator.openings()["openings"]
+        (opening,) = written(self.operator.openings())["openings"]
         self.assertEqual(
             (False, "cannot open: no privilege"), (opening["open"], opening["trouble"])
         )
