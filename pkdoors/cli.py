@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from os import environ
 
 from pkdoors import __version__
-from pkdoors.commands.check import checkCommand
-from pkdoors.commands.completion import answerShell, completionCommand
-from pkdoors.commands.connect import connectCommand
-from pkdoors.commands.control import closeCommand, openCommand, reloadCommand, statusCommand
-from pkdoors.commands.init import initCommand
-from pkdoors.commands.install import installCommand
-from pkdoors.commands.knock import knockCommand
+from pkdoors.commands.check import addCheckCommand
+from pkdoors.commands.completion import addCompletionCommand, answerShell
+from pkdoors.commands.connect import addConnectCommand
+from pkdoors.commands.control import (
+    addCloseCommand,
+    addOpenCommand,
+    addReloadCommand,
+    addStatusCommand,
+)
+from pkdoors.commands.init import addInitCommand
+from pkdoors.commands.install import addInstallCommand
+from pkdoors.commands.knock import addKnockCommand
 from pkdoors.commands.parser import Parser
-from pkdoors.commands.release import releaseCommand
-from pkdoors.commands.sequence import sequenceCommand
-from pkdoors.commands.watch import watchCommand
+from pkdoors.commands.release import addReleaseCommand
+from pkdoors.commands.sequence import addSequenceCommand
+from pkdoors.commands.watch import addWatchCommand
 from pkdoors.util.output import heedingOutput
 
 
@@ -37,17 +42,17 @@ def makeParser() -> Parser:
         "-V", "--version", action="version", version=f"pkdoors {__version__.public()}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    knockCommand(commands)
-    connectCommand(commands)
-    sequenceCommand(commands)
-    releaseCommand(commands)
-    checkCommand(commands)
-    initCommand(commands)
-    installCommand(commands)
-    statusCommand(commands)
-    watchCommand(commands)
-    openCommand(commands)
-    closeCommand(commands)
-    reloadCommand(commands)
-    completionCommand(commands)
+    addKnockCommand(commands)
+    addConnectCommand(commands)
+    addSequenceCommand(commands)
+    addReleaseCommand(commands)
+    addCheckCommand(commands)
+    addInitCommand(commands)
+    addInstallCommand(commands)
+    addStatusCommand(commands)
+    addWatchCommand(commands)
+    addOpenCommand(commands)
+    addCloseCommand(commands)
+    addReloadCommand(commands)
+    addCompletionCommand(commands)
     return parser

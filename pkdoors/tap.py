@@ -93,7 +93,7 @@ class Options(DaemonOptions):
 
     def lastGood(self) -> LastGood:
         """The copy of the configuration that is meant."""
-        return LastGood(STATE, self.meantFile(self._arguments))
+        return LastGood(STATE, self.guessFile(self._arguments))
 
 
 def makeService(options: Options) -> IService:
@@ -112,7 +112,7 @@ def makeService(options: Options) -> IService:
             refuseUid(options)
             lastGood = options.lastGood()
             service = wire(
-                *(options.config, reactor, options.again),
+                *(options.config, reactor, options.reread),
                 *(lastGood, options.keepClosed, options.file),
             )
             heedHangup(options, reactor, service.reload)
@@ -301,7 +301,7 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
 
     Each is imported only where it is used: their libraries come from the distribution.
     """
-    name = config.chosenFirewall(_isFirewalldThere)
+    name = config.chooseFirewall(_isFirewalldThere)
     if config.zone and config.firewall == "auto" and name != "firewalld":
         _log.warn("firewalld does not run: its zone (--zone) counts for nothing now")
     elif config.zone and name != "firewalld":

@@ -34,6 +34,7 @@ from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
 from pkdoors.firewall.netlink import library
 from pkdoors.firewall.nftables import firewall as nftables
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
+from pkdoors.firewall.nftables.standalone import isGuarded
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.instance import Instance
 from pkdoors.knocks.knock import Knock
@@ -121,7 +122,7 @@ class MakeServiceTests(SynchronousTestCase):
 
         made = partial(NftablesFirewall, makeTable=makeTable)
         self.patch(nftables, "NftablesFirewall", made)
-        guarded = partial(nftables.isGuarded, makeTable=makeTable)
+        guarded = partial(isGuarded, makeTable=makeTable)
         keep = partial(keepClosed, makeFirewall=made, isGuarded=guarded)
         self.patch(tap, "keepClosed", keep)
 

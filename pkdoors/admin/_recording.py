@@ -20,7 +20,7 @@ from pkdoors.events.event import HEALED
 
 def recordDoors(state: Snapshot) -> list[DoorRecord]:
     """Return the doors, without their secrets."""
-    openings = Counter(status.opening.door.name for status in state.openings)
+    openings = Counter(status.opening.door.name for status in state.statuses)
     return [
         DoorRecord(
             name=door.name,
@@ -44,7 +44,7 @@ def recordOpenings(state: Snapshot, door: str = "") -> Collection[OpeningRecord]
 
     @param door: only those of this one; empty for all.
     """
-    chosen = [status for status in state.openings if door in ("", status.opening.door.name)]
+    chosen = [status for status in state.statuses if door in ("", status.opening.door.name)]
     chosen.sort(key=lambda status: status.opening.deadline)
     return LazyRecords(partial(recordOpening, seconds=state.seconds, time=state.time), chosen)
 

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from pkdoors.admin._interface import AdminOperations
 from pkdoors.daemon.component import Component
 from pkdoors.errors import ListenError
-from pkdoors.host.serviceuser import asItsOwner
+from pkdoors.host.serviceuser import actAsOwner
 
 MODE = 0o600
 """The mode of the socket: only root, and the user that runs the daemon, can use it."""
@@ -87,7 +87,7 @@ def _asOwnersOnly(path: str) -> Iterator[None]:
     """
     before = os.umask(0o777 & ~MODE)  # from the first moment: mode= is set only after the bind
     try:
-        with asItsOwner(Path(path).parent):  # root must not: mode= follows links
+        with actAsOwner(Path(path).parent):  # root must not: mode= follows links
             yield
     finally:
         os.umask(before)

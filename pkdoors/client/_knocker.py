@@ -44,7 +44,7 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
         kind = FAMILY_NAMES.get(family, "")
         reason = getattr(error, "strerror", None) or error
         raise KnockError(f"no {kind}address found for {shownHost(host)}: {reason}") from error
-    addresses = dict.fromkeys(_withScope(*entry[4]) for entry in found)
+    addresses = dict.fromkeys(_addScope(*entry[4]) for entry in found)
     usable = [each for each in addresses if isUnicast(each)]
     if not usable:
         raise KnockError(
@@ -54,13 +54,13 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
     return usable[:MAX_ADDRESSES]
 
 
-def _explain(error: OSError) -> str:
+def _describeError(error: OSError) -> str:
     if error.errno == errno.EACCES:  # the kernel knows the broadcast addresses of its networks
         return "it is the address of a whole network, not of one host"
     return error.strerror or str(error)
 
 
-def _withScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
+def _addScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
     """An address with the number of the interface that a link-local one needs."""
     return f"{address}%{scope}" if scope and "%" not in address else address
 
@@ -99,7 +99,7 @@ class Knocker:
             except KnockError as error:
                 errors[address] = str(error)
             except OSError as error:
-                errors[address] = _explain(error)
+                errors[address] = _describeError(error)
             except CannotListenError as error:  # this host has no IPv6, say
                 errors[address] = error.socketError.strerror or str(error)
 

@@ -25,7 +25,7 @@ class Sending(NamedTuple):
     datagram: bytes
 
 
-def plainPlan(sequence: Sequence, datagram: bytes, interval: float) -> Iterator[Sending]:
+def planPlain(sequence: Sequence, datagram: bytes, interval: float) -> Iterator[Sending]:
     """
     A plain knock: a datagram to each port, in order.
 
@@ -35,7 +35,7 @@ def plainPlan(sequence: Sequence, datagram: bytes, interval: float) -> Iterator[
         yield Sending(interval if index else 0.0, port, datagram)
 
 
-def sealedPlan(sequence: Sequence, datagrams: Iterable[bytes]) -> Iterator[Sending]:
+def planSealed(sequence: Sequence, datagrams: Iterable[bytes]) -> Iterator[Sending]:
     """
     Sealed knocks, one after another: each to all ports at once, and that L{ROUNDS} times. A port
     that is in the sequence twice gets it once.

@@ -71,18 +71,18 @@ class PortWatch:
             attempt = endpoint(self._reactor, address, self._port, timeout=3600).connect(
                 Factory.forProtocol(Protocol)
             )
-            attempt.addCallbacks(self._answered, self._failed, callbackArgs=(address,))
+            attempt.addCallbacks(self._onAnswer, self._onFailure, callbackArgs=(address,))
             self._tries.append(attempt)
         if self._once:
             return
         self._calls[1:] = [self._reactor.callLater(self._pace, self._try)]
         self._pace = min(2 * self._pace, LAST_PACE)
 
-    def _answered(self, protocol: Protocol, address: str) -> None:
+    def _onAnswer(self, protocol: Protocol, address: str) -> None:
         self._take(protocol.transport)
         self._finish(address)
 
-    def _failed(self, failure: Failure) -> None:
+    def _onFailure(self, failure: Failure) -> None:
         self.refused = self.refused or failure.check(ConnectionRefusedError) is not None
         self._failures += 1
         if self._once and self._failures == len(self._addresses):

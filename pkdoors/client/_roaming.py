@@ -53,14 +53,14 @@ def localAddress(other: str) -> str | None:
 
 
 @implementer(IReadDescriptor)
-class Routes:
+class RouteListener:
     """
     @param changed: called when the kernel told something.
     """
 
-    def __init__(self, listening: socket.socket, changed: Callable[[], None]) -> None:
+    def __init__(self, listening: socket.socket, onChanged: Callable[[], None]) -> None:
         self._socket = listening
-        self._changed = changed
+        self._onChanged = onChanged
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""
@@ -79,7 +79,7 @@ class Routes:
                 return
             except OSError:  # ENOBUFS: it told more than the socket could hold
                 pass
-            self._changed()
+            self._onChanged()
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket."""
@@ -91,23 +91,23 @@ class Roaming:
     @param moved: called when this host has a new address towards the others.
     """
 
-    def __init__(self, reactor: Any, moved: Callable[[], None]) -> None:
+    def __init__(self, reactor: Any, onMoved: Callable[[], None]) -> None:
         self._reactor = reactor
-        self._moved = moved
+        self._onMoved = onMoved
         self._others: list[str] = []
         self._known: set[str | None] = set()
         self._call: IDelayedCall | None = None
-        self._routes: Routes | None = None
+        self._routes: RouteListener | None = None
 
-    def towards(self, others: Iterable[str]) -> None:
+    def watchTowards(self, others: Iterable[str]) -> None:
         """Which others count from now on."""
         self._others = list(others)
-        self._known = self._own()
+        self._known = self._ownAddresses()
 
     def start(self) -> None:
         """Begin."""
         try:
-            self._routes = Routes(listenToRoutes(), lambda: self._lookIn(SETTLE))
+            self._routes = RouteListener(listenToRoutes(), lambda: self._lookIn(SETTLE))
         except OSError:
             self._lookIn(PACE)
         else:
@@ -130,9 +130,9 @@ class Roaming:
         self._call = None
         if not self._routes:
             self._lookIn(PACE)
-        before, self._known = self._known, self._own()
+        before, self._known = self._known, self._ownAddresses()
         if self._known - before:
-            self._moved()
+            self._onMoved()
 
-    def _own(self) -> set[str | None]:
+    def _ownAddresses(self) -> set[str | None]:
         return {localAddress(each) for each in self._others} - {None}

@@ -33,10 +33,10 @@ class Attempt:
 
     @property
     def canClose(self) -> bool:
-        """Whether L{leave} closes the door: a plain knock can only open one."""
+        """Whether L{askToClose} closes the door: a plain knock can only open one."""
         return isinstance(self.method, SealedMethod)
 
-    async def leave(self, reactor: Any) -> None:
+    async def askToClose(self, reactor: Any) -> None:
         """
         Have the door closed, where that can be asked for.
 
@@ -44,10 +44,10 @@ class Attempt:
         """
         if isinstance(self.method, SealedMethod):
             closing = replace(self.method, close=True, seconds=0)
-            planner = await closing.begin(reactor, lambda line: None)
-            await Knocker(reactor, planner).knock(await self.addresses(reactor))
+            planner = await closing.prepare(reactor, lambda line: None)
+            await Knocker(reactor, planner).knock(await self.resolveHost(reactor))
 
-    async def addresses(self, reactor: Any) -> list[str]:
+    async def resolveHost(self, reactor: Any) -> list[str]:
         """
         Those of the host.
 
@@ -64,13 +64,13 @@ class Attempt:
         @return: what to tell the user.
         @raise KnockError: it could not knock, or the port did not open.
         """
-        addresses = await self.addresses(reactor)
-        knocker = Knocker(reactor, await self.method.begin(reactor, say))
+        resolveHost = await self.resolveHost(reactor)
+        knocker = Knocker(reactor, await self.method.prepare(reactor, say))
         refused = False
         for left in reversed(range(self.tries)):
-            knocked = await knocker.knock(addresses)
+            knocked = await knocker.knock(resolveHost)
             if self.port is None:
-                return f"{self.method.done(self.host)} ({', '.join(knocked)})"
+                return f"{self.method.describe(self.host)} ({', '.join(knocked)})"
             began = reactor.seconds()
             watch = PortWatch(reactor, knocked, self.port, take)
             answered = await watch.start(self.timeout)
@@ -81,9 +81,9 @@ class Attempt:
             if left:
                 reason = "connection refused" if refused else "no answer yet"
                 say(f"{reason}, knocking again ({left} left)")
-        raise KnockError(self._whyNot(refused))
+        raise KnockError(self._describeFailure(refused))
 
-    def _whyNot(self, refused: bool) -> str:
+    def _describeFailure(self, refused: bool) -> str:
         if refused:
             return (
                 f"{self.host} refuses connections to {self.port}/tcp: "
@@ -92,7 +92,7 @@ class Attempt:
         times = "once" if self.tries == 1 else f"{self.tries} times"
         return (
             f"{self.port}/tcp of {self.host} did not answer within "
-            f"{formatDuration(self.timeout)} (knocked {times}): {self.method.doubt}, do "
+            f"{formatDuration(self.timeout)} (knocked {times}): {self.method.hintOnFailure}, do "
             "the knocks reach the host, and does its daemon protect that port? "
             "The daemon's log tells"
         )

@@ -39,7 +39,7 @@ class KeepOpen:
         self._isOver = self._hasMoved = False
         self._failing = Trouble()
         self._sleep: Deferred[None] | None = None
-        self._left: Deferred[None] = Deferred()
+        self._finished: Deferred[None] = Deferred()
 
     async def run(self) -> str:
         """
@@ -49,18 +49,18 @@ class KeepOpen:
         @raise KnockError: there is no key to knock with, or it was interrupted when it asked for a
             passphrase.
         """
-        await self._attempt.method.begin(self._reactor, self._tell)
+        await self._attempt.method.prepare(self._reactor, self._tell)
         knocking = Deferred.fromCoroutine(self._knockOn())
         self._reactor.addSystemEventTrigger("before", "shutdown", self._end, knocking)
         self._roaming.start()
         try:
-            await self._ended(knocking)
-            return await self._leave()
+            await self._waitForEnd(knocking)
+            return await self._askToClose()
         finally:
             self._roaming.stop()
-            self._left.callback(None)
+            self._finished.callback(None)
 
-    async def _ended(self, knocking: Deferred[None]) -> None:
+    async def _waitForEnd(self, knocking: Deferred[None]) -> None:
         try:
             await knocking
         except Exception:  # the network's parts wrap what they are cancelled with
@@ -70,7 +70,7 @@ class KeepOpen:
     def _end(self, knocking: Deferred[None]) -> Deferred[None]:
         self._isOver = True
         knocking.cancel()
-        return self._left
+        return self._finished
 
     async def _knockOn(self) -> None:
         while True:
@@ -82,13 +82,13 @@ class KeepOpen:
                 pause = self._backOff.next()
             else:
                 pause = began + RENEW * self._attempt.method.seconds - self._reactor.seconds()
-            await self._rest(max(0.0, pause))
+            await self._sleepFor(max(0.0, pause))
 
     async def _renew(self) -> None:
-        addresses = await self._attempt.addresses(self._reactor)
+        addresses = await self._attempt.resolveHost(self._reactor)
         self._hasMoved = False
-        self._roaming.towards(addresses)
-        done = await self._attempt.run(self._reactor, self._murmur)
+        self._roaming.watchTowards(addresses)
+        done = await self._attempt.run(self._reactor, self._sayOnce)
         self._failing.end()
         self._backOff.reset()
         self._say(done)
@@ -97,7 +97,7 @@ class KeepOpen:
         if self._failing.begin("it cannot knock"):
             self._say(f"{error} (trying again until it works)")
 
-    def _murmur(self, line: str) -> None:
+    def _sayOnce(self, line: str) -> None:
         if not self._failing:
             self._say(line)
 
@@ -105,7 +105,7 @@ class KeepOpen:
         now = time.localtime(self._reactor.seconds())
         self._tell(f"{time.strftime('%H:%M:%S', now)} {line}")
 
-    async def _rest(self, seconds: float) -> None:
+    async def _sleepFor(self, seconds: float) -> None:
         """Until the time is over, or this host has moved."""
         if self._hasMoved:
             return
@@ -123,11 +123,11 @@ class KeepOpen:
         if self._sleep:
             self._sleep.callback(None)
 
-    async def _leave(self) -> str:
+    async def _askToClose(self) -> str:
         host = self._attempt.host
         if not self._attempt.canClose:
             return f"knocking on {host} no more: its door closes by itself"
-        leaving = Deferred.fromCoroutine(self._attempt.leave(self._reactor))
+        leaving = Deferred.fromCoroutine(self._attempt.askToClose(self._reactor))
         try:
             await leaving.addTimeout(FAREWELL, self._reactor)
         except (KnockError, TimeoutError) as error:

@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.client._localaddress import localAddress
-from pkdoors.client._plan import Sending, plainPlan, sealedPlan
+from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
 from pkdoors.knocks.knock import plainKnock
@@ -35,18 +35,18 @@ class PlainMethod:
     seconds: float
     interval: float
 
-    doubt = "is the sequence right"
+    hintOnFailure = "is the sequence right"
 
-    async def begin(self, reactor: Any, say: Say) -> Planner:
+    async def prepare(self, reactor: Any, say: Say) -> Planner:
         """Have ready all that knocking takes."""
         datagram = plainKnock(ceil(self.seconds))
 
         async def plan(address: str) -> Iterable[Sending]:
-            return plainPlan(self.sequence, datagram, self.interval)
+            return planPlain(self.sequence, datagram, self.interval)
 
         return plan
 
-    def done(self, host: str) -> str:
+    def describe(self, host: str) -> str:
         """What was done, for the user."""
         return f"knocked on {host}"
 
@@ -71,40 +71,40 @@ class SealedMethod:
     timeOfDay: Callable[[], float]
     localAddress: Callable[[str], str] = localAddress
 
-    doubt = "are sequence, door, key and both clocks right"
+    hintOnFailure = "are sequence, door, key and both clocks right"
 
-    async def begin(self, reactor: Any, say: Say) -> Planner:
+    async def prepare(self, reactor: Any, say: Say) -> Planner:
         """
         Have ready all that knocking takes: after this, no passphrase is asked for.
 
         @raise KnockError: there is no key.
         """
-        signers = await self.identity.signers(reactor, say)
+        signers = await self.identity.findSigners(reactor, say)
 
         async def plan(address: str) -> Iterable[Sending]:
             bind = bindFor(self.bind, address, self.localAddress)
-            return sealedPlan(self.sequence, await self._sealedBy(signers, bind, say))
+            return planSealed(self.sequence, await self._sealWithAll(signers, bind, say))
 
         return plan
 
-    def done(self, host: str) -> str:
+    def describe(self, host: str) -> str:
         """What was done, for the user."""
         return f"asked {host} to close" if self.close else f"knocked on {host}"
 
-    async def _sealedBy(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:
+    async def _sealWithAll(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:
         """The knocks of all that sign; that one of several does not is no matter."""
         made: list[bytes] = []
         for signer in signers:
-            if signer.isTouched:
+            if signer.needsTouch:
                 say("touch the security key")
             try:
-                made.append(await self._sealed(signer, bind))
+                made.append(await self._seal(signer, bind))
             except KnockError:
                 if signer is signers[-1] and not made:
                     raise
         return made
 
-    async def _sealed(self, signer: "Signer", bind: str) -> bytes:
+    async def _seal(self, signer: "Signer", bind: str) -> bytes:
         nonce = token_hex(8)
         text = Statement(
             door=self.door,

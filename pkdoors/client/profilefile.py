@@ -9,7 +9,7 @@ from pkdoors.files.reading import textOf
 from pkdoors.files.userfiles import readFile
 
 
-def hostsPath(environment: Mapping[str, str]) -> Path | None:
+def locateProfiles(environment: Mapping[str, str]) -> Path | None:
     """Where it is, after the XDG specification; L{None} where the user has no home."""
     for variable, below in (("XDG_CONFIG_HOME", "pkdoors"), ("HOME", ".config/pkdoors")):
         folder = Path(environment.get(variable, ""))
@@ -24,7 +24,7 @@ def readProfiles(environment: Mapping[str, str]) -> dict[str, Profile]:
 
     @raise BadValue: it cannot be used. The message names it.
     """
-    path = hostsPath(environment)
+    path = locateProfiles(environment)
     if path is None:
         return {}
     try:

@@ -64,16 +64,16 @@ def parseProfiles(text: str) -> dict[str, Profile]:
     hosts = tables.get("hosts", {})
     if not isinstance(hosts, dict):
         raise BadValue("hosts is no table: write [hosts.NAME]")
-    return {name: _profile(name, table) for name, table in hosts.items()}
+    return {name: _readProfile(name, table) for name, table in hosts.items()}
 
 
-def _profile(name: str, table: Any) -> Profile:
+def _readProfile(name: str, table: Any) -> Profile:
     where = f"[hosts.{oneLine(name, MAX_NAME)}]"
     if not isinstance(table, dict):
         raise BadValue("it is no table: write its keys below a line [hosts.NAME]").at(where)
     try:
         _checkKeys(table, _KEYS)
-        fields = dict(_read(key, value) for key, value in table.items())
+        fields = dict(_readKey(key, value) for key, value in table.items())
     except BadValue as error:
         raise error.at(where) from error
     fields.setdefault("address", name)
@@ -87,7 +87,7 @@ def _checkKeys(table: Mapping[str, object], allowed: Iterable[str]) -> None:
             raise BadValue(f"{shown(key)} is not known: allowed are {', '.join(allowed)}")
 
 
-def _read(key: str, value: object) -> tuple[str, Any]:
+def _readKey(key: str, value: object) -> tuple[str, Any]:
     """The field of a L{Profile} that a key is, and its value."""
     field, read = _KEYS[key]
     try:
@@ -96,45 +96,45 @@ def _read(key: str, value: object) -> tuple[str, Any]:
         raise error.at(key) from error
 
 
-def _text(value: object) -> str:
+def _readText(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise BadValue(f"{shown(value)} is no text: write it in quotes")
     return value
 
 
-def _flag(value: object) -> bool:
+def _readFlag(value: object) -> bool:
     if not isinstance(value, bool):
         raise BadValue(f"{shown(value)} is neither true nor false")
     return value
 
 
-def _sequence(value: object) -> Sequence:
+def _readSequence(value: object) -> Sequence:
     try:
         if isinstance(value, list) and all(type(each) is int for each in value):
             return Sequence(tuple(parsePort(str(each)) for each in value))
-        return Sequence.parse(_text(value))
+        return Sequence.parse(_readText(value))
     except BadValue:
         raise BadValue(
             f"it is no list of {MIN_PORTS} to {MAX_PORTS} UDP ports, numbers from 1 to 65535"
         ) from None  # the message would tell it
 
 
-def _time(value: object) -> float:
-    return parseDuration(str(value) if type(value) is int else _text(value))
+def _readTime(value: object) -> float:
+    return parseDuration(str(value) if type(value) is int else _readText(value))
 
 
-def _port(value: object) -> int:
+def _readPort(value: object) -> int:
     if type(value) is not int:
         raise BadValue(f"{shown(value)} is not a port: a port is a number from 1 to 65535")
     return parsePort(str(value))
 
 
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {
-    "address": ("address", _text),
-    "sequence": ("sequence", _sequence),
-    "door": ("door", lambda value: checkName(_text(value))),
-    "identity": ("identity", _text),
-    "sealed": ("isSealed", _flag),
-    "open_for": ("openFor", _time),
-    "wait": ("wait", _port),
+    "address": ("address", _readText),
+    "sequence": ("sequence", _readSequence),
+    "door": ("door", lambda value: checkName(_readText(value))),
+    "identity": ("identity", _readText),
+    "sealed": ("isSealed", _readFlag),
+    "open_for": ("openFor", _readTime),
+    "wait": ("wait", _readPort),
 }

@@ -60,7 +60,7 @@ class Relay:
 
     def _send(self) -> None:
         try:
-            for part in _chunks(self._source, "cannot read standard input"):
+            for part in _readChunks(self._source, "cannot read standard input"):
                 try:
                     _write(self._connection.fileno(), part)
                 except OSError as error:
@@ -74,17 +74,17 @@ class Relay:
         """
         @raise BrokenPipeError: who read what comes has had enough.
         """
-        for part in _chunks(self._connection.fileno(), _LOST):
+        for part in _readChunks(self._connection.fileno(), _LOST):
             try:
                 _write(self._sink, part)
             except BrokenPipeError:
                 raise
             except OSError as error:
                 raise _trouble("cannot write standard output", error) from error
-        _end(self._sink)
+        _endOutput(self._sink)
 
 
-def _chunks(source: int, complaint: str) -> Iterator[memoryview]:
+def _readChunks(source: int, complaint: str) -> Iterator[memoryview]:
     """What can be read, to its end. Each part is overwritten by the next."""
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
@@ -92,7 +92,7 @@ def _chunks(source: int, complaint: str) -> Iterator[memoryview]:
         try:
             count = os.readv(source, [buffer])
         except BlockingIOError:  # somebody else set the mode of what they share with us
-            _await(source, select.POLLIN)
+            _waitFor(source, select.POLLIN)
             continue
         except OSError as error:
             raise _trouble(complaint, error) from error
@@ -106,16 +106,16 @@ def _write(sink: int, part: memoryview) -> None:
         try:
             part = part[os.write(sink, part) :]
         except BlockingIOError:
-            _await(sink, select.POLLOUT)
+            _waitFor(sink, select.POLLOUT)
 
 
-def _await(descriptor: int, event: int) -> None:
+def _waitFor(descriptor: int, event: int) -> None:
     poll = select.poll()
     poll.register(descriptor, event)
     poll.poll()
 
 
-def _end(sink: int) -> None:
+def _endOutput(sink: int) -> None:
     """Tell who reads there that no more will come."""
     if S_ISSOCK(os.fstat(sink).st_mode):  # which may be standard input, too
         with suppress(OSError), socket(fileno=os.dup(sink)) as ending:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pkdoors.client.binding import AUTO, parseBind
 from pkdoors.client.profiles import FROM_AGENT, Profile
-from pkdoors.commands.completion import completing, fileNames
-from pkdoors.commands.parser import Parser, checked
+from pkdoors.commands.completion import completeWith, listFiles
+from pkdoors.commands.parser import Parser, asType
 from pkdoors.model.doors import checkName
 from pkdoors.model.sequence import Sequence
 
@@ -19,7 +19,7 @@ DEFAULT_DOOR = "default"
 """What the daemon calls its door where it has only one."""
 
 
-def sealOptions(command: Parser) -> None:
+def addSealOptions(command: Parser) -> None:
     """Add those of all commands that knock."""
     add = command.add_argument
     identity = add(
@@ -29,31 +29,31 @@ def sealOptions(command: Parser) -> None:
         help="seal the knock with this SSH key: a private one, or a public one whose private half "
         f"the SSH agent holds; '{FROM_AGENT}' for each key of the agent's",
     )
-    completing(identity, fileNames)
+    completeWith(identity, listFiles)
     add(
         "--door",
         metavar="NAME",
-        type=checked(checkName),
+        type=asType(checkName),
         help=f"sealed: which door of the host's (default: {DEFAULT_DOOR})",
     )
     add(
         "--bind",
         metavar="ADDRESS",
-        type=checked(parseBind),
+        type=asType(parseBind),
         help="sealed: the address that the host will see, the only one that can use the knock; "
         f"'none' for any; '{AUTO}', the default, for the local one where it is a global one",
     )
     command.set_defaults(close=False)
 
 
-def closeOption(command: Parser) -> None:
+def addCloseOption(command: Parser) -> None:
     """Add the one of C{knock} alone."""
     command.add_argument(
         "--close", action="store_true", help="sealed: close what your key opened for this address"
     )
 
 
-def identityOf(options: Namespace, profile: Profile) -> str | None:
+def chooseIdentity(options: Namespace, profile: Profile) -> str | None:
     """The key that seals; L{None} for a plain knock."""
     given: str | None = options.identity
     return given or ((profile.identity or FROM_AGENT) if profile.isSealed else None)
@@ -75,7 +75,7 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
             )
 
 
-def sealedMethod(
+def makeSealedMethod(
     options: Namespace,
     environment: Mapping[str, str],
     profile: Profile,

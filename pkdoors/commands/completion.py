@@ -24,7 +24,7 @@ _CHECK_FILES = ("conf", "authorized-keys", "admin")
 _CHECK_VALUES = {"firewall": FIREWALLS, "sessions": ("keep", "cut")}
 
 
-def completionCommand(commands: Any) -> None:
+def addCompletionCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "print the script with which a shell completes the command line of pkdoors"
     command = commands.add_parser(
@@ -68,12 +68,12 @@ def answerShell(parser: ArgumentParser, environment: Mapping[str, str]) -> None:
     autocomplete(parser, always_complete_options=False, default_completer=nothing)
 
 
-def completing(action: Action, complete: Callable[..., Iterable[str]]) -> None:
+def completeWith(action: Action, complete: Callable[..., Iterable[str]]) -> None:
     """Have the shell complete an argument."""
     action.completer = complete  # type: ignore[attr-defined]
 
 
-def fileNames(prefix: str, **_: Any) -> list[str]:
+def listFiles(prefix: str, **_: Any) -> list[str]:
     """Names of files, and of folders with a slash behind; hidden ones where a dot was typed."""
     folder, slash, start = prefix.rpartition("/")
     try:
@@ -89,19 +89,19 @@ def fileNames(prefix: str, **_: Any) -> list[str]:
         return []
 
 
-def doorNames(parsed_args: Namespace, **_: Any) -> list[str]:
+def listDoors(parsed_args: Namespace, **_: Any) -> list[str]:
     """The running daemon's doors."""
     return [door.name for status in _status(parsed_args) for door in status.doors]
 
 
-def openAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
+def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
     """The addresses that a door is open for; of the door that was chosen before, if any."""
     chosen = getattr(parsed_args, "door", None)
     openings = [each for status in _status(parsed_args) for each in status.openings]
     return sorted({each.source for each in openings if chosen in (None, each.door)})
 
 
-def hostNames(**_: Any) -> list[str]:
+def listProfiles(**_: Any) -> list[str]:
     """The profiles in C{~/.config/pkdoors/hosts.toml}."""
     from pkdoors.client.profilefile import readProfiles
 
@@ -111,7 +111,7 @@ def hostNames(**_: Any) -> list[str]:
         return []
 
 
-def checkOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
+def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
     """The options of C{pkdoors check}, which are the daemon's, and what follows some of them."""
     from pkdoors.doctor.options import CheckOptions
 
@@ -119,7 +119,7 @@ def checkOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
     before = parsed_args.options[-1] if parsed_args.options else ""
     name = options.synonyms.get(before.lstrip("-")) if before.startswith("-") else None
     if name in _CHECK_FILES:
-        return fileNames(prefix)
+        return listFiles(prefix)
     if f"{name}=" in options.longOpt:
         return list(_CHECK_VALUES.get(str(name), ()))
     return [f"--{each.removesuffix('=')}" for each in options.longOpt]

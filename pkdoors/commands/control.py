@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from pkdoors.commands.completion import completing, doorNames, fileNames, openAddresses
-from pkdoors.commands.parser import checked
+from pkdoors.commands.completion import completeWith, listDoors, listFiles, listOpenAddresses
+from pkdoors.commands.parser import asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
-from pkdoors.config.settings import parsePath
+from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
 from pkdoors.model.addresses import canonical
 from pkdoors.model.doors import checkName
@@ -24,14 +24,14 @@ NO_DAEMON = 3
 """The exit status if the daemon is not running."""
 
 
-def statusCommand(commands: Any) -> None:
+def addStatusCommand(commands: Any) -> None:
     """Add C{status} to the commands."""
     about = "show the daemon's doors, and for whom they are open"
     command = _addCommand(commands, "status", about, _status)
     command.add_argument("--json", action="store_true", help="print the whole status, for programs")
 
 
-def openCommand(commands: Any) -> None:
+def addOpenCommand(commands: Any) -> None:
     """Add C{open} to the commands."""
     about = "open a door for an address, without a knock"
     command = _addCommand(commands, "open", about, _open)
@@ -41,34 +41,34 @@ def openCommand(commands: Any) -> None:
         "--for",
         dest="seconds",
         metavar="TIME",
-        type=checked(parseDuration),
+        type=asType(parseDuration),
         help="how long, 10m or 1h30m (default: the door's own time, as for a knock); an opening "
         "that lasts longer is kept: to shorten it, close it, then open it again",
     )
 
 
-def closeCommand(commands: Any) -> None:
+def addCloseCommand(commands: Any) -> None:
     """Add C{close} to the commands."""
     about = "close the openings for an address, or for all"
     command = _addCommand(commands, "close", about, _close)
-    completing(_addAddress(command, nargs="?"), openAddresses)
+    completeWith(_addAddress(command, nargs="?"), listOpenAddresses)
     command.add_argument("--all", action="store_true", help="close for all addresses")
     _addDoor(command, "close only this door")
 
 
-def reloadCommand(commands: Any) -> None:
+def addReloadCommand(commands: Any) -> None:
     """Add C{reload} to the commands."""
     _addCommand(commands, "reload", "have the daemon read its configuration again", _reload)
 
 
-def adminOptions(command: ArgumentParser) -> None:
+def addAdminOptions(command: ArgumentParser) -> None:
     """Add the options of all commands that ask the daemon."""
-    add = partial(command.add_argument, type=checked(parsePath))
+    add = partial(command.add_argument, type=asType(parsePath))
     admin = add("--admin", metavar="PATH", help=f"the daemon's socket (default: {ADMIN_SOCKET})")
     about = f"the configuration file that names the socket (default: {CONF_FILE})"
     conf = add("-c", "--conf", metavar="FILE", help=about)
-    completing(admin, fileNames)
-    completing(conf, fileNames)
+    completeWith(admin, listFiles)
+    completeWith(conf, listFiles)
 
 
 def askOrExit(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
@@ -98,7 +98,7 @@ def _addCommand(
     command: ArgumentParser = commands.add_parser(
         name, help=about, description=about.capitalize() + "."
     )
-    adminOptions(command)
+    addAdminOptions(command)
     command.set_defaults(run=run, parser=command)
     return command
 
@@ -106,13 +106,13 @@ def _addCommand(
 def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
     about = "an IPv4 or IPv6 address"
     return command.add_argument(
-        "address", metavar="ADDRESS", type=checked(_parseAddress), help=about, **settings
+        "address", metavar="ADDRESS", type=asType(_parseAddress), help=about, **settings
     )
 
 
 def _addDoor(command: ArgumentParser, about: str) -> None:
-    door = command.add_argument("--door", metavar="NAME", type=checked(checkName), help=about)
-    completing(door, doorNames)
+    door = command.add_argument("--door", metavar="NAME", type=asType(checkName), help=about)
+    completeWith(door, listDoors)
 
 
 def _parseAddress(text: str) -> str:

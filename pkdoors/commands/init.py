@@ -11,11 +11,11 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from pkdoors.commands.completion import completing, fileNames
-from pkdoors.commands.parser import checked, lengthOption
+from pkdoors.commands.completion import completeWith, listFiles
+from pkdoors.commands.parser import addLengthOption, asType
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
-from pkdoors.config.template import confText, profileText
+from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import BadValue, ConfigError, PkdoorsError
 from pkdoors.host.serviceuser import NAME as SERVICE_USER
 from pkdoors.model.doors import Door, checkName
@@ -25,7 +25,7 @@ from pkdoors.util.output import tell, tellAside, tellDrawn, tellText
 from pkdoors.util.quoting import shown
 
 
-def initCommand(commands: Any) -> None:
+def addInitCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "make a configuration for the daemon, with a random sequence, and the client's part"
     command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
@@ -34,7 +34,7 @@ def initCommand(commands: Any) -> None:
         *("--output", "-c", "--conf"),  # the latter two, as all other commands name it
         metavar="FILE",
         default=CONF_FILE,
-        type=checked(_path),
+        type=asType(_parsePath),
         help="the file to write, which must not be there yet (default: %(default)s)",
     )
     seed = add(
@@ -42,22 +42,22 @@ def initCommand(commands: Any) -> None:
         metavar="FILE",
         nargs="?",
         const=True,
-        type=checked(_path),
+        type=asType(_parsePath),
         help="take sequence, ports and times from the configuration of port-knocking-doors "
         f"(~/{SEED_NAME}, else {SEED_FILE})",
     )
-    lengthOption(command)
+    addLengthOption(command)
     add(
         "--door",
         metavar="NAME",
-        type=checked(checkName),
+        type=asType(checkName),
         help="the door's name (default: ssh; default with --seed)",
     )
     add(
         "-p",
         "--ports",
         metavar="PORTS",
-        type=checked(parsePortRanges),
+        type=asType(parsePortRanges),
         help="the ports to protect: 22,80,51820/udp,6000-6010/tcp (default: 22)",
     )
     sealed = add(
@@ -65,17 +65,17 @@ def initCommand(commands: Any) -> None:
         metavar="FILE",
         nargs="?",
         const=KEYS_FILE,
-        type=checked(_path),
+        type=asType(_parsePath),
         help=f"take only knocks that are sealed with one of the SSH keys in FILE ({KEYS_FILE})",
     )
     add(
         "--address",
         metavar="HOST",
-        type=checked(_address),
+        type=asType(_parseHost),
         help="how clients reach this host (default: its full name, else its first address)",
     )
     for each in (output, seed, sealed):
-        completing(each, fileNames)
+        completeWith(each, listFiles)
     add("--qr", action="store_true", help="show the client's profile as a QR code, too")
     # Without a length: it shows whether one was given.
     command.set_defaults(run=_init, parser=command, length=None)
@@ -83,21 +83,23 @@ def initCommand(commands: Any) -> None:
 
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.config.file import writeConf
-    from pkdoors.host.names import publicName, shortName
+    from pkdoors.host.names import getPublicName, getShortName
 
     try:
-        door, told = _takenOver(options, environment) if options.seed else (_door(options), "")
-        profile = profileText(shortName(), options.address or publicName(), door)
-        isForService = writeConf(options.output, confText(door))
+        door, told = (
+            _convertSeed(options, environment) if options.seed else (_makeDoor(options), "")
+        )
+        profile = renderProfile(getShortName(), options.address or getPublicName(), door)
+        isForService = writeConf(options.output, renderConf(door))
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
     tellText(profile)
     if options.qr:
         _showQRCode(profile)
-    tellAside(told + _nextSteps(options.output, door, isForService))
+    tellAside(told + _describeNextSteps(options.output, door, isForService))
 
 
-def _door(options: Namespace) -> Door:
+def _makeDoor(options: Namespace) -> Door:
     from pkdoors.knockports.search import isFree
 
     ports = options.ports or parsePortRanges("22")
@@ -110,7 +112,7 @@ def _door(options: Namespace) -> Door:
     return Door(options.door or "ssh", sequence, ports, authorizedKeys=options.sealed or "")
 
 
-def _takenOver(options: Namespace, environment: Mapping[str, str]) -> tuple[Door, str]:
+def _convertSeed(options: Namespace, environment: Mapping[str, str]) -> tuple[Door, str]:
     """The door of port-knocking-doors' file, and what to tell of it."""
     from pkdoors.config.file import readConf
 
@@ -119,7 +121,7 @@ def _takenOver(options: Namespace, environment: Mapping[str, str]) -> tuple[Door
             options.parser.error(
                 f"argument --{name}: --seed takes that from its file: leave one of them out"
             )
-    file = _seedFile(options, environment)
+    file = _findSeed(options, environment)
     door, lines = parseSeed(readConf(file), file)
     warnings = [] if options.sealed else door.sequence.warnings()
     lines += [f"warning: {each}" for each in warnings]
@@ -128,10 +130,10 @@ def _takenOver(options: Namespace, environment: Mapping[str, str]) -> tuple[Door
     return replace(door, name=name, authorizedKeys=options.sealed or ""), told
 
 
-def _seedFile(options: Namespace, environment: Mapping[str, str]) -> str:
-    from pkdoors.config.file import isThere, seedPlaces
+def _findSeed(options: Namespace, environment: Mapping[str, str]) -> str:
+    from pkdoors.config.file import isThere, listSeedPlaces
 
-    places = seedPlaces(environment) if options.seed is True else [options.seed]
+    places = listSeedPlaces(environment) if options.seed is True else [options.seed]
     found = next(filter(isThere, places), "")
     if not found:
         raise ConfigError(
@@ -152,7 +154,7 @@ def _showQRCode(text: str) -> None:
         tell("(no QR code: this terminal cannot show it, its encoding is not UTF-8)")
 
 
-def _nextSteps(file: str, door: Door, isForService: bool) -> str:
+def _describeNextSteps(file: str, door: Door, isForService: bool) -> str:
     here = quote(str(Path(sys.executable).parent))
     conf = "" if file == CONF_FILE else f" --conf {quote(file)}"
     daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
@@ -173,13 +175,13 @@ def _nextSteps(file: str, door: Door, isForService: bool) -> str:
     )
 
 
-def _address(text: str) -> str:
+def _parseHost(text: str) -> str:
     if not re.fullmatch(r"[\w:][\w.:%-]*", text):
         raise BadValue(f"{shown(text)} is no name or address of a host")
     return text
 
 
-def _path(text: str) -> str:
+def _parsePath(text: str) -> str:
     if not text or not text.isprintable():
         raise BadValue(
             f"{shown(text)} is no name for a file: give one of characters that can be shown"

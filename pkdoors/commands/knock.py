@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.client.profiles import Profile
-from pkdoors.commands._react import runToEnd, sayer
+from pkdoors.commands._react import makeReporter, runAndExit
 from pkdoors.commands._sealoptions import (
+    addCloseOption,
+    addSealOptions,
     checkPlain,
-    closeOption,
-    identityOf,
-    sealedMethod,
-    sealOptions,
+    chooseIdentity,
+    makeSealedMethod,
 )
-from pkdoors.commands.completion import completing, hostNames
-from pkdoors.commands.parser import Parser, checked, parseNumber
+from pkdoors.commands.completion import completeWith, listProfiles
+from pkdoors.commands.parser import Parser, asType, parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import parsePort
 from pkdoors.model.sequence import Sequence
@@ -30,97 +30,97 @@ MAX_NAMED = 20
 """Profiles that are told by name where one is missing."""
 
 
-def knockCommand(commands: Any) -> None:
+def addKnockCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "knock on a host, so that it opens its door for this address"
     command = commands.add_parser("knock", help=about, description=about.capitalize() + ".")
-    knockOptions(command)
+    addKnockOptions(command)
     add = command.add_argument
     add(
         "--wait",
         metavar="PORT",
-        type=checked(parsePort),
+        type=asType(parsePort),
         help="wait until this TCP port answers, and knock again where it does not",
     )
-    closeOption(command)
+    addCloseOption(command)
     command.add_argument(
         "--keep",
         action="store_true",
         help="stay, and keep the door open, also from another address, until Ctrl-C",
     )
-    waitOptions(command)
+    addWaitOptions(command)
     command.set_defaults(run=_knock, parser=command)
 
 
-def knockOptions(command: Parser) -> None:
+def addKnockOptions(command: Parser) -> None:
     """Add the options of all commands that knock."""
     add = command.add_argument
     host = add(
         "host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml"
     )
-    completing(host, hostNames)
+    completeWith(host, listProfiles)
     add(
         "-m",
         "--magic-seq",
         metavar="PORTS",
-        type=checked(Sequence.parse),
+        type=asType(Sequence.parse),
         help="the sequence, 17001,17203,... (default: KNOCKER_SEQ of the environment)",
     )
     add(
         "--open-for",
         metavar="TIME",
-        type=checked(parseDuration),
+        type=asType(parseDuration),
         help="ask to open for so long, 10m or 1h30m (default: what the host gives)",
     )
     add(
         "--interval",
         metavar="TIME",
         default="20ms",
-        type=checked(lambda text: parseDuration(text, least=0, most=10)),
+        type=asType(lambda text: parseDuration(text, least=0, most=10)),
         help="between two datagrams of a plain knock (default: %(default)s)",
     )
-    sealOptions(command)
+    addSealOptions(command)
     family = command.add_mutually_exclusive_group()
     family.add_argument("-4", dest="family", action="store_const", const=4, help="only IPv4")
     family.add_argument("-6", dest="family", action="store_const", const=6, help="only IPv6")
 
 
-def waitOptions(command: Parser) -> None:
+def addWaitOptions(command: Parser) -> None:
     """Add the options of all commands that wait for a port."""
     add = command.add_argument
     add(
         "--timeout",
         metavar="TIME",
         default="5s",
-        type=checked(lambda text: parseDuration(text, least=0.1)),
+        type=asType(lambda text: parseDuration(text, least=0.1)),
         help="when waiting: how long after each knock (default: %(default)s)",
     )
     add(
         "--tries",
         metavar="N",
         default="3",
-        type=checked(lambda text: parseNumber(text, 1, 1000)),
+        type=asType(lambda text: parseNumber(text, 1, 1000)),
         help="when waiting: how many knocks in all (default: %(default)s)",
     )
 
 
-def attemptOf(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
+def makeAttempt(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
     """
-    What L{knockOptions} and L{waitOptions} ask for; HOST may be the name of a profile.
+    What L{addKnockOptions} and L{addWaitOptions} ask for; HOST may be the name of a profile.
 
     @param port: the TCP port to wait for; L{None} for not waiting.
     """
-    return _visitOf(options, environment, _profileOf(options, environment), port)
+    return _makeAttempt(options, environment, _findProfile(options, environment), port)
 
 
-def _visitOf(
+def _makeAttempt(
     options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
 ) -> "Attempt":
     from pkdoors.client.attempt import Attempt
 
     return Attempt(
         host=profile.address,
-        method=_methodOf(options, environment, profile),
+        method=_makeMethod(options, environment, profile),
         family=options.family,
         port=port,
         timeout=options.timeout,
@@ -128,26 +128,26 @@ def _visitOf(
     )
 
 
-def _methodOf(
+def _makeMethod(
     options: Namespace, environment: Mapping[str, str], profile: Profile
 ) -> "PlainMethod | SealedMethod":
     from pkdoors.client.methods import PlainMethod
 
-    sequence = _sequenceOf(options, environment, profile)
-    identity = identityOf(options, profile)
+    sequence = _chooseSequence(options, environment, profile)
+    identity = chooseIdentity(options, profile)
     if identity is not None:
-        return sealedMethod(options, environment, profile, sequence, identity)
+        return makeSealedMethod(options, environment, profile, sequence, identity)
     checkPlain(options, profile)
     seconds = options.open_for or profile.openFor or 0
     return PlainMethod(sequence, seconds, options.interval)
 
 
-def _profileOf(options: Namespace, environment: Mapping[str, str]) -> Profile:
+def _findProfile(options: Namespace, environment: Mapping[str, str]) -> Profile:
     """What is known of the host; of one without a profile, its name."""
-    return _profiles(options, environment).get(options.host) or Profile(options.host)
+    return _readProfiles(options, environment).get(options.host) or Profile(options.host)
 
 
-def _profiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, Profile]:
+def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, Profile]:
     parser: Parser = options.parser
     try:
         return readProfiles(environment)
@@ -158,12 +158,12 @@ def _profiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, P
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     if options.close and options.wait:
         options.parser.error("--close and --wait exclude each other: nothing is to open")
-    profile = _profileOf(options, environment)
+    profile = _findProfile(options, environment)
     port = None if options.close else options.wait or profile.wait
-    attempt = _visitOf(options, environment, profile, port)
+    attempt = _makeAttempt(options, environment, profile, port)
     if options.keep:
         _keep(options, attempt)
-    runToEnd(options.parser, lambda reactor: attempt.run(reactor, sayer(options.parser)))
+    runAndExit(options.parser, lambda reactor: attempt.run(reactor, makeReporter(options.parser)))
 
 
 def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
@@ -174,24 +174,26 @@ def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
         parser.error("--keep and --close exclude each other")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    runToEnd(parser, lambda reactor: KeepOpen(attempt, reactor, sayer(parser)).run())
+    runAndExit(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run())
 
 
-def _sequenceOf(options: Namespace, environment: Mapping[str, str], profile: Profile) -> Sequence:
+def _chooseSequence(
+    options: Namespace, environment: Mapping[str, str], profile: Profile
+) -> Sequence:
     parser: Parser = options.parser
     found: Sequence | None = (
-        options.magic_seq or _sequenceFrom(environment, parser) or profile.sequence
+        options.magic_seq or _readVariable(environment, parser) or profile.sequence
     )
     if found:
         return found
     parser.error(
         "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
         f"and no profile has the sequence of {shownHost(options.host)}"
-        + _whichProfiles(_profiles(options, environment))
+        + _suggestProfiles(_readProfiles(options, environment))
     )
 
 
-def _whichProfiles(profiles: Mapping[str, Profile]) -> str:
+def _suggestProfiles(profiles: Mapping[str, Profile]) -> str:
     """Those that would do: a name may be mistyped."""
     names = [repr(name) for name, profile in profiles.items() if profile.sequence]
     if not names:
@@ -200,7 +202,7 @@ def _whichProfiles(profiles: Mapping[str, Profile]) -> str:
     return f": there are profiles of {', '.join(names[:MAX_NAMED])}{more}"
 
 
-def _sequenceFrom(environment: Mapping[str, str], parser: Parser) -> Sequence | None:
+def _readVariable(environment: Mapping[str, str], parser: Parser) -> Sequence | None:
     if "KNOCKER_SEQ" not in environment:
         return None
     try:

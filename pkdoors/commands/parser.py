@@ -37,7 +37,7 @@ class Parser(ArgumentParser):
         self.exit(2, f"{self.prog}: {printable(message)}\n")
 
 
-def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
+def asType(parse: Callable[[str], T]) -> Callable[[str], T]:
     """A parser of a value, for C{argparse}, which has an exception of its own for what is wrong."""
 
     def check(text: str) -> T:
@@ -60,13 +60,13 @@ def parseNumber(text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def lengthOption(command: ArgumentParser) -> None:
+def addLengthOption(command: ArgumentParser) -> None:
     """Add the option of all commands that make a sequence."""
     command.add_argument(
         "-n",
         "--length",
         metavar="N",
         default=str(DEFAULT_LENGTH),
-        type=checked(lambda text: parseNumber(text, MIN_PORTS, MAX_PORTS)),
+        type=asType(lambda text: parseNumber(text, MIN_PORTS, MAX_PORTS)),
         help=f"how many ports, {MIN_PORTS} to {MAX_PORTS} (default: {DEFAULT_LENGTH})",
     )

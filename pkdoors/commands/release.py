@@ -8,7 +8,7 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tell
 
 
-def releaseCommand(commands: Any) -> None:
+def addReleaseCommand(commands: Any) -> None:
     about = "end the daemon, and take everything that pkdoors put into the firewall out of it"
     command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
     command.add_argument(
@@ -18,12 +18,12 @@ def releaseCommand(commands: Any) -> None:
 
 
 def _release(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.config.lastgood import STATE, forget
+    from pkdoors.config.lastgood import STATE, removeCopies
     from pkdoors.install.release import release
 
     try:
         lines = release(options.force)
-        forget(STATE)
+        removeCopies(STATE)
     except PkdoorsError as error:
         options.parser.exit(1, f"pkdoors release: {error}\n")
     tell(*(lines or ["there is nothing of pkdoors in the firewall"]))

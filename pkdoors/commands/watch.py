@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pkdoors.commands.control import adminOptions, askOrExit
+from pkdoors.commands.control import addAdminOptions, askOrExit
 
 if TYPE_CHECKING:  # they load HTTP and rich, which other commands can do without
     from rich.console import Console
@@ -30,11 +30,11 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end the watch. It obeys them between two pictures: none is left half drawn."""
 
 
-def watchCommand(commands: Any) -> None:
+def addWatchCommand(commands: Any) -> None:
     """Add C{watch} to the commands."""
     about = "show live what is open and what happens, until Ctrl-C"
     command = commands.add_parser("watch", help=about, description=f"S{about[1:]}.")
-    adminOptions(command)
+    addAdminOptions(command)
     command.set_defaults(run=_watch, parser=command)
 
 

@@ -3,30 +3,30 @@
 from collections.abc import Iterator
 
 from pkdoors.config.config import Config
-from pkdoors.config.settings import DOOR_SETTINGS
+from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.model.doors import Door
 
-FIXED = ("firewall", "zone", "admin")
-"""What cannot be changed while the daemon runs."""
+
+def findFixedChanges(before: Config, after: Config) -> list[str]:
+    """Return the keys that differ although they cannot change while the daemon runs."""
+    return [key for key, isFixed in _compareDaemon(before, after) if isFixed]
 
 
-def fixedChanges(before: Config, after: Config) -> list[str]:
-    """Which of L{FIXED} differ."""
-    return [name for name in FIXED if getattr(before, name) != getattr(after, name)]
-
-
-def changesOf(before: Config, after: Config) -> list[str]:
-    """What changed, half a sentence each. No value is told: one of them is a secret."""
-    found = list(_doorChanges(before, after))
-    found += [
-        f"{name} changed"
-        for name in ("interfaces", "audit")
-        if getattr(before, name) != getattr(after, name)
-    ]
+def describeChanges(before: Config, after: Config) -> list[str]:
+    """Return what changed, half a sentence each. No value is shown: one of them is a secret."""
+    found = list(_compareDoors(before, after))
+    found += [f"{key} changed" for key, isFixed in _compareDaemon(before, after) if not isFixed]
     return found
 
 
-def _doorChanges(before: Config, after: Config) -> Iterator[str]:
+def _compareDaemon(before: Config, after: Config) -> Iterator[tuple[str, bool]]:
+    for setting in DAEMON_SETTINGS:
+        # What only an option can set cannot change: the command line stays as it was.
+        if setting.key and getattr(before, setting.field) != getattr(after, setting.field):
+            yield setting.key, setting.isFixed
+
+
+def _compareDoors(before: Config, after: Config) -> Iterator[str]:
     old = {door.name: door for door in before.doors}
     new = {door.name: door for door in after.doors}
     yield from (f"door {door} is gone" for name, door in old.items() if name not in new)
@@ -34,10 +34,10 @@ def _doorChanges(before: Config, after: Config) -> Iterator[str]:
         if name not in old:
             yield f"door {door} is new"
         elif old[name] != door:
-            yield f"door {door} changed: {', '.join(_keys(old[name], door))}"
+            yield f"door {door} changed: {', '.join(_changedKeys(old[name], door))}"
 
 
-def _keys(before: Door, after: Door) -> Iterator[str]:
-    for each in DOOR_SETTINGS:
-        if getattr(before, each.field) != getattr(after, each.field):
-            yield each.key
+def _changedKeys(before: Door, after: Door) -> Iterator[str]:
+    for setting in DOOR_SETTINGS:
+        if getattr(before, setting.field) != getattr(after, setting.field):
+            yield setting.key

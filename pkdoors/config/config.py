@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pkdoors.model.doors import Door
 
 CONF_FILE = "/etc/pkdoors/pkdoors.toml"
-"""Where the daemon's configuration is, unless something else is said."""
+"""The daemon's configuration, unless the command line names another file."""
 MAX_CONF = 1 << 19
-"""Bytes of that file: a thousand doors have half of it. The daemon hears no knock while it reads
-it, which takes half a second at most."""
+"""Bytes of that file: a thousand doors take half of it. The daemon hears no knock while it reads
+the file, which takes half a second at most."""
 KEYS_FILE = "/etc/pkdoors/authorized_keys"
-"""Where the keys for sealed knocks are, unless something else is said."""
+"""The keys for sealed knocks, unless the operator chooses another file."""
 ADMIN_SOCKET = "/run/pkdoors/admin.sock"
-"""Where the daemon listens for its operator, unless something else is said."""
+"""The socket on which the daemon listens for its operator, unless the configuration names one."""
 
 SEED_NAME = ".port_knocker.toml"
-"""The configuration of port-knocking-doors in the home of who runs it."""
+"""The configuration of port-knocking-doors in the home of the user that runs it."""
 SEED_FILE = "/etc/port_knocker.toml"
 """The configuration of port-knocking-doors for the whole host."""
 
@@ -32,7 +32,7 @@ class Config:
     @ivar admin: the path of the admin socket; empty for none.
     @ivar audit: the path of the audit file; empty for none.
     @ivar logKnocks: whether each datagram is logged.
-    @ivar notes: what the operator should know of the configuration, a sentence each.
+    @ivar notes: what the operator should know about the configuration, a sentence each.
     """
 
     doors: tuple[Door, ...]
@@ -44,11 +44,12 @@ class Config:
     logKnocks: bool = False
     notes: tuple[str, ...] = ()
 
-    def chosenFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
+    def chooseFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """
-        The firewall that the daemon takes: for C{auto} firewalld where it runs, else nftables.
+        Return the firewall that the daemon uses: for C{auto}, firewalld if it runs, otherwise
+        nftables.
 
-        @param isFirewalldThere: asked only where it matters.
+        @param isFirewalldThere: called only if the answer matters.
         """
         if self.firewall != "auto":
             return self.firewall

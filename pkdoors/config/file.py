@@ -1,4 +1,4 @@
-"""The configuration file itself: it holds a secret, and is read and written as one."""
+"""The configuration file itself. It holds a secret, and is read and written as one."""
 
 import os
 import pwd
@@ -11,22 +11,22 @@ from pkdoors.errors import ConfigError
 from pkdoors.files.folders import openFolder
 from pkdoors.files.reading import readFile
 from pkdoors.files.trust import flawOf
-from pkdoors.host.serviceuser import NAME, letRead, serviceGroup
+from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead
 
 
-def confPlaces(environment: Mapping[str, str]) -> list[str]:
-    """Where the daemon's configuration may be, what counts first in front."""
-    return [CONF_FILE, *seedPlaces(environment)]
+def listConfPlaces(environment: Mapping[str, str]) -> list[str]:
+    """Return the paths where the daemon looks for its configuration, in that order."""
+    return [CONF_FILE, *listSeedPlaces(environment)]
 
 
-def seedPlaces(environment: Mapping[str, str]) -> list[str]:
-    """Where that of port-knocking-doors may be: in the user's home, then the host's."""
-    home = environment.get("HOME") or _homeOf(os.geteuid())
+def listSeedPlaces(environment: Mapping[str, str]) -> list[str]:
+    """Return the paths of port-knocking-doors' file: in the user's home, then the host's."""
+    home = environment.get("HOME") or _findHome(os.geteuid())
     return [os.path.join(home, SEED_NAME), SEED_FILE] if home.startswith("/") else [SEED_FILE]
 
 
-def _homeOf(user: int) -> str:
-    """The home of a user, as services have none in their environment; empty where there is none."""
+def _findHome(user: int) -> str:
+    """Return a user's home, which the environment of a service lacks; empty if there is none."""
     try:
         return pwd.getpwuid(user).pw_dir
     except KeyError:
@@ -34,7 +34,7 @@ def _homeOf(user: int) -> str:
 
 
 def isThere(path: str) -> bool:
-    """Whether a file is there, be it one that may not be read."""
+    """Return whether a file exists, even if it cannot be read."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -46,11 +46,12 @@ def isThere(path: str) -> bool:
 
 def readConf(path: str) -> str:
     """
-    Return the text of a file that only its owner may read and write; root's, also the service may
-    read. Whoever can put another file in its place commands the firewall and the hooks: so nobody
-    else may be able to write its folders either, nor what a link on the way leads through.
+    Return the text of a file that only its owner may read and write; if root owns it, the service
+    may read it, too. A user who can put another file in its place commands the firewall and the
+    hooks. So nobody else may be able to write to its folders either, nor to those that a link on
+    the way leads through.
 
-    @raise ConfigError: it cannot be read, or others can read or change it.
+    @raise ConfigError: the file cannot be read, or others can read or change it.
     """
     try:
         found = readFile(path, MAX_CONF)
@@ -58,16 +59,15 @@ def readConf(path: str) -> str:
         _checkWay(path)
         return found.text()
     except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}{_remedy(error)}") from error
+        raise ConfigError(f"cannot read {path}: {error.strerror}{_suggestRemedy(error)}") from error
     except ValueError as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
 
 
-def _remedy(error: OSError) -> str:
+def _suggestRemedy(error: OSError) -> str:
     remedies: dict[type[OSError], str] = {
-        FileNotFoundError: ": `pkdoors init` makes one",
-        PermissionError: ": run it as root; for the service, `pkdoors install-service` "
-        "sets who may read it",
+        FileNotFoundError: ": create it with `pkdoors init`",
+        PermissionError: ": run this as root; `pkdoors install-service` lets the service read it",
         IsADirectoryError: ": give the path of a file",
     }
     return remedies.get(type(error), "")
@@ -81,7 +81,7 @@ def _checkWay(path: str) -> None:
     if flaw.what.startswith("belongs"):
         remedy = f"move the configuration to {CONF_FILE}, or {remedy}"
     raise ConfigError(
-        f"{path} could be replaced by others, who could open every door, because {flaw.path} "
+        f"other users could replace {path} and so open every door, because {flaw.path} "
         f"{flaw.what}: {remedy}"
     )
 
@@ -94,48 +94,51 @@ def _checkPrivate(status: os.stat_result, path: str) -> None:
         )
     allowed = 0o640 if _isForService(status) else 0o600
     remedy = f"`chmod {allowed:o} {quote(path)}`"
-    if status.st_uid == 0 and serviceGroup() not in (None, status.st_gid):  # the service reads it
+    if status.st_uid == 0 and findServiceGroup() not in (
+        None,
+        status.st_gid,
+    ):  # the service reads it
         remedy = f"`chgrp {NAME} {quote(path)} && chmod 640 {quote(path)}`"
     if status.st_mode & 0o022:
-        raise ConfigError(f"{path} can be written by others, who could open every door: {remedy}")
+        raise ConfigError(f"other users can write {path} and so open every door: {remedy}")
     if status.st_mode & 0o077 & ~allowed:
         raise ConfigError(
-            f"{path} can be read by others, and a sequence in it is a secret: {remedy}"
+            f"other users can read {path}, and the sequence in it is a secret: {remedy}"
         )
 
 
 def _isForService(status: os.stat_result) -> bool:
-    return status.st_uid == 0 and status.st_gid == serviceGroup()
+    return status.st_uid == 0 and status.st_gid == findServiceGroup()
 
 
 def writeConf(path: str, text: str) -> bool:
     """
-    Write a new file that only its owner may read and write; where its folder is not there, that is
-    made, too, for its owner alone. Where the service has a user, and we are root, that may read.
+    Write a new file that only its owner may read and write. If its folder does not exist, make it,
+    too, for its owner alone. If we are root and the service has a user, that user may read both.
 
-    @return: whether the service may read it.
-    @raise ConfigError: it cannot be written, or is there already. Nothing is left half written.
+    @return: whether the service may read the file.
+    @raise ConfigError: the file exists or cannot be written. No half-written file is left.
     """
     try:
         _makeFolder(Path(path).parent)
     except OSError as error:
-        raise ConfigError(_cannotWrite(path, error)) from error
+        raise ConfigError(_describeFailure(path, error)) from error
     try:
         descriptor = _openNew(path)
     except FileExistsError as error:
         raise ConfigError(
-            f"{path} is there already, and is not overwritten: "
-            "move it away, or say with --output where else to write"
+            f"{path} already exists and is not overwritten: "
+            "move it away, or use --output FILE to write elsewhere"
         ) from error
     except OSError as error:
-        raise ConfigError(_cannotWrite(path, error)) from error
+        raise ConfigError(_describeFailure(path, error)) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
             return letRead(file.fileno())
     except OSError as error:
         os.unlink(path)
-        raise ConfigError(_cannotWrite(path, error)) from error
+        raise ConfigError(_describeFailure(path, error)) from error
 
 
 def _openNew(path: str) -> int:
@@ -158,8 +161,8 @@ def _makeFolder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _cannotWrite(path: str, error: OSError) -> str:
+def _describeFailure(path: str, error: OSError) -> str:
     return (
         f"cannot write {path}: {error.strerror}: "
-        "run it as root, or say with --output where else to write"
+        "run this as root, or use --output FILE to write elsewhere"
     )

@@ -1,4 +1,4 @@
-"""The file of authorized keys, read again whenever it changes."""
+"""The file of authorized keys, which is read again whenever it changes."""
 
 import os
 import time
@@ -16,18 +16,18 @@ from pkdoors.util.oneline import foremost
 from pkdoors.util.trouble import Trouble
 
 MAX_BYTES = 1 << 20
-"""Of the file: far above what the most keys take."""
+"""Of the file: far more than the largest number of keys needs."""
 
 FRESH = 0.01
-"""Seconds for which a look at the file holds. Each takes 0.1 ms, for all the folders above it, and
-under a flood of seals the daemon would do hardly anything else."""
+"""Seconds between two looks at the file. Each takes 0.1 ms, since it checks all the folders above,
+and under a flood of seals the daemon would do hardly anything else."""
 
 State = tuple[int, ...]
-"""What of a file changes when its content or its permissions do."""
+"""The data about a file that change with its content or its permissions."""
 
 
 class KeyFileError(PkdoorsError):
-    """The file cannot be read, or others can write it."""
+    """The file cannot be read, or other users can write it."""
 
 
 class KeyFile:
@@ -48,24 +48,23 @@ class KeyFile:
 
     def prepare(self) -> None:
         """
-        See that it can be used.
+        Check that the file can be used.
 
-        @raise KeyFileError: it cannot, or has no key.
+        @raise KeyFileError: it cannot, or it has no key.
         """
         self._looked = -inf
         if not self.keys():
             error = KeyFileError(
                 self._trouble.text
-                or f"{self._path} has no key that may knock: "
-                "put lines of ssh-keygen's .pub files there"
+                or f"{self._path} has no key that may knock: add lines from ssh-keygen's .pub files"
             )
             error.isLogged = bool(self._trouble)
             raise error
 
     def keys(self) -> list[AuthorizedKey]:
         """
-        The keys as they are now. Where the file is gone, or others can write it, there are none:
-        sshd does the same.
+        Return the keys as they are now. If the file is gone, or other users can write it, there are
+        none: sshd does the same.
         """
         now = self._seconds()
         if now - self._looked >= FRESH:
@@ -75,7 +74,7 @@ class KeyFile:
 
     def _look(self) -> None:
         try:
-            state = _state(safePath(self._path))
+            state = _readState(resolveSafely(self._path))
             if state != self._state or self._trouble:
                 self._read()
                 self._state = state
@@ -97,25 +96,25 @@ class KeyFile:
             self._log.error("nobody may knock with a key: {trouble}", trouble=trouble)
 
 
-def _state(path: Path) -> State:
+def _readState(path: Path) -> State:
     now = path.stat()
-    # With the permissions: the kernel's clock ticks slowly, and two changes may have one time.
+    # Including the permissions: the kernel's clock ticks slowly, and two changes can have one time.
     changes = (now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_mode, now.st_uid)
     return now.st_dev, now.st_ino, *changes
 
 
-def safePath(path: Path) -> Path:
+def resolveSafely(path: Path) -> Path:
     """
-    Return where a file really is that decides who comes in. Nobody but root and ourselves may be
-    able to change it; L{pkdoors.files.trust}.
+    Return the real path of a file that decides which clients get in. Only root and our own user may
+    be able to change it; see L{pkdoors.files.trust}.
 
-    @raise KeyFileError: it is not there, or somebody may.
+    @raise KeyFileError: the file does not exist, or other users can change it.
     """
     try:
         flaw = flawOf(path)
         whole = Path(os.path.realpath(path, strict=True))  # resolve() has errors of its own
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _makeError(path, error) from error
     if flaw is not None:
         raise KeyFileError(str(flaw))
     return whole
@@ -123,29 +122,29 @@ def safePath(path: Path) -> Path:
 
 def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
     """
-    Return the keys of a file, and a sentence for each line that is refused; of many such lines,
-    the first ones, and how many more there are.
+    Return the keys of a file, and a sentence for each line that is refused; if there are many such
+    lines, the first ones, and how many more there are.
 
-    @raise KeyFileError: it cannot be read, or others can write it.
+    @raise KeyFileError: the file cannot be read, or other users can write it.
     """
-    whole = safePath(path)
+    whole = resolveSafely(path)
     try:
         text = readFile(whole, MAX_BYTES).text(errors="replace")
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _makeError(path, error) from error
     except ValueError as error:
         raise KeyFileError(f"cannot read {path}: {error}") from None
     keys, complaints = parseAuthorizedKeys(text, str(path))
     return keys, foremost(complaints, "lines are refused")
 
 
-def _unreadable(path: Path, error: OSError) -> KeyFileError:
+def _makeError(path: Path, error: OSError) -> KeyFileError:
     if isinstance(error, PermissionError):
         return KeyFileError(
-            f"cannot read {path} ({error.strerror}), which has the keys that may knock: "
+            f"cannot read {path} ({error.strerror}), the file of authorized keys: "
             "`pkdoors install-service` lets the service read it, but not below /home or /root"
         )
     return KeyFileError(
-        f"cannot read {path} ({error.strerror}): it has the keys that may knock, "
-        "lines of ssh-keygen's .pub files"
+        f"cannot read {path} ({error.strerror}), the file of authorized keys: "
+        "fill it with lines from ssh-keygen's .pub files"
     )

@@ -1,9 +1,9 @@
 """
-A copy of the last configuration that was good, as far as the guard needs it: what a daemon that
-cannot read its configuration keeps closed.
+A copy of the last good configuration, as far as the guard needs it: a daemon that cannot read its
+configuration keeps these ports closed.
 
-There is one copy for each configuration file, so that nobody is locked out by what another file
-once said, nor on a host where pkdoors never ran. It has the knock ports, without their order.
+There is one copy for each configuration file, so that nobody is locked out by the former content of
+another file, or on a host where pkdoors never ran. It has the knock ports, but not their order.
 """
 
 import hashlib
@@ -18,22 +18,22 @@ from typing import Any
 from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
-from pkdoors.host.bootid import readBoot
-from pkdoors.host.serviceuser import openOwn, refuseStrange
+from pkdoors.host.bootid import readBootId
+from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePort, parsePortRanges
 from pkdoors.model.sequence import Sequence
 
 STATE = Path("/var/lib/pkdoors")
-"""What has to survive a boot: a sealed knock from before it must open nothing after it, and what
-was closed stays so."""
+"""The files that must survive a boot: a sealed knock from before the boot must open nothing after
+it, and closed ports must stay closed."""
 
 MAX_BYTES = 1 << 22
-"""Of a copy: thousands of doors."""
+"""Of a copy: enough for thousands of doors."""
 
 _PREFIX = "lastgood-"
 _UNFIT = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-"""What is raised where a copy cannot be read, or is none."""
+"""The errors that mean that a copy cannot be read, or is not one."""
 _SO_NETNS_COOKIE = 71  # asm-generic/socket.h
 
 
@@ -41,9 +41,9 @@ class LastGood:
     """
     The copy for one configuration.
 
-    @param folder: where it is; only the daemon's user, and root, can write there.
-    @param file: the configuration file; empty if all was said by options and the environment. Then
-        the copy is for this network namespace, since nothing else tells two such daemons apart.
+    @param folder: holds the copy; only the daemon's user, and root, can write there.
+    @param file: the configuration file; empty if options and the environment say everything. Then
+        the copy is for this network namespace, since nothing else distinguishes two such daemons.
     """
 
     _log = Logger()
@@ -56,9 +56,13 @@ class LastGood:
         self._written: str | None = None
 
     def write(self, doors: Iterable[Door]) -> None:
-        """Keep a copy; if that fails, say so, and go on."""
+        """Write a copy; if that fails, log it and go on."""
         text = json.dumps(
-            {"file": self._file, **_where(), "doors": [_saved(each) for each in doors]}
+            {
+                "file": self._file,
+                **_identifyNetwork(),
+                "doors": [*map(_serialize, doors)],
+            }
         )
         if text == self._written:
             return
@@ -82,25 +86,25 @@ class LastGood:
             )
 
     def read(self) -> tuple[Door, ...]:
-        """Return the doors of the copy; none if there is no copy, or none for this daemon."""
+        """Return the doors of the copy; none if this daemon has no copy."""
         try:
-            return _doorsOf(_read(self._path), self._file)
+            return _parseDoors(_read(self._path), self._file)
         except (*_UNFIT, PkdoorsError):
             return ()
 
 
-def forget(folder: Path) -> None:
-    """Remove the copies of this network namespace: what was released is not closed again."""
+def removeCopies(folder: Path) -> None:
+    """Remove the copies of this network namespace: released ports are not closed again."""
     for path in folder.glob(f"{_PREFIX}*.json"):
         with suppress(*_UNFIT):
             if _isHere(json.loads(_read(path))):
                 path.unlink()
 
 
-def _saved(door: Door) -> dict[str, Any]:
+def _serialize(door: Door) -> dict[str, Any]:
     return {
         "name": door.name,
-        "ports": [str(each) for each in door.ports],
+        "ports": [*map(str, door.ports)],
         "knock_ports": sorted(door.sequence.ports),
         "cut": door.cutSessions,
         "udp_idle": door.udpIdle,
@@ -111,42 +115,42 @@ def _saved(door: Door) -> dict[str, Any]:
     }
 
 
-def _doorsOf(text: str, file: str) -> tuple[Door, ...]:
+def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
     table = json.loads(text)
     if table["file"] != file or not (file or _isHere(table)):
         return ()
     return tuple(
         Door(
-            each["name"],
-            Sequence(tuple(parsePort(str(port)) for port in each["knock_ports"])),
-            parsePortRanges(",".join(each["ports"])),
-            cutSessions=each["cut"] is True,
-            udpIdle=float(each["udp_idle"]),
-            udpMax=float(each["udp_max"]),
+            saved["name"],
+            Sequence(tuple(parsePort(str(port)) for port in saved["knock_ports"])),
+            parsePortRanges(",".join(saved["ports"])),
+            cutSessions=saved["cut"] is True,
+            udpIdle=float(saved["udp_idle"]),
+            udpMax=float(saved["udp_max"]),
             udpGrace=0.0,  # these ports were protected before
-            authorizedKeys=str(each["keys"]),
-            knockRate=int(each["rate"]),
-            knockBurst=int(each["burst"]),
+            authorizedKeys=str(saved["keys"]),
+            knockRate=int(saved["rate"]),
+            knockBurst=int(saved["burst"]),
         )
-        for each in table["doors"]
+        for saved in table["doors"]
     )
 
 
-def _where() -> dict[str, Any]:
+def _identifyNetwork() -> dict[str, Any]:
     """
-    Return which boot and which network namespace this is. Another one may be given the number of a
-    gone one's file in /proc, but never its cookie.
+    Return which boot and which network namespace this is. A new namespace can get the inode number
+    that a former one had in /proc, but never its cookie.
     """
-    boot = readBoot()
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
-        cookie = asking.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
+    boot = readBootId()
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+        cookie = probe.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
         return {"boot": boot, "network": cookie.hex()}
     return {"boot": boot, "network": os.stat("/proc/self/ns/net").st_ino}
 
 
 def _isHere(table: Any) -> bool:
-    """Tell whether a copy is of this network namespace: another boot numbers them anew."""
-    here = _where()
+    """Return whether a copy may be of this network namespace: each boot numbers them afresh."""
+    here = _identifyNetwork()
     return bool(table.get("boot") != here["boot"] or table.get("network") == here["network"])
 
 
@@ -154,10 +158,10 @@ def _read(path: Path) -> str:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(file, "rb") as opened:
         status = os.fstat(file)
-        refuseStrange(status)
+        refuseOddFile(status)
         owners = {0, os.geteuid(), path.parent.stat().st_uid}
         if status.st_uid not in owners or status.st_mode & 0o022:
-            raise ValueError("others could have written it")
+            raise ValueError("other users could have written it")
         return opened.read(MAX_BYTES).decode()
 
 

@@ -9,26 +9,19 @@ The configuration file's text, as a L{Config}. Pure.
     sequence = [17001, 17203, 17005, 17404, 17002]
     ports = ["22"]
 
-L{DOOR_SETTINGS} has the other keys of a door. A file that has the flat keys of port-knocking-doors
-instead is L{pkdoors.config._seed}'s.
+L{DAEMON_SETTINGS} and L{DOOR_SETTINGS} have all keys. L{pkdoors.config._seed} reads a file that has
+the flat keys of port-knocking-doors instead.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import combinations, permutations
 from typing import Any
 
-from pkdoors.config._seed import fates, isSeed, seedDoor, seedNote
+from pkdoors.config._seed import describeKeys, describeSeed, isSeed, readSeedDoor
+from pkdoors.config._setting import listKeys, readSettings
 from pkdoors.config.config import Config
-from pkdoors.config.settings import (
-    DOOR_SETTINGS,
-    allowKeys,
-    asPath,
-    asText,
-    parseAdmin,
-    parseAt,
-    parseFirewall,
-    parseInterface,
-)
+from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
+from pkdoors.config.values import allowKeys, parseAt
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Request, SequenceLock
@@ -40,17 +33,19 @@ from pkdoors.util.toml import readToml
 
 Table = Mapping[str, Any]
 
+_KEYS = (*listKeys(DAEMON_SETTINGS), "doors")
+
 
 def parseConfig(text: str, file: str) -> Config:
     """
-    Read a configuration, pkdoors' own or that of port-knocking-doors.
+    Read a configuration, of pkdoors or of port-knocking-doors.
 
-    @param file: where the text is from, for errors.
-    @raise ConfigError: it is none. Nothing else is raised, whatever the text.
+    @param file: the file that holds the text, for errors.
+    @raise ConfigError: the text is not a configuration. Nothing else is raised, whatever the text.
     """
     table = _parseTable(text, file)
     try:
-        return _config(table, file)
+        return _readConfig(table, file)
     except BadValue as error:
         raise ConfigError(f"{file}: {error}") from error
 
@@ -59,75 +54,55 @@ def parseSeed(text: str, file: str) -> tuple[Door, list[str]]:
     """
     Read a configuration of port-knocking-doors.
 
-    @param file: where the text is from, for errors.
-    @return: the door, and a line for each key of the file: what became of it.
-    @raise ConfigError: it is none. Nothing else is raised, whatever the text.
+    @param file: the file that holds the text, for errors.
+    @return: the door, and a line for each key of the file that says what replaced it.
+    @raise ConfigError: the text is not such a configuration. Nothing else is raised, whatever the
+        text.
     """
     table = _parseTable(text, file)
     if not isSeed(table):
         raise ConfigError(
-            f"{file} is no file of port-knocking-doors, which has keys like opening_sequence: "
-            "say with --seed FILE where that is"
+            f"{file} is not a configuration of port-knocking-doors, which has keys like "
+            "opening_sequence: use --seed FILE to name that configuration"
         )
     (door,) = parseConfig(text, file).doors
-    return door, fates(table)
+    return door, describeKeys(table)
 
 
 def _parseTable(text: str, file: str) -> Table:
     try:
         return readToml(text)
     except BadValue as error:
-        raise ConfigError(f"{file} is not TOML, the language of this file: {error}") from error
+        raise ConfigError(f"{file} is not valid TOML, the format of this file: {error}") from error
 
 
-def _config(table: Table, file: str) -> Config:
-    readers: dict[str, Callable[[object], Any]] = {
-        "firewall": _firewall,
-        "zone": asText,
-        "interfaces": _interfaces,
-        "admin": lambda value: parseAdmin(asText(value)),
-        "audit": asPath,
-    }
-    keys = (*readers, "doors")
+def _readConfig(table: Table, file: str) -> Config:
     if isSeed(table):
-        return Config((seedDoor(table, keys),), notes=(seedNote(table, file),))
-    allowKeys(table, keys, "")
-    doors = tuple(_door(*item) for item in _doorTables(table).items())
+        return Config((readSeedDoor(table, _KEYS),), notes=(describeSeed(table, file),))
+    allowKeys(table, _KEYS, "")
+    doors = tuple(_readDoor(*item) for item in _findDoors(table).items())
     _checkSharing(doors)
-    found = {key: parseAt(key, readers[key], table[key]) for key in readers if key in table}
-    return Config(doors, **found)
+    return Config(doors, **readSettings(DAEMON_SETTINGS, table, ""))
 
 
-def _firewall(value: object) -> str:
-    return parseFirewall(asText(value))
-
-
-def _interfaces(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise BadValue(f'{shown(value)} is not a list of addresses: write ["192.0.2.1", "::1"]')
-    return tuple(dict.fromkeys(parseInterface(asText(each)) for each in value))
-
-
-def _doorTables(table: Table) -> Table:
+def _findDoors(table: Table) -> Table:
     tables = table.get("doors")
     if not isinstance(tables, dict) or not tables:
-        raise BadValue("doors: there is none: write [doors.ssh], and below it sequence and ports")
+        raise BadValue("doors: the file has no door: add [doors.ssh] with a sequence and ports")
     return tables
 
 
-def _door(name: str, table: object) -> Door:
+def _readDoor(name: str, table: object) -> Door:
     where = f"doors.{parseAt('doors', checkName, name)}"
     if not isinstance(table, dict):
-        raise BadValue(f"{where}: {shown(table)} is no door: write [{where}], and its keys below")
-    allowKeys(table, [each.key for each in DOOR_SETTINGS], f"{where}: ")
+        raise BadValue(
+            f"{where}: {shown(table)} is not a table: write [{where}], and its keys below"
+        )
+    allowKeys(table, listKeys(DOOR_SETTINGS), f"{where}: ")
     for key in ("sequence", "ports"):
         if key not in table:
-            raise BadValue(f"{where}.{key} is missing: every door has a sequence and ports")
-    fields: dict[str, Any] = {
-        each.field: parseAt(f"{where}.{each.key}", each.read, table[each.key])
-        for each in DOOR_SETTINGS
-        if each.key in table
-    }
+            raise BadValue(f"{where}.{key} is missing: every door needs a sequence and ports")
+    fields = readSettings(DOOR_SETTINGS, table, f"{where}.")
     try:
         return Door(name, **fields)
     except BadValue as error:
@@ -139,35 +114,34 @@ def _checkSharing(doors: Iterable[Door]) -> None:
     for door, other in permutations(doors, 2):
         if not door.authorizedKeys and not other.authorizedKeys and _opens(door, other):
             raise BadValue(
-                f"doors.{door.name}.sequence: who knocks it opens doors.{other.name}, too: give "
-                "each door a sequence of its own (`pkdoors sequence` makes one)"
+                f"doors.{door.name}.sequence: knocking it also opens doors.{other.name}: use "
+                "another sequence for each door (`pkdoors sequence` prints a new one)"
             )
         _checkKnockPorts(door, other)
     for door, other in combinations(doors, 2):
         shared = [port for port in door.ports if any(map(port.overlaps, other.ports))]
         if shared and door.cutSessions != other.cutSessions:
             raise BadValue(
-                f"doors.{other.name}.sessions: doors.{door.name} protects {shared[0]}, too, and "
-                "has another policy: give both keep, or both cut"
+                f"doors.{other.name}.sessions: doors.{door.name} protects {shared[0]}, too, but "
+                "has another policy: use keep for both, or cut for both"
             )
 
 
 def _checkKnockPorts(door: Door, other: Door) -> None:
-    """See that the second door does not close a knock port of the first one."""
+    """Check that the second door does not close a knock port of the first one."""
     for port in door.sequence.ports:
         if any(map(PortRange("udp", port, port).overlaps, other.ports)):
             raise BadValue(
-                f"doors.{other.name}.ports: they have one of the knock ports of "
-                f"doors.{door.name}, which must stay open: take another knock port there, or do "
-                "not protect it"
+                f"doors.{other.name}.ports: one of them is a knock port of doors.{door.name}, "
+                "which must stay open: use another knock port there, or do not protect this one"
             )
 
 
 def _opens(door: Door, other: Door) -> bool:
-    """Whether the sequence of a door opens another one: as the daemon's own locks hear it."""
+    """Return whether the sequence of a door opens another door, as the daemon's locks judge it."""
     if not set(other.sequence.ports) <= set(door.sequence.ports):
         return False
     locks = Lockset([SequenceLock(door), SequenceLock(other)])
     heard = [locks.hear(Knock("", port, b"knock\n"), 0.0, 0.0) for port in door.sequence.ports]
-    requests = [each for results in heard for each in results if isinstance(each, Request)]
-    return other in [each.door for each in requests]
+    requests = [result for results in heard for result in results if isinstance(result, Request)]
+    return other in [request.door for request in requests]

@@ -1,226 +1,271 @@
-"""What can be set, for the daemon and for a door: by an option, a variable, or a key in a file."""
+"""
+What can be set, for the daemon and for a door. Pure.
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+Options, variables, the keys of a file, the template of a file, and the comparison of two
+configurations are all made from the two tables here.
+"""
+
 from functools import partial
-from ipaddress import ip_address
-from typing import Any, TypeVar
 
-from pkdoors.config.config import FIREWALLS
-from pkdoors.errors import BadValue
+from pkdoors.config._setting import Setting
+from pkdoors.config.config import ADMIN_SOCKET, KEYS_FILE
+from pkdoors.config.values import (
+    ADDRESSES,
+    ADMIN,
+    COMMAND,
+    NUMBER,
+    PATH,
+    PORTS,
+    SEQUENCE,
+    SESSIONS,
+    TIME,
+    parseAdmin,
+    parseDatagrams,
+    parseFirewall,
+    parseInterfaces,
+    parsePath,
+    parseSessions,
+    quoteString,
+)
 from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.quoting import shown
-
-MAX_SOCKET_PATH = 107
-"""Bytes in the path of a UNIX socket; C{unix(7)}."""
-
-FEWEST, MOST_DATAGRAMS = 100, 1_000_000
-"""Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
-
-T = TypeVar("T")
-V = TypeVar("V")
 
 MAX_SKEW = 3600.0
 """Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
 
-
 MAX_GRACE = 300.0
-"""Seconds for which a UDP port may stay open that is protected for the first time."""
+"""Seconds for which a UDP port can stay open when it is first protected."""
 
-
-def parseAt(where: str, parse: Callable[[V], T], value: V) -> T:
-    """
-    What a parser makes of a value.
-
-    @param where: the option, variable or key that held it.
-    @raise BadValue: it is not allowed; the message begins with the place.
-    """
-    try:
-        return parse(value)
-    except BadValue as error:
-        raise error.at(where) from error
-
-
-def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
-    """
-    See that a table of a file has no others than these keys.
-
-    @raise BadValue: it has; the message begins with the place.
-    """
-    for key in table:
-        if key not in keys:
-            raise BadValue(f"{where}{shown(key)} is no key here: allowed are {', '.join(keys)}")
-
-
-def parseFirewall(text: str) -> str:
-    """Read the name of a firewall."""
-    if text not in FIREWALLS:
-        raise BadValue(f"{shown(text)} is no firewall: choose {', '.join(FIREWALLS)}")
-    return text
-
-
-def parseDatagrams(text: str, orNone: bool) -> int:
-    """
-    Read a number of datagrams.
-
-    @param orNone: whether 0 is allowed.
-    """
-    given = int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
-    if not FEWEST <= given <= MOST_DATAGRAMS and not (orNone and given == 0):
-        no = "0 for no limit, or " if orNone else ""
-        raise BadValue(
-            f"{shown(text)} is no number of datagrams that will do: write {no}{FEWEST} to "
-            f"{MOST_DATAGRAMS}"
-        )
-    return given
-
-
-def parseSessions(text: str) -> bool:
-    """Read whether sessions are cut."""
-    if text not in ("keep", "cut"):
-        raise BadValue(
-            f"{shown(text)} is neither keep (live sessions live on when the door closes) "
-            "nor cut (they end with it)"
-        )
-    return text == "cut"
-
-
-def parseInterface(text: str) -> str:
-    """Read a local address to listen on."""
-    try:
-        ip_address(text)
-    except ValueError:
-        raise BadValue(
-            f"{shown(text)} is not an address: give a local IPv4 or IPv6 address, like 192.0.2.1"
-        ) from None
-    return text
-
-
-def parsePath(text: str) -> str:
-    """Read the path of a file."""
-    if not text:
-        raise BadValue("it is empty: give the path of a file")
-    return text
-
-
-def parseAdmin(text: str) -> str:
-    """Read where the admin socket shall be; empty for nowhere."""
-    if text == "off":
-        return ""
-    if not _isWholePath(text) or len(text.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
-        raise BadValue(
-            f"{shown(text)} is no place for the admin socket: write its whole path, from / on, "
-            f"of at most {MAX_SOCKET_PATH} bytes, or off"
-        )
-    return text
-
-
-def _isWholePath(text: str) -> bool:
-    return text.startswith("/") and "\0" not in text  # TOML can have that, the kernel cannot
-
-
-def asText(value: object) -> str:
-    """The text that is the value of a key."""
-    if not isinstance(value, str):
-        raise BadValue(f"{shown(value)} is not a text: write it in quotes")
-    return value
-
-
-def _time(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if type(value) is not int:
-        raise BadValue(f'{shown(value)} is not a time: write it like "45s", "10m", "8h" or "1h30m"')
-    return str(value)
-
-
-def _number(value: object) -> str:
-    if type(value) is not int:
-        raise BadValue(f"{shown(value)} is not a number: write it like 10000")
-    return str(value)
-
-
-def _ports(allowed: str, kinds: tuple[type, ...], value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list) or not value or {*map(type, value)} - {*kinds}:
-        raise BadValue(f"{shown(value)} is not a list of ports: write {allowed}")
-    return ",".join(map(str, value))
-
-
-def asPath(value: object) -> str:
-    """The whole path of a file, as the value of a key."""
-    text = asText(value)
-    if not _isWholePath(text):
-        raise BadValue(f'{shown(text)} is not a whole path: write it from / on, like "/etc/keys"')
-    return text
-
-
-def _command(value: object) -> list[str]:
-    command = value if isinstance(value, list) else []
-    isFit = {*map(type, command)} == {str} and command[0].startswith("/")
-    if not isFit or any("\0" in each for each in command):
-        raise BadValue(
-            f"{shown(value)} is no command: write a list, the program's whole path first, then its "
-            'arguments, like ["/usr/local/bin/tell", "door open"]; no shell reads it'
-        )
-    return command
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """
-    One thing that can be set for a door.
-
-    @ivar key: in the door's table of a file.
-    @ivar option: on the command line; empty where it can only be set in a file.
-    @ivar field: of L{pkdoors.model.doors.Door}.
-    @ivar parse: reads the text of an option.
-    @ivar textOf: makes that text of the key's value.
-    @ivar variable: in the environment; empty where there is none.
-    """
-
-    key: str
-    option: str
-    field: str
-    parse: Callable[[Any], object]
-    textOf: Callable[[object], Any] = _time
-    variable: str = ""
-
-    def read(self, value: object) -> object:
-        """What the key's value in a file means."""
-        return self.parse(self.textOf(value))
-
+DAEMON_SETTINGS = (
+    Setting(
+        key="firewall",
+        field="firewall",
+        parse=parseFirewall,
+        option="firewall",
+        letter="f",
+        about="auto, nftables, firewalld or dry-run",
+        comment='"nftables", "firewalld" or "dry-run"; "auto" uses firewalld if it is running, '
+        "otherwise nftables.",
+        isFixed=True,
+    ),
+    Setting(
+        key="zone",
+        field="zone",
+        parse=str,
+        option="zone",
+        about="firewalld's zone, instead of the zone of each client",
+        comment="firewalld's zone, instead of the zone that firewalld assigns to the client.",
+        example='"public"',
+        isFixed=True,
+    ),
+    Setting(
+        key="interfaces",
+        field="interfaces",
+        parse=parseInterfaces,
+        kind=ADDRESSES,
+        option="interface",
+        about="listen on this local address only; can be repeated (default: all IPv4 and IPv6)",
+        comment="The local addresses to listen on, instead of all.",
+        example='["192.0.2.1", "2001:db8::1"]',
+        isRepeated=True,
+    ),
+    Setting(
+        key="admin",
+        field="admin",
+        parse=parseAdmin,
+        kind=ADMIN,
+        option="admin",
+        about="path of the admin socket, or off",
+        comment="The socket on which the daemon listens for its operator, root; "
+        '"off" for no socket.',
+        example=quoteString(ADMIN_SOCKET),
+        isFixed=True,
+    ),
+    Setting(
+        key="audit",
+        field="audit",
+        parse=str,
+        kind=PATH,
+        comment="A file to which the daemon appends each event, as a line of JSON.",
+        example='"/var/log/pkdoors/audit.jsonl"',
+    ),
+    Setting(
+        field="logKnocks",
+        parse=bool,
+        option="log-knocks",
+        about="log every datagram, to find out why a knock fails",
+        isFlag=True,
+    ),
+)
+"""What can be set for the whole daemon; the fields are those of L{Config}."""
 
 DOOR_SETTINGS = (
     Setting(
-        *("sequence", "magic-seq", "sequence", Sequence.parse),
-        partial(_ports, "[17001, 17203, ...], 5 to 20 numbers", (int,)),
-        "KNOCKER_SEQ",
+        key="sequence",
+        field="sequence",
+        parse=Sequence.parse,
+        kind=SEQUENCE,
+        option="magic-seq",
+        letter="m",
+        about="the sequence: 5 to 20 UDP ports, 17001,17203,... (a secret)",
+        variable="KNOCKER_SEQ",
+        comment="The secret: knocks on these 5 to 20 UDP ports, in this order, open the door.",
     ),
     Setting(
-        *("ports", "ports", "ports", parsePortRanges),
-        partial(_ports, '[22, "51820/udp", "6000-6010/tcp"]', (int, str)),
-        "KNOCKER_PORTS",
+        key="ports",
+        field="ports",
+        parse=parsePortRanges,
+        kind=PORTS,
+        option="ports",
+        letter="p",
+        about="the ports to protect: 22,80,51820/udp,6000-6010/tcp",
+        variable="KNOCKER_PORTS",
+        comment='The ports that the door protects: "22" means "22/tcp"; "51820/udp", '
+        '"6000-6010/tcp".',
     ),
-    Setting("open_for", "open-for", "openFor", parseDuration),
-    Setting("max_open_for", "max-open", "maxOpenFor", parseDuration),
-    Setting("knock_timeout", "knock-timeout", "knockTimeout", parseDuration),
-    Setting("penalty", "penalty", "penalty", partial(parseDuration, least=0)),
-    Setting("authorized_keys", "authorized-keys", "authorizedKeys", parsePath, asPath),
-    Setting("sessions", "sessions", "cutSessions", parseSessions, asText),
-    Setting("udp_idle", "udp-idle", "udpIdle", parseDuration),
-    Setting("udp_max", "udp-max", "udpMax", partial(parseDuration, least=0)),
-    Setting("udp_grace", "udp-grace", "udpGrace", partial(parseDuration, least=0, most=MAX_GRACE)),
-    Setting("on_open", "", "onOpen", tuple, _command),
-    Setting("on_close", "", "onClose", tuple, _command),
-    Setting("on_refuse", "", "onRefuse", tuple, _command),
-    Setting("clock_skew", "clock-skew", "clockSkew", partial(parseDuration, most=MAX_SKEW)),
-    Setting("knock_rate", "knock-rate", "knockRate", partial(parseDatagrams, orNone=True), _number),
     Setting(
-        "knock_burst", "knock-burst", "knockBurst", partial(parseDatagrams, orNone=False), _number
+        key="open_for",
+        field="openFor",
+        parse=parseDuration,
+        kind=TIME,
+        option="open-for",
+        letter="t",
+        about="TIME that a knock opens the door if it does not ask for a time",
+        comment="How long a knock opens the door if it does not ask for a time.",
+    ),
+    Setting(
+        key="max_open_for",
+        field="maxOpenFor",
+        parse=parseDuration,
+        kind=TIME,
+        option="max-open",
+        about="the longest TIME that a knock can ask for",
+        comment="The longest time that a knock can ask for.",
+    ),
+    Setting(
+        key="knock_timeout",
+        field="knockTimeout",
+        parse=parseDuration,
+        kind=TIME,
+        option="knock-timeout",
+        about="TIME within which the whole sequence must arrive",
+        comment="The time within which the whole sequence must arrive.",
+    ),
+    Setting(
+        key="penalty",
+        field="penalty",
+        parse=partial(parseDuration, least=0),
+        kind=TIME,
+        option="penalty",
+        about="TIME that a network is ignored after a wrong knock",
+        comment='How long a network is ignored after a wrong knock; "0" for not at all.',
+    ),
+    Setting(
+        key="sessions",
+        field="cutSessions",
+        parse=parseSessions,
+        kind=SESSIONS,
+        option="sessions",
+        about="keep or cut live sessions when the door closes",
+        comment='Whether connections go on after the door has closed ("keep") or end with it '
+        '("cut").',
+    ),
+    Setting(
+        key="udp_idle",
+        field="udpIdle",
+        parse=parseDuration,
+        kind=TIME,
+        option="udp-idle",
+        about="TIME without a datagram after which a UDP session ends if its door has closed",
+        comment="UDP has no connections: after the door has closed, a session ends as soon as "
+        "the client has been silent for this long.",
+    ),
+    Setting(
+        key="udp_max",
+        field="udpMax",
+        parse=partial(parseDuration, least=0),
+        kind=TIME,
+        option="udp-max",
+        about="the longest TIME that a UDP session goes on after its door has closed",
+        comment="The longest time that a UDP session goes on after its door has closed.",
+    ),
+    Setting(
+        key="udp_grace",
+        field="udpGrace",
+        parse=partial(parseDuration, least=0, most=MAX_GRACE),
+        kind=TIME,
+        option="udp-grace",
+        about="TIME that a UDP port stays open when it is first protected, if the host does not "
+        "track connections",
+        comment="How long a UDP port stays open when it is first protected, so that clients that "
+        "use it just then are not cut off; only on a host that does not track connections. "
+        '"0" for not at all.',
+    ),
+    Setting(
+        key="authorized_keys",
+        field="authorizedKeys",
+        parse=parsePath,
+        kind=PATH,
+        option="authorized-keys",
+        letter="k",
+        about="accept only knocks that are sealed with a key in this file, which is like sshd's",
+        comment="Only knocks that are sealed with one of the SSH keys in this file open the door.",
+        example=quoteString(KEYS_FILE),
+        isForSealed=True,
+    ),
+    Setting(
+        key="clock_skew",
+        field="clockSkew",
+        parse=partial(parseDuration, most=MAX_SKEW),
+        kind=TIME,
+        option="clock-skew",
+        about="TIME by which a sealed knock's clock may differ from this host's",
+        comment="How much the clocks of a sealed knock's sender and of this host may differ.",
+        isForSealed=True,
+    ),
+    Setting(
+        key="knock_rate",
+        field="knockRate",
+        parse=partial(parseDatagrams, orNone=True),
+        kind=NUMBER,
+        option="knock-rate",
+        about="how many datagrams a second are accepted from one source, 0 for all",
+        comment="How many datagrams a second are accepted from one source; 0 for all.",
+    ),
+    Setting(
+        key="knock_burst",
+        field="knockBurst",
+        parse=partial(parseDatagrams, orNone=False),
+        kind=NUMBER,
+        option="knock-burst",
+        about="how many datagrams from one source are accepted at once",
+        comment="How many datagrams from one source are accepted at once.",
+    ),
+    Setting(
+        key="on_open",
+        field="onOpen",
+        parse=tuple,
+        kind=COMMAND,
+        comment="A program, with its arguments, to run when the door opens for a client; no shell "
+        "reads them.",
+        example='["/usr/local/bin/pkdoors-tell", "open"]',
+    ),
+    Setting(
+        key="on_close",
+        field="onClose",
+        parse=tuple,
+        kind=COMMAND,
+        comment="A program to run when the door closes.",
+        example='["/usr/local/bin/pkdoors-tell", "closed"]',
+    ),
+    Setting(
+        key="on_refuse",
+        field="onRefuse",
+        parse=tuple,
+        kind=COMMAND,
+        comment="A program to run when a knock is refused.",
+        example='["/usr/local/bin/pkdoors-tell", "refused"]',
     ),
 )
+"""What can be set for a door; the fields are those of L{Door}."""

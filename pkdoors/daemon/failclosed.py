@@ -6,7 +6,8 @@ from typing import Any
 from pkdoors.config.lastgood import LastGood
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.nftables.firewall import NftablesFirewall, isGuarded
+from pkdoors.firewall.nftables.firewall import NftablesFirewall
+from pkdoors.firewall.nftables.standalone import isGuarded
 from pkdoors.host.instance import AlreadyRunning, Instance
 from pkdoors.model.doors import Door, protectedPorts
 

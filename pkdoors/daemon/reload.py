@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from twisted.internet.defer import DeferredLock
 
-from pkdoors.config.changes import changesOf, fixedChanges
+from pkdoors.config.changes import describeChanges, findFixedChanges
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
@@ -128,12 +128,12 @@ class Reloader:
         return changes, [*troubles, *self._taken(config)]
 
     def _compare(self, config: Config) -> list[str]:
-        fixed = fixedChanges(self.config, config)
+        fixed = findFixedChanges(self.config, config)
         if fixed:
             raise ConfigError(
                 f"{', '.join(fixed)}: this cannot be changed while the daemon runs: restart it"
             )
-        return changesOf(self.config, config)
+        return describeChanges(self.config, config)
 
     async def _put(self, config: Config) -> None:
         plan = planFor(config)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from pkdoors.host.bootid import UNKNOWN, readBoot
-from pkdoors.host.serviceuser import openOwn, refuseStrange
+from pkdoors.host.bootid import UNKNOWN, readBootId
+from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.locks.sealed.replaynotes import Found, NotesLost, NotesWriter, parseNotes
 from pkdoors.locks.sealed.replays import MAX_SEEN, ReplayCache
 from pkdoors.util.trouble import Trouble
@@ -49,7 +49,7 @@ class ReplayFile:
         path: Path,
         seconds: Callable[[], float] = time.monotonic,
         timeOfDay: Callable[[], float] = time.time,
-        boot: Callable[[], str] = readBoot,
+        boot: Callable[[], str] = readBootId,
     ) -> None:
         self._path = path
         self._seconds = seconds
@@ -181,7 +181,7 @@ class ReplayFile:
 
     def _checkOwn(self, status: os.stat_result) -> None:
         try:
-            refuseStrange(status)
+            refuseOddFile(status)
         except OSError as error:
             raise NotesLost(str(error.strerror)) from error
         if status.st_uid not in (0, os.geteuid(), self._path.parent.stat().st_uid):

@@ -1,1 +1,4 @@
-"""C{pkdoors check}: L{check} takes facts of this host to judges, which return findings."""
+"""
+C{pkdoors check}: L{facts} reads what is true of this host from L{sources}, and L{check} takes that
+to judges, which return L{findings}.
+"""

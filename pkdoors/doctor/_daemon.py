@@ -1,20 +1,21 @@
-"""The daemon that runs, or that is meant to. Pure."""
+"""The daemon that runs, or is meant to run, on this host. Pure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pkdoors.doctor.findings import ERROR, Finding
+from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.model.ports import PortRange
 
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """
-    @ivar process: L{None} where it does not run.
+    @ivar process: L{None} if the daemon does not run.
     @ivar start: how to start it, with the options of the check.
-    @ivar conf: the configuration file that the check has read; empty where there is none.
-    @ivar reload: the command that has it read that.
+    @ivar conf: the configuration file that the check has read; empty if there is none.
+    @ivar reload: the command that makes the daemon read that file.
     @ivar isService: whether systemd runs it.
+    @ivar isKnown: whether it is known if the daemon runs.
     """
 
     process: int | None = None
@@ -22,17 +23,18 @@ class Daemon:
     conf: str = ""
     reload: str = "pkdoors reload"
     isService: bool = False
+    isKnown: bool = True
 
     def remedy(self) -> str:
-        """How it comes to have what the check was told."""
+        """Return how to give the daemon the configuration that the check has."""
         if self.process is None:
             return f"start the daemon: {self.start}"
         if self.conf:
             return f"`{self.reload}`"
-        return f"`kill {self.process}`, and start the daemon: {self.start}"
+        return f"`kill {self.process}`, then start the daemon: {self.start}"
 
     def restart(self) -> str:
-        """Return how it is started again, or for the first time."""
+        """Return how to start the daemon again, or for the first time."""
         if self.process is None:
             return self.start
         if self.isService:
@@ -40,13 +42,21 @@ class Daemon:
         return f"`kill {self.process}`, then {self.start}"
 
 
-def otherFile(
+def judgeRunning(daemon: Daemon) -> Finding:
+    """Return whether the daemon runs."""
+    if daemon.process is None:
+        text = "the daemon is not running, so nobody can knock"
+        return Finding(WARNING, "daemon", text, daemon.remedy())
+    return Finding(OK, "daemon", f"it is running (process {daemon.process})")
+
+
+def reportOutdated(
     daemon: Daemon, deaf: Collection[int], unguarded: Collection[PortRange], knocks: Collection[int]
 ) -> Finding:
     """
-    The file is not what the daemon has read: who has changed it has yet to say so.
+    Report that the daemon has not read the current file: somebody changed it without a reload.
 
-    @param deaf: the knock ports that it does not listen on.
+    @param deaf: the knock ports that the daemon does not listen on.
     @param unguarded: the ports that it does not protect.
     @param knocks: all knock ports.
     """
@@ -55,10 +65,10 @@ def otherFile(
         lacks.append(f"does not listen on {len(deaf)} of {len(knocks)} knock ports")
     if unguarded:
         lacks.append(f"does not guard {', '.join(map(str, unguarded))}")
-    text = f"it has not read what {daemon.conf} says now, and {' and '.join(lacks)}"
+    text = f"the daemon has not read the current {daemon.conf}: it {' and '.join(lacks)}"
     return Finding(ERROR, "daemon", text, daemon.remedy())
 
 
-def degraded(trouble: str) -> Finding:
-    """Return what the running daemon says that it cannot do."""
-    return Finding(ERROR, "daemon", trouble, "mend that: the daemon tries again by itself")
+def reportTrouble(trouble: str) -> Finding:
+    """Report what the running daemon says that it cannot do."""
+    return Finding(ERROR, "daemon", trouble, "fix that; the daemon tries again by itself")

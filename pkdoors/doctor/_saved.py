@@ -1,11 +1,11 @@
-"""Reads the files from which distributions load nftables' rules. Nothing is changed."""
+"""Reads the files from which distributions load nftables' rules, and changes nothing."""
 
 import os
 from collections.abc import Iterable, Iterator
 from glob import iglob
 from itertools import islice
 
-from pkdoors.doctor.packetfilter.savedrules import Saved, included
+from pkdoors.doctor.packetfilter.savedrules import SavedFile, findIncludes
 from pkdoors.files.reading import readStart
 
 PLACES = (
@@ -19,46 +19,47 @@ PLACES = (
 )
 """Debian and Arch; Alpine; both; Fedora; openSUSE; Fedora; Alpine and Gentoo."""
 FOLDER = "/etc"
-"""Where nft looks for files that are included without a folder."""
+"""Where nft looks for an included file that is given without a folder."""
 MAX_BYTES = 16_000_000
-"""Of one file: more than a ruleset with all openings and sessions that a guard can have."""
+"""Of one file: more than a ruleset with all the openings and sessions that a guard can have."""
 MAX_FILES = 200
-"""A folder may have many, and files include each other."""
+"""A folder may have many files, and files include each other."""
 _MAX_NAMES = 1000
-"""Names that one pattern may mean: only the first in the folder are looked at."""
+"""Names that one pattern may stand for: only the first ones in the folder are looked at."""
 
 
-def savedFiles(places: Iterable[str] = PLACES) -> list[Saved]:
+def readSavedFiles(places: Iterable[str] = PLACES) -> list[SavedFile]:
     """
-    Return the files that there are, and those that these include, each once.
+    Return the files that exist, and those that they include, each once.
 
-    @raise PermissionError: this user must not read one.
+    @raise PermissionError: this user may not read one of them.
     """
-    found: dict[str, Saved] = {}
-    waiting = list(places)
-    # What is included is looked at in turn; there is an end, since each file is read once.
-    while waiting and len(found) < MAX_FILES:
-        for path in islice(_matches(waiting.pop(0)), MAX_FILES - len(found)):
+    found: dict[str, SavedFile] = {}
+    patterns = list(places)
+    # Included files join the queue. It gets empty, because each file is read once.
+    while patterns and len(found) < MAX_FILES:
+        for path in islice(_matches(patterns.pop(0)), MAX_FILES - len(found)):
             real = os.path.realpath(path)
             file = None if real in found else _read(path)
             if file is not None:
                 found[real] = file
-                waiting += included(file.text)
+                patterns += findIncludes(file.text)
     return list(found.values())
 
 
 def _matches(pattern: str) -> Iterator[str]:
-    """Yield the files that a pattern means."""
-    # A "./" is meant from where nft runs: for a service that is the root.
+    """Yield the files that a pattern stands for."""
+    # "./" is relative to nft's working directory: the root, if nft runs as a service.
     folder = "/" if pattern.startswith("./") else FOLDER
     yield from sorted(islice(iglob(os.path.join(folder, pattern)), _MAX_NAMES))
 
 
-def _read(path: str) -> Saved | None:
+def _read(path: str) -> SavedFile | None:
     try:
         content = readStart(path, MAX_BYTES + 1)
     except PermissionError:
         raise
-    except OSError:  # it is gone, or no regular file
+    except OSError:  # it is gone, or not a regular file
         return None
-    return Saved(path, content[:MAX_BYTES].decode("utf-8", "replace"), len(content) <= MAX_BYTES)
+    text = content[:MAX_BYTES].decode("utf-8", "replace")
+    return SavedFile(path, text, len(content) <= MAX_BYTES)

@@ -1,172 +1,197 @@
-"""What else a door needs of its host. Pure."""
+"""What else doors need on this host: the setup around them. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from pkdoors.config.config import Config
-from pkdoors.doctor._daemon import Daemon
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.model.doors import Door
-from pkdoors.model.sequence import Sequence
 
 FULL = 0.9
-"""Of connection tracking's table: what more comes is dropped when all of it is."""
+"""Of connection tracking's table: once it is full, the kernel drops new connections."""
 
 
-def privilege(isThere: bool) -> Finding:
-    """The right to see, and to change, the firewall."""
+def judgePrivilege(isThere: bool) -> Finding:
+    """Return whether this process may see and change the firewall."""
     if isThere:
-        return Finding(OK, "privilege", "CAP_NET_ADMIN is there")
-    text = "without root, or CAP_NET_ADMIN, the firewall cannot be looked at, nor changed"
+        return Finding(OK, "privilege", "this process has CAP_NET_ADMIN")
+    text = "without root or CAP_NET_ADMIN nobody can look at the firewall, or change it"
     return Finding(ERROR, "privilege", text, "`sudo pkdoors check ...`")
 
 
-def firewall(config: Config, isFirewalldThere: bool | None) -> Finding:
+def judgeFirewall(config: Config, isFirewalldThere: bool | None) -> Finding:
     """
-    Which firewall the daemon takes.
+    Return which firewall the daemon uses.
 
-    @param isFirewalldThere: whether firewalld runs; L{None} where that cannot be told.
+    @param isFirewalldThere: whether firewalld runs; L{None} if that is unknown.
     """
-    name = config.chosenFirewall(lambda: isFirewalldThere)
-    runs = {True: "firewalld runs", False: "firewalld does not run", None: "firewalld is not known"}
-    told = runs[isFirewalldThere]
+    name = config.chooseFirewall(lambda: isFirewalldThere)
+    state = {
+        True: "firewalld is running",
+        False: "firewalld is not running",
+        None: "firewalld may be running",
+    }[isFirewalldThere]
     if name == "firewalld" and isFirewalldThere is False:
-        remedy = "`systemctl start firewalld`, or choose --firewall nftables"
-        return Finding(ERROR, "firewall", told, remedy)
+        remedy = "`systemctl start firewalld`, or use --firewall nftables"
+        return Finding(ERROR, "firewall", state, remedy)
     if config.zone and name != "firewalld":
-        text = f"--zone counts only with firewalld, and the firewall here is {name}"
-        return Finding(ERROR, "firewall", text, "leave it out, or `systemctl start firewalld`")
+        text = f"--zone works only with firewalld, but the firewall here is {name}"
+        return Finding(ERROR, "firewall", text, "remove --zone, or `systemctl start firewalld`")
     if name == "dry-run":
-        text = "dry-run closes nothing, and opens nothing"
-        return Finding(WARNING, "firewall", text, "leave --firewall out")
+        text = "dry-run closes no port, and opens none"
+        return Finding(WARNING, "firewall", text, "remove --firewall")
     if name == "nftables" and isFirewalldThere:
-        text = "nftables, though firewalld runs: that drops what its zones do not let in"
-        return Finding(WARNING, "firewall", text, "leave --firewall out, which takes firewalld")
-    return Finding(OK, "firewall", f"{name} ({told})")
+        text = "nftables, although firewalld is running: it drops what its zones do not let in"
+        return Finding(WARNING, "firewall", text, "remove --firewall to use firewalld")
+    return Finding(OK, "firewall", f"{name} ({state})")
 
 
-def running(daemon: Daemon) -> Finding:
-    """Whether it runs."""
-    if daemon.process is None:
-        return Finding(WARNING, "daemon", "it does not run: no knock is heard", daemon.remedy())
-    return Finding(OK, "daemon", f"it runs (process {daemon.process})")
-
-
-def strength(door: Door) -> Iterator[Finding]:
-    """How good a door's secret is."""
+def judgeSequence(door: Door) -> Iterator[Finding]:
+    """Report how strong the secret of a door is."""
     warnings = door.sequence.warnings()
-    for each in warnings:
-        text, _, _ = each.partition(": ")
+    for warning in warnings:
+        text, _, _ = warning.partition(": ")
         remedy = "`pkdoors sequence` prints a better one"
         yield Finding(WARNING, "sequence", f"door {door.name}: {text}", remedy)
     if not warnings:
-        tries, count = door.sequence.tries(), _count(door.sequence)
-        text = f"door {door.name}: {tries} tries for whoever has found its {count} ports"
+        tries, count = door.sequence.tries(), len(set(door.sequence.ports))
+        text = f"door {door.name}: an attacker who has found its {count} ports needs {tries} tries"
         yield Finding(OK, "sequence", text)
 
 
-def unreadable(subject: str, path: str) -> Finding:
-    """The service's user cannot read a file: an editor may have put another in its place."""
-    text = f"{path} cannot be read by the user that the service runs as"
-    return Finding(ERROR, subject, text, "`pkdoors install-service` sets who may read it")
+def reportUnreadable(subject: str, path: str) -> Finding:
+    """Report a file that the service's user cannot read. An editor may have replaced it."""
+    text = f"the service's user cannot read {path}"
+    return Finding(ERROR, subject, text, "`pkdoors install-service` lets it read that")
 
 
-def code(why: str, remedy: str) -> Finding:
+def judgeCode(why: str, remedy: str) -> Finding:
     """
-    Whether others can change the code that the service runs.
+    Return whether others can change the code that the service runs.
 
-    @param why: why they can; empty where nobody can.
-    @param remedy: the command that mends it.
+    @param why: why they can; empty if nobody can.
+    @param remedy: the command that prevents it.
     """
     if not why:
         return Finding(OK, "code", "only root can change what the service runs")
     return Finding(ERROR, "code", f"others can change what the service runs: {why}", f"`{remedy}`")
 
 
-def keys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Finding]:
+def judgeKeys(path: str, count: int, complaints: Iterable[str]) -> Iterator[Finding]:
     """
-    Who may knock with a seal.
+    Report which keys may knock.
 
     @param path: the file of authorized keys.
-    @param count: the keys that are taken.
-    @param complaints: why others are not.
+    @param count: how many of its keys may knock.
+    @param complaints: why the others may not.
     """
-    for each in complaints:
-        yield Finding(WARNING, "keys", each, f"mend or remove that line of {path}")
+    for complaint in complaints:
+        yield Finding(WARNING, "keys", complaint, f"fix or remove that line of {path}")
     if count:
-        yield Finding(OK, "keys", f"{count} of {path} may knock")
+        yield Finding(OK, "keys", f"{count} {'key' if count == 1 else 'keys'} in {path} may knock")
     else:
-        remedy = f"put lines of ssh-keygen's .pub files into {path}"
-        yield Finding(ERROR, "keys", "nobody may knock: there is no key that is taken", remedy)
+        remedy = f"add the lines of ssh-keygen's .pub files to {path}"
+        yield Finding(ERROR, "keys", f"nobody may knock: {path} has no usable key", remedy)
 
 
-def _count(sequence: Sequence) -> int:
-    return len(set(sequence.ports))
+def judgeHook(door: Door, key: str, program: str, trouble: str) -> Finding:
+    """
+    Return whether the daemon can run a hook.
+
+    @param trouble: why not; empty if it can.
+    """
+    if not trouble:
+        return Finding(OK, "hooks", f"{key} of door {door.name} can be run")
+    text = f"{key} of door {door.name} cannot be run: {program} {trouble}"
+    return Finding(WARNING, "hooks", text, f"fix that, or remove {key} from door {door.name}")
 
 
-def flushing(
+def reportDistrusted(door: Door, key: str, why: str, remedy: str) -> Finding:
+    """Report a hook that the daemon does not run, because others can change what it does."""
+    text = f"the daemon does not run {key} of door {door.name}, others decide what it does: {why}"
+    return Finding(ERROR, "hooks", text, f"`{remedy}`")
+
+
+def judgeAudit(path: str, trouble: str) -> Finding:
+    """
+    Return whether the daemon can write the audit file.
+
+    @param trouble: why not; empty if it can.
+    """
+    if not trouble:
+        return Finding(OK, "audit", f"the daemon can write {path}")
+    text = f"the daemon cannot write {path} ({trouble}), so events are only in the log"
+    return Finding(WARNING, "audit", text, "fix that, or set audit to another path")
+
+
+def judgeNftablesService(
     files: Iterable[tuple[str, str]], isOn: bool, isOwned: bool = False
 ) -> Iterator[Finding]:
     """
-    Whether the distribution's nftables service takes our table away.
+    Report whether the distribution's nftables service removes our table.
 
     @param files: its configuration: names and contents.
     @param isOn: whether the service is started, or will be at boot.
     @param isOwned: whether the running daemon owns its table.
     """
+    harm = (
+        "removes the guard at each restart: a running daemon puts it back within 0.1 s, a stopped "
+        "one does not"
+    )
+    if isOwned:
+        harm = (
+            "does not touch the guard while the daemon runs, but removes it once the daemon has "
+            "ended"
+        )
     for name, content in files:
         if isOn and re.search(r"^\s*flush\s+ruleset\b", content, re.MULTILINE):
-            harm = (
-                "takes the guard away at each restart: a running daemon puts it back within 0.1 s, "
-                "a stopped one does not"
-            )
-            if isOwned:
-                harm = (
-                    "does not touch the guard while the daemon runs, but takes it away once the "
-                    "daemon has ended"
-                )
             yield Finding(
                 INFO if isOwned else WARNING,
                 "nftables.service",
                 f"`flush ruleset` in {name} {harm}",
-                f"in {name} flush its own tables only (`flush table inet filter`), and "
-                "`systemctl reload nftables` rather than restart it",
+                f"in {name}, flush only its own tables (`flush table inet filter`), and use "
+                "`systemctl reload nftables` instead of restart",
             )
 
 
-def ipv6(isOn: bool) -> Finding:
-    """Whether the host has IPv6."""
+def judgeIPv6(isOn: bool) -> Finding:
+    """Return whether the host has IPv6."""
     if isOn:
         return Finding(OK, "IPv6", "it is on")
-    text = "it is off: a daemon that starts now hears no knocks over IPv6, also when it is on again"
-    remedy = "`sysctl -w net.ipv6.conf.all.disable_ipv6=0`, or --interface 0.0.0.0 to do without"
+    text = (
+        "IPv6 is off: a daemon that starts now does not hear knocks over IPv6, even after you turn "
+        "it on"
+    )
+    remedy = (
+        "`sysctl -w net.ipv6.conf.all.disable_ipv6=0`, or use --interface 0.0.0.0 to do without"
+    )
     return Finding(WARNING, "IPv6", text, remedy)
 
 
-def tracking(count: int, most: int) -> Finding:
-    """Whether connection tracking, which the guard needs, has room."""
+def judgeTracking(count: int, most: int) -> Finding:
+    """Return whether connection tracking, which the guard needs, has room."""
     text = f"{count} of {most} connections"
     if count < FULL * most:
         return Finding(OK, "tracking", text)
     remedy = f"`sysctl -w net.netfilter.nf_conntrack_max={2 * most}`"
-    return Finding(WARNING, "tracking", f"{text}: what more comes is soon dropped", remedy)
+    return Finding(WARNING, "tracking", f"{text}: soon the kernel drops new ones", remedy)
 
 
-def legacy(tables: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+def judgeLegacy(tables: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     """
-    Whether there are rules of the old iptables, which nftables does not see.
+    Report rules of the old iptables, which nftables does not see.
 
-    @param tables: those that have been made, each with the command that shows it.
+    @param tables: those that exist, each with the command that shows it.
     """
     for table, command in tables:
         if table == "nat":
             text = (
-                "the old iptables may forward ports here, which nftables does not show: the guard "
-                "then closes a protected port that is forwarded, but not the address and port "
-                "that it is forwarded to"
+                "the old iptables may forward ports here, and nftables does not show that: the "
+                "guard then closes a protected port that is forwarded, but not the address and "
+                "port that it is forwarded to"
             )
-            remedy = f"see whether it forwards a protected port: `{command}`"
+            remedy = f"check if it forwards a protected port: `{command}`"
         else:
             text = "the old iptables has rules here, which this check cannot judge"
-            remedy = f"see whether they let the ports in: `{command}`"
+            remedy = f"check if they let the ports in: `{command}`"
         yield Finding(WARNING, "iptables", text, remedy)

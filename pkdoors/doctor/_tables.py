@@ -1,4 +1,4 @@
-"""What the tables of the kernel's firewall do with the ports: the guard, and others. Pure."""
+"""What other people's tables in the kernel's firewall do with packets to the ports. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,29 +6,22 @@ from functools import cached_property
 
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
 from pkdoors.doctor.packetfilter.openers import Opener, openerFor
-from pkdoors.doctor.packetfilter.packets import Packet, newPacket, refusal, translated, untranslated
+from pkdoors.doctor.packetfilter.packets import Packet, newPacket, newRefusal
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
-from pkdoors.doctor.packetfilter.verdicts import Fate, fatesOf
+from pkdoors.doctor.packetfilter.verdicts import Fate, filterFates
 from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.model.ports import PortRange
 
-MAX_SAMPLES = 256
-"""Ports of a range that are looked at: a guard has all of a range, or nothing of it."""
 IN = ("prerouting", "input")
 """The hooks that packets to this host pass."""
-_BEHIND_DNAT = ("input", "forward")
 
-_QUIET = """an input chain with policy drop, or
+_QUIET = """add an input chain with policy drop, or
 `nft 'table inet quiet { chain out { type filter hook output priority 0; oif lo accept;
 icmp type destination-unreachable icmp code 3 drop;
 icmpv6 type destination-unreachable icmpv6 code 4 drop; }; }'`"""
-
-
+_REVEALS = "so a scan finds the knock ports by their silence"
 _OURS = (TABLE, HANDOVER)
-
-
-_GRACES = {(TABLE, f"grace{version}") for version in (4, 6)}
 
 
 @dataclass(frozen=True)
@@ -36,7 +29,7 @@ class Tables:
     """
     All tables of the kernel.
 
-    @ivar versions: 4, and 6 where this host has IPv6.
+    @ivar versions: 4, and 6 if this host has IPv6.
     """
 
     ruleset: Ruleset
@@ -49,95 +42,60 @@ class Tables:
 
     @cached_property
     def foreign(self) -> Ruleset:
-        """What is not ours."""
+        """The tables that are not ours."""
         return self.ruleset.only(lambda table: table not in _OURS)
 
     @cached_property
     def others(self) -> Ruleset:
-        """What is neither ours nor firewalld's: its zones tell of that."""
+        """The tables that are neither ours nor firewalld's, which is judged by its zones."""
         return self.foreign.only(lambda table: not table.startswith("firewalld"))
 
 
-def isInGrace(tables: Tables, ports: PortRange) -> bool:
-    """Return whether our own table will keep these ports closed when their grace is over: they are
-    protected for the first time, and whoever uses them is spared."""
-    sets = tables.ruleset.sets
-    after = {name: [] if name[1:] in _GRACES else found for name, found in sets.items()}
-    return isGuarded(Tables(Ruleset(tables.ruleset.chains, after), tables.versions), ports)
+def findFates(
+    ruleset: Ruleset, packet: Packet, version: int, hooks: Iterable[str]
+) -> Iterator[Fate]:
+    """Yield what the chains at some hooks do with a packet."""
+    for hook in hooks:
+        yield from filterFates(ruleset, packet, version, hook)
 
 
-def isGuarded(tables: Tables, ports: PortRange) -> bool:
-    """Return whether our own table keeps all of these ports closed to clients that connect to
-    them directly."""
-    return all(
-        _isDropped(tables, untranslated(newPacket(ports.protocol, port, version)), version, IN)
-        for port in _samples(ports)
-        for version in tables.versions
-    )
-
-
-def isGuardedForwards(tables: Tables, ports: PortRange) -> bool:
-    """Return whether our own table keeps them closed where DNAT leads elsewhere, too."""
-    protocol = ports.protocol
-    for port in _samples(ports):
-        for version in tables.versions:
-            # A guard of the version before drops packets before DNAT.
-            first = untranslated(newPacket(protocol, port, version))
-            after = translated(protocol, port, version)
-            if not _isDropped(tables, first, version, IN[:1]) and not all(
-                _isDropped(tables, after, version, [hook]) for hook in _BEHIND_DNAT
-            ):
-                return False
-    return True
-
-
-def _samples(ports: PortRange) -> Iterable[int]:
-    step = max(1, (ports.last - ports.first) // MAX_SAMPLES)
-    return {*range(ports.first, ports.last, step), ports.last}
-
-
-def _isDropped(tables: Tables, packet: Packet, version: int, hooks: Iterable[str]) -> bool:
-    fates = _fates(tables.guard, packet, version, hooks)
-    return any(fate.verdict in ("drop", "reject") and not fate.mayBeAccepted() for fate in fates)
-
-
-def lost(
-    tables: Tables, ports: PortRange, why: str, hooks: Iterable[str] = IN
+def judgeDrops(
+    tables: Tables, ports: PortRange, effect: str, hooks: Iterable[str] = IN
 ) -> Iterator[Finding]:
     """
-    Where other tables drop what is for a protected port.
+    Report other tables that drop packets to a protected port.
 
     @param ports: its first and its last stand for all of a range.
-    @param why: what follows from it.
+    @param effect: what follows from it.
     """
     for port in sorted({ports.first, ports.last}):
-        for loss in _losses(tables, ports.protocol, [port], hooks):
-            yield loss.finding(tables, ports.protocol, f"{port}/{ports.protocol}", "it", why)
+        for drop in _findDrops(tables, ports.protocol, [port], hooks):
+            yield drop.report(tables, ports.protocol, f"{port}/{ports.protocol}", "it", effect)
 
 
-def lostKnocks(tables: Tables, knocks: Sequence[int]) -> Iterator[Finding]:
+def judgeKnockDrops(tables: Tables, knocks: Sequence[int]) -> Iterator[Finding]:
     """
-    Where other tables drop knocks: one finding for all ports with the same remedy.
+    Report other tables that drop knocks: one finding for all ports with the same remedy.
 
     @param knocks: the knock ports, sorted.
     """
-    why = "knocks do not reach pkdoors"
-    for loss in _losses(tables, "udp", knocks, IN, isTracked=False):
-        count = len(loss.ports)
-        subject, what = f"{loss.ports[0]}/udp", "it"
+    effect = "knocks do not reach pkdoors"
+    for drop in _findDrops(tables, "udp", knocks, IN, isTracked=False):
+        count = len(drop.ports)
+        subject, what = f"{drop.ports[0]}/udp", "it"
         if count > 1:
             subject, what = "knock ports", f"datagrams to {count} of {len(knocks)} knock ports"
-        yield loss.finding(tables, "udp", subject, what, why)
+        yield drop.report(tables, "udp", subject, what, effect)
 
 
 Chains = tuple[tuple[Name, tuple[int, ...]], ...]
-"""Chains, each with the versions of IP of whose packets something becomes there."""
+"""Chains, each with the versions of IP whose packets it drops."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Loss:
+class _Drop:
     """
-    Ports that chains drop.
+    Ports whose packets some chains drop.
 
     @ivar isSure: whether they do, or only may.
     """
@@ -147,79 +105,77 @@ class _Loss:
     opener: Opener
     chains: Chains
 
-    def finding(self, tables: Tables, protocol: str, subject: str, what: str, why: str) -> Finding:
-        """Return what is to be told of it."""
-        versions = {version for _, each in self.chains for version in each}
+    def report(
+        self, tables: Tables, protocol: str, subject: str, what: str, effect: str
+    ) -> Finding:
+        """Return the finding about it."""
+        versions = {version for _, found in self.chains for version in found}
         family = "" if versions == set(tables.versions) else f" over IPv{min(versions)}"
-        verb = "may be" if not self.isSure else "is" if what == "it" else "are"
+        verb = "drops" if self.isSure else "may drop"
         chains = ", ".join(" ".join(name) for name, _ in self.chains)
-        text = f"{what} {verb} dropped{family} by the firewall ({chains}): {why}"
+        text = f"the firewall {verb} {what}{family} ({chains}): {effect}"
         remedy = self.opener.remedy(self.ports, protocol)
         return Finding(ERROR if self.isSure else WARNING, subject, text, remedy)
 
 
-def _losses(
+def _findDrops(
     tables: Tables,
     protocol: str,
     ports: Iterable[int],
     hooks: Iterable[str],
     isTracked: bool = True,
-) -> Iterator[_Loss]:
+) -> Iterator[_Drop]:
     found: dict[tuple[bool, Opener, Chains], list[int]] = {}
     for port in ports:
         # ufw has a table for each family, and one remedy for both.
-        ways: dict[tuple[bool, Opener], dict[Name, list[int]]] = {}
+        dropping: dict[tuple[bool, Opener], dict[Name, list[int]]] = {}
         for version in tables.versions:
             packet = newPacket(protocol, port, version, isTracked)
-            for fate in _fates(tables.others, packet, version, hooks):
+            for fate in findFates(tables.others, packet, version, hooks):
                 if fate.mayBeLost():
                     name, isSure = fate.chain.name, fate.isLost()
-                    chains = ways.setdefault((isSure, openerFor(tables.others, name, isSure)), {})
+                    opener = openerFor(tables.others, name, isSure)
+                    chains = dropping.setdefault((isSure, opener), {})
                     chains.setdefault(name, []).append(version)
-        for (isSure, opener), chains in ways.items():
+        for (isSure, opener), chains in dropping.items():
             places = tuple((name, tuple(versions)) for name, versions in chains.items())
             found.setdefault((isSure, opener, places), []).append(port)
-    for (isSure, opener, places), lostPorts in found.items():
-        yield _Loss(lostPorts, isSure, opener, places)
+    for (isSure, opener, places), droppedPorts in found.items():
+        yield _Drop(droppedPorts, isSure, opener, places)
 
 
 def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:
-    """Whether other tables drop all that is for a port, over IPv4 and IPv6."""
-    others = tables.others
+    """Return whether other tables drop all packets to a port, over IPv4 and IPv6."""
     return all(
-        any(fate.isLost() for fate in _fates(others, packet, version, hooks))
+        any(fate.isLost() for fate in findFates(tables.others, packet, version, hooks))
         for version in tables.versions
         for port in {ports.first, ports.last}
         for packet in [newPacket(ports.protocol, port, version)]
     )
 
 
-def _fates(ruleset: Ruleset, packet: Packet, version: int, hooks: Iterable[str]) -> Iterator[Fate]:
-    for hook in hooks:
-        yield from fatesOf(ruleset, packet, version, hook)
-
-
-def silence(tables: Tables, port: int, zones: Iterable[Zone]) -> Finding:
+def judgeScans(tables: Tables, port: int, zones: Iterable[Zone]) -> Finding:
     """
-    Whether this host is silent where nobody listens, so that a scan does not tell knock ports.
+    Return whether free ports of this host are silent, so that a scan does not reveal the knock
+    ports.
 
-    @param port: a UDP port that nobody has.
+    @param port: a free UDP port.
     @param zones: firewalld's, if it runs.
     """
     others, targets = tables.others, {zone.name: zone.target for zone in zones}
     isLoud = any(not _isSilent(others, port, version) for version in tables.versions)
     loudZones = [name for name, target in targets.items() if target != "DROP"]
     if not isLoud or (targets and not loudZones):
-        return Finding(OK, "scans", "who scans the UDP ports cannot tell the knock ports")
-    text = "other UDP ports are rejected, so that a scan finds the knock ports by their silence"
+        return Finding(OK, "scans", "a scan of the UDP ports does not reveal the knock ports")
     if not loudZones:
+        text = f"this host rejects datagrams to other UDP ports, {_REVEALS}"
         return Finding(INFO, "scans", text, _QUIET)
     command = f"firewall-cmd --permanent --zone={loudZones[0]} --set-target=DROP"
-    text = f"firewalld's zone {loudZones[0]} rejects other UDP ports, {text.partition(', ')[2]}"
+    text = f"firewalld's zone {loudZones[0]} rejects datagrams to other UDP ports, {_REVEALS}"
     return Finding(INFO, "scans", text, f"`{command} && firewall-cmd --reload`")
 
 
 def _isSilent(ruleset: Ruleset, port: int, version: int) -> bool:
-    comes = _fates(ruleset, newPacket("udp", port, version), version, IN)
-    goes = _fates(ruleset, refusal(version), version, ["output"])
-    return any(fate.verdict == "drop" for fate in (*comes, *goes))
+    incoming = findFates(ruleset, newPacket("udp", port, version), version, IN)
+    outgoing = findFates(ruleset, newRefusal(version), version, ["output"])
+    return any(fate.verdict == "drop" for fate in (*incoming, *outgoing))

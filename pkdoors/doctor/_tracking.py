@@ -1,37 +1,37 @@
-"""What becomes of doors whose packets connection tracking does not see. Pure."""
+"""What happens to doors whose packets connection tracking does not see. Pure."""
 
 from collections.abc import Iterable, Iterator
 
 from pkdoors.doctor.findings import INFO, WARNING, Finding
-from pkdoors.doctor.packetfilter.packets import Packet, answer, newPacket
+from pkdoors.doctor.packetfilter.packets import Packet, newAnswer, newPacket
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
-from pkdoors.doctor.packetfilter.verdicts import untrackedBy
+from pkdoors.doctor.packetfilter.verdicts import untrackingFates
 from pkdoors.model.ports import PortRange
 
 COOKIES = "net.ipv4.tcp_syncookies"
 _ALWAYS = 2
-"""Its value with which each SYN is answered by a cookie, and not only under a flood."""
+"""The value with which the kernel answers each SYN by a cookie, and not only under a flood."""
 
 
-def cookies(value: int, ports: Iterable[PortRange]) -> Iterator[Finding]:
+def judgeCookies(value: int, ports: Iterable[PortRange]) -> Iterator[Finding]:
     """
-    Whether the kernel begins connections that no SYN of today stands for.
+    Report if the kernel begins connections for ACKs without a recent SYN.
 
     @param value: of the setting L{COOKIES}; 0 if the kernel does not have it.
     """
-    if value == _ALWAYS and any(each.protocol == "tcp" for each in ports):
+    if value == _ALWAYS and any(protected.protocol == "tcp" for protected in ports):
         yield Finding(
             WARNING,
             "SYN cookies",
             f"{COOKIES}={value} answers every SYN with a cookie: a client that was let in can "
             "send an old ACK again, and so begin a connection for a minute or two after its door "
             "has closed",
-            f"`sysctl -w {COOKIES}=1`, and the same in the file that sets it "
+            f"`sysctl -w {COOKIES}=1`, and change it in the file that sets it "
             "(`grep -rs tcp_syncookies /etc/sysctl.conf /etc/sysctl.d /usr/lib/sysctl.d`)",
         )
 
 
-def untracked(
+def judgeUntracked(
     ruleset: Ruleset,
     ports: PortRange,
     versions: Iterable[int],
@@ -39,7 +39,7 @@ def untracked(
     isForwarded: bool,
 ) -> Iterator[Finding]:
     """
-    Whether others' rules keep connection tracking from seeing a protected port.
+    Report rules of others that keep connection tracking from seeing a protected port.
 
     @param ports: its first and its last stand for all of a range.
     @param cut: the ports of doors with C{sessions = "cut"}.
@@ -56,18 +56,19 @@ def untracked(
     for chain, isSure in found.items():
         cause = f"a notrack rule ({' '.join(chain)}) {'takes' if isSure else 'may take'}"
         text = f"{cause} it out of connection tracking: {'; '.join(losses) or _NO_LOSS}"
-        remedy = f"exclude this port from that rule (`{_show(chain)}` shows it)"
+        remedy = f"exclude this port from that rule (`{_showCommand(chain)}` shows it)"
         yield Finding(WARNING if losses else INFO, str(ports), text, remedy)
 
 
-_NO_LOSS = "sessions live on all the same, since the guard itself remembers them"
+_NO_LOSS = "sessions live on, because the guard itself remembers them"
 
 
 def _losses(protocol: str, cuts: bool, isForwarded: bool) -> list[str]:
     losses = []
     if protocol == "udp":
         losses.append(
-            "answers to what this host asks from this port are dropped while the door is closed"
+            "while the door is closed, the guard drops answers to requests from this port of "
+            "this host"
         )
     if cuts and protocol == "tcp":
         losses.append(
@@ -75,7 +76,7 @@ def _losses(protocol: str, cuts: bool, isForwarded: bool) -> list[str]:
             "they give up"
         )
     if isForwarded:
-        losses.append("DNAT does not work without it, so that the port is not forwarded")
+        losses.append("DNAT does not work without tracking, so the port is not forwarded")
     return losses
 
 
@@ -84,14 +85,14 @@ def _chains(
 ) -> Iterator[tuple[Name, bool]]:
     packets: tuple[tuple[str, Packet], ...] = (
         ("prerouting", newPacket(protocol, port, version)),
-        ("output", answer(protocol, port, version)),
+        ("output", newAnswer(protocol, port, version)),
     )
     for hook, packet in packets:
-        for fate in untrackedBy(ruleset, packet, version, hook):
+        for fate in untrackingFates(ruleset, packet, version, hook):
             yield fate.chain.name, fate.verdict == "notrack"
 
 
-def _show(chain: Name) -> str:
+def _showCommand(chain: Name) -> str:
     family, table, name = chain
     if table == "raw" and name in ("PREROUTING", "OUTPUT"):
         return f"{'ip6tables' if family == 'ip6' else 'iptables'} -t raw -S"

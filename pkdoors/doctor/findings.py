@@ -1,9 +1,10 @@
-"""What the check has found, and how it is shown. Pure."""
+"""What the check has found, and how that is printed. Pure."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from pkdoors.errors import PkdoorsError
 from pkdoors.util.oneline import printable
 
 OK, INFO, WARNING, ERROR = LEVELS = ("OK", "INFO", "WARNING", "ERROR")
@@ -16,8 +17,10 @@ _INDENT = " " * (max(map(len, LEVELS)) + 2)
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    @ivar subject: what it is about: a port, the firewall, ...
-    @ivar remedy: how to mend it; empty for L{OK}.
+    @ivar level: one of L{LEVELS}.
+    @ivar subject: what the finding is about: a port, the firewall, ...
+    @ivar text: what is wrong, or that nothing is.
+    @ivar remedy: what to do about it; empty for L{OK}.
     """
 
     level: str
@@ -27,34 +30,44 @@ class Finding:
 
 
 def fromError(subject: str, error: Exception) -> Finding:
-    """What one of our own errors tells: they say what is wrong, a colon, and what to do."""
+    """Return the finding for an error of ours: these say what is wrong, a colon, and what to do."""
     text, _, remedy = str(error).partition(": ")
-    if text.endswith("refused") or not remedy:  # what follows is the reason
+    if text.endswith("refused") or not remedy:  # a reason follows, not a remedy
         return Finding(ERROR, subject, str(error), "see its log (`journalctl -e`)")
     return Finding(ERROR, subject, text, remedy)
 
 
+def fromFailure(subject: str, error: Exception) -> Finding:
+    """Return the finding for anything that goes wrong during the check."""
+    if isinstance(error, PkdoorsError):
+        return fromError(subject, error)
+    if isinstance(error, PermissionError):
+        return Finding(WARNING, subject, "only root can check this", "`sudo pkdoors check ...`")
+    text = f"this check failed: {type(error).__name__}: {error}"
+    return Finding(WARNING, subject, text, "check it yourself, and report the failure to pkdoors")
+
+
 def statusOf(findings: Iterable[Finding]) -> int:
     """Return the exit status: 0 if all is well, 1 for warnings, 2 for errors."""
-    return max((_STATUS[each.level] for each in findings), default=0)
+    return max((_STATUS[finding.level] for finding in findings), default=0)
 
 
 def asTable(findings: Iterable[Finding]) -> str:
-    """For people: a line each, and more for the remedy."""
+    """Return the findings for people: a line each, and further lines for the remedy."""
     findings = list(findings)
-    width = max((len(each.subject) for each in findings), default=0) + 2
-    return "\n".join(line for each in findings for line in _lines(each, width))
+    width = max((len(finding.subject) for finding in findings), default=0) + 2
+    return "\n".join(line for finding in findings for line in _lines(finding, width))
 
 
 def _lines(finding: Finding, width: int) -> Iterable[str]:
     start = f"{finding.level:<{len(_INDENT)}}{printable(finding.subject):<{width}}"
     yield start + printable(finding.text)
     if finding.remedy:
-        first, *more = (printable(line) for line in finding.remedy.split("\n"))
+        first, *others = (printable(line) for line in finding.remedy.split("\n"))
         yield f"{'':<{len(start)}}-> {first}"
-        yield from (f"{'':<{len(start)}}   {line}" for line in more)
+        yield from (f"{'':<{len(start)}}   {line}" for line in others)
 
 
 def asJSON(findings: Iterable[Finding]) -> str:
-    """For programs: a list of objects with the four fields."""
-    return json.dumps([asdict(each) for each in findings], indent=1)
+    """Return the findings for programs: a list of objects with the four fields."""
+    return json.dumps([asdict(finding) for finding in findings], indent=1)

@@ -9,21 +9,21 @@ from pkdoors.util.output import complain
 
 
 class CheckOptions(Options):
-    """The daemon's options, and how the findings are shown."""
+    """The daemon's options, and how to print the findings."""
 
     synopsis = "Usage: pkdoors check [--conf FILE | --magic-seq PORTS --ports PORTS] [options]"
     longdesc = (
         "Finds what is wrong on this host, and changes nothing. It reads the configuration file "
-        "and takes the options that the daemon does. The exit status is 0 if all is well, "
+        "and accepts the options that the daemon does. The exit status is 0 if all is well, "
         "1 for warnings, 2 for errors; INFO does not count."
     )
-    optFlags: ClassVar = [["json", None, "print a list of objects, for programs"]]
+    optFlags: ClassVar = [["json", None, "print a JSON list of objects, for programs"]]
 
     def refuse(self, line: str) -> NoReturn:
         """See L{Options.refuse}."""
         complain("pkdoors check", line)
         raise SystemExit(2)
 
-    def hint(self, error: UsageError) -> str:
-        """See L{Options.hint}."""
+    def hintFor(self, error: UsageError) -> str:
+        """See L{Options.hintFor}."""
         return "`pkdoors check --help` shows all options"

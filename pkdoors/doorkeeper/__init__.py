@@ -1,1 +1,4 @@
-"""Openings and their deadlines: L{doorkeeper} owns both."""
+"""
+Openings and their deadlines: the L{doorkeeper} owns both, and L{control} opens and closes doors on
+request.
+"""

@@ -1,4 +1,4 @@
-"""Tells the operator which doors are guarded, and how."""
+"""Reports which doors are guarded, and on what terms they open."""
 
 from collections.abc import Iterable
 
@@ -14,38 +14,38 @@ _log = Logger()
 
 def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) -> list[str]:
     """
-    Tell it.
+    Report doors that are guarded from now on, and weak sequences.
 
-    @param firewall: the name of what guards them.
-    @return: what makes their sequences weak, a sentence each.
+    @param firewall: the name of the firewall that guards them.
+    @return: why their sequences are weak, a sentence for each reason.
     """
-    weak = []
+    weaknesses = []
     for door in doors:
-        publisher.publish(GUARDING, door=door, firewall=firewall, reason=_terms(door))
+        publisher.publish(GUARDING, door=door, firewall=firewall, reason=_describeTerms(door))
         advices = [] if door.authorizedKeys else door.sequence.warnings()
-        weak += [f"door {door}: {advice}" for advice in advices]
+        weaknesses += [f"door {door}: {advice}" for advice in advices]
         for advice in advices:
             _log.warn("door {door}: {advice}", door=door, advice=advice)
-    return weak
+    return weaknesses
 
 
-def _terms(door: Door) -> str:
-    """On what terms it opens."""
+def _describeTerms(door: Door) -> str:
+    """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
-    return f"{_knocksFor(door)} it for {times}{_sessions(door)}"
+    return f"{_describeKnocks(door)} it for {times}{_describeSessions(door)}"
 
 
-def _sessions(door: Door) -> str:
-    """How its sessions end, if that must be said."""
+def _describeSessions(door: Door) -> str:
+    """Return when its sessions end; empty if they are only left alone."""
     if door.cutSessions:
         return "; sessions end with it"
-    if not any(each.protocol == "udp" for each in door.ports):
+    if not any(ports.protocol == "udp" for ports in door.ports):
         return ""
     idle, most = formatDuration(door.udpIdle), formatDuration(door.udpMax)
     return f"; then UDP sessions end after {idle} of silence, {most} at most"
 
 
-def _knocksFor(door: Door) -> str:
+def _describeKnocks(door: Door) -> str:
     if door.authorizedKeys:
         return f"a sealed knock on its {len(set(door.sequence.ports))} ports opens"
     return f"{len(door.sequence.ports)} knocks open"

@@ -1,54 +1,65 @@
 """The life of one opening: open, wait, close."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
+from pkdoors.doorkeeper._report import OpeningReport
 from pkdoors.doorkeeper.state import OpeningStatus
-from pkdoors.errors import DeadlinePassed, FirewallError
+from pkdoors.errors import DeadlinePassed
 from pkdoors.events.event import (
     CLOSE_FAILED,
-    CLOSED,
     EXTENDED,
     OPEN_FAILED,
     OPENED,
     SHORTENED,
     TAKEN_OVER,
     TIME_OVER,
-    UNOPENED,
 )
-from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.util.backoff import BackOff
-from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns, WakeableSleep
 
 FIRST_RETRY = 1.0
-"""Seconds after which what the firewall refused is tried again; doubled each time."""
+"""Seconds after which we try again what the firewall refused; doubled each time."""
 LAST_RETRY = 60.0
 """The longest time between two tries, in seconds."""
 
 
 class OpeningLife:
     """
-    Makes the firewall agree with what is wanted of one opening, until nothing is.
+    Makes the firewall agree with the wanted opening, until none is wanted.
 
-    @param limit: says how often the log may tell of what a firewall refuses: where it hangs, it
-        refuses the same to all lives.
-    @ivar opening: what is wanted; its deadline moves.
+    One coroutine, L{run}, is the only one that asks the firewall to open, and to close; so it never
+    has two answers to wait for. The other methods change what is wanted, and wake it. While it
+    waits for an answer, they cancel the request to open: a knock, or a command to close, must not
+    wait for a firewall that hangs. A request to close is never cancelled.
+
+    @param onSettled: called when the firewalls have done what is wanted, or refused to open; with
+        whether they have closed.
+    @ivar opening: the wanted opening; its deadline moves.
     """
 
-    _log = Logger()
-    __slots__ = (  # there may be thousands
-        *("_asked", "_backOff", "_call", "_clock", "_granted", "_publisher", "_isClosing", "_left"),
-        *("_limit", "_nap", "_openSince", "_reason", "_toClose", "_told", "_trouble", "_turns"),
-        *("_stack", "opening"),
+    # Memory: there may be thousands.
+    __slots__ = (
+        "_backOff",
+        "_clock",
+        "_granted",
+        "_isClosing",
+        "_isLeft",
+        "_mayBeOpen",
+        "_onSettled",
+        "_pending",
+        "_reason",
+        "_report",
+        "_sleep",
+        "_stack",
+        "_turns",
+        "opening",
     )
 
     def __init__(
@@ -56,56 +67,53 @@ class OpeningLife:
         clock: IReactorTime,
         stack: FirewallStack,
         opening: Opening,
-        publisher: EventPublisher,
+        report: OpeningReport,
         turns: Turns,
-        limit: LineLimit,
+        onSettled: Callable[["OpeningLife", bool], None],
     ) -> None:
         self.opening = opening
         self._clock = clock
         self._stack = stack
-        self._publisher = publisher
+        self._report = report
         self._turns = turns
-        self._limit = limit
-        self._asked = clock.seconds()  # when it was last asked for
-        self._openSince = 0.0
-        self._granted = 0.0  # the deadline that the firewall has; 0 where it has none
-        self._toClose = False  # whether the firewall may have it, in whatever state
-        self._isClosing = False  # whether the firewalls have not answered that yet
-        self._call: Deferred[None] | None = None  # by which they are asked to open
-        self._told = False  # whether the log says that it is open
+        self._onSettled = onSettled
+        self._granted = 0.0  # the deadline that the firewall has; 0 if it has none
+        self._mayBeOpen = False  # in some firewall at least, so it must be closed
+        self._isClosing = False  # the firewalls have not answered that yet
+        self._pending: Deferred[None] | None = None  # the request to open
         self._reason = TIME_OVER  # why it closes
-        self._trouble = ""  # what the log says that the firewall refuses
         self._backOff = BackOff(FIRST_RETRY, LAST_RETRY)
-        self._left = False
-        self._nap = WakeableSleep(clock)
+        self._isLeft = False
+        self._sleep = WakeableSleep(clock)
 
     def takeOver(self) -> None:
         """Begin with an opening that the firewall has already."""
-        self._granted, self._toClose = self.opening.deadline, True
-        self._announce(TAKEN_OVER, self.opening)
+        self._granted, self._mayBeOpen = self.opening.deadline, True
+        self._report.publishOpen(TAKEN_OVER, self.opening)
 
     def extend(self, door: Door, deadline: float, who: Principal = NOBODY) -> None:
         """
-        Stay open until then; an earlier time than now changes nothing.
+        Stay open until a deadline; one that is earlier than the present one changes nothing.
 
-        @param door: as it is now: one that is still closing may have had other ports.
+        @param door: as it is now: an opening that is still closing may have had other ports.
         """
         if deadline > self.opening.deadline:
             self.opening = replace(self.opening, door=door, deadline=deadline, who=who)
             self._reason = TIME_OVER
-            self._asked = self._clock.seconds()
-            self._turn()
+            self._report.noteRequest()
+            self._proceed()
         else:
-            self.onHealed()  # perhaps it is
+            self.retry()  # perhaps the firewall works again
 
     def move(self, door: Door, deadline: float) -> None:
-        """Be an opening of this door from now on, as the firewall has it already."""
+        """Be an opening of this door from now on; the firewall already has it so."""
         isShorter = deadline < self.opening.deadline
         self.opening = replace(self.opening, door=door, deadline=deadline)
         self._granted = min(self._granted, deadline)
-        if isShorter and self._told:
-            self._announce(SHORTENED, self.opening)
-        self._nap.wake()
+        if isShorter and self._report.isOpen:
+            self._report.publishOpen(SHORTENED, self.opening)
+        self._settle()
+        self._sleep.wake()
 
     def end(self, reason: str) -> None:
         """
@@ -113,85 +121,92 @@ class OpeningLife:
 
         @param reason: why, as half a sentence.
         """
-        toShut = self._isClosing and self.wanted()
-        if self.wanted():
+        # It was wanted again while the firewalls were closing it: a healing, or a reload, may have
+        # opened it in the innermost meanwhile. The closing that they are busy with may hang.
+        mustShut = self._isClosing and self.isWanted()
+        if self.isWanted():
             self.opening = replace(self.opening, deadline=self._clock.seconds())
         self._reason = reason
-        self._turn()
-        if toShut:  # the closing that the firewalls are busy with may hang
-            Deferred.fromCoroutine(self._shut())
+        self._proceed()
+        if mustShut:
+            Deferred.fromCoroutine(self._closeInnermost())
 
-    async def _shut(self) -> None:
+    async def _closeInnermost(self) -> None:
         try:
             await self._stack.closeInnermost(self.opening)
-        except Exception as error:  # it is closed again when the firewalls are done
-            self._complain(CLOSE_FAILED, error)
+        except Exception as error:  # it is closed again when the firewalls have answered
+            self._report.publishFailure(CLOSE_FAILED, self.opening, error)
 
-    def granted(self) -> list[Opening]:
-        """What the firewall has said to be open: one opening, or none."""
-        opening = replace(self.opening, deadline=self._granted)
-        return [opening] if opening.deadline > self._clock.seconds() else []
+    def isWanted(self) -> bool:
+        """Return whether it should be open."""
+        return self.opening.deadline > self._clock.seconds()
 
-    def wanted(self) -> list[Opening]:
-        """What ought to be open: one opening, or none."""
-        return [self.opening] if self.opening.deadline > self._clock.seconds() else []
+    def isGranted(self) -> bool:
+        """Return whether the firewall has said that it is open."""
+        return self._granted > self._clock.seconds()
 
-    def standing(self) -> OpeningStatus:
-        """How things stand with it."""
-        return OpeningStatus(self.opening, self._granted, self._trouble)
+    def isOpen(self) -> bool:
+        """Return whether the firewall has opened it for as long as wanted."""
+        return self.isWanted() and self._granted == self.opening.deadline
+
+    def status(self) -> OpeningStatus:
+        """Return how things stand with it."""
+        return OpeningStatus(self.opening, self._granted, self._report.trouble.text)
 
     def leave(self) -> None:
-        """End here, and leave the opening to the firewall's own timer."""
-        self._left = True
-        self._turn()
+        """Stop here, and leave the opening to the firewall's own timer."""
+        self._isLeft = True
+        self._proceed()
 
-    def onHealed(self) -> None:
-        """The firewall is there again: try at once what it refused."""
-        if self._trouble:
-            self._nap.wake()
+    def retry(self) -> None:
+        """Try now what the firewall refused."""
+        if self._report.trouble:
+            self._sleep.wake()
 
     async def run(self) -> None:
-        """The whole life, from the first open to the last close."""
-        while not self._left:
+        """Live, from the first request to open to the last to close."""
+        while not self._isLeft:
             left = self.opening.deadline - self._clock.seconds()
             if left > 0 and self._granted == self.opening.deadline:
-                await self._sleep(left)
+                await self._sleepFor(left)
             elif left > 0:
                 await self._open()
-            elif self._toClose:
+            elif self._mayBeOpen:
                 await self._close()
             else:
                 return
 
     async def _open(self) -> None:
-        """Tell the firewall the deadline that is wanted; where it fails, wait before the next."""
-        wanted, kind = self.opening, EXTENDED if self.granted() else OPENED
-        self._toClose = True
-        self._call = Deferred.fromCoroutine(self._stack.open(wanted))
+        """Ask the firewall for the wanted deadline; if it refuses, wait before the next try."""
+        wanted, kind = self.opening, EXTENDED if self.isGranted() else OPENED
+        self._mayBeOpen = True
+        self._pending = Deferred.fromCoroutine(self._stack.open(wanted))
         try:
-            await self._call
+            await self._pending
         except Exception as error:
-            self._call = None
-            await self._hear(error, wanted)
+            self._pending = None
+            await self._handleRefusal(error, wanted)
             return
-        self._call = None
+        self._pending = None
         self._granted = wanted.deadline
         self._calm()
-        if self.wanted() or self._reason == TIME_OVER:  # and nobody has had it closed meanwhile
-            self._announce(kind, wanted, self._clock.seconds() - self._asked)
+        if self.isWanted() or self._reason == TIME_OVER:  # and nobody has closed it meanwhile
+            self._report.publishOpen(kind, wanted, isAnswer=True)
+        self._settle()
 
-    async def _hear(self, error: Exception, wanted: Opening) -> None:
-        """It is not open: wait before the next try."""
+    async def _handleRefusal(self, error: Exception, wanted: Opening) -> None:
+        """Wait before the next try to open."""
         if isinstance(error, CancelledError | DeadlinePassed):  # something else is wanted now
             await self._turns.next()
             return
-        self._complain(OPEN_FAILED, error)
+        self._report.publishFailure(OPEN_FAILED, self.opening, error)
+        self._onSettled(self, False)
         left = wanted.deadline - self._clock.seconds()
-        if self.opening is wanted and left > 0:  # nobody knocked anew meanwhile
-            await self._sleep(min(self._backOff.next(), left))
+        if self.opening is wanted and left > 0:  # nobody has knocked again meanwhile
+            await self._sleepFor(min(self._backOff.next(), left))
 
     async def _close(self) -> None:
-        """Close; where that fails, wait before the next try. Never forgotten."""
+        """Close; if that fails, wait before the next try. An opening is never forgotten."""
         self._granted = 0.0
         self._isClosing = True
         closing, reason = self.opening, self._reason
@@ -199,54 +214,34 @@ class OpeningLife:
             await self._stack.close(closing)
         except Exception as error:
             self._isClosing = False
-            self._complain(CLOSE_FAILED, error)
-            if self.opening.deadline <= self._clock.seconds():  # nobody knocked anew meanwhile
-                await self._sleep(self._backOff.next())
+            self._report.publishFailure(CLOSE_FAILED, self.opening, error)
+            if not self.isWanted():  # nobody has knocked again meanwhile
+                await self._sleepFor(self._backOff.next())
             return
         self._isClosing = False
-        # Who knocked anew meanwhile may have been let in by a healing, or a reload.
-        self._toClose = self.opening is not closing
+        # If it was wanted again meanwhile, a healing, or a reload, may have opened it.
+        self._mayBeOpen = self.opening is not closing
         self._calm()
-        openFor = self._clock.seconds() - self._openSince if self._told else 0.0
-        self._tell(CLOSED if self._told else UNOPENED, closing, reason=reason, seconds=openFor)
-        self._told = False
+        self._report.publishClosed(closing, reason)
+        self._onSettled(self, True)
 
-    def _turn(self) -> None:
-        """Go on with what is wanted now, though the firewalls are still busy opening."""
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
+    def _proceed(self) -> None:
+        """Go on with what is wanted now, even if the firewalls are still busy opening."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
         else:
-            self._nap.wake()
+            self._sleep.wake()
 
-    async def _sleep(self, seconds: float) -> None:
-        await self._nap.sleep(seconds)
-        if not self._left:
-            await self._turns.next()  # very many may be woken at once
+    async def _sleepFor(self, seconds: float) -> None:
+        await self._sleep.sleep(seconds)
+        if not self._isLeft:
+            await self._turns.next()  # very many may wake at once
 
-    def _announce(self, kind: str, opening: Opening, took: float = 0.0) -> None:
-        now = self._clock.seconds()
-        if not self._told:
-            self._told, self._openSince = True, now
-        self._tell(kind, opening, seconds=opening.deadline - now, took=took)
-
-    def _tell(self, kind: str, about: Opening, **details: Any) -> None:
-        of = {"door": about.door, "source": str(about.source), "who": about.who}
-        self._publisher.publish(kind, **of, **details)
-
-    def _complain(self, kind: str, error: Exception) -> None:
-        """Say it once, however often it is tried again, and for however many."""
-        what = {OPEN_FAILED: "cannot open", CLOSE_FAILED: "cannot close"}[kind]
-        trouble = f"{what}: {error}"
-        if trouble == self._trouble:
-            return
-        self._trouble = trouble
-        if self._limit.admit(trouble, self._clock.seconds()):
-            more = self._limit.newSuppressed()
-            self._tell(kind, self.opening, reason=str(error), leftOut=more)
-        if not isinstance(error, FirewallError):  # a mistake of ours must not lose a door
-            self._log.failure("that was unexpected", Failure(error))
+    def _settle(self) -> None:
+        if self.isOpen():
+            self._onSettled(self, False)
 
     def _calm(self) -> None:
-        self._trouble = ""
+        self._report.trouble.end()
         self._backOff.reset()

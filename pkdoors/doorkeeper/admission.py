@@ -7,13 +7,13 @@ from pkdoors.model.principal import NOBODY
 from pkdoors.util.ratelimits import Budget
 
 MAX_OPENINGS = 4096
-"""Openings of one door at a time, about 15 MB: a bound for memory, far above what people earn. Only
-who knows a sequence can come near it, by spoofing addresses; and he keeps nobody out of another
-door."""
+"""Openings of one door at a time, about 15 MB: this bounds the memory, far above honest use. Only a
+client that knows a sequence can come near it, by spoofing addresses, and it keeps nobody out of
+another door."""
 
 MAX_OPENED = 1500
 """Openings that plain knocks on one door may begin in a second, and as many that they may prolong:
-each takes 0.2 ms, and whoever else knocks, on another door or with a seal, needs the rest of the
+each takes 0.2 ms, and clients that knock on another door, or with a seal, need the rest of the
 time."""
 
 
@@ -24,27 +24,28 @@ class Admission:
 
     def __init__(self) -> None:
         self._count: Counter[str] = Counter()
-        # All doors together have no bound. Who knocks again takes nothing from who is new.
+        # There is no bound for all doors together. A client that knocks again takes nothing from a
+        # new one, so there are two budgets.
         self._new, self._old = Budget(MAX_OPENED, 1e9), Budget(MAX_OPENED, 1e9)
 
-    def refusal(self, request: Request, isThere: bool, now: float) -> str:
+    def findRefusal(self, request: Request, isThere: bool, now: float) -> str:
         """
-        Why a door cannot be opened, or be kept open for longer, now; empty where it can.
+        Return why a door cannot be opened, or kept open for longer, now; empty if it can.
 
-        @param isThere: whether there is this opening.
+        @param isThere: whether there is this opening already.
         """
         name, budget = request.door.name, self._old if isThere else self._new
         if not isThere and self._count[name] >= MAX_OPENINGS:
             return f"{MAX_OPENINGS} openings already, which is the most"
         if request.who == NOBODY and not budget.spend(name, now):
-            many = f"{MAX_OPENED} opened in a second, which is the most"
-            return f"{many}: do others know its sequence"
+            opened = f"{MAX_OPENED} opened in a second, which is the most"
+            return f"{opened}: do others know its sequence"
         return ""
 
     def began(self, door: str) -> None:
-        """There is one more."""
+        """Count one more opening."""
         self._count[door] += 1
 
     def ended(self, door: str) -> None:
-        """There is one less."""
+        """Count one opening less."""
         self._count[door] -= 1

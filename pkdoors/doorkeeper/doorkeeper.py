@@ -10,35 +10,35 @@ from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
 from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper.admission import Admission
+from pkdoors.doorkeeper._refusing import RefusalReport
+from pkdoors.doorkeeper._report import OpeningReport
+from pkdoors.doorkeeper._settling import Closing, Key, Waiters
+from pkdoors.doorkeeper.admission import MAX_OPENINGS, Admission
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
-from pkdoors.events.event import GUESSING, REFUSED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.clientaddress import SHARED, isShared
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import AnyLock, Guessing, Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
-from pkdoors.locks.refusals import Refusals
-from pkdoors.locks.wrongorders import MAX_COUNTED, WARY_PENALTY
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
-from pkdoors.util.durations import formatDuration
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
 
 
 class Doorkeeper:
     """
-    Takes knocks to the locks, and makes openings of what the locks yield.
+    Shows knocks to the locks, and makes openings of what the locks yield.
 
-    @param clock: must not jump, see L{pkdoors.tap}.
-    @param publisher: is told what happens, and knows the time of day.
+    @param clock: must not jump: a deadline is not a time of day.
+    @param publisher: publishes what happens, and knows the time of day.
     @param makeLock: makes the lock of a door.
     @param counters: where knocks are counted.
-    @param logKnocks: whether each datagram is logged.
+    @param logKnocks: whether to log each datagram.
     """
 
     _log = Logger()
@@ -59,18 +59,19 @@ class Doorkeeper:
         self._makeLock = makeLock
         self._counters = counters or Counters()
         self._logKnocks = logKnocks
-        self._limit = LineLimit()
-        self._refusals = Refusals()
+        self._mistakes = LineLimit()
+        self._refusals = RefusalReport(clock, self._publisher)
         self._troubles = LineLimit()
         self._turns = Turns(clock)
         self.doors = tuple(doors)
         self._locks = Lockset(map(makeLock, self.doors))
-        self._lives: dict[tuple[str, Address], OpeningLife] = {}
+        self._lives: dict[Key, OpeningLife] = {}
+        self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
 
     def prepare(self) -> None:
         """
-        See whether the firewall can do its work.
+        Check that the firewall can do its work.
 
         @raise FirewallError: it cannot.
         """
@@ -78,43 +79,43 @@ class Doorkeeper:
 
     def start(self) -> None:
         """
-        Close the doors, but for the openings that an earlier daemon left.
+        Close the doors, except for the openings that an earlier daemon left.
 
         @raise FirewallError: the firewall refused.
         """
-        for opening in self._stack.start(self.doors, self._wanted, self._healed):
+        for opening in self._stack.start(self.doors, self._wanted, self._retry):
             self._begin(opening, isThere=True)
 
     async def change(self, doors: tuple[Door, ...]) -> None:
         """
-        Keep other doors from now on, in one step. What is open stays so where the door still has
-        its name and its ports, though never longer than the door now allows; all else is closed.
+        Guard other doors from now on, in one step. An opening remains if its door still has its
+        name and its ports, though never longer than the door now allows; all others are closed.
 
         @raise FirewallError: the firewall refused; nothing was changed.
         """
         known = {door.name: door for door in doors}
         fresh = self._locks.missing(doors, self._makeLock)  # before anything is changed
-        await self._stack.change(doors, self._carriedOn(known))
+        await self._stack.change(doors, self._carryOver(known))
         self.doors = doors
         self._locks = self._locks.changed(doors, fresh)
-        carried = {each.key: each for each in self._carriedOn(known)}
+        carried = {opening.key: opening for opening in self._carryOver(known)}
         for key, life in list(self._lives.items()):
             if key in carried:
                 life.move(carried[key].door, carried[key].deadline)
-            elif life.wanted():
+            elif life.isWanted():
                 life.end("because the new configuration has no such door")
 
-    def _carriedOn(self, doors: Mapping[str, Door]) -> list[Opening]:
-        """What is wanted that other doors have, too."""
+    def _carryOver(self, doors: Mapping[str, Door]) -> list[Opening]:
+        """Return the wanted openings whose door still exists with the same ports."""
         now = self._clock.seconds()
         return [
-            replace(each, door=door, deadline=min(each.deadline, now + door.maxOpenFor))
-            for each in self._wanted()
-            if (door := doors.get(each.door.name)) and door.ports == each.door.ports
+            replace(opening, door=door, deadline=min(opening.deadline, now + door.maxOpenFor))
+            for opening in self._wanted()
+            if (door := doors.get(opening.door.name)) and door.ports == opening.door.ports
         ]
 
     def announce(self, doors: Iterable[Door]) -> list[str]:
-        """Tell the operator of doors that are guarded from now on. See L{announce}."""
+        """Report doors that are guarded from now on. See L{announce}."""
         return announce(self._publisher, doors, self._stack.name)
 
     async def waitForOuter(self, patience: float) -> list[str]:
@@ -122,11 +123,11 @@ class Doorkeeper:
         return await self._stack.waitForOuter(patience)
 
     def knock(self, knock: Knock) -> None:
-        """Hear a knock, see L{hear}."""
+        """Hear one knock, see L{hear}."""
         self.hear([knock])
 
     def hear(self, knocks: Iterable[Knock]) -> None:
-        """Hear knocks. Nothing is raised: a port that did would be read no more."""
+        """Hear knocks. Nothing is raised: the reactor would stop reading that port."""
         now, today = self._clock.seconds(), self._publisher.wallClock()
         hear = self._locks.hear
         unheeded = 0
@@ -142,7 +143,7 @@ class Doorkeeper:
                 else:
                     unheeded += 1
             except Exception:
-                if self._limit.admit("", now):
+                if self._mistakes.admit("", now):
                     self._log.failure("a knock of {source} went wrong", source=knock.source)
         self._counters.knocks["other"] += unheeded
 
@@ -153,13 +154,13 @@ class Doorkeeper:
                 self._counters.knocks["request"] += 1
                 self.request(result)
             elif isinstance(result, Guessing):
-                self._tellGuessing(result)
+                self._refusals.publishGuessing(result)
             else:
                 self._counters.knocks["refused"] += 1
-                self._refuse(result)
+                self._refusals.publish(result)
 
     def request(self, request: Request) -> None:
-        """Open the door, or where it is open for this source already, move the deadline."""
+        """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
         key = (door.name, ip_address(request.source))
         seconds = door.grant(request.seconds)
@@ -169,59 +170,97 @@ class Doorkeeper:
         if request.close:
             self._closeOwn(key, request)
         elif isShared(key[1]):
-            self._refuse(Refusal(door, request.source, SHARED))
-        elif reason := self._admission.refusal(request, isThere, now):
-            self._refuse(Refusal(door, request.source, reason))
+            self._refusals.publish(Refusal(door, request.source, SHARED))
+        elif reason := self._admission.findRefusal(request, isThere, now):
+            self._refusals.publish(Refusal(door, request.source, reason))
         elif isThere:
             self._lives[key].extend(door, now + seconds, request.who)
         else:
             self._begin(Opening(door, key[1], now + seconds, request.who))
-            self._refusals.opened(request.source)
+            self._refusals.noteOpening(request.source)
 
-    def _closeOwn(self, key: tuple[str, Address], request: Request) -> None:
-        """Close what the same key opened: a seal says who asks, but not truly from where."""
+    def open(self, request: Request) -> Deferred[None]:
+        """
+        Do the same as L{request}.
+
+        @return: fires when the opening has settled: the firewalls have opened it for as long as
+            wanted, or one of them refuses, or it was closed again. It never fails, and can be
+            cancelled.
+        @raise FirewallError: the door has too many openings.
+        """
+        key = (request.door.name, ip_address(request.source))
+        settled = self._settled.next(key)  # before the request: a firewall may answer at once
+        self.request(request)
+        life = self._lives.get(key)
+        if life is None or life.isOpen():
+            self._settled.notify(key)
+        if life is None:
+            raise FirewallError(
+                f"door {request.door} has {MAX_OPENINGS} openings already, which is the most"
+            )
+        return settled
+
+    def _closeOwn(self, key: Key, request: Request) -> None:
+        """Close what the same key opened: a seal proves who asks, but not from where."""
         opener = self._lives[key].opening.who if key in self._lives else NOBODY
         if opener.isOther(request.who):
             reason = f"{request.who} cannot close what {opener} opened"
-            self._refuse(Refusal(request.door, request.source, reason))
+            self._refusals.publish(Refusal(request.door, request.source, reason))
         else:
-            self.close([key], request.who)
+            self._startClosing([key], request.who)
 
-    def close(self, keys: Iterable[tuple[str, Address]], who: Principal) -> None:
+    def close(self, keys: Iterable[Key], who: Principal) -> Closing:
         """
-        End openings now; so many that the reactor has other things to do meanwhile, soon.
+        End openings now; if there are very many, some of them in later turns of the reactor.
 
-        @param keys: door's name and address of each; one that is not open is no error.
-        @param who: who asks to.
+        @param keys: those that are not open are not an error.
+        @param who: who asks for it.
         """
+        closing = Closing(keys, self._closed)
+        self._startClosing(keys, who)
+        return closing
+
+    def _startClosing(self, keys: Iterable[Key], who: Principal) -> None:
         Deferred.fromCoroutine(self._end(list(keys), who)).addErrback(
             lambda failure: self._log.failure("the closing of a door went wrong", failure)
         )
 
-    async def _end(self, keys: list[tuple[str, Address]], who: Principal) -> None:
+    async def _end(self, keys: list[Key], who: Principal) -> None:
         for key in keys:
             await self._turns.next()
             if key in self._lives:
                 self._lives[key].end(f"asked to by {who}" if str(who) else "")
+            else:
+                self._closed.notify(key)
 
-    def standing(self, door: str, source: Address) -> OpeningStatus | None:
-        """How things stand with one opening; L{None} where there is none."""
+    def status(self, door: str, source: Address) -> OpeningStatus | None:
+        """Return how things stand with one opening; L{None} if there is none."""
         life = self._lives.get((door, source))
-        return life.standing() if life is not None else None
+        return life.status() if life is not None else None
 
-    def state(self) -> Snapshot:
-        """How things stand now."""
+    def state(self, source: Address | None = None) -> Snapshot:
+        """
+        Return how things stand now.
+
+        @param source: if given, only the openings for this address, found without a search through
+            all of them; and nothing about knockers.
+        """
+        if source is None:
+            found = [life.status() for life in self._lives.values()]
+        else:
+            found = [each for door in self.doors if (each := self.status(door.name, source))]
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),
             self.doors,
-            tuple(life.standing() for life in self._lives.values()),
-            self._locks.sources(),
+            tuple(found),
+            self._locks.sources() if source is None else {},
         )
 
     def openings(self) -> list[Opening]:
-        """What is open now."""
-        return [opening for life in self._lives.values() for opening in life.granted()]
+        """Return what is open now, each with the deadline that the firewall has."""
+        statuses = [life.status() for life in self._lives.values() if life.isGranted()]
+        return [replace(status.opening, deadline=status.granted) for status in statuses]
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
@@ -230,17 +269,16 @@ class Doorkeeper:
         await self._stack.stop()
 
     def _wanted(self) -> list[Opening]:
-        return [opening for life in self._lives.values() for opening in life.wanted()]
+        return [life.opening for life in self._lives.values() if life.isWanted()]
 
-    def _healed(self) -> None:
+    def _retry(self) -> None:
         for life in list(self._lives.values()):
-            life.onHealed()
+            life.retry()
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = opening.key
-        life = OpeningLife(
-            self._clock, self._stack, opening, self._publisher, self._turns, self._troubles
-        )
+        report = OpeningReport(self._clock, self._publisher, self._troubles)
+        life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._settle)
         self._lives[key] = life
         self._admission.began(key[0])
         if isThere:
@@ -252,30 +290,13 @@ class Doorkeeper:
             finally:
                 del self._lives[key]
                 self._admission.ended(key[0])
+                self._settled.notify(key)
 
         Deferred.fromCoroutine(live()).addErrback(
             lambda failure: self._log.failure("the opening of a door went wrong", failure)
         )
 
-    def _refuse(self, refusal: Refusal) -> None:
-        leftOut = self._refusals.admit(refusal, self._clock.seconds())
-        if leftOut is None:
-            return
-        self._publisher.publish(
-            REFUSED,
-            door=refusal.door,
-            source=refusal.source,
-            reason=refusal.reason,
-            leftOut=leftOut,
-        )
-
-    def _tellGuessing(self, guessing: Guessing) -> None:
-        many = f"{guessing.networks}{' or more' * (guessing.networks >= MAX_COUNTED)}"
-        length = formatDuration(max(1, round(guessing.seconds)))
-        self._publisher.publish(
-            GUESSING,
-            door=guessing.door,
-            reason=f"{guessing.count} wrong orders in {length}, from {many} networks. Until that "
-            f"ends, a network that makes a mistake is ignored for up to "
-            f"{formatDuration(WARY_PENALTY)}. Sealed knocks cannot be guessed",
-        )
+    def _settle(self, life: OpeningLife, isClosed: bool) -> None:
+        self._settled.notify(life.opening.key)
+        if isClosed:
+            self._closed.notify(life.opening.key)

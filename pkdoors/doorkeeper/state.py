@@ -11,7 +11,7 @@ class OpeningStatus:
     """
     The status of one opening.
 
-    @ivar opening: the opening as it is wanted.
+    @ivar opening: the wanted opening.
     @ivar granted: the deadline that the firewall has; 0 if it has none.
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
     """
@@ -19,6 +19,10 @@ class OpeningStatus:
     opening: Opening
     granted: float
     trouble: str
+
+    def isOpenAt(self, seconds: float) -> bool:
+        """Return whether the firewall has opened it at a moment for as long as wanted."""
+        return seconds < self.granted == self.opening.deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,12 @@ class Snapshot:
 
     @ivar seconds: the time on the doorkeeper's clock.
     @ivar time: the time of day, in seconds since 1970.
-    @ivar openings: the status of each opening.
-    @ivar sources: the number of knockers that each door remembers.
+    @ivar statuses: the status of each opening, or of each that was asked for.
+    @ivar sources: the number of knockers that each door's lock remembers.
     """
 
     seconds: float
     time: float
     doors: tuple[Door, ...]
-    openings: tuple[OpeningStatus, ...]
+    statuses: tuple[OpeningStatus, ...]
     sources: Mapping[str, int]

@@ -32,9 +32,9 @@ class CountedFirewall:
         """See L{IFirewall.prepare}."""
         self._firewall.prepare(doors)
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening] | None:
+    def start(self, doors: tuple[Door, ...], onLost: Callable[[str], None]) -> list[Opening] | None:
         """See L{IFirewall.start}."""
-        return self._firewall.start(doors, lost)
+        return self._firewall.start(doors, onLost)
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.keep}."""

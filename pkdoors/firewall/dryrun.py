@@ -27,7 +27,7 @@ class DryRunFirewall:
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """Nothing is needed."""
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening]:
+    def start(self, doors: tuple[Door, ...], onLost: Callable[[str], None]) -> list[Opening]:
         """See L{IFirewall.start}. What was not put there cannot be lost."""
         self.setDoors(doors)
         return []

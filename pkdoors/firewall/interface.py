@@ -28,7 +28,7 @@ class IFirewall(Interface):
         @raise FirewallError: it cannot; the message says what is missing.
         """
 
-    def start(doors: tuple[Door, ...], lost: Callable[[str], None]) -> list[Opening] | None:
+    def start(doors: tuple[Door, ...], onLost: Callable[[str], None]) -> list[Opening] | None:
         """
         Keep the doors closed and let knocks in. Called once, before the reactor runs; it blocks
         until that is so.

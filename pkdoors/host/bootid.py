@@ -10,7 +10,7 @@ VARIABLE = "PKDOORS_BOOT_ID"
 UNKNOWN = "-"
 
 
-def readBoot(path: Path = BOOT_ID, environment: Path = ENVIRONMENT) -> str:
+def readBootId(path: Path = BOOT_ID, environment: Path = ENVIRONMENT) -> str:
     """Return the name: 32 hex digits; L{UNKNOWN} if nobody tells it."""
     return _read(path).replace("-", "") or _variable(environment) or UNKNOWN
 

@@ -30,7 +30,7 @@ class Spare:
 
     def __init__(self) -> None:
         self._held: list[int] = []
-        self._size = min(SPARE, limit() // 16)
+        self._size = min(SPARE, getLimit() // 16)
         self._fill()
 
     @contextmanager
@@ -61,18 +61,18 @@ def raiseLimit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def limit() -> int:
+def getLimit() -> int:
     """Return how many this process may have open."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def roomForSockets() -> int:
+def getSocketRoom() -> int:
     """Return how many of them can be sockets of knock ports."""
-    most = limit()
+    most = getLimit()
     return most - min(RESERVE, most // 2)
 
 
-def limitFor(sockets: int) -> int:
+def computeLimit(sockets: int) -> int:
     """Return the limit that this many sockets of knock ports need."""
     return sockets + RESERVE
 

@@ -72,11 +72,11 @@ class Instance:
         @raise Running: one has.
         """
         with suppress(OSError):
-            holder = self.holder()
+            holder = self.findHolder()
             if holder is not None:
                 raise _running(str(holder))
 
-    def holder(self) -> int | None:
+    def findHolder(self) -> int | None:
         """
         The process that has the right, found without taking it; L{None} where nobody has.
 

@@ -6,12 +6,12 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.host.iproute import askIp
 
 
-def shortName() -> str:
+def getShortName() -> str:
     """The name of this host, without its domain."""
     return socket.gethostname().partition(".")[0]
 
 
-def publicName() -> str:
+def getPublicName() -> str:
     """
     The name of this host with its domain; where it has none its first global address.
 

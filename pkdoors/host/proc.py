@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pkdoors.host.procnet import Socket, socketsIn
+from pkdoors.host.procnet import Socket, parseSockets
 
 _LEGACY = {"ip_tables_names": "iptables-legacy", "ip6_tables_names": "ip6tables-legacy"}
 _JUDGED = ("filter", "nat")
@@ -36,7 +36,7 @@ class Proc:
     def sockets(self, protocol: str) -> list[Socket]:
         """The sockets of C{"tcp"} or C{"udp"}, over IPv4 and, where the kernel has that, IPv6."""
         files = [self._root / "net" / name for name in (protocol, f"{protocol}6")]
-        return [each for file in files if file.exists() for each in socketsIn(file.read_text())]
+        return [each for file in files if file.exists() for each in parseSockets(file.read_text())]
 
     def owners(self, inodes: Container[int]) -> dict[int, Owner]:
         """Who has some sockets, as far as this process may see that."""

@@ -52,7 +52,7 @@ class Socket:
         return self.address.is_loopback
 
 
-def socketsIn(listing: str) -> Iterator[Socket]:
+def parseSockets(listing: str) -> Iterator[Socket]:
     """
     All sockets.
 

@@ -19,7 +19,7 @@ _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _libc = ctypes.CDLL(None)
 
 
-def serviceGroup() -> int | None:
+def findServiceGroup() -> int | None:
     """The number of its group; L{None} where there is none, so no service either."""
     try:
         return grp.getgrnam(NAME).gr_gid
@@ -33,7 +33,7 @@ def letRead(descriptor: int) -> bool:
 
     @return: whether it can now: not where there is no service, or we are not root.
     """
-    group = serviceGroup()
+    group = findServiceGroup()
     if group is None or os.geteuid():
         return False
     os.fchown(descriptor, -1, group)
@@ -44,7 +44,7 @@ def letRead(descriptor: int) -> bool:
 
 def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     """
-    Make or open a file of the daemon's own; see L{asItsOwner} for whose it is then. Nobody's link
+    Make or open a file of the daemon's own; see L{actAsOwner} for whose it is then. Nobody's link
     in its place is followed, neither a symbolic one nor a hard one, nor somebody else's on the way
     there; see L{openFolder}.
 
@@ -53,7 +53,7 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     above, name = os.path.split(path)
     folder = openFolder(above)
     try:
-        with asItsOwner(folder):
+        with actAsOwner(folder):
             # Emptied only when it is known that it is ours.
             wanted = flags & ~os.O_TRUNC | os.O_CREAT | _CAREFUL
             file = os.open(name, wanted, 0o600, dir_fd=folder)
@@ -61,7 +61,7 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
         os.close(folder)
     try:
         status = os.fstat(file)
-        refuseStrange(status)
+        refuseOddFile(status)
         if status.st_uid not in (0, os.geteuid(), _serviceUser()):
             raise PermissionError(errno.EPERM, "it belongs to another user")
         if flags & os.O_TRUNC:
@@ -72,7 +72,7 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     return file
 
 
-def refuseStrange(status: os.stat_result) -> None:
+def refuseOddFile(status: os.stat_result) -> None:
     """
     See that it is a file with one name only: in a folder that others can write, they choose what
     else a name stands for.
@@ -86,7 +86,7 @@ def refuseStrange(status: os.stat_result) -> None:
 
 
 @contextmanager
-def asItsOwner(folder: str | os.PathLike[str] | int) -> Iterator[None]:
+def actAsOwner(folder: str | os.PathLike[str] | int) -> Iterator[None]:
     """
     What root does meanwhile in a folder of the service's, it does with no more rights to files than
     the service: what is made comes to belong to that, which has to be able to use it, and a link

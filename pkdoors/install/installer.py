@@ -14,7 +14,8 @@ from pkdoors.config.parser import parseConfig
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.files.access import hookFlaw
 from pkdoors.files.trust import Flaw, flawOf
-from pkdoors.host.serviceuser import NAME, letRead, refuseStrange, serviceGroup
+from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead, refuseOddFile
+from pkdoors.host.systemd import isRunning
 from pkdoors.install.unitfiles import ServiceFiles
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
@@ -22,9 +23,6 @@ HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
 
 ELSEWHERE = "have the file elsewhere, say in /etc/pkdoors"
 """What to do about one that the service does not see, or cannot reach."""
-
-RUNNING = "/run/systemd/system"
-"""There where systemd is what started the host; C{sd_booted(3)}."""
 
 CONFS = (CONF_FILE, SEED_FILE)
 """What a service reads: the first that is there."""
@@ -36,14 +34,14 @@ def install(
     files: ServiceFiles,
     code: Iterable[Path],
     run: Run,
-    codeFlaw: Callable[[], Flaw | None] = lambda: None,
+    findCodeFlaw: Callable[[], Flaw | None] = lambda: None,
 ) -> Iterator[str]:
     """
     Put everything in place; start nothing.
 
     @param code: what the service has to be able to read, or to run.
     @param run: see L{command}.
-    @param codeFlaw: see L{pkdoors.install.servicecode.codeFlaw}.
+    @param findCodeFlaw: see L{pkdoors.install.servicecode.findCodeFlaw}.
     @return: what is done, a line each.
     @raise InstallError: it cannot be done. What was done until then stays.
     """
@@ -51,7 +49,7 @@ def install(
     for path in code:
         _checkReadable(path)
         _refuse(flawOf(path))
-    _refuse(codeFlaw())
+    _refuse(findCodeFlaw())
     os.umask(0o022)  # nothing here is a secret; what is gets its mode by name
     yield from files.place()
     yield _makeUser(files, run)
@@ -68,8 +66,8 @@ def uninstall(files: ServiceFiles, run: Run) -> Iterator[str]:
 
     @raise InstallError: it cannot be done. What was done until then stays.
     """
-    files.refuseStrange()
-    if _isRunning() and files.path("pkdoors.service").exists():
+    files.refuseForeign()
+    if isRunning() and files.path("pkdoors.service").exists():
         run("systemctl", "disable", "--quiet", "--now", "pkdoors.service")
         yield "ended      the service; the guard keeps the ports closed"
     yield from files.remove()
@@ -157,7 +155,7 @@ def _mode(path: Path) -> int:
 
 
 def _makeUser(files: ServiceFiles, run: Run) -> str:
-    if serviceGroup() is not None:
+    if findServiceGroup() is not None:
         return f"unchanged  user and group {NAME}"
     if which("systemd-sysusers"):
         run("systemd-sysusers", str(files.path("pkdoors.sysusers")))
@@ -232,7 +230,7 @@ def _checkUsable(path: Path) -> Path:
 
 def _canEnter(folder: Path) -> bool:
     now = folder.stat()
-    isItsGroup = now.st_gid == serviceGroup()
+    isItsGroup = now.st_gid == findServiceGroup()
     return bool(now.st_mode & (stat.S_IXGRP if isItsGroup else stat.S_IXOTH))
 
 
@@ -241,7 +239,7 @@ def _letRead(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         before = _access(descriptor)
-        refuseStrange(os.fstat(descriptor))
+        refuseOddFile(os.fstat(descriptor))
         letRead(descriptor)
         return "unchanged" if _access(descriptor) == before else "changed  "
     finally:
@@ -253,11 +251,7 @@ def _access(descriptor: int) -> tuple[int, int]:
     return status.st_gid, status.st_mode
 
 
-def _isRunning() -> bool:
-    return os.path.isdir(RUNNING)
-
-
 def _reload(run: Run) -> Iterator[str]:
-    if _isRunning():
+    if isRunning():
         run("systemctl", "daemon-reload")
         yield "reloaded   systemd's units"

@@ -9,7 +9,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import isRunning
 from pkdoors.firewall.netlink.kernel import checkPrivilege
-from pkdoors.firewall.nftables.firewall import removeGuard
+from pkdoors.firewall.nftables.standalone import removeGuard
 from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
 
 PATIENCE = 20.0
@@ -64,7 +64,7 @@ def _end(instance: Instance) -> Iterator[str]:
 
 def _holder(instance: Instance) -> int | None:
     try:
-        return instance.holder()
+        return instance.findHolder()
     except OSError:
         return None
 

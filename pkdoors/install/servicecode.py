@@ -13,7 +13,7 @@ PROGRAMS = ("twistd", "pkdoors", "python3")
 """Of the folder with scripts; a distribution's Python has its own elsewhere."""
 
 
-def codeFlaw() -> Flaw | None:
+def findCodeFlaw() -> Flaw | None:
     """
     Return the first reason why somebody else can change what a service runs that is installed
     from here: the virtual environment, the interpreter, the folders where that looks for modules,

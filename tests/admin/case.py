@@ -197,6 +197,31 @@ class AdminTestCase(SynchronousTestCase):
         return status, answer["error"]
 
 
+class StatusTestCase(AdminTestCase):
+    """Has a site whose daemon has another status."""
+
+    def serve(self, status: Callable[[], object]) -> None:
+        """Use this status."""
+        self.patch(self.operations, "status", status)
+        self.site = makeSite(self.reactor, self.operations)
+
+    def askStatus(self, isFull: bool = False) -> Connection:
+        """Connect a client that asks for the status, and reads it or does not."""
+        channel, transport = self.connect()
+        transport.isFull = isFull
+        channel.dataReceived(b"GET /status HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
+        return transport
+
+    def oneTurn(self) -> None:
+        """Give the reactor one turn; a fake clock would do all turns in one."""
+        now = self.reactor.seconds()
+        due = [call for call in self.reactor.calls if call.time <= now]
+        for call in due:
+            self.reactor.calls.remove(call)
+            call.called = True
+            call.func(*call.args, **call.kw)
+
+
 def encode(body: object) -> bytes:
     """Return a body of JSON."""
     return json.dumps(body).encode()

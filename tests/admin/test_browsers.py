@@ -40,6 +40,7 @@ class BrowserTests(AdminTestCase):
         for host in (
             *("evil.example", "evil.example:8080", "localhost.evil.example", "pkdoors.evil"),
             *("xlocalhost", "localhost:", "localhost:80x", "localhost:8080@evil.example"),
+            *("127a0.0.1", "127.0a0.1", "127.0.0a1"),
             *("127.0.0.1.nip.io", "127.0.0.2", "0.0.0.0", "::1", "[::]", "localhost evil", ""),
             *("localhost.", "localhost,evil.example", "http://localhost", "localhost:123456"),
         ):
@@ -135,6 +136,9 @@ class BrowserTests(AdminTestCase):
             for name, value in SAFE_HEADERS:
                 line = f"\r\n{name.decode()}: {value.decode()}\r\n"
                 self.assertEqual(1, answer.lower().count(line.lower()), (request, line))
+        names = {name.lower() for name, _ in SAFE_HEADERS}
+        for name in (b"cache-control", b"content-security-policy", b"x-content-type-options"):
+            self.assertIn(name, names)
 
     def test_shown(self) -> None:
         """A refusal quotes briefly, and in one line."""

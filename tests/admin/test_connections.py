@@ -122,6 +122,13 @@ class ConnectionsTests(SynchronousTestCase):
             new = FakeConnection(Peer(ROOT, 1), descriptor)
             self.assertEqual("", self.connections.admit(new))
 
+    def test_noDescriptor(self) -> None:
+        """One connection is always admitted, so that root can ask why there are so few."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for process in range(3):
+            new = FakeConnection(Peer(ROOT, process), limit - 1)
+            self.assertEqual("", self.connections.admit(new))
+
     def test_line(self) -> None:
         """However many are refused, one line a minute says how many."""
         self.fill([Peer(ROOT, 1)] * MAX_CONNECTIONS)
@@ -209,9 +216,19 @@ class PortTests(SynchronousTestCase):
             ],
             self.warnings(),
         )
+        self.assertEqual([], self.site._connections._all)
         self.patch(os, "dup", dup)
         self.port.doRead()
         self.assertEqual(1, len(self.site._connections._all))
+
+    def test_endsMeanwhile(self) -> None:
+        """If it ends during a pause, no call is left."""
+        reactor: Any = self.reactor
+        port = AdminPort(os.fsencode(f"{self.path}2"), self.site, 50, 0o600, reactor)
+        port.startListening()
+        port._pauseReading(OSError(errno.EMFILE, "Too many open files"))
+        port.connectionLost(Failure(ConnectionError()))
+        self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_lastDescriptor(self) -> None:
         """There is no line if somebody takes the last descriptor meanwhile."""

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,12 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
 from pkdoors.admin._recording import recordDoors, recordOpenings
-from pkdoors.admin.operations import CLOSE_PATIENCE, OPEN_PATIENCE, Operations
+from pkdoors.admin.operations import Operations
 from pkdoors.admin.records import LazyRecords, asJSON
 from pkdoors.config.config import Config
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper import admission as admissionModule
+from pkdoors.doorkeeper.control import CLOSE_PATIENCE, OPEN_PATIENCE
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotFound, PkdoorsError
@@ -47,7 +49,7 @@ SSH = makeDoor(name="ssh")
 WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web", cutSessions=True, maxOpenFor=60.0)
 
 
-def written(record: object) -> dict[str, Any]:
+def write(record: object) -> dict[str, Any]:
     """Return the JSON of a record."""
 
     def convert(value: object) -> Any:
@@ -105,7 +107,7 @@ class OperatorTestCase(SynchronousTestCase):
 
     def do(self, work: Coroutine[Any, Any, object]) -> Deferred[dict[str, Any]]:
         """Begin work."""
-        return Deferred.fromCoroutine(work).addCallback(written)
+        return Deferred.fromCoroutine(work).addCallback(write)
 
     def done(self, work: Coroutine[Any, Any, object]) -> dict[str, Any]:
         """What work that is done at once comes to."""
@@ -119,8 +121,10 @@ class OperatorTestCase(SynchronousTestCase):
         return str(error)
 
     def assertHeardByNobody(self) -> None:
-        """Assert that nobody waits for events any more, but for the counters."""
+        """Assert that nobody waits for an opening any more, or for events but the counters."""
         self.assertEqual(1, len(self.publisher._hearers))
+        for waiters in (self.keeper._settled, self.keeper._closed):
+            self.assertEqual({}, waiters._waiting)
 
     def names(self, openings: list[dict[str, Any]]) -> list[tuple[str, str]]:
         """Door and source of each."""
@@ -292,7 +296,9 @@ class AddressTests(OperatorTestCase):
         ):
             sentence = self.refused(self.operator.open(address, "ssh"), BadValue)
             shown = address.removeprefix("::ffff:")
-            self.assertEqual(f"nobody comes from {shown}: give the address of one client", sentence)
+            self.assertEqual(
+                f"no client has the address {shown}: give the address of one client", sentence
+            )
         self.assertEqual([], list(self.guard.doorsOpen()))
 
     def test_allowed(self) -> None:
@@ -492,7 +498,7 @@ class StatusTests(OperatorTestCase):
             "sources": 1,
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
-        status = written(self.operator.status())
+        status = write(self.operator.status())
         self.assertEqual(
             {
                 "version": __version__.public(),
@@ -500,7 +506,7 @@ class StatusTests(OperatorTestCase):
                 "firewall": "nftables and firewalld",
                 "troubles": ["a port is busy"],
                 "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
-                "openings": written(self.operator.openings())["openings"],
+                "openings": write(self.operator.openings())["openings"],
                 "counters": {
                     "knocks": {"request": 0, "refused": 0, "other": 1},
                     "dropped": {},
@@ -521,8 +527,8 @@ class StatusTests(OperatorTestCase):
     def test_counted(self) -> None:
         """The openings of a door are counted, which needs nothing of them but their door."""
         unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        openings = tuple(OpeningStatus(opening, 0.0, "") for opening in unwritable)
-        state = Snapshot(0.0, TODAY, (SSH, WEB), openings, {})
+        statuses = tuple(OpeningStatus(opening, 0.0, "") for opening in unwritable)
+        state = Snapshot(0.0, TODAY, (SSH, WEB), statuses, {})
         self.assertEqual([2, 1], [door.openings for door in recordDoors(state)])
         self.assertRaises(OverflowError, list, recordOpenings(state))
 
@@ -539,9 +545,8 @@ class StatusTests(OperatorTestCase):
             ({"source": ANN, "door": "web"}, [("web", ANN)]),
             ({"source": "10.0.0.1"}, []),
         ):
-            self.assertEqual(
-                expected, self.names(written(self.operator.openings(**chosen))["openings"])
-            )
+            found = write(self.operator.openings(**chosen))["openings"]
+            self.assertEqual(expected, self.names(found))
         self.assertRaises(NotFound, self.operator.openings, "shh")
         self.assertRaises(BadValue, self.operator.openings, "ssh", "ann")
 
@@ -549,7 +554,7 @@ class StatusTests(OperatorTestCase):
         """What the firewall refuses does not count as open, and says why."""
         self.outer.failures = [NO]
         self.do(self.operator.open(ANN, "ssh")).addErrback(lambda failure: None)
-        (opening,) = written(self.operator.openings())["openings"]
+        (opening,) = write(self.operator.openings())["openings"]
         self.assertEqual(
             (False, "cannot open: no privilege"), (opening["open"], opening["trouble"])
         )
@@ -587,3 +592,8 @@ class SharedTests(SynchronousTestCase):
                 with self.subTest(text=text, address=address):
                     found = clientaddress.isShared(ip_address(address))
                     self.assertIs(expected and canBe, found)
+
+    def test_noIPv6(self) -> None:
+        """A host without IPv6 has no such addresses."""
+        self.patch(clientaddress, "Path", lambda path: Path("/nowhere"))
+        self.assertFalse(clientaddress.isShared(ip_address("fe80::1")))

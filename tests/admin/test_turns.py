@@ -1,15 +1,15 @@
-"""Tests of how much is done in one turn, and of long answers: L{pkdoors.admin._responses}."""
+"""Tests of how much is done in one turn: L{pkdoors.admin._responses}."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pkdoors.admin import _eventstream, _resources
-from pkdoors.admin._resources import REQUESTS_PER_TURN, SLICES_PER_TURN, makeSite
-from pkdoors.admin._responses import MAX_BODIES, READ_TIMEOUT, SLICE_BYTES, SLICE_RECORDS
+from pkdoors.admin._resources import REQUESTS_PER_TURN, SLICES_PER_TURN
+from pkdoors.admin._responses import SLICE_RECORDS
 from pkdoors.admin.records import LazyRecords
 from pkdoors.util.oneline import jsonLine
-from tests.admin.case import AdminTestCase, Connection, goAway
+from tests.admin.case import StatusTestCase, goAway
 from tests.fakes.reactor import FakeThreadPool
 
 
@@ -28,38 +28,6 @@ class LongRecord:
     openings: LazyRecords[int, Numbered]
     empty: LazyRecords[int, Numbered]
     b: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class TextRecord:
-    """An answer with a long text."""
-
-    long: str
-
-
-class StatusTestCase(AdminTestCase):
-    """Has a site whose daemon has another status."""
-
-    def serve(self, status: Callable[[], object]) -> None:
-        """Use this status."""
-        self.patch(self.operations, "status", status)
-        self.site = makeSite(self.reactor, self.operations)
-
-    def askStatus(self, isFull: bool = False) -> Connection:
-        """Connect a client that asks for the status, and reads it or does not."""
-        channel, transport = self.connect()
-        transport.isFull = isFull
-        channel.dataReceived(b"GET /status HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
-        return transport
-
-    def oneTurn(self) -> None:
-        """Give the reactor one turn; a fake clock would do all turns in one."""
-        now = self.reactor.seconds()
-        due = [call for call in self.reactor.calls if call.time <= now]
-        for call in due:
-            self.reactor.calls.remove(call)
-            call.called = True
-            call.func(*call.args, **call.kw)
 
 
 class TurnTests(StatusTestCase):
@@ -237,45 +205,3 @@ class TurnTests(StatusTestCase):
         self.operations.publish("anna")
         self.operations.publish("bob")
         self.assertEqual(2, len(written))
-
-
-class SendingTests(StatusTestCase):
-    """Tests of long answers to clients that do not read."""
-
-    def setUp(self) -> None:
-        """Use a long status."""
-        super().setUp()
-        self.serve(lambda: TextRecord("x" * 10 * SLICE_BYTES))
-
-    def askLong(self, isFull: bool) -> Connection:
-        """Connect a client that asks for a long answer, and reads it or does not."""
-        transport = self.askStatus(isFull)
-        self.turn()
-        return transport
-
-    def test_slowly(self) -> None:
-        """A client that reads gets the whole answer, no faster than it reads."""
-        transport = self.askLong(True)
-        self.assertLess(len(transport.value()), 2 * SLICE_BYTES)
-        for _ in range(20):
-            transport.readAgain()
-        self.assertEqual(b'x"}\n', transport.value()[-4:])
-        self.reactor.advance(READ_TIMEOUT - 1)
-        self.assertEqual(0, transport.aborts)
-
-    def test_never(self) -> None:
-        """A client that does not is dropped after a while, however much it read meanwhile."""
-        transport = self.askLong(True)
-        self.reactor.advance(READ_TIMEOUT / 2)
-        transport.readAgain()
-        self.reactor.advance(READ_TIMEOUT / 2)
-        self.assertEqual((1, []), (transport.aborts, self.log.lines()))
-
-    def test_bodies(self) -> None:
-        """The number of answers in memory is bounded: the clients of the oldest are dropped."""
-        lazy = [self.askLong(True) for _ in range(MAX_BODIES)]
-        self.assertEqual(0, sum(each.aborts for each in lazy))
-        later = [self.askLong(True), self.askLong(True)]
-        self.assertEqual([1, 1, 0], [each.aborts for each in lazy[:3]])
-        self.assertEqual(0, sum(each.aborts for each in later))
-        self.assertIn(b'x"}\n', self.askLong(False).value())

@@ -29,7 +29,7 @@ class FakeRoaming:
         self.others: list[str] = []
         self.isRunning = False
 
-    def towards(self, others: list[str]) -> None:
+    def watchTowards(self, others: list[str]) -> None:
         """Which others count."""
         self.others = others
 
@@ -57,7 +57,7 @@ class ClosingVisit(Attempt):
         """It can."""
         return True
 
-    async def leave(self, reactor: Any) -> None:
+    async def askToClose(self, reactor: Any) -> None:
         """Wait until the test says so."""
         await self.leaving
 
@@ -282,7 +282,7 @@ class StayTests(SynchronousTestCase):
 
         @dataclass(frozen=True, slots=True)
         class Keyless(PlainMethod):
-            async def begin(self, reactor: Any, say: Callable[[str], None]) -> Any:
+            async def prepare(self, reactor: Any, say: Callable[[str], None]) -> Any:
                 """Fail."""
                 raise KnockError("interrupted")
 

@@ -9,7 +9,7 @@ from twisted.internet.error import ConnectError, ConnectionRefusedError, Timeout
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._knocker import Knocker, resolve
-from pkdoors.client._plan import Sending, plainPlan
+from pkdoors.client._plan import Sending, planPlain
 from pkdoors.client._portwatch import PortWatch
 from pkdoors.client.attempt import Attempt
 from pkdoors.client.methods import PlainMethod
@@ -148,7 +148,7 @@ class KnockerTests(SynchronousTestCase):
         """Begin to knock."""
 
         async def plan(address: str) -> Iterable[Sending]:
-            return plainPlan(Sequence(PORTS), b"knock\n", interval)
+            return planPlain(Sequence(PORTS), b"knock\n", interval)
 
         knocker = Knocker(self.reactor, plan)
         return Deferred.fromCoroutine(knocker.knock(addresses))

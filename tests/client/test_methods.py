@@ -39,7 +39,7 @@ class PlainMannerTests(SynchronousTestCase):
         """It sends a plain knock, with the seconds rounded up, in order."""
         method = PlainMethod(SEQUENCE, 1.2, 0.5)
         plan = self.successResultOf(
-            Deferred.fromCoroutine(method.begin(AgentReactor(), lambda line: None))
+            Deferred.fromCoroutine(method.prepare(AgentReactor(), lambda line: None))
         )
 
         async def sendings(address: str) -> Iterable[Sending]:
@@ -48,7 +48,7 @@ class PlainMannerTests(SynchronousTestCase):
         found = list(self.successResultOf(Deferred.fromCoroutine(sendings(HOST4))))
         self.assertEqual([(0.5, 17203, b"knock 2\n")], [tuple(each) for each in found[1:2]])
         self.assertEqual(PORTS, tuple(each.port for each in found))
-        self.assertEqual("knocked on home", method.done("home"))
+        self.assertEqual("knocked on home", method.describe("home"))
 
 
 class SealedMannerTests(SynchronousTestCase):
@@ -90,7 +90,7 @@ class SealedMannerTests(SynchronousTestCase):
         async def work() -> list[str]:
             method = self.method(**fields)
             return await Knocker(
-                self.reactor, await method.begin(self.reactor, self.said.append)
+                self.reactor, await method.prepare(self.reactor, self.said.append)
             ).knock(addresses)
 
         result = Deferred.fromCoroutine(work())
@@ -124,8 +124,8 @@ class SealedMannerTests(SynchronousTestCase):
         self.successResultOf(self.knock(HOST4, close=True))
         said = [each.statement for each in self.sealed()]
         self.assertEqual({(True, 0)}, {(each.close, each.seconds) for each in said})
-        self.assertEqual("asked home to close", self.method(close=True).done("home"))
-        self.assertEqual("knocked on home", self.method().done("home"))
+        self.assertEqual("asked home to close", self.method(close=True).describe("home"))
+        self.assertEqual("knocked on home", self.method().describe("home"))
 
     def test_sentAtOnce(self) -> None:
         """It goes to all ports at once, three times, 20 ms apart."""
@@ -164,7 +164,7 @@ class SealedMannerTests(SynchronousTestCase):
 
     def plan(self) -> Any:
         """What a manner that has begun gives."""
-        result = Deferred.fromCoroutine(self.method().begin(self.reactor, self.said.append))
+        result = Deferred.fromCoroutine(self.method().prepare(self.reactor, self.said.append))
         self.reactor.pump([0.0] * 5)
         return self.successResultOf(result)
 

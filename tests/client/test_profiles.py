@@ -4,7 +4,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client.profilefile import hostsPath, readProfiles
+from pkdoors.client.profilefile import locateProfiles, readProfiles
 from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.errors import BadValue
 from pkdoors.model.sequence import Sequence
@@ -140,7 +140,7 @@ class ParseProfilesTests(SynchronousTestCase):
 
 class HostsFileTests(SynchronousTestCase):
     """
-    Tests of L{hostsPath} and L{readProfiles}.
+    Tests of L{locateProfiles} and L{readProfiles}.
     """
 
     def setUp(self) -> None:
@@ -168,8 +168,8 @@ class HostsFileTests(SynchronousTestCase):
             ({"HOME": "/h", "XDG_CONFIG_HOME": "x"}, "/h/.config/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": ""}, "/h/.config/pkdoors/hosts.toml"),
         ):
-            self.assertEqual(Path(path), hostsPath(environment))
-        self.assertIsNone(hostsPath({}))
+            self.assertEqual(Path(path), locateProfiles(environment))
+        self.assertIsNone(locateProfiles({}))
 
     def test_read(self) -> None:
         """The profiles are read."""

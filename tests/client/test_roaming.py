@@ -7,7 +7,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client import _roaming as roaming
-from pkdoors.client._roaming import READS_PER_TURN, Roaming, Routes, listenToRoutes, localAddress
+from pkdoors.client._roaming import (
+    READS_PER_TURN,
+    Roaming,
+    RouteListener,
+    listenToRoutes,
+    localAddress,
+)
 from tests.fakes.reactor import FakeReactor
 
 
@@ -42,7 +48,7 @@ class FakeKernel:
 
 class RoamingTests(SynchronousTestCase):
     """
-    Tests of L{Roaming} and L{Routes}.
+    Tests of L{Roaming} and L{RouteListener}.
     """
 
     def setUp(self) -> None:
@@ -59,21 +65,21 @@ class RoamingTests(SynchronousTestCase):
         """It has."""
         self.moves += 1
 
-    def begin(self) -> None:
+    def prepare(self) -> None:
         """Start."""
-        self.roaming.towards(self.ways)
+        self.roaming.watchTowards(self.ways)
         self.roaming.start()
 
     def tell(self, *messages: bytes | OSError) -> None:
         """The kernel tells something."""
         self.kernel.reorderer += messages or [b"new address"]
         (reader,) = self.reactor.getReaders()
-        assert isinstance(reader, Routes)
+        assert isinstance(reader, RouteListener)
         reader.doRead()
 
     def test_moved(self) -> None:
         """It looks a moment after the kernel told, and tells of a new address."""
-        self.begin()
+        self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
         self.tell()
         self.reactor.advance(0.29)
@@ -83,7 +89,7 @@ class RoamingTests(SynchronousTestCase):
 
     def test_burst(self) -> None:
         """It looks once for all that is told within that moment, and again for what is later."""
-        self.begin()
+        self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
         for _ in range(5):
             self.tell()
@@ -96,14 +102,14 @@ class RoamingTests(SynchronousTestCase):
 
     def test_sameAddress(self) -> None:
         """Other changes are none."""
-        self.begin()
+        self.prepare()
         self.tell()
         self.reactor.advance(0.3)
         self.assertEqual(0, self.moves)
 
     def test_lost(self) -> None:
         """An address that is gone is no move; that it comes back is one, as is another family."""
-        self.begin()
+        self.prepare()
         for way, moves in ((None, 0), ("10.0.0.2", 1)):
             self.ways["192.0.2.1"] = way
             self.tell()
@@ -116,16 +122,16 @@ class RoamingTests(SynchronousTestCase):
 
     def test_towards(self) -> None:
         """What counts is what was so when it was told whom towards."""
-        self.begin()
+        self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
-        self.roaming.towards(self.ways)
+        self.roaming.watchTowards(self.ways)
         self.tell()
         self.reactor.advance(0.3)
         self.assertEqual(0, self.moves)
 
     def test_overrun(self) -> None:
         """When the kernel told more than was read, it looks, too."""
-        self.begin()
+        self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
         self.tell(OSError(errno.ENOBUFS, "No buffer space available"))
         self.reactor.advance(0.3)
@@ -133,13 +139,13 @@ class RoamingTests(SynchronousTestCase):
 
     def test_flood(self) -> None:
         """It does not read for ever."""
-        self.begin()
+        self.prepare()
         self.tell(*[b"route"] * (READS_PER_TURN + 1))
         self.assertEqual(1, len(self.kernel.reorderer))
 
     def test_stop(self) -> None:
         """Afterwards nothing is read, the socket is closed, and no timer runs."""
-        self.begin()
+        self.prepare()
         self.tell()
         self.roaming.stop()
         self.assertEqual(([], []), (self.reactor.getReaders(), self.reactor.getDelayedCalls()))
@@ -148,7 +154,7 @@ class RoamingTests(SynchronousTestCase):
     def test_withoutNetlink(self) -> None:
         """Where the kernel does not tell it looks every five seconds."""
         self.patch(roaming, "listenToRoutes", self.refuse)
-        self.begin()
+        self.prepare()
         for number in (1, 2, 3):
             self.ways["192.0.2.1"] = f"10.0.1.{number}"
             self.reactor.advance(4.9)
@@ -164,7 +170,7 @@ class RoamingTests(SynchronousTestCase):
 
     def test_reader(self) -> None:
         """The reader is what a reactor takes."""
-        reader = Routes(self.kernel, self.moved)  # type: ignore[arg-type]
+        reader = RouteListener(self.kernel, self.moved)  # type: ignore[arg-type]
         self.assertEqual((99, "routes"), (reader.fileno(), reader.logPrefix()))
         reader.connectionLost(Failure(ConnectionError()))
         self.assertFalse(self.kernel.isOpen)

@@ -4,7 +4,7 @@ import signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.commands.connect import dieOf
+from pkdoors.commands.connect import letSignalEnd
 from tests.test_cli import HOST, SEQ, CommandTestCase
 
 
@@ -45,7 +45,7 @@ class ConnectTests(CommandTestCase):
 
 class ProcessTests(SynchronousTestCase):
     """
-    Tests of L{dieOf}.
+    Tests of L{letSignalEnd}.
     """
 
     def test_dieOf(self) -> None:
@@ -56,5 +56,5 @@ class ProcessTests(SynchronousTestCase):
             (signal.SIG_IGN, signal.SIG_IGN),
         ):
             signal.signal(signal.SIGUSR1, before)
-            dieOf(signal.SIGUSR1)
+            letSignalEnd(signal.SIGUSR1)
             self.assertEqual(after, signal.getsignal(signal.SIGUSR1))

@@ -17,7 +17,7 @@ from pkdoors.config import file as conffile
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
-from pkdoors.config.template import confText, profileText
+from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import PkdoorsError
 from pkdoors.host import names as thishost
 from pkdoors.knockports import search
@@ -27,7 +27,7 @@ from tests.fakes.host import FakeHost
 
 class TextTests(SynchronousTestCase):
     """
-    Tests of L{confText} and L{profileText}.
+    Tests of L{renderConf} and L{renderProfile}.
     """
 
     def test_roundTrip(self) -> None:
@@ -37,11 +37,11 @@ class TextTests(SynchronousTestCase):
             makeDoor(openFor=90.0, maxOpenFor=5400.0, knockTimeout=1.5, penalty=0.0),
             makeDoor(*(PORTS, "80,51820/udp,6000-6010"), authorizedKeys='/a "b"\\ü', clockSkew=9.0),
         ):
-            self.assertEqual(Config((door,)), parseConfig(confText(door), "f"))
+            self.assertEqual(Config((door,)), parseConfig(renderConf(door), "f"))
 
     def test_comments(self) -> None:
         """What is commented out is right, too; and every key has a comment."""
-        lines = confText(makeDoor()).splitlines()
+        lines = renderConf(makeDoor()).splitlines()
         uncommented = [re.sub("^#(?=[a-z_]+ = )", "", line) for line in lines]
         config = parseConfig("\n".join(uncommented), "f")
         self.assertEqual(("public", ("192.0.2.1", "2001:db8::1")), (config.zone, config.interfaces))
@@ -59,14 +59,14 @@ class TextTests(SynchronousTestCase):
     def test_profile(self) -> None:
         """The client's profile has what it needs to know."""
         door = makeDoor(name="web", ports="443,8080,53/udp")
-        profiles = parseProfiles(profileText("web1", "web1.example.org", door))
+        profiles = parseProfiles(renderProfile("web1", "web1.example.org", door))
         expected = Profile("web1.example.org", door.sequence, wait=443)
         self.assertEqual({"web1": expected}, profiles)
 
     def test_profileSealed(self) -> None:
         """It says whether to seal; without a TCP port there is nothing to wait for."""
         door = makeDoor(ports="51820/udp", authorizedKeys="/k")
-        profiles = parseProfiles(profileText("a b.c", "::1", door))
+        profiles = parseProfiles(renderProfile("a b.c", "::1", door))
         expected = Profile("::1", door.sequence, "default", isSealed=True)
         self.assertEqual({"a b.c": expected}, profiles)
 
@@ -79,8 +79,8 @@ class InitTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Have a host with a name, and a folder."""
         FakeHost(self)
-        self.patch(thishost, "shortName", lambda: "web1")
-        self.patch(thishost, "publicName", lambda: "web1.example.org")
+        self.patch(thishost, "getShortName", lambda: "web1")
+        self.patch(thishost, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
@@ -117,7 +117,7 @@ class InitTests(InitTestCase):
         (door,) = self.config().doors
         self.assertEqual("ssh (22/tcp)", str(door))
         self.assertEqual(8, len(set(door.sequence.ports)))
-        self.assertEqual(profileText("web1", "web1.example.org", door), stdout)
+        self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
         self.assertEqual(0o600, os.stat(self.file).st_mode & 0o7777)
 
     def test_conf(self) -> None:
@@ -193,16 +193,16 @@ class InitTests(InitTestCase):
     def test_neverOverwrites(self) -> None:
         """What is there stays."""
         Path(self.file).write_text("mine\n")
-        self.assertIn("is there already, and is not overwritten", self.refused(status=1))
+        self.assertIn("already exists and is not overwritten", self.refused(status=1))
         self.assertEqual("mine\n", Path(self.file).read_text())
 
     def test_noName(self) -> None:
         """A host without a name needs an address, and nothing is written before that is known."""
 
-        def publicName() -> str:
+        def getPublicName() -> str:
             raise PkdoorsError("say with --address how")
 
-        self.patch(thishost, "publicName", publicName)
+        self.patch(thishost, "getPublicName", getPublicName)
         self.assertIn("--address", self.refused(status=1))
         self.assertFalse(Path(self.file).exists())
         self.init("--address", "2001:db8::1")
@@ -262,7 +262,7 @@ class SeedTests(InitTestCase):
             self.assertEqual(parseConfig(SEED, self.seed).doors, (door,))
             self.assertEqual((443, 20.0), (door.ports[0].first, door.openFor))
             self.assertEqual((), self.config().notes)
-            self.assertEqual(profileText("web1", "web1.example.org", door), stdout)
+            self.assertEqual(renderProfile("web1", "web1.example.org", door), stdout)
             self.assertEqual(SEED, Path(self.seed).read_text())
             os.unlink(self.file)
 
@@ -271,10 +271,10 @@ class SeedTests(InitTestCase):
         _, stderr = self.init("--seed", self.seed)
         self.assertIn(
             f"Of {self.seed}, which stays as it is:\n"
-            "  ports_to_controls: it is ports now\n"
-            "  opening_sequence: it is sequence now\n"
-            "  max_opened_door_duration: it is open_for now\n"
-            "  doors_cleanup_periode: no longer needed: the kernel closes each door at its "
+            "  ports_to_controls is now called ports\n"
+            "  opening_sequence is now called sequence\n"
+            "  max_opened_door_duration is now called open_for\n"
+            "  doors_cleanup_periode is no longer needed: the kernel closes each door at its "
             "deadline\n\n"
             f"Wrote {self.file}.",
             stderr,
@@ -323,10 +323,14 @@ class SeedTests(InitTestCase):
         self.assertIn(f"`chmod 600 {self.seed}`", self.refused("--seed", self.seed, status=1))
         os.chmod(self.seed, 0o600)
         self.write(SEED + "door = 1\n")
-        self.assertIn(f"{self.seed}: 'door' is no", self.refused("--seed", self.seed, status=1))
-        self.write(confText(makeDoor()))
+        self.assertIn(
+            f"{self.seed}: unknown key 'door'", self.refused("--seed", self.seed, status=1)
+        )
+        self.write(renderConf(makeDoor()))
         line = self.refused("--seed", self.seed, status=1)
-        self.assertIn(f"{self.seed} is no file of port-knocking-doors, which has keys", line)
+        self.assertIn(
+            f"{self.seed} is not a configuration of port-knocking-doors, which has keys", line
+        )
         self.assertIn("is no name for a file", self.refused("--seed", "", status=2))
         self.assertFalse(Path(self.file).exists())
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.config.changes import FIXED, changesOf, fixedChanges
+from pkdoors.config.changes import describeChanges, findFixedChanges
 from pkdoors.config.config import Config
 from pkdoors.config.settings import DOOR_SETTINGS
 from pkdoors.model.doors import Door
@@ -40,12 +40,12 @@ OTHERS: dict[str, Any] = {
 
 class ChangesTests(SynchronousTestCase):
     """
-    Tests of L{changesOf} and L{fixedChanges}.
+    Tests of L{describeChanges} and L{findFixedChanges}.
     """
 
     def changes(self, *doors: Door) -> list[str]:
         """What changes where these are the doors."""
-        return changesOf(BEFORE, replace(BEFORE, doors=doors))
+        return describeChanges(BEFORE, replace(BEFORE, doors=doors))
 
     def test_nothing(self) -> None:
         """Where nothing differs there is nothing to tell, nor where doors only change places."""
@@ -75,10 +75,10 @@ class ChangesTests(SynchronousTestCase):
     def test_daemon(self) -> None:
         """What is not of a door is told, too."""
         after = replace(BEFORE, interfaces=("::1",), audit="/var/log/audit")
-        self.assertEqual(["interfaces changed", "audit changed"], changesOf(BEFORE, after))
+        self.assertEqual(["interfaces changed", "audit changed"], describeChanges(BEFORE, after))
 
     def test_fixed(self) -> None:
         """What cannot be changed is named."""
-        self.assertEqual([], fixedChanges(BEFORE, replace(BEFORE, interfaces=("::1",))))
+        self.assertEqual([], findFixedChanges(BEFORE, replace(BEFORE, interfaces=("::1",))))
         after = replace(BEFORE, firewall="nftables", zone="home", admin="")
-        self.assertEqual([*FIXED], fixedChanges(BEFORE, after))
+        self.assertEqual(["firewall", "zone", "admin"], findFixedChanges(BEFORE, after))

@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pkdoors.config import file as conffile
-from pkdoors.config.file import confPlaces, isThere, readConf, seedPlaces, writeConf
+from pkdoors.config.file import isThere, listConfPlaces, listSeedPlaces, readConf, writeConf
 from pkdoors.errors import ConfigError
 from pkdoors.host import serviceuser
 
@@ -57,7 +57,7 @@ class ReadTests(ConfFileTestCase):
         for mode in (0o640, 0o604, 0o644, 0o610):
             self.write(mode=mode)
             self.assertEqual(
-                f"{self.path} can be read by others, and a sequence in it is a secret: "
+                f"other users can read {self.path}, and the sequence in it is a secret: "
                 f"`chmod 600 {self.path}`",
                 self.refused(),
             )
@@ -67,7 +67,7 @@ class ReadTests(ConfFileTestCase):
         for mode in (0o620, 0o602, 0o666, 0o660):
             self.write(mode=mode)
             self.assertEqual(
-                f"{self.path} can be written by others, who could open every door: "
+                f"other users can write {self.path} and so open every door: "
                 f"`chmod 600 {self.path}`",
                 self.refused(),
             )
@@ -103,7 +103,7 @@ class ReadTests(ConfFileTestCase):
             for mode in (0o775, 0o757, 0o777):
                 each.chmod(mode)
                 self.assertEqual(
-                    f"{self.path} could be replaced by others, who could open every door, "
+                    f"other users could replace {self.path} and so open every door, "
                     f"because {each} can be written by others: `chmod go-w {each}`",
                     self.refused(),
                 )
@@ -137,7 +137,7 @@ class ReadTests(ConfFileTestCase):
     def test_missing(self) -> None:
         """One that is not there is refused, with how to make it."""
         self.assertEqual(
-            f"cannot read {self.path}: No such file or directory: `pkdoors init` makes one",
+            f"cannot read {self.path}: No such file or directory: create it with `pkdoors init`",
             self.refused(),
         )
 
@@ -149,8 +149,8 @@ class ReadTests(ConfFileTestCase):
 
         self.patch(conffile, "readFile", refuse)
         self.assertEqual(
-            f"cannot read {self.path}: Permission denied: run it as root; for the service, "
-            "`pkdoors install-service` sets who may read it",
+            f"cannot read {self.path}: Permission denied: run this as root; "
+            "`pkdoors install-service` lets the service read it",
             self.refused(),
         )
 
@@ -190,8 +190,8 @@ class ServiceTests(ConfFileTestCase):
         """Have its group."""
         super().setUp()
         self.group: int | None = 61234
-        self.patch(conffile, "serviceGroup", lambda: self.group)
-        self.patch(serviceuser, "serviceGroup", lambda: self.group)
+        self.patch(conffile, "findServiceGroup", lambda: self.group)
+        self.patch(serviceuser, "findServiceGroup", lambda: self.group)
 
     def write(self, mode: int, user: int = 0, group: int = 61234) -> None:
         """Make a file."""
@@ -207,10 +207,10 @@ class ServiceTests(ConfFileTestCase):
 
     def test_others(self) -> None:
         """One that others may read, or that the service may write, is refused; 640 is right."""
-        for mode, words in ((0o644, "read"), (0o650, "read"), (0o660, "written")):
+        for mode, word in ((0o644, "read"), (0o650, "read"), (0o660, "write")):
             self.write(mode)
             line = str(self.assertRaises(ConfigError, readConf, self.path))
-            self.assertIn(f"can be {words} by others", line)
+            self.assertIn(f"other users can {word} ", line)
             self.assertTrue(line.endswith(f": `chmod 640 {self.path}`"), line)
 
     def test_otherGroup(self) -> None:
@@ -255,26 +255,28 @@ class ServiceTests(ConfFileTestCase):
 
 class PlacesTests(SynchronousTestCase):
     """
-    Tests of L{confPlaces} and L{seedPlaces}.
+    Tests of L{listConfPlaces} and L{listSeedPlaces}.
     """
 
     def test_order(self) -> None:
         """Our own file comes before those of port-knocking-doors, the user's before the host's."""
         theirs = ["/home/anna/.port_knocker.toml", "/etc/port_knocker.toml"]
-        self.assertEqual(theirs, seedPlaces({"HOME": "/home/anna"}))
-        self.assertEqual(["/etc/pkdoors/pkdoors.toml", *theirs], confPlaces({"HOME": "/home/anna"}))
+        self.assertEqual(theirs, listSeedPlaces({"HOME": "/home/anna"}))
+        self.assertEqual(
+            ["/etc/pkdoors/pkdoors.toml", *theirs], listConfPlaces({"HOME": "/home/anna"})
+        )
 
     def test_noVariable(self) -> None:
         """Where the environment tells no home, as for a service, the user's own is taken."""
         home = pwd.getpwuid(os.geteuid()).pw_dir
         for environment in ({}, {"HOME": ""}):
-            self.assertEqual(f"{home}/.port_knocker.toml", seedPlaces(environment)[0])
+            self.assertEqual(f"{home}/.port_knocker.toml", listSeedPlaces(environment)[0])
 
     def test_noHome(self) -> None:
         """Who has no home has one place less; the daemon's folder is none."""
-        self.assertEqual(["/etc/port_knocker.toml"], seedPlaces({"HOME": "anna"}))
+        self.assertEqual(["/etc/port_knocker.toml"], listSeedPlaces({"HOME": "anna"}))
         self.patch(os, "geteuid", lambda: 4_000_000_000)
-        self.assertEqual(["/etc/port_knocker.toml"], seedPlaces({}))
+        self.assertEqual(["/etc/port_knocker.toml"], listSeedPlaces({}))
 
 
 class WriteTests(ConfFileTestCase):
@@ -304,8 +306,8 @@ class WriteTests(ConfFileTestCase):
         for path in (self.path, link):
             line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
             self.assertEqual(
-                f"{path} is there already, and is not overwritten: "
-                "move it away, or say with --output where else to write",
+                f"{path} already exists and is not overwritten: "
+                "move it away, or use --output FILE to write elsewhere",
                 line,
             )
         self.assertEqual("mine\n", Path(self.path).read_text())
@@ -316,7 +318,7 @@ class WriteTests(ConfFileTestCase):
         Path(self.path).write_text("no folder\n")
         path = f"{self.path}/pkdoors.toml"
         line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
-        self.assertTrue(line.startswith(f"cannot write {path}: File exists: run it as"), line)
+        self.assertTrue(line.startswith(f"cannot write {path}: File exists: run this as"), line)
 
     def test_nothingHalf(self) -> None:
         """Where the disk is full nothing is left."""

@@ -157,8 +157,8 @@ class ReadKeysTests(KeyFileTestCase):
         self.path.unlink()
         self.path.symlink_to(self.path)
         self.assertEqual(
-            "cannot read KEYS (Too many levels of symbolic links): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            "cannot read KEYS (Too many levels of symbolic links), "
+            "the file of authorized keys: fill it with lines from ssh-keygen's .pub files",
             self.refused(),
         )
 
@@ -166,14 +166,14 @@ class ReadKeysTests(KeyFileTestCase):
         """What is not there is a sentence, and so is a folder."""
         self.path.unlink()
         self.assertEqual(
-            "cannot read KEYS (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            "cannot read KEYS (No such file or directory), "
+            "the file of authorized keys: fill it with lines from ssh-keygen's .pub files",
             self.refused(),
         )
         self.path.mkdir(0o700)
         self.assertEqual(
-            "cannot read KEYS (Is a directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files",
+            "cannot read KEYS (Is a directory), "
+            "the file of authorized keys: fill it with lines from ssh-keygen's .pub files",
             self.refused(),
         )
 
@@ -185,7 +185,7 @@ class ReadKeysTests(KeyFileTestCase):
 
         self.patch(authorizedfile, "readFile", refuse)
         self.assertEqual(
-            "cannot read KEYS (Permission denied), which has the keys that may knock: "
+            "cannot read KEYS (Permission denied), the file of authorized keys: "
             "`pkdoors install-service` lets the service read it, but not below /home or /root",
             self.refused(),
         )
@@ -391,14 +391,13 @@ class PrepareTests(KeyFileTestCase):
 
         self.patch(authorizedfile, "readFile", refuse)
         line = str(self.assertRaises(KeyFileError, self.file.prepare))
-        self.assertIn(f"cannot read {self.path} (Permission denied), which has", line)
+        self.assertIn(f"cannot read {self.path} (Permission denied), the file", line)
 
     def test_noKeys(self) -> None:
         """One without a key is refused: that would be a door that nobody can open."""
         for text in ("", "# nobody yet\n", "nonsense\n"):
             self.path.write_text(text)
             self.assertEqual(
-                f"{self.path} has no key that may knock: "
-                "put lines of ssh-keygen's .pub files there",
+                f"{self.path} has no key that may knock: add lines from ssh-keygen's .pub files",
                 str(self.assertRaises(KeyFileError, self.file.prepare)),
             )

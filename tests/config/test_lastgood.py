@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config import lastgood
-from pkdoors.config.lastgood import LastGood, forget
+from pkdoors.config.lastgood import MAX_BYTES, LastGood, removeCopies
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.errors import FirewallError
 from pkdoors.host.instance import Instance
@@ -57,6 +58,7 @@ class LastGoodTests(LastGoodTestCase):
             for name in ("name", "ports", "cutSessions", "authorizedKeys", "knockRate"):
                 self.assertEqual(getattr(before, name), getattr(after, name))
             self.assertEqual(before.knockBurst, after.knockBurst)
+            self.assertEqual(0.0, after.udpGrace)
             self.assertEqual(sorted(before.sequence.ports), list(after.sequence.ports))
 
     def test_secret(self) -> None:
@@ -85,17 +87,25 @@ class LastGoodTests(LastGoodTestCase):
             self.assertIn("dns", opened.read())
         self.assertEqual(1, len(self.copy().read()))
 
+    def test_onDisk(self) -> None:
+        """It is on the disk before it takes the place of the one before."""
+        self.copy().write(self.doors[:1])
+        before: list[str] = []
+        self.patch(os, "fsync", lambda file: before.append(self.copy().read()[-1].name))
+        self.copy().write(self.doors)
+        self.assertEqual((["ssh"], 2), (before, len(self.copy().read())))
+
     def test_otherNetwork(self) -> None:
         """Without a file, it is for this network namespace, in this boot."""
         self.copy("").write(self.doors)
         self.assertEqual(2, len(self.copy("").read()))
-        here = lastgood._where()
+        here = lastgood._identifyNetwork()
         for changed, count in (
             ({"network": 1}, 0),
             ({"boot": "another"}, 2),
             ({"boot": "another", "network": 1}, 2),
         ):
-            self.patch(lastgood, "_where", lambda changed=changed: {**here, **changed})
+            self.patch(lastgood, "_identifyNetwork", lambda changed=changed: {**here, **changed})
             self.assertEqual(count, len(self.copy("").read()), changed)
 
     def test_strange(self) -> None:
@@ -119,8 +129,31 @@ class LastGoodTests(LastGoodTestCase):
             self.assertEqual((), self.copy().read(), bad[:200])
         path.write_text(text)
         self.assertEqual(2, len(self.copy().read()))
+        path.write_text(" " * MAX_BYTES + text)
+        self.assertEqual((), self.copy().read())
+        path.write_text(text)
         path.chmod(0o620)
         self.assertEqual((), self.copy().read())
+        path.chmod(0o600)
+        os.link(path, self.folder / "other")
+        self.assertEqual((), self.copy().read())
+
+    def test_otherUser(self) -> None:
+        """Nor does a copy count that belongs to another user."""
+        if os.getuid():
+            return
+        self.copy().write(self.doors)
+        os.chown(self.path(), 65534, -1)
+        self.assertEqual((), self.copy().read())
+
+    def test_otherFile(self) -> None:
+        """Nor one of another configuration file, whatever it is called."""
+        self.copy().write(self.doors)
+        text = self.path().read_text()
+        self.path().unlink()
+        self.copy("/other.toml").write(self.doors)
+        self.path().write_text(text)
+        self.assertEqual((), self.copy("/other.toml").read())
 
     def test_links(self) -> None:
         """No link is followed, neither to read nor to write, and a pipe keeps nobody waiting."""
@@ -150,12 +183,13 @@ class LastGoodTests(LastGoodTestCase):
     def test_forget(self) -> None:
         """What was released is forgotten, in this network namespace."""
         self.copy().write(self.doors)
-        here = lastgood._where()
-        self.patch(lastgood, "_where", lambda: {**here, "network": 1})
+        here = lastgood._identifyNetwork()
+        self.patch(lastgood, "_identifyNetwork", lambda: {**here, "network": 1})
         self.copy("/other").write(self.doors)
-        forget(self.folder)
+        (self.folder / "lastgood-garbled.json").write_text("x")
+        removeCopies(self.folder)
         self.assertEqual([True, False], [bool(self.copy(each).read()) for each in (FILE, "/other")])
-        forget(self.folder / "nowhere")
+        removeCopies(self.folder / "nowhere")
 
 
 class KeepClosedTests(LastGoodTestCase):
@@ -175,8 +209,13 @@ class KeepClosedTests(LastGoodTestCase):
         """Keep it closed; what is said."""
         clock: Any = Clock()
         return keepClosed(
-            self.copy(), self.instance, clock, lambda _: self.firewall, lambda doors: self.isGuarded
+            self.copy(), self.instance, clock, lambda _: self.firewall, self.isGuardedNow
         )
+
+    def isGuardedNow(self, doors: Collection[Door]) -> bool:
+        """Whether there is a guard; it is asked for the doors of the copy."""
+        self.assertEqual([each.name for each in self.copy().read()], [each.name for each in doors])
+        return self.isGuarded
 
     def test_never(self) -> None:
         """Where there never was a good configuration nothing is touched, and that is said."""
@@ -214,7 +253,7 @@ class KeepClosedTests(LastGoodTestCase):
     def test_running(self) -> None:
         """Nor is anything touched while another daemon runs."""
         self.copy().write(self.doors)
-        self.patch(self.instance, "holder", lambda: 17)
+        self.patch(self.instance, "findHolder", lambda: 17)
         self.assertEqual("", self.keep())
         self.assertEqual([], self.firewall.calls)
 
@@ -225,3 +264,14 @@ class KeepClosedTests(LastGoodTestCase):
         self.assertEqual(
             "; the last good guard could not be put in place: no privilege", self.keep()
         )
+
+    def test_unknownGuard(self) -> None:
+        """Where there never was a good one, nothing is said of a guard that cannot be seen."""
+        self.patch(self.instance, "refuseSecond", self.refuse)
+        self.assertEqual("", self.keep())
+        self.copy().write(self.doors)
+        self.assertIn("could not be put in place: no privilege", self.keep())
+
+    def refuse(self) -> None:
+        """Nothing can be seen."""
+        raise FirewallError("no privilege")

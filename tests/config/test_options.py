@@ -186,8 +186,8 @@ class FileTests(SynchronousTestCase):
 
     def test_emptyPath(self) -> None:
         """An empty path, of a variable that is not set, is refused: it is not no path."""
-        self.assertIn("--authorized-keys: it is empty", self.refused(*GOOD, "-k", ""))
-        self.assertIn("--conf: it is empty", self.refused(*GOOD, "-c", ""))
+        self.assertIn("--authorized-keys: the path is empty", self.refused(*GOOD, "-k", ""))
+        self.assertIn("--conf: the path is empty", self.refused(*GOOD, "-c", ""))
 
     def test_file(self) -> None:
         """A file will do, alone."""
@@ -237,13 +237,13 @@ class FileTests(SynchronousTestCase):
         """With several doors an option that is about one of them is refused."""
         self.write(ONE + OTHER)
         self.assertEqual(
-            "pkdoors: KNOCKER_PORTS, --open-for: the configuration file has 2 doors, and it is not "
-            "known which one is meant: change it in the file "
+            "pkdoors: KNOCKER_PORTS, --open-for: the configuration file has 2 doors, and this does "
+            "not say for which one: change it in the file "
             "(`twistd pkdoors --help` shows all options)",
             self.refused("-t", "5s", KNOCKER_PORTS="80"),
         )
         for option in ("-m", "-p", "-t", "--max-open", "--knock-timeout", "--penalty"):
-            self.assertIn("not known which one is meant", self.refused(option, "1"))
+            self.assertIn("does not say for which one", self.refused(option, "1"))
 
     def test_conflict(self) -> None:
         """What fits only the file's value, not the option's, is refused with the options."""
@@ -257,7 +257,9 @@ class FileTests(SynchronousTestCase):
         """What is wrong in the file names the file, not the command line's help."""
         self.write(ONE + "port = 22\n")
         line = self.refused()
-        self.assertTrue(line.startswith(f"pkdoors: {self.file}: doors.ssh: 'port' is no"), line)
+        self.assertTrue(
+            line.startswith(f"pkdoors: {self.file}: doors.ssh: unknown key 'port'"), line
+        )
         self.assertNotIn("--help", line)
 
     def test_notPrivate(self) -> None:
@@ -331,9 +333,8 @@ class SeedTests(SynchronousTestCase):
         os.unlink(self.file)
         end = self.assertRaises(SystemExit, self.config)
         self.assertEqual(
-            "pkdoors: --conf is missing, or --magic-seq and --ports, and there is none of "
-            f"{self.own}, {self.file}, {self.host}: `pkdoors init` makes the first "
-            "(`twistd pkdoors --help` shows all options)",
+            f"pkdoors: No configuration found (looked for {self.own}, {self.file}, {self.host}). "
+            "Create one with `pkdoors init`.",
             end.code,
         )
 
@@ -341,7 +342,7 @@ class SeedTests(SynchronousTestCase):
         """It may be given, and has notes, as it has where it is found."""
         config = read("-c", self.file)
         self.assertEqual(parseConfig(SEED, self.file), config)
-        self.assertIn(f"{self.file} is a file of port-knocking-doors", *config.notes)
+        self.assertIn(f"{self.file} is a configuration of port-knocking-doors", *config.notes)
         self.assertEqual(config, self.config())
 
     def test_overridden(self) -> None:
@@ -446,17 +447,18 @@ class BadValueTests(SynchronousTestCase):
     def test_missing(self) -> None:
         """Without a sequence or ports the line names option and variable."""
         self.assertEqual(
-            "--magic-seq is missing, and KNOCKER_SEQ is not in the environment",
+            "--magic-seq is missing, and KNOCKER_SEQ is not set",
             self.refused("-p", "22"),
         )
         self.assertEqual(
-            "--ports is missing, and KNOCKER_PORTS is not in the environment",
+            "--ports is missing, and KNOCKER_PORTS is not set",
             self.refused("-m", SEQ),
         )
+        end = self.assertRaises(SystemExit, read, "-t", "1m")
         self.assertEqual(
-            f"--conf is missing, or --magic-seq and --ports, and there is none of {NOWHERE}: "
-            "`pkdoors init` makes the first",
-            self.refused("-t", "1m"),
+            f"pkdoors: No configuration found (looked for {NOWHERE}). "
+            "Create one with `pkdoors init`.",
+            end.code,
         )
 
     def test_sequenceTooShort(self) -> None:
@@ -547,7 +549,8 @@ class BadValueTests(SynchronousTestCase):
     def test_firewall(self) -> None:
         """An unknown firewall is refused."""
         self.assertEqual(
-            "--firewall: 'iptables' is no firewall: choose auto, nftables, firewalld, dry-run",
+            "--firewall: 'iptables' is not a firewall: "
+            "choose one of auto, nftables, firewalld, dry-run",
             self.refused(*GOOD, "-f", "iptables"),
         )
 
@@ -555,8 +558,8 @@ class BadValueTests(SynchronousTestCase):
         """What is neither keep nor cut is refused, with what the two mean."""
         for value in ("", "kill", "Cut", "yes"):
             self.assertEqual(
-                f"--sessions: {value!r} is neither keep (live sessions live on when the door "
-                "closes) nor cut (they end with it)",
+                f"--sessions: {value!r} is neither keep (live sessions go on after the door "
+                "has closed) nor cut (they end when it closes)",
                 self.refused(*GOOD, "--sessions", value),
             )
 
@@ -573,11 +576,13 @@ class BadValueTests(SynchronousTestCase):
     def test_datagrams(self) -> None:
         """So it is for the numbers of datagrams, of which the rate may be 0."""
         self.assertEqual(
-            "--knock-rate: '5' is no number of datagrams that will do: "
-            "write 0 for no limit, or 100 to 1000000",
+            "--knock-rate: '5' is not a valid number of datagrams: "
+            "use 100 to 1000000, or 0 for no limit",
             self.refused(*GOOD, "--knock-rate", "5"),
         )
-        self.assertIn("--knock-burst: '0' is no number", self.refused(*GOOD, "--knock-burst", "0"))
+        self.assertIn(
+            "--knock-burst: '0' is not a valid number", self.refused(*GOOD, "--knock-burst", "0")
+        )
 
     def test_penalty(self) -> None:
         """So it is for the penalty, which may be 0."""
@@ -601,7 +606,7 @@ class BadValueTests(SynchronousTestCase):
         for value in ("eth0", "", "192.0.2.256", "192.0.2.0/24", "localhost"):
             self.assertEqual(
                 f"--interface: {shown(value)} is not an address: "
-                "give a local IPv4 or IPv6 address, like 192.0.2.1",
+                "use a local IPv4 or IPv6 address, like 192.0.2.1",
                 self.refused(*GOOD, "--interface", value),
             )
 
@@ -623,7 +628,7 @@ class BadValueTests(SynchronousTestCase):
         end = self.assertRaises(SystemExit, options.parseOptions, [*GOOD, "--logfile", "x"])
         self.assertEqual(
             "pkdoors: option --logfile not recognized (`twistd pkdoors --help` shows all options; "
-            "twistd's own go before the word pkdoors)",
+            "put twistd's own options before the word pkdoors)",
             end.code,
         )
 
@@ -633,7 +638,7 @@ class BadValueTests(SynchronousTestCase):
 
     def test_rest(self) -> None:
         """Words that belong to no option are refused."""
-        words = "'now' is no option: lists have commas, and no blanks"
+        words = "'now' is not an option: write lists with commas, without blanks"
         self.assertEqual(words, self.refused(*GOOD, "now"))
 
     def test_newlines(self) -> None:
@@ -663,7 +668,7 @@ class AdminTests(SynchronousTestCase):
 
 class AgainTests(SynchronousTestCase):
     """
-    Tests of L{Options.again}.
+    Tests of L{Options.reread}.
     """
 
     def setUp(self) -> None:
@@ -690,15 +695,15 @@ class AgainTests(SynchronousTestCase):
     def test_same(self) -> None:
         """Where nothing has changed, it is what it was, from wherever it is read."""
         options = self.options("-c", "pkdoors.toml", "-k", "keys", "-t", "20s")
-        self.assertEqual(options.config, options.again())
-        (door,) = options.again().doors
+        self.assertEqual(options.config, options.reread())
+        (door,) = options.reread().doors
         self.assertEqual((str(self.folder / "keys"), 20.0), (door.authorizedKeys, door.openFor))
 
     def test_changed(self) -> None:
         """The file counts as it is now, and the command line before it."""
         options = self.options("-c", "pkdoors.toml", "-t", "20s", "--interface", "::1")
         self.write(self.file.read_text() + 'open_for = "10s"\npenalty = "7s"\n')
-        config = options.again()
+        config = options.reread()
         (door,) = config.doors
         self.assertEqual((20.0, 7.0), (door.openFor, door.penalty))
         self.assertEqual(("::1",), config.interfaces)
@@ -708,10 +713,10 @@ class AgainTests(SynchronousTestCase):
         options = self.options("-c", "pkdoors.toml")
         before = options.config
         self.write("x = 1\n")
-        line = str(self.assertRaises(ConfigError, options.again))
-        self.assertIn(f"{self.file}: 'x' is no key here", line)
+        line = str(self.assertRaises(ConfigError, options.reread))
+        self.assertIn(f"{self.file}: unknown key 'x'", line)
         self.file.unlink()
-        line = str(self.assertRaises(ConfigError, options.again))
+        line = str(self.assertRaises(ConfigError, options.reread))
         self.assertIn(f"cannot read {self.file}: No such file or directory", line)
         self.assertIs(before, options.config)
 
@@ -720,9 +725,9 @@ class AgainTests(SynchronousTestCase):
         options = self.options("-c", "pkdoors.toml", "-t", "20s")
         text = self.file.read_text()
         self.write(text + text.replace("ssh", "web").replace("[1, 2", "[2, 1"))
-        self.assertIn("--open-for", str(self.assertRaises(BadValue, options.again)))
+        self.assertIn("--open-for", str(self.assertRaises(BadValue, options.reread)))
 
     def test_noFile(self) -> None:
         """Without a file all is as it was."""
         options = self.options("-m", SEQ, KNOCKER_PORTS="22")
-        self.assertEqual(options.config, options.again())
+        self.assertEqual(options.config, options.reread())

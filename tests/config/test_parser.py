@@ -148,7 +148,7 @@ class BadTests(SynchronousTestCase):
     def test_noTOML(self) -> None:
         """What is no TOML is refused with the place."""
         self.assertEqual(
-            " is not TOML, the language of this file: Invalid value (at line 1, column 12)",
+            " is not valid TOML, the format of this file: Invalid value (at line 1, column 12)",
             self.refused("firewall = auto\n"),
         )
 
@@ -171,32 +171,32 @@ class BadTests(SynchronousTestCase):
     def test_unknownKeys(self) -> None:
         """A key that does not exist is refused, with those that do."""
         self.assertEqual(
-            "'fire' is no key here: allowed are firewall, zone, interfaces, admin, audit, doors",
+            "unknown key 'fire': allowed are firewall, zone, interfaces, admin, audit, doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
-            "doors.ssh: 'port' is no key here: allowed are sequence, ports, open_for, "
-            "max_open_for, knock_timeout, penalty, authorized_keys, sessions, udp_idle, udp_max, "
-            "udp_grace, on_open, on_close, on_refuse, clock_skew, knock_rate, knock_burst",
+            "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
+            "max_open_for, knock_timeout, penalty, sessions, udp_idle, udp_max, udp_grace, "
+            "authorized_keys, clock_skew, knock_rate, knock_burst, on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
-        self.assertIn("'a\\nb' is no key", self.refused(SSH + '"a\\nb" = 1\n'))
+        self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))
 
     def test_noDoors(self) -> None:
         """Without a door there is nothing to do."""
-        line = "doors: there is none: write [doors.ssh], and below it sequence and ports"
+        line = "doors: the file has no door: add [doors.ssh] with a sequence and ports"
         for text in ("", "[doors]\n", "doors = 1\n", 'firewall = "auto"\n'):
             self.assertEqual(line, self.refused(text))
 
     def test_noTable(self) -> None:
         """A door is a table."""
         self.assertEqual(
-            "doors.ssh: 22 is no door: write [doors.ssh], and its keys below",
+            "doors.ssh: 22 is not a table: write [doors.ssh], and its keys below",
             self.refused("[doors]\nssh = 22\n"),
         )
         # What is in it is not told: it may be a sequence.
         self.assertEqual(
-            "doors.ssh: a list is no door: write [doors.ssh], and its keys below",
+            "doors.ssh: a list is not a table: write [doors.ssh], and its keys below",
             self.refused(f"[{SSH}".replace("]", "]]", 1)),
         )
 
@@ -210,11 +210,11 @@ class BadTests(SynchronousTestCase):
     def test_missing(self) -> None:
         """Sequence and ports must be there."""
         self.assertEqual(
-            "doors.ssh.sequence is missing: every door has a sequence and ports",
+            "doors.ssh.sequence is missing: every door needs a sequence and ports",
             self.refused("[doors.ssh]\nports = [22]\n"),
         )
         self.assertEqual(
-            "doors.ssh.ports is missing: every door has a sequence and ports",
+            "doors.ssh.ports is missing: every door needs a sequence and ports",
             self.refused(f"[doors.ssh]\nsequence = {list(PORTS)}\n"),
         )
 
@@ -280,13 +280,13 @@ class BadTests(SynchronousTestCase):
     def test_datagrams(self) -> None:
         """Numbers of datagrams are not so small that they keep out who knocks right."""
         for key, allowed in (
-            ("knock_rate", "0 for no limit, or 100 to 1000000"),
+            ("knock_rate", "100 to 1000000, or 0 for no limit"),
             ("knock_burst", "100 to 1000000"),
         ):
             for value in ("-5", "1", "99", "1000001", "1_000_000_000"):
                 line = self.refused(f"{SSH}{key} = {value}\n")
                 self.assertTrue(line.startswith(f"doors.ssh.{key}: "), line)
-                self.assertTrue(line.endswith(f" of datagrams that will do: write {allowed}"), line)
+                self.assertTrue(line.endswith(f" of datagrams: use {allowed}"), line)
             for value in ('"500"', "5.5", "true", "[500]"):
                 line = self.refused(f"{SSH}{key} = {value}\n")
                 self.assertTrue(line.endswith(" is not a number: write it like 10000"), line)
@@ -297,7 +297,7 @@ class BadTests(SynchronousTestCase):
         line = self.refused(SSH + 'sessions = "kill"\n')
         self.assertTrue(line.startswith("doors.ssh.sessions: 'kill' is neither keep ("), line)
         self.assertEqual(
-            "doors.ssh.sessions: true is not a text: write it in quotes",
+            "doors.ssh.sessions: true is not a string: write it in quotes",
             self.refused(SSH + "sessions = true\n"),
         )
 
@@ -306,8 +306,8 @@ class BadTests(SynchronousTestCase):
         for value in ("keys", "", "~/keys", "/ke\0ys"):
             line = self.refused(f'{SSH}authorized_keys = "{value}"\n'.replace("\0", "\\u0000"))
             self.assertEqual(
-                f"doors.ssh.authorized_keys: {shown(value)} is not a whole path: "
-                'write it from / on, like "/etc/keys"',
+                f"doors.ssh.authorized_keys: {shown(value)} is not an absolute path: "
+                'begin it with /, like "/etc/keys"',
                 line,
             )
 
@@ -324,7 +324,9 @@ class BadTests(SynchronousTestCase):
         ):
             line = self.refused(f"{SSH}on_close = {value}\n")
             self.assertTrue(line.startswith("doors.ssh.on_close: "), line)
-            self.assertIn(" is no command: write a list, the program's whole path first", line)
+            self.assertIn(
+                " is not a command: write a list of the program's absolute path and", line
+            )
 
     def test_audit(self) -> None:
         """The audit file is named from / on."""
@@ -335,14 +337,15 @@ class BadTests(SynchronousTestCase):
     def test_firewall(self) -> None:
         """An unknown firewall is refused."""
         self.assertEqual(
-            "firewall: 'iptables' is no firewall: choose auto, nftables, firewalld, dry-run",
+            "firewall: 'iptables' is not a firewall: "
+            "choose one of auto, nftables, firewalld, dry-run",
             self.refused('firewall = "iptables"\n' + SSH),
         )
 
     def test_zone(self) -> None:
         """A zone is a text."""
         self.assertEqual(
-            "zone: 1 is not a text: write it in quotes", self.refused("zone = 1\n" + SSH)
+            "zone: 1 is not a string: write it in quotes", self.refused("zone = 1\n" + SSH)
         )
 
     def test_placeOfAdmin(self) -> None:
@@ -350,7 +353,7 @@ class BadTests(SynchronousTestCase):
         for value in ("admin.sock", "", "/a\\u0000b", "/" + "x" * 107):
             line = self.refused(f'admin = "{value}"\n' + SSH)
             self.assertTrue(line.startswith("admin: "), line)
-            self.assertIn("is no place for the admin socket: write its whole path", line)
+            self.assertIn("is not a path for the admin socket: use an absolute path", line)
 
     def test_interfaces(self) -> None:
         """Interfaces are a list of addresses."""
@@ -379,8 +382,8 @@ class BadTests(SynchronousTestCase):
         """Two plain doors with one sequence are refused, without telling it."""
         line = self.refused(SSH + SSH.replace(".ssh", ".web"))
         self.assertEqual(
-            "doors.ssh.sequence: who knocks it opens doors.web, too: give each door a sequence of "
-            "its own (`pkdoors sequence` makes one)",
+            "doors.ssh.sequence: knocking it also opens doors.web: use another sequence for each "
+            "door (`pkdoors sequence` prints a new one)",
             line,
         )
 
@@ -390,7 +393,9 @@ class BadTests(SynchronousTestCase):
             "*", ", ".join(map(str, PORTS[1:])) + ", 7"
         )
         line = self.refused(SSH + text)
-        self.assertTrue(line.startswith("doors.web.sequence: who knocks it opens doors.ssh"), line)
+        self.assertTrue(
+            line.startswith("doors.web.sequence: knocking it also opens doors.ssh"), line
+        )
 
     def test_sequenceWithinAfterAWrongPort(self) -> None:
         """
@@ -400,15 +405,17 @@ class BadTests(SynchronousTestCase):
         text = SSH.replace(str(list(PORTS)), "[1, 2, 5, 1, 2, 3, 4, 5]")
         text += WEB.replace("17001, 17005, 17203, 17002, 17404", "1, 2, 3, 4, 5")
         line = self.refused(text)
-        self.assertTrue(line.startswith("doors.ssh.sequence: who knocks it opens doors.web"), line)
+        self.assertTrue(
+            line.startswith("doors.ssh.sequence: knocking it also opens doors.web"), line
+        )
 
     def test_otherKnockPort(self) -> None:
         """A protected port that is a knock port of another door is refused, whichever is first."""
         text = WEB.replace("[443]", '["17400-17500/udp"]').replace("17404", "17999")
         for whole in (SSH + text, text + SSH):
             self.assertEqual(
-                "doors.web.ports: they have one of the knock ports of doors.ssh, which must "
-                "stay open: take another knock port there, or do not protect it",
+                "doors.web.ports: one of them is a knock port of doors.ssh, which must stay open: "
+                "use another knock port there, or do not protect this one",
                 self.refused(whole),
             )
 
@@ -416,7 +423,7 @@ class BadTests(SynchronousTestCase):
         """One port in two doors with different policies is refused."""
         text = SSH + WEB.replace("[443]", '["20-30"]') + 'sessions = "cut"\n'
         self.assertEqual(
-            "doors.web.sessions: doors.ssh protects 22/tcp, too, and has another policy: "
-            "give both keep, or both cut",
+            "doors.web.sessions: doors.ssh protects 22/tcp, too, but has another policy: "
+            "use keep for both, or cut for both",
             self.refused(text),
         )

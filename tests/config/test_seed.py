@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.config import Config
 from pkdoors.config.parser import parseConfig, parseSeed
-from pkdoors.config.template import confText
+from pkdoors.config.template import renderConf
 from pkdoors.errors import ConfigError
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePortRanges
@@ -76,37 +76,37 @@ class GoodTests(SynchronousTestCase):
         """A file that is read as it is makes one note, with what is no longer needed, and why."""
         (note,) = parseConfig(ALL, "/a b.toml").notes
         self.assertEqual(
-            "/a b.toml is a file of port-knocking-doors, and read as such; no longer needed: "
-            "firewall_rules_check_periode_seconds (what others do to the firewall is put right at "
-            "once), doors_cleanup_periode (the kernel closes each door at its deadline); "
-            "`pkdoors init --seed '/a b.toml'` makes one of pkdoors' own of it",
+            "/a b.toml is a configuration of port-knocking-doors and is read as such; no longer "
+            "needed: firewall_rules_check_periode_seconds (the daemon repairs the firewall's rules "
+            "at once), doors_cleanup_periode (the kernel closes each door at its deadline); "
+            "`pkdoors init --seed '/a b.toml'` converts it to one of pkdoors",
             note,
         )
         (note,) = parseConfig(SHORT, FILE).notes
         self.assertEqual(
-            f"{FILE} is a file of port-knocking-doors, and read as such; "
-            f"`pkdoors init --seed {FILE}` makes one of pkdoors' own of it",
+            f"{FILE} is a configuration of port-knocking-doors and is read as such; "
+            f"`pkdoors init --seed {FILE}` converts it to one of pkdoors",
             note,
         )
 
     def test_ownHasNone(self) -> None:
         """A file of pkdoors' own makes no note."""
-        self.assertEqual((), parseConfig(confText(read(ALL)), FILE).notes)
+        self.assertEqual((), parseConfig(renderConf(read(ALL)), FILE).notes)
 
     def test_takenOver(self) -> None:
         """As a file of pkdoors' own it means the same; what became of each key is told."""
         door, lines = parseSeed(ALL, FILE)
-        self.assertEqual(Config((read(ALL),)), parseConfig(confText(door), FILE))
+        self.assertEqual(Config((read(ALL),)), parseConfig(renderConf(door), FILE))
         self.assertEqual(
             [
-                "ports_to_controls: it is ports now",
-                "opening_sequence: it is sequence now",
-                "firewall_rules_check_periode_seconds: no longer needed: "
-                "what others do to the firewall is put right at once",
-                "ignoring_period_after_knock_error: it is penalty now",
-                "max_knocker_live_time: it is knock_timeout now",
-                "max_opened_door_duration: it is open_for now",
-                "doors_cleanup_periode: no longer needed: "
+                "ports_to_controls is now called ports",
+                "opening_sequence is now called sequence",
+                "firewall_rules_check_periode_seconds is no longer needed: "
+                "the daemon repairs the firewall's rules at once",
+                "ignoring_period_after_knock_error is now called penalty",
+                "max_knocker_live_time is now called knock_timeout",
+                "max_opened_door_duration is now called open_for",
+                "doors_cleanup_periode is no longer needed: "
                 "the kernel closes each door at its deadline",
             ],
             lines,
@@ -129,8 +129,8 @@ class BadTests(SynchronousTestCase):
     def test_noSequence(self) -> None:
         """The sequence must be there: the default of port-knocking-doors is no secret."""
         self.assertEqual(
-            "opening_sequence is missing, and has no default here, because everybody can read the "
-            "one of port-knocking-doors: `pkdoors sequence` makes one",
+            "opening_sequence is missing, and has no default here, because the default of "
+            "port-knocking-doors is public: create a sequence with `pkdoors sequence`",
             self.refused("ports_to_controls = [22]\n"),
         )
 
@@ -138,7 +138,7 @@ class BadTests(SynchronousTestCase):
         """A key that does not exist is refused, with those that do."""
         line = self.refused(SHORT + "max_open_door_duration = 10\n")
         self.assertEqual(
-            "'max_open_door_duration' is no key here: allowed are ports_to_controls, "
+            "unknown key 'max_open_door_duration': allowed are ports_to_controls, "
             "opening_sequence, max_opened_door_duration, max_knocker_live_time, "
             "ignoring_period_after_knock_error, firewall_rules_check_periode_seconds, "
             "doors_cleanup_periode",
@@ -154,8 +154,8 @@ class BadTests(SynchronousTestCase):
             ("doors_cleanup_periode", "zone", 'doors_cleanup_periode = 1\nzone = ""\n'),
         ):
             self.assertEqual(
-                f"{theirs!r} is a key of port-knocking-doors, and {key!r} one of pkdoors: "
-                "take the keys of only one of them, or two files",
+                f"{theirs!r} is a key of port-knocking-doors, but {key!r} is one of pkdoors: "
+                "use the keys of only one of them, or two files",
                 self.refused(text),
             )
 
@@ -202,9 +202,11 @@ class BadTests(SynchronousTestCase):
 
     def test_notSeed(self) -> None:
         """What has none of its keys is no file of port-knocking-doors."""
-        for text in ("", "ports = [22]\n", confText(read(ALL))):
+        for text in ("", "ports = [22]\n", renderConf(read(ALL))):
             line = str(self.assertRaises(ConfigError, parseSeed, text, FILE))
-            self.assertTrue(line.startswith(f"{FILE} is no file of port-knocking-doors"), line)
+            self.assertTrue(
+                line.startswith(f"{FILE} is not a configuration of port-knocking-doors"), line
+            )
         self.assertRaises(ConfigError, parseSeed, "[", FILE)
 
     def test_garbage(self) -> None:

@@ -628,6 +628,7 @@ class BoundTests(HooksTestCase):
         self.start(*[REFUSED] * MAX_AT_ONCE)
         self.start(*[REFUSED] * (MAX_WAITING + 28))
         self.assertEqual([], self.log.lines())
+        self.assertEqual(MAX_AT_ONCE + 1, len(self.system.getDelayedCalls()))
         self.system.advance(9)
         self.start(REFUSED)
         self.system.advance(1)
@@ -715,6 +716,8 @@ class StoppingTests(HooksTestCase):
         left = f"on_close of door default for 192.0.2.7 ({CLOSE}) was left out, for the daemon "
         self.assertSays(*[ended] * MAX_AT_ONCE, left + "stops")
         first.end(signalNumber=signal.SIGKILL)
+        assert isinstance(first._protocol, HookRun)
+        self.successResultOf(first._protocol.ended)
         self.assertEqual(MAX_AT_ONCE + 1, len(self.log.lines()))
 
     def test_counts(self) -> None:

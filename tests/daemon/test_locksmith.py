@@ -159,7 +159,8 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual(
             [
                 "nobody may knock with a key: cannot read /nowhere/keys (No such file or "
-                "directory): it has the keys that may knock, lines of ssh-keygen's .pub files"
+                "directory), the file of authorized keys: fill it with lines from ssh-keygen's "
+                ".pub files"
             ],
             smith.examine(),
         )

@@ -135,7 +135,7 @@ class ReloadTestCase(SynchronousTestCase):
         return (
             self.reloader.config,
             self.keeper.doors,
-            self.keeper.state().openings,
+            self.keeper.state().statuses,
             self.keeper.state().sources,
             (self.guard.guarded, self.guard.doorsOpen()),
             (self.outer.guarded, self.outer.doorsOpen()),
@@ -145,7 +145,7 @@ class ReloadTestCase(SynchronousTestCase):
     def assertGone(self) -> None:
         """Assert that no door is open for anybody, and that nothing is remembered."""
         self.assertEqual(({}, {}), (self.guard.doorsOpen(), self.outer.doorsOpen()))
-        self.assertEqual((), self.keeper.state().openings)
+        self.assertEqual((), self.keeper.state().statuses)
         self.assertEqual([], self.reactor.getDelayedCalls())
 
 
@@ -317,7 +317,7 @@ class OpeningTests(ReloadTestCase):
         self.request()
         self.outer.failures = [NO, NO]
         self.begin(WEB)
-        self.assertEqual(1, len(self.keeper.state().openings))
+        self.assertEqual(1, len(self.keeper.state().statuses))
         self.reactor.pump([0, 1, 1, 1, 60])
         self.assertGone()
 
@@ -334,8 +334,8 @@ class OpeningTests(ReloadTestCase):
         self.outer.answerAll()
         self.reactor.pump([0, 0.1])
         self.successResultOf(done)
-        (standing,) = self.keeper.state().openings
-        self.assertEqual(door, standing.opening.door)
+        (status,) = self.keeper.state().statuses
+        self.assertEqual(door, status.opening.door)
         told = [(each.kind, each.door) for each in self.events if each.source]
         self.assertEqual([("opened", SSH), ("closed", SSH), ("opened", door)], told)
 
@@ -415,8 +415,8 @@ class RefusedTests(ReloadTestCase):
 
     def test_tooManyPorts(self) -> None:
         """More sockets than the process may have."""
-        self.patch(descriptors, "limit", lambda: 30)
-        self.patch(plan, "limit", lambda: 30)
+        self.patch(descriptors, "getLimit", lambda: 30)
+        self.patch(plan, "getLimit", lambda: 30)
         more = makeDoor((6, 7, 8, 9, 10), ports="80", name="more")
         before = self.snapshot()
         error = self.failureResultOf(self.begin(SSH, WEB, more)).value

@@ -179,9 +179,17 @@ class StartTests(ServiceTestCase):
 
     def test_second(self) -> None:
         """Where another daemon runs, that is refused, and nothing else asked."""
-        self.patch(self.instance, "holder", lambda: 17)
+        self.patch(self.instance, "findHolder", lambda: 17)
         self.assertRaises(AlreadyRunning, self.service.prepare)
         self.assertEqual([], self.firewall.calls)
+
+    def test_secondMeanwhile(self) -> None:
+        """So it is where that one has started in this moment."""
+        self.patch(self.instance, "refuseSecond", lambda: None)
+        other = Instance(self.folder)
+        other.take()
+        self.addCleanup(other.give)
+        self.assertRaises(AlreadyRunning, self.service.prepare)
 
     def test_listensAfterClosing(self) -> None:
         """It listens when the doors are closed, not before."""
@@ -204,7 +212,7 @@ class StartTests(ServiceTestCase):
         holders: list[int | None] = []
 
         def keepClosed() -> str:
-            holders.append(Instance(self.folder).holder())
+            holders.append(Instance(self.folder).findHolder())
             return "; 22/tcp stays closed"
 
         self.service._keepClosed = keepClosed
@@ -500,8 +508,8 @@ class SealedTests(ServiceTestCase):
         """A file that is not there keeps nobody from guarding."""
         self.path.unlink()
         self.assertGuardedOnly(
-            "cannot read KEYS (No such file or directory): "
-            "it has the keys that may knock, lines of ssh-keygen's .pub files"
+            "cannot read KEYS (No such file or directory), "
+            "the file of authorized keys: fill it with lines from ssh-keygen's .pub files"
         )
 
     def test_unsafe(self) -> None:

@@ -4,6 +4,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.doctor._daemon import Daemon, reportOutdated
 from pkdoors.doctor.findings import (
     ERROR,
     INFO,
@@ -16,6 +17,7 @@ from pkdoors.doctor.findings import (
     statusOf,
 )
 from pkdoors.errors import FirewallError
+from pkdoors.model.ports import parsePortRanges
 
 FINE = Finding(OK, "firewall", "nftables")
 WEAK = Finding(WARNING, "sequence", "it is short", "take\n`another`")
@@ -24,11 +26,11 @@ BROKEN = Finding(ERROR, "22/tcp", "it is open", "start the daemon")
 
 class FindingsTests(SynchronousTestCase):
     """
-    What is shown of findings.
+    Tests of findings, and how they are printed.
     """
 
     def test_status(self) -> None:
-        """The worst counts."""
+        """The worst finding decides the exit status."""
         for findings, status in (
             ([], 0),
             ([FINE], 0),
@@ -39,7 +41,7 @@ class FindingsTests(SynchronousTestCase):
             self.assertEqual(status, statusOf(findings), findings)
 
     def test_table(self) -> None:
-        """Each has a line, in columns, and each remedy its own below."""
+        """Each finding has a line, in columns, and its remedy another below."""
         self.assertEqual(
             "OK       firewall  nftables\n"
             "WARNING  sequence  it is short\n"
@@ -51,7 +53,7 @@ class FindingsTests(SynchronousTestCase):
         )
 
     def test_json(self) -> None:
-        """For programs it is a list of objects with the four fields."""
+        """For programs, the findings are a list of objects with the four fields."""
         self.assertEqual(
             [
                 {"level": "OK", "subject": "firewall", "text": "nftables", "remedy": ""},
@@ -66,10 +68,29 @@ class FindingsTests(SynchronousTestCase):
         )
 
     def test_error(self) -> None:
-        """An error of ours has its remedy after the first colon."""
+        """The remedy of our own errors comes after the first colon."""
         finding = fromError("nftables", FirewallError("it is missing: install python3: all"))
         expected = Finding(ERROR, "nftables", "it is missing", "install python3: all")
         self.assertEqual(expected, finding)
         for text in ("firewalld refused: BAD: x", "it is broken"):
             finding = fromError("zones", FirewallError(text))
             self.assertEqual((text, True), (finding.text, bool(finding.remedy)))
+
+
+class OutdatedTests(SynchronousTestCase):
+    """
+    Tests of L{reportOutdated}.
+    """
+
+    def test_lacks(self) -> None:
+        """What the daemon does not do yet is told, and nothing else; no knock port is named."""
+        daemon, ssh = Daemon(7, conf="/x.toml"), parsePortRanges("22")
+        deaf, guard = "does not listen on 2 of 3 knock ports", "does not guard 22/tcp"
+        for ports, unguarded, lacks in (
+            ([17001, 17002], (), deaf),
+            ([], ssh, guard),
+            ([17001, 17002], ssh, f"{deaf} and {guard}"),
+        ):
+            found = reportOutdated(daemon, ports, unguarded, [17001, 17002, 17003])
+            self.assertEqual(f"the daemon has not read the current /x.toml: it {lacks}", found.text)
+            self.assertEqual("`pkdoors reload`", found.remedy)

@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.doctor.listeners}."""
+"""Tests of L{pkdoors.doctor._listeners}."""
 
 import sys
 from typing import Any, ClassVar
@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor._daemon import Daemon
+from pkdoors.doctor._listeners import findDeafPorts, judgeKnockPorts, judgeListener
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
-from pkdoors.doctor.listeners import deafPorts, knockPorts, listener
 from pkdoors.host.proc import Owner
 from pkdoors.host.procnet import BOUND, ESTABLISHED, LISTENS, Socket
 from pkdoors.model.ports import parsePortRanges
@@ -16,13 +16,13 @@ ANY, LOOPBACK, ELSEWHERE = "00000000", "0100007F", "010200C0"
 
 
 def socket(port: int, state: str = LISTENS, here: str = ANY, inode: int = 1) -> Socket:
-    """A socket."""
+    """Return a socket."""
     return Socket(port, state, inode, here, "00000000:0000")
 
 
 class ListenersTests(SynchronousTestCase):
     """
-    Tests of L{listener}.
+    Tests of L{judgeListener}.
     """
 
     if sys.byteorder != "little":
@@ -31,22 +31,22 @@ class ListenersTests(SynchronousTestCase):
     def look(
         self, *tcp: Socket, udp: tuple[Socket, ...] = (), ports: str = "22", forwarded: bool = False
     ) -> Finding:
-        """What is found."""
+        """Return the finding."""
         (wanted,) = parsePortRanges(ports)
-        return listener(wanted, {"tcp": tcp, "udp": udp}, forwarded)
+        return judgeListener(wanted, {"tcp": tcp, "udp": udp}, forwarded)
 
     def level(self, *tcp: Socket, **how: Any) -> str:
-        """How it is judged."""
+        """Return the level of the finding."""
         return self.look(*tcp, **how).level
 
     def test_listens(self) -> None:
-        """Somebody listens, on whatever address but loopback alone."""
+        """A program may listen on any address but loopback alone."""
         self.assertEqual(OK, self.level(socket(22)))
         self.assertEqual(OK, self.level(socket(22, here=ELSEWHERE)))
         self.assertEqual(OK, self.level(socket(22), socket(22, here=LOOPBACK)))
 
     def test_nobody(self) -> None:
-        """Nobody does: a connection is not enough, nor another port or protocol."""
+        """A connection is not a listener, nor is a program on another port or protocol."""
         for found in (
             self.look(),
             self.look(socket(22, ESTABLISHED)),
@@ -57,30 +57,30 @@ class ListenersTests(SynchronousTestCase):
             self.assertIn("`ss -lntp`", found.remedy)
 
     def test_udp(self) -> None:
-        """A UDP port is listened on by who is bound to it."""
+        """A program that is bound to a UDP port listens on it."""
         self.assertEqual(OK, self.level(udp=(socket(53, BOUND),), ports="53/udp"))
         found = self.look(udp=(socket(53, ESTABLISHED),), ports="53/udp")
         self.assertIn("`ss -lnup`", found.remedy)
 
     def test_loopback(self) -> None:
-        """Who listens on loopback only is a warning of its own."""
+        """A program that listens on loopback only is a warning of its own."""
         found = self.look(socket(22, here=LOOPBACK))
         self.assertEqual(WARNING, found.level)
         self.assertIn("loopback", found.text)
 
     def test_range(self) -> None:
-        """In a range one port is enough."""
+        """In a range, one port is enough."""
         self.assertEqual(OK, self.level(socket(6005), ports="6000-6010"))
         self.assertEqual(WARNING, self.level(socket(6011), ports="6000-6010"))
 
     def test_forwarded(self) -> None:
-        """A port that is forwarded needs nobody."""
+        """A forwarded port needs no listener."""
         self.assertEqual(OK, self.level(forwarded=True))
 
 
 class KnockPortsTests(SynchronousTestCase):
     """
-    Tests of L{knockPorts}.
+    Tests of L{judgeKnockPorts}.
     """
 
     if sys.byteorder != "little":
@@ -93,30 +93,30 @@ class KnockPortsTests(SynchronousTestCase):
     def look(
         self, *sockets: Socket, daemon: int | None = None, at: str = "", **more: bool
     ) -> list[Finding]:
-        """What is found."""
+        """Return the findings."""
         running = Daemon(daemon)
-        return knockPorts(self.ports, sockets, self.owners, running, at.split(), **more)
+        return judgeKnockPorts(self.ports, sockets, self.owners, running, at.split(), **more)
 
     def test_free(self) -> None:
-        """Ports that nobody has are well, and so are the daemon's."""
+        """Free ports are good, and so are the daemon's."""
         self.assertEqual(["all 2 are free"], [each.text for each in self.look()])
         (found,) = self.look(*self.ours, daemon=77)
         self.assertEqual((OK, "all 2 are the daemon's"), (found.level, found.text))
 
     def test_taken(self) -> None:
-        """One that another has is an error, once, that names the program."""
+        """A port that another program has is one error, which names the program."""
         other = socket(17001, BOUND, inode=3)
         (found,) = self.look(other, other)
         self.assertEqual((ERROR, "17001/udp"), (found.level, found.subject))
         self.assertIn("named (process 5)", found.text)
 
     def test_takenByNobody(self) -> None:
-        """The kernel itself may have one."""
+        """The kernel itself may have a port."""
         (found,) = self.look(socket(17001, BOUND, inode=9))
         self.assertIn("another program", found.text)
 
     def test_together(self) -> None:
-        """Several that one program has are one finding, which names no port."""
+        """Several ports of one program are one finding, which names no port."""
         (found,) = self.look(*self.ours)
         self.assertEqual((ERROR, "knock ports"), (found.level, found.subject))
         text = "twistd (process 77) has 2 of 2 knock ports: knocks do not reach pkdoors"
@@ -131,38 +131,40 @@ class KnockPortsTests(SynchronousTestCase):
         self.assertEqual(["17001/udp", "17003/udp"], [each.subject for each in found])
 
     def test_allDeaf(self) -> None:
-        """So are all ports that the daemon does not listen on."""
+        """All ports that the daemon does not listen on are one finding."""
         (found,) = self.look(daemon=77)
         self.assertEqual("knock ports", found.subject)
         self.assertIn("does not listen on 2 of 2 knock ports", found.text)
 
     def test_daemonIsElsewhere(self) -> None:
-        """A daemon that does not listen on all of them has another sequence."""
+        """A daemon that does not listen on all ports has another sequence."""
         (found,) = self.look(self.ours[0], daemon=77)
         self.assertEqual((ERROR, "17003/udp"), (found.level, found.subject))
         self.assertIn("`kill 77`", found.remedy)
 
     def test_told(self) -> None:
-        """Where that was told already, it is not said again; nor that all is well."""
-        self.assertEqual([], self.look(self.ours[0], daemon=77, isTold=True))
+        """Ports that are reported already are not reported again; nor is all well then."""
+        self.assertEqual([], self.look(self.ours[0], daemon=77, isReported=True))
         other = socket(17003, BOUND, inode=3)
-        (found,) = self.look(self.ours[0], other, daemon=77, isTold=True)
+        (found,) = self.look(self.ours[0], other, daemon=77, isReported=True)
         self.assertIn("named (process 5)", found.text)
 
     def test_takenFromDaemon(self) -> None:
-        """One that another has, while the daemon runs, is the other's fault alone."""
+        """A port that another program has is that program's fault alone."""
         other = socket(17003, BOUND, inode=3)
         (found,) = self.look(self.ours[0], other, daemon=77)
         self.assertIn("named (process 5)", found.text)
 
     def test_deaf(self) -> None:
-        """The ports that it does not listen on can be asked for; of no daemon there are none."""
+        """
+        The ports that the daemon does not listen on are found; without a daemon there are none.
+        """
         sockets = self.ours[:1]
-        self.assertEqual([17003], deafPorts(self.ports, sockets, self.owners, Daemon(77)))
-        self.assertEqual([], deafPorts(self.ports, sockets, self.owners, Daemon()))
+        self.assertEqual([17003], findDeafPorts(self.ports, sockets, self.owners, Daemon(77)))
+        self.assertEqual([], findDeafPorts(self.ports, sockets, self.owners, Daemon()))
 
     def test_interfaces(self) -> None:
-        """Who has a port of another address is no trouble where we have an address of our own."""
+        """A program on another address does not matter if the daemon has its own address."""
         for here, level in ((ELSEWHERE, OK), (ANY, ERROR)):
             other = socket(17001, BOUND, here=here, inode=3)
             (found,) = self.look(other, at="192.0.2.7 fe80::1%eth0")

@@ -1,10 +1,10 @@
-"""Tests of L{pkdoors.doctor.zones}."""
+"""Tests of L{pkdoors.doctor._zones}."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor._daemon import Daemon
+from pkdoors.doctor._zones import judgeExposure, judgeKnockRules, judgeZonesBeside
 from pkdoors.doctor.findings import ERROR
-from pkdoors.doctor.zones import besideZones, exposed, knocksLetIn
 from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.firewall.firewalld.zones import Exposure, Zone
 from pkdoors.model.ports import PortRange
@@ -14,7 +14,7 @@ KNOCKS = (17003, 17001)
 
 
 def opening(*ports: PortRange | None) -> tuple[Exposure, ...]:
-    """What opens some ports to all."""
+    """Return exposures that open some ports to all."""
     return tuple(Exposure(each, "a port", "`this`") for each in ports)
 
 
@@ -24,29 +24,29 @@ SHUT = Zone("public", "default")
 
 class ZoningTests(SynchronousTestCase):
     """
-    What zones do with ports.
+    Tests of what zones do with ports.
     """
 
     def test_exposed(self) -> None:
-        """Each thing that opens a port is told, with the zone; what opens others is not."""
+        """Each exposure of the port is reported, with the zone; those of other ports are not."""
         zones = [Zone("a", "default", opening(SSH, PortRange("udp", 22, 22))), SHUT]
-        (found,) = exposed(SSH, zones)
+        (found,) = judgeExposure(SSH, zones)
         self.assertIn("zone a (a port)", found.text)
         self.assertIn("between boot and the start of the daemon", found.text)
         self.assertEqual("`this`, unless you trust all of that zone", found.remedy)
 
     def test_knocksLetIn(self) -> None:
         """While the daemon runs its rules must be there, or the zone let knocks in anyway."""
-        self.assertEqual([], list(knocksLetIn(KNOCKS, [KNOCKED], Daemon(77))))
+        self.assertEqual([], list(judgeKnockRules(KNOCKS, [KNOCKED], Daemon(77))))
         self.assertEqual(
-            [], list(knocksLetIn(KNOCKS, [Zone("t", "ACCEPT", opening(None))], Daemon(77)))
+            [], list(judgeKnockRules(KNOCKS, [Zone("t", "ACCEPT", opening(None))], Daemon(77)))
         )
-        self.assertEqual([], list(knocksLetIn(KNOCKS, [SHUT], Daemon())))
+        self.assertEqual([], list(judgeKnockRules(KNOCKS, [SHUT], Daemon())))
 
     def test_knocksShutOut(self) -> None:
-        """If rules are missing the daemon must be restarted: a reload would not put them there."""
+        """If rules are missing the remedy is a restart: a reload would not add them."""
         some = Zone("work", "default", rules=(knockRule(17001),))
-        partly, wholly = knocksLetIn(KNOCKS, [KNOCKED, some, SHUT], Daemon(77, "`start`"))
+        partly, wholly = judgeKnockRules(KNOCKS, [KNOCKED, some, SHUT], Daemon(77, "`start`"))
         for found in (partly, wholly):
             self.assertEqual((ERROR, "knock ports"), (found.level, found.subject))
             self.assertEqual("restart the daemon: `kill 77`, then `start`", found.remedy)
@@ -57,21 +57,23 @@ class ZoningTests(SynchronousTestCase):
 
     def test_beside(self) -> None:
         """A daemon on nftables needs zones that let all in: there is one command for knocks."""
-        knocks, ssh = besideZones(KNOCKS, [SSH], [SHUT])
+        knocks, ssh = judgeZonesBeside(KNOCKS, [SSH], [SHUT])
         self.assertEqual(["knock ports", "22/tcp"], [knocks.subject, ssh.subject])
-        self.assertIn("does not let everybody in to 2 of them", knocks.text)
+        self.assertIn("does not let everybody reach 2 of them", knocks.text)
         for found, options in (
             (knocks, "--add-port=17001/udp --add-port=17003/udp"),
             (ssh, "--add-port=22/tcp"),
         ):
             command = f"firewall-cmd --zone=public {options}"
-            self.assertTrue(found.remedy.startswith(f"`{command}` and, for good,"), found.remedy)
-        (found,) = besideZones(KNOCKS[:1], [], [SHUT])
+            self.assertTrue(
+                found.remedy.startswith(f"`{command}`, and permanently `"), found.remedy
+            )
+        (found,) = judgeZonesBeside(KNOCKS[:1], [], [SHUT])
         self.assertEqual("17003/udp", found.subject)
 
     def test_besideOpen(self) -> None:
-        """Where they do there is nothing to tell."""
+        """Zones that let all in are no fault."""
         ports = opening(SSH, *(PortRange("udp", each, each) for each in KNOCKS))
-        self.assertEqual([], list(besideZones(KNOCKS, [SSH], [Zone("a", "default", ports)])))
-        (found,) = besideZones(KNOCKS, [SSH], [KNOCKED])
+        self.assertEqual([], list(judgeZonesBeside(KNOCKS, [SSH], [Zone("a", "default", ports)])))
+        (found,) = judgeZonesBeside(KNOCKS, [SSH], [KNOCKED])
         self.assertEqual("22/tcp", found.subject)

@@ -28,10 +28,10 @@ NO = FirewallError("no")
 
 
 def parsed(
-    counters: Counters, *standings: OpeningStatus, doors: tuple[Door, ...] = ()
+    counters: Counters, *statuses: OpeningStatus, doors: tuple[Door, ...] = ()
 ) -> dict[str, float]:
     """What Prometheus reads: C{name{label=value}} and the number."""
-    state = Snapshot(10.0, 0.0, doors, standings, {"ssh": 3})
+    state = Snapshot(10.0, 0.0, doors, statuses, {"ssh": 3})
     text = formatMetrics(state, counters).decode()
     return {
         sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): (
@@ -109,8 +109,8 @@ class MetricsTests(SynchronousTestCase):
         counters.hear(Event(OPENED, 0.0))
         counters.hear(Event(HEALED, 0.0))
         ssh, web = makeDoor(name="ssh"), makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
-        standing = OpeningStatus(makeOpening(name="ssh"), 30.0, "")
-        metrics = parsed(counters, standing, doors=(ssh, web))
+        status = OpeningStatus(makeOpening(name="ssh"), 30.0, "")
+        metrics = parsed(counters, status, doors=(ssh, web))
         for name, value in {
             "pkdoors_knocks_total{result=refused}": 7,
             "pkdoors_events_total{event=opened}": 1,

@@ -1,20 +1,12 @@
-"""Tests of L{pkdoors.files.configured}, L{pkdoors.host.units} and L{pkdoors.host.systemd}."""
+"""Tests of L{pkdoors.files.configured} and L{pkdoors.files.access}."""
 
 import os
-import pwd
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.files.access import whyNotRun
 from pkdoors.files.configured import whyNotWrite
-from pkdoors.host import units as services
-from pkdoors.host.systemd import UNIT
-from pkdoors.host.units import mayService
-from pkdoors.install.unitfiles import PLACES
-
-NOBODY = "nobody"
 
 
 class FilesTestCase(SynchronousTestCase):
@@ -84,40 +76,3 @@ class WriteTests(FilesTestCase):
         self.assertEqual(folder, whyNotWrite(f"{self.folder}/new/audit"))
         self.patch(os, "geteuid", lambda: 1000)
         self.assertRaises(PermissionError, whyNotWrite, file)
-
-
-class ServiceTests(FilesTestCase):
-    """
-    Tests of L{mayService}, and where the unit is.
-    """
-
-    def setUp(self) -> None:
-        """Have somebody for the service's user."""
-        super().setUp()
-        self.patch(services, "NAME", NOBODY)
-        self.patch(services, "serviceGroup", lambda: pwd.getpwnam(NOBODY).pw_gid)
-
-    def test_unit(self) -> None:
-        """The unit is looked for where it is put."""
-        self.assertEqual(Path("/", PLACES["pkdoors.service"]), UNIT)
-
-    def test_may(self) -> None:
-        """What the service's user may use is what the kernel lets it use."""
-        for mode, how, may in (
-            (0o644, "-r", True),
-            (0o600, "-r", False),
-            (0o644, "-x", False),
-            (0o755, "-x", True),
-            (0o644, "-w", False),
-        ):
-            # Its folder is one that everybody may look into.
-            with NamedTemporaryFile() as file:
-                os.chmod(file.name, mode)
-                expected = may or os.geteuid() != 0
-                self.assertEqual(expected, mayService(how, file.name), (oct(mode), how))
-
-    def test_noService(self) -> None:
-        """Where the service has no user nothing is forbidden to it; nor is what is not there."""
-        self.assertTrue(mayService("-r", "/nowhere"))
-        self.patch(services, "serviceGroup", lambda: None)
-        self.assertTrue(mayService("-r", self.file("file", 0o600)))

@@ -93,6 +93,32 @@ class ReadFileTests(FolderTestCase):
         error = self.assertRaises(OSError, readFile, self.path, follow=False)
         self.assertEqual("it is a symbolic link", error.strerror)
 
+    def test_exchanged(self) -> None:
+        """Nor is what was put there after it was looked at; it is not waited for, either."""
+        plain = os.stat("/etc/passwd")
+        os.mkfifo(self.path, 0o600)
+        for follow, words in ((True, "it is a pipe, not a file"), (False, "Too many levels of")):
+            patch = self.patch(os, "stat", lambda *arguments, **more: plain)
+            try:
+                error = self.assertRaises(OSError, readFile, self.path, follow=follow)
+            finally:
+                patch.restore()
+            self.assertIn(words, str(error.strerror))
+            self.path.unlink()
+            self.path.symlink_to("/etc/passwd")
+
+    def test_closed(self) -> None:
+        """No descriptor is left open."""
+        self.path.touch()
+        before = len(os.listdir("/proc/self/fd"))
+        for most in (0, -1):
+            try:
+                readFile(self.path, most)
+            except OSError:
+                pass
+        readStart(self.path, 1)
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
     def test_byteOrderMark(self) -> None:
         """A mark in front of UTF-8 is no part of the text; another encoding is a sentence."""
         self.path.write_bytes("\ufeffschön".encode())
@@ -189,6 +215,7 @@ ALLOWED = {
     "host.serviceuser": {"open"},
     "install.installer": {"open"},
     # Terminals and /dev/null.
+    "host.descriptors": {"open"},
     "tap": {"open"},
     "util.output": {"open", "fdopen"},
     "client.keys.passphrase": {"open"},

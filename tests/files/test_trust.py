@@ -8,7 +8,11 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+import pkdoors
+import twisted.plugins
 from pkdoors.files.trust import flawBelow, flawOf
+from pkdoors.install import servicecode
+from pkdoors.install.servicecode import findCodeFlaw
 
 
 class TrustTestCase(SynchronousTestCase):
@@ -190,3 +194,58 @@ class FlawBelowTests(TrustTestCase):
         self.folder.chmod(0o777)
         flaw = flawBelow(inside)
         self.assertEqual(self.folder, flaw and flaw.path)
+
+
+class CodeFlawTests(TrustTestCase):
+    """
+    Tests of L{findCodeFlaw}.
+    """
+
+    def setUp(self) -> None:
+        """Have all that a service runs, in folders of their own."""
+        super().setUp()
+        self.patch(servicecode, "get_path", lambda name: str(self.top / name))
+        self.patch(pkdoors, "__path__", [str(self.top / "package")])
+        self.patch(twisted.plugins, "__path__", [str(self.top / at) for at in ("plugins", "gone")])
+        for place in (
+            *("scripts/twistd", "scripts/pkdoors", "scripts/python3", "stdlib/os.py"),
+            *("platstdlib/x.so", "purelib/a.py", "platlib/b.so", "data/pyvenv.cfg"),
+            *("data/lib/c.py", "package/d/e.py", "plugins/f.py"),
+        ):
+            path = self.top / place
+            path.parent.mkdir(0o755, parents=True, exist_ok=True)
+            path.touch(0o644)
+
+    def assertFlaw(self, *places: str) -> None:
+        """Whoever can change one of these can change what the service runs."""
+        for place in places:
+            path = self.top / place
+            mode = path.stat().st_mode & 0o7777
+            path.chmod(0o777)
+            flaw = findCodeFlaw()
+            self.assertEqual(path, flaw and flaw.path)
+            path.chmod(mode)
+            self.assertIsNone(findCodeFlaw())
+
+    def test_programs(self) -> None:
+        """The programs count, with their folder; a distribution has some of them elsewhere."""
+        self.assertFlaw("scripts", "scripts/twistd", "scripts/pkdoors", "scripts/python3")
+        (self.top / "scripts/python3").unlink()
+        self.assertIsNone(findCodeFlaw())
+
+    def test_libraries(self) -> None:
+        """So do the folders of libraries; what is in them is the package manager's."""
+        self.assertFlaw("stdlib", "platstdlib", "purelib", "platlib")
+        (self.top / "stdlib/os.py").chmod(0o666)
+        self.assertIsNone(findCodeFlaw())
+
+    def test_own(self) -> None:
+        """So does all that is in our own packages, and where Twisted looks for plugins."""
+        self.assertFlaw("package", "package/d/e.py", "plugins", "plugins/f.py")
+
+    def test_environment(self) -> None:
+        """So does all of a virtual environment; any other prefix is the distribution's."""
+        self.assertFlaw("data", "data/lib/c.py")
+        (self.top / "data/pyvenv.cfg").unlink()
+        (self.top / "data/lib/c.py").chmod(0o666)
+        self.assertIsNone(findCodeFlaw())

@@ -18,7 +18,8 @@ where = bound.getsockname()
 moved = moveUp(bound)
 assert moved.getsockname() == where and moved.getblocking() is False
 assert not moved.get_inheritable()
-print(limit(), roomForSockets(), moved.fileno() >= LOW)
+assert moved is bound or bound.fileno() < 0
+print(getLimit(), getSocketRoom(), moved.fileno() >= LOW)
 """
 
 

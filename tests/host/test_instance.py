@@ -40,6 +40,7 @@ class InstanceTests(SynchronousTestCase):
         """Who did not get it keeps nobody from it."""
         self.first.take()
         self.assertRaises(InstanceError, self.second.take)
+        self.assertIsNone(self.second._file)
         self.first.give()
         Instance(self.folder).take()
 
@@ -98,12 +99,12 @@ class InstanceTests(SynchronousTestCase):
 
     def test_holder(self) -> None:
         """Who has it is told to those who do not want it, and nothing is changed by that."""
-        self.assertIsNone(self.second.holder())
+        self.assertIsNone(self.second.findHolder())
         self.assertFalse(self.folder.exists())
         self.first.take()
-        self.assertEqual(os.getpid(), self.second.holder())
+        self.assertEqual(os.getpid(), self.second.findHolder())
         self.first.give()
-        self.assertIsNone(self.second.holder())
+        self.assertIsNone(self.second.findHolder())
 
     def test_holderIsGone(self) -> None:
         """A file that a process left behind counts for nothing, whatever is in it."""
@@ -112,4 +113,4 @@ class InstanceTests(SynchronousTestCase):
         self.first.give()
         for text in (str(os.getpid()), "99999999", "", "x"):
             lock.write_text(text)
-            self.assertIsNone(self.second.holder(), text)
+            self.assertIsNone(self.second.findHolder(), text)

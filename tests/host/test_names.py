@@ -5,7 +5,7 @@ import socket
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import PkdoorsError
-from pkdoors.host.names import publicName, shortName
+from pkdoors.host.names import getPublicName, getShortName
 from tests.fakes.host import FakeIp
 
 QUESTION = "address show up scope global"
@@ -31,25 +31,25 @@ class ThisHostTests(SynchronousTestCase):
 
     def test_shortName(self) -> None:
         """The short name has no domain."""
-        self.assertEqual("web1", shortName())
+        self.assertEqual("web1", getShortName())
         self.name("web2.example.org")
-        self.assertEqual("web2", shortName())
+        self.assertEqual("web2", getShortName())
 
     def test_fullName(self) -> None:
         """A name with a domain comes first."""
         self.name("web1", "web1.example.org")
-        self.assertEqual("web1.example.org", publicName())
+        self.assertEqual("web1.example.org", getPublicName())
 
     def test_address(self) -> None:
         """Without one it is the first address."""
         self.have({"local": "192.0.2.1"}, {"local": "2001:db8::1"})
-        self.assertEqual("192.0.2.1", publicName())
+        self.assertEqual("192.0.2.1", getPublicName())
 
     def test_localhost(self) -> None:
         """A name that means every host is none."""
         self.name("web1", "localhost.localdomain")
         self.have({"local": "192.0.2.1"})
-        self.assertEqual("192.0.2.1", publicName())
+        self.assertEqual("192.0.2.1", getPublicName())
 
     def test_stays(self) -> None:
         """Addresses that will be gone tomorrow do not count."""
@@ -58,12 +58,12 @@ class ThisHostTests(SynchronousTestCase):
             {"local": "2001:db8::b", "deprecated": True},
             {"local": "2001:db8::1"},
         )
-        self.assertEqual("2001:db8::1", publicName())
+        self.assertEqual("2001:db8::1", getPublicName())
 
     def test_none(self) -> None:
         """Where there is none, or no C{ip}, that is a sentence with what to do."""
         answers: tuple[object, ...] = ([], b"", b"?", FileNotFoundError("ip"))
         for answer in answers:
             FakeIp({QUESTION: answer}).install(self)
-            line = str(self.assertRaises(PkdoorsError, publicName))
+            line = str(self.assertRaises(PkdoorsError, getPublicName))
             self.assertIn("say with --address how clients reach it", line)

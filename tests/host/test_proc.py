@@ -1,16 +1,11 @@
-"""Tests of L{pkdoors.host.proc} and L{pkdoors.host.units}."""
+"""Tests of L{pkdoors.host.proc}."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.host import units as services
 from pkdoors.host.proc import Owner, Proc
 from tests.host.test_procnet import LISTING, LISTING6
-
-RUN = subprocess.run
 
 
 class ProcTests(SynchronousTestCase):
@@ -90,47 +85,3 @@ class ProcTests(SynchronousTestCase):
         self.assertEqual(0, self.proc.cookies())
         self.write("sys/net/ipv4/tcp_syncookies", "2\n")
         self.assertEqual(2, self.proc.cookies())
-
-
-class ServicesTests(SynchronousTestCase):
-    """
-    Tests of L{services}.
-    """
-
-    def systemctl(self, script: str) -> None:
-        """Have a program of that name, and no other."""
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        if script:
-            (folder / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
-            (folder / "systemctl").chmod(0o755)
-
-        def run(argv: list[str], **how: object) -> object:
-            return RUN([str(folder / argv[0]), *argv[1:]], **how)  # type: ignore[call-overload]
-
-        self.patch(subprocess, "run", run)
-
-    def test_isOn(self) -> None:
-        """A service is on that is started, or enabled."""
-        for question in ("is-active", "is-enabled"):
-            self.systemctl(f'test "$2 $3" = "{question} nftables.service"')
-            self.assertTrue(services.isOn("nftables.service"), question)
-
-    def test_isOff(self) -> None:
-        """It is off where it is neither, or where there is no systemd."""
-        for script in ("exit 4", ""):
-            self.systemctl(script)
-            self.assertFalse(services.isOn("nftables.service"))
-
-    def test_hangs(self) -> None:
-        """systemd is not waited for for ever."""
-        self.patch(services, "TIMEOUT", 0.05)
-        self.systemctl(f"exec {sys.executable} -c 'import time; time.sleep(60)'")
-        self.assertRaises(subprocess.TimeoutExpired, services.isOn, "nftables.service")
-
-    def test_files(self) -> None:
-        """The configurations that there are are read."""
-        there, missing = Path(self.mktemp()), Path(self.mktemp())
-        there.write_text("flush ruleset\n")
-        self.patch(services, "_FILES", (there, missing))
-        self.assertEqual([(str(there), "flush ruleset\n")], services.nftablesFiles())

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.host.serviceuser import asItsOwner, letRead, openOwn, serviceGroup
+from pkdoors.host import serviceuser
+from pkdoors.host.serviceuser import actAsOwner, findServiceGroup, letRead, openOwn
 from tests.fakes.modules import SERVICE, haveService
 
 
 class GroupTests(SynchronousTestCase):
     """
-    Tests of L{serviceGroup}.
+    Tests of L{findServiceGroup}.
     """
 
     def test_byName(self) -> None:
@@ -24,7 +25,7 @@ class GroupTests(SynchronousTestCase):
             return grp.struct_group((name, "x", SERVICE, []))
 
         self.patch(grp, "getgrnam", find)
-        self.assertEqual(SERVICE, serviceGroup())
+        self.assertEqual(SERVICE, findServiceGroup())
 
     def test_none(self) -> None:
         """A host without it has no service."""
@@ -33,7 +34,7 @@ class GroupTests(SynchronousTestCase):
             raise KeyError(name)
 
         self.patch(grp, "getgrnam", find)
-        self.assertIsNone(serviceGroup())
+        self.assertIsNone(findServiceGroup())
 
 
 class OpenOwnTests(SynchronousTestCase):
@@ -90,7 +91,7 @@ class OpenOwnTests(SynchronousTestCase):
 
 class AsItsOwnerTests(SynchronousTestCase):
     """
-    Tests of L{asItsOwner}, and of L{openOwn} in a folder of the service's.
+    Tests of L{actAsOwner}, and of L{openOwn} in a folder of the service's.
     """
 
     if os.getuid() != 0:
@@ -133,6 +134,19 @@ class AsItsOwnerTests(SynchronousTestCase):
         os.close(openOwn(self.folder / "file", os.O_WRONLY))
         self.assertEqual(0, self.owner(self.folder / "file")[0])
 
+    def test_notHeeded(self) -> None:
+        """Where root cannot act for the service, nothing is made."""
+
+        class Deaf:
+            def setfsuid(self, user: int) -> int:
+                return 0
+
+            setfsgid = setfsuid
+
+        self.patch(serviceuser, "_libc", Deaf())
+        self.assertRaises(PermissionError, openOwn, self.folder / "file", os.O_WRONLY)
+        self.assertEqual([], [*self.folder.iterdir()])
+
     def test_victims(self) -> None:
         """Whatever the service links there, what is root's stays as it is."""
         for link in (os.link, os.symlink):
@@ -141,7 +155,7 @@ class AsItsOwnerTests(SynchronousTestCase):
             victim.chmod(0o644)
             link(victim, way)
             self.assertRaises(OSError, openOwn, way, os.O_WRONLY | os.O_TRUNC)
-            with asItsOwner(self.folder):
+            with actAsOwner(self.folder):
                 self.assertRaises(PermissionError, os.chmod, way, 0o600)
             self.assertEqual("precious", victim.read_text())
             self.assertEqual((0, 0o644), (victim.stat().st_uid, victim.stat().st_mode & 0o777))
@@ -160,7 +174,7 @@ class AsItsOwnerTests(SynchronousTestCase):
         """After it, whatever happened, root is root again; and for all else it always was."""
         for name in ("file", "nowhere/file"):
             try:
-                with asItsOwner(self.folder):
+                with actAsOwner(self.folder):
                     self.assertEqual(0, os.geteuid())
                     self.assertFalse(self.canRead(self.roots))
                     (self.folder / name).touch()

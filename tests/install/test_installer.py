@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twisted.plugins
 from pkdoors.cli import main
-from pkdoors.config.template import confText
+from pkdoors.config.template import renderConf
 from pkdoors.errors import InstallError
 from pkdoors.files.trust import Flaw
-from pkdoors.install import installer as installing
+from pkdoors.host import systemd
+from pkdoors.install import installer
 from pkdoors.install.installer import command, fillPluginCache, install, uninstall
 from pkdoors.install.unitfiles import ServiceFiles
 from tests.fakes.doors import makeDoor
@@ -37,13 +38,13 @@ class InstallTestCase(SynchronousTestCase):
         self.addCleanup(os.umask, os.umask(0o022))
         self.conf = self.root / "pkdoors.toml"
         self.seed = self.root / "port_knocker.toml"
-        self.patch(installing, "CONFS", (str(self.conf), str(self.seed)))
+        self.patch(installer, "CONFS", (str(self.conf), str(self.seed)))
         self.programs = {"systemctl", "systemd-sysusers"}
-        self.patch(installing, "which", lambda name: name if name in self.programs else None)
-        self.patch(installing, "RUNNING", str(self.root / "running"))
+        self.patch(installer, "which", lambda name: name if name in self.programs else None)
+        self.patch(systemd, "RUNNING", str(self.root / "running"))
         self.group: int | None = None
-        self.patch(installing, "serviceGroup", lambda: self.group)
-        self.patch(installing, "letRead", self.letRead)
+        self.patch(installer, "findServiceGroup", lambda: self.group)
+        self.patch(installer, "letRead", self.letRead)
         self.readable: list[str] = []
         self.ran: list[str] = []
 
@@ -129,7 +130,7 @@ class InstallTests(InstallTestCase):
         hidden.mkdir()
         (hidden / "code.py").touch()
         link.symlink_to(hidden)
-        self.patch(installing, "HIDDEN", (str(hidden),))
+        self.patch(installer, "HIDDEN", (str(hidden),))
         self.assertIn(f"does not see {hidden}/code.py: have", self.refused(link / "code.py"))
 
     def test_notThere(self) -> None:
@@ -143,7 +144,7 @@ class InstallTests(InstallTestCase):
 
     def test_private(self) -> None:
         """Code that others may not read is refused, with what to do about it."""
-        self.patch(installing, "HIDDEN", ())
+        self.patch(installer, "HIDDEN", ())
         self.root.chmod(0o755)
         code = self.root / "a b" / "code.py"
         code.parent.mkdir()
@@ -159,7 +160,7 @@ class InstallTests(InstallTestCase):
 
     def test_othersCode(self) -> None:
         """Code that others can change is refused, with what to do about it; nothing is placed."""
-        self.patch(installing, "HIDDEN", ())
+        self.patch(installer, "HIDDEN", ())
         self.root.chmod(0o755)
         code = self.root / "bin" / "twistd"
         code.parent.mkdir()
@@ -195,7 +196,7 @@ class ShareTests(InstallTestCase):
     def setUp(self) -> None:
         """Have it all where the service can come to."""
         super().setUp()
-        self.patch(installing, "HIDDEN", ())
+        self.patch(installer, "HIDDEN", ())
         self.root.chmod(0o755)
 
     def assertTrouble(self, expected: str, keys: str = "keys") -> None:
@@ -207,9 +208,9 @@ class ShareTests(InstallTestCase):
         """What is said of a configuration."""
         path = str(self.root / keys) if keys else ""
         self.conf.touch(0o600)
-        self.conf.write_text(confText(makeDoor(authorizedKeys=path)) + more)
+        self.conf.write_text(renderConf(makeDoor(authorizedKeys=path)) + more)
         self.group = os.getgid()
-        self.patch(installing, "readConf", lambda path: Path(path).read_text())
+        self.patch(installer, "readConf", lambda path: Path(path).read_text())
         said = self.install()
         return said[said.index("unchanged  user and group pkdoors") + 1 :]
 
@@ -223,8 +224,8 @@ class ShareTests(InstallTestCase):
     def test_seed(self) -> None:
         """Where there is only the file of port-knocking-doors, it is that."""
         self.seed.touch(0o600)
-        self.seed.write_text(confText(makeDoor()))
-        self.patch(installing, "readConf", lambda path: Path(path).read_text())
+        self.seed.write_text(renderConf(makeDoor()))
+        self.patch(installer, "readConf", lambda path: Path(path).read_text())
         said = self.install()
         self.assertEqual("changed    /port_knocker.toml, which the service may read", said[-1])
         self.share()
@@ -250,7 +251,7 @@ class ShareTests(InstallTestCase):
 
     def test_hidden(self) -> None:
         """Of keys that a service does not see, be they there or not, it is not said that it may."""
-        self.patch(installing, "HIDDEN", (str(self.root / "home"),))
+        self.patch(installer, "HIDDEN", (str(self.root / "home"),))
         sentence = "a service does not see /home/keys: have the file elsewhere, say in /etc/pkdoors"
         self.assertTrouble(sentence, "home/keys")
         (self.root / "home").mkdir()
@@ -328,7 +329,7 @@ class ShareTests(InstallTestCase):
         """What is wrong with a configuration is told, and hinders nothing."""
         said = self.share(more="colour = 1\n")
         self.assertIn("trouble    /pkdoors.toml: ", said[-1])
-        self.assertIn("'colour' is no key", said[-1])
+        self.assertIn("unknown key 'colour'", said[-1])
 
 
 class UninstallTests(InstallTestCase):

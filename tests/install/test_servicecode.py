@@ -7,12 +7,13 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.install import servicecode
-from pkdoors.install.servicecode import codeFlaw
+from pkdoors.install.servicecode import findCodeFlaw
 
 
 class CodeFlawTests(SynchronousTestCase):
     """
-    Tests of L{codeFlaw}, with a folder that a C{.pth} file, say, adds to where modules are found.
+    Tests of L{findCodeFlaw}, with a folder that is searched for modules, perhaps because of a
+    C{.pth} file.
     """
 
     def setUp(self) -> None:
@@ -34,11 +35,11 @@ class CodeFlawTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """Folders that nobody else can write are well, and so is what is no path."""
         sys.path += ["", "relative", str(self.folder), str(self.folder / "absent.zip")]
-        self.assertIsNone(codeFlaw())
+        self.assertIsNone(findCodeFlaw())
 
     def test_others(self) -> None:
         """One that others can write is a flaw, also if they could make it."""
         self.folder.chmod(0o777)
         for name in ("", "absent"):
             sys.path[:] = [str(self.folder / name)]
-            self.assertEqual(str(self.folder), codeFlaw())
+            self.assertEqual(str(self.folder), findCodeFlaw())

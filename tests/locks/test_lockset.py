@@ -65,6 +65,23 @@ class LocksetTests(SynchronousTestCase):
             if isinstance(each, Refusal)
         ]
 
+    def test_twice(self) -> None:
+        """A lock hears a knock once, also on a port that its sequence has twice."""
+        heard: list[Knock] = []
+
+        class Listening:
+            door = SQL
+
+            def knock(self, knock: Knock, now: float, today: float) -> None:
+                heard.append(knock)
+
+            def __len__(self) -> int:
+                return 0
+
+        self.locks = Lockset([Listening()])
+        self.hear(*knocks(ANN, C))
+        self.assertEqual(1, len(heard))
+
     def test_each(self) -> None:
         """Each sequence opens its own door and no other, and nobody is refused."""
         for at, door in enumerate((SSH, WEB, SQL, SSH)):

@@ -128,6 +128,16 @@ class NetworkTests(PlainKnocksTestCase):
         )
         self.assertEqual([], self.opened(ANN, A, B, C, D, E, at=7.9))
 
+    def test_longestFirst(self) -> None:
+        """The longest also where it is that of the door that is asked first."""
+        doors = (
+            makeDoor((A, B, C, D, E), name="one", penalty=8.0),
+            makeDoor((A, B, C, E, D), name="two", penalty=1.0),
+        )
+        self.locks = Lockset(map(SequenceLock, doors))
+        self.hear(ANN, A, D)
+        self.assertEqual([], self.opened(ANN, A, B, C, D, E, at=7.9))
+
 
 class SharingTests(PlainKnocksTestCase):
     """
@@ -165,6 +175,25 @@ class SharingTests(PlainKnocksTestCase):
         doors = makeDoor((A, B, C, D, E), name="one"), makeDoor((1, 2, 3, 4, E), name="two")
         self.locks = Lockset(map(SequenceLock, doors))
         results = self.hear(ANN, A, B, 1, 2, 3, 4, E)
+        self.assertEqual(["Request", "Refusal"], [type(each).__name__ for each in results])
+
+    def test_slow(self) -> None:
+        """What is part of a sequence at another door is over when that is: no wrong order."""
+        self.hear(ANN, A, at=0.0)
+        self.hear(ANN, B, at=25.0)
+        self.assertEqual(
+            ["ssh: too slow: 2 of 5 knocks in 30 s", "web: too slow: 1 of 5 knocks in 30 s"],
+            self.refused(ANN, C, at=31.0),
+        )
+        self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports, at=31.0))
+
+    def test_reload(self) -> None:
+        """What was begun before a reload is no part of what is begun after it."""
+        doors = makeDoor((A, B, C, D, E), name="one"), makeDoor((1, 2, 3, 4, E), name="two")
+        self.locks = Lockset(map(SequenceLock, doors))
+        self.hear(ANN, A)
+        self.locks = self.locks.changed(doors, {})
+        results = self.hear(ANN, 1, 2, 3, 4, E)
         self.assertEqual(["Request", "Refusal"], [type(each).__name__ for each in results])
 
 
@@ -241,6 +270,14 @@ class WaryTests(PlainKnocksTestCase):
         self.assertEqual([], self.hear(ANN, E, D, E))
         self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports))
 
+    def test_lateCopiesAlone(self) -> None:
+        """Also at a door that shares no port with another one."""
+        self.locks = Lockset([SequenceLock(SSH)])
+        self.makeWary()
+        self.hear(ANN, *SSH.sequence.ports)
+        self.assertEqual([], self.hear(ANN, D, E, at=1.0))
+        self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports, at=1.0))
+
     def test_otherDoor(self) -> None:
         """Who knocks at another door that shares ports makes no mistake at this one."""
         self.makeWary()
@@ -306,6 +343,7 @@ class WaryTests(PlainKnocksTestCase):
             self.locks = self.locks.changed(self.doors, {})
             self.setUpPenalty()
             self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports))
+        self.assertEqual([], self.refused(BOB, E))
 
     def setUpPenalty(self) -> None:
         """Have its penalty over."""

@@ -89,7 +89,7 @@ class HostTests(CheckTestCase):
         self.start()
         status, output = self.check()
         self.assertEqual((0, set()), (status, {"WARNING", "ERROR"} & set(output.split())), output)
-        self.finds("INFO", "scans", "rejected")
+        self.finds("INFO", "scans", "rejects")
 
     def test_sameForPrograms(self) -> None:
         """C{--json} has what the table has, and the same status."""
@@ -107,7 +107,7 @@ class HostTests(CheckTestCase):
         """Before the daemon's start all can reach the port, and nobody listens; then it is well."""
         self.finds("WARNING", "daemon", "start the daemon")
         self.finds("ERROR", "2222/tcp", "everybody can reach it", "start the daemon")
-        self.finds("WARNING", "2222/tcp", "nobody listens")
+        self.finds("WARNING", "2222/tcp", "no program listens")
         self.assertIn("OK       knock ports  all 6 are free", self.check()[1])
         self.start()
         self.findsNot("daemon")
@@ -126,7 +126,7 @@ class HostTests(CheckTestCase):
         daemon = self.start()
         other = ("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")
         _, output = self.check(to=other)
-        restart = f"`kill {daemon.process.popen.pid}`, and start the daemon"
+        restart = f"`kill {daemon.process.popen.pid}`, then start the daemon"
         for subject in ("80/tcp", "knock ports"):
             self.assertTrue(
                 any(f"ERROR {subject} " in line and restart in line for line in _findings(output)),
@@ -148,8 +148,8 @@ class HostTests(CheckTestCase):
         command = f"pkdoors reload --admin {socket}"
         self.assertEqual(
             [
-                f"ERROR daemon it has not read what {file} says now, and does not listen on 6 of "
-                f"12 knock ports and does not guard 80/tcp -> `{command}`"
+                f"ERROR daemon the daemon has not read the current {file}: it does not listen on 6 "
+                f"of 12 knock ports and does not guard 80/tcp -> `{command}`"
             ],
             errors,
         )
@@ -172,7 +172,7 @@ class HostTests(CheckTestCase):
             found = _findings(self.check(to=conf)[1])
             line = f"WARNING hooks on_open of door ssh cannot be run: {hook} {words} -> "
             self.assertTrue([each for each in found if each.startswith(line)], found)
-        line = f"WARNING audit {self.folder} cannot be written (it is no regular file)"
+        line = f"WARNING audit the daemon cannot write {self.folder} (it is"
         self.assertTrue([each for each in found if each.startswith(line)], found)
         hook.chmod(0o755)
         self.assertIn("on_open of door ssh can be run", self.check(to=conf)[1])
@@ -202,11 +202,11 @@ class HostTests(CheckTestCase):
         before, _, after = output.partition("\nAGAIN\n")
         self.assertIn("start the daemon: `systemctl start pkdoors`", before)
         line = (
-            "ERROR configuration /etc/pkdoors/pkdoors.toml cannot be read by the user that the "
-            "service runs as -> `pkdoors install-service` sets who may read it"
+            "ERROR configuration the service's user cannot read /etc/pkdoors/pkdoors.toml -> "
+            "`pkdoors install-service` lets it read that"
         )
         self.assertIn(line, _findings(before))
-        self.assertNotIn("cannot be read", after)
+        self.assertNotIn("cannot read", after)
         self.assertIn("start it with `systemctl start pkdoors`, or use --admin", after)
 
     def test_loopbackOnly(self) -> None:
@@ -237,7 +237,7 @@ class HostTests(CheckTestCase):
         self.client.send(SEQUENCE)
         listed = ", ".join(map(str, sorted(SEQUENCE)))
         command = f"nft 'insert rule inet filter input udp dport {{ {listed} }} accept'"
-        self.finds("ERROR", "knock ports", "6 of 6 knock ports are dropped", f"`{command}`")
+        self.finds("ERROR", "knock ports", "drops datagrams to 6 of 6 knock ports", f"`{command}`")
         self.server.run("sh", "-c", command)
         self.assertNotIn("opened door", daemon.log())
         self.assertEqual(0, self.check()[0])
@@ -261,11 +261,11 @@ class HostTests(CheckTestCase):
         """What cannot be told is a warning, with the command that shows the rules."""
         self.server.run("nft", FILTER.replace("udp dport", "meta mark 5 udp dport"))
         command = "`nft list chain inet filter input`"
-        self.finds("WARNING", "knock ports", "may be dropped", command)
+        self.finds("WARNING", "knock ports", "may drop", command)
 
     def test_scan(self) -> None:
         """A host that rejects is told of; its remedy makes it silent."""
-        self.finds("INFO", "scans", "rejected")
+        self.finds("INFO", "scans", "rejects")
         self.assertTrue(self.refuses(17500))
         _, output = self.check()
         remedy = " ".join(output[output.index("`nft 'table") :].split())
@@ -286,7 +286,7 @@ class HostTests(CheckTestCase):
     def test_keys(self) -> None:
         """Keys that are refused, and a file that others can write."""
         good, bad = publicLine(makeKey()), "no-pty " + publicLine(makeKey())
-        words = ("line 2: this key is refused: the option no-pty", "-> mend")
+        words = ("line 2: this key is refused: the option no-pty", "-> fix")
         self.finds("WARNING", "keys", *words, options=self.sealed(0o600, good, bad))
         self.finds("ERROR", "keys", "`chmod go-w", options=self.sealed(0o620, good))
 
@@ -314,7 +314,7 @@ class HostTests(CheckTestCase):
         self.assertEqual(2, status)
         self.assertNotIn("Traceback", output)
         found = _findings(output)
-        for start in ("ERROR privilege ", "WARNING knock ports only root", "OK 2222/tcp somebody"):
+        for start in ("ERROR privilege ", "WARNING knock ports only root", "OK 2222/tcp a program"):
             self.assertTrue(any(line.startswith(start) for line in found), output)
 
     def test_noBindings(self) -> None:
@@ -349,7 +349,7 @@ class ZoneTests(CheckTestCase):
     def test_auto(self) -> None:
         """C{auto} takes it, and the daemon's rules are seen; without them knocks are lost."""
         daemon = self.start().process.popen
-        self.assertIn("firewalld (firewalld runs)", self.check()[1])
+        self.assertIn("firewalld (firewalld is running)", self.check()[1])
         self.findsNot("knock ports")
         daemon.send_signal(signal.SIGSTOP)  # or it would see to that itself
         self.addCleanup(daemon.send_signal, signal.SIGCONT)

@@ -140,7 +140,7 @@ class NotrackTests(GuardCheckTestCase):
         self.assertTrue(self.isAnswered())
         self.notrack("udp", DATAGRAMS)
         self.assertFalse(self.isAnswered())
-        words = "answers to what this host asks from this port are dropped"
+        words = "drops answers to requests from this port"
         self.assertIn(words, " ".join(self.about(f"{DATAGRAMS}/udp")))
 
     def isAnswered(self) -> bool:
@@ -205,7 +205,7 @@ class GuardTests(GuardCheckTestCase):
         self.write(SSH)
         self.server.run("nft", "-f", str(OLD_GUARD))
         (found,) = self.about("guard")
-        self.assertTrue(found.startswith("WARNING guard the table inet pkdoors was made by"), found)
+        self.assertTrue(found.startswith("WARNING guard another version of pkdoors"), found)
         self.assertIn(f"OK {PORT}/tcp the guard keeps it closed", self.check())
 
     def test_otherBoot(self) -> None:

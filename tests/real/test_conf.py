@@ -86,7 +86,7 @@ class FileTests(ConfTestCase):
             (DOORS, 0o644, f"`chmod 600 {self.file}`"),
             (DOORS, 0o622, f"`chmod 600 {self.file}`"),
             ("[doors.ssh\n", 0o600, "is not TOML"),
-            (f"{DOORS}port = 22\n", 0o600, "doors.web: 'port' is no key here"),
+            (f"{DOORS}port = 22\n", 0o600, "doors.web: unknown key 'port'"),
             (f"{DOORS}open_for = 0\n", 0o600, "doors.web.open_for: '0' is not a time from 1s"),
             (DOORS.replace(str(list(OTHER)), str(list(SEQUENCE))), 0o600, "opens doors.web, too"),
         ):
@@ -221,7 +221,9 @@ class SeedTests(ClientTestCase):
         home = self.inHome(self.seed)
         daemon = self.server.spawn(TWISTD, "-n", "--pidfile=", "pkdoors", HOME=home)
         self.assertOpens(daemon)
-        self.assertIn(f"{home}/.port_knocker.toml is a file of port-knocking-doors", daemon.log())
+        self.assertIn(
+            f"{home}/.port_knocker.toml is a configuration of port-knocking-doors", daemon.log()
+        )
         self.assertIn("no longer needed: doors_cleanup_periode (the kernel", daemon.log())
 
     def test_host(self) -> None:
@@ -253,7 +255,9 @@ class SeedTests(ClientTestCase):
         status, output = self.server.status(PKDOORS, "check", HOME=home)
         self.assertEqual(status, 2, output)  # nothing guards the port yet
         self.assertRegex(output, "(?m)^WARNING  sequence .* default of port-knocking-doors, which")
-        self.assertRegex(output, "(?m)^OK       configuration .* is a file of port-knocking-doors")
+        self.assertRegex(
+            output, "(?m)^OK       configuration .* is a configuration of port-knocking-doors"
+        )
         daemon = self.server.spawn(TWISTD, "-n", "--pidfile=", "pkdoors", HOME=home)
         self.assertTrue(daemon.says("the sequence is the default of port-knocking-doors"))
 
@@ -263,7 +267,7 @@ class SeedTests(ClientTestCase):
         file = f"{home}/.port_knocker.toml"
         for text, mode, words in (
             (self.seed, 0o644, f"`chmod 600 {file}`"),
-            (self.seed + "penalty = 1\n", 0o600, "'penalty' is no key here: allowed are ports_to"),
+            (self.seed + "penalty = 1\n", 0o600, "unknown key 'penalty': allowed are ports_to"),
             (self.seed + DOORS, 0o600, "'doors' one of pkdoors"),
         ):
             os.chmod(file, mode)

@@ -156,7 +156,7 @@ class ReloadTests(SteeredTestCase):
         rules, ports = self.ruleset(), self.server.run("ss", "-Hlun")
         for bad, words in (
             ("[doors.web]\n", "doors.web.sequence is missing"),
-            (door("web", SEQUENCE, WEB), "who knocks it opens doors."),
+            (door("web", SEQUENCE, WEB), "knocking it also opens doors."),
         ):
             with self.subTest(words):
                 self.write(SSH, bad)

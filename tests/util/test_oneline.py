@@ -4,7 +4,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.util.oneline import jsonLine, oneLine
+from pkdoors.util.oneline import foremost, jsonLine, oneLine
 
 NASTY = "a\nb\r\x00\x1b[2J\x7f\x85\u2028\u2029\u202e\ud800\U000e0001z"
 """What ends a line somewhere, moves a cursor, turns text around, or is no character at all."""
@@ -28,6 +28,20 @@ class OneLineTests(SynchronousTestCase):
     def test_bound(self) -> None:
         """It has so many characters at most."""
         self.assertEqual("aaa", oneLine("a" * 9, 3))
+
+
+class ForemostTests(SynchronousTestCase):
+    """
+    Tests of L{foremost}.
+    """
+
+    def test_few(self) -> None:
+        """As many as fit are told."""
+        self.assertEqual(["a", "b"], foremost(["a", "b"], "lines", 2))
+
+    def test_many(self) -> None:
+        """Of more, the last line counts the others."""
+        self.assertEqual(["a", "b", "and 3 more lines"], foremost([*"abcde"], "lines", 2))
 
 
 class JsonLineTests(SynchronousTestCase):

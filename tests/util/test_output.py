@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.adminclient.console import makeConsole
 from pkdoors.doctor.findings import ERROR, Finding, asJSON, asTable
 from pkdoors.errors import BadValue, PkdoorsError
+from pkdoors.util import output as outlet
 from pkdoors.util.output import (
     BROKEN_PIPE,
     complain,
@@ -87,6 +88,13 @@ class HeedingTests(SynchronousTestCase):
             for error in (FileNotFoundError(2, "No such file", "/nowhere"), ValueError()):
                 self.assertIs(error, self.assertRaises(type(error), fail, error))
 
+    def test_filled(self) -> None:
+        """Before a command opens anything, what is closed is filled."""
+        filled = []
+        self.patch(outlet, "fillStandard", lambda: filled.append(True))
+        with redirect_stdout(StringIO()), heedingOutput():
+            self.assertEqual([True], filled)
+
     def test_fillStandard(self) -> None:
         """What is closed of the three leads nowhere, what is open stays."""
         opened: list[tuple[str, int]] = []
@@ -140,6 +148,23 @@ class CleaningTests(SynchronousTestCase):
         lines = self.printed(lambda: tellText(NASTY), lambda: tellAside(NASTY))
         self.assertClean(lines)
         self.assertIn("OK all is well\t", lines[1])
+
+    def test_alone(self) -> None:
+        """Each cleans also where nothing else does."""
+        with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
+            for work in (tell, tellText, tellAside):
+                work(NASTY)
+            complain("pkdoors", NASTY)
+        self.assertClean(stdout.getvalue().split("\n"))
+        self.assertClean(stderr.getvalue().split("\n"))
+
+    def test_afterwards(self) -> None:
+        """After a command both are what they were before."""
+        with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
+            with heedingOutput():
+                self.assertIsNot(stdout, sys.stdout)
+            self.assertIs(stdout, sys.stdout)
+            self.assertIs(stderr, sys.stderr)
 
     def test_forgotten(self) -> None:
         """Nor does what goes there past all of that: a library's words, a traceback."""

@@ -22,9 +22,9 @@ from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
 
 RSA_SHA2_512 = 4
 """The flag without which an agent signs with SHA-1, which is not taken. Only RSA keys heed it."""
-LIST_PATIENCE = 10.0
+LIST_TIMEOUT = 10.0
 """Seconds in which the agent must take a connection, and tell its keys."""
-SIGN_PATIENCE = 60.0
+SIGN_TIMEOUT = 60.0
 """Seconds in which it must sign: somebody may be asked to confirm it, or to touch a key. After
 that long the time in the knock would be too old."""
 MAX_ANSWER = 256 * 1024
@@ -93,7 +93,7 @@ class Agent:
         self._reactor = reactor
         self._path = path
 
-    async def keys(self) -> list[bytes]:
+    async def listKeys(self) -> list[bytes]:
         """
         The public key blobs of its keys, of the kinds that are taken, in its order.
 
@@ -101,7 +101,7 @@ class Agent:
         """
 
         try:
-            answer = await self._ask(bytes([AGENTC_REQUEST_IDENTITIES]), LIST_PATIENCE)
+            answer = await self._ask(bytes([AGENTC_REQUEST_IDENTITIES]), LIST_TIMEOUT)
         except DeferredTimeout as error:
             raise KnockError(f"the SSH agent at {self._path} does not answer") from error
         except AgentError as error:
@@ -109,7 +109,7 @@ class Agent:
                 f"the SSH agent at {self._path} does not tell its keys: {error}"
             ) from error
         try:
-            return [blob for blob in _listed(answer) if _isTaken(blob)]
+            return [blob for blob in _parseKeyList(answer) if _isTaken(blob)]
         except Exception as error:  # conch stumbles over an answer that is malformed
             raise KnockError(f"the SSH agent at {self._path} does not tell its keys") from error
 
@@ -121,10 +121,10 @@ class Agent:
         """
         request = NS(blob) + NS(data) + RSA_SHA2_512.to_bytes(4)
         try:
-            answer = await self._ask(bytes([AGENTC_SIGN_REQUEST]) + request, SIGN_PATIENCE)
+            answer = await self._ask(bytes([AGENTC_SIGN_REQUEST]) + request, SIGN_TIMEOUT)
         except DeferredTimeout as error:
             raise KnockError(
-                f"the SSH agent at {self._path} did not sign within {SIGN_PATIENCE:g} s"
+                f"the SSH agent at {self._path} did not sign within {SIGN_TIMEOUT:g} s"
             ) from error
         except AgentError as error:
             raise KnockError(f"the SSH agent at {self._path} does not sign: {error}") from error
@@ -133,7 +133,7 @@ class Agent:
                 f"the SSH agent refuses to sign with {fingerprint(blob)}: it may be locked "
                 "(ssh-add -X unlocks it), have lost the key, or have been told not to"
             )
-        signature = _signatureIn(answer)
+        signature = _parseSignature(answer)
         if not _isGood(blob, signature, data):
             raise KnockError(
                 f"the SSH agent's signature with {fingerprint(blob)} is of a kind that is not "
@@ -143,7 +143,7 @@ class Agent:
 
     async def _ask(self, question: bytes, patience: float) -> bytes:
         """Connect for one question: nothing is left open while the client waits, or relays."""
-        endpoint = UNIXClientEndpoint(self._reactor, self._path, timeout=LIST_PATIENCE)
+        endpoint = UNIXClientEndpoint(self._reactor, self._path, timeout=LIST_TIMEOUT)
         try:
             client = await endpoint.connect(Factory.forProtocol(AgentClient))
         except (ConnectError, OSError) as error:
@@ -157,7 +157,7 @@ class Agent:
             client.transport.loseConnection()
 
 
-def _listed(answer: bytes) -> list[bytes]:
+def _parseKeyList(answer: bytes) -> list[bytes]:
     """The blobs of an answer; of one that holds none, an error of any kind."""
     if answer[0] != AGENT_IDENTITIES_ANSWER or len(answer) < 5:
         raise ValueError("it is something else")
@@ -169,7 +169,7 @@ def _listed(answer: bytes) -> list[bytes]:
     return blobs
 
 
-def _signatureIn(answer: bytes) -> bytes:
+def _parseSignature(answer: bytes) -> bytes:
     """The signature blob of an answer; empty where it has none."""
     if answer[0] != AGENT_SIGN_RESPONSE or len(answer) < 5:
         return b""

@@ -24,7 +24,7 @@ def isPrivate(data: bytes) -> bool:
     return data.lstrip().startswith(_BEGIN)
 
 
-def publicBlob(data: bytes) -> bytes:
+def parsePublicBlob(data: bytes) -> bytes:
     """
     The public key blob of a public key file, C{TYPE BASE64 COMMENT}.
 
@@ -42,7 +42,7 @@ def publicBlob(data: bytes) -> bytes:
     return blob
 
 
-def openBlob(data: bytes) -> bytes | None:
+def findPublicBlob(data: bytes) -> bytes | None:
     """
     The public key blob that a private key file tells without its passphrase.
 
@@ -51,12 +51,12 @@ def openBlob(data: bytes) -> bytes | None:
     """
     if not _isOpenSSH(data):
         return None
-    blob = _header(data)[1]
+    blob = _parseHeader(data)[1]
     loadKey(blob)
     return blob
 
 
-def privateKey(data: bytes, passphrase: bytes | None = None) -> Key:
+def parsePrivateKey(data: bytes, passphrase: bytes | None = None) -> Key:
     """
     The key of a private key file, in OpenSSH's own format or PEM.
 
@@ -64,7 +64,7 @@ def privateKey(data: bytes, passphrase: bytes | None = None) -> Key:
     @raise BadValue: the passphrase is wrong, it is no private key, or of a kind that is not taken.
     """
     try:
-        key = _decoded(data, passphrase)
+        key = _decode(data, passphrase)
         key.sshType()  # of a curve that SSH does not know it is an error
     except BadValue:
         raise
@@ -76,12 +76,12 @@ def privateKey(data: bytes, passphrase: bytes | None = None) -> Key:
     return key
 
 
-def _decoded(data: bytes, passphrase: bytes | None) -> Key:
+def _decode(data: bytes, passphrase: bytes | None) -> Key:
     if passphrase == b"":  # as which none is encrypted; the parsers take it for no passphrase
         raise BadValue("the passphrase is wrong")
     try:
         if _isOpenSSH(data):
-            _checkCipher(_header(data)[0])
+            _checkCipher(_parseHeader(data)[0])
             key: Key = Key.fromString(data.strip(), passphrase=passphrase)
             return key
         return Key(load_pem_private_key(data.strip(), passphrase))
@@ -104,7 +104,7 @@ def _checkCipher(cipher: bytes) -> None:
         )
 
 
-def _header(data: bytes) -> tuple[bytes, bytes]:
+def _parseHeader(data: bytes) -> tuple[bytes, bytes]:
     """The cipher and the public key blob, of OpenSSH's C{PROTOCOL.key}."""
     try:
         raw = b64decode(b"".join(data.strip().splitlines()[1:-1]))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pkdoors.client.keys._formats import isPrivate, openBlob, publicBlob
+from pkdoors.client.keys._formats import findPublicBlob, isPrivate, parsePublicBlob
 from pkdoors.errors import BadValue
 from pkdoors.files.userfiles import Contents, readFile
 from pkdoors.knocks.signatures import loadKey
@@ -19,7 +19,7 @@ class KeyPair:
     blob: bytes | None
 
     @property
-    def isAgents(self) -> bool:
+    def needsAgent(self) -> bool:
         """Whether only the agent can sign with it: the files have no private half."""
         return self.blob is not None and (not self.secret or loadKey(self.blob).isSecurityKey())
 
@@ -33,16 +33,16 @@ def readKeyPair(path: str) -> KeyPair:
     found, beside = readFile(path), readFile(f"{path}.pub")
     if found and isPrivate(found.data):
         secret = found.secret()
-        return KeyPair(secret, openBlob(secret) or _blobIn(beside))
+        return KeyPair(secret, findPublicBlob(secret) or _readBlob(beside))
     public = found or beside
     if public is None:
         raise BadValue("there is no such file")
-    return KeyPair(b"", publicBlob(public.data))
+    return KeyPair(b"", parsePublicBlob(public.data))
 
 
-def _blobIn(beside: Contents | None) -> bytes | None:
+def _readBlob(beside: Contents | None) -> bytes | None:
     """A public key that serves where it is good; the private one does without."""
     try:
-        return publicBlob(beside.data) if beside else None
+        return parsePublicBlob(beside.data) if beside else None
     except BadValue:
         return None

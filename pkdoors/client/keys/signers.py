@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from twisted.conch.ssh.keys import Key
 
 from pkdoors.client.keys._agent import Agent
-from pkdoors.client.keys._formats import PassphraseNeeded, privateKey
+from pkdoors.client.keys._formats import PassphraseNeeded, parsePrivateKey
 from pkdoors.client.keys._pairs import KeyPair, readKeyPair
 from pkdoors.client.profiles import FROM_AGENT
 from pkdoors.errors import BadValue, KnockError
@@ -29,7 +29,7 @@ class Signer(Protocol):
     def publicKey(self) -> bytes: ...
 
     @property
-    def isTouched(self) -> bool: ...
+    def needsTouch(self) -> bool: ...
 
     async def sign(self, data: bytes) -> bytes:
         """
@@ -45,7 +45,7 @@ class FileSigner:
 
     key: Key = field(repr=False)
 
-    isTouched = False
+    needsTouch = False
 
     @property
     def publicKey(self) -> bytes:
@@ -65,7 +65,7 @@ class AgentSigner:
     publicKey: bytes
 
     @property
-    def isTouched(self) -> bool:
+    def needsTouch(self) -> bool:
         """See L{Signer}."""
         return bool(loadKey(self.publicKey).isSecurityKey())
 
@@ -89,7 +89,7 @@ class Identity:
     ask: Callable[[str], bytes]
     _ready: list[Signer] = field(default_factory=list, init=False, compare=False)
 
-    async def signers(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
+    async def findSigners(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         """
         Have them ready: after this nothing is asked anymore, also when they are wanted again.
 
@@ -103,34 +103,34 @@ class Identity:
     async def _find(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         agent = Agent(reactor, self.agentPath) if self.agentPath else None
         if self.path == FROM_AGENT:
-            return await _ofAgent(agent, say)
+            return await _chooseAgentKeys(agent, say)
         try:
-            return [await self._ofFile(agent)]
+            return [await self._chooseFileKey(agent)]
         except BadValue as error:
             raise KnockError(f"{self.path}: {error}") from error
 
-    async def _ofFile(self, agent: Agent | None) -> Signer:
+    async def _chooseFileKey(self, agent: Agent | None) -> Signer:
         pair = readKeyPair(os.path.expanduser(self.path))
-        if pair.blob and agent and await _holds(agent, pair):
+        if pair.blob and agent and await _isInAgent(agent, pair):
             return AgentSigner(agent, pair.blob)
-        if pair.blob and pair.isAgents:
-            raise BadValue(_lacking(pair.blob, agent))
-        return FileSigner(self._unlocked(pair.secret))
+        if pair.blob and pair.needsAgent:
+            raise BadValue(_describeMissing(pair.blob, agent))
+        return FileSigner(self._unlock(pair.secret))
 
-    def _unlocked(self, secret: bytes) -> Key:
+    def _unlock(self, secret: bytes) -> Key:
         try:
-            return privateKey(secret)
+            return parsePrivateKey(secret)
         except PassphraseNeeded:
-            return privateKey(secret, self.ask(f"Passphrase for {self.path}: "))
+            return parsePrivateKey(secret, self.ask(f"Passphrase for {self.path}: "))
 
 
-async def _ofAgent(agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
+async def _chooseAgentKeys(agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
     if agent is None:
         raise KnockError(
             "there is no SSH agent (SSH_AUTH_SOCK is not set): start one, "
             "or name a key with --identity FILE"
         )
-    blobs = await agent.keys()
+    blobs = await agent.listKeys()
     if not blobs:
         raise KnockError(
             "the SSH agent has no key that is taken, or is locked: run ssh-add, or ssh-add -X"
@@ -146,16 +146,16 @@ async def _ofAgent(agent: Agent | None, say: Callable[[str], None]) -> list[Sign
     return [AgentSigner(agent, blob) for blob in usable[:MAX_AGENT_KEYS]]
 
 
-async def _holds(agent: Agent, pair: KeyPair) -> bool:
+async def _isInAgent(agent: Agent, pair: KeyPair) -> bool:
     try:
-        return pair.blob in await agent.keys()
+        return pair.blob in await agent.listKeys()
     except KnockError:
-        if pair.isAgents:
+        if pair.needsAgent:
             raise
         return False
 
 
-def _lacking(blob: bytes, agent: Agent | None) -> str:
+def _describeMissing(blob: bytes, agent: Agent | None) -> str:
     what = f"the private half of {fingerprint(blob)} is not in this file"
     if agent is None:
         return f"{what}, and there is no SSH agent (SSH_AUTH_SOCK is not set)"

@@ -1,1 +1,4 @@
-"""Judges what other people's nftables rules do to a packet. Pure."""
+"""
+Judges what other people's nftables rules do with a packet that has not come yet (L{verdicts}).
+Pure.
+"""

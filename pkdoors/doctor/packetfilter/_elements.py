@@ -1,4 +1,4 @@
-"""The elements of a set or map of the kernel's firewall, found without looking at all. Pure."""
+"""The elements of a set or map of the kernel's firewall, with an index to find them. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 _FEW = 8
-"""Elements that are looked at one after the other: an index would not be worth its making."""
+"""Elements that are searched one after the other: to make an index would take longer."""
 
 
 class _Index(NamedTuple):
     """
     @ivar plain: items by their only value.
-    @ivar starts: where ranges begin, rising; those of one set never overlap.
+    @ivar starts: where ranges begin, in rising order; those of one set never overlap.
     @ivar ranges: the items that are these ranges.
     @ivar others: all other items: parts of concatenations, prefixes, ...
     """
@@ -25,14 +25,14 @@ class _Index(NamedTuple):
 
 class Elements(list[Any]):
     """
-    The elements of a set, or the pairs of a map, in the order in which nft lists them.
+    The elements of a set, or the pairs of a map, in nft's order.
     """
 
     def near(self, values: Iterable[Any] | None) -> Sequence[Any]:
         """
-        Return the items that may be one of some values.
+        Return the items that may equal one of some values.
 
-        @param values: L{None} if they are not known: then all items may.
+        @param values: L{None} if they are unknown, so that any item may.
         """
         if values is None or len(self) <= _FEW:
             return self
@@ -67,6 +67,6 @@ def _keyOf(item: Any) -> Any:
 
 
 def _isRange(key: Any) -> bool:
-    """Whether it is a range of numbers, and not of addresses."""
+    """Return whether a key is a range of numbers, and not of addresses."""
     ends = key.get("range", ()) if isinstance(key, dict) else ()
-    return bool(ends) and all(isinstance(each, int) for each in ends)
+    return bool(ends) and all(isinstance(end, int) for end in ends)

@@ -1,8 +1,8 @@
 """
-Whether a condition of a firewall rule is met by a packet that has not come yet. Pure.
+Whether a packet that has not come yet meets a condition of a firewall rule. Pure.
 
-Of such a packet some things are known, its protocol and port, and others are not, as its source.
-So there are more answers than yes and no.
+Some facts about such a packet are known, its protocol and port, and others are not, such as its
+source. So there are more answers than yes and no.
 """
 
 import operator
@@ -17,10 +17,10 @@ from pkdoors.doctor.packetfilter.ruleset import Expression
 
 class Match(IntEnum):
     """
-    @cvar NO: it is not met.
-    @cvar SOME: it is met by some packets, and most are unlike those: of a source, above a rate, ...
-    @cvar UNSURE: it cannot be told.
-    @cvar YES: it is met.
+    @cvar NO: the packet does not meet the condition.
+    @cvar SOME: only a few such packets do: those from one source, above a rate, ...
+    @cvar UNSURE: it is unknown whether it does.
+    @cvar YES: it does.
     """
 
     NO = 0
@@ -30,27 +30,27 @@ class Match(IntEnum):
 
 
 FindElements = Callable[[Any], Elements]
-"""Gives the elements of what is on the right of a condition, C{"@name"} of a set or a value."""
+"""Returns the elements on the right side of a condition, C{"@name"} of a set or a value."""
 
 _NARROW = {
     *("payload ip saddr", "payload ip6 saddr", "payload ether saddr", "payload th sport"),
     *("payload tcp sport", "payload udp sport", "ct status", "ct helper", "meta pkttype"),
     *("fib saddr", "exthdr", "ip option", "tcp option"),
 }
-"""What is met by some only, where a rule asks for a value of it."""
+"""A rule that asks for a value of these is met by a few packets only."""
 _NARROW_MATCHES = {
     *("conntrack", "state", "recent", "limit", "hashlimit", "connlimit", "set", "mac", "iprange"),
     *("rpfilter", "rt", "hl", "icmp", "icmp6"),
 }
-"""So with iptables' own matches, which nft does not tell more of than their name. conntrack: what
-it lets in was begun before, what it drops is broken."""
+"""The same for iptables' own matches, of which nft shows the name only. conntrack: it lets in what
+was begun before, and drops what is broken."""
 _ORDERS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
 _INTERFACES = ("meta iif", "meta iifname", "meta oif", "meta oifname")
 
 
 def judge(expression: Expression, packet: Packet, elements: FindElements) -> Match | None:
     """
-    Whether a packet meets a condition; L{None} where the expression is none.
+    Return whether a packet meets a condition; L{None} if the expression is not a condition.
     """
     ((kind, body),) = expression.items()
     if kind == "match":
@@ -63,7 +63,7 @@ def judge(expression: Expression, packet: Packet, elements: FindElements) -> Mat
 
 
 def _xt(body: Any) -> Match | None:
-    if not isinstance(body, dict):  # of an old library, which does not tell it
+    if not isinstance(body, dict):  # an old library does not show it
         return Match.UNSURE
     if body.get("type") != "match":
         return None
@@ -78,29 +78,29 @@ def _judge(op: str, left: Any, packet: Packet, right: Elements) -> Match:
     met = _isMet(op, left, packet, right)
     if met is not None:
         return Match.YES if met else Match.NO
-    return Match.UNSURE if op == "!=" else doubt(left)
+    return Match.UNSURE if op == "!=" else judgeUnknown(left)
 
 
-def doubt(left: Any) -> Match:
-    """What can be told where a rule asks for a value that is not known of the packet."""
+def judgeUnknown(left: Any) -> Match:
+    """Return the answer for a rule that asks for an unknown value of the packet."""
     return Match.SOME if _NARROW.intersection(map(nameOf, partsOf(left))) else Match.UNSURE
 
 
 def _isOfAnother(left: Any, packet: Packet) -> bool:
-    """A rule on a TCP port does not see UDP, and so on."""
-    return any(packet.lacks(nameOf(each)) for each in partsOf(left))
+    """Return whether an expression is about other packets: a rule on a TCP port ignores UDP."""
+    return any(packet.lacks(nameOf(part)) for part in partsOf(left))
 
 
 def _isMet(op: str, left: Any, packet: Packet, right: Elements) -> bool | None:
     if op in _ORDERS:
         values = packet.values(left)
-        return None if values is None else all(_ORDERS[op](each, right[0]) for each in values)
+        return None if values is None else all(_ORDERS[op](value, right[0]) for value in values)
     found = _hasFlags(packet, left, right) if "&" in left else isAmong(packet, left, right)
     return found if found is None or op != "!=" else not found
 
 
 def _hasFlags(packet: Packet, left: Any, right: Elements) -> bool | None:
-    """Whether C{tcp flags & (fin | syn) == syn}, with any flags; L{None} for other sums."""
+    """Return whether C{tcp flags & (fin | syn) == syn}, with any flags; L{None} for other sums."""
     values, mask = packet.values(left), left["&"][1]
     if values is None or isinstance(mask, int):
         return None
@@ -108,10 +108,10 @@ def _hasFlags(packet: Packet, left: Any, right: Elements) -> bool | None:
 
 
 def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:
-    """Whether what a packet has is one of some elements; L{None}: that cannot be told."""
+    """Return whether a packet's value is one of some elements; L{None} if that is unknown."""
     if _isOfAnother(left, packet):
         return False
-    facts = [packet.values(each) for each in partsOf(left)]
+    facts = [packet.values(part) for part in partsOf(left)]
     if facts == [None]:
         return _isForeign(left, elements)
     candidates = elements.near(facts[0]) if len(facts) == 1 else elements
@@ -120,8 +120,8 @@ def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:
 
 
 def _isForeign(left: Any, elements: Elements) -> bool | None:
-    """The interface is not known, but it is not loopback."""
-    isLoopback = bool(elements) and all(each == "lo" for each in elements)
+    """Return whether an unknown value is one of some elements: the interface is not loopback."""
+    isLoopback = bool(elements) and all(element == "lo" for element in elements)
     return False if nameOf(left) in _INTERFACES and isLoopback else None
 
 
@@ -133,16 +133,16 @@ def _equals(facts: list[frozenset[Any] | None], element: Any) -> bool | None:
 
 
 def _isOneOf(values: frozenset[Any], item: Any) -> bool | None:
-    if item == "*":  # the last entry of a map, for all else
+    if item == "*":  # the last entry of a map, for all other values
         return True
     if not isinstance(item, dict):
         return item in values
     if "range" not in item:
         return None
     first, last = item["range"]
-    return any(isinstance(each, int) and first <= each <= last for each in values)
+    return any(isinstance(value, int) and first <= value <= last for value in values)
 
 
 def partsOf(left: Any) -> Iterator[Any]:
-    """The parts of a concatenation, or the only one."""
+    """Yield the parts of a concatenation, or the only one."""
     yield from left["concat"] if isinstance(left, dict) and "concat" in left else [left]

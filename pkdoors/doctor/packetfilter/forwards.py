@@ -1,4 +1,4 @@
-"""Which ports are forwarded, by the kernel's firewall, and where to. Pure."""
+"""Which ports the kernel's firewall forwards, and where to. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -17,10 +17,10 @@ def isForwarded(
     ruleset: Ruleset, packet: Packet, version: int, isWholeAddressMeant: bool = False
 ) -> bool:
     """
-    Whether the port of a packet is forwarded to another, as Docker publishes ports: nobody on this
-    host need listen on it.
+    Return whether a packet's port is forwarded, as Docker publishes ports: then no program on this
+    host must listen on it.
 
-    @param isWholeAddressMeant: whether rules count that forward all ports of an address.
+    @param isWholeAddressMeant: whether rules that forward all ports of an address count, too.
     """
     return any(
         isWholeAddressMeant or any(map(_hasPort, rule))
@@ -28,7 +28,7 @@ def isForwarded(
     )
 
 
-def redirects(
+def judgeRedirects(
     ruleset: Ruleset,
     ports: PortRange,
     versions: Iterable[int],
@@ -43,32 +43,34 @@ def redirects(
     packets = [(newPacket(ports.protocol, ports.first, version), version) for version in versions]
     rules = [rule for packet, version in packets for rule in _forwarding(ruleset, packet, version)]
     bodies = [part["redirect"] for rule in rules for part in rule if "redirect" in part]
-    numbers = {each["port"]: None for each in bodies if isinstance((each or {}).get("port"), int)}
+    numbers = {body["port"]: None for body in bodies if isinstance((body or {}).get("port"), int)}
     for number in numbers:
         target = PortRange(ports.protocol, number, number)
         if isReachable(target):
             text = f"it is redirected to {target}, which everybody can reach directly"
             yield Finding(WARNING, str(ports), text, f"protect {target} with the same door, too")
     if any(_isRedirectOfIptables(part) for rule in rules for part in rule):
-        text = "iptables redirects it to a port that nftables does not tell"
+        text = "iptables redirects it to a port that nftables does not show"
         remedy = "protect that port with the same door, too (`iptables -t nat -S` shows it)"
         yield Finding(WARNING, str(ports), text, remedy)
 
 
-def offloaded(ruleset: Ruleset, ports: PortRange, versions: Iterable[int]) -> Iterator[Finding]:
+def judgeOffloading(
+    ruleset: Ruleset, ports: PortRange, versions: Iterable[int]
+) -> Iterator[Finding]:
     """
-    Report a port that is forwarded, on a host with a flowtable: packets of a connection that is in
-    it pass no rule any more.
+    Report a forwarded port on a host with a flowtable: once a connection is in the flowtable, its
+    packets pass no rule.
 
-    @param ports: of a door with C{sessions = "cut"}.
+    @param ports: those of a door with C{sessions = "cut"}.
     """
     packets = [(newPacket(ports.protocol, ports.first, version), version) for version in versions]
-    if any(isForwarded(ruleset, *each, isWholeAddressMeant=True) for each in packets):
+    if any(isForwarded(ruleset, *packet, isWholeAddressMeant=True) for packet in packets):
         yield Finding(
             WARNING,
             str(ports),
-            'sessions = "cut" does not end forwarded sessions at once: a flowtable takes their '
-            "packets past the guard until it lets go of them",
+            'sessions = "cut" does not end forwarded sessions at once: a flowtable carries '
+            "their packets past the guard until it forgets them",
             "exclude this port from the rule with `flow add` (`nft list ruleset` shows it)",
         )
 

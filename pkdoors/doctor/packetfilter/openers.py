@@ -1,4 +1,4 @@
-"""Commands that have other people's firewalls let ports in. Pure."""
+"""Commands that let ports in through other people's firewalls. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,48 +8,48 @@ from shlex import quote
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
 
 _MANY = 15
-"""Ports in one rule of iptables, and so of ufw."""
+"""The most ports that one rule of iptables, and so of ufw, can have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opener:
     """
-    A program, and where its rule belongs.
+    The program that manages a firewall, and the place for its rule.
 
-    @ivar tool: C{"ufw"}, C{"iptables"} or C{"nft"}; empty if the operator has to look first.
-    @ivar chain: the chain that drops; for ufw, which has one for each family, C{None}.
+    @ivar tool: C{"ufw"}, C{"iptables"} or C{"nft"}; empty if the operator must look first.
+    @ivar chain: the chain that drops; C{None} for ufw, which has one for each family.
     """
 
     tool: str
     chain: Name | None
 
     def remedy(self, ports: Sequence[int], protocol: str) -> str:
-        """Return how to let ports in, with a command for as many as it can take."""
+        """Return how to let ports in: a command for as many ports as one command can take."""
         if self.tool == "ufw":
-            spans = (",".join(map(str, each)) for each in _portions(ports))
+            spans = (",".join(map(str, portion)) for portion in _portions(ports))
             return "\n".join(f"`ufw allow {span}/{protocol}`" for span in spans)
         family, table, name = self.chain or ("", "", "")
         where = f"{family} {table} {name}"
         if not self.tool:
-            return f"see whether it lets them in: `nft list chain {where}`"
+            return f"check if it lets them in: `nft list chain {where}`"
         if self.tool == "nft":
             span = str(ports[0]) if len(ports) == 1 else f"{{ {', '.join(map(str, ports))} }}"
             rule = f"insert rule {where} {protocol} dport {span} accept"
             command = rule if len(ports) == 1 else quote(rule)
-            return f"`nft {command}`, and the same in the file that it comes from"
+            return f"`nft {command}`, and add the rule to the file that the chain comes from"
         program = "ip6tables" if family == "ip6" else "iptables"
         commands = (
-            f"`{program} -I INPUT -p {protocol} {_iptablesMatch(each)} -j ACCEPT`"
-            for each in _portions(ports)
+            f"`{program} -I INPUT -p {protocol} {_iptablesMatch(portion)} -j ACCEPT`"
+            for portion in _portions(ports)
         )
-        return "\n".join(commands) + ", and have that saved"
+        return "\n".join(commands) + ", and save the rules"
 
 
 def openerFor(ruleset: Ruleset, chain: Name, isSure: bool) -> Opener:
     """
-    Return the program that has made a chain.
+    Return the program that made a chain.
 
-    @param isSure: whether it drops for certain: else somebody must look first.
+    @param isSure: whether the chain drops for certain; if not, somebody must look first.
     """
     if any(each[:2] == chain[:2] and each[2].startswith("ufw") for each in ruleset.chains):
         return Opener("ufw", None)

@@ -1,14 +1,14 @@
-"""Packets that have not come yet, and what is known of them. Pure."""
+"""Packets that have not come yet, and what is known about them. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58}
-"""What nft shows on a host without names for protocols."""
+"""The numbers that nft shows on a host without names for protocols."""
 
 Values = frozenset[Any]
-"""What nft may call the one value that a packet has."""
+"""All names that nft may have for the one value of a packet."""
 _NOTHING: Values = frozenset()
 
 
@@ -16,45 +16,45 @@ _NOTHING: Values = frozenset()
 class Packet:
     """
     @ivar facts: what is known, by L{nameOf} the expression for it.
-    @ivar headers: the protocols that it has a header of; it has none of others.
+    @ivar headers: the protocols whose headers it has; it has no others.
     """
 
     facts: Mapping[str, Values]
     headers: frozenset[str]
 
     def values(self, expression: Any) -> Values | None:
-        """What it has for an expression; L{None} where that is not known."""
+        """Return its value for an expression; L{None} if that is unknown."""
         return self.facts.get(nameOf(expression))
 
     def lacks(self, name: str) -> bool:
-        """Whether an expression is of a header that it does not have."""
+        """Return whether an expression is about a header that it does not have."""
         kind, _, rest = name.partition(" ")
         return kind == "payload" and rest.partition(" ")[0] not in self.headers
 
 
 def newPacket(protocol: str, port: int, version: int, isTracked: bool = True) -> Packet:
     """
-    A first packet from outside, to a port of this host, over IPv4 or IPv6.
+    Return the first packet of a client, to a port of this host, over IPv4 or IPv6.
 
-    @param isTracked: whether the kernel tracks it; knocks are taken out of that.
+    @param isTracked: whether the kernel tracks it; the guard exempts knocks from tracking.
     """
     headers = {protocol, "th"}
-    facts: dict[str, Values] = {f"payload {each} dport": frozenset({port}) for each in headers}
+    facts: dict[str, Values] = {f"payload {name} dport": frozenset({port}) for name in headers}
     facts["payload tcp flags"] = frozenset({"syn"})
     facts["ct state"] = frozenset({"new" if isTracked else "untracked"})
     facts["fib type"] = frozenset({"local"})
     return _packet(protocol, version, facts, headers)
 
 
-def untranslated(packet: Packet) -> Packet:
-    """Return a packet as it is if no DNAT has changed it."""
+def withoutDNAT(packet: Packet) -> Packet:
+    """Return a packet with the knowledge that no DNAT has changed it."""
     facts = {**packet.facts, "ct status": _NOTHING, "ct direction": frozenset({"original"})}
     return Packet(facts, packet.headers)
 
 
-def translated(protocol: str, wanted: int, version: int) -> Packet:
+def newTranslated(protocol: str, wanted: int, version: int) -> Packet:
     """
-    Return the first packet of a connection after DNAT, to some port that nobody protects.
+    Return the first packet of a connection after DNAT, to some unprotected port.
 
     @param wanted: the port that the client sent it to.
     """
@@ -68,15 +68,15 @@ def translated(protocol: str, wanted: int, version: int) -> Packet:
     return Packet(facts, packet.headers)
 
 
-def answer(protocol: str, port: int, version: int) -> Packet:
-    """Return what a service of this host sends from its port."""
+def newAnswer(protocol: str, port: int, version: int) -> Packet:
+    """Return a packet that a service of this host sends from its port."""
     headers = {protocol, "th"}
-    facts: dict[str, Values] = {f"payload {each} sport": frozenset({port}) for each in headers}
+    facts: dict[str, Values] = {f"payload {name} sport": frozenset({port}) for name in headers}
     return _packet(protocol, version, facts, headers)
 
 
-def refusal(version: int) -> Packet:
-    """What the kernel answers for a UDP port on which nobody listens."""
+def newRefusal(version: int) -> Packet:
+    """Return the answer of the kernel to a datagram to a free UDP port."""
     icmp = "icmp" if version == 4 else "icmpv6"
     unreachable = "port-unreachable"
     facts = {
@@ -102,7 +102,7 @@ def _packet(protocol: str, version: int, facts: dict[str, Values], headers: set[
 
 
 def nameOf(expression: Any) -> str:
-    """A short name for what an expression asks a packet for, C{"payload tcp dport"}."""
+    """Return a short name for what an expression asks of a packet, as C{"payload tcp dport"}."""
     if not isinstance(expression, dict):
         return ""
     ((kind, body),) = expression.items()

@@ -1,5 +1,5 @@
 """
-All tables of the kernel's firewall, read from what C{nft -j list ruleset} prints;
+All tables of the kernel's firewall, read from the output of C{nft -j list ruleset};
 C{libnftables-json(5)}. Pure.
 """
 
@@ -11,20 +11,20 @@ from typing import Any
 from pkdoors.doctor.packetfilter._elements import Elements
 
 Name = tuple[str, str, str]
-"""Family, table, and the name of a chain or set in it."""
+"""Family, table, and the name of a chain or set in that table."""
 
 Expression = Mapping[str, Any]
-"""One of the parts that rules are made of: a condition, a verdict, ..."""
+"""A part of a rule: a condition, a verdict, ..."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """
-    @ivar hook: where the kernel calls it; empty for a chain that only others call.
-    @ivar kind: C{"filter"}, C{"nat"} or C{"route"}, with a hook.
-    @ivar policy: what becomes of packets that its rules say nothing about.
+    @ivar hook: where the kernel calls it; empty for a chain that only other chains call.
+    @ivar kind: C{"filter"}, C{"nat"} or C{"route"}, if it has a hook.
+    @ivar policy: what happens to packets that no rule decides about.
     @ivar rules: each a list of its parts.
-    @ivar priority: chains with a low one come first; of a chain with a hook.
+    @ivar priority: the kernel calls chains with a low one first; if it has a hook.
     """
 
     name: Name
@@ -46,26 +46,26 @@ class Ruleset:
 
     def __init__(self, chains: Mapping[Name, Chain], sets: Mapping[Name, list[Any]]) -> None:
         self.chains = chains
-        self.sets = {name: Elements(each) for name, each in sets.items()}
-        self._hooked = {each.name: each for each in chains.values() if each.hook}
+        self.sets = {name: Elements(items) for name, items in sets.items()}
+        self._hooked = {chain.name: chain for chain in chains.values() if chain.hook}
         self._unnamed: dict[int, Elements] = {}
 
     def hooked(self, hook: str, version: int = 0) -> Collection[Chain]:
         """
         Return the chains that the kernel calls at a hook.
 
-        @param version: those that see IPv4, or IPv6, only.
+        @param version: 4 or 6 for those that see IPv4, or IPv6; 0 for all.
         """
         families = {"inet", "ip", "ip6"} - {{4: "ip6", 6: "ip"}.get(version, "")}
-        found = (each for each in self._hooked.values() if each.hook == hook)
-        return [each for each in found if each.name[0] in families]
+        found = (chain for chain in self._hooked.values() if chain.hook == hook)
+        return [chain for chain in found if chain.name[0] in families]
 
     def elements(self, user: Name, right: Any) -> Elements:
         """
-        Return what a rule compares with.
+        Return the elements that a rule compares with.
 
         @param user: the rule's chain.
-        @param right: as the rule has it: a value, an unnamed set, or C{"@name"} of a set.
+        @param right: the right side in the rule: a value, an unnamed set, or C{"@name"} of a set.
         """
         if isinstance(right, str) and right.startswith("@"):
             found = self.sets.get((*user[:2], right[1:]))
@@ -74,16 +74,16 @@ class Ruleset:
             right = right["set"]
         if not isinstance(right, list):
             return Elements([right])
-        # It is part of a rule, which stays as long as this does: so does its identity.
+        # The list is part of a rule, which lives as long as this object: so its identity is a key.
         if id(right) not in self._unnamed:
             self._unnamed[id(right)] = Elements(map(_plain, right))
         return self._unnamed[id(right)]
 
     def only(self, isMeant: Callable[[str], bool]) -> "Ruleset":
-        """Return the tables with some names."""
+        """Return only the tables whose names are meant."""
         return Ruleset(
             {name: chain for name, chain in self.chains.items() if isMeant(name[1])},
-            {name: each for name, each in self.sets.items() if isMeant(name[1])},
+            {name: items for name, items in self.sets.items() if isMeant(name[1])},
         )
 
 
@@ -91,7 +91,7 @@ def readRuleset(listing: str) -> Ruleset:
     """
     Read all tables.
 
-    @raise LookupError: the listing is not as libnftables makes it; or L{TypeError}, L{ValueError}.
+    @raise LookupError: the listing is not what libnftables prints; or L{TypeError}, L{ValueError}.
     """
     chains: dict[Name, Chain] = {}
     sets: dict[Name, list[Any]] = {}
@@ -102,7 +102,7 @@ def readRuleset(listing: str) -> Ruleset:
         elif kind == "rule":
             chains[_name(body, "chain")].rules.append(body.get("expr", []))
         elif kind in ("set", "map"):
-            sets[_name(body, "name")] = [_plain(each) for each in body.get("elem", [])]
+            sets[_name(body, "name")] = [_plain(item) for item in body.get("elem", [])]
     return Ruleset(chains, sets)
 
 
@@ -117,7 +117,7 @@ def _chain(body: Mapping[str, Any]) -> Chain:
 
 
 def _plain(element: Any) -> Any:
-    """An element without its timeout and comment; of a map's pair, the key."""
+    """Return an element, or the key of a map's pair, without its timeout and comment."""
     if isinstance(element, list):
         return [_plain(element[0]), *element[1:]]
     return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element

@@ -1,7 +1,7 @@
 """
 What the chains of the kernel's firewall do with a packet that has not come yet. Pure.
 
-Only an answer that holds whatever is not known of the packet is given as certain.
+An answer counts as certain only if it holds whatever the unknown facts about the packet are.
 """
 
 import json
@@ -11,43 +11,42 @@ from functools import partial
 from typing import Any
 
 from pkdoors.doctor.packetfilter._elements import Elements
-from pkdoors.doctor.packetfilter._matching import Match, doubt, isAmong, judge
+from pkdoors.doctor.packetfilter._matching import Match, isAmong, judge, judgeUnknown
 from pkdoors.doctor.packetfilter.packets import Packet
 from pkdoors.doctor.packetfilter.ruleset import Chain, Expression, Ruleset
 
 MAX_RULES = 200_000
-"""Rules looked at for one packet, a second's work: chains can call each other very often."""
+"""Rules that are judged for one packet, a second's work: chains can call each other very often."""
 MAX_DEPTH = 16
-"""Chains that call each other; the kernel's own bound."""
+"""How deep chains can call each other; the kernel's own bound."""
 
 _VERDICTS = {"accept", "drop", "reject", "return", "queue"}
 _XT_VERDICTS = {"REJECT": "reject", "NFQUEUE": "queue"}
 _UNTRACKING = {**_XT_VERDICTS, "CT": "notrack", "NOTRACK": "notrack"}
 _TRACKING = -200  # NF_IP_PRI_CONNTRACK
 _STRANGE = (AttributeError, LookupError, TypeError, ValueError)
-"""What comes of a rule that is not as nft shows rules today: it cannot be told what that does."""
+"""The errors from a rule that is not as nft shows rules today: what it does is unknown."""
 _UFW_FRAME = {"ufw-before-input", "ufw6-before-input"}
-"""ufw's own rules before the operator's. Those whose match nft cannot read let in what was begun
-before, and drop what is broken; a new packet to a port passes them."""
+"""ufw's own rules before the operator's. Those whose match nft cannot read let in connections that
+began before, and drop broken packets; a new packet to a port passes them."""
 _UFW_BROADCASTS = {"ufw-not-local"}
-"""It drops what is sent to other addresses."""
+"""The chain drops packets to other addresses."""
 
 Outcome = tuple[str, Match]
-"""A verdict, and how likely a packet gets as far."""
+"""A verdict, and how likely a packet gets that far."""
 
 
-class TooMuch(Exception):
-    """The rules take too long."""
+class TooManyRules(Exception):
+    """To judge the rules would take too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
     """
-    What becomes of a packet in one chain that the kernel calls.
+    What happens to a packet in one chain that the kernel calls.
 
-    @ivar verdict: C{"accept"}, C{"drop"}, C{"reject"}, or C{"queue"} where a program decides.
-    @ivar others: what may become of it before that, in rules of which it cannot be told whether
-        they are met.
+    @ivar verdict: C{"accept"}, C{"drop"}, C{"reject"}, or C{"queue"} if a program decides.
+    @ivar others: what may happen to it before that, in rules that it may or may not meet.
     """
 
     chain: Chain
@@ -55,31 +54,33 @@ class Fate:
     others: frozenset[Outcome] = frozenset()
 
     def isLost(self) -> bool:
-        """Whether it does not come through, whatever is not known of it."""
-        return self.verdict in ("drop", "reject") and not any(v == "accept" for v, _ in self.others)
+        """Return whether it does not come through, whatever the unknown facts are."""
+        return self.verdict in ("drop", "reject") and not any(
+            verdict == "accept" for verdict, _ in self.others
+        )
 
     def mayBeAccepted(self) -> bool:
-        """Whether a rule may let it in, though not only for a few sources."""
+        """Return whether a rule may let it in, and not only for a few sources."""
         return ("accept", Match.UNSURE) in self.others
 
     def mayBeLost(self) -> bool:
-        """Whether it may not come through, for another reason than that a few are banned."""
+        """Return whether it may not come through, and not only because a few sources are banned."""
         unsure = {verdict for verdict, likelihood in self.others if likelihood is Match.UNSURE}
         return self.verdict != "accept" or bool(unsure - {"accept"})
 
 
-def fatesOf(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
-    """What the filters at a hook do with a packet."""
+def filterFates(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
+    """Yield what the filters at a hook do with a packet."""
     for chain in ruleset.hooked(hook, version):
         if chain.kind == "filter":
             yield _Walk(ruleset, packet).fate(chain)
 
 
-def untrackedBy(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
-    """Yield what chains at a hook do with a packet that may keep connection tracking from seeing
-    it, and not only a few like it: C{"notrack"} is their verdict, or may be."""
+def untrackingFates(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
+    """Yield the fates of a packet in chains at a hook that keep connection tracking from seeing it,
+    or may, and not only a few such packets: their verdict is C{"notrack"}, or may be."""
     for chain in ruleset.hooked(hook, version):
-        # Later chains come too late.
+        # Later chains run after tracking has begun.
         if chain.kind == "filter" and chain.priority < _TRACKING:
             fate = _Walk(ruleset, packet, _UNTRACKING).fate(chain)
             if fate.verdict == "notrack" or ("notrack", Match.UNSURE) in fate.others:
@@ -88,9 +89,9 @@ def untrackedBy(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> It
 
 class _Walk:
     """
-    The way of a packet through a chain, and those that it calls.
+    The walk of a packet through a chain, and the chains that it calls.
 
-    @param targets: iptables' own targets, which nft only names, and what they stand for.
+    @param targets: iptables' own targets, of which nft shows the name only, and their verdicts.
     """
 
     def __init__(
@@ -102,24 +103,24 @@ class _Walk:
         self._left = MAX_RULES
 
     def fate(self, chain: Chain) -> Fate:
-        """What becomes of it."""
+        """Return what happens to it."""
         others: set[Outcome] = set()
         try:
             for verdict, likelihood in self._chain(chain, 0):
                 if likelihood is Match.YES:
                     return Fate(chain, verdict, frozenset(others))
                 others.add((verdict, likelihood))
-        except (TooMuch, *_STRANGE):
+        except (TooManyRules, *_STRANGE):
             return Fate(chain, "queue", frozenset(others))
         return Fate(chain, chain.policy, frozenset(others))
 
     def _chain(self, chain: Chain, depth: int) -> Iterator[Outcome]:
-        """What may become of it in a chain: nothing follows what does for certain."""
+        """Yield what may happen to it in a chain; nothing follows a certain outcome."""
         for rule in _applicable(chain):
             for verdict, likelihood in self._rule(chain, rule, depth):
                 if verdict != "return":
                     yield verdict, likelihood
-                elif likelihood is not Match.YES:  # and is lost later, or is not
+                elif likelihood is not Match.YES:  # then a later rule drops it, or does not
                     yield "accept", likelihood
                 if likelihood is Match.YES:
                     return
@@ -127,7 +128,7 @@ class _Walk:
     def _rule(self, chain: Chain, rule: list[Expression], depth: int) -> Iterator[Outcome]:
         self._left -= 1
         if self._left < 0 or depth > MAX_DEPTH:
-            raise TooMuch
+            raise TooManyRules
         met = Match.YES
         for part in rule:
             match = judge(part, self._packet, partial(self._ruleset.elements, chain.name))
@@ -144,7 +145,7 @@ class _Walk:
         if kind in _VERDICTS or (kind == "notrack" and self._targets is _UNTRACKING):
             yield kind, Match.YES
         elif kind == "xt" and (target := self._targets.get((body or {}).get("name", ""))):
-            # CT has other uses, and nft does not tell which it is.
+            # CT has other uses, and nft does not show which one it is.
             yield target, Match.UNSURE if target == "notrack" else Match.YES
         elif kind in ("jump", "goto"):
             yield from self._call(chain, body["target"], kind == "goto", depth)
@@ -163,7 +164,7 @@ class _Walk:
             yield "return", Match.YES
 
     def _choices(self, chain: Chain, body: Any) -> Iterator[tuple[Expression, Match]]:
-        """The verdicts that a map may give, with their likelihood."""
+        """Yield the verdicts that a map may give, with their likelihood."""
         unsure: dict[str, Expression] = {}
         pairs = self._ruleset.elements(chain.name, body["data"])
         for key, verdict in pairs.near(self._packet.values(body["key"])):
@@ -171,10 +172,10 @@ class _Walk:
             if found:
                 yield verdict, Match.YES
                 return
-            if found is None:  # very many addresses have very few verdicts
+            if found is None:  # very many addresses share very few verdicts
                 unsure[json.dumps(verdict)] = verdict
         for verdict in unsure.values():
-            yield verdict, doubt(body["key"])
+            yield verdict, judgeUnknown(body["key"])
 
 
 def _applicable(chain: Chain) -> Iterator[list[Expression]]:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from pkdoors.firewall.netlink.messages import DUMP, buildMessage, parseAttributes
-from pkdoors.host.procnet import LIVE, socketsIn
+from pkdoors.host.procnet import LIVE, parseSockets
 from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
 
@@ -77,7 +77,7 @@ def readSocketFlows(listing: str, ports: Iterable[PortRange]) -> Iterator[Tracke
     @param listing: the content of C{/proc/net/tcp} or C{tcp6}.
     """
     ports = list(ports)
-    for each in socketsIn(listing):
+    for each in parseSockets(listing):
         if each.state in LIVE and isOn(ports, "tcp", each.port):
             peer, peerPort = each.peer
             yield Tracked(Flow("tcp", peer, each.address, peerPort, each.port), each.port)

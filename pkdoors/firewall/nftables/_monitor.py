@@ -11,7 +11,7 @@ from zope.interface import implementer
 from pkdoors.firewall.netlink.kernel import openNetlink
 from pkdoors.firewall.netlink.messages import MAX_ANSWER
 from pkdoors.firewall.nftables._notifications import NFTABLES_GROUP, Changes, ignoreOwn
-from pkdoors.firewall.ways.natrules import Forwards
+from pkdoors.firewall.ways.forwards import Forwards
 from pkdoors.host.socketfilter import attachFilter
 
 READS_PER_TURN = 64

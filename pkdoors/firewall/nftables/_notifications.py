@@ -9,7 +9,7 @@ An element whose time is over is not told: nothing has to be done about it.
 import struct
 
 from pkdoors.firewall.netlink.messages import INET, NFTABLES, parseAttributes
-from pkdoors.firewall.ways.natrules import Forwards, NftName
+from pkdoors.firewall.ways.forwards import Forwards, NftName
 from pkdoors.host.bpf import assemble
 
 NFTABLES_GROUP = 7

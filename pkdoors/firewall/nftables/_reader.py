@@ -39,7 +39,7 @@ from pkdoors.firewall.netlink.dump import (
 )
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.firewall.netlink.messages import Element
-from pkdoors.host.bootid import UNKNOWN, readBoot
+from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.model.doors import Door, Opening, protectedPorts
 
 
@@ -64,7 +64,7 @@ class GuardReader:
         self._seconds = seconds
         self._bootClock = bootClock
         # Where nobody tells it, no table is of this boot: that costs openings, and lets in nobody.
-        boot = readBoot()
+        boot = readBootId()
         self.boot = boot if boot != UNKNOWN else f"unknown-{token_hex(8)}"
 
     def isThere(self) -> bool:

@@ -25,7 +25,8 @@ from pkdoors.firewall.netlink.messages import (
 )
 from pkdoors.firewall.nftables._reader import GuardReader, bootClock
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
-from pkdoors.firewall.ways.natrules import Forwards, readForwardsInTurns
+from pkdoors.firewall.ways.forwards import Forwards
+from pkdoors.firewall.ways.natrules import readForwardsInTurns
 from pkdoors.model.doors import Door, Opening
 
 

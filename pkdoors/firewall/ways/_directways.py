@@ -8,7 +8,7 @@ from itertools import islice
 from operator import itemgetter
 
 from pkdoors.firewall.guard.guard import DirectWay
-from pkdoors.firewall.ways.natrules import Forward
+from pkdoors.firewall.ways.forwards import Forward
 from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
 

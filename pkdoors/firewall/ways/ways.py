@@ -9,7 +9,8 @@ from twisted.python.failure import Failure
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import DirectWay
 from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
-from pkdoors.firewall.ways.natrules import MOST_RULES, Forwards, runToEnd
+from pkdoors.firewall.ways.forwards import Forwards
+from pkdoors.firewall.ways.natrules import MOST_RULES, runToEnd
 from pkdoors.model.ports import PortRange
 
 PAUSE = 0.2
@@ -95,7 +96,7 @@ class WaysFinder:
             )
         self._isCut = isCut
 
-    def tell(self, before: Collection[DirectWay], now: Collection[DirectWay]) -> None:
+    def report(self, before: Collection[DirectWay], now: Collection[DirectWay]) -> None:
         """Tell the operator which ways are guarded from now on, and which are not any more."""
         known, kept = set(before), set(now)
         new = [each for each in now if each not in known]

@@ -66,13 +66,13 @@ class AgentTests(AgentTestCase):
 
     def test_keys(self) -> None:
         """It tells its keys, in its order."""
-        self.assertEqual([key.blob() for key in KEYS], self.wait(self.agent.keys()))
+        self.assertEqual([key.blob() for key in KEYS], self.wait(self.agent.listKeys()))
 
     def test_keysNotTaken(self) -> None:
         """Those that no daemon takes, such as certificates, are left out."""
         odd = b"\0\0\0\x20ssh-ed25519-cert-v01@openssh.com"
         self.fake.held = {odd: None, KEYS[0].blob(): KEYS[0]}
-        self.assertEqual([KEYS[0].blob()], self.wait(self.agent.keys()))
+        self.assertEqual([KEYS[0].blob()], self.wait(self.agent.listKeys()))
 
     def test_sign(self) -> None:
         """It signs with keys of all kinds; with RSA, with SHA-512."""
@@ -108,7 +108,7 @@ class AgentTests(AgentTestCase):
         """A list of keys that is none is one sentence."""
         for answer in (b"\5", b"\6", b"\x0e\0\0\0\1", b"\x0c", b"\x0c\0\0\0\1\0"):
             self.fake.answers = [answer]
-            found = self.wrong(self.agent.keys())
+            found = self.wrong(self.agent.listKeys())
             self.assertEqual(f"the SSH agent at {SOCKET} does not tell its keys", found)
 
     def test_hostile(self) -> None:
@@ -116,7 +116,7 @@ class AgentTests(AgentTestCase):
         huge = [b"\0\0\0\0", b"\xff\xff\xff\xff", (MAX_ANSWER + 1).to_bytes(4)]
         blob = KEYS[0].blob()
         works: list[Callable[[], Coroutine[Deferred[Any], Any, Any]]] = [
-            lambda: self.agent.keys(),
+            lambda: self.agent.listKeys(),
             lambda: self.agent.sign(blob, DATA),
         ]
         for work in works:
@@ -130,15 +130,15 @@ class AgentTests(AgentTestCase):
         """Of a list of very many keys only the first are looked at, in no time."""
         junk = NS(b"x") + NS(b"\x1b]0;x\7\xff")
         self.fake.answers = [b"\x0c\xff\xff\xff\xff" + junk * (MAX_ANSWER // len(junk) - 1)]
-        self.assertEqual([], self.wait(self.agent.keys()))
+        self.assertEqual([], self.wait(self.agent.listKeys()))
         looked = MAX_LISTED * junk + NS(KEYS[0].blob()) + NS(b"")
         self.fake.answers = [b"\x0c" + (MAX_LISTED + 1).to_bytes(4) + looked]
-        self.assertEqual([], self.wait(self.agent.keys()))
+        self.assertEqual([], self.wait(self.agent.listKeys()))
 
     def test_slow(self) -> None:
         """Nor is one waited for that sends a byte now and then."""
         self.fake.isMute = True
-        for work, patience in ((self.agent.keys(), 10), (self.agent.sign(b"", b""), 60)):
+        for work, patience in ((self.agent.listKeys(), 10), (self.agent.sign(b"", b""), 60)):
             result = self.begin(work)
             for each in (b"\0\0\1\0" + bytes(patience))[: patience - 1]:
                 self.fake.transports[-1].prints(bytes([each]))
@@ -161,7 +161,7 @@ class AgentTests(AgentTestCase):
     def test_none(self) -> None:
         """That none listens is one sentence with the path and the variable."""
         away = Agent(self.reactor, "/nowhere")
-        for work in (away.keys(), away.sign(KEYS[0].blob(), DATA)):
+        for work in (away.listKeys(), away.sign(KEYS[0].blob(), DATA)):
             self.assertEqual(
                 "no SSH agent answers at /nowhere (SSH_AUTH_SOCK): is it still running?",
                 self.wrong(work),
@@ -170,7 +170,7 @@ class AgentTests(AgentTestCase):
     def test_hangsUp(self) -> None:
         """An agent that goes away is waited for no longer."""
         self.fake.hangsUp = True
-        self.assertIn("does not tell its keys", self.wrong(self.agent.keys()))
+        self.assertIn("does not tell its keys", self.wrong(self.agent.listKeys()))
         self.assertIn(
             "does not sign: it hung up", self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
         )
@@ -178,7 +178,7 @@ class AgentTests(AgentTestCase):
     def test_mute(self) -> None:
         """Nor is one that does not tell its keys in ten seconds."""
         self.fake.isMute = True
-        result = self.begin(self.agent.keys())
+        result = self.begin(self.agent.listKeys())
         self.reactor.advance(9.9)
         self.assertNoResult(result)
         self.reactor.advance(0.1)
@@ -219,7 +219,7 @@ class IdentityTests(AgentTestCase):
     ) -> Coroutine[Deferred[Any], Any, list[Signer]]:
         """The signers of an identity, without an agent where nothing else is said."""
         identity = Identity(path or str(self.path), agentPath, self.ask)
-        return identity.signers(self.reactor, self.said.append)
+        return identity.findSigners(self.reactor, self.said.append)
 
     def write(self, data: bytes) -> None:
         """Write the key's file."""
@@ -238,7 +238,7 @@ class IdentityTests(AgentTestCase):
             self.write(encode(key))
             (signer,) = self.wait(self.signers())
             self.checkSigns(signer, key)
-            self.assertFalse(signer.isTouched)
+            self.assertFalse(signer.needsTouch)
         self.assertEqual([], self.prompts)
 
     def test_home(self) -> None:
@@ -320,7 +320,7 @@ class IdentityTests(AgentTestCase):
         self.fake.held[key.blob()] = key
         (signer,) = self.wait(self.signers(agentPath=SOCKET))
         self.checkSigns(signer, key)
-        self.assertTrue(signer.isTouched)
+        self.assertTrue(signer.needsTouch)
 
     def test_badFile(self) -> None:
         """What is wrong with a file is told with its path."""
@@ -376,7 +376,7 @@ class IdentityTests(AgentTestCase):
 
         self.write(encode(KEYS[0], passphrase=b"right"))
         identity = Identity(str(self.path), "", refuse)
-        found = self.wrong(identity.signers(self.reactor, self.said.append))
+        found = self.wrong(identity.findSigners(self.reactor, self.said.append))
         self.assertEqual("interrupted", found)
 
 
@@ -387,9 +387,9 @@ class SecretTests(SynchronousTestCase):
 
     def test_repr(self) -> None:
         """A signer does not tell its key."""
-        from pkdoors.client.keys._formats import privateKey
+        from pkdoors.client.keys._formats import parsePrivateKey
         from pkdoors.client.keys.signers import FileSigner
 
-        signer = FileSigner(privateKey(encode(KEYS[0])))
+        signer = FileSigner(parsePrivateKey(encode(KEYS[0])))
         self.assertEqual("FileSigner()", repr(signer))
         self.assertRaises(BadValue, loadKey, b"")

@@ -16,10 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client.keys._formats import (
     PassphraseNeeded,
+    findPublicBlob,
     isPrivate,
-    openBlob,
-    privateKey,
-    publicBlob,
+    parsePrivateKey,
+    parsePublicBlob,
 )
 from pkdoors.client.keys._pairs import readKeyPair
 from pkdoors.errors import BadValue
@@ -58,7 +58,7 @@ def securityFile(cipher: bytes = b"none", blob: bytes | None = None) -> bytes:
 
 class PrivateKeyTests(SynchronousTestCase):
     """
-    Tests of L{privateKey}.
+    Tests of L{parsePrivateKey}.
     """
 
     def test_plain(self) -> None:
@@ -66,26 +66,26 @@ class PrivateKeyTests(SynchronousTestCase):
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form)
             self.assertTrue(isPrivate(data))
-            self.assertEqual(makeKey(kind).blob(), privateKey(data).blob(), (kind, form))
+            self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data).blob(), (kind, form))
 
     def test_encrypted(self) -> None:
         """With the passphrase, also where they are encrypted."""
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form, b"right")
-            self.assertEqual(makeKey(kind).blob(), privateKey(data, b"right").blob())
+            self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data, b"right").blob())
 
     def test_passphraseNeeded(self) -> None:
         """That one is encrypted is told, so that the passphrase can be asked for."""
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form, b"right")
-            self.assertRaises(PassphraseNeeded, privateKey, data)
+            self.assertRaises(PassphraseNeeded, parsePrivateKey, data)
 
     def test_passphraseWrong(self) -> None:
         """A wrong passphrase is that, an empty one as well."""
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form, b"right")
             for passphrase in (b"wrong", b"", b"\xff"):
-                error = self.assertRaises(BadValue, privateKey, data, passphrase)
+                error = self.assertRaises(BadValue, parsePrivateKey, data, passphrase)
                 self.assertEqual("the passphrase is wrong", str(error), (kind, form))
                 self.assertNotIsInstance(error, PassphraseNeeded)
 
@@ -101,12 +101,12 @@ class PrivateKeyTests(SynchronousTestCase):
             lines[0] + lines[1] + lines[-1],
             good.replace(lines[1][:8], b"AAAAAAAA"),
         ):
-            error = self.assertRaises(BadValue, privateKey, data)
+            error = self.assertRaises(BadValue, parsePrivateKey, data)
             self.assertEqual("it is damaged, or no private key that is understood", str(error))
 
     def test_otherCipher(self) -> None:
         """A cipher that is not understood is named before the passphrase is asked for."""
-        error = self.assertRaises(BadValue, privateKey, securityFile(b"chacha20-poly1305"))
+        error = self.assertRaises(BadValue, parsePrivateKey, securityFile(b"chacha20-poly1305"))
         self.assertNotIsInstance(error, PassphraseNeeded)
         self.assertIn("it is encrypted with chacha20-poly1305, which is not", str(error))
 
@@ -115,15 +115,15 @@ class PrivateKeyTests(SynchronousTestCase):
         from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
         weak = rsa.generate_private_key(65537, 1024)
-        error = self.assertRaises(BadValue, privateKey, encode(Key(weak)))
+        error = self.assertRaises(BadValue, parsePrivateKey, encode(Key(weak)))
         self.assertIn("an RSA key of 1024 bits is not taken", str(error))
         other = Key(ec.generate_private_key(ec.SECP256K1()))
-        self.assertRaises(BadValue, privateKey, encode(other, PEM))
+        self.assertRaises(BadValue, parsePrivateKey, encode(other, PEM))
 
 
 class PublicBlobTests(SynchronousTestCase):
     """
-    Tests of L{publicBlob} and L{openBlob}.
+    Tests of L{parsePublicBlob} and L{findPublicBlob}.
     """
 
     def test_public(self) -> None:
@@ -131,14 +131,14 @@ class PublicBlobTests(SynchronousTestCase):
         for kind in KINDS:
             line = makeKey(kind).public().toString("openssh", comment=b"a b c")
             self.assertFalse(isPrivate(line))
-            self.assertEqual(makeKey(kind).blob(), publicBlob(line))
-            self.assertEqual(makeKey(kind).blob(), publicBlob(b" ".join(line.split()[:2])))
+            self.assertEqual(makeKey(kind).blob(), parsePublicBlob(line))
+            self.assertEqual(makeKey(kind).blob(), parsePublicBlob(b" ".join(line.split()[:2])))
 
     def test_securityKey(self) -> None:
         """That of a security key, too."""
         blob = SecurityKey().blob()
-        self.assertEqual(blob, publicBlob(publicLine(blob, SecurityKey.name)))
-        self.assertEqual(blob, openBlob(securityFile()))
+        self.assertEqual(blob, parsePublicBlob(publicLine(blob, SecurityKey.name)))
+        self.assertEqual(blob, findPublicBlob(securityFile()))
 
     def test_noKey(self) -> None:
         """What is no public key is one sentence."""
@@ -147,7 +147,7 @@ class PublicBlobTests(SynchronousTestCase):
             *(b"", b"\xff\0", b"ssh-ed25519", b"ssh-ed25519 !!!", b"ssh-ed25519 AAAA"),
             *(b64encode(blob), publicLine(blob, b"ssh-rsa"), publicLine(b"\0\0\0\1")),
         ):
-            error = self.assertRaises(BadValue, publicBlob, data)
+            error = self.assertRaises(BadValue, parsePublicBlob, data)
             self.assertEqual("it holds no SSH key", str(error), data)
 
     def test_ofPrivate(self) -> None:
@@ -155,8 +155,8 @@ class PublicBlobTests(SynchronousTestCase):
         for kind in KINDS:
             for passphrase in (b"", b"right"):
                 data = encode(makeKey(kind), OPENSSH, passphrase)
-                self.assertEqual(makeKey(kind).blob(), openBlob(data))
-                self.assertIsNone(openBlob(encode(makeKey(kind), PKCS8, passphrase)))
+                self.assertEqual(makeKey(kind).blob(), findPublicBlob(data))
+                self.assertIsNone(findPublicBlob(encode(makeKey(kind), PKCS8, passphrase)))
 
     def test_ofDamaged(self) -> None:
         """What is damaged, or of a kind that is not taken, is refused."""
@@ -165,7 +165,7 @@ class PublicBlobTests(SynchronousTestCase):
             securityFile(blob=b""),
             securityFile(blob=NS(b"ssh-strange") + NS(b"key")),
         ):
-            self.assertRaises(BadValue, openBlob, data)
+            self.assertRaises(BadValue, findPublicBlob, data)
 
 
 class KeyPairTests(SynchronousTestCase):
@@ -189,7 +189,7 @@ class KeyPairTests(SynchronousTestCase):
         data = encode(makeKey("ed25519"), OPENSSH, b"right")
         self.write(data)
         pair = readKeyPair(str(self.path))
-        self.assertEqual((data, self.blob, False), (pair.secret, pair.blob, pair.isAgents))
+        self.assertEqual((data, self.blob, False), (pair.secret, pair.blob, pair.needsAgent))
         self.assertNotIn("OPENSSH", repr(pair))
 
     def test_beside(self) -> None:
@@ -204,19 +204,19 @@ class KeyPairTests(SynchronousTestCase):
         self.write(encode(makeKey("ed25519"), PKCS8, b"right"))
         self.beside.write_bytes(b"ssh-ed25519-cert-v01@openssh.com AAAA")
         pair = readKeyPair(str(self.path))
-        self.assertEqual((None, False), (pair.blob, pair.isAgents))
+        self.assertEqual((None, False), (pair.blob, pair.needsAgent))
 
     def test_public(self) -> None:
         """A public key alone is the agent's, by its own name and by the private key's."""
         self.beside.write_bytes(publicLine(self.blob))
         for path in (self.path, self.beside):
             pair = readKeyPair(str(path))
-            self.assertEqual((b"", self.blob, True), (pair.secret, pair.blob, pair.isAgents))
+            self.assertEqual((b"", self.blob, True), (pair.secret, pair.blob, pair.needsAgent))
 
     def test_securityKey(self) -> None:
         """A security key's private file is the agent's as well."""
         self.write(securityFile())
-        self.assertTrue(readKeyPair(str(self.path)).isAgents)
+        self.assertTrue(readKeyPair(str(self.path)).needsAgent)
 
     def test_exposed(self) -> None:
         """A private key that others can read is refused; a public one is for all."""

@@ -16,28 +16,34 @@ class ElementsTests(SynchronousTestCase):
     """
 
     def near(self, *values: object) -> list[Any]:
-        """What may be one of these, of many."""
+        """Return the items that may equal one of these values, of many items."""
         return list(Elements([*MANY, *ODD]).near(values))
 
     def test_plain(self) -> None:
-        """A value that is there is found, and none that is not."""
+        """A value that is there is found, and no other."""
         self.assertEqual([110, *ODD], self.near(110))
         self.assertEqual(ODD, self.near(111))
         self.assertEqual([110, 120, *ODD], self.near(110, 120))
         self.assertEqual(ODD, self.near("ssh"))
 
     def test_range(self) -> None:
-        """The range that a number may be in is found, wherever it is listed."""
+        """The range that a number may be in is found, anywhere in the list."""
         self.assertIn({"range": [1000, 1005]}, self.near(1005))
         self.assertIn({"range": [2000, 2999]}, self.near(2000))
         self.assertEqual(ODD, self.near(999))
 
+    def test_addresses(self) -> None:
+        """A range of addresses may always be one."""
+        odd = {"range": ["10.0.0.1", "10.0.0.9"]}
+        self.assertEqual([110, odd], list(Elements([*MANY, odd]).near([110])))
+        self.assertIn(odd, Elements([*MANY, odd]).near(["10.0.0.5"]))
+
     def test_unknown(self) -> None:
-        """Of a value that is not known all may be one."""
+        """An unknown value may equal any item."""
         self.assertEqual([*MANY, *ODD], list(Elements([*MANY, *ODD]).near(None)))
 
     def test_pairs(self) -> None:
-        """Of a map the pairs are found by their keys."""
+        """The pairs of a map are found by their keys."""
         pairs = [[key, {"accept": None}] for key in (*MANY, *ODD)]
         found = list(Elements(pairs).near([110]))
         self.assertEqual([110, *ODD], [key for key, _ in found])

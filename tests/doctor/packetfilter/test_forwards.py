@@ -5,7 +5,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor.findings import WARNING, Finding
-from pkdoors.doctor.packetfilter.forwards import hasFlowtable, isForwarded, offloaded, redirects
+from pkdoors.doctor.packetfilter.forwards import (
+    hasFlowtable,
+    isForwarded,
+    judgeOffloading,
+    judgeRedirects,
+)
 from pkdoors.doctor.packetfilter.packets import newPacket
 from pkdoors.doctor.packetfilter.ruleset import Ruleset, readRuleset
 from pkdoors.model.ports import PortRange
@@ -20,15 +25,15 @@ class IsForwardedTests(SynchronousTestCase):
     Tests of L{isForwarded}.
     """
 
-    def forwards(self, rule: list[Any], version: int = 4, **how: Any) -> bool:
-        """Whether a table with a rule forwards 8080/tcp."""
-        how = {"hook": "prerouting", "kind": "nat", **how}
-        table = makeListing([{"jump": {"target": "D"}}], chains={"D": [rule]}, **how)
+    def forwards(self, rule: list[Any], version: int = 4, **table: Any) -> bool:
+        """Return whether a table with a rule forwards 8080/tcp."""
+        table = {"hook": "prerouting", "kind": "nat", **table}
+        listing = makeListing([{"jump": {"target": "D"}}], chains={"D": [rule]}, **table)
         packet = newPacket("tcp", 8080, version)
-        return isForwarded(readRuleset(joinListings(table)), packet, version)
+        return isForwarded(readRuleset(joinListings(listing)), packet, version)
 
     def test_docker(self) -> None:
-        """A rule for the port forwards it, in nft's words and in iptables' ones."""
+        """A rule for the port forwards it, in the form of nft and in that of iptables."""
         other = condition("meta iifname", "docker0", "!=")
         for target in (
             DNAT,
@@ -38,7 +43,9 @@ class IsForwardedTests(SynchronousTestCase):
             self.assertTrue(self.forwards([other, PORT, {"counter": None}, target]), target)
 
     def test_others(self) -> None:
-        """One for another port does not, nor one for whole addresses, nor one that only counts."""
+        """
+        A rule for another port does not, nor one for whole addresses, nor one that only counts.
+        """
         for rule in (
             [condition("tcp dport", 80), DNAT],
             [condition("ip daddr", "192.0.2.9"), DNAT],
@@ -49,7 +56,7 @@ class IsForwardedTests(SynchronousTestCase):
             self.assertFalse(self.forwards(rule), rule)
 
     def test_elsewhere(self) -> None:
-        """What counts is the table whose chain sees packets first, of the right family."""
+        """Only tables of the right family count, whose chain sees packets first."""
         self.assertFalse(self.forwards([PORT, DNAT], hook="output"))
         self.assertFalse(self.forwards([PORT, DNAT], kind="filter"))
         self.assertFalse(self.forwards([PORT, DNAT], chain="ip nat PREROUTING", version=6))
@@ -58,7 +65,7 @@ class IsForwardedTests(SynchronousTestCase):
 
 class WholeAddressTests(SynchronousTestCase):
     """
-    Rules that forward all ports of an address.
+    Tests of rules that forward all ports of an address.
     """
 
     def test_meant(self) -> None:
@@ -72,20 +79,20 @@ class WholeAddressTests(SynchronousTestCase):
 
 class RedirectsTests(SynchronousTestCase):
     """
-    Tests of L{redirects}.
+    Tests of L{judgeRedirects}.
     """
 
     def look(self, target: dict[str, Any], *reachable: int) -> list[Finding]:
-        """What is found of 8080/tcp."""
+        """Return what is found about 8080/tcp."""
 
         def isReachable(ports: PortRange) -> bool:
             return ports.protocol == "tcp" and ports.first in reachable
 
         ports = PortRange("tcp", 8080, 8080)
-        return list(redirects(nat([PORT, target]), ports, (4, 6), isReachable))
+        return list(judgeRedirects(nat([PORT, target]), ports, (4, 6), isReachable))
 
     def test_reachable(self) -> None:
-        """The port behind is to be protected, too, if clients reach it."""
+        """The remedy protects the port behind, too, if clients reach it."""
         target = {"redirect": {"port": 80}}
         (found,) = self.look(target, 80)
         self.assertEqual((WARNING, "8080/tcp"), (found.level, found.subject))
@@ -99,7 +106,7 @@ class RedirectsTests(SynchronousTestCase):
             self.assertEqual([], self.look(target, 80), target)
 
     def test_iptables(self) -> None:
-        """Of iptables' redirects it cannot be told where they lead."""
+        """It is unknown where iptables' redirects lead."""
         (found,) = self.look({"xt": {"type": "target", "name": "REDIRECT"}})
         self.assertIn("`iptables -t nat -S`", found.remedy)
         self.assertEqual([], self.look({"xt": {"type": "target", "name": "DNAT"}}))
@@ -107,22 +114,22 @@ class RedirectsTests(SynchronousTestCase):
 
 class OffloadedTests(SynchronousTestCase):
     """
-    Tests of L{hasFlowtable} and L{offloaded}.
+    Tests of L{hasFlowtable} and L{judgeOffloading}.
     """
 
     def test_flowtable(self) -> None:
-        """It is a rule that makes a flowtable work, nft's or iptables'."""
+        """A rule of nft or iptables makes a flowtable work."""
         for part in ({"flow": {"op": "add", "flowtable": "@f"}}, {"xt": {"name": "FLOWOFFLOAD"}}):
             self.assertTrue(hasFlowtable(nat([PORT, part])), part)
         self.assertFalse(hasFlowtable(nat([PORT, DNAT])))
 
     def test_forwarded(self) -> None:
-        """Only what is forwarded can come into it."""
+        """Only forwarded connections can be in it."""
         for port, count in ((8080, 1), (22, 0)):
-            found = list(offloaded(nat([PORT, DNAT]), PortRange("tcp", port, port), (4, 6)))
+            found = list(judgeOffloading(nat([PORT, DNAT]), PortRange("tcp", port, port), (4, 6)))
             self.assertEqual([(WARNING, "8080/tcp")] * count, [(f.level, f.subject) for f in found])
 
 
 def nat(*rules: list[Any]) -> Ruleset:
-    """A table with rules where packets come in."""
+    """Return a table with rules at the hook for incoming packets."""
     return readRuleset(joinListings(makeListing(*rules, hook="prerouting", kind="nat")))

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.firewall.guard.sets}."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.sets import (
+    MAX_ELEMENTS,
+    MAX_SPARED,
     aboutDoor,
     differs,
     hasUdpSessions,
@@ -22,7 +25,7 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import Principal
+from pkdoors.model.principal import MAX_NOTE, Principal
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.lab.properties import PROPERTY
 
@@ -67,6 +70,12 @@ class SetsTests(SynchronousTestCase):
                 self.assertRegex(each.definition, r"timeout \d+m?s; size \d+;", name)
                 self.assertTrue(each.timeout)
 
+    def test_sizes(self) -> None:
+        """So are openings; and what this host begins has room beside what was spared."""
+        found = setsFor([makeDoor()])
+        for name, size in (("default_open6", MAX_ELEMENTS), ("spared4", MAX_SPARED)):
+            self.assertIn(f" size {size};", found[name].definition)
+
     def test_times(self) -> None:
         """UDP's times are those of the door."""
         found = setsOf(makeDoor(ports="53/udp", udpIdle=2.5, udpMax=60.0))
@@ -106,6 +115,11 @@ class AboutDoorTests(SynchronousTestCase):
         for other in (makeDoor(name="web"), makeDoor(ports="22-23"), makeDoor(ports="22/udp")):
             self.assertNotEqual(aboutDoor(makeDoor()), aboutDoor(other))
 
+    def test_order(self) -> None:
+        """In whatever order its ports are named."""
+        door = makeDoor(ports="22,53/udp")
+        self.assertEqual(aboutDoor(door), aboutDoor(replace(door, ports=door.ports[::-1])))
+
     def test_short(self) -> None:
         """It fits into a comment, whatever the door."""
         many = ",".join(f"{n}/udp" for n in range(1, 2000, 2))
@@ -128,6 +142,10 @@ class ElementTests(SynchronousTestCase):
         expected = Element(b"\xcb\x00\x71\x09", 30_500, comment="until=531 anna")
         self.assertEqual(expected, self.element(30.5, "anna"))
         self.assertEqual("until=531", self.element(30.5).comment)
+
+    def test_longName(self) -> None:
+        """It fits into a comment, whoever has it."""
+        self.assertEqual(MAX_NOTE, len(self.element(30.5, "a" * 500).comment))
 
     def test_least(self) -> None:
         """No time is never none, which would be for ever."""

@@ -14,7 +14,9 @@ from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.nftables import _reader as guardreader
 from pkdoors.firewall.nftables._liveflows import LiveFlows
-from pkdoors.firewall.nftables.firewall import NOTE_AFTER, SETTLED, NftablesFirewall, removeGuard
+from pkdoors.firewall.nftables._sessions import NOTE_AFTER
+from pkdoors.firewall.nftables.firewall import SETTLED, NftablesFirewall
+from pkdoors.firewall.nftables.standalone import removeGuard
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.model.doors import Door, Opening
 from tests.fakes.doors import flow, listTCP, makeDoor, makeOpening
@@ -38,7 +40,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
-        self.patch(guardreader, "readBoot", lambda: "a boot")
+        self.patch(guardreader, "readBootId", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeMonitor()
@@ -140,7 +142,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertEqual([], self.start())
         self.assertTrue(self.ours().guards())
         (warning,) = self.log.lines(LogLevel.warn)
-        self.assertIn("is not of pkdoors: replaced", warning)
+        self.assertIn("does not belong to pkdoors: replaced", warning)
 
     def test_noLongerProtected(self) -> None:
         """A port that was closed and is not any more is told of."""
@@ -169,7 +171,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertEqual([], self.clock.getDelayedCalls())
         self.assertFalse(self.libraries[-1].kernel.isOpen)
         self.assertEqual(
-            ["the guard stays in the kernel: `pkdoors release` would remove it"],
+            ["the guard stays in the kernel; `pkdoors release` removes it"],
             self.log.lines(LogLevel.info),
         )
 
@@ -221,13 +223,13 @@ class NftablesFirewallTests(NftablesTestCase):
         """
         self.start()
         log = Log(self)
-        look = self.firewall._look
+        look = self.firewall._sessions._look
 
         def fail() -> LiveFlows:
             raise FirewallError("cannot read it")
 
         for each, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
-            self.firewall._look = each
+            self.firewall._sessions._look = each
             self.flush()
             self.restore(makeOpening())
             self.assertTrue(self.ours().guards())
@@ -268,7 +270,7 @@ class NftablesFirewallTests(NftablesTestCase):
         def fail() -> LiveFlows:
             raise FirewallError("cannot read it")
 
-        self.firewall._look = fail
+        self.firewall._sessions._look = fail
         self.assertRaises(
             FirewallError, self.firewall.setDoors, (makeDoor(ports="443", name="web"),)
         )

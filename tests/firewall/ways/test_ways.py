@@ -12,7 +12,7 @@ from pkdoors.firewall.guard.guard import DirectWay
 from pkdoors.firewall.netlink.messages import attribute, text
 from pkdoors.firewall.nftables._notifications import Changes
 from pkdoors.firewall.ways._xtables import Target
-from pkdoors.firewall.ways.natrules import Forward, Forwards, NftName
+from pkdoors.firewall.ways.forwards import Forward, Forwards, NftName
 from pkdoors.firewall.ways.ways import PAUSE, RETRY, SHARE, Throttle, WaysFinder
 from pkdoors.model.ports import PortRange
 from tests.fakes.log import Log
@@ -174,13 +174,13 @@ class WaysLookTests(SynchronousTestCase):
             self.look.find(WEB, ())
         self.assertEqual(2, sum("can be reached" in line for line in self.log.lines()))
 
-    def test_tell(self) -> None:
+    def test_report(self) -> None:
         """The operator is told in one line, however many there are."""
         six = [DirectWay(ip_address("fd09:3::2"), "tcp", port, 8080) for port in range(1, 10)]
-        self.look.tell((), WAYS)
-        self.look.tell(WAYS, WAYS)
-        self.look.tell(WAYS, (*WAYS, *six))
-        self.look.tell(WAYS, six[:1])
+        self.look.report((), WAYS)
+        self.look.report(WAYS, WAYS)
+        self.look.report(WAYS, (*WAYS, *six))
+        self.look.report(WAYS, six[:1])
         one, many, another = self.log.lines()
         self.assertIn("guarding 10.9.3.2:80 (as 8080/tcp)", one)
         self.assertIn("[fd09:3::2]:4 (as 8080/tcp) and 5 more", many)

@@ -1,0 +1,81 @@
+"""What is known of one thing that can be set. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from pkdoors.config.config import Config
+from pkdoors.config.values import STRING, Kind, parseAt
+from pkdoors.model.doors import Door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """
+    One thing that can be set.
+
+    @ivar field: of L{Config}, or of L{Door}.
+    @ivar parse: reads the text of an option or a variable; of a repeated option, a list of them.
+    @ivar key: in a file; empty if a file cannot set it.
+    @ivar kind: how a file holds the value.
+    @ivar option: on the command line; empty if there is none.
+    @ivar letter: the option's short form.
+    @ivar about: what C{--help} says of the option.
+    @ivar variable: in the environment; empty if there is none.
+    @ivar comment: what a new file says of the key.
+    @ivar example: TOML that a new file shows, commented out, in place of the default.
+    @ivar isFlag: whether the option has no value.
+    @ivar isRepeated: whether the option can be given several times.
+    @ivar isFixed: whether it cannot change while the daemon runs.
+    @ivar isForSealed: whether it matters for sealed knocks only.
+    """
+
+    field: str
+    parse: Callable[[Any], object]
+    key: str = ""
+    kind: Kind = STRING
+    option: str = ""
+    letter: str | None = None
+    about: str = ""
+    variable: str = ""
+    comment: str = ""
+    example: str = ""
+    isFlag: bool = False
+    isRepeated: bool = False
+    isFixed: bool = False
+    isForSealed: bool = False
+
+    def read(self, value: object) -> object:
+        """Return what the key's value in a file means."""
+        return self.parse(self.kind.read(value))
+
+    def default(self) -> object:
+        """Return the value of the field if nothing sets it; L{None} if it must be set."""
+        return _DEFAULTS[self.field]
+
+
+_DEFAULTS = {
+    field.name: None if field.default is MISSING else field.default
+    for field in (*fields(Config), *fields(Door))
+}
+
+
+def listKeys(settings: Iterable[Setting]) -> list[str]:
+    """Return the keys that a file can have for these settings."""
+    return [setting.key for setting in settings if setting.key]
+
+
+def readSettings(
+    settings: Iterable[Setting], table: Mapping[str, object], where: str
+) -> dict[str, Any]:
+    """
+    Return what a table of a file sets, by field.
+
+    @param where: precedes the key in the message of an error.
+    @raise BadValue: a value is not allowed.
+    """
+    return {
+        setting.field: parseAt(f"{where}{setting.key}", setting.read, table[setting.key])
+        for setting in settings
+        if setting.key and setting.key in table
+    }

@@ -1,0 +1,215 @@
+"""
+The values of settings: how options and files write them, and what they mean. Pure.
+
+The text of an option is parsed as it is. What a key of a file holds is first made into that text,
+so both follow the same rules.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from ipaddress import ip_address
+from typing import Any, NamedTuple, TypeVar
+
+from pkdoors.config.config import FIREWALLS
+from pkdoors.errors import BadValue
+from pkdoors.model.ports import PortRange
+from pkdoors.util.durations import formatDuration
+from pkdoors.util.quoting import shown
+
+MAX_SOCKET_PATH = 107
+"""Bytes in the path of a UNIX socket; C{unix(7)}."""
+
+FEWEST, MOST_DATAGRAMS = 100, 1_000_000
+"""Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+def parseAt(where: str, parse: Callable[[V], T], value: V) -> T:
+    """
+    Return what a parser makes of a value.
+
+    @param where: the option, variable or key that held the value.
+    @raise BadValue: the value is not allowed; the message begins with the place.
+    """
+    try:
+        return parse(value)
+    except BadValue as error:
+        raise error.at(where) from error
+
+
+def allowKeys(table: Iterable[str], keys: Iterable[str], where: str) -> None:
+    """
+    Check that a table of a file has only these keys.
+
+    @raise BadValue: it has another one; the message begins with the place.
+    """
+    for key in table:
+        if key not in keys:
+            raise BadValue(f"{where}unknown key {shown(key)}: allowed are {', '.join(keys)}")
+
+
+def parseFirewall(text: str) -> str:
+    """Read the name of a firewall."""
+    if text not in FIREWALLS:
+        raise BadValue(f"{shown(text)} is not a firewall: choose one of {', '.join(FIREWALLS)}")
+    return text
+
+
+def parseDatagrams(text: str, orNone: bool) -> int:
+    """
+    Read a number of datagrams.
+
+    @param orNone: whether 0 is allowed.
+    """
+    given = int(text) if re.fullmatch("[0-9]{1,9}", text) else -1
+    if not FEWEST <= given <= MOST_DATAGRAMS and not (orNone and given == 0):
+        unlimited = ", or 0 for no limit" if orNone else ""
+        raise BadValue(
+            f"{shown(text)} is not a valid number of datagrams: use {FEWEST} to "
+            f"{MOST_DATAGRAMS}{unlimited}"
+        )
+    return given
+
+
+def parseSessions(text: str) -> bool:
+    """Read whether sessions are cut."""
+    if text not in ("keep", "cut"):
+        raise BadValue(
+            f"{shown(text)} is neither keep (live sessions go on after the door has closed) "
+            "nor cut (they end when it closes)"
+        )
+    return text == "cut"
+
+
+def parseInterface(text: str) -> str:
+    """Read a local address to listen on."""
+    try:
+        ip_address(text)
+    except ValueError:
+        raise BadValue(
+            f"{shown(text)} is not an address: use a local IPv4 or IPv6 address, like 192.0.2.1"
+        ) from None
+    return text
+
+
+def parseInterfaces(texts: Iterable[str]) -> tuple[str, ...]:
+    """Read local addresses to listen on; an address that is given twice counts once."""
+    return tuple(dict.fromkeys(map(parseInterface, texts)))
+
+
+def parsePath(text: str) -> str:
+    """Read the path of a file."""
+    if not text:
+        raise BadValue("the path is empty: give the path of a file")
+    return text
+
+
+def parseAdmin(text: str) -> str:
+    """Read the path of the admin socket; the result is empty if there is to be none."""
+    if text == "off":
+        return ""
+    if not _isAbsolute(text) or len(text.encode(errors="surrogateescape")) > MAX_SOCKET_PATH:
+        raise BadValue(
+            f"{shown(text)} is not a path for the admin socket: use an absolute path of at most "
+            f"{MAX_SOCKET_PATH} bytes, or off"
+        )
+    return text
+
+
+def _isAbsolute(text: str) -> bool:
+    return text.startswith("/") and "\0" not in text  # TOML can have that, the kernel cannot
+
+
+def readString(value: object) -> str:
+    """Return a key's value that must be a string."""
+    if not isinstance(value, str):
+        raise BadValue(f"{shown(value)} is not a string: write it in quotes")
+    return value
+
+
+def _readTime(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if type(value) is not int:
+        raise BadValue(f'{shown(value)} is not a time: write it like "45s", "10m", "8h" or "1h30m"')
+    return str(value)
+
+
+def _readNumber(value: object) -> str:
+    if type(value) is not int:
+        raise BadValue(f"{shown(value)} is not a number: write it like 10000")
+    return str(value)
+
+
+def _readPorts(example: str, kinds: tuple[type, ...], value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list) or not value or {*map(type, value)} - {*kinds}:
+        raise BadValue(f"{shown(value)} is not a list of ports: write {example}")
+    return ",".join(map(str, value))
+
+
+def _readAddresses(value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise BadValue(f'{shown(value)} is not a list of addresses: write ["192.0.2.1", "::1"]')
+    return [readString(item) for item in value]
+
+
+def _readPath(value: object) -> str:
+    text = readString(value)
+    if not _isAbsolute(text):
+        raise BadValue(f'{shown(text)} is not an absolute path: begin it with /, like "/etc/keys"')
+    return text
+
+
+def _readCommand(value: object) -> list[str]:
+    command = value if isinstance(value, list) else []
+    isFit = {*map(type, command)} == {str} and command[0].startswith("/")
+    if not isFit or any("\0" in word for word in command):
+        raise BadValue(
+            f"{shown(value)} is not a command: write a list of the program's absolute path and its "
+            'arguments, like ["/usr/local/bin/tell", "door open"]; no shell reads it'
+        )
+    return command
+
+
+def quoteString(text: str) -> str:
+    """Return a string as TOML has it; JSON has the same escapes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _writePorts(ports: Iterable[PortRange]) -> str:
+    # /tcp is what a port means anyway.
+    texts = [quoteString(str(item).removesuffix("/tcp")) for item in ports]
+    return f"[{', '.join(texts)}]"
+
+
+class Kind(NamedTuple):
+    """
+    How a file holds a value.
+
+    @ivar read: makes the text of an option of the key's value.
+    @ivar write: makes TOML of what the setting means.
+    """
+
+    read: Callable[[object], Any]
+    write: Callable[[Any], str]
+
+
+STRING = Kind(readString, quoteString)
+PATH = Kind(_readPath, quoteString)
+ADMIN = Kind(readString, lambda path: quoteString(path or "off"))
+SESSIONS = Kind(readString, lambda isCut: quoteString("cut" if isCut else "keep"))
+TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
+NUMBER = Kind(_readNumber, str)
+ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]))
+COMMAND = Kind(_readCommand, lambda command: json.dumps([*command], ensure_ascii=False))
+SEQUENCE = Kind(
+    partial(_readPorts, "[17001, 17203, ...], 5 to 20 numbers", (int,)),
+    lambda sequence: str(list(sequence.ports)),
+)
+PORTS = Kind(partial(_readPorts, '[22, "51820/udp", "6000-6010/tcp"]', (int, str)), _writePorts)

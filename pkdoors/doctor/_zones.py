@@ -1,0 +1,74 @@
+"""What firewalld's zones do with the ports. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from pkdoors.doctor._daemon import Daemon
+from pkdoors.doctor.findings import ERROR, WARNING, Finding
+from pkdoors.firewall.firewalld.richrules import knockRule
+from pkdoors.firewall.firewalld.zones import Zone
+from pkdoors.model.ports import PortRange
+
+
+def judgeExposure(ports: PortRange, zones: Iterable[Zone]) -> Iterator[Finding]:
+    """Report zones in which only the guard keeps a port closed: before the daemon starts there is
+    no guard."""
+    for zone in zones:
+        for exposure in zone.exposing(ports):
+            yield Finding(
+                WARNING,
+                str(ports),
+                "between boot and the start of the daemon it is open to everybody in firewalld's "
+                f"zone {zone.name} ({exposure.what})",
+                f"{exposure.remedy}, unless you trust all of that zone",
+            )
+
+
+def judgeKnockRules(
+    ports: Iterable[int], zones: Iterable[Zone], daemon: Daemon
+) -> Iterator[Finding]:
+    """
+    Report zones that lack the rules for knocks, which the daemon adds while it runs.
+    """
+    wanted = sorted(set(ports))
+    for zone in zones if daemon.process is not None else ():
+        missing = [port for port in wanted if not _letsKnockIn(zone, port)]
+        if missing:
+            count = f"{len(missing)} of {len(wanted)} knock ports"
+            text = f"firewalld's zone {zone.name} lacks the daemon's rules for {count}"
+            if missing == wanted:
+                text += ": the daemon was probably started before firewalld"
+            yield Finding(ERROR, "knock ports", text, f"restart the daemon: {daemon.restart()}")
+
+
+def _letsKnockIn(zone: Zone, port: int) -> bool:
+    return zone.has(knockRule(port)) or bool(zone.exposing(PortRange("udp", port, port)))
+
+
+def judgeZonesBeside(
+    knocks: Iterable[int], ports: Iterable[PortRange], zones: Iterable[Zone]
+) -> Iterator[Finding]:
+    """
+    Report ports that firewalld closes although the daemon uses nftables alone, and so does not open
+    them there.
+    """
+    for zone in zones:
+        closed = [PortRange("udp", port, port) for port in sorted(set(knocks))]
+        closed = [knock for knock in closed if not _letsKnockIn(zone, knock.first)]
+        if closed:
+            subject = str(closed[0]) if len(closed) == 1 else "knock ports"
+            what = "it" if len(closed) == 1 else f"{len(closed)} of them"
+            yield _reportClosed(subject, what, closed, zone, "knocks do not reach pkdoors")
+        for protected in ports:
+            if not zone.exposing(protected):
+                subject = str(protected)
+                yield _reportClosed(subject, "it", [protected], zone, "a knock opens nothing")
+
+
+def _reportClosed(
+    subject: str, what: str, ports: list[PortRange], zone: Zone, effect: str
+) -> Finding:
+    options = " ".join(f"--add-port={wanted}" for wanted in ports)
+    command = f"firewall-cmd --zone={zone.name} {options}"
+    remedy = f"`{command}`, and permanently `{command} --permanent`; or remove --firewall"
+    text = f"firewalld's zone {zone.name} does not let everybody reach {what}: {effect}"
+    return Finding(ERROR, subject, text, remedy)

@@ -1,0 +1,122 @@
+"""Where the facts about this host come from. Reading them changes nothing."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pkdoors.doctor._guard import GuardState
+from pkdoors.doctor._saved import readSavedFiles
+from pkdoors.doctor.packetfilter.savedrules import SavedFile
+from pkdoors.errors import AskError
+from pkdoors.files.access import hookFlaw, whyNotRun
+from pkdoors.files.configured import whyNotWrite
+from pkdoors.files.trust import Flaw
+from pkdoors.firewall.firewalld.survey import isFirewalldThere, surveyZones
+from pkdoors.firewall.firewalld.zones import Zone
+from pkdoors.firewall.guard.guard import HANDOVER
+from pkdoors.firewall.netlink.dump import Table
+from pkdoors.firewall.netlink.listing import listTables
+from pkdoors.firewall.netlink.messages import OWNED
+from pkdoors.firewall.nftables.table import GuardTable, openTable
+from pkdoors.host.instance import Instance
+from pkdoors.host.proc import Proc
+from pkdoors.host.systemd import isInstalled, isOn, mayService, readNftablesFiles
+from pkdoors.install.servicecode import findCodeFlaw
+from pkdoors.knockports.binding import hasAddress
+
+ANSWER_TIMEOUT = 5.0
+"""Seconds that the running daemon has for its answer."""
+HANDOVER_TIMEOUT = 2.0
+"""Seconds that a daemon has to replace its guard; with few openings it takes milliseconds."""
+_STEP = 0.1
+_LASTING = 0x4  # NFT_TABLE_F_PERSIST
+
+
+def countKeys(path: str) -> tuple[int, list[str]]:
+    """
+    Return how many keys of a file may knock, and why the others may not.
+
+    @raise KeyFileError: no key may, because of the file.
+    """
+    from pkdoors.config.keyfile import readKeys  # with all the cryptography
+
+    keys, complaints = readKeys(Path(path))
+    return len(keys), complaints
+
+
+def askTroubles(admin: str) -> list[str]:
+    """
+    Return what the running daemon cannot do at present, as it reports itself; nothing if it does
+    not answer.
+
+    @param admin: the path of its admin socket; empty for none.
+    """
+    from pkdoors.admin.records import StatusRecord
+    from pkdoors.adminclient.client import AdminClient
+    from pkdoors.adminclient.responses import readRecord
+
+    try:
+        answer = AdminClient(admin, ANSWER_TIMEOUT).status() if admin else None
+        return list(readRecord(StatusRecord, answer).troubles) if admin else []
+    except AskError:
+        return []
+
+
+def surveyGuard() -> GuardState:
+    """
+    Return the state of our own tables in the kernel.
+
+    @raise FirewallError: nftables does not answer.
+    """
+    guard = openTable(time.monotonic)
+    try:
+        survey = guard.survey()
+        table = survey.table or Table()
+        return GuardState(
+            isThere=survey.table is not None,
+            isOurs=survey.isOurs,
+            isOfThisBoot=survey.isOf(guard.boot),
+            isOwned=table.flags & OWNED == OWNED and bool(table.owner),
+            isLasting=bool(table.flags & _LASTING),
+            canBeOwned=guard.isOwned,
+            isHandingOver=_isLeftBehind(guard),
+        )
+    finally:
+        guard.close()
+
+
+def _isLeftBehind(guard: GuardTable) -> bool:
+    """Return whether the table that guards the ports during a replacement stays for good."""
+    end = time.monotonic() + HANDOVER_TIMEOUT
+    while isThere := guard.survey(HANDOVER).table is not None:
+        if time.monotonic() > end:
+            break
+        time.sleep(_STEP)
+    return isThere
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """
+    Functions that read facts. Each may raise anything.
+    """
+
+    proc: Proc = field(default_factory=Proc)
+    holder: Callable[[], int | None] = field(default_factory=lambda: Instance().findHolder)
+    tables: Callable[[], str] = listTables
+    guard: Callable[[], GuardState] = surveyGuard
+    savedFiles: Callable[[], list[SavedFile]] = readSavedFiles
+    isFirewalldThere: Callable[[], bool] = isFirewalldThere
+    zones: Callable[[str], list[Zone]] = surveyZones
+    nftablesFiles: Callable[[], list[tuple[str, str]]] = readNftablesFiles
+    isOn: Callable[[str], bool] = isOn
+    isThere: Callable[[str], bool] = hasAddress
+    troubles: Callable[[str], list[str]] = askTroubles
+    keys: Callable[[str], tuple[int, list[str]]] = countKeys
+    isService: Callable[[], bool] = isInstalled
+    mayService: Callable[[str, str], bool] = mayService
+    whyNotRun: Callable[[str], str] = whyNotRun
+    whyNotWrite: Callable[[str], str] = whyNotWrite
+    hookFlaw: Callable[[Sequence[str]], Flaw | None] = hookFlaw
+    codeFlaw: Callable[[], Flaw | None] = findCodeFlaw

@@ -1,0 +1,50 @@
+"""What the log, and all who subscribe to events, hear of knocks that open nothing."""
+
+from twisted.internet.interfaces import IReactorTime
+
+from pkdoors.events.event import GUESSING, REFUSED
+from pkdoors.events.publisher import EventPublisher
+from pkdoors.locks.lock import Guessing, Refusal
+from pkdoors.locks.refusals import Refusals
+from pkdoors.locks.wrongorders import MAX_COUNTED, WARY_PENALTY
+from pkdoors.util.durations import formatDuration
+
+
+class RefusalReport:
+    """
+    Publishes refusals, but not so many that a flood of them fills a disk.
+    """
+
+    def __init__(self, clock: IReactorTime, publisher: EventPublisher) -> None:
+        self._clock = clock
+        self._publisher = publisher
+        self._refusals = Refusals()
+
+    def noteOpening(self, source: str) -> None:
+        """Remember that a door was opened for a source."""
+        self._refusals.opened(source)
+
+    def publish(self, refusal: Refusal) -> None:
+        """Publish a refusal, unless there were too many; then it is counted with a later one."""
+        leftOut = self._refusals.admit(refusal, self._clock.seconds())
+        if leftOut is None:
+            return
+        self._publisher.publish(
+            REFUSED,
+            door=refusal.door,
+            source=refusal.source,
+            reason=refusal.reason,
+            leftOut=leftOut,
+        )
+
+    def publishGuessing(self, guessing: Guessing) -> None:
+        """Publish that somebody may be guessing an order."""
+        networks = f"{guessing.networks}{' or more' * (guessing.networks >= MAX_COUNTED)}"
+        length = formatDuration(max(1, round(guessing.seconds)))
+        self._publisher.publish(
+            GUESSING,
+            door=guessing.door,
+            reason=f"{guessing.count} wrong orders in {length}, from {networks} networks. Until "
+            f"that ends, a network that makes a mistake is ignored for up to "
+            f"{formatDuration(WARY_PENALTY)}. Sealed knocks cannot be guessed",
+        )

@@ -1,0 +1,75 @@
+"""Callers that wait until something has happened to an opening."""
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.defer import Deferred
+
+from pkdoors.model.addresses import Address
+
+Key = tuple[str, Address]
+"""An opening: the name of its door, and the address that it is for."""
+
+
+class Waiters:
+    """
+    Functions to call once, by the opening that they wait for.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Key, list[Callable[[Key], None]]] = {}
+
+    def add(self, key: Key, call: Callable[[Key], None]) -> None:
+        """Call a function when it happens to an opening."""
+        self._waiting.setdefault(key, []).append(call)
+
+    def remove(self, key: Key, call: Callable[[Key], None]) -> None:
+        """Do not call a function any more."""
+        calls = self._waiting.get(key, [])
+        if call in calls:
+            calls.remove(call)
+        if not calls:
+            self._waiting.pop(key, None)
+
+    def notify(self, key: Key) -> None:
+        """Call the functions that wait for an opening."""
+        for call in self._waiting.pop(key, ()):
+            call(key)
+
+    def next(self, key: Key) -> Deferred[None]:
+        """Return a Deferred that fires when it happens, and can be cancelled before."""
+
+        def call(_: Key) -> None:
+            fires.callback(None)
+
+        fires: Deferred[None] = Deferred(lambda _: self.remove(key, call))
+        self.add(key, call)
+        return fires
+
+
+class Closing:
+    """
+    Openings that are being closed.
+
+    @ivar left: those that are not closed yet.
+    @ivar done: fires when none is left, and can be cancelled before.
+    """
+
+    def __init__(self, keys: Iterable[Key], waiters: Waiters) -> None:
+        self.left = set(keys)
+        self._waiters = waiters
+        self.done: Deferred[None] = Deferred(self._forget)
+        for key in self.left:
+            waiters.add(key, self._closed)
+        self._check()
+
+    def _closed(self, key: Key) -> None:
+        self.left.discard(key)
+        self._check()
+
+    def _check(self) -> None:
+        if not self.left and not self.done.called:
+            self.done.callback(None)
+
+    def _forget(self, _: Deferred[None]) -> None:
+        for key in self.left:
+            self._waiters.remove(key, self._closed)

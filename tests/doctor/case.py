@@ -1,0 +1,131 @@
+"""Hosts for tests of C{pkdoors check}."""
+
+from collections.abc import Callable, Container
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config.config import Config
+from pkdoors.doctor._guard import GuardState
+from pkdoors.doctor.check import checkHost
+from pkdoors.doctor.facts import Facts
+from pkdoors.doctor.findings import OK, Finding
+from pkdoors.doctor.sources import Sources
+from pkdoors.host.proc import Owner, Proc
+from pkdoors.host.procnet import BOUND, LISTENS, Socket
+from tests.fakes.doors import PORTS, makeDoor
+from tests.fakes.rulesets import ACCEPT, DROP, condition, joinListings, makeListing
+
+DAEMON = 77
+ROOT, NOBODY = "CapEff:\t000001ffffffffff\n", "CapEff:\t0000000000000000\n"
+SEQUENCE = (*PORTS, 17009)
+GUARD = makeListing(
+    [condition("tcp dport", 22), DROP], chain="inet pkdoors guard", hook="prerouting"
+)
+LET_KNOCKS_IN = [condition("udp dport", {"range": [17000, 17999]}), ACCEPT]
+LETS_IN = [LET_KNOCKS_IN, [condition("tcp dport", 22), ACCEPT]]
+FILTER = makeListing(*LETS_IN, policy="drop")
+
+
+class FakeProc(Proc):
+    """
+    A host without faults.
+
+    @ivar privilege: the status of the process.
+    """
+
+    def __init__(self) -> None:
+        self.privilege = ROOT
+        self.tcp = [Socket(22, LISTENS, 1, "00000000", "00000000:0000")]
+        self.udp = [Socket(port, BOUND, port, "00000000", "00000000:0000") for port in SEQUENCE]
+        self.owner = DAEMON
+        self.isIPv6On = True
+        self.syncookies = 1
+        self.legacy: list[tuple[str, str]] = []
+
+    def status(self) -> str:
+        """See L{Proc.status}."""
+        return self.privilege
+
+    def sockets(self, protocol: str) -> list[Socket]:
+        """See L{Proc.sockets}."""
+        return {"tcp": self.tcp, "udp": self.udp}[protocol]
+
+    def owners(self, inodes: Container[int]) -> dict[int, Owner]:
+        """See L{Proc.owners}."""
+        if self.privilege == NOBODY:
+            return {}
+        return {port: Owner(self.owner, "twistd") for port in SEQUENCE if port in inodes}
+
+    def hasIPv6(self) -> bool:
+        """See L{Proc.hasIPv6}."""
+        return self.isIPv6On
+
+    def tracked(self) -> tuple[int, int] | None:
+        """See L{Proc.tracked}."""
+        return 5, 1000
+
+    def cookies(self) -> int:
+        """See L{Proc.cookies}."""
+        return self.syncookies
+
+    def legacyTables(self) -> list[tuple[str, str]]:
+        """See L{Proc.legacyTables}."""
+        return self.legacy
+
+
+def giving(result: Any) -> Callable[..., Any]:
+    """Return a function that returns this, or raises it."""
+
+    def function(*arguments: object) -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return function
+
+
+def look(
+    proc: FakeProc | None = None,
+    options: dict[str, Any] | None = None,
+    ports: str = "22",
+    authorizedKeys: str = "",
+    sequence: tuple[int, ...] = SEQUENCE,
+    conf: str = "",
+    hooks: dict[str, Any] | None = None,
+    **facts: Any,
+) -> list[Finding]:
+    """Return the findings on a host that has no faults but some facts."""
+    known: dict[str, Any] = {
+        "holder": DAEMON,
+        "tables": joinListings(GUARD, FILTER),
+        "isFirewalldThere": False,
+        "zones": AssertionError("there is no firewalld"),
+        "guard": GuardState(isOwned=True),
+        "savedFiles": [],
+        "nftablesFiles": [],
+        "isOn": False,
+        "isService": False,
+        "isThere": True,
+        "troubles": [],
+        "hookFlaw": None,
+        "codeFlaw": None,
+        **facts,
+    }
+    sources = Sources(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
+    door = makeDoor(sequence, ports, authorizedKeys=authorizedKeys, **(hooks or {}))
+    config = Config((door,), **(options or {}))
+    return list(checkHost(Facts(config, sources, conf)))
+
+
+class CheckTestCase(SynchronousTestCase):
+    """
+    Checks hosts.
+    """
+
+    def bad(self, *arguments: Any, **facts: Any) -> list[tuple[str, str]]:
+        """Return level and subject of all findings that are not good."""
+        findings = [finding for finding in look(*arguments, **facts) if finding.level != OK]
+        for finding in findings:
+            self.assertTrue(finding.remedy, finding)
+        return [(finding.level, finding.subject) for finding in findings]

@@ -1,0 +1,71 @@
+"""Tests of L{pkdoors.doorkeeper._settling}."""
+
+from ipaddress import ip_address
+
+from twisted.internet.defer import CancelledError
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.doorkeeper._settling import Closing, Waiters
+
+ANN = "ssh", ip_address("192.0.2.7")
+BOB = "ssh", ip_address("2001:db8::7")
+
+
+class WaitersTests(SynchronousTestCase):
+    """
+    Tests of L{Waiters}.
+    """
+
+    def setUp(self) -> None:
+        """Make one."""
+        self.waiters = Waiters()
+
+    def test_next(self) -> None:
+        """A Deferred fires once, for its own opening."""
+        first, second = self.waiters.next(ANN), self.waiters.next(ANN)
+        self.waiters.notify(BOB)
+        self.assertNoResult(first)
+        self.waiters.notify(ANN)
+        self.waiters.notify(ANN)
+        self.assertEqual((None, None), (self.successResultOf(first), self.successResultOf(second)))
+
+    def test_cancel(self) -> None:
+        """A Deferred that was cancelled is forgotten, and others are not."""
+        first, second = self.waiters.next(ANN), self.waiters.next(ANN)
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.waiters.notify(ANN)
+        self.successResultOf(second)
+        self.assertEqual({}, self.waiters._waiting)
+
+
+class ClosingTests(SynchronousTestCase):
+    """
+    Tests of L{Closing}.
+    """
+
+    def setUp(self) -> None:
+        """Wait for two openings."""
+        self.waiters = Waiters()
+        self.closing = Closing([ANN, BOB], self.waiters)
+
+    def test_done(self) -> None:
+        """It is done when the last opening is closed."""
+        self.waiters.notify(ANN)
+        self.assertNoResult(self.closing.done)
+        self.assertEqual({BOB}, self.closing.left)
+        self.waiters.notify(BOB)
+        self.assertEqual(
+            (None, set()), (self.successResultOf(self.closing.done), self.closing.left)
+        )
+
+    def test_nothing(self) -> None:
+        """It is done at once if there is nothing to close."""
+        self.successResultOf(Closing([], self.waiters).done)
+
+    def test_cancel(self) -> None:
+        """If nobody waits any more, it forgets the openings, but not which of them are left."""
+        self.waiters.notify(ANN)
+        self.closing.done.cancel()
+        self.failureResultOf(self.closing.done, CancelledError)
+        self.assertEqual((set({BOB}), {}), (self.closing.left, self.waiters._waiting))
