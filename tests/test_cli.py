@@ -146,7 +146,7 @@ class KnockTests(CommandTestCase):
         self.assertEqual(1, end.status)
         self.assertEqual(
             "pkdoors knock: 192.0.2.1 refuses connections to 22/tcp: "
-            "the door may be open, but nothing listens behind it\n",
+            "the door is probably open, but nothing listens on that port\n",
             end.stderr,
         )
 
@@ -172,7 +172,7 @@ class WrongUsageTests(CommandTestCase):
     def test_noSequence(self) -> None:
         """Without a sequence the line names option and variable."""
         self.assertEqual(
-            "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
+            "--magic-seq is missing, KNOCKER_SEQ is not set, "
             "and no profile has the sequence of '192.0.2.1'",
             self.wrongUsage(HOST),
         )
@@ -185,7 +185,9 @@ class WrongUsageTests(CommandTestCase):
         file.touch(0o600)
         file.write_text(f'[hosts.home]\nsequence = "{SEQ}"\n[hosts.other]\nwait = 22\n')
         line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))
-        self.assertTrue(line.endswith("the sequence of 'hmoe': there are profiles of 'home'"), line)
+        self.assertTrue(
+            line.endswith("the sequence of 'hmoe': profiles with a sequence are 'home'"), line
+        )
         many = "".join(f'[hosts.h{n}]\nsequence = "{SEQ}"\n' for n in range(MAX_NAMED + 1))
         file.write_text(many)
         line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))

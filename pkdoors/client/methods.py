@@ -1,4 +1,4 @@
-"""How the client knocks: plainly, or sealed."""
+"""How the client knocks: plain or sealed."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Sequence as Items
@@ -15,12 +15,12 @@ from pkdoors.knocks.knock import plainKnock
 from pkdoors.knocks.seal import Statement, hintOf, signedData
 from pkdoors.model.sequence import Sequence
 
-if TYPE_CHECKING:  # they load conch, which plain knocks do without
+if TYPE_CHECKING:  # they load conch, which plain knocks do not need
     from pkdoors.client.keys.signers import Identity, Signer
 
 Say = Callable[[str], None]
 Planner = Callable[[str], Awaitable[Iterable[Sending]]]
-"""What is sent to an address; anew for each knock."""
+"""Plans what to send to an address; it is called again for each knock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class PlainMethod:
     """
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar interval: seconds between two datagrams.
-    @cvar doubt: what may be wrong where the port does not open.
+    @cvar hintOnFailure: what to check if the port does not open.
     """
 
     sequence: Sequence
     seconds: float
     interval: float
 
-    hintOnFailure = "is the sequence right"
+    hintOnFailure = "the sequence is right"
 
     async def prepare(self, reactor: Any, say: Say) -> Planner:
-        """Have ready all that knocking takes."""
+        """Prepare everything that a knock needs."""
         datagram = plainKnock(ceil(self.seconds))
 
         async def plan(address: str) -> Iterable[Sending]:
@@ -47,7 +47,7 @@ class PlainMethod:
         return plan
 
     def describe(self, host: str) -> str:
-        """What was done, for the user."""
+        """Describe to the user what was done."""
         return f"knocked on {host}"
 
 
@@ -55,11 +55,11 @@ class PlainMethod:
 class SealedMethod:
     """
     @ivar seconds: time to ask for; 0 for the door's own.
-    @ivar close: whether to ask to close instead.
+    @ivar close: whether to ask the host to close the door instead.
     @ivar bind: see L{bindFor}.
     @ivar timeOfDay: seconds since 1970.
     @ivar localAddress: finds the address that datagrams to a destination leave from.
-    @cvar doubt: what may be wrong where the port does not open.
+    @cvar hintOnFailure: what to check if the port does not open.
     """
 
     sequence: Sequence
@@ -71,11 +71,11 @@ class SealedMethod:
     timeOfDay: Callable[[], float]
     localAddress: Callable[[str], str] = localAddress
 
-    hintOnFailure = "are sequence, door, key and both clocks right"
+    hintOnFailure = "sequence, door, key and both clocks are right"
 
     async def prepare(self, reactor: Any, say: Say) -> Planner:
         """
-        Have ready all that knocking takes: after this, no passphrase is asked for.
+        Prepare everything that a knock needs. No passphrase is asked for after this.
 
         @raise KnockError: there is no key.
         """
@@ -88,11 +88,13 @@ class SealedMethod:
         return plan
 
     def describe(self, host: str) -> str:
-        """What was done, for the user."""
+        """Describe to the user what was done."""
         return f"asked {host} to close" if self.close else f"knocked on {host}"
 
     async def _sealWithAll(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:
-        """The knocks of all that sign; that one of several does not is no matter."""
+        """
+        Return the knocks of all keys that sign; if only some do not sign, that does not matter.
+        """
         made: list[bytes] = []
         for signer in signers:
             if signer.needsTouch:

@@ -1,4 +1,4 @@
-"""C{pkdoors completion}, and what the shells ask then each time that TAB is pressed."""
+"""C{pkdoors completion}, and the answers to the shell each time that the user presses TAB."""
 
 import os
 import sys
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 
 STATUS_TIMEOUT = 1.0
-"""Seconds for the daemon's answer: somebody waits with a finger on the key."""
+"""Seconds to wait for the daemon's answer: a user waits with a finger on the key."""
 
 _CHECK_FILES = ("conf", "authorized-keys", "admin")
 _CHECK_VALUES = {"firewall": FIREWALLS, "sessions": ("keep", "cut")}
 
 
 def addCompletionCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "print the script with which a shell completes the command line of pkdoors"
+    """Add the command."""
+    about = "print the script that makes a shell complete the command line of pkdoors"
     command = commands.add_parser(
         "completion",
         help=about,
@@ -41,10 +41,11 @@ def addCompletionCommand(commands: Any) -> None:
 def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
     from argcomplete.shell_integration import shellcode
 
-    # bash and zsh run what was typed; fish would run another one, or none, where it is not in PATH.
+    # bash and zsh run the program that was typed. fish would run another one, or none, if it is not
+    # in PATH.
     program = _quoted(abspath(sys.argv[0]))
     script = program if options.shell == "fish" else None
-    # Without defaults: after a name of a door the shell would offer files.
+    # Without defaults: otherwise the shell offers files after the name of a door.
     made = shellcode(
         ["pkdoors"], use_defaults=False, shell=options.shell, argcomplete_script=script
     )
@@ -52,29 +53,29 @@ def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _quoted(path: str) -> str:
-    """For fish, which has two characters to escape between single quotes."""
+    """Quote for fish, which has two characters to escape between single quotes."""
     return "'" + path.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def answerShell(parser: ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Answer a shell that asks how the command line may go on, and end; else do nothing."""
+    """If a shell asks how the command line can go on, answer it and end; otherwise do nothing."""
     if "_ARGCOMPLETE" not in environment:
         return
     from argcomplete import autocomplete
     from argcomplete.completers import ChoicesCompleter
 
-    # Most values are the user's own: argcomplete would offer files for them.
+    # Most values are free text: argcomplete would offer files for them.
     nothing = ChoicesCompleter({})
     autocomplete(parser, always_complete_options=False, default_completer=nothing)
 
 
 def completeWith(action: Action, complete: Callable[..., Iterable[str]]) -> None:
-    """Have the shell complete an argument."""
+    """Let the shell complete an argument with what a function returns."""
     action.completer = complete  # type: ignore[attr-defined]
 
 
 def listFiles(prefix: str, **_: Any) -> list[str]:
-    """Names of files, and of folders with a slash behind; hidden ones where a dot was typed."""
+    """List files, and folders with a slash at the end; hidden ones only after a typed dot."""
     folder, slash, start = prefix.rpartition("/")
     try:
         with os.scandir(os.path.expanduser(folder + slash) or ".") as found:
@@ -90,19 +91,21 @@ def listFiles(prefix: str, **_: Any) -> list[str]:
 
 
 def listDoors(parsed_args: Namespace, **_: Any) -> list[str]:
-    """The running daemon's doors."""
+    """List the running daemon's doors."""
     return [door.name for status in _status(parsed_args) for door in status.doors]
 
 
 def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
-    """The addresses that a door is open for; of the door that was chosen before, if any."""
+    """
+    List the addresses that a door is open for; if a door was chosen before, only its addresses.
+    """
     chosen = getattr(parsed_args, "door", None)
     openings = [each for status in _status(parsed_args) for each in status.openings]
     return sorted({each.source for each in openings if chosen in (None, each.door)})
 
 
 def listProfiles(**_: Any) -> list[str]:
-    """The profiles in C{~/.config/pkdoors/hosts.toml}."""
+    """List the profiles in C{~/.config/pkdoors/hosts.toml}."""
     from pkdoors.client.profilefile import readProfiles
 
     try:
@@ -112,7 +115,9 @@ def listProfiles(**_: Any) -> list[str]:
 
 
 def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
-    """The options of C{pkdoors check}, which are the daemon's, and what follows some of them."""
+    """
+    List the options of C{pkdoors check}, which are the daemon's, and the values of some of them.
+    """
     from pkdoors.doctor.options import CheckOptions
 
     options = CheckOptions()
@@ -126,7 +131,7 @@ def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]
 
 
 def _status(options: Namespace) -> "Iterator[StatusRecord]":
-    """How things stand, if there is a daemon."""
+    """Return the daemon's status, if a daemon is running."""
     from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.client import AdminClient
     from pkdoors.adminclient.location import askDaemon

@@ -228,7 +228,7 @@ class StayTests(SynchronousTestCase):
         result = self.stay()
         self.successResultOf(self.shutDown())
         self.assertEqual(
-            "knocking on 192.0.2.1 no more: its door closes by itself", self.successResultOf(result)
+            "stopped knocking on 192.0.2.1: its door closes by itself", self.successResultOf(result)
         )
         self.assertFalse(self.made[0].isRunning)
         self.assertEqual([], self.reactor.getDelayedCalls())

@@ -474,9 +474,9 @@ class VisitTests(SynchronousTestCase):
             self.finishKnock()
             self.reactor.advance(5)
         self.assertEqual(
-            "22/tcp of host.example did not answer within 5s (knocked 2 times): is the sequence "
-            "right, do the knocks reach the host, and does its daemon protect that port? "
-            "The daemon's log tells",
+            "22/tcp of host.example did not answer within 5s (knocked 2 times): check that the "
+            "sequence is right, that the knocks reach the host, and that its daemon protects that "
+            "port; see the daemon's log",
             str(self.failureResultOf(result, KnockError).value),
         )
         self.assertEqual(["no answer yet, knocking again (1 left)"], self.said)
@@ -499,7 +499,7 @@ class VisitTests(SynchronousTestCase):
         self.reactor.advance(5)
         self.assertEqual(
             "host.example refuses connections to 22/tcp: "
-            "the door may be open, but nothing listens behind it",
+            "the door is probably open, but nothing listens on that port",
             str(self.failureResultOf(result, KnockError).value),
         )
 

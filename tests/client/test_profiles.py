@@ -78,7 +78,7 @@ class ParseProfilesTests(SynchronousTestCase):
     def test_unknownKey(self) -> None:
         """A key that is not known is refused, with those that are."""
         self.assertEqual(
-            "[hosts.home]: 'adress' is not known: allowed are "
+            "[hosts.home]: unknown key 'adress': allowed are "
             "address, sequence, door, identity, sealed, open_for, wait",
             self.wrong('adress = "home.example"'),
         )
@@ -86,7 +86,7 @@ class ParseProfilesTests(SynchronousTestCase):
     def test_unknownTable(self) -> None:
         """So is one beside the hosts."""
         error = self.assertRaises(BadValue, parseProfiles, "[host.home]")
-        self.assertEqual("'host' is not known: allowed are hosts", str(error))
+        self.assertEqual("unknown key 'host': allowed are hosts", str(error))
 
     def test_noTable(self) -> None:
         """Hosts are tables."""
@@ -97,19 +97,19 @@ class ParseProfilesTests(SynchronousTestCase):
     def test_wrong(self) -> None:
         """Each wrong value is refused with its host and key, and what is allowed."""
         for line, part in (
-            ("address = 5", "address: 5 is no text: write it in quotes"),
-            ('address = ""', "address: '' is no text"),
+            ("address = 5", "address: 5 is not a string: write it in quotes"),
+            ('address = ""', "address: it is empty"),
             ('door = "My door"', "door: 'My door' is no name for a door: small letters"),
-            ("identity = true", "identity: true is no text"),
+            ("identity = true", "identity: true is not a string"),
             ('sealed = "yes"', "sealed: 'yes' is neither true nor false"),
-            ("open_for = true", "open_for: true is no text"),
+            ("open_for = true", "open_for: true is not a string"),
             ('open_for = "soon"', "open_for: 'soon' is not a time from 1s to 720h"),
             ("open_for = 0", "open_for: '0' is not a time"),
-            ("open_for = 1.5", "open_for: 1.5 is no text"),
+            ("open_for = 1.5", "open_for: 1.5 is not a string"),
             ('wait = "22"', "wait: '22' is not a port: a port is a number from 1 to 65535"),
             ("wait = true", "wait: true is not a port"),
             ("wait = 65536", "wait: this is not a port"),
-            ("sequence = 5", "sequence: it is no list of 5 to 20 UDP ports"),
+            ("sequence = 5", "sequence: it is not a list of 5 to 20 UDP ports"),
         ):
             found = self.wrong(line)
             self.assertTrue(found.startswith(f"[hosts.home]: {part}"), found)
@@ -126,16 +126,16 @@ class ParseProfilesTests(SynchronousTestCase):
             '"17001,17203,3,4,word"',
         ):
             self.assertEqual(
-                "[hosts.home]: sequence: it is no list of 5 to 20 UDP ports, "
+                "[hosts.home]: sequence: it is not a list of 5 to 20 UDP ports, "
                 "numbers from 1 to 65535",
                 self.wrong(f"sequence = {value}"),
             )
 
     def test_noToml(self) -> None:
         """What is no TOML is one sentence with the place."""
-        self.assertRegex(self.wrong("door"), r"\Ait is no TOML: [^\n]*line [0-9]")
+        self.assertRegex(self.wrong("door"), r"\Ait is not valid TOML: [^\n]*line [0-9]")
         for value in ("9" * 5000, "0x" + "f" * 4000, "[" * 20_000):
-            self.assertRegex(self.wrong(f"wait = {value}"), r"\Ait is no TOML: [^\n]*\Z")
+            self.assertRegex(self.wrong(f"wait = {value}"), r"\Ait is not valid TOML: [^\n]*\Z")
 
 
 class HostsFileTests(SynchronousTestCase):
@@ -192,7 +192,7 @@ class HostsFileTests(SynchronousTestCase):
         self.assertTrue(self.wrong().startswith("[hosts.home]: wait: '0' is not a port"))
 
     def test_noText(self) -> None:
-        """A file that is no text is one sentence."""
+        """A file that is not a string is one sentence."""
         self.path.write_bytes(b"\xff")
         self.path.chmod(0o600)
         self.assertEqual("it is not a text in UTF-8 (line 1)", self.wrong())

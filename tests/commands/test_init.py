@@ -167,7 +167,7 @@ class InitTests(InitTestCase):
         """Where the service may read it, it says so."""
         self.patch(conffile, "letRead", lambda descriptor: True)
         _, stderr = self.init()
-        self.assertIn("The service (user pkdoors) may read it, nobody else but root.\n", stderr)
+        self.assertIn("Only root and the service (user pkdoors) may read it.\n", stderr)
         self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
 
     def test_startService(self) -> None:
@@ -182,7 +182,7 @@ class InitTests(InitTestCase):
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as stderr:
             main(["init"], {})
         self.assertEqual(["/etc/pkdoors/pkdoors.toml"], written)
-        self.assertIn("run the daemon:      systemctl enable --now pkdoors\n", stderr.getvalue())
+        self.assertIn("start the daemon:    systemctl enable --now pkdoors\n", stderr.getvalue())
 
     def test_secret(self) -> None:
         """What is no profile tells no knock port."""
@@ -200,7 +200,7 @@ class InitTests(InitTestCase):
         """A host without a name needs an address, and nothing is written before that is known."""
 
         def getPublicName() -> str:
-            raise PkdoorsError("say with --address how")
+            raise PkdoorsError("use --address to say how")
 
         self.patch(thishost, "getPublicName", getPublicName)
         self.assertIn("--address", self.refused(status=1))
@@ -213,13 +213,16 @@ class InitTests(InitTestCase):
             (("--door", "Web"), "argument --door: 'Web' is no name for a door"),
             (("--ports", "0"), "argument -p/--ports: '0' is not a port"),
             (("--length", "4"), "argument -n/--length: '4' is not a number from 5 to 20"),
-            (("--sealed", "a\x7f"), "argument --sealed: 'a\\x7f' is no name for a file"),
-            (("--sealed", "a\udcff"), "is no name for a file"),
-            (("--sealed", ""), "is no name for a file"),
-            (("--output", "a\nb"), "argument --output/-c/--conf: 'a\\nb' is no name for a file"),
-            (("--address", 'a"b'), "is no name or address of a host"),
-            (("--address", "a b"), "is no name or address of a host"),
-            (("--address", ""), "is no name or address of a host"),
+            (("--sealed", "a\x7f"), "argument --sealed: 'a\\x7f' is not a usable file name"),
+            (("--sealed", "a\udcff"), "is not a usable file name"),
+            (("--sealed", ""), "is not a usable file name"),
+            (
+                ("--output", "a\nb"),
+                "argument --output/-c/--conf: 'a\\nb' is not a usable file name",
+            ),
+            (("--address", 'a"b'), "is not a name or address of a host"),
+            (("--address", "a b"), "is not a name or address of a host"),
+            (("--address", ""), "is not a name or address of a host"),
             (("now",), "unrecognized arguments: now"),
         ):
             with self.subTest(arguments):
@@ -270,7 +273,7 @@ class SeedTests(InitTestCase):
         """What became of each key is told, apart from the profile, and no secret with it."""
         _, stderr = self.init("--seed", self.seed)
         self.assertIn(
-            f"Of {self.seed}, which stays as it is:\n"
+            f"From {self.seed}, which stays as it is:\n"
             "  ports_to_controls is now called ports\n"
             "  opening_sequence is now called sequence\n"
             "  max_opened_door_duration is now called open_for\n"
@@ -305,17 +308,19 @@ class SeedTests(InitTestCase):
             ("-p", "443", "--ports"),
         ):
             line = self.refused("--seed", self.seed, option, value, status=2)
-            self.assertIn(f"argument {name}: --seed takes that from its file: leave one", line)
+            self.assertIn(f"argument {name}: --seed takes this from its file: use only one", line)
         self.assertFalse(Path(self.file).exists())
 
     def test_noFile(self) -> None:
         """Where there is no such file, the line names what was looked for."""
         os.unlink(self.seed)
         line = self.refused("--seed", self.seed, status=1)
-        self.assertIn(f"no file of port-knocking-doors, {self.seed}: say with --seed FILE", line)
+        self.assertIn(
+            f"no configuration of port-knocking-doors found (looked for {self.seed})", line
+        )
         if not os.path.exists(SEED_FILE):
             line = self.refused("--seed", status=1, HOME=self.home)
-            self.assertIn(f"port-knocking-doors, {self.seed} or {SEED_FILE}: say with", line)
+            self.assertIn(f"(looked for {self.seed}, {SEED_FILE}): use --seed FILE", line)
 
     def test_bad(self) -> None:
         """A file that others may read, or that is another one, is refused; nothing is written."""
@@ -331,7 +336,7 @@ class SeedTests(InitTestCase):
         self.assertIn(
             f"{self.seed} is not a configuration of port-knocking-doors, which has keys", line
         )
-        self.assertIn("is no name for a file", self.refused("--seed", "", status=2))
+        self.assertIn("is not a usable file name", self.refused("--seed", "", status=2))
         self.assertFalse(Path(self.file).exists())
 
 
@@ -360,4 +365,4 @@ class QRCodeTests(InitTests):
         out.seek(0)
         text = out.read()
         self.assertIn("[hosts.web1]\n", text)
-        self.assertIn("(no QR code: this terminal cannot show it", text)
+        self.assertIn("(no QR code: the terminal's encoding is not UTF-8", text)

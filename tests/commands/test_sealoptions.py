@@ -92,7 +92,7 @@ class OptionTests(SealedCommandTestCase):
         end = self.run_("knock", HOST, "-m", SEQ, "-i", self.key, *arguments)
         self.assertEqual(1, end.status)
         self.assertEqual(2, len({sent[3] for sent in self.reactor.sent}))
-        self.assertIn("are sequence, door, key and both clocks right, do the", end.stderr)
+        self.assertIn("check that sequence, door, key and both clocks are right, that", end.stderr)
 
     def test_agent(self) -> None:
         """C{agent} is each of the agent's keys."""
@@ -111,7 +111,7 @@ class OptionTests(SealedCommandTestCase):
         """A key that cannot be used is status 1 and one sentence."""
         end = self.run_("knock", HOST, "-m", SEQ, "-i", f"{self.key}x")
         self.assertEqual(
-            (1, "", f"pkdoors knock: {self.key}x: there is no such file\n"),
+            (1, "", f"pkdoors knock: {self.key}x: no such file\n"),
             (end.status, end.stdout, end.stderr),
         )
         self.assertEqual([], self.reactor.sent)
@@ -120,8 +120,8 @@ class OptionTests(SealedCommandTestCase):
         """What only a sealed knock can say is wrong usage without a key."""
         for name, more in (("--door", ("web",)), ("--bind", ("none",)), ("--close", ())):
             self.assertEqual(
-                f"{name} needs a sealed knock: name a key with --identity, "
-                "or write sealed = true into the host's profile",
+                f"{name} needs a sealed knock: use --identity FILE, "
+                "or set sealed = true in the host's profile",
                 self.wrong(HOST, "-m", SEQ, name, *more),
             )
 
@@ -129,7 +129,7 @@ class OptionTests(SealedCommandTestCase):
         """Closing excludes a time, and waiting."""
         for more in (("--open-for", "5m"), ("--wait", "22")):
             line = self.wrong(HOST, "-m", SEQ, "-i", self.key, "--close", *more)
-            self.assertIn(f"--close and {more[0]} exclude each other", line)
+            self.assertIn(f"use --close or {more[0]}, not both", line)
 
     def test_bad(self) -> None:
         """A door or address that is none is refused with what is allowed."""
@@ -211,7 +211,7 @@ class ProfileTests(SealedCommandTestCase):
         """A door in a profile whose knocks are plain is wrong."""
         self.profile('door = "web"')
         self.assertIn(
-            "door, in the profile of home needs a sealed knock: name a key", self.wrong("home")
+            "door, in the profile of home needs a sealed knock: use --identity", self.wrong("home")
         )
 
     def test_noSequence(self) -> None:

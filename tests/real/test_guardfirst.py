@@ -138,7 +138,7 @@ class AddressTests(GuardFirstTestCase):
 
     def refusals(self) -> int:
         """How often the log says that a link-local address earns no opening."""
-        return self.heard.log().count("for fe80::8: a link-local address may be another host's")
+        return self.heard.log().count("for fe80::8: a link-local address may belong to other hosts")
 
     def test_noIPv6(self) -> None:
         """A host that is to listen over IPv6, too, and has none, listens over IPv4."""

@@ -352,7 +352,7 @@ class AgentTests(KeysTestCase):
         """So is an agent without keys."""
         status, output = self.status(*self.client("-i", "agent"))
         self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn("the SSH agent has no key that is taken, or is locked", output)
+        self.assertIn("the SSH agent has no usable key, or is locked", output)
 
     def test_locked(self) -> None:
         """So is one that is locked."""

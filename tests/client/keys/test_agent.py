@@ -95,21 +95,21 @@ class AgentTests(AgentTestCase):
         """A signature with SHA-1 is not sent, as no daemon takes it."""
         self.fake.isOld = True
         found = self.wrong(self.agent.sign(KEYS[2].blob(), DATA))
-        self.assertIn("of a kind that is not taken (old agents sign RSA with SHA-1 only)", found)
+        self.assertIn("of an unsupported kind (old agents use SHA-1 for RSA keys)", found)
 
     def test_oddAnswers(self) -> None:
         """Nor is what is no signature."""
         for answer in (b"\6", b"\x0e", b"\x0e\0\0\0\0", b"\x0e\0\0\0\x09x", b"\x0c\0\0\0\0"):
             self.fake.answers = [answer]
             found = self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
-            self.assertIn("of a kind that is not taken", found)
+            self.assertIn("of an unsupported kind", found)
 
     def test_oddList(self) -> None:
         """A list of keys that is none is one sentence."""
         for answer in (b"\5", b"\6", b"\x0e\0\0\0\1", b"\x0c", b"\x0c\0\0\0\1\0"):
             self.fake.answers = [answer]
             found = self.wrong(self.agent.listKeys())
-            self.assertEqual(f"the SSH agent at {SOCKET} does not tell its keys", found)
+            self.assertEqual(f"the SSH agent at {SOCKET} does not list its keys", found)
 
     def test_hostile(self) -> None:
         """Whatever an agent sends is one sentence, with no more of it kept than is allowed."""
@@ -170,13 +170,13 @@ class AgentTests(AgentTestCase):
     def test_hangsUp(self) -> None:
         """An agent that goes away is waited for no longer."""
         self.fake.hangsUp = True
-        self.assertIn("does not tell its keys", self.wrong(self.agent.listKeys()))
+        self.assertIn("does not list its keys", self.wrong(self.agent.listKeys()))
         self.assertIn(
             "does not sign: it hung up", self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
         )
 
     def test_mute(self) -> None:
-        """Nor is one that does not tell its keys in ten seconds."""
+        """Nor is one that does not list its keys in ten seconds."""
         self.fake.isMute = True
         result = self.begin(self.agent.listKeys())
         self.reactor.advance(9.9)
@@ -324,9 +324,9 @@ class IdentityTests(AgentTestCase):
 
     def test_badFile(self) -> None:
         """What is wrong with a file is told with its path."""
-        self.assertEqual(f"{self.path}: there is no such file", self.wrong(self.signers()))
+        self.assertEqual(f"{self.path}: no such file", self.wrong(self.signers()))
         self.write(b"hello")
-        self.assertEqual(f"{self.path}: it holds no SSH key", self.wrong(self.signers()))
+        self.assertEqual(f"{self.path}: it does not contain an SSH key", self.wrong(self.signers()))
 
     def test_agent(self) -> None:
         """In place of a path C{agent} is each of the agent's keys."""
@@ -359,7 +359,7 @@ class IdentityTests(AgentTestCase):
         """An agent that is locked, or has no keys, is one sentence."""
         self.fake.isLocked = True
         self.assertEqual(
-            "the SSH agent has no key that is taken, or is locked: run ssh-add, or ssh-add -X",
+            "the SSH agent has no usable key, or is locked: run ssh-add, or ssh-add -X",
             self.wrong(self.signers("agent", SOCKET)),
         )
 

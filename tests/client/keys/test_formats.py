@@ -102,7 +102,7 @@ class PrivateKeyTests(SynchronousTestCase):
             good.replace(lines[1][:8], b"AAAAAAAA"),
         ):
             error = self.assertRaises(BadValue, parsePrivateKey, data)
-            self.assertEqual("it is damaged, or no private key that is understood", str(error))
+            self.assertEqual("it is damaged, or not a supported private key", str(error))
 
     def test_otherCipher(self) -> None:
         """A cipher that is not understood is named before the passphrase is asked for."""
@@ -148,7 +148,7 @@ class PublicBlobTests(SynchronousTestCase):
             *(b64encode(blob), publicLine(blob, b"ssh-rsa"), publicLine(b"\0\0\0\1")),
         ):
             error = self.assertRaises(BadValue, parsePublicBlob, data)
-            self.assertEqual("it holds no SSH key", str(error), data)
+            self.assertEqual("it does not contain an SSH key", str(error), data)
 
     def test_ofPrivate(self) -> None:
         """OpenSSH's own format tells the public key without the passphrase, PEM does not."""
@@ -229,10 +229,10 @@ class KeyPairTests(SynchronousTestCase):
     def test_missing(self) -> None:
         """Without any file that is the sentence."""
         error = self.assertRaises(BadValue, readKeyPair, str(self.path))
-        self.assertEqual("there is no such file", str(error))
+        self.assertEqual("no such file", str(error))
 
     def test_noKey(self) -> None:
         """A file that holds no key is one sentence."""
         self.write(b"hello\n")
         error = self.assertRaises(BadValue, readKeyPair, str(self.path))
-        self.assertEqual("it holds no SSH key", str(error))
+        self.assertEqual("it does not contain an SSH key", str(error))
