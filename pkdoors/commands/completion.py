@@ -13,7 +13,7 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tellText
 
 if TYPE_CHECKING:
-    from pkdoors.adminclient.responses import Status
+    from pkdoors.admin.records import StatusRecord
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -130,17 +130,18 @@ def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]
     return [f"--{option.removesuffix('=')}" for option in options.longOpt]
 
 
-def _askStatus(options: Namespace) -> "Iterator[Status]":
+def _askStatus(options: Namespace) -> "Iterator[StatusRecord]":
     """Return the daemon's status, if a daemon is running."""
+    from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.client import AdminClient
-    from pkdoors.adminclient.location import askThere
-    from pkdoors.adminclient.responses import statusOf
+    from pkdoors.adminclient.location import askDaemon
+    from pkdoors.adminclient.responses import readRecord
 
-    def ask(path: str) -> "Status":
-        return statusOf(AdminClient(path, STATUS_TIMEOUT).status())
+    def ask(path: str) -> "StatusRecord":
+        return readRecord(StatusRecord, AdminClient(path, STATUS_TIMEOUT).status())
 
     try:
         admin, conf = getattr(options, "admin", None), getattr(options, "conf", None)
-        yield ask(admin) if admin else askThere(conf, ask)
+        yield ask(admin) if admin else askDaemon(conf, ask)
     except PkdoorsError:
         pass

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.admin.operations} and L{pkdoors.doorkeeper.state}."""
 
-from collections.abc import Coroutine, Iterator
+import json
+from collections.abc import Coroutine
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from math import inf
@@ -11,25 +12,19 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
-from pkdoors.admin.operations import Operations
-from pkdoors.config.config import Config
-from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.reload import Reloader
+from pkdoors.admin._recording import recordDoors, recordOpenings
+from pkdoors.admin.records import LazyRecords, asJSON
 from pkdoors.doorkeeper import admission as admissionModule
 from pkdoors.doorkeeper.control import CLOSE_PATIENCE, OPEN_PATIENCE
-from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingsOf
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotFound, PkdoorsError
-from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
-from pkdoors.events.publisher import EventPublisher
-from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host import clientaddress
-from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import Principal
+from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.host import FakeHost
@@ -46,13 +41,17 @@ SSH = makeDoor(name="ssh")
 WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web", cutSessions=True, maxOpenFor=60.0)
 
 
-def written(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer as it is written, where an iterator is the list of what it makes."""
-    lists = {key: [*each] for key, each in answer.items() if isinstance(each, Iterator)}
-    return {**answer, **lists}
+def write(record: object) -> dict[str, Any]:
+    """Return the JSON of a record."""
+
+    def convert(value: object) -> Any:
+        return list(value) if isinstance(value, LazyRecords) else asJSON(value)
+
+    answer: dict[str, Any] = json.loads(json.dumps(record, default=convert))
+    return answer
 
 
-class OperatorTestCase(SynchronousTestCase):
+class OperationsTestCase(SynchronousTestCase):
     """
     With a daemon of two doors, on a host with two firewalls.
     """
@@ -68,43 +67,25 @@ class OperatorTestCase(SynchronousTestCase):
         self.guard = FakeFirewall(clock, "nftables")
         self.outer = FakeFirewall(clock, "firewalld")
         self.outer.isForgetful = True
-        self.publisher, counters = (
-            EventPublisher(lambda: TODAY + self.reactor.seconds()),
-            Counters(),
+        self.daemon = MemoryDaemon(
+            self.reactor,
+            [self.guard, self.outer],
+            self.doors,
+            wallClock=lambda: TODAY + self.reactor.seconds(),
         )
-        self.publisher.subscribe(counters.hear)
-        self.stack = stack = FirewallStack(self.reactor, [self.guard, self.outer], self.publisher)
-        smith = Locksmith(self.doors)
-        self.keeper = Doorkeeper(
-            self.reactor, stack, self.doors, self.publisher, smith.make, counters
-        )
-        self.error: PkdoorsError | None = None
-        self.config = Config(self.doors)
-        reloader = Reloader(
-            *(self.config, self.read, self.keeper, smith, self.publisher),
-            KnockPorts(self.reactor, self.keeper.hear),
-        )
-        self.operator = Operations(
-            *(self.reactor, self.keeper, reloader, self.publisher, counters, stack),
-            lambda: ["a port is busy"],
-        )
+        self.keeper, self.stack = self.daemon.keeper, self.daemon.stack
+        self.operations = self.daemon.makeOperations("a port is busy")
         self.patch(clientaddress, "_isBroadcast", lambda each: str(each) in NOBODYS)
         self.keeper.start()
         self.reactor.advance(0)
 
-    def read(self) -> Config:
-        """Read the configuration anew."""
-        if self.error:
-            raise self.error
-        return self.config
-
-    def do(self, work: Coroutine[Any, Any, dict[str, Any]]) -> Deferred[dict[str, Any]]:
+    def do(self, work: Coroutine[Any, Any, object]) -> Deferred[dict[str, Any]]:
         """Begin work."""
-        return Deferred.fromCoroutine(work)
+        return Deferred.fromCoroutine(work).addCallback(write)
 
-    def done(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    def done(self, work: Coroutine[Any, Any, object]) -> dict[str, Any]:
         """What work that is done at once comes to."""
-        return written(self.successResultOf(self.do(work)))
+        return self.successResultOf(self.do(work))
 
     def refused(self, work: Coroutine[Any, Any, Any], kind: type[PkdoorsError]) -> str:
         """The sentence that work fails with at once, and that nothing was changed."""
@@ -114,8 +95,8 @@ class OperatorTestCase(SynchronousTestCase):
         return str(error)
 
     def assertHeardByNobody(self) -> None:
-        """Assert that nobody waits for an opening any more, or for events but the counters."""
-        self.assertEqual(1, len(self.publisher._hearers))
+        """Assert that nobody waits for an opening any more, or for events, but the daemon."""
+        self.assertEqual(2, len(self.daemon.publisher._subscribers))
         for waiters in (self.keeper._settled, self.keeper._closed):
             self.assertEqual({}, waiters._waiting)
 
@@ -124,7 +105,7 @@ class OperatorTestCase(SynchronousTestCase):
         return [(each["door"], each["source"]) for each in openings]
 
 
-class OpenTests(OperatorTestCase):
+class OpenTests(OperationsTestCase):
     """
     Tests of L{Operations.open}.
     """
@@ -145,29 +126,29 @@ class OpenTests(OperatorTestCase):
                     "trouble": "",
                 }
             },
-            self.done(self.operator.open(ANN, "ssh")),
+            self.done(self.operations.open(ANN, "ssh")),
         )
         self.assertEqual({ANN: 30.0}, self.outer.open_())
         self.assertHeardByNobody()
 
     def test_seconds(self) -> None:
         """Or for the time that is asked for."""
-        self.done(self.operator.open(ANN, "ssh", 600.0))
+        self.done(self.operations.open(ANN, "ssh", 600.0))
         self.assertEqual({ANN: 600.0}, self.guard.open_())
 
     def test_later(self) -> None:
         """Where it is open already, the deadline moves to what is later, and never back."""
-        self.done(self.operator.open(ANN, "ssh", 600.0))
-        answer = self.done(self.operator.open(ANN, "ssh", 60.0))
+        self.done(self.operations.open(ANN, "ssh", 600.0))
+        answer = self.done(self.operations.open(ANN, "ssh", 60.0))
         self.assertEqual(600.0, answer["opening"]["seconds_left"])
-        answer = self.done(self.operator.open(ANN, "ssh", 700.0))
+        answer = self.done(self.operations.open(ANN, "ssh", 700.0))
         self.assertEqual(700.0, answer["opening"]["seconds_left"])
         self.assertHeardByNobody()
 
     def test_address(self) -> None:
         """An address is what it means, however it is written."""
         for text in ("::ffff:192.0.2.7", "2001:0DB8:0:0::7", "2001:db8::7%eth0"):
-            self.done(self.operator.open(text, "ssh"))
+            self.done(self.operations.open(text, "ssh"))
         self.assertEqual({ANN: 30.0, BOB: 30.0}, self.guard.open_())
 
     def test_noAddress(self) -> None:
@@ -175,7 +156,7 @@ class OpenTests(OperatorTestCase):
         for text in ("", "ann.example", "192.0.2.0/24", "192.0.2.7\n", "0xc0000207", "\ud800"):
             self.assertEqual(
                 f"{text!r} is not an address: give an IPv4 or IPv6 address",
-                self.refused(self.operator.open(text, "ssh"), BadValue),
+                self.refused(self.operations.open(text, "ssh"), BadValue),
             )
         self.assertEqual({}, self.guard.open_())
 
@@ -183,11 +164,11 @@ class OpenTests(OperatorTestCase):
         """So is what is no door, and to say none where there are two."""
         self.assertEqual(
             "there is no door 'shh': its doors are ssh, web",
-            self.refused(self.operator.open(ANN, "shh"), NotFound),
+            self.refused(self.operations.open(ANN, "shh"), NotFound),
         )
         self.assertEqual(
             "there are 2 doors: say which one, ssh, web",
-            self.refused(self.operator.open(ANN), BadValue),
+            self.refused(self.operations.open(ANN), BadValue),
         )
 
     def test_tooLong(self) -> None:
@@ -195,23 +176,24 @@ class OpenTests(OperatorTestCase):
         self.assertEqual(
             "door web (443/tcp) opens for 1m at most: ask for less, or raise its max_open_for "
             "and reload",
-            self.refused(self.operator.open(ANN, "web", 60.1), BadValue),
+            self.refused(self.operations.open(ANN, "web", 60.1), BadValue),
         )
         self.assertEqual({}, self.guard.open_())
 
     def test_full(self) -> None:
         """Where there are too many openings, it is told."""
         self.patch(admissionModule, "MAX_OPENINGS", 1)
-        self.done(self.operator.open(ANN, "ssh"))
+        self.done(self.operations.open(ANN, "ssh"))
         self.assertIn(
-            "which is the most", self.refused(self.operator.open(BOB, "ssh"), FirewallError)
+            "which is the most", self.refused(self.operations.open(BOB, "ssh"), FirewallError)
         )
 
     def test_refused(self) -> None:
         """Where the firewall refuses, its reason is told, and it is tried all the same."""
         self.outer.failures = [NO]
         self.assertEqual(
-            "cannot open: no privilege", self.refused(self.operator.open(ANN, "ssh"), FirewallError)
+            "cannot open: no privilege",
+            self.refused(self.operations.open(ANN, "ssh"), FirewallError),
         )
         self.reactor.advance(1)
         self.assertEqual({ANN: 30.0}, self.outer.open_())
@@ -219,8 +201,8 @@ class OpenTests(OperatorTestCase):
     def test_refusedTwice(self) -> None:
         """To ask again while it is refused has the reason told again, at the latest in a while."""
         self.outer.failures = [NO, NO, NO, NO, NO]
-        self.refused(self.operator.open(ANN, "ssh"), FirewallError)
-        again = self.do(self.operator.open(ANN, "ssh", 60.0))
+        self.refused(self.operations.open(ANN, "ssh"), FirewallError)
+        again = self.do(self.operations.open(ANN, "ssh", 60.0))
         self.reactor.advance(OPEN_PATIENCE)
         self.assertIn("no privilege", str(self.failureResultOf(again).value))
         self.assertHeardByNobody()
@@ -229,12 +211,12 @@ class OpenTests(OperatorTestCase):
         """Who asks for many is told of each at once, though the log has one line for all."""
         for last in range(5):
             self.outer.failures = [NO]
-            self.refused(self.operator.open(f"192.0.2.{last}", "ssh"), FirewallError)
+            self.refused(self.operations.open(f"192.0.2.{last}", "ssh"), FirewallError)
 
     def test_hangs(self) -> None:
         """Where it does not answer, neither does who asked wait for ever."""
         self.outer.holding = True
-        done = self.do(self.operator.open(ANN, "ssh"))
+        done = self.do(self.operations.open(ANN, "ssh"))
         self.reactor.advance(OPEN_PATIENCE - 0.1)
         self.assertNoResult(done)
         self.reactor.advance(0.1)
@@ -249,7 +231,7 @@ class OpenTests(OperatorTestCase):
     def test_late(self) -> None:
         """It may answer late."""
         self.outer.holding = True
-        done = self.do(self.operator.open(ANN, "ssh"))
+        done = self.do(self.operations.open(ANN, "ssh"))
         self.reactor.advance(OPEN_PATIENCE - 0.1)
         self.outer.answer()
         self.assertEqual(25.1, self.successResultOf(done)["opening"]["seconds_left"])
@@ -261,7 +243,7 @@ class OpenTests(OperatorTestCase):
         """Where an earlier request is answered first, the answer waits for its own."""
         self.outer.holding = self.outer.hasBegun = True
         self.keeper.request(Request(SSH, ANN, 5))
-        done = self.do(self.operator.open(ANN, "ssh", 60.0))
+        done = self.do(self.operations.open(ANN, "ssh", 60.0))
         self.outer.answer()
         self.assertNoResult(done)
         self.outer.answer()
@@ -270,13 +252,13 @@ class OpenTests(OperatorTestCase):
     def test_closedMeanwhile(self) -> None:
         """Where it is closed before it is open, that is told at once."""
         self.outer.holding = True
-        done = self.do(self.operator.open(ANN, "ssh"))
-        self.do(self.operator.close("ssh", ANN))
+        done = self.do(self.operations.open(ANN, "ssh"))
+        self.do(self.operations.close("ssh", ANN))
         self.outer.answerAll()
         self.assertEqual("it was closed meanwhile", str(self.failureResultOf(done).value))
 
 
-class AddressTests(OperatorTestCase):
+class AddressTests(OperationsTestCase):
     """
     Addresses that no client has.
     """
@@ -287,7 +269,7 @@ class AddressTests(OperatorTestCase):
             *("0.0.0.0", "0.0.0.7", "127.0.0.1", "127.9.9.9", "224.0.0.1", "239.255.255.250"),
             *("255.255.255.255", BROADCAST, "::", "::1", "ff02::1", "::ffff:255.255.255.255"),
         ):
-            sentence = self.refused(self.operator.open(address, "ssh"), BadValue)
+            sentence = self.refused(self.operations.open(address, "ssh"), BadValue)
             shown = address.removeprefix("::ffff:")
             self.assertEqual(
                 f"no client has the address {shown}: give the address of one client", sentence
@@ -297,7 +279,7 @@ class AddressTests(OperatorTestCase):
     def test_allowed(self) -> None:
         """All others are taken, also private ones."""
         for address in (ANN, BOB, "10.0.0.1", "100.64.0.1", "169.254.1.1", "fe80::1", "fd00::1"):
-            self.done(self.operator.open(address, "ssh"))
+            self.done(self.operations.open(address, "ssh"))
         self.assertEqual(7, len(list(self.guard.doorsOpen())))
 
 
@@ -314,7 +296,7 @@ class ClientAddressTests(SynchronousTestCase):
             self.assertFalse(clientaddress._isBroadcast(IPv4Address(address)), address)
 
 
-class OneDoorTests(OperatorTestCase):
+class OneDoorTests(OperationsTestCase):
     """
     A daemon of one door.
     """
@@ -323,10 +305,10 @@ class OneDoorTests(OperatorTestCase):
 
     def test_noName(self) -> None:
         """It need not be named."""
-        self.assertEqual("ssh", self.done(self.operator.open(ANN))["opening"]["door"])
+        self.assertEqual("ssh", self.done(self.operations.open(ANN))["opening"]["door"])
 
 
-class CloseTests(OperatorTestCase):
+class CloseTests(OperationsTestCase):
     """
     Tests of L{Operations.close}.
     """
@@ -339,7 +321,7 @@ class CloseTests(OperatorTestCase):
 
     def close(self, door: str = "", source: str = "") -> list[tuple[str, str]]:
         """Close; which were closed."""
-        answer = self.done(self.operator.close(door, source))
+        answer = self.done(self.operations.close(door, source))
         self.assertEqual([], answer["closing"])
         self.assertHeardByNobody()
         self.assertEqual(self.guard.doorsOpen(), self.outer.doorsOpen())
@@ -380,17 +362,17 @@ class CloseTests(OperatorTestCase):
         self.assertEqual([], self.close())
         self.assertEqual([], self.close("web"))
         self.assertEqual(
-            f"nothing is open for {BOB}", self.refused(self.operator.close("", BOB), NotFound)
+            f"nothing is open for {BOB}", self.refused(self.operations.close("", BOB), NotFound)
         )
         self.assertEqual(
             f"door web: nothing is open for {BOB}",
-            self.refused(self.operator.close("web", BOB), NotFound),
+            self.refused(self.operations.close("web", BOB), NotFound),
         )
 
     def test_noDoor(self) -> None:
         """A door that there is not closes nothing."""
-        self.refused(self.operator.close("shh"), NotFound)
-        self.refused(self.operator.close("ssh", "ann"), BadValue)
+        self.refused(self.operations.close("shh"), NotFound)
+        self.refused(self.operations.close("ssh", "ann"), BadValue)
         self.assertEqual(3, len(self.guard.doorsOpen()))
 
     def how(self, closing: dict[str, Any]) -> tuple[bool, str]:
@@ -403,11 +385,11 @@ class CloseTests(OperatorTestCase):
         that firewalld has not.
         """
         self.outer.holding = True
-        done = self.do(self.operator.close("ssh"))
+        done = self.do(self.operations.close("ssh"))
         self.assertEqual([("web", ANN)], list(self.guard.doorsOpen()))
         self.outer.answer()
         self.reactor.advance(CLOSE_PATIENCE)
-        answer = written(self.successResultOf(done))
+        answer = self.successResultOf(done)
         self.assertEqual([("ssh", ANN)], self.names(answer["closed"]))
         self.assertEqual([("ssh", BOB)], self.names(answer["closing"]))
         self.assertEqual((True, ""), self.how(answer["closing"][0]))
@@ -418,7 +400,7 @@ class CloseTests(OperatorTestCase):
     def test_refuses(self) -> None:
         """Likewise where it refuses; it is tried until it is done."""
         self.outer.failures = [NO]
-        done = self.do(self.operator.close("web"))
+        done = self.do(self.operations.close("web"))
         self.assertEqual({"ssh"}, {door for door, _ in self.guard.doorsOpen()})
         self.reactor.advance(1)
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
@@ -427,7 +409,7 @@ class CloseTests(OperatorTestCase):
     def test_refusesLonger(self) -> None:
         """The answer tells what firewalld refuses, though the guard has closed it."""
         self.outer.failures = [NO, NO]
-        done = self.do(self.operator.close("web"))
+        done = self.do(self.operations.close("web"))
         self.reactor.advance(1)
         self.reactor.advance(CLOSE_PATIENCE - 1)
         (closing,) = self.successResultOf(done)["closing"]
@@ -440,7 +422,7 @@ class CloseTests(OperatorTestCase):
         for holding, trouble in ((False, "cannot close: no privilege"), (True, "")):
             self.guard.failures = [NO, NO]
             self.outer.holding = holding
-            done = self.do(self.operator.close("ssh", BOB if holding else ANN))
+            done = self.do(self.operations.close("ssh", BOB if holding else ANN))
             self.reactor.pump([1, CLOSE_PATIENCE - 1])
             (closing,) = self.successResultOf(done)["closing"]
             self.assertEqual((False, trouble), self.how(closing))
@@ -448,7 +430,7 @@ class CloseTests(OperatorTestCase):
     def test_openedAnew(self) -> None:
         """What is opened again while firewalld hangs is shut no more."""
         self.outer.holding = True
-        done = self.do(self.operator.close("web"))
+        done = self.do(self.operations.close("web"))
         self.keeper.request(Request(WEB, ANN, 0))
         self.outer.answer()
         self.assertEqual([("web", ANN)], self.names(self.successResultOf(done)["closed"]))
@@ -459,23 +441,23 @@ class CloseTests(OperatorTestCase):
         """What is still being opened in firewalld is closed in the guard at once."""
         self.outer.holding = True
         self.keeper.request(Request(WEB, BOB, 0))
-        done = self.do(self.operator.close("", BOB))
+        done = self.do(self.operations.close("", BOB))
         self.assertNotIn(("web", BOB), self.guard.doorsOpen())
         self.assertTrue(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.outer.answerAll()
         self.assertFalse(self.stack.isInnermostClosed("web", ip_address(BOB)))
-        self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
+        self.assertEqual(2, len(self.successResultOf(done)["closed"]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
 
-class StatusTests(OperatorTestCase):
+class StatusTests(OperationsTestCase):
     """
     Tests of L{Operations.status}, L{Operations.openings} and L{Operations.reload}.
     """
 
     def test_status(self) -> None:
         """It tells all, and no secret."""
-        self.done(self.operator.open(ANN, "ssh"))
+        self.done(self.operations.open(ANN, "ssh"))
         self.keeper.knock(Knock(BOB, PORTS[0], b"knock\n"))
         self.reactor.advance(1.5)
         door = {
@@ -491,7 +473,7 @@ class StatusTests(OperatorTestCase):
             "sources": 1,
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
-        status = written(self.operator.status())
+        status = write(self.operations.status())
         self.assertEqual(
             {
                 "version": __version__.public(),
@@ -499,7 +481,7 @@ class StatusTests(OperatorTestCase):
                 "firewall": "nftables and firewalld",
                 "troubles": ["a port is busy"],
                 "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
-                "openings": [*self.operator.openings()["openings"]],
+                "openings": write(self.operations.openings())["openings"],
                 "counters": {
                     "knocks": {"request": 0, "refused": 0, "other": 1},
                     "dropped": {},
@@ -515,21 +497,21 @@ class StatusTests(OperatorTestCase):
     def test_sealed(self) -> None:
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
-        self.assertEqual("sealed", doorsOf(Snapshot(0, 0, (door,), (), {}))[0]["lock"])
+        self.assertEqual("sealed", recordDoors(Snapshot(0, 0, (door,), (), {}))[0].lock)
 
     def test_counted(self) -> None:
         """The openings of a door are counted, which needs nothing of them but their door."""
         unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        statuses = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
+        statuses = tuple(OpeningStatus(opening, 0.0, "") for opening in unwritable)
         state = Snapshot(0.0, TODAY, (SSH, WEB), statuses, {})
-        self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
-        self.assertRaises(OverflowError, next, openingsOf(state))
+        self.assertEqual([2, 1], [door.openings for door in recordDoors(state)])
+        self.assertRaises(OverflowError, list, recordOpenings(state))
 
     def test_openings(self) -> None:
         """They come sorted by their end, and can be chosen by door and address."""
-        self.done(self.operator.open(ANN, "ssh", 50.0))
-        self.done(self.operator.open(ANN, "web", 40.0))
-        self.done(self.operator.open(BOB, "ssh", 30.0))
+        self.done(self.operations.open(ANN, "ssh", 50.0))
+        self.done(self.operations.open(ANN, "web", 40.0))
+        self.done(self.operations.open(BOB, "ssh", 30.0))
         chosen: dict[str, str]
         for chosen, expected in (
             ({}, [("ssh", BOB), ("web", ANN), ("ssh", ANN)]),
@@ -538,32 +520,33 @@ class StatusTests(OperatorTestCase):
             ({"source": ANN, "door": "web"}, [("web", ANN)]),
             ({"source": "10.0.0.1"}, []),
         ):
-            self.assertEqual(expected, self.names(self.operator.openings(**chosen)["openings"]))
-        self.assertRaises(NotFound, self.operator.openings, "shh")
-        self.assertRaises(BadValue, self.operator.openings, "ssh", "ann")
+            found = write(self.operations.openings(**chosen))["openings"]
+            self.assertEqual(expected, self.names(found))
+        self.assertRaises(NotFound, self.operations.openings, "shh")
+        self.assertRaises(BadValue, self.operations.openings, "ssh", "ann")
 
     def test_trouble(self) -> None:
         """What the firewall refuses does not count as open, and says why."""
         self.outer.failures = [NO]
-        self.do(self.operator.open(ANN, "ssh")).addErrback(lambda failure: None)
-        (opening,) = self.operator.openings()["openings"]
+        self.do(self.operations.open(ANN, "ssh")).addErrback(lambda failure: None)
+        (opening,) = write(self.operations.openings())["openings"]
         self.assertEqual(
             (False, "cannot open: no privilege"), (opening["open"], opening["trouble"])
         )
 
     def test_reload(self) -> None:
         """A reload tells what changed, or fails."""
-        self.assertEqual({"changes": [], "troubles": []}, self.done(self.operator.reload()))
-        self.error = ConfigError("it is wrong")
-        self.assertEqual("it is wrong", self.refused(self.operator.reload(), ConfigError))
+        self.assertEqual({"changes": [], "troubles": []}, self.done(self.operations.reload()))
+        self.daemon.error = ConfigError("it is wrong")
+        self.assertEqual("it is wrong", self.refused(self.operations.reload(), ConfigError))
 
     def test_subscribe(self) -> None:
         """Who subscribes has the events until that ends."""
         heard: list[Event] = []
-        end = self.operator.subscribe(heard.append)
-        self.done(self.operator.open(ANN, "ssh"))
+        end = self.operations.subscribe(heard.append)
+        self.done(self.operations.open(ANN, "ssh"))
         end()
-        self.done(self.operator.close())
+        self.done(self.operations.close())
         self.assertEqual(["opened"], [event.kind for event in heard])
 
 

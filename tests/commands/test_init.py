@@ -200,7 +200,7 @@ class InitTests(InitTestCase):
         """A host without a name needs an address, and nothing is written before that is known."""
 
         def getPublicName() -> str:
-            raise PkdoorsError("say with --address how")
+            raise PkdoorsError("use --address to say how")
 
         self.patch(names, "getPublicName", getPublicName)
         self.assertIn("--address", self.refused(status=1))

@@ -121,7 +121,7 @@ class ServiceTests(ServiceTestCase):
         self.assertNotIn("Unable to write to plugin cache", self.machine.log())
         self.machine.run("nft", "flush", "ruleset")
         self.assertTrue(
-            self.isOwned() or self.machine.says("what pkdoors has in nftables is there again"),
+            self.isOwned() or self.machine.says("restored the rules of pkdoors in nftables"),
             self.machine.log(),
         )
         self.assertTrue(self.client.reaches(PORT))

@@ -127,7 +127,7 @@ class SteerTests(SteeredTestCase):
         told = [line for line in lines if line.startswith(("pkdoors reload: ", "status "))][-4:]
         self.assertEqual(told[1::2], ["status 1", "status 1"], process.log())
         for line in told[::2]:
-            self.assertIn("admin: this cannot be changed while the daemon runs", line)
+            self.assertIn("admin: this cannot change while the daemon runs", line)
 
     def test_noDaemon(self) -> None:
         """After the daemon's end there is none, and the status is 3."""
