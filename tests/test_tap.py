@@ -219,7 +219,7 @@ class MakeServiceTests(SynchronousTestCase):
         *_, admin, notifier = service._components
         assert isinstance(notifier, Notifier)
         assert isinstance(admin, AdminSocket)
-        ports, keys = admin._operations.status()["troubles"]
+        ports, keys = admin._operations.status().troubles
         self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
         self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(

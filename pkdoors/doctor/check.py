@@ -119,13 +119,13 @@ def _judgeAddresses(facts: Facts) -> Findings:
 
 
 def _judgeTracking(facts: Facts) -> Findings:
-    tracked = facts.sources.proc.tracked()
+    tracked = facts.sources.proc.countTracked()
     if tracked is not None:
         yield _setup.judgeTracking(*tracked)
 
 
 def _judgeCookies(facts: Facts) -> Findings:
-    return _tracking.judgeCookies(facts.sources.proc.cookies(), facts.ports)
+    return _tracking.judgeCookies(facts.sources.proc.readCookies(), facts.ports)
 
 
 def _judgeSaved(facts: Facts) -> Findings:
@@ -133,7 +133,7 @@ def _judgeSaved(facts: Facts) -> Findings:
 
 
 def _judgeLegacy(facts: Facts) -> Findings:
-    return _setup.judgeLegacy(facts.sources.proc.legacyTables()) if facts.mayAdminister else ()
+    return _setup.judgeLegacy(facts.sources.proc.listLegacyTables()) if facts.mayAdminister else ()
 
 
 def _judgeGuard(facts: Facts) -> Findings:

@@ -67,7 +67,7 @@ class Facts:
     def mayAdminister(self) -> bool | None:
         """Whether this process may change the firewall; L{None} if that is unknown."""
         with self._reading("privilege"):
-            return mayAdminister(self.sources.proc.status())
+            return mayAdminister(self.sources.proc.readStatus())
         return None
 
     @cached_property
@@ -134,7 +134,9 @@ class Facts:
     def sockets(self) -> dict[str, list[Socket]] | None:
         """The sockets of TCP and of UDP; L{None} if they are unknown."""
         with self._reading("sockets"):
-            return {protocol: self.sources.proc.sockets(protocol) for protocol in ("tcp", "udp")}
+            return {
+                protocol: self.sources.proc.readSockets(protocol) for protocol in ("tcp", "udp")
+            }
         return None
 
     @cached_property
@@ -152,7 +154,7 @@ class Facts:
             knocks = set(self.knocks)
             found = [socket for socket in self.sockets["udp"] if socket.port in knocks]
             with self._reading("knock ports"):
-                return found, self.sources.proc.owners({socket.inode for socket in found})
+                return found, self.sources.proc.findOwners({socket.inode for socket in found})
         return None
 
     @cached_property

@@ -387,7 +387,7 @@ class LostTests(SeenFileTestCase):
         self.path.unlink()
         os.mkfifo(self.path)
         self.start()
-        self.assertLost("it is no regular file")
+        self.assertLost("it is not a regular file")
 
     def test_tooLong(self) -> None:
         """It is longer than any that was written: it is not read to its end."""

@@ -174,7 +174,7 @@ class CheckTests(CheckTestCase):
         """
         options = {"audit": "/var/log/x"}
         self.assertEqual([], self.bad(options=options, whyNotWrite=""))
-        trouble = "it is no regular file"
+        trouble = "it is not a regular file"
         self.assertEqual([(WARNING, "audit")], self.bad(options=options, whyNotWrite=trouble))
         self.assertEqual([], self.bad(whyNotWrite=AssertionError("asked")))
 

@@ -58,13 +58,13 @@ class WriteTests(FilesTestCase):
 
     def test_not(self) -> None:
         """A folder, a link and a pipe are none, nor is what is below a file."""
-        self.assertEqual("it is no regular file", whyNotWrite(str(self.folder)))
+        self.assertEqual("it is not a regular file", whyNotWrite(str(self.folder)))
         file = self.file("audit")
         self.assertEqual(f"{file} is no folder", whyNotWrite(f"{file}/below/audit"))
         (self.folder / "link").symlink_to(file)
         self.assertEqual("it is a symbolic link", whyNotWrite(str(self.folder / "link")))
         os.mkfifo(self.folder / "pipe")
-        self.assertEqual("it is no regular file", whyNotWrite(str(self.folder / "pipe")))
+        self.assertEqual("it is not a regular file", whyNotWrite(str(self.folder / "pipe")))
 
     def test_mayNot(self) -> None:
         """What root cannot write cannot be written; who is not root cannot tell."""

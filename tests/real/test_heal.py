@@ -107,7 +107,7 @@ class FirewalldTests(RealTestCase):
         daemon = self.opened()
         self.firewalld.cmd("--reload")
         self.assertTrue(
-            daemon.says("firewalld was reloaded: what pkdoors has in firewalld is there again")
+            daemon.says("firewalld was reloaded: restored the rules of pkdoors in firewalld")
         )
         self.assertTrue(self.client.comesToReach(PORT))
         self.stranger.send(SEQUENCE)
@@ -142,7 +142,7 @@ class FirewalldTests(RealTestCase):
         knock(0)
         knock(1)  # its rule has a timer that ends at 6
         self.firewalld.cmd("--reload")
-        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"))
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"))
         knock(5)  # the same rule again, until 10
         time.sleep(max(0.0, began + 8 - time.monotonic()))
         self.assertTrue(self.client.reaches(PORT), daemon.log())
@@ -151,7 +151,7 @@ class FirewalldTests(RealTestCase):
         """A knock while firewalld is away is not lost, and the log is not filled meanwhile."""
         daemon = self.opened()
         self.firewalld.process.stop()
-        self.assertTrue(daemon.says("firewalld went away: cannot put back"), daemon.log())
+        self.assertTrue(daemon.says("firewalld went away: cannot restore"), daemon.log())
         self.stranger.send(SEQUENCE)
         self.assertTrue(daemon.says(f"cannot open door default ({PORT}/tcp) for {STRANGER4}"))
         time.sleep(4)
@@ -166,11 +166,11 @@ class FirewalldTests(RealTestCase):
         """The end of the system's D-Bus is told, and when all is back, all is put back."""
         daemon = self.opened()
         self.firewalld.bus.stop(signal.SIGKILL)
-        self.assertTrue(daemon.says("the system's D-Bus went away: cannot put back"))
+        self.assertTrue(daemon.says("the system's D-Bus went away: cannot restore"))
         self.firewalld.process.stop()
         self.firewalld.startBus()
         self.firewalld.start()
-        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"))
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"))
         self.assertTrue(self.client.reaches(PORT))
         self.stranger.send(SEQUENCE)
         self.assertTrue(self.stranger.comesToReach(PORT))

@@ -204,7 +204,7 @@ class AuditTests(OutletsTestCase):
         """A FIFO that nobody reads blocks nothing."""
         os.mkfifo(self.folder / "fifo")
         daemon = self.daemonWith(audit=str(self.folder / "fifo"))
-        self.assertTrue(daemon.says("(it is no regular file)"))
+        self.assertTrue(daemon.says("(it is not a regular file)"))
         self.opens(self.client)
 
 
@@ -218,7 +218,7 @@ class FirewalldAuditTests(OutletsTestCase):
         daemon = self.daemonWith(audit=str(self.audit))
         self.opens(self.client)
         self.server.run("firewall-cmd", "--reload")
-        self.assertTrue(daemon.says("firewalld is there again"), daemon.log())
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"), daemon.log())
         daemon.stop()
         (healed,) = [each for each in lines(self.audit) if each["event"] == "healed"]
         self.assertEqual((healed["door"], healed["ports"]), ("", []))

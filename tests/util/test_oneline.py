@@ -7,7 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.util.oneline import foremost, jsonLine, oneLine
 
 NASTY = "a\nb\r\x00\x1b[2J\x7f\x85\u2028\u2029\u202e\ud800\U000e0001z"
-"""What ends a line somewhere, moves a cursor, turns text around, or is no character at all."""
+"""
+Characters that end a line, move the cursor or change the writing direction, and lone surrogates.
+"""
 
 
 class OneLineTests(SynchronousTestCase):
@@ -21,12 +23,12 @@ class OneLineTests(SynchronousTestCase):
             self.assertEqual(text, oneLine(text, 99))
 
     def test_nasty(self) -> None:
-        """All else is a question mark."""
+        """Every other character becomes a question mark."""
         self.assertEqual("a?b???[2J???????z", oneLine(NASTY, 99))
         self.assertTrue(all(oneLine(chr(each), 1) == "?" for each in range(32)))
 
     def test_bound(self) -> None:
-        """It has so many characters at most."""
+        """The text is cut at the given length."""
         self.assertEqual("aaa", oneLine("a" * 9, 3))
 
 
@@ -50,18 +52,18 @@ class JsonLineTests(SynchronousTestCase):
     """
 
     def test_plain(self) -> None:
-        """Keys stay in order, and letters of all scripts as they are."""
+        """Keys stay in order, and letters of all scripts stay as they are."""
         self.assertEqual('{"b": "Zoë", "a": [1.5, ""]}', jsonLine({"b": "Zoë", "a": [1.5, ""]}))
 
     def test_nasty(self) -> None:
-        """Whatever it holds, it is one line of what can be seen, and means the same."""
+        """Any value gives one line of visible characters that means the same."""
         line = jsonLine({"user": NASTY, NASTY: '"\\'})
         self.assertTrue(line.isprintable(), line)
         self.assertEqual({"user": NASTY, NASTY: '"\\'}, json.loads(line))
         line.encode()
 
     def test_everyCharacter(self) -> None:
-        """So it is with every character that there is."""
+        """This holds for every character that exists."""
         for first in range(0, 0x110000, 0x1000):
             text = "".join(map(chr, range(first, first + 0x1000)))
             line = jsonLine({"user": text})
