@@ -183,8 +183,8 @@ class Doorkeeper:
         """
         Do the same as L{request}.
 
-        @return: fires when the opening has settled: all firewalls have opened it, or one refuses, or
-            it was closed again. It never fails, and can be cancelled.
+        @return: fires when the opening has settled: all firewalls have opened it, or one refuses,
+            or it was closed again. It never fails, and can be cancelled.
         @raise FirewallError: the door has too many openings.
         """
         key = (request.door.name, ip_address(request.source))
