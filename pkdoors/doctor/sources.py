@@ -52,11 +52,13 @@ def askTroubles(admin: str) -> list[str]:
 
     @param admin: the path of its admin socket; empty for none.
     """
+    from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.client import AdminClient
-    from pkdoors.adminclient.responses import statusOf
+    from pkdoors.adminclient.responses import readRecord
 
     try:
-        return list(statusOf(AdminClient(admin, ANSWER_TIMEOUT).status()).troubles) if admin else []
+        answer = AdminClient(admin, ANSWER_TIMEOUT).status() if admin else None
+        return list(readRecord(StatusRecord, answer).troubles) if admin else []
     except AskError:
         return []
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from pkdoors.events.event import EXTENDED, HEALED, OPENED, Event
+from pkdoors.events.event import EXTENDED, OPENED, Event
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of the time to open, in seconds: the kernel takes 0.1 ms, firewalld
@@ -37,16 +37,3 @@ class Counters:
         if event.kind in (OPENED, EXTENDED):
             self.times[bisect_left(BUCKETS, event.took)] += 1
             self.timesSum += event.took
-
-    def asJSON(self) -> dict[str, object]:
-        """Return the counters as C{GET /status} shows them."""
-        calls = {"ok": 0, "failed": 0}
-        for (_, _, result), count in self.firewall.items():
-            calls[result] += count
-        return {
-            "knocks": dict(self.knocks),
-            "dropped": dict(self.dropped()),
-            "events": dict(sorted(self.events.items())),
-            "firewall_calls": calls,
-            "heals": self.events[HEALED],
-        }

@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.admin.operations} and L{pkdoors.doorkeeper.state}."""
 
-from collections.abc import Coroutine, Iterator
+import json
+from collections.abc import Coroutine
 from functools import partial
 from ipaddress import IPv4Address, ip_address
 from math import inf
@@ -11,9 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors import __version__
+from pkdoors.admin._recording import recordDoors, recordOpenings
+from pkdoors.admin.records import LazyRecords, asJSON
 from pkdoors.doorkeeper import admission as admissionModule
 from pkdoors.doorkeeper.control import CLOSE_PATIENCE, OPEN_PATIENCE
-from pkdoors.doorkeeper.state import OpeningStatus, Snapshot, doorsOf, openingsOf
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, ConfigError, FirewallError, NotFound, PkdoorsError
 from pkdoors.events.event import Event
 from pkdoors.host import clientaddress
@@ -38,10 +41,14 @@ SSH = makeDoor(name="ssh")
 WEB = makeDoor((1, 2, 3, 4, 5), ports="443", name="web", cutSessions=True, maxOpenFor=60.0)
 
 
-def written(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer as it is written, where an iterator is the list of what it makes."""
-    lists = {key: [*each] for key, each in answer.items() if isinstance(each, Iterator)}
-    return {**answer, **lists}
+def write(record: object) -> dict[str, Any]:
+    """Return the JSON of a record."""
+
+    def convert(value: object) -> Any:
+        return list(value) if isinstance(value, LazyRecords) else asJSON(value)
+
+    answer: dict[str, Any] = json.loads(json.dumps(record, default=convert))
+    return answer
 
 
 class OperationsTestCase(SynchronousTestCase):
@@ -72,13 +79,13 @@ class OperationsTestCase(SynchronousTestCase):
         self.keeper.start()
         self.reactor.advance(0)
 
-    def do(self, work: Coroutine[Any, Any, dict[str, Any]]) -> Deferred[dict[str, Any]]:
+    def do(self, work: Coroutine[Any, Any, object]) -> Deferred[dict[str, Any]]:
         """Begin work."""
-        return Deferred.fromCoroutine(work)
+        return Deferred.fromCoroutine(work).addCallback(write)
 
-    def done(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    def done(self, work: Coroutine[Any, Any, object]) -> dict[str, Any]:
         """What work that is done at once comes to."""
-        return written(self.successResultOf(self.do(work)))
+        return self.successResultOf(self.do(work))
 
     def refused(self, work: Coroutine[Any, Any, Any], kind: type[PkdoorsError]) -> str:
         """The sentence that work fails with at once, and that nothing was changed."""
@@ -382,7 +389,7 @@ class CloseTests(OperationsTestCase):
         self.assertEqual([("web", ANN)], list(self.guard.doorsOpen()))
         self.outer.answer()
         self.reactor.advance(CLOSE_PATIENCE)
-        answer = written(self.successResultOf(done))
+        answer = self.successResultOf(done)
         self.assertEqual([("ssh", ANN)], self.names(answer["closed"]))
         self.assertEqual([("ssh", BOB)], self.names(answer["closing"]))
         self.assertEqual((True, ""), self.how(answer["closing"][0]))
@@ -439,7 +446,7 @@ class CloseTests(OperationsTestCase):
         self.assertTrue(self.stack.isInnermostClosed("web", ip_address(BOB)))
         self.outer.answerAll()
         self.assertFalse(self.stack.isInnermostClosed("web", ip_address(BOB)))
-        self.assertEqual(2, len([*self.successResultOf(done)["closed"]]))
+        self.assertEqual(2, len(self.successResultOf(done)["closed"]))
         self.assertNotIn(("web", BOB), self.outer.doorsOpen())
 
 
@@ -466,7 +473,7 @@ class StatusTests(OperationsTestCase):
             "sources": 1,
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
-        status = written(self.operations.status())
+        status = write(self.operations.status())
         self.assertEqual(
             {
                 "version": __version__.public(),
@@ -474,7 +481,7 @@ class StatusTests(OperationsTestCase):
                 "firewall": "nftables and firewalld",
                 "troubles": ["a port is busy"],
                 "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
-                "openings": [*self.operations.openings()["openings"]],
+                "openings": write(self.operations.openings())["openings"],
                 "counters": {
                     "knocks": {"request": 0, "refused": 0, "other": 1},
                     "dropped": {},
@@ -490,15 +497,15 @@ class StatusTests(OperationsTestCase):
     def test_sealed(self) -> None:
         """A door with keys has a sealed lock."""
         door = makeDoor(authorizedKeys="/etc/keys")
-        self.assertEqual("sealed", doorsOf(Snapshot(0, 0, (door,), (), {}))[0]["lock"])
+        self.assertEqual("sealed", recordDoors(Snapshot(0, 0, (door,), (), {}))[0].lock)
 
     def test_counted(self) -> None:
         """The openings of a door are counted, which needs nothing of them but their door."""
         unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
-        statuses = tuple(OpeningStatus(each, 0.0, "") for each in unwritable)
+        statuses = tuple(OpeningStatus(opening, 0.0, "") for opening in unwritable)
         state = Snapshot(0.0, TODAY, (SSH, WEB), statuses, {})
-        self.assertEqual([2, 1], [each["openings"] for each in doorsOf(state)])
-        self.assertRaises(OverflowError, next, openingsOf(state))
+        self.assertEqual([2, 1], [door.openings for door in recordDoors(state)])
+        self.assertRaises(OverflowError, list, recordOpenings(state))
 
     def test_openings(self) -> None:
         """They come sorted by their end, and can be chosen by door and address."""
@@ -513,7 +520,8 @@ class StatusTests(OperationsTestCase):
             ({"source": ANN, "door": "web"}, [("web", ANN)]),
             ({"source": "10.0.0.1"}, []),
         ):
-            self.assertEqual(expected, self.names(self.operations.openings(**chosen)["openings"]))
+            found = write(self.operations.openings(**chosen))["openings"]
+            self.assertEqual(expected, self.names(found))
         self.assertRaises(NotFound, self.operations.openings, "shh")
         self.assertRaises(BadValue, self.operations.openings, "ssh", "ann")
 
@@ -521,7 +529,7 @@ class StatusTests(OperationsTestCase):
         """What the firewall refuses does not count as open, and says why."""
         self.outer.failures = [NO]
         self.do(self.operations.open(ANN, "ssh")).addErrback(lambda failure: None)
-        (opening,) = self.operations.openings()["openings"]
+        (opening,) = write(self.operations.openings())["openings"]
         self.assertEqual(
             (False, "cannot open: no privilege"), (opening["open"], opening["trouble"])
         )

@@ -11,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors import __version__
-from pkdoors.admin._metrics import exposition
+from pkdoors.admin._metrics import formatMetrics
+from pkdoors.admin._recording import recordCounters
+from pkdoors.admin.records import asJSON
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.events.counters import BUCKETS, Counters
@@ -30,7 +32,7 @@ def parsed(
 ) -> dict[str, float]:
     """Return the metrics as Prometheus reads them: C{name{label=value}} and the number."""
     state = Snapshot(10.0, 0.0, doors, statuses, {"ssh": 3})
-    text = exposition(state, counters).decode()
+    text = formatMetrics(state, counters).decode()
     return {
         sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): (
             sample.value
@@ -59,7 +61,7 @@ class CountersTests(SynchronousTestCase):
                 "firewall_calls": {"ok": 0, "failed": 0},
                 "heals": 0,
             },
-            self.counters.asJSON(),
+            asJSON(recordCounters(self.counters)),
         )
 
     def test_events(self) -> None:
@@ -68,9 +70,10 @@ class CountersTests(SynchronousTestCase):
             self.counters.hear(event)
         self.counters.hear(Event(HEALED, 0.0))
         self.assertEqual(
-            {"closed": 1, "healed": 1, "opened": 1, "refused": 42}, self.counters.asJSON()["events"]
+            {"closed": 1, "healed": 1, "opened": 1, "refused": 42},
+            recordCounters(self.counters).events,
         )
-        self.assertEqual(1, self.counters.asJSON()["heals"])
+        self.assertEqual(1, recordCounters(self.counters).heals)
 
     def test_times(self) -> None:
         """Only openings are timed, and a bucket includes its bound."""
@@ -87,7 +90,7 @@ class CountersTests(SynchronousTestCase):
 
 class MetricsTests(SynchronousTestCase):
     """
-    Tests of L{exposition}.
+    Tests of L{formatMetrics}.
     """
 
     def test_nothing(self) -> None:
@@ -137,7 +140,7 @@ class MetricsTests(SynchronousTestCase):
 
     def test_families(self) -> None:
         """Each name is there once, with its type and its help text."""
-        text = exposition(Snapshot(0.0, 0.0, (), (), {}), Counters()).decode()
+        text = formatMetrics(Snapshot(0.0, 0.0, (), (), {}), Counters()).decode()
         families = list(text_string_to_metric_families(text))
         names = [family.name for family in families]
         self.assertEqual(sorted(set(names)), sorted(names))
@@ -194,7 +197,7 @@ class CountedFirewallTests(SynchronousTestCase):
         )
         self.inner.answer()
         self.assertEqual(1, self.counters.firewall[("nftables", "close", "ok")])
-        self.assertEqual({"ok": 2, "failed": 1}, self.counters.asJSON()["firewall_calls"])
+        self.assertEqual({"ok": 2, "failed": 1}, recordCounters(self.counters).firewallCalls)
 
     def test_calledOff(self) -> None:
         """Calls that were cancelled, or came too late, are not counted."""

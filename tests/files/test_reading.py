@@ -11,7 +11,7 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.adminclient.location import adminSocket
+from pkdoors.adminclient.location import findSocket
 from pkdoors.client.keys._pairs import readKeyPair
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.config.file import readConf
@@ -145,7 +145,7 @@ class EveryFileTests(FolderTestCase):
             "keys": lambda: readKeys(self.path),
             "hosts": lambda: readProfiles(environment),
             "identity": lambda: readKeyPair(path),
-            "admin": lambda: adminSocket(path),
+            "admin": lambda: findSocket(path),
         }
 
     def test_hostile(self) -> None:
@@ -167,7 +167,7 @@ class EveryFileTests(FolderTestCase):
 
     def test_adminOfNoFile(self) -> None:
         """Where the file that was named is missing that is told."""
-        self.assertRaises(AskError, adminSocket, str(self.path))
+        self.assertRaises(AskError, findSocket, str(self.path))
 
     def test_byteOrderMark(self) -> None:
         """A byte order mark is nothing to complain of, nor CR LF."""
@@ -179,7 +179,7 @@ class EveryFileTests(FolderTestCase):
         ):
             path.write_bytes(b"\xef\xbb\xbf" + text.encode())
             path.chmod(0o600)
-        self.assertEqual("/x", adminSocket(str(self.path)))
+        self.assertEqual("/x", findSocket(str(self.path)))
         self.assertEqual('admin = "/x"\r\n', readConf(str(self.path)))
         keys, complaints = readKeys(self.folder / "keys")
         self.assertEqual((["anna"], []), ([key.comment for key in keys], complaints))
