@@ -128,8 +128,7 @@ def _checkReadable(path: Path) -> None:
 def _refuse(flaw: Flaw | None) -> None:
     if flaw is not None:
         raise InstallError(
-            f"others could change what the service runs, because {flaw.why}: "
-            f"`{flaw.remedy}` mends it"
+            f"others could change what the service runs, because {flaw.why}: run `{flaw.remedy}`"
         )
 
 

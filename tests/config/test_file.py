@@ -167,7 +167,7 @@ class ReadTests(ConfFileTestCase):
     def test_noText(self) -> None:
         """What is no text is refused."""
         self.write(b"\xff\n")
-        self.assertIn(": it is not a text in UTF-8 (line 1)", self.refused())
+        self.assertIn(": it is not UTF-8 text (line 1)", self.refused())
 
     def test_isThere(self) -> None:
         """Whether a file is there is known; where it cannot be known, it counts as there."""

@@ -204,7 +204,7 @@ class BadTests(SynchronousTestCase):
         """A name that is none is refused."""
         for name in ("Web", "a b", "a\\nb", ""):
             line = self.refused(SSH.replace(".ssh", f'."{name}"'))
-            self.assertIn("is no name for a door: small letters", line)
+            self.assertIn("is not a door's name: use at most 32 small letters", line)
             self.assertTrue(line.startswith("doors: "), line)
 
     def test_missing(self) -> None:
@@ -376,7 +376,7 @@ class BadTests(SynchronousTestCase):
     def test_protectedKnockPort(self) -> None:
         """A protected port that is also a knock port is refused."""
         line = self.refused(SSH.replace("[22]", '["17001/udp"]'))
-        self.assertTrue(line.startswith("doors.ssh.ports: they have one of the knock"), line)
+        self.assertTrue(line.startswith("doors.ssh.ports: they include a knock port"), line)
 
     def test_sameSequence(self) -> None:
         """Two plain doors with one sequence are refused, without telling it."""

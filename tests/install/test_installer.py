@@ -169,7 +169,7 @@ class InstallTests(InstallTestCase):
             part.chmod(0o777)
             self.assertEqual(
                 f"others could change what the service runs, because {part} can be written by "
-                f"others: `chmod go-w {part}` mends it",
+                f"others: run `chmod go-w {part}`",
                 self.refused(code),
             )
             part.chmod(0o755)
@@ -179,7 +179,7 @@ class InstallTests(InstallTestCase):
         flaw = Flaw(Path("/opt/x"), "belongs to another user", "chown root /opt/x")
         work = install(self.files, CODE, self.run_, lambda: flaw)
         error = self.assertRaises(InstallError, list, work)
-        self.assertIn("because /opt/x belongs to another user: `chown", str(error))
+        self.assertIn("because /opt/x belongs to another user: run `chown", str(error))
 
     def test_umask(self) -> None:
         """A umask that is strict keeps nothing from the service."""
@@ -292,7 +292,7 @@ class ShareTests(InstallTestCase):
         folder.mkdir()
         (folder / "keys").symlink_to("../shadow")
         folder.chmod(0o777)
-        line = "/folder can be written by others: `chmod go-w /folder` mends it"
+        line = "/folder can be written by others: run `chmod go-w /folder`"
         for keys in ("folder/keys", "folder/other"):
             (folder / "other").touch(0o600)
             self.readable.clear()
