@@ -22,7 +22,7 @@ from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import isKnockRule, knockRule, openingPriorities
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, Opening, knockPorts
+from pkdoors.model.doors import Door, Opening, listKnockPorts
 
 ZONES_LAST = 1.0
 """Seconds for which openings share one answer about firewalld's zones: asking takes as long as
@@ -147,7 +147,7 @@ class ZoneDoors:
     def _letKnocksIn(self, present: Present) -> None:
         """Add the rules for knocks, and remove those of an earlier daemon."""
         zones = self._zones.knockZones()
-        ports = knockPorts(self._doors)
+        ports = listKnockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
         existing = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
         for zone, rule in existing:
