@@ -94,8 +94,8 @@ class Notifier(Component):
                 raise
             except OSError as error:
                 self._log.warn(
-                    "cannot notify the service manager of {message} (NOTIFY_SOCKET): {reason}",
-                    message=message.partition("\n")[0],
+                    "cannot notify the service manager of {state} (NOTIFY_SOCKET): {reason}",
+                    state=message.partition("\n")[0],
                     reason=error.strerror or error,
                 )
 
