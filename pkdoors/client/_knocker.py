@@ -45,7 +45,7 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
         reason = getattr(error, "strerror", None) or error
         raise KnockError(f"no {kind}address found for {shownHost(host)}: {reason}") from error
     addresses = dict.fromkeys(_addScope(*entry[4]) for entry in found)
-    usable = [each for each in addresses if isUnicast(each)]
+    usable = [address for address in addresses if isUnicast(address)]
     if not usable:
         raise KnockError(
             f"{shownHost(host)} is {', '.join(addresses)}, which is not the address of one host: "

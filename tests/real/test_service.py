@@ -317,7 +317,7 @@ class ServiceTests(ServiceTestCase):
         """What C{pkdoors init} writes after that is for the service."""
         init = (PKDOORS, "init", "--ports", str(PORT), "--address", SERVER4)
         output = self.machine.run(*init)
-        self.assertIn("Only root and the service (user pkdoors) may read it.", output)
+        self.assertIn("Only root and the service (user pkdoors) may read the file.", output)
         self.assertIn("systemctl enable --now pkdoors\n", output)
         self.machine.run("systemctl", "enable", "--quiet", "--now", "pkdoors")
         self.assertFalse(self.client.reaches(PORT))
