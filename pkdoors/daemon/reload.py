@@ -18,7 +18,7 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.plan import Plan, checkFits
-from pkdoors.model.doors import knockPorts
+from pkdoors.model.doors import listKnockPorts
 
 PATIENCE = 10.0
 """Seconds that a reload waits for firewalld, which takes some tenths of a second."""
@@ -42,7 +42,7 @@ def planFor(config: Config) -> Plan:
     """Return what a configuration listens on."""
     # To log every datagram, the kernel must not drop any.
     filters = {} if config.logKnocks else knockFilters(config.doors)
-    return Plan(tuple(knockPorts(config.doors)), config.interfaces, filters)
+    return Plan(tuple(listKnockPorts(config.doors)), config.interfaces, filters)
 
 
 class Reloader:

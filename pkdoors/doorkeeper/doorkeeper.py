@@ -94,10 +94,10 @@ class Doorkeeper:
         @raise FirewallError: the firewall refused; nothing was changed.
         """
         known = {door.name: door for door in doors}
-        fresh = self._locks.missing(doors, self._makeLock)  # before anything is changed
+        fresh = self._locks.makeMissing(doors, self._makeLock)  # before anything is changed
         await self._stack.change(doors, self._carryOver(known))
         self.doors = doors
-        self._locks = self._locks.changed(doors, fresh)
+        self._locks = self._locks.replaceDoors(doors, fresh)
         carried = {opening.key: opening for opening in self._carryOver(known)}
         for key, life in list(self._lives.items()):
             if key in carried:

@@ -23,7 +23,7 @@ from pkdoors.firewall.netlink.kernel import (
 )
 from pkdoors.firewall.netlink.messages import createTable
 from pkdoors.host.descriptors import Spare
-from pkdoors.util.quoting import withoutPorts
+from pkdoors.util.quoting import hidePorts
 
 MOST_DESCRIPTOR = 1023
 """The highest descriptor that libnftables can wait for, with select(2): if it gets a higher one, it
@@ -187,4 +187,4 @@ def _refused(errors: str) -> FirewallError:
         return FirewallError(NO_NFTABLES.format(reason=first))
     if "not supported" in first:
         return FirewallError(f"this kernel lacks a part of nftables that the guard needs ({first})")
-    return FirewallError(f"nftables refused: {withoutPorts(first) or 'no reason given'}")
+    return FirewallError(f"nftables refused: {hidePorts(first) or 'no reason given'}")
