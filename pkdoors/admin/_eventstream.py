@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from pkdoors.admin._responses import Leaf, writeJSON
 from pkdoors.events.event import Event, fields
-from pkdoors.util.oneline import jsonLine
+from pkdoors.util.oneline import formatJSONLine
 
 MAX_BACKLOG = 1 << 20
 """Bytes that wait for a client that does not read: two thousand events, more than a burst."""
@@ -51,7 +51,7 @@ class Events(Leaf):
     def _encode(self, event: Event) -> bytes:
         """Return the bytes of an event; they are made once, however many clients follow."""
         if event is not self._lastEncoded[0]:
-            data = f"event: {event.kind}\ndata: {jsonLine(fields(event))}\n\n".encode()
+            data = f"event: {event.kind}\ndata: {formatJSONLine(fields(event))}\n\n".encode()
             self._lastEncoded = event, data
         return self._lastEncoded[1]
 

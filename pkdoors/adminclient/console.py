@@ -5,7 +5,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.util.oneline import printable
-from pkdoors.util.output import rawOutput
+from pkdoors.util.output import getRawOutput
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import Console
@@ -30,7 +30,7 @@ def makeConsole(environment: Mapping[str, str]) -> "Console":
             for text, style, control in super().render(*arguments, **options):
                 yield Segment(text if control else printable(text, "\n\t"), style, control)
 
-    output = rawOutput()
+    output = getRawOutput()
     # A shell's COLUMNS would stay the same when the window is resized.
     kept = {key: environment[key] for key in environment if key not in ("COLUMNS", "LINES")}
     isTerminal = output.isatty()

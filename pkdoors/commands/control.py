@@ -10,7 +10,7 @@ from pkdoors.commands.parser import asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
-from pkdoors.model.addresses import canonical
+from pkdoors.model.addresses import canonicalize
 from pkdoors.model.doors import checkName
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import complain, tell, tellDrawn, tellText
@@ -117,7 +117,7 @@ def _addDoor(command: ArgumentParser, about: str) -> None:
 
 def _parseAddress(text: str) -> str:
     try:
-        return canonical(text)
+        return canonicalize(text)
     except ValueError:
         raise BadValue(
             f"{text!r} is not an address: give an IPv4 or IPv6 address, such as 192.0.2.7"

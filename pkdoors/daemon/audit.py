@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from pkdoors.daemon.component import Component
 from pkdoors.events.event import Event, fields
 from pkdoors.host.serviceuser import openOwn
-from pkdoors.util.oneline import jsonLine
+from pkdoors.util.oneline import formatJSONLine
 from pkdoors.util.trouble import Trouble
 
 
@@ -64,7 +64,7 @@ class AuditFile(Component):
 
     def hear(self, event: Event) -> None:
         """Write it down."""
-        if self._path and not self._attempt(jsonLine(fields(event)).encode() + b"\n"):
+        if self._path and not self._attempt(formatJSONLine(fields(event)).encode() + b"\n"):
             self._missing += 1
 
     def close(self) -> None:

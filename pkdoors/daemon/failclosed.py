@@ -9,7 +9,7 @@ from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.standalone import isGuarded
 from pkdoors.host.instance import AlreadyRunning, Instance
-from pkdoors.model.doors import Door, protectedPorts
+from pkdoors.model.doors import Door, listProtectedPorts
 
 
 def keepClosed(
@@ -41,7 +41,7 @@ def keepClosed(
         return ""
     except (PkdoorsError, OSError) as error:  # descriptors may be lacking
         return f"; the last good guard could not be put in place: {error}" if doors else ""
-    ports = ", ".join(map(str, protectedPorts(doors)))
+    ports = ", ".join(map(str, listProtectedPorts(doors)))
     return (
         f"; the guard of the last good configuration keeps {ports} closed, and nobody can knock "
         "until this is mended"

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from pkdoors.daemon._hookprocess import HookRun
 from pkdoors.daemon.component import Component
 from pkdoors.events.event import CLOSED, GUESSING, OPENED, REFUSED, Event, fields
-from pkdoors.files.access import hookFlaw, whyNotRun
+from pkdoors.files.access import explainNotRunnable, findHookFlaw
 from pkdoors.files.trust import Flaw
 from pkdoors.model.doors import Door
 from pkdoors.util.oneline import oneLine
@@ -75,10 +75,10 @@ def unfitHooks(door: Door) -> list[str]:
 
 
 def _unfit(door: Door, key: str, command: Sequence[str]) -> Iterator[str]:
-    trouble = whyNotRun(command[0])
+    trouble = explainNotRunnable(command[0])
     if trouble:
         yield f"{key} of door {door.name} cannot be run: {command[0]} {trouble}"
-    elif flaw := hookFlaw(command):
+    elif flaw := findHookFlaw(command):
         yield f"{key} of door {door.name} is not run, others decide what it does: {flaw}"
 
 
@@ -100,16 +100,16 @@ class Hooks(Component):
     Runs them beside each other, so many and so long; what comes of it changes nothing.
 
     @param reactor: starts processes, and has a clock.
-    @param flawOf: see L{hookFlaw}; it is asked right before each run.
+    @param findFlaw: see L{findHookFlaw}; it is asked right before each run.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, flawOf: Callable[[Sequence[str]], Flaw | None] = hookFlaw
+        self, reactor: Any, findFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw
     ) -> None:
         self._reactor = reactor
-        self._flawOf = flawOf
+        self._findFlaw = findFlaw
         # What was last said of a command that others decide about; bounded by the doors.
         self._distrusted: dict[tuple[str, ...], Flaw] = {}
         self._waiting: deque[Hook] = deque()
@@ -176,7 +176,7 @@ class Hooks(Component):
 
     def _isDistrusted(self, hook: Hook) -> bool:
         """Whether others decide what it does. Said once, until that changes."""
-        flaw = self._flawOf(hook.command)
+        flaw = self._findFlaw(hook.command)
         if flaw is None:
             self._distrusted.pop(hook.command, None)
             return False

@@ -7,10 +7,12 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from twisted.logger import Logger
 
+from pkdoors.config.lastgood import STATE
 from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.locks.sealed.replaynotes import Found, NotesLost, NotesWriter, parseNotes
@@ -26,6 +28,17 @@ TOUCHED = 10.0
 put back an older copy, or cut it off."""
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+
+def seenPath(lasting: str) -> Path:
+    """
+    Return the file where a daemon notes the sealed knocks that it saw. The name lasts as long as
+    the configuration stays in its place, whatever network namespace the daemon is in. Two daemons
+    on one host, each with a configuration of its own, have two files.
+
+    @param lasting: the configuration file, or, if there is none, the files of keys.
+    """
+    return STATE / f"{sha256(lasting.encode()).hexdigest()[:16]}.seen"
 
 
 class ReplayFile:

@@ -13,8 +13,13 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
+from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.events.event import RELOADED, Event
+from pkdoors.knockports.knockports import KnockPorts
+from pkdoors.util.oneline import oneLine
 
 PATIENCE = 1.0
 """Seconds that the manager may take to have room for a message that it must get."""
@@ -102,3 +107,41 @@ def _address(name: str) -> str:
 
 def _seconds(microseconds: str) -> float:
     return int(microseconds) / 1e6 if re.fullmatch("[0-9]{1,18}", microseconds) else 0.0
+
+
+MAX_STATE = 2000
+"""Characters of L{Health.line}."""
+
+
+class Health:
+    """
+    What the daemon does, and what it cannot do.
+
+    @param firewallName: the name of the firewall that guards the doors.
+    """
+
+    def __init__(
+        self,
+        keeper: Doorkeeper,
+        firewallName: str,
+        ports: KnockPorts,
+        smith: Locksmith,
+        audit: AuditFile,
+    ) -> None:
+        self._keeper = keeper
+        self._firewallName = firewallName
+        self._ports = ports
+        self._smith = smith
+        self._audit = audit
+
+    def troubles(self) -> list[str]:
+        """Return what keeps the daemon from doing all that it should, a sentence for each."""
+        audit = [self._audit.trouble] if self._audit.trouble else []
+        return [*self._ports.troubles(), *self._smith.examine(), *audit]
+
+    def line(self) -> str:
+        """Return what the daemon does, in one line, and what it cannot do."""
+        doors = ", ".join(map(str, self._keeper.doors))
+        guards = f"guarding {doors} with {self._firewallName}"
+        troubles = "; ".join(self.troubles())
+        return oneLine(f"degraded: {troubles} ({guards})", MAX_STATE) if troubles else guards

@@ -9,8 +9,8 @@ from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor._saved import readSavedFiles
 from pkdoors.doctor.packetfilter.savedrules import SavedFile
 from pkdoors.errors import AskError
-from pkdoors.files.access import hookFlaw, whyNotRun
-from pkdoors.files.configured import whyNotWrite
+from pkdoors.files.access import explainNotRunnable, findHookFlaw
+from pkdoors.files.configured import explainNotWritable
 from pkdoors.files.trust import Flaw
 from pkdoors.firewall.firewalld.survey import isFirewalldThere, surveyZones
 from pkdoors.firewall.firewalld.zones import Zone
@@ -116,7 +116,7 @@ class Sources:
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
     isService: Callable[[], bool] = isInstalled
     mayService: Callable[[str, str], bool] = mayService
-    whyNotRun: Callable[[str], str] = whyNotRun
-    whyNotWrite: Callable[[str], str] = whyNotWrite
-    hookFlaw: Callable[[Sequence[str]], Flaw | None] = hookFlaw
+    explainNotRunnable: Callable[[str], str] = explainNotRunnable
+    explainNotWritable: Callable[[str], str] = explainNotWritable
+    findHookFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw
     codeFlaw: Callable[[], Flaw | None] = findCodeFlaw

@@ -114,7 +114,7 @@ def fields(event: Event) -> dict[str, Any]:
          "user": "anna@laptop", "key": "SHA256:...", "reason": "", "text": "opened door ssh ..."}
     """
     return {
-        "time": isoTime(event.time),
+        "time": formatISOTime(event.time),
         "event": event.kind,
         "door": event.door.name if event.door else "",
         "source": event.source,
@@ -127,7 +127,7 @@ def fields(event: Event) -> dict[str, Any]:
     }
 
 
-def isoTime(time: float) -> str:
+def formatISOTime(time: float) -> str:
     """Return a time of day in UTC, to the millisecond: C{2026-11-23T08:00:00.000Z}; ISO 8601."""
     moment = datetime.fromtimestamp(time, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,7 +6,7 @@ from twisted.logger import ILogObserver, LogEvent, LogPublisher, formatEvent
 from zope.interface import provider
 
 from pkdoors.util.oneline import printable
-from pkdoors.util.quoting import withoutPorts
+from pkdoors.util.quoting import hidePorts
 
 _PLACE = re.compile(r'\s*File ".*", line [0-9]+|\s*.*\.py:[0-9]+')
 OURS = "pkdoors"
@@ -46,4 +46,4 @@ def _cleanTraceback(text: str) -> str:
     C{KeyError}, for example, may be a port of a sequence, and others may read the log.
     """
     lines = printable(text, "\n\t").split("\n")
-    return "\n".join(line if _PLACE.match(line) else withoutPorts(line) for line in lines)
+    return "\n".join(line if _PLACE.match(line) else hidePorts(line) for line in lines)

@@ -33,7 +33,7 @@ def printable(text: str, kept: str = "") -> str:
     )
 
 
-def foremost(lines: Sequence[str], what: str, most: int = MAX_COMPLAINTS) -> list[str]:
+def limitLines(lines: Sequence[str], what: str, most: int = MAX_COMPLAINTS) -> list[str]:
     """
     Return the first lines, and if there are more than C{most}, a last line that counts the others.
 
@@ -43,7 +43,7 @@ def foremost(lines: Sequence[str], what: str, most: int = MAX_COMPLAINTS) -> lis
     return [*lines[:most], *([f"and {left} more {what}"] if left > 0 else [])]
 
 
-def jsonLine(value: Mapping[str, Any]) -> str:
+def formatJSONLine(value: Mapping[str, Any]) -> str:
     """
     Return a value as one line of JSON, without a newline. Letters of all scripts stay as they are;
     characters that end a line anywhere, or are invisible, are escaped.

@@ -36,7 +36,7 @@ def tellDrawn(text: str) -> None:
     Print text with the escape sequences that it needs: a L{CleanConsole} has drawn it, or it is our
     own.
     """
-    stream = rawOutput()
+    stream = getRawOutput()
     stream.write(f"{text}\n")
     stream.flush()
 
@@ -56,7 +56,7 @@ def tellAside(text: str) -> None:
     print(printable(text, "\n\t"), end="", file=sys.stderr, flush=True)
 
 
-def rawOutput() -> Any:
+def getRawOutput() -> Any:
     """Return standard output itself, for callers that clean what they draw."""
     return sys.stdout.raw if isinstance(sys.stdout, CleanStream) else sys.stdout
 
@@ -97,7 +97,7 @@ def _cleaning() -> Iterator[None]:
 
 
 @contextmanager
-def heedingOutput() -> Iterator[None]:
+def guardOutput() -> Iterator[None]:
     """
     Run a command, and end the process if its output cannot be written: silently if the reader has
     gone, as in C{pkdoors status | head}, otherwise with status 1 and a sentence.

@@ -42,7 +42,7 @@ def mayHavePort(text: str) -> bool:
     return _PORTS.search(text) is not None
 
 
-def withoutPorts(text: str) -> str:
+def hidePorts(text: str) -> str:
     """
     Return the message of another program, which may quote ports that it was given, without any
     number that may be a port. IPv4 addresses stay.
@@ -50,7 +50,7 @@ def withoutPorts(text: str) -> str:
     return _NUMBER.sub("...", text)
 
 
-def shownHost(host: str) -> str:
+def quoteHost(host: str) -> str:
     """Return what was given as a host's name or address, as an error quotes it."""
     return "what was given as the host" if _LIST.fullmatch(host) else repr(_short(host))
 

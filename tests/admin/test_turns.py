@@ -8,7 +8,7 @@ from pkdoors.admin import _eventstream, _resources
 from pkdoors.admin._resources import REQUESTS_PER_TURN, SLICES_PER_TURN
 from pkdoors.admin._responses import SLICE_RECORDS
 from pkdoors.admin.records import LazyRecords
-from pkdoors.util.oneline import jsonLine
+from pkdoors.util.oneline import formatJSONLine
 from tests.admin.case import StatusTestCase, goAway
 from tests.fakes.reactor import FakeThreadPool
 
@@ -195,9 +195,9 @@ class TurnTests(StatusTestCase):
 
         def write(value: Mapping[str, Any]) -> str:
             written.append(value)
-            return jsonLine(value)
+            return formatJSONLine(value)
 
-        self.patch(_eventstream, "jsonLine", write)
+        self.patch(_eventstream, "formatJSONLine", write)
         for _ in range(10):
             channel, _ = self.connect()
             channel.dataReceived(b"GET /events HTTP/1.1\r\nHost: pkdoors\r\n\r\n")

@@ -33,7 +33,7 @@ from pkdoors.daemon.hooks import (
     unfitHooks,
 )
 from pkdoors.events.event import CLOSED, KINDS, OPENED, REFUSED, Event
-from pkdoors.files.access import hookFlaw
+from pkdoors.files.access import findHookFlaw
 from pkdoors.files.trust import Flaw
 from pkdoors.model.principal import Principal
 from tests.fakes.doors import PORTS, makeDoor
@@ -516,7 +516,7 @@ class TrustTests(HooksTestCase):
 
 class HookFlawTests(SynchronousTestCase):
     """
-    Tests of L{hookFlaw} and L{unfitHooks}, with files.
+    Tests of L{findHookFlaw} and L{unfitHooks}, with files.
     """
 
     def setUp(self) -> None:
@@ -534,7 +534,7 @@ class HookFlawTests(SynchronousTestCase):
 
     def flaw(self, *command: object) -> str:
         """Which path others can change; empty for none."""
-        found = hookFlaw([str(each) for each in command])
+        found = findHookFlaw([str(each) for each in command])
         return str(found.path).removeprefix(f"{self.folder}/") if found else ""
 
     def test_program(self) -> None:

@@ -108,7 +108,7 @@ def look(
         "isService": False,
         "isThere": True,
         "troubles": [],
-        "hookFlaw": None,
+        "findHookFlaw": None,
         "codeFlaw": None,
         **facts,
     }

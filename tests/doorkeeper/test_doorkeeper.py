@@ -20,7 +20,7 @@ from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Lock, Refusal, Request
-from pkdoors.model.doors import Door, Opening, knockPorts
+from pkdoors.model.doors import Door, Opening, listKnockPorts
 from pkdoors.model.principal import NOBODY, OPERATOR, Principal
 from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import PORTS, knocks, makeDoor, makeOpening
@@ -120,7 +120,7 @@ class KnockTests(KeeperTestCase):
     def test_ports(self) -> None:
         """The knock ports are told sorted, each once: their order is the secret."""
         keeper = self.makeKeeper(makeDoor((9, 5, 7, 5, 8)), makeDoor((5, 1, 2, 3, 4), name="b"))
-        self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], knockPorts(keeper.doors))
+        self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], listKnockPorts(keeper.doors))
 
     def test_secondsAsked(self) -> None:
         """The time asked for is the time that is given."""

@@ -16,7 +16,7 @@ from pkdoors.events.event import (
     WARNINGS,
     Event,
     fields,
-    isoTime,
+    formatISOTime,
     sentence,
 )
 from pkdoors.events.publisher import EventPublisher
@@ -154,8 +154,8 @@ class EventTests(SynchronousTestCase):
 
     def test_isoTime(self) -> None:
         """Times are in UTC, to the millisecond, even for a whole second."""
-        self.assertEqual("2026-11-23T08:00:00.000Z", isoTime(TODAY))
-        self.assertEqual("2026-11-23T08:00:00.250Z", isoTime(TODAY + 0.25))
+        self.assertEqual("2026-11-23T08:00:00.000Z", formatISOTime(TODAY))
+        self.assertEqual("2026-11-23T08:00:00.250Z", formatISOTime(TODAY + 0.25))
 
 
 class PublisherTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from pkdoors.client.profilefile import readProfiles
 from pkdoors.config.file import readConf
 from pkdoors.config.keyfile import KeyFile, readKeys
 from pkdoors.errors import AskError, PkdoorsError
-from pkdoors.files.reading import MAX_BYTES, readFile, readStart, textOf
+from pkdoors.files.reading import MAX_BYTES, decodeText, readFile, readStart
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 from tests.lab.sources import modules
@@ -63,7 +63,7 @@ class FolderTestCase(SynchronousTestCase):
 
 class ReadFileTests(FolderTestCase):
     """
-    Tests of L{readFile} and L{textOf}.
+    Tests of L{readFile} and L{decodeText}.
     """
 
     def test_hostile(self) -> None:
@@ -126,9 +126,9 @@ class ReadFileTests(FolderTestCase):
         self.path.write_bytes("schön".encode("utf-16"))
         error = self.assertRaises(ValueError, readFile(self.path).text)
         self.assertEqual("it is UTF-16: save it as UTF-8", str(error))
-        error = self.assertRaises(ValueError, textOf, b"a\nb\n\xffc17001")
+        error = self.assertRaises(ValueError, decodeText, b"a\nb\n\xffc17001")
         self.assertEqual("it is not a text in UTF-8 (line 3)", str(error))
-        self.assertEqual("a\ufffd", textOf(b"a\xff", "replace"))
+        self.assertEqual("a\ufffd", decodeText(b"a\xff", "replace"))
 
 
 class EveryFileTests(FolderTestCase):
@@ -216,7 +216,7 @@ ALLOWED = {
     "install.installer": {"open"},
     # Terminals and /dev/null.
     "host.descriptors": {"open"},
-    "tap": {"open"},
+    "daemon.process": {"open"},
     "util.output": {"open", "fdopen"},
     "client.keys.passphrase": {"open"},
     "client.relay": {"open"},

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.model.principal import NOBODY, OPERATOR, Principal, principalOf
+from pkdoors.model.principal import NOBODY, OPERATOR, Principal, parsePrincipal
 
 KEY = "SHA256:" + "a" * 43
 
@@ -21,7 +21,7 @@ class PrincipalTests(SynchronousTestCase):
     def test_note(self) -> None:
         """The comment of an opening can be read back."""
         for who in (Principal("anna b@laptop", KEY), Principal("", KEY), OPERATOR, NOBODY):
-            self.assertEqual(who, principalOf(who.asComment()))
+            self.assertEqual(who, parsePrincipal(who.asComment()))
 
     def test_noteIsSafe(self) -> None:
         """No name ends the quotes of a comment, or makes it too long."""

@@ -4,7 +4,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.util.oneline import foremost, jsonLine, oneLine
+from pkdoors.util.oneline import formatJSONLine, limitLines, oneLine
 
 NASTY = "a\nb\r\x00\x1b[2J\x7f\x85\u2028\u2029\u202e\ud800\U000e0001z"
 """
@@ -34,30 +34,32 @@ class OneLineTests(SynchronousTestCase):
 
 class ForemostTests(SynchronousTestCase):
     """
-    Tests of L{foremost}.
+    Tests of L{limitLines}.
     """
 
     def test_few(self) -> None:
         """As many as fit are told."""
-        self.assertEqual(["a", "b"], foremost(["a", "b"], "lines", 2))
+        self.assertEqual(["a", "b"], limitLines(["a", "b"], "lines", 2))
 
     def test_many(self) -> None:
         """Of more, the last line counts the others."""
-        self.assertEqual(["a", "b", "and 3 more lines"], foremost([*"abcde"], "lines", 2))
+        self.assertEqual(["a", "b", "and 3 more lines"], limitLines([*"abcde"], "lines", 2))
 
 
 class JsonLineTests(SynchronousTestCase):
     """
-    Tests of L{jsonLine}.
+    Tests of L{formatJSONLine}.
     """
 
     def test_plain(self) -> None:
         """Keys stay in order, and letters of all scripts stay as they are."""
-        self.assertEqual('{"b": "Zoë", "a": [1.5, ""]}', jsonLine({"b": "Zoë", "a": [1.5, ""]}))
+        self.assertEqual(
+            '{"b": "Zoë", "a": [1.5, ""]}', formatJSONLine({"b": "Zoë", "a": [1.5, ""]})
+        )
 
     def test_nasty(self) -> None:
         """Any value gives one line of visible characters that means the same."""
-        line = jsonLine({"user": NASTY, NASTY: '"\\'})
+        line = formatJSONLine({"user": NASTY, NASTY: '"\\'})
         self.assertTrue(line.isprintable(), line)
         self.assertEqual({"user": NASTY, NASTY: '"\\'}, json.loads(line))
         line.encode()
@@ -66,7 +68,7 @@ class JsonLineTests(SynchronousTestCase):
         """This holds for every character that exists."""
         for first in range(0, 0x110000, 0x1000):
             text = "".join(map(chr, range(first, first + 0x1000)))
-            line = jsonLine({"user": text})
+            line = formatJSONLine({"user": text})
             self.assertTrue(line.isprintable(), hex(first))
             self.assertEqual([line], line.splitlines())
             # A pair of surrogates is one character in JSON.

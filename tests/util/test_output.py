@@ -19,7 +19,7 @@ from pkdoors.util.output import (
     BROKEN_PIPE,
     complain,
     fillStandard,
-    heedingOutput,
+    guardOutput,
     tell,
     tellAside,
     tellDrawn,
@@ -74,14 +74,14 @@ class CommandTests(SynchronousTestCase):
 
 class HeedingTests(SynchronousTestCase):
     """
-    Tests of L{heedingOutput} and L{fillStandard}.
+    Tests of L{guardOutput} and L{fillStandard}.
     """
 
     def test_others(self) -> None:
         """An error about a file, or any other error, is not mistaken for one of the output."""
 
         def fail(error: Exception) -> None:
-            with heedingOutput():
+            with guardOutput():
                 raise error
 
         with redirect_stdout(StringIO()):
@@ -92,7 +92,7 @@ class HeedingTests(SynchronousTestCase):
         """Before a command opens anything, what is closed is filled."""
         filled = []
         self.patch(outlet, "fillStandard", lambda: filled.append(True))
-        with redirect_stdout(StringIO()), heedingOutput():
+        with redirect_stdout(StringIO()), guardOutput():
             self.assertEqual([True], filled)
 
     def test_fillStandard(self) -> None:
@@ -121,7 +121,7 @@ class CleaningTests(SynchronousTestCase):
     def printed(self, *work: Callable[[], object]) -> list[str]:
         """Return the lines that some functions print to standard output and error."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
-            with heedingOutput():
+            with guardOutput():
                 for each in work:
                     each()
         return (stdout.getvalue() + stderr.getvalue()).split("\n")
@@ -161,7 +161,7 @@ class CleaningTests(SynchronousTestCase):
     def test_afterwards(self) -> None:
         """After a command both are what they were before."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
-            with heedingOutput():
+            with guardOutput():
                 self.assertIsNot(stdout, sys.stdout)
             self.assertIs(stdout, sys.stdout)
             self.assertIs(stderr, sys.stderr)
@@ -178,7 +178,7 @@ class CleaningTests(SynchronousTestCase):
 
     def test_console(self) -> None:
         """What rich draws is cleaned, but keeps its colours."""
-        with redirect_stdout(StringIO()) as stdout, heedingOutput():
+        with redirect_stdout(StringIO()) as stdout, guardOutput():
             from rich.table import Table
             from rich.text import Text
 
@@ -227,7 +227,7 @@ class OnePlaceTests(SynchronousTestCase):
             name
             for name, tree in modules().items()
             for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and node.id in ("tellDrawn", "rawOutput")
+            if isinstance(node, ast.Name) and node.id in ("tellDrawn", "getRawOutput")
         }
         self.assertEqual(
             {"util.output", "commands.init", "commands.control", "adminclient.console"}, users

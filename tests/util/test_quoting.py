@@ -4,12 +4,12 @@ from datetime import date, time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.util.quoting import mayHavePort, shown, shownHost, withoutPorts
+from pkdoors.util.quoting import hidePorts, mayHavePort, quoteHost, shown
 
 
 class ShownTests(SynchronousTestCase):
     """
-    Tests of L{shown} and L{shownHost}.
+    Tests of L{shown} and L{quoteHost}.
     """
 
     def test_harmless(self) -> None:
@@ -52,11 +52,11 @@ class ShownTests(SynchronousTestCase):
             ("address 192.0.2.117 is bad: 17001", "address 192.0.2.117 is bad: ..."),
             ("No such file", "No such file"),
         ):
-            self.assertIn(kept, withoutPorts(said))
+            self.assertIn(kept, hidePorts(said))
 
     def test_host(self) -> None:
         """A host is quoted, but not a sequence in its place."""
         for host in ("home.example", "192.0.2.7", "2001:db8::7", "web100"):
-            self.assertEqual(repr(host), shownHost(host))
+            self.assertEqual(repr(host), quoteHost(host))
         for host in ("17001", "17001,17203", "17001 17203"):
-            self.assertNotIn("17", shownHost(host))
+            self.assertNotIn("17", quoteHost(host))

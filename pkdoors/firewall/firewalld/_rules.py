@@ -22,7 +22,7 @@ from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import isKnockRule, knockRule, openingPriorities
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, Opening, knockPorts
+from pkdoors.model.doors import Door, Opening, listKnockPorts
 
 ZONES_LAST = 1.0
 """Seconds for which openings share what firewalld said of its zones: to ask takes as long as to
@@ -144,7 +144,7 @@ class ZoneDoors:
 
     def _letKnocksIn(self, present: Present) -> None:
         zones = self._zones.knockZones()
-        ports = knockPorts(self._doors)
+        ports = listKnockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
         there = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
         for zone, rule in there:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pkdoors.errors import FirewallError
-from pkdoors.util.quoting import withoutPorts
+from pkdoors.util.quoting import hidePorts
 
 T = TypeVar("T")
 
@@ -153,4 +153,4 @@ def _describeRefusal(name: str, code: str, message: str) -> str:
             "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
             "`systemctl restart firewalld` brings them back"
         )
-    return f"firewalld refused: {withoutPorts(' '.join(message.split()))[:300]}"
+    return f"firewalld refused: {hidePorts(' '.join(message.split()))[:300]}"
