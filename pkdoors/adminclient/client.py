@@ -157,7 +157,8 @@ def _send(
 
 def _describeNoDaemon(reason: str) -> str:
     start = f"start it with `{START}`" if isInstalled() else "start it"
-    return f"the daemon is not running ({reason}): {start}, or use --admin PATH if it is elsewhere"
+    elsewhere = "or use --admin PATH if it listens elsewhere"
+    return f"the daemon is not running ({reason}): {start}, {elsewhere}"
 
 
 def _parse(text: bytes) -> Any:

@@ -440,7 +440,7 @@ class FirewalldServiceTests(ServiceTestCase):
         self.machine.run("systemctl", "start", "firewalld")
         self.assertEqual(1, self.machine.status("systemctl", "start", "pkdoors")[0])
         self.machine.run("systemctl", "stop", "pkdoors")
-        words = "install polkitd, and with `pkdoors install-service` its rule that allows it"
+        words = "install polkitd, then run `pkdoors install-service` to add the rule that allows it"
         self.assertTrue(self.machine.says(words), self.machine.log())
         self.assertNotIn("Traceback", self.machine.log())
         self.machine.run(*INSTALL)
