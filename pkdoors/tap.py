@@ -206,7 +206,7 @@ def wire(
     operations = Operations(reactor, keeper, reloader, publisher, counters, stack, health.troubles)
     notifier = Notifier(reactor, environment or {}, health.line)
     publisher.subscribe(notifier.hear)
-    ports.onChange = notifier.tellStatus
+    ports.onChange = notifier.sendStatus
     return DoorService(
         reactor=reactor,
         keeper=keeper,

@@ -274,8 +274,8 @@ class MakeServiceTests(SynchronousTestCase):
         bus = self.haveFirewalld("org.fedoraproject.FirewallD1")
         self.assertEqual(
             "pkdoors: firewalld has no zone 'nowhere': "
-            "`firewall-cmd --get-zones` lists its zones; pkdoors has closed no port, as it has "
-            "no earlier configuration to go by",
+            "`firewall-cmd --get-zones` lists its zones; pkdoors has closed no port, because it "
+            "has no earlier configuration to use",
             self.refusal("-f", "firewalld", "--zone", "nowhere"),
         )
         self.assertEqual(0, bus.connections)
