@@ -1,4 +1,4 @@
-"""Watches a TCP port until it answers."""
+"""Waits until a TCP port answers."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,17 +11,17 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
 FIRST_PACE = 0.01
-"""Seconds between the first two tries to connect: a door opens within milliseconds, but a packet
-that came too early would only be sent again after a second."""
+"""Seconds between the first two tries to connect: a door opens within milliseconds, but TCP would
+repeat a packet that came too early only after a second."""
 LAST_PACE = 0.5
 """The longest time between two tries to connect, in seconds."""
 
 Take = Callable[[Any], None]
-"""What becomes of the connection that answered first, a transport of Twisted's."""
+"""A function that takes the connection that answered first, a transport of Twisted's."""
 
 
 def hangUp(connection: Any) -> None:
-    """Let it be; that it was there is all that counts."""
+    """Drop the connection; that it was made is all that counts."""
     connection.abortConnection()
 
 
@@ -30,8 +30,8 @@ class PortWatch:
     Tries to connect to a TCP port, again and again, until it answers.
 
     @param take: called with the connection.
-    @param once: each address is tried only once, and it ends when all have failed.
-    @ivar refused: whether some address refused the connection, which a closed door does not.
+    @param once: whether to try each address only once; then the watch ends when all have failed.
+    @ivar refused: whether some address refused the connection, which a closed door does not do.
     """
 
     def __init__(
@@ -71,18 +71,18 @@ class PortWatch:
             attempt = endpoint(self._reactor, address, self._port, timeout=3600).connect(
                 Factory.forProtocol(Protocol)
             )
-            attempt.addCallbacks(self._answered, self._failed, callbackArgs=(address,))
+            attempt.addCallbacks(self._onAnswer, self._onFailure, callbackArgs=(address,))
             self._tries.append(attempt)
         if self._once:
             return
         self._calls[1:] = [self._reactor.callLater(self._pace, self._try)]
         self._pace = min(2 * self._pace, LAST_PACE)
 
-    def _answered(self, protocol: Protocol, address: str) -> None:
+    def _onAnswer(self, protocol: Protocol, address: str) -> None:
         self._take(protocol.transport)
         self._finish(address)
 
-    def _failed(self, failure: Failure) -> None:
+    def _onFailure(self, failure: Failure) -> None:
         self.refused = self.refused or failure.check(ConnectionRefusedError) is not None
         self._failures += 1
         if self._once and self._failures == len(self._addresses):

@@ -1,4 +1,4 @@
-"""How the client knocks: plainly, or sealed."""
+"""How the client knocks: plain or sealed."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Sequence as Items
@@ -8,19 +8,19 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from pkdoors.client._localaddress import localAddress
-from pkdoors.client._plan import Sending, plainPlan, sealedPlan
+from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
-from pkdoors.knocks.knock import plainKnock
-from pkdoors.knocks.seal import Statement, hintOf, signedData
+from pkdoors.knocks.knock import makePlainKnock
+from pkdoors.knocks.seal import Statement, hintOf, makeSignedData
 from pkdoors.model.sequence import Sequence
 
-if TYPE_CHECKING:  # they load conch, which plain knocks do without
+if TYPE_CHECKING:  # they load conch, which plain knocks do not need
     from pkdoors.client.keys.signers import Identity, Signer
 
 Say = Callable[[str], None]
 Planner = Callable[[str], Awaitable[Iterable[Sending]]]
-"""What is sent to an address; anew for each knock."""
+"""Plans what to send to an address; it is called again for each knock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +28,26 @@ class PlainMethod:
     """
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar interval: seconds between two datagrams.
-    @cvar doubt: what may be wrong where the port does not open.
+    @cvar hintOnFailure: what to check if the port does not open.
     """
 
     sequence: Sequence
     seconds: float
     interval: float
 
-    doubt = "is the sequence right"
+    hintOnFailure = "the sequence is right"
 
-    async def begin(self, reactor: Any, say: Say) -> Planner:
-        """Have ready all that knocking takes."""
-        datagram = plainKnock(ceil(self.seconds))
+    async def prepare(self, reactor: Any, say: Say) -> Planner:
+        """Prepare everything that a knock needs."""
+        datagram = makePlainKnock(ceil(self.seconds))
 
         async def plan(address: str) -> Iterable[Sending]:
-            return plainPlan(self.sequence, datagram, self.interval)
+            return planPlain(self.sequence, datagram, self.interval)
 
         return plan
 
-    def done(self, host: str) -> str:
-        """What was done, for the user."""
+    def describe(self, host: str) -> str:
+        """Describe to the user what was done."""
         return f"knocked on {host}"
 
 
@@ -55,11 +55,11 @@ class PlainMethod:
 class SealedMethod:
     """
     @ivar seconds: time to ask for; 0 for the door's own.
-    @ivar close: whether to ask to close instead.
+    @ivar close: whether to ask the host to close the door instead.
     @ivar bind: see L{bindFor}.
     @ivar timeOfDay: seconds since 1970.
     @ivar localAddress: finds the address that datagrams to a destination leave from.
-    @cvar doubt: what may be wrong where the port does not open.
+    @cvar hintOnFailure: what to check if the port does not open.
     """
 
     sequence: Sequence
@@ -71,40 +71,42 @@ class SealedMethod:
     timeOfDay: Callable[[], float]
     localAddress: Callable[[str], str] = localAddress
 
-    doubt = "are sequence, door, key and both clocks right"
+    hintOnFailure = "sequence, door, key and both clocks are right"
 
-    async def begin(self, reactor: Any, say: Say) -> Planner:
+    async def prepare(self, reactor: Any, say: Say) -> Planner:
         """
-        Have ready all that knocking takes: after this, no passphrase is asked for.
+        Prepare everything that a knock needs. No passphrase is asked for after this.
 
         @raise KnockError: there is no key.
         """
-        signers = await self.identity.signers(reactor, say)
+        signers = await self.identity.findSigners(reactor, say)
 
         async def plan(address: str) -> Iterable[Sending]:
             bind = bindFor(self.bind, address, self.localAddress)
-            return sealedPlan(self.sequence, await self._sealedBy(signers, bind, say))
+            return planSealed(self.sequence, await self._sealWithAll(signers, bind, say))
 
         return plan
 
-    def done(self, host: str) -> str:
-        """What was done, for the user."""
+    def describe(self, host: str) -> str:
+        """Describe to the user what was done."""
         return f"asked {host} to close" if self.close else f"knocked on {host}"
 
-    async def _sealedBy(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:
-        """The knocks of all that sign; that one of several does not is no matter."""
+    async def _sealWithAll(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:
+        """
+        Return the knocks of all keys that sign; if only some do not sign, that does not matter.
+        """
         made: list[bytes] = []
         for signer in signers:
-            if signer.isTouched:
+            if signer.needsTouch:
                 say("touch the security key")
             try:
-                made.append(await self._sealed(signer, bind))
+                made.append(await self._seal(signer, bind))
             except KnockError:
                 if signer is signers[-1] and not made:
                     raise
         return made
 
-    async def _sealed(self, signer: "Signer", bind: str) -> bytes:
+    async def _seal(self, signer: "Signer", bind: str) -> bytes:
         nonce = token_hex(8)
         text = Statement(
             door=self.door,
@@ -115,4 +117,4 @@ class SealedMethod:
             bind=bind,
             close=self.close,
         ).encode()
-        return text + await signer.sign(signedData(text, self.sequence))
+        return text + await signer.sign(makeSignedData(text, self.sequence))

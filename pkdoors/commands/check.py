@@ -4,16 +4,16 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pkdoors.commands.completion import checkOptions, completing
+from pkdoors.commands.completion import completeWith, listCheckOptions
 
 
-def checkCommand(commands: Any) -> None:
+def addCheckCommand(commands: Any) -> None:
     """Add the command to those of C{pkdoors}."""
     # Argparse takes nothing for an option here: CheckOptions parses them all.
     command = commands.add_parser(
         "check", help="find what is wrong on this host", prefix_chars="\0", add_help=False
     )
-    completing(command.add_argument("options", nargs="*"), checkOptions)
+    completeWith(command.add_argument("options", nargs="*"), listCheckOptions)
     command.set_defaults(run=_check)
 
 

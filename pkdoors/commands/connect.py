@@ -5,37 +5,37 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pkdoors.commands._react import resultOf, sayer
-from pkdoors.commands.knock import attemptOf, knockOptions, waitOptions
-from pkdoors.commands.parser import checked
+from pkdoors.commands._react import makeReporter, runReactor
+from pkdoors.commands.knock import addKnockOptions, addWaitOptions, makeAttempt
+from pkdoors.commands.parser import asType
 from pkdoors.errors import RelayError
 from pkdoors.model.ports import parsePort
 
 
-def connectCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "connect to a port, knocking first where it does not answer: a ProxyCommand for ssh"
+def addConnectCommand(commands: Any) -> None:
+    """Add the command."""
+    about = "connect to a port, and knock first if it does not answer: a ProxyCommand for ssh"
     command = commands.add_parser("connect", help=about, description=about.capitalize() + ".")
-    knockOptions(command)
+    addKnockOptions(command)
     command.add_argument(
         "port",
         metavar="PORT",
-        type=checked(parsePort),
-        help="the TCP port that standard input and output are connected to",
+        type=asType(parsePort),
+        help="the TCP port to connect standard input and output to",
     )
-    waitOptions(command)
+    addWaitOptions(command)
     command.set_defaults(run=_connect, parser=command)
 
 
 def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
-    dieOf(signal.SIGINT)  # Ctrl-C is for ssh, and no traceback shall come between
-    attempt = attemptOf(options, environment, options.port)
+    letSignalEnd(signal.SIGINT)  # Ctrl-C is meant for ssh, and no traceback must appear
+    attempt = makeAttempt(options, environment, options.port)
     from pkdoors.client.connect import reach
     from pkdoors.client.relay import Relay
 
-    say = sayer(options.parser)
-    connection = resultOf(options.parser, lambda reactor: reach(attempt, reactor, say))
-    dieOf(signal.SIGTERM)  # it was told to the reactor, which has ended
+    say = makeReporter(options.parser)
+    connection = runReactor(options.parser, lambda reactor: reach(attempt, reactor, say))
+    letSignalEnd(signal.SIGTERM)  # until now the reactor handled it, and that has ended
     try:
         Relay(connection, 0, 1).run()
     except RelayError as error:
@@ -44,7 +44,7 @@ def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     raise SystemExit(0)
 
 
-def dieOf(end: signal.Signals) -> None:
-    """Let a signal end the process at once and without a word, unless it is ignored."""
+def letSignalEnd(end: signal.Signals) -> None:
+    """Let a signal end the process at once and silently, unless it is ignored."""
     if signal.getsignal(end) != signal.SIG_IGN:
         signal.signal(end, signal.SIG_DFL)

@@ -9,7 +9,7 @@ from shlex import quote
 from sysconfig import get_path
 from typing import Any
 
-from pkdoors.commands.completion import completing, fileNames
+from pkdoors.commands.completion import completeWith, listFiles
 from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.host.serviceuser import NAME
@@ -17,7 +17,7 @@ from pkdoors.install.unitfiles import ServiceFiles
 from pkdoors.util.output import tell, tellText
 
 
-def installCommand(commands: Any) -> None:
+def addInstallCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "make the daemon a service of systemd, with a user of its own"
     command = commands.add_parser(
@@ -33,7 +33,7 @@ def installCommand(commands: Any) -> None:
         type=Path,
         help="put the files below this folder, and do nothing else (for packagers)",
     )
-    completing(root, fileNames)
+    completeWith(root, listFiles)
     command.set_defaults(run=_install, parser=command)
 
 
@@ -54,7 +54,7 @@ def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[st
     import pkdoors
     import twisted
     from pkdoors.install.installer import command, install, uninstall
-    from pkdoors.install.servicecode import codeFlaw
+    from pkdoors.install.servicecode import findCodeFlaw
 
     if options.root is not None:
         return files.remove() if options.uninstall else files.place()
@@ -64,7 +64,7 @@ def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[st
         return uninstall(files, command)
     modules = [Path(str(each.__file__)) for each in (pkdoors, twisted)]
     programs = [scripts / "twistd", scripts / "pkdoors", Path(sys.executable)]
-    return install(files, [*programs, *modules], command, codeFlaw)
+    return install(files, [*programs, *modules], command, findCodeFlaw)
 
 
 def _nextSteps(scripts: Path) -> str:

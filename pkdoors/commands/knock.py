@@ -6,121 +6,122 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.client.profiles import Profile
-from pkdoors.commands._react import runToEnd, sayer
+from pkdoors.commands._react import makeReporter, runAndExit
 from pkdoors.commands._sealoptions import (
+    addCloseOption,
+    addSealOptions,
     checkPlain,
-    closeOption,
-    identityOf,
-    sealedMethod,
-    sealOptions,
+    chooseIdentity,
+    makeSealedMethod,
 )
-from pkdoors.commands.completion import completing, hostNames
-from pkdoors.commands.parser import Parser, checked, parseNumber
+from pkdoors.commands.completion import completeWith, listProfiles
+from pkdoors.commands.parser import Parser, asType, parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import parsePort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.quoting import shownHost
+from pkdoors.util.quoting import quoteHost
 
-if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
+if TYPE_CHECKING:  # it loads the reactor, which other commands do not need
     from pkdoors.client.attempt import Attempt
     from pkdoors.client.methods import PlainMethod, SealedMethod
 
 MAX_NAMED = 20
-"""Profiles that are told by name where one is missing."""
+"""Profiles that an error names if one is missing."""
 
 
-def knockCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "knock on a host, so that it opens its door for this address"
+def addKnockCommand(commands: Any) -> None:
+    """Add the command."""
+    about = "knock on a host to open its door for this address"
     command = commands.add_parser("knock", help=about, description=about.capitalize() + ".")
-    knockOptions(command)
+    addKnockOptions(command)
     add = command.add_argument
     add(
         "--wait",
         metavar="PORT",
-        type=checked(parsePort),
-        help="wait until this TCP port answers, and knock again where it does not",
+        type=asType(parsePort),
+        help="wait until this TCP port answers, and knock again if it does not",
     )
-    closeOption(command)
+    addCloseOption(command)
     command.add_argument(
         "--keep",
         action="store_true",
-        help="stay, and keep the door open, also from another address, until Ctrl-C",
+        help="keep the door open until Ctrl-C, even if this host's address changes",
     )
-    waitOptions(command)
+    addWaitOptions(command)
     command.set_defaults(run=_knock, parser=command)
 
 
-def knockOptions(command: Parser) -> None:
+def addKnockOptions(command: Parser) -> None:
     """Add the options of all commands that knock."""
     add = command.add_argument
     host = add(
         "host", metavar="HOST", help="name, address, or profile in ~/.config/pkdoors/hosts.toml"
     )
-    completing(host, hostNames)
+    completeWith(host, listProfiles)
     add(
         "-m",
         "--magic-seq",
         metavar="PORTS",
-        type=checked(Sequence.parse),
-        help="the sequence, 17001,17203,... (default: KNOCKER_SEQ of the environment)",
+        type=asType(Sequence.parse),
+        help="the sequence, 17001,17203,... (default: KNOCKER_SEQ from the environment)",
     )
     add(
         "--open-for",
         metavar="TIME",
-        type=checked(parseDuration),
-        help="ask to open for so long, 10m or 1h30m (default: what the host gives)",
+        type=asType(parseDuration),
+        help="how long the door is to stay open, 10m or 1h30m (default: what the host grants)",
     )
     add(
         "--interval",
         metavar="TIME",
         default="20ms",
-        type=checked(lambda text: parseDuration(text, least=0, most=10)),
-        help="between two datagrams of a plain knock (default: %(default)s)",
+        type=asType(lambda text: parseDuration(text, least=0, most=10)),
+        help="the time between two datagrams of a plain knock (default: %(default)s)",
     )
-    sealOptions(command)
+    addSealOptions(command)
     family = command.add_mutually_exclusive_group()
     family.add_argument("-4", dest="family", action="store_const", const=4, help="only IPv4")
     family.add_argument("-6", dest="family", action="store_const", const=6, help="only IPv6")
 
 
-def waitOptions(command: Parser) -> None:
+def addWaitOptions(command: Parser) -> None:
     """Add the options of all commands that wait for a port."""
     add = command.add_argument
     add(
         "--timeout",
         metavar="TIME",
         default="5s",
-        type=checked(lambda text: parseDuration(text, least=0.1)),
-        help="when waiting: how long after each knock (default: %(default)s)",
+        type=asType(lambda text: parseDuration(text, least=0.1)),
+        help="when waiting: how long to wait after each knock (default: %(default)s)",
     )
     add(
         "--tries",
         metavar="N",
         default="3",
-        type=checked(lambda text: parseNumber(text, 1, 1000)),
+        type=asType(lambda text: parseNumber(text, 1, 1000)),
         help="when waiting: how many knocks in all (default: %(default)s)",
     )
 
 
-def attemptOf(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
+def makeAttempt(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
     """
-    What L{knockOptions} and L{waitOptions} ask for; HOST may be the name of a profile.
+    Return the attempt that L{addKnockOptions} and L{addWaitOptions} ask for. HOST can be the name
+    of a profile.
 
-    @param port: the TCP port to wait for; L{None} for not waiting.
+    @param port: the TCP port to wait for; L{None} to wait for none.
     """
-    return _visitOf(options, environment, _profileOf(options, environment), port)
+    return _makeAttempt(options, environment, _findProfile(options, environment), port)
 
 
-def _visitOf(
+def _makeAttempt(
     options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
 ) -> "Attempt":
     from pkdoors.client.attempt import Attempt
 
     return Attempt(
         host=profile.address,
-        method=_methodOf(options, environment, profile),
+        method=_makeMethod(options, environment, profile),
         family=options.family,
         port=port,
         timeout=options.timeout,
@@ -128,26 +129,26 @@ def _visitOf(
     )
 
 
-def _methodOf(
+def _makeMethod(
     options: Namespace, environment: Mapping[str, str], profile: Profile
 ) -> "PlainMethod | SealedMethod":
     from pkdoors.client.methods import PlainMethod
 
-    sequence = _sequenceOf(options, environment, profile)
-    identity = identityOf(options, profile)
+    sequence = _chooseSequence(options, environment, profile)
+    identity = chooseIdentity(options, profile)
     if identity is not None:
-        return sealedMethod(options, environment, profile, sequence, identity)
+        return makeSealedMethod(options, environment, profile, sequence, identity)
     checkPlain(options, profile)
     seconds = options.open_for or profile.openFor or 0
     return PlainMethod(sequence, seconds, options.interval)
 
 
-def _profileOf(options: Namespace, environment: Mapping[str, str]) -> Profile:
-    """What is known of the host; of one without a profile, its name."""
-    return _profiles(options, environment).get(options.host) or Profile(options.host)
+def _findProfile(options: Namespace, environment: Mapping[str, str]) -> Profile:
+    """Return the host's profile; if it has none, one with just its name."""
+    return _readProfiles(options, environment).get(options.host) or Profile(options.host)
 
 
-def _profiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, Profile]:
+def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, Profile]:
     parser: Parser = options.parser
     try:
         return readProfiles(environment)
@@ -157,13 +158,13 @@ def _profiles(options: Namespace, environment: Mapping[str, str]) -> dict[str, P
 
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     if options.close and options.wait:
-        options.parser.error("--close and --wait exclude each other: nothing is to open")
-    profile = _profileOf(options, environment)
+        options.parser.error("use --close or --wait, not both: nothing is going to open")
+    profile = _findProfile(options, environment)
     port = None if options.close else options.wait or profile.wait
-    attempt = _visitOf(options, environment, profile, port)
+    attempt = _makeAttempt(options, environment, profile, port)
     if options.keep:
         _keep(options, attempt)
-    runToEnd(options.parser, lambda reactor: attempt.run(reactor, sayer(options.parser)))
+    runAndExit(options.parser, lambda reactor: attempt.run(reactor, makeReporter(options.parser)))
 
 
 def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
@@ -171,36 +172,38 @@ def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
 
     parser: Parser = options.parser
     if options.close:
-        parser.error("--keep and --close exclude each other")
+        parser.error("use --keep or --close, not both")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
-    runToEnd(parser, lambda reactor: KeepOpen(attempt, reactor, sayer(parser)).run())
+    runAndExit(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run())
 
 
-def _sequenceOf(options: Namespace, environment: Mapping[str, str], profile: Profile) -> Sequence:
+def _chooseSequence(
+    options: Namespace, environment: Mapping[str, str], profile: Profile
+) -> Sequence:
     parser: Parser = options.parser
     found: Sequence | None = (
-        options.magic_seq or _sequenceFrom(environment, parser) or profile.sequence
+        options.magic_seq or _readVariable(environment, parser) or profile.sequence
     )
     if found:
         return found
     parser.error(
-        "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
-        f"and no profile has the sequence of {shownHost(options.host)}"
-        + _whichProfiles(_profiles(options, environment))
+        "--magic-seq is missing, KNOCKER_SEQ is not set, "
+        f"and no profile has the sequence of {quoteHost(options.host)}"
+        + _suggestProfiles(_readProfiles(options, environment))
     )
 
 
-def _whichProfiles(profiles: Mapping[str, Profile]) -> str:
-    """Those that would do: a name may be mistyped."""
+def _suggestProfiles(profiles: Mapping[str, Profile]) -> str:
+    """Return the end of an error that lists usable profiles: the name may be mistyped."""
     names = [repr(name) for name, profile in profiles.items() if profile.sequence]
     if not names:
         return ""
-    more = ", ..." if len(names) > MAX_NAMED else ""
-    return f": there are profiles of {', '.join(names[:MAX_NAMED])}{more}"
+    dots = ", ..." if len(names) > MAX_NAMED else ""
+    return f": profiles with a sequence are {', '.join(names[:MAX_NAMED])}{dots}"
 
 
-def _sequenceFrom(environment: Mapping[str, str], parser: Parser) -> Sequence | None:
+def _readVariable(environment: Mapping[str, str], parser: Parser) -> Sequence | None:
     if "KNOCKER_SEQ" not in environment:
         return None
     try:

@@ -1,18 +1,18 @@
-"""C{pkdoors sequence}."""
+"""C{pkdoors sequence} on the command line."""
 
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from pkdoors.commands.parser import lengthOption
+from pkdoors.commands.parser import addLengthOption
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.output import tell
 
 
-def sequenceCommand(commands: Any) -> None:
+def addSequenceCommand(commands: Any) -> None:
     about = "print a new random sequence, of ports that are free on this host"
     command = commands.add_parser("sequence", help=about, description=about.capitalize() + ".")
-    lengthOption(command)
+    addLengthOption(command)
     command.set_defaults(run=_sequence)
 
 

@@ -12,9 +12,9 @@ from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
 from pkdoors.errors import InstallError, PkdoorsError
-from pkdoors.files.access import hookFlaw
-from pkdoors.files.trust import Flaw, flawOf
-from pkdoors.host.serviceuser import NAME, letRead, refuseStrange, serviceGroup
+from pkdoors.files.access import findHookFlaw
+from pkdoors.files.trust import Flaw, findFlaw
+from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead, refuseOddFile
 from pkdoors.host.systemd import isRunning
 from pkdoors.install.unitfiles import ServiceFiles
 
@@ -34,22 +34,22 @@ def install(
     files: ServiceFiles,
     code: Iterable[Path],
     run: Run,
-    codeFlaw: Callable[[], Flaw | None] = lambda: None,
+    findCodeFlaw: Callable[[], Flaw | None] = lambda: None,
 ) -> Iterator[str]:
     """
     Put everything in place; start nothing.
 
     @param code: what the service has to be able to read, or to run.
     @param run: see L{command}.
-    @param codeFlaw: see L{pkdoors.install.servicecode.codeFlaw}.
+    @param findCodeFlaw: see L{pkdoors.install.servicecode.findCodeFlaw}.
     @return: what is done, a line each.
     @raise InstallError: it cannot be done. What was done until then stays.
     """
     _needSystemd()
     for path in code:
         _checkReadable(path)
-        _refuse(flawOf(path))
-    _refuse(codeFlaw())
+        _refuse(findFlaw(path))
+    _refuse(findCodeFlaw())
     os.umask(0o022)  # nothing here is a secret; what is gets its mode by name
     yield from files.place()
     yield _makeUser(files, run)
@@ -66,7 +66,7 @@ def uninstall(files: ServiceFiles, run: Run) -> Iterator[str]:
 
     @raise InstallError: it cannot be done. What was done until then stays.
     """
-    files.refuseStrange()
+    files.refuseForeign()
     if isRunning() and files.path("pkdoors.service").exists():
         run("systemctl", "disable", "--quiet", "--now", "pkdoors.service")
         yield "ended      the service; the guard keeps the ports closed"
@@ -155,7 +155,7 @@ def _mode(path: Path) -> int:
 
 
 def _makeUser(files: ServiceFiles, run: Run) -> str:
-    if serviceGroup() is not None:
+    if findServiceGroup() is not None:
         return f"unchanged  user and group {NAME}"
     if which("systemd-sysusers"):
         run("systemd-sysusers", str(files.path("pkdoors.sysusers")))
@@ -176,7 +176,7 @@ def _shareConf(conf: Path) -> Iterator[str]:
         yield f"trouble    {error}"
         return
     for command in {each for door in doors for each in door.hooks().values()}:
-        if flaw := hookFlaw(command):
+        if flaw := findHookFlaw(command):
             yield f"trouble    the hook {command[0]} is not run, others decide what it does: {flaw}"
     for keys in sorted({door.authorizedKeys for door in doors} - {""}):
         try:
@@ -212,7 +212,7 @@ def _checkUsable(path: Path) -> Path:
     """
     _checkSeen(path, ELSEWHERE)
     try:
-        flaw = flawOf(path)
+        flaw = findFlaw(path)
     except OSError as error:
         raise InstallError(f"cannot read {path}: {error.strerror}") from error
     if flaw is not None:
@@ -230,7 +230,7 @@ def _checkUsable(path: Path) -> Path:
 
 def _canEnter(folder: Path) -> bool:
     now = folder.stat()
-    isItsGroup = now.st_gid == serviceGroup()
+    isItsGroup = now.st_gid == findServiceGroup()
     return bool(now.st_mode & (stat.S_IXGRP if isItsGroup else stat.S_IXOTH))
 
 
@@ -239,7 +239,7 @@ def _letRead(path: Path) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         before = _access(descriptor)
-        refuseStrange(os.fstat(descriptor))
+        refuseOddFile(os.fstat(descriptor))
         letRead(descriptor)
         return "unchanged" if _access(descriptor) == before else "changed  "
     finally:

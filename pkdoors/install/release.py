@@ -64,7 +64,7 @@ def _end(instance: Instance) -> Iterator[str]:
 
 def _holder(instance: Instance) -> int | None:
     try:
-        return instance.holder()
+        return instance.findHolder()
     except OSError:
         return None
 

@@ -43,7 +43,7 @@ class ServiceFiles:
         @return: what is done, a line each.
         @raise InstallError: one cannot be written; nothing is where one is not ours.
         """
-        self.refuseStrange()
+        self.refuseForeign()
         for name in PLACES:
             yield self._place(name, self._text(name))
 
@@ -54,7 +54,7 @@ class ServiceFiles:
         @return: what is done, a line each.
         @raise InstallError: one cannot be removed; nothing is where one is not ours.
         """
-        self.refuseStrange()
+        self.refuseForeign()
         for name, place in PLACES.items():
             path = self.path(name)
             try:
@@ -63,7 +63,7 @@ class ServiceFiles:
                 raise _cannot("remove", path, error) from error
             yield f"{'removed  ' if isDone else 'not there'}  {path}"
 
-    def refuseStrange(self) -> None:
+    def refuseForeign(self) -> None:
         """
         See that nothing is in the place of our files but what we put there.
 

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client._plan import plainPlan, sealedPlan
+from pkdoors.client._plan import planPlain, planSealed
 from pkdoors.model.sequence import Sequence
 from tests.fakes.doors import PORTS
 
@@ -11,30 +11,30 @@ SEQUENCE = Sequence(PORTS)
 
 class PlainPlanTests(SynchronousTestCase):
     """
-    Tests of L{plainPlan}.
+    Tests of L{planPlain}.
     """
 
     def test_order(self) -> None:
-        """One datagram goes to each port, in order, with a pause between, none before."""
-        sendings = list(plainPlan(SEQUENCE, b"knock\n", 0.5))
+        """One datagram goes to each port, in order, with a pause between them, and none before."""
+        sendings = list(planPlain(SEQUENCE, b"knock\n", 0.5))
         self.assertEqual(PORTS, tuple(each.port for each in sendings))
         self.assertEqual([0.0, 0.5, 0.5, 0.5, 0.5], [each.pause for each in sendings])
         self.assertEqual({b"knock\n"}, {each.datagram for each in sendings})
 
     def test_portTwice(self) -> None:
-        """A port that is twice in the sequence is knocked on twice."""
-        sendings = list(plainPlan(Sequence((1, 2, 1, 3, 4)), b"knock\n", 0.5))
+        """A port that is in the sequence twice is knocked on twice."""
+        sendings = list(planPlain(Sequence((1, 2, 1, 3, 4)), b"knock\n", 0.5))
         self.assertEqual([1, 2, 1, 3, 4], [each.port for each in sendings])
 
 
 class SealedPlanTests(SynchronousTestCase):
     """
-    Tests of L{sealedPlan}.
+    Tests of L{planSealed}.
     """
 
     def test_rounds(self) -> None:
         """A datagram goes to all ports at once, three times, 20 ms apart."""
-        sendings = list(sealedPlan(SEQUENCE, [b"x"]))
+        sendings = list(planSealed(SEQUENCE, [b"x"]))
         self.assertEqual(set(PORTS), {each.port for each in sendings[:5]})
         self.assertEqual(PORTS * 3, tuple(each.port for each in sendings))
         self.assertEqual(
@@ -42,12 +42,12 @@ class SealedPlanTests(SynchronousTestCase):
         )
 
     def test_several(self) -> None:
-        """Several come one after another, so that none displaces another on the way."""
-        sendings = list(sealedPlan(SEQUENCE, [b"x", b"y"]))
+        """Several come one after another, to keep one from displacing another on the way."""
+        sendings = list(planSealed(SEQUENCE, [b"x", b"y"]))
         self.assertEqual([b"x"] * 15 + [b"y"] * 15, [each.datagram for each in sendings])
         self.assertEqual((0.0, 0.02), (sendings[0].pause, sendings[15].pause))
 
     def test_portTwice(self) -> None:
-        """A port that is twice in the sequence gets it once in a round."""
-        sendings = list(sealedPlan(Sequence((1, 2, 1, 3, 4)), [b"x"]))
+        """A port that is in the sequence twice gets the datagram once in a round."""
+        sendings = list(planSealed(Sequence((1, 2, 1, 3, 4)), [b"x"]))
         self.assertEqual([1, 2, 3, 4] * 3, [each.port for each in sendings])

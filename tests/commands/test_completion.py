@@ -6,89 +6,97 @@ from argparse import Namespace
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.commands import completion
-from pkdoors.commands.completion import checkOptions, doorNames, fileNames, hostNames, openAddresses
+from pkdoors.commands.completion import (
+    listCheckOptions,
+    listDoors,
+    listFiles,
+    listOpenAddresses,
+    listProfiles,
+)
 from tests.fakes.admin import FakeAdmin, makeOpening
 
 
 class FilesTests(SynchronousTestCase):
     """
-    Tests of L{fileNames}.
+    Tests of L{listFiles}.
     """
 
     def setUp(self) -> None:
-        """Have some."""
+        """Make some files."""
         self.folder = os.path.abspath(self.mktemp())
         os.makedirs(f"{self.folder}/below")
         for name in ("a", "b", ".hidden"):
             open(f"{self.folder}/{name}", "w").close()
 
     def test_all(self) -> None:
-        """Without a beginning all are offered but for the hidden; folders have a slash."""
+        """Without a beginning all files are offered except hidden ones; folders have a slash."""
         names = [f"{self.folder}/{name}" for name in ("a", "b", "below/")]
-        self.assertEqual(names, fileNames(f"{self.folder}/"))
+        self.assertEqual(names, listFiles(f"{self.folder}/"))
 
     def test_begun(self) -> None:
-        """Those are offered that begin so."""
-        self.assertEqual([f"{self.folder}/.hidden"], fileNames(f"{self.folder}/."))
-        self.assertEqual([f"{self.folder}/below/"], fileNames(f"{self.folder}/be"))
-        self.assertEqual([], fileNames(f"{self.folder}/none/"))
+        """Files that begin with the typed text are offered."""
+        self.assertEqual([f"{self.folder}/.hidden"], listFiles(f"{self.folder}/."))
+        self.assertEqual([f"{self.folder}/below/"], listFiles(f"{self.folder}/be"))
+        self.assertEqual([], listFiles(f"{self.folder}/none/"))
 
     def test_written(self) -> None:
-        """They are offered as they are written: from here on, from the root, or from the home."""
+        """
+        They are offered in the way they were typed: from here, from the root, or from the home.
+        """
         self.patch(os, "environ", {**os.environ, "HOME": self.folder})
-        self.assertEqual(["~/below/"], fileNames("~/be"))
-        self.assertIn("/etc/", fileNames("/et"))
+        self.assertEqual(["~/below/"], listFiles("~/be"))
+        self.assertIn("/etc/", listFiles("/et"))
         folder = os.path.relpath(self.folder)
-        self.assertEqual([f"{folder}/a"], fileNames(f"{folder}/a"))
+        self.assertEqual([f"{folder}/a"], listFiles(f"{folder}/a"))
 
 
 class DaemonTests(SynchronousTestCase):
     """
-    Tests of L{doorNames} and L{openAddresses}.
+    Tests of L{listDoors} and L{listOpenAddresses}.
     """
 
     def test_daemon(self) -> None:
-        """They are the daemon's; addresses only of the door that was chosen."""
+        """The names are the daemon's; the addresses are only those of the chosen door."""
         with FakeAdmin() as admin:
             admin.openings = [makeOpening("192.0.2.8"), makeOpening("192.0.2.7", "web")]
             options = Namespace(admin=admin.path, conf=None, door=None)
-            self.assertEqual(["ssh", "web"], doorNames(options))
-            self.assertEqual(["192.0.2.7", "192.0.2.8"], openAddresses(options))
+            self.assertEqual(["ssh", "web"], listDoors(options))
+            self.assertEqual(["192.0.2.7", "192.0.2.8"], listOpenAddresses(options))
             options.door = "web"
-            self.assertEqual(["192.0.2.7"], openAddresses(options))
+            self.assertEqual(["192.0.2.7"], listOpenAddresses(options))
 
     def test_none(self) -> None:
-        """Without a daemon, or with one that cannot be understood, there is nothing."""
+        """Without a daemon, or with one that cannot be understood, nothing is offered."""
         with FakeAdmin() as admin:
             options = Namespace(admin=admin.path)
             answers: tuple[object, ...] = ({}, [], {"doors": [{}]}, {"doors": 7}, "no JSON")
             for answer in answers:
                 admin.answers["GET", "/status"] = (200, answer)
-                self.assertEqual([], doorNames(options), answer)
+                self.assertEqual([], listDoors(options), answer)
             admin.stop()
-            self.assertEqual([], doorNames(options))
+            self.assertEqual([], listDoors(options))
 
 
 class OtherTests(SynchronousTestCase):
     """
-    Tests of L{hostNames} and L{checkOptions}.
+    Tests of L{listProfiles} and L{listCheckOptions}.
     """
 
     def test_badHosts(self) -> None:
-        """A file of hosts that cannot be used stops nothing."""
+        """A file of profiles that cannot be used does no harm."""
         folder = os.path.abspath(self.mktemp())
         os.makedirs(f"{folder}/pkdoors")
         file = f"{folder}/pkdoors/hosts.toml"
         self.patch(completion, "environ", {"XDG_CONFIG_HOME": folder})
-        self.assertEqual([], hostNames())
+        self.assertEqual([], listProfiles())
         with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
             out.write("[hosts.a]\n[hosts.b]\n")
-        self.assertEqual(["a", "b"], hostNames())
+        self.assertEqual(["a", "b"], listProfiles())
         os.truncate(file, 5)
-        self.assertEqual([], hostNames())
+        self.assertEqual([], listProfiles())
 
     def test_check(self) -> None:
-        """After an option that has a value comes that."""
+        """After an option with a value, its values are offered."""
         for before, offered in (
             ([], "--firewall"),
             (["--json"], "--firewall"),
@@ -97,6 +105,6 @@ class OtherTests(SynchronousTestCase):
             (["--sessions"], "keep"),
             (["--open-for"], None),
         ):
-            found = checkOptions("", Namespace(options=before))
+            found = listCheckOptions("", Namespace(options=before))
             self.assertEqual([offered] if offered else [], [x for x in found if x == offered])
-        self.assertEqual(["/etc/"], checkOptions("/et", Namespace(options=["-c"])))
+        self.assertEqual(["/etc/"], listCheckOptions("/et", Namespace(options=["-c"])))

@@ -4,29 +4,27 @@ import signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.commands.connect import dieOf
+from pkdoors.commands.connect import letSignalEnd
 from tests.test_cli import HOST, SEQ, CommandTestCase
 
 
 class ConnectTests(CommandTestCase):
-    """
-    C{pkdoors connect}, where it does not come to a connection.
-    """
+    """C{pkdoors connect}, if no connection is made."""
 
     def setUp(self) -> None:
-        """Leave this process as it is."""
+        """Leave the signals of this process as they are."""
         super().setUp()
         self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
 
     def test_notOpen(self) -> None:
-        """A door that does not open is status 1 and a sentence, and nothing on the output."""
+        """A door that does not open is status 1 and a sentence, and nothing on standard output."""
         end = self.run_("connect", HOST, "22", "-m", SEQ, "--tries", "1")
         self.assertEqual((1, "", 1), (end.status, end.stdout, end.stderr.count("\n")))
         self.assertTrue(end.stderr.startswith("pkdoors connect: 22/tcp of 192.0.2.1 did not"))
         self.assertEqual(5, len(self.reactor.sent))
 
     def test_wrongUsage(self) -> None:
-        """A port that is none, or is missing, is one line and status 2."""
+        """A wrong or missing port is one line and status 2."""
         for arguments, part in (
             ((HOST, "ssh", "-m", SEQ), "argument PORT: 'ssh' is not a port"),
             ((HOST, "-m", SEQ), "PORT"),
@@ -45,7 +43,7 @@ class ConnectTests(CommandTestCase):
 
 class ProcessTests(SynchronousTestCase):
     """
-    Tests of L{dieOf}.
+    Tests of L{letSignalEnd}.
     """
 
     def test_dieOf(self) -> None:
@@ -56,5 +54,5 @@ class ProcessTests(SynchronousTestCase):
             (signal.SIG_IGN, signal.SIG_IGN),
         ):
             signal.signal(signal.SIGUSR1, before)
-            dieOf(signal.SIGUSR1)
+            letSignalEnd(signal.SIGUSR1)
             self.assertEqual(after, signal.getsignal(signal.SIGUSR1))

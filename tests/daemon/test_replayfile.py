@@ -184,6 +184,31 @@ class RestartTests(SeenFileTestCase):
         self.restart()
         self.assertKept(*(f"{number:x}" for number in range(50)))
 
+    def test_onDisk(self) -> None:
+        """An end in order is on the disk before it counts, and so is what comes after it."""
+        synced: list[str] = []
+
+        def sync(file: int) -> None:
+            where = os.readlink(f"/proc/self/fd/{file}").removeprefix(f"{self.folder}")
+            synced.append(f"{where} {os.fstat(file).st_size > 0 and where and last(file)}")
+
+        def last(file: int) -> str:
+            return Path(f"/proc/self/fd/{file}").read_text().splitlines()[-1].split()[1]
+
+        self.patch(os, "fsync", sync)
+        self.restart()
+        name = self.path.stem
+        self.assertEqual([f"/{name}.seen end", f"/{name}.new notes", " "], synced)
+
+    def test_descriptors(self) -> None:
+        """However often it is made anew, it has one descriptor, beside that of the lock."""
+        self.patch(seenfileModule, "MAX_LINES", 2)
+        before = len(os.listdir("/proc/self/fd"))
+        self.open(*(f"{number:x}" for number in range(20)))
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+        self.file.close()
+        self.assertEqual(before - 2, len(os.listdir("/proc/self/fd")))
+
     def test_seldomMadeAnew(self) -> None:
         """Between, it is the same file that grows: one write for each knock."""
         before = self.path.stat().st_ino
@@ -205,7 +230,7 @@ class RestartTests(SeenFileTestCase):
         self.restart()
         self.assertKept()
         self.crash()
-        self.assertLost("this host went down, or was copied, before the daemon had ended")
+        self.assertLost("this host went down, or was copied, before the daemon ended")
 
 
 class LostTests(SeenFileTestCase):
@@ -258,6 +283,17 @@ class LostTests(SeenFileTestCase):
             self.restart(f"{self.boot}a")
             self.assertEqual(isLost, self.waits())
             self.log = Log(self)
+
+    def test_deletedAndMoreSkew(self) -> None:
+        """Where a reload allows more skew, that is what must have passed; less changes nothing."""
+        self.kill()
+        self.path.unlink()
+        self.start()
+        self.file.allow(10 * SKEW)
+        self.file.allow(1.0)
+        self.now += SKEW + 1
+        self.restart("b008")
+        self.assertTrue(self.waits())
 
     def test_cutOff(self) -> None:
         """They are cut off, wherever that is."""
@@ -351,7 +387,7 @@ class LostTests(SeenFileTestCase):
         self.path.unlink()
         os.mkfifo(self.path)
         self.start()
-        self.assertLost("it is no regular file")
+        self.assertLost("it is not a regular file")
 
     def test_tooLong(self) -> None:
         """It is longer than any that was written: it is not read to its end."""
@@ -365,7 +401,7 @@ class LostTests(SeenFileTestCase):
         """The host went down before the daemon had ended: not all may be on the disk."""
         self.open("1")
         self.crash("b008")
-        self.assertLost("this host went down, or was copied, before the daemon had ended")
+        self.assertLost("this host went down, or was copied, before the daemon ended")
 
     def test_otherClock(self) -> None:
         """The clock that does not jump did."""
@@ -383,7 +419,9 @@ class LostTests(SeenFileTestCase):
         self.open("1")
         first, known = self.file, self.seen
         self.start()
-        self.assertLost("another daemon uses them: give each a configuration file of its own")
+        self.assertLost(
+            "another daemon uses them: give each daemon a configuration file of its own"
+        )
         self.open("2")
         self.file.close()
         self.file, self.seen = first, known
@@ -451,7 +489,7 @@ class UnwritableTests(SeenFileTestCase):
         self.start()
         self.assertTrue(self.waits())
 
-    def fail_(self, path: Path, flags: int) -> int:
+    def fail_(self, path: object, flags: int) -> int:
         """Nothing can be made."""
         raise OSError(28, "No space left on device")
 
@@ -474,6 +512,37 @@ class UnwritableTests(SeenFileTestCase):
         self.log = Log(self)
         self.crash()
         self.assertKept("1", "2", "3")
+
+    def test_notMadeAnew(self) -> None:
+        """Where the file cannot be made anew, the old one, which lacks lines, is thrown away."""
+        self.patch(seenfileModule, "MAX_LINES", 2)
+        self.open("1", "2")
+        patch = self.patch(seenfileModule, "openOwn", self.fail_)
+        self.open("3")
+        patch.restore()
+        self.assertEqual(["warn"], self.log.levels())
+        self.log = Log(self)
+        self.crash()
+        self.assertLost("they are damaged, or of another version")
+
+    def test_halfALine(self) -> None:
+        """A line of which only a part fits on the disk is one that cannot be written."""
+        write = os.write
+        patch = self.patch(os, "write", lambda file, data: write(file, data[: len(data) // 2]))
+        self.open("1")
+        patch.restore()
+        (line,) = self.log.lines()
+        self.assertIn(f"cannot write {self.path} (No space left on device)", line)
+        self.assertEqual(0, self.path.stat().st_size)
+
+    def test_failsAgain(self) -> None:
+        """What cannot be written after it could again is one more warning."""
+        for nonces in (("1", "2"), ("3", "4")):
+            patch = self.patch(seenfileModule, "_writeAll", self.fail_)
+            self.open(*nonces)
+            patch.restore()
+            self.open(f"a{nonces[0]}")
+        self.assertEqual(["warn", "warn"], self.log.levels())
 
     def test_link(self) -> None:
         """A link that somebody put in the way of a new file is not followed."""

@@ -29,7 +29,7 @@ class SealTurnsTests(SynchronousTestCase):
         self.worked, self.number = 0.0, 0
         self.heeded: list[Request | Refusal] = []
         self.mistake = False
-        smith = Locksmith([], None, self.clock.seconds, lambda: self.worked)
+        self.smith = smith = Locksmith([], None, self.clock.seconds, lambda: self.worked)
         self.checks = smith.checks
         self.turns = SealTurns(self.clock, lambda: 1_800_000_000.0, smith, self.heed)
 
@@ -44,6 +44,11 @@ class SealTurnsTests(SynchronousTestCase):
             self.mistake = False
             raise ZeroDivisionError
         return Request(self.door, waiting.source, waiting.key[1])
+
+    def err(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
+        """Check a knock, wrongly."""
+        self.worked += 0.0006
+        raise ZeroDivisionError
 
     def submit(self, count: int) -> None:
         """Some knocks come."""
@@ -87,6 +92,16 @@ class SealTurnsTests(SynchronousTestCase):
         self.assertIn("the check of a sealed knock went wrong", log.lines()[0])
         self.flushLoggedErrors(ZeroDivisionError)
 
+    def test_mistakes(self) -> None:
+        """More mistakes within a second are no more lines."""
+        log = Log(self)
+        self.submit(50)
+        self.patch(self, "examine", self.err)
+        self.clock.pump([0.001] * 100)
+        self.assertEqual(1, len(log.lines()))
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.flushLoggedErrors(ZeroDivisionError)
+
     def test_stop(self) -> None:
         """After the end nothing is checked, also if more comes."""
         self.submit(50)
@@ -95,3 +110,10 @@ class SealTurnsTests(SynchronousTestCase):
         self.submit(5)
         self.clock.advance(1.0)
         self.assertEqual(([], done), (self.clock.getDelayedCalls(), len(self.heeded)))
+
+    def test_left(self) -> None:
+        """At the end, what was seen is left to the next daemon, in order."""
+        ended = []
+        self.patch(self.smith, "stop", lambda: ended.append(True))
+        self.successResultOf(self.turns.stop())
+        self.assertEqual([True], ended)

@@ -4,6 +4,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.doctor._daemon import Daemon, reportOutdated
 from pkdoors.doctor.findings import (
     ERROR,
     INFO,
@@ -16,6 +17,7 @@ from pkdoors.doctor.findings import (
     statusOf,
 )
 from pkdoors.errors import FirewallError
+from pkdoors.model.ports import parsePortRanges
 
 FINE = Finding(OK, "firewall", "nftables")
 WEAK = Finding(WARNING, "sequence", "it is short", "take\n`another`")
@@ -73,3 +75,22 @@ class FindingsTests(SynchronousTestCase):
         for text in ("firewalld refused: BAD: x", "it is broken"):
             finding = fromError("zones", FirewallError(text))
             self.assertEqual((text, True), (finding.text, bool(finding.remedy)))
+
+
+class OutdatedTests(SynchronousTestCase):
+    """
+    Tests of L{reportOutdated}.
+    """
+
+    def test_lacks(self) -> None:
+        """What the daemon does not do yet is told, and nothing else; no knock port is named."""
+        daemon, ssh = Daemon(7, conf="/x.toml"), parsePortRanges("22")
+        deaf, guard = "does not listen on 2 of 3 knock ports", "does not guard 22/tcp"
+        for ports, unguarded, lacks in (
+            ([17001, 17002], (), deaf),
+            ([], ssh, guard),
+            ([17001, 17002], ssh, f"{deaf} and {guard}"),
+        ):
+            found = reportOutdated(daemon, ports, unguarded, [17001, 17002, 17003])
+            self.assertEqual(f"the daemon has not read the current /x.toml: it {lacks}", found.text)
+            self.assertEqual("`pkdoors reload`", found.remedy)

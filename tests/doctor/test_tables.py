@@ -72,6 +72,13 @@ class DropTests(SynchronousTestCase):
         (found,) = self.lost(policy="drop", chain="ip filter INPUT", chains=chains)
         self.assertEqual("`ufw allow 17001/udp`", found.remedy)
 
+    def test_ufwElsewhere(self) -> None:
+        """What a table beside ufw's drops, ufw does not let in."""
+        chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
+        beside = makeListing(chain="ip filter INPUT", chains=chains), makeListing(policy="drop")
+        (found,) = judgeDrops(makeTables(*beside), KNOCK, "why")
+        self.assertIn("`nft insert rule inet filter input udp dport 17001", found.remedy)
+
     def test_ufwInBothFamilies(self) -> None:
         """ufw's two tables are one finding."""
         chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}

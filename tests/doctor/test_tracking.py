@@ -77,6 +77,18 @@ class UntrackedTests(SynchronousTestCase):
             self.assertEqual(level, found.level)
             self.assertEqual(level == WARNING, "get no reset" in found.text)
 
+    def test_cutUdp(self) -> None:
+        """UDP has no resets."""
+        cut = parsePortRanges("53/udp")
+        (found,) = self.look([condition("udp dport", 53), NOTRACK], ports="53/udp", cut=cut)
+        self.assertNotIn("get no reset", found.text)
+
+    def test_range(self) -> None:
+        """The first and the last port stand for all of a range."""
+        for port in (20, 22):
+            rule = [condition("tcp dport", port), NOTRACK]
+            self.assertEqual(1, len(self.look(rule, ports="20-22")))
+
     def test_forwarded(self) -> None:
         """Without tracking, a port is not forwarded."""
         (found,) = self.look([SSH, NOTRACK], isForwarded=True)

@@ -76,6 +76,7 @@ class FakeKernel(Kernel):
     def _add(self, tables: FakeTables, there: FakeSet, element: dict[int, bytes]) -> None:
         key = _keyOf(element)
         sizes = {"ipv4_addr;": 4, "ipv6_addr;": 16, "ipv4_addr . ipv4_addr": 16}
+        sizes |= {"ipv4_addr . inet_proto": 12, "ipv6_addr . inet_proto": 24}
         expected = next((n for word, n in sizes.items() if f"type {word}" in there.definition), 40)
         assert len(key) == expected, f"{key!r} in {there.definition}"
         if key in there.elements:  # kernels before 6.12 keep the old timeout
@@ -90,7 +91,10 @@ class FakeKernel(Kernel):
         comment = element.get(6, b"\0\1\0")
         assert comment[0] == 0 and comment[1] == len(comment) - 2 <= 128
         end = tables.now() + left if timeout else None
-        there.elements[key] = Entry(timeout, end, comment[2:-1].decode("ascii"))
+        data = readAttributes(element.get(2 | 0x8000, b"")).get(2 | 0x8000)
+        verdict = f"jump {_text(readAttributes(data)[2])}" if data else ""
+        assert bool(verdict) is there.isMap
+        there.elements[key] = Entry(timeout, end, comment[2:-1].decode("ascii"), verdict)
 
     def dump(self, question: bytes) -> list[Message]:
         """Answer a question as the kernel does."""

@@ -272,8 +272,10 @@ def _key(text: str, there: FakeSet) -> bytes:
     if there.hasIntervals:
         first, _, last = text.partition("-")
         return int(first).to_bytes(2, "big") + int(last or first).to_bytes(2, "big")
-    if " . " in text:
-        return text.encode()
+    if " . " in text:  # a way past a port: address, protocol, port
+        address, protocol, port = text.split(" . ")
+        fields = bytes([int(protocol), 0, 0, 0]) + int(port).to_bytes(2, "big") + bytes(2)
+        return ipaddress.ip_address(address).packed + fields
     size = 4 if "type mark;" in there.definition else 2
     return int(text).to_bytes(size, "big")
 

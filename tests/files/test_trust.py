@@ -8,7 +8,11 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.files.trust import flawBelow, flawOf
+import pkdoors
+import twisted.plugins
+from pkdoors.files.trust import findFlaw, findFlawBelow
+from pkdoors.install import servicecode
+from pkdoors.install.servicecode import findCodeFlaw
 
 
 class TrustTestCase(SynchronousTestCase):
@@ -34,12 +38,12 @@ class TrustTestCase(SynchronousTestCase):
 
 class FlawOfTests(TrustTestCase):
     """
-    Tests of L{flawOf}.
+    Tests of L{findFlaw}.
     """
 
     def assertFlaw(self, path: Path, remedy: str) -> None:
         """That path is why the file is not trusted, and this mends it."""
-        flaw = flawOf(self.path)
+        flaw = findFlaw(self.path)
         assert flaw is not None
         found = os.path.join(os.path.realpath(flaw.path.parent), flaw.path.name)
         self.assertEqual(str(path), found)
@@ -51,7 +55,7 @@ class FlawOfTests(TrustTestCase):
         """What only we can write is trusted, whoever can read or run it."""
         for mode in (0o400, 0o644, 0o755, 0o4755):
             self.path.chmod(mode)
-            self.assertIsNone(flawOf(self.path))
+            self.assertIsNone(findFlaw(self.path))
 
     def test_everyPart(self) -> None:
         """The file, and each folder above it, may be written by nobody else."""
@@ -61,12 +65,12 @@ class FlawOfTests(TrustTestCase):
                 part.chmod(before & 0o7777 | more)
                 self.assertFlaw(part, f"chmod go-w {part}".replace(str(self.top), ""))
             part.chmod(before & 0o7777)
-            self.assertIsNone(flawOf(self.path))
+            self.assertIsNone(findFlaw(self.path))
 
     def test_sticky(self) -> None:
         """Nobody can replace a file of ours in a folder like /tmp."""
         self.folder.chmod(0o1777)
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
 
     def test_owner(self) -> None:
         """Whoever owns any of it can change it, whatever the mode."""
@@ -87,7 +91,7 @@ class FlawOfTests(TrustTestCase):
             raise SkipTest(f"this file system has no access lists: {error.strerror}") from error
         self.assertFlaw(self.path, "chmod go-w /folder/file")
         self.path.chmod(0o644)  # the remedy does away with what the list grants
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
 
     def test_links(self) -> None:
         """Each link on the way counts, with its folders; and so does where it leads."""
@@ -96,7 +100,7 @@ class FlawOfTests(TrustTestCase):
         (middle / "link").symlink_to("../folder/file")
         self.path, real = self.top / "start", self.path
         self.path.symlink_to(middle / "link")
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
         for part in (middle, real, self.folder):
             before = part.stat().st_mode & 0o7777
             part.chmod(0o777)
@@ -109,7 +113,7 @@ class FlawOfTests(TrustTestCase):
         """So it is for a folder that is a link."""
         (self.top / "away").symlink_to(self.folder)
         self.path = self.top / "away" / "file"
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
         self.folder.chmod(0o777)
         self.assertFlaw(self.folder, "chmod go-w /folder")
 
@@ -123,10 +127,10 @@ class FlawOfTests(TrustTestCase):
     def test_notThere(self) -> None:
         """What is not there, or leads round in a circle, is an error."""
         self.path.unlink()
-        self.assertRaises(FileNotFoundError, flawOf, self.path)
+        self.assertRaises(FileNotFoundError, findFlaw, self.path)
         for target in ("file", "nothing"):
             self.path.symlink_to(target)
-            self.assertRaises(OSError, flawOf, self.path)
+            self.assertRaises(OSError, findFlaw, self.path)
             self.path.unlink()
 
     def test_manyLinks(self) -> None:
@@ -137,28 +141,28 @@ class FlawOfTests(TrustTestCase):
             link.symlink_to(f"{at.name}/../{at.name}")
             at = link
         self.path = at / "file"
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
 
 
 class FlawBelowTests(TrustTestCase):
     """
-    Tests of L{flawBelow}.
+    Tests of L{findFlawBelow}.
     """
 
     def test_everyFile(self) -> None:
         """All that is in a folder, however deep, is looked at."""
-        self.assertIsNone(flawBelow(self.top))
+        self.assertIsNone(findFlawBelow(self.top))
         deep = self.folder / "a" / "b"
         deep.mkdir(parents=True)
         for name in ("module.py", "module.pyc"):
             path = deep / name
             path.touch()
             path.chmod(0o666)
-            flaw = flawBelow(self.top)
+            flaw = findFlawBelow(self.top)
             self.assertEqual(path, flaw and flaw.path)
             path.chmod(0o644)
         deep.chmod(0o777)
-        flaw = flawBelow(self.top)
+        flaw = findFlawBelow(self.top)
         self.assertEqual(deep, flaw and flaw.path)
 
     def test_remedy(self) -> None:
@@ -166,18 +170,18 @@ class FlawBelowTests(TrustTestCase):
         self.path.chmod(0o666)
         for mode in (0o755, 0o775):
             self.folder.chmod(mode)
-            flaw = flawBelow(self.folder)
+            flaw = findFlawBelow(self.folder)
             self.assertEqual(f"chmod -R go-w {self.folder}", flaw and flaw.remedy)
         self.path.chmod(0o644)
         self.folder.chmod(0o755)
         self.giveAway(self.path)
-        flaw = flawBelow(self.folder)
+        flaw = findFlawBelow(self.folder)
         self.assertEqual(f"chown -hR root {self.folder}", flaw and flaw.remedy)
 
     def test_above(self) -> None:
         """So is what is above it."""
         self.top.chmod(0o777)
-        flaw = flawBelow(self.folder)
+        flaw = findFlawBelow(self.folder)
         self.assertEqual(self.top, flaw and flaw.path)
 
     def test_linkOut(self) -> None:
@@ -186,7 +190,62 @@ class FlawBelowTests(TrustTestCase):
         inside.mkdir()
         (inside / "python3").symlink_to(self.path)
         (inside / "broken").symlink_to("nowhere")
-        self.assertIsNone(flawBelow(inside))
+        self.assertIsNone(findFlawBelow(inside))
         self.folder.chmod(0o777)
-        flaw = flawBelow(inside)
+        flaw = findFlawBelow(inside)
         self.assertEqual(self.folder, flaw and flaw.path)
+
+
+class CodeFlawTests(TrustTestCase):
+    """
+    Tests of L{findCodeFlaw}.
+    """
+
+    def setUp(self) -> None:
+        """Have all that a service runs, in folders of their own."""
+        super().setUp()
+        self.patch(servicecode, "get_path", lambda name: str(self.top / name))
+        self.patch(pkdoors, "__path__", [str(self.top / "package")])
+        self.patch(twisted.plugins, "__path__", [str(self.top / at) for at in ("plugins", "gone")])
+        for place in (
+            *("scripts/twistd", "scripts/pkdoors", "scripts/python3", "stdlib/os.py"),
+            *("platstdlib/x.so", "purelib/a.py", "platlib/b.so", "data/pyvenv.cfg"),
+            *("data/lib/c.py", "package/d/e.py", "plugins/f.py"),
+        ):
+            path = self.top / place
+            path.parent.mkdir(0o755, parents=True, exist_ok=True)
+            path.touch(0o644)
+
+    def assertFlaw(self, *places: str) -> None:
+        """Whoever can change one of these can change what the service runs."""
+        for place in places:
+            path = self.top / place
+            mode = path.stat().st_mode & 0o7777
+            path.chmod(0o777)
+            flaw = findCodeFlaw()
+            self.assertEqual(path, flaw and flaw.path)
+            path.chmod(mode)
+            self.assertIsNone(findCodeFlaw())
+
+    def test_programs(self) -> None:
+        """The programs count, with their folder; a distribution has some of them elsewhere."""
+        self.assertFlaw("scripts", "scripts/twistd", "scripts/pkdoors", "scripts/python3")
+        (self.top / "scripts/python3").unlink()
+        self.assertIsNone(findCodeFlaw())
+
+    def test_libraries(self) -> None:
+        """So do the folders of libraries; what is in them is the package manager's."""
+        self.assertFlaw("stdlib", "platstdlib", "purelib", "platlib")
+        (self.top / "stdlib/os.py").chmod(0o666)
+        self.assertIsNone(findCodeFlaw())
+
+    def test_own(self) -> None:
+        """So does all that is in our own packages, and where Twisted looks for plugins."""
+        self.assertFlaw("package", "package/d/e.py", "plugins", "plugins/f.py")
+
+    def test_environment(self) -> None:
+        """So does all of a virtual environment; any other prefix is the distribution's."""
+        self.assertFlaw("data", "data/lib/c.py")
+        (self.top / "data/pyvenv.cfg").unlink()
+        (self.top / "data/lib/c.py").chmod(0o666)
+        self.assertIsNone(findCodeFlaw())

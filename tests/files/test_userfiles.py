@@ -54,6 +54,11 @@ class ReadFileTests(SynchronousTestCase):
         self.patch(os, "getuid", lambda: 12345)
         self.assertEqual(b"secret", self.read(0o644).secret())
 
+    def test_noPath(self) -> None:
+        """What is no path at all is a sentence."""
+        error = self.assertRaises(BadValue, readFile, "a\0b")
+        self.assertEqual("it cannot be read: embedded null byte", str(error))
+
     def test_missing(self) -> None:
         """A file that does not exist is nothing."""
         self.assertIsNone(readFile(str(self.path) + "x"))

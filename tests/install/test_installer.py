@@ -43,7 +43,7 @@ class InstallTestCase(SynchronousTestCase):
         self.patch(installer, "which", lambda name: name if name in self.programs else None)
         self.patch(systemd, "RUNNING", str(self.root / "running"))
         self.group: int | None = None
-        self.patch(installer, "serviceGroup", lambda: self.group)
+        self.patch(installer, "findServiceGroup", lambda: self.group)
         self.patch(installer, "letRead", self.letRead)
         self.readable: list[str] = []
         self.ran: list[str] = []
@@ -309,7 +309,7 @@ class ShareTests(InstallTestCase):
     def test_fifo(self) -> None:
         """What is no file is told, without waiting for somebody to write."""
         os.mkfifo(self.root / "keys", 0o600)
-        self.assertTrouble("cannot let the service read /keys: it is no regular file")
+        self.assertTrouble("cannot let the service read /keys: it is not a regular file")
 
     def test_loop(self) -> None:
         """Links that lead nowhere are as good as none."""

@@ -7,12 +7,13 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.install import servicecode
-from pkdoors.install.servicecode import codeFlaw
+from pkdoors.install.servicecode import findCodeFlaw
 
 
 class CodeFlawTests(SynchronousTestCase):
     """
-    Tests of L{codeFlaw}, with a folder that a C{.pth} file, say, adds to where modules are found.
+    Tests of L{findCodeFlaw}, with a folder that is searched for modules, perhaps because of a
+    C{.pth} file.
     """
 
     def setUp(self) -> None:
@@ -21,11 +22,11 @@ class CodeFlawTests(SynchronousTestCase):
         self.folder.mkdir(0o755, parents=True)
         self.patch(servicecode, "_single", list)
         self.patch(servicecode, "_trees", list)
-        self.patch(servicecode, "flawOf", self.flawOf)
-        self.patch(servicecode, "nameFlaw", self.flawOf)
+        self.patch(servicecode, "findFlaw", self.findFlaw)
+        self.patch(servicecode, "findNameFlaw", self.findFlaw)
         self.patch(sys, "path", [])
 
-    def flawOf(self, path: str) -> str | None:
+    def findFlaw(self, path: str) -> str | None:
         """Tell whether others can write the nearest folder that is there; trial's own is shared."""
         while not os.path.exists(path):
             path = os.path.dirname(path)
@@ -34,11 +35,11 @@ class CodeFlawTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """Folders that nobody else can write are well, and so is what is no path."""
         sys.path += ["", "relative", str(self.folder), str(self.folder / "absent.zip")]
-        self.assertIsNone(codeFlaw())
+        self.assertIsNone(findCodeFlaw())
 
     def test_others(self) -> None:
         """One that others can write is a flaw, also if they could make it."""
         self.folder.chmod(0o777)
         for name in ("", "absent"):
             sys.path[:] = [str(self.folder / name)]
-            self.assertEqual(str(self.folder), codeFlaw())
+            self.assertEqual(str(self.folder), findCodeFlaw())

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -183,6 +185,65 @@ class HostileTests(SynchronousTestCase):
         self.patch(os, "rename", full)
         self.assertIn("No space left", str(self.refusedTo(self.files.place)))
         self.assertEqual([], [path for path in self.root.rglob("*") if not path.is_dir()])
+
+    def test_guessed(self) -> None:
+        """Even who knows the name of what is made cannot have it written elsewhere."""
+        self.patch(secrets, "token_hex", lambda count: "known")
+        self.path.parent.mkdir(parents=True)
+        guess = self.path.with_name(f".{self.path.name}.known")
+        guess.symlink_to(self.victim.absolute())
+        self.assertIn("File exists", str(self.refusedTo(self.files.place)))
+        self.assertIn("so they say", self.victim.read_text())
+
+    def test_exchanged(self) -> None:
+        """Who puts a link in the place of a folder that was just made leads nobody away."""
+        mkdir = os.mkdir
+
+        def exchange(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            if dir_fd is None:
+                mkdir(path, mode)
+            else:
+                os.symlink(self.outside.absolute(), path, dir_fd=dir_fd)
+
+        self.patch(os, "mkdir", exchange)
+        error = self.refusedTo(self.files.place)
+        self.assertIn("a symbolic link, or what is not a folder, is in its way", str(error))
+        self.assertEqual([self.victim], [*self.outside.iterdir()])
+
+    def test_madeMeanwhile(self) -> None:
+        """A folder that somebody makes in the same moment is as good as ours."""
+        mkdir = os.mkdir
+
+        def mkdirFirst(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+            if dir_fd is not None:
+                mkdir(path, mode, dir_fd=dir_fd)
+            mkdir(path, mode, dir_fd=dir_fd)
+
+        self.patch(os, "mkdir", mkdirFirst)
+        list(self.files.place())
+        self.assertTrue(self.path.is_file())
+
+    def test_descriptors(self) -> None:
+        """No descriptor is left open."""
+        before = len(os.listdir("/proc/self/fd"))
+        list(self.files.place())
+        list(self.files.remove())
+        self.assertEqual(before, len(os.listdir("/proc/self/fd")))
+
+    def test_onDisk(self) -> None:
+        """A file is on the disk before it takes its place, or a power cut may leave it empty."""
+        done: list[str] = []
+        rename = os.rename
+
+        def note(*names: str, **more: Any) -> None:
+            done.append("rename")
+            rename(*names, **more)
+
+        self.patch(os, "fsync", lambda file: done.append("sync" if os.fstat(file).st_size else ""))
+        self.patch(os, "rename", note)
+        list(self.files.place())
+        self.assertEqual(["sync", "rename"] * (len(done) // 2), done)
+        self.assertTrue(done)
 
     def test_umask(self) -> None:
         """A strict umask keeps nobody from what is in the folders."""

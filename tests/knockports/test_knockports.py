@@ -1,12 +1,13 @@
 """Tests of L{pkdoors.knockports.knockports}."""
 
 import errno
+import socket
 
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host import descriptors
-from pkdoors.knockports import plan
+from pkdoors.knockports import binding, plan
 from pkdoors.knockports.knockports import RETRY_LAST, KnockPorts
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
@@ -186,6 +187,28 @@ class MissingTests(KnockPortsTestCase):
             self.reactor.advance(waits[-1])
         self.assertEqual([1, 2, 4, 8, 16, 30, 30], waits)
 
+    def test_soonAgain(self) -> None:
+        """Once something was had, the next trouble is tried again soon, too."""
+        self.host.take(17001)
+        self.ports.listen(Plan((17001,)))
+        self.reactor.pump([1, 2, 4, 8])
+        self.host.sockets[0].close()
+        self.reactor.advance(16)
+        self.assertEqual([], self.ports.troubles())
+        self.host.take(17002)
+        self.ports.listen(Plan((17001, 17002)))
+        (call,) = self.reactor.getDelayedCalls()
+        self.assertEqual(1, call.getTime() - self.reactor.seconds())
+
+    def test_givenUp(self) -> None:
+        """When another plan is given up, what is missing of this one is tried on."""
+        self.host.take(17001)
+        self.ports.listen(Plan((17001,)))
+        self.ports.giveUp(self.ports.search(Plan((17003,))))
+        self.host.sockets[0].close()
+        self.reactor.advance(RETRY_LAST)
+        self.assertEqual([], self.ports.troubles())
+
     def test_freeAndBusyAgain(self) -> None:
         """A port that is free for a moment and busy again is no event; it is tried on."""
         self.host.take(17001)
@@ -241,6 +264,37 @@ class MissingTests(KnockPortsTestCase):
         self.reactor.pump([1, 1, RETRY_LAST])
         self.assertNotEqual(program, self.host.find("::", 17001).program)
 
+    def test_scopeLater(self) -> None:
+        """Also where nothing is missing; that wakes the daemon seldom."""
+        self.host.addresses.add("fe80::1")
+        self.ports.listen(Plan((17001,), ("fe80::1%lo",)))
+        program = self.host.find("::", 17001).program
+        self.patch(plan, "_interfaceNumber", lambda scope: 77)
+        for _ in range(2):
+            (call,) = self.reactor.getDelayedCalls()
+            self.assertEqual(RETRY_LAST, call.getTime() - self.reactor.seconds())
+            self.reactor.advance(RETRY_LAST)
+        self.assertNotEqual(program, self.host.find("::", 17001).program)
+        self.assertEqual([], self.log.lines())
+
+    def test_absentOnly(self) -> None:
+        """An address that is not there, and cannot be had before, is not told twice."""
+        self.patch(binding, "_FREEBIND", {4: (socket.SOL_SOCKET, socket.SO_RCVBUF)})
+        self.host.addresses.add("127.0.0.1")
+        self.host.take(17001, "127.0.0.1")
+        self.ports.listen(Plan((17001,), (LATER,)))
+        (line,) = self.log.lines()
+        self.assertTrue(line.startswith(f"this host does not have the address {LATER} yet"), line)
+
+    def test_absentAndBusy(self) -> None:
+        """Where somebody has the port there, that is told: it will not be over with the address."""
+        self.host.addresses.add(LATER)
+        self.host.take(17001, LATER)
+        self.host.addresses.remove(LATER)
+        self.ports.listen(Plan((17001,), (LATER,)))
+        (line,) = self.log.lines()
+        self.assertIn(f"at {LATER}: another program uses those that are missing", line)
+
     def test_noIPv6(self) -> None:
         """A host without IPv6 that is to hear it, too, hears IPv4; that is one warning."""
         self.host.hasIPv6 = False
@@ -253,7 +307,7 @@ class MissingTests(KnockPortsTestCase):
     def test_room(self) -> None:
         """So is more than the process may have."""
         for module in (descriptors, plan):
-            self.patch(module, "limit", lambda: 20)
+            self.patch(module, "getLimit", lambda: 20)
         self.ports.listen(Plan(tuple(range(1, 11))))
         (line,) = self.log.lines()
         self.assertIn("10 of 10 knock ports are not heard over IPv6: the knock ports need 20", line)
@@ -262,7 +316,7 @@ class MissingTests(KnockPortsTestCase):
     def test_roomAfterwards(self) -> None:
         """Ports that are given back make room for others, at once and without a word."""
         for module in (descriptors, plan):
-            self.patch(module, "limit", lambda: 40)
+            self.patch(module, "getLimit", lambda: 40)
         self.ports.listen(Plan(tuple(range(1, 8))))
         self.ports.listen(Plan(tuple(range(101, 111))))
         self.assertEqual(([], []), (self.log.lines(), self.ports.troubles()))

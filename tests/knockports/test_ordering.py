@@ -147,6 +147,14 @@ class InboxTests(SynchronousTestCase):
         self.reorderer.addUnfinished(FakePort(self.reorderer, 5, *[[5]] * 20))
         self.assertEqual([5] * 5, self.turn())
 
+    def test_notBehindForEver(self) -> None:
+        """A port holds others up for one turn: after that it says again if it has more."""
+        self.turn(10, ends=20)
+        for _ in range(50):
+            self.reorderer.addUnfinished(FakePort(self.reorderer, 5))
+        self.assertEqual([], self.turn(ends=21))
+        self.assertEqual([10], self.turn(ends=22))
+
     def test_bound(self) -> None:
         """Where too many wait they are heard, whoever is behind."""
         self.turn(1, ends=2)

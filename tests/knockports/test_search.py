@@ -103,6 +103,18 @@ class SearchTests(SearchTestCase):
         self.assertTrue(self.host.find("0.0.0.0", 17001).program.endswith(program))
         self.assertEqual(program, self.host.find("::", 17001).program)
 
+    def test_bothFilters(self) -> None:
+        """Where addresses are chosen, what is no knock is dropped, too."""
+        self.search(17001, interfaces=("192.0.2.1",), filters={17001: b"program."})
+        self.assertTrue(self.host.find("0.0.0.0", 17001).program.endswith(b"program."))
+
+    def test_missingInterface(self) -> None:
+        """An interface that is missing keeps nothing from being heard, and opens no ears."""
+        search = self.search(17001, interfaces=("fe80::1%nosuch0", "192.0.2.1"))
+        self.assertEqual([], search.failures)
+        self.assertTrue(self.hears(("0.0.0.0", 17001), "192.0.2.1"))
+        self.assertFalse(self.hears(("::", 17001), "2001:db8::1"))
+
     def test_filterBeforeBind(self) -> None:
         """A socket is filtered before it can get anything."""
         order: list[str] = []
@@ -184,6 +196,12 @@ class SearchTests(SearchTestCase):
             self.hold(self.search(17001, interfaces=interfaces))
             self.assertFalse([each for each in self.host.sockets if each.isShared])
 
+    def test_neverTakenAlong(self) -> None:
+        """Nor does one share with somebody who is willing: another program of the same user."""
+        self.host.take(17001)
+        self.host.sockets[-1].options[socket.SO_REUSEPORT] = 1
+        self.assertEqual([errno.EADDRINUSE], [each.number for each in self.search(17001).failures])
+
 
 class HeldTests(SearchTestCase):
     """
@@ -225,6 +243,15 @@ class HeldTests(SearchTestCase):
         self.assertEqual({("0.0.0.0", 17001), ("::", 17001)}, set(self.held))
         self.assertFalse([each for each in self.host.sockets if each.isShared])
 
+    def test_each(self) -> None:
+        """While all that is wanted is had at each address, nothing is shared, not for a moment."""
+        self.host.addresses.add("127.0.0.1")
+        self.host.take(17001, "127.0.0.1")
+        self.hold(self.search(17001, interfaces=("192.0.2.1",)))
+        self.patch(KnockSocket, "shared", self.fail)
+        search = self.search(17001, interfaces=("192.0.2.1",))
+        self.assertEqual(({}, []), (search.fresh, search.failures))
+
 
 class RoomTests(SearchTestCase):
     """
@@ -234,8 +261,8 @@ class RoomTests(SearchTestCase):
     def setUp(self) -> None:
         """Have a limit."""
         super().setUp()
-        self.patch(descriptors, "limit", lambda: 300)
-        self.patch(plan, "limit", lambda: 300)
+        self.patch(descriptors, "getLimit", lambda: 300)
+        self.patch(plan, "getLimit", lambda: 300)
 
     def test_fits(self) -> None:
         """What fits is allowed; half of a low limit is for other things."""
@@ -273,9 +300,29 @@ class RoomTests(SearchTestCase):
             return bound
 
         self.patch(binding, "moveUp", noted)
-        self.patch(descriptors, "limit", lambda: 2000)
+        self.patch(descriptors, "getLimit", lambda: 2000)
         self.search(*range(1, 201))
         self.assertEqual(400 - MANY, len(moved))
+
+    def test_lowLater(self) -> None:
+        """Those that are there already count."""
+        moved: list[socket.socket] = []
+
+        def noted(bound: socket.socket) -> socket.socket:
+            moved.append(bound)
+            return bound
+
+        self.patch(binding, "moveUp", noted)
+        self.patch(descriptors, "getLimit", lambda: 2000)
+        self.hold(self.search(*range(1, 101)))
+        self.search(*range(1, 201))
+        self.assertEqual(400 - MANY, len(moved))
+
+    def test_held(self) -> None:
+        """What is held takes room."""
+        self.hold(self.search(*range(1, 51)))
+        search = self.search(*range(1, 101))
+        self.assertEqual((50, 50), (len(search.fresh), len(search.failures)))
 
 
 class QuestionTests(SearchTestCase):

@@ -13,14 +13,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater, react
 
 from pkdoors.cli import makeParser
-from pkdoors.commands.knock import attemptOf
+from pkdoors.commands.knock import makeAttempt
 
 
 async def main(reactor: Any, count: str, pause: str, *arguments: str) -> None:
     """Knock so many times, with so many seconds after each."""
     environment: Mapping[str, str] = environ
     options = makeParser().parse_args(["knock", *arguments])
-    attempt = attemptOf(options, environment, None)
+    attempt = makeAttempt(options, environment, None)
     for _ in range(int(count)):
         await attempt.run(reactor, print)
         print("knocked", flush=True)

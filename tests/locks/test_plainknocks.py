@@ -128,6 +128,16 @@ class NetworkTests(PlainKnocksTestCase):
         )
         self.assertEqual([], self.opened(ANN, A, B, C, D, E, at=7.9))
 
+    def test_longestFirst(self) -> None:
+        """The longest also where it is that of the door that is asked first."""
+        doors = (
+            makeDoor((A, B, C, D, E), name="one", penalty=8.0),
+            makeDoor((A, B, C, E, D), name="two", penalty=1.0),
+        )
+        self.locks = Lockset(map(SequenceLock, doors))
+        self.hear(ANN, A, D)
+        self.assertEqual([], self.opened(ANN, A, B, C, D, E, at=7.9))
+
 
 class SharingTests(PlainKnocksTestCase):
     """
@@ -165,6 +175,25 @@ class SharingTests(PlainKnocksTestCase):
         doors = makeDoor((A, B, C, D, E), name="one"), makeDoor((1, 2, 3, 4, E), name="two")
         self.locks = Lockset(map(SequenceLock, doors))
         results = self.hear(ANN, A, B, 1, 2, 3, 4, E)
+        self.assertEqual(["Request", "Refusal"], [type(each).__name__ for each in results])
+
+    def test_slow(self) -> None:
+        """What is part of a sequence at another door is over when that is: no wrong order."""
+        self.hear(ANN, A, at=0.0)
+        self.hear(ANN, B, at=25.0)
+        self.assertEqual(
+            ["ssh: too slow: 2 of 5 knocks in 30 s", "web: too slow: 1 of 5 knocks in 30 s"],
+            self.refused(ANN, C, at=31.0),
+        )
+        self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports, at=31.0))
+
+    def test_reload(self) -> None:
+        """What was begun before a reload is no part of what is begun after it."""
+        doors = makeDoor((A, B, C, D, E), name="one"), makeDoor((1, 2, 3, 4, E), name="two")
+        self.locks = Lockset(map(SequenceLock, doors))
+        self.hear(ANN, A)
+        self.locks = self.locks.replaceDoors(doors, {})
+        results = self.hear(ANN, 1, 2, 3, 4, E)
         self.assertEqual(["Request", "Refusal"], [type(each).__name__ for each in results])
 
 
@@ -241,6 +270,14 @@ class WaryTests(PlainKnocksTestCase):
         self.assertEqual([], self.hear(ANN, E, D, E))
         self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports))
 
+    def test_lateCopiesAlone(self) -> None:
+        """Also at a door that shares no port with another one."""
+        self.locks = Lockset([SequenceLock(SSH)])
+        self.makeWary()
+        self.hear(ANN, *SSH.sequence.ports)
+        self.assertEqual([], self.hear(ANN, D, E, at=1.0))
+        self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports, at=1.0))
+
     def test_otherDoor(self) -> None:
         """Who knocks at another door that shares ports makes no mistake at this one."""
         self.makeWary()
@@ -303,9 +340,10 @@ class WaryTests(PlainKnocksTestCase):
         """Who loses datagrams, and then gets in, does not make a door wary."""
         for _ in range(5 * ALLOWED):
             self.hear(ANN, A, B, D, at=0.0)
-            self.locks = self.locks.changed(self.doors, {})
+            self.locks = self.locks.replaceDoors(self.doors, {})
             self.setUpPenalty()
             self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports))
+        self.assertEqual([], self.refused(BOB, E))
 
     def setUpPenalty(self) -> None:
         """Have its penalty over."""
@@ -314,7 +352,7 @@ class WaryTests(PlainKnocksTestCase):
     def test_reload(self) -> None:
         """It stays so over a reload, for a door that has the same lock."""
         self.makeWary()
-        self.locks = self.locks.changed(self.doors, {})
+        self.locks = self.locks.replaceDoors(self.doors, {})
         self.assertEqual(1, len(self.refused(ANN, E)))
 
 

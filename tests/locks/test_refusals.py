@@ -4,18 +4,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.locks.lock import Refusal
 from pkdoors.locks.refusals import MAX_KNOWN, Refusals
+from pkdoors.model.doors import Door
 from tests.fakes.doors import makeDoor
 
 DOOR = makeDoor()
+WEB = makeDoor(name="web")
 ANN = "203.0.113.9"
 
 
 REASON = "wrong port after 1 of 8 knocks, ignored for 5.2 s"
 
 
-def refusal(source: str, reason: str = REASON) -> Refusal:
+def refusal(source: str, reason: str = REASON, door: Door = DOOR) -> Refusal:
     """A refusal."""
-    return Refusal(DOOR, source, reason)
+    return Refusal(door, source, reason)
 
 
 class RefusalsTests(SynchronousTestCase):
@@ -61,22 +63,39 @@ class RefusalsTests(SynchronousTestCase):
         ):
             self.assertIsNotNone(self.refusals.admit(refusal(f"192.0.2.{number}", reason), 0.6))
 
+    def test_otherDoor(self) -> None:
+        """Nor who stands before another door, with whatever trouble; each door has its lines."""
+        self.assertEqual(0, self.refusals.admit(refusal(ANN), 0.0))
+        self.assertEqual(0, self.refusals.admit(refusal(ANN, door=WEB), 0.0))
+        self.setUp()
+        self.flood()
+        self.assertIsNotNone(self.refusals.admit(refusal(ANN, door=WEB), 0.6))
+
     def test_known(self) -> None:
         """Nor a network that has opened a door, whatever the reason."""
-        self.refusals.opened(ANN)
+        self.refusals.noteOpening(ANN)
         self.flood()
         self.assertEqual(0, self.refusals.admit(refusal(ANN), 0.6))
 
     def test_knownNetwork(self) -> None:
         """Of that network another address, too."""
-        self.refusals.opened("2001:db8::7")
+        self.refusals.noteOpening("2001:db8::7")
         self.flood()
         self.assertEqual(0, self.refusals.admit(refusal("2001:db8::8"), 0.6))
 
     def test_memory(self) -> None:
         """It remembers a bounded number of those, the last ones."""
         for number in range(MAX_KNOWN + 10):
-            self.refusals.opened(f"10.1.{number // 256}.{number % 256}")
+            self.refusals.noteOpening(f"10.1.{number // 256}.{number % 256}")
         self.assertEqual(MAX_KNOWN, len(self.refusals._known))
         self.assertNotIn("10.1.0.9", self.refusals._known)
         self.assertIn("10.1.0.10", self.refusals._known)
+
+    def test_stays(self) -> None:
+        """Who opens a door again and again stays among them."""
+        self.refusals.noteOpening(ANN)
+        for number in range(MAX_KNOWN - 1):
+            self.refusals.noteOpening(f"10.1.{number // 256}.{number % 256}")
+        self.refusals.noteOpening(ANN)
+        self.refusals.noteOpening("192.0.2.1")
+        self.assertIn(ANN, self.refusals._known)

@@ -43,6 +43,30 @@ class WrongOrdersTests(SynchronousTestCase):
         self.add(ALLOWED - 1, at=later)
         self.assertFalse(self.wrong.isWary(later))
 
+    def test_pause(self) -> None:
+        """What is regained counts from the hours that went by, not from when somebody knocks."""
+        self.add(ALLOWED)
+        self.add(2, at=3.5 * REGAIN)
+        self.assertFalse(self.wrong.isWary(3.5 * REGAIN))
+        self.add(1, at=3.5 * REGAIN)
+        self.assertTrue(self.wrong.isWary(4 * REGAIN - 1))
+        self.assertFalse(self.wrong.isWary(4 * REGAIN))
+
+    def test_notPutOff(self) -> None:
+        """A further wrong order does not put off that the first is forgotten."""
+        self.add(1)
+        self.add(ALLOWED - 1, at=0.9 * REGAIN)
+        self.assertFalse(self.wrong.isWary(REGAIN))
+
+    def test_oldest(self) -> None:
+        """The oldest is forgotten, whosever it is."""
+        self.add(1, network="a")
+        self.add(ALLOWED - 1, network="b")
+        self.assertFalse(self.wrong.isWary(REGAIN))
+        self.wrong.forgive("b")
+        self.add(ALLOWED - 1, at=REGAIN)
+        self.assertFalse(self.wrong.isWary(REGAIN))
+
     def test_forgive(self) -> None:
         """What a network did wrong is taken back, and nothing of others."""
         self.add(4, network="a")

@@ -126,7 +126,7 @@ class KnockFirstTests(ConnectTestCase):
     def test_refused(self) -> None:
         """So is a door behind which nothing listens."""
         process = self.connect("--tries", "1", "--timeout", "300ms", port=2300)
-        self.assertEnds(process, 1, "nothing listens behind it")
+        self.assertEnds(process, 1, "nothing listens on that port")
 
     def test_secondKnock(self) -> None:
         """It knocks again where the first knock was lost, and says that."""

@@ -32,6 +32,12 @@ class ElementsTests(SynchronousTestCase):
         self.assertIn({"range": [2000, 2999]}, self.near(2000))
         self.assertEqual(ODD, self.near(999))
 
+    def test_addresses(self) -> None:
+        """A range of addresses may always be one."""
+        odd = {"range": ["10.0.0.1", "10.0.0.9"]}
+        self.assertEqual([110, odd], list(Elements([*MANY, odd]).near([110])))
+        self.assertIn(odd, Elements([*MANY, odd]).near(["10.0.0.5"]))
+
     def test_unknown(self) -> None:
         """An unknown value may equal any item."""
         self.assertEqual([*MANY, *ODD], list(Elements([*MANY, *ODD]).near(None)))

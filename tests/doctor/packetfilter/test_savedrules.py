@@ -62,6 +62,10 @@ class LineTests(SynchronousTestCase):
             "table inet pkdoors_handover {}",
             "add element inet pkdoors ssh_open4 { 10.0.0.1 }",
             "add rule inet pkdoors input accept",
+            "add map inet pkdoors tcp_doors { type inet_service : verdict; }",
+            "add set inet pkdoors ssh_open4 { type ipv4_addr; }",
+            "add chain inet pkdoors input",
+            "add counter inet pkdoors ssh_dropped",
             "delete table inet pkdoors",
             'table inet a { comment "#" ; } ; table inet pkdoors {}',
         ):
@@ -176,6 +180,12 @@ class FilesTests(SynchronousTestCase):
         os.symlink("a.nft", self.folder / "d/b.nft")
         self.assertEqual(["nftables.conf", "d/a.nft", "rules.nft"], self.names())
 
+    def test_included(self) -> None:
+        """A path that begins with a dot is meant from the root, where a service runs."""
+        rules = self.write("rules.nft")
+        self.write("nftables.conf", f'include ".{rules}"\n')
+        self.assertEqual(["nftables.conf", "rules.nft"], self.names())
+
     def test_otherKinds(self) -> None:
         """A folder, a FIFO and a device are not rulesets, and nobody waits for them."""
         os.mkfifo(self.folder / "nftables.conf")
@@ -193,6 +203,10 @@ class FilesTests(SynchronousTestCase):
         for number in range(9):
             self.write(f"many/{number}")
         self.assertEqual(3, len(self.names(f"{self.folder}/many/*", f"{self.folder}/a")))
+        places = (f"{self.folder}/a", f"{self.folder}/b", f"{self.folder}/many/*")
+        self.assertEqual(3, len(self.names(*places)))
+        self.patch(_saved, "_MAX_NAMES", 2)
+        self.assertEqual(2, len(self.names(f"{self.folder}/many/*")))
 
     def test_notText(self) -> None:
         """Bytes that are not text do no harm."""

@@ -68,6 +68,12 @@ class FlowBooksTests(SynchronousTestCase):
             self.left(),
         )
 
+    def test_noted(self) -> None:
+        """What the kernel remembers no more is forgotten here, too."""
+        self.books.note({"sessions4": {b"a": 9.0}, "spared4": {b"b": 9.0}})
+        self.books.note({"sessions4": {b"a": 9.0}})
+        self.assertEqual({"sessions4": {b"a": 9.0}}, self.left())
+
     def test_letIn(self) -> None:
         """Those of clients whose door is open are noted, for the door's own times."""
         self.clock.advance(5)

@@ -167,6 +167,13 @@ class CommandsTests(SynchronousTestCase):
         self.place(makeDoor())
         self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
 
+    def test_otherChain(self) -> None:
+        """Ports that another door protects from now on lead to its chain."""
+        for name in ("ssh", "web", "ssh"):
+            self.assertFalse(self.place(makeDoor(ports="22,53-54/udp", name=name)))
+            self.assertEqual([f"jump {name}_tcp"], [*self.kept("tcp_doors").values()])
+            self.assertEqual([f"jump {name}_udp"], [*self.kept("udp_doors").values()])
+
     def test_stale(self) -> None:
         """A set that must be made again is empty then."""
         self.place(makeDoor())

@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.firewall.guard.sets}."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -8,12 +9,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.firewall.guard.sets import (
+    MAX_ELEMENTS,
+    MAX_SPARED,
     aboutDoor,
     differs,
     hasUdpSessions,
     isOpenings,
     openingElement,
-    openingIn,
+    parseOpening,
     secondsLeft,
     setName,
     setsFor,
@@ -22,7 +25,7 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import Principal
+from pkdoors.model.principal import MAX_NOTE, Principal
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.lab.properties import PROPERTY
 
@@ -67,6 +70,12 @@ class SetsTests(SynchronousTestCase):
                 self.assertRegex(each.definition, r"timeout \d+m?s; size \d+;", name)
                 self.assertTrue(each.timeout)
 
+    def test_sizes(self) -> None:
+        """So are openings; and what this host begins has room beside what was spared."""
+        found = setsFor([makeDoor()])
+        for name, size in (("default_open6", MAX_ELEMENTS), ("spared4", MAX_SPARED)):
+            self.assertIn(f" size {size};", found[name].definition)
+
     def test_times(self) -> None:
         """UDP's times are those of the door."""
         found = setsOf(makeDoor(ports="53/udp", udpIdle=2.5, udpMax=60.0))
@@ -106,6 +115,11 @@ class AboutDoorTests(SynchronousTestCase):
         for other in (makeDoor(name="web"), makeDoor(ports="22-23"), makeDoor(ports="22/udp")):
             self.assertNotEqual(aboutDoor(makeDoor()), aboutDoor(other))
 
+    def test_order(self) -> None:
+        """In whatever order its ports are named."""
+        door = makeDoor(ports="22,53/udp")
+        self.assertEqual(aboutDoor(door), aboutDoor(replace(door, ports=door.ports[::-1])))
+
     def test_short(self) -> None:
         """It fits into a comment, whatever the door."""
         many = ",".join(f"{n}/udp" for n in range(1, 2000, 2))
@@ -129,6 +143,10 @@ class ElementTests(SynchronousTestCase):
         self.assertEqual(expected, self.element(30.5, "anna"))
         self.assertEqual("until=531", self.element(30.5).comment)
 
+    def test_longName(self) -> None:
+        """It fits into a comment, whoever has it."""
+        self.assertEqual(MAX_NOTE, len(self.element(30.5, "a" * 500).comment))
+
     def test_least(self) -> None:
         """No time is never none, which would be for ever."""
         for left in (0.0, -5.0, 0.0001):
@@ -145,7 +163,7 @@ class ElementTests(SynchronousTestCase):
             now = 500.0 + passed
             self.assertLessEqual(secondsLeft(found, now), left - passed + 1.001)
             self.assertLessEqual(secondsLeft(found, now), given + 0.001)
-            opening = openingIn(found, makeDoor(), 7.0)
+            opening = parseOpening(found, makeDoor(), 7.0)
             self.assertEqual(("203.0.113.9", 7.0), (str(opening.source), opening.deadline))
             if len(written.comment) < 100:
                 self.assertEqual(Principal(Principal(name).asComment()), opening.who)
@@ -156,7 +174,7 @@ class ElementTests(SynchronousTestCase):
         """A comment that is not ours is who has it; the kernel's time counts."""
         found = Element(b"\xcb\x00\x71\x09", 60_000, 42_000, "until=never anna")
         self.assertEqual(42.0, secondsLeft(found, 500.0))
-        self.assertEqual("until=never anna", openingIn(found, makeDoor(), 1.0).who.name)
+        self.assertEqual("until=never anna", parseOpening(found, makeDoor(), 1.0).who.name)
 
     def test_differs(self) -> None:
         """It is written again if it ends otherwise, or belongs to somebody else."""

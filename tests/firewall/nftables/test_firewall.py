@@ -40,7 +40,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
-        self.patch(guardreader, "readBoot", lambda: "a boot")
+        self.patch(guardreader, "readBootId", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeMonitor()

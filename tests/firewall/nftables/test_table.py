@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
+from pkdoors.firewall.guard.guard import FIRST_WAYS, HANDOVER, TABLE, DirectWay, Guard
+from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.messages import OWNED
 from pkdoors.firewall.nftables import _reader as guardreader
@@ -44,7 +45,7 @@ class GuardTableTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.boot = BOOT
-        self.patch(guardreader, "readBoot", lambda: self.boot)
+        self.patch(guardreader, "readBootId", lambda: self.boot)
         self.bootOffset = 500.0
         self.tables = FakeTables(self.clock)
         self.doors: tuple[Door, ...] = (makeDoor(),)
@@ -108,6 +109,20 @@ class GuardsTests(GuardTableTestCase):
         self.replace()
         self.boot = "another"
         self.assertFalse(self.daemon().isGuarding(self.doors))
+
+    def test_otherVersion(self) -> None:
+        """Nor does one of another version, though it is of this boot."""
+        self.replace()
+        about = self.ours().sets["about"].elements
+        for key in [key for key, each in about.items() if each.comment == FORMAT]:
+            del about[key]
+        self.assertFalse(self.table.isGuarding(self.doors))
+
+    def test_noRules(self) -> None:
+        """One whose rules somebody took away does not count."""
+        self.replace()
+        self.ours().rules.clear()
+        self.assertFalse(self.table.isGuarding(self.doors))
 
 
 class ReplaceTests(GuardTableTestCase):
@@ -241,6 +256,32 @@ class ReplaceTests(GuardTableTestCase):
             self.assertEqual({VPN: left}, self.tables.flows("default_udp4"))
             self.assertEqual(1000 * idle, self.ours().sets["default_udp4"].timeout)
 
+    def test_retimedInAnotherBoot(self) -> None:
+        """Not those of another boot, of a table that was loaded from a saved ruleset."""
+        self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=100.0),))
+        self.tables.put("default_udp4", VPN, 90)
+        self.boot = "another"
+        self.table = self.daemon(self.isOwner)
+        self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=200.0),))
+        self.assertEqual({}, self.tables.flows("default_udp4"))
+
+    def test_manyWays(self) -> None:
+        """All ways past the ports are there in the end, however many, and no others later."""
+        for count, leading in ((FIRST_WAYS + 300, False), (FIRST_WAYS + 5, True), (0, True)):
+            ways = (
+                DirectWay(ip_address("10.0.0.7"), "tcp", port, 22) for port in range(1, count + 1)
+            )
+            guard = Guard(self.doors, direct=tuple(ways))
+            if leading:
+                self.table.replaceWays(guard)
+            else:
+                self.table.replace(guard, (), {})
+            for name in ("direct4", "inside4"):
+                self.assertEqual(count, len(self.tables.living(TABLE, name)))
+            self.steps()
+            self.table.replaceWays(guard)
+            self.assertEqual([], self.steps())
+
     def test_otherPorts(self) -> None:
         """A door with other ports has no opening that was granted for those before."""
         self.replace(makeOpening(deadline=1030.0))
@@ -373,6 +414,16 @@ class HandOverTests(GuardTableTestCase):
         self.assertEqual([], [step for step in self.tables.guarding if not step])
         self.assertIn("cannot be changed in place (nftables refused: ", self.log.lines()[-1])
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
+
+    def test_notPermitted(self) -> None:
+        """Where we may not change it, or it has just gone, nothing else is tried."""
+        for error in (errorFor(errno.EPERM), errorFor(errno.ENOENT)):
+            self.steps()
+            self.failAt(1, error)
+            raised = self.assertRaises(FirewallError, self.replace, doors=(makeDoor(ports="80"),))
+            self.assertIs(error, raised)
+            self.tables.failing = lambda step: None
+            self.assertEqual([], [step for step in self.steps() if HANDOVER in step])
 
     def test_flowsBoth(self) -> None:
         """What the kernel remembers lives on, and what is to be spared from now on."""

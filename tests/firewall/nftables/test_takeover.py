@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.firewall.nftables._takeover} and L{pkdoors.firewall.nftables._liveflows}."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -53,6 +54,21 @@ class IsSparedTests(SynchronousTestCase):
     def test_guardOfThisVersion(self) -> None:
         """Where a port was protected, the kernel knows who goes on."""
         self.assertEqual([False] * 4, self.spared(Predecessor(True, protected=PORTS)))
+
+    def test_behind(self) -> None:
+        """A connection was guarded if the port was that it came by, or that it was led to."""
+        left = Predecessor(True, protected=PORTS)
+        for wanted, port, expected in ((22, 80, False), (80, 22, False), (80, 443, True)):
+            each = Tracked(flow(port=port), wanted)
+            self.assertIs(expected, left.isSpared(each, [makeDoor()]))
+
+    def test_isNew(self) -> None:
+        """Ways past a port are new if the port is, or the guard was of the version before."""
+        for port, expected in ((22, False), (80, True)):
+            self.assertIs(expected, Predecessor(True, protected=PORTS).isNew("tcp", port))
+            self.assertIs(
+                True, Predecessor(True, protected=PORTS, living=frozenset()).isNew("tcp", port)
+            )
 
     def test_otherPorts(self) -> None:
         """A port that becomes protected spares whom it has; UDP and TCP are different."""
@@ -181,3 +197,41 @@ class LiveFlowsTests(SynchronousTestCase):
 
         self.patch(liveflows, "Path", Hidden)
         self.assertGreater(readUptime(), 0)
+
+
+class ReadingTests(SynchronousTestCase):
+    """
+    Tests of L{readSockets} and L{readConntrack}.
+    """
+
+    def setUp(self) -> None:
+        """Have a folder in place of the kernel's."""
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.patch(liveflows, "Path", lambda path: self.folder)
+
+    def test_noIPv6(self) -> None:
+        """A host without IPv6 has one list."""
+        (self.folder / "tcp").write_text("four")
+        self.assertEqual(["four"], liveflows.readSockets())
+        (self.folder / "tcp6").write_text("six")
+        self.assertEqual(["four", "six"], liveflows.readSockets())
+
+    def test_hidden(self) -> None:
+        """Where the kernel does not tell, nobody knows who must live on: that is an error."""
+        error = self.assertRaises(FirewallError, liveflows.readSockets)
+        self.assertIn("lists the connections that must not be cut", str(error))
+
+    def test_noTracking(self) -> None:
+        """Where connections are not tracked there are none."""
+        closed = []
+
+        class Without:
+            def dump(self, question: bytes) -> None:
+                raise FirewallError("no such thing")
+
+            def close(self) -> None:
+                closed.append(True)
+
+        self.patch(liveflows, "Kernel", Without)
+        self.assertEqual(([], [True]), (liveflows.readConntrack(), closed))

@@ -83,6 +83,11 @@ class WaysPastTests(SynchronousTestCase):
             80 + 65531 % 3, min(self.ways(forward(5, 5, (80, 82), base=10), PortRange("tcp", 5, 5)))
         )
 
+    def test_emptyRange(self) -> None:
+        """A range that ends before it begins leads nowhere, whatever it counts from."""
+        for base in (None, 8080):
+            self.assertEqual({}, self.ways(forward(8080, 8080, (80, 79), base)))
+
     def test_addresses(self) -> None:
         """A range of addresses: each of them; IPv6 likewise."""
         for first in (HERE, THERE):
@@ -103,6 +108,13 @@ class WaysPastTests(SynchronousTestCase):
         self.assertTrue(ways.isCut)
         self.assertEqual(MOST_WAYS, len(ways.direct))
         self.assertEqual(DirectWay(HERE, "tcp", 60000, 8080), ways.direct[-1])
+
+    def test_same(self) -> None:
+        """A way that is known already is not one too many."""
+        self.patch(directways, "MOST_WAYS", 1)
+        for rules, isCut in ((2, False), (3, True)):
+            found = [forward(8080, 8080), forward(8080, 8080), forward(8080, 8080, (80, 80))]
+            self.assertIs(isCut, findWays(found[:rules], [WEB]).isCut)
 
     def test_wide(self) -> None:
         """Ranges of addresses end, however wide."""

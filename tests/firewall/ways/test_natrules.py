@@ -13,6 +13,7 @@ from pkdoors.firewall.netlink.dump import Answer
 from pkdoors.firewall.netlink.messages import attribute, parseAttributes, text
 from pkdoors.firewall.ways import natrules
 from pkdoors.firewall.ways._directways import findWays
+from pkdoors.firewall.ways._natcases import Span
 from pkdoors.firewall.ways._natexpressions import readExpressions
 from pkdoors.firewall.ways._xtables import readTarget
 from pkdoors.firewall.ways.forwards import Forward, Forwards, NftName
@@ -97,7 +98,7 @@ def spelled(forward: Forward) -> str:
     return " ".join(words)
 
 
-def readNumber(value: int) -> bytes:
+def packNumber(value: int) -> bytes:
     """A number as nftables has them."""
     return struct.pack("!I", value)
 
@@ -116,19 +117,19 @@ def rule(*expressions: bytes) -> bytes:
 def isProtocol(protocol: int) -> bytes:
     """The condition that it is TCP, say."""
     value = attribute(1, bytes([protocol]))
-    return expression("meta", _1=readNumber(1), _2=readNumber(16)) + expression(
-        "cmp", _1=readNumber(1), _2=readNumber(0), _3=value
+    return expression("meta", _1=packNumber(1), _2=packNumber(16)) + expression(
+        "cmp", _1=packNumber(1), _2=packNumber(0), _3=value
     )
 
 
 def match(name: str, revision: int, info: bytes) -> bytes:
     """A match of iptables."""
-    return expression("match", _1=name.encode() + b"\0", _2=readNumber(revision), _3=info)
+    return expression("match", _1=name.encode() + b"\0", _2=packNumber(revision), _3=info)
 
 
 def target(revision: int, info: bytes, name: str = "DNAT") -> bytes:
     """A target of iptables."""
-    return expression("target", _1=name.encode() + b"\0", _2=readNumber(revision), _3=info)
+    return expression("target", _1=name.encode() + b"\0", _2=packNumber(revision), _3=info)
 
 
 def target4(ports: int = 0) -> bytes:
@@ -158,7 +159,7 @@ class FakeRules:
             return []
         if kind == 7:
             return [(6, each) for each in self._rules]
-        hook = attribute(4, attribute(1, readNumber(0)))
+        hook = attribute(4, attribute(1, packNumber(0)))
         return [(3, text(1, "nat") + text(3, "first") + hook + text(7, "nat"))]
 
     def found(self) -> list[str]:
@@ -254,6 +255,12 @@ class XtablesTests(SynchronousTestCase):
             )
             self.assertEqual(["udp 0-65535 10.0.0.9"], rules.found())
 
+    def test_otherMatch(self) -> None:
+        """Any other match may be true, whatever is in it."""
+        ports = struct.pack("=BB15H", 1, 2, 80, 443, *(13 * [0]))
+        rules = FakeRules(rule(isProtocol(UDP), match("conntrack", 0, ports), target4()))
+        self.assertEqual(["udp 0-65535 10.0.0.9"], rules.found())
+
     def test_revisions(self) -> None:
         """All three revisions of the target, for both families."""
         for family, address in ((2, ADDRESS4.ljust(16, b"\0")), (10, ADDRESS6)):
@@ -294,30 +301,100 @@ class ChainTests(SynchronousTestCase):
 
     def test_loop(self) -> None:
         """Chains that lead to each other, which the kernel does not allow, end nevertheless."""
-        verdict = attribute(2, attribute(1, readNumber(0xFFFFFFFD)) + text(2, "first"))
-        loop = rule(expression("immediate", _1=readNumber(0), _2=verdict))
+        verdict = attribute(2, attribute(1, packNumber(0xFFFFFFFD)) + text(2, "first"))
+        loop = rule(expression("immediate", _1=packNumber(0), _2=verdict))
         self.assertEqual(
             ["tcp 0-65535 10.0.0.9", "udp 0-65535 10.0.0.9"],
             FakeRules(loop, rule(target4())).found(),
         )
 
+    def test_chains(self) -> None:
+        """Both ways to go to another chain lead there, each once; there may be too many rules."""
+        for code in (0xFFFFFFFD, 0xFFFFFFFC):
+            verdict = attribute(2, attribute(1, packNumber(code)) + text(2, "second"))
+            jump = rule(expression("immediate", _1=packNumber(0), _2=verdict))
+            rules = FakeRules(jump, jump)
+            self.assertFalse(readForwards(rules.ask).isCut)
+            self.assertEqual(2, rules.asked.count(7))
+            patch = self.patch(natrules, "MOST_RULES", 2)
+            rules = FakeRules(jump, jump)
+            self.assertTrue(readForwards(rules.ask).isCut)
+            self.assertEqual(1, rules.asked.count(7))
+            patch.restore()
+
+    def test_bounds(self) -> None:
+        """No more is read, or found, than that."""
+        some = [rule(isProtocol(TCP), target4(port)) for port in range(1, 11)]
+        for name in ("MOST_RULES", "MOST_FORWARDS"):
+            patch = self.patch(natrules, name, 3)
+            forwards = readForwards(FakeRules(*some).ask)
+            self.assertEqual((True, 3), (forwards.isCut, len(forwards.found)))
+            patch.restore()
+
+    def test_pauses(self) -> None:
+        """After some rules there is a pause."""
+        work = natrules.readForwardsInTurns(FakeRules(*[rule(target4())] * 250).ask)
+        self.assertEqual(500 // natrules.RULES_PER_TURN, len(list(work)))
+
+    def test_source(self) -> None:
+        """What changes the source forwards nothing."""
+        address = expression("immediate", _1=packNumber(1), _2=attribute(1, ADDRESS4))
+        for kind, count in ((0, 0), (1, 1)):
+            nat = expression("nat", _1=packNumber(kind), _2=packNumber(2), _3=packNumber(1))
+            self.assertEqual(count, len(FakeRules(rule(isProtocol(TCP), address, nat)).found()))
+
+    def test_notInSet(self) -> None:
+        """What is in a set that must not have it is not forwarded; all else is."""
+        load = expression(
+            "payload", _1=packNumber(1), _2=packNumber(2), _3=packNumber(2), _4=packNumber(2)
+        )
+        self.patch(natrules._Reader, "_setFlags", lambda self, place: {5: packNumber(2)})
+        self.patch(
+            natrules._Reader,
+            "_spansOf",
+            lambda self, place: [Span(b"\0\x50", b"\0\x50"), Span(b"\1\xbb", b"\1\xbc")],
+        )
+        for flags, expected in (
+            (0, ["443-444", "80-80"]),
+            (1, ["0-79", "445-65535", "81-442"]),
+        ):
+            lookup = expression("lookup", _1=b"s\0", _2=packNumber(1), _5=packNumber(flags))
+            found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
+            self.assertEqual([f"tcp {each} 10.0.0.9" for each in expected], found)
+
+    def test_concatenation(self) -> None:
+        """Each part of a range of several fields counts for itself."""
+        load = expression(
+            "payload", _1=packNumber(8), _2=packNumber(1), _3=packNumber(16), _4=packNumber(4)
+        )
+        load += expression(
+            "payload", _1=packNumber(9), _2=packNumber(2), _3=packNumber(2), _4=packNumber(2)
+        )
+        flags = {3: packNumber(0x80), 5: packNumber(8)}
+        self.patch(natrules._Reader, "_setFlags", lambda self, place: flags)
+        span = Span(bytes([10, 0, 0, 0, 0, 80, 0, 0]), bytes([10, 0, 0, 9, 0, 81, 0, 0]))
+        self.patch(natrules._Reader, "_spansOf", lambda self, place: [span])
+        lookup = expression("lookup", _1=b"s\0", _2=packNumber(8))
+        found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
+        self.assertEqual(["tcp 80-81 10.0.0.9"], found)
+
     def test_computedPort(self) -> None:
         """A port that a rule computes may be any; an address that it computes is not known."""
-        address = expression("immediate", _1=readNumber(1), _2=attribute(1, ADDRESS4))
+        address = expression("immediate", _1=packNumber(1), _2=attribute(1, ADDRESS4))
         nat = expression(
-            "nat", _1=readNumber(1), _2=readNumber(2), _3=readNumber(1), _5=readNumber(2)
+            "nat", _1=packNumber(1), _2=packNumber(2), _3=packNumber(1), _5=packNumber(2)
         )
-        port = expression("numgen", _1=readNumber(2))
+        port = expression("numgen", _1=packNumber(2))
         self.assertEqual(
             ["tcp 0-65535 10.0.0.9 1-65535"],
             FakeRules(rule(isProtocol(TCP), address, port, nat)).found(),
         )
-        self.assertEqual([], FakeRules(rule(expression("numgen", _1=readNumber(1)), nat)).found())
+        self.assertEqual([], FakeRules(rule(expression("numgen", _1=packNumber(1)), nat)).found())
 
     def test_expressions(self) -> None:
         """A rule's expressions are read in order, with their attributes."""
-        found = readExpressions(rule(expression("meta", _1=readNumber(1)), expression("counter")))
-        self.assertEqual([("meta", {1: readNumber(1)}), ("counter", {})], found)
+        found = readExpressions(rule(expression("meta", _1=packNumber(1)), expression("counter")))
+        self.assertEqual([("meta", {1: packNumber(1)}), ("counter", {})], found)
 
 
 def broken(answer: list[tuple[int, bytes]], source: random.Random) -> Answer:

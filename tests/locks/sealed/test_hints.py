@@ -56,6 +56,11 @@ class HintIndexTests(SynchronousTestCase):
         """A hint of no key finds none."""
         self.assertEqual([], self.index.find(NONCE, "00000000"))
 
+    def test_sameHint(self) -> None:
+        """Of several keys with one hint all are found."""
+        self.patch(hintsModule, "HINT_DIGITS", 0)
+        self.assertEqual([["anna"], ["bob", "bob again"], ["eve"]], self.find(0))
+
     def test_hashedOnce(self) -> None:
         """Each distinct key is hashed once, and then only nonces are."""
         hashed = self.count()

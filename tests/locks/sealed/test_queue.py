@@ -84,6 +84,12 @@ class SealQueueTests(SynchronousTestCase):
             self.add(99, "2001:db8:1::1")
             self.assertIn(99, self.takeAll()[:2])
 
+    def test_newest(self) -> None:
+        """Of a network whose turn it is the newest is taken: what it sent before may be old."""
+        for name in range(5):
+            self.add(name)
+        self.assertEqual(4, self.queue.take().key[1])
+
     def test_many(self) -> None:
         """Nor do many networks keep out a crowded one."""
         first = 0

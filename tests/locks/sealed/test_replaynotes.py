@@ -81,6 +81,12 @@ class SeenNotesTests(SynchronousTestCase):
         text += writer.seen(TODAY, ANNA, "0" * 16, 1)
         self.assertRaises(NotesLost, parseNotes, text)
 
+    def test_otherLine(self) -> None:
+        """A line that says something else is damage, though its check is right."""
+        writer = NotesWriter()
+        text = writer.header(TODAY, BOOT, 1, None) + writer._line(TODAY, f"seen {ANNA} x 1")
+        self.assertRaises(NotesLost, parseNotes, text)
+
     def test_nonsense(self) -> None:
         """Garbage is damaged, whatever it is; nothing else is raised."""
         chance = random.Random(1)

@@ -128,6 +128,21 @@ class ForgettingTests(SeenTestCase):
         stamps = self.seen._stamps.values()
         self.assertEqual(({10}, 100), ({len(each) for each in stamps}, self.seen._count))
 
+    def test_keysGo(self) -> None:
+        """A key of which nothing is remembered any more takes no memory."""
+        self.patch(seenModule, "MAX_SEEN", 5)
+        for number in range(50):
+            self.seen.add(b"%d" % number, "0a", NOW)
+        self.assertEqual(5, len(self.seen._stamps))
+
+    def test_twice(self) -> None:
+        """What is learnt twice takes room once."""
+        self.patch(seenModule, "MAX_SEEN", 5)
+        for number in range(5):
+            self.seen.add(KEY, f"{number}", NOW)
+        self.seen.learn(self.seen.notes())
+        self.assertEqual({}, self.seen.notes().forgotten)
+
     def test_oldest(self) -> None:
         """Of a key the oldest is forgotten, and all of it that are as old are refused."""
         self.patch(seenModule, "MAX_SEEN", 2)

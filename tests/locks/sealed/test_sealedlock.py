@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
 from pkdoors.knocks.knock import Knock
-from pkdoors.knocks.seal import hintOf, signedData
+from pkdoors.knocks.seal import hintOf, makeSignedData
 from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed import hints as hintsModule
@@ -19,7 +19,7 @@ from pkdoors.locks.sealed._queue import SealQueue
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import LATER, SAVED, SHARE, SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
-from pkdoors.locks.sealed.replays import Notes, ReplayCache
+from pkdoors.locks.sealed.replays import Notes, ReplayCache, hashKey
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import Principal
@@ -245,7 +245,7 @@ class OpenTests(SealedLockTestCase):
                 nonce = f"{flags:016x}"
                 hint = hintOf(key.blob, nonce)
                 text = statement(ANNA, stamp=TODAY * 1000, nonce=nonce, hint=hint).encode()
-                datagram = text + key.sign(signedData(text, Sequence(PORTS)), flags)
+                datagram = text + key.sign(makeSignedData(text, Sequence(PORTS)), flags)
                 self.assertTrue(self.knock(datagram)[-1].startswith(outcome), kind)
 
 
@@ -494,6 +494,22 @@ class OnceTests(SealedLockTestCase):
         self.assertEqual("open", self.knock(seal(nonce=nonce))[-1])
         self.assertEqual("open", self.knock(seal(nonce=nonce, key=EVE))[-1])
 
+    def test_sameHint(self) -> None:
+        """Nor can it be used again where another key has its hint."""
+        self.patch(hintsModule, "HINT_DIGITS", 0)
+        self.keys = authorized(publicLine(EVE, "eve"), publicLine(ANNA, "anna"))
+        datagram = seal()
+        self.assertEqual("open", self.knock(datagram)[-1])
+        self.assertEqual(self.REASON, self.knock(datagram, source=BOB)[-1])
+
+    def test_noLongerRemembered(self) -> None:
+        """What is no longer remembered of a key opens nothing; a newer knock does."""
+        key = hashKey(ANNA.public().blob())
+        self.seen.learn(Notes({key: (TODAY - 1) * 1000}))
+        reason = "this key has opened too much meanwhile: a new knock will do"
+        self.assertEqual(reason, self.knock(seal(ago=1))[-1])
+        self.assertEqual("open", self.knock(seal(ago=0.999))[-1])
+
     def test_closing(self) -> None:
         """To close counts once, too: or who listened could close what is opened later."""
         datagram = seal(close=True)
@@ -647,6 +663,20 @@ class CheckTests(SealedLockTestCase):
         self.knock(seal(ago=59))
         (reason,) = self.work(today=TODAY + 2)
         self.assertIn("its time is 61 s behind", reason)
+
+    def test_spentBefore(self) -> None:
+        """Datagrams that came before every port had it count for its turn, too."""
+        self.knock(forged())
+        self.knock(seal(), A, B, C, D, A, B, C, D, E)
+        self.knock(forged())
+        self.assertEqual(["open", self.BAD], self.work())
+
+    def test_spentTooMuch(self) -> None:
+        """More than the client sends do not count."""
+        self.knock(forged())
+        self.knock(forged(), *[A] * 100, *PORTS)
+        self.knock(seal(), *PORTS * 3)
+        self.assertEqual(["open", self.BAD], self.work())
 
     def test_keyIsTakenAway(self) -> None:
         """Who may knock is judged when it is checked."""
