@@ -16,8 +16,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from collections.abc import Sequence as ListOf
 from contextlib import contextmanager
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
@@ -42,9 +40,9 @@ from pkdoors.daemon.process import (
     setUpProcess,
     takeReactor,
 )
-from pkdoors.daemon.reload import Reloader
-from pkdoors.daemon.replayfile import ReplayFile
-from pkdoors.daemon.sdnotify import Notifier
+from pkdoors.daemon.reload import ConfigFollowers, Reloader
+from pkdoors.daemon.replayfile import ReplayFile, seenPath
+from pkdoors.daemon.sdnotify import Health, Notifier
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
@@ -57,7 +55,6 @@ from pkdoors.host.instance import AlreadyRunning, AnyInstance, Instance
 from pkdoors.knockports.drops import Drops
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.lossalarm import LossAlarm
-from pkdoors.util.oneline import oneLine
 from pkdoors.util.output import complain
 from pkdoors.util.steady import SteadyReactor
 
@@ -189,43 +186,32 @@ def wire(
 
     @param reactor: its clock must not jump.
     @param read: reads the configuration again.
-    @param lastGood: where to keep a copy of each configuration that is in place.
+    @param lastGood: keeps a copy of each one that is in place.
     @param keepClosed: see L{DoorService}.
     @param file: where the configuration is; empty if it is not in a file.
-    @param environment: where a service manager says how to notify it; L{None} to notify nobody.
-    @param components: further components.
-    @raise PkdoorsError: a zone is configured, and the firewall has none.
+    @param environment: where a service manager says how to notify it.
+    @raise PkdoorsError: see L{chooseFirewalls}.
     """
-    isDry = config.firewall == "dry-run"
     publisher, counters = EventPublisher(), Counters()
-    hooks, audit = Hooks(reactor), AuditFile("" if isDry else config.audit)
-    publisher.subscribe(counters.hear)
-    if not isDry:
-        publisher.subscribe(audit.hear)
-        publisher.subscribe(hooks.hear)
-    firewalls = [CountedFirewall(one, counters) for one in chooseFirewalls(config, reactor)]
-    stack = FirewallStack(reactor, firewalls, publisher)
-    smith = Locksmith(config.doors, _replayFile(config, file, reactor), reactor.seconds)
+    audit, hooks = _makeOutlets(config, reactor, publisher, counters)
+    stack = _makeStack(config, reactor, publisher, counters)
+    smith = Locksmith(config.doors, _makeReplayFile(config, file, reactor), reactor.seconds)
     keeper = Doorkeeper(
         reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
     )
-    ports = KnockPorts(reactor, keeper.hear)
-    counters.dropped = Drops(ports.newDrops, stack.dropped).counts
-    ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
-    onApplied = ConfigFollowers(lastGood, hooks, audit).apply
-    reloader = Reloader(
-        config, read or (lambda: config), keeper, smith, publisher, ports, onApplied
-    )
+    ports = _makePorts(reactor, keeper, stack, counters)
+    followers, reread = ConfigFollowers(lastGood, hooks, audit), read or (lambda: config)
+    reloader = Reloader(config, reread, keeper, smith, publisher, ports, followers.apply)
     health = Health(keeper, stack.name, ports, smith, audit)
     operations = Operations(reactor, keeper, reloader, publisher, counters, stack, health.troubles)
-    notifier = Notifier(reactor, {} if environment is None else environment, health.line)
+    notifier = Notifier(reactor, environment or {}, health.line)
     publisher.subscribe(notifier.hear)
-    ports.onChange = notifier.tellStatus
+    ports.onChange = notifier.sendStatus
     return DoorService(
         reactor=reactor,
         keeper=keeper,
         reloader=reloader,
-        instance=AnyInstance() if isDry else Instance(),
+        instance=_makeInstance(config),
         smith=smith,
         publisher=publisher,
         firewallName=stack.name,
@@ -241,78 +227,45 @@ def wire(
     )
 
 
-def seenPath(lasting: str) -> Path:
-    """
-    Return the file where a daemon notes the sealed knocks that it saw. The name lasts as long as
-    the configuration stays in its place, whatever network namespace the daemon is in. Two daemons
-    on one host, each with a configuration of its own, have two files.
+def _makeOutlets(
+    config: Config, reactor: Any, publisher: EventPublisher, counters: Counters
+) -> tuple[AuditFile, Hooks]:
+    """Return the audit file and the hooks. In a dry run, only the counters hear events."""
+    publisher.subscribe(counters.hear)
+    isDry = config.firewall == "dry-run"
+    audit, hooks = AuditFile("" if isDry else config.audit), Hooks(reactor)
+    if not isDry:
+        publisher.subscribe(audit.hear)
+        publisher.subscribe(hooks.hear)
+    return audit, hooks
 
-    @param lasting: the configuration file, or, if there is none, the files of keys.
-    """
-    return STATE / f"{sha256(lasting.encode()).hexdigest()[:16]}.seen"
+
+def _makeStack(
+    config: Config, reactor: Any, publisher: EventPublisher, counters: Counters
+) -> FirewallStack:
+    """Return the firewalls, whose calls are counted."""
+    firewalls = [CountedFirewall(one, counters) for one in chooseFirewalls(config, reactor)]
+    return FirewallStack(reactor, firewalls, publisher)
 
 
-def _replayFile(config: Config, file: str, reactor: Any) -> ReplayFile | None:
+def _makePorts(
+    reactor: Any, keeper: Doorkeeper, stack: FirewallStack, counters: Counters
+) -> KnockPorts:
+    """Return the knock ports, whose losses are counted and reported."""
+    ports = KnockPorts(reactor, keeper.hear)
+    counters.dropped = Drops(ports.newDrops, stack.dropped).counts
+    ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
+    return ports
+
+
+def _makeInstance(config: Config) -> Instance:
+    """Return the right to be the daemon of this host."""
+    return AnyInstance() if config.firewall == "dry-run" else Instance()
+
+
+def _makeReplayFile(config: Config, file: str, reactor: Any) -> ReplayFile | None:
     """Return the notes of sealed knocks; L{None} for a daemon that opens nothing."""
     if config.firewall == "dry-run":
         return None
     lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
     return ReplayFile(seenPath(lasting), reactor.seconds)
-
-
-class ConfigFollowers:
-    """
-    What else has to know the configuration that is in place: the copy of the last good one, the
-    hooks, and the audit file.
-    """
-
-    def __init__(self, lastGood: LastGood | None, hooks: Hooks, audit: AuditFile) -> None:
-        self._lastGood = lastGood
-        self._hooks = hooks
-        self._audit = audit
-
-    def apply(self, config: Config) -> list[str]:
-        """Follow a configuration. Return what is wrong with it, a sentence for each trouble."""
-        if config.firewall == "dry-run":
-            return []
-        if self._lastGood is not None:
-            self._lastGood.write(config.doors)
-        return [*self._hooks.examine(config.doors), *self._audit.use(config.audit)]
-
-
-MAX_STATE = 2000
-"""Characters of L{Health.line}."""
-
-
-class Health:
-    """
-    What the daemon does, and what it cannot do.
-
-    @param firewallName: the name of the firewall that guards the doors.
-    """
-
-    def __init__(
-        self,
-        keeper: Doorkeeper,
-        firewallName: str,
-        ports: KnockPorts,
-        smith: Locksmith,
-        audit: AuditFile,
-    ) -> None:
-        self._keeper = keeper
-        self._firewallName = firewallName
-        self._ports = ports
-        self._smith = smith
-        self._audit = audit
-
-    def troubles(self) -> list[str]:
-        """Return what keeps the daemon from doing all that it should, a sentence for each."""
-        audit = [self._audit.trouble] if self._audit.trouble else []
-        return [*self._ports.troubles(), *self._smith.examine(), *audit]
-
-    def line(self) -> str:
-        """Return what the daemon does, in one line, and what it cannot do."""
-        doors = ", ".join(map(str, self._keeper.doors))
-        guards = f"guarding {doors} with {self._firewallName}"
-        troubles = "; ".join(self.troubles())
-        return oneLine(f"degraded: {troubles} ({guards})", MAX_STATE) if troubles else guards

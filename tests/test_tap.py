@@ -25,8 +25,9 @@ from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
 from pkdoors.config.options import Options as DaemonOptions
-from pkdoors.daemon import process
+from pkdoors.daemon import process, replayfile
 from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.replayfile import seenPath
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import FirewallError
@@ -67,7 +68,8 @@ class MakeServiceTests(SynchronousTestCase):
         folder = Path(self.mktemp())  # another run on this machine may be at the same test
         self.patch(tap, "Instance", lambda: Instance(folder))
         self.state = Path(self.mktemp())
-        self.patch(tap, "STATE", self.state)
+        for module in (tap, replayfile):
+            self.patch(module, "STATE", self.state)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
         self.patch(process, "handleInterrupt", lambda: None)  # Ctrl-C is for trial
         self.lackNftables()
@@ -183,9 +185,9 @@ class MakeServiceTests(SynchronousTestCase):
             for file in ("/a.toml", "/a.toml", "/b.toml", "")
         ]
         one, same, other, byKeys = (each and each._path for each in found)
-        self.assertEqual(tap.seenPath("/a.toml"), one)
+        self.assertEqual(seenPath("/a.toml"), one)
         self.assertEqual(one, same)
-        self.assertEqual(tap.seenPath("/keys"), byKeys)
+        self.assertEqual(seenPath("/keys"), byKeys)
         self.assertEqual(3, len({one, other, byKeys}))
         self.assertEqual({self.state}, {each.parent for each in (one, other) if each})
 
@@ -217,7 +219,7 @@ class MakeServiceTests(SynchronousTestCase):
         *_, admin, notifier = service._components
         assert isinstance(notifier, Notifier)
         assert isinstance(admin, AdminSocket)
-        ports, keys = admin._operations.status()["troubles"]
+        ports, keys = admin._operations.status().troubles
         self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
         self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(
@@ -272,8 +274,8 @@ class MakeServiceTests(SynchronousTestCase):
         bus = self.haveFirewalld("org.fedoraproject.FirewallD1")
         self.assertEqual(
             "pkdoors: firewalld has no zone 'nowhere': "
-            "`firewall-cmd --get-zones` lists those it has; pkdoors has closed no port, as it has "
-            "no earlier configuration to go by",
+            "`firewall-cmd --get-zones` lists its zones; pkdoors has closed no port, because it "
+            "has no earlier configuration to use",
             self.refusal("-f", "firewalld", "--zone", "nowhere"),
         )
         self.assertEqual(0, bus.connections)

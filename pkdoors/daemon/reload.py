@@ -7,6 +7,9 @@ from twisted.internet.defer import DeferredLock
 
 from pkdoors.config.changes import describeChanges, findFixedChanges
 from pkdoors.config.config import Config
+from pkdoors.config.lastgood import LastGood
+from pkdoors.daemon.audit import AuditFile
+from pkdoors.daemon.hooks import Hooks
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import ConfigError, PkdoorsError
@@ -15,7 +18,7 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.plan import Plan, checkFits
-from pkdoors.model.doors import knockPorts
+from pkdoors.model.doors import listKnockPorts
 
 PATIENCE = 10.0
 """Seconds that a reload waits for firewalld, which takes some tenths of a second."""
@@ -39,7 +42,7 @@ def planFor(config: Config) -> Plan:
     """Return what a configuration listens on."""
     # To log every datagram, the kernel must not drop any.
     filters = {} if config.logKnocks else knockFilters(config.doors)
-    return Plan(tuple(knockPorts(config.doors)), config.interfaces, filters)
+    return Plan(tuple(listKnockPorts(config.doors)), config.interfaces, filters)
 
 
 class Reloader:
@@ -149,3 +152,23 @@ class Reloader:
             search.close()
             return
         self._ports.use(search)
+
+
+class ConfigFollowers:
+    """
+    What else has to know the configuration that is in place: the copy of the last good one, the
+    hooks, and the audit file.
+    """
+
+    def __init__(self, lastGood: LastGood | None, hooks: Hooks, audit: AuditFile) -> None:
+        self._lastGood = lastGood
+        self._hooks = hooks
+        self._audit = audit
+
+    def apply(self, config: Config) -> list[str]:
+        """Follow a configuration. Return what is wrong with it, a sentence for each trouble."""
+        if config.firewall == "dry-run":
+            return []
+        if self._lastGood is not None:
+            self._lastGood.write(config.doors)
+        return [*self._hooks.examine(config.doors), *self._audit.use(config.audit)]

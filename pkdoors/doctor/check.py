@@ -81,7 +81,7 @@ def _judgeServiceFiles(facts: Facts) -> Findings:
 
 def _judgeCode(facts: Facts) -> Findings:
     if facts.isService:
-        flaw = facts.sources.codeFlaw()
+        flaw = facts.sources.findCodeFlaw()
         yield _setup.judgeCode(*(flaw.why, flaw.remedy) if flaw else ("", ""))
 
 
@@ -89,10 +89,10 @@ def _judgeHooks(facts: Facts) -> Findings:
     for door in facts.config.doors:
         for key, command in door.hooks().items():
             program = command[0]
-            trouble = facts.sources.whyNotRun(program)
+            trouble = facts.sources.explainNotRunnable(program)
             if not trouble and facts.isService and not facts.sources.mayService("-x", program):
                 trouble = "may not be run by the service's user"
-            flaw = facts.sources.hookFlaw(command)
+            flaw = facts.sources.findHookFlaw(command)
             if flaw is not None and not trouble:
                 yield _setup.reportDistrusted(door, key, flaw.why, flaw.remedy)
             else:
@@ -102,7 +102,7 @@ def _judgeHooks(facts: Facts) -> Findings:
 def _judgeAudit(facts: Facts) -> Findings:
     path = facts.config.audit
     if path:
-        yield _setup.judgeAudit(path, facts.sources.whyNotWrite(path))
+        yield _setup.judgeAudit(path, facts.sources.explainNotWritable(path))
 
 
 def _judgeIPv6(facts: Facts) -> Findings:

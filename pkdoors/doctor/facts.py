@@ -23,7 +23,7 @@ from pkdoors.firewall.netlink.kernel import mayAdminister
 from pkdoors.host.proc import Owner
 from pkdoors.host.procnet import Socket
 from pkdoors.host.systemd import START
-from pkdoors.model.doors import knockPorts, protectedPorts
+from pkdoors.model.doors import listKnockPorts, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 
@@ -46,8 +46,8 @@ class Facts:
         self.config = config
         self.sources = sources
         self.conf = conf
-        self.ports = protectedPorts(config.doors)
-        self.knocks = knockPorts(config.doors)
+        self.ports = listProtectedPorts(config.doors)
+        self.knocks = listKnockPorts(config.doors)
         self._failures: list[Finding] = []
 
     def newFailures(self) -> list[Finding]:
@@ -236,7 +236,7 @@ class Facts:
     @cached_property
     def cut(self) -> tuple[PortRange, ...]:
         """The protected ports whose sessions end with their opening."""
-        return protectedPorts(door for door in self.config.doors if door.cutSessions)
+        return listProtectedPorts(door for door in self.config.doors if door.cutSessions)
 
     def hooks(self, ports: PortRange) -> tuple[str, ...]:
         """Return the hooks that packets to a protected port pass: forwarded ones never come in."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from pkdoors.files.folders import openFolder
 
 
-def whyNotWrite(name: str) -> str:
+def explainNotWritable(name: str) -> str:
     """
     Why a file cannot be written, or made, as half a sentence; empty where it can.
 

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client.binding import bindFor, parseBind
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import canonical
+from pkdoors.model.addresses import canonicalize
 
 
 class ParseBindTests(SynchronousTestCase):
@@ -76,9 +76,9 @@ class BoundToTests(SynchronousTestCase):
 
 class CanonicalTests(SynchronousTestCase):
     """
-    Tests of L{canonical}.
+    Tests of L{canonicalize}.
     """
 
     def test_noAddress(self) -> None:
         """What is no address is a L{ValueError}."""
-        self.assertRaises(ValueError, canonical, "host")
+        self.assertRaises(ValueError, canonicalize, "host")

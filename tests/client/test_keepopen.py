@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client import keepopen as staying
+from pkdoors.client import keepopen
 from pkdoors.client.attempt import Attempt
 from pkdoors.client.keepopen import KeepOpen
 from pkdoors.client.methods import PlainMethod
@@ -43,7 +43,7 @@ class FakeRoaming:
         self.isRunning = False
 
 
-class ClosingVisit(Attempt):
+class ClosingAttempt(Attempt):
     """
     A visit that can close the door at its end.
 
@@ -74,14 +74,14 @@ class StayTests(SynchronousTestCase):
         self.names = FakeNames(self, HOST4)
         self.said: list[str] = []
         self.made: list[FakeRoaming] = []
-        self.patch(staying, "Roaming", self.makeRoaming)
+        self.patch(keepopen, "Roaming", self.makeRoaming)
 
     def makeRoaming(self, reactor: object, moved: Callable[[], None]) -> FakeRoaming:
         """What the stay makes."""
         self.made.append(FakeRoaming(reactor, moved))
         return self.made[-1]
 
-    def stay(self, kind: type[Attempt] = Attempt, port: int | None = None) -> Deferred[str]:
+    def keepOpen(self, kind: type[Attempt] = Attempt, port: int | None = None) -> Deferred[str]:
         """Begin, with an interval of 0 and a door that is open for 30 seconds."""
         attempt = kind(
             HOST4, PlainMethod(Sequence(PORTS), 30.0, 0.0), None, port, timeout=5.0, tries=1
@@ -109,7 +109,7 @@ class StayTests(SynchronousTestCase):
 
     def test_knocks(self) -> None:
         """It knocks, asks for the time, says so with the time of day, and stays."""
-        result = self.stay()
+        result = self.keepOpen()
         self.assertEqual(1, self.knocks())
         self.assertEqual({b"knock 30\n"}, {sent[3] for sent in self.reactor.sent})
         self.assertEqual(["00:00:00 knocked on 192.0.2.1 (192.0.2.1)"], self.said)
@@ -117,7 +117,7 @@ class StayTests(SynchronousTestCase):
 
     def test_renews(self) -> None:
         """It knocks again after two thirds of the time, and again."""
-        self.stay()
+        self.keepOpen()
         for number in (2, 3):
             self.reactor.advance(19.9)
             self.knock()
@@ -129,7 +129,7 @@ class StayTests(SynchronousTestCase):
 
     def test_countsFromTheKnock(self) -> None:
         """The time counts from the knock, not from when the port answered."""
-        self.stay(port=22)
+        self.keepOpen(port=22)
         self.reactor.advance(4)
         self.reactor.accept()
         self.reactor.advance(15.9)
@@ -141,7 +141,7 @@ class StayTests(SynchronousTestCase):
 
     def test_moved(self) -> None:
         """When this host has moved it knocks at once, and counts from there."""
-        self.stay()
+        self.keepOpen()
         self.assertEqual([HOST4], self.made[0].others)
         self.reactor.advance(10)
         self.made[0].move()
@@ -156,7 +156,7 @@ class StayTests(SynchronousTestCase):
 
     def test_movedMeanwhile(self) -> None:
         """When it moves during a knock there is another after it."""
-        self.stay(port=22)
+        self.keepOpen(port=22)
         self.made[0].move()
         self.reactor.accept()
         self.knock()
@@ -165,7 +165,7 @@ class StayTests(SynchronousTestCase):
     def test_fails(self) -> None:
         """A failure is said once, and tried again after 1 s, 2 s and so on to 60, for ever."""
         self.reactor.unreachable = {HOST4}
-        result = self.stay()
+        result = self.keepOpen()
         tried = []
         for _ in range(1300):
             before = len(self.names.asked)
@@ -186,7 +186,7 @@ class StayTests(SynchronousTestCase):
     def test_works(self) -> None:
         """When it works again that is said, and the next failure counts anew."""
         self.reactor.unreachable = {HOST4}
-        self.stay()
+        self.keepOpen()
         self.reactor.advance(1)
         self.knock()
         self.reactor.unreachable = set()
@@ -205,7 +205,7 @@ class StayTests(SynchronousTestCase):
     def test_unknownHost(self) -> None:
         """That the host has no address is such a failure, too."""
         self.names.addresses = []
-        self.stay()
+        self.keepOpen()
         self.assertIn("no address found for '192.0.2.1'", self.said[0])
         self.names.addresses = [HOST4]
         self.reactor.advance(1)
@@ -214,7 +214,7 @@ class StayTests(SynchronousTestCase):
 
     def test_movedWhileFailing(self) -> None:
         """When it has moved it does not wait for the next try."""
-        self.stay()
+        self.keepOpen()
         self.reactor.unreachable = {HOST4}
         self.reactor.advance(20)
         self.knock()
@@ -225,7 +225,7 @@ class StayTests(SynchronousTestCase):
 
     def test_ends(self) -> None:
         """Told to end it is done at once, says that the door is open still, and leaves nothing."""
-        result = self.stay()
+        result = self.keepOpen()
         self.successResultOf(self.shutDown())
         self.assertEqual(
             "stopped knocking on 192.0.2.1: its door closes by itself", self.successResultOf(result)
@@ -246,20 +246,20 @@ class StayTests(SynchronousTestCase):
 
     def test_closes(self) -> None:
         """Where the door can be closed it is, and the reactor's end waits for it."""
-        ClosingVisit.leaving = Deferred()
-        result = self.stay(ClosingVisit)
+        ClosingAttempt.leaving = Deferred()
+        result = self.keepOpen(ClosingAttempt)
         left = self.shutDown()
         self.assertNoResult(left)
-        ClosingVisit.leaving.callback(None)
+        ClosingAttempt.leaving.callback(None)
         self.successResultOf(left)
         self.assertEqual("asked 192.0.2.1 to close its door", self.successResultOf(result))
 
     def test_closingFails(self) -> None:
         """Where that fails it says why."""
-        ClosingVisit.leaving = Deferred()
-        result = self.stay(ClosingVisit)
+        ClosingAttempt.leaving = Deferred()
+        result = self.keepOpen(ClosingAttempt)
         self.shutDown()
-        ClosingVisit.leaving.errback(KnockError("no agent"))
+        ClosingAttempt.leaving.errback(KnockError("no agent"))
         self.assertEqual(
             "could not ask 192.0.2.1 to close its door (no agent): it closes by itself",
             self.successResultOf(result),
@@ -267,15 +267,15 @@ class StayTests(SynchronousTestCase):
 
     def test_closingIsSlow(self) -> None:
         """It is not waited for longer than three seconds."""
-        ClosingVisit.leaving = Deferred()
-        result = self.stay(ClosingVisit)
+        ClosingAttempt.leaving = Deferred()
+        result = self.keepOpen(ClosingAttempt)
         left = self.shutDown()
         self.reactor.advance(2.9)
         self.assertNoResult(left)
         self.reactor.advance(0.1)
         self.successResultOf(left)
         self.assertIn("(it took too long)", self.successResultOf(result))
-        self.assertTrue(ClosingVisit.leaving.called, "it was given up")
+        self.assertTrue(ClosingAttempt.leaving.called, "it was given up")
 
     def test_noKey(self) -> None:
         """Where there is no key to knock with, or its passphrase is not given, it ends."""

@@ -13,7 +13,7 @@ from pkdoors.client._plan import Sending
 from pkdoors.client.keys.signers import Identity
 from pkdoors.client.methods import PlainMethod, SealedMethod
 from pkdoors.errors import KnockError
-from pkdoors.knocks.seal import Sealed, Statement, hintOf, parseSealed, signedData
+from pkdoors.knocks.seal import Sealed, Statement, hintOf, makeSignedData, parseSealed
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.model.sequence import Sequence
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
@@ -105,7 +105,7 @@ class SealedMannerTests(SynchronousTestCase):
         """See that it is sealed with this key, for this sequence and no other."""
         self.assertEqual(hintOf(blob, sealed.statement.nonce), sealed.statement.hint)
         for ports, isIt in ((PORTS, True), (PORTS[::-1], False)):
-            data = signedData(sealed.text, Sequence(ports))
+            data = makeSignedData(sealed.text, Sequence(ports))
             self.assertIs(isIt, isGood(loadKey(blob), sealed.signature, data))
 
     def test_statement(self) -> None:

@@ -6,13 +6,13 @@ import socket
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client import _roaming as roaming
+from pkdoors.client import _roaming
 from pkdoors.client._roaming import (
     READS_PER_TURN,
     Roaming,
     RouteListener,
+    addressTowards,
     listenToRoutes,
-    localAddress,
 )
 from tests.fakes.reactor import FakeReactor
 
@@ -57,8 +57,8 @@ class RoamingTests(SynchronousTestCase):
         self.kernel = FakeKernel()
         self.ways: dict[str, str | None] = {"192.0.2.1": "10.0.0.2", "2001:db8::1": None}
         self.moves = 0
-        self.patch(roaming, "localAddress", lambda other: self.ways[other])
-        self.patch(roaming, "listenToRoutes", lambda: self.kernel)
+        self.patch(_roaming, "addressTowards", lambda other: self.ways[other])
+        self.patch(_roaming, "listenToRoutes", lambda: self.kernel)
         self.roaming = Roaming(self.reactor, self.moved)
 
     def moved(self) -> None:
@@ -153,7 +153,7 @@ class RoamingTests(SynchronousTestCase):
 
     def test_withoutNetlink(self) -> None:
         """Where the kernel does not tell it looks every five seconds."""
-        self.patch(roaming, "listenToRoutes", self.refuse)
+        self.patch(_roaming, "listenToRoutes", self.refuse)
         self.prepare()
         for number in (1, 2, 3):
             self.ways["192.0.2.1"] = f"10.0.1.{number}"
@@ -178,12 +178,12 @@ class RoamingTests(SynchronousTestCase):
 
 class WorldTests(SynchronousTestCase):
     """
-    Tests of L{listenToRoutes} and L{localAddress}.
+    Tests of L{listenToRoutes} and L{addressTowards}.
     """
 
     def test_noNetlink(self) -> None:
         """A system without netlink is an L{OSError}, as is a kernel without."""
-        self.patch(roaming, "socket", type("socket", (), {}))
+        self.patch(_roaming, "socket", type("socket", (), {}))
         self.assertRaises(OSError, listenToRoutes)
 
     def test_noWay(self) -> None:
@@ -193,4 +193,4 @@ class WorldTests(SynchronousTestCase):
             raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
         self.patch(socket, "socket", refuse)
-        self.assertIsNone(localAddress("192.0.2.1"))
+        self.assertIsNone(addressTowards("192.0.2.1"))

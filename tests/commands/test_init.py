@@ -11,15 +11,15 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import pkdoors.config.file
 from pkdoors.cli import main
 from pkdoors.client.profiles import Profile, parseProfiles
-from pkdoors.config import file as conffile
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
 from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import PkdoorsError
-from pkdoors.host import names as thishost
+from pkdoors.host import names
 from pkdoors.knockports import search
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.host import FakeHost
@@ -79,8 +79,8 @@ class InitTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Have a host with a name, and a folder."""
         FakeHost(self)
-        self.patch(thishost, "getShortName", lambda: "web1")
-        self.patch(thishost, "getPublicName", lambda: "web1.example.org")
+        self.patch(names, "getShortName", lambda: "web1")
+        self.patch(names, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
@@ -165,9 +165,9 @@ class InitTests(InitTestCase):
 
     def test_service(self) -> None:
         """Where the service may read it, it says so."""
-        self.patch(conffile, "letRead", lambda descriptor: True)
+        self.patch(pkdoors.config.file, "letRead", lambda descriptor: True)
         _, stderr = self.init()
-        self.assertIn("Only root and the service (user pkdoors) may read it.\n", stderr)
+        self.assertIn("Only root and the service (user pkdoors) may read the file.\n", stderr)
         self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
 
     def test_startService(self) -> None:
@@ -178,7 +178,7 @@ class InitTests(InitTestCase):
             written.append(path)
             return True
 
-        self.patch(conffile, "writeConf", write)
+        self.patch(pkdoors.config.file, "writeConf", write)
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as stderr:
             main(["init"], {})
         self.assertEqual(["/etc/pkdoors/pkdoors.toml"], written)
@@ -202,7 +202,7 @@ class InitTests(InitTestCase):
         def getPublicName() -> str:
             raise PkdoorsError("use --address to say how")
 
-        self.patch(thishost, "getPublicName", getPublicName)
+        self.patch(names, "getPublicName", getPublicName)
         self.assertIn("--address", self.refused(status=1))
         self.assertFalse(Path(self.file).exists())
         self.init("--address", "2001:db8::1")

@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from pkdoors.client.keys import passphrase as terminal
+from pkdoors.client.keys import passphrase
 from pkdoors.client.keys.passphrase import askPassphrase
 from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import Statement, parseSealed
@@ -267,7 +267,7 @@ class AskPassphraseTests(SealedCommandTestCase):
 
     def test_answer(self) -> None:
         """What is answered comes as it was typed; the signals are as before."""
-        self.patch(terminal, "getpass", lambda prompt: f"{prompt}ä")
+        self.patch(passphrase, "getpass", lambda prompt: f"{prompt}ä")
         self.assertEqual("Passphrase: ä".encode(), askPassphrase("Passphrase: "))
         self.checkHandlers()
 
@@ -281,7 +281,7 @@ class AskPassphraseTests(SealedCommandTestCase):
                 os.kill(os.getpid(), number)
                 return "too late"
 
-            self.patch(terminal, "getpass", answer)
+            self.patch(passphrase, "getpass", answer)
             error = self.assertRaises(KnockError, askPassphrase, "Passphrase: ")
             self.assertEqual("interrupted", str(error))
         self.checkHandlers()
@@ -293,6 +293,6 @@ class AskPassphraseTests(SealedCommandTestCase):
             raise OSError(6, "No such device or address")
 
         self.patch(os, "open", fail)
-        self.patch(terminal, "getpass", lambda prompt: self.fail("asked"))
+        self.patch(passphrase, "getpass", lambda prompt: self.fail("asked"))
         error = self.assertRaises(KnockError, askPassphrase, "Passphrase: ")
         self.assertIn("there is no terminal to ask for its passphrase", str(error))

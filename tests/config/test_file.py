@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.config import file as conffile
+import pkdoors.config.file
 from pkdoors.config.file import isThere, listConfPlaces, listSeedPlaces, readConf, writeConf
 from pkdoors.errors import ConfigError
 from pkdoors.host import serviceuser
@@ -147,7 +147,7 @@ class ReadTests(ConfFileTestCase):
         def refuse(path: str, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(conffile, "readFile", refuse)
+        self.patch(pkdoors.config.file, "readFile", refuse)
         self.assertEqual(
             f"cannot read {self.path}: Permission denied: run this as root; "
             "`pkdoors install-service` lets the service read it",
@@ -190,7 +190,7 @@ class ServiceTests(ConfFileTestCase):
         """Have its group."""
         super().setUp()
         self.group: int | None = 61234
-        self.patch(conffile, "findServiceGroup", lambda: self.group)
+        self.patch(pkdoors.config.file, "findServiceGroup", lambda: self.group)
         self.patch(serviceuser, "findServiceGroup", lambda: self.group)
 
     def write(self, mode: int, user: int = 0, group: int = 61234) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.config import keyfile as authorizedfile
+from pkdoors.config import keyfile
 from pkdoors.config.keyfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
@@ -183,7 +183,7 @@ class ReadKeysTests(KeyFileTestCase):
         def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(authorizedfile, "readFile", refuse)
+        self.patch(keyfile, "readFile", refuse)
         self.assertEqual(
             "cannot read KEYS (Permission denied), the file of authorized keys: "
             "`pkdoors install-service` lets the service read it, but not below /home or /root",
@@ -389,7 +389,7 @@ class PrepareTests(KeyFileTestCase):
         def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(authorizedfile, "readFile", refuse)
+        self.patch(keyfile, "readFile", refuse)
         line = str(self.assertRaises(KeyFileError, self.file.prepare))
         self.assertIn(f"cannot read {self.path} (Permission denied), the file", line)
 

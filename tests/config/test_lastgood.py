@@ -220,7 +220,8 @@ class KeepClosedTests(LastGoodTestCase):
     def test_never(self) -> None:
         """Where there never was a good configuration nothing is touched, and that is said."""
         self.assertEqual(
-            "; pkdoors has closed no port, as it has no earlier configuration to go by", self.keep()
+            "; pkdoors has closed no port, because it has no earlier configuration to use",
+            self.keep(),
         )
         self.firewall.failures = [FirewallError("no privilege")]
         self.assertIn("closed no port", self.keep())
@@ -237,7 +238,7 @@ class KeepClosedTests(LastGoodTestCase):
         self.copy().write(self.doors)
         self.assertEqual(
             "; the guard of the last good configuration keeps 22/tcp, 6000-6010/tcp, 53/udp "
-            "closed, and nobody can knock until this is mended",
+            "closed, and nobody can knock until you fix this",
             self.keep(),
         )
         self.assertEqual(["prepare", "start", "stop"], self.firewall.calls)

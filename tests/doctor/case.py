@@ -108,8 +108,8 @@ def look(
         "isService": False,
         "isThere": True,
         "troubles": [],
-        "hookFlaw": None,
-        "codeFlaw": None,
+        "findHookFlaw": None,
+        "findCodeFlaw": None,
         **facts,
     }
     sources = Sources(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})

@@ -20,7 +20,7 @@ from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Lock, Refusal, Request
-from pkdoors.model.doors import Door, Opening, knockPorts
+from pkdoors.model.doors import Door, Opening, listKnockPorts
 from pkdoors.model.principal import NOBODY, OPERATOR, Principal
 from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import PORTS, knocks, makeDoor, makeOpening
@@ -30,9 +30,7 @@ from tests.fakes.log import Log, useUTC
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 BUSY = FirewallError("firewall is busy")
 
-CANNOT_OPEN = (
-    "cannot open door default (22/tcp) for 203.0.113.9, and keeps trying: firewall is busy"
-)
+CANNOT_OPEN = "cannot open door default (22/tcp) for 203.0.113.9, retrying: firewall is busy"
 CANNOT_CLOSE = CANNOT_OPEN.replace("open", "close")
 
 
@@ -122,7 +120,7 @@ class KnockTests(KeeperTestCase):
     def test_ports(self) -> None:
         """The knock ports are told sorted, each once: their order is the secret."""
         keeper = self.makeKeeper(makeDoor((9, 5, 7, 5, 8)), makeDoor((5, 1, 2, 3, 4), name="b"))
-        self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], knockPorts(keeper.doors))
+        self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], listKnockPorts(keeper.doors))
 
     def test_secondsAsked(self) -> None:
         """The time asked for is the time that is given."""
@@ -563,7 +561,7 @@ class CloseTests(KeeperTestCase):
         self.request()
         self.close(who="bob")
         self.assertEqual(
-            "door default (22/tcp) never opened for 203.0.113.9, asked to by bob",
+            "door default (22/tcp) never opened for 203.0.113.9: asked to by bob",
             self.log.lines()[-1],
         )
 
@@ -761,7 +759,7 @@ class FailedOpenTests(KeeperTestCase):
         self.clock.advance(0.1)
         self.assertEqual(["close 203.0.113.9"], self.calls())
         self.assertEqual(
-            "door default (22/tcp) never opened for 203.0.113.9, and its time is over",
+            "door default (22/tcp) never opened for 203.0.113.9: its time is over",
             self.log.lines()[-1],
         )
         self.assertEqual([], self.clock.getDelayedCalls())
@@ -791,7 +789,7 @@ class FailedOpenTests(KeeperTestCase):
         self.request()
         self.assertEqual(
             [
-                "cannot open door default (22/tcp) for 203.0.113.9, and keeps trying: oops",
+                "cannot open door default (22/tcp) for 203.0.113.9, retrying: oops",
                 "that was unexpected",
             ],
             self.log.lines(),

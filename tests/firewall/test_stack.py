@@ -212,7 +212,7 @@ class HealingTests(WallsTestCase):
         self.assertEqual([f"firewalld: restore {ANN} until 30"], self.diary)
         self.assertEqual([1.0], self.onHealed)
         self.assertEqual(
-            ["firewalld was reloaded: what pkdoors has in firewalld is there again"],
+            ["firewalld was reloaded: restored the rules of pkdoors in firewalld"],
             self.log.lines(LogLevel.warn),
         )
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host.bpf import assemble
 from pkdoors.knockports.filters import TAKE_ALL, addressFilter, knockFilter, knockFilters
-from pkdoors.knocks.knock import plainKnock, secondsAsked
+from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
 from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey, sealed
@@ -83,7 +83,7 @@ class FilterTests(SynchronousTestCase):
     Tests of L{knockFilter}.
     """
 
-    plain = plainKnock(), *map(plainKnock, (1, 60, 3600, 999_999_999))
+    plain = makePlainKnock(), *map(makePlainKnock, (1, 60, 3600, 999_999_999))
     seals = (
         sealed(makeKey(), (1, 2, 3, 4, 5)),
         sealed(makeKey("rsa"), (1, 2, 3, 4, 5), door="d" * 32),
@@ -132,7 +132,7 @@ class FilterTests(SynchronousTestCase):
             payload = bytearray(random_.choice(self.plain))
             for _ in range(random_.randrange(3)):
                 payload[random_.randrange(len(payload))] = random_.choice(b"knoc 0123\n\0")
-            isKnock = secondsAsked(bytes(payload)) is not None
+            isKnock = parsePlainKnock(bytes(payload)) is not None
             if isKnock:
                 self.assertTrue(heard(program, bytes(payload)), payload)
             elif heard(program, bytes(payload)):

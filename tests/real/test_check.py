@@ -57,7 +57,7 @@ class CheckTestCase(RealTestCase):
         for line in _findings(output):
             levels = ("INFO", "WARNING", "ERROR")
             self.assertFalse(
-                line.startswith(tuple(f"{each} {subject} " for each in levels)), output
+                line.startswith(tuple(f"{level} {subject} " for level in levels)), output
             )
 
 
@@ -97,9 +97,9 @@ class HostTests(CheckTestCase):
         again, output = self.check("--json")
         self.assertEqual((2, 2), (status, again))
         lines = [
-            " ".join(f"{each['level']} {each['subject']} {each['text']}".split())
-            + (" -> " + " ".join(each["remedy"].split()) if each["remedy"] else "")
-            for each in json.loads(output)
+            " ".join(f"{found['level']} {found['subject']} {found['text']}".split())
+            + (" -> " + " ".join(found["remedy"].split()) if found["remedy"] else "")
+            for found in json.loads(output)
         ]
         self.assertEqual(lines, _findings(table))
 
@@ -147,7 +147,7 @@ class HostTests(CheckTestCase):
         well = self.check(to=conf)[1]
         web = "[doors.web]\nsequence = [18001,18203,18005,18404,18002,18009]\nports = ['80']\n"
         file.write_text(ssh + web)
-        errors = [each for each in _findings(self.check(to=conf)[1]) if each.startswith("ERROR ")]
+        errors = [line for line in _findings(self.check(to=conf)[1]) if line.startswith("ERROR ")]
         command = f"pkdoors reload --admin {socket}"
         self.assertEqual(
             [
@@ -173,10 +173,10 @@ class HostTests(CheckTestCase):
             if mode:
                 hook.touch(mode)
             found = _findings(self.check(to=conf)[1])
-            line = f"WARNING hooks on_open of door ssh cannot be run: {hook} {words} -> "
-            self.assertTrue([each for each in found if each.startswith(line)], found)
-        line = f"WARNING audit the daemon cannot write {self.folder} (it is"
-        self.assertTrue([each for each in found if each.startswith(line)], found)
+            start = f"WARNING hooks on_open of door ssh cannot be run: {hook} {words} -> "
+            self.assertTrue([line for line in found if line.startswith(start)], found)
+        start = f"WARNING audit the daemon cannot write {self.folder} (it is"
+        self.assertTrue([line for line in found if line.startswith(start)], found)
         hook.chmod(0o755)
         self.assertIn("on_open of door ssh can be run", self.check(to=conf)[1])
 
@@ -210,7 +210,7 @@ class HostTests(CheckTestCase):
         )
         self.assertIn(line, _findings(before))
         self.assertNotIn("cannot read", after)
-        self.assertIn("is missing: start it, `systemctl start pkdoors`, or say", after)
+        self.assertIn("start it with `systemctl start pkdoors`, or use --admin", after)
 
     def test_loopbackOnly(self) -> None:
         """A program that listens on loopback only is a warning."""
@@ -396,7 +396,7 @@ class ZoneTests(CheckTestCase):
         self.server.serve(PORT)
         daemon = Daemon(self.server, *OPTIONS, *beside)
         self.client.send(SEQUENCE)
-        knocks = " ".join(f"--add-port={each}/udp" for each in sorted(SEQUENCE))
+        knocks = " ".join(f"--add-port={port}/udp" for port in sorted(SEQUENCE))
         for subject, options in (
             ("knock ports", knocks),
             (f"{PORT}/tcp", f"--add-port={PORT}/tcp"),

@@ -58,7 +58,7 @@ class GuardCheckTestCase(SteeredTestCase):
     def about(self, subject: str, mounts: dict[str, str] | None = None) -> list[str]:
         """Return the faults of a subject."""
         pattern = re.compile(rf"(INFO|WARNING|ERROR) {re.escape(subject)} ")
-        return [each for each in self.check(mounts) if pattern.match(each)]
+        return [finding for finding in self.check(mounts) if pattern.match(finding)]
 
     def killed(self, *doors: str) -> None:
         """Leave a guard without a daemon, which everybody may change."""
@@ -106,7 +106,7 @@ class NotrackTests(GuardCheckTestCase):
         """Other ports do not matter."""
         self.steered(SSH)
         self.notrack("tcp", WEB)
-        self.assertFalse([each for each in self.check() if "notrack" in each])
+        self.assertFalse([finding for finding in self.check() if "notrack" in finding])
 
     def test_kept(self) -> None:
         """If sessions live on, the finding needs no action."""
@@ -114,8 +114,8 @@ class NotrackTests(GuardCheckTestCase):
         self.notrack("tcp", PORT)
         found = self.about(f"{PORT}/tcp")
         self.assertTrue(found)
-        for each in found:
-            self.assertTrue(each.startswith("INFO ") and "sessions live on" in each, each)
+        for finding in found:
+            self.assertTrue(finding.startswith("INFO ") and "sessions live on" in finding, finding)
 
     def test_cut(self) -> None:
         """If sessions are cut, it is a warning."""
@@ -175,7 +175,7 @@ class GuardTests(GuardCheckTestCase):
     def test_owner(self) -> None:
         """The finding says whether others can flush the guard."""
         self.steered(SSH)
-        (found,) = (each for each in self.check() if each.split()[1] == "guard")
+        (found,) = (finding for finding in self.check() if finding.split()[1] == "guard")
         if self.canOwn():
             self.assertEqual(
                 "OK guard the daemon owns its table: no other program can flush or change it", found
@@ -195,7 +195,7 @@ class GuardTests(GuardCheckTestCase):
         """The rest of a replacement is a warning; the command removes it."""
         self.steered(SSH)
         self.server.run("nft", f"{HANDOVER} {{ }}")
-        (found,) = (each for each in self.about("guard") if "handover" in each)
+        (found,) = (finding for finding in self.about("guard") if "handover" in finding)
         (command,) = re.findall("`([^`]*)`", found)
         self.server.run(*command.split())
         self.assertNotIn("handover", " ".join(self.check()))
@@ -234,7 +234,7 @@ class GuardTests(GuardCheckTestCase):
                 self.assertIn(f"OK {PORT}/tcp the guard keeps it closed", self.check())
                 self.server.run("nft", f"flush chain inet pkdoors {chain}")
                 isOpen = self.stranger.reaches(PORT)
-                found = [each for each in self.about(f"{PORT}/tcp") if words in each]
+                found = [line for line in self.about(f"{PORT}/tcp") if words in line]
                 self.assertTrue(found and found[0].startswith("ERROR"), self.check())
                 self.assertEqual(isOpen, "everybody" in words)
                 self.server.run("nft", "delete table inet pkdoors")

@@ -230,7 +230,7 @@ class OthersTests(GuardFirstTestCase):
         """A file where the admin socket should be."""
         (self.folder / "busy").touch()
         daemon = self.guards("--admin", f"{self.folder}/busy")
-        self.assertIn("cannot make the admin socket", daemon.log())
+        self.assertIn("cannot create the admin socket", daemon.log())
         self.assertTrue(self.opens())
 
     def test_lock(self) -> None:

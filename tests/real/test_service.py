@@ -56,7 +56,7 @@ class UnitTests(RealTestCase):
             self.assertEqual((0o644, True), (path.stat().st_mode & 0o7777, path.is_file()))
         self.assertIn(f'"{hosts.BIN}/twistd"', Path(self.unit).read_text())
         removed = self.server.run(*HERE, "--uninstall", "--root", str(self.folder))
-        self.assertEqual([f"removed    {each}" for each in placed], removed.splitlines())
+        self.assertEqual([f"removed    {path}" for path in placed], removed.splitlines())
         self.assertFalse([path for path in placed if Path(path).exists()])
 
 
@@ -121,7 +121,7 @@ class ServiceTests(ServiceTestCase):
         self.assertNotIn("Unable to write to plugin cache", self.machine.log())
         self.machine.run("nft", "flush", "ruleset")
         self.assertTrue(
-            self.isOwned() or self.machine.says("what pkdoors has in nftables is there again"),
+            self.isOwned() or self.machine.says("restored the rules of pkdoors in nftables"),
             self.machine.log(),
         )
         self.assertTrue(self.client.reaches(PORT))
@@ -317,7 +317,7 @@ class ServiceTests(ServiceTestCase):
         """C{pkdoors init} after the installation writes for the service."""
         init = (PKDOORS, "init", "--ports", str(PORT), "--address", SERVER4)
         output = self.machine.run(*init)
-        self.assertIn("Only root and the service (user pkdoors) may read it.", output)
+        self.assertIn("Only root and the service (user pkdoors) may read the file.", output)
         self.assertIn("systemctl enable --now pkdoors\n", output)
         self.machine.run("systemctl", "enable", "--quiet", "--now", "pkdoors")
         self.assertFalse(self.client.reaches(PORT))
@@ -442,7 +442,7 @@ class FirewalldServiceTests(ServiceTestCase):
         self.machine.run("systemctl", "start", "firewalld")
         self.assertEqual(1, self.machine.status("systemctl", "start", "pkdoors")[0])
         self.machine.run("systemctl", "stop", "pkdoors")
-        words = "install polkitd, and with `pkdoors install-service` its rule that allows it"
+        words = "install polkitd, then run `pkdoors install-service` to add the rule that allows it"
         self.assertTrue(self.machine.says(words), self.machine.log())
         self.assertNotIn("Traceback", self.machine.log())
         self.machine.run(*INSTALL)

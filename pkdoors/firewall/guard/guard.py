@@ -30,7 +30,7 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, knockPorts, protectedPorts
+from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 TABLE = "pkdoors"
@@ -197,14 +197,14 @@ class Guard:
                 f"grace{version}",
                 [f"{ports.span} timeout {spell(left)}" for ports, left in self.grace.items()],
             )
-        yield "knocks", list(map(str, knockPorts(self.doors)))
+        yield "knocks", list(map(str, listKnockPorts(self.doors)))
         for door in self.doors:
             if door.knockRate:
-                yield f"{door.name}_knocks", list(map(str, knockPorts([door])))
+                yield f"{door.name}_knocks", list(map(str, listKnockPorts([door])))
 
     def _spans(self, protocol: str) -> list[Span]:
         """Return the protected ports."""
-        protected = protectedPorts(self.doors)
+        protected = listProtectedPorts(self.doors)
         return [(ports.first, ports.last) for ports in protected if ports.protocol == protocol]
 
     def _verdicts(self, protocol: str) -> dict[Span, str]:

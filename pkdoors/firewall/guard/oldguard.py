@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
-from pkdoors.model.principal import principalOf
+from pkdoors.model.principal import parsePrincipal
 
 
 class OldSession(NamedTuple):
@@ -75,7 +75,7 @@ def _openings(sets: Sets, door: Door, now: float) -> Iterator[Opening]:
             # An opening of ours has a time left; within its last second, nft prints 0.
             if "expires" in timed and 0 < (left := timed["expires"]):
                 source = ip_address(timed["val"])
-                who = principalOf(str(timed.get("comment", "")))
+                who = parsePrincipal(str(timed.get("comment", "")))
                 yield Opening(door, source, now + min(left, door.maxOpenFor), who)
 
 

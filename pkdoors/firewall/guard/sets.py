@@ -15,7 +15,7 @@ from math import ceil
 
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import MAX_NOTE, principalOf
+from pkdoors.model.principal import MAX_NOTE, parsePrincipal
 
 MAX_ELEMENTS = 65_536
 """Addresses or flows in one set: a bound for the kernel's memory, far above what the doorkeeper
@@ -178,7 +178,7 @@ def openingElement(opening: Opening, left: float, now: float) -> Element:
 def parseOpening(element: Element, door: Door, deadline: float) -> Opening:
     """Return the opening that an element in a set of a door's stands for."""
     match = _COMMENT.fullmatch(element.comment)
-    who = principalOf(match[2] if match else element.comment)
+    who = parsePrincipal(match[2] if match else element.comment)
     return Opening(door, ip_address(element.key), deadline, who)
 
 

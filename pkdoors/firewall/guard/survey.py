@@ -15,7 +15,7 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.model.doors import Door
-from pkdoors.model.ports import PortRange, merged
+from pkdoors.model.ports import PortRange, mergeRanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Survey:
 
     def protected(self) -> tuple[PortRange, ...]:
         """Return the ports that the table keeps closed."""
-        return merged(
+        return mergeRanges(
             PortRange(protocol, *span) for protocol in PROTOCOLS for span in self.ports[protocol]
         )
 

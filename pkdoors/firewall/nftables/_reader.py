@@ -40,7 +40,7 @@ from pkdoors.firewall.netlink.dump import (
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.host.bootid import UNKNOWN, readBootId
-from pkdoors.model.doors import Door, Opening, protectedPorts
+from pkdoors.model.doors import Door, Opening, listProtectedPorts
 
 
 def bootClock() -> float:
@@ -85,7 +85,9 @@ class GuardReader:
             return False
         hasRules = bool(readRules(self._kernel.dump(askRules(TABLE)), TABLE))
         kept = survey.protected()
-        return hasRules and all(any(map(ports.isWithin, kept)) for ports in protectedPorts(doors))
+        return hasRules and all(
+            any(map(ports.isWithin, kept)) for ports in listProtectedPorts(doors)
+        )
 
     def survey(self, name: str = TABLE) -> Survey:
         """Return what the kernel has of a table."""

@@ -90,7 +90,7 @@ class GuardTable(GuardReader):
             openings = self.openings(survey, doors, name)
             return Predecessor(isThere=True, protected=survey.protected(), openings=openings)
         return readOldGuard(
-            self._library.listed(f"table inet {name}"), doors, self._seconds(), isSettled
+            self._library.listAsJson(f"table inet {name}"), doors, self._seconds(), isSettled
         )
 
     def replace(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
