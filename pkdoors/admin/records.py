@@ -213,7 +213,7 @@ def keysOf(kind: Any) -> Mapping[str, str]:
     return {name: _KEYS.get(name) or _WORD.sub(r"_\g<0>", name).lower() for name in names}
 
 
-def asJSON(value: Any) -> Any:
+def simplify(value: Any) -> Any:
     """Return what JSON has for a record or a time; this is what C{json.dumps} calls C{default}."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
