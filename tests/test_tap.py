@@ -380,7 +380,7 @@ class MakeServiceTests(SynchronousTestCase):
 NOT_LOADED = frozenset(
     """
     OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
-    pkdoors.daemon.replayfile pkdoors.doorkeeper.control pkdoors.locks.sealed.authorizedkeys
+    pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control pkdoors.locks.sealed.authorizedkeys
     prometheus_client rich segno twisted.conch twisted.protocols.tls twisted.web xml
     """.split()
 )
