@@ -35,7 +35,8 @@ from bench.common import Times, figures, lacking, signals, table
 from bench.crowd import Crowd
 from bench.rivals import PROTECTED, SEQUENCE
 from pkdoors.adminclient.client import AdminClient
-from tests.lab.hosts import Daemon, Firewalld, Network, eventually
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import Daemon, Network, eventually
 
 PARTS = ("nftables", "firewalld", "hang")
 

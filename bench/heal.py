@@ -30,7 +30,8 @@ from bench.rivals import PROTECTED, SEQUENCE
 from pkdoors.firewall.netlink.messages import MAX_ANSWER
 from pkdoors.firewall.nftables._monitor import listenToNftables
 from pkdoors.firewall.nftables._notifications import Changes
-from tests.lab.hosts import CLIENT4, SERVER4, Daemon, Firewalld, Host, Network
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import CLIENT4, SERVER4, Daemon, Host, Network
 
 MAX_TIMES = 1000
 """Each takes up to two seconds."""

@@ -27,7 +27,8 @@ from tempfile import TemporaryDirectory
 
 from bench.common import Times, figures, lacking, signals, table
 from bench.rivals import PROTECTED, SEQUENCE
-from tests.lab.hosts import BIN, PATIENCE, Firewalld, Host, Network, Process
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import BIN, PATIENCE, Host, Network, Process
 from tests.lab.sealing import makeKey, publicLine
 
 MAX_STARTS, MAX_SECONDS = 1000, 3600

@@ -86,15 +86,13 @@ def line(network: Network, count: int) -> dict[str, int]:
     ):
         daemon = start(network.server, *daemonOptions)
         with program(network.client, "tests.lab.badline", SERVER4, KNOCKS, "1"):
-            subprocess.run(
-                [
-                    *("ip", "netns", "exec", network.client.name, sys.executable),
-                    *("-m", "tests.lab.knocks", str(count), "0.12", "127.0.0.1"),
-                    *("-m", KNOCKS, *options),
-                ],
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
+            knocking = ("tests.lab.knocks", str(count), "0.12", "127.0.0.1", "-m", KNOCKS)
+            with network.client.inside():
+                subprocess.run(
+                    [sys.executable, "-m", *knocking, *options],
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
         time.sleep(0.5)
         opened[kind] = len(re.findall("(?:opened|extended) door", daemon.log()))
         daemon.stop()
