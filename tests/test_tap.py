@@ -381,8 +381,8 @@ NOT_LOADED = frozenset(
     """
     OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
     pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control
-    pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch twisted.protocols.tls
-    twisted.web xml
+    pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
+    twisted.protocols.tls twisted.web xml
     """.split()
 )
 """What a daemon does without until it is needed, which for most is never."""
