@@ -88,9 +88,7 @@ class ConnectionsTests(SynchronousTestCase):
         """Another process always finds room: the one with the most loses its oldest."""
         made = self.fill([Peer(ROOT, 1)] * 28 + [Peer(ROOT, 2)] * 100)
         self.assertEqual("", self.add(ROOT, 3))
-        self.assertEqual(
-            [28], [made.index(connection) for connection in made if connection.isDropped]
-        )
+        self.assertEqual([28], self.findDropped(made))
         for process in range(100, 200):
             self.assertEqual("", self.add(ROOT, process))
 
@@ -99,9 +97,7 @@ class ConnectionsTests(SynchronousTestCase):
         made = self.fill([Peer(ROOT, 1)] * 127 + [Peer(SERVICE, 2)])
         self.assertNotEqual("", self.add(SERVICE, 2))
         self.assertEqual("", self.add(ROOT, 3))
-        self.assertEqual(
-            [127], [made.index(connection) for connection in made if connection.isDropped]
-        )
+        self.assertEqual([127], self.findDropped(made))
         self.assertNotEqual("", self.add(SERVICE, 4))
 
     def test_serviceFills(self) -> None:
