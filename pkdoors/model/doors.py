@@ -86,7 +86,7 @@ class Door:
         for knock in self.sequence.ports:
             if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
-                    "they include a knock port, which must stay open: "
+                    "the protected ports include a knock port, which must stay open: "
                     "use another knock port, or do not protect it",
                     "ports",
                 )

@@ -103,8 +103,8 @@ class Sequence:
             )
         if self.tries() < SAFE_TRIES:
             found.append(
-                f"anybody who finds the ports of the sequence can guess their order in only "
-                f"{self.tries()} tries: use at least 6 different ports, better 8"
+                "the sequence has so few different ports that anybody who finds them can guess "
+                f"their order in only {self.tries()} tries: use at least 6, better 8"
             )
         return found
 

@@ -61,7 +61,7 @@ class DoorTests(SynchronousTestCase):
         for ports in ("17005/udp", "17000-17010/udp", "22,1-65535/udp"):
             self.assertRaises(BadValue, makeDoor, ports=ports)
         error = self.assertRaises(BadValue, makeDoor, ports="17005/udp")
-        self.assertIn("they include a knock port, which must stay open", str(error))
+        self.assertIn("the protected ports include a knock port, which must stay open", str(error))
 
     def test_tcpPortOfSameNumber(self) -> None:
         """A knock port may have the number of a protected TCP port."""

@@ -93,8 +93,8 @@ class WarningTests(SynchronousTestCase):
         """A sequence of 5 ports gets a warning with the number of tries."""
         self.assertEqual(
             [
-                "anybody who finds the ports of the sequence can guess their order in only "
-                "24 tries: use at least 6 different ports, better 8"
+                "the sequence has so few different ports that anybody who finds them can guess "
+                "their order in only 24 tries: use at least 6, better 8"
             ],
             self.warnings(3, 1, 2, 5, 4),
         )

@@ -216,7 +216,7 @@ class SavedTests(RealTestCase):
         self.assertTrue(self.client.comesToReach(PORT))
         self.firewalld.cmd("--add-service=http")
         self.firewalld.cmd("--runtime-to-permanent")
-        self.assertTrue(daemon.says("had become permanent ones of firewalld's zone public"))
+        self.assertTrue(daemon.says("rules of pkdoors permanent in firewalld's zone public"))
         self.assertTrue(eventually(lambda: "3133" not in self.permanent()), self.permanent())
         self.firewalld.cmd("--permanent", "--remove-service=http")
         self.assertEqual(without(self.permanent(), "target:"), without(before, "target:"))
@@ -238,7 +238,7 @@ class SavedTests(RealTestCase):
         self.firewalld.cmd("--runtime-to-permanent")
         self.assertIn("31338", self.permanent())
         daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
-        self.assertTrue(daemon.says("had become permanent ones of firewalld's zone public"))
+        self.assertTrue(daemon.says("rules of pkdoors permanent in firewalld's zone public"))
         self.assertNotIn("3133", self.permanent())
         self.assertTrue(self.client.reaches(PORT))
 
