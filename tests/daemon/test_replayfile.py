@@ -78,7 +78,7 @@ class SeenFileTestCase(SynchronousTestCase):
     def waits(self) -> bool:
         """Whether a knock that is made now is refused."""
         today = 1_800_000_000
-        return bool(self.seen.refusal(today * 1000, self.now, today, SKEW))
+        return bool(self.seen.findRefusal(today * 1000, self.now, today, SKEW))
 
     def assertLost(self, trouble: str) -> None:
         """Assert that knocks are refused until the skew has passed, and that one line says so."""
@@ -153,7 +153,7 @@ class RestartTests(SeenFileTestCase):
         self.seen.learn(Notes({"f" * 32: 17}))
         self.file._replace()
         self.restart()
-        self.assertEqual({"f" * 32: 17}, self.seen.notes().forgotten)
+        self.assertEqual({"f" * 32: 17}, self.seen.makeNotes().forgotten)
 
     def test_clockSetBack(self) -> None:
         """Wherever the clock is set before the next start, what opened something is known."""
