@@ -213,9 +213,7 @@ class UpgradeTests(_ReplacedCase):
             rules = self.server.run("nft", "-t", "list", "ruleset")
             self.assertNotIn("!= @protected accept", rules)
             started[0].stop(signal.SIGKILL)
-            self.server.run(
-                "nft", "delete table inet pkdoors"
-            )  # or it may keep flags of ours
+            self.server.run("nft", "delete table inet pkdoors")  # or it may keep flags of ours
         daemon = self.steered(SSH)
         self.ask("/openings", "-X", "DELETE")
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
