@@ -169,8 +169,9 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_notes(self) -> None:
         """Only a daemon that opens something notes what it heard."""
+        door = makeDoor(authorizedKeys="/keys")
         for firewall in ("nftables", "dry-run"):
-            service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
+            service = wire(Config((door,), firewall=firewall), self.reactor)
             self.assertEqual(firewall == "dry-run", service._smith._replayFile is None)
 
     def test_notesLast(self) -> None:
@@ -274,8 +275,8 @@ class MakeServiceTests(SynchronousTestCase):
         bus = self.haveFirewalld("org.fedoraproject.FirewallD1")
         self.assertEqual(
             "pkdoors: firewalld has no zone 'nowhere': "
-            "`firewall-cmd --get-zones` lists its zones; pkdoors has closed no port, as it has "
-            "no earlier configuration to go by",
+            "`firewall-cmd --get-zones` lists its zones; pkdoors has closed no port, because it "
+            "has no earlier configuration to use",
             self.refusal("-f", "firewalld", "--zone", "nowhere"),
         )
         self.assertEqual(0, bus.connections)
@@ -379,6 +380,7 @@ class MakeServiceTests(SynchronousTestCase):
 NOT_LOADED = frozenset(
     """
     OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
+    pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control
     pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
     twisted.protocols.tls twisted.web xml
     """.split()

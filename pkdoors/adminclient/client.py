@@ -61,7 +61,7 @@ class AdminClient:
         return self._ask("DELETE", f"/openings{below}{query}")
 
     def reload(self) -> Any:
-        """Have the daemon read its configuration again."""
+        """Make the daemon read its configuration again."""
         return self._ask("POST", "/reload")
 
     def events(self, onBegun: Callable[[], object] = lambda: None) -> Iterator[Any]:
@@ -157,7 +157,8 @@ def _send(
 
 def _describeNoDaemon(reason: str) -> str:
     start = f"start it with `{START}`" if isInstalled() else "start it"
-    return f"the daemon is not running ({reason}): {start}, or use --admin PATH if it is elsewhere"
+    elsewhere = "or use --admin PATH if it listens elsewhere"
+    return f"the daemon is not running ({reason}): {start}, {elsewhere}"
 
 
 def _parse(text: bytes) -> Any:

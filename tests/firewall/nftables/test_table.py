@@ -280,13 +280,13 @@ class ReplaceTests(GuardTableTestCase):
             )
             guard = Guard(self.doors, direct=tuple(ways))
             if leading:
-                self.table.replaceWays(guard)
+                self.table.writeWays(guard)
             else:
                 self.table.replace(guard, (), {})
             for name in ("direct4", "inside4"):
                 self.assertEqual(count, len(self.tables.living(TABLE, name)))
             self.steps()
-            self.table.replaceWays(guard)
+            self.table.writeWays(guard)
             self.assertEqual([], self.steps())
 
     def test_otherPorts(self) -> None:
