@@ -48,9 +48,8 @@ class KnockTests(RealTestCase):
         """If the port does not open, that is a sentence, and status 1."""
         self.start()
         wrong = ",".join(map(str, reversed(SEQUENCE)))
-        status, output = self.knock(
-            *(SERVER4, "-m", wrong, "--wait", str(PORT), "--timeout", "300ms", "--tries", "2")
-        )
+        waiting = ("--wait", str(PORT), "--timeout", "300ms", "--tries", "2")
+        status, output = self.knock(SERVER4, "-m", wrong, *waiting)
         self.assertEqual(status, 1)
         self.assertIn(
             f"{PORT}/tcp of {SERVER4} did not answer within 300ms (knocked 2 times)", output
@@ -65,30 +64,26 @@ class KnockTests(RealTestCase):
             "table inet loss { chain c { type filter hook prerouting priority raw; "
             "udp dport 17404 numgen inc mod 1000 < 1 drop; }; }",
         )
-        status, output = self.knock(
-            *(SERVER4, "-m", KNOCKS, "--wait", str(PORT), "--timeout", "1s", "--tries", "3")
-        )
+        waiting = ("--wait", str(PORT), "--timeout", "1s", "--tries", "3")
+        status, output = self.knock(SERVER4, "-m", KNOCKS, *waiting)
         self.assertEqual(status, 0, output)
         self.assertIn("knocking again (2 left)", output)
 
     def test_nothingListens(self) -> None:
         """An open door with nothing behind it is distinguished from a closed one."""
         self.start(ports="2300", openFor="10s")
-        status, output = self.knock(
-            *(SERVER4, "-m", KNOCKS, "--wait", "2300", "--timeout", "500ms", "--tries", "1")
-        )
+        waiting = ("--wait", "2300", "--timeout", "500ms", "--tries", "1")
+        status, output = self.knock(SERVER4, "-m", KNOCKS, *waiting)
         self.assertEqual(status, 1)
         self.assertIn("the door is probably open, but nothing listens on that port", output)
 
     def test_interrupted(self) -> None:
         """An interrupted client has not succeeded: a command after it with C{&&} must not run."""
         self.start()
+        waiting = ("--wait", "2300", "--tries", "9", "--timeout", "1s")
         for end in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(end):
-                process = self.client.spawn(
-                    *(PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--wait", "2300", "--tries", "9"),
-                    *("--timeout", "1s"),
-                )
+                process = self.client.spawn(PKDOORS, "knock", SERVER4, "-m", KNOCKS, *waiting)
                 self.assertTrue(process.says("knocking again"))
                 self.assertNotEqual(process.stop(end), 0)
                 self.assertIn("interrupted", process.log())
@@ -127,11 +122,9 @@ class KnockTests(RealTestCase):
         blocked.mkdir()
         for module in ("nftables", "firewall", "dbus", "gi"):
             (blocked / f"{module}.py").write_text("raise ImportError('blocked')\n")
-        status, output = self.client.status(
-            *("setpriv", "--bounding-set=-all", "--inh-caps=-all", PKDOORS),
-            *("knock", SERVER4, "-m", KNOCKS),
-            PYTHONPATH=str(blocked),
-        )
+        unprivileged = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+        knock = (PKDOORS, "knock", SERVER4, "-m", KNOCKS)
+        status, output = self.client.status(*unprivileged, *knock, PYTHONPATH=str(blocked))
         self.assertEqual(status, 0, output)
         self.assertTrue(daemon.says("opened door"))
 
@@ -176,9 +169,8 @@ class KeepTests(RealTestCase):
 
     def keep(self, *options: str, openFor: str = "2s") -> Process:
         """Start it on the client."""
-        return self.client.spawn(
-            *(PKDOORS, "knock", "--keep", SERVER4, "-m", KNOCKS, "--open-for", openFor, *options)
-        )
+        knock = (PKDOORS, "knock", "--keep", SERVER4, "-m", KNOCKS)
+        return self.client.spawn(*knock, "--open-for", openFor, *options)
 
     def test_renews(self) -> None:
         """The door stays open past its time, and closes after the end."""

@@ -119,7 +119,7 @@ class BashTests(SynchronousTestCase):
         self.terminal.type(f"{line}\t\t")
         self.terminal.type("x")
         self.assertTrue(self.terminal.shows(f"{line}x"), self.terminal.screen())
-        shown = [each for each in self.terminal.screen() if each]
+        shown = [line for line in self.terminal.screen() if line]
         self.assertEqual(1, len(shown), shown)
 
 

@@ -85,10 +85,10 @@ class FileTests(ConfTestCase):
         for text, mode, words in (
             (DOORS, 0o644, f"`chmod 600 {self.file}`"),
             (DOORS, 0o622, f"`chmod 600 {self.file}`"),
-            ("[doors.ssh\n", 0o600, "is not TOML"),
+            ("[doors.ssh\n", 0o600, "is not valid TOML"),
             (f"{DOORS}port = 22\n", 0o600, "doors.web: unknown key 'port'"),
             (f"{DOORS}open_for = 0\n", 0o600, "doors.web.open_for: '0' is not a time from 1s"),
-            (DOORS.replace(str(list(OTHER)), str(list(SEQUENCE))), 0o600, "opens doors.web, too"),
+            (DOORS.replace(str(list(OTHER)), str(list(SEQUENCE))), 0o600, "also opens doors.web"),
         ):
             with self.subTest(words):
                 self.write(text, mode)
@@ -164,7 +164,7 @@ class InitTests(ClientTestCase):
         before = self.file.read_text()
         status, output = self.server.status(PKDOORS, "init", "--output", str(self.file))
         self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn(f"{self.file} is there already", output)
+        self.assertIn(f"{self.file} already exists", output)
         self.assertEqual(self.file.read_text(), before)
 
     def test_address(self) -> None:
@@ -271,7 +271,7 @@ class SeedTests(ClientTestCase):
         for text, mode, words in (
             (self.seed, 0o644, f"`chmod 600 {file}`"),
             (self.seed + "penalty = 1\n", 0o600, "unknown key 'penalty': allowed are ports_to"),
-            (self.seed + DOORS, 0o600, "'doors' one of pkdoors"),
+            (self.seed + DOORS, 0o600, "'doors' is one of pkdoors"),
         ):
             os.chmod(file, mode)
             Path(file).write_text(text)
@@ -291,7 +291,9 @@ class SeedTests(ClientTestCase):
         seed = f"{home}/.port_knocker.toml"
         profile = self.init("--seed", seed, "--output", str(self.file), "--address", SERVER4)
         self.assertEqual(Path(seed).read_text(), self.seed)
-        self.assertIn("max_opened_door_duration: it is open", (self.folder / "next").read_text())
+        self.assertIn(
+            "max_opened_door_duration is now called open", (self.folder / "next").read_text()
+        )
         daemon = Daemon(self.server, "--conf", str(self.file))
         self.assertNotIn("port-knocking-doors", daemon.log())
         status, output = self.knock(profile)

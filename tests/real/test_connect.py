@@ -339,7 +339,7 @@ class ThroughSshTests(SshTestCase):
         self.opened = self.daemon(ports="22", openFor="5s")
         proxy = f"ProxyCommand={PKDOORS} connect %h %p -m {KNOCKS}"
         self.options = ("-o", proxy, *self.sshOptions())
-        self.shell = " ".join(["ssh", *(f"'{each}'" for each in self.options)])
+        self.shell = " ".join(["ssh", *(f"'{option}'" for option in self.options)])
         self.big = self.folder / "big"
         self.big.write_bytes(os.urandom(50 * MEGABYTE))
         self.copy = self.folder / "copy"
@@ -381,10 +381,9 @@ class ThroughSshTests(SshTestCase):
         self.server.run(*git, "-C", "origin", "add", str(self.link()))
         who = ("-c", "user.name=x", "-c", "user.email=x@x.example")
         self.server.run(*git, "-C", "origin", *who, "commit", "-q", "-m", "big")
-        self.client.run(
-            *(*git, "-c", f"core.sshCommand={self.shell}"),
-            *("clone", "-q", f"root@{SERVER4}:{self.folder}/origin", "clone"),
-        )
+        overSsh = ("-c", f"core.sshCommand={self.shell}")
+        origin = f"root@{SERVER4}:{self.folder}/origin"
+        self.client.run(*git, *overSsh, "clone", "-q", origin, "clone")
         self.assertEqual(digest(self.big), digest(self.folder / "clone" / "big"))
 
     def link(self) -> Path:
@@ -418,19 +417,19 @@ def exchange(one: socket.socket, other: socket.socket, content: bytes) -> tuple[
     """Send the same both ways at once; return what arrived at either end."""
     left = {one: memoryview(content), other: memoryview(content)}
     came = {one: bytearray(), other: bytearray()}
-    for each in left:
-        each.setblocking(False)
+    for end in left:
+        end.setblocking(False)
     reading = {one, other}
     while reading:
         readable, writable, _ = select.select(list(reading), list(left), [], PATIENCE)
         assert readable or writable, "nothing moves"
-        for each in readable:
-            part = each.recv(MEGABYTE)
-            came[each] += part
-            reading -= {each} if not part else set()
-        for each in writable:
-            left[each] = left[each][each.send(left[each]) :]
-            if not left[each]:
-                each.shutdown(socket.SHUT_WR)
-                del left[each]
+        for end in readable:
+            part = end.recv(MEGABYTE)
+            came[end] += part
+            reading -= {end} if not part else set()
+        for end in writable:
+            left[end] = left[end][end.send(left[end]) :]
+            if not left[end]:
+                end.shutdown(socket.SHUT_WR)
+                del left[end]
     return bytes(came[one]), bytes(came[other])

@@ -45,7 +45,7 @@ class KeysTestCase(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.sockets = [self.listen() for _ in range(5)]
-        self.sequence = Sequence(tuple(each.getsockname()[1] for each in self.sockets))
+        self.sequence = Sequence(tuple(listener.getsockname()[1] for listener in self.sockets))
         self.environment = {
             **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
             "HOME": str(self.folder),
@@ -63,8 +63,8 @@ class KeysTestCase(SynchronousTestCase):
     def key(self, kind: str = "ed25519", bits: str = "256", *options: str) -> Path:
         """Make a new key in a file, by default without a passphrase; return its path."""
         path = self.folder / f"{kind}{bits}"
-        more = options if "-N" in options else ("-N", "", *options)
-        self.run_("ssh-keygen", "-q", "-t", kind, "-b", bits, "-f", str(path), *more)
+        passphrase = options if "-N" in options else ("-N", "", *options)
+        self.run_("ssh-keygen", "-q", "-t", kind, "-b", bits, "-f", str(path), *passphrase)
         return path
 
     def run_(self, *argv: str, **environment: str) -> str:
@@ -93,9 +93,9 @@ class KeysTestCase(SynchronousTestCase):
 
     def arrived(self) -> list[bytes]:
         """Return the different datagrams that came to all ports, in order."""
-        each = [self.received(listener) for listener in self.sockets]
-        self.assertEqual(1, len(set(map(tuple, each))), "the ports got the same")
-        return each[0]
+        received = [self.received(listener) for listener in self.sockets]
+        self.assertEqual(1, len(set(map(tuple, received))), "the ports got the same")
+        return received[0]
 
     def received(self, listener: socket.socket) -> list[bytes]:
         found: dict[bytes, None] = {}
@@ -124,8 +124,8 @@ class FileTests(KeysTestCase):
 
     def test_kinds(self) -> None:
         """Keys of all kinds and formats seal."""
-        forms = [(*each, "RFC4716") for each in KINDS]  # this format is OpenSSH's own
-        forms += [(*each, form) for each in KINDS[1:3] for form in ("PEM", "PKCS8")]
+        forms = [(*kind, "RFC4716") for kind in KINDS]  # this format is OpenSSH's own
+        forms += [(*kind, form) for kind in KINDS[1:3] for form in ("PEM", "PKCS8")]
         for kind, bits, form in forms:
             with self.subTest((kind, bits, form)):
                 key = self.key(kind, bits, "-m", form)
@@ -155,8 +155,8 @@ class FileTests(KeysTestCase):
         (self.folder / "knock.sig").write_bytes(armoured)
         (self.folder / "allowed").write_text(f"me {Path(f'{key}.pub').read_text()}")
         verify = ("ssh-keygen", "-Y", "verify", "-f", str(self.folder / "allowed"), "-I", "me")
-        more = ("-n", NAMESPACE.decode(), "-s", str(self.folder / "knock.sig"))
-        done = subprocess.run((*verify, *more), input=message, capture_output=True)
+        namespace = ("-n", NAMESPACE.decode(), "-s", str(self.folder / "knock.sig"))
+        done = subprocess.run((*verify, *namespace), input=message, capture_output=True)
         return done.returncode == 0
 
     def test_exposed(self) -> None:
@@ -255,8 +255,8 @@ class PassphraseTests(KeysTestCase):
     def test_onceForAllTries(self) -> None:
         """The passphrase is asked for once, however often the client knocks."""
         key = self.key("ed25519", "256", "-N", PASSPHRASE, "-a", "1")
-        more = ("--wait", "1", "--timeout", "200ms", "--tries", "2")
-        self.start(*self.client("-i", str(key), *more))
+        waiting = ("--wait", "1", "--timeout", "200ms", "--tries", "2")
+        self.start(*self.client("-i", str(key), *waiting))
         self.answer("Passphrase", f"{PASSPHRASE}\n".encode())
         self.assertEqual(self.ended(), 1, self.seen)
         self.assertEqual(self.seen.count("Passphrase"), 1)
@@ -425,8 +425,8 @@ class ScriptTests(KeysTestCase):
     def test_seconds(self) -> None:
         """Without a time it asks for none; it can close as well."""
         key = self.key()
-        for more, seconds, close in (((), 0, False), (("close",), 0, True)):
-            arguments = (str(key), "127.0.0.1", "web", str(self.sequence), *more)
+        for values, seconds, close in (((), 0, False), (("close",), 0, True)):
+            arguments = (str(key), "127.0.0.1", "web", str(self.sequence), *values)
             self.assertEqual(self.knock("sh", *arguments), (0, ""))
             (datagram,) = self.arrived()
             said = self.checkGood(datagram, key).statement

@@ -221,11 +221,9 @@ class AttackTests(SealedTestCase):
         daemon = self.daemonWithKeys()
         self.assertOpens(ahead)
         daemon.stop(signal.SIGKILL)
-        daemon = Daemon(
-            self.stranger,
-            *("-m", ",".join(map(str, SEQUENCE)), "-p", str(PORT), "-k", str(self.keys)),
-            *("-f", "nftables"),
-        )
+        sequence = ",".join(map(str, SEQUENCE))
+        options = ("-m", sequence, "-p", str(PORT), "-k", str(self.keys), "-f", "nftables")
+        daemon = Daemon(self.stranger, *options)
         self.knock(self.server, ahead, STRANGER4)
         self.assertTrue(daemon.says("this knock was seen before"), daemon.log())
         self.knock(self.server, self.seal(), STRANGER4)
@@ -307,7 +305,7 @@ class AttackTests(SealedTestCase):
         junk = [b"knock\n", good[:100], good[:-1], *flipped]
         junk += [sealed(stranger, SEQUENCE) for _ in range(20)]
         junk += [statement(self.key).encode() + bytes(random.randbytes(83)) for _ in range(20)]
-        (self.folder / "junk").write_text("".join(f"{each.hex()}\n" for each in junk))
+        (self.folder / "junk").write_text("".join(f"{datagram.hex()}\n" for datagram in junk))
         ports = ",".join(map(str, SEQUENCE))
         command = f"{sys.executable} -m tests.lab.spoofer {CLIENT4} {SERVER4} {ports} {RATE}"
         spoofer = self.stranger.spawn(
@@ -364,12 +362,11 @@ class LineTests(SealedTestCase):
         self.server.serve(PORT)
         self.daemonWithKeys(openFor="1s")
         opened = ("nft", "list", "set", "inet", "pkdoors", "default_open4")
-        identity = str(self.privateKey())
+        knock = (str(BIN / "pkdoors"), "knock", SERVER4, "-m", ports.replace(" ", ""))
+        sealed = ("-i", str(self.privateKey()))
+        waiting = ("--wait", str(PORT), "--timeout", "300ms", "--tries", "50")
         for _ in range(4):
-            status, output = self.client.status(
-                *(str(BIN / "pkdoors"), "knock", SERVER4, "-m", ports.replace(" ", "")),
-                *("-i", identity, "--wait", str(PORT), "--timeout", "300ms", "--tries", "50"),
-            )
+            status, output = self.client.status(*knock, *sealed, *waiting)
             self.assertEqual(0, status, output)
             self.assertTrue(eventually(lambda: CLIENT4 not in self.server.run(*opened)))
 
@@ -388,11 +385,9 @@ class LineTests(SealedTestCase):
             *python, "tests.lab.badline", SERVER4, ports, "20261123", PYTHONPATH=str(ROOT)
         )
         self.assertTrue(relay.says("relaying"), relay.log())
-        knocks = self.client.spawn(
-            *(*python, "tests.lab.knocks", str(count), "0.15"),
-            *("127.0.0.1", "-m", ports, *options),
-            PYTHONPATH=str(ROOT),
-        )
+        program = (*python, "tests.lab.knocks", str(count), "0.15")
+        arguments = ("127.0.0.1", "-m", ports, *options)
+        knocks = self.client.spawn(*program, *arguments, PYTHONPATH=str(ROOT))
         self.assertEqual(knocks.popen.wait(120), 0, knocks.log())
         relay.stop()
         return len(re.findall("(?:opened|extended) door", daemon.log()))

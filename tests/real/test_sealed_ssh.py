@@ -102,8 +102,8 @@ class SealedSshTests(SshTestCase):
             text += os.read(terminal, 1000)
         os.write(terminal, SECRET.encode() + b"\n")
         try:
-            while more := os.read(terminal, 1000):
-                text += more
+            while part := os.read(terminal, 1000):
+                text += part
         except OSError:  # the program has ended
             pass
         self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), text)
