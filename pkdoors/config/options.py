@@ -44,6 +44,8 @@ def _describe(setting: Setting) -> str:
 
 class Options(TwistedOptions):
     """
+    The options of the daemon.
+
     @ivar config: what the operator wants, after the parsing.
     @ivar file: the configuration file that was read; empty if there was none.
     """

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._knocker import Knocker
-from pkdoors.client._localaddress import localAddress
+from pkdoors.client._localaddress import findLocalAddress
 from pkdoors.client._plan import Sending
 from pkdoors.client.keys.signers import Identity
 from pkdoors.client.methods import PlainMethod, SealedMethod
@@ -74,7 +74,7 @@ class SealedMannerTests(SynchronousTestCase):
             "bind": "auto",
             "identity": Identity("agent", SOCKET, refuse),
             "timeOfDay": lambda: self.now,
-            "localAddress": self.find,
+            "findLocalAddress": self.find,
         }
         return SealedMethod(**{**defaults, **fields})
 
@@ -217,12 +217,12 @@ class SealedMannerTests(SynchronousTestCase):
 
 class LocalAddressTests(SynchronousTestCase):
     """
-    Tests of L{localAddress}: over the loopback interface, nothing is sent.
+    Tests of L{findLocalAddress}: over the loopback interface, nothing is sent.
     """
 
     def test_loopback(self) -> None:
         """It is the address that datagrams leave from."""
-        self.assertEqual("127.0.0.1", localAddress("127.0.0.2"))
+        self.assertEqual("127.0.0.1", findLocalAddress("127.0.0.2"))
 
     def test_noWay(self) -> None:
         """Without a route it is an L{OSError}."""
@@ -231,4 +231,4 @@ class LocalAddressTests(SynchronousTestCase):
             raise OSError(97, "Address family not supported by protocol")
 
         self.patch(socket, "socket", fail)
-        self.assertRaises(OSError, localAddress, HOST6)
+        self.assertRaises(OSError, findLocalAddress, HOST6)
