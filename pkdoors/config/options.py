@@ -177,7 +177,7 @@ class Options(TwistedOptions):
         if not found:
             raise ConfigError(
                 f"No configuration found (looked for {', '.join(self._places)}). "
-                "Create one with `pkdoors init`."
+                "Create one with `pkdoors init`"
             )
         return found
 

@@ -328,7 +328,7 @@ class SeedTests(SynchronousTestCase):
         end = self.assertRaises(SystemExit, self.config)
         self.assertEqual(
             f"pkdoors: No configuration found (looked for {self.own}, {self.file}, {self.host}). "
-            "Create one with `pkdoors init`.",
+            "Create one with `pkdoors init`",
             end.code,
         )
 
@@ -426,7 +426,7 @@ class BadValueTests(SynchronousTestCase):
         end = self.assertRaises(SystemExit, read, "-t", "1m")
         self.assertEqual(
             f"pkdoors: No configuration found (looked for {NOWHERE}). "
-            "Create one with `pkdoors init`.",
+            "Create one with `pkdoors init`",
             end.code,
         )
 
