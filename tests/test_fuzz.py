@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import fuzz
 from fuzz.targets import MAX_INPUT, TARGETS
 from tests.fakes.log import useUTC
-from tests.lab.properties import PROPERTY
+from tests.lab.properties import PROPERTY, SLOW
 
 MAX_FILE = 4096
 """Bytes of a file of the corpus: it is read by people, too."""
@@ -60,4 +60,4 @@ class FuzzTests(SynchronousTestCase):
         for target, files in CORPUS.items():
             with self.subTest(target):
                 inputs = st.sampled_from(sorted(files.values())).flatmap(near)
-                PROPERTY(given(inputs)(TARGETS[target]))()
+                SLOW(given(inputs)(TARGETS[target]))()

@@ -81,7 +81,7 @@ def _judgeServiceFiles(facts: Facts) -> Findings:
 
 def _judgeCode(facts: Facts) -> Findings:
     if facts.isService:
-        flaw = facts.sources.codeFlaw()
+        flaw = facts.sources.findCodeFlaw()
         yield _setup.judgeCode(*(flaw.why, flaw.remedy) if flaw else ("", ""))
 
 

@@ -1,4 +1,4 @@
-"""The files of the service: where they go, and what they say."""
+"""The files of the service: their places, and their contents."""
 
 import errno
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pkdoors.errors import InstallError
 from pkdoors.files.beneath import Beneath
 
 MARK = "Made by `pkdoors install-service`"
-"""In each file of ours. One without it is somebody else's."""
+"""This is in each of our files. A file without it is not ours."""
 
 PLACES = {
     "pkdoors.sysusers": "etc/sysusers.d/pkdoors.conf",
@@ -23,8 +23,9 @@ PLACES = {
 
 class ServiceFiles:
     """
-    @param root: what they are placed below.
-    @param scripts: where C{twistd} and C{pkdoors} are.
+    The files below a root folder.
+
+    @param scripts: the folder of C{twistd} and C{pkdoors}.
     """
 
     def __init__(self, root: Path, scripts: Path) -> None:
@@ -33,15 +34,15 @@ class ServiceFiles:
         self._scripts = scripts
 
     def path(self, name: str) -> Path:
-        """Where a file goes."""
+        """Return the path of a file."""
         return self._root / PLACES[name]
 
     def place(self) -> Iterator[str]:
         """
-        Put all in place.
+        Write all files.
 
         @return: what is done, a line each.
-        @raise InstallError: one cannot be written; nothing is where one is not ours.
+        @raise InstallError: a file cannot be written. If one is not ours, none is written.
         """
         self.refuseForeign()
         for name in PLACES:
@@ -49,10 +50,10 @@ class ServiceFiles:
 
     def remove(self) -> Iterator[str]:
         """
-        Take all away that is ours.
+        Remove all files.
 
         @return: what is done, a line each.
-        @raise InstallError: one cannot be removed; nothing is where one is not ours.
+        @raise InstallError: a file cannot be removed. If one is not ours, none is removed.
         """
         self.refuseForeign()
         for name, place in PLACES.items():
@@ -61,20 +62,20 @@ class ServiceFiles:
                 isDone = self._beneath.remove(place)
             except OSError as error:
                 raise _cannot("remove", path, error) from error
-            yield f"{'removed  ' if isDone else 'not there'}  {path}"
+            yield f"{'removed' if isDone else 'missing'}    {path}"
 
     def refuseForeign(self) -> None:
         """
-        See that nothing is in the place of our files but what we put there.
+        Check that all files at our places are ours.
 
-        @raise InstallError: there is.
+        @raise InstallError: one is not.
         """
         for name in PLACES:
             text = self._read(name)
             if text is not None and MARK not in text:
                 raise InstallError(
-                    f"{self.path(name)} is not of `pkdoors install-service`, and is left alone: "
-                    "move it away, then try again"
+                    f"`pkdoors install-service` did not write {self.path(name)}, and does not "
+                    "touch it: move it away, then try again"
                 )
 
     def _text(self, name: str) -> str:
@@ -99,7 +100,7 @@ class ServiceFiles:
 
 
 def _escaped(path: str) -> str:
-    """As it stands between quotes in a unit; C{systemd.service(5)}."""
+    """Return a path as it must be between quotes in a unit; C{systemd.service(5)}."""
     for special in '\\"':
         path = path.replace(special, "\\" + special)
     return path.replace("%", "%%").replace("$", "$$")
@@ -108,6 +109,6 @@ def _escaped(path: str) -> str:
 def _cannot(do: str, path: Path, error: OSError) -> InstallError:
     remedy = "run it as root" if isinstance(error, PermissionError) else "move that away"
     reason = error.strerror
-    if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link on the way is either
-        reason = "a symbolic link, or what is not a folder, is in its way"
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link on the way raises either
+        reason = "a symbolic link, or something that is not a folder, is in its way"
     return InstallError(f"cannot {do} {path}: {reason}: {remedy}")

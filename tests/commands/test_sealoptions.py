@@ -12,6 +12,7 @@ from pkdoors.knocks.seal import Statement, parseSealed
 from tests.client.keys.test_formats import encode
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, makeKey
 from tests.fakes.doors import PORTS
+from tests.fakes.host import routeAll
 from tests.fakes.modules import replaceReactor
 from tests.test_cli import HOST, SEQ, CommandTestCase
 
@@ -27,6 +28,7 @@ class SealedCommandTestCase(CommandTestCase):
         reactor = AgentReactor()
         self.reactor = reactor
         replaceReactor(self, reactor)
+        routeAll(self)
         self.agent = FakeAgent(reactor, KEY)
         self.home = Path(self.mktemp()).absolute()
         self.home.mkdir()

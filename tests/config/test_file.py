@@ -34,6 +34,7 @@ class ReadTests(ConfFileTestCase):
 
     def write(self, text: bytes = b"text\n", mode: int = 0o600) -> None:
         """Make the file."""
+        Path(self.path).unlink(missing_ok=True)
         Path(self.path).write_bytes(text)
         os.chmod(self.path, mode)
 

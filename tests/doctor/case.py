@@ -109,7 +109,7 @@ def look(
         "isThere": True,
         "troubles": [],
         "findHookFlaw": None,
-        "codeFlaw": None,
+        "findCodeFlaw": None,
         **facts,
     }
     sources = Sources(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})

@@ -5,7 +5,6 @@ from itertools import permutations, product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.guessing import rotations, superpermutation
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
@@ -18,6 +17,7 @@ from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY
 from pkdoors.model.doors import Door
 from pkdoors.model.networks import PLACES
 from tests.fakes.doors import knocks, makeDoor
+from tests.lab.orders import rotations, superpermutation
 from tests.lab.sealing import makeKey, publicLine, sealed
 
 A, B, C, D, E, F = 1001, 1002, 1003, 1004, 1005, 1006

@@ -240,7 +240,8 @@ class AttackTests(SealedTestCase):
         self.assertOpens(ahead)
         self.close()
         daemon.stop()
-        seenPath(str(self.keys)).unlink()
+        with self.server.inside():
+            seenPath(str(self.keys)).unlink()
         daemon = self.daemonWithoutNotes(*skew)
         self.assertTrue(daemon.says("cannot be trusted (they are missing): sealed knocks are refu"))
         self.knock(self.client, ahead)

@@ -51,7 +51,7 @@ def openerFor(ruleset: Ruleset, chain: Name, isSure: bool) -> Opener:
 
     @param isSure: whether the chain drops for certain; if not, somebody must look first.
     """
-    if any(each[:2] == chain[:2] and each[2].startswith("ufw") for each in ruleset.chains):
+    if any(name[:2] == chain[:2] and name[2].startswith("ufw") for name in ruleset.chains):
         return Opener("ufw", None)
     if not isSure:
         return Opener("", chain)

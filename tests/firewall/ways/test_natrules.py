@@ -19,6 +19,7 @@ from pkdoors.firewall.ways._xtables import readTarget
 from pkdoors.firewall.ways.forwards import Forward, Forwards, NftName
 from pkdoors.firewall.ways.natrules import readForwards
 from pkdoors.model.ports import PortRange
+from tests.lab.properties import ordinarily
 from tests.recorded.natrecording import RECORDINGS, Recording
 
 EVERYTHING = """
@@ -197,7 +198,7 @@ class RecordedTests(SynchronousTestCase):
         source = random.Random(7)
         for file in RECORDINGS:
             recording = Recording(file)
-            for _ in range(40):
+            for _ in range(ordinarily(8, 40)):
 
                 def ask(question: bytes, answers: Recorded = recording.answers) -> Answer:
                     return broken(answers.get(question, []), source)

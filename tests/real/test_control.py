@@ -12,7 +12,7 @@ from tests.lab.terminal import Terminal
 PKDOORS = str(BIN / "pkdoors")
 
 
-class SteerTests(SteeredTestCase):
+class ControlTests(SteeredTestCase):
     """Tests of the commands, with the guard alone."""
 
     count = 1000
@@ -163,7 +163,7 @@ class SteerTests(SteeredTestCase):
         self.assertEqual(terminal.settings(), terminal.before)
 
 
-class FirewalldSteerTests(SteerTests):
+class FirewalldControlTests(ControlTests):
     """Tests of the commands with firewalld."""
 
     firewall = "firewalld"

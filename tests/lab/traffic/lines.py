@@ -1,7 +1,7 @@
 """
 What a network can do to the datagrams of a knock. Pure.
 
-It is done before they are sent: not every kernel has netem.
+It is computed before they are sent, because not every kernel has netem.
 """
 
 from collections.abc import Iterable
@@ -13,20 +13,20 @@ from pkdoors.client._plan import Sending
 PACE = 0.02
 """Seconds between two datagrams of a plain knock, as C{pkdoors knock} sends it by default."""
 
-Timed = list[tuple[float, int, bytes]]
-"""When, in seconds from the beginning; to which port; what."""
+Schedule = list[tuple[float, int, bytes]]
+"""When to send, in seconds from the beginning; to which port; what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """
-    How a knock goes over the network.
+    How a knock travels over the network.
 
-    @ivar interval: seconds between two datagrams, where the knock does not say itself.
+    @ivar interval: seconds between two datagrams, unless the knock itself says otherwise.
     @ivar doubled: whether each arrives twice.
-    @ivar jitter: seconds by which one is late at most.
+    @ivar jitter: the most seconds by which one is late.
     @ivar loss: the share of datagrams that are lost.
-    @ivar together: whether many clients knock at once, and not one after another.
+    @ivar together: whether many clients knock at once, rather than one after another.
     """
 
     interval: float = 0.0
@@ -46,14 +46,16 @@ LINES = {
 }
 
 
-def timed(knock: Iterable[Sending], line: Line = Line(), random: Random | None = None) -> Timed:
-    """What becomes of a knock on such a line, in the order of time."""
+def planArrivals(
+    knock: Iterable[Sending], line: Line = Line(), random: Random | None = None
+) -> Schedule:
+    """Return when the datagrams of a knock arrive over such a line, in order of time."""
     chance = random or Random(0)
-    when, plan = 0.0, []
+    when, schedule = 0.0, []
     for pause, port, datagram in knock:
         when += pause
         for _ in range(1 + line.doubled):
             late = chance.uniform(0, line.jitter)
             if chance.random() >= line.loss:
-                plan.append((when + late, port, datagram))
-    return sorted(plan, key=lambda each: each[0])
+                schedule.append((when + late, port, datagram))
+    return sorted(schedule, key=lambda arrival: arrival[0])

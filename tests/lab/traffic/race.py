@@ -6,28 +6,30 @@ from collections.abc import Mapping
 from heapq import heapify, heappop
 from ipaddress import IPv4Address
 
-from bench.badlines import Timed
-from bench.prober import Prober
+from tests.lab.traffic.lines import Schedule
+from tests.lab.traffic.prober import Prober
 
 INTERVAL = 0.00025
-"""Seconds between one try to connect and the next."""
+"""Seconds between two tries to connect."""
 
 
-def race(prober: Prober, plans: Mapping[IPv4Address, Timed], patience: float) -> set[IPv4Address]:
+def race(
+    prober: Prober, schedules: Mapping[IPv4Address, Schedule], patience: float
+) -> set[IPv4Address]:
     """
-    Knock from each address as it is planned, and try to connect from each that is done.
+    Knock from each address on schedule, and try to connect from each that has finished.
 
-    @param patience: seconds without an answer after the last datagram until it is given up.
-    @return: whose door has opened.
+    @param patience: seconds after the last datagram in which a door must answer.
+    @return: the addresses whose door has opened.
     """
     queue = [
         (when, number, source, port, datagram)
-        for source, plan in plans.items()
-        for number, (when, port, datagram) in enumerate(plan)
+        for source, schedule in schedules.items()
+        for number, (when, port, datagram) in enumerate(schedule)
     ]
     heapify(queue)
-    left = {source: len(plan) for source, plan in plans.items()}
-    knocked: deque[IPv4Address] = deque()  # in turns
+    left = {source: len(schedule) for source, schedule in schedules.items()}
+    knocked: deque[IPv4Address] = deque()  # they take turns
     opened: set[IPv4Address] = set()
     prober.forget()
     began = now = time.perf_counter()

@@ -1,9 +1,9 @@
 """
 Asks the daemon over its admin socket, again and again, and writes how long each answer took.
 
-A process of its own, so that what else a benchmark does is not measured with it::
+It is a process of its own, so its figures do not include what else a benchmark does::
 
-    python -m bench.asker SOCKET
+    python -m tests.lab.traffic.asker SOCKET
 """
 
 import signal
@@ -16,27 +16,26 @@ from itertools import cycle
 from pathlib import Path
 from types import FrameType
 
-from bench.common import Times
 from tests.lab.hosts import Process
 
 PAUSE = 0.02
 """Seconds between an answer and the next question."""
 
 PATHS = ("/nothing",) * 4 + ("/status",)
-"""What is asked for. There is no such thing as the first."""
+"""The questions. The first path does not exist."""
 
 PATIENCE = 60.0
-"""Seconds after which an answer is not waited for any more."""
+"""Seconds to wait for an answer."""
 
 
 class Answers:
     """
-    How long answers took, when they have all come: milliseconds of each.
+    Milliseconds that each answer took, once all of them have come.
 
-    @ivar reactor: of those that cost nothing, so that it is the reactor which they waited for.
-    @ivar status: of C{GET /status}, which tells all openings.
-    @ivar noise: by how much a sleep of this process lasted longer than it was to, which is what
-        others on the machine do to any process, the daemon too.
+    @ivar reactor: for answers that cost nothing, so they waited for the reactor only.
+    @ivar status: for C{GET /status}, which lists all openings.
+    @ivar noise: how much too long a sleep of the asking process lasted. Others on the machine do
+        the same to every process, the daemon included.
     """
 
     def __init__(self) -> None:
@@ -44,17 +43,17 @@ class Answers:
         self.status: list[float | None] = []
         self.noise: list[float | None] = []
 
-    def rows(self, name: str) -> Times:
-        """All of them, for the table."""
+    def rows(self, name: str) -> dict[str, list[float | None]]:
+        """Return all of them, by name."""
         kinds = {"reactor": self.reactor, "status": self.status, "noise": self.noise}
         return {f"{name}: {kind}": times for kind, times in kinds.items()}
 
 
 @contextmanager
-def asking(admin: Path, output: Path) -> Iterator[Answers]:
+def keepAsking(admin: Path, output: Path) -> Iterator[Answers]:
     """Ask meanwhile, in another process."""
     answers = Answers()
-    process = Process([sys.executable, "-m", "bench.asker", str(admin)], output, {})
+    process = Process([sys.executable, "-m", "tests.lab.traffic.asker", str(admin)], output, {})
     try:
         if not process.says("\n"):
             raise AssertionError(f"nobody answers: {process.log()}")
@@ -67,8 +66,8 @@ def asking(admin: Path, output: Path) -> Iterator[Answers]:
         answers.noise.append(float(late))
 
 
-def asked(admin: str, path: str) -> str:
-    """One question, and its answer."""
+def ask(admin: str, path: str) -> str:
+    """Ask one question, and return the answer."""
     answer = b""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
@@ -91,7 +90,7 @@ def main() -> None:
     with suppress(KeyboardInterrupt):
         for path in cycle(PATHS):
             began = time.perf_counter()
-            asked(sys.argv[1], path)
+            ask(sys.argv[1], path)
             answered = time.perf_counter()
             time.sleep(PAUSE)
             late = time.perf_counter() - answered - PAUSE

@@ -1,47 +1,47 @@
-"""Tests of what the comparison of C{bench.compare} makes of its figures."""
+"""Tests of what the comparison of C{bench.rivals} makes of its figures."""
 
 from random import Random
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.badlines import LINES, Line, timed
-from bench.comparison import closed, failing, grown, kept, tableOf
+from bench.rivals.verdicts import judgeClosing, judgeFailing, judgeGrowth, judgeKeeping, makeTable
 from bench.tables import Cell, Row, Table
 from pkdoors.client._plan import Sending
+from tests.lab.traffic.lines import LINES, Line, planArrivals
 
 KNOCK = [Sending(0.02 if place else 0.0, 17001 + place, b"knock\n") for place in range(5)]
 
 
-class TimedTests(SynchronousTestCase):
+class ArrivalTests(SynchronousTestCase):
     """
-    Tests of L{timed}.
+    Tests of L{planArrivals}.
     """
 
     def test_good(self) -> None:
         """Over a good line a knock comes as it was sent."""
-        plan = timed(KNOCK, Line())
+        plan = planArrivals(KNOCK, Line())
         self.assertEqual([17001, 17002, 17003, 17004, 17005], [port for _, port, _ in plan])
         self.assertEqual([0, 20, 40, 60, 80], [round(1000 * when) for when, *_ in plan])
 
     def test_doubled(self) -> None:
         """Where each is doubled, both come before the next."""
-        plan = timed(KNOCK, Line(doubled=True))
+        plan = planArrivals(KNOCK, Line(doubled=True))
         self.assertEqual([17001, 17001, 17002, 17002], [port for _, port, _ in plan][:4])
 
     def test_lost(self) -> None:
         """As many are lost as it says."""
         chance = Random(1)
-        came = sum(len(timed(KNOCK, Line(loss=0.1), chance)) for _ in range(1000))
+        came = sum(len(planArrivals(KNOCK, Line(loss=0.1), chance)) for _ in range(1000))
         self.assertTrue(4400 < came < 4600, came)
-        self.assertEqual([], timed(KNOCK, Line(loss=1.0)))
+        self.assertEqual([], planArrivals(KNOCK, Line(loss=1.0)))
 
     def test_jitter(self) -> None:
         """What is late by less than the pause is not overtaken; what has no pause, is."""
-        paced = timed(KNOCK, LINES["20 ms jitter, 20 ms apart"], Random(1))
+        paced = planArrivals(KNOCK, LINES["20 ms jitter, 20 ms apart"], Random(1))
         self.assertEqual(sorted(port for _, port, _ in paced), [port for _, port, _ in paced])
-        at_once = [each._replace(pause=0.0) for each in KNOCK]
-        mixed = timed(at_once, LINES["20 ms jitter"], Random(1))
+        at_once = [sending._replace(pause=0.0) for sending in KNOCK]
+        mixed = planArrivals(at_once, LINES["20 ms jitter"], Random(1))
         self.assertNotEqual([17001, 17002, 17003, 17004, 17005], [port for _, port, _ in mixed])
         self.assertEqual(sorted(mixed), mixed)
 
@@ -112,19 +112,19 @@ class ComparisonTests(SynchronousTestCase):
     Tests of what the figures say.
     """
 
-    def test_failing(self) -> None:
+    def test_judgeFailing(self) -> None:
         """The first level at which one try failed counts."""
-        self.assertEqual("100,000", failing(levels(10, 9, 10)).text)
-        self.assertEqual("never (512,346)", failing(levels(10, 10, 10)).text)
-        self.assertTrue(failing(levels(10, 10, 10)).isBetter(failing(levels(10, 10, 9))))
+        self.assertEqual("100,000", judgeFailing(levels(10, 9, 10)).text)
+        self.assertEqual("never (512,346)", judgeFailing(levels(10, 10, 10)).text)
+        self.assertTrue(judgeFailing(levels(10, 10, 10)).isBetter(judgeFailing(levels(10, 10, 9))))
 
-    def test_grown(self) -> None:
+    def test_judgeGrowth(self) -> None:
         """Where there is no daemon it is the kernel that has grown."""
-        self.assertEqual("+1.2 MB", grown({"daemon": 1.23, "kernel": 60.0}).text)
-        self.assertEqual("+4.1 MB (kernel)", grown({"daemon": None, "kernel": 4.1}).text)
-        self.assertEqual("+0.0 MB", grown({"daemon": -1.0, "kernel": 0.0}).text)
+        self.assertEqual("+1.2 MB", judgeGrowth({"daemon": 1.23, "kernel": 60.0}).text)
+        self.assertEqual("+4.1 MB (kernel)", judgeGrowth({"daemon": None, "kernel": 4.1}).text)
+        self.assertEqual("+0.0 MB", judgeGrowth({"daemon": -1.0, "kernel": 0.0}).text)
 
-    def test_closed(self) -> None:
+    def test_judgeClosing(self) -> None:
         """A door closes in time, too late, or too early."""
         for answered, says in (
             (6.0, "yes"),
@@ -133,16 +133,16 @@ class ComparisonTests(SynchronousTestCase):
             (2.0, "no: closed 4.0 s early"),
         ):
             figures = {"openFor": 6, "answered": answered, "watched": 9}
-            self.assertEqual(says, closed(figures).text)
+            self.assertEqual(says, judgeClosing(figures).text)
 
-    def test_kept(self) -> None:
+    def test_judgeKeeping(self) -> None:
         """A door is kept that was open at its end."""
-        said = [kept({"openFor": 6, "answered": when}).text for when in (5.9, 1.0, 0.0)]
+        said = [judgeKeeping({"openFor": 6, "answered": when}).text for when in (5.9, 1.0, 0.0)]
         self.assertEqual(["yes", "no", "no"], said)
 
     def test_table(self) -> None:
         """What was measured has lines, what of one was not, or failed, says so."""
-        table = tableOf(
+        table = makeTable(
             {
                 "pkdoors": {"levels": levels(10, 10, 10), "busy": {"cpu": 3.2}},
                 "knockd": {"levels": {"error": "it ended"}, "busy": {"cpu": 74.0}},
@@ -172,7 +172,7 @@ class ComparisonTests(SynchronousTestCase):
 
     def test_opening(self) -> None:
         """Who never opened has no time."""
-        table = tableOf(
+        table = makeTable(
             {
                 "pkdoors": {"opening": {"milliseconds": [1.0, 2.0], "opened": 2, "tried": 2}},
                 "knockd": {"opening": {"milliseconds": [None], "opened": 0, "tried": 1}},

@@ -1,61 +1,53 @@
-"""Where one of those that are compared is measured."""
+"""The hosts on which one rival is measured, and what knocks and floods there."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from random import Random
 
-from bench.badlines import PACE, Line, Timed, timed
-from bench.costs import processorTime, resident, tracked
-from bench.generator import Flood, Generator, macOf
-from bench.prober import Prober
-from bench.race import race
-from bench.rivals import OPEN_FOR, Junk, Rival
+from bench.rivals.rival import OPEN_FOR, Junk, Rival
+from tests.lab.costs import processorTime, resident, tracked
 from tests.lab.hosts import SERVER4, Network
+from tests.lab.program import onProcessor
+from tests.lab.traffic.generator import Flood, Generator, macOf
+from tests.lab.traffic.lines import PACE, Line, Schedule, planArrivals
+from tests.lab.traffic.prober import Prober
+from tests.lab.traffic.race import race
 
 FASTEST = 1_000_000
-"""More datagrams a second than this no generator sends: it bounds a flood."""
+"""More datagrams a second than any generator sends, so it bounds a flood."""
 
 APART = 0.03
-"""Seconds from the end of one client's knock to the beginning of the next one's: no daemon has two
-at a time but where that is what is measured."""
+"""Seconds from the end of one client's knock to the beginning of the next one's. A daemon has two
+at a time only if this is what is measured."""
 
 USUAL = Line(interval=PACE)
-"""How a client knocks over a good network."""
+"""A client's knock over a good network."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class Testbed:
     """
-    Hosts of a rival's own, and what knocks and floods there.
+    A rival on hosts of its own.
 
-    @ivar cpus: the daemon's, and the one of all the rest.
+    @ivar daemonCPU: the CPU of the daemon; everything else runs on another one.
     """
 
     rival: Rival
     network: Network
     prober: Prober
     generator: Generator
-    cpus: tuple[int, int]
+    daemonCPU: int
 
     def restart(self, openFor: int = OPEN_FOR) -> None:
-        """Begin anew."""
+        """Stop the daemon, and start it again without any memory."""
         self.rival.stop()
-        daemon, rest = self.cpus
-        os.sched_setaffinity(0, {daemon})  # what is started has it, too
-        try:
+        with onProcessor(self.daemonCPU):
             self.rival.start(openFor)
-        finally:
-            os.sched_setaffinity(0, {rest})
 
-    def opened(self) -> IPv4Address:
-        """
-        Open a door.
-
-        @return: whose.
-        """
+    def open(self) -> IPv4Address:
+        """Open a door, and return for which address."""
         for _ in range(5):
             source = self.prober.fresh()
             if self.knock([source]):
@@ -68,24 +60,24 @@ class Stand:
         line: Line = USUAL,
         chance: Random | None = None,
     ) -> int:
-        """Send from each of these all that a client sends; how many doors open."""
-        plans: dict[IPv4Address, Timed] = {}
+        """Send from each address what a client sends, and return how many doors open."""
+        schedules: dict[IPv4Address, Schedule] = {}
         begin = 0.0
         for number, source in enumerate(sources):
-            if line.together:  # all within the time between two datagrams of one
+            if line.together:  # all start between two datagrams of one client
                 begin = number * line.interval / len(sources)
-            knock = timed(self.rival.attempt(source, line.interval), line, chance)
-            plans[source] = [(begin + when, port, datagram) for when, port, datagram in knock]
+            knock = planArrivals(self.rival.attempt(source, line.interval), line, chance)
+            schedules[source] = [(begin + when, port, datagram) for when, port, datagram in knock]
             begin += max((when for when, *_ in knock), default=0.0) + APART
-        return len(race(self.prober, plans, self.rival.patience))
+        return len(race(self.prober, schedules, self.rival.patience))
 
     @contextmanager
     def flood(self, junk: Junk, rate: int, seconds: float, sources: int) -> Iterator[Flood]:
         """
-        Have it flooded meanwhile.
+        Flood the rival meanwhile.
 
         @param rate: datagrams a second; 0 for as many as possible.
-        @param seconds: after which it ends by itself.
+        @param seconds: the flood ends after this time by itself.
         """
         flood = self.generator.start(
             self.network.client,
@@ -106,17 +98,17 @@ class Stand:
 
     @property
     def pid(self) -> int | None:
-        """The daemon; L{None} where there is none."""
+        """The process of the daemon; L{None} if there is none."""
         return self.rival.process.popen.pid if self.rival.process else None
 
-    def cpu(self) -> float:
-        """Seconds of a processor that the daemon has had; 0 where there is none."""
+    def processorTime(self) -> float:
+        """Return the seconds of a processor that the daemon has used; 0 without a daemon."""
         return processorTime(self.pid) if self.pid else 0.0
 
     def resident(self) -> float:
-        """Megabytes that the daemon has resident; 0 where there is none."""
+        """Return the megabytes that the daemon has resident; 0 without a daemon."""
         return resident(self.pid) if self.pid else 0.0
 
     def tracked(self) -> int:
-        """Connections that the server tracks."""
+        """Return how many connections the server tracks."""
         return tracked(self.network.server)

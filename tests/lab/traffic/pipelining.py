@@ -1,10 +1,10 @@
 """
-Asks the daemon over very many connections of its admin socket, each with as many requests as fit
-into it, without waiting for an answer. Half of them read what they are answered.
+Asks the daemon over very many connections to its admin socket. Each connection gets as many
+requests as fit into it, without waiting for an answer. Half of them read their answers.
 
-A process of its own::
+It is a process of its own::
 
-    python -m bench.pipelining SOCKET [CONNECTIONS]
+    python -m tests.lab.traffic.pipelining SOCKET [CONNECTIONS]
 """
 
 import selectors
@@ -16,17 +16,17 @@ from itertools import count
 from types import FrameType
 
 PATHS = ("/status", "/status", "/openings", "/metrics", "/nothing")
-"""What is asked for, by turns."""
+"""The questions, by turns."""
 
-TOGETHER = 200
-"""Requests that are written at once."""
+BATCH = 200
+"""Requests in one write."""
 
 CONNECTIONS = 128
-"""As many as the daemon takes."""
+"""As many as the daemon accepts."""
 
 
 def main() -> None:
-    """Ask until SIGTERM comes; print how much was answered."""
+    """Ask until SIGTERM comes; then print how many bytes were answered."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise SystemExit
@@ -67,18 +67,22 @@ def serve(
     path: str,
     turn: int,
 ) -> int:
-    """Ask on, and read; begin anew where the daemon ends a connection. The bytes that came."""
+    """
+    Ask more, and read. If the daemon ends a connection, connect again.
+
+    @return: how many bytes came.
+    """
     connection = key.fileobj
     assert isinstance(connection, socket.socket)
-    asked = PATHS[key.data % len(PATHS)]
-    request = f"GET {asked} HTTP/1.1\r\nHost: pkdoors\r\n\r\n".encode()
+    question = PATHS[key.data % len(PATHS)]
+    request = f"GET {question} HTTP/1.1\r\nHost: pkdoors\r\n\r\n".encode()
     try:
         if events & selectors.EVENT_READ:
             if answer := connection.recv(1 << 20):
                 return len(answer)
             raise ConnectionResetError
         with suppress(BlockingIOError):
-            connection.send(TOGETHER * request)
+            connection.send(BATCH * request)
     except OSError:
         selector.unregister(connection)
         connection.close()

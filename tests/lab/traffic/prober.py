@@ -11,19 +11,19 @@ from pkdoors.client._plan import Sending
 from tests.lab.hosts import CLIENT4, SERVER4, Network
 
 NET = IPv4Network("10.78.0.0/15")
-"""The addresses that knock; the client host answers for all of them."""
+"""The addresses that knock; the client host speaks for all of them."""
 
 GAP = 0.002
 """Seconds between one knock and the next."""
 
 INTERVAL = 0.0001
-"""Seconds between one try to connect and the next: what the measurement resolves."""
+"""Seconds between two tries to connect: the resolution of the measurement."""
 
 PATIENCE = 1.0
-"""Seconds without an answer after which the door counts as not opened."""
+"""Seconds in which a port must answer, or its door counts as not opened."""
 
 SOON = 0.02
-"""Seconds in which a door has closed."""
+"""Seconds that a door takes to close, and the least time that its port is watched then."""
 
 _SYN, _SYN_ACK = 0x02, 0x12
 
@@ -32,8 +32,9 @@ class Prober:
     """
     Knocks from a fresh address each time, and watches for the protected port's first answer.
 
-    Each try to connect has a source port of its own, so that connection tracking takes none for
-    an old connection. The client's kernel knows nothing of them, and resets those that succeed.
+    Each try to connect has a source port of its own, so connection tracking does not mistake it
+    for an old connection. The client's kernel does not know the tries, and resets those that
+    succeed.
     """
 
     def __init__(self, network: Network, sequence: Sequence[int], protected: int) -> None:
@@ -55,12 +56,12 @@ class Prober:
         self._in.close()
 
     def fresh(self) -> IPv4Address:
-        """An address that never knocked before."""
+        """Return an address that never knocked before."""
         self._last = next(self._sources)
         return self._last
 
     def upcoming(self) -> IPv4Address:
-        """The next of those, which stays that."""
+        """Return the address that L{fresh} returns next, and do not use it up."""
         return self._last + 1
 
     def knock(
@@ -75,7 +76,7 @@ class Prober:
         Knock with one payload on the whole sequence; see L{attempt}.
 
         @param gap: seconds between two datagrams.
-        @param source: the address to do it from; L{None} for a fresh one.
+        @param source: the address to knock from; L{None} for a fresh one.
         """
         knock = [
             Sending(gap if place else 0.0, port, payload)
@@ -92,33 +93,33 @@ class Prober:
         pause: float = 0.0,
     ) -> float | None:
         """
-        Knock.
+        Knock, and try to connect.
 
-        @param rounds: how often all is sent, as long as there is no answer.
+        @param rounds: how many times to send the knock if no answer comes.
         @param pause: seconds between two rounds.
         @return: milliseconds from just before the last knock is sent to the first answer that is
-            read; L{None} where none comes.
+            read; L{None} if none comes.
         """
-        *before, (pause, last) = [
-            (pause, _udp(source, port, datagram)) for pause, port, datagram in knock
-        ]
-        for rest, packet in before:
-            _rest(rest)
+        packets = [(wait, _udp(source, port, datagram)) for wait, port, datagram in knock]
+        *before, (lastWait, last) = packets
+        for wait, packet in before:
+            _sleep(wait)
             self._send(packet)
-        _rest(pause)
+        _sleep(lastWait)
         self.forget()  # late ones to the source before
         began = time.perf_counter()
         self._send(last)
         answered = None
         for _ in range(rounds - 1):
             answered = answered or self._watch(source, time.perf_counter(), pause)
-            for packet in (*(each for _, each in before), last) if answered is None else ():
-                self._send(packet)
+            if answered is None:
+                for _, packet in packets:
+                    self._send(packet)
         answered = answered or self._watch(source, time.perf_counter(), patience)
         return None if answered is None else (answered - began) * 1000
 
     def shut(self, payload: bytes, source: IPv4Address) -> bool:
-        """Send a knock that closes; whether the port comes to answer no more."""
+        """Send a knock that closes; return whether the port then stops answering."""
         for port in self._sequence:
             self.send(source, port, payload)
         end = time.perf_counter() + PATIENCE
@@ -130,7 +131,7 @@ class Prober:
         return False
 
     def follow(self, source: IPv4Address, seconds: float, interval: float) -> list[float]:
-        """Try to connect for a while; when the answers came, as C{time.perf_counter} tells it."""
+        """Try to connect for a while; return when answers came, by C{time.perf_counter}."""
         came: list[float] = []
         self.forget()
         due = time.perf_counter()
@@ -139,7 +140,7 @@ class Prober:
             self.connect(source)
             due += interval
             while (left := due - time.perf_counter()) > 0:
-                came += [time.perf_counter() for each in self.answers(left) if each == source]
+                came += [time.perf_counter() for client in self.answers(left) if client == source]
         return came
 
     def send(self, source: IPv4Address, port: int, datagram: bytes) -> None:
@@ -153,7 +154,7 @@ class Prober:
 
     def answers(self, wait: float = 0) -> Iterator[IPv4Address]:
         """
-        To whom the protected port has answered.
+        Yield the addresses that the protected port has answered.
 
         @param wait: seconds to wait for the first answer.
         """
@@ -165,12 +166,12 @@ class Prober:
                 yield IPv4Address(packet[16:20])
 
     def forget(self) -> None:
-        """Forget the answers that nobody has read."""
+        """Discard the answers that nobody has read."""
         for _ in self.answers():
             pass
 
     def _watch(self, source: IPv4Address, began: float, patience: float) -> float | None:
-        """Try to connect, over and over without sleeping; when the first answer was there."""
+        """Try to connect again and again, without sleeping; return when the first answer came."""
         due = now = began
         while now < began + patience:
             if now >= due:
@@ -192,13 +193,13 @@ class Prober:
             return b""
 
 
-def _rest(seconds: float) -> None:
-    if seconds:  # even none takes the kernel a while
+def _sleep(seconds: float) -> None:
+    if seconds:  # a sleep of zero seconds takes time, too
         time.sleep(seconds)
 
 
 def _udp(source: IPv4Address, port: int, payload: bytes) -> bytes:
-    header = struct.pack("!HHHH", 40001, port, 8 + len(payload), 0)  # 0: without a checksum
+    header = struct.pack("!HHHH", 40001, port, 8 + len(payload), 0)  # no checksum
     return _packet(source, socket.IPPROTO_UDP, header + payload)
 
 

@@ -3,13 +3,14 @@
  *
  *   generator DEVICE MAC TARGET FIRST SOURCES PORTS PAYLOADS LENGTH MODE RATE COUNT
  *
- * Datagrams come from FIRST, FIRST + 1, ... (SOURCES of them, over and over) to the host TARGET, whose
- * hardware address is MAC. PAYLOADS is a file of payloads of LENGTH bytes each, taken in turn.
- * MODE: "each", every datagram from another source, to one of PORTS at random; "full", from each source
- * one to every port, in order. RATE is datagrams a second, 0 for as many as possible. Ends after COUNT
- * datagrams, or when it is told to (SIGTERM), and prints {"sent": N, "seconds": S}.
+ * The datagrams come from FIRST, FIRST + 1, ... (SOURCES addresses, over and over) and go to the host
+ * TARGET, whose hardware address is MAC. PAYLOADS is a file of payloads of LENGTH bytes each, which are
+ * sent in turn. MODE "each" sends every datagram from another source, to one of PORTS at random; MODE
+ * "full" sends, from each source, one datagram to every port, in order. RATE is datagrams a second, 0
+ * for as many as possible. The program ends after COUNT datagrams, or on SIGTERM, and prints
+ * {"sent": N, "seconds": S}.
  *
- * For a network namespace of a benchmark's own, and nothing else.
+ * Use it only in a network namespace that belongs to a test or a benchmark.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -113,13 +114,13 @@ int main(int argc, char **argv) {
         f->ip = (struct iphdr){.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP,
                                .tot_len = htons(28 + length), .daddr = inet_addr(argv[3])};
         f->udp.source = htons(40000);
-        f->udp.len = htons(8 + length); /* without a checksum, as IPv4 allows */
+        f->udp.len = htons(8 + length); /* no checksum, which IPv4 allows */
         parts[k] = (struct iovec){f, 42 + length};
         messages[k].msg_hdr.msg_iov = &parts[k];
         messages[k].msg_hdr.msg_iovlen = 1;
     }
 
-    /* A batch is at most a millisecond's worth. */
+    /* A batch holds at most as much as one millisecond sends. */
     int batch = rate <= 0 || rate >= BATCH * 1000 ? BATCH : rate < 1000 ? 1 : (int)(rate / 1000);
     double began = now();
     uint64_t sent = 0;

@@ -1,14 +1,13 @@
-"""What a user would pick instead: knockd, fwknopd, and nftables that hears the knocks by itself."""
+"""What a user would pick instead: knockd, fwknopd, or nftables that hears the knocks by itself."""
 
 import subprocess
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from bench.rivals import PROTECTED, SEQUENCE, Junk, PkDoors, Rival, Sealed
+from bench.common import KNOCKS, PROTECTED, SEQUENCE
+from bench.rivals.rival import Junk, PkDoors, Rival, Sealed
 from pkdoors.client._plan import Sending
 from tests.lab.hosts import Host, Process, eventually
-
-_PORTS = ",".join(map(str, SEQUENCE))
 
 
 class Knockd(Rival):
@@ -17,11 +16,11 @@ class Knockd(Rival):
     about = "Debian's, opening with nft"
 
     def firewall(self) -> str:
-        """A set of addresses that may pass."""
+        """Return a set of addresses that may pass."""
         return _table(self.openFor)
 
     def launch(self) -> None:
-        """Start it."""
+        """Start C{knockd}."""
         config, pidFile = self.server.folder / "knockd.conf", self.server.folder / "knockd.pid"
         config.write_text(f"""
 [options]
@@ -47,13 +46,12 @@ class Fwknopd(Rival):
         super().__init__(server)
         self._folder = server.folder / "fwknop"
         self._folder.mkdir()
-        made = subprocess.run(["fwknop", "--key-gen"], check=True, capture_output=True, text=True)
-        keys = dict(line.split(": ", 1) for line in made.stdout.splitlines() if ": " in line)
+        done = subprocess.run(["fwknop", "--key-gen"], check=True, capture_output=True, text=True)
+        keys = dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
         self._key, self._hmac = keys["KEY_BASE64"], keys["HMAC_KEY_BASE64"]
-        self._spa = b""
 
     def loadFirewall(self) -> None:
-        """As an administrator with iptables does it."""
+        """Load the rules as an administrator with iptables does."""
         file = self._folder / "rules"
         file.write_text(
             "*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n"
@@ -62,7 +60,7 @@ class Fwknopd(Rival):
         self.server.run("iptables-restore", str(file))
 
     def launch(self) -> None:
-        """Start it, with all its files in a place of their own."""
+        """Start C{fwknopd}, with all its files in a folder of their own."""
         config, access = self._folder / "fwknopd.conf", self._folder / "access.conf"
         config.write_text(
             f"PCAP_INTF client;\nFWKNOP_RUN_DIR {self._folder};\nFWKNOP_CONF_DIR {self._folder};\n"
@@ -78,7 +76,7 @@ class Fwknopd(Rival):
         )
 
     def knock(self, source: IPv4Address, interval: float) -> list[Sending]:
-        """What fwknop's own client makes; it is not let send it."""
+        """Return the datagram that fwknop's own client makes, without letting it send."""
         file = self._folder / "spa"
         options = (
             f"--test --use-hmac --no-rc-file --no-home-dir -A tcp/{PROTECTED} -a {source}"
@@ -89,7 +87,7 @@ class Fwknopd(Rival):
         return [Sending(0.0, self.ports[0], file.read_bytes().strip())]
 
     def wrong(self) -> Junk:
-        """With other letters where the authentication is."""
+        """Return datagrams whose authentication is wrong."""
         ((_, _, datagram),) = self.knock(IPv4Address("192.0.2.1"), 0)
         return Junk("junk", [datagram[:-8] + f"{number:08}".encode() for number in range(256)])
 
@@ -102,7 +100,7 @@ class Kernel(Rival):
     about = "nftables alone, no daemon"
 
     def firewall(self) -> str:
-        """All there is."""
+        """Return the sets and rules that hear the knocks."""
         sets, rules = "", ""
         for stage, port in enumerate(SEQUENCE):
             last = stage + 1 == len(SEQUENCE)
@@ -113,7 +111,7 @@ class Kernel(Rival):
         return _table(self.openFor, sets, rules)
 
     def launch(self) -> None:
-        """There is nothing to start."""
+        """Start nothing."""
 
 
 RIVALS: dict[str, type[Rival]] = {
@@ -126,13 +124,13 @@ RIVALS: dict[str, type[Rival]] = {
 
 
 def _sniffer(server: Host, *argv: str) -> Process:
-    """Start what has a packet socket, and wait for that."""
+    """Start a program that opens a packet socket, and wait for this socket."""
 
-    def sockets() -> int:
+    def countSockets() -> int:
         return Path(f"/proc/{process.popen.pid}/net/packet").read_text().count("\n") - 1
 
     process = server.spawn(*argv)
-    if not eventually(lambda: process.popen.poll() is not None or sockets() > 0):
+    if not eventually(lambda: process.popen.poll() is not None or countSockets() > 0):
         raise AssertionError(f"{argv[0]} did not start: {process.log()}")
     if process.popen.poll() is not None:
         raise AssertionError(f"{argv[0]} ended at once: {process.log()}")
@@ -145,7 +143,7 @@ def _table(openFor: int, sets: str = "", rules: str = "") -> str:
         chain guard {{
             type filter hook input priority filter; policy accept;
             {rules}
-            udp dport {{ {_PORTS} }} drop
+            udp dport {{ {KNOCKS} }} drop
             tcp dport {PROTECTED} ip saddr != @doors drop
         }}
     }}"""

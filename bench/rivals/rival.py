@@ -1,4 +1,4 @@
-"""What is measured: pkdoors, and what it has in common with L{bench.others}."""
+"""What is measured: pkdoors, and what L{bench.rivals.others} have in common with it."""
 
 import signal
 from abc import ABC, abstractmethod
@@ -6,22 +6,19 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from bench.generator import badSeals
+from bench.common import KNOCKS, PROTECTED, SEQUENCE
 from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.model.sequence import Sequence as Ports
 from tests.lab.hosts import Daemon, Host, Process
 from tests.lab.sealing import makeKey, publicLine, sealed
+from tests.lab.traffic.generator import spoilSeals
 
-SEQUENCE = (17001, 17203, 17005, 17404, 17002, 17309, 17107, 17208)
-PROTECTED = 2222
 OPEN_FOR = 30
 """Seconds that a door stays open."""
 
-_PORTS = ",".join(map(str, SEQUENCE))
-
 
 class Junk(NamedTuple):
-    """What an attacker sends: a kind of the generator's, and payloads of its own."""
+    """What an attacker sends: one of the generator's kinds, and payloads in place of the kind's."""
 
     kind: str
     payloads: Sequence[bytes] = ()
@@ -29,12 +26,12 @@ class Junk(NamedTuple):
 
 class Rival(ABC):
     """
-    One of those that are measured, on a host of its own.
+    One of the programs that are compared, on a host of its own.
 
     @cvar about: what it is, in a few words.
-    @cvar ports: where it listens.
+    @cvar ports: the ports that it listens on.
     @cvar patience: seconds that it may take to open.
-    @ivar process: the daemon; L{None} where there is none.
+    @ivar process: the daemon; L{None} if there is none.
     """
 
     about = ""
@@ -47,7 +44,7 @@ class Rival(ABC):
 
     def start(self, openFor: int = OPEN_FOR) -> None:
         """
-        Begin with an empty firewall, and nothing remembered.
+        Start with an empty firewall, and no memory of earlier knocks.
 
         @param openFor: seconds that a door stays open.
         """
@@ -65,33 +62,33 @@ class Rival(ABC):
         """Start the daemon, and wait until it listens."""
 
     def firewall(self) -> str:
-        """The administrator's own rules, for C{nft -f}."""
+        """Return the administrator's own rules, for C{nft -f}."""
         return ""
 
     def loadFirewall(self) -> None:
-        """What the administrator does after a change of the rules, and a boot does."""
+        """Load the rules, as the administrator does after a change, and as a boot does."""
         file = self.server.folder / "admin.nft"
         file.write_text(f"flush ruleset\n{self.firewall()}")
         self.server.run("nft", "-f", str(file))
 
     def knock(self, source: IPv4Address, interval: float) -> list[Sending]:
         """
-        The shortest knock that opens for an address.
+        Return the shortest knock that opens for an address.
 
-        @param interval: seconds between two of its datagrams, where their order matters.
+        @param interval: seconds between two of its datagrams, if their order matters.
         """
         return list(planPlain(Ports(SEQUENCE), b"knock\n", interval))
 
     def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
-        """All that its own client sends to open."""
+        """Return everything that its own client sends to open."""
         return self.knock(source, interval)
 
     def wrong(self) -> Junk:
-        """Well-formed knocks that open nothing."""
+        """Return well-formed knocks that open nothing."""
         return Junk("random")
 
     def first(self) -> Junk:
-        """Well-formed beginnings of knocks, which have to be remembered."""
+        """Return well-formed beginnings of knocks, which the daemon must remember."""
         return Junk("first")
 
 
@@ -102,16 +99,16 @@ class PkDoors(Rival):
     options: Sequence[str] = ()
 
     def firewall(self) -> str:
-        """Something that is not pkdoors' own, which guards by itself."""
+        """Return rules that guard nothing: pkdoors adds its own."""
         return """table inet admin {
             chain input { type filter hook input priority filter; policy accept; }
         }"""
 
     def launch(self) -> None:
-        """Start it."""
+        """Start C{twistd}."""
         options = f"--firewall=nftables --open-for={self.openFor}s --ports={PROTECTED}"
         self.process = Daemon(
-            self.server, *options.split(), f"--magic-seq={_PORTS}", *self.options
+            self.server, *options.split(), f"--magic-seq={KNOCKS}", *self.options
         ).process
 
 
@@ -128,16 +125,16 @@ class Sealed(PkDoors):
         self.options = [f"--authorized-keys={keys}"]
 
     def knock(self, source: IPv4Address, interval: float) -> list[Sending]:
-        """One datagram to all ports, at once."""
+        """Return one datagram for all ports, without a pause."""
         datagram = sealed(self._key, SEQUENCE, bind=str(source))
         return [Sending(0.0, port, datagram) for port in SEQUENCE]
 
     def attempt(self, source: IPv4Address, interval: float) -> list[Sending]:
-        """The same, three times."""
+        """Return the same, three times."""
         return list(planSealed(Ports(SEQUENCE), [sealed(self._key, SEQUENCE, bind=str(source))]))
 
     def wrong(self) -> Junk:
-        """In the name of the key that opens, but not signed by it."""
-        return Junk("sealed", badSeals(self._key, SEQUENCE))
+        """Return knocks that name the right key, but are not signed by it."""
+        return Junk("sealed", spoilSeals(self._key, SEQUENCE))
 
     first = wrong
