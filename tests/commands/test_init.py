@@ -207,7 +207,7 @@ class InitTests(InitTestCase):
     def test_wrongUsage(self) -> None:
         """A wrong value is one line and status 2."""
         for arguments, words in (
-            (("--door", "Web"), "argument --door: 'Web' is no name for a door"),
+            (("--door", "Web"), "argument --door: 'Web' is not a door's name"),
             (("--ports", "0"), "argument -p/--ports: '0' is not a port"),
             (("--length", "4"), "argument -n/--length: '4' is not a number from 5 to 20"),
             (("--sealed", "a\x7f"), "argument --sealed: 'a\\x7f' is not a usable file name"),
@@ -285,7 +285,9 @@ class SeedTests(InitTestCase):
         """It warns of a bad sequence, unless knocks are sealed."""
         self.write("opening_sequence = [16001, 16002, 16003, 16004, 16005]\n")
         _, stderr = self.init("--seed", self.seed)
-        self.assertIn("  warning: the sequence is the default of port-knocking-doors", stderr)
+        self.assertIn(
+            "  warning: the sequence is the public default of port-knocking-doors", stderr
+        )
         os.unlink(self.file)
         _, stderr = self.init("--seed", self.seed, "--sealed")
         self.assertNotIn("warning", stderr)

@@ -130,7 +130,7 @@ class OptionTests(SealedCommandTestCase):
     def test_bad(self) -> None:
         """A wrong door or address is refused, and the error says what is allowed."""
         self.assertIn(
-            "argument --door: 'My door' is no name for a door",
+            "argument --door: 'My door' is not a door's name",
             self.wrong(HOST, "-m", SEQ, "-i", self.key, "--door", "My door"),
         )
         self.assertIn(

@@ -168,7 +168,7 @@ class ReadTests(ConfFileTestCase):
     def test_noText(self) -> None:
         """A file that is not text is refused."""
         self.write(b"\xff\n")
-        self.assertIn(": it is not a text in UTF-8 (line 1)", self.refused())
+        self.assertIn(": it is not UTF-8 text (line 1)", self.refused())
 
     def test_isThere(self) -> None:
         """A file's existence is known; if it cannot be known, the file counts as existing."""

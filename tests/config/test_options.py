@@ -245,9 +245,13 @@ class FileTests(SynchronousTestCase):
         """An option that conflicts with the file's value is named in the error."""
         line = self.refused("-t", "1h")
         self.assertIn("--open-for, --max-open: 1h is longer than the door may be open at", line)
-        self.assertIn("--ports: they have one", self.refused("-p", "17001/udp"))
+        self.assertIn(
+            "--ports: the protected ports include a knock port", self.refused("-p", "17001/udp")
+        )
         self.write(ONE.replace("[22]", '"9/udp"'))
-        self.assertIn("--magic-seq: they have one", self.refused("-m", "9,8,7,5,6"))
+        self.assertIn(
+            "--magic-seq: the protected ports include a knock port", self.refused("-m", "9,8,7,5,6")
+        )
 
     def test_bad(self) -> None:
         """An error in the file names the file, and does not point to the command line's help."""
@@ -433,7 +437,7 @@ class BadValueTests(SynchronousTestCase):
     def test_sequenceTooShort(self) -> None:
         """A sequence of 4 ports is refused."""
         self.assertEqual(
-            "--magic-seq: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "--magic-seq: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.refused("-m", "1,2,3,4", "-p", "22"),
         )
 
@@ -441,7 +445,7 @@ class BadValueTests(SynchronousTestCase):
         """A sequence of 21 ports is refused."""
         text = ",".join(str(1000 + number) for number in range(21))
         self.assertEqual(
-            "--magic-seq: it has 21 ports: a sequence has 5 to 20, with commas between",
+            "--magic-seq: it has 21 ports: a sequence has 5 to 20, separated by commas",
             self.refused("-m", text, "-p", "22"),
         )
 
@@ -465,11 +469,11 @@ class BadValueTests(SynchronousTestCase):
     def test_emptyItem(self) -> None:
         """An empty item is refused in both."""
         self.assertEqual(
-            "--magic-seq: it has an empty item: give 5 to 20 UDP ports with one comma between",
+            "--magic-seq: it has an empty item: separate 5 to 20 UDP ports with single commas",
             self.refused("-m", "1,2,,4,5", "-p", "22"),
         )
         self.assertEqual(
-            "--ports: '22,' has an empty item: give ports with one comma between",
+            "--ports: '22,' has an empty item: separate ports with single commas",
             self.refused("-m", SEQ, "-p", "22,"),
         )
 
@@ -501,7 +505,7 @@ class BadValueTests(SynchronousTestCase):
         A protected UDP port that is also a knock port is refused, and the line names the option.
         """
         line = self.refused("-m", SEQ, "-p", "22,17000-17010/udp")
-        self.assertIn("they have one of the knock ports", line)
+        self.assertIn("the protected ports include a knock port", line)
         self.assertRegex(line, "--ports|--magic-seq")
 
     def test_openForAboveMaxOpen(self) -> None:
@@ -586,7 +590,7 @@ class BadValueTests(SynchronousTestCase):
     def test_environment(self) -> None:
         """A bad value in the environment is refused with the variable's name."""
         self.assertEqual(
-            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.refused("-p", "22", KNOCKER_SEQ="1,2,3,4"),
         )
         self.assertEqual(

@@ -262,7 +262,7 @@ class SeedTests(ClientTestCase):
             output, "(?m)^OK       configuration .* is a configuration of port-knocking-doors"
         )
         daemon = self.server.spawn(TWISTD, "-n", "--pidfile=", "pkdoors", HOME=home)
-        self.assertTrue(daemon.says("the sequence is the default of port-knocking-doors"))
+        self.assertTrue(daemon.says("the sequence is the public default of port-knocking-doors"))
 
     def test_bad(self) -> None:
         """A bad file, or one that others may read, is one line and status 1."""

@@ -165,7 +165,7 @@ class FileTests(KeysTestCase):
         key.chmod(0o640)
         status, output = self.status(*self.client("-i", str(key)))
         self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn(f"{key}: others can read or change it: run chmod 600 {key}", output)
+        self.assertIn(f"{key}: others can read or change it: run `chmod 600 {key}`", output)
         self.run_("chmod", "600", str(key))
         self.run_(*self.client("-i", str(key)))
 
