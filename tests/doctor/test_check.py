@@ -39,7 +39,7 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(**sealed, keys=(2, [])))
         self.assertEqual([(WARNING, "keys")], self.bad(**sealed, keys=(1, ["line 2: no"])))
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=(0, [])))
-        unsafe = KeyFileError("/etc/keys can be written by others: `chmod go-w /etc/keys` mends it")
+        unsafe = KeyFileError("/etc/keys can be written by others: run `chmod go-w /etc/keys`")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
 
     def test_notes(self) -> None:

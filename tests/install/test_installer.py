@@ -296,7 +296,7 @@ class ShareTests(InstallTestCase):
         folder.mkdir()
         (folder / "keys").symlink_to("../shadow")
         folder.chmod(0o777)
-        line = "/folder can be written by others: `chmod go-w /folder` mends it"
+        line = "/folder can be written by others: run `chmod go-w /folder`"
         for keys in ("folder/keys", "folder/other"):
             (folder / "other").touch(0o600)
             self.readable.clear()

@@ -25,7 +25,7 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import MAX_NOTE, Principal
+from pkdoors.model.principal import MAX_COMMENT, Principal
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.lab.properties import PROPERTY
 
@@ -145,7 +145,7 @@ class ElementTests(SynchronousTestCase):
 
     def test_longName(self) -> None:
         """It fits into a comment, whoever has it."""
-        self.assertEqual(MAX_NOTE, len(self.element(30.5, "a" * 500).comment))
+        self.assertEqual(MAX_COMMENT, len(self.element(30.5, "a" * 500).comment))
 
     def test_least(self) -> None:
         """No time is never none, which would be for ever."""
