@@ -20,13 +20,13 @@ from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import OPERATOR
 from pkdoors.model.sequence import Sequence
+from tests.fakes.bpf import run
 from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import PORTS, makeDoor, makeOpening, parse
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.host import FakeHost
 from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
-from tests.host.test_bpf import run
 from tests.lab.properties import ordinarily
 from tests.lab.sealing import makeKey, publicLine
 
