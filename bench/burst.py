@@ -28,7 +28,8 @@ from typing import Any
 
 from bench.common import PROTECTED, SEQUENCE, Times, report, startDaemon
 from pkdoors.adminclient.client import AdminClient
-from tests.lab.hosts import Firewalld, Network, eventually
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import Network, eventually
 from tests.lab.program import Program, makeNetwork, onProcessor, pickProcessors
 from tests.lab.traffic.asker import Answers, ask, keepAsking
 from tests.lab.traffic.crowd import Crowd

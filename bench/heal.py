@@ -21,7 +21,8 @@ from pkdoors.firewall.netlink.messages import MAX_ANSWER
 from pkdoors.firewall.nftables._monitor import listenToNftables
 from pkdoors.firewall.nftables._notifications import Changes
 from tests.lab.buswatch import watchBus
-from tests.lab.hosts import CLIENT4, SERVER4, Firewalld, Host, Network
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import CLIENT4, SERVER4, Host, Network
 from tests.lab.program import Program, makeNetwork
 
 MAX_TIMES = 1000

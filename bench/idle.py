@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass
 
 from bench.common import KNOCKS, PROTECTED, Times, figuresOf, showTimes
 from tests.lab.costs import memoryOf, wakeUps
-from tests.lab.hosts import BIN, PATIENCE, Firewalld, Host, Process
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import BIN, PATIENCE, Host, Process
 from tests.lab.program import Program, makeNetwork
 from tests.lab.sealing import makeKey, publicLine
 

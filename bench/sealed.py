@@ -67,9 +67,10 @@ def knockOverLine(network: Network, count: int) -> dict[str, int]:
     ):
         daemon = startDaemon(network.server, *daemonOptions)
         with runModule(network.client, "tests.lab.badline", SERVER4, KNOCKS, "1"):
-            client = ["ip", "netns", "exec", network.client.name, sys.executable]
-            client += ["-m", "tests.lab.knocks", str(count), "0.12", "127.0.0.1", "-m", KNOCKS]
-            subprocess.run([*client, *options], check=True, stdout=subprocess.DEVNULL)
+            client = [sys.executable, "-m", "tests.lab.knocks", str(count), "0.12", "127.0.0.1"]
+            with network.client.inside():
+                command = [*client, "-m", KNOCKS, *options]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         time.sleep(0.5)
         opened[kind] = len(re.findall("(?:opened|extended) door", daemon.log()))
         daemon.stop()

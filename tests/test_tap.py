@@ -169,8 +169,9 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_notes(self) -> None:
         """Only a daemon that opens something notes what it heard."""
+        door = makeDoor(authorizedKeys="/keys")
         for firewall in ("nftables", "dry-run"):
-            service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
+            service = wire(Config((door,), firewall=firewall), self.reactor)
             self.assertEqual(firewall == "dry-run", service._smith._replayFile is None)
 
     def test_notesLast(self) -> None:
@@ -379,8 +380,9 @@ class MakeServiceTests(SynchronousTestCase):
 NOT_LOADED = frozenset(
     """
     OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
-    pkdoors.admin.records pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno
-    twisted.conch twisted.protocols.tls twisted.web xml
+    pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control
+    pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
+    twisted.protocols.tls twisted.web xml
     """.split()
 )
 """What a daemon does without until it is needed, which for most is never."""

@@ -1,4 +1,4 @@
-"""What an operator can do with a running daemon, whatever the request comes through."""
+"""The operations on a running daemon, apart from the protocol that carries the requests."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -49,4 +49,4 @@ class AdminOperations(Protocol):
         """Read the configuration again, and apply it."""
 
     def subscribe(self, hear: Callable[[Event], None]) -> Callable[[], None]:
-        """Call C{hear} with each event from now on. Call what is returned to end that."""
+        """Call C{hear} with each event from now on; return a function that ends that."""

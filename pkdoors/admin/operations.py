@@ -10,7 +10,6 @@ from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
 from pkdoors.daemon.reload import Reloader
-from pkdoors.doorkeeper.control import DoorControl
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.state import OpeningStatus
 from pkdoors.events.counters import Counters
@@ -26,6 +25,7 @@ if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons n
         ReloadedRecord,
         StatusRecord,
     )
+    from pkdoors.doorkeeper.control import DoorControl
 
 
 class Operations:
@@ -49,7 +49,6 @@ class Operations:
         self._clock = clock
         self._began = clock.seconds()
         self._keeper = keeper
-        self._control = DoorControl(clock, keeper)
         self._reloader = reloader
         self._publisher = publisher
         self._stack = stack
@@ -79,14 +78,14 @@ class Operations:
         from pkdoors.admin._recording import recordOpenings
         from pkdoors.admin.records import OpeningsRecord
 
-        return OpeningsRecord(recordOpenings(self._control.state(door, source), door))
+        return OpeningsRecord(recordOpenings(self._control().state(door, source), door))
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
         """See L{AdminOperations.open}."""
         from pkdoors.admin._recording import recordOpening
         from pkdoors.admin.records import OpenedRecord
 
-        status = await self._control.open(source, door, seconds)
+        status = await self._control().open(source, door, seconds)
         now, time = self._clock.seconds(), self._publisher.wallClock()
         return OpenedRecord(recordOpening(status, now, time))
 
@@ -95,7 +94,7 @@ class Operations:
         from pkdoors.admin._recording import recordClosing, recordOpening
         from pkdoors.admin.records import ClosedRecord, LazyRecords
 
-        done = await self._control.close(door, source)
+        done = await self._control().close(door, source)
         record = partial(recordOpening, seconds=done.state.seconds, time=done.state.time)
 
         def recordLeft(status: OpeningStatus) -> "ClosingRecord":
@@ -105,6 +104,11 @@ class Operations:
             return recordClosing(record(status), trouble, self._stack.isInnermostClosed(*key))
 
         return ClosedRecord(LazyRecords(record, done.closed), LazyRecords(recordLeft, done.closing))
+
+    def _control(self) -> "DoorControl":
+        from pkdoors.doorkeeper.control import DoorControl
+
+        return DoorControl(self._clock, self._keeper)
 
     async def reload(self) -> "ReloadedRecord":
         """See L{AdminOperations.reload}."""

@@ -26,7 +26,7 @@ NO_DAEMON = 3
 
 def addStatusCommand(commands: Any) -> None:
     """Add C{status} to the commands."""
-    about = "show the daemon's doors, and for whom they are open"
+    about = "show the daemon's doors and openings"
     command = _addCommand(commands, "status", about, _status)
     command.add_argument("--json", action="store_true", help="print the whole status, for programs")
 
@@ -58,7 +58,7 @@ def addCloseCommand(commands: Any) -> None:
 
 def addReloadCommand(commands: Any) -> None:
     """Add C{reload} to the commands."""
-    _addCommand(commands, "reload", "have the daemon read its configuration again", _reload)
+    _addCommand(commands, "reload", "make the daemon read its configuration again", _reload)
 
 
 def addAdminOptions(command: ArgumentParser) -> None:

@@ -40,7 +40,7 @@ class UNIXReactor(MemoryReactorClock):
     @property
     def ports(self) -> list[Any]:
         """The ports that it listens on."""
-        return [each for each in self.getReaders() if isinstance(each, AdminPort)]
+        return [reader for reader in self.getReaders() if isinstance(reader, AdminPort)]
 
     def kill(self) -> None:
         """End as a killed process does: the files stay."""

@@ -13,8 +13,8 @@ from pkdoors.doctor.findings import (
     Finding,
     asJSON,
     asTable,
+    exitStatusOf,
     fromError,
-    statusOf,
 )
 from pkdoors.errors import FirewallError
 from pkdoors.model.ports import parsePortRanges
@@ -38,7 +38,7 @@ class FindingsTests(SynchronousTestCase):
             ([WEAK, FINE], 1),
             ([FINE, BROKEN, WEAK], 2),
         ):
-            self.assertEqual(status, statusOf(findings), findings)
+            self.assertEqual(status, exitStatusOf(findings), findings)
 
     def test_table(self) -> None:
         """Each finding has a line, in columns, and its remedy another below."""

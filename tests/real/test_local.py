@@ -81,7 +81,7 @@ class HookTests(RealTestCase):
             self.client.send(SEQUENCE)
             self.assertTrue(self.client.comesToReach(PORT), daemon.log())
             self.assertTrue(eventually(partial(self.closed, daemon, number)), daemon.log())
-        remedy = f"{hook} can be written by others: `chmod go-w {hook}` mends it"
+        remedy = f"{hook} can be written by others: run `chmod go-w {hook}`"
         self.assertTrue(daemon.says(f"others decide what it does: {remedy}"), daemon.log())
         self.assertFalse(out.exists(), daemon.log())
         self.assertEqual(1, daemon.log().count("was not run, and is not until"), daemon.log())

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import BIN, PATIENCE, Daemon, Firewalld, eventually, heedSignals
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import BIN, PATIENCE, Daemon, eventually, heedSignals
 
 TWISTD = str(BIN / "twistd")
 GOOD = ("-m", KNOCKS, "-p", str(PORT))

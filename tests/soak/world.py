@@ -9,7 +9,8 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 
 from pkdoors.adminclient.client import AdminClient
-from tests.lab.hosts import SERVER4, SERVER6, Daemon, Firewalld, Host, Network, ip
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import SERVER4, SERVER6, Daemon, Host, Network, ip
 from tests.lab.sealing import makeKey, publicLine
 from tests.soak.expectations import Expectations, Gate, Key
 
