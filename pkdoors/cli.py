@@ -20,24 +20,26 @@ from pkdoors.commands.parser import Parser
 from pkdoors.commands.release import addReleaseCommand
 from pkdoors.commands.sequence import addSequenceCommand
 from pkdoors.commands.watch import addWatchCommand
-from pkdoors.util.output import heedingOutput
+from pkdoors.util.output import guardOutput
 
 
 def main(arguments: list[str] | None = None, environment: Mapping[str, str] = environ) -> None:
     """
-    Run a command. Ends with status 0, with 1 where it did not succeed, with 2 for wrong usage, with
-    3 where there is no daemon to ask.
+    Run a command. It ends with status 0, with 1 if it did not succeed, with 2 if it was used
+    wrongly, or with 3 if no daemon is running.
     """
     parser = makeParser()
     answerShell(parser, environment)
-    with heedingOutput():
+    with guardOutput():
         options = parser.parse_args(arguments)
         options.run(options, environment)
 
 
 def makeParser() -> Parser:
-    """The commands and their options."""
-    parser = Parser("pkdoors", description="Knock on doors that pkdoors keeps.")
+    """Return the parser of all commands and their options."""
+    parser = Parser(
+        "pkdoors", description="Knock on hosts that run pkdoors, and operate its daemon."
+    )
     parser.add_argument(
         "-V", "--version", action="version", version=f"pkdoors {__version__.public()}"
     )

@@ -24,9 +24,7 @@ HOST = "192.0.2.1"
 
 
 class End(NamedTuple):
-    """
-    How a command ended.
-    """
+    """How a command ended."""
 
     status: object
     stdout: str
@@ -34,12 +32,10 @@ class End(NamedTuple):
 
 
 class CommandTestCase(SynchronousTestCase):
-    """
-    With a reactor that passes time by itself.
-    """
+    """A test with a reactor whose time passes by itself."""
 
     def setUp(self) -> None:
-        """Have a reactor, and names that need no network."""
+        """Make a reactor, and names that need no network."""
         self.reactor = FakeReactor()
         replaceReactor(self, self.reactor)
         real = socket.getaddrinfo
@@ -61,7 +57,7 @@ class CommandTestCase(SynchronousTestCase):
         return End(status, stdout.getvalue(), stderr.getvalue())
 
     def wrongUsage(self, *arguments: str, **environment: str) -> str:
-        """The one line of a C{knock} that is refused with status 2, and sends nothing."""
+        """Return the one line of a C{knock} that is refused with status 2, and sends nothing."""
         end = self.run_("knock", *arguments, **environment)
         self.assertEqual((2, "", []), (end.status, end.stdout, self.reactor.sent), end)
         self.assertTrue(end.stderr.startswith("pkdoors knock: "), end.stderr)
@@ -70,12 +66,10 @@ class CommandTestCase(SynchronousTestCase):
 
 
 class KnockTests(CommandTestCase):
-    """
-    C{pkdoors knock}, used right.
-    """
+    """C{pkdoors knock}, used correctly."""
 
     def payloads(self) -> set[bytes]:
-        """What was sent."""
+        """Return what was sent."""
         return {sent[3] for sent in self.reactor.sent}
 
     def test_knock(self) -> None:
@@ -86,22 +80,22 @@ class KnockTests(CommandTestCase):
         self.assertEqual({b"knock\n"}, self.payloads())
 
     def test_interval(self) -> None:
-        """The datagrams are 20 ms apart unless something else is said."""
+        """The datagrams are 20 ms apart by default."""
         self.run_("knock", HOST, "-m", SEQ)
         self.assertAlmostEqual(0.08, self.reactor.sent[-1][0])
 
     def test_otherInterval(self) -> None:
-        """Something else may be said."""
+        """The interval can be chosen."""
         self.run_("knock", HOST, "-m", SEQ, "--interval", "1s500ms")
         self.assertAlmostEqual(6.0, self.reactor.sent[-1][0])
 
     def test_openFor(self) -> None:
-        """A time can be asked for."""
+        """The user can ask for a time."""
         self.run_("knock", HOST, "--magic-seq", SEQ, "--open-for", "10m")
         self.assertEqual({b"knock 600\n"}, self.payloads())
 
     def test_environment(self) -> None:
-        """The sequence may be in the environment, and the option counts first."""
+        """The sequence can be in the environment, and the option overrides it."""
         self.run_("knock", HOST, KNOCKER_SEQ=SEQ)
         self.assertEqual(PORTS, tuple(sent[2] for sent in self.reactor.sent))
         self.reactor.sent.clear()
@@ -109,20 +103,20 @@ class KnockTests(CommandTestCase):
         self.assertEqual(0, end.status)
 
     def test_family(self) -> None:
-        """C{-4} and C{-6} choose the family: an address of the other one is none."""
+        """C{-4} and C{-6} choose the family: an address of the other one does not count."""
         self.assertEqual(0, self.run_("knock", HOST, "-m", SEQ, "-4").status)
         end = self.run_("knock", HOST, "-m", SEQ, "-6")
         self.assertEqual((1, ""), (end.status, end.stdout))
         self.assertIn("no IPv6 address found for '192.0.2.1': ", end.stderr)
 
     def test_open(self) -> None:
-        """With a port to wait for, it ends with status 0 where that answers."""
+        """With a port to wait for, it ends with status 0 if that answers."""
         self.reactor.callLater(1.0, self.reactor.accept)
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
         self.assertEqual(End(0, "22/tcp of 192.0.2.1 is open (192.0.2.1, after 0.92 s)\n", ""), end)
 
     def test_notOpen(self) -> None:
-        """Else it ends with status 1 and a sentence, after 3 tries of 5 seconds."""
+        """Otherwise it ends with status 1 and a sentence, after 3 tries of 5 seconds."""
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
         self.assertEqual((1, ""), (end.status, end.stdout))
         first, second, last = end.stderr.splitlines()
@@ -134,19 +128,19 @@ class KnockTests(CommandTestCase):
         self.assertEqual(15, len(self.reactor.sent))
 
     def test_timeoutAndTries(self) -> None:
-        """Both can be changed."""
+        """The number of tries and their time can be chosen."""
         arguments = ("--wait", "22", "--timeout", "1s", "--tries", "2")
         end = self.run_("knock", HOST, "-m", SEQ, *arguments)
         self.assertIn("did not answer within 1s (knocked 2 times)", end.stderr)
 
     def test_refused(self) -> None:
-        """A port that refuses connections is status 1 and a sentence of its own."""
+        """A port that refuses connections is status 1 and its own sentence."""
         self.reactor.callLater(1.0, self.reactor.reject, ConnectionRefusedError())
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22", "--tries", "1")
         self.assertEqual(1, end.status)
         self.assertEqual(
             "pkdoors knock: 192.0.2.1 refuses connections to 22/tcp: "
-            "the door may be open, but nothing listens behind it\n",
+            "the door is probably open, but nothing listens on that port\n",
             end.stderr,
         )
 
@@ -159,33 +153,33 @@ class KnockTests(CommandTestCase):
         )
 
     def test_noSequenceShown(self) -> None:
-        """Nothing that is printed tells a knock port."""
+        """Nothing that is printed shows a knock port."""
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
         self.assertFalse([port for port in PORTS if str(port) in end.stdout + end.stderr])
 
 
 class WrongUsageTests(CommandTestCase):
-    """
-    C{pkdoors knock}, used wrong.
-    """
+    """C{pkdoors knock}, used wrongly."""
 
     def test_noSequence(self) -> None:
-        """Without a sequence the line names option and variable."""
+        """Without a sequence the line names the option and the variable."""
         self.assertEqual(
-            "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
+            "--magic-seq is missing, KNOCKER_SEQ is not set, "
             "and no profile has the sequence of '192.0.2.1'",
             self.wrongUsage(HOST),
         )
 
     def test_mistyped(self) -> None:
-        """So may the name of a profile be mistyped: the line names those that have a sequence."""
+        """The name of a profile may be mistyped: the line names those that have a sequence."""
         folder = Path(self.mktemp()).absolute()
         file = folder / "pkdoors" / "hosts.toml"
         file.parent.mkdir(parents=True)
         file.touch(0o600)
         file.write_text(f'[hosts.home]\nsequence = "{SEQ}"\n[hosts.other]\nwait = 22\n')
         line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))
-        self.assertTrue(line.endswith("the sequence of 'hmoe': there are profiles of 'home'"), line)
+        self.assertTrue(
+            line.endswith("the sequence of 'hmoe': profiles with a sequence are 'home'"), line
+        )
         many = "".join(f'[hosts.h{n}]\nsequence = "{SEQ}"\n' for n in range(MAX_NAMED + 1))
         file.write_text(many)
         line = self.wrongUsage("hmoe", XDG_CONFIG_HOME=str(folder))
@@ -198,7 +192,7 @@ class WrongUsageTests(CommandTestCase):
     def test_sequence(self) -> None:
         """A bad sequence is refused: 4 or 21 ports, port 0, port 65536, a word, an empty item."""
         self.assertEqual(
-            "argument -m/--magic-seq: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "argument -m/--magic-seq: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.wrongUsage(HOST, "-m", "1,2,3,4"),
         )
         bad = {
@@ -206,7 +200,7 @@ class WrongUsageTests(CommandTestCase):
             "1,2,0,4,5": "it is not a port: a port is a number from 1 to 65535",
             "1,2,65536,4,5": "it is not a port: a port is a number from 1 to 65535",
             "1,2,word,4,5": "it is not a port: a port is a number from 1 to 65535",
-            "1,2,,4,5": "it has an empty item: give 5 to 20 UDP ports with one comma",
+            "1,2,,4,5": "it has an empty item: separate 5 to 20 UDP ports with single commas",
         }
         for value, part in bad.items():
             line = self.wrongUsage(HOST, "-m", value)
@@ -216,7 +210,7 @@ class WrongUsageTests(CommandTestCase):
     def test_environment(self) -> None:
         """A bad sequence in the environment is refused with the variable's name."""
         self.assertEqual(
-            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.wrongUsage(HOST, KNOCKER_SEQ="1,2,3,4"),
         )
 
@@ -235,7 +229,7 @@ class WrongUsageTests(CommandTestCase):
                 )
 
     def test_negativeTime(self) -> None:
-        """A negative time is refused also as a word of its own."""
+        """A negative time is refused even as a separate word."""
         self.assertIn("--open-for", self.wrongUsage(HOST, "-m", SEQ, "--open-for", "-5"))
 
     def test_port(self) -> None:
@@ -263,11 +257,11 @@ class WrongUsageTests(CommandTestCase):
         )
 
     def test_families(self) -> None:
-        """C{-4} and C{-6} exclude each other."""
+        """C{-4} and C{-6} cannot be combined."""
         self.assertIn("not allowed with", self.wrongUsage(HOST, "-m", SEQ, "-4", "-6"))
 
     def test_newline(self) -> None:
-        """Whatever the value, it remains one line."""
+        """Whatever the value, the error is one line."""
         self.wrongUsage(HOST, "-m", "1\n2")
         self.wrongUsage(HOST, "-m", SEQ, "--wait", "2\n2")
 
@@ -278,7 +272,7 @@ class WrongUsageTests(CommandTestCase):
         self.assertEqual(End(2, "", line), end)
 
     def test_unknownOfCommands(self) -> None:
-        """So it is with each command, whose name is in the line; and with none."""
+        """The same is true for each command, which the line names, and without a command."""
         for command in (
             ("sequence",),
             ("release",),
@@ -318,9 +312,15 @@ class OtherCommandTests(CommandTestCase):
         """The help of C{knock} names all options with their defaults."""
         end = self.run_("knock", "--help")
         self.assertEqual(0, end.status)
+        options = "--open-for --interval -4 -6 --wait --timeout --tries --keep"
         for word in (
-            *("HOST", "-m PORTS", "--open-for", "--interval", "-4", "-6", "--wait", "--timeout"),
-            *("--tries", "--keep", "KNOCKER_SEQ", "20ms", "5s", "default: 3"),
+            "HOST",
+            "-m PORTS",
+            *options.split(),
+            "KNOCKER_SEQ",
+            "20ms",
+            "5s",
+            "default: 3",
         ):
             self.assertIn(word, end.stdout)
 
@@ -332,7 +332,7 @@ class OtherCommandTests(CommandTestCase):
         self.assertEqual(8, len({int(port) for port in end.stdout.strip().split(",")}))
 
     def test_sequenceLength(self) -> None:
-        """It prints as many as were asked for, and takes no port."""
+        """It prints as many as were asked for, and skips ports in use."""
         host = FakeHost(self)
         end = self.run_("sequence", "-n", "12")
         self.assertEqual((11, []), (end.stdout.count(","), host.bound()))
@@ -359,6 +359,6 @@ class ParseNumberTests(SynchronousTestCase):
         self.assertEqual([1, 5, 10], [parseNumber(text, 1, 10) for text in ("1", "05", "10")])
 
     def test_bad(self) -> None:
-        """All else is refused."""
+        """Everything else is refused."""
         for text in ("", "0", "11", "-1", "+5", " 5", "5.0", "x", "²", "9" * 5000, "0000000051"):
             self.assertRaises(BadValue, parseNumber, text, 1, 10)

@@ -1,1 +1,1 @@
-"""C{pkdoors knock} and C{pkdoors connect}: what people have on their own machines."""
+"""C{pkdoors knock} and C{pkdoors connect}, which users run on their own machines."""

@@ -1,4 +1,4 @@
-"""The client's side: knocks, and watches a port until it answers."""
+"""Sends knocks to the addresses of a host."""
 
 import errno
 import os
@@ -15,27 +15,27 @@ from twisted.internet.threads import deferToThreadPool
 from pkdoors.client._plan import Sending
 from pkdoors.errors import KnockError
 from pkdoors.model.unicast import isUnicast
-from pkdoors.util.quoting import shownHost
+from pkdoors.util.quoting import quoteHost
 
 MAX_ADDRESSES = 8
-"""Addresses of one host that are knocked on: a name with more is no single server."""
+"""Addresses of one host to knock on: a name with more is not a single server."""
 
 FAMILY_NAMES: dict[int, str] = {socket.AF_INET: "IPv4 ", socket.AF_INET6: "IPv6 "}
 
 
 async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> list[str]:
     """
-    The addresses of a host, in the system's order, without those that are not one host's.
+    Return the addresses of a host, in the system's order, without those that are not one host's.
 
     @param family: C{AF_INET} or C{AF_INET6} for only those.
-    @raise KnockError: it has none.
+    @raise KnockError: the host has none.
     """
     try:
         found = await deferToThreadPool(
             reactor,
             reactor.getThreadPool(),
             socket.getaddrinfo,
-            os.fsencode(host) if "%" in host else host,  # no domain name has a device's in it
+            os.fsencode(host) if "%" in host else host,  # no domain name has a device in it
             None,
             family,
             socket.SOCK_DGRAM,
@@ -43,12 +43,12 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
     except (OSError, UnicodeError) as error:
         kind = FAMILY_NAMES.get(family, "")
         reason = getattr(error, "strerror", None) or error
-        raise KnockError(f"no {kind}address found for {shownHost(host)}: {reason}") from error
+        raise KnockError(f"no {kind}address found for {quoteHost(host)}: {reason}") from error
     addresses = dict.fromkeys(_addScope(*entry[4]) for entry in found)
-    usable = [each for each in addresses if isUnicast(each)]
+    usable = [address for address in addresses if isUnicast(address)]
     if not usable:
         raise KnockError(
-            f"{shownHost(host)} is {', '.join(addresses)}, which is not the address of one host: "
+            f"{quoteHost(host)} is {', '.join(addresses)}, which is not the address of one host: "
             "give the address of the host itself"
         )
     return usable[:MAX_ADDRESSES]
@@ -61,13 +61,15 @@ def _describeError(error: OSError) -> str:
 
 
 def _addScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
-    """An address with the number of the interface that a link-local one needs."""
+    """Return an address with the number of the interface, which a link-local one needs."""
     return f"{address}%{scope}" if scope and "%" not in address else address
 
 
 class Knocker:
     """
-    @param plan: tells what is sent to an address; it is asked anew for each knock.
+    Sends knocks.
+
+    @param plan: returns what to send to an address; it is called again for each knock.
     """
 
     def __init__(self, reactor: Any, plan: Callable[[str], Awaitable[Iterable[Sending]]]) -> None:
@@ -76,12 +78,12 @@ class Knocker:
 
     async def knock(self, addresses: Iterable[str]) -> list[str]:
         """
-        Knock on IPv4 and IPv6 addresses at the same time, since who connects afterwards takes
-        either; on several of one family one after another, since they may be one host, which
-        would hear the sequences mixed.
+        Knock on the IPv4 and the IPv6 addresses at the same time, since the user's program can
+        connect to either. Addresses of one family come one after another: they may belong to one
+        host, which would hear the two sequences mixed.
 
         @return: the addresses that could be knocked on.
-        @raise KnockError: none of them could.
+        @raise KnockError: no address could be knocked on.
         """
         addresses = list(addresses)
         families = ([a for a in addresses if ":" not in a], [a for a in addresses if ":" in a])

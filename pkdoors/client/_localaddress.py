@@ -1,15 +1,15 @@
-"""The address that this host has towards another."""
+"""Finds the address that this host has towards another host."""
 
 import socket
 
 _ANY_PORT = 9  # "discard"; nothing is sent to it
 
 
-def localAddress(address: str) -> str:
+def findLocalAddress(address: str) -> str:
     """
-    The address that datagrams to another one leave from. Nothing is sent.
+    Return the address that datagrams to another address leave from. Nothing is sent.
 
-    @raise OSError: there is no way to it.
+    @raise OSError: there is no route to it.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

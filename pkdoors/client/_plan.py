@@ -1,4 +1,4 @@
-"""What is sent to which port when, for one knock on one address. Pure."""
+"""What to send to which port, and when, for one knock on one address. Pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -6,11 +6,12 @@ from typing import NamedTuple
 from pkdoors.model.sequence import Sequence
 
 ROUNDS = 3
-"""How often a sealed knock is sent to each port. Each port must get it once: where one datagram in
-twenty is lost, that fails for one knock in three with 8 ports sent to once, for one in 50 sent to
-twice, for one in a thousand sent to three times."""
+"""How often a sealed knock is sent to each port. Each port must receive it once: if one datagram in
+twenty is lost, one knock in three fails with 8 ports if it is sent once, one in 50 if it is sent
+twice, one in a thousand if it is sent three times."""
 ROUND_PAUSE = 0.02
-"""Seconds between these: a queue that overflowed has room again, and nobody feels it."""
+"""Seconds between two rounds: a full queue has room again by then, and no user notices the
+delay."""
 
 
 class Sending(NamedTuple):
@@ -27,9 +28,9 @@ class Sending(NamedTuple):
 
 def planPlain(sequence: Sequence, datagram: bytes, interval: float) -> Iterator[Sending]:
     """
-    A plain knock: a datagram to each port, in order.
+    Plan a plain knock: a datagram to each port, in order.
 
-    @param interval: seconds between two of them, which must not overtake each other.
+    @param interval: seconds between two datagrams, which must not overtake each other.
     """
     for index, port in enumerate(sequence.ports):
         yield Sending(interval if index else 0.0, port, datagram)
@@ -37,8 +38,8 @@ def planPlain(sequence: Sequence, datagram: bytes, interval: float) -> Iterator[
 
 def planSealed(sequence: Sequence, datagrams: Iterable[bytes]) -> Iterator[Sending]:
     """
-    Sealed knocks, one after another: each to all ports at once, and that L{ROUNDS} times. A port
-    that is in the sequence twice gets it once.
+    Plan sealed knocks, one after another: each goes to all ports at once, L{ROUNDS} times. A port
+    that is in the sequence twice gets the datagram once in a round.
     """
     pause = 0.0
     for datagram in datagrams:

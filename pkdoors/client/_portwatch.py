@@ -1,4 +1,4 @@
-"""Watches a TCP port until it answers."""
+"""Waits until a TCP port answers."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,17 +11,17 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
 FIRST_PACE = 0.01
-"""Seconds between the first two tries to connect: a door opens within milliseconds, but a packet
-that came too early would only be sent again after a second."""
+"""Seconds between the first two tries to connect: a door opens within milliseconds, but TCP would
+repeat a packet that came too early only after a second."""
 LAST_PACE = 0.5
 """The longest time between two tries to connect, in seconds."""
 
 Take = Callable[[Any], None]
-"""What becomes of the connection that answered first, a transport of Twisted's."""
+"""A function that takes the connection that answered first, a transport of Twisted's."""
 
 
 def hangUp(connection: Any) -> None:
-    """Let it be; that it was there is all that counts."""
+    """Drop the connection; that it was made is all that counts."""
     connection.abortConnection()
 
 
@@ -30,8 +30,8 @@ class PortWatch:
     Tries to connect to a TCP port, again and again, until it answers.
 
     @param take: called with the connection.
-    @param once: each address is tried only once, and it ends when all have failed.
-    @ivar refused: whether some address refused the connection, which a closed door does not.
+    @param once: whether to try each address only once; then the watch ends when all have failed.
+    @ivar refused: whether some address refused the connection, which a closed door does not do.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class PortWatch:
     def _try(self) -> None:
         for address in self._addresses:
             endpoint = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-            # The try ends with the watch: until then, the later it is answered the better.
+            # The watch ends its tries; until then, even a late answer is welcome.
             attempt = endpoint(self._reactor, address, self._port, timeout=3600).connect(
                 Factory.forProtocol(Protocol)
             )

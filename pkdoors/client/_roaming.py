@@ -1,8 +1,8 @@
 """
-Notices that this host has got another address of its own: whom a door is open for has moved then.
+Notices when this host gets a new address: the door is open for the old one only.
 
-The kernel tells of new addresses and routes by netlink; C{rtnetlink(7)}, C{linux/rtnetlink.h}.
-Systems without that are looked at every few seconds.
+The kernel reports new addresses and routes by netlink; C{rtnetlink(7)}, C{linux/rtnetlink.h}. On
+systems without netlink, the addresses are compared every few seconds.
 """
 
 import socket
@@ -13,16 +13,16 @@ from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.client import _localaddress as ownaddress
+from pkdoors.client._localaddress import findLocalAddress
 
 SETTLE = 0.3
-"""Seconds from the first of what the kernel tells to the look: it comes in bursts."""
+"""Seconds from the kernel's first message to the comparison: messages come in bursts."""
 
 PACE = 5.0
-"""Seconds between two looks where the kernel does not tell."""
+"""Seconds between two comparisons if the kernel does not report changes."""
 
 READS_PER_TURN = 64
-"""Messages read at once: a router can have many thousand routes."""
+"""Messages read at once: a router can have many thousands of routes."""
 
 MAX_MESSAGE = 65_536
 
@@ -32,9 +32,9 @@ _GROUPS = 0x10 | 0x40 | 0x100 | 0x400  # RTMGRP_IPV4_IFADDR, ..._ROUTE, RTMGRP_I
 
 def listenToRoutes() -> socket.socket:
     """
-    A socket on which the kernel tells of new addresses and routes.
+    Return a socket on which the kernel reports new addresses and routes.
 
-    @raise OSError: this one does not.
+    @raise OSError: this kernel does not report them.
     """
     if not hasattr(socket, "AF_NETLINK"):
         raise OSError("no netlink")
@@ -44,10 +44,10 @@ def listenToRoutes() -> socket.socket:
     return listening
 
 
-def localAddress(other: str) -> str | None:
-    """The address that this host has towards another; L{None} where there is no way."""
+def addressTowards(other: str) -> str | None:
+    """Return the address that this host has towards another; L{None} if there is no route."""
     try:
-        return ownaddress.localAddress(other)
+        return findLocalAddress(other)
     except OSError:
         return None
 
@@ -55,7 +55,9 @@ def localAddress(other: str) -> str | None:
 @implementer(IReadDescriptor)
 class RouteListener:
     """
-    @param changed: called when the kernel told something.
+    Reads the kernel's reports.
+
+    @param onChanged: called when the kernel has reported something.
     """
 
     def __init__(self, listening: socket.socket, onChanged: Callable[[], None]) -> None:
@@ -71,13 +73,13 @@ class RouteListener:
         return "routes"
 
     def doRead(self) -> None:
-        """What it is does not matter."""
+        """Empty the socket; which addresses or routes changed does not matter."""
         for _ in range(READS_PER_TURN):
             try:
                 self._socket.recv(MAX_MESSAGE)
             except BlockingIOError:
                 return
-            except OSError:  # ENOBUFS: it told more than the socket could hold
+            except OSError:  # ENOBUFS: the kernel had more to report than the socket could hold
                 pass
             self._onChanged()
 
@@ -88,7 +90,9 @@ class RouteListener:
 
 class Roaming:
     """
-    @param moved: called when this host has a new address towards the others.
+    Compares the addresses that this host has with those that it had before.
+
+    @param onMoved: called when this host has a new address towards the others.
     """
 
     def __init__(self, reactor: Any, onMoved: Callable[[], None]) -> None:
@@ -100,12 +104,12 @@ class Roaming:
         self._routes: RouteListener | None = None
 
     def watchTowards(self, others: Iterable[str]) -> None:
-        """Which others count from now on."""
+        """Watch the addresses that this host has towards these others."""
         self._others = list(others)
         self._known = self._ownAddresses()
 
     def start(self) -> None:
-        """Begin."""
+        """Start watching."""
         try:
             self._routes = RouteListener(listenToRoutes(), lambda: self._lookIn(SETTLE))
         except OSError:
@@ -114,7 +118,7 @@ class Roaming:
             self._reactor.addReader(self._routes)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop watching."""
         if self._call:
             self._call.cancel()
             self._call = None
@@ -135,4 +139,4 @@ class Roaming:
             self._onMoved()
 
     def _ownAddresses(self) -> set[str | None]:
-        return {localAddress(each) for each in self._others} - {None}
+        return {addressTowards(other) for other in self._others} - {None}

@@ -17,9 +17,11 @@ FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """
+    An attempt to get through the door of a host.
+
     @ivar method: how to knock.
     @ivar family: 4 or 6 for only that; L{None} for both.
-    @ivar port: TCP port to wait for; L{None} for not waiting.
+    @ivar port: TCP port to wait for; L{None} to wait for none.
     @ivar timeout: seconds to wait for it after each knock.
     @ivar tries: knocks in all.
     """
@@ -33,14 +35,14 @@ class Attempt:
 
     @property
     def canClose(self) -> bool:
-        """Whether L{askToClose} closes the door: a plain knock can only open one."""
+        """Whether L{askToClose} has an effect: a plain knock can only open a door."""
         return isinstance(self.method, SealedMethod)
 
     async def askToClose(self, reactor: Any) -> None:
         """
-        Have the door closed, where that can be asked for.
+        Ask the host to close the door, if the method can ask for that.
 
-        @raise KnockError: it could not be asked for.
+        @raise KnockError: the knock could not be sent.
         """
         if isinstance(self.method, SealedMethod):
             closing = replace(self.method, close=True, seconds=0)
@@ -49,7 +51,7 @@ class Attempt:
 
     async def resolveHost(self, reactor: Any) -> list[str]:
         """
-        Those of the host.
+        Return the addresses of the host.
 
         @raise KnockError: it has none.
         """
@@ -57,18 +59,18 @@ class Attempt:
 
     async def run(self, reactor: Any, say: Callable[[str], None], take: Take = hangUp) -> str:
         """
-        Knock, and wait where that was asked for.
+        Knock, and wait for the port if there is one.
 
-        @param say: told how it goes, meanwhile.
-        @param take: called with the connection that the port answered with.
-        @return: what to tell the user.
-        @raise KnockError: it could not knock, or the port did not open.
+        @param say: called with lines for the user about the progress.
+        @param take: called with the connection with which the port answered.
+        @return: the result, for the user.
+        @raise KnockError: the knock could not be sent, or the port did not open.
         """
-        resolveHost = await self.resolveHost(reactor)
+        addresses = await self.resolveHost(reactor)
         knocker = Knocker(reactor, await self.method.prepare(reactor, say))
         refused = False
         for left in reversed(range(self.tries)):
-            knocked = await knocker.knock(resolveHost)
+            knocked = await knocker.knock(addresses)
             if self.port is None:
                 return f"{self.method.describe(self.host)} ({', '.join(knocked)})"
             began = reactor.seconds()
@@ -87,12 +89,12 @@ class Attempt:
         if refused:
             return (
                 f"{self.host} refuses connections to {self.port}/tcp: "
-                "the door may be open, but nothing listens behind it"
+                "the door is probably open, but nothing listens on that port"
             )
         times = "once" if self.tries == 1 else f"{self.tries} times"
         return (
             f"{self.port}/tcp of {self.host} did not answer within "
-            f"{formatDuration(self.timeout)} (knocked {times}): {self.method.hintOnFailure}, do "
-            "the knocks reach the host, and does its daemon protect that port? "
-            "The daemon's log tells"
+            f"{formatDuration(self.timeout)} (knocked {times}): check that "
+            f"{self.method.hintOnFailure}, that the knocks reach the host, and that its daemon "
+            "protects that port; see the daemon's log"
         )

@@ -1,46 +1,46 @@
-"""To which address a sealed knock is bound: the one that the sender will be seen from. Pure."""
+"""Which address a sealed knock is bound to: the one that the host will see. Pure."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import canonical
+from pkdoors.model.addresses import canonicalize
 from pkdoors.util.quoting import shown
 
 AUTO, NONE = "auto", "none"
 ANY = "*"
-"""What a statement says that is bound to no address."""
+"""Stands in a statement that is bound to no address."""
 
 
 def parseBind(text: str) -> str:
     """
     Read C{auto}, C{none} or an address.
 
-    @return: an address as statements write it.
-    @raise BadValue: it is none of these.
+    @return: an address in the form that statements use.
+    @raise BadValue: the text is none of these.
     """
     if text in (AUTO, NONE):
         return text
     try:
-        return canonical(text)
+        return canonicalize(text)
     except ValueError:
         raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
 
 
-def bindFor(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:
+def bindFor(bind: str, destination: str, findLocalAddress: Callable[[str], str]) -> str:
     """
-    What the statement of a knock says.
+    Return what the statement of a knock says.
 
-    An address that was asked for counts for destinations of its family; for the others it is as
-    for C{auto}: the local address, but where that is not a global one, and probably is translated
-    on the way, none.
+    An address that the user gave counts for destinations of its family. For other destinations, and
+    for C{auto}, the knock is bound to the local address if that is global. If it is not, it is
+    probably translated on the way, and the knock is bound to no address.
 
-    @param bind: what L{parseBind} gave.
+    @param bind: a result of L{parseBind}.
     @param localAddress: finds the address that datagrams to a destination leave from.
     """
     if bind == NONE:
         return ANY
     if bind != AUTO and (":" in bind) == (":" in destination):
         return bind
-    local = canonical(localAddress(destination))
+    local = canonicalize(findLocalAddress(destination))
     return local if ip_address(local).is_global else ANY

@@ -1,4 +1,4 @@
-"""C{pkdoors knock --keep}: keeps a door open until it is told to end."""
+"""C{pkdoors knock --keep}: keeps a door open until the user ends it."""
 
 import time
 from collections.abc import Callable
@@ -13,21 +13,23 @@ from pkdoors.util.backoff import BackOff
 from pkdoors.util.trouble import Trouble
 
 RENEW = 2 / 3
-"""After which part of the time that was asked for it knocks again: a third is left for a knock that
-is lost, and for others after it."""
+"""The part of the requested time after which it knocks again: the remaining third is for a lost
+knock, and for more tries after that."""
 
 FIRST_PAUSE = 1.0
-"""Seconds until the next try after a knock that failed, doubled after each."""
+"""Seconds until the next try after a failed knock; the pause doubles with each failure."""
 LAST_PAUSE = 60.0
-"""The longest of them, in seconds."""
+"""The longest such pause, in seconds."""
 
 FAREWELL = 3.0
-"""Seconds that closing the door at the end may take: somebody waits at the keyboard."""
+"""Seconds that closing the door at the end can take: a user waits at the keyboard."""
 
 
 class KeepOpen:
     """
-    @param say: told of each knock, and of the first failure of several.
+    Keeps a door open with one knock after another.
+
+    @param say: called with a line for each knock, and for the first of several failures.
     """
 
     def __init__(self, attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> None:
@@ -43,10 +45,10 @@ class KeepOpen:
 
     async def run(self) -> str:
         """
-        Stay until the reactor is stopped; that waits until all is done.
+        Keep the door open until the reactor is stopped; the reactor waits until all is done.
 
-        @return: what to tell the user.
-        @raise KnockError: there is no key to knock with, or it was interrupted when it asked for a
+        @return: the result, for the user.
+        @raise KnockError: there is no key to knock with, or the user interrupted the question for a
             passphrase.
         """
         await self._attempt.method.prepare(self._reactor, self._tell)
@@ -63,7 +65,7 @@ class KeepOpen:
     async def _waitForEnd(self, knocking: Deferred[None]) -> None:
         try:
             await knocking
-        except Exception:  # the network's parts wrap what they are cancelled with
+        except Exception:  # Twisted's connections wrap what they are cancelled with
             if not self._isOver:
                 raise
 
@@ -80,13 +82,13 @@ class KeepOpen:
             except KnockError as error:
                 self._fail(error)
                 pause = self._backOff.next()
-            else:
+            else:  # the host counts from the knock, not from the port's answer
                 pause = began + RENEW * self._attempt.method.seconds - self._reactor.seconds()
             await self._sleepFor(max(0.0, pause))
 
     async def _renew(self) -> None:
         addresses = await self._attempt.resolveHost(self._reactor)
-        self._hasMoved = False
+        self._hasMoved = False  # before the knock: a move during it makes another one necessary
         self._roaming.watchTowards(addresses)
         done = await self._attempt.run(self._reactor, self._sayOnce)
         self._failing.end()
@@ -106,7 +108,7 @@ class KeepOpen:
         self._tell(f"{time.strftime('%H:%M:%S', now)} {line}")
 
     async def _sleepFor(self, seconds: float) -> None:
-        """Until the time is over, or this host has moved."""
+        """Wait until the time is over, or this host has moved."""
         if self._hasMoved:
             return
         self._sleep = Deferred()
@@ -126,7 +128,7 @@ class KeepOpen:
     async def _askToClose(self) -> str:
         host = self._attempt.host
         if not self._attempt.canClose:
-            return f"knocking on {host} no more: its door closes by itself"
+            return f"stopped knocking on {host}: its door closes by itself"
         leaving = Deferred.fromCoroutine(self._attempt.askToClose(self._reactor))
         try:
             await leaving.addTimeout(FAREWELL, self._reactor)

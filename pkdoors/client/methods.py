@@ -1,4 +1,4 @@
-"""How the client knocks: plainly, or sealed."""
+"""How the client knocks: plain or sealed."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from collections.abc import Sequence as Items
@@ -7,39 +7,41 @@ from math import ceil
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from pkdoors.client._localaddress import localAddress
+from pkdoors.client._localaddress import findLocalAddress
 from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
-from pkdoors.knocks.knock import plainKnock
-from pkdoors.knocks.seal import Statement, hintOf, signedData
+from pkdoors.knocks.knock import makePlainKnock
+from pkdoors.knocks.seal import Statement, hintOf, makeSignedData
 from pkdoors.model.sequence import Sequence
 
-if TYPE_CHECKING:  # they load conch, which plain knocks do without
+if TYPE_CHECKING:  # they load conch, which plain knocks do not need
     from pkdoors.client.keys.signers import Identity, Signer
 
 Say = Callable[[str], None]
 Planner = Callable[[str], Awaitable[Iterable[Sending]]]
-"""What is sent to an address; anew for each knock."""
+"""Plans what to send to an address; it is called again for each knock."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlainMethod:
     """
+    A knock that is a sequence of datagrams.
+
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar interval: seconds between two datagrams.
-    @cvar doubt: what may be wrong where the port does not open.
+    @cvar hintOnFailure: what to check if the port does not open.
     """
 
     sequence: Sequence
     seconds: float
     interval: float
 
-    hintOnFailure = "is the sequence right"
+    hintOnFailure = "the sequence is right"
 
     async def prepare(self, reactor: Any, say: Say) -> Planner:
-        """Have ready all that knocking takes."""
-        datagram = plainKnock(ceil(self.seconds))
+        """Prepare everything that a knock needs."""
+        datagram = makePlainKnock(ceil(self.seconds))
 
         async def plan(address: str) -> Iterable[Sending]:
             return planPlain(self.sequence, datagram, self.interval)
@@ -47,19 +49,21 @@ class PlainMethod:
         return plan
 
     def describe(self, host: str) -> str:
-        """What was done, for the user."""
+        """Describe to the user what was done."""
         return f"knocked on {host}"
 
 
 @dataclass(frozen=True, slots=True)
 class SealedMethod:
     """
+    A knock that a key seals.
+
     @ivar seconds: time to ask for; 0 for the door's own.
-    @ivar close: whether to ask to close instead.
+    @ivar close: whether to ask the host to close the door instead.
     @ivar bind: see L{bindFor}.
     @ivar timeOfDay: seconds since 1970.
     @ivar localAddress: finds the address that datagrams to a destination leave from.
-    @cvar doubt: what may be wrong where the port does not open.
+    @cvar hintOnFailure: what to check if the port does not open.
     """
 
     sequence: Sequence
@@ -69,30 +73,32 @@ class SealedMethod:
     bind: str
     identity: "Identity"
     timeOfDay: Callable[[], float]
-    localAddress: Callable[[str], str] = localAddress
+    findLocalAddress: Callable[[str], str] = findLocalAddress
 
-    hintOnFailure = "are sequence, door, key and both clocks right"
+    hintOnFailure = "sequence, door, key and both clocks are right"
 
     async def prepare(self, reactor: Any, say: Say) -> Planner:
         """
-        Have ready all that knocking takes: after this, no passphrase is asked for.
+        Prepare everything that a knock needs. No passphrase is asked for after this.
 
         @raise KnockError: there is no key.
         """
         signers = await self.identity.findSigners(reactor, say)
 
         async def plan(address: str) -> Iterable[Sending]:
-            bind = bindFor(self.bind, address, self.localAddress)
+            bind = bindFor(self.bind, address, self.findLocalAddress)
             return planSealed(self.sequence, await self._sealWithAll(signers, bind, say))
 
         return plan
 
     def describe(self, host: str) -> str:
-        """What was done, for the user."""
+        """Describe to the user what was done."""
         return f"asked {host} to close" if self.close else f"knocked on {host}"
 
     async def _sealWithAll(self, signers: Items["Signer"], bind: str, say: Say) -> list[bytes]:
-        """The knocks of all that sign; that one of several does not is no matter."""
+        """
+        Return the knocks of all keys that sign; if only some do not sign, that does not matter.
+        """
         made: list[bytes] = []
         for signer in signers:
             if signer.needsTouch:
@@ -115,4 +121,4 @@ class SealedMethod:
             bind=bind,
             close=self.close,
         ).encode()
-        return text + await signer.sign(signedData(text, self.sequence))
+        return text + await signer.sign(makeSignedData(text, self.sequence))

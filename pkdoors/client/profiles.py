@@ -1,10 +1,10 @@
 """
-The client's hosts, each with what it takes to knock there. Pure.
+The client's profiles: how to knock on each host. Pure.
 
 ::
 
     [hosts.home]
-    address = "home.example"      # the table's own name, where there is none
+    address = "home.example"      # if it is missing, the name of the table
     sequence = [17001, 17203, 17005, 17404, 17002]
     identity = "~/.ssh/id_ed25519"
 """
@@ -23,16 +23,16 @@ from pkdoors.util.quoting import shown
 from pkdoors.util.toml import readToml
 
 MAX_NAME = 64
-"""Letters of a host's name that are shown where something is wrong."""
+"""Letters of a host's name that an error shows."""
 
 FROM_AGENT = "agent"
-"""In place of a key's path: whichever of the SSH agent's keys the host takes."""
+"""In place of a key's path: any key of the SSH agent that the host accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """
-    What is known of a host; L{None} for what its table does not tell.
+    What is known about a host; L{None} for what its table does not say.
 
     @ivar identity: the path of a key, or L{FROM_AGENT}.
     @ivar isSealed: whether its knocks are sealed.
@@ -51,26 +51,26 @@ class Profile:
 
 def parseProfiles(text: str) -> dict[str, Profile]:
     """
-    Read a file of hosts.
+    Read a file of profiles.
 
-    @raise BadValue: it is no TOML, or something in it is not known or not allowed. No message
-        tells what a sequence is.
+    @raise BadValue: it is not TOML, or something in it is unknown or not allowed. No message
+        contains a sequence.
     """
     try:
         tables = readToml(text)
     except BadValue as error:
-        raise error.at("it is no TOML") from error
+        raise error.at("it is not valid TOML") from error
     _checkKeys(tables, ("hosts",))
     hosts = tables.get("hosts", {})
     if not isinstance(hosts, dict):
-        raise BadValue("hosts is no table: write [hosts.NAME]")
+        raise BadValue("hosts is not a table: write [hosts.NAME]")
     return {name: _readProfile(name, table) for name, table in hosts.items()}
 
 
 def _readProfile(name: str, table: Any) -> Profile:
     where = f"[hosts.{oneLine(name, MAX_NAME)}]"
     if not isinstance(table, dict):
-        raise BadValue("it is no table: write its keys below a line [hosts.NAME]").at(where)
+        raise BadValue("it is not a table: write its keys below a line [hosts.NAME]").at(where)
     try:
         _checkKeys(table, _KEYS)
         fields = dict(_readKey(key, value) for key, value in table.items())
@@ -84,11 +84,11 @@ def _readProfile(name: str, table: Any) -> Profile:
 def _checkKeys(table: Mapping[str, object], allowed: Iterable[str]) -> None:
     for key in table:
         if key not in allowed:
-            raise BadValue(f"{shown(key)} is not known: allowed are {', '.join(allowed)}")
+            raise BadValue(f"unknown key {shown(key)}: allowed are {', '.join(allowed)}")
 
 
 def _readKey(key: str, value: object) -> tuple[str, Any]:
-    """The field of a L{Profile} that a key is, and its value."""
+    """Return the field of a L{Profile} that a key stands for, and its value."""
     field, read = _KEYS[key]
     try:
         return field, read(value)
@@ -97,8 +97,10 @@ def _readKey(key: str, value: object) -> tuple[str, Any]:
 
 
 def _readText(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise BadValue(f"{shown(value)} is no text: write it in quotes")
+    if not isinstance(value, str):
+        raise BadValue(f"{shown(value)} is not a string: write it in quotes")
+    if not value:
+        raise BadValue("it is empty: remove the key, or give it a value")
     return value
 
 
@@ -110,13 +112,13 @@ def _readFlag(value: object) -> bool:
 
 def _readSequence(value: object) -> Sequence:
     try:
-        if isinstance(value, list) and all(type(each) is int for each in value):
-            return Sequence(tuple(parsePort(str(each)) for each in value))
+        if isinstance(value, list) and all(type(port) is int for port in value):
+            return Sequence(tuple(parsePort(str(port)) for port in value))
         return Sequence.parse(_readText(value))
     except BadValue:
         raise BadValue(
-            f"it is no list of {MIN_PORTS} to {MAX_PORTS} UDP ports, numbers from 1 to 65535"
-        ) from None  # the message would tell it
+            f"it is not a list of {MIN_PORTS} to {MAX_PORTS} UDP ports, numbers from 1 to 65535"
+        ) from None  # its message would contain the sequence
 
 
 def _readTime(value: object) -> float:

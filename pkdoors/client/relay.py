@@ -1,9 +1,9 @@
 """
 Carries bytes between a connection and two descriptors: a program's standard input and output.
 
-With two threads that block, and no reactor: they take descriptors of any kind (epoll refuses
-files), leave the mode of a terminal that others use as well alone, hold one buffer each however
-slow an end is, and carried two to five times as much.
+It uses two threads that block, and no reactor. They can handle descriptors of any kind (epoll
+refuses files), leave the mode of a terminal that other programs share unchanged, hold one buffer
+each however slow an end is, and carried two to five times as much as a reactor.
 """
 
 import fcntl
@@ -18,19 +18,22 @@ from threading import Thread
 from pkdoors.errors import RelayError
 
 CHUNK = 256 * 1024
-"""Bytes of one read at most: with more, the processor's cache does not hold them until they are
-written; with 64 KiB a quarter more time goes into system calls."""
+"""The most bytes of one read: the processor's cache would not hold more until they are written;
+with 64 KiB, system calls take a quarter more time."""
 
 PIPE = 1024 * 1024
-"""Bytes that a pipe at either end shall hold: what the kernel lets everybody have. With the usual
-64 KiB each read and write is cut to that, which halves the speed."""
+"""The size to give a pipe at either end, in bytes: the most that the kernel allows every user. With
+the usual 64 KiB each read and write is cut to that size, which halves the speed."""
 
 _LOST = "the connection was lost"
 
 
 class Relay:
     """
-    @param connection: blocking; what comes from C{source} goes there, and what it sends to C{sink}.
+    Carries bytes both ways.
+
+    @param connection: in blocking mode. What comes from C{source} goes there, and what it sends
+        goes to C{sink}.
     """
 
     def __init__(self, connection: socket, source: int, sink: int) -> None:
@@ -41,15 +44,17 @@ class Relay:
 
     def run(self) -> None:
         """
-        Carry both ways until both have come to their end, or nobody takes any more what comes.
+        Carry bytes both ways until both ends are finished, or nobody reads C{sink} any longer.
 
         @raise RelayError: an end broke.
         """
-        self._connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # it was cut into pieces already
-        for each in (self._source, self._sink):
-            with suppress(OSError, AttributeError):  # no pipe, too many of the user's, no Linux
-                fcntl.fcntl(each, fcntl.F_SETPIPE_SZ, PIPE)
-        # Where the connection breaks, nothing ends this thread's read: it must not be waited for.
+        self._connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # the bytes come in pieces already
+        for descriptor in (self._source, self._sink):
+            with suppress(
+                OSError, AttributeError
+            ):  # not a pipe, too many pipes of this user, or not Linux
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
+        # If the connection breaks, nothing ends this thread's read: it must not be waited for.
         sending = Thread(target=self._send, daemon=True)
         sending.start()
         with suppress(BrokenPipeError):
@@ -67,13 +72,11 @@ class Relay:
                     raise _trouble(_LOST, error) from error
         except RelayError as error:
             self._trouble = error
-        with suppress(OSError):  # it is gone
+        with suppress(OSError):  # the connection is gone
             self._connection.shutdown(SHUT_WR)
 
     def _receive(self) -> None:
-        """
-        @raise BrokenPipeError: who read what comes has had enough.
-        """
+        """@raise BrokenPipeError: the reader of C{sink} has closed it."""
         for part in _readChunks(self._connection.fileno(), _LOST):
             try:
                 _write(self._sink, part)
@@ -85,13 +88,13 @@ class Relay:
 
 
 def _readChunks(source: int, complaint: str) -> Iterator[memoryview]:
-    """What can be read, to its end. Each part is overwritten by the next."""
+    """Read to the end of a source. Each part overwrites the one before."""
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
     while True:
         try:
             count = os.readv(source, [buffer])
-        except BlockingIOError:  # somebody else set the mode of what they share with us
+        except BlockingIOError:  # another program has set the mode of a descriptor that we share
             _waitFor(source, select.POLLIN)
             continue
         except OSError as error:
@@ -116,11 +119,12 @@ def _waitFor(descriptor: int, event: int) -> None:
 
 
 def _endOutput(sink: int) -> None:
-    """Tell who reads there that no more will come."""
-    if S_ISSOCK(os.fstat(sink).st_mode):  # which may be standard input, too
+    """Let the reader of the output see its end."""
+    if S_ISSOCK(os.fstat(sink).st_mode):  # it may be standard input, too
         with suppress(OSError), socket(fileno=os.dup(sink)) as ending:
             ending.shutdown(SHUT_WR)
-    # Not just closed: what is opened next would get its number, and what is printed.
+    # Do not just close it: the next file that is opened would get its number, and with it what we
+    # print.
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sink)
     os.close(null)

@@ -1,4 +1,4 @@
-"""Runs the reactor until some work of a command is done."""
+"""Runs the reactor until the work of a command is done."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, TypeVar
@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 def runAndExit(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoReturn:
     """
-    Run the reactor until some work is done, and end with status 0 after printing what it gave, or
-    with 1 and its error's sentence. A signal is no success either.
+    Run the reactor until some work is done. Then print its result and end with status 0, or print
+    its error and end with status 1. A signal counts as an error.
     """
     tell(runReactor(parser, work))
     raise SystemExit(0)
@@ -21,8 +21,8 @@ def runAndExit(parser: Parser, work: Callable[[Any], Awaitable[str]]) -> NoRetur
 
 def runReactor(parser: Parser, work: Callable[[Any], Awaitable[T]]) -> T:
     """
-    Run the reactor until some work is done, and give what it gave. Without success end with
-    status 1 and the error's sentence; a signal is no success either.
+    Run the reactor until some work is done, and return its result. If the work fails, print its
+    error and end with status 1. A signal counts as an error.
     """
     from twisted.internet.task import react
 
@@ -47,5 +47,5 @@ def runReactor(parser: Parser, work: Callable[[Any], Awaitable[T]]) -> T:
 
 
 def makeReporter(parser: Parser) -> Callable[[str], None]:
-    """What tells the user how it goes, a line each."""
+    """Return a function that prints a line about the progress to the user."""
     return lambda line: complain(parser.prog, line)

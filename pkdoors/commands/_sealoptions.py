@@ -1,4 +1,4 @@
-"""The options of sealed knocks."""
+"""The options for sealed knocks."""
 
 import time
 from argparse import Namespace
@@ -12,55 +12,55 @@ from pkdoors.commands.parser import Parser, asType
 from pkdoors.model.doors import checkName
 from pkdoors.model.sequence import Sequence
 
-if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
+if TYPE_CHECKING:  # it loads the reactor, which other commands do not need
     from pkdoors.client.methods import SealedMethod
 
 DEFAULT_DOOR = "default"
-"""What the daemon calls its door where it has only one."""
+"""The name of the daemon's door if its command line sets it up."""
 
 
 def addSealOptions(command: Parser) -> None:
-    """Add those of all commands that knock."""
+    """Add the options of all commands that knock."""
     add = command.add_argument
     identity = add(
         "-i",
         "--identity",
         metavar="FILE",
-        help="seal the knock with this SSH key: a private one, or a public one whose private half "
-        f"the SSH agent holds; '{FROM_AGENT}' for each key of the agent's",
+        help="seal the knock with this SSH key: a private key, or a public key whose private half "
+        f"the SSH agent holds; '{FROM_AGENT}' for every key of the agent",
     )
     completeWith(identity, listFiles)
     add(
         "--door",
         metavar="NAME",
         type=asType(checkName),
-        help=f"sealed: which door of the host's (default: {DEFAULT_DOOR})",
+        help=f"sealed: the door of the host (default: {DEFAULT_DOOR})",
     )
     add(
         "--bind",
         metavar="ADDRESS",
         type=asType(parseBind),
         help="sealed: the address that the host will see, the only one that can use the knock; "
-        f"'none' for any; '{AUTO}', the default, for the local one where it is a global one",
+        f"'none' for any address; '{AUTO}', the default, for the local address if it is global",
     )
     command.set_defaults(close=False)
 
 
 def addCloseOption(command: Parser) -> None:
-    """Add the one of C{knock} alone."""
+    """Add the option that only C{knock} has."""
     command.add_argument(
         "--close", action="store_true", help="sealed: close what your key opened for this address"
     )
 
 
 def chooseIdentity(options: Namespace, profile: Profile) -> str | None:
-    """The key that seals; L{None} for a plain knock."""
+    """Return the key that seals; L{None} for a plain knock."""
     given: str | None = options.identity
     return given or ((profile.identity or FROM_AGENT) if profile.isSealed else None)
 
 
 def checkPlain(options: Namespace, profile: Profile) -> None:
-    """See that nothing was asked for that only a sealed knock can say."""
+    """Refuse options that need a sealed knock."""
     asked = {
         "--close": options.close,
         "--bind": options.bind,
@@ -70,8 +70,8 @@ def checkPlain(options: Namespace, profile: Profile) -> None:
     for name, value in asked.items():
         if value:
             options.parser.error(
-                f"{name} needs a sealed knock: name a key with --identity, "
-                "or write sealed = true into the host's profile"
+                f"{name} needs a sealed knock: use --identity FILE, "
+                "or set sealed = true in the host's profile"
             )
 
 
@@ -82,13 +82,13 @@ def makeSealedMethod(
     sequence: Sequence,
     identity: str,
 ) -> "SealedMethod":
-    """What the options ask for."""
+    """Return the sealed knock that the options ask for."""
     from pkdoors.client.keys.passphrase import askPassphrase
     from pkdoors.client.keys.signers import Identity
     from pkdoors.client.methods import SealedMethod
 
     if options.close and options.open_for:
-        options.parser.error("--close and --open-for exclude each other")
+        options.parser.error("use --close or --open-for, not both")
     return SealedMethod(
         sequence=sequence,
         door=options.door or profile.door or DEFAULT_DOOR,

@@ -1,4 +1,4 @@
-"""C{pkdoors completion}, and what the shells ask then each time that TAB is pressed."""
+"""C{pkdoors completion}, and the answers to the shell each time that the user presses TAB."""
 
 import os
 import sys
@@ -13,20 +13,20 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tellText
 
 if TYPE_CHECKING:
-    from pkdoors.adminclient.responses import Status
+    from pkdoors.admin.records import StatusRecord
 
 SHELLS = ("bash", "zsh", "fish")
 
 STATUS_TIMEOUT = 1.0
-"""Seconds for the daemon's answer: somebody waits with a finger on the key."""
+"""Seconds to wait for the daemon's answer: a user waits with a finger on the key."""
 
 _CHECK_FILES = ("conf", "authorized-keys", "admin")
 _CHECK_VALUES = {"firewall": FIREWALLS, "sessions": ("keep", "cut")}
 
 
 def addCompletionCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "print the script with which a shell completes the command line of pkdoors"
+    """Add the command."""
+    about = "print the script that makes a shell complete the command line of pkdoors"
     command = commands.add_parser(
         "completion",
         help=about,
@@ -35,74 +35,77 @@ def addCompletionCommand(commands: Any) -> None:
         "For fish: pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
     )
     command.add_argument("shell", choices=SHELLS, help="which shell")
-    command.set_defaults(run=_completion)
+    command.set_defaults(run=_printScript)
 
 
-def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
+def _printScript(options: Namespace, environment: Mapping[str, str]) -> None:
     from argcomplete.shell_integration import shellcode
 
-    # bash and zsh run what was typed; fish would run another one, or none, where it is not in PATH.
-    program = _quoted(abspath(sys.argv[0]))
+    # bash and zsh run the program that was typed. fish would run another one, or none, if it is not
+    # in PATH.
+    program = _quote(abspath(sys.argv[0]))
     script = program if options.shell == "fish" else None
-    # Without defaults: after a name of a door the shell would offer files.
+    # Without defaults: otherwise the shell offers files after the name of a door.
     made = shellcode(
         ["pkdoors"], use_defaults=False, shell=options.shell, argcomplete_script=script
     )
     tellText(f"{made}\n")
 
 
-def _quoted(path: str) -> str:
-    """For fish, which has two characters to escape between single quotes."""
+def _quote(path: str) -> str:
+    """Quote for fish, which has two characters to escape between single quotes."""
     return "'" + path.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def answerShell(parser: ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Answer a shell that asks how the command line may go on, and end; else do nothing."""
+    """If a shell asks how the command line can go on, answer it and end; otherwise do nothing."""
     if "_ARGCOMPLETE" not in environment:
         return
     from argcomplete import autocomplete
     from argcomplete.completers import ChoicesCompleter
 
-    # Most values are the user's own: argcomplete would offer files for them.
+    # Most values are free text: argcomplete would offer files for them.
     nothing = ChoicesCompleter({})
     autocomplete(parser, always_complete_options=False, default_completer=nothing)
 
 
 def completeWith(action: Action, complete: Callable[..., Iterable[str]]) -> None:
-    """Have the shell complete an argument."""
+    """Let the shell complete an argument with what a function returns."""
     action.completer = complete  # type: ignore[attr-defined]
 
 
 def listFiles(prefix: str, **_: Any) -> list[str]:
-    """Names of files, and of folders with a slash behind; hidden ones where a dot was typed."""
+    """List files, and folders with a slash at the end; hidden ones only after a typed dot."""
     folder, slash, start = prefix.rpartition("/")
     try:
         with os.scandir(os.path.expanduser(folder + slash) or ".") as found:
             return sorted(
-                f"{folder}{slash}{each.name}{'/' if each.is_dir() else ''}"
-                for each in found
-                if each.name.startswith(start)
-                and (start or not each.name.startswith("."))
-                and each.name.isprintable()
+                f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
+                for entry in found
+                if entry.name.startswith(start)
+                and (start or not entry.name.startswith("."))
+                and entry.name.isprintable()
             )
     except OSError:
         return []
 
 
 def listDoors(parsed_args: Namespace, **_: Any) -> list[str]:
-    """The running daemon's doors."""
-    return [door.name for status in _status(parsed_args) for door in status.doors]
+    """List the running daemon's doors."""
+    return [door.name for status in _askStatus(parsed_args) for door in status.doors]
 
 
 def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
-    """The addresses that a door is open for; of the door that was chosen before, if any."""
+    """
+    List the addresses that a door is open for; if a door was chosen before, only its addresses.
+    """
     chosen = getattr(parsed_args, "door", None)
-    openings = [each for status in _status(parsed_args) for each in status.openings]
-    return sorted({each.source for each in openings if chosen in (None, each.door)})
+    openings = [opening for status in _askStatus(parsed_args) for opening in status.openings]
+    return sorted({opening.source for opening in openings if chosen in (None, opening.door)})
 
 
 def listProfiles(**_: Any) -> list[str]:
-    """The profiles in C{~/.config/pkdoors/hosts.toml}."""
+    """List the profiles in C{~/.config/pkdoors/hosts.toml}."""
     from pkdoors.client.profilefile import readProfiles
 
     try:
@@ -112,7 +115,9 @@ def listProfiles(**_: Any) -> list[str]:
 
 
 def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
-    """The options of C{pkdoors check}, which are the daemon's, and what follows some of them."""
+    """
+    List the options of C{pkdoors check}, which are the daemon's, and the values of some of them.
+    """
     from pkdoors.doctor.options import CheckOptions
 
     options = CheckOptions()
@@ -122,20 +127,21 @@ def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]
         return listFiles(prefix)
     if f"{name}=" in options.longOpt:
         return list(_CHECK_VALUES.get(str(name), ()))
-    return [f"--{each.removesuffix('=')}" for each in options.longOpt]
+    return [f"--{option.removesuffix('=')}" for option in options.longOpt]
 
 
-def _status(options: Namespace) -> "Iterator[Status]":
-    """How things stand, if there is a daemon."""
+def _askStatus(options: Namespace) -> "Iterator[StatusRecord]":
+    """Return the daemon's status, if a daemon is running."""
+    from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.client import AdminClient
-    from pkdoors.adminclient.location import askThere
-    from pkdoors.adminclient.responses import statusOf
+    from pkdoors.adminclient.location import askDaemon
+    from pkdoors.adminclient.responses import readRecord
 
-    def ask(path: str) -> "Status":
-        return statusOf(AdminClient(path, STATUS_TIMEOUT).status())
+    def ask(path: str) -> "StatusRecord":
+        return readRecord(StatusRecord, AdminClient(path, STATUS_TIMEOUT).status())
 
     try:
         admin, conf = getattr(options, "admin", None), getattr(options, "conf", None)
-        yield ask(admin) if admin else askThere(conf, ask)
+        yield ask(admin) if admin else askDaemon(conf, ask)
     except PkdoorsError:
         pass

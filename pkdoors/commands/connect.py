@@ -13,29 +13,29 @@ from pkdoors.model.ports import parsePort
 
 
 def addConnectCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "connect to a port, knocking first where it does not answer: a ProxyCommand for ssh"
+    """Add the command."""
+    about = "connect to a port, and knock first if it does not answer: a ProxyCommand for ssh"
     command = commands.add_parser("connect", help=about, description=about.capitalize() + ".")
     addKnockOptions(command)
     command.add_argument(
         "port",
         metavar="PORT",
         type=asType(parsePort),
-        help="the TCP port that standard input and output are connected to",
+        help="the TCP port to connect standard input and output to",
     )
     addWaitOptions(command)
     command.set_defaults(run=_connect, parser=command)
 
 
 def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
-    letSignalEnd(signal.SIGINT)  # Ctrl-C is for ssh, and no traceback shall come between
+    letSignalEnd(signal.SIGINT)  # Ctrl-C is meant for ssh, and no traceback must appear
     attempt = makeAttempt(options, environment, options.port)
     from pkdoors.client.connect import reach
     from pkdoors.client.relay import Relay
 
     say = makeReporter(options.parser)
     connection = runReactor(options.parser, lambda reactor: reach(attempt, reactor, say))
-    letSignalEnd(signal.SIGTERM)  # it was told to the reactor, which has ended
+    letSignalEnd(signal.SIGTERM)  # until now the reactor handled it, and that has ended
     try:
         Relay(connection, 0, 1).run()
     except RelayError as error:
@@ -45,6 +45,6 @@ def _connect(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
 
 
 def letSignalEnd(end: signal.Signals) -> None:
-    """Let a signal end the process at once and without a word, unless it is ignored."""
+    """Let a signal end the process at once and silently, unless it is ignored."""
     if signal.getsignal(end) != signal.SIG_IGN:
         signal.signal(end, signal.SIG_DFL)

@@ -26,32 +26,48 @@ from pkdoors.util.quoting import shown
 
 
 def addInitCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "make a configuration for the daemon, with a random sequence, and the client's part"
+    """Add the command."""
+    about = (
+        "create a configuration for the daemon, with a random sequence, and the client's profile"
+    )
     command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
-    add = command.add_argument
-    output = add(
-        *("--output", "-c", "--conf"),  # the latter two, as all other commands name it
+    output = command.add_argument(
+        "--output",
+        "-c",  # this and the next are the option's names in all other commands
+        "--conf",
         metavar="FILE",
         default=CONF_FILE,
         type=asType(_parsePath),
-        help="the file to write, which must not be there yet (default: %(default)s)",
+        help="the file to write, which must not exist yet (default: %(default)s)",
     )
-    seed = add(
+    seed = command.add_argument(
         "--seed",
         metavar="FILE",
         nargs="?",
         const=True,
         type=asType(_parsePath),
         help="take sequence, ports and times from the configuration of port-knocking-doors "
-        f"(~/{SEED_NAME}, else {SEED_FILE})",
+        f"(default: ~/{SEED_NAME}, or else {SEED_FILE})",
     )
+    completeWith(output, listFiles)
+    completeWith(seed, listFiles)
     addLengthOption(command)
+    _addDoorOptions(command)
+    command.add_argument(
+        "--qr", action="store_true", help="also show the client's profile as a QR code"
+    )
+    # No default length, to see whether one was given.
+    command.set_defaults(run=_init, parser=command, length=None)
+
+
+def _addDoorOptions(command: Any) -> None:
+    """Add the options about the door and its host."""
+    add = command.add_argument
     add(
         "--door",
         metavar="NAME",
         type=asType(checkName),
-        help="the door's name (default: ssh; default with --seed)",
+        help="the door's name (default: ssh; with --seed: default)",
     )
     add(
         "-p",
@@ -66,30 +82,28 @@ def addInitCommand(commands: Any) -> None:
         nargs="?",
         const=KEYS_FILE,
         type=asType(_parsePath),
-        help=f"take only knocks that are sealed with one of the SSH keys in FILE ({KEYS_FILE})",
+        help="accept only knocks that are sealed with one of the SSH keys in FILE "
+        f"(default: {KEYS_FILE})",
     )
+    completeWith(sealed, listFiles)
     add(
         "--address",
         metavar="HOST",
         type=asType(_parseHost),
-        help="how clients reach this host (default: its full name, else its first address)",
+        help="the name or address by which clients reach this host "
+        "(default: its full name, or else its first address)",
     )
-    for each in (output, seed, sealed):
-        completeWith(each, listFiles)
-    add("--qr", action="store_true", help="show the client's profile as a QR code, too")
-    # Without a length: it shows whether one was given.
-    command.set_defaults(run=_init, parser=command, length=None)
 
 
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.config.file import writeConf
-    from pkdoors.host.names import publicName, shortName
+    from pkdoors.host.names import getPublicName, getShortName
 
     try:
         door, told = (
             _convertSeed(options, environment) if options.seed else (_makeDoor(options), "")
         )
-        profile = renderProfile(shortName(), options.address or publicName(), door)
+        profile = renderProfile(getShortName(), options.address or getPublicName(), door)
         isForService = writeConf(options.output, renderConf(door))
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
@@ -113,19 +127,19 @@ def _makeDoor(options: Namespace) -> Door:
 
 
 def _convertSeed(options: Namespace, environment: Mapping[str, str]) -> tuple[Door, str]:
-    """The door of port-knocking-doors' file, and what to tell of it."""
+    """Return the door of port-knocking-doors' file, and what to print about the file."""
     from pkdoors.config.file import readConf
 
     for name in ("length", "ports"):
         if getattr(options, name) is not None:
             options.parser.error(
-                f"argument --{name}: --seed takes that from its file: leave one of them out"
+                f"argument --{name}: --seed takes this from its file: use only one of the two"
             )
     file = _findSeed(options, environment)
     door, lines = parseSeed(readConf(file), file)
     warnings = [] if options.sealed else door.sequence.warnings()
-    lines += [f"warning: {each}" for each in warnings]
-    told = f"\nOf {file}, which stays as it is:\n" + "".join(f"  {line}\n" for line in lines)
+    lines += [f"warning: {warning}" for warning in warnings]
+    told = f"\nFrom {file}, which stays as it is:\n" + "".join(f"  {line}\n" for line in lines)
     name = options.door or door.name
     return replace(door, name=name, authorizedKeys=options.sealed or ""), told
 
@@ -137,8 +151,8 @@ def _findSeed(options: Namespace, environment: Mapping[str, str]) -> str:
     found = next(filter(isThere, places), "")
     if not found:
         raise ConfigError(
-            f"there is no file of port-knocking-doors, {' or '.join(places)}: "
-            "say with --seed FILE where it is"
+            f"no configuration of port-knocking-doors found (looked for {', '.join(places)}): "
+            "use --seed FILE to name it"
         )
     return found
 
@@ -151,7 +165,7 @@ def _showQRCode(text: str) -> None:
     try:
         tellDrawn(drawn.getvalue())
     except UnicodeEncodeError:
-        tell("(no QR code: this terminal cannot show it, its encoding is not UTF-8)")
+        tell("(no QR code: the terminal's encoding is not UTF-8)")
 
 
 def _describeNextSteps(file: str, door: Door, isForService: bool) -> str:
@@ -160,30 +174,28 @@ def _describeNextSteps(file: str, door: Door, isForService: bool) -> str:
     daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
     if isForService and not conf:
         daemon = "systemctl enable --now pkdoors"
-    readers = f"The service (user {SERVICE_USER}) may read it, nobody else but root.\n"
+    readers = f"Only root and the service (user {SERVICE_USER}) may read the file.\n"
     keys = (
         f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
-        "For a minute after its first start the daemon refuses sealed knocks.\n"
+        "The daemon refuses sealed knocks for a minute after its first start.\n"
     )
     return (
-        f"\nWrote {file}. The lines above are for ~/.config/pkdoors/hosts.toml of the client "
-        "(chmod 600): they are as secret.\n"
+        f"\nWrote {file}. Put the lines above into ~/.config/pkdoors/hosts.toml on the client "
+        "(chmod 600): they are just as secret.\n"
         f"{readers if isForService else ''}"
         f"{keys if door.authorizedKeys else ''}"
-        f"See whether all is well:  {here}/pkdoors check{conf}\n"
-        f"Then run the daemon:      {daemon}\n"
+        f"Check the configuration:  {here}/pkdoors check{conf}\n"
+        f"Then start the daemon:    {daemon}\n"
     )
 
 
 def _parseHost(text: str) -> str:
     if not re.fullmatch(r"[\w:][\w.:%-]*", text):
-        raise BadValue(f"{shown(text)} is no name or address of a host")
+        raise BadValue(f"{shown(text)} is not a name or address of a host")
     return text
 
 
 def _parsePath(text: str) -> str:
     if not text or not text.isprintable():
-        raise BadValue(
-            f"{shown(text)} is no name for a file: give one of characters that can be shown"
-        )
+        raise BadValue(f"{shown(text)} is not a usable file name: use printable characters only")
     return abspath(text)

@@ -20,19 +20,19 @@ from pkdoors.errors import BadValue
 from pkdoors.model.ports import parsePort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.quoting import shownHost
+from pkdoors.util.quoting import quoteHost
 
-if TYPE_CHECKING:  # it loads the reactor, which other commands can do without
+if TYPE_CHECKING:  # it loads the reactor, which other commands do not need
     from pkdoors.client.attempt import Attempt
     from pkdoors.client.methods import PlainMethod, SealedMethod
 
 MAX_NAMED = 20
-"""Profiles that are told by name where one is missing."""
+"""Profiles that an error names if one is missing."""
 
 
 def addKnockCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "knock on a host, so that it opens its door for this address"
+    """Add the command."""
+    about = "knock on a host to open its door for this address"
     command = commands.add_parser("knock", help=about, description=about.capitalize() + ".")
     addKnockOptions(command)
     add = command.add_argument
@@ -40,13 +40,13 @@ def addKnockCommand(commands: Any) -> None:
         "--wait",
         metavar="PORT",
         type=asType(parsePort),
-        help="wait until this TCP port answers, and knock again where it does not",
+        help="wait until this TCP port answers, and knock again if it does not",
     )
     addCloseOption(command)
     command.add_argument(
         "--keep",
         action="store_true",
-        help="stay, and keep the door open, also from another address, until Ctrl-C",
+        help="keep the door open until Ctrl-C, even if this host's address changes",
     )
     addWaitOptions(command)
     command.set_defaults(run=_knock, parser=command)
@@ -64,20 +64,20 @@ def addKnockOptions(command: Parser) -> None:
         "--magic-seq",
         metavar="PORTS",
         type=asType(Sequence.parse),
-        help="the sequence, 17001,17203,... (default: KNOCKER_SEQ of the environment)",
+        help="the sequence, 17001,17203,... (default: KNOCKER_SEQ from the environment)",
     )
     add(
         "--open-for",
         metavar="TIME",
         type=asType(parseDuration),
-        help="ask to open for so long, 10m or 1h30m (default: what the host gives)",
+        help="how long the door is to stay open, 10m or 1h30m (default: what the host grants)",
     )
     add(
         "--interval",
         metavar="TIME",
         default="20ms",
         type=asType(lambda text: parseDuration(text, least=0, most=10)),
-        help="between two datagrams of a plain knock (default: %(default)s)",
+        help="the time between two datagrams of a plain knock (default: %(default)s)",
     )
     addSealOptions(command)
     family = command.add_mutually_exclusive_group()
@@ -93,7 +93,7 @@ def addWaitOptions(command: Parser) -> None:
         metavar="TIME",
         default="5s",
         type=asType(lambda text: parseDuration(text, least=0.1)),
-        help="when waiting: how long after each knock (default: %(default)s)",
+        help="when waiting: how long to wait after each knock (default: %(default)s)",
     )
     add(
         "--tries",
@@ -106,9 +106,10 @@ def addWaitOptions(command: Parser) -> None:
 
 def makeAttempt(options: Namespace, environment: Mapping[str, str], port: int | None) -> "Attempt":
     """
-    What L{addKnockOptions} and L{addWaitOptions} ask for; HOST may be the name of a profile.
+    Return the attempt that L{addKnockOptions} and L{addWaitOptions} ask for. HOST can be the name
+    of a profile.
 
-    @param port: the TCP port to wait for; L{None} for not waiting.
+    @param port: the TCP port to wait for; L{None} to wait for none.
     """
     return _makeAttempt(options, environment, _findProfile(options, environment), port)
 
@@ -143,7 +144,7 @@ def _makeMethod(
 
 
 def _findProfile(options: Namespace, environment: Mapping[str, str]) -> Profile:
-    """What is known of the host; of one without a profile, its name."""
+    """Return the host's profile; if it has none, one with just its name."""
     return _readProfiles(options, environment).get(options.host) or Profile(options.host)
 
 
@@ -157,7 +158,7 @@ def _readProfiles(options: Namespace, environment: Mapping[str, str]) -> dict[st
 
 def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     if options.close and options.wait:
-        options.parser.error("--close and --wait exclude each other: nothing is to open")
+        options.parser.error("use --close or --wait, not both: nothing is going to open")
     profile = _findProfile(options, environment)
     port = None if options.close else options.wait or profile.wait
     attempt = _makeAttempt(options, environment, profile, port)
@@ -171,7 +172,7 @@ def _keep(options: Namespace, attempt: "Attempt") -> NoReturn:
 
     parser: Parser = options.parser
     if options.close:
-        parser.error("--keep and --close exclude each other")
+        parser.error("use --keep or --close, not both")
     if not attempt.method.seconds:
         parser.error("--keep needs --open-for: after two thirds of that time it knocks again")
     runAndExit(parser, lambda reactor: KeepOpen(attempt, reactor, makeReporter(parser)).run())
@@ -187,19 +188,19 @@ def _chooseSequence(
     if found:
         return found
     parser.error(
-        "--magic-seq is missing, KNOCKER_SEQ is not in the environment, "
-        f"and no profile has the sequence of {shownHost(options.host)}"
+        "--magic-seq is missing, KNOCKER_SEQ is not set, "
+        f"and no profile has the sequence of {quoteHost(options.host)}"
         + _suggestProfiles(_readProfiles(options, environment))
     )
 
 
 def _suggestProfiles(profiles: Mapping[str, Profile]) -> str:
-    """Those that would do: a name may be mistyped."""
+    """Return the end of an error that lists usable profiles: the name may be mistyped."""
     names = [repr(name) for name, profile in profiles.items() if profile.sequence]
     if not names:
         return ""
-    more = ", ..." if len(names) > MAX_NAMED else ""
-    return f": there are profiles of {', '.join(names[:MAX_NAMED])}{more}"
+    dots = ", ..." if len(names) > MAX_NAMED else ""
+    return f": profiles with a sequence are {', '.join(names[:MAX_NAMED])}{dots}"
 
 
 def _readVariable(environment: Mapping[str, str], parser: Parser) -> Sequence | None:

@@ -1,4 +1,4 @@
-"""What the C{pkdoors} command's parts have in common."""
+"""The parser of the command line, and what several commands share."""
 
 import re
 import sys
@@ -15,12 +15,15 @@ T = TypeVar("T")
 
 
 class Parser(ArgumentParser):
-    """What is wrong is one line; C{argparse} itself puts the usage around it."""
+    """A parser whose errors are one line; C{argparse} itself prints the usage around them."""
 
     _words: tuple[str, ...] = ()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse what is not known here: else the command above did, without this one's name."""
+        """
+        Refuse unknown arguments here; otherwise the parser above would, without this command's
+        name.
+        """
         self._words = tuple(sys.argv[1:] if args is None else args)
         options, unknown = super().parse_known_args(args, namespace)
         if unknown:
@@ -28,9 +31,11 @@ class Parser(ArgumentParser):
         return options, unknown
 
     def error(self, message: str) -> NoReturn:
-        """End with status 2. What C{argparse} quotes may be a sequence in the wrong place."""
+        """
+        End with status 2. What C{argparse} quotes can be a sequence in the wrong place, so hide it.
+        """
         parts = {part for word in self._words for part in (word, *word.split("=", 1))}
-        # What has a dot is the name or the address of a host.
+        # A word with a dot is the name or the address of a host.
         hidden = [part for part in parts if mayHavePort(part) and "." not in part]
         for part in sorted(hidden, key=len, reverse=True):
             message = message.replace(repr(part), "this").replace(part, "...")
@@ -38,7 +43,7 @@ class Parser(ArgumentParser):
 
 
 def asType(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """A parser of a value, for C{argparse}, which has an exception of its own for what is wrong."""
+    """Make a parser of values fit for C{argparse}, which has its own exception for wrong values."""
 
     def check(text: str) -> T:
         try:
@@ -53,7 +58,7 @@ def parseNumber(text: str, least: int, most: int) -> int:
     """
     Read a whole number.
 
-    @raise BadValue: it is none, or out of bounds.
+    @raise BadValue: it is not a number, or out of bounds.
     """
     if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise BadValue(f"{shown(text)} is not a number from {least} to {most}")

@@ -1,4 +1,4 @@
-"""C{pkdoors release}."""
+"""C{pkdoors release} on the command line."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -9,11 +9,9 @@ from pkdoors.util.output import tell
 
 
 def addReleaseCommand(commands: Any) -> None:
-    about = "end the daemon, and take everything that pkdoors put into the firewall out of it"
+    about = "stop the daemon, and remove everything that pkdoors put into the firewall"
     command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
-    command.add_argument(
-        "--force", action="store_true", help="do not ask a daemon that runs to end first"
-    )
+    command.add_argument("--force", action="store_true", help="do not stop a running daemon first")
     command.set_defaults(run=_release, parser=command)
 
 

@@ -1,4 +1,4 @@
-"""C{pkdoors sequence}."""
+"""C{pkdoors sequence} on the command line."""
 
 from argparse import Namespace
 from collections.abc import Mapping

@@ -10,8 +10,8 @@ from pkdoors.config.config import CONF_FILE, MAX_CONF, SEED_FILE, SEED_NAME
 from pkdoors.errors import ConfigError
 from pkdoors.files.folders import openFolder
 from pkdoors.files.reading import readFile
-from pkdoors.files.trust import flawOf
-from pkdoors.host.serviceuser import NAME, letRead, serviceGroup
+from pkdoors.files.trust import findFlaw
+from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead
 
 
 def listConfPlaces(environment: Mapping[str, str]) -> list[str]:
@@ -74,7 +74,7 @@ def _suggestRemedy(error: OSError) -> str:
 
 
 def _checkWay(path: str) -> None:
-    flaw = flawOf(path)
+    flaw = findFlaw(path)
     if flaw is None:
         return
     remedy = f"`{flaw.remedy}`"
@@ -94,7 +94,10 @@ def _checkPrivate(status: os.stat_result, path: str) -> None:
         )
     allowed = 0o640 if _isForService(status) else 0o600
     remedy = f"`chmod {allowed:o} {quote(path)}`"
-    if status.st_uid == 0 and serviceGroup() not in (None, status.st_gid):  # the service reads it
+    if status.st_uid == 0 and findServiceGroup() not in (
+        None,
+        status.st_gid,
+    ):  # the service reads it
         remedy = f"`chgrp {NAME} {quote(path)} && chmod 640 {quote(path)}`"
     if status.st_mode & 0o022:
         raise ConfigError(f"other users can write {path} and so open every door: {remedy}")
@@ -105,7 +108,7 @@ def _checkPrivate(status: os.stat_result, path: str) -> None:
 
 
 def _isForService(status: os.stat_result) -> bool:
-    return status.st_uid == 0 and status.st_gid == serviceGroup()
+    return status.st_uid == 0 and status.st_gid == findServiceGroup()
 
 
 def writeConf(path: str, text: str) -> bool:

@@ -18,8 +18,8 @@ from typing import Any
 from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
-from pkdoors.host.bootid import readBoot
-from pkdoors.host.serviceuser import openOwn, refuseStrange
+from pkdoors.host.bootid import readBootId
+from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import parsePort, parsePortRanges
 from pkdoors.model.sequence import Sequence
@@ -141,7 +141,7 @@ def _identifyNetwork() -> dict[str, Any]:
     Return which boot and which network namespace this is. A new namespace can get the inode number
     that a former one had in /proc, but never its cookie.
     """
-    boot = readBoot()
+    boot = readBootId()
     with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
         cookie = probe.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
         return {"boot": boot, "network": cookie.hex()}
@@ -158,7 +158,7 @@ def _read(path: Path) -> str:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(file, "rb") as opened:
         status = os.fstat(file)
-        refuseStrange(status)
+        refuseOddFile(status)
         owners = {0, os.geteuid(), path.parent.stat().st_uid}
         if status.st_uid not in owners or status.st_mode & 0o022:
             raise ValueError("other users could have written it")

@@ -23,7 +23,7 @@ from pkdoors.firewall.netlink.kernel import mayAdminister
 from pkdoors.host.proc import Owner
 from pkdoors.host.procnet import Socket
 from pkdoors.host.systemd import START
-from pkdoors.model.doors import knockPorts, protectedPorts
+from pkdoors.model.doors import listKnockPorts, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 
@@ -46,8 +46,8 @@ class Facts:
         self.config = config
         self.sources = sources
         self.conf = conf
-        self.ports = protectedPorts(config.doors)
-        self.knocks = knockPorts(config.doors)
+        self.ports = listProtectedPorts(config.doors)
+        self.knocks = listKnockPorts(config.doors)
         self._failures: list[Finding] = []
 
     def newFailures(self) -> list[Finding]:
@@ -67,7 +67,7 @@ class Facts:
     def mayAdminister(self) -> bool | None:
         """Whether this process may change the firewall; L{None} if that is unknown."""
         with self._reading("privilege"):
-            return mayAdminister(self.sources.proc.status())
+            return mayAdminister(self.sources.proc.readStatus())
         return None
 
     @cached_property
@@ -105,17 +105,17 @@ class Facts:
         """The daemon. It can be started even if it is unknown whether it runs."""
         with self._reading("daemon"):
             process = self.sources.holder()
-            reload = self._reloadCommand(process)
-            return Daemon(process, self._startCommand(), self.conf, reload, self.isService)
-        return Daemon(None, self._startCommand(), self.conf, isKnown=False)
+            reload = self._makeReloadCommand(process)
+            return Daemon(process, self._makeStartCommand(), self.conf, reload, self.isService)
+        return Daemon(None, self._makeStartCommand(), self.conf, isKnown=False)
 
-    def _startCommand(self) -> str:
+    def _makeStartCommand(self) -> str:
         if self.isService:
             return f"`{START}`"
         twistd = quote(str(Path(get_path("scripts"), "twistd")))
         return f"`{twistd} pkdoors` with the options of this check"
 
-    def _reloadCommand(self, process: int | None) -> str:
+    def _makeReloadCommand(self, process: int | None) -> str:
         if not self.config.admin:
             return f"kill -HUP {process}"
         if self.conf == CONF_FILE or self.config.admin == ADMIN_SOCKET:
@@ -134,7 +134,9 @@ class Facts:
     def sockets(self) -> dict[str, list[Socket]] | None:
         """The sockets of TCP and of UDP; L{None} if they are unknown."""
         with self._reading("sockets"):
-            return {protocol: self.sources.proc.sockets(protocol) for protocol in ("tcp", "udp")}
+            return {
+                protocol: self.sources.proc.readSockets(protocol) for protocol in ("tcp", "udp")
+            }
         return None
 
     @cached_property
@@ -152,7 +154,7 @@ class Facts:
             knocks = set(self.knocks)
             found = [socket for socket in self.sockets["udp"] if socket.port in knocks]
             with self._reading("knock ports"):
-                return found, self.sources.proc.owners({socket.inode for socket in found})
+                return found, self.sources.proc.findOwners({socket.inode for socket in found})
         return None
 
     @cached_property
@@ -234,7 +236,7 @@ class Facts:
     @cached_property
     def cut(self) -> tuple[PortRange, ...]:
         """The protected ports whose sessions end with their opening."""
-        return protectedPorts(door for door in self.config.doors if door.cutSessions)
+        return listProtectedPorts(door for door in self.config.doors if door.cutSessions)
 
     def hooks(self, ports: PortRange) -> tuple[str, ...]:
         """Return the hooks that packets to a protected port pass: forwarded ones never come in."""

@@ -1,4 +1,4 @@
-"""How others call this host: its names, and its addresses. It blocks."""
+"""The names and addresses by which other hosts reach this one. It blocks."""
 
 import socket
 
@@ -6,30 +6,30 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.host.iproute import askIp
 
 
-def shortName() -> str:
-    """The name of this host, without its domain."""
+def getShortName() -> str:
+    """Return the name of this host, without its domain."""
     return socket.gethostname().partition(".")[0]
 
 
-def publicName() -> str:
+def getPublicName() -> str:
     """
-    The name of this host with its domain; where it has none its first global address.
+    Return the name of this host with its domain, or its first global address if it has no domain.
 
     @raise PkdoorsError: it has neither.
     """
     name = socket.getfqdn()
     if "." in name and not name.startswith("localhost"):
         return name
-    for address in _globalAddresses():
+    for address in _listGlobalAddresses():
         return address
     raise PkdoorsError(
         "this host has no name with a domain and no global address: "
-        "say with --address how clients reach it"
+        "use --address to say how clients reach it"
     )
 
 
-def _globalAddresses() -> list[str]:
-    """Those that stay: not what privacy extensions make up for a day."""
+def _listGlobalAddresses() -> list[str]:
+    """Return the permanent global addresses: not those that privacy extensions change every day."""
     interfaces = askIp("address", "show", "up", "scope", "global")
     return [
         str(address["local"])

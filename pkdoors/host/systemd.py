@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from pkdoors.files.reading import readFile
-from pkdoors.host.serviceuser import NAME, serviceGroup
+from pkdoors.host.serviceuser import NAME, findServiceGroup
 
 UNIT = Path("/etc/systemd/system/pkdoors.service")
 """Where C{pkdoors install-service} puts our unit."""
@@ -41,7 +41,7 @@ def mayService(access: str, path: str) -> bool:
 
     @param access: C{"-r"}, C{"-w"} or C{"-x"}; C{test(1)}.
     """
-    group = serviceGroup()
+    group = findServiceGroup()
     if group is None or os.geteuid() or not os.path.exists(path):
         return True
     groups = os.getgrouplist(NAME, group)

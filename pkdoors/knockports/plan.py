@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pkdoors.errors import ListenError
 from pkdoors.host.bpf import assemble
-from pkdoors.host.descriptors import limit, limitFor, roomForSockets
+from pkdoors.host.descriptors import computeLimit, getLimit, getSocketRoom
 from pkdoors.knockports.binding import ANY, Endpoint, hasIPv6, parseInterface
 from pkdoors.knockports.filters import TAKE_ALL, addressFilter
 from pkdoors.model.addresses import Address
@@ -95,14 +95,14 @@ def checkFits(plan: Plan) -> None:
     @raise ListenError: it may not.
     """
     needed = plan.needs()
-    if needed > roomForSockets():
+    if needed > getSocketRoom():
         raise ListenError(explainLimit(needed))
 
 
 def explainLimit(needed: int) -> str:
     """Return a sentence that says how many sockets are needed, and how to allow them."""
     return (
-        f"the knock ports need {needed} sockets, and this process may open {limit()} files: raise "
-        f"LimitNOFILE= of the service (`ulimit -n` elsewhere) to {limitFor(needed)} or more, or "
-        "let doors share knock ports"
+        f"the knock ports need {needed} sockets, and this process may open {getLimit()} files: "
+        f"raise LimitNOFILE= of the service (`ulimit -n` elsewhere) to {computeLimit(needed)} or "
+        "more, or let doors share knock ports"
     )

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 
-from pkdoors.host.descriptors import roomForSockets
+from pkdoors.host.descriptors import getSocketRoom
 from pkdoors.host.socketfilter import attachFilter
 from pkdoors.knockports._socket import KnockSocket, sharing
 from pkdoors.knockports.binding import (
@@ -68,7 +68,7 @@ class Search:
     def __init__(self, plan: Plan, held: Mapping[Endpoint, KnockSocket]) -> None:
         self.plan = plan
         self._held = held
-        self._room = roomForSockets() - len(held)
+        self._room = getSocketRoom() - len(held)
         self._noRoom = ""
         self.fresh: dict[Endpoint, socket.socket] = {}
         self.failures: list[Failure] = []

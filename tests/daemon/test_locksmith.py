@@ -51,10 +51,14 @@ class LocksmithTests(SynchronousTestCase):
 
     def makeSmith(self, *doors: Door, notes: bool = True) -> Locksmith:
         """The locksmith of another daemon, which starts now."""
-        replayFile = ReplayFile(self.seenPath, lambda: self.now) if notes else None
-        if replayFile is not None:
-            self.addCleanup(replayFile.close)
-        return Locksmith(doors, replayFile, lambda: self.now, lambda: self.worked)
+        make = self.makeReplayFile if notes else None
+        return Locksmith(doors, make, lambda: self.now, lambda: self.worked)
+
+    def makeReplayFile(self) -> ReplayFile:
+        """Return notes of what was seen."""
+        replayFile = ReplayFile(self.seenPath, lambda: self.now)
+        self.addCleanup(replayFile.close)
+        return replayFile
 
     def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY, source: str = ANN) -> str:
         """What a sealed knock on all ports comes to."""

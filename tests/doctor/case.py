@@ -25,6 +25,22 @@ GUARD = makeListing(
 LET_KNOCKS_IN = [condition("udp dport", {"range": [17000, 17999]}), ACCEPT]
 LETS_IN = [LET_KNOCKS_IN, [condition("tcp dport", 22), ACCEPT]]
 FILTER = makeListing(*LETS_IN, policy="drop")
+WELL: dict[str, Any] = {
+    "holder": DAEMON,
+    "tables": joinListings(GUARD, FILTER),
+    "isFirewalldThere": False,
+    "zones": AssertionError("there is no firewalld"),
+    "guard": GuardState(isOwned=True),
+    "savedFiles": [],
+    "nftablesFiles": [],
+    "isOn": False,
+    "isService": False,
+    "isThere": True,
+    "troubles": [],
+    "findHookFlaw": None,
+    "findCodeFlaw": None,
+}
+"""What the sources report on a host without faults."""
 
 
 class FakeProc(Proc):
@@ -43,16 +59,16 @@ class FakeProc(Proc):
         self.syncookies = 1
         self.legacy: list[tuple[str, str]] = []
 
-    def status(self) -> str:
-        """See L{Proc.status}."""
+    def readStatus(self) -> str:
+        """See L{Proc.readStatus}."""
         return self.privilege
 
-    def sockets(self, protocol: str) -> list[Socket]:
-        """See L{Proc.sockets}."""
+    def readSockets(self, protocol: str) -> list[Socket]:
+        """See L{Proc.readSockets}."""
         return {"tcp": self.tcp, "udp": self.udp}[protocol]
 
-    def owners(self, inodes: Container[int]) -> dict[int, Owner]:
-        """See L{Proc.owners}."""
+    def findOwners(self, inodes: Container[int]) -> dict[int, Owner]:
+        """See L{Proc.findOwners}."""
         if self.privilege == NOBODY:
             return {}
         return {port: Owner(self.owner, "twistd") for port in SEQUENCE if port in inodes}
@@ -61,16 +77,16 @@ class FakeProc(Proc):
         """See L{Proc.hasIPv6}."""
         return self.isIPv6On
 
-    def tracked(self) -> tuple[int, int] | None:
-        """See L{Proc.tracked}."""
+    def countTracked(self) -> tuple[int, int] | None:
+        """See L{Proc.countTracked}."""
         return 5, 1000
 
-    def cookies(self) -> int:
-        """See L{Proc.cookies}."""
+    def readCookies(self) -> int:
+        """See L{Proc.readCookies}."""
         return self.syncookies
 
-    def legacyTables(self) -> list[tuple[str, str]]:
-        """See L{Proc.legacyTables}."""
+    def listLegacyTables(self) -> list[tuple[str, str]]:
+        """See L{Proc.listLegacyTables}."""
         return self.legacy
 
 
@@ -96,22 +112,7 @@ def look(
     **facts: Any,
 ) -> list[Finding]:
     """Return the findings on a host that has no faults but some facts."""
-    known: dict[str, Any] = {
-        "holder": DAEMON,
-        "tables": joinListings(GUARD, FILTER),
-        "isFirewalldThere": False,
-        "zones": AssertionError("there is no firewalld"),
-        "guard": GuardState(isOwned=True),
-        "savedFiles": [],
-        "nftablesFiles": [],
-        "isOn": False,
-        "isService": False,
-        "isThere": True,
-        "troubles": [],
-        "hookFlaw": None,
-        "codeFlaw": None,
-        **facts,
-    }
+    known = {**WELL, **facts}
     sources = Sources(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
     door = makeDoor(sequence, ports, authorizedKeys=authorizedKeys, **(hooks or {}))
     config = Config((door,), **(options or {}))

@@ -69,7 +69,7 @@ class MayServiceTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Let another user be the service's."""
         self.patch(systemd, "NAME", NOBODY)
-        self.patch(systemd, "serviceGroup", lambda: pwd.getpwnam(NOBODY).pw_gid)
+        self.patch(systemd, "findServiceGroup", lambda: pwd.getpwnam(NOBODY).pw_gid)
 
     def test_unit(self) -> None:
         """The unit is looked for at the place where it is installed."""
@@ -93,7 +93,7 @@ class MayServiceTests(SynchronousTestCase):
     def test_noService(self) -> None:
         """Nothing is forbidden if the service has no user; nor is a file that does not exist."""
         self.assertTrue(mayService("-r", "/nowhere"))
-        self.patch(systemd, "serviceGroup", lambda: None)
+        self.patch(systemd, "findServiceGroup", lambda: None)
         path = Path(self.mktemp())
         path.touch(0o600)
         self.assertTrue(mayService("-r", str(path)))

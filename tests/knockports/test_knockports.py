@@ -307,7 +307,7 @@ class MissingTests(KnockPortsTestCase):
     def test_room(self) -> None:
         """So is more than the process may have."""
         for module in (descriptors, plan):
-            self.patch(module, "limit", lambda: 20)
+            self.patch(module, "getLimit", lambda: 20)
         self.ports.listen(Plan(tuple(range(1, 11))))
         (line,) = self.log.lines()
         self.assertIn("10 of 10 knock ports are not heard over IPv6: the knock ports need 20", line)
@@ -316,7 +316,7 @@ class MissingTests(KnockPortsTestCase):
     def test_roomAfterwards(self) -> None:
         """Ports that are given back make room for others, at once and without a word."""
         for module in (descriptors, plan):
-            self.patch(module, "limit", lambda: 40)
+            self.patch(module, "getLimit", lambda: 40)
         self.ports.listen(Plan(tuple(range(1, 8))))
         self.ports.listen(Plan(tuple(range(101, 111))))
         self.assertEqual(([], []), (self.log.lines(), self.ports.troubles()))

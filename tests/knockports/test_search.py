@@ -14,10 +14,10 @@ from pkdoors.knockports._socket import KnockSocket
 from pkdoors.knockports.binding import BUFFER, Endpoint, hasAddress, hasIPv6
 from pkdoors.knockports.plan import Plan, checkFits
 from pkdoors.knockports.search import MANY, Search, isFree
+from tests.fakes.bpf import run
 from tests.fakes.host import FakeHost, FakeReceiver
 from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
-from tests.host.test_bpf import run
 
 NEVER = "198.51.100.1"
 """An address that the host does not have."""
@@ -261,8 +261,8 @@ class RoomTests(SearchTestCase):
     def setUp(self) -> None:
         """Have a limit."""
         super().setUp()
-        self.patch(descriptors, "limit", lambda: 300)
-        self.patch(plan, "limit", lambda: 300)
+        self.patch(descriptors, "getLimit", lambda: 300)
+        self.patch(plan, "getLimit", lambda: 300)
 
     def test_fits(self) -> None:
         """What fits is allowed; half of a low limit is for other things."""
@@ -300,7 +300,7 @@ class RoomTests(SearchTestCase):
             return bound
 
         self.patch(binding, "moveUp", noted)
-        self.patch(descriptors, "limit", lambda: 2000)
+        self.patch(descriptors, "getLimit", lambda: 2000)
         self.search(*range(1, 201))
         self.assertEqual(400 - MANY, len(moved))
 
@@ -313,7 +313,7 @@ class RoomTests(SearchTestCase):
             return bound
 
         self.patch(binding, "moveUp", noted)
-        self.patch(descriptors, "limit", lambda: 2000)
+        self.patch(descriptors, "getLimit", lambda: 2000)
         self.hold(self.search(*range(1, 101)))
         self.search(*range(1, 201))
         self.assertEqual(400 - MANY, len(moved))

@@ -6,7 +6,8 @@ import time
 from threading import Event, Thread
 
 from tests.lab.case import PORT, SEQUENCE
-from tests.lab.hosts import CLIENT4, STRANGER4, Firewalld, eventually, ip
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import CLIENT4, STRANGER4, eventually, ip
 from tests.lab.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 RELOADS = 200
@@ -180,7 +181,7 @@ class ReloadTests(SteeredTestCase):
         self.file.write_text(text)
         status, sentence = self.refused("/reload", "-X", "POST")
         self.assertEqual(status, 409)
-        self.assertIn("firewall: this cannot be changed while the daemon runs: restart", sentence)
+        self.assertIn("firewall: this cannot change while the daemon runs: restart", sentence)
         self.assertTrue(self.stranger.reaches(WEB))
 
     def test_hangup(self) -> None:

@@ -21,26 +21,25 @@ from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
 
 RSA_SHA2_512 = 4
-"""The flag without which an agent signs with SHA-1, which is not taken. Only RSA keys heed it."""
+"""The flag that makes an agent sign with SHA-512; otherwise RSA keys sign with SHA-1, which no
+daemon accepts. Other keys ignore it."""
 LIST_TIMEOUT = 10.0
-"""Seconds in which the agent must take a connection, and tell its keys."""
+"""Seconds in which the agent must accept a connection and list its keys."""
 SIGN_TIMEOUT = 60.0
-"""Seconds in which it must sign: somebody may be asked to confirm it, or to touch a key. After
-that long the time in the knock would be too old."""
+"""Seconds in which it must sign: a user may have to confirm it or to touch a key. After that time
+the stamp of the knock would be too old."""
 MAX_ANSWER = 256 * 1024
-"""Bytes of an answer, as OpenSSH has it."""
+"""The most bytes of an answer, the same as in OpenSSH."""
 MAX_LISTED = 256
-"""Keys that are looked at, of those that an agent lists."""
+"""The most keys that are looked at of those that an agent lists."""
 
 
 class AgentError(Exception):
-    """The agent does not do what it is asked for; half a sentence."""
+    """The agent does not do what it is asked to do; the message is half a sentence."""
 
 
 class AgentClient(Protocol):
-    """
-    One question, and the answer, from an agent that may be anybody.
-    """
+    """One request to an agent and its answer; the agent is not trusted."""
 
     def __init__(self) -> None:
         self._answer: Deferred[bytes] | None = None
@@ -48,9 +47,9 @@ class AgentClient(Protocol):
 
     def ask(self, question: bytes) -> Deferred[bytes]:
         """
-        Ask; what C{SSH_AGENT_FAILURE} answers is an answer, too.
+        Send a request. C{SSH_AGENT_FAILURE} counts as an answer, too.
 
-        @return: fires with the answer; or fails with L{AgentError}.
+        @return: fires with the answer, or fails with L{AgentError}.
         """
         self._answer = Deferred()
         assert self.transport is not None
@@ -58,8 +57,8 @@ class AgentClient(Protocol):
         return self._answer
 
     def dataReceived(self, data: bytes) -> None:
-        """Some of the answer has come."""
-        if self._answer is None:  # nothing was asked yet, or all is known already
+        """Add to the answer."""
+        if self._answer is None:  # nothing has been asked yet, or the answer is complete
             return
         self._data += data
         if len(self._data) < 4:
@@ -86,7 +85,9 @@ class AgentClient(Protocol):
 
 class Agent:
     """
-    @param path: of the socket that it listens on, as C{SSH_AUTH_SOCK} tells.
+    The agent.
+
+    @param path: of the agent's socket, from C{SSH_AUTH_SOCK}.
     """
 
     def __init__(self, reactor: Any, path: str) -> None:
@@ -95,9 +96,9 @@ class Agent:
 
     async def listKeys(self) -> list[bytes]:
         """
-        The public key blobs of its keys, of the kinds that are taken, in its order.
+        Return the public key blobs of its keys in its order, of the kinds that a daemon accepts.
 
-        @raise KnockError: it does not tell.
+        @raise KnockError: it does not list them.
         """
 
         try:
@@ -106,18 +107,18 @@ class Agent:
             raise KnockError(f"the SSH agent at {self._path} does not answer") from error
         except AgentError as error:
             raise KnockError(
-                f"the SSH agent at {self._path} does not tell its keys: {error}"
+                f"the SSH agent at {self._path} does not list its keys: {error}"
             ) from error
         try:
             return [blob for blob in _parseKeyList(answer) if _isTaken(blob)]
-        except Exception as error:  # conch stumbles over an answer that is malformed
-            raise KnockError(f"the SSH agent at {self._path} does not tell its keys") from error
+        except Exception as error:  # conch raises all kinds of errors for a malformed answer
+            raise KnockError(f"the SSH agent at {self._path} does not list its keys") from error
 
     async def sign(self, blob: bytes, data: bytes) -> bytes:
         """
-        The signature blob of one of its keys.
+        Return the signature blob of one of its keys.
 
-        @raise KnockError: it does not sign, or not with what is taken.
+        @raise KnockError: it does not sign, or not with an algorithm that a daemon accepts.
         """
         request = NS(blob) + NS(data) + RSA_SHA2_512.to_bytes(4)
         try:
@@ -130,19 +131,19 @@ class Agent:
             raise KnockError(f"the SSH agent at {self._path} does not sign: {error}") from error
         if answer[0] == AGENT_FAILURE:
             raise KnockError(
-                f"the SSH agent refuses to sign with {fingerprint(blob)}: it may be locked "
-                "(ssh-add -X unlocks it), have lost the key, or have been told not to"
+                f"the SSH agent refuses to sign with {fingerprint(blob)}: perhaps it is "
+                "locked (unlock it with ssh-add -X), has lost the key, or its user declined"
             )
         signature = _parseSignature(answer)
         if not _isGood(blob, signature, data):
             raise KnockError(
-                f"the SSH agent's signature with {fingerprint(blob)} is of a kind that is not "
-                "taken (old agents sign RSA with SHA-1 only): use an ed25519 key"
+                f"the SSH agent's signature with {fingerprint(blob)} is of an unsupported "
+                "kind (old agents use SHA-1 for RSA keys): use an ed25519 key"
             )
         return signature
 
     async def _ask(self, question: bytes, patience: float) -> bytes:
-        """Connect for one question: nothing is left open while the client waits, or relays."""
+        """Connect for one request: nothing stays open while the client waits or relays."""
         endpoint = UNIXClientEndpoint(self._reactor, self._path, timeout=LIST_TIMEOUT)
         try:
             client = await endpoint.connect(Factory.forProtocol(AgentClient))
@@ -158,7 +159,7 @@ class Agent:
 
 
 def _parseKeyList(answer: bytes) -> list[bytes]:
-    """The blobs of an answer; of one that holds none, an error of any kind."""
+    """Return the blobs in an answer; for a malformed answer, raise an error of any kind."""
     if answer[0] != AGENT_IDENTITIES_ANSWER or len(answer) < 5:
         raise ValueError("it is something else")
     count, rest = int.from_bytes(answer[1:5]), answer[5:]
@@ -170,7 +171,7 @@ def _parseKeyList(answer: bytes) -> list[bytes]:
 
 
 def _parseSignature(answer: bytes) -> bytes:
-    """The signature blob of an answer; empty where it has none."""
+    """Return the signature blob in an answer; empty if it has none."""
     if answer[0] != AGENT_SIGN_RESPONSE or len(answer) < 5:
         return b""
     return bytes(getNS(answer[1:])[0])
@@ -179,7 +180,7 @@ def _parseSignature(answer: bytes) -> bytes:
 def _isGood(blob: bytes, signature: bytes, data: bytes) -> bool:
     try:
         return isGood(loadKey(blob), signature, data)
-    except Exception:  # of conch, or of the cryptography, over what an agent makes up
+    except Exception:  # conch and cryptography raise many kinds for what an agent can invent
         return False
 
 

@@ -1,4 +1,4 @@
-"""What is in the files of SSH keys. Pure."""
+"""The formats of SSH key files. Pure."""
 
 from base64 import b64decode
 
@@ -12,42 +12,42 @@ from pkdoors.knocks.signatures import checkKey, loadKey
 _BEGIN, _BEGIN_OPENSSH = b"-----BEGIN ", b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _MAGIC = b"openssh-key-v1\0"
 _CIPHERS = (b"none", b"aes128-ctr", b"aes192-ctr", b"aes256-ctr")
-"""Those of OpenSSH's own format that conch can decrypt; ssh-keygen takes the last."""
+"""The ciphers of OpenSSH's own format that conch can decrypt; ssh-keygen uses the last one."""
 
 
 class PassphraseNeeded(BadValue):
-    """The private key is encrypted, and there was no passphrase."""
+    """The private key is encrypted, and no passphrase was given."""
 
 
 def isPrivate(data: bytes) -> bool:
-    """Whether a file holds a private key; otherwise it should be a public one."""
+    """Return whether a file holds a private key; otherwise it should hold a public one."""
     return data.lstrip().startswith(_BEGIN)
 
 
 def parsePublicBlob(data: bytes) -> bytes:
     """
-    The public key blob of a public key file, C{TYPE BASE64 COMMENT}.
+    Return the public key blob of a public key file, C{TYPE BASE64 COMMENT}.
 
-    @raise BadValue: it is none, or of a kind that is not taken.
+    @raise BadValue: it is not such a file, or the daemon does not accept this kind of key.
     """
     try:
         kind, text = data.split(maxsplit=2)[:2]
         blob = b64decode(text, validate=True)
         isKey = getNS(blob)[0] == kind
-    except Exception as error:  # of base64, or of conch's parser
-        raise BadValue("it holds no SSH key") from error
+    except Exception as error:  # base64 and conch's parser raise many kinds
+        raise BadValue("it does not contain an SSH key") from error
     if not isKey:
-        raise BadValue("it holds no SSH key")
+        raise BadValue("it does not contain an SSH key")
     loadKey(blob)
     return blob
 
 
 def findPublicBlob(data: bytes) -> bytes | None:
     """
-    The public key blob that a private key file tells without its passphrase.
+    Return the public key blob that a private key file shows without its passphrase.
 
-    @return: L{None} for a PEM file, which tells nothing.
-    @raise BadValue: it is of a kind that is not taken, or malformed.
+    @return: L{None} for a PEM file, which does not show it.
+    @raise BadValue: the file is malformed, or the daemon does not accept this kind of key.
     """
     if not _isOpenSSH(data):
         return None
@@ -58,26 +58,27 @@ def findPublicBlob(data: bytes) -> bytes | None:
 
 def parsePrivateKey(data: bytes, passphrase: bytes | None = None) -> Key:
     """
-    The key of a private key file, in OpenSSH's own format or PEM.
+    Return the key in a private key file, in OpenSSH's own format or PEM.
 
-    @raise PassphraseNeeded: it is encrypted.
-    @raise BadValue: the passphrase is wrong, it is no private key, or of a kind that is not taken.
+    @raise PassphraseNeeded: the key is encrypted.
+    @raise BadValue: the passphrase is wrong, the file is not a private key, or the daemon does not
+        accept this kind of key.
     """
     try:
         key = _decode(data, passphrase)
-        key.sshType()  # of a curve that SSH does not know it is an error
+        key.sshType()  # raises if SSH does not know the curve
     except BadValue:
         raise
-    except Exception as error:  # conch lets through what its parsers stumble over
+    except Exception as error:  # conch passes on whatever its parsers raise
         if passphrase is None:
-            raise BadValue("it is damaged, or no private key that is understood") from error
+            raise BadValue("it is damaged, or not a supported private key") from error
         raise BadValue("the passphrase is wrong") from error
     checkKey(key)
     return key
 
 
 def _decode(data: bytes, passphrase: bytes | None) -> Key:
-    if passphrase == b"":  # as which none is encrypted; the parsers take it for no passphrase
+    if passphrase == b"":  # no key is encrypted with it, and the parsers take it for no passphrase
         raise BadValue("the passphrase is wrong")
     try:
         if _isOpenSSH(data):
@@ -98,14 +99,14 @@ def _isOpenSSH(data: bytes) -> bool:
 def _checkCipher(cipher: bytes) -> None:
     if cipher not in _CIPHERS:
         raise BadValue(
-            f"it is encrypted with {cipher.decode(errors='replace')}, which is not understood: "
-            "give it to the agent with ssh-add, or encrypt it anew with "
+            f"it is encrypted with {cipher.decode(errors='replace')}, which is not supported: "
+            "add it to the agent with ssh-add, or encrypt it again with "
             "ssh-keygen -p -Z aes256-ctr -f FILE"
         )
 
 
 def _parseHeader(data: bytes) -> tuple[bytes, bytes]:
-    """The cipher and the public key blob, of OpenSSH's C{PROTOCOL.key}."""
+    """Return the cipher and the public key blob, as in OpenSSH's C{PROTOCOL.key}."""
     try:
         raw = b64decode(b"".join(data.strip().splitlines()[1:-1]))
         if not raw.startswith(_MAGIC):
@@ -113,5 +114,5 @@ def _parseHeader(data: bytes) -> tuple[bytes, bytes]:
         cipher, _, _, rest = getNS(raw[len(_MAGIC) :], 3)
         blob, _ = getNS(rest[4:])  # after the number of keys, which is one
     except Exception as error:
-        raise BadValue("it is damaged, or no private key that is understood") from error
+        raise BadValue("it is damaged, or not a supported private key") from error
     return cipher, blob

@@ -1,4 +1,4 @@
-"""The two halves of a key, from the file that is named and the one beside it."""
+"""The two halves of a key, from the file that the user names and the one beside it."""
 
 from dataclasses import dataclass, field
 
@@ -11,8 +11,8 @@ from pkdoors.knocks.signatures import loadKey
 @dataclass(frozen=True, slots=True)
 class KeyPair:
     """
-    @ivar secret: the private key's file, perhaps encrypted; empty where there is none.
-    @ivar blob: the public key; L{None} where only the passphrase would tell it.
+    @ivar secret: the private key's file, perhaps encrypted; empty if there is none.
+    @ivar blob: the public key; L{None} if it cannot be read without the passphrase.
     """
 
     secret: bytes = field(repr=False)
@@ -20,15 +20,16 @@ class KeyPair:
 
     @property
     def needsAgent(self) -> bool:
-        """Whether only the agent can sign with it: the files have no private half."""
+        """Whether only the agent can sign with the key, because the files lack its private half."""
         return self.blob is not None and (not self.secret or loadKey(self.blob).isSecurityKey())
 
 
 def readKeyPair(path: str) -> KeyPair:
     """
-    Read what a path names, and the public key beside a private one.
+    Read the file that a path names, and the public key beside a private one.
 
-    @raise BadValue: there is no key, it is of a kind that is not taken, or others can read it.
+    @raise BadValue: there is no key, the daemon does not accept its kind, or other users can read
+        it.
     """
     found, beside = readFile(path), readFile(f"{path}.pub")
     if found and isPrivate(found.data):
@@ -36,12 +37,12 @@ def readKeyPair(path: str) -> KeyPair:
         return KeyPair(secret, findPublicBlob(secret) or _readBlob(beside))
     public = found or beside
     if public is None:
-        raise BadValue("there is no such file")
+        raise BadValue("no such file")
     return KeyPair(b"", parsePublicBlob(public.data))
 
 
 def _readBlob(beside: Contents | None) -> bytes | None:
-    """A public key that serves where it is good; the private one does without."""
+    """Return the public key if it is good; the private key works without it."""
     try:
         return parsePublicBlob(beside.data) if beside else None
     except BadValue:

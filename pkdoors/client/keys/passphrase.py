@@ -1,4 +1,4 @@
-"""The user at the terminal."""
+"""Asks the user for a passphrase."""
 
 import os
 import signal
@@ -10,8 +10,8 @@ from pkdoors.util.oneline import printable
 
 def askPassphrase(prompt: str) -> bytes:
     """
-    Ask for a passphrase, on the terminal and nowhere else: standard input may be somebody's
-    connection. Meanwhile nothing else happens.
+    Ask for a passphrase on the terminal and nowhere else: standard input may be a connection.
+    Nothing else happens meanwhile.
 
     @raise KnockError: there is no terminal, or the user gave up.
     """
@@ -20,15 +20,15 @@ def askPassphrase(prompt: str) -> bytes:
     except OSError as error:
         raise KnockError(
             "the key is encrypted, and there is no terminal to ask for its passphrase: "
-            "give it to the SSH agent with ssh-add"
+            "add it to the SSH agent with ssh-add"
         ) from error
-    # The reactor's own handlers would only end it after the answer.
+    # The reactor's own handlers would end the program only after the answer.
     ends = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(each, signal.default_int_handler) for each in ends]
+    before = [signal.signal(number, signal.default_int_handler) for number in ends]
     try:
         return os.fsencode(getpass(printable(prompt)))
     except (KeyboardInterrupt, EOFError) as error:
         raise KnockError("interrupted") from error
     finally:
-        for each, handler in zip(ends, before, strict=True):
-            signal.signal(each, handler)
+        for number, handler in zip(ends, before, strict=True):
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Who seals a knock: a private key from a file, or one that the SSH agent holds."""
+"""What seals a knock: a private key from a file, or one that the SSH agent holds."""
 
 import os
 from collections.abc import Callable
@@ -15,14 +15,16 @@ from pkdoors.errors import BadValue, KnockError
 from pkdoors.knocks.signatures import ALGORITHMS, fingerprint, loadKey
 
 MAX_AGENT_KEYS = 8
-"""Of the agent's keys that are tried on a host: each is a whole knock, and makes the next one wait
-60 ms."""
+"""The most keys of the agent to try on a host: each is a whole knock and delays the next one by 60
+ms."""
 
 
 class Signer(Protocol):
     """
+    A key that can sign.
+
     @ivar publicKey: its SSH public key blob.
-    @ivar isTouched: whether it waits until somebody touches it.
+    @ivar needsTouch: whether the user must touch it for each signature.
     """
 
     @property
@@ -33,7 +35,7 @@ class Signer(Protocol):
 
     async def sign(self, data: bytes) -> bytes:
         """
-        The signature blob over some data.
+        Return the signature blob over some data.
 
         @raise KnockError: it does not sign.
         """
@@ -77,11 +79,11 @@ class AgentSigner:
 @dataclass(frozen=True, slots=True)
 class Identity:
     """
-    Which key is to seal.
+    Which key is to seal the knocks.
 
     @ivar path: of a key's file; or L{FROM_AGENT}.
-    @ivar agentPath: of the agent's socket, C{SSH_AUTH_SOCK}; empty for no agent.
-    @ivar ask: asks for a passphrase, with a prompt.
+    @ivar agentPath: of the agent's socket, C{SSH_AUTH_SOCK}; empty if there is no agent.
+    @ivar ask: asks the user for a passphrase, with a prompt.
     """
 
     path: str
@@ -91,10 +93,10 @@ class Identity:
 
     async def findSigners(self, reactor: Any, say: Callable[[str], None]) -> list[Signer]:
         """
-        Have them ready: after this nothing is asked anymore, also when they are wanted again.
+        Return what signs. After the first call, no passphrase is asked for again.
 
-        @param say: told what the user should know, meanwhile.
-        @raise KnockError: there is none.
+        @param say: called with lines for the user.
+        @raise KnockError: nothing can sign.
         """
         if not self._ready:
             self._ready.extend(await self._find(reactor, say))
@@ -127,21 +129,20 @@ class Identity:
 async def _chooseAgentKeys(agent: Agent | None, say: Callable[[str], None]) -> list[Signer]:
     if agent is None:
         raise KnockError(
-            "there is no SSH agent (SSH_AUTH_SOCK is not set): start one, "
-            "or name a key with --identity FILE"
+            "there is no SSH agent (SSH_AUTH_SOCK is not set): start one, or use --identity FILE"
         )
     blobs = await agent.listKeys()
     if not blobs:
         raise KnockError(
-            "the SSH agent has no key that is taken, or is locked: run ssh-add, or ssh-add -X"
+            "the SSH agent has no usable key, or is locked: run ssh-add, or ssh-add -X"
         )
-    # Security keys have to be touched for each knock: only where there is nothing else.
+    # The user must touch a security key for each knock: use one only if there is nothing else.
     easy = [blob for blob in blobs if not loadKey(blob).isSecurityKey()]
     usable = easy or blobs
     if len(usable) > MAX_AGENT_KEYS:
         say(
             f"only the first {MAX_AGENT_KEYS} of the SSH agent's {len(usable)} keys are tried: "
-            "name one with --identity FILE"
+            "use --identity FILE to choose one"
         )
     return [AgentSigner(agent, blob) for blob in usable[:MAX_AGENT_KEYS]]
 

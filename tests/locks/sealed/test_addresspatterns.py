@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
+from tests.lab.properties import ordinarily
 
 
 class AddressPatternsTests(SynchronousTestCase):
@@ -170,7 +171,7 @@ class AddressPatternsTests(SynchronousTestCase):
     def test_likePlainly(self) -> None:
         """Each list matches as it does when all addresses of a network are written out."""
         chance = random.Random(20261127)
-        for _ in range(300):
+        for _ in range(ordinarily(60, 300)):
             items = [self.item(chance) for _ in range(chance.randrange(1, 4))]
             marks = [chance.choice(("", "", "!")) for _ in items]
             text = ",".join(map("".join, zip(marks, items, strict=True)))
