@@ -485,7 +485,7 @@ class TrustTests(HooksTestCase):
         self.assertEqual(
             [
                 f"{TITLE} was not run, and will not be until you fix this, because others decide "
-                f"what it does: {OPEN} can be written by others: `chmod go-w {OPEN}` mends it"
+                f"what it does: {OPEN} can be written by others: run `chmod go-w {OPEN}`"
             ],
             self.log.lines(),
         )
@@ -598,7 +598,7 @@ class HookFlawTests(SynchronousTestCase):
         self.assertEqual(
             [
                 "on_open of door default is not run, because others decide what it does: "
-                f"{self.script} can be written by others: `chmod go-w {self.script}` mends it",
+                f"{self.script} can be written by others: run `chmod go-w {self.script}`",
                 "on_close of door default cannot be run: /nowhere/x does not exist",
             ],
             checkHooks(door),

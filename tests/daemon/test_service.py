@@ -598,7 +598,7 @@ class SealedTests(ServiceTestCase):
     def test_unsafe(self) -> None:
         """A file that others can write does not, either."""
         self.path.chmod(0o666)
-        self.assertGuardedOnly("KEYS can be written by others: `chmod go-w KEYS` mends it")
+        self.assertGuardedOnly("KEYS can be written by others: run `chmod go-w KEYS`")
 
     def test_line(self) -> None:
         """The line for the door says that its knocks are sealed, and how many packets are sent."""

@@ -39,7 +39,7 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(**sealed, keys=(2, [])))
         self.assertEqual([(WARNING, "keys")], self.bad(**sealed, keys=(1, ["line 2: no"])))
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=(0, [])))
-        unsafe = KeyFileError("/etc/keys can be written by others: `chmod go-w /etc/keys` mends it")
+        unsafe = KeyFileError("/etc/keys can be written by others: run `chmod go-w /etc/keys`")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
 
     def test_notes(self) -> None:
@@ -143,8 +143,8 @@ class CheckTests(CheckTestCase):
             Finding(
                 ERROR,
                 "hooks",
-                "the daemon does not run on_open of door default, others decide what it does: "
-                "/bin/tell can be written by others",
+                "the daemon does not run on_open of door default, because others can change what "
+                "it does: /bin/tell can be written by others",
                 "`chmod go-w /bin/tell`",
             ),
             found,

@@ -14,10 +14,10 @@ from pkdoors.knockports._socket import KnockSocket
 from pkdoors.knockports.binding import BUFFER, Endpoint, hasAddress, hasIPv6
 from pkdoors.knockports.plan import Plan, checkFits
 from pkdoors.knockports.search import MANY, Search, isFree
+from tests.fakes.bpf import run
 from tests.fakes.host import FakeHost, FakeReceiver
 from tests.fakes.log import Log
 from tests.fakes.reactor import FakeReactor
-from tests.host.test_bpf import run
 
 NEVER = "198.51.100.1"
 """An address that the host does not have."""

@@ -99,7 +99,7 @@ def _parseLine(line: str) -> AuthorizedKey:
     try:
         data = b64decode(blob, validate=True)
     except (Base64Error, ValueError):
-        raise BadValue("it is no SSH public key") from None
+        raise BadValue("it is not an SSH public key") from None
     key = loadKey(data)
     if key.sshType().decode() != kind:
         raise BadValue(f"it is said to be {kind}, but is {key.sshType().decode()}")

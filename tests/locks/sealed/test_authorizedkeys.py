@@ -156,12 +156,14 @@ class LineTests(AuthorizedKeysTestCase):
     def test_badBase64(self) -> None:
         """What is no base64 is no key: nothing in it is skipped."""
         for blob in (BLOB[:-1], "=" + BLOB, BLOB[:20] + "*" + BLOB[20:], "", "ä", "-_" + BLOB):
-            self.assertEqual("it is no SSH public key", self.refused(f"{KIND} {blob} anna"))
+            self.assertEqual("it is not an SSH public key", self.refused(f"{KIND} {blob} anna"))
 
     def test_cutOff(self) -> None:
         """A key that is not all there is none."""
         for length in range(0, len(BLOB), 4):
-            self.assertEqual("it is no SSH public key", self.refused(f"{KIND} {BLOB[:length]} a"))
+            self.assertEqual(
+                "it is not an SSH public key", self.refused(f"{KIND} {BLOB[:length]} a")
+            )
 
     def test_otherType(self) -> None:
         """The type in the line is that of the key."""
@@ -173,7 +175,7 @@ class LineTests(AuthorizedKeysTestCase):
     def test_weak(self) -> None:
         """A key that is too weak is refused for that."""
         line = self.refused(publicLine(makeKey("rsa1024")))
-        self.assertIn("an RSA key of 1024 bits is not taken", line)
+        self.assertIn("an RSA key of 1024 bits is not accepted", line)
 
     def test_notTaken(self) -> None:
         """Types that are not taken, certificates above all, are refused."""
@@ -187,7 +189,7 @@ class LineTests(AuthorizedKeysTestCase):
     def test_certificate(self) -> None:
         """A certificate under the name of a key is none."""
         blob = NS(b"ssh-ed25519-cert-v01@openssh.com") + NS(b"x") * 9
-        self.assertEqual("it is no SSH public key", self.refused(f"{KIND} {toBase64(blob)}"))
+        self.assertEqual("it is not an SSH public key", self.refused(f"{KIND} {toBase64(blob)}"))
 
     def test_noKey(self) -> None:
         """Options alone are no key, and the complaint lists the types."""
