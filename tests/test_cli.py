@@ -312,9 +312,15 @@ class OtherCommandTests(CommandTestCase):
         """The help of C{knock} names all options with their defaults."""
         end = self.run_("knock", "--help")
         self.assertEqual(0, end.status)
+        options = "--open-for --interval -4 -6 --wait --timeout --tries --keep"
         for word in (
-            *("HOST", "-m PORTS", "--open-for", "--interval", "-4", "-6", "--wait", "--timeout"),
-            *("--tries", "--keep", "KNOCKER_SEQ", "20ms", "5s", "default: 3"),
+            "HOST",
+            "-m PORTS",
+            *options.split(),
+            "KNOCKER_SEQ",
+            "20ms",
+            "5s",
+            "default: 3",
         ):
             self.assertIn(word, end.stdout)
 

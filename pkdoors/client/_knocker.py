@@ -35,7 +35,7 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
             reactor,
             reactor.getThreadPool(),
             socket.getaddrinfo,
-            os.fsencode(host) if "%" in host else host,  # no domain name has a device's in it
+            os.fsencode(host) if "%" in host else host,  # no domain name has a device in it
             None,
             family,
             socket.SOCK_DGRAM,
@@ -66,7 +66,11 @@ def _addScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
 
 
 class Knocker:
-    """@param plan: returns what to send to an address; it is called again for each knock."""
+    """
+    Sends knocks.
+
+    @param plan: returns what to send to an address; it is called again for each knock.
+    """
 
     def __init__(self, reactor: Any, plan: Callable[[str], Awaitable[Iterable[Sending]]]) -> None:
         self._reactor = reactor

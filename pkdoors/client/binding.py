@@ -27,7 +27,7 @@ def parseBind(text: str) -> str:
         raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
 
 
-def bindFor(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:
+def bindFor(bind: str, destination: str, findLocalAddress: Callable[[str], str]) -> str:
     """
     Return what the statement of a knock says.
 
@@ -42,5 +42,5 @@ def bindFor(bind: str, destination: str, localAddress: Callable[[str], str]) -> 
         return ANY
     if bind != AUTO and (":" in bind) == (":" in destination):
         return bind
-    local = canonicalize(localAddress(destination))
+    local = canonicalize(findLocalAddress(destination))
     return local if ip_address(local).is_global else ANY

@@ -30,6 +30,8 @@ _LOST = "the connection was lost"
 
 class Relay:
     """
+    Carries bytes both ways.
+
     @param connection: in blocking mode. What comes from C{source} goes there, and what it sends
         goes to C{sink}.
     """

@@ -99,7 +99,9 @@ class StayTests(SynchronousTestCase):
         Do what the reactor does when it is stopped; the result fires when the reactor may end.
         """
         (((work, arguments, _),),) = (
-            each["shutdown"] for each in self.reactor.triggers.values() if each.get("shutdown")
+            trigger["shutdown"]
+            for trigger in self.reactor.triggers.values()
+            if trigger.get("shutdown")
         )
         left = work(*arguments)
         assert isinstance(left, Deferred)

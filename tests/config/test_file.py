@@ -99,18 +99,18 @@ class ReadTests(ConfFileTestCase):
         folder = self.folder / "etc"
         folder.mkdir(0o755)
         self.write()
-        for each in (folder, self.folder):
-            before = each.stat().st_mode & 0o7777
+        for unsafe in (folder, self.folder):
+            before = unsafe.stat().st_mode & 0o7777
             for mode in (0o775, 0o757, 0o777):
-                each.chmod(mode)
+                unsafe.chmod(mode)
                 self.assertEqual(
                     f"other users could replace {self.path} and so open every door, "
-                    f"because {each} can be written by others: `chmod go-w {each}`",
+                    f"because {unsafe} can be written by others: `chmod go-w {unsafe}`",
                     self.refused(),
                 )
-            each.chmod(0o1777)  # a sticky bit: nobody can replace another user's file
+            unsafe.chmod(0o1777)  # a sticky bit: nobody can replace another user's file
             self.assertEqual("text\n", readConf(self.path))
-            each.chmod(before)
+            unsafe.chmod(before)
 
     def test_home(self) -> None:
         """A file in another user's home is refused; that user may use it."""

@@ -41,7 +41,7 @@ class KeyFileTestCase(SynchronousTestCase):
     def names(self) -> list[str]:
         """Return the keys that may knock, after the last look at the file has expired."""
         self.clock.advance(2 * FRESH)
-        return [each.comment for each in self.file.keys()]
+        return [key.comment for key in self.file.keys()]
 
     def errors(self) -> list[str]:
         """Return the errors in the log."""
@@ -253,7 +253,7 @@ class KeysTests(KeyFileTestCase):
         self.names()
         self.path.write_text("")
         self.clock.advance(FRESH / 2)
-        self.assertEqual(["anna"], [each.comment for each in self.file.keys()])
+        self.assertEqual(["anna"], [key.comment for key in self.file.keys()])
         self.clock.advance(FRESH)
         self.assertEqual([], self.file.keys())
 

@@ -64,10 +64,10 @@ class OptionsTests(SynchronousTestCase):
     def test_long(self) -> None:
         """Every option has a long name."""
         config = read(
-            *("--magic-seq", SEQ, "--ports", "22/tcp,51820/udp,6000-6010/tcp"),
-            *("--open-for", "10m", "--max-open", "8h", "--firewall", "nftables"),
-            *("--zone", "home", "--knock-timeout", "15s", "--penalty", "2m"),
-            *("--interface", "192.0.2.1", "--interface", "2001:db8::1", "--log-knocks"),
+            *f"--magic-seq {SEQ} --ports 22/tcp,51820/udp,6000-6010/tcp".split(),
+            *"--open-for 10m --max-open 8h --firewall nftables".split(),
+            *"--zone home --knock-timeout 15s --penalty 2m".split(),
+            *"--interface 192.0.2.1 --interface 2001:db8::1 --log-knocks".split(),
         )
         (door,) = config.doors
         self.assertEqual("default (22/tcp,6000-6010/tcp,51820/udp)", str(door))
@@ -206,10 +206,8 @@ class FileTests(SynchronousTestCase):
 
     def test_doorOverridden(self) -> None:
         """The command line overrides what the file says about its only door."""
-        door = self.door(
-            *("-m", "9,8,7,5,6", "-p", "80", "-t", "5s", "--max-open", "6s"),
-            *("--knock-timeout", "7s", "--penalty", "0", "--sessions", "keep"),
-        )
+        options = "-m 9,8,7,5,6 -p 80 -t 5s --max-open 6s --knock-timeout 7s --penalty 0"
+        door = self.door(*options.split(), "--sessions", "keep")
         self.assertEqual(("9,8,7,5,6", "ssh (80/tcp)"), (str(door.sequence), str(door)))
         times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
         self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
@@ -334,7 +332,7 @@ class SeedTests(SynchronousTestCase):
         end = self.assertRaises(SystemExit, self.config)
         self.assertEqual(
             f"pkdoors: No configuration found (looked for {self.own}, {self.file}, {self.host}). "
-            "Create one with `pkdoors init`.",
+            "Create one with `pkdoors init`",
             end.code,
         )
 
@@ -399,31 +397,10 @@ class PrintingTests(SynchronousTestCase):
         """C{-h} and C{--help} name all options and the variables."""
         text = self.printed("--help")
         self.assertEqual(text, self.printed("-h"))
-        for word in (
-            *("--magic-seq=", "--ports=", "--open-for=", "--max-open=", "--firewall=", "--zone="),
-            *(
-                "--knock-rate=",
-                "--knock-burst=",
-                "--knock-timeout=",
-                "--penalty=",
-                "--interface=",
-                "--log-knocks",
-                "-m,",
-                "-p,",
-            ),
-            *(
-                "--sessions=",
-                "-t,",
-                "-f,",
-                "-c,",
-                "--conf=",
-                "-V,",
-                "-h,",
-                "KNOCKER_SEQ",
-                "KNOCKER_PORTS",
-            ),
-            *("-k,", "--authorized-keys=", "--clock-skew="),
-        ):
+        options = "magic-seq ports open-for max-open firewall zone knock-rate knock-burst penalty"
+        options += " knock-timeout interface sessions conf authorized-keys clock-skew"
+        others = "--log-knocks -m, -p, -t, -f, -c, -k, -V, -h, KNOCKER_SEQ KNOCKER_PORTS"
+        for word in (*(f"--{option}=" for option in options.split()), *others.split()):
             self.assertIn(word, text)
 
 
@@ -453,7 +430,7 @@ class BadValueTests(SynchronousTestCase):
         end = self.assertRaises(SystemExit, read, "-t", "1m")
         self.assertEqual(
             f"pkdoors: No configuration found (looked for {NOWHERE}). "
-            "Create one with `pkdoors init`.",
+            "Create one with `pkdoors init`",
             end.code,
         )
 

@@ -95,8 +95,8 @@ class GoodTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """Programs are lists of strings, which no shell reads."""
         text = SSH + "".join(
-            f'on_{each} = ["/bin/{each}", "a b", "$x", ""]\n'
-            for each in ("open", "close", "refuse")
+            f'on_{event} = ["/bin/{event}", "a b", "$x", ""]\n'
+            for event in ("open", "close", "refuse")
         )
         door = self.door(text)
         rest = ("a b", "$x", "")

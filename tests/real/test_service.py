@@ -16,7 +16,7 @@ from tests.lab.machine import BIN, Machine, isPossible
 
 PKDOORS = str(BIN / "pkdoors")
 INSTALL = (PKDOORS, "install-service")
-"""On a machine."""
+"""The command on a machine."""
 HERE = (str(hosts.BIN / "pkdoors"), "install-service")
 UNIT = "/etc/systemd/system/pkdoors.service"
 RULE = "/etc/polkit-1/rules.d/50-pkdoors.rules"
@@ -305,7 +305,7 @@ class ServiceTests(ServiceTestCase):
         self.assertTrue(self.client.reaches(PORT))
         self.assertNotEqual(0, self.machine.status("systemctl", "start", "pkdoors")[0])
         self.assertTrue(self.machine.says(f"keeps {PORT}/tcp closed"), self.machine.log())
-        self.assertIn("Create one with `pkdoors init`.", self.machine.log())
+        self.assertIn("Create one with `pkdoors init`", self.machine.log())
         self.assertFalse(self.client.reaches(PORT))
         self.machine.run("systemctl", "stop", "pkdoors")
         self.machine.run(PKDOORS, "release")

@@ -84,7 +84,11 @@ class AgentClient(Protocol):
 
 
 class Agent:
-    """@param path: of the agent's socket, from C{SSH_AUTH_SOCK}."""
+    """
+    The agent.
+
+    @param path: of the agent's socket, from C{SSH_AUTH_SOCK}.
+    """
 
     def __init__(self, reactor: Any, path: str) -> None:
         self._reactor = reactor
