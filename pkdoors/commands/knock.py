@@ -15,7 +15,7 @@ from pkdoors.commands._sealoptions import (
     makeSealedMethod,
 )
 from pkdoors.commands.completion import completeWith, listProfiles
-from pkdoors.commands.parser import Parser, asType, parseNumber
+from pkdoors.commands.parser import Parser, addCommand, asType, parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import parsePort
 from pkdoors.model.sequence import Sequence
@@ -33,7 +33,7 @@ MAX_NAMED = 20
 def addKnockCommand(commands: Any) -> None:
     """Add the command."""
     about = "knock on a host to open its door for this address"
-    command = commands.add_parser("knock", help=about, description=about.capitalize() + ".")
+    command = addCommand(commands, "knock", about)
     addKnockOptions(command)
     add = command.add_argument
     add(
