@@ -10,6 +10,7 @@ from pkdoors.util.output import tell
 
 
 def addReleaseCommand(commands: Any) -> None:
+    """Add the command."""
     about = "stop the daemon, and remove everything that pkdoors put into the firewall"
     command = addCommand(commands, "release", about)
     command.add_argument(

@@ -10,6 +10,7 @@ from pkdoors.util.output import tell
 
 
 def addSequenceCommand(commands: Any) -> None:
+    """Add the command."""
     about = "print a new random sequence, of ports that are free on this host"
     command = addCommand(commands, "sequence", about)
     addLengthOption(command)
