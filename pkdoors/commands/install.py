@@ -45,7 +45,7 @@ def _install(options: Namespace, environment: Mapping[str, str]) -> None:
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
     if options.root is None:
-        tellText(_whatStays(scripts) if options.uninstall else _nextSteps(scripts))
+        tellText(_describeRest(scripts) if options.uninstall else _describeNextSteps(scripts))
 
 
 def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[st
     return installService(files, [*programs, *modules], runCommand, findCodeFlaw)
 
 
-def _nextSteps(scripts: Path) -> str:
+def _describeNextSteps(scripts: Path) -> str:
     here = quote(str(scripts))
     isConfigured = os.path.exists(CONF_FILE) or os.path.exists(SEED_FILE)
     init = "" if isConfigured else f"Create a configuration:   {here}/pkdoors init\n"
@@ -77,7 +77,7 @@ def _nextSteps(scripts: Path) -> str:
     )
 
 
-def _whatStays(scripts: Path) -> str:
+def _describeRest(scripts: Path) -> str:
     return (
         "\nThese stay until you remove them:\n"
         f"the guard, with the ports closed:  {quote(str(scripts))}/pkdoors release\n"

@@ -116,9 +116,9 @@ def _needSystemd() -> None:
 
 def _checkReadable(path: Path) -> None:
     _checkSeen(path, "install pkdoors in another virtual environment, for instance in /opt/pkdoors")
-    for name in _bothNames(path):
+    for name in _listNames(path):
         for step in (name, *name.parents):
-            mode = _mode(step)
+            mode = _readMode(step)
             if not mode & (stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH):
                 raise InstallError(
                     f"the service's user cannot read {step}: "
@@ -134,17 +134,17 @@ def _refuse(flaw: Flaw | None) -> None:
 
 
 def _checkSeen(path: Path, remedy: str) -> None:
-    for name in _bothNames(path):
+    for name in _listNames(path):
         if any(name.is_relative_to(hidden) for hidden in HIDDEN):
             raise InstallError(f"a service does not see {name}: {remedy}")
 
 
-def _bothNames(path: Path) -> tuple[Path, Path]:
+def _listNames(path: Path) -> tuple[Path, Path]:
     """Return the given name of a file, and its real one."""
     return path.absolute(), Path(os.path.realpath(path))  # resolve() raises errors of its own
 
 
-def _mode(path: Path) -> int:
+def _readMode(path: Path) -> int:
     try:
         return path.stat().st_mode
     except FileNotFoundError as error:
@@ -178,8 +178,8 @@ def _shareConf(conf: Path) -> Iterator[str]:
     for command in {hook for door in doors for hook in door.hooks().values()}:
         if flaw := findHookFlaw(command):
             yield (
-                f"trouble    the daemon does not run the hook {command[0]}, others decide what it "
-                f"does: {flaw}"
+                f"trouble    the daemon does not run the hook {command[0]}, because others can "
+                f"change what it does: {flaw}"
             )
     for keys in sorted({door.authorizedKeys for door in doors} - {""}):
         try:
@@ -221,7 +221,7 @@ def _checkUsable(path: Path) -> Path:
     if flaw is not None:
         raise InstallError(str(flaw))
     whole = Path(os.path.realpath(path))
-    for name in _bothNames(path):
+    for name in _listNames(path):
         for folder in reversed(name.parents):
             if not _canEnter(folder):
                 raise InstallError(
@@ -241,15 +241,15 @@ def _letRead(path: Path) -> str:
     """Let the service read an existing file; return what was done."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        before = _access(descriptor)
+        before = _readAccess(descriptor)
         refuseOddFile(os.fstat(descriptor))
         letRead(descriptor)
-        return "unchanged" if _access(descriptor) == before else "changed  "
+        return "unchanged" if _readAccess(descriptor) == before else "changed  "
     finally:
         os.close(descriptor)
 
 
-def _access(descriptor: int) -> tuple[int, int]:
+def _readAccess(descriptor: int) -> tuple[int, int]:
     status = os.fstat(descriptor)
     return status.st_gid, status.st_mode
 

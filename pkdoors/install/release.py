@@ -47,7 +47,7 @@ def _end(instance: Instance) -> Iterator[str]:
         try:
             instance.take()
         except AlreadyRunning as error:
-            process = _holder(instance)
+            process = _findHolder(instance)
             if process is None or time.monotonic() > until:
                 raise InstanceError(
                     f"{error}, and does not end: stop it, then try again"
@@ -62,7 +62,7 @@ def _end(instance: Instance) -> Iterator[str]:
         yield f"ended the daemon (process {asked})"
 
 
-def _holder(instance: Instance) -> int | None:
+def _findHolder(instance: Instance) -> int | None:
     try:
         return instance.findHolder()
     except OSError:

@@ -24,7 +24,7 @@ def findCodeFlaw() -> Flaw | None:
 
     @raise OSError: something cannot be checked.
     """
-    for path in _single():
+    for path in _listFiles():
         with suppress(FileNotFoundError):
             if flaw := findFlaw(path):
                 return flaw
@@ -32,16 +32,16 @@ def findCodeFlaw() -> Flaw | None:
     for folder in filter(os.path.isabs, sys.path):
         if flaw := findFlaw(folder) if os.path.exists(folder) else findNameFlaw(folder):
             return flaw
-    return next(filter(None, map(findFlawBelow, _trees())), None)
+    return next(filter(None, map(findFlawBelow, _listFolders())), None)
 
 
-def _single() -> Iterator[Path]:
+def _listFiles() -> Iterator[Path]:
     scripts = Path(get_path("scripts"))  # not sys.executable's: a distribution has it elsewhere
     yield from (scripts / name for name in PROGRAMS)
     yield from (Path(get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
-def _trees() -> Iterator[Path]:
+def _listFolders() -> Iterator[Path]:
     import pkdoors
     import twisted.plugins
 

@@ -18,7 +18,7 @@ PLACES = {
     "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
     "pkdoors.service": "etc/systemd/system/pkdoors.service",
 }
-"""By the name of the template."""
+"""The place of each file below the root, by the name of its template."""
 
 
 class ServiceFiles:
@@ -61,7 +61,7 @@ class ServiceFiles:
             try:
                 isDone = self._beneath.remove(place)
             except OSError as error:
-                raise _cannot("remove", path, error) from error
+                raise _explain("remove", path, error) from error
             yield f"{'removed' if isDone else 'missing'}    {path}"
 
     def refuseForeign(self) -> None:
@@ -80,7 +80,7 @@ class ServiceFiles:
 
     def _text(self, name: str) -> str:
         template = (files("pkdoors") / "systemd" / name).read_text()
-        return template.replace("{bin}", _escaped(str(self._scripts)))
+        return template.replace("{bin}", _escape(str(self._scripts)))
 
     def _place(self, name: str, text: str) -> str:
         path = self.path(name)
@@ -89,24 +89,24 @@ class ServiceFiles:
         try:
             self._beneath.write(PLACES[name], text)
         except OSError as error:
-            raise _cannot("write", path, error) from error
+            raise _explain("write", path, error) from error
         return f"wrote      {path}"
 
     def _read(self, name: str) -> str | None:
         try:
             return self._beneath.read(PLACES[name])
         except OSError as error:
-            raise _cannot("read", self.path(name), error) from error
+            raise _explain("read", self.path(name), error) from error
 
 
-def _escaped(path: str) -> str:
+def _escape(path: str) -> str:
     """Return a path as it must be between quotes in a unit; C{systemd.service(5)}."""
     for special in '\\"':
         path = path.replace(special, "\\" + special)
     return path.replace("%", "%%").replace("$", "$$")
 
 
-def _cannot(do: str, path: Path, error: OSError) -> InstallError:
+def _explain(do: str, path: Path, error: OSError) -> InstallError:
     remedy = "run it as root" if isinstance(error, PermissionError) else "move that away"
     reason = error.strerror
     if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link on the way raises either

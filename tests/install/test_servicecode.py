@@ -20,8 +20,8 @@ class CodeFlawTests(SynchronousTestCase):
         """Leave nothing else to check."""
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir(0o755, parents=True)
-        self.patch(servicecode, "_single", list)
-        self.patch(servicecode, "_trees", list)
+        self.patch(servicecode, "_listFiles", list)
+        self.patch(servicecode, "_listFolders", list)
         self.patch(servicecode, "findFlaw", self.findFlaw)
         self.patch(servicecode, "findNameFlaw", self.findFlaw)
         self.patch(sys, "path", [])

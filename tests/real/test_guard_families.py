@@ -1,4 +1,4 @@
-"""Packets of all kinds, of a stranger's, none of which may get past the guard."""
+"""A stranger's packets of all kinds, none of which may get past the guard."""
 
 import contextlib
 import re
@@ -32,7 +32,7 @@ from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
 
 FLAGS = range(256)
 PAD = b"\0\1\4\0\0\0\0"
-"""All but the first byte of an extension header with nothing in it but padding."""
+"""All but the first byte of an extension header that contains only padding."""
 LONG = b"\x1f\1\xfc" + bytes(252)
 """The same, 256 bytes long."""
 
@@ -54,23 +54,23 @@ table inet behind {{
 }}
 """
 FRAMES = ((b"", b""), (b"\xff" * 6, b""), (b"", b"\x81\0\0\0"), (b"", b"\x81\0\xe0\0"))
-"""Target, and tag, of the frames: the right one, broadcast, and tags of no VLAN."""
+"""The target and the tag of the frames: the right one, broadcast, and tags without a VLAN."""
 REACHING = (
     *("plain", "hop-by-hop", "options", "16 bytes", "atomic fragments", "fast open", "multipath"),
     *("all flags", "targets of all kinds"),
 )
-"""Families of which something reaches a service that is not guarded."""
+"""Families with packets that reach a service that is not guarded."""
 
 Family = tuple[str, list[bytes]]
 
 
 def routing(kind: int, left: int, size: int = 2) -> bytes:
-    """All but the first byte of a routing header."""
+    """Return all but the first byte of a routing header."""
     return bytes([size, kind, left]) + bytes(4) + packed(SERVER6) * (size // 2)
 
 
 def pieces(packets: list[bytes]) -> list[list[bytes]]:
-    """Fragments in several orders."""
+    """Yield fragments in several orders."""
     return [packets, packets[::-1], [*packets, *packets], [packets[-1], *packets]]
 
 
@@ -220,10 +220,12 @@ def segments(wrap: Callable[[bytes], bytes], ends: bytes) -> Iterable[Family]:
 
 
 class FamilyTests(SteeredTestCase):
-    """Of each kind some are sent, to a protected TCP and a protected UDP port."""
+    """Some packets of each kind are sent to a protected TCP port and a protected UDP port."""
 
     def setUp(self) -> None:
-        """Let the kernel take what it usually refuses, and count what comes past the guard."""
+        """
+        Let the kernel accept packets that it usually refuses, and count those that pass the guard.
+        """
         super().setUp()
         for each in (
             *("net.ipv4.conf.all.accept_source_route=1", "net.ipv4.conf.all.rp_filter=0"),
@@ -244,7 +246,7 @@ class FamilyTests(SteeredTestCase):
         self.assertFalse(self.stranger.reaches(PORT) or self.stranger.reaches(PORT, SERVER6))
 
     def families(self) -> Iterable[Family]:
-        """All of them."""
+        """Send all of them."""
         for name, port, protocol, make in (("TCP", PORT, TCP, tcp), ("UDP", WIREGUARD, UDP, udp)):
             for version, over in (("IPv4", over4), ("IPv6", over6)):
                 for family, packets in over(port, protocol, make):
@@ -256,7 +258,7 @@ class FamilyTests(SteeredTestCase):
                 yield f"{wrap.__name__}: {family}", packets
 
     def test_closed(self) -> None:
-        """None of them gets to the service, however its frame is addressed or tagged."""
+        """No packet reaches the service, however its frame is addressed or tagged."""
         self.count()
         sent = 0
         wrong = []
@@ -285,7 +287,7 @@ class FamilyTests(SteeredTestCase):
         self.server.run("nft", _COUNTERS)
 
     def passed(self) -> int:
-        """How many packets passed the guard, were answered or were received."""
+        """Return how many packets passed the guard, were answered or were received."""
         received = 0
         with contextlib.suppress(BlockingIOError):
             while self.service.recv(1000):
@@ -293,7 +295,7 @@ class FamilyTests(SteeredTestCase):
         return self.counted("passed") + received
 
     def counted(self, what: str) -> int:
-        """How many packets were counted."""
+        """Return how many packets were counted."""
         text = self.server.run("nft", "list", "table", "inet", "behind")
         found = re.findall(rf'counter packets (\d+) bytes \d+ comment "{what}"', text)
         return sum(map(int, found))

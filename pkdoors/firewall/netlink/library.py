@@ -146,7 +146,7 @@ class Library:
         self._context = None
 
     def _command(self, commands: str) -> Any:
-        with self._spare.lent():
+        with self._spare.lend():
             return self._context.cmd(commands)
 
 

@@ -90,7 +90,7 @@ class SessionKeeper:
         idle until its door closes is cut.
         """
         try:
-            with self._descriptors.lent():
+            with self._descriptors.lend():
                 live = self._look()
         except FirewallError as error:
             if not self._isBlind:

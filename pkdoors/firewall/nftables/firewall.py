@@ -201,7 +201,7 @@ class NftablesFirewall:
         if direct != self._guard.direct:
             self._guard = guard = replace(self._guard, direct=direct)
             try:
-                self._table.replaceWays(guard)
+                self._table.writeWays(guard)
                 self._fingerprint = self._table.readFingerprint()
             except GuardGone:
                 pass  # the healing puts it back with these ways

@@ -23,7 +23,7 @@ PORTS = ("tcp_ports", "tcp_doors", "udp_ports", "udp_doors")
 
 
 def presentIn(table: FakeTable, *stale: str) -> Present:
-    """What the kernel has of a table."""
+    """Return what the kernel has of a table."""
     protocols = [each for each in ("tcp", "udp") if f"{each}_ports" in table.sets]
     ports = {each: table.sets[f"{each}_ports"].elements for each in protocols}
     doors = {each: table.sets[f"{each}_doors"].elements for each in protocols}
@@ -39,7 +39,7 @@ def presentIn(table: FakeTable, *stale: str) -> Present:
 
 
 def spanOf(key: bytes) -> tuple[int, int]:
-    """First and last port of a range, as the fake kernel has it."""
+    """Return the first and the last port of a range in the fake kernel."""
     return int.from_bytes(key[:2]), int.from_bytes(key[2:])
 
 
@@ -49,7 +49,7 @@ class CommandsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a table."""
+        """Make a table."""
         self.tables = FakeTables(Clock())
         self.tables.run(f"add table {WHERE}")
         self.table = self.tables.tables[TABLE]
@@ -63,12 +63,12 @@ class CommandsTests(SynchronousTestCase):
         return reshapes
 
     def kept(self, name: str) -> dict[tuple[int, int], str]:
-        """The elements of a set or map of ports, as ranges with their verdicts."""
+        """Return the elements of a set or map of ports, as ranges with their verdicts."""
         elements = self.table.sets[name].elements if name in self.table.sets else {}
         return {spanOf(key): each.data for key, each in elements.items()}
 
     def elements(self, guard: Guard, name: str) -> list[str]:
-        """The commands that put elements into a set or map."""
+        """Return the commands that add elements to a set or map."""
         begin = f"add element {WHERE} {name} {{ "
         lines = guard.commands().splitlines()
         return [line.removeprefix(begin)[:-2] for line in lines if line.startswith(begin)]
@@ -95,7 +95,7 @@ class CommandsTests(SynchronousTestCase):
         )
 
     def test_nothingIsTakenAway(self) -> None:
-        """No table is made or deleted, no base chain either, whatever there is."""
+        """No table and no base chain is ever made or deleted."""
         doors = (makeDoor(ports="22,53/udp"), makeDoor(NEXT, "80", name="web"))
         present = Present(frozenset((*BASE_CHAINS, "x")), frozenset(("x", *MAPS)), frozenset("x"))
         for line in Guard(doors).commands(present).splitlines():
@@ -108,8 +108,8 @@ class CommandsTests(SynchronousTestCase):
 
     def test_anyAfterAny(self) -> None:
         """
-        From any doors to any others it is one transaction that the kernel takes, and it leaves
-        nothing that is not of the new ones.
+        From any doors to any others it is one transaction that the kernel accepts, and it leaves
+        only what belongs to the new ones.
         """
 
         @PROPERTY
@@ -131,8 +131,9 @@ class CommandsTests(SynchronousTestCase):
 
     def checkPorts(self, before: dict[str, dict[tuple[int, int], str]], reshapes: bool) -> None:
         """
-        A port that stays protected keeps its element, in the set or in the map: in between a
-        packet may find neither of two that are made anew. If it does not, that is told before.
+        A port that stays protected keeps its element, in the set or in the map: a packet may find
+        neither element while both are replaced. If it loses its element, L{Guard.reshapes} says so
+        before.
         """
         after = {name: self.kept(name) for name in PORTS}
         lost = False
@@ -149,7 +150,7 @@ class CommandsTests(SynchronousTestCase):
         self.assertTrue(reshapes or not lost)
 
     def test_reshapes(self) -> None:
-        """Whether another guard is needed meanwhile: if a port that stays is of another range."""
+        """Another guard is needed meanwhile if a port that stays moves to another range."""
         for old, new, expected in (
             *(("22", "22", False), ("22", "22,80", False), ("22,80", "22", False)),
             *(("22", "80", False), ("22", "22-23", True), ("22-30", "25", True)),
@@ -160,7 +161,7 @@ class CommandsTests(SynchronousTestCase):
             self.assertIs(expected, self.place(makeDoor(ports=new)), (old, new))
 
     def test_twice(self) -> None:
-        """The same guard again changes no set."""
+        """Putting the same guard in place again changes no set."""
         self.place(makeDoor())
         key = ip_address("203.0.113.9").packed
         self.tables.put("default_open4", key, 30.0)
@@ -168,21 +169,21 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
 
     def test_otherChain(self) -> None:
-        """Ports that another door protects from now on lead to its chain."""
+        """Ports that change their door lead to the chain of the new one."""
         for name in ("ssh", "web", "ssh"):
             self.assertFalse(self.place(makeDoor(ports="22,53-54/udp", name=name)))
             self.assertEqual([f"jump {name}_tcp"], [*self.kept("tcp_doors").values()])
             self.assertEqual([f"jump {name}_udp"], [*self.kept("udp_doors").values()])
 
     def test_stale(self) -> None:
-        """A set that must be made again is empty then."""
+        """A set that must be made again is empty afterwards."""
         self.place(makeDoor())
         self.tables.put("default_open4", ip_address("203.0.113.9").packed, 30.0)
         self.place(makeDoor(), stale=("default_open4",))
         self.assertEqual({}, self.tables.sources("default_open4"))
 
     def test_about(self) -> None:
-        """The table says which guard it is, whose boot's, and of which doors."""
+        """The table says which guard it is, of which boot, and of which doors."""
         doors = (makeDoor(), makeDoor(NEXT, "443", name="web"))
         notes = [FORMAT, "origin boot 7", *map(aboutDoor, doors)]
         expected = ", ".join(f'{n} comment "{note}"' for n, note in enumerate(notes))
@@ -198,7 +199,9 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(["53"], self.elements(guard, "udp_ports"))
 
     def test_direct(self) -> None:
-        """A container's port leads to the chain of the port that is forwarded to it, if any."""
+        """
+        A container's port leads to the chain of the port that is forwarded to it, if there is one.
+        """
         ways = tuple(
             DirectWay(ip_address(address), protocol, port, wanted)
             for address, protocol, port, wanted in (
@@ -213,7 +216,7 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(expected, self.elements(guard, "direct6"))
 
     def test_grace(self) -> None:
-        """Without a grace, the one that runs is left to itself; with one there is only that."""
+        """Without a grace, a running one is left alone; with a grace, only that one applies."""
         doors = (makeDoor(ports="53/udp"),)
         self.assertNotIn(f"flush set {WHERE} grace", Guard(doors).commands())
         grace = {PortRange("udp", 53, 60): 2.5, PortRange("udp", 1, 1): 30.0}
@@ -226,7 +229,9 @@ class CommandsTests(SynchronousTestCase):
                 self.assertIs(version in versions, flush in guard.commands())
 
     def test_knocks(self) -> None:
-        """Knock ports are told, as sockets do, but not their order, nor which begin."""
+        """
+        The guard shows the knock ports, as sockets do, but neither their order nor the first ones.
+        """
         ports = (17001, 17203, 17005, 17404, 17002)
         guard, other = (Guard((makeDoor(each),)) for each in (ports, tuple(reversed(ports))))
         self.assertEqual(guard.commands(), other.commands())
@@ -238,7 +243,7 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual([], self.elements(rateless, "default_knocks"))
 
     def test_otherName(self) -> None:
-        """It can be put into a table of another name, and names no other."""
+        """The guard can be put into a table of another name, and names no other table."""
         text = Guard((makeDoor(),)).commands(table="other")
         self.assertTrue(text.endswith("\n"))
         for line in text.splitlines():
