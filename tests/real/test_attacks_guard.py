@@ -103,7 +103,7 @@ class SpoofedTests(SteeredTestCase):
         self.addCleanup(session.close)
         self.assertTrue(session.carries())
         self.ask("/openings", "-X", "DELETE")
-        self.assertTrue(session.carries(PATIENCE))
+        self.assertTrue(session.carries())
 
     def test_datagrams(self) -> None:
         """Nor do datagrams that the service does not answer."""
@@ -180,7 +180,7 @@ class ForwardedCutTests(SteeredTestCase):
         daemon.stop()
         self.steered(self.web)
         self.assertEqual(self.spared(), "")
-        self.assertFalse(session.carries())
+        self.assertFalse(session.carries(3.0))
 
     def spared(self) -> str:
         """The flows that go on without an opening."""
@@ -195,7 +195,7 @@ class ForwardedCutTests(SteeredTestCase):
         self.reload()
         self.assertTrue(session.carries())
         self.ask("/openings", "-X", "DELETE")
-        self.assertFalse(session.carries())
+        self.assertFalse(session.carries(3.0))
 
 
 class HandOverTests(SteeredTestCase):

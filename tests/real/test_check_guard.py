@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from tests.lab.case import PORT
-from tests.lab.hosts import BIN, CLIENT4, Daemon
+from tests.lab.hosts import BIN, CLIENT4, PATIENCE, Daemon
 from tests.lab.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -153,7 +153,7 @@ class NotrackTests(GuardCheckTestCase):
         with service, asking:
             service.bind((CLIENT4, 0))
             asking.bind(("", DATAGRAMS))
-            service.settimeout(5)
+            service.settimeout(PATIENCE)
             asking.settimeout(0.5)
             asking.sendto(b"question", service.getsockname())
             _, peer = service.recvfrom(99)
