@@ -42,13 +42,13 @@ class DiskTests(RealTestCase):
     def fill(self) -> None:
         """Have a folder without any room."""
         folder = Path("/run/pkdoors")
-        folder.mkdir(exist_ok=True)
         mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", str(folder)]
-        subprocess.run(mount, check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", str(folder)], check=True)
-        with (folder / "full").open("wb", buffering=0) as file, self.assertRaises(OSError):
-            while True:
-                file.write(bytes(4096))
+        with self.server.inside():
+            folder.mkdir()
+            subprocess.run(mount, check=True)
+            with (folder / "full").open("wb", buffering=0) as file, self.assertRaises(OSError):
+                while True:
+                    file.write(bytes(4096))
 
     def test_run(self) -> None:
         """It guards, and opens; one line says what is missing; a second daemon is refused."""
