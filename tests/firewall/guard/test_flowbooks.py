@@ -30,7 +30,7 @@ class FlowBooksTests(SynchronousTestCase):
         """Return the existing connections."""
         ports = list(ports)
         return [
-            Tracked(each, each.port) for each in self.live if isOn(ports, each.protocol, each.port)
+            Tracked(flow, flow.port) for flow in self.live if isOn(ports, flow.protocol, flow.port)
         ]
 
     def left(self) -> dict[str, dict[bytes, float]]:

@@ -35,8 +35,8 @@ class LibraryTestCase(SynchronousTestCase):
 
     def closeAll(self) -> None:
         """Close the sockets."""
-        for each in (*self.sockets, *self.duplicates):
-            each.close()
+        for open_ in (*self.sockets, *self.duplicates):
+            open_.close()
 
     def connect(self, sockets: int = 1) -> FakeNftables:
         """Make the context, and its sockets; another thread opens one of its own."""

@@ -54,7 +54,7 @@ class NftablesTestCase(SynchronousTestCase):
     def make(self) -> NftablesFirewall:
         """Make a firewall."""
         return NftablesFirewall(
-            *(self.clock, self.makeTable, self.watch.make, self.look, lambda: self.up)
+            self.clock, self.makeTable, self.watch.make, self.look, lambda: self.up
         )
 
     def makeTable(self, seconds: Callable[[], float]) -> GuardTable:
@@ -228,8 +228,8 @@ class NftablesFirewallTests(NftablesTestCase):
         def fail() -> LiveFlows:
             raise FirewallError("cannot read it")
 
-        for each, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
-            self.firewall._sessions._look = each
+        for looking, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
+            self.firewall._sessions._look = looking
             self.flush()
             self.restore(makeOpening())
             self.assertTrue(self.ours().guards())
@@ -437,9 +437,9 @@ class GraceTests(NftablesTestCase):
         now = self.tables.now()
         return {
             f"{int.from_bytes(key[:2], 'big')}-{int.from_bytes(key[2:], 'big')}": round(
-                ((each.end or 0) - now) / 1000
+                ((element.end or 0) - now) / 1000
             )
-            for key, each in self.tables.living(TABLE, f"grace{version}").items()
+            for key, element in self.tables.living(TABLE, f"grace{version}").items()
         }
 
     def test_untracked(self) -> None:
@@ -520,8 +520,8 @@ class NotesTests(NftablesTestCase):
 
     def letIn(self, *flows: Flow, name: str = "sessions4") -> None:
         """Have the kernel let some clients in."""
-        for each in flows:
-            self.tables.put(name, each.key, 5 * DAY)
+        for session in flows:
+            self.tables.put(name, session.key, 5 * DAY)
 
     def test_open(self) -> None:
         """
