@@ -178,8 +178,8 @@ def _shareConf(conf: Path) -> Iterator[str]:
     for command in {hook for door in doors for hook in door.hooks().values()}:
         if flaw := findHookFlaw(command):
             yield (
-                f"trouble    the daemon does not run the hook {command[0]}, others decide what it "
-                f"does: {flaw}"
+                f"trouble    the daemon does not run the hook {command[0]}, because others can "
+                f"change what it does: {flaw}"
             )
     for keys in sorted({door.authorizedKeys for door in doors} - {""}):
         try:

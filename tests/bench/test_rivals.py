@@ -1,4 +1,4 @@
-"""Tests of what the comparison of C{bench.rivals} makes of its figures."""
+"""Tests of the knocks of L{bench.rivals}, and of its tables and verdicts."""
 
 from random import Random
 from typing import Any
@@ -19,29 +19,29 @@ class ArrivalTests(SynchronousTestCase):
     """
 
     def test_good(self) -> None:
-        """Over a good line a knock comes as it was sent."""
-        plan = planArrivals(KNOCK, Line())
-        self.assertEqual([17001, 17002, 17003, 17004, 17005], [port for _, port, _ in plan])
-        self.assertEqual([0, 20, 40, 60, 80], [round(1000 * when) for when, *_ in plan])
+        """Over a good line a knock arrives as it was sent."""
+        schedule = planArrivals(KNOCK, Line())
+        self.assertEqual([17001, 17002, 17003, 17004, 17005], [port for _, port, _ in schedule])
+        self.assertEqual([0, 20, 40, 60, 80], [round(1000 * when) for when, *_ in schedule])
 
     def test_doubled(self) -> None:
-        """Where each is doubled, both come before the next."""
-        plan = planArrivals(KNOCK, Line(doubled=True))
-        self.assertEqual([17001, 17001, 17002, 17002], [port for _, port, _ in plan][:4])
+        """If datagrams are doubled, both copies arrive before the next datagram."""
+        schedule = planArrivals(KNOCK, Line(doubled=True))
+        self.assertEqual([17001, 17001, 17002, 17002], [port for _, port, _ in schedule][:4])
 
     def test_lost(self) -> None:
-        """As many are lost as it says."""
+        """The line loses the share of datagrams that it should."""
         chance = Random(1)
         came = sum(len(planArrivals(KNOCK, Line(loss=0.1), chance)) for _ in range(1000))
         self.assertTrue(4400 < came < 4600, came)
         self.assertEqual([], planArrivals(KNOCK, Line(loss=1.0)))
 
     def test_jitter(self) -> None:
-        """What is late by less than the pause is not overtaken; what has no pause, is."""
+        """Datagrams overtake each other only if they can be later than the pause between them."""
         paced = planArrivals(KNOCK, LINES["20 ms jitter, 20 ms apart"], Random(1))
         self.assertEqual(sorted(port for _, port, _ in paced), [port for _, port, _ in paced])
-        at_once = [sending._replace(pause=0.0) for sending in KNOCK]
-        mixed = planArrivals(at_once, LINES["20 ms jitter"], Random(1))
+        atOnce = [sending._replace(pause=0.0) for sending in KNOCK]
+        mixed = planArrivals(atOnce, LINES["20 ms jitter"], Random(1))
         self.assertNotEqual([17001, 17002, 17003, 17004, 17005], [port for _, port, _ in mixed])
         self.assertEqual(sorted(mixed), mixed)
 
@@ -52,7 +52,7 @@ class TableTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have one."""
+        """Make a table."""
         self.table = Table(
             ["ours", "other"],
             [
@@ -64,7 +64,7 @@ class TableTests(SynchronousTestCase):
         )
 
     def test_text(self) -> None:
-        """On a terminal the columns are aligned."""
+        """The columns are aligned on a terminal."""
         self.assertEqual(
             "         ours  other\n"
             "time     0.52  30.10\n"
@@ -74,11 +74,11 @@ class TableTests(SynchronousTestCase):
         )
 
     def test_losses(self) -> None:
-        """A loss is where another one is better, nothing at all included."""
+        """Ours loses a line if another column is better, even if that one is zero."""
         self.assertEqual(["memory: ours +9 MB, other +0 MB"], self.table.losses())
 
     def test_rst(self) -> None:
-        """It can be part of a document."""
+        """The table can be part of a document."""
         self.assertEqual(
             "- *ours*: a daemon\n- *other*: another\n\n"
             ".. list-table::\n   :header-rows: 1\n   :stub-columns: 1\n\n"
@@ -92,13 +92,13 @@ class TableTests(SynchronousTestCase):
         )
 
     def test_noLosses(self) -> None:
-        """Where there are none, that is what it says."""
+        """Without losses, the document says so."""
         table = Table(["ours"], [Row("time", [Cell("1", -1)])], ["ours"])
         self.assertTrue(table.rst({"ours": ""}, []).endswith("pkdoors loses nowhere.\n"))
 
 
-def levels(*opened: int) -> dict[str, Any]:
-    """Figures of tries under floods."""
+def makeLevels(*opened: int) -> dict[str, Any]:
+    """Return figures of tries under floods."""
     return {
         "levels": [
             {"level": level, "rate": level or 512345.6, "opened": count, "tried": 10, "cpu": 7.4}
@@ -107,49 +107,51 @@ def levels(*opened: int) -> dict[str, Any]:
     }
 
 
-class ComparisonTests(SynchronousTestCase):
+class VerdictTests(SynchronousTestCase):
     """
-    Tests of what the figures say.
+    Tests of L{bench.rivals.verdicts}.
     """
 
     def test_judgeFailing(self) -> None:
-        """The first level at which one try failed counts."""
-        self.assertEqual("100,000", judgeFailing(levels(10, 9, 10)).text)
-        self.assertEqual("never (512,346)", judgeFailing(levels(10, 10, 10)).text)
-        self.assertTrue(judgeFailing(levels(10, 10, 10)).isBetter(judgeFailing(levels(10, 10, 9))))
+        """The first level at which a try failed counts."""
+        self.assertEqual("100,000", judgeFailing(makeLevels(10, 9, 10)).text)
+        self.assertEqual("never (512,346)", judgeFailing(makeLevels(10, 10, 10)).text)
+        self.assertTrue(
+            judgeFailing(makeLevels(10, 10, 10)).isBetter(judgeFailing(makeLevels(10, 10, 9)))
+        )
 
     def test_judgeGrowth(self) -> None:
-        """Where there is no daemon it is the kernel that has grown."""
+        """Without a daemon, the growth is that of the kernel."""
         self.assertEqual("+1.2 MB", judgeGrowth({"daemon": 1.23, "kernel": 60.0}).text)
         self.assertEqual("+4.1 MB (kernel)", judgeGrowth({"daemon": None, "kernel": 4.1}).text)
         self.assertEqual("+0.0 MB", judgeGrowth({"daemon": -1.0, "kernel": 0.0}).text)
 
     def test_judgeClosing(self) -> None:
         """A door closes in time, too late, or too early."""
-        for answered, says in (
+        for answered, verdict in (
             (6.0, "yes"),
             (5.4, "yes"),
             (9.0, "no: open 3 s later"),
             (2.0, "no: closed 4.0 s early"),
         ):
             figures = {"openFor": 6, "answered": answered, "watched": 9}
-            self.assertEqual(says, judgeClosing(figures).text)
+            self.assertEqual(verdict, judgeClosing(figures).text)
 
     def test_judgeKeeping(self) -> None:
-        """A door is kept that was open at its end."""
-        said = [judgeKeeping({"openFor": 6, "answered": when}).text for when in (5.9, 1.0, 0.0)]
-        self.assertEqual(["yes", "no", "no"], said)
+        """A door was kept if it was open at its end."""
+        verdicts = [judgeKeeping({"openFor": 6, "answered": when}).text for when in (5.9, 1.0, 0.0)]
+        self.assertEqual(["yes", "no", "no"], verdicts)
 
     def test_table(self) -> None:
-        """What was measured has lines, what of one was not, or failed, says so."""
+        """Each measure has lines; a missing or failed figure says so."""
         table = makeTable(
             {
-                "pkdoors": {"levels": levels(10, 10, 10), "busy": {"cpu": 3.2}},
+                "pkdoors": {"levels": makeLevels(10, 10, 10), "busy": {"cpu": 3.2}},
                 "knockd": {"levels": {"error": "it ended"}, "busy": {"cpu": 74.0}},
-                "kernel": {"levels": levels(10, 8, 0), "busy": {"cpu": None}},
+                "kernel": {"levels": makeLevels(10, 8, 0), "busy": {"cpu": None}},
             }
         )
-        said = {row.title: [cell.text for cell in row.cells] for row in table.rows}
+        cells = {row.title: [cell.text for cell in row.cells] for row in table.rows}
         self.assertEqual(
             {
                 "opened under 50,000 wrong knocks a second": ["10/10", "failed", "10/10"],
@@ -167,11 +169,11 @@ class ComparisonTests(SynchronousTestCase):
                 "CPU under 100,000 wrong knocks a second": ["7 %", "failed", "7 %"],
                 "CPU under 100,000 junk datagrams a second": ["3 %", "74 %", "n/a"],
             },
-            said,
+            cells,
         )
 
     def test_opening(self) -> None:
-        """Who never opened has no time."""
+        """A rival that never opened has no time."""
         table = makeTable(
             {
                 "pkdoors": {"opening": {"milliseconds": [1.0, 2.0], "opened": 2, "tried": 2}},

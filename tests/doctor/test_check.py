@@ -143,8 +143,8 @@ class CheckTests(CheckTestCase):
             Finding(
                 ERROR,
                 "hooks",
-                "the daemon does not run on_open of door default, others decide what it does: "
-                "/bin/tell can be written by others",
+                "the daemon does not run on_open of door default, because others can change what "
+                "it does: /bin/tell can be written by others",
                 "`chmod go-w /bin/tell`",
             ),
             found,

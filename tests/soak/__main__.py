@@ -1,11 +1,12 @@
 """
-A soak: a real daemon with a real firewall, in namespaces, that has to stand everything at random.
+A soak: a real daemon with a real firewall, in namespaces, must withstand random events.
 
 The steps are knocks of all kinds, the operator's commands, flushes and reloads by others, a daemon
 that is killed, and other configurations. After each step, once things have settled, the kernel's
-openings must be those of the daemon, and both must be those of the soak's own books
-(L{tests.soak.books}), with the same ends. Nobody gets in without an opening, everybody with one
-does, and connections survive. The soak ends with status 1 at the first violation. Run as root::
+openings must be those of the daemon, and both must be those that the soak expects
+(L{tests.soak.expectations}), with the same ends. Clients with an opening must get in, all others
+must not, and connections must survive. The soak ends with status 1 at the first violation. Run as
+root::
 
     python -m tests.soak [--minutes 10] [--seed N] [--firewall nftables] [--json FILE]
 """
@@ -20,7 +21,7 @@ from subprocess import SubprocessError
 
 from pkdoors.errors import PkdoorsError
 from tests.lab.program import Program, findLack, makeNetwork
-from tests.soak.eyes import Eyes
+from tests.soak.checker import Checker
 from tests.soak.steps import Steps
 from tests.soak.world import World
 
@@ -73,23 +74,25 @@ class Soak:
     def run(self) -> None:
         """Make the hosts, and do steps."""
         with makeNetwork() as network, closing(World(network, self._options.firewall)) as world:
-            eyes = Eyes(world)
-            steps = Steps(world, eyes, random.Random(self._options.seed))
+            checker = Checker(world)
+            steps = Steps(world, checker, random.Random(self._options.seed))
             end = self._began + 60 * self._options.minutes
             most = self._options.steps or sys.maxsize
             while time.monotonic() < end and len(self._done) < most and not self.violation:
-                self._step(eyes, steps)
+                self._step(checker, steps)
                 self._knocks, self._openings = steps.knocks, steps.openings
-                self._slowest = eyes.slowest
+                self._slowest = checker.slowest
             if self.violation:
                 print(self._report(world))
 
-    def _step(self, eyes: Eyes, steps: Steps) -> None:
+    def _step(self, checker: Checker, steps: Steps) -> None:
         step = steps.draw()
         self._counts[step.__name__] += 1
         try:
             self._note(step())
-            self.violation = eyes.settled() or eyes.strangersIn() or eyes.sessionsLost()
+            self.violation = (
+                checker.awaitAgreement() or checker.tryDoors() or checker.checkSessions()
+            )
         except (AssertionError, PkdoorsError, OSError, SubprocessError) as error:
             self._note(f"{step.__name__} failed")
             self.violation = str(error)

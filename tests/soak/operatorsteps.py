@@ -5,55 +5,55 @@ import time
 from dataclasses import replace
 
 from tests.lab.hosts import BIN, eventually
-from tests.soak.books import Gate
-from tests.soak.chance import Chance
+from tests.soak.expectations import Gate
+from tests.soak.stepbase import StepBase
 from tests.soak.world import CLIENTS, SHARING, WEB, WEB_SEQUENCE
 
 TIMES = ((8, 20), (5, 20), (8, 10), (3, 6))
-"""What a door may allow: C{open_for} and C{max_open_for}."""
+"""The values that a door may have: C{open_for} and C{max_open_for}."""
 SEQUENCES = (WEB_SEQUENCE, SHARING)
-"""What the door web may have."""
+"""The sequences that the door C{web} may have."""
 
 
-class Operators(Chance):
-    """Over the admin socket, by commands, and by other configurations."""
+class OperatorSteps(StepBase):
+    """Steps over the admin socket, by commands, and by changes of the configuration."""
 
     def operatorOpens(self) -> str:
-        """Let somebody in."""
+        """Open a door for a client."""
         gate, source = self.random.choice(self._gates()), self.random.choice(CLIENTS)
         seconds = self.random.randrange(2, gate.maxOpenFor + 1)
         began = time.monotonic()
         self.world.admin.open(source, gate.name, seconds)
-        self._opened(gate, source, began, seconds)
+        self._expectOpening(gate, source, began, seconds)
         return f"the operator opens {gate.name} for {source}, {seconds} s"
 
     def operatorCloses(self) -> str:
-        """Close what is open for somebody."""
-        keys = self._open()
+        """Close an opening of a client."""
+        keys = self._listOpenings()
         if not keys:
             return self.operatorOpens()
         door, source = self.random.choice(keys)
         self.world.admin.close(source, door)
-        self.world.books.closed([(door, source)])
+        self.world.expected.noteClosed([(door, source)])
         return f"the operator closes {door} for {source}"
 
     def operatorClosesAll(self) -> str:
-        """Close all."""
+        """Close all openings."""
         self.world.admin.close()
-        self.world.books.closedAll()
-        return "the operator closes all"
+        self.world.expected.noteAllClosed()
+        return "the operator closes everything"
 
     def command(self) -> str:
-        """Close all, by the command."""
+        """Close all openings with the command."""
         command = (str(BIN / "pkdoors"), "close", "--all", "--admin", self.world.admin.path)
         status, output = self.world.server.status(*command)
         if status:
             raise AssertionError(f"pkdoors close --all: status {status}: {output}")
-        self.world.books.closedAll()
-        return "the operator closes all, with the command"
+        self.world.expected.noteAllClosed()
+        return "the operator closes everything, with the command"
 
-    def _reloaded(self) -> str:
-        """Have the file read, by a signal or the socket."""
+    def _reload(self) -> str:
+        """Have the daemon read the file, and return how: by a signal or over the socket."""
         daemon = self.world.daemon
         assert daemon
         if self.random.random() < 0.5:
@@ -70,42 +70,44 @@ class Operators(Chance):
         return "SIGHUP"
 
     def reload(self) -> str:
-        """Read the same file again."""
-        return f"reload of the same file ({self._reloaded()})"
+        """Have the daemon read the same file again."""
+        return f"reload of the same file ({self._reload()})"
 
     def changeTimes(self) -> str:
         """Change how long a door opens."""
-        inUse = [self.world.gates[door] for door, _ in self._open()]
+        inUse = [self.world.gates[door] for door, _ in self._listOpenings()]
         gate = self.random.choice(inUse or self._gates())
-        openFor, most = self.random.choice([each for each in TIMES if each[1] != gate.maxOpenFor])
+        openFor, most = self.random.choice(
+            [times for times in TIMES if times[1] != gate.maxOpenFor]
+        )
         self.world.gates[gate.name] = replace(gate, openFor=openFor, maxOpenFor=most)
         self.world.write()
         began = time.monotonic()
-        way = self._reloaded()
-        self.world.books.shortened(gate.name, began, time.monotonic(), most)
-        return f"{gate.name} opens for {openFor} s, {most} s at most ({way})"
+        cause = self._reload()
+        self.world.expected.noteShortened(gate.name, began, time.monotonic(), most)
+        return f"{gate.name} opens for {openFor} s, {most} s at most ({cause})"
 
     def changeDoors(self) -> str:
-        """Add the door web, take it away, or give it another sequence."""
-        there = self.world.gates.pop("web", None)
+        """Add the door C{web}, remove it, or give it another sequence."""
+        old = self.world.gates.pop("web", None)
         kind = "goes"
-        if there is None or self.random.random() < 0.4:
-            others = [
-                each for each in (WEB_SEQUENCE, SHARING) if not there or each != there.sequence
-            ]
+        if old is None or self.random.random() < 0.4:
+            others = [sequence for sequence in SEQUENCES if not old or sequence != old.sequence]
             sequence = self.random.choice(others)
             openFor, most = self.random.choice(TIMES)
-            gate = there or Gate("web", WEB, sequence, openFor, most)
+            gate = old or Gate("web", WEB, sequence, openFor, most)
             self.world.gates["web"] = replace(gate, sequence=sequence)
-            kind = "has another sequence" if there else "comes"
+            kind = "has another sequence" if old else "comes"
         self.world.write()
-        way = self._reloaded()
+        cause = self._reload()
         if kind != "has another sequence":
-            self.world.books.closed([key for key in self.world.books.all() if key[0] == "web"])
-        return f"web {kind} ({way})"
+            self.world.expected.noteClosed(
+                [key for key in self.world.expected.keys() if key[0] == "web"]
+            )
+        return f"web {kind} ({cause})"
 
     def badFile(self) -> str:
-        """Offer a file that cannot be used; nothing changes."""
+        """Offer an invalid file, which the daemon must refuse."""
         daemon = self.world.daemon
         assert daemon
         self.world.write("[doors.bad]\n")
@@ -115,4 +117,4 @@ class Operators(Chance):
         self.world.write()
         if not refused:
             raise AssertionError("a bad file was not refused")
-        return "a bad file is refused"
+        return "the daemon refuses a bad file"

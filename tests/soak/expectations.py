@@ -1,4 +1,4 @@
-"""What the soak knows by itself of who may come in: from what it did, nothing else. Pure."""
+"""Which openings there should be, known only from what the soak itself has done. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,16 +10,16 @@ SLACK = 1.5
 """Seconds by which the daemon may be late: these machines are shared."""
 
 TAKEN_OVER = 1.1
-"""Seconds by which an opening may end sooner for each new daemon: nft tells whole seconds only."""
+"""Seconds by which an opening may end earlier for each new daemon: nft reports whole seconds."""
 
 
 KNOCK_TIMEOUT, PENALTY = 30, 3
-"""Seconds, of all gates."""
+"""Seconds, for all gates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A door of the soak's, as its file has it."""
+    """A door of the soak, as the file describes it."""
 
     name: str
     port: int
@@ -29,7 +29,7 @@ class Gate:
     keys: str = ""
 
     def text(self) -> str:
-        """Its table in the file."""
+        """Return its table in the file."""
         lines = [
             f"[doors.{self.name}]",
             f"sequence = {list(self.sequence)}",
@@ -43,84 +43,85 @@ class Gate:
         return "\n".join(lines) + "\n"
 
     def grant(self, asked: int) -> int:
-        """The seconds that a knock gets which asks for so many."""
+        """Return the seconds that a knock gets if it asks for so many."""
         return min(asked, self.maxOpenFor) if asked else self.openFor
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     """
-    Between which two moments an opening ends. It must be there before the first one, and may not
-    be after the second.
+    The two moments between which an opening ends. It must exist before the first one, and must not
+    exist after the second.
     """
 
     earliest: float
     latest: float
 
 
-class Books:
-    """Which openings there have to be, and which there may be. Times are of one clock."""
+class Expectations:
+    """Which openings must exist, and which are allowed to. All times are of one clock."""
 
     def __init__(self) -> None:
         self._spans: dict[Key, Span] = {}
 
-    def opened(self, key: Key, began: float, ended: float, seconds: float) -> None:
+    def noteOpened(self, key: Key, began: float, ended: float, seconds: float) -> None:
         """
-        Somebody knocked, or was let in by the operator. Who is in already loses nothing.
+        Note that a client knocked, or that the operator opened for it. A client that is already in
+        loses nothing.
 
-        @param began: a moment before it counted.
-        @param ended: a moment after.
+        @param began: a moment before the opening began.
+        @param ended: a moment after that.
         """
         old = self._spans.get(key, Span(0, 0))
         new = Span(began + seconds, ended + seconds)
         self._spans[key] = Span(max(old.earliest, new.earliest), max(old.latest, new.latest))
 
-    def doubted(self, key: Key, ended: float, seconds: float) -> None:
-        """Somebody may have got in, and may not."""
-        self.opened(key, -seconds, ended, seconds)
+    def noteDoubtful(self, key: Key, ended: float, seconds: float) -> None:
+        """Note that a knock may have opened, or not."""
+        self.noteOpened(key, -seconds, ended, seconds)
 
-    def closed(self, keys: Iterable[Key]) -> None:
-        """These ended."""
+    def noteClosed(self, keys: Iterable[Key]) -> None:
+        """Note that some openings ended."""
         for key in list(keys):
             self._spans.pop(key, None)
 
-    def closedAll(self) -> None:
-        """All ended."""
+    def noteAllClosed(self) -> None:
+        """Note that all openings ended."""
         self._spans.clear()
 
-    def shortened(self, door: str, began: float, ended: float, most: float) -> None:
-        """A door allows no more than this from now on."""
+    def noteShortened(self, door: str, began: float, ended: float, most: float) -> None:
+        """Note that a door allows at most so many seconds from now on."""
         for key, span in self._spans.items():
             if key[0] == door:
                 earliest, latest = min(span.earliest, began + most), min(span.latest, ended + most)
                 self._spans[key] = Span(earliest, latest)
 
-    def takenOver(self) -> None:
-        """Another daemon read from the kernel what there is."""
+    def noteTakenOver(self) -> None:
+        """Note that another daemon read the openings from the kernel."""
         for key, span in self._spans.items():
             self._spans[key] = replace(span, earliest=span.earliest - TAKEN_OVER)
 
-    def all(self) -> list[Key]:
-        """All that are not known to have ended."""
+    def keys(self) -> list[Key]:
+        """Return all openings that are not known to have ended."""
         return list(self._spans)
 
-    def must(self, now: float) -> set[Key]:
-        """Which there have to be, and had to be all the time until now."""
+    def required(self, now: float) -> set[Key]:
+        """Return the openings that must exist now, and had to exist all the time until now."""
         return {key for key, span in self._spans.items() if now < span.earliest - SLACK}
 
-    def may(self, now: float) -> set[Key]:
-        """Which there may be now, and may have been since."""
+    def allowed(self, now: float) -> set[Key]:
+        """Return the openings that are allowed now."""
         return {key for key, span in self._spans.items() if now <= span.latest + SLACK}
 
     def nextEnd(self, now: float) -> float:
-        """When the first of them has to be over; 0 where there is none."""
+        """Return when the next opening must be over; 0 if there is none."""
         return min((span.latest for span in self._spans.values() if span.latest > now), default=0)
 
-    def tooLate(self, ends: Mapping[Key, float]) -> set[Key]:
+    def findLate(self, ends: Mapping[Key, float]) -> set[Key]:
         """
-        Which end later than they have to, or are not known here.
+        Return the openings that end too late, or that should not exist.
 
-        @param ends: the moment of each, as somebody tells it.
+        @param ends: when each of them ends, according to the kernel or the daemon.
         """
         return {
             key
@@ -128,8 +129,8 @@ class Books:
             if (span := self._spans.get(key)) is None or when > span.latest + SLACK
         }
 
-    def tooEarly(self, ends: Mapping[Key, float]) -> set[Key]:
-        """Likewise, which end sooner."""
+    def findEarly(self, ends: Mapping[Key, float]) -> set[Key]:
+        """Return the openings that end too early."""
         return {
             key
             for key, when in ends.items()
@@ -137,11 +138,11 @@ class Books:
         }
 
 
-def name(key: Key) -> str:
-    """An opening for reading."""
+def formatKey(key: Key) -> str:
+    """Return an opening for people."""
     return f"{key[0]} for {key[1]}"
 
 
-def names(keys: Iterable[Key]) -> str:
-    """Openings for reading."""
-    return ", ".join(map(name, sorted(keys)))
+def formatKeys(keys: Iterable[Key]) -> str:
+    """Return openings for people."""
+    return ", ".join(map(formatKey, sorted(keys)))

@@ -1,9 +1,9 @@
-"""What knockers and strangers do."""
+"""What clients with plain knocks do, and strangers."""
 
 import time
 
-from tests.soak.books import PENALTY, Gate
-from tests.soak.chance import HANDLED, Chance
+from tests.soak.expectations import PENALTY, Gate
+from tests.soak.stepbase import HANDLED, StepBase
 from tests.soak.world import STRANGERS
 
 MALFORMED = (
@@ -12,16 +12,16 @@ MALFORMED = (
 )
 
 
-class Knockers(Chance):
-    """Plain knocks, right and wrong, and what strangers try."""
+class PlainSteps(StepBase):
+    """Plain knocks, right and wrong, and the tries of strangers."""
 
     def knock(self) -> str:
-        """Knock rightly."""
+        """Knock in the right order."""
         return self._knockAt(self._gate(), self._source())
 
     def again(self) -> str:
-        """Knock where one is in already, to stay so for longer."""
-        keys = [key for key in self._open() if self._isFree(key[1])]
+        """Knock again for a client that is already in, to stay in for longer."""
+        keys = [key for key in self._listOpenings() if self._isFree(key[1])]
         door, source = self.random.choice(keys) if keys else ("ssh", self._source())
         gate = self.world.gates[door]
         return self._knockAt(self._gate() if gate.keys else gate, source)
@@ -32,7 +32,7 @@ class Knockers(Chance):
         began = time.monotonic()
         payload = b"knock %d\n" % asked if asked else b"knock\n"
         self.world.send(source, gate.sequence, payload)
-        self._opened(gate, source, began, asked)
+        self._expectOpening(gate, source, began, asked)
         return f"{source} knocks at {gate.name}, for {asked or 'its own'} s"
 
     def half(self) -> str:
@@ -41,15 +41,15 @@ class Knockers(Chance):
         self.knocks += 1
         self.world.send(source, gate.sequence[:cut])
         between = self.random.choice([lambda: "nothing", *self.between])()
-        if lack := self.eyes.settled():
+        if lack := self.checker.awaitAgreement():
             raise AssertionError(f"between two halves of a knock: {lack}")
         began = time.monotonic()
         self.world.send(source, gate.sequence[cut:])
-        self._opened(gate, source, began)
+        self._expectOpening(gate, source, began)
         return f"{source} knocks at {gate.name} in two halves; between: {between}"
 
     def wrong(self) -> str:
-        """Knock in another order, which is nobody's."""
+        """Knock in an order that opens no door."""
         gate, source = self._gate(), self._source()
         if not self._mayBeWrong(gate, source):
             return self._knockAt(gate, source)
@@ -59,15 +59,15 @@ class Knockers(Chance):
         return f"{source} knocks at {gate.name} in the wrong order"
 
     def _wrongOrder(self, gate: Gate) -> tuple[int, ...]:
-        """Its first port, so that what was begun before ends, and the others in nobody's order."""
+        """Return an order that no door has. It begins with the first port, to end earlier tries."""
         first, *rest = gate.sequence
-        orders = [each.sequence for each in self._gates()]
+        orders = [known.sequence for known in self._gates()]
         while (ports := (first, *self.random.sample(rest, len(rest)))) in orders:
             pass
         return ports
 
     def penalised(self) -> str:
-        """Knock wrongly, and at once rightly, which counts for nothing."""
+        """Knock in a wrong order, and at once in the right one, which is ignored."""
         gate, source = self._gate(), self._source()
         if not self._mayBeWrong(gate, source):
             return self._knockAt(gate, source)
@@ -77,14 +77,14 @@ class Knockers(Chance):
         self.world.send(source, (first, second, other))
         self.world.send(source, gate.sequence)
         self._taint(source)
-        if time.monotonic() > began + PENALTY / 2:  # a slow machine: it may have been over
-            self.world.books.doubted(
+        if time.monotonic() > began + PENALTY / 2:  # a slow machine: the penalty may be over
+            self.world.expected.noteDoubtful(
                 (gate.name, source), time.monotonic() + HANDLED, gate.maxOpenFor
             )
         return f"{source} knocks at {gate.name} wrongly, then rightly"
 
     def malformed(self) -> str:
-        """Send what is no knock, in the right order."""
+        """Send datagrams that are not knocks, in the right order."""
         gate, source = self._gate(), self._source()
         junk = self.random.choice((*MALFORMED, self.random.randbytes(40)))
         self.knocks += 1
@@ -92,7 +92,7 @@ class Knockers(Chance):
         return f"{source} sends {junk[:30]!r} to the ports of {gate.name}"
 
     def stranger(self) -> str:
-        """Try what somebody tries who knows ports, but not the order."""
+        """Try what a stranger tries who knows the ports, but not their order."""
         source, gate = self._source(STRANGERS), self._gate()
         kind = self.random.choice(("most", "order", "scan"))
         if kind != "most" and not self._mayBeWrong(gate, source):
@@ -103,6 +103,8 @@ class Knockers(Chance):
         elif kind == "order":
             self.world.send(source, self._wrongOrder(gate))
         else:
-            self.world.send(source, sorted({port for g in self._gates() for port in g.sequence}))
+            self.world.send(
+                source, sorted({port for known in self._gates() for port in known.sequence})
+            )
         self._taint(source)
         return f"stranger {source} tries: {kind}"
