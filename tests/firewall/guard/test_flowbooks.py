@@ -35,7 +35,7 @@ class FlowBooksTests(SynchronousTestCase):
 
     def left(self) -> dict[str, dict[bytes, float]]:
         """Return the sets, and the deadlines of the flows in them."""
-        return {name: dict(flows) for name, flows in self.books.left().items() if flows}
+        return {name: dict(flows) for name, flows in self.books.living().items() if flows}
 
     def test_note(self) -> None:
         """Noted flows replace all earlier ones, and are gone when their time is over."""

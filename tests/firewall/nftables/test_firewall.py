@@ -282,16 +282,16 @@ class NftablesFirewallTests(NftablesTestCase):
 
 class DroppedTests(NftablesTestCase):
     """
-    Tests of L{NftablesFirewall.dropped}.
+    Tests of L{NftablesFirewall.countDropped}.
     """
 
     def test_dropped(self) -> None:
         """The count of dropped knocks is reported; it is 0 before there is a guard."""
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.start()
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.ours().counters["default_dropped"] = 7
-        self.assertEqual([7, 7], [self.firewall.dropped() for _ in range(2)])
+        self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_madeAgain(self) -> None:
         """A counter that begins again, goes, or comes is neither subtracted nor counted twice."""
@@ -299,19 +299,19 @@ class DroppedTests(NftablesTestCase):
         self.start(makeDoor(), web)
         self.ours().counters.update(default_dropped=7, web_dropped=3)
         self.flush()
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.restore()
         self.ours().counters.update(default_dropped=2)
-        self.assertEqual(2, self.firewall.dropped())
+        self.assertEqual(2, self.firewall.countDropped())
         self.firewall.setDoors((web,))
         self.restore()
         self.ours().counters.update(web_dropped=5)
-        self.assertEqual([7, 7], [self.firewall.dropped() for _ in range(2)])
+        self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_rateless(self) -> None:
         """A door without a limit counts nothing."""
         self.start(makeDoor(knockRate=0))
-        self.assertEqual(({}, 0), (self.ours().counters, self.firewall.dropped()))
+        self.assertEqual(({}, 0), (self.ours().counters, self.firewall.countDropped()))
 
 
 class SpareTests(NftablesTestCase):
