@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.daemon import replayfile as seenfileModule
+from pkdoors.daemon import replayfile
 from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.locks.sealed.replays import Notes, ReplayCache
 from tests.fakes.log import Log
@@ -177,7 +177,7 @@ class RestartTests(SeenFileTestCase):
 
     def test_bound(self) -> None:
         """The file is written again now and then, and has no more lines than it needs."""
-        self.patch(seenfileModule, "MAX_LINES", 8)
+        self.patch(replayfile, "MAX_LINES", 8)
         numbers = set()
         for number in range(50):
             self.open(f"{number:x}")
@@ -209,7 +209,7 @@ class RestartTests(SeenFileTestCase):
         """
         However often the file is written again, it has one descriptor, beside that of the lock.
         """
-        self.patch(seenfileModule, "MAX_LINES", 2)
+        self.patch(replayfile, "MAX_LINES", 2)
         before = len(os.listdir("/proc/self/fd"))
         self.open(*(f"{number:x}" for number in range(20)))
         self.assertEqual(before, len(os.listdir("/proc/self/fd")))
@@ -470,7 +470,7 @@ class UnwritableTests(SeenFileTestCase):
         full = os.open("/dev/full", os.O_WRONLY)
         file, self.file._file = self.file._file, full
         assert file is not None
-        self.patch(seenfileModule, "openOwn", self.fail_)
+        self.patch(replayfile, "openOwn", self.fail_)
         os.ftruncate(file, 0)  # as it is done to the file that cannot be written
         for number in range(9):
             self.open(f"{number}")
@@ -503,18 +503,18 @@ class UnwritableTests(SeenFileTestCase):
     def test_spoilt(self) -> None:
         """If a line cannot be written, all others are discarded, and written again later."""
         self.open("1")
-        write, count = seenfileModule._writeAll, iter([False, True, True])
+        write, count = replayfile._writeAll, iter([False, True, True])
 
         def writeAll(file: int, lines: object) -> None:
             if not next(count):
                 raise OSError(28, "No space left on device")
             write(file, lines)  # type: ignore[arg-type]
 
-        self.patch(seenfileModule, "_writeAll", writeAll)
+        self.patch(replayfile, "_writeAll", writeAll)
         self.open("2")
         self.assertEqual(0, self.path.stat().st_size)
         self.open("3")
-        self.patch(seenfileModule, "_writeAll", write)
+        self.patch(replayfile, "_writeAll", write)
         self.assertEqual(["warn"], self.log.levels())
         self.log = Log(self)
         self.crash()
@@ -522,9 +522,9 @@ class UnwritableTests(SeenFileTestCase):
 
     def test_notMadeAnew(self) -> None:
         """If the file cannot be written again, the old one, which lacks lines, is emptied."""
-        self.patch(seenfileModule, "MAX_LINES", 2)
+        self.patch(replayfile, "MAX_LINES", 2)
         self.open("1", "2")
-        patch = self.patch(seenfileModule, "openOwn", self.fail_)
+        patch = self.patch(replayfile, "openOwn", self.fail_)
         self.open("3")
         patch.restore()
         self.assertEqual(["warn"], self.log.levels())
@@ -545,7 +545,7 @@ class UnwritableTests(SeenFileTestCase):
     def test_failsAgain(self) -> None:
         """A second failure, after a success, is a second warning."""
         for nonces in (("1", "2"), ("3", "4")):
-            patch = self.patch(seenfileModule, "_writeAll", self.fail_)
+            patch = self.patch(replayfile, "_writeAll", self.fail_)
             self.open(*nonces)
             patch.restore()
             self.open(f"a{nonces[0]}")

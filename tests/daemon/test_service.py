@@ -158,7 +158,7 @@ class StartTests(ServiceTestCase):
                 return original(*arguments)
 
             self.patch(owner, name, noted)
-        self.service._components = [FakePart("part", order)]
+        self.service._components = [FakeComponent("part", order)]
         self.start()
         self.assertEqual(
             ["part: prepare", "start", "start", "part: start", "examine", "part: ready"], order
@@ -415,7 +415,7 @@ class InterfaceTests(ServiceTestCase):
         self.assertEqual("no; 22/tcp stays closed", str(error))
 
 
-class FakePart(Component):
+class FakeComponent(Component):
     """
     A component that notes what it hears.
 
@@ -455,7 +455,7 @@ class FakePart(Component):
         return succeed(None)
 
 
-class PartTests(ServiceTestCase):
+class ComponentTests(ServiceTestCase):
     """
     Components, and the reload.
     """
@@ -464,7 +464,7 @@ class PartTests(ServiceTestCase):
         """Make two components that hear events."""
         super().setUp()
         self.diary: list[str] = []
-        self.parts = [FakePart(name, self.diary) for name in "ab"]
+        self.parts = [FakeComponent(name, self.diary) for name in "ab"]
         self.service._components = self.parts
         self.daemon.publisher.subscribe(lambda event: self.diary.append(event.kind))
 

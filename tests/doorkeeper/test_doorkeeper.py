@@ -11,7 +11,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.doorkeeper import admission as admissionModule
+from pkdoors.doorkeeper import admission
 from pkdoors.doorkeeper.admission import MAX_OPENED, MAX_OPENINGS
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError
@@ -723,7 +723,7 @@ class CloseTests(KeeperTestCase):
 
     def test_whenFull(self) -> None:
         """A close works even if no more can be opened."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        self.patch(admission, "MAX_OPENINGS", 1)
         self.request()
         self.close()
         self.assertEqual({}, self.firewall.open_())
@@ -1082,7 +1082,7 @@ class BoundTests(KeeperTestCase):
 
     def test_eachDoor(self) -> None:
         """The openings of one door do not use up those of another."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        self.patch(admission, "MAX_OPENINGS", 1)
         web = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
         self.keeper = self.makeKeeper(self.door, web)
         for door in (self.door, web, web):
@@ -1091,7 +1091,7 @@ class BoundTests(KeeperTestCase):
 
     def test_fast(self) -> None:
         """Knocks beyond the rate are refused, and the operator hears why."""
-        self.patch(admissionModule, "MAX_OPENED", 2)
+        self.patch(admission, "MAX_OPENED", 2)
         self.keeper = self.makeKeeper(self.door)
         for last in range(4):
             self.request(source=f"10.0.0.{last}")
@@ -1108,7 +1108,7 @@ class BoundTests(KeeperTestCase):
 
     def test_fastWithName(self) -> None:
         """The rate does not apply to clients that are known by a seal, or to the operator."""
-        self.patch(admissionModule, "MAX_OPENED", 0)
+        self.patch(admission, "MAX_OPENED", 0)
         self.keeper = self.makeKeeper(self.door)
         self.keeper.request(Request(self.door, ANN, 0, who=OPERATOR))
         self.keeper.request(Request(self.door, BOB, 0, who=Principal("anna@laptop")))
@@ -1117,7 +1117,7 @@ class BoundTests(KeeperTestCase):
 
     def test_fastAgain(self) -> None:
         """Clients that are in, and knock again and again, have a rate of their own."""
-        self.patch(admissionModule, "MAX_OPENED", 3)
+        self.patch(admission, "MAX_OPENED", 3)
         self.keeper = self.makeKeeper(self.door)
         for seconds in range(31, 41):
             self.request(seconds)
@@ -1128,7 +1128,7 @@ class BoundTests(KeeperTestCase):
 
     def test_full(self) -> None:
         """One opening more than the maximum is refused, and the operator hears of it."""
-        self.patch(admissionModule, "MAX_OPENINGS", 2)
+        self.patch(admission, "MAX_OPENINGS", 2)
         for source in (ANN, BOB, "10.0.0.1"):
             self.request(source=source)
         self.assertEqual({ANN: 30.0, BOB: 30.0}, self.firewall.open_())
@@ -1139,14 +1139,14 @@ class BoundTests(KeeperTestCase):
 
     def test_extensionWhenFull(self) -> None:
         """A client that is in can extend its opening even if there are as many as possible."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        self.patch(admission, "MAX_OPENINGS", 1)
         self.request()
         self.request(60)
         self.assertEqual({ANN: 60.0}, self.firewall.open_())
 
     def test_placeIsGivenBack(self) -> None:
         """A closing makes room."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        self.patch(admission, "MAX_OPENINGS", 1)
         self.request()
         self.clock.advance(30)
         self.request(source=BOB)
