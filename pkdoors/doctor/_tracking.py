@@ -72,7 +72,7 @@ def _listLosses(protocol: str, cuts: bool, isForwarded: bool) -> list[str]:
         )
     if cuts and protocol == "tcp":
         losses.append(
-            'sessions that are cut (sessions = "cut") get no reset, so that both ends wait until '
+            'sessions that are cut (sessions = "cut") get no reset, so both ends wait until '
             "they give up"
         )
     if isForwarded:

@@ -18,7 +18,7 @@ PLACES = {
     "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
     "pkdoors.service": "etc/systemd/system/pkdoors.service",
 }
-"""By the name of the template."""
+"""The place of each file below the root, by the name of its template."""
 
 
 class ServiceFiles:

@@ -125,7 +125,7 @@ class NftablesTests(CheckTestCase):
     def test_guard(self) -> None:
         """A guard that others can flush does not change the exit status."""
         self.assertEqual([(INFO, "guard")], self.bad(guard=GuardState()))
-        error = FirewallError("it does not tell: try again")
+        error = FirewallError("it does not answer: try again")
         self.assertEqual([(ERROR, "guard")], self.bad(guard=error))
         asked = AssertionError("asked")
         self.assertEqual([(ERROR, "nftables")], self.bad(tables=FirewallError("a: b"), guard=asked))

@@ -73,7 +73,7 @@ class DropTests(SynchronousTestCase):
         self.assertEqual("`ufw allow 17001/udp`", found.remedy)
 
     def test_ufwElsewhere(self) -> None:
-        """What a table beside ufw's drops, ufw does not let in."""
+        """If another table drops the port, ufw's command is not the remedy."""
         chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
         beside = makeListing(chain="ip filter INPUT", chains=chains), makeListing(policy="drop")
         (found,) = judgeDrops(makeTables(*beside), KNOCK, "why")

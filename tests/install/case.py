@@ -16,7 +16,7 @@ from pkdoors.install.installer import (
 from pkdoors.install.unitfiles import ServiceFiles
 
 CODE = (Path("/bin/sh"), Path("/etc/passwd"))
-"""What any service can read."""
+"""Files that any service can read."""
 
 
 class InstallTestCase(SynchronousTestCase):

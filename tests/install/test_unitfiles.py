@@ -217,7 +217,7 @@ class HostileTests(SynchronousTestCase):
         self.assertEqual([self.victim], [*self.outside.iterdir()])
 
     def test_madeMeanwhile(self) -> None:
-        """A folder that somebody makes in the same moment is as good as ours."""
+        """A folder that another process creates at the same moment is used."""
         mkdir = os.mkdir
 
         def mkdirFirst(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:

@@ -23,7 +23,7 @@ FILTER = (
     "meta l4proto { icmp, ipv6-icmp } accept; tcp dport { 22, 2222 } accept; "
     "udp dport 17000-17999 accept; }; }"
 )
-"""The operator's own: it drops all else, and lets the knocks and the protected port in."""
+"""The operator's own table: it lets knocks and the protected port in, and drops the rest."""
 
 
 class CheckTestCase(RealTestCase):
@@ -330,7 +330,7 @@ class HostTests(CheckTestCase):
     def test_service(self) -> None:
         """An nftables service that flushes is reported while it is on."""
         if not Path("/etc/nftables.conf").exists():
-            raise SkipTest("there is no /etc/nftables.conf to put another in the place of")
+            raise SkipTest("the test needs an /etc/nftables.conf to replace")
         (self.folder / "nftables.conf").write_text("flush ruleset\n")
         (self.folder / "systemctl").write_text("#!/bin/sh\nexit $OFF\n")
         (self.folder / "systemctl").chmod(0o755)
@@ -354,7 +354,7 @@ class ZoneTests(CheckTestCase):
         daemon = self.start().process.popen
         self.assertIn("firewalld (firewalld is running)", self.check()[1])
         self.findsNot("knock ports")
-        daemon.send_signal(signal.SIGSTOP)  # or it would see to that itself
+        daemon.send_signal(signal.SIGSTOP)  # or it would add the rules itself
         self.addCleanup(daemon.send_signal, signal.SIGCONT)
         self.firewalld.cmd("--zone=work", "--add-interface=client")
         self.finds("ERROR", "knock ports", "firewalld's zone work lacks the daemon's rules")

@@ -12,7 +12,7 @@ from tests.lab.hosts import BIN, SERVER4, Daemon, eventually
 
 PKDOORS = str(BIN / "pkdoors")
 NASTY = "\x1b[2J\x1b]0;x\x07\nOK"
-"""The name of a process: it has 15 bytes at most."""
+"""The name of a process, which has 15 bytes at most."""
 
 LISTENER = """
 import ctypes, os, socket, sys, time
@@ -162,7 +162,7 @@ class AgentTests(RealTestCase):
                 try:
                     connection.sendall(answer)
                     connection.shutdown(socket.SHUT_WR)
-                except OSError:  # it has had enough
+                except OSError:  # the client has given up
                     pass
                 self.assertTrue(eventually(lambda: process.popen.poll() is not None, SOON))
         self.assertEqual(1, process.popen.returncode, process.log())

@@ -16,7 +16,7 @@ from tests.lab.machine import BIN, Machine, isPossible
 
 PKDOORS = str(BIN / "pkdoors")
 INSTALL = (PKDOORS, "install-service")
-"""On a machine."""
+"""The command on a machine."""
 HERE = (str(hosts.BIN / "pkdoors"), "install-service")
 UNIT = "/etc/systemd/system/pkdoors.service"
 RULE = "/etc/polkit-1/rules.d/50-pkdoors.rules"

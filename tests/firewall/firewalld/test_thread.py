@@ -185,7 +185,7 @@ class BusThreadTests(SynchronousTestCase):
         results = [self.offer(place, number) for number, place in enumerate("ab")]
         self.glib.run()
         self.react()
-        self.assertEqual([0, 1], [self.successResultOf(each) for each in results])
+        self.assertEqual([0, 1], [self.successResultOf(result) for result in results])
 
     def test_resultsInTurns(self) -> None:
         """
@@ -214,16 +214,16 @@ class BusThreadTests(SynchronousTestCase):
         self.glib.run()
         self.react()
         self.assertEqual([3, 2], self.done)
-        self.assertEqual([2, 3], [self.successResultOf(each) for each in (other, newer)])
+        self.assertEqual([2, 3], [self.successResultOf(result) for result in (other, newer)])
         self.assertEqual(0, self.glib.waiting())
 
     def test_cancelled(self) -> None:
         """Cancelled work is not done, and its place can be taken."""
         self.thread.start()
         gone, taken, other = self.offer("a", 1), self.offer("b", 2), self.offer("c", 3)
-        for each in (gone, taken):
-            each.cancel()
-            self.failureResultOf(each, CancelledError)
+        for result in (gone, taken):
+            result.cancel()
+            self.failureResultOf(result, CancelledError)
         self.offer("b", 4)
         self.glib.run()
         self.react()

@@ -60,7 +60,10 @@ class MonitorTests(SynchronousTestCase):
         self.patch(watch, "listenToNftables", listen)
         self.heard: list[str] = []
         self.watch = NftablesMonitor(
-            *("pkdoors", OURS, self.heard.append, lambda: self.heard.append("unsure")),
+            "pkdoors",
+            OURS,
+            self.heard.append,
+            lambda: self.heard.append("unsure"),
             lambda: self.heard.append("moved"),
         )
 

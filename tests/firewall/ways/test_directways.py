@@ -34,7 +34,7 @@ class WaysPastTests(SynchronousTestCase):
         """Return each way's port, and the protected port."""
         ways = findWays([found], protected or [WEB])
         self.assertFalse(ways.isCut)
-        return {each.port: each.wanted for each in ways.direct}
+        return {way.port: way.wanted for way in ways.direct}
 
     def test_port(self) -> None:
         """A port is forwarded to another."""
@@ -95,7 +95,7 @@ class WaysPastTests(SynchronousTestCase):
         for first in (HERE, THERE):
             target = Target(first, first + 2, (80, 80))
             ways = findWays([Forward("udp", 1, 65535, target)], [PortRange("udp", 53, 53)])
-            wanted = [DirectWay(first + each, "udp", 80, 53) for each in range(3)]
+            wanted = [DirectWay(first + number, "udp", 80, 53) for number in range(3)]
             self.assertEqual(wanted, list(ways.direct))
 
     def test_order(self) -> None:
@@ -145,14 +145,14 @@ class GuardTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """Each way leads to its door's chain, and TCP ways are known as a container's."""
         lines = Guard(self.doors, direct=self.ways).commands().splitlines()
-        added = [each for each in lines if " direct" in each or " inside" in each]
+        added = [line for line in lines if " direct" in line or " inside" in line]
         self.assertEqual(
             [
                 "add element inet pkdoors direct4 { 10.9.3.2 . 6 . 80 : jump web_tcp }",
                 "add element inet pkdoors direct6 { fd09:3::2 . 17 . 53 : jump dns_udp }",
                 "add element inet pkdoors inside4 { 10.9.3.2 . 6 . 80 }",
             ],
-            sorted(each for each in added if each.startswith("add element")),
+            sorted(line for line in added if line.startswith("add element")),
         )
 
     def test_elements(self) -> None:
