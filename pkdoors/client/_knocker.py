@@ -86,7 +86,10 @@ class Knocker:
         @raise KnockError: no address could be knocked on.
         """
         addresses = list(addresses)
-        families = ([a for a in addresses if ":" not in a], [a for a in addresses if ":" in a])
+        families = (
+            [address for address in addresses if ":" not in address],
+            [address for address in addresses if ":" in address],
+        )
         errors: dict[str, str] = {}
         works = (self._knockEach(family, errors) for family in families)
         await gatherResults([Deferred.fromCoroutine(work) for work in works], consumeErrors=True)

@@ -36,7 +36,7 @@ def bindFor(bind: str, destination: str, findLocalAddress: Callable[[str], str])
     probably translated on the way, and the knock is bound to no address.
 
     @param bind: a result of L{parseBind}.
-    @param localAddress: finds the address that datagrams to a destination leave from.
+    @param findLocalAddress: finds the address that datagrams to a destination leave from.
     """
     if bind == NONE:
         return ANY

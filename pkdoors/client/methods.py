@@ -62,7 +62,7 @@ class SealedMethod:
     @ivar close: whether to ask the host to close the door instead.
     @ivar bind: see L{bindFor}.
     @ivar timeOfDay: seconds since 1970.
-    @ivar localAddress: finds the address that datagrams to a destination leave from.
+    @ivar findLocalAddress: finds the address that datagrams to a destination leave from.
     @cvar hintOnFailure: what to check if the port does not open.
     """
 

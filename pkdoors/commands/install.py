@@ -10,6 +10,7 @@ from sysconfig import get_path
 from typing import Any
 
 from pkdoors.commands.completion import completeWith, listFiles
+from pkdoors.commands.parser import addCommand
 from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.host.serviceuser import NAME
@@ -20,11 +21,8 @@ from pkdoors.util.output import tell, tellText
 def addInstallCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "make the daemon a service of systemd, with a user of its own"
-    command = commands.add_parser(
-        "install-service",
-        help=about,
-        description=f"{about.capitalize()}. This starts nothing, and prints what it does.",
-    )
+    details = "This starts nothing, and prints what it does."
+    command = addCommand(commands, "install-service", about, details)
     add = command.add_argument
     add("--uninstall", action="store_true", help="stop the service, and remove its files")
     root = add(

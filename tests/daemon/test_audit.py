@@ -22,7 +22,7 @@ ANNA = Principal("anna@laptop", "SHA256:abc")
 
 
 def event(kind: str = OPENED, source: str = "192.0.2.7", **details: Any) -> Event:
-    """Something that happened at a door."""
+    """Return an event at a door."""
     details.setdefault("door", makeDoor())
     return Event(kind, 1_795_420_800.0, source=source, **details)
 
@@ -38,7 +38,7 @@ class Disk:
         self.room = room
 
     def write(self, file: int, data: bytes) -> int:
-        """Write, as much as there is room for."""
+        """Write as much as there is room for."""
         if not self.room:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         written = os.write(file, data[: self.room])
@@ -47,10 +47,10 @@ class Disk:
 
 
 class AuditTestCase(SynchronousTestCase):
-    """With a place for the file."""
+    """A folder for the file."""
 
     def setUp(self) -> None:
-        """Have it."""
+        """Make it."""
         self.log = Log(self)
         self.path = Path(self.mktemp()).absolute() / "pkdoors" / "audit.jsonl"
         self.disk = Disk()
@@ -62,7 +62,7 @@ class AuditTestCase(SynchronousTestCase):
         self.audit.use(str(path or self.path))
 
     def sources(self, path: Path | None = None) -> list[str]:
-        """The source of each line; every line has to be JSON."""
+        """Return the source of each line; every line must be JSON."""
         lines = (path or self.path).read_text().splitlines(keepends=True)
         self.assertEqual([], [line for line in lines if not line.endswith("\n")])
         return [json.loads(line)["source"] for line in lines]
@@ -75,7 +75,7 @@ class AuditTestCase(SynchronousTestCase):
 
 class WritingTests(AuditTestCase):
     """
-    Where all is well.
+    Nothing is wrong.
     """
 
     def test_line(self) -> None:
@@ -94,7 +94,7 @@ class WritingTests(AuditTestCase):
         )
 
     def test_readme(self) -> None:
-        """README.md shows such a line, and tells of each kind."""
+        """README.md shows such a line, and names each kind of event."""
         self.use()
         door = makeDoor(name="ssh")
         who = Principal("anna@laptop", "SHA256:...")
@@ -103,7 +103,7 @@ class WritingTests(AuditTestCase):
         self.assertEqual([], [kind for kind in KINDS if f"`{kind}`" not in README.read_text()])
 
     def test_everyKind(self) -> None:
-        """Every kind of event can be written, also those that are about no door."""
+        """Every kind of event can be written, even one that is not about a door."""
         self.use()
         for kind in KINDS:
             self.audit.hear(Event(kind, 1.0, reason="some", cause="other"))
@@ -111,14 +111,14 @@ class WritingTests(AuditTestCase):
         self.assertEqual(list(KINDS), [line["event"] for line in lines])
 
     def test_atOnce(self) -> None:
-        """Each is in the file when it was heard, not later."""
+        """Each event is in the file as soon as it was heard."""
         self.use()
         for number in range(3):
             self.hear(str(number))
             self.assertEqual([str(each) for each in range(number + 1)], self.sources())
 
     def test_oneLine(self) -> None:
-        """Whatever a key's comment holds, one event is one line, which means the same."""
+        """Whatever a key's comment contains, one event is one line, with the same meaning."""
         self.use()
         name = 'Zoë\n{"event": "opened"}\r\x1b[2J\u2028\ud800'
         self.audit.hear(event(who=Principal(name, "k")))
@@ -129,14 +129,14 @@ class WritingTests(AuditTestCase):
         self.assertEqual(name, json.loads(first)["user"])
 
     def test_modes(self) -> None:
-        """Only root may read it; its folder is made."""
+        """Only root may read the file; its folder is made."""
         self.addCleanup(os.umask, os.umask(0o022))
         self.use()
         modes = [oct(each.stat().st_mode & 0o7777) for each in (self.path.parent, self.path)]
         self.assertEqual(["0o750", "0o600"], modes)
 
     def test_service(self) -> None:
-        """What root writes in the folder of the service's user the service can go on with."""
+        """If root writes in the folder of the service's user, the service can continue the file."""
         if os.getuid():
             raise SkipTest("this test gives a file to a user: run it as root (sudo script/test)")
         self.path = haveService(self) / "audit.jsonl"
@@ -145,7 +145,7 @@ class WritingTests(AuditTestCase):
         self.assertEqual((["1"], SERVICE), (self.sources(), self.path.stat().st_uid))
 
     def test_mode(self) -> None:
-        """The mode of a file that is there already stays as its owner set it."""
+        """The mode of an existing file stays as its owner set it."""
         self.path.parent.mkdir(parents=True)
         self.path.touch()
         self.path.chmod(0o640)
@@ -154,7 +154,7 @@ class WritingTests(AuditTestCase):
         self.assertEqual(0o640, self.path.stat().st_mode & 0o7777)
 
     def test_restart(self) -> None:
-        """What an earlier daemon wrote stays."""
+        """The lines of an earlier daemon stay."""
         self.use()
         self.hear("1")
         again = AuditFile()
@@ -164,7 +164,7 @@ class WritingTests(AuditTestCase):
         self.assertEqual(["1", "2"], self.sources())
 
     def test_torn(self) -> None:
-        """A last line without an end, as a power cut leaves it, spoils no other."""
+        """A last line without an end, as a power cut leaves it, damages no other line."""
         self.path.parent.mkdir(parents=True)
         self.path.write_text('{"time": "20')
         self.use()
@@ -174,7 +174,7 @@ class WritingTests(AuditTestCase):
         self.assertEqual(["1", "2"], [json.loads(line)["source"] for line in others])
 
     def test_nowhere(self) -> None:
-        """Without a path, before it is used or after it was closed, nothing is written."""
+        """Without a path, before it is used and after it was closed, nothing is written."""
         self.hear("1")
         self.audit.use("")
         self.hear("2")
@@ -185,7 +185,7 @@ class WritingTests(AuditTestCase):
         self.assertEqual([], self.sources())
 
     def test_quiet(self) -> None:
-        """Where all is well nothing is logged."""
+        """If nothing is wrong nothing is logged."""
         self.use()
         self.hear("1", "2")
         self.audit.reopen()
@@ -193,7 +193,9 @@ class WritingTests(AuditTestCase):
         self.assertEqual([], self.log.lines())
 
     def test_filesAreClosed(self) -> None:
-        """However often it is opened again, it holds one file; and none when it is closed."""
+        """
+        However often it is opened again, it holds one descriptor; and none after it was closed.
+        """
         before = os.listdir("/proc/self/fd")
         for _ in range(9):
             self.use()
@@ -206,11 +208,11 @@ class WritingTests(AuditTestCase):
 
 class RotatingTests(AuditTestCase):
     """
-    Where the file is moved away, or another one wanted.
+    The file is moved away, or another one is wanted.
     """
 
     def test_moved(self) -> None:
-        """One that is moved away is written on until it is reopened; then it is a new one."""
+        """A file that is moved away is still written until it is reopened; then a new one is."""
         self.use()
         old = self.path.with_suffix(".1")
         self.hear("1")
@@ -222,7 +224,7 @@ class RotatingTests(AuditTestCase):
         self.assertEqual((["1", "2"], ["3"]), (self.sources(old), self.sources()))
 
     def test_removed(self) -> None:
-        """One that is removed is lost until then, and nothing breaks."""
+        """A file that is removed is lost until then, and nothing breaks."""
         self.use()
         self.path.unlink()
         self.hear("1")
@@ -231,7 +233,7 @@ class RotatingTests(AuditTestCase):
         self.assertEqual((["2"], []), (self.sources(), self.log.lines()))
 
     def test_copied(self) -> None:
-        """One that is copied and emptied, as logrotate's copytruncate does, is written on."""
+        """A file that is copied and emptied, as logrotate's copytruncate does, is still written."""
         self.use()
         self.hear("1")
         os.truncate(self.path, 0)
@@ -239,7 +241,7 @@ class RotatingTests(AuditTestCase):
         self.assertEqual(["2"], self.sources())
 
     def test_other(self) -> None:
-        """Another path is used at once; the first one is left alone."""
+        """Another path is used at once; the first file is left alone."""
         self.use()
         self.hear("1")
         other = self.path.with_name("other")
@@ -250,7 +252,7 @@ class RotatingTests(AuditTestCase):
         self.assertEqual((["1"], ["2"]), (self.sources(), self.sources(other)))
 
     def test_same(self) -> None:
-        """To use the same path again opens it anew."""
+        """Use of the same path opens it again."""
         self.use()
         self.path.rename(self.path.with_suffix(".1"))
         self.use()
@@ -260,18 +262,18 @@ class RotatingTests(AuditTestCase):
 
 class FullDiskTests(AuditTestCase):
     """
-    Where the disk is full.
+    The disk is full.
     """
 
     def setUp(self) -> None:
-        """Have two lines in the file, then a disk that is full after half of another."""
+        """Write two lines to the file, then fill the disk in the middle of another."""
         super().setUp()
         self.use()
         self.hear("1", "2")
         self.disk.room = 50
 
     def test_warning(self) -> None:
-        """That is one warning, however many events come, and nothing is raised."""
+        """A full disk is one warning, however many events come, and nothing is raised."""
         self.hear(*"3456789")
         expected = (
             f"cannot write the audit file {self.path} (No space left on device): events are in "
@@ -281,14 +283,14 @@ class FullDiskTests(AuditTestCase):
         self.assertEqual(["warn"], self.log.levels())
 
     def test_untorn(self) -> None:
-        """What was written of a line is taken back: every line is JSON all the while."""
+        """A partial line is taken back: every line is JSON at any time."""
         before = self.path.read_bytes()
         for source in "3456":
             self.hear(source)
             self.assertEqual(before, self.path.read_bytes())
 
     def test_everyRoom(self) -> None:
-        """However much room there is, lines are written wholly or not at all."""
+        """However much room there is, lines are written completely or not at all."""
         length = self.path.stat().st_size // 2
         for room in range(length + 2):
             self.disk.room = room
@@ -299,7 +301,7 @@ class FullDiskTests(AuditTestCase):
         self.assertEqual(2, self.sources().count("3"))
 
     def test_recovers(self) -> None:
-        """When there is room again it goes on, and says how many events are missing."""
+        """When there is room again it continues, and says how many events are missing."""
         self.hear(*"34567")
         self.disk.room = 1_000_000
         self.hear("8", "9")
@@ -318,7 +320,7 @@ class FullDiskTests(AuditTestCase):
         self.assertTrue(self.log.lines()[-1].endswith("missing in it: 2"), self.log.lines())
 
     def test_reopened(self) -> None:
-        """To reopen it while the disk is full says nothing new, and forgets no count."""
+        """Reopening while the disk is full logs nothing new, and keeps the count."""
         self.hear("3", "4")
         self.audit.reopen()
         self.hear("5")
@@ -328,7 +330,7 @@ class FullDiskTests(AuditTestCase):
         self.assertTrue(self.log.lines()[-1].endswith("missing in it: 3"), self.log.lines())
 
     def test_appendOnly(self) -> None:
-        """Where a part of a line cannot be taken back, the next begins a new one."""
+        """If a partial line cannot be taken back, the next event begins a new line."""
         self.patch(os, "ftruncate", refuse)
         self.hear("3")
         self.disk.room = 1_000_000
@@ -340,17 +342,17 @@ class FullDiskTests(AuditTestCase):
 
 
 def refuse(*arguments: object) -> None:
-    """What a file that can only be appended to answers."""
+    """The error of a file that can only be appended to."""
     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 class UnwritableTests(AuditTestCase):
     """
-    Where something else has its place.
+    Something else has the file's place.
     """
 
     def assertComplains(self, reason: str) -> None:
-        """One warning with this reason, at the start; nothing is raised, then or later."""
+        """Expect one warning with this reason, at the start; nothing is raised, then or later."""
         self.use()
         self.hear("1", "2")
         (line,) = self.log.lines(LogLevel.warn)
@@ -358,21 +360,23 @@ class UnwritableTests(AuditTestCase):
         self.assertEqual(["warn"], self.log.levels())
 
     def haveFolder(self) -> None:
-        """Make its folder."""
+        """Make the folder."""
         self.path.parent.mkdir(parents=True)
 
     def test_noFolder(self) -> None:
-        """A folder that cannot be made."""
+        """The folder cannot be made."""
         self.path.parent.parent.write_text("")
         self.assertComplains("Not a directory")
 
     def test_folder(self) -> None:
-        """A folder."""
+        """There is a folder."""
         self.path.mkdir(parents=True)
         self.assertComplains("Is a directory")
 
     def test_link(self) -> None:
-        """A symbolic link: who can make one there must not choose where root writes."""
+        """
+        There is a symbolic link: whoever can make one there must not choose where root writes.
+        """
         self.haveFolder()
         victim = self.path.with_name("victim")
         victim.write_text("")
@@ -381,7 +385,7 @@ class UnwritableTests(AuditTestCase):
         self.assertEqual("", victim.read_text())
 
     def test_hardLink(self) -> None:
-        """A hard link, for the same reason."""
+        """There is a hard link, which is refused for the same reason."""
         self.haveFolder()
         victim = self.path.with_name("victim")
         victim.write_text("")
@@ -390,7 +394,7 @@ class UnwritableTests(AuditTestCase):
         self.assertEqual("", victim.read_text())
 
     def test_fifo(self) -> None:
-        """A FIFO, which would block: whether somebody reads it or not."""
+        """There is a FIFO, which would block, whether somebody reads it or not."""
         self.haveFolder()
         os.mkfifo(self.path)
         self.assertComplains("it is not a regular file")
@@ -400,7 +404,7 @@ class UnwritableTests(AuditTestCase):
         self.assertEqual(b"", os.read(reader, 9))
 
     def test_socket(self) -> None:
-        """A socket."""
+        """There is a socket."""
         self.haveFolder()
         with socket.socket(socket.AF_UNIX) as server:
             here = os.getcwd()
@@ -411,7 +415,7 @@ class UnwritableTests(AuditTestCase):
         self.assertComplains("No such device or address")
 
     def test_device(self) -> None:
-        """A device."""
+        """There is a device."""
         self.path = Path("/dev/null")
         self.assertComplains("it is not a regular file")
 
@@ -425,7 +429,7 @@ class UnwritableTests(AuditTestCase):
         self.assertTrue(self.log.lines()[-1].endswith("missing in it: 2"))
 
     def test_otherPath(self) -> None:
-        """Another path begins without that; what was missing is not missing there."""
+        """Another path starts with a new count of missing events."""
         self.path.mkdir(parents=True)
         self.assertComplains("Is a directory")
         self.path = self.path.with_name("other")
@@ -434,7 +438,7 @@ class UnwritableTests(AuditTestCase):
         self.assertEqual((["3"], ["warn"]), (self.sources(), self.log.levels()))
 
     def test_noFilesLeft(self) -> None:
-        """What could not be used is not held open."""
+        """A file that could not be used is not held open."""
         before = os.listdir("/proc/self/fd")
         self.haveFolder()
         os.mkfifo(self.path)

@@ -46,7 +46,7 @@ TITLE = f"on_open of door default for 192.0.2.7 ({OPEN})"
 
 
 def event(kind: str = OPENED, **details: Any) -> Event:
-    """Something that happened at a door with hooks."""
+    """Return an event at a door with hooks."""
     defaults: dict[str, Any] = {"door": DOOR, "source": "192.0.2.7"}
     return Event(kind, 1_795_420_800.0, **(defaults | details))
 
@@ -170,15 +170,15 @@ class FakeProcessTests(SynchronousTestCase):
     """
 
     def test_interface(self) -> None:
-        """It is what Twisted gives."""
+        """The fake provides Twisted's interface."""
         verifyClass(IProcessTransport, FakeProcess)
 
 
 class HooksTestCase(SynchronousTestCase):
-    """With hooks that run nothing."""
+    """Hooks that run nothing real."""
 
     def setUp(self) -> None:
-        """Have them."""
+        """Make them."""
         self.log = Log(self)
         self.system = FakeSystem()
         self.patch(hooks, "HookRun", lambda clock: HookRun(clock, self.system.signalGroup))
@@ -186,7 +186,7 @@ class HooksTestCase(SynchronousTestCase):
         self.hooks = Hooks(self.system, lambda command: self.flaws.get(command[0]))
 
     def start(self, *kinds: str) -> list[FakeProcess]:
-        """Hear of these events, and give the processes that were started for it."""
+        """Hear of these events, and return the processes that were started for them."""
         before = len(self.system.processes)
         for kind in kinds or (OPENED,):
             self.hooks.hear(event(kind))
@@ -198,30 +198,32 @@ class HooksTestCase(SynchronousTestCase):
         self.system.pump([0] * (MAX_AT_ONCE + 1))
 
     def startOne(self) -> FakeProcess:
-        """Start one."""
+        """Start one hook."""
         (process,) = self.start()
         return process
 
     def assertSays(self, *lines: str) -> None:
-        """The log has these warnings, and nothing else."""
+        """Assert that the log has these warnings, and nothing else."""
         self.assertEqual(list(lines), self.log.lines())
         self.assertEqual(["warn"] * len(lines), self.log.levels())
 
 
 class ChoosingTests(HooksTestCase):
     """
-    What is run, and what it is told.
+    Which program runs, and what it gets.
     """
 
     def test_kinds(self) -> None:
-        """Opening, closing and refusing have hooks; an extension is no opening, and so on. The
-        one for refusals hears of guessing, too."""
+        """
+        There are hooks for opening, closing and refusing; an extension is not an opening, and so
+        on. The one for refusals hears of guessing, too.
+        """
         self.start(*KINDS)
         commands = [each.command for each in self.system.processes]
         self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,), (REFUSE,)], commands)
 
     def test_none(self) -> None:
-        """A door without hooks, or no door, runs nothing."""
+        """A door without hooks, and an event without a door, run nothing."""
         for kind in KINDS:
             self.hooks.hear(event(kind, door=makeDoor()))
             self.hooks.hear(event(kind, door=None))
@@ -229,7 +231,7 @@ class ChoosingTests(HooksTestCase):
         self.assertEqual(([], []), (self.system.processes, self.log.lines()))
 
     def test_environment(self) -> None:
-        """It is told of the event, and nothing else; nothing of the daemon's environment."""
+        """A hook gets the event and nothing else; nothing of the daemon's environment."""
         os.environ["KNOCKER_SEQ"] = "secret"
         self.addCleanup(os.environ.pop, "KNOCKER_SEQ")
         who = Principal("anna@laptop", "SHA256:abc")
@@ -255,7 +257,7 @@ class ChoosingTests(HooksTestCase):
         )
 
     def test_nasty(self) -> None:
-        """No value has a NUL, a line break or an escape in it, and none is longer than allowed."""
+        """No value contains a NUL, a line break or an escape, and none is longer than allowed."""
         who = Principal("a\0\n\r\x1b\u2028\ud800" + "ü" * 100_000)
         values = makeEnvironment(event(REFUSED, who=who, reason=who.name))
         self.assertEqual(("a??????" + "ü" * 1017).encode(), values[b"PKDOORS_USER"])
@@ -263,17 +265,17 @@ class ChoosingTests(HooksTestCase):
         self.assertTrue(all(each.decode().isprintable() for each in values.values()))
 
     def test_input(self) -> None:
-        """There is nothing for it to read."""
+        """A hook has no input to read."""
         self.assertEqual([0], self.startOne().closed)
 
 
 class ReadmeTests(SynchronousTestCase):
     """
-    What README.md shows.
+    The examples in README.md.
     """
 
     def test_keys(self) -> None:
-        """Its lines are what the file takes, and such hooks are run."""
+        """The lines in README.md are valid in the file, and such hooks run."""
         needed = f"[doors.ssh]\nsequence = {list(PORTS)}\nports = [22]\n"
         text = block("audit = ").replace("[doors.ssh]\n", needed)
         config = parseConfig(text, "f")
@@ -283,7 +285,7 @@ class ReadmeTests(SynchronousTestCase):
             self.assertEqual(("/usr/local/bin/pkdoors-tell", said), hook.command)
 
     def test_script(self) -> None:
-        """Its script passes on what it is told, whatever is in there."""
+        """The script in README.md passes on what it gets, whatever that contains."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
         for name, text in (
@@ -303,24 +305,24 @@ class ReadmeTests(SynchronousTestCase):
         self.assertIn(str(who).encode(), output[4])
 
     def test_variables(self) -> None:
-        """It names all variables."""
+        """README.md names all variables."""
         names = [each.decode() for each in makeEnvironment(event()) if each.startswith(b"PKDOORS")]
         self.assertEqual([], [each for each in names if f"`{each}`" not in README.read_text()])
 
 
 class EndingTests(HooksTestCase):
     """
-    How one run ends.
+    The end of one run.
     """
 
     def test_silent(self) -> None:
-        """One that succeeds is silent."""
+        """A hook that succeeds logs nothing."""
         self.startOne().end()
         self.assertEqual([], self.log.lines())
         self.assertEqual([], self.system.getDelayedCalls())
 
     def test_said(self) -> None:
-        """What it printed is for those who look for it."""
+        """Its output is logged at level debug."""
         process = self.startOne()
         process.prints(b"sent\nand more")
         process.end()
@@ -328,17 +330,17 @@ class EndingTests(HooksTestCase):
         self.assertEqual(["debug"], self.log.levels())
 
     def test_status(self) -> None:
-        """A status that is not 0 is a warning."""
+        """A status other than 0 is a warning."""
         self.startOne().end(3)
         self.assertSays(f"{TITLE} ended with status 3")
 
     def test_signal(self) -> None:
-        """So is a signal."""
+        """A signal is a warning."""
         self.startOne().end(signalNumber=11)
         self.assertSays(f"{TITLE} was ended by signal 11")
 
     def test_firstLine(self) -> None:
-        """The warning has the first line of its output, rather of its errors."""
+        """The warning has the first line of its output, of its errors if there are any."""
         process = self.startOne()
         process.prints(b"working\n")
         process.prints(b"\n  no route\x1b[31m ", 2)
@@ -347,14 +349,14 @@ class EndingTests(HooksTestCase):
         self.assertSays(f"{TITLE} ended with status 1: no route?[31m to host")
 
     def test_longLine(self) -> None:
-        """Not more of it than fits in a line, and whatever its bytes are."""
+        """The line has no more than fits, whatever the bytes are."""
         process = self.startOne()
         process.prints(b"\xff" + b"x" * 300)
         process.end(1)
         self.assertSays(f"{TITLE} ended with status 1: \ufffd" + "x" * 199)
 
     def test_kept(self) -> None:
-        """It takes no more memory than allowed, whatever it prints."""
+        """The output takes no more memory than allowed, however much there is."""
         run = HookRun(Clock())
         run.transport = FakeProcess(run, ("x",), 1)
         for _ in range(100):
@@ -362,7 +364,7 @@ class EndingTests(HooksTestCase):
         self.assertEqual([KEPT, 0], [len(each) for each in run._output.values()])
 
     def test_endlessPrinter(self) -> None:
-        """One that prints for ever is heard no more after a while, and fails."""
+        """A hook that prints for ever is not read any more after a while, and fails."""
         process = self.startOne()
         printed = 0
         while 1 not in process.closed:
@@ -373,14 +375,14 @@ class EndingTests(HooksTestCase):
         self.assertSays(f"{TITLE} printed more than 1000000 bytes: yes")
 
     def test_slow(self) -> None:
-        """One that takes just not too long is as good as any."""
+        """A hook that takes just not too long succeeds."""
         process = self.startOne()
         self.system.advance(9.9)
         process.end()
         self.assertEqual(([], []), (self.log.lines(), self.system.groups))
 
     def test_hangs(self) -> None:
-        """One that takes longer is asked to end, with its group, and 2 seconds later ended."""
+        """A hook that takes longer gets SIGTERM, with its group, and SIGKILL 2 seconds later."""
         process = self.startOne()
         process.prints(b"waiting\n")
         self.system.advance(10)
@@ -394,14 +396,14 @@ class EndingTests(HooksTestCase):
         self.assertEqual([], self.system.getDelayedCalls())
 
     def test_leavesChildren(self) -> None:
-        """Where it ends when it is asked to, but not all that it started, those are ended."""
+        """If it ends when it is asked to, but its children do not, the children are killed."""
         process = self.startOne()
         self.system.advance(10)
         process.end(signalNumber=signal.SIGTERM)
         self.assertEqual((1000, signal.SIGKILL, False), self.system.groups[-1])
 
     def test_childrenHoldOutput(self) -> None:
-        """One whose children go on printing has not ended; its status does not count then."""
+        """A hook whose children go on printing has not ended; its status does not count then."""
         process = self.startOne()
         process.exit()
         self.system.advance(10)
@@ -410,7 +412,7 @@ class EndingTests(HooksTestCase):
         self.assertEqual([0, 1, 2], process.closed[-3:])
 
     def test_noGroupYet(self) -> None:
-        """One that did not come to lead a group is signalled itself."""
+        """A hook that does not lead a group yet gets the signal itself."""
         self.system.isEarly = True
         process = self.startOne()
         self.system.advance(10)
@@ -419,7 +421,7 @@ class EndingTests(HooksTestCase):
         process.end(signalNumber=signal.SIGKILL)
 
     def test_endedJustNow(self) -> None:
-        """Nothing is wrong if all are gone when they are signalled."""
+        """It is not an error if all are gone when they get the signal."""
         self.system.isEarly = True
         process = self.startOne()
         process.exit()
@@ -427,7 +429,7 @@ class EndingTests(HooksTestCase):
         self.assertEqual([], process.signals)
 
     def test_cannotStart(self) -> None:
-        """Where no process can be started that is a warning, and the next one is tried."""
+        """If no process can be started that is a warning, and the next one is tried."""
         self.system.error = errno.EAGAIN
         self.start(OPENED, CLOSED)
         self.assertEqual(2, len(self.log.lines(LogLevel.warn)))
@@ -444,14 +446,14 @@ class SignalGroupTests(SynchronousTestCase):
     """
 
     def test_others(self) -> None:
-        """A number that a process has is left alone where the group's leader is gone."""
+        """A number is left alone if the group's leader is gone and a process has it."""
         child = Popen(["cat"], stdin=PIPE, start_new_session=True)
         signalGroup(child.pid, signal.SIGTERM, False)
         child.communicate()
         self.assertEqual(0, child.returncode)
 
     def test_led(self) -> None:
-        """Where it is there, the group gets the signal."""
+        """If the leader exists, the group gets the signal."""
         child = Popen(["cat"], stdin=PIPE, start_new_session=True)
         signalGroup(child.pid, signal.SIGTERM, True)
         self.assertEqual(-signal.SIGTERM, child.wait())
@@ -469,11 +471,14 @@ class TrustTests(HooksTestCase):
     """
 
     def flaw(self, path: str = OPEN) -> Flaw:
-        """Why others can."""
+        """Return why others can change it."""
         return Flaw(Path(path), "can be written by others", f"chmod go-w {path}")
 
     def test_notRun(self) -> None:
-        """Such a hook is not run, and that is told once, however often it would have been."""
+        """
+        A hook that others can change is not run, and the log says so once, however often it would
+        have run.
+        """
         self.flaws[OPEN] = self.flaw()
         for _ in range(50):
             self.assertEqual([], self.start())
@@ -487,13 +492,15 @@ class TrustTests(HooksTestCase):
         self.assertEqual(["error"], self.log.levels())
 
     def test_others(self) -> None:
-        """The others are run, and do not wait for it."""
+        """Other hooks run, and do not wait for it."""
         self.flaws[OPEN] = self.flaw()
         commands = [each.command for each in self.start(OPENED, CLOSED, OPENED, REFUSED)]
         self.assertEqual([(CLOSE,), (REFUSE,)], commands)
 
     def test_eachRun(self) -> None:
-        """It is asked for each run; when it is mended it is run, and later told again."""
+        """
+        The check comes before each run; a hook that is fixed runs, and is reported again later.
+        """
         self.startOne().end()
         self.flaws[OPEN] = self.flaw()
         self.assertEqual([], self.start())
@@ -506,7 +513,7 @@ class TrustTests(HooksTestCase):
         self.assertEqual(3, len(self.log.lines()))
 
     def test_stopping(self) -> None:
-        """A daemon that ends does not wait for it."""
+        """A daemon that stops does not wait for it."""
         self.flaws[OPEN] = self.flaw()
         self.hooks.hear(event())
         done = self.hooks.stop()
@@ -520,7 +527,7 @@ class HookFlawTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a script in a folder that only we can write."""
+        """Make a script in a folder that only we can write."""
         self.folder = Path(mkdtemp())
         self.addCleanup(rmtree, self.folder)
         self.script = self.file("tell", "#!/bin/sh\n")
@@ -533,12 +540,12 @@ class HookFlawTests(SynchronousTestCase):
         return path
 
     def flaw(self, *command: object) -> str:
-        """Which path others can change; empty for none."""
+        """Return which path others can change; empty for none."""
         found = findHookFlaw([str(each) for each in command])
         return str(found.path).removeprefix(f"{self.folder}/") if found else ""
 
     def test_program(self) -> None:
-        """The program counts, and its folder."""
+        """The check covers the program and its folder."""
         self.assertEqual("", self.flaw(self.script, "open"))
         self.script.chmod(0o777)
         self.assertEqual("tell", self.flaw(self.script, "open"))
@@ -547,14 +554,17 @@ class HookFlawTests(SynchronousTestCase):
         self.assertEqual(str(self.folder), self.flaw(self.script))
 
     def test_arguments(self) -> None:
-        """So does a script that a shell is to read; not what is no file, or no whole path."""
+        """
+        It covers a script that a shell reads; not arguments that are not files, or not absolute
+        paths.
+        """
         self.script.chmod(0o666)
         self.assertEqual("tell", self.flaw("/bin/sh", self.script))
         self.assertEqual("tell", self.flaw("/usr/bin/env", "sh", self.script))
         self.assertEqual("", self.flaw("/bin/sh", "-c", "tell", "/dev/null", "/tmp", "/nowhere"))
 
     def test_notThereYet(self) -> None:
-        """So does a name that others could give to a file of theirs, just before the run."""
+        """It covers a name that others could give to a file of theirs, just before the run."""
         open_ = self.folder / "open"
         open_.mkdir()
         open_.chmod(0o1777)
@@ -573,7 +583,7 @@ class HookFlawTests(SynchronousTestCase):
         self.assertEqual("", self.flaw("/bin/sh", open_ / "y"))
 
     def test_interpreter(self) -> None:
-        """So does what the first line of a script names."""
+        """It covers the interpreter in the first line of a script."""
         shell = self.file("shell")
         script = self.file("other", f"#! {shell} -x\n")
         self.assertEqual("", self.flaw(script))
@@ -582,7 +592,7 @@ class HookFlawTests(SynchronousTestCase):
         self.assertEqual("shell", self.flaw("/bin/sh", script))
 
     def test_warned(self) -> None:
-        """At the start, and at each reload, that is one sentence."""
+        """The start, and each reload, report it in one sentence."""
         self.script.chmod(0o777)
         door = makeDoor(onOpen=(str(self.script),), onClose=("/nowhere/x",))
         self.assertEqual(
@@ -597,11 +607,11 @@ class HookFlawTests(SynchronousTestCase):
 
 class BoundTests(HooksTestCase):
     """
-    Many at once.
+    Many hooks at once.
     """
 
     def test_atOnce(self) -> None:
-        """So many run at a time; the others wait for one to end, in order."""
+        """A limited number runs at the same time; the others wait in order."""
         self.start(*[OPENED] * 20, CLOSED)
         self.assertEqual(MAX_AT_ONCE, len(self.system.processes))
         for process in self.system.processes[:4]:
@@ -614,7 +624,7 @@ class BoundTests(HooksTestCase):
         self.assertEqual(21, len(self.system.processes))
 
     def test_oneInATurn(self) -> None:
-        """Each is started in a turn of its own, and none at once: knocks come in between."""
+        """Each starts in a turn of its own, and none at once: knocks come in between."""
         for _ in range(3):
             self.hooks.hear(event())
         self.assertEqual([], self.system.processes)
@@ -624,7 +634,10 @@ class BoundTests(HooksTestCase):
         self.assertEqual(([1], 3), (seen, len(self.system.processes)))
 
     def test_leftOut(self) -> None:
-        """What is more than can wait is left out: one line with their number, not at once."""
+        """
+        Those beyond the number that can wait are left out: one line with their number, a while
+        later.
+        """
         self.start(*[REFUSED] * MAX_AT_ONCE)
         self.start(*[REFUSED] * (MAX_WAITING + 28))
         self.assertEqual([], self.log.lines())
@@ -641,7 +654,7 @@ class BoundTests(HooksTestCase):
         self.assertEqual(line + "1", self.log.lines()[-1])
 
     def test_allAreRun(self) -> None:
-        """Those that waited are all run, and then it is as at first."""
+        """Those that waited all run, and then it is as at first."""
         self.start(*[OPENED] * MAX_AT_ONCE)
         self.start(*[OPENED] * MAX_WAITING)
         while running := self.system.running():
@@ -657,22 +670,22 @@ class StoppingTests(HooksTestCase):
     """
 
     def stop(self) -> Deferred[None]:
-        """Stop them."""
+        """Stop the hooks."""
         return self.hooks.stop()
 
     def test_idle(self) -> None:
-        """Where none runs, it is done."""
+        """If none runs, the stop is done at once."""
         self.startOne().end()
         self.successResultOf(self.stop())
         self.assertEqual([], self.system.getDelayedCalls())
 
     def test_noMore(self) -> None:
-        """After that none is started."""
+        """After the stop none starts."""
         self.successResultOf(self.stop())
         self.assertEqual([], self.start())
 
     def test_waits(self) -> None:
-        """It waits for those that run, and those that wait for them."""
+        """The stop waits for those that run, and those that wait for them."""
         self.start(*[CLOSED] * (MAX_AT_ONCE + 1))
         done = self.stop()
         for process in self.system.running():
@@ -685,7 +698,7 @@ class StoppingTests(HooksTestCase):
         self.assertEqual(["warn"], self.log.levels())
 
     def test_justHeard(self) -> None:
-        """What was heard just before is still run."""
+        """An event just before the stop still runs its hook."""
         self.hooks.hear(event())
         done = self.stop()
         self.turn()
@@ -694,7 +707,7 @@ class StoppingTests(HooksTestCase):
         self.successResultOf(done)
 
     def test_cannotStart(self) -> None:
-        """Nor does it wait for what cannot be run."""
+        """The stop does not wait for a hook that cannot run."""
         self.hooks.hear(event())
         self.system.error = errno.EAGAIN
         done = self.stop()
@@ -703,7 +716,7 @@ class StoppingTests(HooksTestCase):
         self.assertEqual([], self.system.getDelayedCalls())
 
     def test_notForEver(self) -> None:
-        """After 3 seconds it ends those that run; those that wait are left out."""
+        """After 3 seconds it kills those that run; those that wait are left out."""
         first, *_ = self.start(*[OPENED] * MAX_AT_ONCE, CLOSED)
         done = self.stop()
         self.system.advance(2.9)
@@ -721,7 +734,7 @@ class StoppingTests(HooksTestCase):
         self.assertEqual(MAX_AT_ONCE + 1, len(self.log.lines()))
 
     def test_counts(self) -> None:
-        """What was left out and not told of yet is told."""
+        """The number of hooks that were left out is still reported."""
         self.start(*[OPENED] * MAX_AT_ONCE)
         self.start(*[OPENED] * (MAX_WAITING + 5))
         self.stop()

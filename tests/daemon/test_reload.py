@@ -41,7 +41,7 @@ WEB = makeDoor(OTHER, ports="443", name="web")
 
 class ReloadTestCase(SynchronousTestCase):
     """
-    With a host that has firewalld, and a daemon with two doors.
+    A host with firewalld, and a daemon with two doors.
 
     @cvar before: what an earlier daemon left open.
     """
@@ -79,11 +79,11 @@ class ReloadTestCase(SynchronousTestCase):
         return self.successResultOf(done)
 
     def request(self, door: Door = SSH, source: str = ANN, seconds: float = 0) -> None:
-        """A lock was satisfied."""
+        """Request an opening, as a lock does."""
         self.keeper.request(Request(door, source, seconds))
 
     def knock(self, *ports: int, source: str = ANN) -> None:
-        """Knocks come."""
+        """Deliver knocks."""
         for port in ports:
             self.host.find("0.0.0.0", port).reorderer.append((b"knock\n", (source, 5555)))
             for reader in self.reactor.getReaders():
@@ -91,18 +91,18 @@ class ReloadTestCase(SynchronousTestCase):
             self.reactor.advance(0)
 
     def kinds(self) -> list[str]:
-        """What happened."""
+        """Return the kinds of events."""
         return [event.kind for event in self.events]
 
     def ports(self) -> list[int]:
-        """The ports that are listened on, over IPv4."""
+        """Return the ports that we hear, over IPv4."""
         readers = {each.fileno() for each in self.reactor.getReaders()}
         taken = [each for each in self.host.sockets if each.isOpen]
         self.assertEqual(readers, {each.fileno() for each in taken})
         return sorted(each.address[1] for each in taken if each.address[0] == "0.0.0.0")
 
     def snapshot(self) -> tuple[Any, ...]:
-        """All that a reload could change."""
+        """Return everything that a reload could change."""
         return (
             self.reloader.config,
             self.keeper.doors,
@@ -122,11 +122,11 @@ class ReloadTestCase(SynchronousTestCase):
 
 class OpeningTests(ReloadTestCase):
     """
-    What becomes of what is open.
+    What happens to openings.
     """
 
     def test_stays(self) -> None:
-        """Openings of doors that are what they were keep their deadlines, in all firewalls."""
+        """Openings of unchanged doors keep their deadlines, in all firewalls."""
         self.request()
         self.request(WEB, BOB)
         new = makeDoor((6, 7, 8, 9, 10), ports="80", name="new")
@@ -151,7 +151,7 @@ class OpeningTests(ReloadTestCase):
         self.assertGone()
 
     def test_otherPorts(self) -> None:
-        """Where its ports are others, nobody comes in who earned the old ones."""
+        """If its ports change, clients that earned the old ones cannot come in."""
         self.request()
         door = replace(SSH, ports=parse("2222"))
         self.assertEqual(["door ssh (2222/tcp) changed: ports"], self.reload(door, WEB).changes)
@@ -161,7 +161,7 @@ class OpeningTests(ReloadTestCase):
         self.assertEqual(door, opened.door)
 
     def test_otherLock(self) -> None:
-        """Where its lock is another one, who earned it before stays."""
+        """If its lock changes, clients that are in stay."""
         self.request()
         self.reload(replace(SSH, sequence=Sequence((9, 8, 7, 6, 5))), WEB)
         self.assertEqual({("ssh", ANN): 31.0}, self.guard.doorsOpen())
@@ -180,7 +180,7 @@ class OpeningTests(ReloadTestCase):
         self.assertGone()
 
     def test_longer(self) -> None:
-        """What is longer now counts for the next knock."""
+        """A longer time counts for the next knock."""
         self.request()
         door = replace(SSH, openFor=60.0)
         self.reload(door, WEB)
@@ -189,7 +189,7 @@ class OpeningTests(ReloadTestCase):
         self.assertEqual({ANN: 61.1}, self.guard.open_())
 
     def test_allAtOnce(self) -> None:
-        """A door that goes, one that comes, one that changes its lock, times and ports."""
+        """One door goes, one comes, one changes its lock, times and ports."""
         self.request()
         self.request(WEB)
         web = replace(WEB, sequence=SSH.sequence, ports=parse("8443"), openFor=5.0)
@@ -207,7 +207,10 @@ class OpeningTests(ReloadTestCase):
         self.assertEqual({("web", ANN): 6.1}, self.guard.doorsOpen())
 
     def test_whileItOpens(self) -> None:
-        """What firewalld is still opening is closed in the guard at once, and there when it can."""
+        """
+        An opening that firewalld has not done yet is closed in the guard at once, and in firewalld
+        as soon as possible.
+        """
         self.outer.holding = True
         self.request()
         done = self.begin(WEB)
@@ -219,7 +222,7 @@ class OpeningTests(ReloadTestCase):
         self.assertGone()
 
     def test_whileItIsExtended(self) -> None:
-        """So is what it is still extending; a time that is too long now is not given."""
+        """The same holds for an extension; a time that is too long now is not granted."""
         self.request()
         self.outer.holding = True
         self.request(seconds=3600)
@@ -234,7 +237,7 @@ class OpeningTests(ReloadTestCase):
         self.assertGone()
 
     def test_whileItCloses(self) -> None:
-        """What firewalld is still closing is not opened anew."""
+        """An opening that firewalld is still closing is not opened again."""
         self.request()
         self.outer.holding = True
         self.keeper.close([("ssh", ip_address(ANN))], OPERATOR)
@@ -247,8 +250,9 @@ class OpeningTests(ReloadTestCase):
 
     def test_closedWhileItCloses(self) -> None:
         """
-        Who knocks anew while firewalld still closes is let in by a reload at once; to close that
-        is done in the guard at once, too, and never forgotten, though the guard refuses.
+        A client that knocks again while firewalld still closes is let in by a reload at once; a
+        close of that acts in the guard at once, too, and is never forgotten, even if the guard
+        refuses.
         """
         for failures in ([], [NO]):
             self.request()
@@ -267,7 +271,7 @@ class OpeningTests(ReloadTestCase):
             self.assertGone()
 
     def test_whileItIsRetried(self) -> None:
-        """What firewalld refuses to open is tried no more where the door is gone."""
+        """An opening that firewalld refuses is not tried any more if the door is gone."""
         self.outer.failures = [NO]
         self.request()
         self.reload(WEB)
@@ -276,7 +280,7 @@ class OpeningTests(ReloadTestCase):
         self.assertEqual(0, sum(call.startswith("open") for call in self.outer.calls[-3:]))
 
     def test_refusedAndStays(self) -> None:
-        """It is tried at once where the door stays."""
+        """It is tried at once if the door stays."""
         self.outer.failures = [NO]
         self.request()
         self.assertEqual({}, self.outer.doorsOpen())
@@ -284,7 +288,7 @@ class OpeningTests(ReloadTestCase):
         self.assertEqual({("ssh", ANN): 31.0}, self.outer.doorsOpen())
 
     def test_closeIsRefused(self) -> None:
-        """A closing that firewalld refuses is tried until it is done, though its door is gone."""
+        """A closing that firewalld refuses is tried until it succeeds, even if its door is gone."""
         self.request()
         self.outer.failures = [NO, NO]
         self.begin(WEB)
@@ -294,7 +298,7 @@ class OpeningTests(ReloadTestCase):
 
     def test_backWhileItCloses(self) -> None:
         """
-        Who is let in anew while firewalld still closes the old ports gets the new ones, not those.
+        A client that is let in again while firewalld still closes the old ports gets the new ones.
         """
         self.request()
         self.outer.holding = True
@@ -313,13 +317,13 @@ class OpeningTests(ReloadTestCase):
 
 class TakenOverTests(ReloadTestCase):
     """
-    What becomes of what an earlier daemon left open.
+    What happens to openings that an earlier daemon left.
     """
 
     before: ClassVar = [makeOpening(ANN, deadline=60.0, name="ssh")]
 
     def test_stays(self) -> None:
-        """It stays where its door does."""
+        """The opening stays if its door does."""
         self.reload(SSH, replace(WEB, openFor=5.0))
         for firewall in (self.guard, self.outer):
             self.assertEqual({("ssh", ANN): 60.0}, firewall.doorsOpen())
@@ -327,18 +331,18 @@ class TakenOverTests(ReloadTestCase):
         self.assertGone()
 
     def test_gone(self) -> None:
-        """It ends with its door."""
+        """The opening ends with its door."""
         self.reload(WEB)
         self.assertGone()
 
 
 class RefusedTests(ReloadTestCase):
     """
-    What is refused changes nothing.
+    A reload that is refused changes nothing.
     """
 
     def setUp(self) -> None:
-        """Have somebody in, and somebody in the midst of a knock."""
+        """Let one client in, and another one half-way through its knocks."""
         super().setUp()
         self.request()
         self.request(WEB, BOB, 600)
@@ -346,7 +350,7 @@ class RefusedTests(ReloadTestCase):
         self.changed = makeDoor((6, 7, 8, 9, 10), ports="2222", name="ssh")
 
     def assertRefused(self, kind: type[PkdoorsError], sentence: str, **fields: Any) -> None:
-        """Assert that nothing changed, that it is told once, and that all goes on."""
+        """Assert that nothing changed, that the log says so once, and that everything goes on."""
         before = self.snapshot()
         error = self.failureResultOf(self.begin(self.changed, **fields)).value
         self.assertIsInstance(error, kind)
@@ -362,12 +366,12 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual({("web", BOB): 601.0}, self.guard.doorsOpen())
 
     def test_unreadable(self) -> None:
-        """What cannot be read."""
+        """The configuration cannot be read."""
         self.daemon.error = BadValue("it is wrong")
         self.assertRefused(BadValue, "it is wrong")
 
     def test_fixed(self) -> None:
-        """What cannot be changed while the daemon runs."""
+        """A setting cannot change while the daemon runs."""
         self.assertRefused(
             ConfigError,
             "zone, admin: this cannot change while the daemon runs: restart it",
@@ -376,7 +380,7 @@ class RefusedTests(ReloadTestCase):
         )
 
     def test_mistake(self) -> None:
-        """A mistake of ours: it is told, too."""
+        """A mistake of ours is reported, too."""
         self.patch(self.keeper, "_makeLock", None)
         before = self.snapshot()
         new = replace(self.changed, name="new")
@@ -385,7 +389,7 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual("reload-refused", self.kinds()[-1])
 
     def test_tooManyPorts(self) -> None:
-        """More sockets than the process may have."""
+        """The plan needs more sockets than the process may have."""
         self.patch(descriptors, "getLimit", lambda: 30)
         self.patch(plan, "getLimit", lambda: 30)
         more = makeDoor((6, 7, 8, 9, 10), ports="80", name="more")
@@ -397,12 +401,12 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual([], self.reload(SSH).troubles)
 
     def test_firewall(self) -> None:
-        """What the guard cannot be."""
+        """The guard refuses."""
         self.guard.failures = [NO]
         self.assertRefused(FirewallError, "no")
 
     def test_firewallThenHealed(self) -> None:
-        """After that a healing puts back the doors from before."""
+        """After that a healing restores the doors from before."""
         self.guard.failures = [NO]
         self.failureResultOf(self.begin(self.changed))
         before = self.guard.doorsOpen()
@@ -414,7 +418,7 @@ class RefusedTests(ReloadTestCase):
             self.assertEqual(before, firewall.doorsOpen())
 
     def test_afterwards(self) -> None:
-        """What is right is taken after that."""
+        """A correct configuration is accepted after that."""
         self.daemon.error = BadValue("it is wrong")
         self.failureResultOf(self.begin(self.changed))
         self.daemon.error = None
@@ -423,7 +427,7 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual([6, 7, 8, 9, 10], self.ports())
 
     def test_unexpected(self) -> None:
-        """A mistake of ours changes nothing, either, and does not keep the next one from being."""
+        """A mistake of ours changes nothing, either, and does not block the next reload."""
         before = self.snapshot()
         self.guard.failures = [ValueError("oops")]
         self.failureResultOf(self.begin(self.changed), ValueError)
@@ -438,7 +442,7 @@ class KnockTests(ReloadTestCase):
     """
 
     def test_halfDone(self) -> None:
-        """A sequence that is half done lives on where its door does, with the new times."""
+        """A half-done sequence continues if its door stays, with the new times."""
         self.knock(*PORTS[:3])
         self.reload(replace(SSH, openFor=60.0), replace(WEB, penalty=0.0))
         self.knock(*PORTS[3:])
@@ -453,7 +457,7 @@ class KnockTests(ReloadTestCase):
         self.assertEqual(sorted((*PORTS[:3], 7, 8, *OTHER)), self.ports())
 
     def test_samePorts(self) -> None:
-        """Ports that stay are never let go: what waits there is heard, by the new lock."""
+        """Ports that stay are never closed: the new lock hears what waits there."""
         sockets = {each.address: each for each in self.host.sockets if each.isOpen}
         self.host.find("0.0.0.0", PORTS[0]).reorderer.append((b"knock\n", (ANN, 5555)))
         self.reload(SSH, replace(WEB, openFor=5.0))
@@ -466,7 +470,7 @@ class KnockTests(ReloadTestCase):
         self.assertEqual({ANN: 31.1}, self.guard.open_())
 
     def test_interfaces(self) -> None:
-        """Another local address is listened on at once, and no port is taken or given back."""
+        """Another local address is heard at once, and no port is opened or closed."""
         sockets = [each for each in self.host.sockets if each.isOpen]
         self.assertEqual(["interfaces changed"], self.reload(interfaces=("192.0.2.1",)).changes)
         self.assertEqual(sockets, [each for each in self.host.sockets if each.isOpen])
@@ -499,14 +503,14 @@ class KnockTests(ReloadTestCase):
         self.assertIn(("new", ANN), self.guard.doorsOpen())
 
     def test_missingKeys(self) -> None:
-        """So it is with a file of keys that cannot be read."""
+        """A file of keys that cannot be read does not prevent a reload, either."""
         new = makeDoor((6, 7, 8, 9, 10), ports="80", name="new", authorizedKeys="/nowhere/keys")
         done = self.reload(SSH, WEB, new)
         self.assertIn("nobody may knock with a key: cannot read /nowhere/keys", done.troubles[-1])
         self.assertEqual((SSH, WEB, new), self.guard.guarded)
 
     def test_nothingNew(self) -> None:
-        """A reload without a change tries at once what is missing, and tells it."""
+        """A reload without a change tries at once what is missing, and reports it."""
         self.host.take(9)
         taken = self.host.sockets[-1]
         new = makeDoor((6, 7, 8, 9, 10), ports="80", name="new")
@@ -516,7 +520,7 @@ class KnockTests(ReloadTestCase):
         self.assertEqual(([], []), (self.reload().changes, self.daemon.ports.troubles()))
 
     def test_sealedFromNowOn(self) -> None:
-        """A door that gets keys is opened by no plain knock any more."""
+        """A door that gets keys is not opened by plain knocks any more."""
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         (folder / "keys").write_text(publicLine(makeKey()))
@@ -534,14 +538,14 @@ class ToldTests(ReloadTestCase):
     """
 
     def test_nothing(self) -> None:
-        """Where nothing is different, nothing is touched."""
+        """If nothing is different, nothing is touched."""
         before = len(self.guard.calls), len(self.outer.calls)
         self.assertEqual(Reloaded([], []), self.reload())
         self.assertEqual(before, (len(self.guard.calls), len(self.outer.calls)))
         self.assertEqual(["reloaded: nothing has changed"], self.log.lines()[-1:])
 
     def test_event(self) -> None:
-        """What is different is told, then the doors that are: as at the start."""
+        """The log lists the changes, then the doors, as at the start."""
         web = replace(WEB, openFor=5.0)
         self.reload(SSH, web)
         self.assertEqual(["reloaded", "guarding"], self.kinds())
@@ -549,19 +553,19 @@ class ToldTests(ReloadTestCase):
         self.assertEqual(web, self.events[1].door)
 
     def test_noSecret(self) -> None:
-        """No port of a sequence is told."""
+        """No port of a sequence is logged."""
         self.reload(replace(SSH, sequence=Sequence((7001, 7009, 7004, 7007, 7002))), WEB)
         text = "\n".join(self.log.lines())
         self.assertFalse([port for port in (*PORTS, 7001, 7009, 7004) if str(port) in text])
 
     def test_taken(self) -> None:
-        """Each configuration that counts from now on is handed on."""
+        """Each configuration that is in place is handed on."""
         self.reload(audit="/var/log/audit")
         self.assertEqual([self.daemon.config], self.daemon.applied)
         self.assertIs(self.daemon.config, self.reloader.config)
 
     def test_complaints(self) -> None:
-        """What is not as it should be is told to who asked: weak sequences, and of the parts."""
+        """The answer lists the troubles: weak sequences, and those of components."""
         self.daemon.complaints = ["no such hook"]
         weak = replace(WEB, name="weak", sequence=Sequence((7, 6, 5, 4, 3)))
         first, second, third = self.reload(SSH, WEB, weak).troubles
@@ -570,7 +574,7 @@ class ToldTests(ReloadTestCase):
         self.assertEqual("no such hook", third)
 
     def test_trouble(self) -> None:
-        """What firewalld refuses is told; it follows as soon as it can."""
+        """The answer says what firewalld refuses; firewalld follows as soon as it can."""
         self.outer.failures = [NO]
         self.assertEqual(["no"], self.reload(WEB).troubles)
         self.assertEqual((SSH, WEB), self.outer.guarded)
@@ -578,7 +582,7 @@ class ToldTests(ReloadTestCase):
         self.assertEqual((WEB,), self.outer.guarded)
 
     def test_patience(self) -> None:
-        """Where firewalld hangs, the guard has changed, and who asked is told so."""
+        """If firewalld hangs, the guard has changed, and the answer says so."""
         self.outer.holding = True
         done = self.begin(WEB)
         self.assertEqual((WEB,), self.guard.guarded)
@@ -596,11 +600,11 @@ class ToldTests(ReloadTestCase):
 
 class OrderTests(ReloadTestCase):
     """
-    Reloads that meet one another, and the end.
+    Several reloads at once, and the end.
     """
 
     def test_two(self) -> None:
-        """Of two at once the second begins when the first is done, and the last counts."""
+        """Of two reloads at once the second begins when the first is done, and the last counts."""
         self.guard.holding = True
         first = self.begin(WEB)
         second = self.begin(SSH)
@@ -618,7 +622,7 @@ class OrderTests(ReloadTestCase):
         self.assertEqual(sorted(PORTS), self.ports())
 
     def test_requestMeanwhile(self) -> None:
-        """Who earns a door while the guard changes has it in the end, if it is still there."""
+        """A client that earns a door while the guard changes gets in, if the door still exists."""
         self.request(WEB)
         self.guard.holding = True
         done = self.begin(SSH, replace(WEB, ports=parse("8443")))
@@ -636,7 +640,7 @@ class OrderTests(ReloadTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.keeper.stop()))
 
     def test_stopped(self) -> None:
-        """After the end nothing is changed: openings run out by themselves."""
+        """After the end nothing changes: openings run out by themselves."""
         self.request()
         self.stop()
         calls = list(self.guard.calls)
@@ -646,7 +650,7 @@ class OrderTests(ReloadTestCase):
         self.assertEqual([], self.host.bound())
 
     def test_stoppedMeanwhile(self) -> None:
-        """Where the end comes while the guard changes, no port is taken any more."""
+        """If the end comes while the guard changes, no port is opened any more."""
         self.guard.holding = True
         done = self.begin(WEB, makeDoor((6, 7, 8, 9, 10), name="new"))
         self.reloader.stop()
@@ -658,7 +662,7 @@ class OrderTests(ReloadTestCase):
         self.assertEqual(([], []), (self.host.bound(), self.reactor.getReaders()))
 
     def test_stoppedWhileItSettles(self) -> None:
-        """Who waits for firewalld then is told, and nothing is left running."""
+        """A reload that waits for firewalld then gets an answer, and nothing is left running."""
         self.outer.holding = True
         done = self.begin(WEB)
         self.reactor.advance(0)
@@ -696,7 +700,7 @@ class ModelTests(ReloadTestCase):
         self.granted: dict[tuple[str, str], float] = {}
 
     def step(self) -> None:
-        """Somebody may ask, somebody may close, somebody may reload, and time passes."""
+        """Let somebody knock, close or reload, and let time pass."""
         now = self.reactor.seconds()
         if self.random.random() < 0.6:
             door = self.random.choice(self.keeper.doors)
@@ -717,11 +721,11 @@ class ModelTests(ReloadTestCase):
         self.reactor.advance(self.random.choice((0.0, 0.1, 1.0, 5.0)))
 
     def isClosable(self) -> dict[tuple[str, str], float]:
-        """What is open in the guard, unless that refuses to close at this moment."""
+        """Check what is open in the guard, unless that refuses to close at this moment."""
         return {} if self.refusing else self.guard.doorsOpen()
 
     def end(self) -> None:
-        """All works again, and the time of all is over."""
+        """Let everything work again, until all times are over."""
         for firewall in (self.guard, self.outer):
             firewall.failures, firewall.holding = [], False
             firewall.answerAll()
@@ -731,8 +735,9 @@ class ModelTests(ReloadTestCase):
 
     def test_refusing(self) -> None:
         """
-        Whatever is asked and reloaded while firewalls refuse now and then: in the guard no door is
-        open that there is not, nor longer than it was ever granted; in the end nothing is left.
+        Whatever is requested and reloaded while firewalls refuse now and then, the guard opens no
+        door that does not exist, and none longer than it was ever granted; in the end nothing is
+        left.
         """
         self.refusing = True
         for _ in range(STEPS):
@@ -742,7 +747,7 @@ class ModelTests(ReloadTestCase):
         self.end()
 
     def test_hanging(self) -> None:
-        """So it is while firewalld hangs now and then, and the guard closes at once then."""
+        """The same holds while firewalld hangs now and then; the guard then closes at once."""
         for _ in range(STEPS):
             self.outer.holding = self.random.random() < 0.5
             self.outer.hasBegun = self.random.random() < 0.5
@@ -752,7 +757,7 @@ class ModelTests(ReloadTestCase):
         self.end()
 
     def test_all(self) -> None:
-        """So it is while they do all of that."""
+        """The same holds while they do all of that."""
         self.refusing = True
         for _ in range(STEPS):
             self.outer.holding = self.random.random() < 0.3

@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.daemon import replayfile as seenfileModule
+from pkdoors.daemon import replayfile
 from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.locks.sealed.replays import Notes, ReplayCache
 from tests.fakes.log import Log
@@ -20,7 +20,7 @@ LATER = 3600.0
 
 class SeenFileTestCase(SynchronousTestCase):
     """
-    With what a daemon left that ran for long, and still runs.
+    A daemon that ran for long, and still runs.
     """
 
     def setUp(self) -> None:
@@ -37,7 +37,7 @@ class SeenFileTestCase(SynchronousTestCase):
         self.log = Log(self)
 
     def timeOfDay(self) -> float:
-        """The time of day, which may be ahead of the one that files have."""
+        """Return the time of day, which may be ahead of that of files."""
         return time.time() + self.ahead
 
     def start(self) -> None:
@@ -48,37 +48,37 @@ class SeenFileTestCase(SynchronousTestCase):
         self.file.start(self.seen, SKEW)
 
     def kill(self) -> None:
-        """The daemon ends as with kill -9: nothing more is written."""
+        """End the daemon as kill -9 does: nothing more is written."""
         for each in (self.file._file, self.file._lock):
             if each is not None:
                 os.close(each)
         self.file._file = self.file._lock = None
 
     def restart(self, boot: str = "") -> None:
-        """It ends in order, and the next one starts, maybe after a boot."""
+        """End it in order, and start the next one, perhaps after a boot."""
         self.file.close()
         self.boot = boot or self.boot
         self.start()
 
     def crash(self, boot: str = "") -> None:
-        """It ends out of order, and the next one starts, maybe after a boot."""
+        """Kill it, and start the next one, perhaps after a boot."""
         self.kill()
         self.boot = boot or self.boot
         self.start()
 
     def open(self, *nonces: str) -> None:
-        """Some knocks open something."""
+        """Let some knocks open something."""
         for nonce in nonces:
             self.seen.add(KEY, f"{nonce:0>16}", 1001)
 
     def has(self, *nonces: str) -> list[bool]:
-        """Whether they are remembered."""
+        """Return whether they are remembered."""
         return [self.seen.has(KEY, f"{nonce:0>16}") for nonce in nonces]
 
     def waits(self) -> bool:
-        """Whether a knock that is made now is refused."""
+        """Return whether a knock that is made now is refused."""
         today = 1_800_000_000
-        return bool(self.seen.refusal(today * 1000, self.now, today, SKEW))
+        return bool(self.seen.findRefusal(today * 1000, self.now, today, SKEW))
 
     def assertLost(self, trouble: str) -> None:
         """Assert that knocks are refused until the skew has passed, and that one line says so."""
@@ -94,7 +94,7 @@ class SeenFileTestCase(SynchronousTestCase):
         self.log = Log(self)
 
     def assertKept(self, *nonces: str) -> None:
-        """Assert that knocks are taken at once, but for those that opened something."""
+        """Assert that knocks are accepted at once, except for those that opened something."""
         self.assertFalse(self.waits())
         self.assertEqual([True] * len(nonces), self.has(*nonces))
         self.assertEqual([], self.log.lines())
@@ -102,7 +102,7 @@ class SeenFileTestCase(SynchronousTestCase):
 
 class RestartTests(SeenFileTestCase):
     """
-    What one daemon saw the next one knows.
+    What one daemon saw, the next one knows.
     """
 
     def test_private(self) -> None:
@@ -113,14 +113,14 @@ class RestartTests(SeenFileTestCase):
         )
 
     def test_restart(self) -> None:
-        """It knows after an orderly end."""
+        """The next daemon knows after an orderly end."""
         self.open("1", "2")
         self.restart()
         self.assertKept("1", "2")
         self.assertEqual([False], self.has("3"))
 
     def test_everyRestart(self) -> None:
-        """So does the one after, though the one between saw nothing."""
+        """The one after that knows, too, even if the one between saw nothing."""
         self.open("1")
         self.restart()
         self.restart()
@@ -129,7 +129,9 @@ class RestartTests(SeenFileTestCase):
         self.assertKept("1", "2")
 
     def test_killed(self) -> None:
-        """It knows after a kill, too: each is in the file before it opens anything."""
+        """
+        The next daemon knows after a kill, too: each knock is in the file before it opens anything.
+        """
         self.open("1", "2")
         self.crash()
         self.assertKept("1", "2")
@@ -137,26 +139,29 @@ class RestartTests(SeenFileTestCase):
         self.assertKept("1", "2")
 
     def test_boot(self) -> None:
-        """It knows after a boot, if the daemon had ended in order."""
+        """The next daemon knows after a boot, if the daemon had ended in order."""
         self.open("1")
         self.now = 5.0
         self.restart("b008")
         self.assertKept("1")
 
     def test_otherNamespace(self) -> None:
-        """Nothing depends on the network namespace: the name is the caller's alone."""
+        """Nothing depends on the network namespace: only the caller chooses the name."""
         self.open("1")
         self.assertEqual({self.path, self.path.with_suffix(".lock")}, set(self.folder.iterdir()))
 
     def test_forgotten(self) -> None:
-        """What was forgotten is refused by the next daemon, too."""
+        """A knock that was forgotten is refused by the next daemon, too."""
         self.seen.learn(Notes({"f" * 32: 17}))
         self.file._replace()
         self.restart()
-        self.assertEqual({"f" * 32: 17}, self.seen.notes().forgotten)
+        self.assertEqual({"f" * 32: 17}, self.seen.makeNotes().forgotten)
 
     def test_clockSetBack(self) -> None:
-        """Wherever the clock is set before the next start, what opened something is known."""
+        """
+        Wherever the clock is set before the next start, the next daemon knows what opened
+        something.
+        """
         for ahead in (-1e6, 1e6):
             self.file.close()
             self.path = self.folder / f"{ahead}.seen"
@@ -171,8 +176,8 @@ class RestartTests(SeenFileTestCase):
             self.assertKept("1")
 
     def test_bound(self) -> None:
-        """The file is made anew now and then, and has no more lines than it needs."""
-        self.patch(seenfileModule, "MAX_LINES", 8)
+        """The file is written again now and then, and has no more lines than it needs."""
+        self.patch(replayfile, "MAX_LINES", 8)
         numbers = set()
         for number in range(50):
             self.open(f"{number:x}")
@@ -185,7 +190,7 @@ class RestartTests(SeenFileTestCase):
         self.assertKept(*(f"{number:x}" for number in range(50)))
 
     def test_onDisk(self) -> None:
-        """An end in order is on the disk before it counts, and so is what comes after it."""
+        """An orderly end is on the disk before it counts, and so is what comes after it."""
         synced: list[str] = []
 
         def sync(file: int) -> None:
@@ -201,8 +206,10 @@ class RestartTests(SeenFileTestCase):
         self.assertEqual([f"/{name}.seen end", f"/{name}.new notes", " "], synced)
 
     def test_descriptors(self) -> None:
-        """However often it is made anew, it has one descriptor, beside that of the lock."""
-        self.patch(seenfileModule, "MAX_LINES", 2)
+        """
+        However often the file is written again, it has one descriptor, beside that of the lock.
+        """
+        self.patch(replayfile, "MAX_LINES", 2)
         before = len(os.listdir("/proc/self/fd"))
         self.open(*(f"{number:x}" for number in range(20)))
         self.assertEqual(before, len(os.listdir("/proc/self/fd")))
@@ -210,13 +217,13 @@ class RestartTests(SeenFileTestCase):
         self.assertEqual(before - 2, len(os.listdir("/proc/self/fd")))
 
     def test_seldomMadeAnew(self) -> None:
-        """Between, it is the same file that grows: one write for each knock."""
+        """In between, the same file grows: one write for each knock."""
         before = self.path.stat().st_ino
         self.open(*(f"{number:x}" for number in range(199)))
         self.assertEqual(before, self.path.stat().st_ino)
 
     def test_closed(self) -> None:
-        """Once closed, or not begun yet, it writes nothing."""
+        """After it was closed, and before it began, it writes nothing."""
         self.file.close()
         before = self.path.read_text()
         self.open("1")
@@ -225,7 +232,7 @@ class RestartTests(SeenFileTestCase):
         self.assertEqual(before, self.path.read_text())
 
     def test_unknownBoot(self) -> None:
-        """A boot that nobody tells is never the same."""
+        """An unknown boot is never the same as another."""
         self.boot = "-"
         self.restart()
         self.assertKept()
@@ -242,12 +249,12 @@ class LostTests(SeenFileTestCase):
     CHANGED = "somebody changed the file, or put a copy in its place"
 
     def test_firstStart(self) -> None:
-        """None are there at the first start: that is not told from their loss."""
+        """The first start has no notes: that cannot be told from their loss."""
         (line,) = self.first
         self.assertIn("cannot be trusted (they are missing)", line)
 
     def test_deleted(self) -> None:
-        """They are deleted."""
+        """The notes are deleted."""
         self.open("1")
         self.kill()
         self.path.unlink()
@@ -255,7 +262,7 @@ class LostTests(SeenFileTestCase):
         self.assertLost("they are missing")
 
     def test_deletedAndStartedTwice(self) -> None:
-        """To start once more does not help; the time that has passed counts."""
+        """Another start does not help; the time that has passed counts."""
         self.kill()
         self.path.unlink()
         self.start()
@@ -273,7 +280,7 @@ class LostTests(SeenFileTestCase):
         self.assertKept()
 
     def test_deletedAndBooted(self) -> None:
-        """Nor does a boot, unless the skew had passed before."""
+        """A boot does not help, either, unless the skew had passed before."""
         for passed, isLost in ((SKEW - 1, True), (SKEW + 1, False)):
             self.kill()
             self.path.unlink()
@@ -285,7 +292,7 @@ class LostTests(SeenFileTestCase):
             self.log = Log(self)
 
     def test_deletedAndMoreSkew(self) -> None:
-        """Where a reload allows more skew, that is what must have passed; less changes nothing."""
+        """If a reload allows more skew, that much must have passed; less changes nothing."""
         self.kill()
         self.path.unlink()
         self.start()
@@ -296,7 +303,7 @@ class LostTests(SeenFileTestCase):
         self.assertTrue(self.waits())
 
     def test_cutOff(self) -> None:
-        """They are cut off, wherever that is."""
+        """The notes are truncated, wherever that is."""
         self.open("1", "2")
         self.kill()
         data = self.path.read_bytes()
@@ -309,7 +316,7 @@ class LostTests(SeenFileTestCase):
             self.kill()
 
     def test_cutOffAtALine(self) -> None:
-        """They are cut off between two lines, a while after they were written."""
+        """The notes are truncated between two lines, a while after they were written."""
         self.ahead = -100.0
         self.crash()
         self.open("1", "2")
@@ -320,7 +327,7 @@ class LostTests(SeenFileTestCase):
         self.assertLost(self.CHANGED)
 
     def test_garbled(self) -> None:
-        """They are garbled."""
+        """The notes are damaged."""
         for data in (b"", b"\0" * 500, os.urandom(500), b"1 notes 2 x 1 - 0\n", b"\n" * 99):
             self.kill()
             self.path.write_bytes(data)
@@ -330,7 +337,7 @@ class LostTests(SeenFileTestCase):
             self.log = Log(self)
 
     def test_olderCopy(self) -> None:
-        """An older copy is put in their place, from a backup: it is another file."""
+        """An older copy replaces them, from a backup: it is another file."""
         backup = self.folder / "backup"
         self.open("1")
         shutil.copy2(self.path, backup)
@@ -341,7 +348,7 @@ class LostTests(SeenFileTestCase):
         self.assertLost(self.CHANGED)
 
     def test_olderContent(self) -> None:
-        """Or its content is, into the file itself, which was changed later than its last line."""
+        """An older content is written into the file itself, later than its last line."""
         self.ahead = -100.0
         self.crash()
         backup = self.path.read_bytes()
@@ -370,7 +377,7 @@ class LostTests(SeenFileTestCase):
         self.assertLost("others can write the file")
 
     def test_link(self) -> None:
-        """It is a link; what that leads to is neither read nor written."""
+        """The file is a link, whose target is neither read nor written."""
         self.kill()
         victim = self.folder / "victim"
         self.path.rename(victim)
@@ -382,7 +389,7 @@ class LostTests(SeenFileTestCase):
         self.assertEqual(before, victim.read_text())
 
     def test_noFile(self) -> None:
-        """It is no file; a FIFO does not make the daemon wait."""
+        """It is not a file; the daemon does not wait for a FIFO."""
         self.kill()
         self.path.unlink()
         os.mkfifo(self.path)
@@ -390,7 +397,7 @@ class LostTests(SeenFileTestCase):
         self.assertLost("it is not a regular file")
 
     def test_tooLong(self) -> None:
-        """It is longer than any that was written: it is not read to its end."""
+        """The file is longer than any that we write: it is not read to its end."""
         self.kill()
         with self.path.open("ab") as file:
             file.truncate(1 << 40)
@@ -398,13 +405,13 @@ class LostTests(SeenFileTestCase):
         self.assertLost("they are too long")
 
     def test_crashedHost(self) -> None:
-        """The host went down before the daemon had ended: not all may be on the disk."""
+        """The host went down before the daemon had ended: perhaps not all is on the disk."""
         self.open("1")
         self.crash("b008")
         self.assertLost("this host went down, or was copied, before the daemon ended")
 
     def test_otherClock(self) -> None:
-        """The clock that does not jump did."""
+        """The clock that must not jump has jumped."""
         self.kill()
         self.path.unlink()
         self.start()
@@ -415,7 +422,7 @@ class LostTests(SeenFileTestCase):
         self.assertLost("their clock is not this one")
 
     def test_twoDaemons(self) -> None:
-        """Another daemon uses them: it goes on with them, and this one waits after each start."""
+        """Another daemon uses the file: it continues, and this one waits after each start."""
         self.open("1")
         first, known = self.file, self.seen
         self.start()
@@ -433,7 +440,7 @@ class LostTests(SeenFileTestCase):
 
 class UnwritableTests(SeenFileTestCase):
     """
-    Where the file cannot be written.
+    The file cannot be written.
     """
 
     def test_noFolder(self) -> None:
@@ -446,7 +453,7 @@ class UnwritableTests(SeenFileTestCase):
         self.assertLost("they cannot be opened: Not a directory")
 
     def test_folder(self) -> None:
-        """What is a folder cannot be replaced."""
+        """A folder cannot be replaced by a file."""
         self.kill()
         self.path.unlink()
         self.path.mkdir()
@@ -458,12 +465,12 @@ class UnwritableTests(SeenFileTestCase):
     def test_diskFull(self) -> None:
         """
         A full disk is one warning, however many knocks come, and nothing is raised. The next daemon
-        does not take for whole what lacks them.
+        does not take a file for whole that lacks them.
         """
         full = os.open("/dev/full", os.O_WRONLY)
         file, self.file._file = self.file._file, full
         assert file is not None
-        self.patch(seenfileModule, "openOwn", self.fail_)
+        self.patch(replayfile, "openOwn", self.fail_)
         os.ftruncate(file, 0)  # as it is done to the file that cannot be written
         for number in range(9):
             self.open(f"{number}")
@@ -473,8 +480,8 @@ class UnwritableTests(SeenFileTestCase):
 
     def test_endUnwritten(self) -> None:
         """
-        An end that may not have reached the disk is none, and keeps nothing from ending: the next
-        daemon does not trust the file.
+        An end that may not have reached the disk is not an end, and blocks nothing: the next daemon
+        does not trust the file.
         """
         self.open("1")
 
@@ -490,34 +497,34 @@ class UnwritableTests(SeenFileTestCase):
         self.assertTrue(self.waits())
 
     def fail_(self, path: object, flags: int) -> int:
-        """Nothing can be made."""
+        """Nothing can be written."""
         raise OSError(28, "No space left on device")
 
     def test_spoilt(self) -> None:
-        """A line that cannot be written has all the others thrown away, and made anew later."""
+        """If a line cannot be written, all others are discarded, and written again later."""
         self.open("1")
-        write, count = seenfileModule._writeAll, iter([False, True, True])
+        write, count = replayfile._writeAll, iter([False, True, True])
 
         def writeAll(file: int, lines: object) -> None:
             if not next(count):
                 raise OSError(28, "No space left on device")
             write(file, lines)  # type: ignore[arg-type]
 
-        self.patch(seenfileModule, "_writeAll", writeAll)
+        self.patch(replayfile, "_writeAll", writeAll)
         self.open("2")
         self.assertEqual(0, self.path.stat().st_size)
         self.open("3")
-        self.patch(seenfileModule, "_writeAll", write)
+        self.patch(replayfile, "_writeAll", write)
         self.assertEqual(["warn"], self.log.levels())
         self.log = Log(self)
         self.crash()
         self.assertKept("1", "2", "3")
 
     def test_notMadeAnew(self) -> None:
-        """Where the file cannot be made anew, the old one, which lacks lines, is thrown away."""
-        self.patch(seenfileModule, "MAX_LINES", 2)
+        """If the file cannot be written again, the old one, which lacks lines, is emptied."""
+        self.patch(replayfile, "MAX_LINES", 2)
         self.open("1", "2")
-        patch = self.patch(seenfileModule, "openOwn", self.fail_)
+        patch = self.patch(replayfile, "openOwn", self.fail_)
         self.open("3")
         patch.restore()
         self.assertEqual(["warn"], self.log.levels())
@@ -526,7 +533,7 @@ class UnwritableTests(SeenFileTestCase):
         self.assertLost("they are damaged, or of another version")
 
     def test_halfALine(self) -> None:
-        """A line of which only a part fits on the disk is one that cannot be written."""
+        """A line that fits on the disk only in part counts as one that cannot be written."""
         write = os.write
         patch = self.patch(os, "write", lambda file, data: write(file, data[: len(data) // 2]))
         self.open("1")
@@ -536,16 +543,16 @@ class UnwritableTests(SeenFileTestCase):
         self.assertEqual(0, self.path.stat().st_size)
 
     def test_failsAgain(self) -> None:
-        """What cannot be written after it could again is one more warning."""
+        """A second failure, after a success, is a second warning."""
         for nonces in (("1", "2"), ("3", "4")):
-            patch = self.patch(seenfileModule, "_writeAll", self.fail_)
+            patch = self.patch(replayfile, "_writeAll", self.fail_)
             self.open(*nonces)
             patch.restore()
             self.open(f"a{nonces[0]}")
         self.assertEqual(["warn", "warn"], self.log.levels())
 
     def test_link(self) -> None:
-        """A link that somebody put in the way of a new file is not followed."""
+        """A link in place of the new file is not followed."""
         victim = self.folder / "victim"
         victim.write_text("precious")
         self.file.close()

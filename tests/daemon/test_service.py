@@ -50,7 +50,7 @@ ANN = "203.0.113.9"
 
 class ServiceTestCase(SynchronousTestCase):
     """
-    With a whole daemon, of which only sockets and firewall are not real.
+    A whole daemon, of which only sockets and firewall are not real.
     """
 
     def setUp(self) -> None:
@@ -72,7 +72,7 @@ class ServiceTestCase(SynchronousTestCase):
         cutSessions: bool = False,
         authorizedKeys: str = "",
     ) -> DoorService:
-        """A daemon of one door."""
+        """Return a daemon with one door."""
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
         seenPath = self.folder.with_name("notes") / "x.seen"
@@ -93,7 +93,7 @@ class ServiceTestCase(SynchronousTestCase):
             self.reactor.begin()
 
     def receive(self, *ports: int, source: str = "203.0.113.9", interface: str = "0.0.0.0") -> None:
-        """Knocks come."""
+        """Deliver knocks."""
         for port in ports:
             bound = self.host.find(interface, port)
             bound.reorderer.append((b"knock\n", (source, 5555)))
@@ -115,7 +115,7 @@ class StartTests(ServiceTestCase):
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
 
     def test_portTaken(self) -> None:
-        """Where a port is taken, the doors are guarded, and the others are heard."""
+        """If a port is taken, the doors are guarded, and the other ports are heard."""
         self.host.take(PORTS[0])
         self.start()
         self.assertEqual(["prepare", "start"], self.firewall.calls)
@@ -124,14 +124,14 @@ class StartTests(ServiceTestCase):
         self.assertTrue(line.startswith("1 of 5 knock ports is not heard over IPv4: another"), line)
 
     def test_firewallRefuses(self) -> None:
-        """Where the firewall will not do, nothing was touched."""
+        """If the firewall refuses, nothing was touched."""
         self.firewall.failures = [NO]
         self.assertIs(NO, self.assertRaises(FirewallError, self.service.prepare))
         self.assertEqual([], self.host.bound())
         self.assertFalse(self.folder.exists())
 
     def test_guardsFirst(self) -> None:
-        """No socket is there before the guard is."""
+        """No socket exists before the guard does."""
         seen: list[int] = []
         original = self.firewall.start
 
@@ -144,7 +144,7 @@ class StartTests(ServiceTestCase):
         self.assertEqual([0], seen)
 
     def test_beforeFiles(self) -> None:
-        """Nor is any file read before: one of them may be on a disk that hangs."""
+        """No file is read before the guard exists: one of them may be on a disk that hangs."""
         order: list[str] = []
         for owner, name in (
             (self.firewall, "start"),
@@ -158,27 +158,27 @@ class StartTests(ServiceTestCase):
                 return original(*arguments)
 
             self.patch(owner, name, noted)
-        self.service._components = [FakePart("part", order)]
+        self.service._components = [FakeComponent("part", order)]
         self.start()
         self.assertEqual(
             ["part: prepare", "start", "start", "part: start", "examine", "part: ready"], order
         )
 
     def test_noLock(self) -> None:
-        """A lock that cannot be made is a warning."""
+        """A lock file that cannot be made is a warning."""
         self.folder.touch()
         self.start()
         self.assertIn("a second daemon would not be noticed", self.log.lines(LogLevel.warn)[0])
         self.assertEqual(["prepare", "start"], self.firewall.calls)
 
     def test_second(self) -> None:
-        """Where another daemon runs, that is refused, and nothing else asked."""
+        """If another daemon runs, the start is refused, and nothing else is tried."""
         self.patch(self.instance, "findHolder", lambda: 17)
         self.assertRaises(AlreadyRunning, self.service.prepare)
         self.assertEqual([], self.firewall.calls)
 
     def test_secondMeanwhile(self) -> None:
-        """So it is where that one has started in this moment."""
+        """The same happens if that daemon has started at this moment."""
         self.patch(self.instance, "refuseSecond", lambda: None)
         other = Instance(self.folder)
         other.take()
@@ -192,7 +192,9 @@ class StartTests(ServiceTestCase):
         self.assertEqual(10, len(self.reactor.getReaders()))
 
     def test_startFails(self) -> None:
-        """Where the doors cannot be closed: one critical line, an exception, no listening."""
+        """
+        If the doors cannot be closed, there is one critical line, an exception, and no listening.
+        """
         self.service.prepare()
         self.firewall.failures = [NO]
         self.assertIs(NO, self.assertRaises(FirewallError, self.service.privilegedStartService))
@@ -202,7 +204,7 @@ class StartTests(ServiceTestCase):
         self.assertTrue(NO.isLogged)
 
     def test_startFailsClosed(self) -> None:
-        """What keeps the ports closed then is in the same line."""
+        """The same line says what keeps the ports closed then."""
         holders: list[int | None] = []
 
         def keepClosed() -> str:
@@ -221,7 +223,10 @@ class StartTests(ServiceTestCase):
         self.assertEqual([], self.log.lines())
 
     def test_anyFailureKeepsClosed(self) -> None:
-        """So does what nobody foresaw; what the host lacks is an error for people."""
+        """
+        An unforeseen error keeps them closed, too; if the host lacks something, that is an error
+        for people.
+        """
         kept: list[str] = []
 
         def keepClosed() -> str:
@@ -240,7 +245,7 @@ class StartTests(ServiceTestCase):
         self.assertEqual(2, len(kept))
 
     def test_unprivileged(self) -> None:
-        """Whoever only starts the service gets it guarded as well, and only once."""
+        """A call of only startService guards as well, and only once."""
         self.service.prepare()
         self.service.startService()
         self.assertEqual(["prepare", "start"], self.firewall.calls)
@@ -262,14 +267,14 @@ class StartTests(ServiceTestCase):
         )
 
     def test_cutSessions(self) -> None:
-        """It tells where sessions end with the opening."""
+        """The line says if sessions end with the opening."""
         self.service = self.makeService(self.firewall, cutSessions=True)
         self.start()
         (line,) = self.log.lines(LogLevel.info)
         self.assertTrue(line.endswith("at most 1h if asked; sessions end with it"), line)
 
     def test_notes(self) -> None:
-        """What there is to know of the configuration is said first, a line each, as it is."""
+        """Notes on the configuration come first, a line each, as they are."""
         self.service = self.makeService(self.firewall, notes=("a file {of} another's", "more"))
         self.start()
         lines = self.log.lines(LogLevel.info)
@@ -277,7 +282,7 @@ class StartTests(ServiceTestCase):
         self.assertTrue(lines[2].startswith("guarding door"), lines)
 
     def test_announcesWhenRunning(self) -> None:
-        """It says so when the reactor runs: before that no knock would be heard."""
+        """The line comes when the reactor runs: before that no knock would be heard."""
         self.service.prepare()
         self.service.privilegedStartService()
         self.service.startService()
@@ -296,13 +301,13 @@ class StartTests(ServiceTestCase):
         )
 
     def test_strongSequence(self) -> None:
-        """A strong one is not warned of."""
+        """A strong sequence causes no warning."""
         self.service = self.makeService(self.firewall, ports=(*PORTS, 17999))
         self.start()
         self.assertEqual(["info"], self.log.levels())
 
     def test_noPortsLogged(self) -> None:
-        """Nothing that is logged from start to end tells a knock port, whatever the firewall."""
+        """No line from start to end names a knock port, whatever the firewall."""
         clock = Clock()
 
         def makeTable(seconds: Callable[[], float]) -> GuardTable:
@@ -327,7 +332,7 @@ class StartTests(ServiceTestCase):
 
 class InterfaceTests(ServiceTestCase):
     """
-    What an application uses that embeds the service.
+    The interface for an application that embeds the service.
     """
 
     def setUp(self) -> None:
@@ -410,9 +415,9 @@ class InterfaceTests(ServiceTestCase):
         self.assertEqual("no; 22/tcp stays closed", str(error))
 
 
-class FakePart(Component):
+class FakeComponent(Component):
     """
-    Something beside the doors.
+    A component that notes what it hears.
 
     @param diary: where it writes what it is told.
     @ivar error: what it refuses to be prepared with.
@@ -450,21 +455,21 @@ class FakePart(Component):
         return succeed(None)
 
 
-class PartTests(ServiceTestCase):
+class ComponentTests(ServiceTestCase):
     """
-    What stands beside the doors, and the reload.
+    Components, and the reload.
     """
 
     def setUp(self) -> None:
-        """Have two parts that hear events."""
+        """Make two components that hear events."""
         super().setUp()
         self.diary: list[str] = []
-        self.parts = [FakePart(name, self.diary) for name in "ab"]
+        self.parts = [FakeComponent(name, self.diary) for name in "ab"]
         self.service._components = self.parts
         self.daemon.publisher.subscribe(lambda event: self.diary.append(event.kind))
 
     def test_order(self) -> None:
-        """They hear of all that happens, from the first event to the last."""
+        """Components hear all events, from the first to the last."""
         self.start()
         self.assertEqual(
             "a: prepare, b: prepare, a: start, b: start, guarding, a: ready, b: ready",
@@ -475,7 +480,7 @@ class PartTests(ServiceTestCase):
         self.assertEqual(["stopped", "b: stop", "a: stop"], self.diary)
 
     def test_refuses(self) -> None:
-        """Where one refuses to be prepared, that is a warning, and the doors are guarded."""
+        """If one cannot be prepared, that is a warning, and the doors are guarded."""
         self.parts[0].error = ListenError("taken")
         self.start()
         self.assertIn("b: prepare", self.diary)
@@ -483,7 +488,7 @@ class PartTests(ServiceTestCase):
         self.assertEqual(["prepare", "start"], self.firewall.calls)
 
     def test_reload(self) -> None:
-        """A reload has files opened anew, and the configuration read."""
+        """A reload opens files again, and reads the configuration."""
         self.start()
         self.diary.clear()
         self.daemon.config = replace(self.daemon.config, interfaces=("192.0.2.1",))
@@ -492,7 +497,7 @@ class PartTests(ServiceTestCase):
         self.assertEqual(("192.0.2.1",), self.daemon.ports.plan.interfaces)
 
     def test_reloadRefused(self) -> None:
-        """One that is refused is told, and ends nothing."""
+        """A reload that is refused is logged, and ends nothing."""
         self.start()
         self.daemon.config = replace(self.daemon.config, zone="home")
         self.failureResultOf(self.service.reload(), ConfigError)
@@ -524,13 +529,13 @@ class KnockTests(ServiceTestCase):
         self.assertEqual({"203.0.113.9": 30.0, "2001:db8::7": 30.0}, self.firewall.open_())
 
     def test_quiet(self) -> None:
-        """No datagram is logged unless that was asked for."""
+        """No datagram is logged unless the operator wants that."""
         self.start()
         self.receive(*PORTS[:3])
         self.assertEqual([], self.log.lines(LogLevel.debug))
 
     def test_logKnocks(self) -> None:
-        """Where it was, each is a line at debug, quoted, and knocks open as ever."""
+        """If so, each is a line at level debug, quoted, and knocks still open."""
         self.service = self.makeService(self.firewall, logKnocks=True)
         self.start()
         self.receive(*PORTS)
@@ -546,7 +551,7 @@ class KnockTests(ServiceTestCase):
 
 class SealedTests(ServiceTestCase):
     """
-    A daemon whose door sealed knocks open.
+    A daemon with a door that sealed knocks open.
     """
 
     def setUp(self) -> None:
@@ -561,11 +566,11 @@ class SealedTests(ServiceTestCase):
         self.service = self.makeService(self.firewall, authorizedKeys=str(self.path))
 
     def seal(self, **fields: Any) -> bytes:
-        """A knock of Anna's."""
+        """Return a knock of Anna's."""
         return sealed(self.key, PORTS, **({"stamp": TODAY * 1000} | fields))
 
     def send(self, datagram: bytes) -> None:
-        """A datagram comes to every port."""
+        """Deliver a datagram to every port."""
         for port in sorted(PORTS):
             self.host.find("0.0.0.0", port).reorderer.append((datagram, ("203.0.113.9", 5555)))
         for reader in self.reactor.getReaders():
@@ -583,7 +588,7 @@ class SealedTests(ServiceTestCase):
         self.assertEqual({}, self.firewall.open_())
 
     def test_missing(self) -> None:
-        """A file that is not there keeps nobody from guarding."""
+        """A missing file does not prevent guarding."""
         self.path.unlink()
         self.assertGuardedOnly(
             "cannot read KEYS (No such file or directory), "
@@ -591,12 +596,12 @@ class SealedTests(ServiceTestCase):
         )
 
     def test_unsafe(self) -> None:
-        """Nor does one that others can write."""
+        """A file that others can write does not, either."""
         self.path.chmod(0o666)
         self.assertGuardedOnly("KEYS can be written by others: run `chmod go-w KEYS`")
 
     def test_line(self) -> None:
-        """The line for the door says that its knocks are sealed, and how many go out."""
+        """The line for the door says that its knocks are sealed, and how many packets are sent."""
         self.start()
         self.assertEqual(
             [
@@ -608,7 +613,9 @@ class SealedTests(ServiceTestCase):
         self.assertEqual(f"1 of the keys in {self.path} may knock", self.log.lines()[0])
 
     def test_repeatedPorts(self) -> None:
-        """A port that the sequence has twice gets one copy; a weak sequence is no matter here."""
+        """
+        A port that is twice in the sequence gets one copy; a weak sequence does not matter here.
+        """
         self.service = self.makeService(
             self.firewall, ports=(1, 2, 1, 3, 4), authorizedKeys=str(self.path)
         )
@@ -617,28 +624,28 @@ class SealedTests(ServiceTestCase):
         self.assertEqual([], self.log.lines(LogLevel.warn))
 
     def test_opens(self) -> None:
-        """A sealed knock opens, and the line says whose it was."""
+        """A sealed knock opens, and the line names its key."""
         self.start()
         self.send(self.seal(seconds=60))
         self.assertEqual({"203.0.113.9": 60.0}, self.firewall.open_())
         self.assertRegex(self.log.lines()[-1], r"\(1m\), by anna \(SHA256:[A-Za-z0-9+/]{43}\)\Z")
 
     def test_closes(self) -> None:
-        """One that asks to close does that."""
+        """A sealed knock can close."""
         self.start()
         self.send(self.seal())
         self.send(self.seal(close=True))
         self.assertEqual({}, self.firewall.open_())
 
     def test_plainKnock(self) -> None:
-        """Plain knocks open nothing, and are not even spoken of."""
+        """Plain knocks open nothing, and are not even logged."""
         self.start()
         before = self.log.lines()
         self.receive(*PORTS)
         self.assertEqual(({}, before), (self.firewall.open_(), self.log.lines()))
 
     def test_nextDaemon(self) -> None:
-        """What opened once opens nothing with the next daemon, also where clocks are ahead."""
+        """A knock that opened once opens nothing with the next daemon, even if clocks are ahead."""
         self.start()
         datagram = self.seal(stamp=(TODAY + 30) * 1000)
         self.send(datagram)
@@ -661,7 +668,7 @@ class SealedTests(ServiceTestCase):
         self.assertEqual(["203.0.113.9"], list(self.firewall.open_()))
 
     def test_stopsWhileOneWaits(self) -> None:
-        """When the daemon ends, what waits opens nothing any more."""
+        """When the daemon stops, knocks that wait open nothing any more."""
         self.start()
         self.service._smith.checks._budget.spend(1.0)
         self.send(self.seal())
@@ -670,7 +677,7 @@ class SealedTests(ServiceTestCase):
         self.assertEqual({}, self.firewall.open_())
 
     def test_noPortsLogged(self) -> None:
-        """No line tells a knock port, whatever comes."""
+        """No line names a knock port, whatever comes."""
         self.start()
         for datagram in (self.seal(), self.seal(stamp=1), b"pkdoors1 x\n", self.seal(door="x")):
             self.reactor.advance(2)
@@ -686,7 +693,7 @@ class StopTests(ServiceTestCase):
     """
 
     def test_stop(self) -> None:
-        """Stopping gives the ports back, and lets go of the firewall without closing."""
+        """Stopping closes the ports, and lets go of the firewall without closing openings."""
         self.start()
         self.receive(*PORTS)
         self.successResultOf(self.service.stopService())
@@ -702,7 +709,7 @@ class StopTests(ServiceTestCase):
         self.assertEqual("stopped; door default (22/tcp) stays closed", self.log.lines()[-1])
 
     def test_waits(self) -> None:
-        """The end waits for the firewall; the ports are given back before."""
+        """The stop waits for the firewall; the ports are closed before."""
         self.start()
         self.firewall.holding = True
         stopped = self.service.stopService()
@@ -719,14 +726,14 @@ class StopTests(ServiceTestCase):
         self.assertFalse(self.service.running)
 
     def test_neverBegun(self) -> None:
-        """What never began has nothing to let go but the right to be the daemon."""
+        """A service that never began gives back only the right to be the daemon."""
         self.service.prepare()
         self.successResultOf(self.service.stopService())
         self.assertEqual((["prepare"], []), (self.firewall.calls, self.log.lines()))
         self.assertIsNone(self.instance._file)
 
     def test_beforeTheReactor(self) -> None:
-        """What is stopped before the reactor runs is never ready."""
+        """A service that is stopped before the reactor runs is never ready."""
         self.service.prepare()
         self.service.startService()
         self.successResultOf(self.service.stopService())
@@ -734,7 +741,7 @@ class StopTests(ServiceTestCase):
         self.assertEqual(["stopped; door default (22/tcp) stays closed"], self.log.lines())
 
     def test_twice(self) -> None:
-        """Stopping twice is stopping once."""
+        """A second stop does nothing."""
         self.start()
         for _ in range(2):
             self.successResultOf(self.service.stopService())
@@ -742,7 +749,9 @@ class StopTests(ServiceTestCase):
         self.assertEqual(1, len([each for each in self.log.lines() if "stays closed" in each]))
 
     def test_again(self) -> None:
-        """What has ended, or could not start, does not seem to start: nothing would be guarded."""
+        """
+        A service that has ended, or could not start, refuses to start: nothing would be guarded.
+        """
         self.firewall.failures = [NO]
         self.assertRaises(FirewallError, self.service.startService)
         self.assertRaises(FirewallError, self.service.startService)
@@ -755,7 +764,7 @@ class StopTests(ServiceTestCase):
         self.assertFalse(self.service.running)
 
     def test_whileItTries(self) -> None:
-        """Nothing is left running where a port was being tried."""
+        """Nothing is left running if a busy port was being tried."""
         self.host.take(PORTS[0])
         self.start()
         self.assertEqual(1, len(self.reactor.getDelayedCalls()))

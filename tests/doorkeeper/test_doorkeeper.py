@@ -11,7 +11,7 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.doorkeeper import admission as admissionModule
+from pkdoors.doorkeeper import admission
 from pkdoors.doorkeeper.admission import MAX_OPENED, MAX_OPENINGS
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError
@@ -36,15 +36,15 @@ CANNOT_CLOSE = CANNOT_OPEN.replace("open", "close")
 
 class FakeFirewallTests(SynchronousTestCase):
     """
-    The stand-in that these tests rely on.
+    The fake firewall that these tests rely on.
     """
 
     def test_interface(self) -> None:
-        """It is an L{IFirewall}."""
+        """The fake provides L{IFirewall}."""
         verifyObject(IFirewall, FakeFirewall(Clock()))
 
     def test_timer(self) -> None:
-        """It closes a door by itself at the deadline."""
+        """The fake closes a door by itself at the deadline."""
         clock = Clock()
         firewall = FakeFirewall(clock)
         self.successResultOf(firewall.open(makeOpening(ANN, deadline=30.0)))
@@ -54,7 +54,7 @@ class FakeFirewallTests(SynchronousTestCase):
         self.assertEqual({}, firewall.open_())
 
     def test_oneCallAtATime(self) -> None:
-        """It does not take a call for an opening while it is busy with that opening."""
+        """The fake rejects a call for an opening while it is busy with that opening."""
         firewall = FakeFirewall(Clock())
         firewall.holding = True
         firewall.open(makeOpening(ANN))
@@ -63,7 +63,7 @@ class FakeFirewallTests(SynchronousTestCase):
 
 class KeeperTestCase(SynchronousTestCase):
     """
-    With a door for 30 s, an hour at most, at 8 o'clock in the morning.
+    A door that opens for 30 s, an hour at most, at 8 o'clock in the morning.
     """
 
     def setUp(self) -> None:
@@ -76,22 +76,22 @@ class KeeperTestCase(SynchronousTestCase):
         self.keeper = self.makeKeeper(self.door)
 
     def makeKeeper(self, *doors: Door) -> Doorkeeper:
-        """A doorkeeper of some doors."""
+        """Return a doorkeeper with some doors."""
         daemon = MemoryDaemon(self.clock, [self.firewall], doors)
         self.events = daemon.events
         return daemon.keeper
 
     def request(self, seconds: int = 0, source: str = ANN) -> None:
-        """A lock was satisfied."""
+        """Request an opening, as a lock does."""
         self.keeper.request(Request(self.door, source, seconds))
 
     def calls(self) -> list[str]:
-        """What the firewall was asked since this was last called."""
+        """Return the calls to the firewall since the last time."""
         calls, self.firewall.calls = self.firewall.calls, []
         return calls
 
     def openings(self) -> list[tuple[str, float]]:
-        """Source and deadline of each opening that the doorkeeper knows."""
+        """Return source and deadline of each opening that the doorkeeper knows."""
         return [(str(each.source), each.deadline) for each in self.keeper.openings()]
 
 
@@ -118,12 +118,12 @@ class KnockTests(KeeperTestCase):
         self.assertEqual({BOB: 30.0}, self.firewall.open_())
 
     def test_ports(self) -> None:
-        """The knock ports are told sorted, each once: their order is the secret."""
+        """The knock ports are listed in numeric order, each once: their order is the secret."""
         keeper = self.makeKeeper(makeDoor((9, 5, 7, 5, 8)), makeDoor((5, 1, 2, 3, 4), name="b"))
         self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], listKnockPorts(keeper.doors))
 
     def test_secondsAsked(self) -> None:
-        """The time asked for is the time that is given."""
+        """A knock can ask for a time."""
         self.knock(*knocks(ANN, *PORTS, datagram=b"knock 600\n"))
         self.assertEqual(["open 203.0.113.9 until 600"], self.calls())
 
@@ -135,13 +135,13 @@ class KnockTests(KeeperTestCase):
         self.assertEqual({ANN: 40.0}, self.firewall.open_())
 
     def test_interleaved(self) -> None:
-        """Two knockers at the same time each get an opening."""
+        """Two clients that knock at the same time each get an opening."""
         for port in PORTS:
             self.knock(*knocks(ANN, port), *knocks(BOB, port))
         self.assertEqual({ANN: 30.0, BOB: 30.0}, self.firewall.open_())
 
     def test_sharedPort(self) -> None:
-        """A port that two doors have is heard by both."""
+        """Both doors hear a knock port that they share."""
         other = makeDoor((17001, 5, 6, 7, 8), ports="80", name="web")
         self.keeper = self.makeKeeper(self.door, other)
         self.knock(*knocks(ANN, *PORTS), *knocks(BOB, 17001, 5, 6, 7, 8))
@@ -151,19 +151,19 @@ class KnockTests(KeeperTestCase):
         )
 
     def test_strangePort(self) -> None:
-        """A knock on a port that no door has is nothing."""
+        """A knock on a port of no door does nothing."""
         self.knock(*knocks(ANN, 999))
         self.assertEqual(([], []), (self.calls(), self.log.lines()))
 
     def test_unexpected(self) -> None:
-        """What goes wrong with a knock is logged and does not reach the listener."""
+        """An error while a knock is handled is logged, and does not reach the listener."""
         self.keeper.knock(Knock("no address", PORTS[0], b"knock\n"))
         self.knock(*knocks("no address", *PORTS))
         self.assertEqual(["a knock of no address went wrong"], self.log.lines())
         self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
 
     def test_unexpectedIsLimited(self) -> None:
-        """Such a line is written once a second."""
+        """Such errors are logged once a second at most."""
         for _ in range(3):
             self.knock(*knocks("no address", *PORTS))
         self.clock.advance(1)
@@ -171,7 +171,7 @@ class KnockTests(KeeperTestCase):
         self.assertEqual(2, len(self.flushLoggedErrors(ValueError)))
 
     def test_garbage(self) -> None:
-        """Random datagrams never raise, open nothing and log nothing."""
+        """Random datagrams raise nothing, open nothing and log nothing."""
         random_ = random.Random(20261103)
         for _ in range(2000):
             datagram = random_.randbytes(random_.choice((0, 1, 6, 9, 40)))
@@ -181,7 +181,7 @@ class KnockTests(KeeperTestCase):
 
 class RefusalTests(KeeperTestCase):
     """
-    What the log says of knocks that do not open.
+    Log lines about knocks that do not open.
     """
 
     def refuse(self, source: str) -> None:
@@ -190,7 +190,7 @@ class RefusalTests(KeeperTestCase):
             self.keeper.knock(knock)
 
     def test_line(self) -> None:
-        """A refusal is one line at info that tells door, source and reason."""
+        """A refusal is one line at level info, with door, source and reason."""
         self.refuse(ANN)
         self.assertEqual(
             [
@@ -201,13 +201,13 @@ class RefusalTests(KeeperTestCase):
         )
 
     def test_oncePerSource(self) -> None:
-        """A source gets one line in a second, however it knocks."""
+        """A source gets one line a second, however it knocks."""
         for _ in range(50):
             self.refuse(ANN)
         self.assertEqual(1, len(self.log.lines()))
 
     def test_countsThoseLeftOut(self) -> None:
-        """The next line tells how many were left out, the one after that begins anew."""
+        """The next line says how many were left out; the count then begins at 0 again."""
         for _ in range(3):  # five refusals, of which the first is logged
             self.refuse(ANN)
         self.clock.advance(1)
@@ -224,7 +224,9 @@ class RefusalTests(KeeperTestCase):
         )
 
     def test_inAll(self) -> None:
-        """Refusals of one kind are ten lines in a second, whatever the sources; others are told."""
+        """
+        Refusals of one kind get ten lines a second, whatever the sources; other kinds get theirs.
+        """
         for number in range(1000):
             self.refuse(f"10.0.{number // 256}.{number % 256}")
         lines = self.log.lines(LogLevel.info)
@@ -234,7 +236,7 @@ class RefusalTests(KeeperTestCase):
         self.assertIn(f"for {ANN}: wrong port after 2 of 5", self.log.lines()[-1])
 
     def test_known(self) -> None:
-        """A flood does not hide the refusal of somebody who has opened the door before."""
+        """A flood does not hide the refusal of a client that has opened the door before."""
         for knock in knocks(ANN, *PORTS):
             self.keeper.knock(knock)
         for number in range(1000):
@@ -243,7 +245,7 @@ class RefusalTests(KeeperTestCase):
         self.assertIn(f"for {ANN}: wrong port after 1 of 5", self.log.lines()[-1])
 
     def test_guessing(self) -> None:
-        """Wrong orders from everywhere are one warning, once, that tells no port."""
+        """Wrong orders from everywhere cause one warning, which names no port."""
         for number in range(100):
             self.refuse(f"10.0.0.{number}")
         (line,) = self.log.lines(LogLevel.warn)
@@ -256,7 +258,7 @@ class RefusalTests(KeeperTestCase):
         self.assertFalse([port for port in PORTS if str(port) in line])
 
     def test_noPorts(self) -> None:
-        """No refusal tells a knock port."""
+        """No refusal names a knock port."""
         self.refuse(ANN)
         self.clock.advance(31)
         for knock in knocks(ANN, *PORTS[:3]):
@@ -270,26 +272,26 @@ class RefusalTests(KeeperTestCase):
 
 class OpeningTests(KeeperTestCase):
     """
-    The life of an opening where nothing goes wrong.
+    The life of an opening if nothing goes wrong.
     """
 
     def test_defaultTime(self) -> None:
-        """Who asks for no time gets the door's."""
+        """A client that asks for no time gets the door's time."""
         self.request()
         self.assertEqual({ANN: 30.0}, self.firewall.open_())
 
     def test_shorterTime(self) -> None:
-        """Who asks for less than the door's time gets less."""
+        """A client can ask for less than the door's time."""
         self.request(5)
         self.assertEqual({ANN: 5.0}, self.firewall.open_())
 
     def test_cap(self) -> None:
-        """Who asks for more than the most gets the most."""
+        """A client that asks for more than the maximum gets the maximum."""
         self.request(999_999_999)
         self.assertEqual({ANN: 3600.0}, self.firewall.open_())
 
     def test_openedLine(self) -> None:
-        """An opening is one line at info, with the time of day and the time it has."""
+        """An opening is one line at level info, with the time of day and the duration."""
         self.request(90)
         self.assertEqual(
             ["opened door default (22/tcp) for 203.0.113.9 until 2027-01-15 08:01:30 (1m30s)"],
@@ -297,7 +299,7 @@ class OpeningTests(KeeperTestCase):
         )
 
     def test_notBeforeItIsOpen(self) -> None:
-        """The line is written when the firewall has opened, not when it was asked."""
+        """The line is written when the firewall has opened, not when it was asked to."""
         self.firewall.holding = True
         self.request()
         self.assertEqual([], self.log.lines())
@@ -305,7 +307,7 @@ class OpeningTests(KeeperTestCase):
         self.assertEqual(1, len(self.log.lines()))
 
     def test_closesAtTheDeadline(self) -> None:
-        """It is closed at the deadline, and not a moment before."""
+        """The door closes at the deadline, and not a moment before."""
         self.request()
         self.clock.pump([29.999])
         self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
@@ -313,7 +315,7 @@ class OpeningTests(KeeperTestCase):
         self.assertEqual(["close 203.0.113.9"], self.calls())
 
     def test_closedLine(self) -> None:
-        """A closing is one line at info."""
+        """A closing is one line at level info."""
         self.request()
         self.clock.advance(30)
         self.assertEqual(
@@ -321,20 +323,20 @@ class OpeningTests(KeeperTestCase):
         )
 
     def test_nothingIsLeft(self) -> None:
-        """After that nothing is remembered and no timer runs."""
+        """After the closing nothing is remembered, and no timer runs."""
         self.request()
         self.clock.advance(30)
         self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
 
     def test_openings(self) -> None:
-        """The doorkeeper tells what is open."""
+        """The doorkeeper lists what is open."""
         self.request()
         self.assertEqual(
             [Opening(self.door, ip_address("203.0.113.9"), 30.0)], self.keeper.openings()
         )
 
     def test_openAgain(self) -> None:
-        """After its closing a door can be opened again."""
+        """A door can be opened again after it has closed."""
         self.request()
         self.clock.advance(100)
         self.calls()
@@ -342,7 +344,7 @@ class OpeningTests(KeeperTestCase):
         self.assertEqual(["open 203.0.113.9 until 130"], self.calls())
 
     def test_twoSources(self) -> None:
-        """Each source's opening has its own end."""
+        """The opening of each source ends at its own time."""
         self.request()
         self.clock.advance(10)
         self.request(source=BOB)
@@ -351,7 +353,7 @@ class OpeningTests(KeeperTestCase):
         self.assertEqual([(BOB, 40.0)], self.openings())
 
     def test_twoWritings(self) -> None:
-        """Two ways to write an address are one source."""
+        """Two spellings of an address are one source."""
         self.request(source="2001:db8::7")
         self.request(seconds=60, source="2001:0DB8:0:0::7")
         self.assertEqual([(BOB, 60.0)], self.openings())
@@ -359,11 +361,11 @@ class OpeningTests(KeeperTestCase):
 
 class ExtensionTests(KeeperTestCase):
     """
-    Knocking again while it is open.
+    Knocks while the door is already open.
     """
 
     def test_extends(self) -> None:
-        """The deadline moves, by one call, and it is closed once, at the new one."""
+        """One call moves the deadline, and the door closes once, at the new one."""
         self.request()
         self.clock.advance(20)
         self.request()
@@ -373,7 +375,7 @@ class ExtensionTests(KeeperTestCase):
         self.assertEqual(["close 203.0.113.9"], self.calls())
 
     def test_line(self) -> None:
-        """An extension is one line, which tells the new end."""
+        """An extension is one line, with the new end."""
         self.request()
         self.clock.advance(20)
         self.request(600)
@@ -383,13 +385,13 @@ class ExtensionTests(KeeperTestCase):
         )
 
     def test_noDuplicate(self) -> None:
-        """It remains one opening."""
+        """An extended opening remains one opening."""
         self.request()
         self.request(60)
         self.assertEqual([(ANN, 60.0)], self.openings())
 
     def test_neverShortens(self) -> None:
-        """Asking for less than is left changes nothing, and says nothing."""
+        """A request for less than is left changes nothing, and logs nothing."""
         self.request(600)
         self.request(30)
         self.assertEqual([(ANN, 600.0)], self.openings())
@@ -397,13 +399,13 @@ class ExtensionTests(KeeperTestCase):
         self.assertEqual(1, len(self.log.lines()))
 
     def test_sameDeadline(self) -> None:
-        """Asking for the same end again is no extension."""
+        """A request for the same end is not an extension."""
         self.request()
         self.request()
         self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
 
     def test_cap(self) -> None:
-        """An extension is capped as well, from the moment it is asked for."""
+        """An extension has a maximum, too, counted from the request."""
         self.request(3600)
         self.clock.advance(1000)
         self.request(3600)
@@ -411,7 +413,9 @@ class ExtensionTests(KeeperTestCase):
         self.assertEqual([(ANN, 4600.0)], self.openings())
 
     def test_failed(self) -> None:
-        """An extension that fails leaves the old deadline until it succeeds; one line at error."""
+        """
+        If an extension fails, the old deadline counts until it succeeds; one line at level error.
+        """
         self.request()
         self.clock.advance(20)
         self.firewall.failures = [BUSY, BUSY]
@@ -424,7 +428,7 @@ class ExtensionTests(KeeperTestCase):
         self.assertIn("extended door", self.log.lines()[-1])
 
     def test_failedEndsAtTheOldDeadline(self) -> None:
-        """As long as an extension fails, nothing is open after the old deadline."""
+        """While an extension fails, nothing is open after the old deadline."""
         self.request()
         self.clock.advance(20)
         self.firewall.failures = [BUSY] * 100
@@ -433,7 +437,7 @@ class ExtensionTests(KeeperTestCase):
         self.assertEqual(([], {}), (self.openings(), self.firewall.open_()))
 
     def test_afterFailed(self) -> None:
-        """After an extension that failed, the next may succeed."""
+        """After a failed extension, the next one may succeed."""
         self.request()
         self.firewall.failures = [BUSY]
         self.request(60)
@@ -443,39 +447,39 @@ class ExtensionTests(KeeperTestCase):
 
 class KnownKnockerTests(KeeperTestCase):
     """
-    Requests of locks that know who knocks.
+    Requests from locks that know who knocks.
     """
 
     def ask(self, **fields: Any) -> None:
-        """A lock was satisfied."""
+        """Request an opening, as a lock does."""
         defaults: dict[str, Any] = {"door": self.door, "source": ANN, "seconds": 0}
         fields["who"] = Principal(fields.get("who", ""))
         self.keeper.request(Request(**(defaults | fields)))
 
     def test_most(self) -> None:
-        """Who may have less than asked for gets the most that it may have."""
+        """A client with a limit of its own gets no more than that."""
         self.ask(seconds=900, most=600.0)
         self.assertEqual({ANN: 600.0}, self.firewall.open_())
 
     def test_mostOfTheDefault(self) -> None:
-        """That counts for the door's own time, too."""
+        """The limit applies to the door's own time, too."""
         self.ask(most=10.0)
         self.assertEqual({ANN: 10.0}, self.firewall.open_())
 
     def test_mostIsNoWish(self) -> None:
-        """Who may have more gets what it asks for, and never more than the door's most."""
+        """A limit above the door's maximum gives no more than the door allows."""
         self.ask(seconds=60, most=600.0)
         self.ask(seconds=999_999, most=999_999.0, source=BOB)
         self.assertEqual({ANN: 60.0, BOB: 3600.0}, self.firewall.open_())
 
     def test_mostShortensNothing(self) -> None:
-        """An opening is not shortened by who may have less; it is by nothing but a close."""
+        """A client with a lower limit does not shorten an opening; only a close does."""
         self.ask(seconds=900)
         self.ask(most=10.0)
         self.assertEqual({ANN: 900.0}, self.firewall.open_())
 
     def test_who(self) -> None:
-        """The line of an opening ends with who it was."""
+        """The line of an opening ends with the name of the client."""
         self.ask(who="anna (SHA256:x)")
         self.assertEqual(
             [
@@ -486,24 +490,24 @@ class KnownKnockerTests(KeeperTestCase):
         )
 
     def test_whoExtends(self) -> None:
-        """That of an extension ends with who extended it."""
+        """The line of an extension ends with the name of the client that extended it."""
         self.ask(who="anna")
         self.ask(who="bob", seconds=60)
         self.assertTrue(self.log.lines()[-1].endswith("08:01:00 (1m), by bob"))
 
     def test_nobodyKnows(self) -> None:
-        """Where nobody knows who it was nothing is said of it."""
+        """If the client is unknown, the line does not mention one."""
         self.ask(who="anna")
         self.ask(seconds=60)
         self.assertTrue(self.log.lines()[-1].endswith("08:01:00 (1m)"))
 
     def test_braces(self) -> None:
-        """Whatever a key's comment is, it is no format."""
+        """A key's comment is never used as a format."""
         self.ask(who="{door} {0}")
         self.assertTrue(self.log.lines()[0].endswith(", by {door} {0}"))
 
     def test_timeOfDay(self) -> None:
-        """A lock hears the time of day beside the clock that does not jump."""
+        """A lock gets the time of day beside the clock that does not jump."""
         heard: list[tuple[Knock, float, float]] = []
 
         class Listening:
@@ -533,11 +537,11 @@ class CloseTests(KeeperTestCase):
     """
 
     def close(self, source: str = ANN, door: Door | None = None, who: str = "") -> None:
-        """Somebody asks to close."""
+        """Request a close."""
         self.keeper.request(Request(door or self.door, source, 0, who=Principal(who), close=True))
 
     def test_line(self) -> None:
-        """Who asked to close is told, once."""
+        """The log says once who asked to close."""
         self.request()
         self.close(who="anna (SHA256:x)")
         closed = "closed door default (22/tcp) for 203.0.113.9"
@@ -547,7 +551,9 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(closed, self.log.lines()[-1])
 
     def test_whoseItWas(self) -> None:
-        """What is closed is told with who had it, whoever asked, and however it ended."""
+        """
+        The log of a closing names the client that had it open, whoever asked and however it ended.
+        """
         for end in (lambda: self.close(who="anna"), lambda: self.clock.advance(30)):
             self.keeper.request(Request(self.door, ANN, 0, who=Principal("anna")))
             end()
@@ -556,7 +562,10 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(["asked to by anna", "its time is over"], reasons)
 
     def test_askedBeforeItOpened(self) -> None:
-        """What the firewall refused until somebody asked to close is told so, with that reason."""
+        """
+        If the firewall refuses to open until a close is requested, the log says so, with the
+        reason.
+        """
         self.firewall.failures = [BUSY]
         self.request()
         self.close(who="bob")
@@ -566,7 +575,7 @@ class CloseTests(KeeperTestCase):
         )
 
     def test_openedTooLate(self) -> None:
-        """What was closed while the firewall still opened it is not told to have opened."""
+        """An opening that is closed while the firewall still opens it is not logged as opened."""
         self.firewall.holding = True
         self.request()
         self.close(who="bob")
@@ -576,7 +585,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(({}, []), (self.firewall.open_(), self.openings()))
 
     def test_closes(self) -> None:
-        """The opening ends at once, and nothing is left of it."""
+        """A close ends the opening at once, and leaves nothing."""
         self.request(600)
         self.clock.advance(10)
         self.close()
@@ -587,7 +596,7 @@ class CloseTests(KeeperTestCase):
 
     def test_notAnothers(self) -> None:
         """
-        Nobody closes what another key opened, or the operator: two people may share an address,
+        No key closes what another key, or the operator, opened: two people may share an address,
         and the address of a datagram may be faked.
         """
         anna, bob = Principal("anna", "SHA256:a"), Principal("anna", "SHA256:b")
@@ -604,7 +613,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual([], self.openings())
 
     def test_onlyItsOwn(self) -> None:
-        """That of another source stays."""
+        """A close leaves openings of other sources alone."""
         self.request()
         self.request(source=BOB)
         self.close()
@@ -612,7 +621,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual([(BOB, 30.0)], self.openings())
 
     def test_onlyThatDoor(self) -> None:
-        """So does the same source's opening of another door."""
+        """A close leaves the same source's opening of another door alone."""
         other = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
         self.keeper = self.makeKeeper(self.door, other)
         self.request()
@@ -621,7 +630,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(["default"], [each.door.name for each in self.keeper.openings()])
 
     def test_nothingIsOpen(self) -> None:
-        """Where nothing is open it is nothing: no call, no line, no opening."""
+        """A close of nothing is ignored: no call, no line, no opening."""
         self.close()
         self.request(source=BOB)
         self.calls()
@@ -630,7 +639,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(1, len(self.log.lines()))
 
     def test_twice(self) -> None:
-        """To close again is nothing."""
+        """A second close does nothing."""
         self.request()
         self.close()
         self.calls()
@@ -638,7 +647,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(([], 2), (self.calls(), len(self.log.lines())))
 
     def test_opensAgain(self) -> None:
-        """After it the door can be opened as ever."""
+        """After a close the door can be opened again."""
         self.request()
         self.close()
         self.clock.advance(5)
@@ -646,7 +655,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual({ANN: 35.0}, self.firewall.open_())
 
     def test_whileItOpens(self) -> None:
-        """An opening that the firewall is still busy with is called off, and closed."""
+        """A close cancels an opening that the firewall is still busy with, and closes it."""
         self.firewall.holding = True
         for self.firewall.hasBegun in (False, True):
             self.request()
@@ -657,7 +666,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(2, "".join(self.log.lines()).count("never opened"))
 
     def test_whileItCloses(self) -> None:
-        """Who knocks while it closes is let in again."""
+        """A client that knocks while its opening closes is let in again."""
         self.request()
         self.firewall.holding = True
         self.close()
@@ -667,7 +676,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual({ANN: 60.0}, self.firewall.open_())
 
     def test_neverOpened(self) -> None:
-        """What the firewall refuses to open is given up, and taken back all the same."""
+        """A close gives up an opening that the firewall refuses, and still takes it back."""
         self.firewall.failures = [BUSY]
         self.request()
         self.close()
@@ -676,7 +685,10 @@ class CloseTests(KeeperTestCase):
         self.assertEqual(([], []), (self.calls(), self.openings()))
 
     def test_reasonIsForgotten(self) -> None:
-        """Who is let in again while it closes is not said to have been closed by who asked then."""
+        """
+        If a client is let in again during a close, a later closing does not name who asked for the
+        first.
+        """
         self.request()
         self.firewall.failures = [BUSY]
         self.close(who="anna")
@@ -685,7 +697,7 @@ class CloseTests(KeeperTestCase):
         self.assertEqual("closed door default (22/tcp) for 203.0.113.9", self.log.lines()[-1])
 
     def test_reasonWhileItCloses(self) -> None:
-        """Who asked to close is told, though somebody is let in again meanwhile."""
+        """The log says who asked to close even if a client is let in again meanwhile."""
         self.request()
         self.firewall.holding = True
         self.close(who="anna")
@@ -697,7 +709,10 @@ class CloseTests(KeeperTestCase):
         )
 
     def test_fails(self) -> None:
-        """A close that fails is tried until it is done; meanwhile it does not count as open."""
+        """
+        A failed close is tried again until it succeeds; meanwhile the opening does not count as
+        open.
+        """
         self.request()
         self.firewall.failures = [BUSY, BUSY]
         self.close()
@@ -707,14 +722,14 @@ class CloseTests(KeeperTestCase):
         self.assertEqual([CANNOT_CLOSE], self.log.lines(LogLevel.error))
 
     def test_whenFull(self) -> None:
-        """It works, too, where no more can be opened."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        """A close works even if no more can be opened."""
+        self.patch(admission, "MAX_OPENINGS", 1)
         self.request()
         self.close()
         self.assertEqual({}, self.firewall.open_())
 
     def test_takenOver(self) -> None:
-        """What an earlier daemon left can be closed."""
+        """An opening that an earlier daemon left can be closed."""
         self.firewall.before = [makeOpening(ANN, deadline=12.0)]
         self.keeper.start()
         self.close()
@@ -723,17 +738,20 @@ class CloseTests(KeeperTestCase):
 
 class FailedOpenTests(KeeperTestCase):
     """
-    A firewall that does not open.
+    A firewall that fails to open.
     """
 
     def test_notCounted(self) -> None:
-        """What could not be opened is not counted as open."""
+        """An opening that failed does not count as open."""
         self.firewall.failures = [BUSY]
         self.request()
         self.assertEqual([], self.openings())
 
     def test_line(self) -> None:
-        """It is one line at error, with the firewall's reason, however often it is tried."""
+        """
+        A failure to open is one line at level error, with the firewall's reason, however often it
+        is tried.
+        """
         self.firewall.failures = [BUSY] * 4
         self.request()
         self.clock.pump([1, 2, 4])
@@ -741,7 +759,7 @@ class FailedOpenTests(KeeperTestCase):
         self.assertEqual(["error"], self.log.levels())
 
     def test_retries(self) -> None:
-        """It is tried again after 1, 2 and 4 seconds, with the deadline that was earned."""
+        """The daemon tries again after 1, 2 and 4 seconds, with the deadline that was earned."""
         self.firewall.failures = [BUSY] * 3
         self.request()
         self.clock.pump([1, 2, 3.9])
@@ -751,7 +769,7 @@ class FailedOpenTests(KeeperTestCase):
         self.assertIn("opened door", self.log.lines()[-1])
 
     def test_tooLate(self) -> None:
-        """When its time is over it is given up, what there may be of it is closed, and told."""
+        """When the time is over the daemon gives up, closes whatever may be open, and logs that."""
         self.firewall.failures = [BUSY] * 5
         self.request()
         self.clock.pump([1, 2, 4, 8, 14.9])
@@ -765,7 +783,7 @@ class FailedOpenTests(KeeperTestCase):
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_healed(self) -> None:
-        """When the firewall is there again it is tried at once."""
+        """When the firewall works again the daemon tries at once."""
         self.keeper.start()
         self.firewall.failures = [BUSY] * 3
         self.request()
@@ -777,14 +795,14 @@ class FailedOpenTests(KeeperTestCase):
         self.assertEqual([], self.openings())
 
     def test_again(self) -> None:
-        """The next knock may open."""
+        """After a failure the next knock may open."""
         self.firewall.failures = [BUSY]
         self.request()
         self.request()
         self.assertEqual({ANN: 30.0}, self.firewall.open_())
 
     def test_unexpected(self) -> None:
-        """A mistake of the firewall's code is logged with its traceback, besides that line."""
+        """A mistake in the firewall's code is logged with its traceback, besides that line."""
         self.firewall.failures = [RuntimeError("oops")]
         self.request()
         self.assertEqual(
@@ -797,7 +815,7 @@ class FailedOpenTests(KeeperTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
 
     def test_unexpectedExtension(self) -> None:
-        """Such a mistake in an extension does not lose the opening: it is closed in time."""
+        """A mistake during an extension does not lose the opening: it closes in time."""
         self.request()
         self.firewall.failures = [RuntimeError("oops")]
         self.request(60)
@@ -809,7 +827,7 @@ class FailedOpenTests(KeeperTestCase):
 
 class FailedCloseTests(KeeperTestCase):
     """
-    A firewall that does not close.
+    A firewall that fails to close.
     """
 
     def setUp(self) -> None:
@@ -821,12 +839,12 @@ class FailedCloseTests(KeeperTestCase):
         self.calls()
 
     def test_line(self) -> None:
-        """It is one line at error, however often it is tried."""
+        """A failure to close is one line at level error, however often it is tried."""
         self.clock.pump([1, 2])
         self.assertEqual([CANNOT_CLOSE], self.log.lines(LogLevel.error))
 
     def test_backOff(self) -> None:
-        """It is tried again after 1, 2 and 4 seconds, until it is done."""
+        """The daemon tries to close again after 1, 2 and 4 seconds, until it succeeds."""
         tried = []
         for half in range(1, 30):
             self.clock.advance(0.5)
@@ -846,7 +864,7 @@ class FailedCloseTests(KeeperTestCase):
         self.assertEqual([1, 2, 4, 8, 16, 32, 60, 60, 60], waits)
 
     def test_closedLineOnce(self) -> None:
-        """That it is closed is said when it is, once."""
+        """The closing is logged once, when it has happened."""
         self.assertEqual(1, len(self.log.lines(LogLevel.info)))
         self.clock.pump([1, 2, 4, 8])
         self.assertEqual(
@@ -865,8 +883,8 @@ class FailedCloseTests(KeeperTestCase):
 
     def test_requestDuringRetryFails(self) -> None:
         """
-        Where the firewall refuses that opening too, the closing that it still owes is not
-        forgotten: it is tried until it is done.
+        If the firewall refuses that opening too, the overdue closing is not forgotten: the daemon
+        tries until it succeeds.
         """
         self.clock.advance(0.5)
         self.calls()
@@ -877,7 +895,7 @@ class FailedCloseTests(KeeperTestCase):
         self.assertEqual([], self.openings())
 
     def test_firstWaitAgain(self) -> None:
-        """After a closing that succeeded, a later one that fails begins with 1 second again."""
+        """After a successful closing, a later failure begins with 1 second again."""
         self.firewall.holding = True
         self.clock.advance(1)
         self.request()
@@ -890,7 +908,7 @@ class FailedCloseTests(KeeperTestCase):
         self.assertEqual(1, call.getTime() - self.clock.seconds())
 
     def test_unexpected(self) -> None:
-        """A mistake of the firewall's code does not end the tries."""
+        """A mistake in the firewall's code does not end the tries."""
         self.firewall.failures = [RuntimeError("oops")]
         self.clock.advance(1)
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
@@ -902,16 +920,16 @@ class FailedCloseTests(KeeperTestCase):
 
 class CrowdTests(KeeperTestCase):
     """
-    Very many at once.
+    Very many openings at once.
     """
 
     def come(self, count: int, seconds: int = 30) -> None:
-        """Have so many earn an opening."""
+        """Let so many clients earn an opening."""
         for number in range(count):
             self.request(seconds, source=f"10.0.{number // 250}.{number % 250}")
 
     def test_refusedOnce(self) -> None:
-        """What the firewall refuses to all of them is one line, and none of them is forgotten."""
+        """If the firewall refuses all of them, that is one line, and none of them is forgotten."""
         self.firewall.failures = [BUSY] * 1000
         self.come(1000)
         self.assertEqual(1, len(self.log.lines()))
@@ -920,7 +938,7 @@ class CrowdTests(KeeperTestCase):
         self.assertEqual(1000, len(self.firewall.open_()))
 
     def test_refusedToOthers(self) -> None:
-        """Who comes later gets a line again, which says how many were left out."""
+        """A later failure gets a line again, which says how many were left out."""
         self.firewall.failures = [BUSY] * 1000
         self.come(999)
         self.clock.advance(0.999)
@@ -933,13 +951,13 @@ class CrowdTests(KeeperTestCase):
         self.assertIn("(999 more lines like this left out)", self.log.lines()[-1])
 
     def test_otherReasons(self) -> None:
-        """One reason does not keep back another."""
+        """One reason does not suppress another."""
         self.firewall.failures = [BUSY, FirewallError("no more room")]
         self.come(2)
         self.assertEqual(2, len(self.log.lines()))
 
     def test_closedInTurns(self) -> None:
-        """All are closed, but not all of them in one turn of the reactor."""
+        """All of them close, but not all in one turn of the reactor."""
         self.come(1000)
         keys = [each.key for each in self.keeper.openings()]
         self.keeper.close(keys, NOBODY)
@@ -959,7 +977,7 @@ class PendingTests(KeeperTestCase):
         self.firewall.holding = True
 
     def test_duringOpen(self) -> None:
-        """A knock during an opening takes its place: the firewall may hang."""
+        """A knock during an opening replaces it: the firewall may hang."""
         self.request()
         self.request(60)
         self.assertEqual(["open 203.0.113.9 until 30", "open 203.0.113.9 until 60"], self.calls())
@@ -971,7 +989,7 @@ class PendingTests(KeeperTestCase):
         self.assertEqual(({ANN: 60.0}, []), (self.firewall.open_(), self.calls()))
 
     def test_duringOpenThatHasBegun(self) -> None:
-        """What the firewall has begun it does, and then the newer."""
+        """The firewall finishes what it has begun, and then does the newer."""
         self.firewall.hasBegun = True
         self.request()
         self.request(60)
@@ -981,7 +999,7 @@ class PendingTests(KeeperTestCase):
         self.assertEqual((1, {ANN: 60.0}), (len(self.log.lines()), self.firewall.open_()))
 
     def test_severalDuringOpen(self) -> None:
-        """Of several knocks during an opening only the latest is left to be done."""
+        """Of several knocks during an opening only the latest remains to be done."""
         self.request()
         for seconds in (60, 90, 75):
             self.request(seconds)
@@ -990,14 +1008,14 @@ class PendingTests(KeeperTestCase):
         self.assertEqual(({ANN: 90.0}, []), (self.firewall.open_(), self.calls()))
 
     def test_shorterDuringOpen(self) -> None:
-        """A knock for less, during an opening, is nothing."""
+        """A knock for less time during an opening does nothing."""
         self.request()
         self.request(5)
         self.firewall.answer()
         self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
 
     def test_openFailsWithAnotherRequest(self) -> None:
-        """Where the opening fails, the knock that came during it is tried for itself."""
+        """If the opening fails, the knock that came during it is tried by itself."""
         self.firewall.hasBegun = True
         self.request()
         self.request(60)
@@ -1006,7 +1024,9 @@ class PendingTests(KeeperTestCase):
         self.assertEqual({ANN: 60.0}, self.firewall.open_())
 
     def test_openTakesTooLong(self) -> None:
-        """An opening that is done after its deadline is closed at once, and its line is sane."""
+        """
+        An opening that succeeds after its deadline is closed at once, and its line makes sense.
+        """
         self.request()
         self.clock.advance(31)
         self.firewall.answer()
@@ -1017,7 +1037,7 @@ class PendingTests(KeeperTestCase):
         )
 
     def test_duringClose(self) -> None:
-        """A knock during a closing opens anew when that is done."""
+        """A knock during a closing opens again when the closing is done."""
         self.request()
         self.firewall.answer()
         self.clock.advance(30)
@@ -1030,7 +1050,7 @@ class PendingTests(KeeperTestCase):
         self.assertIn("opened door", self.log.lines()[-1])
 
     def test_duringCloseThatFails(self) -> None:
-        """A knock during a closing that fails opens, too, and is closed at its deadline."""
+        """A knock during a closing that fails opens, too, and closes at its deadline."""
         self.request()
         self.firewall.answer()
         self.clock.advance(30)
@@ -1051,16 +1071,18 @@ class PendingTests(KeeperTestCase):
 
 class BoundTests(KeeperTestCase):
     """
-    The most openings at a time.
+    The limits to the number of openings.
     """
 
     def test_bound(self) -> None:
-        """They are four thousand of a door, and fifteen hundred in a second."""
+        """
+        The limits are four thousand openings of a door, and fifteen hundred new ones a second.
+        """
         self.assertEqual((4096, 1500), (MAX_OPENINGS, MAX_OPENED))
 
     def test_eachDoor(self) -> None:
-        """What is open of one door keeps nobody out of another."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        """The openings of one door do not use up those of another."""
+        self.patch(admission, "MAX_OPENINGS", 1)
         web = makeDoor((1, 2, 3, 4, 5), ports="443", name="web")
         self.keeper = self.makeKeeper(self.door, web)
         for door in (self.door, web, web):
@@ -1068,8 +1090,8 @@ class BoundTests(KeeperTestCase):
         self.assertEqual([(BOB, 30.0), (ANN, 30.0)], self.openings())
 
     def test_fast(self) -> None:
-        """More in a second than the most are refused, and the operator hears why."""
-        self.patch(admissionModule, "MAX_OPENED", 2)
+        """Knocks beyond the rate are refused, and the operator hears why."""
+        self.patch(admission, "MAX_OPENED", 2)
         self.keeper = self.makeKeeper(self.door)
         for last in range(4):
             self.request(source=f"10.0.0.{last}")
@@ -1085,8 +1107,8 @@ class BoundTests(KeeperTestCase):
         self.assertEqual(3, len(self.openings()))
 
     def test_fastWithName(self) -> None:
-        """Who is known, by a seal or as the operator, is not among them."""
-        self.patch(admissionModule, "MAX_OPENED", 0)
+        """The rate does not apply to clients that are known by a seal, or to the operator."""
+        self.patch(admission, "MAX_OPENED", 0)
         self.keeper = self.makeKeeper(self.door)
         self.keeper.request(Request(self.door, ANN, 0, who=OPERATOR))
         self.keeper.request(Request(self.door, BOB, 0, who=Principal("anna@laptop")))
@@ -1094,8 +1116,8 @@ class BoundTests(KeeperTestCase):
         self.assertEqual([ANN, BOB], [source for source, _ in self.openings()])
 
     def test_fastAgain(self) -> None:
-        """Who is in, and knocks again and again, has a bound of his own."""
-        self.patch(admissionModule, "MAX_OPENED", 3)
+        """Clients that are in, and knock again and again, have a rate of their own."""
+        self.patch(admission, "MAX_OPENED", 3)
         self.keeper = self.makeKeeper(self.door)
         for seconds in range(31, 41):
             self.request(seconds)
@@ -1105,8 +1127,8 @@ class BoundTests(KeeperTestCase):
         self.assertEqual([(ANN, 34.0), (BOB, 30.0)], self.openings())
 
     def test_full(self) -> None:
-        """One more than the most is refused, and the operator hears of it."""
-        self.patch(admissionModule, "MAX_OPENINGS", 2)
+        """One opening more than the maximum is refused, and the operator hears of it."""
+        self.patch(admission, "MAX_OPENINGS", 2)
         for source in (ANN, BOB, "10.0.0.1"):
             self.request(source=source)
         self.assertEqual({ANN: 30.0, BOB: 30.0}, self.firewall.open_())
@@ -1116,15 +1138,15 @@ class BoundTests(KeeperTestCase):
         )
 
     def test_extensionWhenFull(self) -> None:
-        """Who is open already can extend though there are as many as can be."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        """A client that is in can extend its opening even if there are as many as possible."""
+        self.patch(admission, "MAX_OPENINGS", 1)
         self.request()
         self.request(60)
         self.assertEqual({ANN: 60.0}, self.firewall.open_())
 
     def test_placeIsGivenBack(self) -> None:
-        """What is closed makes room."""
-        self.patch(admissionModule, "MAX_OPENINGS", 1)
+        """A closing makes room."""
+        self.patch(admission, "MAX_OPENINGS", 1)
         self.request()
         self.clock.advance(30)
         self.request(source=BOB)
@@ -1133,15 +1155,15 @@ class BoundTests(KeeperTestCase):
 
 class StartStopTests(KeeperTestCase):
     """
-    Beginning and end.
+    Start and stop.
     """
 
     def stop(self) -> None:
-        """Stop; it must be done at once."""
+        """Stop the doorkeeper, which must be done at once."""
         self.successResultOf(Deferred.fromCoroutine(self.keeper.stop()))
 
     def test_prepare(self) -> None:
-        """Preparing asks the firewall to prepare, no more."""
+        """Preparing only asks the firewall to prepare."""
         self.keeper.prepare()
         self.assertEqual(["prepare"], self.calls())
 
@@ -1151,7 +1173,7 @@ class StartStopTests(KeeperTestCase):
         self.assertEqual(["start"], self.calls())
 
     def test_startFails(self) -> None:
-        """What the firewall refuses at start is raised."""
+        """An error of the firewall at the start is raised."""
         self.firewall.failures = [BUSY]
         self.assertIs(BUSY, self.assertRaises(FirewallError, self.keeper.start))
 
@@ -1171,7 +1193,7 @@ class StartStopTests(KeeperTestCase):
         self.assertEqual(([], []), (self.openings(), self.clock.getDelayedCalls()))
 
     def test_duringOpen(self) -> None:
-        """An opening that is pending is left alone when it is done."""
+        """A pending opening is left alone when it is done."""
         self.firewall.holding = self.firewall.hasBegun = True
         self.request()
         self.firewall.holding = False
@@ -1192,7 +1214,10 @@ class StartStopTests(KeeperTestCase):
         self.assertEqual(["stop"], self.calls())
 
     def test_stopFails(self) -> None:
-        """What the firewall cannot take back is one line at error, and the daemon stops."""
+        """
+        If the firewall cannot take something back, that is one line at level error, and the daemon
+        stops.
+        """
         self.firewall.failures = [BUSY]
         self.stop()
         self.assertEqual(
@@ -1200,7 +1225,7 @@ class StartStopTests(KeeperTestCase):
         )
 
     def test_stopIsNotAnswered(self) -> None:
-        """A firewall that does not answer keeps the daemon for five seconds only."""
+        """A firewall that does not answer delays the end by five seconds only."""
         self.firewall.holding = True
         stopped = Deferred.fromCoroutine(self.keeper.stop())
         self.clock.advance(4.9)
@@ -1220,8 +1245,8 @@ class LifeModelTests(KeeperTestCase):
 
     def test_neverOutlives(self) -> None:
         """
-        Whatever is asked and whatever fails, nobody can come in after the last deadline that was
-        granted, and when the firewall works again, nothing is left.
+        Whatever is requested and whatever fails, nobody can come in after the last deadline that
+        was granted, and when the firewall works again, nothing is left.
         """
         random_ = random.Random(20261104)
         latest = 0.0
@@ -1241,11 +1266,11 @@ class LifeModelTests(KeeperTestCase):
 
 class TakeOverTests(SynchronousTestCase):
     """
-    What an earlier daemon left open.
+    Openings that an earlier daemon left.
     """
 
     def setUp(self) -> None:
-        """A door that is open for 12 seconds more when the doorkeeper starts."""
+        """Make a door that is open for 12 seconds more when the doorkeeper starts."""
         self.log = Log(self)
         self.clock = Clock()
         self.firewall = FakeFirewall(self.clock)
@@ -1255,20 +1280,20 @@ class TakeOverTests(SynchronousTestCase):
         self.keeper.start()
 
     def test_line(self) -> None:
-        """It is told, with the time that it has left."""
+        """The log names the opening, with the time that is left."""
         (line,) = self.log.lines(LogLevel.info)
         self.assertTrue(line.startswith(f"took over door default (22/tcp) for {ANN} until "), line)
         self.assertTrue(line.endswith("(12s)"), line)
 
     def test_notOpenedAgain(self) -> None:
-        """It is not opened again, and is known."""
+        """The daemon does not open it again, and knows it."""
         self.assertEqual(["start"], self.firewall.calls)
         self.assertEqual(
             [(ANN, 12.0)], [(str(e.source), e.deadline) for e in self.keeper.openings()]
         )
 
     def test_closes(self) -> None:
-        """It is closed when its time is over."""
+        """The daemon closes it when its time is over."""
         self.clock.advance(12)
         self.assertEqual(["start", f"close {ANN}"], self.firewall.calls)
         self.assertEqual([], self.keeper.openings())

@@ -20,7 +20,7 @@ LATER = "198.51.100.1"
 
 
 def refuse(*arguments: object) -> None:
-    """Refuse, as a kernel does that has no memory for it."""
+    """Refuse, as a kernel does without memory for it."""
     raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 
@@ -40,11 +40,11 @@ class KnockPortsTestCase(SynchronousTestCase):
         self.ports.onChange = self.changed
 
     def changed(self) -> None:
-        """The troubles did."""
+        """Count a change."""
         self.changes += 1
 
     def receive(self, interface: str, port: int, source: str) -> None:
-        """A knock comes."""
+        """Deliver a knock."""
         bound = self.host.find(interface, port)
         bound.reorderer.append((b"knock\n", (source, 5555)))
         readers = {each.fileno(): each for each in self.reactor.getReaders()}
@@ -54,7 +54,7 @@ class KnockPortsTestCase(SynchronousTestCase):
 
 class ListenTests(KnockPortsTestCase):
     """
-    All can be had.
+    All ports can be had.
     """
 
     def setUp(self) -> None:
@@ -63,7 +63,7 @@ class ListenTests(KnockPortsTestCase):
         self.ports.listen(Plan((17001, 17002)))
 
     def test_hears(self) -> None:
-        """Each port hands on its knocks, of both families."""
+        """Each port hands on its knocks, over IPv4 and IPv6."""
         self.receive("0.0.0.0", 17002, "203.0.113.9")
         self.receive("::", 17001, "2001:db8::7")
         self.assertEqual(
@@ -82,7 +82,7 @@ class ListenTests(KnockPortsTestCase):
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_noFilters(self) -> None:
-        """Where the kernel takes no filters, that is one warning, and all is heard."""
+        """If the kernel accepts no filters, that is one warning, and everything is heard."""
         self.host.filtersNothing = True
         self.ports.listen(Plan((17003, 17004), filters={17003: b"program.", 17004: b"program."}))
         self.assertEqual(
@@ -97,14 +97,14 @@ class ListenTests(KnockPortsTestCase):
         self.assertEqual(1, len(self.heard))
 
     def test_filterRefused(self) -> None:
-        """A filter that is refused leaves no older one, which may drop what is a knock now."""
+        """If a filter is refused, the older one is removed: it may drop what is a knock now."""
         self.ports.listen(Plan((17001,), filters={17001: b"program."}))
         self.patch(FakeSocket, "_attach", refuse)
         self.ports.listen(Plan((17001,), filters={17001: b"another."}))
         self.assertEqual(b"", self.host.find("0.0.0.0", 17001).program)
 
     def test_takeDrops(self) -> None:
-        """What the ports have dropped is told once, and not forgotten with a port."""
+        """Each drop counts once, and still counts when its port is closed."""
         self.host.find("0.0.0.0", 17001).drops = 5
         self.host.find("::", 17002).drops = 7
         self.assertEqual([12, 0], [self.ports.newDrops() for _ in range(2)])
@@ -113,14 +113,14 @@ class ListenTests(KnockPortsTestCase):
         self.assertEqual([4, 0], [self.ports.newDrops() for _ in range(2)])
 
     def test_stop(self) -> None:
-        """Stopping ends the reading and gives the ports back; twice is no error."""
+        """Stopping ends the reading and closes the ports; a second stop is not an error."""
         self.assertEqual(4, len(self.reactor.getReaders()))
         for _ in range(2):
             self.ports.stop()
             self.assertEqual(([], []), (self.reactor.getReaders(), self.host.bound()))
 
     def test_follows(self) -> None:
-        """Another plan takes what is new first, and gives back what is not wanted at the end."""
+        """Another plan first opens what is new, and at the end closes what it does not need."""
         search = self.ports.search(Plan((17002, 17003)))
         self.assertEqual({17001, 17002, 17003}, {port for _, port in self.host.bound()})
         self.assertEqual(4, len(self.reactor.getReaders()))
@@ -139,7 +139,7 @@ class ListenTests(KnockPortsTestCase):
         self.assertEqual((17001, 17002), self.ports.plan.ports)
 
     def test_filters(self) -> None:
-        """A port that both plans have hears from then on what the second one says."""
+        """A port of both plans hears from now on what the second one wants."""
         self.ports.listen(Plan((17001, 17003), filters={17001: b"changed.", 17003: b"program."}))
         programs = [self.host.find("0.0.0.0", port).program for port in (17001, 17003)]
         self.assertEqual([b"changed.", b"program."], programs)
@@ -153,7 +153,10 @@ class MissingTests(KnockPortsTestCase):
     """
 
     def test_busy(self) -> None:
-        """A busy port is one warning, without its number, however long; and one line at the end."""
+        """
+        A busy port is one warning, without its number, however long it lasts, and one line at the
+        end.
+        """
         self.host.take(17001)
         self.ports.listen(Plan((17001, 17002)))
         for _ in range(100):
@@ -177,7 +180,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_soon(self) -> None:
-        """It is tried again after a second at first, then ever less often."""
+        """The daemon tries again after a second at first, then less and less often."""
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
         waits = []
@@ -188,7 +191,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual([1, 2, 4, 8, 16, 30, 30], waits)
 
     def test_soonAgain(self) -> None:
-        """Once something was had, the next trouble is tried again soon, too."""
+        """After a success, the next trouble is tried again soon, too."""
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
         self.reactor.pump([1, 2, 4, 8])
@@ -201,7 +204,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual(1, call.getTime() - self.reactor.seconds())
 
     def test_givenUp(self) -> None:
-        """When another plan is given up, what is missing of this one is tried on."""
+        """When another plan is given up, the daemon keeps trying what this one lacks."""
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
         self.ports.giveUp(self.ports.search(Plan((17003,))))
@@ -210,7 +213,9 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual([], self.ports.troubles())
 
     def test_freeAndBusyAgain(self) -> None:
-        """A port that is free for a moment and busy again is no event; it is tried on."""
+        """
+        A port that is free for a moment and busy again is not an event; the daemon keeps trying.
+        """
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
         for _ in range(3):
@@ -220,7 +225,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual(1, len(self.log.lines()))
 
     def test_busyThere(self) -> None:
-        """Where it is busy at one of the addresses only, that is named."""
+        """If a port is busy at one of the addresses only, the line names that address."""
         self.host.addresses.add("127.0.0.1")
         self.host.take(17001, "127.0.0.1")
         self.ports.listen(Plan((17001,), ("127.0.0.1", "192.0.2.1")))
@@ -230,7 +235,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual(1, len(self.heard))
 
     def test_partly(self) -> None:
-        """Where one of two is free again, that is heard at once, and nothing is said."""
+        """When one of two is free again, it is heard at once, and nothing is logged."""
         for port in (17001, 17002):
             self.host.take(port)
         self.ports.listen(Plan((17001, 17002)))
@@ -241,7 +246,10 @@ class MissingTests(KnockPortsTestCase):
         self.assertTrue(self.ports.troubles()[0].startswith("1 of 2 knock ports is"))
 
     def test_address(self) -> None:
-        """An address that is not there is heard from the beginning; both ends are told."""
+        """
+        A missing address is heard from the beginning; the log says when it is missing and when it
+        comes.
+        """
         self.ports.listen(Plan((17001,), (LATER, "192.0.2.1")))
         (line,) = self.log.lines(LogLevel.warn)
         self.assertTrue(line.startswith(f"this host does not have the address {LATER} yet"), line)
@@ -256,7 +264,9 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_scope(self) -> None:
-        """An interface may go and come with another number, so that is looked at now and then."""
+        """
+        An interface may go and come back with another number, so the daemon looks now and then.
+        """
         self.ports.listen(Plan((17001,), ("fe80::1%lo",)))
         self.host.addresses.add("fe80::1%lo")
         program = self.host.find("::", 17001).program
@@ -265,7 +275,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertNotEqual(program, self.host.find("::", 17001).program)
 
     def test_scopeLater(self) -> None:
-        """Also where nothing is missing; that wakes the daemon seldom."""
+        """It looks even if nothing is missing; that seldom wakes the daemon."""
         self.host.addresses.add("fe80::1")
         self.ports.listen(Plan((17001,), ("fe80::1%lo",)))
         program = self.host.find("::", 17001).program
@@ -278,7 +288,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual([], self.log.lines())
 
     def test_absentOnly(self) -> None:
-        """An address that is not there, and cannot be had before, is not told twice."""
+        """A missing address that cannot be bound in advance is not reported twice."""
         self.patch(binding, "_FREEBIND", {4: (socket.SOL_SOCKET, socket.SO_RCVBUF)})
         self.host.addresses.add("127.0.0.1")
         self.host.take(17001, "127.0.0.1")
@@ -287,7 +297,10 @@ class MissingTests(KnockPortsTestCase):
         self.assertTrue(line.startswith(f"this host does not have the address {LATER} yet"), line)
 
     def test_absentAndBusy(self) -> None:
-        """Where somebody has the port there, that is told: it will not be over with the address."""
+        """
+        If another program has the port there, the log says so: that does not end when the address
+        comes.
+        """
         self.host.addresses.add(LATER)
         self.host.take(17001, LATER)
         self.host.addresses.remove(LATER)
@@ -296,7 +309,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertIn(f"at {LATER}: another program uses those that are missing", line)
 
     def test_noIPv6(self) -> None:
-        """A host without IPv6 that is to hear it, too, hears IPv4; that is one warning."""
+        """A host without IPv6 that should hear it hears IPv4, with one warning."""
         self.host.hasIPv6 = False
         self.ports.listen(Plan((17001,), ("192.0.2.1", "2001:db8::1")))
         (line,) = self.log.lines()
@@ -305,7 +318,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual(1, len(self.heard))
 
     def test_room(self) -> None:
-        """So is more than the process may have."""
+        """More sockets than the process may have are one warning."""
         for module in (descriptors, plan):
             self.patch(module, "getLimit", lambda: 20)
         self.ports.listen(Plan(tuple(range(1, 11))))
@@ -314,7 +327,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual(10, len(self.reactor.getReaders()))
 
     def test_roomAfterwards(self) -> None:
-        """Ports that are given back make room for others, at once and without a word."""
+        """Ports that are closed make room for others, at once and silently."""
         for module in (descriptors, plan):
             self.patch(module, "getLimit", lambda: 40)
         self.ports.listen(Plan(tuple(range(1, 8))))
@@ -323,7 +336,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual(20, len(self.reactor.getReaders()))
 
     def test_unexpected(self) -> None:
-        """Any other refusal of the kernel's is told as it is, and the rest is heard."""
+        """Any other error of the kernel is reported as it is, and the rest is heard."""
         self.host.room = 3
         self.ports.listen(Plan((17001, 17002)))
         (line,) = self.log.lines()
@@ -340,7 +353,7 @@ class MissingTests(KnockPortsTestCase):
         self.assertEqual([("0.0.0.0", 17001)], self.host.bound())
 
     def test_notMeanwhile(self) -> None:
-        """While another plan waits to be used, nothing is tried: it may have taken the port."""
+        """While another plan waits to be used, nothing is tried: it may have bound the port."""
         self.host.take(17001)
         self.ports.listen(Plan((17001,)))
         self.host.sockets[0].close()

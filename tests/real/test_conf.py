@@ -257,7 +257,7 @@ class SeedTests(ClientTestCase):
         home = self.inHome(f"ports_to_controls = [{PORT}]\n{public}")
         status, output = self.server.status(PKDOORS, "check", HOME=home)
         self.assertEqual(status, 2, output)  # nothing guards the port yet
-        self.assertRegex(output, "(?m)^WARNING  sequence .* default of port-knocking-doors, which")
+        self.assertRegex(output, "(?m)^WARNING  sequence .* default of port-knocking-doors, so")
         self.assertRegex(
             output, "(?m)^OK       configuration .* is a configuration of port-knocking-doors"
         )
