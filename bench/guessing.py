@@ -15,8 +15,9 @@ from math import factorial
 from statistics import fmean
 
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange

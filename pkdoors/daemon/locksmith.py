@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
-from pkdoors.locks.lock import AnyLock, SequenceLock
+from pkdoors.locks.lockset import AnyLock
 from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:

@@ -21,8 +21,9 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.clientaddress import SHARED, isShared
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import AnyLock, Guessing, Refusal, Request, Result, SequenceLock
-from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.lock import Guessing, Refusal, Request, Result
+from pkdoors.locks.lockset import AnyLock, Lockset
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
@@ -246,7 +247,7 @@ class Doorkeeper:
         if source is None:
             found = [life.status() for life in self._lives.values()]
         else:
-            found = [each for door in self.doors if (each := self.status(door.name, source))]
+            found = [status for door in self.doors if (status := self.status(door.name, source))]
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),

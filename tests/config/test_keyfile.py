@@ -277,7 +277,7 @@ class KeysTests(KeyFileTestCase):
         """Braces in the file are not taken for a log format."""
         self.path.write_text(f'from="{{path}}" {ANNA}')
         self.names()
-        self.assertIn("'{path}' is no address", self.log.lines(LogLevel.warn)[0])
+        self.assertIn("'{path}' is not an address", self.log.lines(LogLevel.warn)[0])
 
     def test_othersWrite(self) -> None:
         """As soon as others can write the file, nobody may knock."""

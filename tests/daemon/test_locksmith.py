@@ -11,9 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import AnyLock, Request, SequenceLock
+from pkdoors.locks.lock import Request
+from pkdoors.locks.lockset import AnyLock
 from pkdoors.locks.sealed import sealedlock
 from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.log import Log
@@ -120,7 +122,7 @@ class LocksmithTests(SynchronousTestCase):
         smith = self.makeSmith(self.plain, self.ssh, self.web)
         lock = smith.make(self.ssh)
         self.assertEqual("-", self.knock(lock, self.seal("web")))
-        self.assertIn("for a door 'plain', and this", self.knock(lock, self.seal("plain")))
+        self.assertIn("for a door 'plain', but this", self.knock(lock, self.seal("plain")))
 
     def test_examine(self) -> None:
         """A useless file of keys is a sentence, and an error in the log once."""
@@ -182,7 +184,7 @@ class LocksmithTests(SynchronousTestCase):
     def test_floor(self) -> None:
         """Knocks from before the daemon are refused."""
         lock = self.makeSmith(self.ssh).make(self.ssh)
-        reason = "it is older than this daemon: a new one will do"
+        reason = "it is older than this daemon: knock again"
         self.assertEqual(reason, self.knock(lock, self.seal(stamp=TODAY * 1000 - 1)))
 
     def test_restart(self) -> None:
@@ -222,7 +224,7 @@ class LocksmithTests(SynchronousTestCase):
             self.now -= passed
         self.now += 7
         fresh = self.seal(stamp=(TODAY + 7) * 1000)
-        self.assertIn("a new one will do in 53 s", self.knock(lock, fresh, TODAY + 7))
+        self.assertIn("knock again in 53 s", self.knock(lock, fresh, TODAY + 7))
         self.now += 54
         self.assertEqual("open", self.knock(lock, self.seal(stamp=(TODAY + 61) * 1000), TODAY + 61))
 
@@ -271,7 +273,7 @@ class LocksmithTests(SynchronousTestCase):
         smith = self.makeSmith(self.ssh, self.web)
         ssh, web = (smith.make(door) for door in (self.ssh, self.web))
         self.patch(sealedlock, "isGood", self.work)
-        self.assertIn("seal is not good", self.knock(ssh, self.seal("ssh")))
+        self.assertIn("seal is bad", self.knock(ssh, self.seal("ssh")))
         self.assertEqual("-", self.knock(web, self.seal("web")))
         self.assertEqual((0, 1), (len(ssh) - 1, len(web)))
 

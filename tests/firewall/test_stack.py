@@ -22,7 +22,7 @@ ANN = "203.0.113.9"
 NO, NEITHER = FirewallError("no"), FirewallError("neither")
 
 
-class WallsTestCase(SynchronousTestCase):
+class StackTestCase(SynchronousTestCase):
     """
     The two firewalls of a host that has firewalld, which does not know what is open.
     """
@@ -65,7 +65,7 @@ class WallsTestCase(SynchronousTestCase):
         return error
 
 
-class StartTests(WallsTestCase):
+class StartTests(StackTestCase):
     """
     Tests of L{FirewallStack.prepare} and L{FirewallStack.start}.
     """
@@ -136,7 +136,7 @@ class StartTests(WallsTestCase):
         self.assertEqual((2 + 1, []), (len(self.diary), self.log.lines()))
 
 
-class OpeningTests(WallsTestCase):
+class OpeningTests(StackTestCase):
     """
     Tests of L{FirewallStack.open} and L{FirewallStack.close}.
     """
@@ -205,7 +205,7 @@ class OpeningTests(WallsTestCase):
         self.assertEqual(([], []), (self.guard.failures, self.firewalld.failures))
 
 
-class HealingTests(WallsTestCase):
+class HealingTests(StackTestCase):
     """
     Healing what others have removed.
     """
@@ -248,7 +248,7 @@ class HealingTests(WallsTestCase):
         self.assertEqual({ANN: 30.0}, self.firewalld.open_())
 
 
-class ChangeTests(WallsTestCase):
+class ChangeTests(StackTestCase):
     """
     Tests of L{FirewallStack.change}.
     """
@@ -269,10 +269,10 @@ class ChangeTests(WallsTestCase):
 
     def of(self, name: str) -> list[str]:
         """Return the calls of one firewall."""
-        return [each.partition(": ")[2] for each in self.diary if each.startswith(f"{name}: ")]
+        return [call.partition(": ")[2] for call in self.diary if call.startswith(f"{name}: ")]
 
 
-class StopTests(WallsTestCase):
+class StopTests(StackTestCase):
     """
     Tests of L{FirewallStack.stop}.
     """

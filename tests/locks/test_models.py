@@ -12,13 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks._progress import ProgressTable
-from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY, WrongOrders
 from pkdoors.model.networks import networkOf, siteOf
 from tests.fakes.doors import PORTS, makeDoor

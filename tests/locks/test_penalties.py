@@ -15,11 +15,11 @@ class PenaltiesTests(SynchronousTestCase):
     def test_ends(self) -> None:
         """Each network has its own; one that has none is not ignored."""
         penalties = Penalties(64)
-        self.assertEqual(-inf, penalties.ends("a"))
+        self.assertEqual(-inf, penalties.findEnd("a"))
         penalties.put("a", 5.0)
         penalties.put("b", 6.0)
         penalties.put("a", 7.0)
-        self.assertEqual([7.0, 6.0, -inf], [penalties.ends(each) for each in "abc"])
+        self.assertEqual([7.0, 6.0, -inf], [penalties.findEnd(each) for each in "abc"])
 
     def test_bound(self) -> None:
         """However many there are, the table does not grow; who has the longest penalty stays."""
@@ -27,8 +27,8 @@ class PenaltiesTests(SynchronousTestCase):
         penalties.put("a", 1000.0)
         for number in range(5000):
             penalties.put(f"n{number}", 5.0)
-        self.assertEqual(1000.0, penalties.ends("a"))
-        left = [number for number in range(5000) if penalties.ends(f"n{number}") > 0]
+        self.assertEqual(1000.0, penalties.findEnd("a"))
+        left = [number for number in range(5000) if penalties.findEnd(f"n{number}") > 0]
         self.assertLess(len(left), 64)
 
     def test_idle(self) -> None:

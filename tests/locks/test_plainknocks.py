@@ -6,13 +6,14 @@ from itertools import permutations, product
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Guessing, Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY
 from pkdoors.model.doors import Door
 from pkdoors.model.networks import PLACES

@@ -128,13 +128,13 @@ class LockTests(SealedTestCase):
         backwards = SEQUENCE[::-1]
         for datagram, reason in (
             (sealed(makeKey(), SEQUENCE), "its key is not known here"),
-            (self.seal()[:-1] + b"?", "its seal is not good"),
+            (self.seal()[:-1] + b"?", "its seal is bad"),
             (sealed(self.key, backwards), "made by another key, or for another sequence"),
             (self.seal(door="web"), "it is for a door 'web'"),
             (sealed(web, SEQUENCE), "the key of web@x (SHA256:"),
             (sealed(near, SEQUENCE), "may not knock from here (from=)"),
             (sealed(old, SEQUENCE), "expired 2020-01-01"),
-            (self.seal(bind="10.9.1.3"), "it is bound to 10.9.1.3, and comes from elsewhere"),
+            (self.seal(bind="10.9.1.3"), "it is bound to 10.9.1.3, but comes from elsewhere"),
             (self.seal(stamp=now - 75_000), "s behind this host's, 60 s are allowed: the knocker"),
             (self.seal(stamp=now + 95_000), "s ahead of this host's, 60 s are allowed: this host"),
             (self.seal(stamp=now - 30_000), "it is older than this daemon"),
@@ -245,7 +245,7 @@ class AttackTests(SealedTestCase):
         daemon = self.daemonWithoutNotes(*skew)
         self.assertTrue(daemon.says("cannot be trusted (they are missing): sealed knocks are refu"))
         self.knock(self.client, ahead)
-        self.assertTrue(daemon.says("the notes of what knocks opened before the start are lost"))
+        self.assertTrue(daemon.says("the notes about earlier knocks are lost"))
         self.assertTrue(eventually(lambda: self.opensNow(daemon), 60), daemon.log())
         daemon.stop()
         daemon = self.daemonWithoutNotes(*skew)

@@ -32,7 +32,7 @@ class SeenTestCase(SynchronousTestCase):
 
         @param up: seconds since the start.
         """
-        return self.seen.refusal(round(1000 * (today - ago)), STARTED + up, today, skew)
+        return self.seen.findRefusal(round(1000 * (today - ago)), STARTED + up, today, skew)
 
 
 class SeenTests(SeenTestCase):
@@ -79,10 +79,10 @@ class SeenTests(SeenTestCase):
         """What an earlier daemon noted is seen, and not noted again."""
         self.seen.add(KEY, "0a", 17)
         later = self.make()
-        later.learn(self.seen.notes())
+        later.learn(self.seen.makeNotes())
         self.assertTrue(later.has(KEY, "0a"))
         self.assertEqual(1, len(self.notes))
-        self.assertEqual(self.seen.notes(), later.notes())
+        self.assertEqual(self.seen.makeNotes(), later.makeNotes())
 
 
 class ForgettingTests(SeenTestCase):
@@ -114,7 +114,7 @@ class ForgettingTests(SeenTestCase):
         self.seen.add(KEY, "0a", NOW + 5)
         self.fill(OTHER, 2 * MAX_SEEN, NOW + 59_000)
         later = self.make()
-        later.learn(self.seen.notes())
+        later.learn(self.seen.makeNotes())
         self.assertTrue(later.has(KEY, "0a"))
         self.assertFalse(later.isForgotten(KEY, NOW))
         self.assertTrue(later.isForgotten(OTHER, NOW + 59_000))
@@ -140,8 +140,8 @@ class ForgettingTests(SeenTestCase):
         self.patch(seenModule, "MAX_SEEN", 5)
         for number in range(5):
             self.seen.add(KEY, f"{number}", NOW)
-        self.seen.learn(self.seen.notes())
-        self.assertEqual({}, self.seen.notes().forgotten)
+        self.seen.learn(self.seen.makeNotes())
+        self.assertEqual({}, self.seen.makeNotes().forgotten)
 
     def test_oldest(self) -> None:
         """Of a key the oldest is forgotten, and all of it that are as old are refused."""
@@ -166,7 +166,7 @@ class ForgettingTests(SeenTestCase):
         self.patch(seenModule, "MAX_SEEN", 50)
         for number in range(1000):
             self.seen.add(b"%d" % number, "0a", NOW + number)
-        notes = self.seen.notes()
+        notes = self.seen.makeNotes()
         self.assertEqual((50, 50), (len(notes.forgotten), len(list(notes.seen))))
         self.assertIn(EVERYBODY, notes.forgotten)
         for number in range(950):
@@ -188,8 +188,8 @@ class DistrustTests(SeenTestCase):
         """All is refused until the skew has passed, and the reason says for how long."""
         for up in (0.0, 30.0, 59.0):
             self.assertEqual(
-                "the notes of what knocks opened before the start are lost, so this one may be a "
-                f"copy: a new one will do in {60 - up:.0f} s",
+                "the notes about earlier knocks are lost, so this one may be a "
+                f"copy: knock again in {60 - up:.0f} s",
                 self.refusal(0, up),
             )
         self.assertEqual("", self.refusal(0, 60.001))
@@ -209,7 +209,9 @@ class DistrustTests(SeenTestCase):
         """
         for up in (0.0, 30.0, 60.0, 61.0):
             today = TODAY - 3600 + up
-            self.assertNotEqual("", self.seen.refusal(NOW - 3600_000, STARTED + up, today, 60.0))
+            self.assertNotEqual(
+                "", self.seen.findRefusal(NOW - 3600_000, STARTED + up, today, 60.0)
+            )
 
     def test_clockIsSet(self) -> None:
         """A clock that was wrong at the start, and is right now, makes no difference."""

@@ -221,7 +221,7 @@ class OpenTests(SealedLockTestCase):
         self.lock = self.makeLock(makeDoor(sequence, authorizedKeys="/keys"))
         self.assertEqual(["-", "-", "open"], self.knock(seal(sequence), A, B, C))
         self.assertEqual("-", self.knock(seal((A, B, A, A, C)), A, B)[-1])
-        self.assertIn("seal is not good", self.knock(seal((A, B, A, A, C)), A, B, C)[-1])
+        self.assertIn("seal is bad", self.knock(seal((A, B, A, A, C)), A, B, C)[-1])
 
     def test_onePort(self) -> None:
         """A sequence of one port alone is asked once."""
@@ -241,7 +241,7 @@ class OpenTests(SealedLockTestCase):
         for kind in ("ed25519", "ecdsa"):
             key = SecurityKey(kind)
             self.keys = [AuthorizedKey(loadKey(key.blob), key.blob)]
-            for flags, outcome in ((1, "open"), (0, "its seal is not good: ")):
+            for flags, outcome in ((1, "open"), (0, "its seal is bad: ")):
                 nonce = f"{flags:016x}"
                 hint = hintOf(key.blob, nonce)
                 text = statement(ANNA, stamp=TODAY * 1000, nonce=nonce, hint=hint).encode()
@@ -333,7 +333,7 @@ class RefusalTests(SealedLockTestCase):
     def test_otherDoor(self) -> None:
         """A knock for a door that nobody has here is refused at every port."""
         reason = (
-            "it is for a door 'attic', and this one is called default: knock with --door default"
+            "it is for a door 'attic', but this door is called default: knock with --door default"
         )
         self.assertEqual([reason] * 5, self.knock(seal(door="attic")))
         self.assertEqual((0, 0), (len(self.lock), self.looks))
@@ -380,14 +380,14 @@ class RefusalTests(SealedLockTestCase):
         self.lock = self.makeLock(self.lock.door, started=TODAY - 5)
         self.assertEqual("open", self.knock(seal(ago=5))[-1])
         self.notes.clear()
-        self.assertRefused("it is older than this daemon: a new one will do", seal(ago=5.001))
+        self.assertRefused("it is older than this daemon: knock again", seal(ago=5.001))
 
     def test_bound(self) -> None:
         """A knock that is bound to an address opens for that one alone."""
         self.assertEqual("open", self.knock(seal(bind=ANN))[-1])
         self.assertEqual("open", self.knock(seal(bind=BOB), source=BOB)[-1])
         self.notes.clear()
-        self.assertRefused(f"it is bound to {BOB}, and comes from elsewhere", seal(bind=BOB))
+        self.assertRefused(f"it is bound to {BOB}, but comes from elsewhere", seal(bind=BOB))
 
     def test_unknownKey(self) -> None:
         """A key that is not in the file is refused."""
@@ -402,19 +402,17 @@ class RefusalTests(SealedLockTestCase):
         """One that has the hint of a key, and the seal of another, is refused."""
         nonce = "0123456789abcdef"
         forged = seal(key=EVE, nonce=nonce, hint=hintOf(ANNA.public().blob(), nonce))
-        self.assertRefused(
-            "its seal is not good: made by another key, or for another sequence", forged
-        )
+        self.assertRefused("its seal is bad: made by another key, or for another sequence", forged)
 
     def test_otherStatement(self) -> None:
         """A seal is for the statement that was made, not for one with more seconds."""
         datagram = seal(seconds=60)
-        self.assertIn("seal is not good", self.knock(datagram.replace(b" 60 ", b" 600 "))[-1])
+        self.assertIn("seal is bad", self.knock(datagram.replace(b" 60 ", b" 600 "))[-1])
 
     def test_otherSequence(self) -> None:
         """And for the sequence, which is not sent: not for its ports in another order."""
         self.assertRefused(
-            "its seal is not good: made by another key, or for another sequence",
+            "its seal is bad: made by another key, or for another sequence",
             seal(PORTS[::-1]),
         )
 
@@ -441,7 +439,7 @@ class RefusalTests(SealedLockTestCase):
     def test_optionsAreNoOracle(self) -> None:
         """Without the key nobody learns what it may: the seal comes first."""
         self.allow('doors="web"')
-        self.assertIn("seal is not good", self.knock(seal(PORTS[::-1]))[-1])
+        self.assertIn("seal is bad", self.knock(seal(PORTS[::-1]))[-1])
 
     def test_keysChange(self) -> None:
         """Who may knock is judged when every port had it."""
@@ -506,7 +504,7 @@ class OnceTests(SealedLockTestCase):
         """What is no longer remembered of a key opens nothing; a newer knock does."""
         key = hashKey(ANNA.public().blob())
         self.seen.learn(Notes({key: (TODAY - 1) * 1000}))
-        reason = "this key has opened too much meanwhile: a new knock will do"
+        reason = "this key has opened too often meanwhile: knock again"
         self.assertEqual(reason, self.knock(seal(ago=1))[-1])
         self.assertEqual("open", self.knock(seal(ago=0.999))[-1])
 
@@ -542,7 +540,7 @@ class OnceTests(SealedLockTestCase):
         datagram = seal()
         self.knock(datagram)
         self.lock = self.makeLock(self.lock.door, started=TODAY + 1)
-        reason = "it is older than this daemon: a new one will do"
+        reason = "it is older than this daemon: knock again"
         self.assertEqual(reason, self.knock(datagram, today=TODAY + 1)[-1])
 
     def test_restartAhead(self) -> None:
@@ -572,7 +570,7 @@ class CheckTests(SealedLockTestCase):
     Which signatures are checked, where each check takes a second of processor time.
     """
 
-    BAD = "its seal is not good: made by another key, or for another sequence"
+    BAD = "its seal is bad: made by another key, or for another sequence"
 
     def setUp(self) -> None:
         """Count the checks."""

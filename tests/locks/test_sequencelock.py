@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.locks.lock}."""
+"""Tests of L{pkdoors.locks.sequencelock}."""
 
 import random
 
@@ -6,8 +6,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import computePenaltyEnd
-from pkdoors.locks.lock import Guessing, Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import WrongOrders
 from tests.fakes.doors import makeDoor
 
