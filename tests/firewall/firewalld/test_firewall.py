@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import DeadlinePassed, FirewallError
-from pkdoors.firewall.firewalld import thread as bus
+from pkdoors.firewall.firewalld import thread
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
@@ -779,7 +779,7 @@ class SlowTests(FirewalldTestCase):
         super().setUp()
         self.glib = FakeGLib()
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
-        self.patch(bus, "Thread", FakeThread)
+        self.patch(thread, "Thread", FakeThread)
         self.firewall = FirewalldFirewall(
             self.clock,
             BusThread(lambda work, *arguments: work(*arguments)),
@@ -868,7 +868,7 @@ class SlowTests(FirewalldTestCase):
         """If too many wait, the next is refused; closing, healing and stopping are not."""
         self.open("192.0.2.1")
         self.glib.run()
-        self.patch(bus, "MAX_WAITING", 1)
+        self.patch(thread, "MAX_WAITING", 1)
         self.open("192.0.2.2")
         refused = self.failureResultOf(self.open("192.0.2.3"), FirewallError)
         self.assertIn("already wait for firewalld", str(refused.value))

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.firewalld import thread as bus
+from pkdoors.firewall.firewalld import thread
 from pkdoors.firewall.firewalld.thread import RESULTS_PER_TURN, BusThread
 from tests.fakes.modules import makeModule, replaceModule
 
@@ -81,7 +81,7 @@ class BusThreadTests(SynchronousTestCase):
         self.threads: list[FakeThread] = []
         self.fromThread: deque[Callable[[], Any]] = deque()
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
-        self.patch(bus, "Thread", self.makeThread)
+        self.patch(thread, "Thread", self.makeThread)
         self.thread = BusThread(self.callFromThread)
         self.done: list[int] = []
 
@@ -245,7 +245,7 @@ class BusThreadTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """If too much waits, an offer is refused at once, until there is room."""
-        self.patch(bus, "MAX_WAITING", 2)
+        self.patch(thread, "MAX_WAITING", 2)
         self.thread.start()
         older = self.offer("a", 1)
         self.offer("b", 2)
@@ -264,7 +264,7 @@ class BusThreadTests(SynchronousTestCase):
 
     def test_callsAreTaken(self) -> None:
         """Other work is accepted however much waits."""
-        self.patch(bus, "MAX_WAITING", 2)
+        self.patch(thread, "MAX_WAITING", 2)
         self.thread.start()
         for number in range(5):
             self.thread.call(lambda number=number: self.did(number))  # type: ignore[misc]

@@ -12,7 +12,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.nftables import _reader as guardreader
+from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables._sessions import NOTE_AFTER
 from pkdoors.firewall.nftables.firewall import SETTLED, NftablesFirewall
@@ -40,7 +40,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
-        self.patch(guardreader, "readBootId", lambda: "a boot")
+        self.patch(_reader, "readBootId", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeMonitor()

@@ -14,7 +14,7 @@ from pkdoors.firewall.guard.guard import FIRST_WAYS, HANDOVER, TABLE, DirectWay,
 from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.messages import OWNED
-from pkdoors.firewall.nftables import _reader as guardreader
+from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.bootid import UNKNOWN
 from pkdoors.model.doors import Door, Opening
@@ -45,7 +45,7 @@ class GuardTableTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.boot = BOOT
-        self.patch(guardreader, "readBootId", lambda: self.boot)
+        self.patch(_reader, "readBootId", lambda: self.boot)
         self.bootOffset = 500.0
         self.tables = FakeTables(self.clock)
         self.doors: tuple[Door, ...] = (makeDoor(),)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow, Tracked
 from pkdoors.firewall.guard.oldguard import OldSession
-from pkdoors.firewall.nftables import _liveflows as liveflows
+from pkdoors.firewall.nftables import _liveflows
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
 from pkdoors.model.ports import parsePortRanges
@@ -204,7 +204,7 @@ class LiveFlowsTests(SynchronousTestCase):
             def read_text(self) -> str:
                 raise FileNotFoundError("/proc/1/stat")
 
-        self.patch(liveflows, "Path", Hidden)
+        self.patch(_liveflows, "Path", Hidden)
         self.assertGreater(readUptime(), 0)
 
 
@@ -217,20 +217,20 @@ class ReadingTests(SynchronousTestCase):
         """Use a folder in place of the kernel's."""
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
-        self.patch(liveflows, "Path", lambda path: self.folder)
+        self.patch(_liveflows, "Path", lambda path: self.folder)
 
     def test_noIPv6(self) -> None:
         """A host without IPv6 has one list."""
         (self.folder / "tcp").write_text("four")
-        self.assertEqual(["four"], liveflows.readSockets())
+        self.assertEqual(["four"], _liveflows.readSockets())
         (self.folder / "tcp6").write_text("six")
-        self.assertEqual(["four", "six"], liveflows.readSockets())
+        self.assertEqual(["four", "six"], _liveflows.readSockets())
 
     def test_hidden(self) -> None:
         """
         If the lists cannot be read, nobody knows which connections must go on: that is an error.
         """
-        error = self.assertRaises(FirewallError, liveflows.readSockets)
+        error = self.assertRaises(FirewallError, _liveflows.readSockets)
         self.assertIn("lists the connections that must not be cut", str(error))
 
     def test_noTracking(self) -> None:
@@ -244,5 +244,5 @@ class ReadingTests(SynchronousTestCase):
             def close(self) -> None:
                 closed.append(True)
 
-        self.patch(liveflows, "Kernel", Without)
-        self.assertEqual(([], [True]), (liveflows.readConntrack(), closed))
+        self.patch(_liveflows, "Kernel", Without)
+        self.assertEqual(([], [True]), (_liveflows.readConntrack(), closed))

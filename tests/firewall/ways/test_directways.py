@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.firewall.guard.guard import FIRST_WAYS, DirectWay, Guard
 from pkdoors.firewall.netlink.dump import readElements
 from pkdoors.firewall.netlink.messages import Element, splitMessages, swapElements
-from pkdoors.firewall.ways import _directways as directways
+from pkdoors.firewall.ways import _directways
 from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
 from pkdoors.firewall.ways._xtables import Target
 from pkdoors.firewall.ways.forwards import Forward
@@ -113,7 +113,7 @@ class WaysPastTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """A way that is known already does not count against the limit."""
-        self.patch(directways, "MOST_WAYS", 1)
+        self.patch(_directways, "MOST_WAYS", 1)
         for rules, isCut in ((2, False), (3, True)):
             found = [forward(8080, 8080), forward(8080, 8080), forward(8080, 8080, (80, 80))]
             self.assertIs(isCut, findWays(found[:rules], [WEB]).isCut)
@@ -127,7 +127,7 @@ class WaysPastTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """Too many rules for the same way end, too."""
-        self.patch(directways, "MOST_STEPS", 3)
+        self.patch(_directways, "MOST_STEPS", 3)
         self.assertTrue(findWays(4 * [forward(8080, 8080)], [WEB]).isCut)
         self.assertFalse(findWays(3 * [forward(8080, 8080)], [WEB]).isCut)
 
