@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons n
 class AdminOperations(Protocol):
     """
     The daemon, for its operator. An operation that fails raises a L{pkdoors.errors.PkdoorsError},
-    and has then changed nothing.
+    and has changed nothing; only an opening that a firewall refuses is tried again until its time
+    is over.
     """
 
     counters: Counters
