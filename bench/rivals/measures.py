@@ -114,7 +114,7 @@ def busy(testbed: Testbed, sizes: Sizes) -> Figures:
 def memory(testbed: Testbed, sizes: Sizes) -> Figures:
     """Measure how much the memory of the daemon, and of the kernel, grows with the sources."""
     testbed.restart()
-    testbed.open()  # to load what is only loaded now
+    testbed.open()  # to load modules that are only loaded now
     resident, kernel, tracked = testbed.resident(), kernelMemory(), testbed.tracked()
     seconds = sizes.sources / FILLING
     with testbed.flood(testbed.rival.first(), FILLING, seconds, sizes.sources) as flood:

@@ -247,7 +247,7 @@ class Doorkeeper:
         if source is None:
             found = [life.status() for life in self._lives.values()]
         else:
-            found = [each for door in self.doors if (each := self.status(door.name, source))]
+            found = [status for door in self.doors if (status := self.status(door.name, source))]
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),

@@ -41,7 +41,7 @@ class _BootCase(SteeredTestCase):
         other.write_text(f"{uuid.uuid4()}\n")
         daemon = self.server.spawn(
             *self.mounted(str(other), BOOT_ID, str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors"),
-            *("-c", str(self.file), "--admin", str(self.socket)),
+            *f"-c {self.file} --admin {self.socket}".split(),
         )
         self.assertTrue(daemon.says("AdminSite starting"), daemon.log())
         return daemon

@@ -326,7 +326,7 @@ class ContainerTests(_WaysCase):
         for address in (NEIGHBOUR4, NEIGHBOUR6):
             size = "/64" if ":" in address else "/24"
             neighbour.run(
-                *("ip", "address", "add", f"{address}{size}", "dev", "server"),
+                *f"ip address add {address}{size} dev server".split(),
                 *NO_DAD[":" in address],
             )
         run("ip", "link", "set", "bridge", "up")
@@ -486,9 +486,10 @@ class HereTests(_WaysCase):
     def test_rangeByOffset(self) -> None:
         """With C{iptables}, each port of a range can have its own port behind it."""
         self.server.run(
-            *("iptables-nft", "-w", "-t", "nat", "-A", "PREROUTING", "-p", "tcp"),
-            *("--dport", f"{SAME - INNER}:{SAME + 10}", "-j", "DNAT"),
-            *("--to-destination", f"{CONTAINER4}:{INNER - 10}-{INNER + 10}/{SAME - 10}"),
+            *"iptables-nft -w -t nat -A PREROUTING -p tcp".split(),
+            *f"--dport {SAME - INNER}:{SAME + 10} -j DNAT".split(),
+            "--to-destination",
+            f"{CONTAINER4}:{INNER - 10}-{INNER + 10}/{SAME - 10}",
         )
         self.guard((SERVER4, SAME, INNER), (CONTAINER4, INNER, INNER))
         self.assertReached(((CONTAINER4, INNER_FREE, INNER_FREE),))
