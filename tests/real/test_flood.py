@@ -1,4 +1,4 @@
-"""What floods of datagrams do: they end in the kernel, and take nothing from anybody."""
+"""Floods of datagrams end in the kernel, and take nothing from anybody."""
 
 import signal
 import socket
@@ -16,48 +16,48 @@ MANY = 500
 def flood(
     host: Host, datagrams: tuple[bytes, ...], count: int, address: str = SERVER4, source: str = ""
 ) -> None:
-    """Send so many datagrams, of these, to the first knock port, as fast as one process can."""
+    """Send so many of these datagrams to the first knock port, as fast as one process can."""
     for at, datagram in enumerate(datagrams):
         ports = [SEQUENCE[0] for _ in range(at, count, len(datagrams))]
         host.send(ports, datagram, address, source, pause=0)
 
 
 class FloodTestCase(SteeredTestCase):
-    """What is told of a flood."""
+    """A test that looks at the counters of a flood."""
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped so far."""
+        """Return the counters of dropped datagrams."""
         dropped: dict[str, int] = self.ask("/status")["counters"]["dropped"]
         return dropped
 
     def heard(self) -> int:
-        """How many datagrams were heard so far."""
+        """Return how many datagrams the daemon has heard so far."""
         return int(sum(self.ask("/status")["counters"]["knocks"].values()))
 
     def comes(self, what: Callable[[], object]) -> None:
-        """See that something comes to be so."""
+        """Assert that something becomes true."""
         self.assertTrue(eventually(what), self.ask("/status")["counters"])
 
     def opens(self, source: str = "") -> bool:
-        """Whether a knock of the client's opens the door."""
+        """Return whether a knock of the client's opens the door."""
         self.client.send(SEQUENCE, source=source)
         return self.client.comesToReach(PORT, source=source)
 
     def tracked(self) -> int:
-        """How many connections the server's kernel tracks."""
+        """Return how many connections the server's kernel tracks."""
         return int(self.server.run("cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
 
     def isTracked(self, begin: str) -> bool:
-        """Whether the kernel tracks a connection from there, with its answers."""
+        """Return whether the kernel tracks an answered connection that begins there."""
         lines = self.server.run("cat", "/proc/net/nf_conntrack").splitlines()
         return any(f" {begin} " in line and "[UNREPLIED]" not in line for line in lines)
 
 
 class FloodTests(FloodTestCase):
-    """With the nftables firewall."""
+    """Floods with the nftables firewall."""
 
     def test_junk(self) -> None:
-        """Junk does not come to the daemon, is counted, and keeps nobody out."""
+        """Junk does not reach the daemon, is counted, and keeps nobody out."""
         self.steered(SSH)
         flood(self.stranger, JUNK, MANY)
         flood(self.client, JUNK, MANY, SERVER6)
@@ -70,7 +70,7 @@ class FloodTests(FloodTestCase):
         )
 
     def test_status(self) -> None:
-        """`pkdoors status` tells of it."""
+        """C{pkdoors status} shows the junk."""
         self.steered(SSH)
         flood(self.stranger, JUNK, MANY)
         self.comes(lambda: self.dropped()["junk"] == MANY)
@@ -81,14 +81,14 @@ class FloodTests(FloodTestCase):
         self.assertIn("dropped before they were heard: 500 not knocks\n", told)
 
     def test_everything(self) -> None:
-        """Who wants to see every datagram does."""
+        """A door that accepts any payload hears every datagram."""
         daemon = self.daemon("--log-knocks")
         flood(self.stranger, JUNK, 6)
         self.assertTrue(daemon.says("b'pkdoors1 too short'"), daemon.log())
         self.assertTrue(daemon.says("b'KNOCK\\n'"), daemon.log())
 
     def test_reload(self) -> None:
-        """A port hears what its doors hear, also after a reload made them other ones."""
+        """After a reload, too, a port hears exactly what its doors accept."""
         key = self.folder / "key"
         self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
         self.steered(SSH)
@@ -101,7 +101,7 @@ class FloodTests(FloodTestCase):
         self.assertTrue(self.opens())
 
     def test_limit(self) -> None:
-        """Of one source no more than its rate is heard; others are not concerned."""
+        """A source is heard up to its rate; other sources are not affected."""
         self.steered(LIMITED)
         flood(self.stranger, (b"knock\n",), MANY)
         self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
@@ -109,7 +109,7 @@ class FloodTests(FloodTestCase):
         self.assertTrue(self.opens())
 
     def test_limitAgain(self) -> None:
-        """What was dropped is still told after a reload, and the new limit counts."""
+        """After a reload the dropped datagrams are still reported, and the new limit counts."""
         self.steered(LIMITED)
         flood(self.stranger, (b"knock\n",), MANY)
         self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
@@ -122,7 +122,7 @@ class FloodTests(FloodTestCase):
         self.assertEqual(limited, self.dropped()["limit"])
 
     def test_limitIPv6(self) -> None:
-        """Over IPv6 all addresses of one network of 64 bits are one source."""
+        """In IPv6 all addresses of a /64 count as one source."""
         self.steered(LIMITED)
         same, other = CLIENT6 + "00", "fd09:1:0:1::2"
         for address in (same, other):
@@ -139,7 +139,7 @@ class FloodTests(FloodTestCase):
         self.assertEqual(limited, self.dropped()["limit"])
 
     def test_full(self) -> None:
-        """What a busy daemon has no room for is told, and told from junk."""
+        """Datagrams for which a busy daemon has no room are reported separately from junk."""
         daemon = self.steered(door("ssh", more="knock_rate = 0"))
         daemon.process.popen.send_signal(signal.SIGSTOP)
         try:
@@ -167,7 +167,7 @@ class FloodTests(FloodTestCase):
         self.assertTrue(self.isTracked(f"src=10.9.3.2 dst={SERVER4}"))
 
     def test_healed(self) -> None:
-        """After a flush limit and filter are as before."""
+        """After a flush the limit and the filter are restored."""
         daemon = self.steered(LIMITED)
         self.disturb(daemon, "flush ruleset")
         flood(self.stranger, (*JUNK, b"knock\n"), 7 * MANY)
@@ -178,16 +178,18 @@ class FloodTests(FloodTestCase):
 
 
 class FirewalldFloodTests(FloodTests):
-    """With firewalld, which judges packets that are not tracked, too."""
+    """Floods with firewalld, which also judges packets that are not tracked."""
 
     firewall = "firewalld"
 
 
 class RouterTests(FloodTestCase):
-    """On a host that others' packets pass."""
+    """Floods on a host that routes the packets of others."""
 
     def test_othersAreTracked(self) -> None:
-        """What is only routed through, to the same ports of another host, is tracked as ever."""
+        """
+        Packets to the same ports of another host, which are only routed, are tracked as usual.
+        """
         self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.steered(SSH)
         before = self.tracked()

@@ -1,4 +1,4 @@
-"""Nobody else on the host gets a knock port while the daemon runs."""
+"""No other program on the host gets a knock port while the daemon runs."""
 
 import signal
 
@@ -47,10 +47,10 @@ while True:
 
 
 class ThiefTests(SteeredTestCase):
-    """A local user who wants the ports, with all that makes a port shareable."""
+    """A local user who wants the ports, with all options that make a port shareable."""
 
     def thief(self) -> Process:
-        """Let them spin, as nobody."""
+        """Start the thief as user nobody."""
         script = self.folder / "thief.py"
         script.write_text(_THIEF)
         self.folder.chmod(0o755)
@@ -63,8 +63,8 @@ class ThiefTests(SteeredTestCase):
 
     def test_never(self) -> None:
         """
-        Over 200 reloads that change the addresses to hear, all of them while it spins, it never
-        gets a port, and the daemon hears knocks afterwards.
+        During 200 reloads that change the addresses to hear, the thief never gets a port, and the
+        daemon hears knocks afterwards.
         """
         daemon = self.steered(SSH)
         thief = self.thief()
@@ -81,8 +81,8 @@ class ThiefTests(SteeredTestCase):
 
     def test_whileDown(self) -> None:
         """
-        What it took while no daemon ran, it keeps, and the daemon does without; when it ends, all
-        is heard again.
+        The thief keeps a port that it took while no daemon ran, and the daemon works without it;
+        when the thief ends, the daemon hears all ports again.
         """
         daemon = self.steered(SSH)
         daemon.stop()
