@@ -247,6 +247,33 @@ class HealingTests(StackTestCase):
         self.clock.advance(1)
         self.assertEqual({ANN: 30.0}, self.firewalld.open_())
 
+    def test_bugAfterwards(self) -> None:
+        """A bug in what follows a restoration is logged, and does not end the healing."""
+
+        def fail() -> None:
+            raise RuntimeError("oops")
+
+        self.guard = FakeFirewall(self.clock, "nftables")
+        self.stack = FirewallStack(self.clock, [self.guard])
+        self.stack.start(self.doors, lambda: self.wanted, fail)
+        for _ in range(2):
+            self.guard.flush()
+            self.clock.advance(1)
+            self.assertEqual({ANN: 30.0}, self.guard.open_())
+            self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    def test_stopDuringPause(self) -> None:
+        """A loss soon after a restoration waits for the pause; a stop in it leaves no timer."""
+        self.guard.flush()
+        self.clock.advance(0)
+        self.diary.clear()
+        self.guard.flush()
+        self.clock.advance(0.01)
+        self.assertEqual([], self.diary)
+        self.successResultOf(self.do(self.stack.stop()))
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual(["firewalld: stop", "nftables: stop"], self.diary)
+
 
 class ChangeTests(StackTestCase):
     """
@@ -282,7 +309,7 @@ class StopTests(StackTestCase):
         super().setUp()
         self.started()
 
-    def test_shut(self) -> None:
+    def test_closeInnermost(self) -> None:
         """L{FirewallStack.closeInnermost} closes in the innermost only, if there are others."""
         self.successResultOf(self.do(self.stack.closeInnermost(makeOpening())))
         self.assertEqual(["nftables: close 203.0.113.9"], self.diary)

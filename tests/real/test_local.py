@@ -84,7 +84,7 @@ class HookTests(RealTestCase):
         remedy = f"{hook} can be written by others: run `chmod go-w {hook}`"
         self.assertTrue(daemon.says(f"others decide what it does: {remedy}"), daemon.log())
         self.assertFalse(out.exists(), daemon.log())
-        self.assertEqual(1, daemon.log().count("was not run, and is not until"), daemon.log())
+        self.assertEqual(1, daemon.log().count("was not run, and will not be until"), daemon.log())
         hook.chmod(0o755)
         self.client.send(SEQUENCE)
         self.assertTrue(eventually(out.exists), daemon.log())
