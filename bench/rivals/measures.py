@@ -143,7 +143,7 @@ def lines(testbed: Testbed, sizes: Sizes) -> Figures:
 
 
 def killed(testbed: Testbed, sizes: Sizes) -> Figures:
-    """Measure how long a door stays open if C{kill -9} ends its daemon one second after it opened."""
+    """Measure how long a door stays open if C{kill -9} ends its daemon after one second."""
     testbed.restart(SHORT)
     if not testbed.pid:
         return {}
