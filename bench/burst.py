@@ -6,7 +6,7 @@ firewalld. The main figure is the milliseconds from just before a client's last 
 answers. Beside it is the time of a single call of firewalld's C{addRichRule} with nobody else
 asking, which is the floor, and which grows with the rules that exist; the time from the request
 until the firewalls have it, as the daemon counts it; how long the admin socket takes meanwhile to
-answer a question that costs nothing, so that it waits for the reactor only, and C{GET /status};
+answer a question that costs nothing and waits for the reactor only, and C{GET /status};
 and how much too long a sleep of the asking process lasts, since the machine may be busy with other
 things. Then all openings are closed at once.
 

@@ -53,7 +53,7 @@ def showTimes(times: Times) -> str:
 
 
 def figuresOf(times: Times) -> dict[str, object]:
-    """Return the figures for programs, and where they were measured."""
+    """Return the figures for programs, with the versions of kernel and Python."""
     return {
         "kernel": platform.release(),
         "python": platform.python_version(),

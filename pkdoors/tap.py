@@ -255,7 +255,7 @@ def _makePorts(
 ) -> KnockPorts:
     """Return the knock ports, whose losses are counted and reported."""
     ports = KnockPorts(reactor, keeper.hear)
-    counters.dropped = Drops(ports.newDrops, stack.dropped).counts
+    counters.dropped = Drops(ports.newDrops, stack.countDropped).counts
     ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
     return ports
 

@@ -136,7 +136,7 @@ class Bench:
         """Knock under a flood."""
         server = self._startServer(method, kind)
         try:
-            self._knock(method, kind)  # to load what is only loaded now
+            self._knock(method, kind)  # to load modules that are only loaded now
             before, began = server.resident(), server.processorTime()
             flood = self._startFlood(method, kind, rate, SOURCES, tries=tries)
             times = []

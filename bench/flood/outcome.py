@@ -72,7 +72,7 @@ HEADING = (
     f"{'knocks':8}{'flood':8}{'asked/s':>9}{'sent/s':>9}{'opened':>9}{'median':>9}{'p95':>9}"
     f"{'CPU':>6}{'MB more':>9}{'limit':>10}{'junk':>11}{'overflow':>10}{'tracked':>9}"
 )
-"""The first line of what is printed."""
+"""The first line of the printed table."""
 
 
 def formatLine(outcome: Outcome) -> str:

@@ -55,8 +55,8 @@ VERSIONS = ("nftables", "iptables", "knockd", "fwknop-server")
 FACTS = (
     "a fwknop knock is one datagram; sealed ones are sent as pkdoors' client does, three times to"
     " each port, except for the time to open; all others once",
-    f"under a flood and where it is said, the datagrams of a knock are {1000 * PACE:.0f} ms apart,"
-    " as pkdoors' client sends them; otherwise there is no pause",
+    f"under a flood, and in lines that say so, the datagrams of a knock are {1000 * PACE:.0f} ms"
+    " apart, as pkdoors' client sends them; otherwise there is no pause",
     "floods come from a million addresses; the wrong knocks of a flood have the form that the"
     " daemon expects",
     "the CPU is the daemon's own; the kernel handles datagrams on another one",
@@ -131,7 +131,7 @@ def tryMeasure(which: str, testbed: Testbed, sizes: Sizes) -> Figures:
 
 @contextmanager
 def makeTestbed(name: str, network: Network, daemonCPU: int) -> Iterator[Testbed]:
-    """Start a rival, and what knocks at it."""
+    """Start a rival, and a prober that knocks at it."""
     network.server.serve(PROTECTED)
     routeSources(network.server, via=CLIENT4)
     with closing(Prober(network, SEQUENCE, PROTECTED)) as prober:
@@ -169,9 +169,9 @@ def describe(tries: int) -> list[str]:
     ]
 
 
-def say(what: str) -> None:
+def say(progress: str) -> None:
     """Report the progress."""
-    print(f"{time.strftime('%T')} {what}", file=sys.stderr, flush=True)
+    print(f"{time.strftime('%T')} {progress}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured: pkdoors, and what L{bench.rivals.others} have in common with it."""
+"""A rival in a comparison; and pkdoors itself, with plain and with sealed knocks."""
 
 import signal
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""The hosts on which one rival is measured, and what knocks and floods there."""
+"""The hosts on which one rival is measured, with their knocks and floods."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -89,8 +89,8 @@ class Doorkeeper:
 
     async def change(self, doors: tuple[Door, ...]) -> None:
         """
-        Guard other doors from now on, in one step. An opening remains if its door still has its
-        name and its ports, though never longer than the door now allows; all others are closed.
+        Guard other doors, in one step. An opening remains if its door keeps its name and its ports,
+        though never longer than the door now allows; all others are closed.
 
         @raise FirewallError: the firewall refused; nothing was changed.
         """
@@ -164,9 +164,7 @@ class Doorkeeper:
         """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
         key = (door.name, ip_address(request.source))
-        seconds = door.grant(request.seconds)
-        if request.most:
-            seconds = min(seconds, request.most)
+        seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
             self._closeOwn(key, request)
@@ -247,7 +245,7 @@ class Doorkeeper:
         if source is None:
             found = [life.status() for life in self._lives.values()]
         else:
-            found = [each for door in self.doors if (each := self.status(door.name, source))]
+            found = [status for door in self.doors if (status := self.status(door.name, source))]
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),

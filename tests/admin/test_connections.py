@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.admin._connections}."""
+"""Tests of L{pkdoors.admin._connections} and L{pkdoors.admin._port}."""
 
 import errno
 import os
@@ -14,17 +14,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.admin._connections import (
-    ACCEPT_PAUSE,
     LINE_INTERVAL,
-    MAX_ACCEPTS,
     MAX_CONNECTIONS,
     RESERVE,
-    AdminPort,
     Connections,
     Peer,
     findPeer,
 )
 from pkdoors.admin._lazysite import AdminSite
+from pkdoors.admin._port import ACCEPT_PAUSE, MAX_ACCEPTS, AdminPort
 from tests.admin.case import FakeOperations
 from tests.fakes.log import Log
 

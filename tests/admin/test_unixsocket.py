@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.admin._connections import AdminPort
+from pkdoors.admin._port import AdminPort
 from pkdoors.admin.unixsocket import BACKLOG, AdminSocket, ensureCreatable
 from pkdoors.errors import ListenError
 from tests.admin.case import FakeOperations

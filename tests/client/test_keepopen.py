@@ -13,7 +13,7 @@ from pkdoors.client.keepopen import KeepOpen
 from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
-from tests.client.test_knocker import HOST4, FakeNames
+from tests.client.names import HOST4, FakeNames
 from tests.fakes.doors import PORTS
 from tests.fakes.log import useUTC
 from tests.fakes.reactor import FakeReactor

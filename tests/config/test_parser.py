@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.config.parser} and L{pkdoors.config.settings}."""
+"""Tests of L{pkdoors.config.parser}, L{pkdoors.config.settings} and L{pkdoors.config.values}."""
 
 import random
 

@@ -22,7 +22,7 @@ ANN = "203.0.113.9"
 NO, NEITHER = FirewallError("no"), FirewallError("neither")
 
 
-class WallsTestCase(SynchronousTestCase):
+class StackTestCase(SynchronousTestCase):
     """
     The two firewalls of a host that has firewalld, which does not know what is open.
     """
@@ -65,7 +65,7 @@ class WallsTestCase(SynchronousTestCase):
         return error
 
 
-class StartTests(WallsTestCase):
+class StartTests(StackTestCase):
     """
     Tests of L{FirewallStack.prepare} and L{FirewallStack.start}.
     """
@@ -136,7 +136,7 @@ class StartTests(WallsTestCase):
         self.assertEqual((2 + 1, []), (len(self.diary), self.log.lines()))
 
 
-class OpeningTests(WallsTestCase):
+class OpeningTests(StackTestCase):
     """
     Tests of L{FirewallStack.open} and L{FirewallStack.close}.
     """
@@ -205,7 +205,7 @@ class OpeningTests(WallsTestCase):
         self.assertEqual(([], []), (self.guard.failures, self.firewalld.failures))
 
 
-class HealingTests(WallsTestCase):
+class HealingTests(StackTestCase):
     """
     Healing what others have removed.
     """
@@ -247,8 +247,35 @@ class HealingTests(WallsTestCase):
         self.clock.advance(1)
         self.assertEqual({ANN: 30.0}, self.firewalld.open_())
 
+    def test_bugAfterwards(self) -> None:
+        """A bug in what follows a restoration is logged, and does not end the healing."""
 
-class ChangeTests(WallsTestCase):
+        def fail() -> None:
+            raise RuntimeError("oops")
+
+        self.guard = FakeFirewall(self.clock, "nftables")
+        self.stack = FirewallStack(self.clock, [self.guard])
+        self.stack.start(self.doors, lambda: self.wanted, fail)
+        for _ in range(2):
+            self.guard.flush()
+            self.clock.advance(1)
+            self.assertEqual({ANN: 30.0}, self.guard.open_())
+            self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    def test_stopDuringPause(self) -> None:
+        """A loss soon after a restoration waits for the pause; a stop in it leaves no timer."""
+        self.guard.flush()
+        self.clock.advance(0)
+        self.diary.clear()
+        self.guard.flush()
+        self.clock.advance(0.01)
+        self.assertEqual([], self.diary)
+        self.successResultOf(self.do(self.stack.stop()))
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual(["firewalld: stop", "nftables: stop"], self.diary)
+
+
+class ChangeTests(StackTestCase):
     """
     Tests of L{FirewallStack.change}.
     """
@@ -269,10 +296,10 @@ class ChangeTests(WallsTestCase):
 
     def of(self, name: str) -> list[str]:
         """Return the calls of one firewall."""
-        return [each.partition(": ")[2] for each in self.diary if each.startswith(f"{name}: ")]
+        return [call.partition(": ")[2] for call in self.diary if call.startswith(f"{name}: ")]
 
 
-class StopTests(WallsTestCase):
+class StopTests(StackTestCase):
     """
     Tests of L{FirewallStack.stop}.
     """
@@ -282,7 +309,7 @@ class StopTests(WallsTestCase):
         super().setUp()
         self.started()
 
-    def test_shut(self) -> None:
+    def test_closeInnermost(self) -> None:
         """L{FirewallStack.closeInnermost} closes in the innermost only, if there are others."""
         self.successResultOf(self.do(self.stack.closeInnermost(makeOpening())))
         self.assertEqual(["nftables: close 203.0.113.9"], self.diary)

@@ -289,7 +289,7 @@ class HostTests(CheckTestCase):
     def test_keys(self) -> None:
         """Refused keys are warnings; a file that others can write is an error."""
         good, bad = publicLine(makeKey()), "no-pty " + publicLine(makeKey())
-        words = ("line 2: this key is refused: the option no-pty", "-> fix")
+        words = ("line 2: this key is refused: unknown option no-pty", "-> fix")
         self.finds("WARNING", "keys", *words, options=self.sealed(0o600, good, bad))
         self.finds("ERROR", "keys", "`chmod go-w", options=self.sealed(0o620, good))
 

@@ -48,17 +48,17 @@ class ContainerTests(RealTestCase):
         super().setUp()
         socket = self.folder / "box.sock"
         self.daemonProcess = self.server.spawn(
-            *("unshare", "-U", "-r", "-n", "-m", "sh", "-euc", _BOX, "sh"),
-            *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "--admin", str(socket)),
-            *("-m", KNOCKS, "-p", str(PORT), "--max-open", "2h"),
+            *"unshare -U -r -n -m sh -euc".split(),
+            _BOX,
+            "sh",
+            str(BIN / "twistd"),
+            *f"-n --pidfile= pkdoors --admin {socket}".split(),
+            *f"-m {KNOCKS} -p {PORT} --max-open 2h".split(),
         )
         self.assertTrue(self.daemonProcess.says("guarding door"), self.daemonProcess.log())
         self.assertTrue(eventually(socket.exists))
         self.pid = self.daemonProcess.popen.pid
-        self.stranger.run(
-            *("ip", "link", "add", "box", "type", "veth"),
-            *("peer", "name", "outside", "netns", str(self.pid)),
-        )
+        self.stranger.run(*f"ip link add box type veth peer name outside netns {self.pid}".split())
         self.stranger.run("ip", "address", "add", f"{OUTSIDE}/24", "dev", "box")
         self.stranger.run("ip", "address", "add", f"{ALLOWED}/24", "dev", "box")
         self.stranger.run("ip", "link", "set", "box", "up")

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterable
 
 from tests.lab.case import PORT
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase
 from tests.lab.frames import (
     AUTHENTICATION,
     FRAGMENT,
@@ -27,7 +28,6 @@ from tests.lab.frames import (
     udp,
 )
 from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, STRANGER4, STRANGER6, eventually
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase
 from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
 
 FLAGS = range(256)
@@ -56,8 +56,15 @@ table inet behind {{
 FRAMES = ((b"", b""), (b"\xff" * 6, b""), (b"", b"\x81\0\0\0"), (b"", b"\x81\0\xe0\0"))
 """The target and the tag of the frames: the right one, broadcast, and tags without a VLAN."""
 REACHING = (
-    *("plain", "hop-by-hop", "options", "16 bytes", "atomic fragments", "fast open", "multipath"),
-    *("all flags", "targets of all kinds"),
+    "plain",
+    "hop-by-hop",
+    "options",
+    "16 bytes",
+    "atomic fragments",
+    "fast open",
+    "multipath",
+    "all flags",
+    "targets of all kinds",
 )
 """Families with packets that reach a service that is not guarded."""
 
@@ -84,9 +91,17 @@ def over4(port: int, protocol: int, make: Callable[..., bytes]) -> Iterable[Fami
     yield "plain", [plain()]
     addresses = packed(SERVER4)
     options = (
-        *(b"\1\1\1\0", b"\7\7\4" + bytes(4), b"\x44\x08\x05\0" + bytes(4), b"\x94\4\0\0"),
-        *(b"\x82\x0b" + bytes(9), b"\x83\7\4" + addresses, b"\x89\7\4" + addresses),
-        *(b"\x83\x07\x08" + addresses, b"\1" * 40, b"\x83\x03\x04", b"\x07\x28\x28" + bytes(37)),
+        b"\1\1\1\0",
+        b"\7\7\4" + bytes(4),
+        b"\x44\x08\x05\0" + bytes(4),
+        b"\x94\4\0\0",
+        b"\x82\x0b" + bytes(9),
+        b"\x83\7\4" + addresses,
+        b"\x89\7\4" + addresses,
+        b"\x83\x07\x08" + addresses,
+        b"\1" * 40,
+        b"\x83\x03\x04",
+        b"\x07\x28\x28" + bytes(37),
     )
     yield "IP options", [ip4(STRANGER4, SERVER4, protocol, body, each) for each in options]
     for size in (8, 16):
@@ -219,7 +234,7 @@ def segments(wrap: Callable[[bytes], bytes], ends: bytes) -> Iterable[Family]:
     yield "wrong checksums", [wrap(bytes(broken))]
 
 
-class FamilyTests(SteeredTestCase):
+class FamilyTests(ControlledTestCase):
     """Some packets of each kind are sent to a protected TCP port and a protected UDP port."""
 
     def setUp(self) -> None:
@@ -228,14 +243,19 @@ class FamilyTests(SteeredTestCase):
         """
         super().setUp()
         for each in (
-            *("net.ipv4.conf.all.accept_source_route=1", "net.ipv4.conf.all.rp_filter=0"),
-            *("net.ipv4.conf.stranger.route_localnet=1", "net.ipv4.conf.all.route_localnet=1"),
-            *("net.ipv4.conf.all.accept_local=1", "net.ipv6.conf.all.accept_source_route=1"),
-            *("net.ipv4.icmp_echo_ignore_broadcasts=0", "net.ipv6.conf.stranger.seg6_enabled=1"),
-            *("net.ipv4.conf.all.bootp_relay=1", "net.ipv6.conf.all.seg6_enabled=1"),
+            "net.ipv4.conf.all.accept_source_route=1",
+            "net.ipv4.conf.all.rp_filter=0",
+            "net.ipv4.conf.stranger.route_localnet=1",
+            "net.ipv4.conf.all.route_localnet=1",
+            "net.ipv4.conf.all.accept_local=1",
+            "net.ipv6.conf.all.accept_source_route=1",
+            "net.ipv4.icmp_echo_ignore_broadcasts=0",
+            "net.ipv6.conf.stranger.seg6_enabled=1",
+            "net.ipv4.conf.all.bootp_relay=1",
+            "net.ipv6.conf.all.seg6_enabled=1",
         ):
             self.server.status("sysctl", "-qw", each)
-        self.steered(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
+        self.controlled(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
         with self.server.inside():
             self.service = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self.addCleanup(self.service.close)

@@ -42,9 +42,9 @@ class OtherSteps(StepBase):
 
     def emptyGuard(self) -> str:
         """Empty a chain, or the set of protected ports."""
-        what = self.random.choice(("chain inet pkdoors tcp_in", "set inet pkdoors tcp_ports"))
-        self._nft(f"flush {what}")
-        return f"flush {what}"
+        target = self.random.choice(("chain inet pkdoors tcp_in", "set inet pkdoors tcp_ports"))
+        self._nft(f"flush {target}")
+        return f"flush {target}"
 
     def plant(self) -> str:
         """Put a stranger into the set of openings: the daemon removes it again."""

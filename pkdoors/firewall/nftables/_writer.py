@@ -56,7 +56,7 @@ class GuardWriter(GuardReader):
         gone = {}
         for name, elements in guard.ways().items():
             wanted = {element.key: element for element in elements}
-            present = {element.key: element for element in self.elements(name, table)}
+            present = {element.key: element for element in self.listElements(name, table)}
             gone[name] = present.keys() - wanted.keys()
             # A way that is missing is open, so all new ones come first.
             new = (element for key, element in wanted.items() if present.get(key) != element)
@@ -76,7 +76,7 @@ class GuardWriter(GuardReader):
             element = self.makeElement(opening)
             wanted[setName(opening)][element.key] = element
         for name, elements in wanted.items():
-            present = {element.key: element for element in self.elements(name, table)}
+            present = {element.key: element for element in self.listElements(name, table)}
             self._remove(table, name, present.keys() - elements.keys())
             changed = [
                 element for key, element in elements.items() if differs(element, present.get(key))
@@ -90,7 +90,7 @@ class GuardWriter(GuardReader):
         for name, flows in books.items():
             if name not in sets:
                 continue
-            present = {element.key for element in self.elements(name, table)}
+            present = {element.key for element in self.listElements(name, table)}
             elements = [
                 Element(key, expires=round(1000 * min(deadline - now, sets[name].timeout)))
                 for key, deadline in flows.items()
@@ -105,7 +105,7 @@ class GuardWriter(GuardReader):
         cut = [ports for door in doors if door.cutSessions for ports in door.ports]
         for version in (4, 6) if cut else ():
             name = f"sessions{version}"
-            flows = [parseFlow("tcp", element.key) for element in self.elements(name, table)]
+            flows = [parseFlow("tcp", element.key) for element in self.listElements(name, table)]
             self._remove(table, name, [flow.key for flow in flows if isOn(cut, "tcp", flow.port)])
 
     def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:

@@ -81,7 +81,7 @@ class GuardTable(GuardWriter):
         if survey.table is None:
             return Predecessor()
         if survey.isOurs:
-            openings = self.openings(survey, doors, name)
+            openings = self.listOpenings(survey, doors, name)
             return Predecessor(isThere=True, protected=survey.protected(), openings=openings)
         return readOldGuard(
             self._library.listAsJson(f"table inet {name}"), doors, self._seconds(), isSettled
@@ -97,12 +97,12 @@ class GuardTable(GuardWriter):
         """
         survey = self.survey()
         if survey.table is None:
-            flows = self.flowsWith(flows, guard.doors, HANDOVER)
+            flows = self.mergeFlows(flows, guard.doors, HANDOVER)
             self._place(TABLE, guard, survey, openings, flows)
         elif survey.table.owner not in (0, self.port):
             raise notOwnerError(TABLE)
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
-            self._handOver(guard, openings, self.flowsWith(flows, guard.doors, TABLE))
+            self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
     def _fits(self, survey: Survey) -> bool:
@@ -123,7 +123,7 @@ class GuardTable(GuardWriter):
         """
         if guard.reshapes(survey.present(guard.doors, self.boot)):
             with self._finished(HANDOVER, beside=TABLE):
-                known = self.flowsWith(flows, guard.doors, TABLE)
+                known = self.mergeFlows(flows, guard.doors, TABLE)
                 self._place(HANDOVER, guard, self.survey(HANDOVER), openings, known, isOwned=False)
         try:
             self._place(TABLE, guard, survey, openings, flows)
@@ -144,7 +144,7 @@ class GuardTable(GuardWriter):
             self.delete(TABLE)
         with self._finished(TABLE, beside=HANDOVER):
             self._place(TABLE, guard, Survey(), openings, flows)
-            self.writeFlows(guard.doors, self.flows(guard.doors, HANDOVER), TABLE)
+            self.writeFlows(guard.doors, self.listFlows(guard.doors, HANDOVER), TABLE)
 
     @contextmanager
     def _finished(self, name: str, beside: str) -> Iterator[None]:
@@ -175,7 +175,9 @@ class GuardTable(GuardWriter):
         created = Survey(self.tableOf(name))
         guard = replace(guard, origin=created.origin(self.boot))
         # These sets are made again, empty: keep their flows.
-        retimed = {flows: self.flowsOf(flows, name) for flows in survey.setsToRetime(guard.doors)}
+        retimed = {
+            flows: self.listFlowsIn(flows, name) for flows in survey.setsToRetime(guard.doors)
+        }
         present = survey.present(guard.doors, self.boot)
         # The guard comes first and alone: it is small, so it always fits. What grows comes after
         # it.

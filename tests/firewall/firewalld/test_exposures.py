@@ -106,9 +106,9 @@ class ExposureTests(SynchronousTestCase):
             knockRule(17001),
         ]
         found = self.exposures(FakeZoneSettings(rules=rules))
-        self.assertEqual([PortRange("tcp", 22, 22)] * 2, [each.ports for each in found])
-        self.assertEqual(["a rich rule"] * 2, [each.what for each in found])
+        self.assertEqual([PortRange("tcp", 22, 22)] * 2, [exposure.ports for exposure in found])
+        self.assertEqual(["a rich rule"] * 2, [exposure.what for exposure in found])
         self.assertEqual(
             [self.remedy(f"--remove-rich-rule='{rule}'") for rule in rules[:2]],
-            [each.remedy for each in found],
+            [exposure.remedy for exposure in found],
         )

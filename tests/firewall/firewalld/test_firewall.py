@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import DeadlinePassed, FirewallError
-from pkdoors.firewall.firewalld import thread as bus
+from pkdoors.firewall.firewalld import thread
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
@@ -96,7 +96,7 @@ class FirewalldTestCase(SynchronousTestCase):
     def added(self, zone: str = "public") -> dict[str, float]:
         """Return the rules of a zone, with their time left, without those that let knocks in."""
         present = self.firewalld.present(zone)
-        return {each: left for each, left in present.items() if each not in {*KNOCKS, STRANGERS}}
+        return {rule: left for rule, left in present.items() if rule not in {*KNOCKS, STRANGERS}}
 
 
 class StartTests(FirewalldTestCase):
@@ -362,7 +362,7 @@ class RestoreTests(FirewalldTestCase):
     def openings(self, zone: str) -> dict[str, float]:
         """Return the rules of openings in a zone."""
         present = self.firewalld.present(zone)
-        return {each: left for each, left in present.items() if each not in KNOCKS}
+        return {rule: left for rule, left in present.items() if rule not in KNOCKS}
 
     def test_unwanted(self) -> None:
         """Rules of openings that are not wanted are removed, in all zones, and no others are."""
@@ -371,7 +371,7 @@ class RestoreTests(FirewalldTestCase):
         self.leave(*eves)
         self.leave(*eves, zone="trusted")
         self.assertEqual(
-            sorted(f"remove {zone} {each}" for zone in ("public", "trusted") for each in eves),
+            sorted(f"remove {zone} {rule}" for zone in ("public", "trusted") for rule in eves),
             sorted(self.restore(makeOpening())),
         )
         self.assertEqual({STRANGERS: 0, **KNOCKS, rule(31338): 30.0}, self.firewalld.present())
@@ -779,7 +779,7 @@ class SlowTests(FirewalldTestCase):
         super().setUp()
         self.glib = FakeGLib()
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
-        self.patch(bus, "Thread", FakeThread)
+        self.patch(thread, "Thread", FakeThread)
         self.firewall = FirewalldFirewall(
             self.clock,
             BusThread(lambda work, *arguments: work(*arguments)),
@@ -797,8 +797,8 @@ class SlowTests(FirewalldTestCase):
 
     def sources(self) -> list[str]:
         """Return the sources for which rules were added, in order."""
-        calls = [each for each in self.firewalld.calls if each.startswith("add")]
-        return [each.partition('source address="')[2].partition('"')[0] for each in calls]
+        calls = [call for call in self.firewalld.calls if call.startswith("add")]
+        return [call.partition('source address="')[2].partition('"')[0] for call in calls]
 
     def open(self, source: str, deadline: float = 30.0) -> Deferred[None]:
         """Ask for an opening."""
@@ -868,7 +868,7 @@ class SlowTests(FirewalldTestCase):
         """If too many wait, the next is refused; closing, healing and stopping are not."""
         self.open("192.0.2.1")
         self.glib.run()
-        self.patch(bus, "MAX_WAITING", 1)
+        self.patch(thread, "MAX_WAITING", 1)
         self.open("192.0.2.2")
         refused = self.failureResultOf(self.open("192.0.2.3"), FirewallError)
         self.assertIn("already wait for firewalld", str(refused.value))
@@ -878,8 +878,8 @@ class SlowTests(FirewalldTestCase):
             self.firewall.restore([makeOpening("192.0.2.2")]),
         ]
         self.glib.run()
-        for each in others:
-            self.successResultOf(each)
+        for result in others:
+            self.successResultOf(result)
         self.assertIn(knockRule(PORTS[0]), self.firewalld.present())
         self.assertEqual([rule(31338, source="192.0.2.2")], list(self.added()))
         stopped = self.firewall.stop()
@@ -896,8 +896,8 @@ class SlowTests(FirewalldTestCase):
         self.hang()
         self.clock.advance(1)
         self.glib.run()
-        for each in waiting:
-            self.failureResultOf(each, FirewalldTimeout)
+        for result in waiting:
+            self.failureResultOf(result, FirewalldTimeout)
         self.assertEqual(["getActiveZones"], self.firewalld.asked)
         self.assertEqual(["firewalld did not answer"], self.lost)
 
@@ -995,7 +995,7 @@ class KeepTests(FirewalldTestCase):
         self.firewall.setDoors((makeDoor((1, 2, 3, 4, 17001)),))
         self.assertEqual([], self.firewalld.calls)
         self.successResultOf(self.firewall.restore([]))
-        rules = {each for each in self.firewalld.present() if "udp" in each}
+        rules = {rule for rule in self.firewalld.present() if "udp" in rule}
         self.assertEqual({knockRule(port) for port in (1, 2, 3, 4, 17001)}, rules)
 
     def test_priorities(self) -> None:

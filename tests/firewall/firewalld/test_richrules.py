@@ -25,11 +25,11 @@ class RuleTests(SynchronousTestCase):
 
     def test_priorities(self) -> None:
         """All priorities differ, and are positive, so others' bans come first."""
-        doors = [each for number in range(MAX_DOORS) for each in openingPriorities(number)]
+        doors = [priority for number in range(MAX_DOORS) for priority in openingPriorities(number)]
         self.assertEqual([31338, 31339, 31340, 31341], doors[:4])
         priorities = {KNOCK_PRIORITY, *doors}
         self.assertEqual(1 + 2 * MAX_DOORS, len(priorities))
-        self.assertTrue(all(0 < each <= 32767 for each in priorities))
+        self.assertTrue(all(0 < priority <= 32767 for priority in priorities))
 
     def test_knockRule(self) -> None:
         """Everybody's knocks on a port are let in."""

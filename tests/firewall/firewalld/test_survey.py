@@ -37,7 +37,7 @@ class SurveyTests(SynchronousTestCase):
         self.firewalld.settings["public"] = FakeZoneSettings("DROP", services=["ssh"])
         (zone,) = self.survey()
         self.assertEqual(("public", "DROP", (rule,)), (zone.name, zone.target, zone.rules))
-        self.assertEqual(["service ssh"], [each.what for each in zone.exposures])
+        self.assertEqual(["service ssh"], [exposure.what for exposure in zone.exposures])
 
     def test_oneZone(self) -> None:
         """If a zone is given, only that one counts."""

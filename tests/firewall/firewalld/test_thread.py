@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.firewalld import thread as bus
+from pkdoors.firewall.firewalld import thread
 from pkdoors.firewall.firewalld.thread import RESULTS_PER_TURN, BusThread
 from tests.fakes.modules import makeModule, replaceModule
 
@@ -81,7 +81,7 @@ class BusThreadTests(SynchronousTestCase):
         self.threads: list[FakeThread] = []
         self.fromThread: deque[Callable[[], Any]] = deque()
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
-        self.patch(bus, "Thread", self.makeThread)
+        self.patch(thread, "Thread", self.makeThread)
         self.thread = BusThread(self.callFromThread)
         self.done: list[int] = []
 
@@ -185,7 +185,7 @@ class BusThreadTests(SynchronousTestCase):
         results = [self.offer(place, number) for number, place in enumerate("ab")]
         self.glib.run()
         self.react()
-        self.assertEqual([0, 1], [self.successResultOf(each) for each in results])
+        self.assertEqual([0, 1], [self.successResultOf(result) for result in results])
 
     def test_resultsInTurns(self) -> None:
         """
@@ -214,16 +214,16 @@ class BusThreadTests(SynchronousTestCase):
         self.glib.run()
         self.react()
         self.assertEqual([3, 2], self.done)
-        self.assertEqual([2, 3], [self.successResultOf(each) for each in (other, newer)])
+        self.assertEqual([2, 3], [self.successResultOf(result) for result in (other, newer)])
         self.assertEqual(0, self.glib.waiting())
 
     def test_cancelled(self) -> None:
         """Cancelled work is not done, and its place can be taken."""
         self.thread.start()
         gone, taken, other = self.offer("a", 1), self.offer("b", 2), self.offer("c", 3)
-        for each in (gone, taken):
-            each.cancel()
-            self.failureResultOf(each, CancelledError)
+        for result in (gone, taken):
+            result.cancel()
+            self.failureResultOf(result, CancelledError)
         self.offer("b", 4)
         self.glib.run()
         self.react()
@@ -245,7 +245,7 @@ class BusThreadTests(SynchronousTestCase):
 
     def test_full(self) -> None:
         """If too much waits, an offer is refused at once, until there is room."""
-        self.patch(bus, "MAX_WAITING", 2)
+        self.patch(thread, "MAX_WAITING", 2)
         self.thread.start()
         older = self.offer("a", 1)
         self.offer("b", 2)
@@ -264,7 +264,7 @@ class BusThreadTests(SynchronousTestCase):
 
     def test_callsAreTaken(self) -> None:
         """Other work is accepted however much waits."""
-        self.patch(bus, "MAX_WAITING", 2)
+        self.patch(thread, "MAX_WAITING", 2)
         self.thread.start()
         for number in range(5):
             self.thread.call(lambda number=number: self.did(number))  # type: ignore[misc]

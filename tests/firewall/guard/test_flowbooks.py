@@ -30,12 +30,12 @@ class FlowBooksTests(SynchronousTestCase):
         """Return the existing connections."""
         ports = list(ports)
         return [
-            Tracked(each, each.port) for each in self.live if isOn(ports, each.protocol, each.port)
+            Tracked(flow, flow.port) for flow in self.live if isOn(ports, flow.protocol, flow.port)
         ]
 
     def left(self) -> dict[str, dict[bytes, float]]:
         """Return the sets, and the deadlines of the flows in them."""
-        return {name: dict(flows) for name, flows in self.books.left().items() if flows}
+        return {name: dict(flows) for name, flows in self.books.living().items() if flows}
 
     def test_note(self) -> None:
         """Noted flows replace all earlier ones, and are gone when their time is over."""

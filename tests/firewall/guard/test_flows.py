@@ -57,11 +57,13 @@ class FlowTests(SynchronousTestCase):
         @PROPERTY
         @given(
             st.tuples(v4, v4) | st.tuples(v6, v6),
-            *(numbers, numbers, st.sampled_from(("tcp", "udp"))),
+            numbers,
+            numbers,
+            st.sampled_from(("tcp", "udp")),
         )
         def check(ends: tuple[object, object], one: int, other: int, protocol: str) -> None:
-            each = Flow(protocol, *ends, one, other)  # type: ignore[arg-type]
-            self.assertEqual(each, parseFlow(protocol, each.key))
+            flow = Flow(protocol, *ends, one, other)  # type: ignore[arg-type]
+            self.assertEqual(flow, parseFlow(protocol, flow.key))
 
         check()
 
@@ -90,7 +92,7 @@ class FlowsOfSocketsTests(SynchronousTestCase):
 
     def test_mapped(self) -> None:
         """A connection over IPv4 to a program that listens on IPv6 counts as IPv4."""
-        here, ann = (f"0000000000000000FFFF0000{each}" for each in (HERE, ANN))
+        here, ann = (f"0000000000000000FFFF0000{address}" for address in (HERE, ANN))
         self.assertEqual([Tracked(OF_ANN, 22)], self.flows(line(here, ann)))
 
     def test_states(self) -> None:
@@ -164,7 +166,11 @@ class IsOnTests(SynchronousTestCase):
         """Both protocol and number must match a range."""
         ports = parsePortRanges("22,6000-6010,53/udp")
         for protocol, port, expected in (
-            *(("tcp", 22, True), ("tcp", 6010, True), ("udp", 53, True)),
-            *(("udp", 22, False), ("tcp", 6011, False), ("tcp", 53, False)),
+            ("tcp", 22, True),
+            ("tcp", 6010, True),
+            ("udp", 53, True),
+            ("udp", 22, False),
+            ("tcp", 6011, False),
+            ("tcp", 53, False),
         ):
             self.assertIs(expected, isOn(ports, protocol, port))

@@ -24,15 +24,17 @@ PORTS = ("tcp_ports", "tcp_doors", "udp_ports", "udp_doors")
 
 def presentIn(table: FakeTable, *stale: str) -> Present:
     """Return what the kernel has of a table."""
-    protocols = [each for each in ("tcp", "udp") if f"{each}_ports" in table.sets]
-    ports = {each: table.sets[f"{each}_ports"].elements for each in protocols}
-    doors = {each: table.sets[f"{each}_doors"].elements for each in protocols}
+    protocols = [protocol for protocol in ("tcp", "udp") if f"{protocol}_ports" in table.sets]
+    ports = {protocol: table.sets[f"{protocol}_ports"].elements for protocol in protocols}
+    doors = {protocol: table.sets[f"{protocol}_doors"].elements for protocol in protocols}
     return Present(
-        *(frozenset(table.chains), frozenset(table.sets), frozenset(table.counters)),
+        frozenset(table.chains),
+        frozenset(table.sets),
+        frozenset(table.counters),
         frozenset(stale),
         {protocol: [*map(spanOf, elements)] for protocol, elements in ports.items()},
         {
-            protocol: {spanOf(key): each.data.split()[1] for key, each in elements.items()}
+            protocol: {spanOf(key): element.data.split()[1] for key, element in elements.items()}
             for protocol, elements in doors.items()
         },
     )
@@ -65,7 +67,7 @@ class CommandsTests(SynchronousTestCase):
     def kept(self, name: str) -> dict[tuple[int, int], str]:
         """Return the elements of a set or map of ports, as ranges with their verdicts."""
         elements = self.table.sets[name].elements if name in self.table.sets else {}
-        return {spanOf(key): each.data for key, each in elements.items()}
+        return {spanOf(key): element.data for key, element in elements.items()}
 
     def elements(self, guard: Guard, name: str) -> list[str]:
         """Return the commands that add elements to a set or map."""
@@ -80,16 +82,28 @@ class CommandsTests(SynchronousTestCase):
         elements last.
         """
         present = Present(
-            *(frozenset(("old_tcp",)), frozenset(("old_open4",)), frozenset(("old_dropped",))),
+            frozenset(("old_tcp",)),
+            frozenset(("old_open4",)),
+            frozenset(("old_dropped",)),
         )
         lines = Guard((makeDoor(ports="22,53/udp"),)).commands(present).splitlines()
         kinds = [" ".join(line.split()[:2]) for line in lines]
         order = [kind for kind, _ in groupby(kind for kind in kinds if kind != "flush set")]
         self.assertEqual(
             [
-                *("add chain", "add map", "add set", "flush table", "flush map", "add element"),
-                *("delete chain", "delete set", "delete counter"),
-                *("add set", "add counter", "add rule", "add element"),
+                "add chain",
+                "add map",
+                "add set",
+                "flush table",
+                "flush map",
+                "add element",
+                "delete chain",
+                "delete set",
+                "delete counter",
+                "add set",
+                "add counter",
+                "add rule",
+                "add element",
             ],
             order,
         )
@@ -152,9 +166,15 @@ class CommandsTests(SynchronousTestCase):
     def test_reshapes(self) -> None:
         """Another guard is needed meanwhile if a port that stays moves to another range."""
         for old, new, expected in (
-            *(("22", "22", False), ("22", "22,80", False), ("22,80", "22", False)),
-            *(("22", "80", False), ("22", "22-23", True), ("22-30", "25", True)),
-            *(("22-23", "23-24", True), ("53/udp", "53", False), ("1-5/udp", "5/udp", True)),
+            ("22", "22", False),
+            ("22", "22,80", False),
+            ("22,80", "22", False),
+            ("22", "80", False),
+            ("22", "22-23", True),
+            ("22-30", "25", True),
+            ("22-23", "23-24", True),
+            ("53/udp", "53", False),
+            ("1-5/udp", "5/udp", True),
         ):
             self.setUp()
             self.assertFalse(self.place(makeDoor(ports=old)))
@@ -205,8 +225,10 @@ class CommandsTests(SynchronousTestCase):
         ways = tuple(
             DirectWay(ip_address(address), protocol, port, wanted)
             for address, protocol, port, wanted in (
-                *(("10.0.0.7", "tcp", 8022, 22), ("2001:db8::7", "udp", 5353, 53)),
-                *(("10.0.0.8", "tcp", 80, 80), ("10.0.0.9", "udp", 22, 22)),
+                ("10.0.0.7", "tcp", 8022, 22),
+                ("2001:db8::7", "udp", 5353, 53),
+                ("10.0.0.8", "tcp", 80, 80),
+                ("10.0.0.9", "udp", 22, 22),
             )
         )
         guard = Guard((makeDoor(ports="20-30,53/udp"),), direct=ways)
@@ -233,7 +255,7 @@ class CommandsTests(SynchronousTestCase):
         The guard shows the knock ports, as sockets do, but neither their order nor the first ones.
         """
         ports = (17001, 17203, 17005, 17404, 17002)
-        guard, other = (Guard((makeDoor(each),)) for each in (ports, tuple(reversed(ports))))
+        guard, other = (Guard((makeDoor(order),)) for order in (ports, tuple(reversed(ports))))
         self.assertEqual(guard.commands(), other.commands())
         expected = ["17001, 17002, 17005, 17203, 17404"]
         self.assertEqual(expected, self.elements(guard, "knocks"))

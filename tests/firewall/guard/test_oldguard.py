@@ -57,7 +57,7 @@ class OpeningsInTests(SynchronousTestCase):
     def openings(self, text: str, **door: Any) -> dict[str, float]:
         """Return the source and the deadline of each opening found, at 100 s."""
         found = readOpenings(text, [makeDoor(**door)], 100.0)
-        return {str(each.source): each.deadline for each in found}
+        return {str(opening.source): opening.deadline for opening in found}
 
     def test_who(self) -> None:
         """The principal of an opening is in its comment."""
@@ -66,7 +66,7 @@ class OpeningsInTests(SynchronousTestCase):
         text = listing(default_ports=SSH, default_open4=[known, element("203.0.113.8", 9)])
         found = readOpenings(text, [makeDoor()], 100.0)
         self.assertEqual(
-            [Principal("anna@laptop", "SHA256:abc"), NOBODY], [each.who for each in found]
+            [Principal("anna@laptop", "SHA256:abc"), NOBODY], [opening.who for opening in found]
         )
 
     def test_found(self) -> None:

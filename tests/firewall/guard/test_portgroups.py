@@ -20,13 +20,13 @@ def ranges() -> st.SearchStrategy[PortRange]:
         lambda protocol, ends: PortRange(protocol, *ends), st.sampled_from(("tcp", "udp")), ends
     )
     # A door must not protect its own knock ports.
-    return found.filter(lambda each: each.protocol == "tcp" or each.last - each.first < 100)
+    return found.filter(lambda range_: range_.protocol == "tcp" or range_.last - range_.first < 100)
 
 
 def doorsOf(ports: list[list[PortRange]]) -> list[Door]:
     """Return a door for each list of ports, unchanged: a list may name a port twice."""
     sequence = makeDoor().sequence
-    return [Door(f"d{n}", sequence, tuple(each)) for n, each in enumerate(ports)]
+    return [Door(f"d{n}", sequence, tuple(ranges)) for n, ranges in enumerate(ports)]
 
 
 class PortGroupsTests(SynchronousTestCase):
@@ -36,10 +36,12 @@ class PortGroupsTests(SynchronousTestCase):
 
     def groups(self, *ports: str, protocol: str = "tcp") -> dict[str, str]:
         """Return the name and the ports of each group, of doors a, b and so on."""
-        doors = [makeDoor(ports=each, name=name) for name, each in zip("abcd", ports, strict=False)]
+        doors = [
+            makeDoor(ports=ranges, name=name) for name, ranges in zip("abcd", ports, strict=False)
+        ]
         return {
-            each.name: ",".join(ports.span for ports in each.ports)
-            for each in portGroups(doors, protocol)
+            group.name: ",".join(ports.span for ports in group.ports)
+            for group in portGroups(doors, protocol)
         }
 
     def test_apart(self) -> None:
@@ -86,7 +88,7 @@ class PortGroupsTests(SynchronousTestCase):
                 wanted = PortRange(protocol, number, number)
                 expected = tuple(door for door in doors if any(map(wanted.overlaps, door.ports)))
                 found = [
-                    group.doors for group in groups for each in group.ports if wanted.overlaps(each)
+                    group.doors for group in groups for span in group.ports if wanted.overlaps(span)
                 ]
                 self.assertEqual([expected] if expected else [], found)
             self.checkShape(groups)
@@ -99,4 +101,4 @@ class PortGroupsTests(SynchronousTestCase):
         self.assertEqual(len(groups), len({group.doors for group in groups}))
         for group in groups:
             self.assertEqual(sorted(group.ports), list(group.ports))
-            self.assertTrue(all(1 <= each.first <= each.last <= 65535 for each in group.ports))
+            self.assertTrue(all(1 <= span.first <= span.last <= 65535 for span in group.ports))

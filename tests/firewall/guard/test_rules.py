@@ -212,7 +212,10 @@ class RulesTests(SynchronousTestCase):
                 "ip saddr @default_open4 goto default_letin",
                 "ip6 saddr @default_open6 goto default_letin",
                 "ct direction reply accept",
-                *(spared()[0], own[0], spared()[1], own[1]),
+                spared()[0],
+                own[0],
+                spared()[1],
+                own[1],
                 *answered,
                 *GRACE,
                 "counter drop",
@@ -266,10 +269,10 @@ class RulesTests(SynchronousTestCase):
             for door in ("a", "b")
             for v, ip in ((4, "ip"), (6, "ip6"))
         ]
-        letIn = [f"{each} let_in" for each, _ in opens]
+        letIn = [f"{match} let_in" for match, _ in opens]
         self.assertEqual([*letIn, "jump going_on", "counter drop"], chain("Doors1_tcp", found))
         udp = chain("Doors1_udp", found)
-        self.assertEqual([f"{each} {door}_letin" for each, door in opens], udp[:4])
+        self.assertEqual([f"{match} {door}_letin" for match, door in opens], udp[:4])
         for door in "ab":
             self.assertEqual(2, sum(f"@{door}_udpnew" in rule for rule in udp))
             self.assertEqual(4, sum(f"@{door}_udpmost" in rule for rule in udp))
@@ -309,11 +312,12 @@ def doorLists() -> st.SearchStrategy[list[Door]]:
     }
     fields = st.lists(st.fixed_dictionaries(kinds), min_size=1, max_size=4)
     return st.builds(
-        lambda each, cuts: [
-            makeDoor(name=name, cutSessions=cuts, **more)
-            for name, more in zip(("a", "a_tcp", "b-1", "tcp"), each, strict=False)
+        lambda doors, cuts: [
+            makeDoor(name=name, cutSessions=cuts, **door)
+            for name, door in zip(("a", "a_tcp", "b-1", "tcp"), doors, strict=False)
         ],
-        *(fields, st.booleans()),
+        fields,
+        st.booleans(),
     )
 
 
@@ -377,7 +381,7 @@ class ShapeTests(SynchronousTestCase):
             found = rules(*doors)
             sets = {*setsFor(doors), *MAPS}
             common = len(setsFor([]))
-            own = sum(len(setsFor([each])) - common for each in doors)
+            own = sum(len(setsFor([door])) - common for door in doors)
             self.assertEqual(common + own, len(setsFor(doors)))
             chains = {rule.partition(" ")[0] for rule in found} | set(BASE_CHAINS)
             text = "\n".join(found)

@@ -40,7 +40,7 @@ class SetsTests(SynchronousTestCase):
         names = setsOf(makeDoor(**fields))
         four = {name.removeprefix("default_") for name in names if not name.endswith("6")}
         six = {name.removeprefix("default_") for name in names if name.endswith("6")}
-        self.assertEqual({each[:-1] for each in six}, {a[:-1] for a in four if a[-1] == "4"})
+        self.assertEqual({name[:-1] for name in six}, {a[:-1] for a in four if a[-1] == "4"})
         return four
 
     def test_kinds(self) -> None:
@@ -65,10 +65,10 @@ class SetsTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """All sets that packets fill are bounded, in number and in time."""
-        for name, each in setsFor([makeDoor(ports="22,53/udp")]).items():
-            if "dynamic" in each.definition:
-                self.assertRegex(each.definition, r"timeout \d+m?s; size \d+;", name)
-                self.assertTrue(each.timeout)
+        for name, definition in setsFor([makeDoor(ports="22,53/udp")]).items():
+            if "dynamic" in definition.definition:
+                self.assertRegex(definition.definition, r"timeout \d+m?s; size \d+;", name)
+                self.assertTrue(definition.timeout)
 
     def test_sizes(self) -> None:
         """So are openings; and flows that this host begins have room beside the spared ones."""
@@ -181,8 +181,12 @@ class ElementTests(SynchronousTestCase):
         wanted = self.element(30.0, "anna")
         self.assertTrue(differs(wanted, None))
         for milliseconds, name, expected in (
-            *((30_000, "anna", False), (29_200, "anna", False), (30_800, "anna", False)),
-            *((28_000, "anna", True), (32_000, "anna", True), (30_000, "eve", True)),
+            (30_000, "anna", False),
+            (29_200, "anna", False),
+            (30_800, "anna", False),
+            (28_000, "anna", True),
+            (32_000, "anna", True),
+            (30_000, "eve", True),
         ):
             there = self.element(600.0, name)._replace(expires=milliseconds)
             self.assertIs(expected, differs(wanted, there))

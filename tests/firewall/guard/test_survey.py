@@ -15,7 +15,7 @@ VPN = makeDoor(ports="53/udp", udpIdle=100.0)
 
 def surveyed(boot: str = BOOT, handle: int = 7, made: int = 7) -> Survey:
     """Return a guard of the VPN's door, made in a boot, with a handle."""
-    sets = {name: round(1000 * each.timeout) for name, each in setsFor([VPN]).items()}
+    sets = {name: round(1000 * definition.timeout) for name, definition in setsFor([VPN]).items()}
     return Survey(
         Table(handle=handle),
         chains=frozenset(("input",)),

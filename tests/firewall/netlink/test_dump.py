@@ -41,7 +41,12 @@ from tests.recorded.recording import DOORS, FLOWS, ORIGIN
 
 VERSIONS = ("1.0.6", "1.1.3")
 PARSERS: tuple[Callable[[Any], object], ...] = (
-    *(readTable, readSets, readCounters, readElements, readVerdicts, readIntervals),
+    readTable,
+    readSets,
+    readCounters,
+    readElements,
+    readVerdicts,
+    readIntervals,
     lambda answer: readChains(answer, "pkdoors"),
     lambda answer: readRules(answer, "pkdoors"),
 )
@@ -73,7 +78,9 @@ class RecordedTests(SynchronousTestCase):
     def test_names(self) -> None:
         """Chains, sets with their timeouts, and counters are those of the guard."""
         rules = list(rulesFor(DOORS))
-        sets = {name: round(1000 * each.timeout) for name, each in setsFor(DOORS).items()}
+        sets = {
+            name: round(1000 * definition.timeout) for name, definition in setsFor(DOORS).items()
+        }
         for version in VERSIONS:
             found = recorded(version)
             chains = [rule.partition(" ")[0] for rule in rules]
@@ -115,14 +122,15 @@ class RecordedTests(SynchronousTestCase):
             self.assertEqual(
                 {
                     ip_address("203.0.113.9").packed: (
-                        *(30_000, "until=530 SHA256:abc anna@laptop"),
+                        30_000,
+                        "until=530 SHA256:abc anna@laptop",
                     ),
                     ip_address("203.0.113.10").packed: (600_000, "until=1100"),
                 },
-                {each.key: (each.timeout, each.comment) for each in found},
+                {element.key: (element.timeout, element.comment) for element in found},
             )
-            for each in found:
-                self.assertTrue(0 < each.expires <= each.timeout, each)
+            for element in found:
+                self.assertTrue(0 < element.expires <= element.timeout, element)
             (other,) = readElements(recorded(version)["vpn_open6"])
             self.assertEqual(f"until=560 {OPERATOR}", other.comment)
             self.assertEqual([], readElements(recorded(version)["vpn_open4"]))
@@ -145,14 +153,14 @@ class RecordedTests(SynchronousTestCase):
             origin = originNote(f"{ORIGIN} {table.handle}")
             self.assertEqual(
                 {FORMAT, origin, *map(aboutDoor, DOORS)},
-                {each.comment for each in readElements(found["about"])},
+                {element.comment for element in readElements(found["about"])},
             )
 
     def test_verdicts(self) -> None:
         """The verdicts of ports do not depend on the kernel's order, but on each verdict."""
         answer = recorded(VERSIONS[0])["tcp_doors"]
         before = readVerdicts(answer)
-        self.assertEqual(2, sum(b"ssh_tcp" in each for each in before))
+        self.assertEqual(2, sum(b"ssh_tcp" in verdict for verdict in before))
         (kind, body), *_ = answer
         changed = [(kind, body.replace(b"ssh_tcp", b"let_in\0"))]
         self.assertNotEqual(before, readVerdicts(changed))
@@ -200,8 +208,8 @@ class AskTests(SynchronousTestCase):
         def check(answer: list[tuple[int, bytes]]) -> None:
             for parse in PARSERS:
                 parse(answer)
-            for each in readElements(answer):
-                self.assertIsInstance(each, Element)
+            for element in readElements(answer):
+                self.assertIsInstance(element, Element)
 
         check()
 

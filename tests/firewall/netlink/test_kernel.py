@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.netlink import kernel as kernelModule
+from pkdoors.firewall.netlink import kernel
 from pkdoors.firewall.netlink.kernel import GuardGone, Kernel, NotPermitted, SetFull, mayAdminister
 from tests.fakes.netlink import FakeNetlink
 
@@ -62,7 +62,7 @@ class KernelTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a kernel, and have the privilege."""
         self.netlink = FakeNetlink(self)
-        self.patch(kernelModule, "mayAdminister", lambda status: True)
+        self.patch(kernel, "mayAdminister", lambda status: True)
 
 
 class KernelTests(KernelTestCase):
@@ -87,7 +87,7 @@ class KernelTests(KernelTestCase):
 
     def test_noPrivilege(self) -> None:
         """Without the privilege, the message says what to do, and no socket is left."""
-        self.patch(kernelModule, "mayAdminister", lambda status: False)
+        self.patch(kernel, "mayAdminister", lambda status: False)
         self.assertEqual(NO_PRIVILEGE, str(self.assertRaises(FirewallError, Kernel)))
         self.assertFalse(self.netlink.isOpen)
 

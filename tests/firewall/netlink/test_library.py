@@ -35,8 +35,8 @@ class LibraryTestCase(SynchronousTestCase):
 
     def closeAll(self) -> None:
         """Close the sockets."""
-        for each in (*self.sockets, *self.duplicates):
-            each.close()
+        for open_ in (*self.sockets, *self.duplicates):
+            open_.close()
 
     def connect(self, sockets: int = 1) -> FakeNftables:
         """Make the context, and its sockets; another thread opens one of its own."""
@@ -79,7 +79,7 @@ class LibraryTests(LibraryTestCase):
         for _ in range(1024):
             self.addCleanup(os.close, os.open(os.devnull, os.O_RDONLY))
         error = self.assertRaises(FirewallError, Library, self.connect)
-        self.assertIn("start pkdoors before what opens so many", str(error))
+        self.assertIn("start pkdoors earlier, before so many are open", str(error))
 
     def test_noPrivilege(self) -> None:
         """Without the privilege the library, which might end the process, is not touched."""

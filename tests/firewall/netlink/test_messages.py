@@ -58,11 +58,13 @@ class BatchTests(SynchronousTestCase):
         """Several elements make one batch of three messages, in order."""
         elements = [Element(bytes([n]) * 4, 1000 * n, n, f"c{n}") for n in range(1, 4)]
         added = [
-            (each.key, each.milliseconds, each.comment, each.expires)
-            for each in readBatch(addElements("t", "s", iter(elements)))
+            (change.key, change.milliseconds, change.comment, change.expires)
+            for change in readBatch(addElements("t", "s", iter(elements)))
         ]
-        plain = [(each.key, 0, "", 0) for each in elements]
-        full = [(each.key, each.timeout, each.comment, each.expires) for each in elements]
+        plain = [(element.key, 0, "", 0) for element in elements]
+        full = [
+            (element.key, element.timeout, element.comment, element.expires) for element in elements
+        ]
         self.assertEqual(plain + plain + full, added)
 
     def test_removing(self) -> None:
@@ -84,7 +86,7 @@ class BatchTests(SynchronousTestCase):
         """An element can have a comment of the maximum length."""
         for comment in ("a", "SHA256:abc anna@laptop", "x" * 127):
             batch = addElements("t", "s", [Element(KEY4, 30_000, comment=comment)])
-            self.assertEqual(["", "", comment], [each.comment for each in readBatch(batch)])
+            self.assertEqual(["", "", comment], [change.comment for change in readBatch(batch)])
 
     def test_portion(self) -> None:
         """A full portion of the largest elements fits into one message."""
@@ -178,7 +180,7 @@ class AttributeTests(SynchronousTestCase):
     def test_back(self) -> None:
         """Attributes that were written are read again: content, order, padding."""
         contents = [(kind, bytes([kind]) * kind) for kind in range(1, 9)]
-        data = b"".join(attribute(*each) for each in contents)
+        data = b"".join(attribute(*content) for content in contents)
         self.assertEqual(contents, list(iterAttributes(data)))
         self.assertEqual(dict(contents), parseAttributes(data))
 

@@ -12,7 +12,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.nftables import _reader as guardreader
+from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables._sessions import NOTE_AFTER
 from pkdoors.firewall.nftables.firewall import SETTLED, NftablesFirewall
@@ -40,7 +40,7 @@ class NftablesTestCase(SynchronousTestCase):
         self.log = Log(self)
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
-        self.patch(guardreader, "readBootId", lambda: "a boot")
+        self.patch(_reader, "readBootId", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeMonitor()
@@ -54,7 +54,7 @@ class NftablesTestCase(SynchronousTestCase):
     def make(self) -> NftablesFirewall:
         """Make a firewall."""
         return NftablesFirewall(
-            *(self.clock, self.makeTable, self.watch.make, self.look, lambda: self.up)
+            self.clock, self.makeTable, self.watch.make, self.look, lambda: self.up
         )
 
     def makeTable(self, seconds: Callable[[], float]) -> GuardTable:
@@ -228,8 +228,8 @@ class NftablesFirewallTests(NftablesTestCase):
         def fail() -> LiveFlows:
             raise FirewallError("cannot read it")
 
-        for each, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
-            self.firewall._sessions._look = each
+        for looking, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
+            self.firewall._sessions._look = looking
             self.flush()
             self.restore(makeOpening())
             self.assertTrue(self.ours().guards())
@@ -282,16 +282,16 @@ class NftablesFirewallTests(NftablesTestCase):
 
 class DroppedTests(NftablesTestCase):
     """
-    Tests of L{NftablesFirewall.dropped}.
+    Tests of L{NftablesFirewall.countDropped}.
     """
 
     def test_dropped(self) -> None:
         """The count of dropped knocks is reported; it is 0 before there is a guard."""
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.start()
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.ours().counters["default_dropped"] = 7
-        self.assertEqual([7, 7], [self.firewall.dropped() for _ in range(2)])
+        self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_madeAgain(self) -> None:
         """A counter that begins again, goes, or comes is neither subtracted nor counted twice."""
@@ -299,19 +299,19 @@ class DroppedTests(NftablesTestCase):
         self.start(makeDoor(), web)
         self.ours().counters.update(default_dropped=7, web_dropped=3)
         self.flush()
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.restore()
         self.ours().counters.update(default_dropped=2)
-        self.assertEqual(2, self.firewall.dropped())
+        self.assertEqual(2, self.firewall.countDropped())
         self.firewall.setDoors((web,))
         self.restore()
         self.ours().counters.update(web_dropped=5)
-        self.assertEqual([7, 7], [self.firewall.dropped() for _ in range(2)])
+        self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_rateless(self) -> None:
         """A door without a limit counts nothing."""
         self.start(makeDoor(knockRate=0))
-        self.assertEqual(({}, 0), (self.ours().counters, self.firewall.dropped()))
+        self.assertEqual(({}, 0), (self.ours().counters, self.firewall.countDropped()))
 
 
 class SpareTests(NftablesTestCase):
@@ -437,9 +437,9 @@ class GraceTests(NftablesTestCase):
         now = self.tables.now()
         return {
             f"{int.from_bytes(key[:2], 'big')}-{int.from_bytes(key[2:], 'big')}": round(
-                ((each.end or 0) - now) / 1000
+                ((element.end or 0) - now) / 1000
             )
-            for key, each in self.tables.living(TABLE, f"grace{version}").items()
+            for key, element in self.tables.living(TABLE, f"grace{version}").items()
         }
 
     def test_untracked(self) -> None:
@@ -520,8 +520,8 @@ class NotesTests(NftablesTestCase):
 
     def letIn(self, *flows: Flow, name: str = "sessions4") -> None:
         """Have the kernel let some clients in."""
-        for each in flows:
-            self.tables.put(name, each.key, 5 * DAY)
+        for session in flows:
+            self.tables.put(name, session.key, 5 * DAY)
 
     def test_open(self) -> None:
         """

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.firewall.nftables import _monitor as watch
+from pkdoors.firewall.nftables import _monitor
 from pkdoors.firewall.nftables._monitor import READS_PER_TURN, NftablesMonitor
 from tests.fakes.reactor import FakeReactor
 from tests.firewall.nftables.test_notifications import DELTABLE, OURS, about, end, ours
@@ -57,10 +57,13 @@ class MonitorTests(SynchronousTestCase):
             self.ports.append(port)
             return self.listening
 
-        self.patch(watch, "listenToNftables", listen)
+        self.patch(_monitor, "listenToNftables", listen)
         self.heard: list[str] = []
-        self.watch = NftablesMonitor(
-            *("pkdoors", OURS, self.heard.append, lambda: self.heard.append("unsure")),
+        self.monitor = NftablesMonitor(
+            "pkdoors",
+            OURS,
+            self.heard.append,
+            lambda: self.heard.append("unsure"),
             lambda: self.heard.append("moved"),
         )
 
@@ -68,7 +71,7 @@ class MonitorTests(SynchronousTestCase):
         """Return what is reported in one turn, after these notifications."""
         self.heard.clear()
         self.listening.told.extend(told)
-        self.watch.doRead()
+        self.monitor.doRead()
         return self.heard
 
     def overflow(self) -> OSError:
@@ -77,7 +80,7 @@ class MonitorTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """The reactor can read it, and it knows our port."""
-        verifyObject(IReadDescriptor, self.watch)
+        verifyObject(IReadDescriptor, self.monitor)
         self.assertEqual([OURS], self.ports)
 
     def test_changed(self) -> None:
@@ -100,12 +103,12 @@ class MonitorTests(SynchronousTestCase):
     def test_lifetime(self) -> None:
         """It is read from the start to the stop, which closes its socket."""
         reactor = FakeReactor()
-        self.watch.start(reactor)
-        self.assertEqual([self.watch], reactor.getReaders())
-        self.watch.stop(reactor)
+        self.monitor.start(reactor)
+        self.assertEqual([self.monitor], reactor.getReaders())
+        self.monitor.stop(reactor)
         self.assertEqual(([], False), (reactor.getReaders(), self.listening.isOpen))
 
     def test_connectionLost(self) -> None:
         """If the reactor gives it up, its socket is closed."""
-        self.watch.connectionLost(Failure(ConnectionDone()))
+        self.monitor.connectionLost(Failure(ConnectionDone()))
         self.assertFalse(self.listening.isOpen)

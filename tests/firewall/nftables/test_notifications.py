@@ -116,7 +116,7 @@ class OthersOnlyTests(SynchronousTestCase):
             hears.setblocking(False)
             attachFilter(hears, ignoreOwn(port))
             theirs = [about(DELTABLE, port=other) for other in (port ^ 1, port ^ 0x1000000, 0)]
-            for each in (about(DELTABLE, port=port), *theirs, end(port)):
-                tells.send(each)
+            for datagram in (about(DELTABLE, port=port), *theirs, end(port)):
+                tells.send(datagram)
             self.assertEqual(theirs, [hears.recv(65536) for _ in theirs])
             self.assertRaises(BlockingIOError, hears.recv, 65536)

@@ -14,7 +14,7 @@ from pkdoors.firewall.guard.guard import FIRST_WAYS, HANDOVER, TABLE, DirectWay,
 from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.messages import OWNED
-from pkdoors.firewall.nftables import _reader as guardreader
+from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.bootid import UNKNOWN
 from pkdoors.model.doors import Door, Opening
@@ -45,7 +45,7 @@ class GuardTableTestCase(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.boot = BOOT
-        self.patch(guardreader, "readBootId", lambda: self.boot)
+        self.patch(_reader, "readBootId", lambda: self.boot)
         self.bootOffset = 500.0
         self.tables = FakeTables(self.clock)
         self.doors: tuple[Door, ...] = (makeDoor(),)
@@ -55,7 +55,9 @@ class GuardTableTestCase(SynchronousTestCase):
         """Make a daemon's table."""
         self.library = FakeLibrary(self.tables, isOwner)
         return GuardTable(
-            *(self.library, isOwner, self.clock.seconds),
+            self.library,
+            isOwner,
+            self.clock.seconds,
             lambda: self.clock.seconds() + self.bootOffset,
         )
 
@@ -99,8 +101,8 @@ class GuardsTests(GuardTableTestCase):
         self.assertEqual(
             [True, True, False, False],
             [
-                self.table.isGuarding(each)
-                for each in ((), self.doors, (other,), (*self.doors, other))
+                self.table.isGuarding(doors)
+                for doors in ((), self.doors, (other,), (*self.doors, other))
             ],
         )
 
@@ -114,7 +116,7 @@ class GuardsTests(GuardTableTestCase):
         """Nor is one of another version, even if it is of this boot."""
         self.replace()
         about = self.ours().sets["about"].elements
-        for key in [key for key, each in about.items() if each.comment == FORMAT]:
+        for key in [key for key, element in about.items() if element.comment == FORMAT]:
             del about[key]
         self.assertFalse(self.table.isGuarding(self.doors))
 
@@ -333,7 +335,7 @@ class ReplaceTests(GuardTableTestCase):
             except FirewallError:
                 continue
             finally:
-                guards = [name for name, each in self.tables.tables.items() if each.guards()]
+                guards = [name for name, table in self.tables.tables.items() if table.guards()]
                 self.assertTrue(guards, number)
                 self.tables.failing = lambda step: None
                 self.replace(makeOpening(deadline=1030.0), doors=(makeDoor(),))
@@ -392,9 +394,13 @@ class HandOverTests(GuardTableTestCase):
         self.replace(makeOpening(deadline=1030.0))
         self.assertEqual(
             [
-                *(f"take {HANDOVER} 0", f"run {HANDOVER}", f"add {HANDOVER} default_open4 1"),
+                f"take {HANDOVER} 0",
+                f"run {HANDOVER}",
+                f"add {HANDOVER} default_open4 1",
                 f"delete {TABLE}",
-                *(f"take {TABLE} 0", f"run {TABLE}", f"add {TABLE} default_open4 1"),
+                f"take {TABLE} 0",
+                f"run {TABLE}",
+                f"add {TABLE} default_open4 1",
                 f"delete {HANDOVER}",
             ],
             self.tables.steps,
@@ -464,7 +470,7 @@ class HandOverTests(GuardTableTestCase):
             self.failAt(number)
             self.assertRaises(FirewallError, self.replace, makeOpening(deadline=1030.0))
             self.tables.failing = lambda step: None
-            guards = [name for name, each in self.tables.tables.items() if each.guards()]
+            guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
                 there = self.tables.sources("default_open4", name)
@@ -492,11 +498,13 @@ class HandOverTests(GuardTableTestCase):
         """
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
         self.table = self.daemon()
-        left = self.table.readPredecessor(self.doors, True)
-        self.assertEqual((True, [*parsePortRanges("22")]), (left.isThere, [*left.protected]))
-        self.assertEqual([makeOpening(deadline=1030.0)], left.openings)
+        predecessor = self.table.readPredecessor(self.doors, True)
+        self.assertEqual(
+            (True, [*parsePortRanges("22")]), (predecessor.isThere, [*predecessor.protected])
+        )
+        self.assertEqual([makeOpening(deadline=1030.0)], predecessor.openings)
         self.tables.guarding = []
-        self.replace(*left.openings)
+        self.replace(*predecessor.openings)
         self.assertEqual([], [step for step in self.tables.guarding if not step])
         self.assertEqual([TABLE], list(self.tables.tables))
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
@@ -508,8 +516,8 @@ class HandOverTests(GuardTableTestCase):
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
         self.boot = "another"
         self.table = self.daemon()
-        left = self.table.readPredecessor(self.doors, True)
-        self.assertEqual((True, []), (left.isThere, left.openings))
+        predecessor = self.table.readPredecessor(self.doors, True)
+        self.assertEqual((True, []), (predecessor.isThere, predecessor.openings))
         self.replace()
         self.assertEqual({}, self.tables.flows("sessions4"))
 
@@ -567,7 +575,7 @@ class ReshapeTests(GuardTableTestCase):
             with contextlib.suppress(FirewallError):
                 self.widen()
             self.tables.failing = lambda step: None
-            guards = [name for name, each in self.tables.tables.items() if each.guards()]
+            guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
                 self.assertIn("203.0.113.9", self.tables.sources("default_open4", name), number)
@@ -589,7 +597,7 @@ class BeforeTests(GuardTableTestCase):
     def before(self, *doors: Door) -> dict[str, float]:
         """Return what a later daemon takes over."""
         found = self.daemon().readPredecessor(doors or self.doors, True).openings
-        return {str(each.source): each.deadline for each in found}
+        return {str(opening.source): opening.deadline for opening in found}
 
     def test_nothing(self) -> None:
         """Without a table, there is nothing."""
@@ -604,10 +612,12 @@ class BeforeTests(GuardTableTestCase):
         ]
         self.doors = (makeDoor(ports="22,51820/udp"),)
         self.replace(*openings)
-        left = self.daemon().readPredecessor(self.doors, True)
-        self.assertEqual((True, False, None), (left.isThere, left.isStrange, left.living))
-        self.assertEqual(openings, left.openings)
-        self.assertEqual(list(parsePortRanges("22,51820/udp")), list(left.protected))
+        predecessor = self.daemon().readPredecessor(self.doors, True)
+        self.assertEqual(
+            (True, False, None), (predecessor.isThere, predecessor.isStrange, predecessor.living)
+        )
+        self.assertEqual(openings, predecessor.openings)
+        self.assertEqual(list(parsePortRanges("22,51820/udp")), list(predecessor.protected))
 
     def test_ranges(self) -> None:
         """Ports of any kind are found: adjacent ones, the first and the last."""
@@ -650,8 +660,8 @@ class BeforeTests(GuardTableTestCase):
         for text, isStrange in ((listing, False), ("", True), ("[]", True), ("{}", True)):
             table = self.daemon()
             self.library.listings[f"table inet {TABLE}"] = text
-            left = table.readPredecessor(self.doors, True)
-            self.assertEqual((True, isStrange), (left.isThere, left.isStrange), text)
+            predecessor = table.readPredecessor(self.doors, True)
+            self.assertEqual((True, isStrange), (predecessor.isThere, predecessor.isStrange), text)
 
     def test_refused(self) -> None:
         """A refusal of the kernel's is an error, not an empty table."""
@@ -737,7 +747,7 @@ class ElementTests(GuardTableTestCase):
             ("default_open4", ip_address("203.0.113.9").packed),
             ("default_open6", ip_address("2001:db8::7").packed),
         }
-        self.assertEqual(expected, self.table.openKeys(self.doors))
+        self.assertEqual(expected, self.table.listOpenKeys(self.doors))
 
     def test_fingerprint(self) -> None:
         """

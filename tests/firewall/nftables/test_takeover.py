@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow, Tracked
 from pkdoors.firewall.guard.oldguard import OldSession
-from pkdoors.firewall.nftables import _liveflows as liveflows
+from pkdoors.firewall.nftables import _liveflows
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
 from pkdoors.model.ports import parsePortRanges
@@ -22,9 +22,9 @@ PORTS = parsePortRanges("22,53/udp")
 SSH = [{"concat": ["tcp", 22]}]
 
 
-def plain(each: Flow) -> Tracked:
+def plain(flow: Flow) -> Tracked:
     """Return a connection without DNAT."""
-    return Tracked(each, each.port)
+    return Tracked(flow, flow.port)
 
 
 def listing(**sets: list[Any]) -> str:
@@ -38,12 +38,12 @@ class IsSparedTests(SynchronousTestCase):
     Tests of L{Predecessor.isSpared}.
     """
 
-    def spared(self, left: Predecessor, *cut: bool) -> list[bool]:
+    def spared(self, predecessor: Predecessor, *cut: bool) -> list[bool]:
         """Return, for each way to treat sessions, whether each of two connections is spared."""
         return [
-            left.isSpared(plain(each), [makeDoor(cutSessions=how)])
-            for how in cut or (False, True)
-            for each in (OLD, NEW)
+            predecessor.isSpared(plain(flow), [makeDoor(cutSessions=isCut)])
+            for isCut in cut or (False, True)
+            for flow in (OLD, NEW)
         ]
 
     def test_noGuardBefore(self) -> None:
@@ -59,10 +59,10 @@ class IsSparedTests(SynchronousTestCase):
         """
         A connection was guarded if the port that it asked for was, or the one that it was led to.
         """
-        left = Predecessor(True, protected=PORTS)
+        predecessor = Predecessor(True, protected=PORTS)
         for wanted, port, expected in ((22, 80, False), (80, 22, False), (80, 443, True)):
-            each = Tracked(flow(port=port), wanted)
-            self.assertIs(expected, left.isSpared(each, [makeDoor()]))
+            tracked = Tracked(flow(port=port), wanted)
+            self.assertIs(expected, predecessor.isSpared(tracked, [makeDoor()]))
 
     def test_isNew(self) -> None:
         """Ways past a port are new if the port is, or if the guard was of the previous version."""
@@ -74,12 +74,15 @@ class IsSparedTests(SynchronousTestCase):
 
     def test_otherPorts(self) -> None:
         """A port that becomes protected spares its connections; UDP and TCP are different."""
-        left = Predecessor(True, protected=PORTS)
+        predecessor = Predecessor(True, protected=PORTS)
         for protocol, port, expected in (
-            *(("tcp", 80, True), ("udp", 22, True), ("udp", 53, False), ("tcp", 53, True)),
+            ("tcp", 80, True),
+            ("udp", 22, True),
+            ("udp", 53, False),
+            ("tcp", 53, True),
         ):
-            each = plain(flow(port=port, protocol=protocol))
-            self.assertIs(expected, left.isSpared(each, [makeDoor()]), (protocol, port))
+            tracked = plain(flow(port=port, protocol=protocol))
+            self.assertIs(expected, predecessor.isSpared(tracked, [makeDoor()]), (protocol, port))
 
     def test_guardBefore(self) -> None:
         """
@@ -87,9 +90,9 @@ class IsSparedTests(SynchronousTestCase):
         kept, all go on; if they are cut, only those that it had spared itself.
         """
         old = OldSession(OLD.source, OLD.sourcePort, 22)
-        left = Predecessor(True, protected=PORTS, living=frozenset((old,)))
-        self.assertEqual([True, True], self.spared(left, False))
-        self.assertEqual([True, False], self.spared(left, True))
+        predecessor = Predecessor(True, protected=PORTS, living=frozenset((old,)))
+        self.assertEqual([True, True], self.spared(predecessor, False))
+        self.assertEqual([True, False], self.spared(predecessor, True))
 
     def test_forwarded(self) -> None:
         """After DNAT, both ports count, too."""
@@ -97,11 +100,11 @@ class IsSparedTests(SynchronousTestCase):
         door = makeDoor(cutSessions=True)
         self.assertFalse(Predecessor(True, protected=PORTS).isSpared(Tracked(behind, 22), [door]))
         self.assertTrue(Predecessor(True, protected=PORTS).isSpared(Tracked(behind, 80), [door]))
-        left = Predecessor(True, protected=PORTS, living=frozenset())
-        self.assertFalse(left.isSpared(Tracked(behind, 22), [door]))
+        predecessor = Predecessor(True, protected=PORTS, living=frozenset())
+        self.assertFalse(predecessor.isSpared(Tracked(behind, 22), [door]))
         known = frozenset((OldSession(behind.source, behind.sourcePort, 22),))
-        left = Predecessor(True, protected=PORTS, living=known)
-        self.assertTrue(left.isSpared(Tracked(behind, 22), [door]))
+        predecessor = Predecessor(True, protected=PORTS, living=known)
+        self.assertTrue(predecessor.isSpared(Tracked(behind, 22), [door]))
 
 
 class LeftByOldTests(SynchronousTestCase):
@@ -117,18 +120,18 @@ class LeftByOldTests(SynchronousTestCase):
             default_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
             live4=[{"concat": ["203.0.113.9", 40001, 22]}],
         )
-        left = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
-        self.assertEqual((True, False), (left.isThere, left.isStrange))
-        self.assertEqual([142.0], [each.deadline for each in left.openings])
-        self.assertEqual([*parsePortRanges("22")], [*left.protected])
-        self.assertEqual({OldSession(OLD.source, 40001, 22)}, left.living)
+        predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
+        self.assertEqual((True, False), (predecessor.isThere, predecessor.isStrange))
+        self.assertEqual([142.0], [opening.deadline for opening in predecessor.openings])
+        self.assertEqual([*parsePortRanges("22")], [*predecessor.protected])
+        self.assertEqual({OldSession(OLD.source, 40001, 22)}, predecessor.living)
 
     def test_soonAfterTheBoot(self) -> None:
         """Soon after a boot, its openings may be of another boot: they do not count."""
         opening = {"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}
         text = listing(protected=SSH, default_ports=SSH, default_open4=[opening])
-        left = readOldGuard(text, [makeDoor()], 100.0, isSettled=False)
-        self.assertEqual(([], True), (left.openings, bool(left.protected)))
+        predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=False)
+        self.assertEqual(([], True), (predecessor.openings, bool(predecessor.protected)))
 
     def test_strange(self) -> None:
         """A table that cannot be parsed, or that protects nothing, is a strange one."""
@@ -141,9 +144,13 @@ class LeftByOldTests(SynchronousTestCase):
             listing(protected=[5]),
             '{"nftables": 5}',
         ):
-            left = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
-            self.assertEqual((True, True, []), (left.isThere, left.isStrange, left.openings), text)
-            self.assertEqual([], [*left.protected])
+            predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
+            self.assertEqual(
+                (True, True, []),
+                (predecessor.isThere, predecessor.isStrange, predecessor.openings),
+                text,
+            )
+            self.assertEqual([], [*predecessor.protected])
 
 
 class LiveFlowsTests(SynchronousTestCase):
@@ -197,7 +204,7 @@ class LiveFlowsTests(SynchronousTestCase):
             def read_text(self) -> str:
                 raise FileNotFoundError("/proc/1/stat")
 
-        self.patch(liveflows, "Path", Hidden)
+        self.patch(_liveflows, "Path", Hidden)
         self.assertGreater(readUptime(), 0)
 
 
@@ -210,20 +217,20 @@ class ReadingTests(SynchronousTestCase):
         """Use a folder in place of the kernel's."""
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
-        self.patch(liveflows, "Path", lambda path: self.folder)
+        self.patch(_liveflows, "Path", lambda path: self.folder)
 
     def test_noIPv6(self) -> None:
         """A host without IPv6 has one list."""
         (self.folder / "tcp").write_text("four")
-        self.assertEqual(["four"], liveflows.readSockets())
+        self.assertEqual(["four"], _liveflows.readSockets())
         (self.folder / "tcp6").write_text("six")
-        self.assertEqual(["four", "six"], liveflows.readSockets())
+        self.assertEqual(["four", "six"], _liveflows.readSockets())
 
     def test_hidden(self) -> None:
         """
         If the lists cannot be read, nobody knows which connections must go on: that is an error.
         """
-        error = self.assertRaises(FirewallError, liveflows.readSockets)
+        error = self.assertRaises(FirewallError, _liveflows.readSockets)
         self.assertIn("lists the connections that must not be cut", str(error))
 
     def test_noTracking(self) -> None:
@@ -237,5 +244,5 @@ class ReadingTests(SynchronousTestCase):
             def close(self) -> None:
                 closed.append(True)
 
-        self.patch(liveflows, "Kernel", Without)
-        self.assertEqual(([], [True]), (liveflows.readConntrack(), closed))
+        self.patch(_liveflows, "Kernel", Without)
+        self.assertEqual(([], [True]), (_liveflows.readConntrack(), closed))

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.firewall.guard.guard import FIRST_WAYS, DirectWay, Guard
 from pkdoors.firewall.netlink.dump import readElements
 from pkdoors.firewall.netlink.messages import Element, splitMessages, swapElements
-from pkdoors.firewall.ways import _directways as directways
+from pkdoors.firewall.ways import _directways
 from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
 from pkdoors.firewall.ways._xtables import Target
 from pkdoors.firewall.ways.forwards import Forward
@@ -34,7 +34,7 @@ class WaysPastTests(SynchronousTestCase):
         """Return each way's port, and the protected port."""
         ways = findWays([found], protected or [WEB])
         self.assertFalse(ways.isCut)
-        return {each.port: each.wanted for each in ways.direct}
+        return {way.port: way.wanted for way in ways.direct}
 
     def test_port(self) -> None:
         """A port is forwarded to another."""
@@ -95,7 +95,7 @@ class WaysPastTests(SynchronousTestCase):
         for first in (HERE, THERE):
             target = Target(first, first + 2, (80, 80))
             ways = findWays([Forward("udp", 1, 65535, target)], [PortRange("udp", 53, 53)])
-            wanted = [DirectWay(first + each, "udp", 80, 53) for each in range(3)]
+            wanted = [DirectWay(first + number, "udp", 80, 53) for number in range(3)]
             self.assertEqual(wanted, list(ways.direct))
 
     def test_order(self) -> None:
@@ -113,7 +113,7 @@ class WaysPastTests(SynchronousTestCase):
 
     def test_same(self) -> None:
         """A way that is known already does not count against the limit."""
-        self.patch(directways, "MOST_WAYS", 1)
+        self.patch(_directways, "MOST_WAYS", 1)
         for rules, isCut in ((2, False), (3, True)):
             found = [forward(8080, 8080), forward(8080, 8080), forward(8080, 8080, (80, 80))]
             self.assertIs(isCut, findWays(found[:rules], [WEB]).isCut)
@@ -127,7 +127,7 @@ class WaysPastTests(SynchronousTestCase):
 
     def test_again(self) -> None:
         """Too many rules for the same way end, too."""
-        self.patch(directways, "MOST_STEPS", 3)
+        self.patch(_directways, "MOST_STEPS", 3)
         self.assertTrue(findWays(4 * [forward(8080, 8080)], [WEB]).isCut)
         self.assertFalse(findWays(3 * [forward(8080, 8080)], [WEB]).isCut)
 
@@ -145,14 +145,14 @@ class GuardTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """Each way leads to its door's chain, and TCP ways are known as a container's."""
         lines = Guard(self.doors, direct=self.ways).commands().splitlines()
-        added = [each for each in lines if " direct" in each or " inside" in each]
+        added = [line for line in lines if " direct" in line or " inside" in line]
         self.assertEqual(
             [
                 "add element inet pkdoors direct4 { 10.9.3.2 . 6 . 80 : jump web_tcp }",
                 "add element inet pkdoors direct6 { fd09:3::2 . 17 . 53 : jump dns_udp }",
                 "add element inet pkdoors inside4 { 10.9.3.2 . 6 . 80 }",
             ],
-            sorted(each for each in added if each.startswith("add element")),
+            sorted(line for line in added if line.startswith("add element")),
         )
 
     def test_elements(self) -> None:

@@ -160,7 +160,7 @@ class FakeRules:
         if question[16] != self._family or kind not in (4, 7):
             return []
         if kind == 7:
-            return [(6, each) for each in self._rules]
+            return [(6, rule) for rule in self._rules]
         hook = attribute(4, attribute(1, packNumber(0)))
         return [(3, text(1, "nat") + text(3, "first") + hook + text(7, "nat"))]
 
@@ -177,7 +177,7 @@ class RecordedTests(SynchronousTestCase):
     def test_everything(self) -> None:
         """All kinds of rules are read, as both generations of the tools write them."""
         self.assertEqual(
-            ["natrules-1.0.6.json", "natrules-1.1.3.json"], [each.name for each in RECORDINGS]
+            ["natrules-1.0.6.json", "natrules-1.1.3.json"], [path.name for path in RECORDINGS]
         )
         for file in RECORDINGS:
             forwards = readForwards(Recording(file).ask)
@@ -190,7 +190,7 @@ class RecordedTests(SynchronousTestCase):
             forwards = readForwards(Recording(file).ask)
             tables = {NftName(2, "nat"), NftName(10, "nat"), NftName(1, "other")}
             self.assertEqual(tables, forwards.tables)
-            named = {each for each in forwards.sets if not each.name.startswith("__")}
+            named = {name for name in forwards.sets if not name.name.startswith("__")}
             sets = {NftName(2, "nat", name) for name in ("ports", "ranges", "verdicts", "several")}
             self.assertEqual(sets, named)
 
@@ -362,7 +362,7 @@ class ChainTests(SynchronousTestCase):
         ):
             lookup = expression("lookup", _1=b"s\0", _2=packNumber(1), _5=packNumber(flags))
             found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
-            self.assertEqual([f"tcp {each} 10.0.0.9" for each in expected], found)
+            self.assertEqual([f"tcp {ports} 10.0.0.9" for ports in expected], found)
 
     def test_concatenation(self) -> None:
         """In a range of several fields, each field is compared by itself."""

@@ -68,7 +68,7 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual(list(range(10)), self.turns)
         self.assertEqual([0.0], self.did)
         self.clock.advance(SHARE)
-        self.assertEqual([0.0, 1 + SHARE], [round(each, 6) for each in self.did])
+        self.assertEqual([0.0, 1 + SHARE], [round(moment, 6) for moment in self.did])
 
     def test_mistake(self) -> None:
         """A bug of ours is logged, and the work is done again."""
