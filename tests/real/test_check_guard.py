@@ -153,7 +153,7 @@ class NotrackTests(GuardCheckTestCase):
         with service, asking:
             service.bind((CLIENT4, 0))
             asking.bind(("", DATAGRAMS))
-            service.settimeout(5)
+            service.settimeout(PATIENCE)
             asking.settimeout(0.5)
             asking.sendto(b"question", service.getsockname())
             _, peer = service.recvfrom(99)

@@ -64,23 +64,23 @@ class DeadlineTests(RealTestCase):
         self.server.serve(PORT)
         for end in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(end):
-                daemon = self.daemon(openFor="8s")
+                daemon = self.daemon(openFor="20s")
                 self.client.send(SEQUENCE)
                 self.assertTrue(self.client.comesToReach(PORT))
                 began = time.monotonic()
                 rules = self.rules()
                 time.sleep(1.5)
                 daemon.stop(end)
-                daemon = self.daemon(openFor="8s")
-                line = rf"took over door default \({PORT}/tcp\) for {CLIENT4} until .* \(([0-9])s\)"
+                daemon = self.daemon(openFor="20s")
+                line = rf"took over door default \({PORT}/tcp\) for {CLIENT4} until .* \((\d+)s\)"
                 left = re.search(line, daemon.log())
-                self.assertTrue(left and 1 <= int(left[1]) <= 6, daemon.log())
+                self.assertTrue(left and 1 <= int(left[1]) <= 18, daemon.log())
                 self.assertTrue(self.client.reaches(PORT))
                 self.assertFalse(self.stranger.reaches(PORT))
                 self.assertBecomes(rules)
                 self.assertTrue(daemon.says(f"closed door default ({PORT}/tcp) for {CLIENT4}"))
                 self.assertFalse(self.client.reaches(PORT))
-                self.assertGreater(time.monotonic() - began, 3)
+                self.assertGreater(time.monotonic() - began, 18)
                 self.assertEqual(self.rules(), "")
                 daemon.stop()
 
@@ -110,7 +110,7 @@ class DeadlineTests(RealTestCase):
         self.server.serve(PORT)
         process = self.server.spawn(
             *(sys.executable, "-m", "tests.lab.clockwork", "-n", "--pidfile=", "pkdoors"),
-            *("-m", KNOCKS, "-p", str(PORT), "-t", "5s", "-f", self.firewall),
+            *("-m", KNOCKS, "-p", str(PORT), "-t", "10s", "-f", self.firewall),
             *("--admin", "off"),
             PYTHONPATH=str(ROOT),
         )
@@ -119,7 +119,7 @@ class DeadlineTests(RealTestCase):
         for way, wrong in ((forward, "+3600"), (back, "+0")):
             with self.subTest(wrong):
                 self.client.send(SEQUENCE)
-                deadline = time.monotonic() + 5
+                deadline = time.monotonic() + 10
                 self.assertTrue(self.client.comesToReach(PORT))
                 process.popen.send_signal(way)
                 self.assertTrue(process.says(f"the clock is {wrong} s wrong"))
