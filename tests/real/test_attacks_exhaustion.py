@@ -4,17 +4,17 @@ import os
 import subprocess
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.controlled import ControlledTestCase, door
 from tests.lab.flows import drain
 from tests.lab.hosts import BIN, Daemon, Process, eventually
-from tests.lab.steered import SteeredTestCase, door
 
 
-class DescriptorTests(SteeredTestCase):
+class DescriptorTests(ControlledTestCase):
     """A daemon without a free file descriptor."""
 
     def test_none(self) -> None:
         """The daemon opens, closes, restores the guard after a flush, and keeps running."""
-        daemon = self.steered(door("ssh", more='open_for = "3s"'))
+        daemon = self.controlled(door("ssh", more='open_for = "3s"'))
         process = daemon.process.popen
         highest = max(map(int, os.listdir(f"/proc/{process.pid}/fd")))
         limit = f"--nofile={highest + 1}:"

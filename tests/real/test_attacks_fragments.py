@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable
 
 from tests.lab.case import PORT
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase
 from tests.lab.frames import (
     FRAGMENT,
     HOP_BY_HOP,
@@ -23,7 +24,6 @@ from tests.lab.frames import (
     udp,
 )
 from tests.lab.hosts import CLIENT6, SERVER6, STRANGER6, eventually
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase
 from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
 
 PAD = b"\0\1\4\0\0\0\0"
@@ -62,7 +62,7 @@ table inet behind {{
 """
 
 
-class FragmentTests(SteeredTestCase):
+class FragmentTests(ControlledTestCase):
     """
     Fragments in all orders, with all kinds of headers, in the stranger's and the client's name.
     """
@@ -73,7 +73,7 @@ class FragmentTests(SteeredTestCase):
         for each in ("all", "stranger"):
             for name in ("accept_source_route", "seg6_enabled"):
                 self.server.status("sysctl", "-qw", f"net.ipv6.conf.{each}.{name}=1")
-        self.steered(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
+        self.controlled(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
         with self.server.inside():
             self.service = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self.addCleanup(self.service.close)

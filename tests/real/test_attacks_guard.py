@@ -12,6 +12,7 @@ from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.conntrack import ConntrackTable, Flow
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.echoing import DatagramEchoServer, DatagramFlow
 from tests.lab.flows import Session
 from tests.lab.hosts import (
@@ -24,7 +25,6 @@ from tests.lab.hosts import (
     eventually,
 )
 from tests.lab.segments import ACK, FIN, PSH, RST, SYN, send
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 from tests.real.test_guard_sessions import NO_GRACE, OUTGOING, WIREGUARD, datagramDoor
 
 GRACE = 3
@@ -44,12 +44,12 @@ class Killed(Exception):
     """A daemon that is killed at this point."""
 
 
-class GraceTests(SteeredTestCase):
+class GraceTests(ControlledTestCase):
     """The time for which a UDP port stays open when it is protected for the first time."""
 
     def test_healed(self) -> None:
         """The time is over for good: restoring the guard does not begin it again."""
-        self.steered(datagramDoor("vpn", WIREGUARD, more=f'udp_grace = "{GRACE}s"'))
+        self.controlled(datagramDoor("vpn", WIREGUARD, more=f'udp_grace = "{GRACE}s"'))
         with DatagramEchoServer(self.server, WIREGUARD):
             self.assertTrue(eventually(lambda: not self.isAnswered()))
             self.server.run("nft", "flush", "ruleset")
@@ -69,7 +69,7 @@ class GraceTests(SteeredTestCase):
         return self.server.status("nft", "list", "chain", "inet", "pkdoors", "vpn_udp")[0] == 0
 
 
-class SpoofedTests(SteeredTestCase):
+class SpoofedTests(ControlledTestCase):
     """Flows that a stranger forges in the name of a client whose door is open."""
 
     def setUp(self) -> None:
@@ -87,7 +87,7 @@ class SpoofedTests(SteeredTestCase):
         Segments without a connection fill no set of sessions, so that the sessions of others, even
         at another door, continue when their door has closed.
         """
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4)
         self.open(STRANGER4)
         for flags in (0, RST, FIN | ACK, ACK | PSH, RST | ACK, SYN | ACK):
@@ -107,7 +107,7 @@ class SpoofedTests(SteeredTestCase):
 
     def test_datagrams(self) -> None:
         """Datagrams that the service does not answer fill no set, either."""
-        self.steered(datagramDoor("vpn", WIREGUARD, more=NO_GRACE))
+        self.controlled(datagramDoor("vpn", WIREGUARD, more=NO_GRACE))
         self.open(CLIENT4, "vpn")
         self.open(STRANGER4, "vpn")
         self.stranger.send([WIREGUARD] * 3, source=CLIENT4)
@@ -124,7 +124,7 @@ class SpoofedTests(SteeredTestCase):
         """
         A client whose door closes during its handshake has begun its session, so it continues.
         """
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4)
         # The server's answer is held back until the door has closed.
         hook = "type filter hook output priority 0"
@@ -146,7 +146,7 @@ class SpoofedTests(SteeredTestCase):
         self.assertEqual(server.recv(100), b"still here")
 
 
-class ForwardedCutTests(SteeredTestCase):
+class ForwardedCutTests(ControlledTestCase):
     """A published port of a container whose door cuts sessions."""
 
     web = door("web", WEB_SEQUENCE, PUBLISHED, 'sessions = "cut"\n')
@@ -173,14 +173,14 @@ class ForwardedCutTests(SteeredTestCase):
 
     def test_revived(self) -> None:
         """A session that ended with its opening is not revived by a reload or a restart."""
-        daemon = self.steered(self.web)
+        daemon = self.controlled(self.web)
         session = self.session()
         self.ask("/openings", "-X", "DELETE")
         self.write(self.web, SSH)
         self.reload()
         self.assertEqual(self.spared(), "")
         daemon.stop()
-        self.steered(self.web)
+        self.controlled(self.web)
         self.assertEqual(self.spared(), "")
         self.assertFalse(session.carries())
 
@@ -191,7 +191,7 @@ class ForwardedCutTests(SteeredTestCase):
 
     def test_keptBefore(self) -> None:
         """A door that used to keep sessions cuts them when it closes."""
-        self.steered(door("web", WEB_SEQUENCE, PUBLISHED))
+        self.controlled(door("web", WEB_SEQUENCE, PUBLISHED))
         session = self.session()
         self.write(self.web)
         self.reload()
@@ -200,13 +200,13 @@ class ForwardedCutTests(SteeredTestCase):
         self.assertFalse(session.carries())
 
 
-class HandOverTests(SteeredTestCase):
+class HandOverTests(ControlledTestCase):
     """A daemon that is killed during a hand-over, when only the second table exists."""
 
     def test_killed(self) -> None:
         """The next daemon finds the openings and sessions there, and grants no grace period."""
         doors = (SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE))
-        daemon = self.steered(*doors)
+        daemon = self.controlled(*doors)
         self.open(CLIENT4)
         self.open(CLIENT4, "vpn")
         with DatagramEchoServer(self.server, WIREGUARD):
@@ -217,7 +217,7 @@ class HandOverTests(SteeredTestCase):
             daemon.stop(signal.SIGKILL)
             self.leaveHandOver()
             ConntrackTable(self.server).flush()
-            self.steered(*doors)
+            self.controlled(*doors)
             self.assertEqual(self.openings(), {("ssh", CLIENT4)})
             self.assertTrue(self.client.reaches(PORT))
             stranger = DatagramFlow(self.stranger, WIREGUARD)
@@ -248,12 +248,12 @@ class HandOverTests(SteeredTestCase):
         self.assertEqual(self.server.run("nft", "list", "tables").count("pkdoors"), 1)
 
 
-class LinkLocalTests(SteeredTestCase):
+class LinkLocalTests(ControlledTestCase):
     """Two hosts with the same link-local address, on two of the server's networks."""
 
     def test_otherLink(self) -> None:
         """An opening that one of them earns does not let in the other."""
-        self.steered(SSH)
+        self.controlled(SSH)
         for host in (self.client, self.stranger):
             host.run("ip", "address", "add", f"{LINK_LOCAL}/64", "dev", "server", "nodad")
         for side in ("client", "stranger"):
@@ -285,12 +285,12 @@ class LinkLocalTests(SteeredTestCase):
         return found
 
 
-class ResetTests(SteeredTestCase):
+class ResetTests(ControlledTestCase):
     """Flows that this host ends with a reset, while the other side stays silent."""
 
     def test_forgotten(self) -> None:
         """Such flows are soon forgotten, and fill no set."""
-        self.steered(door("ssh", port=OUTGOING), door("web", WEB_SEQUENCE))
+        self.controlled(door("ssh", port=OUTGOING), door("web", WEB_SEQUENCE))
         self.open(CLIENT4, "web")
         listener = self.client.serve(9999)
         ways = (

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Callable
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SSH, ControlledTestCase, door
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Host, eventually, ip
-from tests.lab.steered import SSH, SteeredTestCase, door
 
 LIMITED = door("ssh", more="knock_rate = 100\nknock_burst = 100")
 JUNK = (b"", b"knock", b"KNOCK\n", b"knock\n\n", b"pkdoors1 too short", b"x" * 1400)
@@ -22,7 +22,7 @@ def flood(
         host.send(ports, datagram, address, source, pause=0)
 
 
-class FloodTestCase(SteeredTestCase):
+class FloodTestCase(ControlledTestCase):
     """A test that looks at the counters of a flood."""
 
     def dropped(self) -> dict[str, int]:
@@ -58,7 +58,7 @@ class FloodTests(FloodTestCase):
 
     def test_junk(self) -> None:
         """Junk does not reach the daemon, is counted, and keeps nobody out."""
-        self.steered(SSH)
+        self.controlled(SSH)
         flood(self.stranger, JUNK, MANY)
         flood(self.client, JUNK, MANY, SERVER6)
         self.comes(lambda: self.dropped()["junk"] == 2 * MANY)
@@ -71,7 +71,7 @@ class FloodTests(FloodTestCase):
 
     def test_status(self) -> None:
         """C{pkdoors status} shows the junk."""
-        self.steered(SSH)
+        self.controlled(SSH)
         flood(self.stranger, JUNK, MANY)
         self.comes(lambda: self.dropped()["junk"] == MANY)
         status, told = self.server.status(
@@ -91,7 +91,7 @@ class FloodTests(FloodTestCase):
         """After a reload, too, a port hears exactly what its doors accept."""
         key = self.folder / "key"
         self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
-        self.steered(SSH)
+        self.controlled(SSH)
         self.write(door("ssh", more=f'authorized_keys = "{key}.pub"'))
         self.reload()
         self.client.send(SEQUENCE)
@@ -102,7 +102,7 @@ class FloodTests(FloodTestCase):
 
     def test_limit(self) -> None:
         """A source is heard up to its rate; other sources are not affected."""
-        self.steered(LIMITED)
+        self.controlled(LIMITED)
         flood(self.stranger, (b"knock\n",), MANY)
         self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
         self.assertLess(0, self.dropped()["limit"])
@@ -110,7 +110,7 @@ class FloodTests(FloodTestCase):
 
     def test_limitAgain(self) -> None:
         """After a reload the dropped datagrams are still reported, and the new limit counts."""
-        self.steered(LIMITED)
+        self.controlled(LIMITED)
         flood(self.stranger, (b"knock\n",), MANY)
         self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
         limited, heard = self.dropped()["limit"], self.heard()
@@ -123,7 +123,7 @@ class FloodTests(FloodTestCase):
 
     def test_limitIPv6(self) -> None:
         """In IPv6 all addresses of a /64 count as one source."""
-        self.steered(LIMITED)
+        self.controlled(LIMITED)
         same, other = CLIENT6 + "00", "fd09:1:0:1::2"
         for address in (same, other):
             ip("-n", self.client.name, "address", "add", f"{address}/128", "dev", "server", "nodad")
@@ -140,7 +140,7 @@ class FloodTests(FloodTestCase):
 
     def test_full(self) -> None:
         """Datagrams for which a busy daemon has no room are reported separately from junk."""
-        daemon = self.steered(door("ssh", more="knock_rate = 0"))
+        daemon = self.controlled(door("ssh", more="knock_rate = 0"))
         daemon.process.popen.send_signal(signal.SIGSTOP)
         try:
             flood(self.stranger, (b"knock\n",), 20_000)
@@ -154,7 +154,7 @@ class FloodTests(FloodTestCase):
 
     def test_notTracked(self) -> None:
         """Knocks take no place in the kernel's table of connections; connections do."""
-        self.steered(SSH)
+        self.controlled(SSH)
         before = self.tracked()
         for last in range(2, 250):
             ip("-n", self.client.name, "address", "add", f"10.9.3.{last}/32", "dev", "server")
@@ -168,7 +168,7 @@ class FloodTests(FloodTestCase):
 
     def test_healed(self) -> None:
         """After a flush the limit and the filter are restored."""
-        daemon = self.steered(LIMITED)
+        daemon = self.controlled(LIMITED)
         self.disturb(daemon, "flush ruleset")
         flood(self.stranger, (*JUNK, b"knock\n"), 7 * MANY)
         self.comes(
@@ -191,7 +191,7 @@ class RouterTests(FloodTestCase):
         Packets to the same ports of another host, which are only routed, are tracked as usual.
         """
         self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        self.steered(SSH)
+        self.controlled(SSH)
         before = self.tracked()
         with self.client.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"knock\n", ("10.9.2.2", SEQUENCE[0]))

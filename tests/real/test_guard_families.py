@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterable
 
 from tests.lab.case import PORT
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase
 from tests.lab.frames import (
     AUTHENTICATION,
     FRAGMENT,
@@ -27,7 +28,6 @@ from tests.lab.frames import (
     udp,
 )
 from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, STRANGER4, STRANGER6, eventually
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase
 from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
 
 FLAGS = range(256)
@@ -234,7 +234,7 @@ def segments(wrap: Callable[[bytes], bytes], ends: bytes) -> Iterable[Family]:
     yield "wrong checksums", [wrap(bytes(broken))]
 
 
-class FamilyTests(SteeredTestCase):
+class FamilyTests(ControlledTestCase):
     """Some packets of each kind are sent to a protected TCP port and a protected UDP port."""
 
     def setUp(self) -> None:
@@ -255,7 +255,7 @@ class FamilyTests(SteeredTestCase):
             "net.ipv6.conf.all.seg6_enabled=1",
         ):
             self.server.status("sysctl", "-qw", each)
-        self.steered(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
+        self.controlled(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
         with self.server.inside():
             self.service = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self.addCleanup(self.service.close)

@@ -6,21 +6,21 @@ import time
 from threading import Event, Thread
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SHARING, SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.firewalld import Firewalld
 from tests.lab.hosts import CLIENT4, STRANGER4, eventually, ip
-from tests.lab.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 RELOADS = 200
 PAUSE = 0.02
 """Seconds between two knocks: 50 a second."""
 
 
-class ReloadTests(SteeredTestCase):
+class ReloadTests(ControlledTestCase):
     """What a reload changes, and what it leaves alone."""
 
     def test_newDoor(self) -> None:
         """A new door is closed at once, and opens to its knocks; the other doors keep working."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         session = self.client.connect(WEB)
@@ -36,7 +36,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_sessionsLiveOn(self) -> None:
         """Connections to a port that becomes protected continue, even if the door cuts sessions."""
-        self.steered(SSH)
+        self.controlled(SSH)
         session = self.client.connect(WEB)
         self.addCleanup(session.close)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB, 'sessions = "cut"\n'))
@@ -50,7 +50,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_goneDoor(self) -> None:
         """A door that is gone is removed, with its openings and its knock ports."""
-        daemon = self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        daemon = self.controlled(SSH, door("web", WEB_SEQUENCE, WEB))
         self.open(CLIENT4, "web")
         self.open(CLIENT4, "ssh")
         self.write(SSH)
@@ -67,7 +67,7 @@ class ReloadTests(SteeredTestCase):
         """
         If a door protects other ports than before, nobody who was let in gets into the new ones.
         """
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4)
         self.write(door("ssh", port=WEB))
         self.assertEqual(self.reload(), [f"door ssh ({WEB}/tcp) changed: ports"])
@@ -78,7 +78,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_otherSequence(self) -> None:
         """A sequence that was changed opens nothing more; openings stay."""
-        self.steered(door("ssh", more="penalty = 0\n"))
+        self.controlled(door("ssh", more="penalty = 0\n"))
         self.open(CLIENT4)
         self.write(door("ssh", SHARING, more="penalty = 0\n"))
         self.reload()
@@ -90,7 +90,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_shorter(self) -> None:
         """No opening lasts longer than the door now allows, not even in the kernel."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.open(CLIENT4, seconds=3600)
         self.write(door("ssh", more='open_for = "1s"\nmax_open_for = "2s"\n'))
         self.reload()
@@ -102,7 +102,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_halfDone(self) -> None:
         """A client that has knocked half a sequence can finish it."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.client.send(SEQUENCE[:3])
         self.write(door("ssh", more='open_for = "5m"\n'), door("web", SHARING, WEB))
         self.reload()
@@ -114,7 +114,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_interfaces(self) -> None:
         """A reload can change the addresses on which the daemon listens, with the same ports."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.client.send(SEQUENCE[:2])
         for addresses in ('interfaces = ["10.9.1.1"]', 'interfaces = ["0.0.0.0"]', ""):
             self.write(SSH, more=addresses)
@@ -133,7 +133,7 @@ class ReloadTests(SteeredTestCase):
         If a new door's knock port is busy, or its keys cannot be read, the door is guarded from the
         reload on. The answer says why no knock opens it; the port is used as soon as it is free.
         """
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         busy = self.server.spawn("nc", "-lu", "0.0.0.0", "17998")
         self.assertTrue(eventually(lambda: "17998" in self.server.run("ss", "-Hlun")))
         sequence = (17998, *WEB_SEQUENCE[1:])
@@ -156,7 +156,7 @@ class ReloadTests(SteeredTestCase):
         """
         A bad configuration changes nothing; the client that asked and the log both get the reason.
         """
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.open(CLIENT4)
         rules, ports = self.ruleset(), self.server.run("ss", "-Hlun")
         for bad, words in (
@@ -179,7 +179,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_fixed(self) -> None:
         """A change that needs a restart is refused completely."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB), more="")
         text = self.file.read_text().replace(self.firewall, "dry-run")
         self.file.write_text(text)
@@ -190,7 +190,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_hangup(self) -> None:
         """SIGHUP reloads, too; a bad file is an error in the log, and the daemon keeps running."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
         os.kill(daemon.process.popen.pid, signal.SIGHUP)
         self.assertTrue(daemon.says(f"reloaded: door web ({WEB}/tcp) is new"))
@@ -202,7 +202,7 @@ class ReloadTests(SteeredTestCase):
 
     def test_troubles(self) -> None:
         """The client that asked hears of all troubles: a hook, an audit file, a sequence."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         weak = door("web", (18001, 18002, 18003, 18004, 18005), WEB, 'on_open = ["/no/such"]\n')
         self.write(SSH, weak, more=f'audit = "{self.folder}"')
         troubles = "\n".join(self.ask("/reload", "-X", "POST")["troubles"])
@@ -220,7 +220,7 @@ class ReloadTests(SteeredTestCase):
         return "\n".join(line.partition(" expires ")[0] for line in text.splitlines())
 
 
-class FirewalldReloadTests(SteeredTestCase):
+class FirewalldReloadTests(ControlledTestCase):
     """Reloads with firewalld, which must let the new knocks in."""
 
     firewall = "firewalld"
@@ -228,7 +228,7 @@ class FirewalldReloadTests(SteeredTestCase):
 
     def test_doors(self) -> None:
         """Doors come and go; when the reload is answered, firewalld has followed."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
         self.reload()
@@ -247,7 +247,7 @@ class FirewalldReloadTests(SteeredTestCase):
 
     def test_away(self) -> None:
         """A reload succeeds while firewalld is away; firewalld follows when it is back."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.firewalld.process.stop()
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
         answer = self.ask("/reload", "-X", "POST")
@@ -263,7 +263,7 @@ class FirewalldReloadTests(SteeredTestCase):
         return self.client.reaches(WEB)
 
 
-class SteadyTests(SteeredTestCase):
+class SteadyTests(ControlledTestCase):
     """Two hundred reloads, while clients knock all the time."""
 
     def setUp(self) -> None:
@@ -284,7 +284,7 @@ class SteadyTests(SteeredTestCase):
             (door("ssh", more='open_for = "50m"\n'), door("web", SHARING, WEB)),
             (ssh, door("web", WEB_SEQUENCE, 2224)),
         )
-        daemon = self.steered(*versions[0])
+        daemon = self.controlled(*versions[0])
         following = self.follow()
         threads = [Thread(target=self.knockRightly), Thread(target=self.knockWrongly)]
         for each in threads:

@@ -3,8 +3,8 @@
 import signal
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SSH, ControlledTestCase
 from tests.lab.hosts import Process
-from tests.lab.steered import SSH, SteeredTestCase
 
 RELOADS = 200
 PLACES = (
@@ -46,7 +46,7 @@ while True:
 """
 
 
-class ThiefTests(SteeredTestCase):
+class ThiefTests(ControlledTestCase):
     """A local user who wants the ports, with all options that make a port shareable."""
 
     def thief(self) -> Process:
@@ -66,7 +66,7 @@ class ThiefTests(SteeredTestCase):
         During 200 reloads that change the addresses to hear, the thief never gets a port, and the
         daemon hears knocks afterwards.
         """
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         thief = self.thief()
         for number in range(RELOADS):
             self.write(SSH, more=PLACES[number % len(PLACES)])
@@ -84,11 +84,11 @@ class ThiefTests(SteeredTestCase):
         The thief keeps a port that it took while no daemon ran, and the daemon works without it;
         when the thief ends, the daemon hears all ports again.
         """
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         daemon.stop()
         thief = self.thief()
         self.assertTrue(thief.says("taken"), thief.log())
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.assertIn("another program uses", daemon.log())
         self.assertFalse(self.client.reaches(PORT))
         thief.stop(signal.SIGKILL)
