@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.lab.case import PORT
 from tests.lab.controlled import SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
-from tests.lab.hosts import BIN, CLIENT4, Daemon
+from tests.lab.hosts import BIN, CLIENT4, PATIENCE, Daemon
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 CONFIGURATION = "/etc/nftables.conf"

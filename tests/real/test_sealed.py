@@ -226,11 +226,11 @@ class AttackTests(SealedTestCase):
         sequence = ",".join(map(str, SEQUENCE))
         options = ("-m", sequence, "-p", str(PORT), "-k", str(self.keys), "-f", "nftables")
         self.stranger.namespaces.shareFiles(self.server.namespaces)
-        daemon = Daemon(self.stranger, *options)
+        other = Daemon(self.stranger, *options)
         self.knock(self.server, ahead, STRANGER4)
-        self.assertTrue(daemon.says("this knock was seen before"), daemon.log())
+        self.assertTrue(other.says("this knock was seen before"), other.log())
         self.knock(self.server, self.seal(), STRANGER4)
-        self.assertTrue(daemon.says("opened door"), daemon.log())
+        self.assertTrue(other.says("opened door"), other.log())
 
     def test_lostNotes(self) -> None:
         """
