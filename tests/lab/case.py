@@ -63,7 +63,7 @@ class RealTestCase(SynchronousTestCase):
         )
 
     def isOwned(self) -> bool:
-        """Whether the guard belongs to the daemon, so that nobody else can touch it."""
+        """Return whether the daemon owns the guard, so that nobody else can change it."""
         _, listing = self.server.status("nft", "list table inet pkdoors")
         return "owner" in listing
 
@@ -107,7 +107,7 @@ class SshTestCase(RealTestCase):
         self.assertTrue(sshd.says("Server listening on :: port 22"), sshd.log())
 
     def sshOptions(self, patience: int = 60) -> tuple[str, ...]:
-        """What ssh, and what is like it, needs to get in."""
+        """Return the options with which ssh, scp and the like get in."""
         return (
             *("-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
             *("-o", f"ConnectTimeout={patience}", "-o", "StrictHostKeyChecking=no"),
@@ -115,11 +115,11 @@ class SshTestCase(RealTestCase):
         )
 
     def sshCommand(self, command: str, patience: int = 60) -> tuple[str, ...]:
-        """The command line of ssh."""
+        """Return the command line of ssh."""
         return ("ssh", *self.sshOptions(patience), f"root@{SERVER4}", command)
 
     def ssh(self, command: str) -> tuple[int, str]:
-        """Run a command on the server, over ssh; status and output."""
+        """Run a command on the server over ssh; return its status and output."""
         return self.client.status(*self.sshCommand(command))
 
     def isShut(self) -> bool:
