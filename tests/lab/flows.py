@@ -59,7 +59,7 @@ class Session:
             client.close()
             raise AssertionError(f"{flow} cannot be made: {error}") from error
 
-    def carries(self, patience: float = 3.0) -> bool:
+    def carries(self, patience: float = PATIENCE) -> bool:
         """
         Whether something new gets from the client to the server and back.
 

@@ -35,7 +35,7 @@ STRANGER4, STRANGER6 = "10.9.2.2", "fd09:2::2"
 REFUSAL = 0.4
 """Seconds without an answer after which a port counts as closed. On a veth it takes 1 ms."""
 
-PATIENCE = 15.0
+PATIENCE = 60.0
 """Seconds that something may take which ought to happen at once: these machines are shared."""
 
 _serial = count()
@@ -151,7 +151,7 @@ class Host:
         """Listen on a TCP port, on IPv4 and IPv6; who connects is let in, and waits."""
         with self.inside():
             server = socket.create_server(
-                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=100
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=4096
             )
         self._stack.callback(server.close)
         return server
@@ -173,7 +173,7 @@ class Host:
 
     def comesToReach(self, port: int, address: str = SERVER4, source: str = "") -> bool:
         """Whether a TCP port answers within a while."""
-        return bool(eventually(lambda: self.reaches(port, address, source), 3))
+        return bool(eventually(lambda: self.reaches(port, address, source)))
 
     def send(
         self,

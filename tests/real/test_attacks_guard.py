@@ -103,7 +103,7 @@ class SpoofedTests(ControlledTestCase):
         self.addCleanup(session.close)
         self.assertTrue(session.carries())
         self.ask("/openings", "-X", "DELETE")
-        self.assertTrue(session.carries(PATIENCE))
+        self.assertTrue(session.carries())
 
     def test_datagrams(self) -> None:
         """Datagrams that the service does not answer fill no set, either."""
@@ -182,7 +182,7 @@ class ForwardedCutTests(ControlledTestCase):
         daemon.stop()
         self.controlled(self.web)
         self.assertEqual(self.spared(), "")
-        self.assertFalse(session.carries())
+        self.assertFalse(session.carries(3.0))
 
     def spared(self) -> str:
         """Return the flows that continue without an opening."""
@@ -197,7 +197,7 @@ class ForwardedCutTests(ControlledTestCase):
         self.reload()
         self.assertTrue(session.carries())
         self.ask("/openings", "-X", "DELETE")
-        self.assertFalse(session.carries())
+        self.assertFalse(session.carries(3.0))
 
 
 class HandOverTests(ControlledTestCase):

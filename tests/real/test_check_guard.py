@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.lab.case import PORT
 from tests.lab.controlled import SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
-from tests.lab.hosts import BIN, CLIENT4, Daemon
+from tests.lab.hosts import BIN, CLIENT4, PATIENCE, Daemon
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 CONFIGURATION = "/etc/nftables.conf"
@@ -153,7 +153,7 @@ class NotrackTests(GuardCheckTestCase):
         with service, asking:
             service.bind((CLIENT4, 0))
             asking.bind(("", DATAGRAMS))
-            service.settimeout(5)
+            service.settimeout(PATIENCE)
             asking.settimeout(0.5)
             asking.sendto(b"question", service.getsockname())
             _, peer = service.recvfrom(99)

@@ -28,7 +28,7 @@ class DeadlineTests(RealTestCase):
 
     def assertEnds(self, deadline: float) -> None:
         """Assert that the door is open until the deadline, and closed to others all the while."""
-        while time.monotonic() < deadline - 1:
+        while time.monotonic() < deadline - 2:
             self.assertTrue(self.client.reaches(PORT))
             self.assertFalse(self.stranger.reaches(PORT))
         while time.monotonic() < deadline + LATE:
@@ -47,13 +47,13 @@ class DeadlineTests(RealTestCase):
         """
         If the daemon is killed, the opening ends in time, and the port stays closed to others.
         """
-        daemon, deadline = self.opened("3s")
+        daemon, deadline = self.opened("6s")
         daemon.stop(signal.SIGKILL)
         self.assertEnds(deadline)
 
     def test_stopped(self) -> None:
         """The same holds if the daemon ends in order."""
-        daemon, deadline = self.opened("3s")
+        daemon, deadline = self.opened("6s")
         daemon.stop()
         self.assertEnds(deadline)
 
@@ -64,23 +64,23 @@ class DeadlineTests(RealTestCase):
         self.server.serve(PORT)
         for end in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(end):
-                daemon = self.daemon(openFor="8s")
+                daemon = self.daemon(openFor="20s")
                 self.client.send(SEQUENCE)
                 self.assertTrue(self.client.comesToReach(PORT))
                 began = time.monotonic()
                 rules = self.rules()
                 time.sleep(1.5)
                 daemon.stop(end)
-                daemon = self.daemon(openFor="8s")
-                line = rf"took over door default \({PORT}/tcp\) for {CLIENT4} until .* \(([0-9])s\)"
+                daemon = self.daemon(openFor="20s")
+                line = rf"took over door default \({PORT}/tcp\) for {CLIENT4} until .* \((\d+)s\)"
                 left = re.search(line, daemon.log())
-                self.assertTrue(left and 1 <= int(left[1]) <= 6, daemon.log())
+                self.assertTrue(left and 1 <= int(left[1]) <= 18, daemon.log())
                 self.assertTrue(self.client.reaches(PORT))
                 self.assertFalse(self.stranger.reaches(PORT))
                 self.assertBecomes(rules)
                 self.assertTrue(daemon.says(f"closed door default ({PORT}/tcp) for {CLIENT4}"))
                 self.assertFalse(self.client.reaches(PORT))
-                self.assertGreater(time.monotonic() - began, 3)
+                self.assertGreater(time.monotonic() - began, 18)
                 self.assertEqual(self.rules(), "")
                 daemon.stop()
 
@@ -110,7 +110,7 @@ class DeadlineTests(RealTestCase):
         self.server.serve(PORT)
         process = self.server.spawn(
             *(sys.executable, "-m", "tests.lab.clockwork", "-n", "--pidfile=", "pkdoors"),
-            *("-m", KNOCKS, "-p", str(PORT), "-t", "5s", "-f", self.firewall),
+            *("-m", KNOCKS, "-p", str(PORT), "-t", "10s", "-f", self.firewall),
             *("--admin", "off"),
             PYTHONPATH=str(ROOT),
         )
@@ -119,7 +119,7 @@ class DeadlineTests(RealTestCase):
         for way, wrong in ((forward, "+3600"), (back, "+0")):
             with self.subTest(wrong):
                 self.client.send(SEQUENCE)
-                deadline = time.monotonic() + 5
+                deadline = time.monotonic() + 10
                 self.assertTrue(self.client.comesToReach(PORT))
                 process.popen.send_signal(way)
                 self.assertTrue(process.says(f"the clock is {wrong} s wrong"))
@@ -143,19 +143,19 @@ class FirewalldDeadlineTests(DeadlineTests):
 
     def test_firewalldKilled(self) -> None:
         """If firewalld is killed, the opening ends in time, and the port stays closed to others."""
-        _, deadline = self.opened("3s")
+        _, deadline = self.opened("6s")
         self.firewalld.process.stop(signal.SIGKILL)
         self.assertEnds(deadline)
 
     def test_firewalldStopped(self) -> None:
         """The same holds if firewalld ends in order, and takes all its rules with it."""
-        _, deadline = self.opened("3s")
+        _, deadline = self.opened("6s")
         self.firewalld.process.stop()
         self.assertEnds(deadline)
 
     def test_allKilled(self) -> None:
         """The same holds if both of them and the bus are killed."""
-        daemon, deadline = self.opened("3s")
+        daemon, deadline = self.opened("6s")
         for process in (self.firewalld.process, self.firewalld.bus, daemon.process):
             process.stop(signal.SIGKILL)
         self.assertEnds(deadline)

@@ -299,7 +299,7 @@ class FamilyTests(ControlledTestCase):
             if name.endswith(REACHING):
                 self.count()
                 self.wire.send(packets)
-                self.assertTrue(eventually(self.passed, 2), name)
+                self.assertTrue(eventually(self.passed), name)
 
     def count(self) -> None:
         """Begin to count."""

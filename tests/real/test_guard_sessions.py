@@ -83,7 +83,7 @@ class _SessionsCase(ControlledTestCase):
     def assertLive(self, sessions: list[Session]) -> None:
         """Check that all sessions still carry data."""
         for each in sessions:
-            self.assertTrue(each.carries(PATIENCE), each.flow)
+            self.assertTrue(each.carries(), each.flow)
 
 
 class KeptTests(_SessionsCase):
@@ -154,12 +154,12 @@ class KeptTests(_SessionsCase):
         for number, (target, source) in enumerate(WAYS):
             session = Session.begin(self.server, listener, Flow(source, OUTGOING, target, 9999))
             self.addCleanup(session.close)
-            self.assertTrue(session.carries(PATIENCE), source)
+            self.assertTrue(session.carries(), source)
             self.assertTrue(self.isAsked(source, target, 9000 + number), source)
         self.server.run("nft", _NOTRACK.replace(str(PORT), str(OUTGOING)))
         session = Session.begin(self.server, listener, Flow(SERVER4, OUTGOING, "10.9.1.3", 9999))
         self.addCleanup(session.close)
-        self.assertTrue(session.carries(PATIENCE))
+        self.assertTrue(session.carries())
         self.assertFalse(self.stranger.reaches(OUTGOING))
 
     def isAsked(self, source: str, target: str, port: int) -> bool:
@@ -213,7 +213,7 @@ class FirstStartTests(_SessionsCase):
         self.addCleanup(session.close)
         self.assertTrue(session.carries())
         daemon = self.daemonFor("8080")
-        self.assertTrue(session.carries(PATIENCE), daemon)
+        self.assertTrue(session.carries(), daemon)
         self.assertFalse(self.client.reaches(8080))
 
     def daemonFor(self, ports: str) -> str:

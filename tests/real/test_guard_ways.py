@@ -123,7 +123,7 @@ class _WaysCase(ControlledTestCase):
         self.assertEqual(self.reached(self.stranger, ways), [])
         self.ask("/openings", "-X", "DELETE")
         self.assertTrue(eventually(lambda: not self.reached(self.client, ways)))
-        dead = [each.flow for each in sessions if not each.carries(PATIENCE)]
+        dead = [each.flow for each in sessions if not each.carries()]
         self.assertEqual(dead, [])
 
     def reached(self, host: Host, ways: Sequence[Way]) -> list[tuple[str, int]]:
@@ -241,7 +241,7 @@ class ContainerTests(_WaysCase):
         self.write(*self.doors())
         self.reload()
         self.assertEqual(self.reached(self.stranger, self.direct), [])
-        self.assertTrue(all(each.carries(PATIENCE) for each in spared))
+        self.assertTrue(all(each.carries() for each in spared))
         self.write(SSH)
         self.reload()
         self.assertReached(self.direct)
@@ -255,7 +255,7 @@ class ContainerTests(_WaysCase):
         sessions = [self.strangersSession(*way) for way in self.direct]
         self.assertTrue(all(each.carries() for each in sessions))
         self.controlled(*self.doors())
-        self.assertEqual([each.flow for each in sessions if not each.carries(PATIENCE)], [])
+        self.assertEqual([each.flow for each in sessions if not each.carries()], [])
         for each in sessions:
             each.vanish()
         self.assertEqual(begun(self.stranger, [each.flow for each in sessions]), [])
@@ -280,7 +280,7 @@ class ContainerTests(_WaysCase):
             flow = Flow(source, SAME, target, ELSEWHERE)
             session = Session.begin(self.container, elsewhere, flow)
             self.addCleanup(session.close)
-            self.assertTrue(session.carries(PATIENCE))
+            self.assertTrue(session.carries())
 
     def test_spoofed(self) -> None:
         """A stranger who forges packets of a container opens no way to it."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import BIN, SERVER4, Daemon, Process, eventually, ip
+from tests.lab.hosts import BIN, PATIENCE, SERVER4, Daemon, Process, eventually, ip
 
 LATER4, LATER6 = "10.9.9.77", "fd09:9::77"
 TWISTD = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
@@ -25,7 +25,7 @@ class GuardFirstTestCase(RealTestCase):
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.manager.close)
         self.manager.bind(f"{self.folder}/notify")
-        self.manager.settimeout(15)
+        self.manager.settimeout(PATIENCE)
 
     def take(self, port: int, address: str = "0.0.0.0") -> socket.socket:
         """Take a knock port, as another program."""
