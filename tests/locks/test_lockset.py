@@ -19,6 +19,7 @@ from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door, listKnockPorts
 from tests.fakes.doors import knocks, makeDoor
+from tests.lab.properties import ordinarily
 from tests.lab.sealing import makeKey, publicLine, sealed
 
 TODAY = 1_800_000_000
@@ -114,7 +115,7 @@ class LocksetTests(SynchronousTestCase):
         each = [SequenceLock(door) for door in (SSH, WEB, SQL)]
         locks, slow = Lockset(each), Reference(SSH, WEB, SQL)
         opened, now = 0, 0.0
-        for _ in range(20_000):
+        for _ in range(ordinarily(8_000, 20_000)):
             now += random_.choice((0.0, 0.1, 1.0))
             who = random_.choice((ANN, BOB))
             row = random_.choice((SSH, WEB, SQL)).sequence.ports
