@@ -20,7 +20,7 @@ from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.plan import Plan, checkFits
 from pkdoors.model.doors import listKnockPorts
 
-PATIENCE = 10.0
+FIREWALL_TIMEOUT = 10.0
 """Seconds that a reload waits for firewalld, which takes some tenths of a second."""
 
 
@@ -98,7 +98,7 @@ class Reloader:
         """
         changes, troubles = await self._lock.run(self._reload)
         if changes:
-            troubles += await self._keeper.waitForOuter(PATIENCE)
+            troubles += await self._keeper.waitForOuter(FIREWALL_TIMEOUT)
         return Reloaded(changes, troubles)
 
     def announceFirst(self) -> None:
