@@ -58,8 +58,15 @@ class RealTestCase(SynchronousTestCase):
         """Start the daemon, alone."""
         return Daemon(
             self.server,
-            *("--magic-seq", KNOCKS, "--ports", ports, "--open-for", openFor),
-            *("--firewall", self.firewall, *options),
+            "--magic-seq",
+            KNOCKS,
+            "--ports",
+            ports,
+            "--open-for",
+            openFor,
+            "--firewall",
+            self.firewall,
+            *options,
         )
 
     def isOwned(self) -> bool:
@@ -109,9 +116,18 @@ class SshTestCase(RealTestCase):
     def sshOptions(self, patience: int = 60) -> tuple[str, ...]:
         """Return the options with which ssh, scp and the like get in."""
         return (
-            *("-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
-            *("-o", f"ConnectTimeout={patience}", "-o", "StrictHostKeyChecking=no"),
-            *("-o", f"UserKnownHostsFile={self.folder}/known"),
+            "-F",
+            "none",
+            "-i",
+            str(self.folder / "user"),
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            f"ConnectTimeout={patience}",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            f"UserKnownHostsFile={self.folder}/known",
         )
 
     def sshCommand(self, command: str, patience: int = 60) -> tuple[str, ...]:

@@ -9,8 +9,13 @@ USER = "61234"
 """Nobody's number; it has no name either."""
 CAPABILITIES = "-all,+net_admin,+net_bind_service"
 ALONE = (
-    *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"),
-    *(f"--bounding-set={CAPABILITIES}", f"--inh-caps={CAPABILITIES}"),
+    "setpriv",
+    f"--reuid={USER}",
+    f"--regid={USER}",
+    "--clear-groups",
+    "--no-new-privs",
+    f"--bounding-set={CAPABILITIES}",
+    f"--inh-caps={CAPABILITIES}",
     f"--ambient-caps={CAPABILITIES}",
 )
 TWISTD = f"{BIN}/twistd -n --pidfile= pkdoors"
