@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
+from pkdoors.firewall.guard.trusted import trustedSets
 from pkdoors.model.doors import Door
 
 BASE_CHAINS = {
@@ -222,8 +223,8 @@ def _flowRules() -> Iterator[str]:
 def _tcpRules(group: PortGroup) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
-    for source, name, _ in _openings(group):
-        yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
+    for condition, _ in _entitled(group):
+        yield f"{chain} {condition} {'accept' if cuts else 'goto let_in'}"
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
@@ -231,8 +232,8 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
 def _udpRules(group: PortGroup) -> Iterator[str]:
     """Yield the rules of a group of UDP ports."""
     chain = chainName(group, "udp")
-    for source, name, door in _openings(group):
-        yield f"{chain} {source} @{name} " + (
+    for condition, door in _entitled(group):
+        yield f"{chain} {condition} " + (
             f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
         )
     # Answers to this host's own questions. TCP has no such rule: a client that got in while there
@@ -260,11 +261,17 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
     yield f"{chain} counter drop"
 
 
-def _openings(group: PortGroup) -> Iterator[tuple[str, str, Door]]:
-    """Yield the field that is compared, the set, and the door, for each set of openings."""
+def _entitled(group: PortGroup) -> Iterator[tuple[str, Door]]:
+    """
+    Yield the condition for each kind of client that may begin a connection, and the door that lets
+    it in.
+    """
+    for door in group.doors:
+        for trusted in trustedSets(door):
+            yield trusted.condition, door
     for door in group.doors:
         for v in (4, 6):
-            yield f"{_IP[v]} saddr", f"{door.name}_open{v}", door
+            yield f"{_IP[v]} saddr @{door.name}_open{v}", door
 
 
 def _flow(protocol: str, v: int) -> str:

@@ -28,6 +28,7 @@ from pkdoors.firewall.guard.sets import (
     setsFor,
     spell,
 )
+from pkdoors.firewall.guard.trusted import changeTrusted
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts
@@ -77,6 +78,7 @@ class Present:
     @ivar stale: sets that must be made again, empty.
     @ivar ports: for C{tcp} and C{udp}, the protected ports.
     @ivar verdicts: likewise, the chain for ports; empty for any other verdict.
+    @ivar trusted: the keys of trusted networks and interfaces, by the names of their sets.
     """
 
     chains: frozenset[str] = frozenset()
@@ -85,6 +87,7 @@ class Present:
     stale: frozenset[str] = frozenset()
     ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
+    trusted: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
 
 ABSENT = Present()
@@ -145,6 +148,8 @@ class Guard:
                 yield f"flush set {where} {name}"
             if elements:
                 yield f"add element {where} {name} {_braced(', '.join(elements))}"
+        for door in self.doors:
+            yield from changeTrusted(where, door, present.trusted)
 
     def _ports(self, where: str, present: Present) -> Iterator[str]:
         """

@@ -13,6 +13,7 @@ from hashlib import sha256
 from ipaddress import ip_address
 from math import ceil
 
+from pkdoors.firewall.guard.trusted import trustedSets
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import MAX_COMMENT, parsePrincipal
@@ -105,7 +106,7 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
 
 def setsOf(door: Door) -> dict[str, Set]:
     """Return the sets of one door, by name."""
-    found = {}
+    found = {trusted.name: Set(trusted.definition) for trusted in trustedSets(door)}
     if door.knockRate:
         found[f"{door.name}_knocks"] = Set("type inet_service;")
     for version, address in _ADDRESS.items():

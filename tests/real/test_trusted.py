@@ -1,0 +1,252 @@
+"""Trusted networks and interfaces: who comes from there needs no knock."""
+
+import signal
+import threading
+from itertools import count
+
+from tests.lab.case import PORT
+from tests.lab.conntrack import Flow
+from tests.lab.controlled import WEB, WEB_SEQUENCE, ControlledTestCase, door
+from tests.lab.echoing import DatagramEchoServer, DatagramFlow
+from tests.lab.flows import Session
+from tests.lab.hosts import (
+    BIN,
+    CLIENT4,
+    CLIENT6,
+    SERVER4,
+    SERVER6,
+    STRANGER4,
+    STRANGER6,
+    Host,
+    eventually,
+)
+from tests.lab.segments import ACK, SYN, send
+
+TARGETS = (SERVER4, SERVER6)
+CLIENTS = '"10.9.1.0/24", "fd09:1::/64"'
+"""The networks of the client."""
+OTHER4 = "10.9.1.77"
+"""Another address of the client's."""
+
+
+def trusting(what: str, more: str = "", port: int = PORT) -> str:
+    """Return a door that trusts something, a part of a list in TOML."""
+    return door("ssh", port=port, more=f"trusted = [{what}]\n{more}")
+
+
+class _TrustedCase(ControlledTestCase):
+    """The usual hosts."""
+
+    def setUp(self) -> None:
+        """Number the sessions' ports."""
+        super().setUp()
+        self._ports = count(20001)
+
+    def assertReach(self, host: Host, isIn: bool, port: int = PORT) -> None:
+        """Check whether a host gets in over IPv4 and IPv6."""
+        found = [host.reaches(port, target) for target in TARGETS]
+        self.assertEqual([isIn] * 2, found)
+
+    def session(self, host: Host, source: str, target: str) -> Session:
+        """Begin a session."""
+        flow = Flow(source, next(self._ports), target, PORT)
+        session = Session.begin(host, self.listeners[PORT], flow)
+        self.addCleanup(session.close)
+        return session
+
+
+class TrustedTests(_TrustedCase):
+    """A guard in nftables."""
+
+    def test_network(self) -> None:
+        """A client in a trusted network gets in without a knock, and nobody else does."""
+        daemon = self.controlled(trusting(CLIENTS))
+        self.assertReach(self.client, True)
+        self.assertReach(self.stranger, False)
+        self.assertIn("10.9.1.0/24, fd09:1::/64 need no knock", daemon.log())
+
+    def test_otherPort(self) -> None:
+        """Trust is for the ports of one door."""
+        self.controlled(trusting(CLIENTS), door("web", WEB_SEQUENCE, WEB))
+        self.assertReach(self.client, True)
+        self.assertReach(self.client, False, WEB)
+
+    def test_address(self) -> None:
+        """One address can be trusted, and its neighbours are not."""
+        self.client.run("ip", "address", "add", f"{OTHER4}/24", "dev", "server")
+        self.controlled(trusting(f'"{CLIENT4}", "{CLIENT6}"'))
+        self.assertReach(self.client, True)
+        self.assertFalse(self.client.reaches(PORT, source=OTHER4))
+
+    def test_interface(self) -> None:
+        """A client whose packets arrive at a trusted interface gets in."""
+        self.controlled(trusting('"stranger"'))
+        self.assertReach(self.stranger, True)
+        self.assertReach(self.client, False)
+
+    def test_laterInterface(self) -> None:
+        """An interface that appears later counts, too, also after it was away."""
+        self.controlled(trusting('"late"'))
+        for _ in range(2):
+            late = self.network.add("late", 3)
+            found = [late.reaches(PORT, target) for target in ("10.9.3.1", "fd09:3::1")]
+            self.assertEqual([True, True], found)
+            self.server.run("ip", "link", "delete", "late")
+        self.assertReach(self.client, False)
+
+    def test_forged(self) -> None:
+        """A packet that claims a trusted source, but arrives elsewhere, does not get in."""
+        for name in ("all", "stranger"):
+            self.server.run("sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0")
+        for address in (f"{CLIENT4}/32", f"{CLIENT6}/128"):
+            self.stranger.run("ip", "address", "add", address, "dev", "server")
+        self.controlled(trusting(CLIENTS))
+        self.server.run(
+            "nft",
+            "table inet probe { chain after { type filter hook input priority 100; "
+            f"tcp dport {PORT} iifname stranger counter comment passed; "
+            f"tcp dport {PORT} iifname client counter comment honest; }}; "
+            "chain before { type filter hook prerouting priority -400; "
+            f"tcp dport {PORT} iifname stranger counter comment arrived; }}; }}",
+        )
+        flows = [Flow(CLIENT4, 4001, SERVER4, PORT), Flow(CLIENT6, 4001, SERVER6, PORT)]
+        send(self.stranger, [(flow, flags) for flow in flows for flags in (SYN, ACK)])
+        self.assertTrue(eventually(lambda: self.counted("arrived") == 4))
+        self.assertReach(self.client, True)
+        self.assertGreater(self.counted("honest"), 0)
+        self.assertEqual(0, self.counted("passed"))
+
+    def counted(self, comment: str) -> int:
+        """Return what a counter of the probe has counted."""
+        for line in self.server.run("nft", "list", "table", "inet", "probe").splitlines():
+            if f'comment "{comment}"' in line:
+                words = line.split()
+                return int(words[words.index("packets") + 1])
+        raise AssertionError(comment)
+
+    def test_removed(self) -> None:
+        """What is no longer trusted is closed at once; its sessions go on, or are cut."""
+        for policy, goesOn in (("keep", True), ("cut", False)):
+            with self.subTest(policy):
+                sessions = f'sessions = "{policy}"\n'
+                daemon = self.controlled(trusting(f'{CLIENTS}, "stranger"', sessions))
+                ends = ((self.client, CLIENT4, SERVER4), (self.client, CLIENT6, SERVER6))
+                ends += ((self.stranger, STRANGER4, SERVER4), (self.stranger, STRANGER6, SERVER6))
+                live = [self.session(*end) for end in ends]
+                self.write(trusting("", sessions))
+                self.assertEqual(1, len(self.reload()))
+                self.assertReach(self.client, False)
+                self.assertReach(self.stranger, False)
+                patience = 10.0 if goesOn else 0.5
+                self.assertEqual([goesOn] * 4, [each.carries(patience) for each in live])
+                daemon.stop()
+
+    def test_added(self) -> None:
+        """A reload adds what is trusted; it does not restart anything."""
+        self.controlled(trusting(""))
+        self.assertReach(self.client, False)
+        self.write(trusting(CLIENTS))
+        (change,) = self.reload()
+        self.assertIn("trusted", change)
+        self.assertReach(self.client, True)
+        self.assertReach(self.stranger, False)
+
+    def test_udp(self) -> None:
+        """A UDP session of a trusted client goes on after the trust has ended, for a while."""
+        times = 'udp_idle = "3s"\nudp_grace = "0"\n'
+        udp = trusting(CLIENTS, times).replace(f"[{PORT}]", f'["{PORT}/udp"]')
+        self.controlled(udp)
+        with DatagramEchoServer(self.server, PORT):
+            flow = DatagramFlow(self.client, PORT)
+            self.addCleanup(flow.close)
+            self.assertTrue(flow.isAnswered(10.0))
+            other = DatagramFlow(self.stranger, PORT)
+            self.addCleanup(other.close)
+            self.assertFalse(other.isAnswered())
+            self.write(udp.replace(CLIENTS, ""))
+            self.reload()
+            self.assertTrue(flow.isAnswered(10.0))
+            new = DatagramFlow(self.client, PORT)
+            self.addCleanup(new.close)
+            self.assertFalse(new.isAnswered())
+
+    def test_killed(self) -> None:
+        """Trust needs no daemon, and the next one takes it over, or ends it."""
+        daemon = self.controlled(trusting(CLIENTS))
+        session = self.session(self.client, CLIENT4, SERVER4)
+        daemon.stop(signal.SIGKILL)
+        self.assertReach(self.client, True)
+        self.assertReach(self.stranger, False)
+        daemon = self.controlled(trusting('"10.9.1.0/25", "fd09:1::/64"'))
+        self.assertReach(self.client, True)
+        daemon.stop(signal.SIGKILL)
+        self.controlled(trusting('"10.9.1.128/25"'))
+        self.assertReach(self.client, False)
+        self.assertTrue(session.carries())
+
+    def test_flushed(self) -> None:
+        """A guard that somebody has flushed comes back with it."""
+        daemon = self.controlled(trusting(CLIENTS))
+        session = self.session(self.client, CLIENT4, SERVER4)
+        self.disturb(daemon, "flush ruleset")
+        self.assertReach(self.client, True)
+        self.assertReach(self.stranger, False)
+        self.assertTrue(session.carries())
+
+    def test_tampered(self) -> None:
+        """What somebody else trusts or distrusts in the guard does not last."""
+        daemon = self.controlled(trusting(f'{CLIENTS}, "eth9"'))
+        changes = (
+            "add element inet pkdoors ssh_trusted4_24 { 10.9.2.0 }",
+            "delete element inet pkdoors ssh_trusted4_24 { 10.9.1.0 }",
+            "flush set inet pkdoors ssh_trusted6_64",
+            'add element inet pkdoors ssh_trustedif { "stranger" }',
+            'add element inet pkdoors ssh_trustedif { "a}; b" }',
+        )
+        for change in changes:
+            with self.subTest(change):
+                self.server.status("nft", change)
+                self.assertTrue(eventually(self.isAsTrusted), daemon.log())
+        listing = self.server.run("nft", "list", "table", "inet", "pkdoors")
+        self.assertNotIn("a}; b", listing)
+
+    def isAsTrusted(self) -> bool:
+        """Return whether the client gets in over both families, and the stranger does not."""
+        return all(self.client.reaches(PORT, target) for target in TARGETS) and not any(
+            self.stranger.reaches(PORT, target) for target in TARGETS
+        )
+
+    def test_neverKeptOut(self) -> None:
+        """Who stays trusted is let in while what others are trusted changes."""
+        self.controlled(trusting(CLIENTS))
+        isOver = threading.Event()
+        refused: list[str] = []
+        tried = [0]
+
+        def connect() -> None:
+            while not isOver.is_set():
+                for target in TARGETS:
+                    tried[0] += 1
+                    if not self.client.reaches(PORT, target):
+                        refused.append(target)
+                    self.listeners[PORT].accept()[0].close()
+
+        thread = threading.Thread(target=connect)
+        thread.start()
+        try:
+            for others in ('"10.9.7.0/24"', '"fd09:8::/64", "10.8.0.0/16"', '"wg0"', "") * 10:
+                self.write(trusting(f"{CLIENTS}, {others}".removesuffix(", ")))
+                self.assertTrue(self.reload())
+        finally:
+            isOver.set()
+            thread.join()
+        self.assertGreater(tried[0], 100)
+        self.assertEqual([], refused)
+
+    def test_release(self) -> None:
+        """A released host trusts nobody: all rules and sets are gone."""
+        daemon = self.controlled(trusting(CLIENTS))
+        daemon.stop()
+        self.assertReach(self.stranger, False)
+        self.server.run(str(BIN / "pkdoors"), "release")
+        self.assertEqual("", self.server.run("nft", "list", "tables"))
