@@ -63,7 +63,7 @@ class TrustedTests(_TrustedCase):
         daemon = self.controlled(trusting(CLIENTS))
         self.assertReach(self.client, True)
         self.assertReach(self.stranger, False)
-        self.assertIn("10.9.1.0/24, fd09:1::/64 need no knock", daemon.log())
+        self.assertIn("no knock needed from 10.9.1.0/24, fd09:1::/64", daemon.log())
 
     def test_otherPort(self) -> None:
         """Trust is for the ports of one door."""
@@ -130,9 +130,12 @@ class TrustedTests(_TrustedCase):
             with self.subTest(policy):
                 sessions = f'sessions = "{policy}"\n'
                 daemon = self.controlled(trusting(f'{CLIENTS}, "stranger"', sessions))
-                ends = ((self.client, CLIENT4, SERVER4), (self.client, CLIENT6, SERVER6))
-                ends += ((self.stranger, STRANGER4, SERVER4), (self.stranger, STRANGER6, SERVER6))
-                live = [self.session(*end) for end in ends]
+                live = [
+                    self.session(self.client, CLIENT4, SERVER4),
+                    self.session(self.client, CLIENT6, SERVER6),
+                    self.session(self.stranger, STRANGER4, SERVER4),
+                    self.session(self.stranger, STRANGER6, SERVER6),
+                ]
                 self.write(trusting("", sessions))
                 self.assertEqual(1, len(self.reload()))
                 self.assertReach(self.client, False)
@@ -250,3 +253,104 @@ class TrustedTests(_TrustedCase):
         self.assertReach(self.stranger, False)
         self.server.run(str(BIN / "pkdoors"), "release")
         self.assertEqual("", self.server.run("nft", "list", "tables"))
+
+
+class ToldTests(_TrustedCase):
+    """What the commands tell."""
+
+    def test_status(self) -> None:
+        """The status names who needs no knock, for people and for programs."""
+        self.controlled(trusting(f'{CLIENTS}, "wg0"'))
+        options = ("status", "--admin", str(self.socket))
+        told = self.server.run(str(BIN / "pkdoors"), *options)
+        self.assertIn("door ssh: no knock needed from 10.9.1.0/24, fd09:1::/64, wg0", told)
+        (door,) = self.ask("/status")["doors"]
+        self.assertEqual(["10.9.1.0/24", "fd09:1::/64", "wg0"], door["trusted"])
+
+    def test_check(self) -> None:
+        """The check sees that the port is closed to others, and what may be a mistake."""
+        self.controlled(trusting(f'{CLIENTS}, "wg0", "client", "lo"'))
+        self.server.run("ip", "route", "add", "default", "via", CLIENT4)
+        options = ("check", "-c", str(self.file), "--admin", str(self.socket))
+        _, told = self.server.status(str(BIN / "pkdoors"), *options)
+        for line in (
+            rf"OK +{PORT}/tcp +the guard keeps it closed",
+            r"OK +trusted +door ssh: no knock needed from 10.9.1.0/24, fd09:1::/64, wg0, client",
+            r"INFO +trusted +door ssh: there is no interface wg0 now",
+            r"INFO +trusted +door ssh: lo need not be trusted",
+            r"WARNING +trusted +door ssh: client has the default route",
+        ):
+            self.assertRegex(told, line)
+
+    def test_refused(self) -> None:
+        """Trusting everybody, or what could be mistaken by nft, is refused in one sentence; the
+        running guard stays."""
+        self.controlled(trusting(CLIENTS))
+        for text in ("0.0.0.0/0", "::/0", "10.9.1.2/24", "a; drop", "wg*"):
+            self.write(trusting(f'"{text}"'))
+            _, refusal = self.refused("/reload", "-X", "POST")
+            self.assertIn("doors.ssh.trusted: ", refusal)
+            self.assertReach(self.client, True)
+            self.assertReach(self.stranger, False)
+
+
+class FirewalldTests(_TrustedCase):
+    """firewalld, which closes the port in all zones, before the guard."""
+
+    firewall = "firewalld"
+
+    def rules(self, zone: str) -> list[str]:
+        """Return our rules for what is trusted."""
+        rules = self.firewalld.cmd(f"--zone={zone}", "--list-rich-rules").splitlines()
+        return [rule for rule in rules if "32338" in rule]
+
+    def test_letsThrough(self) -> None:
+        """It lets trusted networks and interfaces through, also after a reload and a restart."""
+        self.firewalld.cmd("--zone=work", "--add-interface=client")
+        daemon = self.controlled(trusting(f'{CLIENTS}, "stranger"'))
+        for change in (lambda: None, self.reloadFirewalld, self.restartFirewalld):
+            change()
+            for host in (self.client, self.stranger):
+                for target in TARGETS:
+                    self.assertTrue(host.comesToReach(PORT, target), daemon.log())
+        self.write(trusting(CLIENTS))
+        self.reload()
+        self.assertReach(self.client, True)
+        self.assertReach(self.stranger, False)
+        self.assertTrue(eventually(lambda: len(self.rules("public")) == 2))
+
+    def reloadFirewalld(self) -> None:
+        """Reload it: it forgets all runtime rules."""
+        self.firewalld.cmd("--reload")
+
+    def restartFirewalld(self) -> None:
+        """End it, and start it again."""
+        self.firewalld.process.stop()
+        self.firewalld.start()
+
+    def test_written(self) -> None:
+        """firewalld writes the rules as pkdoors does, so a restoration touches nothing."""
+        ours = f'{CLIENTS}, "{STRANGER4}", "{STRANGER6}", "fd00:0:0:1:2::/96", "stranger"'
+        daemon = self.controlled(trusting(ours))
+        before = self.handles()
+        self.assertEqual(6, len(before))
+        self.assertEqual(6, len(self.rules("public")))
+        self.firewalld.cmd("--zone=work", "--add-interface=client")
+        self.assertTrue(daemon.says("zones were changed: restored"), daemon.log())
+        self.assertLessEqual(before, self.handles())
+
+    def handles(self) -> set[str]:
+        """Return the rules for the port, with their handles: a rule that is added again has a new
+        one."""
+        ruleset = self.server.run("nft", "-a", "list", "table", "inet", "firewalld")
+        return {line.strip() for line in ruleset.splitlines() if f"dport {PORT}" in line}
+
+    def test_release(self) -> None:
+        """A stop leaves the rules, and C{release} removes them."""
+        daemon = self.controlled(trusting(CLIENTS))
+        self.assertReach(self.client, True)
+        daemon.stop()
+        self.assertReach(self.client, True)
+        self.server.run(str(BIN / "pkdoors"), "release")
+        self.assertEqual([], self.rules("public"))
+        self.assertReach(self.client, False)

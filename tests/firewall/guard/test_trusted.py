@@ -1,6 +1,7 @@
 """Tests of L{pkdoors.firewall.guard.trusted}."""
 
 from ipaddress import ip_address
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,7 +15,7 @@ from tests.fakes.doors import makeDoor
 ALL = "192.168.1.0/24,10.1.0.0/24,10.2.0.7,fd00::/8,2001:db8::7,wg0,eth0.100"
 
 
-def trusting(text: str = ALL, **fields: object) -> Door:
+def trusting(text: str = ALL, **fields: Any) -> Door:
     """Return a door that trusts some networks and interfaces."""
     return makeDoor(trusted=parseTrustedList(text), **fields)
 
