@@ -9,9 +9,9 @@ from pkdoors.commands.completion import completeWith, listDoors, listFiles, list
 from pkdoors.commands.parser import addCommand, asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
-from pkdoors.errors import AskError, BadValue, NoDaemon
-from pkdoors.model.addresses import canonicalize
+from pkdoors.errors import AskError, NoDaemon
 from pkdoors.model.doors import checkName
+from pkdoors.model.sources import parseSource
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import complain, tell, tellDrawn, tellText
 
@@ -33,7 +33,7 @@ def addStatusCommand(commands: Any) -> None:
 
 def addOpenCommand(commands: Any) -> None:
     """Add C{open} to the commands."""
-    about = "open a door for an address, without a knock"
+    about = "open a door for an address or a network, without a knock"
     command = _addCommand(commands, "open", about, _open)
     _addAddress(command)
     _addDoor(command, "the door to open (not needed if there is only one)")
@@ -49,7 +49,7 @@ def addOpenCommand(commands: Any) -> None:
 
 def addCloseCommand(commands: Any) -> None:
     """Add C{close} to the commands."""
-    about = "close the openings for an address, or for all"
+    about = "close the openings for an address or a network, or for all"
     command = _addCommand(commands, "close", about, _close)
     completeWith(_addAddress(command, nargs="?"), listOpenAddresses)
     command.add_argument("--all", action="store_true", help="close for all addresses")
@@ -102,24 +102,19 @@ def _addCommand(
 
 
 def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
-    about = "an IPv4 or IPv6 address"
+    about = "an IPv4 or IPv6 address, or a network like 10.0.0.0/16"
     return command.add_argument(
-        "address", metavar="ADDRESS", type=asType(_parseAddress), help=about, **settings
+        "address",
+        metavar="ADDRESS",
+        type=asType(lambda text: str(parseSource(text))),
+        help=about,
+        **settings,
     )
 
 
 def _addDoor(command: ArgumentParser, about: str) -> None:
     door = command.add_argument("--door", metavar="NAME", type=asType(checkName), help=about)
     completeWith(door, listDoors)
-
-
-def _parseAddress(text: str) -> str:
-    try:
-        return canonicalize(text)
-    except ValueError:
-        raise BadValue(
-            f"{text!r} is not an address: give an IPv4 or IPv6 address, such as 192.0.2.7"
-        ) from None
 
 
 def _status(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -159,6 +154,7 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     answer = askOrExit(options, lambda daemon: readRecord(ClosedRecord, daemon.close(*wanted)))
     done = [*describeClosed(answer.closed), *describeFollowing(answer.closing)]
     refused = describeClosing(answer.closing)
+    done += answer.others
     tell(*(done or ([] if refused else ["no door was open"])))
     complain(options.parser.prog, *refused)
     if refused:

@@ -87,7 +87,7 @@ class OpenTests(ControlTestCase):
         """A bad address, door or time is status 2, and no request is sent."""
         for arguments, words in (
             (("host.example",), "argument ADDRESS: 'host.example' is not an address: give an IPv4"),
-            (("192.0.2.0/24",), "is not an address"),
+            (("192.0.2.7/24",), "write 192.0.2.0/24 for the network, or 192.0.2.7 for the host"),
             (("",), "is not an address"),
             (("192.0.2.7", "--door", "a b"), "argument --door: 'a b' is not a door's name"),
             (("192.0.2.7", "--for", "0"), "argument --for: '0' is not a time"),
