@@ -29,8 +29,8 @@ from pkdoors.firewall.netlink.dump import (
 )
 from pkdoors.firewall.netlink.messages import NFTABLES, firstError
 from pkdoors.firewall.nftables._notifications import Changes
-from pkdoors.knocks.knock import plainKnock, secondsAsked
-from pkdoors.knocks.seal import SealError, parseSealed, signedData
+from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
+from pkdoors.knocks.seal import SealError, makeSignedData, parseSealed
 from pkdoors.knocks.signatures import ALGORITHMS, isGood, loadKey
 from pkdoors.locks.sealed._addresspatterns import AddressPatterns
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
@@ -48,9 +48,9 @@ STATEMENT = b"pkdoors1 ssh 0 1800000000000 0123456789abcdef 01234567 *\n"
 
 def knock(data: bytes) -> None:
     """The payload of a plain knock."""
-    seconds = secondsAsked(data)
+    seconds = parsePlainKnock(data)
     if seconds is not None:
-        check(secondsAsked(plainKnock(seconds)) == seconds, f"{seconds} s are other seconds")
+        check(parsePlainKnock(makePlainKnock(seconds)) == seconds, f"{seconds} s are other seconds")
 
 
 def seal(data: bytes) -> None:
@@ -66,7 +66,7 @@ def seal(data: bytes) -> None:
 
 def signature(data: bytes) -> None:
     """An SSH signature: only one is good, that which the key made."""
-    signed = signedData(STATEMENT, DOOR.sequence)
+    signed = makeSignedData(STATEMENT, DOOR.sequence)
     for key, good in _signers():
         check(isGood(key, data, signed) == (data == good), f"{data!r} is taken for {good!r}")
 
@@ -75,7 +75,7 @@ def signature(data: bytes) -> None:
 def _signers() -> list[tuple[Key, bytes]]:
     """Keys of a kind that signs in one way only, and what each makes of the statement."""
     keys = [Key(Ed25519PrivateKey.from_private_bytes(bytes([each] * 32))) for each in range(2)]
-    signed = signedData(STATEMENT, DOOR.sequence)
+    signed = makeSignedData(STATEMENT, DOOR.sequence)
     return [(each.public(), each.sign(signed)) for each in keys]
 
 

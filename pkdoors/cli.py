@@ -20,7 +20,7 @@ from pkdoors.commands.parser import Parser
 from pkdoors.commands.release import addReleaseCommand
 from pkdoors.commands.sequence import addSequenceCommand
 from pkdoors.commands.watch import addWatchCommand
-from pkdoors.util.output import heedingOutput
+from pkdoors.util.output import guardOutput
 
 
 def main(arguments: list[str] | None = None, environment: Mapping[str, str] = environ) -> None:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] = en
     """
     parser = makeParser()
     answerShell(parser, environment)
-    with heedingOutput():
+    with guardOutput():
         options = parser.parse_args(arguments)
         options.run(options, environment)
 

@@ -1,14 +1,14 @@
-"""What can go wrong. Each message is one sentence to the operator: what, where, and what to do."""
+"""Errors. Each message is one sentence for the operator: what is wrong, where, and what to do."""
 
 from pkdoors.util.oneline import printable
 
 
 class PkdoorsError(Exception):
     """
-    Anything that pkdoors itself reports; C{str()} of it is fit to be shown as it is, in one line,
-    whatever the names, files and answers held that it quotes.
+    The base class of all errors that pkdoors reports. C{str()} gives one line that can be shown as
+    it is, whatever the names, files and answers hold that the message quotes.
 
-    @ivar isLogged: whether its sentence is in the log already.
+    @ivar isLogged: whether the log has the message already.
     """
 
     isLogged = False
@@ -21,8 +21,8 @@ class BadValue(PkdoorsError):
     """
     A value from the command line, the environment or a file is not allowed.
 
-    @ivar field: the field of a L{pkdoors.model.doors.Door} that it was for, where only the whole
-        door shows that it is wrong.
+    @ivar field: the field of a L{pkdoors.model.doors.Door} that is wrong, if only the whole door
+        shows it.
     """
 
     def __init__(self, message: str, field: str = "") -> None:
@@ -30,32 +30,32 @@ class BadValue(PkdoorsError):
         self.field = field
 
     def at(self, where: str) -> "BadValue":
-        """The same error, with the option, variable or key in front that held the value."""
+        """Return this error with the option, variable or key that held the value in front."""
         return BadValue(f"{where}: {self}")
 
 
 class ConfigError(PkdoorsError):
-    """A configuration file cannot be read or written, or what is in it is not allowed."""
+    """A configuration file cannot be read or written, or holds something that is not allowed."""
 
 
 class NotFound(PkdoorsError):
-    """What the operator means is not there."""
+    """The operator named something that does not exist."""
 
 
 class FirewallError(PkdoorsError):
-    """The firewall cannot be used, or refused what was asked of it."""
+    """The firewall cannot be used, or refused a request."""
 
 
 class DeadlinePassed(FirewallError):
-    """The time of an opening was over before the firewall got to it: it was not made."""
+    """The firewall did not make an opening, because its deadline had passed already."""
 
 
 class ListenError(PkdoorsError):
-    """A knock port cannot be listened on."""
+    """The daemon cannot listen on a knock port."""
 
 
 class InstallError(PkdoorsError):
-    """The service cannot be put in place, or taken away."""
+    """The service cannot be installed or removed."""
 
 
 class KnockError(PkdoorsError):
@@ -63,12 +63,12 @@ class KnockError(PkdoorsError):
 
 
 class RelayError(PkdoorsError):
-    """A connection that the client relays broke, or what it is relayed to."""
+    """One end of a connection that the client relays broke."""
 
 
 class AskError(PkdoorsError):
-    """The daemon could not be asked, or does not do what it was asked for."""
+    """The daemon could not be reached, or refused a request."""
 
 
 class NoDaemon(AskError):
-    """There is no daemon to ask."""
+    """No daemon is running."""

@@ -1,62 +1,70 @@
-"""What C{twistd pkdoors} loads: the options, and the wiring of the daemon's parts."""
+"""
+The entrance for Twisted: what C{twistd pkdoors} loads, and what an application calls that embeds
+the service.
+
+L{makeService} is for C{twistd} and C{twist}: it makes the whole process a daemon of pkdoors. An
+application that has other things to do uses L{makeDoorService}, which leaves the process alone::
+
+    from twisted.internet import reactor
+    from pkdoors.tap import makeDoorService
+
+    doors = makeDoorService(reactor, "/etc/pkdoors.toml")
+    doors.setServiceParent(application)
+"""
 
 import os
-import signal
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from collections.abc import Sequence as ListOf
 from contextlib import contextmanager
-from hashlib import sha256
-from pathlib import Path
-from types import TracebackType
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
-from twisted.logger import ILogObserver, LogEvent, Logger, globalLogPublisher
-from zope.interface import provider
 
 from pkdoors.admin.operations import Operations
 from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
+from pkdoors.config.file import readConf
 from pkdoors.config.lastgood import STATE, LastGood
 from pkdoors.config.options import Options as DaemonOptions
+from pkdoors.config.parser import parseConfig
 from pkdoors.daemon.audit import AuditFile
+from pkdoors.daemon.component import Component
 from pkdoors.daemon.failclosed import keepClosed
-from pkdoors.daemon.heap import MemoryTrim
+from pkdoors.daemon.firewalls import chooseFirewalls
 from pkdoors.daemon.hooks import Hooks
 from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.reload import Reloader
-from pkdoors.daemon.replayfile import ReplayFile
-from pkdoors.daemon.sdnotify import Notifier
+from pkdoors.daemon.process import (
+    MemoryTrim,
+    handleHangup,
+    refuseUid,
+    setUpProcess,
+    takeReactor,
+)
+from pkdoors.daemon.reload import ConfigFollowers, Reloader
+from pkdoors.daemon.replayfile import ReplayFile, seenPath
+from pkdoors.daemon.sdnotify import Health, Notifier
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.errors import PkdoorsError
+from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.counted import CountedFirewall
-from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.descriptors import raiseLimit
 from pkdoors.host.instance import AlreadyRunning, AnyInstance, Instance
 from pkdoors.knockports.drops import Drops
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.lossalarm import LossAlarm
-from pkdoors.model.doors import Door
-from pkdoors.util.cleanlog import cleanLog
-from pkdoors.util.oneline import oneLine
 from pkdoors.util.output import complain
+from pkdoors.util.steady import SteadyReactor
 
-__all__ = ["Options", "makeService"]
-
-_log = Logger()
+__all__ = ["Options", "makeDoorService", "makeService"]
 
 
 class Options(DaemonOptions):
     """
-    The options of C{twistd pkdoors}. If they, or the file, are wrong, the ports stay closed as the
-    last good configuration says; see L{keepClosed}.
+    The options of C{twistd pkdoors}. If they, or the file, are wrong, the ports stay closed as in
+    the last good configuration; see L{keepClosed}.
     """
 
     def parseOptions(self, options: ListOf[str] | None = None) -> None:
@@ -72,8 +80,8 @@ class Options(DaemonOptions):
     @contextmanager
     def closedOnFailure(self) -> Iterator[None]:
         """
-        Keep the ports closed if what is done meanwhile fails in a way that nobody foresaw. What the
-        host lacks, a descriptor say, is one line; a mistake of ours has its traceback all the same.
+        Keep the ports closed if something fails meanwhile that nobody foresaw. If the host lacks
+        something, a descriptor for example, print one line; a mistake of ours has its traceback.
         """
         try:
             yield
@@ -92,30 +100,30 @@ class Options(DaemonOptions):
         return keepClosed(self.lastGood(), Instance(), takeReactor())
 
     def lastGood(self) -> LastGood:
-        """The copy of the configuration that is meant."""
+        """Return the last good copy of the configuration that is meant."""
         return LastGood(STATE, self.guessFile(self._arguments))
 
 
 def makeService(options: Options) -> IService:
     """
-    The daemon, ready to be started. What it lacks is one line on the terminal, and status 1.
+    Return the daemon, ready to start, in a process of its own. If something is missing, exit with
+    one line on the terminal, and status 1.
     """
-    heedInterrupt()
-    raiseLimit()
-    cleanLog(globalLogPublisher)
-    reactor = takeReactor()
-    # Twisted's clock is the time of day. Where somebody sets that back, timers come late.
-    reactor.seconds = time.monotonic
-    sys.excepthook = _withoutTraceback
+    reactor = setUpProcess()
     try:
         with options.closedOnFailure():
-            refuseUid(options)
-            lastGood = options.lastGood()
+            refuseUid(options.parent)
             service = wire(
-                *(options.config, reactor, options.reread),
-                *(lastGood, options.keepClosed, options.file),
+                options.config,
+                reactor,
+                read=options.reread,
+                lastGood=options.lastGood(),
+                keepClosed=options.keepClosed,
+                file=options.file,
+                environment=os.environ,
+                components=[MemoryTrim()],
             )
-            heedHangup(options, reactor, service.reload)
+            handleHangup(options.parent, reactor, service.reload)
             service.prepare()
     except AlreadyRunning as error:
         raise SystemExit(f"pkdoors: {error}") from error
@@ -124,222 +132,140 @@ def makeService(options: Options) -> IService:
     return service
 
 
-def takeReactor() -> Any:
+def makeDoorService(reactor: Any, file: str) -> DoorService:
     """
-    Twisted's reactor, without TLS, which nothing here speaks: pyOpenSSL would be a quarter of the
-    daemon's memory, and of the time that it takes to start. Twisted does without where that is not
-    installed, and an entry of L{None} says that it is not; Python's reference, 5.3.1.
+    Return a service for an application that embeds it. Nothing of the process changes: neither the
+    reactor and its clock, nor TLS, signals, limits, the log, or what a service manager set in the
+    environment. Needed are the right to change the firewall (root, or CAP_NET_ADMIN), also after
+    the start, and L{STATE}. Start it as usual, for example with C{setServiceParent}.
+
+    @param reactor: the application's.
+    @param file: the configuration file.
+    @raise PkdoorsError: the configuration is wrong, or the firewall cannot be used. The ports stay
+        closed as in the last good configuration.
     """
-    modules: dict[str, Any] = sys.modules
-    isFirst = modules.setdefault("OpenSSL", None) is None
+    steady, path = SteadyReactor(reactor), os.path.abspath(file)
+    lastGood = LastGood(STATE, path)
+
+    def read() -> Config:
+        return parseConfig(readConf(path), path)
+
+    def keep() -> str:
+        return keepClosed(lastGood, Instance(), steady)
+
     try:
-        from twisted.internet import reactor
-    finally:
-        if isFirst:
-            del modules["OpenSSL"]
-    return reactor
-
-
-def heedInterrupt() -> None:
-    """
-    See that Ctrl-C ends the daemon at any moment: at once before the reactor runs, when there is
-    nothing yet that a L{KeyboardInterrupt} would have to put in order, then as Twisted does it. One
-    that Twisted has caught before, while it loaded plugins, is in the log, which repeats it later.
-    """
-
-    def heed(number: int, frame: object = None) -> None:
-        reactor: Any = sys.modules.get("twisted.internet.reactor")
-        if reactor is not None and reactor.running:
-            reactor.sigInt(number)
-        else:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-
-    @provider(ILogObserver)
-    def hear(event: LogEvent) -> None:
-        text = str(event.get("log_text", "")).rstrip()
-        if event.get("isError") and text.endswith("KeyboardInterrupt:"):
-            heed(signal.SIGINT)
-
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:  # else it is ignored
-        signal.signal(signal.SIGINT, heed)
-        globalLogPublisher.addObserver(hear)
-
-
-def heedHangup(options: Options, reactor: Any, reload: Callable[[], None]) -> None:
-    """
-    See that a SIGHUP reloads. The kernel sends one, too, where the terminal of a daemon in the
-    foreground goes away: then it ends in order, unless nohup(1) said that it shall not.
-    """
-    # Only twistd has a background; twist has not.
-    foreground = options.parent is None or options.parent.get("nodaemon", True)
-    before = signal.getsignal(signal.SIGHUP)
-    isBound = bool(foreground) and before != signal.SIG_IGN and _hasTerminal()
-
-    def heed(*_: object) -> None:
-        isGone = isBound and not _hasTerminal()
-        reactor.callFromThread(reactor.stop if isGone else reload)
-
-    signal.signal(signal.SIGHUP, heed)
-
-
-def _hasTerminal() -> bool:
-    """Whether this process has a controlling terminal; C{tty(4)}."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
-
-
-def refuseUid(options: Options) -> None:
-    """
-    See that twistd shall not give up its privileges.
-
-    @raise PkdoorsError: it shall. Then no knock could open anything.
-    """
-    parent = options.parent
-    if parent is not None and (parent.get("uid") or parent.get("euid")):
-        raise PkdoorsError(
-            "twistd's --uid would take the right to change the firewall from the daemon: "
-            "leave it out, or have a service manager start it with CAP_NET_ADMIN"
+        config = read()
+        return wire(
+            config,
+            steady,
+            read=read,
+            lastGood=lastGood,
+            keepClosed=keep if config.firewall != "dry-run" else lambda: "",
+            file=path,
         )
-
-
-def seenPath(lasting: str) -> Path:
-    """
-    Return where a daemon notes the sealed knocks that it saw. The name lasts as long as the
-    configuration has its place, whatever network namespace the daemon is in; two daemons of one
-    host, which have a configuration each, have two.
-
-    @param lasting: the configuration file, or, if there is none, the files of keys.
-    """
-    return STATE / f"{sha256(lasting.encode()).hexdigest()[:16]}.seen"
+    except (PkdoorsError, OSError) as error:
+        raise ConfigError(f"{error}{keep()}") from error
+    except Exception:  # a mistake of ours must not leave the ports open
+        keep()
+        raise
 
 
 def wire(
     config: Config,
     reactor: Any,
+    *,
     read: Callable[[], Config] | None = None,
     lastGood: LastGood | None = None,
     keepClosed: Callable[[], str] = lambda: "",
     file: str = "",
+    environment: MutableMapping[str, str] | None = None,
+    components: Iterable[Component] = (),
 ) -> DoorService:
     """
-    Put the parts together.
+    Make a daemon of its parts.
 
-    @param read: reads the configuration anew.
-    @param lastGood: where to keep a copy of each configuration that is in place.
+    @param reactor: its clock must not jump.
+    @param read: reads the configuration again.
+    @param lastGood: keeps a copy of each one that is in place.
     @param keepClosed: see L{DoorService}.
     @param file: where the configuration is; empty if it is not in a file.
-    @raise PkdoorsError: C{auto} cannot find out which firewall to use.
+    @param environment: where a service manager says how to notify it.
+    @raise PkdoorsError: see L{chooseFirewalls}.
     """
-    isDry = config.firewall == "dry-run"
-    lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
-    publisher, counters, hooks = EventPublisher(), Counters(), Hooks(reactor)
-    audit = AuditFile("" if isDry else config.audit)
-    for hear in (counters.hear,) if isDry else (counters.hear, audit.hear, hooks.hear):
-        publisher.subscribe(hear)
-    firewalls = [CountedFirewall(each, counters) for each in chooseFirewalls(config, reactor)]
-    stack = FirewallStack(reactor, firewalls, publisher)
-    instance = AnyInstance() if isDry else Instance()
-    replayFile = None if isDry else ReplayFile(seenPath(lasting), reactor.seconds)
-    smith = Locksmith(config.doors, replayFile, reactor.seconds)
+    publisher, counters = EventPublisher(), Counters()
+    audit, hooks = _makeOutlets(config, reactor, publisher, counters)
+    stack = _makeStack(config, reactor, publisher, counters)
+    smith = Locksmith(config.doors, _makeReplayFile(config, file, reactor), reactor.seconds)
     keeper = Doorkeeper(
         reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
     )
+    ports = _makePorts(reactor, keeper, stack, counters)
+    followers, reread = ConfigFollowers(lastGood, hooks, audit), read or (lambda: config)
+    reloader = Reloader(config, reread, keeper, smith, publisher, ports, followers.apply)
+    health = Health(keeper, stack.name, ports, smith, audit)
+    operations = Operations(reactor, keeper, reloader, publisher, counters, stack, health.troubles)
+    notifier = Notifier(reactor, environment or {}, health.line)
+    publisher.subscribe(notifier.hear)
+    ports.onChange = notifier.sendStatus
+    return DoorService(
+        reactor=reactor,
+        keeper=keeper,
+        reloader=reloader,
+        instance=_makeInstance(config),
+        smith=smith,
+        publisher=publisher,
+        firewallName=stack.name,
+        components=[
+            SealTurns(reactor, publisher.wallClock, smith, keeper.heed),
+            audit,
+            hooks,
+            AdminSocket(reactor, config.admin, operations),
+            *components,
+            notifier,  # the last: the operator's commands are answered when it says "ready"
+        ],
+        keepClosed=keepClosed,
+    )
+
+
+def _makeOutlets(
+    config: Config, reactor: Any, publisher: EventPublisher, counters: Counters
+) -> tuple[AuditFile, Hooks]:
+    """Return the audit file and the hooks. In a dry run, only the counters hear events."""
+    publisher.subscribe(counters.hear)
+    isDry = config.firewall == "dry-run"
+    audit, hooks = AuditFile("" if isDry else config.audit), Hooks(reactor)
+    if not isDry:
+        publisher.subscribe(audit.hear)
+        publisher.subscribe(hooks.hear)
+    return audit, hooks
+
+
+def _makeStack(
+    config: Config, reactor: Any, publisher: EventPublisher, counters: Counters
+) -> FirewallStack:
+    """Return the firewalls, whose calls are counted."""
+    firewalls = [CountedFirewall(one, counters) for one in chooseFirewalls(config, reactor)]
+    return FirewallStack(reactor, firewalls, publisher)
+
+
+def _makePorts(
+    reactor: Any, keeper: Doorkeeper, stack: FirewallStack, counters: Counters
+) -> KnockPorts:
+    """Return the knock ports, whose losses are counted and reported."""
     ports = KnockPorts(reactor, keeper.hear)
     counters.dropped = Drops(ports.newDrops, stack.dropped).counts
     ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
-
-    def taken(new: Config) -> list[str]:
-        if isDry:
-            return []
-        if lastGood is not None:
-            lastGood.write(new.doors)
-        return [*hooks.examine(new.doors), *audit.use(new.audit)]
-
-    def troubles() -> list[str]:
-        return [*ports.troubles(), *smith.examine(), *filter(None, [audit.trouble])]
-
-    reloader = Reloader(config, read or (lambda: config), keeper, smith, publisher, ports, taken)
-    operations = Operations(reactor, keeper, reloader, publisher, counters, stack, troubles)
-    notifier = Notifier(reactor, os.environ, lambda: stateOf(keeper.doors, stack.name, troubles()))
-    publisher.subscribe(notifier.hear)
-    ports.onChange = notifier.tellStatus
-    turns = SealTurns(reactor, publisher.wallClock, smith, keeper.heed)
-    parts = (
-        turns,
-        audit,
-        hooks,
-        AdminSocket(reactor, config.admin, operations),
-        MemoryTrim(),
-        notifier,
-    )
-    return DoorService(
-        *(reactor, keeper, reloader, instance, smith, publisher, stack.name, parts, keepClosed)
-    )
+    return ports
 
 
-MAX_STATE = 2000
-"""Characters of L{stateOf}."""
+def _makeInstance(config: Config) -> Instance:
+    """Return the right to be the daemon of this host."""
+    return AnyInstance() if config.firewall == "dry-run" else Instance()
 
 
-def stateOf(doors: Iterable[Door], firewallName: str, troubles: Iterable[str] = ()) -> str:
-    """What the daemon does, in one line, and what it cannot do."""
-    wrong = "; ".join(troubles)
-    guards = f"guarding {', '.join(map(str, doors))} with {firewallName}"
-    if not wrong:
-        return guards
-    return oneLine(f"degraded: {wrong} ({guards})", MAX_STATE)
-
-
-def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
-    """
-    The firewall that was asked for; for C{auto} firewalld where it runs, else nftables. With
-    firewalld there are two: it cannot end an opening when it is itself killed, but nftables can.
-
-    Each is imported only where it is used: their libraries come from the distribution.
-    """
-    name = config.chooseFirewall(_isFirewalldThere)
-    if config.zone and config.firewall == "auto" and name != "firewalld":
-        _log.warn("firewalld does not run: its zone (--zone) counts for nothing now")
-    elif config.zone and name != "firewalld":
-        raise PkdoorsError(
-            f"a zone (--zone) counts only with firewalld, and it is {name} here: "
-            "leave it out, or start firewalld"
-        )
-    if name == "dry-run":
-        from pkdoors.firewall.dryrun import DryRunFirewall
-
-        return [DryRunFirewall(reactor)]
-    from pkdoors.firewall.nftables.firewall import NftablesFirewall
-
-    guard = NftablesFirewall(reactor)
-    if name == "nftables":
-        return [guard]
-    from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
-    from pkdoors.firewall.firewalld.thread import BusThread
-
-    thread = BusThread(reactor.callFromThread)
-    return [guard, FirewalldFirewall(reactor, thread, zone=config.zone)]
-
-
-def _isFirewalldThere() -> bool:
-    from pkdoors.firewall.firewalld.connection import isRunning
-
-    try:
-        return isRunning()
-    except Exception as error:  # D-Bus has many; none of them may keep the ports from being guarded
-        _log.warn("cannot ask whether firewalld runs ({error}): taking nftables alone", error=error)
-        return False
-
-
-def _withoutTraceback(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    """If the start fails, that is one line. All else is a mistake of ours."""
-    if not isinstance(error, PkdoorsError):
-        sys.__excepthook__(kind, error, trace)
-    elif not error.isLogged:
-        complain("pkdoors", str(error))
+def _makeReplayFile(config: Config, file: str, reactor: Any) -> ReplayFile | None:
+    """Return the notes of sealed knocks; L{None} for a daemon that opens nothing."""
+    if config.firewall == "dry-run":
+        return None
+    lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
+    return ReplayFile(seenPath(lasting), reactor.seconds)

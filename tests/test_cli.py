@@ -24,9 +24,7 @@ HOST = "192.0.2.1"
 
 
 class End(NamedTuple):
-    """
-    How a command ended.
-    """
+    """How a command ended."""
 
     status: object
     stdout: str
@@ -34,12 +32,10 @@ class End(NamedTuple):
 
 
 class CommandTestCase(SynchronousTestCase):
-    """
-    With a reactor that passes time by itself.
-    """
+    """A test with a reactor whose time passes by itself."""
 
     def setUp(self) -> None:
-        """Have a reactor, and names that need no network."""
+        """Make a reactor, and names that need no network."""
         self.reactor = FakeReactor()
         replaceReactor(self, self.reactor)
         real = socket.getaddrinfo
@@ -61,7 +57,7 @@ class CommandTestCase(SynchronousTestCase):
         return End(status, stdout.getvalue(), stderr.getvalue())
 
     def wrongUsage(self, *arguments: str, **environment: str) -> str:
-        """The one line of a C{knock} that is refused with status 2, and sends nothing."""
+        """Return the one line of a C{knock} that is refused with status 2, and sends nothing."""
         end = self.run_("knock", *arguments, **environment)
         self.assertEqual((2, "", []), (end.status, end.stdout, self.reactor.sent), end)
         self.assertTrue(end.stderr.startswith("pkdoors knock: "), end.stderr)
@@ -70,12 +66,10 @@ class CommandTestCase(SynchronousTestCase):
 
 
 class KnockTests(CommandTestCase):
-    """
-    C{pkdoors knock}, used right.
-    """
+    """C{pkdoors knock}, used correctly."""
 
     def payloads(self) -> set[bytes]:
-        """What was sent."""
+        """Return what was sent."""
         return {sent[3] for sent in self.reactor.sent}
 
     def test_knock(self) -> None:
@@ -86,22 +80,22 @@ class KnockTests(CommandTestCase):
         self.assertEqual({b"knock\n"}, self.payloads())
 
     def test_interval(self) -> None:
-        """The datagrams are 20 ms apart unless something else is said."""
+        """The datagrams are 20 ms apart by default."""
         self.run_("knock", HOST, "-m", SEQ)
         self.assertAlmostEqual(0.08, self.reactor.sent[-1][0])
 
     def test_otherInterval(self) -> None:
-        """Something else may be said."""
+        """The interval can be chosen."""
         self.run_("knock", HOST, "-m", SEQ, "--interval", "1s500ms")
         self.assertAlmostEqual(6.0, self.reactor.sent[-1][0])
 
     def test_openFor(self) -> None:
-        """A time can be asked for."""
+        """The user can ask for a time."""
         self.run_("knock", HOST, "--magic-seq", SEQ, "--open-for", "10m")
         self.assertEqual({b"knock 600\n"}, self.payloads())
 
     def test_environment(self) -> None:
-        """The sequence may be in the environment, and the option counts first."""
+        """The sequence can be in the environment, and the option overrides it."""
         self.run_("knock", HOST, KNOCKER_SEQ=SEQ)
         self.assertEqual(PORTS, tuple(sent[2] for sent in self.reactor.sent))
         self.reactor.sent.clear()
@@ -109,20 +103,20 @@ class KnockTests(CommandTestCase):
         self.assertEqual(0, end.status)
 
     def test_family(self) -> None:
-        """C{-4} and C{-6} choose the family: an address of the other one is none."""
+        """C{-4} and C{-6} choose the family: an address of the other one does not count."""
         self.assertEqual(0, self.run_("knock", HOST, "-m", SEQ, "-4").status)
         end = self.run_("knock", HOST, "-m", SEQ, "-6")
         self.assertEqual((1, ""), (end.status, end.stdout))
         self.assertIn("no IPv6 address found for '192.0.2.1': ", end.stderr)
 
     def test_open(self) -> None:
-        """With a port to wait for, it ends with status 0 where that answers."""
+        """With a port to wait for, it ends with status 0 if that answers."""
         self.reactor.callLater(1.0, self.reactor.accept)
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
         self.assertEqual(End(0, "22/tcp of 192.0.2.1 is open (192.0.2.1, after 0.92 s)\n", ""), end)
 
     def test_notOpen(self) -> None:
-        """Else it ends with status 1 and a sentence, after 3 tries of 5 seconds."""
+        """Otherwise it ends with status 1 and a sentence, after 3 tries of 5 seconds."""
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
         self.assertEqual((1, ""), (end.status, end.stdout))
         first, second, last = end.stderr.splitlines()
@@ -134,13 +128,13 @@ class KnockTests(CommandTestCase):
         self.assertEqual(15, len(self.reactor.sent))
 
     def test_timeoutAndTries(self) -> None:
-        """Both can be changed."""
+        """The number of tries and their time can be chosen."""
         arguments = ("--wait", "22", "--timeout", "1s", "--tries", "2")
         end = self.run_("knock", HOST, "-m", SEQ, *arguments)
         self.assertIn("did not answer within 1s (knocked 2 times)", end.stderr)
 
     def test_refused(self) -> None:
-        """A port that refuses connections is status 1 and a sentence of its own."""
+        """A port that refuses connections is status 1 and its own sentence."""
         self.reactor.callLater(1.0, self.reactor.reject, ConnectionRefusedError())
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22", "--tries", "1")
         self.assertEqual(1, end.status)
@@ -159,18 +153,16 @@ class KnockTests(CommandTestCase):
         )
 
     def test_noSequenceShown(self) -> None:
-        """Nothing that is printed tells a knock port."""
+        """Nothing that is printed shows a knock port."""
         end = self.run_("knock", HOST, "-m", SEQ, "--wait", "22")
         self.assertFalse([port for port in PORTS if str(port) in end.stdout + end.stderr])
 
 
 class WrongUsageTests(CommandTestCase):
-    """
-    C{pkdoors knock}, used wrong.
-    """
+    """C{pkdoors knock}, used wrongly."""
 
     def test_noSequence(self) -> None:
-        """Without a sequence the line names option and variable."""
+        """Without a sequence the line names the option and the variable."""
         self.assertEqual(
             "--magic-seq is missing, KNOCKER_SEQ is not set, "
             "and no profile has the sequence of '192.0.2.1'",
@@ -178,7 +170,7 @@ class WrongUsageTests(CommandTestCase):
         )
 
     def test_mistyped(self) -> None:
-        """So may the name of a profile be mistyped: the line names those that have a sequence."""
+        """The name of a profile may be mistyped: the line names those that have a sequence."""
         folder = Path(self.mktemp()).absolute()
         file = folder / "pkdoors" / "hosts.toml"
         file.parent.mkdir(parents=True)
@@ -237,7 +229,7 @@ class WrongUsageTests(CommandTestCase):
                 )
 
     def test_negativeTime(self) -> None:
-        """A negative time is refused also as a word of its own."""
+        """A negative time is refused even as a separate word."""
         self.assertIn("--open-for", self.wrongUsage(HOST, "-m", SEQ, "--open-for", "-5"))
 
     def test_port(self) -> None:
@@ -265,11 +257,11 @@ class WrongUsageTests(CommandTestCase):
         )
 
     def test_families(self) -> None:
-        """C{-4} and C{-6} exclude each other."""
+        """C{-4} and C{-6} cannot be combined."""
         self.assertIn("not allowed with", self.wrongUsage(HOST, "-m", SEQ, "-4", "-6"))
 
     def test_newline(self) -> None:
-        """Whatever the value, it remains one line."""
+        """Whatever the value, the error is one line."""
         self.wrongUsage(HOST, "-m", "1\n2")
         self.wrongUsage(HOST, "-m", SEQ, "--wait", "2\n2")
 
@@ -280,7 +272,7 @@ class WrongUsageTests(CommandTestCase):
         self.assertEqual(End(2, "", line), end)
 
     def test_unknownOfCommands(self) -> None:
-        """So it is with each command, whose name is in the line; and with none."""
+        """The same is true for each command, which the line names, and without a command."""
         for command in (
             ("sequence",),
             ("release",),
@@ -334,7 +326,7 @@ class OtherCommandTests(CommandTestCase):
         self.assertEqual(8, len({int(port) for port in end.stdout.strip().split(",")}))
 
     def test_sequenceLength(self) -> None:
-        """It prints as many as were asked for, and takes no port."""
+        """It prints as many as were asked for, and skips ports in use."""
         host = FakeHost(self)
         end = self.run_("sequence", "-n", "12")
         self.assertEqual((11, []), (end.stdout.count(","), host.bound()))
@@ -361,6 +353,6 @@ class ParseNumberTests(SynchronousTestCase):
         self.assertEqual([1, 5, 10], [parseNumber(text, 1, 10) for text in ("1", "05", "10")])
 
     def test_bad(self) -> None:
-        """All else is refused."""
+        """Everything else is refused."""
         for text in ("", "0", "11", "-1", "+5", " 5", "5.0", "x", "²", "9" * 5000, "0000000051"):
             self.assertRaises(BadValue, parseNumber, text, 1, 10)

@@ -17,7 +17,7 @@ SSH = {"client.keys._formats", "knocks.signatures", "locks.sealed.authorizedkeys
 LATE = {"argcomplete", "dbus", "firewall", "gi", "nftables", "prometheus_client", "rich", "segno"}
 """What comes from the distribution, and may be missing; and what hardly anybody needs."""
 PROCESS = {"cli", "tap", "adminclient.console", "config.options", "client.keys.passphrase"}
-PROCESS |= {"daemon.service", "doctor.options", "host.bootid", "install.servicecode", "util.output"}
+PROCESS |= {"daemon.process", "doctor.options", "host.bootid", "install.servicecode", "util.output"}
 """Beside the commands, only these use the global reactor, the environment or C{sys}."""
 
 

@@ -33,7 +33,7 @@ class ServerTests(SynchronousTestCase):
     """
 
     def run_(self, *options: str) -> str:
-        """What it prints, and what twistd gets."""
+        """Return what it prints, and what twistd gets."""
         root = Path(self.mktemp())
         programs = root / ".venv" / "bin"
         programs.mkdir(parents=True)
@@ -54,7 +54,9 @@ class ServerTests(SynchronousTestCase):
         return done.stdout
 
     def test_secret(self) -> None:
-        """The sequence is in the environment, not on a command line, which `ps` shows to all."""
+        """
+        The sequence is in the environment, not on a command line, which C{ps} shows to all users.
+        """
         output = self.run_()
         self.assertIn("arguments: --nodaemon --pidfile= pkdoors\n", output)
         self.assertIn("variables: 17001,17203,17005,17404,17002 2222\n", output)
@@ -66,7 +68,7 @@ class ServerTests(SynchronousTestCase):
         self.assertNotIn("bash -c", output)
 
     def test_options(self) -> None:
-        """Options are passed on as they are, and nothing is made up."""
+        """Options are passed on unchanged, and nothing is added."""
         output = self.run_("--conf", "/a file")
         self.assertEqual(
             "arguments: --nodaemon --pidfile= pkdoors --conf /a file\nvariables:  \n", output

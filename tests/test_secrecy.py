@@ -1,4 +1,7 @@
-"""No message contains a port of a sequence, whatever is wrong with a file, an option or a knock."""
+"""
+Tests that no message contains a port of a sequence, whatever is wrong with a file, an option or a
+knock.
+"""
 
 import contextlib
 import re
@@ -23,7 +26,7 @@ from pkdoors.model.sequence import Sequence
 from tests.lab.properties import PROPERTY
 
 PORTS = (31337, 28419, 19283, 23571, 30129)
-"""Numbers that no message has for another reason."""
+"""Numbers that no message contains for another reason."""
 
 LIST = ", ".join(map(str, PORTS))
 COMMAS = ",".join(map(str, PORTS))
@@ -94,16 +97,16 @@ BROKEN = (
     f"[{COMMAS}]\n",
     f"sequence == [{LIST}]\n",
 )
-"""Files that are wrong, or just not what they are read as."""
+"""Files that are wrong, or of another kind than what reads them."""
 
 
 def told(text: str) -> str:
-    """What a message says of its own: the place of an error in a file is no secret."""
+    """The place of an error in a file, which a message may contain."""
     return re.sub(r"\(at line \d+, column \d+\)|\(line \d+\)", "", text)
 
 
 def parsers() -> list[Callable[[str], object]]:
-    """All that reads a text that may hold a sequence."""
+    """Everything that reads a text that may hold a sequence."""
     return [
         lambda text: parseConfig(text, "FILE"),
         lambda text: parseSeed(text, "FILE"),
@@ -113,7 +116,7 @@ def parsers() -> list[Callable[[str], object]]:
 
 
 def messages(text: str) -> Iterator[str]:
-    """What is said of a text by all that reads it, and what is in the traceback."""
+    """Return the errors about a text from everything that reads it, with the traceback."""
     for parse in parsers():
         try:
             parse(text)
@@ -124,24 +127,20 @@ def messages(text: str) -> Iterator[str]:
 
 
 class SecrecyTestCase(SynchronousTestCase):
-    """
-    With a way to notice a secret.
-    """
+    """A test that can notice a secret."""
 
     def assertKept(self, text: str, of: object = "") -> None:
-        """No port is in a message, nor a part of one that would do."""
+        """Assert that no port is in a message, nor a part of it that would help."""
         for port in PORTS:
             self.assertNotIn(str(port), text, of)
             self.assertNotIn(str(port)[:4], text, of)
 
 
 class FileTests(SecrecyTestCase):
-    """
-    Files that are wrong.
-    """
+    """Wrong files."""
 
     def test_each(self) -> None:
-        """What is said of a broken file has no port in it, and something is said of each."""
+        """The error for a broken file has no port in it, and there is one for each file."""
         for text in BROKEN:
             found = list(messages(text))
             self.assertTrue(found, text)
@@ -149,14 +148,14 @@ class FileTests(SecrecyTestCase):
                 self.assertKept(each, text)
 
     def test_cut(self) -> None:
-        """So it is wherever an editor, or a full disk, cut a file off."""
+        """The same is true wherever an editor, or a full disk, cuts a file off."""
         text = BROKEN[-6] + f"[doors.ssh]\nsequence = [{LIST}]\nports = ['22', \"80/tcp\"]\n"
         for at in range(len(text)):
             for each in messages(text[:at]):
                 self.assertKept(each, text[:at])
 
     def test_mutated(self) -> None:
-        """So it is for whatever slips into it."""
+        """The same is true for anything that slips into it."""
         marks = st.sampled_from(["'", '"', "[", "]", "{", "}", "=", ",", ".", "\n", "#", "x", " "])
 
         def check(text: str, at: int, mark: str, end: int) -> None:
@@ -174,12 +173,12 @@ class CommandTests(SecrecyTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a place for files."""
+        """Make a place for files."""
         self.folder = Path(mkdtemp())
         self.addCleanup(rmtree, self.folder)
 
     def run_(self, *arguments: str, **environment: str) -> str:
-        """What a command prints that is refused."""
+        """Return what a command prints that is refused."""
         printed = StringIO()
         with redirect_stdout(printed), redirect_stderr(printed), contextlib.suppress(SystemExit):
             main(list(arguments), {"HOME": str(self.folder), **environment})
@@ -187,13 +186,13 @@ class CommandTests(SecrecyTestCase):
         return printed.getvalue()
 
     def daemon(self, *arguments: str, **environment: str) -> str:
-        """With what the daemon ends."""
+        """Return the error with which the daemon ends."""
         options = Options(environment, [])
         end = self.assertRaises(SystemExit, options.parseOptions, list(arguments))
         return str(end.code)
 
     def test_client(self) -> None:
-        """A sequence that is wrong, or in a wrong place, is not said again by a command."""
+        """A command does not repeat a sequence that is wrong, or in a wrong place."""
         spaced = LIST.split()
         for arguments in (
             ("knock", "h.example", "-m", *spaced),
@@ -219,7 +218,7 @@ class CommandTests(SecrecyTestCase):
             self.assertKept(self.run_(*arguments), arguments)
 
     def test_variable(self) -> None:
-        """Nor is one of the environment."""
+        """Nor does it repeat a sequence from the environment."""
         for value in (f"{COMMAS},x", LIST.replace(",", ""), COMMAS[:11], f"{COMMAS},"):
             self.assertKept(self.run_("knock", "h.example", KNOCKER_SEQ=value), value)
             self.assertKept(self.daemon(KNOCKER_SEQ=value, KNOCKER_PORTS="22"), value)
@@ -227,7 +226,7 @@ class CommandTests(SecrecyTestCase):
             self.assertKept(self.daemon(KNOCKER_SEQ=COMMAS, KNOCKER_PORTS=ports), value)
 
     def test_daemon(self) -> None:
-        """Nor is one of the daemon's command line."""
+        """Nor does the daemon repeat one from its command line."""
         good = ("--magic-seq", COMMAS, "--ports", "22")
         for arguments in (
             ("--magic-seq", *LIST.split(), "--ports", "22"),
@@ -240,7 +239,7 @@ class CommandTests(SecrecyTestCase):
             self.assertKept(self.daemon(*arguments), arguments)
 
     def test_file(self) -> None:
-        """Nor one of a file that they read."""
+        """Nor do they repeat one from a file."""
         path = self.folder / "conf.toml"
         (self.folder / ".config/pkdoors").mkdir(parents=True)
         hosts = self.folder / ".config/pkdoors/hosts.toml"
@@ -250,7 +249,7 @@ class CommandTests(SecrecyTestCase):
                 each.chmod(0o600)
             with contextlib.suppress(SystemExit):
                 Options({}, []).parseOptions(["--conf", str(path)])
-                continue  # it is a good one, for the daemon
+                continue  # it is a good file, for the daemon
             self.assertKept(told(self.daemon("--conf", str(path))), text)
             self.assertKept(told(self.run_("check", "--conf", str(path))), text)
             self.assertKept(told(self.run_("knock", "h.example", KNOCKER_SEQ="1,2")), text)

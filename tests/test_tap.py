@@ -25,12 +25,12 @@ from pkdoors.admin.unixsocket import AdminSocket
 from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
 from pkdoors.config.options import Options as DaemonOptions
+from pkdoors.daemon import process, replayfile
 from pkdoors.daemon.failclosed import keepClosed
+from pkdoors.daemon.replayfile import seenPath
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.dryrun import DryRunFirewall
-from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
 from pkdoors.firewall.netlink import library
 from pkdoors.firewall.nftables import firewall as nftables
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
@@ -39,7 +39,7 @@ from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.instance import Instance
 from pkdoors.knocks.knock import Knock
 from pkdoors.model.doors import Door
-from pkdoors.tap import Options, chooseFirewalls, heedHangup, makeService, wire
+from pkdoors.tap import Options, makeService, wire
 from tests.fakes.dbus import FakeDBus
 from tests.fakes.doors import makeDoor
 from tests.fakes.host import FakeHost
@@ -51,45 +51,6 @@ from tests.fakes.tables import FakeTables
 from tests.lab.sealing import makeKey, publicLine
 
 SEQ = "17001,17203,17005,17404,17002"
-
-
-class ChooseFirewallTests(SynchronousTestCase):
-    """
-    Tests of L{chooseFirewalls}.
-    """
-
-    def choose(self, firewall: str) -> list[type]:
-        """What is chosen, the innermost first."""
-        config = Config((makeDoor(),), firewall=firewall)
-        return [type(each) for each in chooseFirewalls(config, FakeReactor())]
-
-    def test_named(self) -> None:
-        """
-        What was asked for is taken, without looking whether it is there; with firewalld there is
-        always the guard behind it.
-        """
-        replaceModule(self, "dbus", None)
-        replaceModule(self, "nftables", None)
-        self.assertEqual([NftablesFirewall], self.choose("nftables"))
-        self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("firewalld"))
-        self.assertEqual([DryRunFirewall], self.choose("dry-run"))
-
-    def test_autoWithFirewalld(self) -> None:
-        """C{auto} takes firewalld where it runs."""
-        FakeDBus("org.fedoraproject.FirewallD1").install(self)
-        self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("auto"))
-
-    def test_autoWithoutFirewalld(self) -> None:
-        """C{auto} takes nftables alone where firewalld does not run."""
-        FakeDBus().install(self)
-        self.assertEqual([NftablesFirewall], self.choose("auto"))
-
-    def test_autoWithoutBus(self) -> None:
-        """So it does where there is no D-Bus."""
-        bus = FakeDBus()
-        bus.names = None
-        bus.install(self)
-        self.assertEqual([NftablesFirewall], self.choose("auto"))
 
 
 class MakeServiceTests(SynchronousTestCase):
@@ -107,9 +68,10 @@ class MakeServiceTests(SynchronousTestCase):
         folder = Path(self.mktemp())  # another run on this machine may be at the same test
         self.patch(tap, "Instance", lambda: Instance(folder))
         self.state = Path(self.mktemp())
-        self.patch(tap, "STATE", self.state)
+        for module in (tap, replayfile):
+            self.patch(module, "STATE", self.state)
         self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
-        self.patch(tap, "heedInterrupt", lambda: None)  # Ctrl-C is for trial
+        self.patch(process, "handleInterrupt", lambda: None)  # Ctrl-C is for trial
         self.lackNftables()
 
     def haveNftables(self, error: str = "") -> None:
@@ -174,13 +136,13 @@ class MakeServiceTests(SynchronousTestCase):
         options.parent = {"uid": 1000}  # type: ignore[assignment]
         options.parseOptions(["-m", SEQ, "-p", "22", "-f", "dry-run"])
         end = self.assertRaises(SystemExit, makeService, options)
-        self.assertIn("twistd's --uid would take the right", str(end.code))
+        self.assertIn("twistd's --uid would take from the daemon the right", str(end.code))
         self.assertEqual([], self.host.bound())
 
     def test_zoneWithoutFirewalld(self) -> None:
         """A zone without firewalld is refused, not ignored."""
         line = self.refusal("-f", "nftables", "--zone", "public")
-        self.assertIn("(--zone) counts only with firewalld, and it is nftables here", line)
+        self.assertIn("(--zone) needs firewalld, and the firewall here is nftables", line)
 
     def test_interfaces(self) -> None:
         """The addresses to hear are those that were asked for."""
@@ -193,7 +155,7 @@ class MakeServiceTests(SynchronousTestCase):
     def test_serviceManager(self) -> None:
         """The service manager is told last, when the operator's commands are answered already."""
         config = Config((makeDoor(name="ssh"), makeDoor(name="web")), firewall="dry-run")
-        *_, last = wire(config, self.reactor)._parts
+        *_, last = wire(config, self.reactor)._components
         assert isinstance(last, Notifier)
         self.assertEqual("guarding ssh (22/tcp), web (22/tcp) with dry-run", last._status())
 
@@ -223,9 +185,9 @@ class MakeServiceTests(SynchronousTestCase):
             for file in ("/a.toml", "/a.toml", "/b.toml", "")
         ]
         one, same, other, byKeys = (each and each._path for each in found)
-        self.assertEqual(tap.seenPath("/a.toml"), one)
+        self.assertEqual(seenPath("/a.toml"), one)
         self.assertEqual(one, same)
-        self.assertEqual(tap.seenPath("/keys"), byKeys)
+        self.assertEqual(seenPath("/keys"), byKeys)
         self.assertEqual(3, len({one, other, byKeys}))
         self.assertEqual({self.state}, {each.parent for each in (one, other) if each})
 
@@ -254,10 +216,10 @@ class MakeServiceTests(SynchronousTestCase):
         service = wire(config, self.reactor)
         service.startService()
         self.addCleanup(service.stopService)
-        *_, admin, _, notifier = service._parts
+        *_, admin, notifier = service._components
         assert isinstance(notifier, Notifier)
         assert isinstance(admin, AdminSocket)
-        ports, keys = admin._operations.status()["troubles"]
+        ports, keys = admin._operations.status().troubles
         self.assertIn("1 of 5 knock ports is not heard over IPv4", ports)
         self.assertIn("cannot read /nowhere/keys", keys)
         self.assertEqual(
@@ -269,14 +231,14 @@ class MakeServiceTests(SynchronousTestCase):
         self.haveNftables()
         replaceModule(self, "dbus", None)
         self.make()
-        self.assertIn("cannot ask whether firewalld runs", self.log.lines(LogLevel.warn)[0])
+        self.assertIn("cannot find out whether firewalld runs", self.log.lines(LogLevel.warn)[0])
 
     def test_zoneWhileFirewalldIsAway(self) -> None:
         """Nor does a zone while firewalld does not run."""
         self.haveNftables()
         self.haveFirewalld()
         self.make("--zone", "public")
-        self.assertIn("zone (--zone) counts for nothing", self.log.lines(LogLevel.warn)[0])
+        self.assertIn("zone (--zone) has no effect", self.log.lines(LogLevel.warn)[0])
 
     def test_noNftables(self) -> None:
         """A kernel without nftables is one line."""
@@ -312,8 +274,8 @@ class MakeServiceTests(SynchronousTestCase):
         bus = self.haveFirewalld("org.fedoraproject.FirewallD1")
         self.assertEqual(
             "pkdoors: firewalld has no zone 'nowhere': "
-            "`firewall-cmd --get-zones` lists those it has; pkdoors has closed no port, as it has "
-            "no earlier configuration to go by",
+            "`firewall-cmd --get-zones` lists its zones; pkdoors has closed no port, because it "
+            "has no earlier configuration to use",
             self.refusal("-f", "firewalld", "--zone", "nowhere"),
         )
         self.assertEqual(0, bus.connections)
@@ -389,7 +351,7 @@ class MakeServiceTests(SynchronousTestCase):
             self.haveNftables()
             lastGood = LastGood(self.state, "/some/file")
             config = Config((makeDoor(),), firewall=firewall)
-            wire(config, self.reactor, lastGood=lastGood)._reloader.begin()
+            wire(config, self.reactor, lastGood=lastGood)._reloader.announceFirst()
             self.assertEqual(count, len(lastGood.read()))
 
     def test_ownErrorsHaveNoTraceback(self) -> None:
@@ -425,7 +387,8 @@ NOT_LOADED = frozenset(
 
 _RUN = """
 import sys
-from pkdoors.tap import Options, makeService, takeReactor
+from pkdoors.daemon.process import takeReactor
+from pkdoors.tap import Options, makeService
 options = Options({})
 options.parseOptions(sys.argv[1:])
 service = makeService(options)
@@ -477,141 +440,6 @@ class LoadTests(SynchronousTestCase):
         keys.chmod(0o600)
         keyed = {"bcrypt", "cryptography", "pkdoors.locks.sealed.authorizedkeys", "twisted.conch"}
         self.assertEqual(keyed, self.loaded("-k", str(keys)) & NOT_LOADED)
-
-
-class HangupTests(SynchronousTestCase):
-    """
-    Tests of L{heedHangup}.
-    """
-
-    def setUp(self) -> None:
-        """Have a reactor, and what a terminal would do."""
-        before = signal.getsignal(signal.SIGHUP)
-        self.addCleanup(signal.signal, signal.SIGHUP, before)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        self.reactor = FakeReactor()
-        self.done: list[str] = []
-        self.patch(self.reactor, "stop", lambda: self.done.append("stop"))
-        self.hasTerminal = True
-        self.patch(tap, "_hasTerminal", lambda: self.hasTerminal)
-
-    def heed(self, nodaemon: bool = True) -> None:
-        """Be a daemon from now on."""
-        options = Options({})
-        options.parent = {"nodaemon": nodaemon}  # type: ignore[assignment]
-        heedHangup(options, self.reactor, lambda: self.done.append("reload"))
-
-    def hangUp(self) -> list[str]:
-        """A SIGHUP comes; what is done, in the reactor's next turn and not before."""
-        self.done.clear()
-        os.kill(os.getpid(), signal.SIGHUP)
-        self.assertEqual([], self.done)
-        self.reactor.advance(0)
-        return list(self.done)
-
-    def test_reload(self) -> None:
-        """It reloads, as often as it comes."""
-        self.heed(nodaemon=False)
-        self.assertEqual(["reload"], self.hangUp())
-        self.assertEqual(["reload"], self.hangUp())
-
-    def test_terminal(self) -> None:
-        """In the foreground it reloads while the terminal is there, and ends it when it is not."""
-        self.heed()
-        self.assertEqual(["reload"], self.hangUp())
-        self.hasTerminal = False
-        self.assertEqual(["stop"], self.hangUp())
-
-    def test_noTerminal(self) -> None:
-        """Where there never was a terminal, it reloads: a service manager starts it so."""
-        self.hasTerminal = False
-        self.heed()
-        self.assertEqual(["reload"], self.hangUp())
-
-    def test_nohup(self) -> None:
-        """nohup(1) has it go on without one."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self.heed()
-        self.hasTerminal = False
-        self.assertEqual(["reload"], self.hangUp())
-
-
-class InterruptTests(SynchronousTestCase):
-    """
-    Tests of L{heedInterrupt}, each in a process of its own.
-    """
-
-    def run_(self, script: str) -> tuple[int, str]:
-        """Exit status and output, both kinds, of a process that is interrupted."""
-        done = subprocess.run(
-            [sys.executable, "-c", _INTERRUPTED + script],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-        )
-        return done.returncode, done.stdout
-
-    def test_before(self) -> None:
-        """Before the reactor runs it ends the process at once, without a traceback."""
-        script = "heedInterrupt()\ntry: interrupt()\nexcept BaseException: pass\nprint(1)"
-        self.assertEqual((-signal.SIGINT, ""), self.run_(script))
-        self.assertEqual((-signal.SIGINT, ""), self.run_(f"takeReactor()\n{script}"))
-
-    def test_running(self) -> None:
-        """When it runs, the daemon ends in order."""
-        status, output = self.run_("""
-reactor = takeReactor()
-heedInterrupt()
-reactor.callLater(0, interrupt)
-reactor.addSystemEventTrigger("before", "shutdown", print, "in order")
-reactor.run()
-print(reactor._exitSignal)
-""")
-        self.assertEqual((0, "in order\n2\n"), (status, output))
-
-    def test_caught(self) -> None:
-        """One that Twisted had caught ends it when the log begins."""
-        status, output = self.run_("""
-from twisted.logger import globalLogBeginner
-from twisted.python import log
-try: interrupt()
-except BaseException: log.err()
-heedInterrupt()
-print("before", flush=True)
-globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
-print("after", flush=True)
-""")
-        self.assertEqual(-signal.SIGINT, status)
-        self.assertIn("before\n", output)
-        self.assertNotIn("after\n", output)
-
-    def test_otherErrors(self) -> None:
-        """Other errors in the log do not."""
-        status, output = self.run_("""
-from twisted.logger import globalLogBeginner
-from twisted.python import log
-try: 1 // 0
-except BaseException: log.err()
-heedInterrupt()
-globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
-print("after", flush=True)
-""")
-        self.assertEqual(0, status)
-        self.assertIn("after\n", output)
-
-    def test_ignored(self) -> None:
-        """Who starts it with the signal ignored, as a shell's C{&} does, has it ignored."""
-        script = "signal.signal(signal.SIGINT, signal.SIG_IGN)\nheedInterrupt()\ninterrupt()"
-        self.assertEqual((0, "1\n"), self.run_(f"{script}\nprint(1)"))
-
-
-_INTERRUPTED = """
-import os, signal
-from pkdoors.tap import heedInterrupt, takeReactor
-signal.signal(signal.SIGINT, signal.default_int_handler)
-def interrupt(): os.kill(os.getpid(), signal.SIGINT)
-"""
 
 
 class PluginTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""HTTP over one connection of the admin socket: one request at a time, each of them small."""
+"""HTTP over one connection of the admin socket: small requests, one at a time."""
 
 from io import BytesIO
 from typing import Any
@@ -10,37 +10,37 @@ from twisted.web.http import HTTPChannel
 from twisted.web.server import Request
 from zope.interface import directlyProvides, providedBy
 
-from pkdoors.admin._browsers import SAFE_HEADERS, browserRefusal
-from pkdoors.admin._responses import wholeRefusal
+from pkdoors.admin._requests import refuseBrowser
+from pkdoors.admin._responses import SAFE_HEADERS, makeRefusal
 
 MAX_BODY = 4096
 """Bytes of a request's body: an address and the name of a door."""
 
 MAX_PIECES = 64
-"""Pieces that a chunked body may come in: each takes time, however short it is."""
+"""Pieces of a chunked body: each takes time, however short it is."""
 
-PATIENCE = 30.0
-"""Seconds from the start of a connection, or from an answer, until the next request must be there
-as a whole; and that a client has to read the last answer."""
+REQUEST_TIMEOUT = 30.0
+"""Seconds from the start of a connection, or from an answer, until the next request must have
+arrived as a whole; the client also has them to read the last answer."""
 
 _TOO_LONG = f"the body is too long: {MAX_BODY} bytes are allowed"
 
-_BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-"""What Twisted says to what it cannot read, before it hangs up."""
+_BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+"""What Twisted answers to bytes that it cannot parse, before it hangs up."""
 
-_NO_HTTP = wholeRefusal(
-    400, "this is no HTTP, or its head is too long: ask with `pkdoors`, or `curl --unix-socket`"
+_NOT_HTTP = makeRefusal(
+    400, "this is not HTTP, or its head is too long: use `pkdoors`, or `curl --unix-socket`"
 )
 
 
-class _TooLong(Exception):
-    """A body that is."""
+class _BodyTooLong(Exception):
+    """A body is longer than L{MAX_BODY}, or has more than L{MAX_PIECES}."""
 
 
 class AdminRequest(Request):
     """
-    A request. Its body is kept in memory, and it is answered when it is its turn: whatever comes in
-    at the same moment, on one connection or many, knocks are heard in between.
+    A request. Its body is kept in memory, and it is answered in its turn: however many requests
+    come at the same moment, on one connection or many, knocks are heard in between.
     """
 
     _log = Logger()
@@ -55,7 +55,7 @@ class AdminRequest(Request):
         assert self.content is not None
         self._pieces += 1
         if self._pieces > MAX_PIECES or self.content.tell() + len(data) > MAX_BODY:
-            raise _TooLong
+            raise _BodyTooLong
         self.content.write(data)
 
     def process(self) -> None:
@@ -72,24 +72,24 @@ class AdminRequest(Request):
 
 class AdminChannel(HTTPChannel):
     """
-    Refuses a request as soon as its head, or its body as far as it has come, shows that it must be.
+    Refuses a request as soon as its head, or the part of its body that has arrived, is bad.
     """
 
     MAX_LENGTH = 4096
     maxHeaders = 64
     totalHeadersSize = 8192
-    _optimisticEagerReadSize = 0  # while a request is answered, hardly any of the next is read
+    _optimisticEagerReadSize = 0  # during an answer, read hardly any of the next request
     _isRefused = False
 
     def makeConnection(self, transport: ITransport) -> None:
         """See L{twisted.internet.interfaces.IProtocol}."""
-        super().makeConnection(_Speaking(transport))
+        super().makeConnection(_ExplainingTransport(transport))
 
     def resetTimeout(self) -> None:
-        """A byte now and then does not prolong the time for a request."""
+        """Do nothing: a byte now and then does not extend the time for a request."""
 
     def timeoutConnection(self) -> None:
-        """The time is over."""
+        """See L{twisted.protocols.policies.TimeoutMixin}."""
         assert self.transport is not None
         self.transport.abortConnection()  # type: ignore[attr-defined]
 
@@ -99,7 +99,7 @@ class AdminChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """See L{HTTPChannel.allHeadersReceived}."""
-        refusal = browserRefusal(self.requests[-1].requestHeaders, self._version)
+        refusal = refuseBrowser(self.requests[-1].requestHeaders, self._version)
         if refusal is None and (self.length or 0) > MAX_BODY:
             refusal = 413, _TOO_LONG
         if refusal is None:
@@ -118,13 +118,13 @@ class AdminChannel(HTTPChannel):
             return
         try:
             super().rawDataReceived(data)
-        except _TooLong:
+        except _BodyTooLong:
             self._refuse(413, _TOO_LONG)
 
     def readConnectionLost(self) -> None:
         """
-        The client sends no more, which C{nc -N} tells at once: it gets its answer. Events have no
-        end, and whoever follows them and has gone altogether would not be noticed.
+        Answer a client that sends no more, as C{nc -N} does at once. Events have no end, though,
+        and a follower that has gone altogether would never be noticed: close its connection.
         """
         self.persistent = False
         if not (self._handlingRequest and self._hasEnd(self.requests[0])):
@@ -138,19 +138,19 @@ class AdminChannel(HTTPChannel):
         """See L{HTTPChannel.requestDone}."""
         super().requestDone(request)
         if not self.persistent:
-            self.setTimeout(PATIENCE)
+            self.setTimeout(REQUEST_TIMEOUT)
 
     def _refuse(self, status: int, sentence: str) -> None:
         self._isRefused = True
         assert self.transport is not None
-        self.transport.write(wholeRefusal(status, sentence))
+        self.transport.write(makeRefusal(status, sentence))
         self.loseConnection()
 
 
-class _Speaking:
+class _ExplainingTransport:
     """
-    A transport that says why it ends: Twisted gives no say in what it answers to bad requests, but
-    what it writes passes here.
+    A transport that explains why it ends: Twisted's answer to a bad request cannot be configured,
+    but what it writes passes here.
     """
 
     def __init__(self, transport: ITransport) -> None:
@@ -158,7 +158,7 @@ class _Speaking:
         directlyProvides(self, providedBy(transport))
 
     def write(self, data: bytes) -> None:
-        self._transport.write(_NO_HTTP if data == _BARE else data)
+        self._transport.write(_NOT_HTTP if data == _BARE_REFUSAL else data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -1,5 +1,9 @@
-"""How many connections to the admin socket there may be, and whose: a bound for memory and time."""
+"""
+How many connections the admin socket takes, and from whom: a bound for memory, time and file
+descriptors. Import it after the reactor: L{twisted.internet.unix} would load TLS otherwise.
+"""
 
+import os
 import resource
 import socket
 import struct
@@ -7,7 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from twisted.logger import Logger
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.unix import Port
+from twisted.logger import ILogObserver, LogEvent, Logger
+from twisted.python.failure import Failure
+from zope.interface import provider
 
 MAX_CONNECTIONS = 128
 """At a time; each takes up to 0.2 MB."""
@@ -15,8 +23,14 @@ MAX_CONNECTIONS = 128
 RESERVE = 32
 """File descriptors that connections leave to the firewall, files and hooks."""
 
-INTERVAL = 60.0
-"""Seconds between two lines about refusals, at least."""
+MAX_ACCEPTS = 8
+"""Connections that are accepted in one reactor turn; each takes a tenth of a millisecond."""
+
+ACCEPT_PAUSE = 1.0
+"""Seconds until the next try to accept one, if there is no descriptor for it."""
+
+LINE_INTERVAL = 60.0
+"""Seconds between two log lines about the same lack, at least."""
 
 
 class Peer(NamedTuple):
@@ -33,14 +47,14 @@ class Connection(Protocol):
     descriptor: int
 
     def drop(self) -> None:
-        """End now."""
+        """Abort it."""
 
 
 class Connections:
     """
-    All connections. When there are too many, the oldest one of the process that has most makes room
-    for one of a process that has fewer, and never one of root's for another user's: whoever fills
-    the socket, by mistake or through a port that leads there, does not lock root out.
+    All connections. When there are too many, the process that has most loses its oldest one to a
+    process that has fewer, and root never loses one to another user: a client that fills the
+    socket, by mistake or through a forwarded port, does not lock root out.
 
     @param seconds: a clock that does not jump.
     """
@@ -50,20 +64,21 @@ class Connections:
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self._all: list[Connection] = []  # the oldest first
-        self._most = MAX_CONNECTIONS  # fewer while descriptors are lacking
+        self._limit = MAX_CONNECTIONS  # lower while descriptors are scarce
         self._refused = 0
         self._nextLine = 0.0
 
     def admit(self, new: Connection) -> str:
-        """Take a connection in; or say why it cannot be."""
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if limit != resource.RLIM_INFINITY and new.descriptor >= limit - RESERVE:
-            self._most = max(1, min(self._most, len(self._all)))
-        if len(self._all) >= self._most:
-            many = f"{self._most} connections to the admin socket, which is the most"
-            few = self._most < MAX_CONNECTIONS
-            refusal = self._refusal(f"{many} with {limit} open files" if few else many)
-            dispensable = self._dispensable(new.peer)
+        """Admit a connection and return an empty string, or return why it is refused."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # The kernel gives the lowest free number: a high one says that few are left.
+        if files != resource.RLIM_INFINITY and new.descriptor >= files - RESERVE:
+            self._limit = max(1, min(self._limit, len(self._all)))
+        if len(self._all) >= self._limit:
+            reason = f"{self._limit} connections to the admin socket, which is the limit"
+            isLowered = self._limit < MAX_CONNECTIONS
+            refusal = self._report(f"{reason} with {files} open files" if isLowered else reason)
+            dispensable = self._findDispensable(new.peer)
             if dispensable is None:
                 return refusal
             self._all.remove(dispensable)
@@ -71,39 +86,87 @@ class Connections:
         self._all.append(new)
         return ""
 
-    def ended(self, connection: Connection) -> None:
-        """One is no more."""
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
         if connection in self._all:
             self._all.remove(connection)
         if not self._all:
-            self._most = MAX_CONNECTIONS
+            self._limit = MAX_CONNECTIONS
 
-    def _dispensable(self, peer: Peer) -> Connection | None:
-        counts = Counter(each.peer for each in self._all)
-        fewer = [
-            each
-            for each in self._all
-            if counts[each.peer] > counts[peer] and (each.peer.user != 0 or peer.user == 0)
+    def _findDispensable(self, peer: Peer) -> Connection | None:
+        counts = Counter(connection.peer for connection in self._all)
+        candidates = [
+            connection
+            for connection in self._all
+            if counts[connection.peer] > counts[peer]
+            and (connection.peer.user != 0 or peer.user == 0)
         ]
-        if not fewer:
+        if not candidates:
             return None
-        return max(fewer, key=lambda each: (each.peer.user != 0, counts[each.peer]))
+        # Of equal ones max() returns the first, which is the oldest.
+        return max(candidates, key=lambda found: (found.peer.user != 0, counts[found.peer]))
 
-    def _refusal(self, reason: str) -> str:
+    def _report(self, reason: str) -> str:
         self._refused += 1
         if self._seconds() >= self._nextLine:
-            self._nextLine = self._seconds() + INTERVAL
+            self._nextLine = self._seconds() + LINE_INTERVAL
             count, self._refused = self._refused, 0
             self._log.warn(
-                "{reason}: {count} refused or dropped; see who connects, `ss -xp | grep admin`",
+                "{reason}: {count} refused or dropped; `ss -xp | grep admin` shows who connects",
                 reason=reason,
                 count=count,
             )
         return f"{reason}: try again"
 
 
-def peerOf(transport: Any) -> Peer:
-    """Return who is at the other end of a UNIX connection; C{unix(7)}, SO_PEERCRED."""
+def findPeer(transport: Any) -> Peer:
+    """Return the process at the other end of a UNIX connection; C{unix(7)}, SO_PEERCRED."""
     credentials = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     process, user, _ = struct.unpack("iII", credentials)
     return Peer(user, process)
+
+
+@provider(ILogObserver)
+def _ignore(event: LogEvent) -> None:
+    """Ignore what Twisted logs of each connection that it cannot accept."""
+
+
+class AdminPort(Port):
+    """
+    A port that accepts a few connections in each turn, and pauses when descriptors are lacking.
+    Twisted's accepts any number, and without descriptors tries again at once and for ever, with a
+    log line each time.
+    """
+
+    _log = Logger()
+    _logger = Logger(observer=_ignore)
+    _pause: IDelayedCall | None = None
+    _nextLine = 0.0
+
+    def doRead(self) -> None:
+        """See L{twisted.internet.interfaces.IReadDescriptor}."""
+        try:
+            os.close(os.dup(self.fileno()))  # is there a descriptor for a connection?
+        except OSError as error:
+            self._pauseReading(error)
+            return
+        self.numberAccepts = MAX_ACCEPTS
+        super().doRead()
+
+    def _pauseReading(self, error: OSError) -> None:
+        reactor: Any = self.reactor
+        self.stopReading()
+        self._pause = reactor.callLater(ACCEPT_PAUSE, self.startReading)
+        if reactor.seconds() >= self._nextLine:
+            self._nextLine = reactor.seconds() + LINE_INTERVAL
+            self._log.warn(
+                "cannot accept connections to the admin socket: {error}: raise LimitNOFILE= of the "
+                "service, or `ulimit -n`",
+                error=error.strerror,
+            )
+
+    def connectionLost(self, reason: Failure) -> None:
+        """See L{Port.connectionLost}."""
+        if self._pause is not None and self._pause.active():
+            self._pause.cancel()
+        super().connectionLost(reason)

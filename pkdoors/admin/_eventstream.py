@@ -1,4 +1,4 @@
-"""Events as they happen, for those who follow: server-sent events, as HTML's standard has them."""
+"""Sends events as they happen: server-sent events, as the HTML standard defines them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,65 +9,66 @@ from twisted.logger import Logger
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from pkdoors.admin._responses import Leaf, write
+from pkdoors.admin._responses import Leaf, writeJSON
 from pkdoors.events.event import Event, fields
-from pkdoors.util.oneline import jsonLine
+from pkdoors.util.oneline import formatJSONLine
 
 MAX_BACKLOG = 1 << 20
-"""Bytes that wait for somebody who does not read: two thousand events, more than a burst."""
-MAX_FOLLOWERS = 64
-"""Followers at a time: with their backlogs, a bound for memory."""
+"""Bytes that wait for a client that does not read: two thousand events, more than a burst."""
+MAX_STREAMS = 64
+"""Streams at a time: with their backlogs, a bound for memory."""
 
 Subscribe = Callable[[Callable[[Event], None]], Callable[[], None]]
 
 
-class Streams(Leaf):
+class Events(Leaf):
     """Answers with all events from now on."""
 
     def __init__(self, subscribe: Subscribe) -> None:
         super().__init__()
         self._subscribe = subscribe
-        self._followers: set[Follower] = set()
-        self._lastTold: tuple[Event | None, bytes] = (None, b"")
+        self._streams: set[EventStream] = set()
+        self._lastEncoded: tuple[Event | None, bytes] = (None, b"")
 
     def answer(self, request: Request, method: str) -> None:
         """See L{Leaf.answer}."""
-        if len(self._followers) >= MAX_FOLLOWERS:
-            write(request, 503, {"error": f"{MAX_FOLLOWERS} follow already, which is the most"})
+        if len(self._streams) >= MAX_STREAMS:
+            error = f"{MAX_STREAMS} clients follow the events, which is the limit: try again"
+            writeJSON(request, 503, {"error": error})
             return
         request.setHeader(b"content-type", b"text/event-stream")
-        follower = Follower(request, self._told)
-        self._followers.add(follower)
-        end = self._subscribe(follower.hear)
+        stream = EventStream(request, self._encode)
+        self._streams.add(stream)
+        unsubscribe = self._subscribe(stream.hear)
 
-        def gone(_: object) -> None:
-            end()
-            self._followers.discard(follower)
+        def forget(_: object) -> None:
+            unsubscribe()
+            self._streams.discard(stream)
 
-        request.notifyFinish().addBoth(gone)
-        request.write(b": pkdoors\n\n")  # so that who asks knows that it follows
+        request.notifyFinish().addBoth(forget)
+        request.write(b": pkdoors\n\n")  # the client knows from it that it follows
 
-    def _told(self, event: Event) -> bytes:
-        """An event as it is told; written once, however many follow."""
-        if event is not self._lastTold[0]:
-            told = f"event: {event.kind}\ndata: {jsonLine(fields(event))}\n\n".encode()
-            self._lastTold = event, told
-        return self._lastTold[1]
+    def _encode(self, event: Event) -> bytes:
+        """Return the bytes of an event; they are made once, however many clients follow."""
+        if event is not self._lastEncoded[0]:
+            data = f"event: {event.kind}\ndata: {formatJSONLine(fields(event))}\n\n".encode()
+            self._lastEncoded = event, data
+        return self._lastEncoded[1]
 
 
 @implementer(IPushProducer)
-class Follower:
+class EventStream:
     """
-    Somebody who follows. While one does not read, what is to be told waits, up to a bound.
+    The events for one client. While it does not read, they wait, up to a bound.
 
-    @param told: gives an event as it is told.
+    @param encode: returns the bytes of an event.
     """
 
     _log = Logger()
 
-    def __init__(self, request: Request, told: Callable[[Event], bytes]) -> None:
+    def __init__(self, request: Request, encode: Callable[[Event], bytes]) -> None:
         self._request = request
-        self._told = told
+        self._encode = encode
         self._isPaused = False
         self._isDropped = False
         self._backlog: deque[bytes] = deque()
@@ -75,37 +76,37 @@ class Follower:
         request.registerProducer(self, True)
 
     def hear(self, event: Event) -> None:
-        """Tell an event."""
+        """Send an event, now or when the client reads again."""
         if self._isDropped:  # the connection is lost in the reactor's next turn
             return
-        told = self._told(event)
+        data = self._encode(event)
         if not self._isPaused:
-            self._request.write(told)
+            self._request.write(data)
             return
-        self._backlog.append(told)
-        self._waiting += len(told)
+        self._backlog.append(data)
+        self._waiting += len(data)
         if self._waiting > MAX_BACKLOG:
-            self._log.warn("a follower of the events does not read them, and was dropped")
-            self._abort()
+            self._log.warn("a client that follows the events does not read them, and was dropped")
+            self._drop()
 
-    def _abort(self) -> None:
+    def _drop(self) -> None:
         self._isDropped = True
         self._backlog.clear()
         transport: Any = self._request.channel.transport
         transport.abortConnection()
 
     def pauseProducing(self) -> None:
-        """Nobody reads at the moment."""
+        """See L{IPushProducer}."""
         self._isPaused = True
 
     def resumeProducing(self) -> None:
-        """Somebody reads again."""
+        """See L{IPushProducer}. Each write may pause it again."""
         self._isPaused = False
         while self._backlog and not self._isPaused:
-            told = self._backlog.popleft()
-            self._waiting -= len(told)
-            self._request.write(told)
+            data = self._backlog.popleft()
+            self._waiting -= len(data)
+            self._request.write(data)
 
     def stopProducing(self) -> None:
-        """Nobody reads any more."""
+        """See L{twisted.internet.interfaces.IProducer}."""
         self._isPaused = True

@@ -1,44 +1,52 @@
-"""What the operator can do with a daemon that runs, whatever the way there."""
+"""What an operator can do with a running daemon, whatever the request comes through."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pkdoors.doorkeeper.state import Snapshot
 from pkdoors.events.counters import Counters
 from pkdoors.events.event import Event
 
-Json = dict[str, Any]
-"""
-An answer, to be written as JSON; docs/admin.md has them all. In place of a list there may be an
-iterator, which makes the items as they are written: there may be thousands.
-"""
+if TYPE_CHECKING:  # loaded when somebody asks, which most daemons never see
+    from pkdoors.admin.records import (
+        ClosedRecord,
+        OpenedRecord,
+        OpeningsRecord,
+        ReloadedRecord,
+        StatusRecord,
+    )
 
 
 class AdminOperations(Protocol):
     """
-    The daemon, to its operator. What cannot be done raises a L{pkdoors.errors.PkdoorsError}, and
-    then nothing was changed.
+    The daemon, for its operator. An operation that fails raises a L{pkdoors.errors.PkdoorsError},
+    and has then changed nothing.
     """
 
     counters: Counters
 
     def state(self) -> Snapshot:
-        """How things stand."""
+        """Return the doorkeeper's state."""
 
-    def status(self) -> Json:
-        """All that the operator may want to know at a glance."""
+    def status(self) -> "StatusRecord":
+        """Return all that an operator may want to know at a glance."""
 
-    def openings(self, door: str = "", source: str = "") -> Json:
-        """The openings of a door, for an address, or (empty) all."""
+    def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":
+        """Return the openings of a door, for an address, or (if both are empty) all of them."""
 
-    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Json:
-        """Open a door, which need not be named where there is one only, for 0 or more seconds."""
+    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
+        """
+        Open a door for an address.
 
-    async def close(self, door: str = "", source: str = "") -> Json:
-        """Close the openings of a door, for an address, or (empty) all."""
+        @param door: its name; empty if there is only one.
+        @param seconds: 0 for the door's own time.
+        """
 
-    async def reload(self) -> Json:
-        """Read the configuration anew, and put it in place."""
+    async def close(self, door: str = "", source: str = "") -> "ClosedRecord":
+        """Close the openings of a door, for an address, or (if both are empty) all of them."""
+
+    async def reload(self) -> "ReloadedRecord":
+        """Read the configuration again, and apply it."""
 
     def subscribe(self, hear: Callable[[Event], None]) -> Callable[[], None]:
-        """Have all events told from now on. What is returned ends it."""
+        """Call C{hear} with each event from now on. Call what is returned to end that."""

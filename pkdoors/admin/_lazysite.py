@@ -1,6 +1,5 @@
 """
-Loads what answers the operator when somebody asks: HTTP takes 5 MB, and most daemons are never
-asked.
+Loads the HTTP server when a first client connects: it takes 5 MB, and most daemons never have one.
 """
 
 import json
@@ -14,12 +13,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.admin._connections import Connections, Peer, peerOf
+from pkdoors.admin._connections import Connections, Peer, findPeer
 from pkdoors.admin._interface import AdminOperations
 
 
-def inThread(work: Callable[[], None]) -> None:
-    """Work beside the reactor. A daemon: the process may end before the work does."""
+def runInThread(work: Callable[[], None]) -> None:
+    """Work beside the reactor, in a daemon thread: the process may end before the work does."""
     Thread(target=work, name="pkdoors-admin", daemon=True).start()
 
 
@@ -27,16 +26,16 @@ _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
 )
-"""An answer without what answers else, which may not be loaded."""
+"""An answer that does not need the HTTP server, which may not be loaded."""
 
 
 class AdminSite(Factory):
     """
-    Takes connections from the first moment. The first one has what answers them loaded, while
-    knocks are heard, and until that is there, all wait.
+    Takes connections from the first moment. The first one has the server loaded in a thread, while
+    knocks are heard, and all connections wait until that is done.
 
-    @param begin: has something done in a thread.
-    @param peerOf: tells whose a transport is.
+    @param runInThread: runs a function in a thread.
+    @param findPeer: returns the process at the other end of a transport.
     """
 
     noisy = False
@@ -46,74 +45,74 @@ class AdminSite(Factory):
         self,
         reactor: Any,
         operations: AdminOperations,
-        begin: Callable[[Callable[[], None]], None] = inThread,
-        peerOf: Callable[[Any], Peer] = peerOf,
+        runInThread: Callable[[Callable[[], None]], None] = runInThread,
+        findPeer: Callable[[Any], Peer] = findPeer,
     ) -> None:
-        self.peerOf = peerOf
+        self.findPeer = findPeer
         self._connections = Connections(reactor.seconds)
         self._reactor = reactor
         self._operations = operations
-        self._begin = begin
+        self._runInThread = runInThread
         self._site: Any = None
         self._isLoading = False
-        self._waiting: list[Held] = []
+        self._waiting: list[HeldConnection] = []
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """See L{twisted.internet.interfaces.IProtocolFactory}."""
-        return Held(self, addr)
+        return HeldConnection(self, addr)
 
-    def begun(self, held: "Held") -> None:
-        """A connection has begun."""
-        if refusal := self._connections.admit(held):
-            held.refuse(refusal)
+    def add(self, connection: "HeldConnection") -> None:
+        """Refuse a new connection, have the server answer it, or let it wait for the server."""
+        if refusal := self._connections.admit(connection):
+            connection.refuse(refusal)
         elif self._site is not None:
-            held.become(self._site.buildProtocol(held.address))
+            connection.handOver(self._site.buildProtocol(connection.address))
         else:
-            held.wait()
-            self._waiting.append(held)
+            connection.wait()
+            self._waiting.append(connection)
             if not self._isLoading:
                 self._isLoading = True
-                self._begin(self._load)
+                self._runInThread(self._load)
 
-    def ended(self, held: "Held") -> None:
-        """A connection has ended."""
-        self._connections.ended(held)
-        if held in self._waiting:
-            self._waiting.remove(held)
+    def remove(self, connection: "HeldConnection") -> None:
+        """Forget a connection that has ended."""
+        self._connections.remove(connection)
+        if connection in self._waiting:
+            self._waiting.remove(connection)
 
     def _load(self) -> None:
-        """In the thread, where the reactor and the daemon are only passed on."""
+        """Load the server, in the thread; the reactor and the daemon are only passed on there."""
         try:
             from pkdoors.admin._resources import makeSite
 
             site = makeSite(self._reactor, self._operations)
-        except Exception:  # part of the program is gone or new; the doors are another part
-            self._reactor.callFromThread(self._failed, Failure())
+        except Exception:  # part of the program is missing or new; the doors do not need it
+            self._reactor.callFromThread(self._onFailed, Failure())
         else:
-            self._reactor.callFromThread(self._loaded, site)
+            self._reactor.callFromThread(self._onLoaded, site)
 
-    def _loaded(self, site: Any) -> None:
+    def _onLoaded(self, site: Any) -> None:
         self._site = site
-        for held in self._take():
-            held.become(self._site.buildProtocol(held.address))
+        for connection in self._takeWaiting():
+            connection.handOver(self._site.buildProtocol(connection.address))
 
-    def _failed(self, failure: Failure) -> None:
-        self._log.failure("what answers on the admin socket could not be loaded", failure)
-        for held in self._take():
-            held.hangUp()
+    def _onFailed(self, failure: Failure) -> None:
+        self._log.failure("the server for the admin socket could not be loaded", failure)
+        for connection in self._takeWaiting():
+            connection.hangUp()
 
-    def _take(self) -> "list[Held]":
-        """Those who waited; who comes later has it loaded anew, where that failed."""
+    def _takeWaiting(self) -> "list[HeldConnection]":
+        """Return the connections that wait; after a failure the next one loads the server again."""
         waiting, self._waiting[:], self._isLoading = self._waiting[:], [], False
         return waiting
 
 
 @implementer(IHalfCloseableProtocol)
-class Held(Protocol):
+class HeldConnection(Protocol):
     """
-    A connection. Nothing is read of it until somebody answers it.
+    A connection. Nothing is read from it until the server answers it.
 
-    @ivar peer: whose it is.
+    @ivar peer: the process at its other end.
     @ivar descriptor: its file descriptor.
     """
 
@@ -122,58 +121,58 @@ class Held(Protocol):
         self.peer = Peer(0, 0)
         self.descriptor = 0
         self._site = site
-        self._answering: Any = None
+        self._server: Any = None
 
     def connectionMade(self) -> None:
         """See L{IProtocol}."""
         transport: Any = self.transport
-        self.peer, self.descriptor = self._site.peerOf(transport), transport.fileno()
-        self._site.begun(self)
+        self.peer, self.descriptor = self._site.findPeer(transport), transport.fileno()
+        self._site.add(self)
 
     def wait(self) -> None:
         """Read nothing yet."""
         self.transport.pauseProducing()  # type: ignore[union-attr]
 
-    def become(self, answering: Any) -> None:
-        """From now on this one answers."""
-        self._answering = answering
+    def handOver(self, server: Any) -> None:
+        """Let a protocol of the server answer from now on."""
+        self._server = server
         assert self.transport is not None
-        answering.makeConnection(self.transport)
+        server.makeConnection(self.transport)
         self.transport.resumeProducing()  # type: ignore[attr-defined]
 
     def refuse(self, reason: str) -> None:
-        """Nobody will answer but with this."""
+        """Answer with this reason, and close."""
         body = json.dumps({"error": reason}).encode() + b"\n"
         assert self.transport is not None
         self.transport.write(_REFUSAL % (len(body), body))
         self.transport.loseConnection()
 
     def drop(self) -> None:
-        """End, whatever is under way."""
+        """Abort, whatever is under way."""
         self.transport.abortConnection()  # type: ignore[union-attr]
 
     def hangUp(self) -> None:
-        """Nobody will answer."""
+        """Close without an answer."""
         assert self.transport is not None
         self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """See L{IProtocol}."""
-        if self._answering is not None:  # else it was refused
-            self._answering.dataReceived(data)
+        if self._server is not None:  # else it was refused
+            self._server.dataReceived(data)
 
     def readConnectionLost(self) -> None:
         """See L{IHalfCloseableProtocol}."""
-        if self._answering is not None:
-            self._answering.readConnectionLost()
+        if self._server is not None:
+            self._server.readConnectionLost()
         else:
             self.hangUp()
 
     def writeConnectionLost(self) -> None:
-        """See L{IHalfCloseableProtocol}. We never close only half of it."""
+        """See L{IHalfCloseableProtocol}. The server never closes only its half."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See L{IProtocol}."""
-        self._site.ended(self)
-        if self._answering is not None:
-            self._answering.connectionLost(reason)
+        self._site.remove(self)
+        if self._server is not None:
+            self._server.connectionLost(reason)

@@ -1,39 +1,40 @@
-"""The counters in Prometheus' text format."""
+"""The counters, in Prometheus' text format."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pkdoors import __version__
-from pkdoors.doorkeeper.state import Snapshot, doorsOf
+from pkdoors.admin._recording import recordDoors
+from pkdoors.doorkeeper.state import Snapshot
 from pkdoors.events.counters import BUCKETS, Counters
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-"""Of the format; prometheus.io, "Exposition formats"."""
+"""The format; prometheus.io, "Exposition formats"."""
 
 
 def loadFormat() -> None:
-    """Load what writes the format, which takes some tenths of a second: in a thread."""
+    """Load the library that writes the format. It takes some tenths of a second: use a thread."""
     import prometheus_client  # noqa: F401
 
 
-def exposition(state: Snapshot, counters: Counters) -> bytes:
-    """All metrics, as text."""
-    # Only here: hardly any daemon is asked for them.
+def formatMetrics(state: Snapshot, counters: Counters) -> bytes:
+    """Return all metrics, as text."""
+    # Import it only here: hardly any daemon is asked for metrics.
     from prometheus_client import CollectorRegistry, generate_latest
 
     class Collector:
         def collect(self) -> "Iterator[Metric]":
-            return _metrics(state, counters)
+            return _makeMetrics(state, counters)
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collector())
     return generate_latest(registry)
 
 
-def _metrics(state: Snapshot, counters: Counters) -> "Iterator[Metric]":
+def _makeMetrics(state: Snapshot, counters: Counters) -> "Iterator[Metric]":
     from prometheus_client.core import (
         CounterMetricFamily,
         GaugeMetricFamily,
@@ -70,19 +71,19 @@ def _metrics(state: Snapshot, counters: Counters) -> "Iterator[Metric]":
     tracked = GaugeMetricFamily(
         "pkdoors_sources_tracked", "Knockers, or sealed knocks, that take memory", labels=["door"]
     )
-    for door in doorsOf(state):
-        opened.add_metric([door["name"]], door["openings"])
-        tracked.add_metric([door["name"]], door["sources"])
+    for door in recordDoors(state):
+        opened.add_metric([door.name], door.openings)
+        tracked.add_metric([door.name], door.sources)
     yield from (opened, tracked)
     yield HistogramMetricFamily(
         "pkdoors_time_to_open_seconds",
         "From the request until the firewall had the opening",
-        buckets=list(_cumulated(counters)),
+        buckets=list(_cumulate(counters)),
         sum_value=counters.timesSum,
     )
 
 
-def _cumulated(counters: Counters) -> Iterator[tuple[str, float]]:
+def _cumulate(counters: Counters) -> Iterator[tuple[str, float]]:
     total = 0
     for bound, count in zip((*map(str, BUCKETS), "+Inf"), counters.times, strict=True):
         total += count

@@ -1,73 +1,126 @@
-"""What is asked of the admin interface, read from a request."""
+"""
+Reads requests to the admin interface, and refuses what a browser sends for somebody else's page.
+Operators forward the socket to a TCP port (C{ssh -L 8080:/run/pkdoors/admin.sock}), and any page
+can send requests there.
+"""
 
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from twisted.web.http import Request
+from twisted.web.http_headers import Headers
 
 from pkdoors.errors import BadValue, FirewallError, NotFound, PkdoorsError
 from pkdoors.util.durations import MAX_DURATION, formatDuration
 
+_HOST = re.compile(rb"(?:pkdoors|localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+"""An attacker may point any other name at this machine (DNS rebinding), and the browser then takes
+our answers for his page's. Nobody else can have these names, except the first, which a network's
+own DNS may hand out; no page is served under it."""
 
-def statusOf(error: PkdoorsError, path: bytes) -> int:
-    """The HTTP status that tells programs what kind of error it is; RFC 9110, section 15."""
+_NO_PAGE = b"pkdoors"
+
+_OWN_SITES = {b"same-origin", b"none"}
+"""Values of C{Sec-Fetch-Site}: our own page, or an address that the user typed."""
+
+_FORM_TYPES = (b"text/plain", b"multipart/form-data")
+"""Bodies that a page can send anywhere without asking first, and that C{curl -d} does not send."""
+
+
+def refuseBrowser(headers: Headers, version: bytes) -> tuple[int, str] | None:
+    """
+    Refuse a request that may come from somebody else's page.
+
+    @param version: the version of HTTP, C{b"HTTP/1.1"}. A browser always sends a C{Host}.
+    @return: the status and sentence of the refusal, or L{None}.
+    """
+    hosts = headers.getRawHeaders(b"host", [])
+    if len(hosts) > 1 or (not hosts and version == b"HTTP/1.1"):
+        return 400, "a request needs one Host header: send 'Host: pkdoors'"
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        return 403, f"{_quote(hosts[0])} is not this host: use http://pkdoors or http://localhost"
+    names = [host.lower() for host in hosts]
+    own = {b"http://" + name for name in names if not name.startswith(_NO_PAGE)}
+    for origin in headers.getRawHeaders(b"origin", []):
+        if origin.lower() not in own:
+            return 403, f"requests from the page {_quote(origin)} are refused: use pkdoors or curl"
+    for site in headers.getRawHeaders(b"sec-fetch-site", []):
+        if site.lower() not in _OWN_SITES:
+            return 403, "requests from other pages are refused: use pkdoors or curl"
+    for contentType in headers.getRawHeaders(b"content-type", []):
+        if contentType.lower().lstrip().startswith(_FORM_TYPES):
+            refused = _quote(contentType)
+            return 415, f"a body of type {refused} is not accepted: send application/json"
+    return None
+
+
+def _quote(value: bytes) -> str:
+    return repr(value.decode("ascii", "replace")[:100])
+
+
+def chooseStatus(error: PkdoorsError, path: bytes) -> int:
+    """Return the HTTP status for an error, by its kind; RFC 9110, section 15."""
     if path.rstrip(b"/") == b"/reload":
         return 409
-    kinds = {BadValue: 400, NotFound: 404, FirewallError: 503}
-    return next((status for kind, status in kinds.items() if isinstance(error, kind)), 409)
+    statuses = {BadValue: 400, NotFound: 404, FirewallError: 503}
+    return next((status for kind, status in statuses.items() if isinstance(error, kind)), 409)
 
 
-def questionOf(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
+def readArguments(request: Request, allowed: tuple[str, ...]) -> dict[str, Any]:
     """
-    What is asked: the arguments after the C{?}, the address in the path, the body of a C{POST}.
+    Return the arguments of a request: after the C{?}, the address in the path, and in the body of a
+    C{POST}.
 
-    @param allowed: the names of those that there may be.
-    @raise PkdoorsError: it is not fit.
+    @param allowed: their names.
+    @raise BadValue: an argument is unknown, is given twice, or is not valid.
     """
     _, _, query = request.uri.decode("utf-8", "replace").partition("?")
     pairs: list[tuple[str, Any]] = [*parse_qsl(query, keep_blank_values=True)]
     source = unquote(request.path.decode("utf-8", "replace")).partition("/openings/")[2]
-    if source:  # also where it is no address: without it, all addresses would be meant
+    if source:  # even if it is not an address: without it, the request would mean all addresses
         pairs.append(("source", source))
     if request.method == b"POST" and allowed:
-        pairs += _body(request).items()
-    question = _unique(pairs)
-    for name in question:
+        pairs += _readBody(request).items()
+    arguments = _collect(pairs)
+    for name in arguments:
         if name not in allowed:
-            known = ", ".join(allowed) if allowed else "none"
-            raise BadValue(f"{name[:100]!r} is no argument here: allowed are {known}")
-    return {name: _checked(name, value) for name, value in question.items()}
+            known = ", ".join(allowed) or "none"
+            raise BadValue(f"unknown argument {name[:100]!r}: allowed are {known}")
+    return {name: _checkValue(name, value) for name, value in arguments.items()}
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        raise BadValue("an argument is there twice: give each once")
-    return unique
+def _collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    collected = dict(pairs)
+    if len(collected) < len(pairs):
+        raise BadValue("an argument is given twice: give each once")
+    return collected
 
 
-def _body(request: Request) -> dict[str, Any]:
+def _readBody(request: Request) -> dict[str, Any]:
     assert request.content is not None
     request.content.seek(0)
     try:
-        body = json.loads(request.content.read(), object_pairs_hook=_unique)
+        body = json.loads(request.content.read(), object_pairs_hook=_collect)
     except (ValueError, RecursionError) as error:
         raise BadValue(f"the body is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise BadValue('the body is no object: write {"source": "192.0.2.7", "door": "ssh"}')
+        raise BadValue('the body is not an object: send {"source": "192.0.2.7", "door": "ssh"}')
     if "source" not in body:
-        raise BadValue('"source" is missing: the address to open for')
+        raise BadValue('"source" is missing: give the address to open for')
     return body
 
 
-def _checked(name: str, value: object) -> object:
+def _checkValue(name: str, value: object) -> object:
     if name == "seconds":
         isNumber = isinstance(value, int | float) and not isinstance(value, bool)
         if not isNumber or not 1 <= value <= MAX_DURATION:  # type: ignore[operator]
-            most = formatDuration(MAX_DURATION)
-            raise BadValue(f"seconds: {value!r:.100} is not a number of seconds, from 1 to {most}")
+            longest = formatDuration(MAX_DURATION)
+            raise BadValue(
+                f"seconds: {value!r:.100} is not a number of seconds, from 1 to {longest}"
+            )
         return float(value)  # type: ignore[arg-type]
     if not isinstance(value, str) or not value:
-        raise BadValue(f"{name}: {value!r:.100} is not a text")
+        raise BadValue(f"{name}: {value!r:.100} is not a string, or is empty")
     return value

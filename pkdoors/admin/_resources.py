@@ -1,6 +1,5 @@
-"""What the admin interface answers: docs/admin.md describes all of it."""
+"""The paths of the admin interface, as C{docs/admin.md} describes them."""
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,42 +10,39 @@ from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from pkdoors.admin._channel import PATIENCE, AdminChannel, AdminRequest
-from pkdoors.admin._eventstream import Streams
-from pkdoors.admin._interface import AdminOperations, Json
-from pkdoors.admin._metrics import CONTENT_TYPE, exposition, loadFormat
-from pkdoors.admin._requests import questionOf, statusOf
-from pkdoors.admin._responses import Leaf, encoded, write, writeHead
-from pkdoors.admin._sending import Senders
+from pkdoors.admin._channel import REQUEST_TIMEOUT, AdminChannel, AdminRequest
+from pkdoors.admin._eventstream import Events
+from pkdoors.admin._interface import AdminOperations
+from pkdoors.admin._metrics import CONTENT_TYPE, formatMetrics, loadFormat
+from pkdoors.admin._requests import chooseStatus, readArguments
+from pkdoors.admin._responses import Leaf, Senders, encode, encodeShort, writeHead, writeJSON
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.sharing import Sharing
 from pkdoors.util.turns import Turns
 
-Answer = Json | Awaitable[Json]
+Work = Callable[..., object]
+"""An operation: it returns a record, or is a coroutine that does."""
 
-REQUESTS = 4
-"""Requests that are begun in one turn of the reactor: a third of a millisecond each."""
+REQUESTS_PER_TURN = 4
+"""Requests that are begun in one reactor turn: a third of a millisecond each."""
 
-SLICES = 2
-"""Slices of answers that are written in one turn: a millisecond each. They have turns of their own:
-many may wait for an answer, and it does not wait for those who come."""
+SLICES_PER_TURN = 2
+"""Slices of answers that are encoded in one turn: a millisecond each. Slices and requests have
+separate turns: new requests do not delay the many clients that may wait for an answer."""
 
 
-class Answering(Leaf):
+class Operation(Leaf):
     """
-    Answers one path with JSON. All who ask at the same time for the same, which changes nothing, or
-    for a reload, share one answer.
+    Answers one path with JSON. Clients that ask for the same thing at the same time share one
+    answer, if asking changes nothing or is a reload.
 
-    @param works: what answers each method, and which arguments it takes.
+    @param works: for each method, the operation and the names of its arguments.
     """
 
     _log = Logger()
 
     def __init__(
-        self,
-        works: dict[str, tuple[Callable[..., Answer], tuple[str, ...]]],
-        turns: Turns,
-        senders: Senders,
+        self, works: dict[str, tuple[Work, tuple[str, ...]]], turns: Turns, senders: Senders
     ) -> None:
         super().__init__()
         self._works = works
@@ -54,12 +50,12 @@ class Answering(Leaf):
         self._senders = senders
         self._sharing = Sharing(turns)
         self.methods = tuple(works)
-        self.reading = tuple(each for each in works if each == "POST" and works[each][1])
+        self.methodsWithBody = ("POST",) if "POST" in works and works["POST"][1] else ()
 
     def answer(self, request: Request, method: str) -> None:
         """See L{Leaf.answer}."""
-        asked = Deferred.fromCoroutine(self._answer(request, method))
-        asked.addErrback(self._failed)
+        answered = Deferred.fromCoroutine(self._answer(request, method))
+        answered.addErrback(lambda failure: self._log.failure("no answer was sent", failure))
 
     async def _answer(self, request: Request, method: str) -> None:
         gone: list[object] = []
@@ -67,36 +63,31 @@ class Answering(Leaf):
         try:
             status, answer = 200, await self._find(request, method)
         except PkdoorsError as error:
-            status, answer = statusOf(error, request.path), _error(str(error))
-        except Exception:  # a mistake of ours must not leave anybody waiting
-            self._log.failure("a request to the admin socket went wrong")
-            status, answer = 500, _error("that went wrong; the daemon's log says more")
+            status, answer = chooseStatus(error, request.path), encodeShort({"error": str(error)})
+        except Exception:  # a fault of ours must not leave a client waiting
+            self._log.failure("a request to the admin socket failed")
+            status, answer = 500, encodeShort({"error": "internal error: see the daemon's log"})
         if not gone:
             writeHead(request, status, b"application/json", len(answer))
             self._senders.send(request, answer)
 
     async def _find(self, request: Request, method: str) -> bytes:
         work, allowed = self._works[method]
-        question = questionOf(request, allowed)
+        arguments = readArguments(request, allowed)
 
         async def make() -> bytes:
-            answer = work(**question)
-            return await encoded(answer if isinstance(answer, dict) else await answer, self._turns)
+            answer = work(**arguments)
+            return await encode(
+                await answer if isinstance(answer, Awaitable) else answer, self._turns
+            )
 
         if method == "GET" or not allowed:
-            return await self._sharing.get((method, *sorted(question.items())), make)
+            return await self._sharing.get((method, *sorted(arguments.items())), make)
         return await make()
 
-    def _failed(self, failure: Any) -> None:
-        self._log.failure("an answer could not be sent", failure)
 
-
-def _error(sentence: str) -> bytes:
-    return json.dumps({"error": sentence}).encode() + b"\n"
-
-
-class Unknown(Resource):
-    """Answers all paths that there are not."""
+class UnknownPath(Resource):
+    """Answers all other paths."""
 
     isLeaf = True
 
@@ -105,15 +96,15 @@ class Unknown(Resource):
         self._paths = paths
 
     def render(self, request: Request) -> int:
-        """Say which there are."""
-        asked = request.path.decode("utf-8", "replace")[:100]
-        paths = ", ".join(self._paths)
-        write(request, 404, {"error": f"there is no {asked!r}: there are {paths}"})
+        """Refuse it, and name the paths that exist."""
+        path = request.path.decode("utf-8", "replace")[:100]
+        known = ", ".join(self._paths)
+        writeJSON(request, 404, {"error": f"there is no {path!r}: the paths are {known}"})
         return NOT_DONE_YET
 
 
 class Metrics(Leaf):
-    """Answers with what Prometheus reads."""
+    """Answers with the metrics for Prometheus."""
 
     _log = Logger()
 
@@ -145,63 +136,65 @@ class Metrics(Leaf):
             pool = self._reactor.getThreadPool()
             await deferToThreadPool(self._reactor, pool, loadFormat)
             self._isLoaded = True
-        return exposition(self._operations.state(), self._operations.counters)
+        return formatMetrics(self._operations.state(), self._operations.counters)
 
 
 class Root(Resource):
-    """Finds what answers a path."""
+    """Finds the resource for a path."""
 
     def __init__(self, reactor: Any, operations: AdminOperations, turns: Turns) -> None:
         super().__init__()
-        chosen, senders = ("door", "source"), Senders()
+        selection, senders = ("door", "source"), Senders()
 
-        def answering(**works: tuple[Callable[..., Answer], tuple[str, ...]]) -> Answering:
-            return Answering(works, turns, senders)
+        def operation(**works: tuple[Work, tuple[str, ...]]) -> Operation:
+            return Operation(works, turns, senders)
 
         self._resources: dict[str, IResource] = {
-            "status": answering(GET=(operations.status, ())),
-            "openings": answering(
-                GET=(operations.openings, chosen),
-                POST=(operations.open, (*chosen, "seconds")),
-                DELETE=(operations.close, chosen),
+            "status": operation(GET=(operations.status, ())),
+            "openings": operation(
+                GET=(operations.openings, selection),
+                POST=(operations.open, (*selection, "seconds")),
+                DELETE=(operations.close, selection),
             ),
-            "reload": answering(POST=(operations.reload, ())),
-            "events": Streams(operations.subscribe),
+            "reload": operation(POST=(operations.reload, ())),
+            "events": Events(operations.subscribe),
             "metrics": Metrics(reactor, operations, turns, senders),
         }
-        self._opening = answering(DELETE=(operations.close, chosen))
+        self._oneOpening = operation(DELETE=(operations.close, selection))
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """See L{Resource.getChild}."""
         rest: list[bytes] = request.postpath  # type: ignore[attr-defined]
         name = path.decode("utf-8", "replace")
         if name == "openings" and len(rest) == 1 and rest[0]:
-            return self._opening
+            return self._oneOpening
         if name in self._resources and not rest:
             return self._resources[name]
-        return Unknown([f"/{each}" for each in self._resources])
+        return UnknownPath([f"/{known}" for known in self._resources])
 
 
 class QuietSite(Site):
     """
     A site that keeps no log of its own.
 
-    @ivar turns: gives each request its turn. See L{REQUESTS}.
+    @ivar turns: see L{REQUESTS_PER_TURN}.
     """
 
     protocol = AdminChannel  # type: ignore[assignment]
     requestFactory = AdminRequest
 
     def __init__(self, reactor: Any, operations: AdminOperations) -> None:
-        self.turns = Turns(reactor, REQUESTS)
-        root = Root(reactor, operations, Turns(reactor, SLICES))
-        super().__init__(root, timeout=PATIENCE, reactor=reactor, parsePOSTFormSubmission=False)
+        self.turns = Turns(reactor, REQUESTS_PER_TURN)
+        root = Root(reactor, operations, Turns(reactor, SLICES_PER_TURN))
+        super().__init__(
+            root, timeout=REQUEST_TIMEOUT, reactor=reactor, parsePOSTFormSubmission=False
+        )
         self.displayTracebacks = False
 
     def log(self, request: Request) -> None:
-        """What the operator does is told as events."""
+        """Log nothing: what an operator does is published as events."""
 
 
 def makeSite(reactor: Any, operations: AdminOperations) -> Site:
-    """The whole interface."""
+    """Return the whole interface."""
     return QuietSite(reactor, operations)

@@ -1,39 +1,59 @@
-"""Answers of the admin interface."""
+"""Answers of the admin interface: they are encoded and sent in slices, and share memory."""
 
 import json
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
+from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import RESPONSES, Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
 
-from pkdoors.admin._browsers import SAFE_HEADERS
-from pkdoors.admin._interface import Json
+from pkdoors.admin.records import LazyRecords, asJSON
 from pkdoors.util.turns import Turns
 
-SLICE = 50
-"""Items of a list that are written in one turn: about a millisecond."""
+SAFE_HEADERS = (
+    (b"Cache-Control", b"no-store"),
+    (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"Cross-Origin-Resource-Policy", b"same-origin"),
+    (b"X-Content-Type-Options", b"nosniff"),
+)
+"""Each answer has them: no other page may show or load it, guess its type, or keep it."""
+
+SLICE_RECORDS = 50
+"""Records of a long list that are encoded in one turn: about a millisecond."""
+
+SLICE_BYTES = 1 << 16
+"""Bytes that are handed to the transport at once."""
+
+READ_TIMEOUT = 30.0
+"""Seconds that a client has to read an answer."""
+
+MAX_BODIES = 8
+"""Different long answers that may be on their way at a time, a bound for memory. The clients of the
+oldest answer lose it first: they have been reading longest."""
 
 
-def write(request: Request, status: int, answer: Json) -> None:
-    """Answer with JSON, which is short, and be done."""
-    body = json.dumps(answer).encode() + b"\n"
+def writeJSON(request: Request, status: int, answer: dict[str, str]) -> None:
+    """Answer with short JSON, and finish the request."""
+    body = encodeShort(answer)
     writeHead(request, status, b"application/json", len(body))
     request.write(body)
     request.finish()
 
 
-def writeHead(request: Request, status: int, kind: bytes, length: int) -> None:
-    """Say what comes."""
+def writeHead(request: Request, status: int, contentType: bytes, length: int) -> None:
+    """Set the head of an answer."""
     request.setResponseCode(status)
-    request.setHeader(b"content-type", kind)
+    request.setHeader(b"content-type", contentType)
     request.setHeader(b"content-length", b"%d" % length)
 
 
-def wholeRefusal(status: int, sentence: str) -> bytes:
-    """A refusal as it is sent, head and body, to end a connection with."""
-    body = json.dumps({"error": sentence}).encode() + b"\n"
+def makeRefusal(status: int, sentence: str) -> bytes:
+    """Return a whole refusal, head and body, to write before the connection is closed."""
+    body = encodeShort({"error": sentence})
     headers = (
         *SAFE_HEADERS,
         (b"Content-Type", b"application/json"),
@@ -44,54 +64,60 @@ def wholeRefusal(status: int, sentence: str) -> bytes:
     return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, RESPONSES[status], b"".join(lines), body)
 
 
-async def encoded(answer: Json, turns: Turns) -> bytes:
+def encodeShort(answer: dict[str, str]) -> bytes:
+    """Return JSON in one line."""
+    return json.dumps(answer).encode() + b"\n"
+
+
+async def encode(answer: object, turns: Turns) -> bytes:
     """
-    Write an answer as JSON, in a line. A list that an iterator makes is made and written some items
-    a turn, so that knocks are heard meanwhile however long it is.
+    Return a record as JSON in one line. L{LazyRecords} in it are made and encoded some in each
+    turn: knocks are heard meanwhile, however many there are.
     """
     parts = ["{"]
-    for key, value in answer.items():
+    for key, value in asJSON(answer).items():
         parts.append(f"{', ' if len(parts) > 1 else ''}{json.dumps(key)}: ")
-        if isinstance(value, Iterator):
+        if isinstance(value, LazyRecords):
+            records = iter(value)
             parts.append("[")
-            while items := await _items(value, turns):
-                parts += (", " if parts[-1] != "[" else "", items)
+            while text := await _encodeSlice(records, turns):
+                parts += (", " if parts[-1] != "[" else "", text)
             parts.append("]")
         else:
-            parts.append(json.dumps(value))
+            parts.append(json.dumps(value, default=asJSON))
     return "".join((*parts, "}\n")).encode()
 
 
-async def _items(values: Iterator[object], turns: Turns) -> str:
-    """The next items, in one turn; empty where there are no more."""
+async def _encodeSlice(records: Iterator[object], turns: Turns) -> str:
+    """Return the next records, in one turn; an empty string if there are no more."""
     await turns.next()
-    return ", ".join(json.dumps(each) for each in islice(values, SLICE))
+    some = islice(records, SLICE_RECORDS)
+    return ", ".join(json.dumps(record, default=asJSON) for record in some)
 
 
 class Leaf(Resource):
     """
     Answers one path.
 
-    @ivar methods: the methods of HTTP that it takes.
-    @ivar reading: those of them whose body it reads. A body of others is refused: who wrote it
-        meant something by it.
+    @ivar methods: the methods of HTTP that it has.
+    @ivar methodsWithBody: those of them that take a body. With the others, a body is refused: its
+        sender meant something by it.
     """
 
     isLeaf = True
     methods: tuple[str, ...] = ("GET",)
-    reading: tuple[str, ...] = ()
+    methodsWithBody: tuple[str, ...] = ()
 
     def render(self, request: Request) -> int:
-        """Answer, now or later; a method, or a body, that there is not, with a sentence."""
+        """Answer, now or later; refuse an unknown method, or a body, with a sentence."""
         method = request.method.decode("ascii", "replace")
         if method not in self.methods:
-            allowed = ", ".join(self.methods)
-            request.setHeader(b"allow", allowed.encode())
-            error = f"{method[:20]} is not for this: {allowed} is"
-            write(request, 405, {"error": error})
-        elif method not in self.reading and _hasBody(request):
-            error = f"no body is read with {method} here: say it in the path, or after a '?'"
-            write(request, 400, {"error": error})
+            request.setHeader(b"allow", ", ".join(self.methods).encode())
+            error = f"{method[:20]} is not allowed here: use {' or '.join(self.methods)}"
+            writeJSON(request, 405, {"error": error})
+        elif method not in self.methodsWithBody and _hasBody(request):
+            error = f"{method} takes no body here: use the path, or arguments after a '?'"
+            writeJSON(request, 400, {"error": error})
         else:
             self.answer(request, method)
         return NOT_DONE_YET
@@ -104,3 +130,75 @@ def _hasBody(request: Request) -> bool:
     assert request.content is not None
     request.content.seek(0)
     return bool(request.content.read(1))
+
+
+class Senders:
+    """All answers that are on their way, of any length; clients that do not read are dropped."""
+
+    def __init__(self) -> None:
+        self._sending: list[Sender] = []
+
+    def send(self, request: Request, body: bytes) -> None:
+        """Send the body of an answer, whose head is set, and finish the request."""
+        sender = Sender(request, body)
+        self._sending.append(sender)
+        request.notifyFinish().addBoth(lambda _: self._forget(sender))
+        sender.start()
+        if len({id(sending.body) for sending in self._sending}) > MAX_BODIES:
+            oldest = self._sending[0].body
+            for late in [sending for sending in self._sending if sending.body is oldest]:
+                self._forget(late)
+                late.drop()
+
+    def _forget(self, sender: "Sender") -> None:
+        if sender in self._sending:
+            self._sending.remove(sender)
+
+
+@implementer(IPushProducer)
+class Sender:
+    """
+    One answer on its way to one client.
+
+    @ivar body: the whole body, which other senders may share.
+    """
+
+    def __init__(self, request: Request, body: bytes) -> None:
+        self._request = request
+        self.body = body
+        self._sent = 0
+        self._isPaused = False
+
+    def start(self) -> None:
+        """Send, as fast as the client reads."""
+        channel: Any = self._request.channel
+        timeout = channel.callLater(READ_TIMEOUT, self.drop)
+        ended = self._request.notifyFinish()
+        ended.addBoth(lambda _: timeout.active() and timeout.cancel())
+        self._request.registerProducer(self, True)
+        self.resumeProducing()
+
+    def drop(self) -> None:
+        """Abort the connection."""
+        self._isPaused = True
+        transport: Any = self._request.channel.transport
+        transport.abortConnection()
+
+    def pauseProducing(self) -> None:
+        """See L{IPushProducer}."""
+        self._isPaused = True
+
+    def resumeProducing(self) -> None:
+        """See L{IPushProducer}. Each write may pause it again."""
+        self._isPaused = False
+        while self._sent < len(self.body) and not self._isPaused:
+            part = self.body[self._sent : self._sent + SLICE_BYTES]
+            self._sent += len(part)
+            self._request.write(part)
+        if self._sent == len(self.body) and self._request.producer:
+            self._request.unregisterProducer()
+            self._request.finish()
+
+    def stopProducing(self) -> None:
+        """See L{twisted.internet.interfaces.IProducer}."""
+        self._isPaused = True

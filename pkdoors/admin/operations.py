@@ -1,27 +1,36 @@
 """
-What the operator does with a running daemon: see L{pkdoors.admin._interface.AdminOperations}.
+What an operator does with a running daemon: see L{pkdoors.admin._interface.AdminOperations}.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
-from pkdoors.admin._interface import Json
 from pkdoors.daemon.reload import Reloader
 from pkdoors.doorkeeper.control import DoorControl
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus, doorsOf, openingOf, openingsOf
+from pkdoors.doorkeeper.state import OpeningStatus
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 
+if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons never see
+    from pkdoors.admin.records import (
+        ClosedRecord,
+        ClosingRecord,
+        OpenedRecord,
+        OpeningsRecord,
+        ReloadedRecord,
+        StatusRecord,
+    )
+
 
 class Operations:
     """
-    Answers in JSON.
+    Answers in records.
 
     @param stack: the firewalls.
     @param troubles: returns what keeps the daemon from doing all that it should, a sentence each.
@@ -49,46 +58,57 @@ class Operations:
         self.state = keeper.state
         self.subscribe = publisher.subscribe
 
-    def status(self) -> Json:
+    def status(self) -> "StatusRecord":
         """See L{AdminOperations.status}."""
+        from pkdoors.admin._recording import recordCounters, recordDoors, recordOpenings
+        from pkdoors.admin.records import StatusRecord
+
         state = self.state()
-        return {
-            "version": __version__.public(),
-            "uptime": round(state.seconds - self._began, 3),
-            "firewall": self._stack.name,
-            "troubles": self._troubles(),
-            "doors": doorsOf(state),
-            "openings": openingsOf(state),
-            "counters": self.counters.asJSON(),
-        }
+        return StatusRecord(
+            version=__version__.public(),
+            uptime=round(state.seconds - self._began, 3),
+            firewall=self._stack.name,
+            troubles=self._troubles(),
+            doors=recordDoors(state),
+            openings=recordOpenings(state),
+            counters=recordCounters(self.counters),
+        )
 
-    def openings(self, door: str = "", source: str = "") -> Json:
+    def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":
         """See L{AdminOperations.openings}."""
-        return {"openings": openingsOf(self._control.state(door, source), door)}
+        from pkdoors.admin._recording import recordOpenings
+        from pkdoors.admin.records import OpeningsRecord
 
-    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> Json:
+        return OpeningsRecord(recordOpenings(self._control.state(door, source), door))
+
+    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
         """See L{AdminOperations.open}."""
+        from pkdoors.admin._recording import recordOpening
+        from pkdoors.admin.records import OpenedRecord
+
         status = await self._control.open(source, door, seconds)
         now, time = self._clock.seconds(), self._publisher.wallClock()
-        return {"opening": openingOf(status, now, time)}
+        return OpenedRecord(recordOpening(status, now, time))
 
-    async def close(self, door: str = "", source: str = "") -> Json:
+    async def close(self, door: str = "", source: str = "") -> "ClosedRecord":
         """See L{AdminOperations.close}."""
+        from pkdoors.admin._recording import recordClosing, recordOpening
+        from pkdoors.admin.records import ClosedRecord, LazyRecords
+
         done = await self._control.close(door, source)
-        asJSON = partial(openingOf, seconds=done.state.seconds, time=done.state.time)
-        return {
-            "closed": (asJSON(status) for status in done.closed),
-            "closing": ({**asJSON(status), **self._progress(status)} for status in done.closing),
-        }
+        record = partial(recordOpening, seconds=done.state.seconds, time=done.state.time)
 
-    def _progress(self, status: OpeningStatus) -> dict[str, Any]:
-        """Return how far the closing of an opening has come."""
-        key = status.opening.key
-        now = self._keeper.status(*key)
-        trouble = now.trouble if now is not None else ""
-        return {"trouble": trouble, "shut": self._stack.isInnermostClosed(*key)}
+        def recordLeft(status: OpeningStatus) -> "ClosingRecord":
+            key = status.opening.key
+            now = self._keeper.status(*key)
+            trouble = now.trouble if now is not None else ""
+            return recordClosing(record(status), trouble, self._stack.isInnermostClosed(*key))
 
-    async def reload(self) -> Json:
+        return ClosedRecord(LazyRecords(record, done.closed), LazyRecords(recordLeft, done.closing))
+
+    async def reload(self) -> "ReloadedRecord":
         """See L{AdminOperations.reload}."""
+        from pkdoors.admin.records import ReloadedRecord
+
         done = await self._reloader.reload()
-        return {"changes": done.changes, "troubles": done.troubles}
+        return ReloadedRecord(done.changes, done.troubles)

@@ -1,4 +1,4 @@
-"""The UNIX socket that the operator's commands come through."""
+"""The UNIX socket of the admin interface."""
 
 import errno
 import os
@@ -14,28 +14,27 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from pkdoors.admin._interface import AdminOperations
-from pkdoors.admin._lazysite import AdminSite
 from pkdoors.daemon.component import Component
 from pkdoors.errors import ListenError
 from pkdoors.host.serviceuser import actAsOwner
 
 MODE = 0o600
-"""Of the socket: root, and who runs the daemon."""
+"""The mode of the socket: only root, and the user that runs the daemon, can use it."""
 BACKLOG = 64
-"""Connections that wait to be taken; whoever comes then has the kernel make him wait."""
+"""Connections that wait until they are accepted; the kernel makes further clients wait."""
 
-# Whether somebody answers there is not for us to ask.
-_LEFT = (
-    "one of another user is there; if no daemon runs as that user any more, remove it, or say "
+# The socket's mode does not let us ask whether a daemon answers there.
+_OTHER_USERS = (
+    "another user's socket is there; if no daemon runs as that user any more, remove it, or use "
     "--admin PATH for another place"
 )
 
 
 class AdminSocket(Component):
     """
-    Only root and the daemon's own user can use it.
+    Listens on the socket, which only root and the daemon's own user can use.
 
-    @param path: where it is; empty for nowhere.
+    @param path: the socket's path; empty for no socket.
     """
 
     _log = Logger()
@@ -49,23 +48,25 @@ class AdminSocket(Component):
     def prepare(self) -> None:
         """See L{Component.prepare}."""
         if self._path:
-            rehearse(self._path)
+            ensureCreatable(self._path)
 
     def ready(self) -> None:
-        """See L{Component.ready}. Nobody is answered before."""
+        """See L{Component.ready}. The daemon answers no operator before."""
         if not self._path:
             return
-        from pkdoors.admin._port import AdminPort  # after the reactor, which goes without TLS
+        # After the reactor, which leaves out TLS: this loads twisted.internet.unix.
+        from pkdoors.admin._connections import AdminPort
+        from pkdoors.admin._lazysite import AdminSite
 
         site = AdminSite(self._reactor, self._operations)
         try:
             _removeStale(self._path)
             port = AdminPort(self._path, site, BACKLOG, MODE, self._reactor)  # type: ignore[arg-type]
-            with _forOurselves(self._path):
+            with _asOwnersOnly(self._path):
                 port.startListening()
             self._port = port
         except (OSError, CannotListenError) as error:
-            self._log.error("no admin socket: {error}", error=error)
+            self._log.error("there is no admin socket: {error}", error=error)
 
     def stop(self) -> Deferred[None]:
         """See L{Component.stop}."""
@@ -79,37 +80,37 @@ class AdminSocket(Component):
 
 
 @contextmanager
-def _forOurselves(path: str) -> Iterator[None]:
+def _asOwnersOnly(path: str) -> Iterator[None]:
     """
-    The socket that is made there meanwhile is for the daemon and for the one after it: one that
-    root leaves when it is killed, the service has to be able to replace.
+    Have a socket made in the context belong to its folder's owner, and to nobody else. If root ran
+    a daemon, and it was killed, the service must be able to replace the socket that it left.
     """
-    before = os.umask(0o777 & ~MODE)  # not for a moment for others: mode= comes after the bind
+    before = os.umask(0o777 & ~MODE)  # from the first moment: mode= is set only after the bind
     try:
-        with actAsOwner(Path(path).parent):  # mode= follows links
+        with actAsOwner(Path(path).parent):  # root must not: mode= follows links
             yield
     finally:
         os.umask(before)
 
 
-def rehearse(path: str) -> None:
+def ensureCreatable(path: str) -> None:
     """
-    See that a UNIX socket can be made there.
+    Ensure that a UNIX socket can be created at a path.
 
     @raise ListenError: it cannot, or another daemon has it.
     """
     try:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _removeStale(path)
-        with socket.socket(socket.AF_UNIX) as probe, _forOurselves(path):
+        with socket.socket(socket.AF_UNIX) as probe, _asOwnersOnly(path):
             probe.bind(path)
         os.unlink(path)
     except OSError as error:
-        raise ListenError(_explain(error, path)) from error
+        raise ListenError(_describeError(error, path)) from error
 
 
 def _removeStale(path: str) -> None:
-    """Remove what a daemon left that was killed: nobody listens there any more."""
+    """Remove the socket of a daemon that was killed: nobody listens there any more."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(path)
@@ -119,18 +120,18 @@ def _removeStale(path: str) -> None:
             if Path(path).is_socket():
                 os.unlink(path)
             return
-        except BlockingIOError:  # somebody listens, and is busy
+        except BlockingIOError:  # a daemon listens, and is busy
             pass
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _explain(error: OSError, path: str) -> str:
+def _describeError(error: OSError, path: str) -> str:
     remedies = {
-        errno.EADDRINUSE: "another daemon, or a file, is there; say --admin PATH for another "
-        "place, or --admin off",
-        errno.EACCES: _LEFT
+        errno.EADDRINUSE: "another daemon or a file is there; use --admin PATH for another place, "
+        "or --admin off",
+        errno.EACCES: _OTHER_USERS
         if os.path.lexists(path)
-        else "no privilege for it: run as root, or say --admin PATH for another place",
+        else "permission denied; run as root, or use --admin PATH for another place",
     }
-    remedy = remedies.get(error.errno or 0, f"{error.strerror}; say --admin PATH for another place")
-    return f"cannot make the admin socket {path}: {remedy}"
+    remedy = remedies.get(error.errno or 0, f"{error.strerror}; use --admin PATH for another place")
+    return f"cannot create the admin socket {path}: {remedy}"

@@ -1,1 +1,4 @@
-"""Asks a running daemon (L{client}), and shows what it answers."""
+"""
+Asks a running daemon, and shows its answers. L{client} asks, L{location} finds the daemon's socket,
+and L{responses} reads the answers; the other modules show them.
+"""

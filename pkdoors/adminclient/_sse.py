@@ -1,18 +1,18 @@
-"""Server-sent events, as C{GET /events} sends them. Pure."""
+"""Parses server-sent events, as C{GET /events} sends them. Pure."""
 
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pkdoors.adminclient.responses import unknown
+from pkdoors.adminclient.responses import rejectAnswer
 
 
 def readEvents(lines: Iterable[bytes]) -> Iterator[Any]:
     """
-    The JSON of each event, as soon as the line comes that ends it.
+    Yield the JSON of each event, as soon as the line comes that ends the event.
 
-    @param lines: each with its end; what comes after the last whole event is no event.
-    @raise AskError: what an event holds is no JSON.
+    @param lines: the stream's lines, with their ends. An event that is cut off is left out.
+    @raise AskError: the data of an event is not JSON.
     """
     data: list[str] = []
     for line in lines:
@@ -21,12 +21,12 @@ def readEvents(lines: Iterable[bytes]) -> Iterator[Any]:
         if field == "data":
             data.append(value.removeprefix(" "))
         elif not text and data:
-            yield _parsed("\n".join(data))
+            yield _parse("\n".join(data))
             data.clear()
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise unknown("an event is no JSON") from None
+        raise rejectAnswer("an event is not JSON") from None

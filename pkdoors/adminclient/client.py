@@ -1,4 +1,4 @@
-"""Asks the running daemon, over its admin socket; C{docs/admin.md}. It blocks."""
+"""Asks the running daemon, over its admin socket; C{docs/admin.md}. Its methods block."""
 
 import json
 import socket
@@ -10,43 +10,41 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from pkdoors.adminclient._sse import readEvents
-from pkdoors.adminclient.responses import printable, unknown
+from pkdoors.adminclient.responses import cleanText, rejectAnswer
 from pkdoors.errors import AskError, NoDaemon
 from pkdoors.host.systemd import START, isInstalled
 
-TIMEOUT = 30.0
+ANSWER_TIMEOUT = 30.0
 """Seconds for an answer: firewalld may be in the midst of a reload, and opens only after it."""
 
-BUSY = 10.0
-"""Seconds until a daemon that very many ask at once takes the connection."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds until the daemon accepts the connection, which it delays if very many clients ask."""
 
 MAX_LINE = 1 << 20
 """Bytes of an event; the daemon lets no more than this wait."""
-
-_WHERE = "or say with --admin where it listens, which is where its file said at its start"
 
 
 class AdminClient:
     """
     Asks one daemon.
 
-    @ivar path: of its socket.
-    @ivar timeout: seconds that it may take to answer.
+    @ivar path: the path of its socket.
+    @ivar timeout: the seconds that it has for an answer.
     """
 
-    def __init__(self, path: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, path: str, timeout: float = ANSWER_TIMEOUT) -> None:
         self.path = path
         self.timeout = timeout
 
     def status(self) -> Any:
-        """How things stand; all these methods give the JSON of the answer."""
+        """Ask for the status; this and the other methods return the JSON of the answer."""
         return self._ask("GET", "/status")
 
     def open(self, source: str, door: str = "", seconds: float = 0.0) -> Any:
         """
         Open a door for an address.
 
-        @param door: which; empty where there is only one.
+        @param door: its name; empty if there is only one.
         @param seconds: 0 for the door's own time.
         """
         wanted: dict[str, Any] = {"source": source}
@@ -57,60 +55,60 @@ class AdminClient:
         return self._ask("POST", "/openings", wanted)
 
     def close(self, source: str = "", door: str = "") -> Any:
-        """
-        Close what is open, for an address or for all, of a door or of all.
-        """
+        """Close the openings for an address, of a door, or (if both are empty) all of them."""
         below = f"/{quote(source, safe=':')}" if source else ""
         query = f"?{urlencode({'door': door})}" if door else ""
         return self._ask("DELETE", f"/openings{below}{query}")
 
     def reload(self) -> Any:
-        """Have the configuration read again."""
+        """Have the daemon read its configuration again."""
         return self._ask("POST", "/reload")
 
-    def events(self, begun: Callable[[], object] = lambda: None) -> Iterator[Any]:
+    def events(self, onBegun: Callable[[], object] = lambda: None) -> Iterator[Any]:
         """
-        What happens, until the daemon ends.
+        Yield the events, until the daemon ends.
 
-        @param begun: called when the daemon lets us follow.
+        @param onBegun: called when the daemon lets us follow.
         """
         with self._connection(None) as connection:
             response = _send(connection, "GET", "/events")
-            begun()
+            onBegun()
             yield from readEvents(iter(lambda: response.readline(MAX_LINE), b""))
 
     def _ask(self, method: str, path: str, wanted: object = None) -> Any:
         body = None if wanted is None else json.dumps(wanted).encode()
         with self._connection(self.timeout) as connection:
-            return _parsed(_send(connection, method, path, body).read())
+            return _parse(_send(connection, method, path, body).read())
 
     @contextmanager
     def _connection(self, timeout: float | None) -> Iterator[HTTPConnection]:
         """
-        @raise NoDaemon: nobody listens there.
-        @raise AskError: what is done with the connection fails.
+        Connect.
+
+        @raise NoDaemon: no daemon listens there.
+        @raise AskError: the connection, or what is done with it, fails.
         """
         try:
             with closing(_UnixConnection(self.path, timeout)) as connection:
                 yield connection
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NoDaemon(f"no daemon is there, {self.path} is missing: {_noDaemon()}") from error
+            raise NoDaemon(_describeNoDaemon(f"no socket at {self.path}")) from error
         except ConnectionRefusedError as error:
-            raise NoDaemon(f"no daemon listens at {self.path}: {_noDaemon()}") from error
+            raise NoDaemon(_describeNoDaemon(f"nobody listens at {self.path}")) from error
         except PermissionError as error:
             raise AskError(
-                f"you may not use the daemon's socket {self.path}: run it as root"
+                f"permission denied for the daemon's socket {self.path}: run this as root"
             ) from error
         except TimeoutError as error:
             raise AskError(
-                f"the daemon at {self.path} does not answer within {timeout:g} seconds: see its log"
+                f"no answer from the daemon at {self.path} within {timeout:g} seconds: see its log"
             ) from error
         except OSError as error:
             raise AskError(
                 f"cannot ask the daemon at {self.path}: {error.strerror or error}: see its log"
             ) from error
         except HTTPException as error:
-            raise unknown("it is no HTTP") from error
+            raise rejectAnswer("it is not HTTP") from error
 
 
 class _UnixConnection(HTTPConnection):
@@ -123,15 +121,16 @@ class _UnixConnection(HTTPConnection):
     def connect(self) -> None:
         """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX)
-        # It waits until there is room: with a timeout of Python's it would fail at once.
-        patience = struct.pack("@ll", *divmod(int(1e6 * min(self.timeout or BUSY, BUSY)), 10**6))
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+        # The kernel waits until there is room; with Python's own timeout it would fail at once.
+        seconds = min(self.timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
+        timeout = struct.pack("@ll", *divmod(int(1e6 * seconds), 10**6))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
         try:
             self.sock.connect(self._path)
         except BlockingIOError as error:
             raise AskError(
-                f"too many ask the daemon at {self._path} at the same time: see who does, "
-                "`ss -xp | grep admin`"
+                f"too many clients ask the daemon at {self._path}: `ss -xp | grep admin` shows "
+                "which"
             ) from error
         self.sock.settimeout(self.timeout)
 
@@ -140,26 +139,30 @@ def _send(
     connection: HTTPConnection, method: str, path: str, body: bytes | None = None
 ) -> HTTPResponse:
     """
-    @raise AskError: the daemon does not do it; the sentence is its own.
+    Send a request, and return the response.
+
+    @raise AskError: the daemon refuses; the sentence is its own.
     """
     headers = {"Content-Type": "application/json"} if body else {}
-    with suppress(BrokenPipeError):  # it hung up before it read that; what it said may be there
+    with suppress(BrokenPipeError):  # it hung up before it read all; its answer may be there
         connection.request(method, path, body, headers)
     response = connection.getresponse()
     if response.status >= 400:
-        answer = _parsed(response.read())
+        answer = _parse(response.read())
         if not isinstance(answer, dict) or "error" not in answer:
-            raise unknown(f"status {response.status}")
-        raise AskError(printable(str(answer["error"])))
+            raise rejectAnswer(f"status {response.status}")
+        raise AskError(cleanText(str(answer["error"])))
     return response
 
 
-def _noDaemon() -> str:
-    return f"start it, `{START}`, {_WHERE}" if isInstalled() else f"start it, {_WHERE}"
+def _describeNoDaemon(reason: str) -> str:
+    start = f"start it with `{START}`" if isInstalled() else "start it"
+    elsewhere = "or use --admin PATH if it listens elsewhere"
+    return f"the daemon is not running ({reason}): {start}, {elsewhere}"
 
 
-def _parsed(text: bytes) -> Any:
+def _parse(text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise unknown("it is no JSON") from None
+        raise rejectAnswer("it is not JSON") from None

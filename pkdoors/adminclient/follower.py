@@ -4,82 +4,83 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
 
+from pkdoors.admin.records import EventRecord, StatusRecord
 from pkdoors.adminclient.client import AdminClient
-from pkdoors.adminclient.responses import Happening, Status, happeningOf, statusOf
+from pkdoors.adminclient.responses import readRecord
 from pkdoors.errors import AskError, NoDaemon
 
-INTERVAL = 1.0
-"""Seconds between two questions how things stand, and between two tries to follow the events."""
+POLL_INTERVAL = 1.0
+"""Seconds between two requests for the status, and between two tries to follow the events."""
 
 MANY = 1000
-"""With more openings than this the answer is long, and takes both ends a while: a fifth of a second
-of a processor with four times as many."""
+"""With more openings than this the status is long, and costs both ends a while: a fifth of a second
+of a processor for four times as many."""
 
 LONG_INTERVAL = 5.0
-"""Seconds between two questions then."""
+"""Seconds between two requests for such a status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """
-    Whether the events come.
+    Whether events arrive.
 
-    @ivar trouble: why they do not; empty where they do.
+    @ivar trouble: why they do not; empty if they do.
     """
 
     trouble: str = ""
 
 
-News = Status | Happening | Hearing | AskError
+News = StatusRecord | EventRecord | Hearing | AskError
 
 
 class Follower:
     """
-    Asks a daemon again and again how things stand, and listens to what happens, also when it ends
-    and another one begins.
+    Asks a daemon again and again for its status, and listens to its events. It goes on when the
+    daemon ends and another one starts.
 
-    @ivar tell: is told all of it, in one of the follower's threads; an error is that of a question
-        which was not answered.
+    @ivar report: called with all news, in one of the follower's threads; an error is that of a
+        request for the status.
     """
 
-    def __init__(self, client: AdminClient, tell: Callable[[News], None]) -> None:
+    def __init__(self, client: AdminClient, report: Callable[[News], None]) -> None:
         self._client = client
-        self.tell = tell
+        self.report = report
         self._ended = Event()
 
     def start(self) -> None:
-        """Begin. The threads do not keep the process from ending."""
-        for work in (self._ask, self._listen):
+        """Start the threads. They do not keep the process alive."""
+        for work in (self._poll, self._listen):
             Thread(target=work, daemon=True).start()
 
     def stop(self) -> None:
-        """Ask nothing more."""
+        """Send no more requests."""
         self._ended.set()
 
-    def _ask(self) -> None:
-        pause = INTERVAL
+    def _poll(self) -> None:
+        pause = POLL_INTERVAL
         while not self._ended.wait(pause):
             try:
-                status = statusOf(self._client.status())
+                status = readRecord(StatusRecord, self._client.status())
             except AskError as error:
-                pause = INTERVAL
-                self.tell(error)
+                pause = POLL_INTERVAL
+                self.report(error)
             else:
-                pause = pauseAfter(status)
-                self.tell(status)
+                pause = choosePause(status)
+                self.report(status)
 
     def _listen(self) -> None:
         while not self._ended.is_set():
             try:
-                for each in self._client.events(lambda: self.tell(Hearing())):
-                    self.tell(happeningOf(each))
-            except NoDaemon:  # whoever asks how things stand tells it
+                for answer in self._client.events(lambda: self.report(Hearing())):
+                    self.report(readRecord(EventRecord, answer))
+            except NoDaemon:  # the other thread reports it
                 pass
             except AskError as error:
-                self.tell(Hearing(str(error)))
-            self._ended.wait(INTERVAL)
+                self.report(Hearing(str(error)))
+            self._ended.wait(POLL_INTERVAL)
 
 
-def pauseAfter(status: Status) -> float:
-    """Seconds until it is asked again how things stand."""
-    return LONG_INTERVAL if len(status.openings) > MANY else INTERVAL
+def choosePause(status: StatusRecord) -> float:
+    """Return the seconds until the next request for the status."""
+    return LONG_INTERVAL if len(status.openings) > MANY else POLL_INTERVAL

@@ -1,4 +1,4 @@
-"""Where the daemon's admin socket is."""
+"""Finds the daemon's admin socket."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,21 +12,21 @@ T = TypeVar("T")
 
 
 class AdminSocketOff(AskError):
-    """The file says that there is no socket."""
+    """The configuration file says that there is no socket."""
 
 
-def askThere(conf: str | None, ask: Callable[[str], T]) -> T:
+def askDaemon(conf: str | None, ask: Callable[[str], T]) -> T:
     """
-    Ask the daemon. Who changes the path in the usual file has moved nothing yet: where nobody is,
-    or is to be, the usual place is asked, too. After another file it is not: there may be another
-    daemon.
+    Ask the daemon that a configuration file belongs to. An operator who changes the path in the
+    usual file has not moved the running daemon yet: if nobody listens at the new path, or it is
+    off, ask at the usual path, too. With another file, do not: another daemon may be there.
 
     @param conf: the file; L{None} for the usual one.
     @param ask: asks at a path.
-    @raise AskError: see L{adminSocket}; or what C{ask} raises.
+    @raise AskError: see L{findSocket}; or what C{ask} raises.
     """
     try:
-        return ask(adminSocket(conf))
+        return ask(findSocket(conf))
     except (AdminSocketOff, NoDaemon) as error:
         if conf:
             raise
@@ -36,32 +36,32 @@ def askThere(conf: str | None, ask: Callable[[str], T]) -> T:
             raise error from None
 
 
-def adminSocket(conf: str | None) -> str:
+def findSocket(conf: str | None) -> str:
     """
-    The path that the configuration file tells, else the usual one. A file that cannot be read, or
-    is wrong, does not matter: the daemon runs with what was in it before.
+    Return the socket's path: the one in the configuration file, or else the usual one. It does not
+    matter if the file cannot be read or has errors: the daemon runs with its earlier content.
 
     @param conf: the file; L{None} for the usual one.
-    @raise Off: there is no socket after that file.
+    @raise AdminSocketOff: the file says that there is no socket.
     @raise AskError: there is no such file.
     """
-    path = _admin(conf)
+    path = _readPath(conf)
     if path == "off":
         raise AdminSocketOff(
-            f'the daemon has no admin socket, {conf or CONF_FILE} says admin = "off": take that '
-            "out of it and restart the daemon; or, if it was started before that was in it, say "
-            "with --admin where it listens"
+            f'the daemon has no admin socket: {conf or CONF_FILE} has admin = "off". Remove that '
+            "and restart the daemon; or, if the daemon was started before that was in the file, "
+            "use --admin PATH"
         )
     return path if isinstance(path, str) and path else ADMIN_SOCKET
 
 
-def _admin(conf: str | None) -> Any:
+def _readPath(conf: str | None) -> Any:
     try:
         return readToml(readFile(conf or CONF_FILE, MAX_CONF).text()).get("admin")
     except (FileNotFoundError, NotADirectoryError) as error:
         if conf:
             raise AskError(
-                f"cannot read {conf}: {error.strerror}: give the daemon's own"
+                f"cannot read {conf}: {error.strerror}: give the daemon's own file"
             ) from error
     except (OSError, ValueError, BadValue):
         pass

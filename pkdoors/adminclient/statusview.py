@@ -1,10 +1,10 @@
-"""How things stand, as tables for people."""
+"""The daemon's status as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pkdoors.adminclient.messages import droppedText, length, troubleLines
-from pkdoors.adminclient.responses import DoorState, OpeningState, Status
+from pkdoors.admin.records import DoorRecord, OpeningRecord, StatusRecord
+from pkdoors.adminclient.messages import describeDropped, describeTroubles, formatLength
 
 if TYPE_CHECKING:  # it takes long to load
     from rich.console import Console
@@ -12,65 +12,58 @@ if TYPE_CHECKING:  # it takes long to load
     from rich.text import Text
 
 
-def statusText(status: Status, console: "Console") -> str:
-    """
-    All of it, in lines that fit the console.
-    """
+def formatStatus(status: StatusRecord, console: "Console") -> str:
+    """Return the whole status, in lines that fit the console."""
     with console.capture() as captured:
-        for part in _parts(status):
+        for part in _makeParts(status):
             console.print(part)
     # Tables fill their cells up with blanks.
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _parts(status: Status) -> Iterable["Table | Text"]:
+def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
     from rich.text import Text
 
-    up = f"up {length(status.uptime)}"
-    yield Text(f"pkdoors {status.version}, {up}, firewall: {status.firewall}\n")
+    uptime = f"up {formatLength(status.uptime)}"
+    yield Text(f"pkdoors {status.version}, {uptime}, firewall: {status.firewall}\n")
     if status.troubles:
-        lines = [f"degraded: {each}" for each in status.troubles]
+        lines = [f"degraded: {trouble}" for trouble in status.troubles]
         yield Text("\n".join((*lines, "")), style="red")
-    yield _doors(status.doors)
+    yield _tabulateDoors(status.doors)
     yield Text()
-    yield _openings(status.openings) if status.openings else Text("no door is open")
-    if any(status.dropped.values()):
-        yield Text(f"\ndropped unheard: {droppedText(status.dropped)}")
-    troubles = troubleLines(status.openings)
+    yield _tabulateOpenings(status.openings) if status.openings else Text("no door is open")
+    if any(status.counters.dropped.values()):
+        yield Text(f"\ndropped before they were heard: {describeDropped(status.counters.dropped)}")
+    troubles = describeTroubles(status.openings)
     if troubles:
         yield Text("\n".join(("", *troubles)), style="red")
 
 
-def _doors(doors: Sequence[DoorState]) -> "Table":
-    table = _table("DOOR", "PORTS", "LOCK", "OPEN FOR", "A KNOCK GETS")
+def _tabulateDoors(doors: Sequence[DoorRecord]) -> "Table":
+    table = _makeTable("DOOR", "PORTS", "LOCK", "OPEN FOR", "A KNOCK GETS")
     for door in doors:
-        _row(
-            table,
-            *(door.name, door.ports, door.lock, _count(door.openings)),
-            f"{length(door.openFor)}, at most {length(door.maxOpenFor)}",
-            style="green" if door.openings else "",
-        )
+        times = f"{formatLength(door.openFor)}, at most {formatLength(door.maxOpenFor)}"
+        cells = (door.name, ",".join(door.ports), door.lock, _countAddresses(door.openings), times)
+        _addRow(table, cells, "green" if door.openings else "")
     return table
 
 
-def _count(openings: int) -> str:
+def _countAddresses(openings: int) -> str:
     return {0: "nobody", 1: "1 address"}.get(openings, f"{openings} addresses")
 
 
-def _openings(openings: Sequence[OpeningState]) -> "Table":
-    table = _table("OPEN", "ADDRESS", "TIME LEFT", "WHO")
+def _tabulateOpenings(openings: Collection[OpeningRecord]) -> "Table":
+    table = _makeTable("OPEN", "ADDRESS", "TIME LEFT", "WHO")
     for column in table.columns[1:3]:
         column.no_wrap = True
-    for each in openings:
-        _row(
-            table,
-            *(each.door, each.source, length(each.secondsLeft), each.who or "-"),
-            style="red" if each.trouble else "",
-        )
+    for opening in openings:
+        left = formatLength(opening.secondsLeft)
+        cells = (opening.door, opening.source, left, opening.who or "-")
+        _addRow(table, cells, "red" if opening.trouble else "")
     return table
 
 
-def _table(*titles: str) -> "Table":
+def _makeTable(*titles: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -79,8 +72,8 @@ def _table(*titles: str) -> "Table":
     return table
 
 
-def _row(table: "Table", *cells: str, style: str = "") -> None:
+def _addRow(table: "Table", cells: Iterable[str], style: str) -> None:
     from rich.text import Text
 
-    # Not as they are: in brackets there may be what looks like markup.
+    # As Text, not as str: brackets in a name may look like markup.
     table.add_row(*map(Text, cells), style=style)

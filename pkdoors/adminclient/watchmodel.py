@@ -1,122 +1,125 @@
-"""What C{pkdoors watch} knows, and what follows from it. Pure."""
+"""The data that C{pkdoors watch} shows, and what follows from it. Pure."""
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pkdoors.adminclient.responses import Happening, OpeningState, Status
+from pkdoors.admin.records import EventRecord, OpeningRecord, StatusRecord
 from pkdoors.events.event import EXTENDED, OPENED, TAKEN_OVER
 
 MAX_EVENTS = 200
-"""Events that are remembered: more than there are lines on a terminal."""
+"""Events that are remembered: more than a terminal has lines."""
 
 RATE_SECONDS = 5.0
-"""Over which knocks a second are counted: less is a flicker, more is late."""
+"""Seconds over which knocks are counted: with a shorter time the number flickers, with a longer one
+it is late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
     """
-    An opening and how far it has run down.
+    An opening and how far its time has run down.
 
     @ivar left: seconds until its deadline.
-    @ivar full: seconds that it had when it was opened, or extended last, as far as known.
+    @ivar full: seconds that it had when it was opened, or last extended, as far as known.
     """
 
-    opening: OpeningState
+    opening: OpeningRecord
     left: float
     full: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A deadline on this side's clock, and how far away it was at first."""
+class _Deadline:
+    """A deadline on our own clock, and how far away it was at first."""
 
-    deadline: float
+    time: float
     full: float
 
 
 class Board:
     """
-    What has come from the daemon so far. All times are on one clock of this side.
+    All that the daemon has sent so far. All times are on one clock of ours.
 
-    @ivar status: how things stood last.
-    @ivar trouble: why the daemon did not answer the last time; empty where it did.
-    @ivar deafness: why no events come; empty where they do.
-    @ivar events: the last ones, the newest last.
+    @ivar status: the last status.
+    @ivar trouble: why the daemon did not answer the last request; empty if it did.
+    @ivar deafness: why no events arrive; empty if they do.
+    @ivar events: the last events, the newest last.
     """
 
-    def __init__(self, status: Status, now: float) -> None:
+    def __init__(self, status: StatusRecord, now: float) -> None:
         self.status = status
         self.trouble = self.deafness = ""
-        self.events: deque[Happening] = deque(maxlen=MAX_EVENTS)
-        self._known: dict[tuple[str, str], _Known] = {}
+        self.events: deque[EventRecord] = deque(maxlen=MAX_EVENTS)
+        self._deadlines: dict[tuple[str, str], _Deadline] = {}
         self._counts: deque[tuple[float, int]] = deque()
         self._asked = now
         self.learn(status, now)
 
-    def learn(self, status: Status, now: float) -> None:
-        """How things stand."""
+    def learn(self, status: StatusRecord, now: float) -> None:
+        """Take in a new status."""
         self.status, self._asked, self.trouble = status, now, ""
         usual = {door.name: door.openFor for door in status.doors}
-        self._known = {
-            _key(each): self._knownOf(each, now, usual.get(each.door, 0.0))
-            for each in status.openings
+        self._deadlines = {
+            _keyOf(opening): self._findDeadline(opening, now, usual.get(opening.door, 0.0))
+            for opening in status.openings
         }
         self._count(status)
 
-    def hear(self, event: Happening, now: float) -> None:
-        """Something has happened."""
+    def hear(self, event: EventRecord, now: float) -> None:
+        """Take in an event."""
         self.events.append(event)
         if event.kind in (OPENED, EXTENDED, TAKEN_OVER):
-            known = _Known(now + event.seconds, event.seconds)
-            self._known[event.door, event.source] = known
+            deadline = _Deadline(now + event.seconds, event.seconds)
+            self._deadlines[event.door, event.source] = deadline
 
     def lose(self, trouble: str) -> None:
-        """The daemon does not answer."""
+        """Note that the daemon does not answer."""
         self.trouble = trouble
         self._counts.clear()
 
     def uptime(self, now: float) -> float:
-        """Seconds since the daemon's start."""
+        """Return the seconds since the daemon's start."""
         return self.status.uptime + now - self._asked
 
     def bars(self, now: float) -> Sequence[Bar]:
-        """The openings, those that end first first."""
-        bars = [self._bar(each, now) for each in self.status.openings]
+        """Return the openings, sorted by deadline."""
+        bars = [self._makeBar(opening, now) for opening in self.status.openings]
         return sorted(bars, key=lambda bar: bar.left)
 
     def knocksPerSecond(self) -> float | None:
-        """Knocks a second of late; L{None} while that is not known."""
+        """Return the rate of knocks over the last seconds; L{None} while it is unknown."""
         if len(self._counts) < 2:
             return None
         (before, old), (after, new) = self._counts[0], self._counts[-1]
         return (new - old) / (after - before)
 
-    def _bar(self, opening: OpeningState, now: float) -> Bar:
-        known = self._known[_key(opening)]
+    def _makeBar(self, opening: OpeningRecord, now: float) -> Bar:
+        deadline = self._deadlines[_keyOf(opening)]
         left = max(0.0, opening.secondsLeft - (now - self._asked))
-        return Bar(opening, left, max(known.full, left))
+        return Bar(opening, left, max(deadline.full, left))
 
-    def _knownOf(self, opening: OpeningState, now: float, usual: float) -> _Known:
+    def _findDeadline(self, opening: OpeningRecord, now: float, usual: float) -> _Deadline:
         """
-        @param usual: what the opening had at first if nothing else is known of it.
+        Return the deadline that is known, or the one that this status shows.
+
+        @param usual: the time that the opening had at first, if nothing else is known of it.
         """
-        deadline = now + opening.secondsLeft
-        known = self._known.get(_key(opening))
+        time = now + opening.secondsLeft
+        known = self._deadlines.get(_keyOf(opening))
         if known is None:
-            return _Known(deadline, max(usual, opening.secondsLeft))
-        if deadline > known.deadline + 1:  # extended, and its event did not come
-            return _Known(deadline, opening.secondsLeft)
+            return _Deadline(time, max(usual, opening.secondsLeft))
+        if time > known.time + 1:  # it was extended, and the event did not arrive
+            return _Deadline(time, opening.secondsLeft)
         return known
 
-    def _count(self, status: Status) -> None:
-        if self._counts and status.uptime <= self._counts[-1][0]:  # another daemon
+    def _count(self, status: StatusRecord) -> None:
+        if self._counts and status.uptime <= self._counts[-1][0]:  # it is another daemon
             self._counts.clear()
-        self._counts.append((status.uptime, status.knocks))
+        self._counts.append((status.uptime, sum(status.counters.knocks.values())))
         while len(self._counts) > 2 and status.uptime - self._counts[1][0] >= RATE_SECONDS:
             self._counts.popleft()
 
 
-def _key(opening: OpeningState) -> tuple[str, str]:
+def _keyOf(opening: OpeningRecord) -> tuple[str, str]:
     return opening.door, opening.source

@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThreadPool
 from pkdoors.client._plan import Sending
 from pkdoors.errors import KnockError
 from pkdoors.model.unicast import isUnicast
-from pkdoors.util.quoting import shownHost
+from pkdoors.util.quoting import quoteHost
 
 MAX_ADDRESSES = 8
 """Addresses of one host to knock on: a name with more is not a single server."""
@@ -43,12 +43,12 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
     except (OSError, UnicodeError) as error:
         kind = FAMILY_NAMES.get(family, "")
         reason = getattr(error, "strerror", None) or error
-        raise KnockError(f"no {kind}address found for {shownHost(host)}: {reason}") from error
+        raise KnockError(f"no {kind}address found for {quoteHost(host)}: {reason}") from error
     addresses = dict.fromkeys(_addScope(*entry[4]) for entry in found)
-    usable = [each for each in addresses if isUnicast(each)]
+    usable = [address for address in addresses if isUnicast(address)]
     if not usable:
         raise KnockError(
-            f"{shownHost(host)} is {', '.join(addresses)}, which is not the address of one host: "
+            f"{quoteHost(host)} is {', '.join(addresses)}, which is not the address of one host: "
             "give the address of the host itself"
         )
     return usable[:MAX_ADDRESSES]

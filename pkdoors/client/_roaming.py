@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.client import _localaddress as ownaddress
+from pkdoors.client._localaddress import localAddress
 
 SETTLE = 0.3
 """Seconds from the kernel's first message to the comparison: messages come in bursts."""
@@ -44,10 +44,10 @@ def listenToRoutes() -> socket.socket:
     return listening
 
 
-def localAddress(other: str) -> str | None:
+def addressTowards(other: str) -> str | None:
     """Return the address that this host has towards another; L{None} if there is no route."""
     try:
-        return ownaddress.localAddress(other)
+        return localAddress(other)
     except OSError:
         return None
 
@@ -131,4 +131,4 @@ class Roaming:
             self._onMoved()
 
     def _ownAddresses(self) -> set[str | None]:
-        return {localAddress(each) for each in self._others} - {None}
+        return {addressTowards(other) for other in self._others} - {None}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import canonical
+from pkdoors.model.addresses import canonicalize
 from pkdoors.util.quoting import shown
 
 AUTO, NONE = "auto", "none"
@@ -22,7 +22,7 @@ def parseBind(text: str) -> str:
     if text in (AUTO, NONE):
         return text
     try:
-        return canonical(text)
+        return canonicalize(text)
     except ValueError:
         raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
 
@@ -42,5 +42,5 @@ def bindFor(bind: str, destination: str, localAddress: Callable[[str], str]) -> 
         return ANY
     if bind != AUTO and (":" in bind) == (":" in destination):
         return bind
-    local = canonical(localAddress(destination))
+    local = canonicalize(localAddress(destination))
     return local if ip_address(local).is_global else ANY

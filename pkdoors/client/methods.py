@@ -11,8 +11,8 @@ from pkdoors.client._localaddress import localAddress
 from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
-from pkdoors.knocks.knock import plainKnock
-from pkdoors.knocks.seal import Statement, hintOf, signedData
+from pkdoors.knocks.knock import makePlainKnock
+from pkdoors.knocks.seal import Statement, hintOf, makeSignedData
 from pkdoors.model.sequence import Sequence
 
 if TYPE_CHECKING:  # they load conch, which plain knocks do not need
@@ -39,7 +39,7 @@ class PlainMethod:
 
     async def prepare(self, reactor: Any, say: Say) -> Planner:
         """Prepare everything that a knock needs."""
-        datagram = plainKnock(ceil(self.seconds))
+        datagram = makePlainKnock(ceil(self.seconds))
 
         async def plan(address: str) -> Iterable[Sending]:
             return planPlain(self.sequence, datagram, self.interval)
@@ -117,4 +117,4 @@ class SealedMethod:
             bind=bind,
             close=self.close,
         ).encode()
-        return text + await signer.sign(signedData(text, self.sequence))
+        return text + await signer.sign(makeSignedData(text, self.sequence))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pkdoors.client.profiles import Profile, parseProfiles
 from pkdoors.errors import BadValue
-from pkdoors.files.reading import textOf
+from pkdoors.files.reading import decodeText
 from pkdoors.files.userfiles import readFile
 
 
@@ -31,7 +31,7 @@ def readProfiles(environment: Mapping[str, str]) -> dict[str, Profile]:
         return {}
     try:
         found = readFile(str(path))
-        return parseProfiles(textOf(found.secret())) if found else {}
+        return parseProfiles(decodeText(found.secret())) if found else {}
     except BadValue as error:
         raise error.at(str(path)) from error
     except ValueError as error:

@@ -112,8 +112,8 @@ def _readFlag(value: object) -> bool:
 
 def _readSequence(value: object) -> Sequence:
     try:
-        if isinstance(value, list) and all(type(each) is int for each in value):
-            return Sequence(tuple(parsePort(str(each)) for each in value))
+        if isinstance(value, list) and all(type(port) is int for port in value):
+            return Sequence(tuple(parsePort(str(port)) for port in value))
         return Sequence.parse(_readText(value))
     except BadValue:
         raise BadValue(

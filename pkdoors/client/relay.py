@@ -47,11 +47,11 @@ class Relay:
         @raise RelayError: an end broke.
         """
         self._connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # the bytes come in pieces already
-        for each in (self._source, self._sink):
+        for descriptor in (self._source, self._sink):
             with suppress(
                 OSError, AttributeError
             ):  # not a pipe, too many pipes of this user, or not Linux
-                fcntl.fcntl(each, fcntl.F_SETPIPE_SZ, PIPE)
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
         # If the connection breaks, nothing ends this thread's read: it must not be waited for.
         sending = Thread(target=self._send, daemon=True)
         sending.start()

@@ -13,7 +13,7 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tellText
 
 if TYPE_CHECKING:
-    from pkdoors.adminclient.responses import Status
+    from pkdoors.admin.records import StatusRecord
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -35,15 +35,15 @@ def addCompletionCommand(commands: Any) -> None:
         "For fish: pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
     )
     command.add_argument("shell", choices=SHELLS, help="which shell")
-    command.set_defaults(run=_completion)
+    command.set_defaults(run=_printScript)
 
 
-def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
+def _printScript(options: Namespace, environment: Mapping[str, str]) -> None:
     from argcomplete.shell_integration import shellcode
 
     # bash and zsh run the program that was typed. fish would run another one, or none, if it is not
     # in PATH.
-    program = _quoted(abspath(sys.argv[0]))
+    program = _quote(abspath(sys.argv[0]))
     script = program if options.shell == "fish" else None
     # Without defaults: otherwise the shell offers files after the name of a door.
     made = shellcode(
@@ -52,7 +52,7 @@ def _completion(options: Namespace, environment: Mapping[str, str]) -> None:
     tellText(f"{made}\n")
 
 
-def _quoted(path: str) -> str:
+def _quote(path: str) -> str:
     """Quote for fish, which has two characters to escape between single quotes."""
     return "'" + path.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
@@ -80,11 +80,11 @@ def listFiles(prefix: str, **_: Any) -> list[str]:
     try:
         with os.scandir(os.path.expanduser(folder + slash) or ".") as found:
             return sorted(
-                f"{folder}{slash}{each.name}{'/' if each.is_dir() else ''}"
-                for each in found
-                if each.name.startswith(start)
-                and (start or not each.name.startswith("."))
-                and each.name.isprintable()
+                f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
+                for entry in found
+                if entry.name.startswith(start)
+                and (start or not entry.name.startswith("."))
+                and entry.name.isprintable()
             )
     except OSError:
         return []
@@ -92,7 +92,7 @@ def listFiles(prefix: str, **_: Any) -> list[str]:
 
 def listDoors(parsed_args: Namespace, **_: Any) -> list[str]:
     """List the running daemon's doors."""
-    return [door.name for status in _status(parsed_args) for door in status.doors]
+    return [door.name for status in _askStatus(parsed_args) for door in status.doors]
 
 
 def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
@@ -100,8 +100,8 @@ def listOpenAddresses(parsed_args: Namespace, **_: Any) -> list[str]:
     List the addresses that a door is open for; if a door was chosen before, only its addresses.
     """
     chosen = getattr(parsed_args, "door", None)
-    openings = [each for status in _status(parsed_args) for each in status.openings]
-    return sorted({each.source for each in openings if chosen in (None, each.door)})
+    openings = [opening for status in _askStatus(parsed_args) for opening in status.openings]
+    return sorted({opening.source for opening in openings if chosen in (None, opening.door)})
 
 
 def listProfiles(**_: Any) -> list[str]:
@@ -127,20 +127,21 @@ def listCheckOptions(prefix: str, parsed_args: Namespace, **_: Any) -> list[str]
         return listFiles(prefix)
     if f"{name}=" in options.longOpt:
         return list(_CHECK_VALUES.get(str(name), ()))
-    return [f"--{each.removesuffix('=')}" for each in options.longOpt]
+    return [f"--{option.removesuffix('=')}" for option in options.longOpt]
 
 
-def _status(options: Namespace) -> "Iterator[Status]":
+def _askStatus(options: Namespace) -> "Iterator[StatusRecord]":
     """Return the daemon's status, if a daemon is running."""
+    from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.client import AdminClient
-    from pkdoors.adminclient.location import askThere
-    from pkdoors.adminclient.responses import statusOf
+    from pkdoors.adminclient.location import askDaemon
+    from pkdoors.adminclient.responses import readRecord
 
-    def ask(path: str) -> "Status":
-        return statusOf(AdminClient(path, STATUS_TIMEOUT).status())
+    def ask(path: str) -> "StatusRecord":
+        return readRecord(StatusRecord, AdminClient(path, STATUS_TIMEOUT).status())
 
     try:
         admin, conf = getattr(options, "admin", None), getattr(options, "conf", None)
-        yield ask(admin) if admin else askThere(conf, ask)
+        yield ask(admin) if admin else askDaemon(conf, ask)
     except PkdoorsError:
         pass

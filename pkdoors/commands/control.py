@@ -10,7 +10,7 @@ from pkdoors.commands.parser import asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
-from pkdoors.model.addresses import canonical
+from pkdoors.model.addresses import canonicalize
 from pkdoors.model.doors import checkName
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import complain, tell, tellDrawn, tellText
@@ -21,78 +21,78 @@ if TYPE_CHECKING:  # it loads HTTP, which other commands can do without
 T = TypeVar("T")
 
 NO_DAEMON = 3
-"""The exit status where there is no daemon."""
+"""The exit status if the daemon is not running."""
 
 
 def addStatusCommand(commands: Any) -> None:
-    """Add it to the commands."""
+    """Add C{status} to the commands."""
     about = "show the daemon's doors, and for whom they are open"
-    command = _command(commands, "status", about, _status)
-    command.add_argument("--json", action="store_true", help="print all of it, for programs")
+    command = _addCommand(commands, "status", about, _status)
+    command.add_argument("--json", action="store_true", help="print the whole status, for programs")
 
 
 def addOpenCommand(commands: Any) -> None:
-    """Add it to the commands."""
+    """Add C{open} to the commands."""
     about = "open a door for an address, without a knock"
-    command = _command(commands, "open", about, _open)
-    _addressArgument(command)
-    _doorOption(command, "which door (not needed where there is one only)")
+    command = _addCommand(commands, "open", about, _open)
+    _addAddress(command)
+    _addDoor(command, "the door to open (not needed if there is only one)")
     command.add_argument(
         "--for",
         dest="seconds",
         metavar="TIME",
         type=asType(parseDuration),
-        help="for so long, 10m or 1h30m (default: what a knock gets); what is open for longer "
-        "stays so: to shorten that, close it, then open it again",
+        help="how long, 10m or 1h30m (default: the door's own time, as for a knock); an opening "
+        "that lasts longer is kept: to shorten it, close it, then open it again",
     )
 
 
 def addCloseCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    about = "close what is open, for an address or for all"
-    command = _command(commands, "close", about, _close)
-    completeWith(_addressArgument(command, nargs="?"), listOpenAddresses)
-    command.add_argument("--all", action="store_true", help="for all addresses")
-    _doorOption(command, "only this door")
+    """Add C{close} to the commands."""
+    about = "close the openings for an address, or for all"
+    command = _addCommand(commands, "close", about, _close)
+    completeWith(_addAddress(command, nargs="?"), listOpenAddresses)
+    command.add_argument("--all", action="store_true", help="close for all addresses")
+    _addDoor(command, "close only this door")
 
 
 def addReloadCommand(commands: Any) -> None:
-    """Add it to the commands."""
-    _command(commands, "reload", "have the daemon read its configuration again", _reload)
+    """Add C{reload} to the commands."""
+    _addCommand(commands, "reload", "have the daemon read its configuration again", _reload)
 
 
 def addAdminOptions(command: ArgumentParser) -> None:
     """Add the options of all commands that ask the daemon."""
     add = partial(command.add_argument, type=asType(parsePath))
     admin = add("--admin", metavar="PATH", help=f"the daemon's socket (default: {ADMIN_SOCKET})")
-    conf = add(
-        *("-c", "--conf"), metavar="FILE", help=f"or the file that tells it (default: {CONF_FILE})"
-    )
+    about = f"the configuration file that names the socket (default: {CONF_FILE})"
+    conf = add("-c", "--conf", metavar="FILE", help=about)
     completeWith(admin, listFiles)
     completeWith(conf, listFiles)
 
 
-def asked(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
+def askOrExit(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
     """
-    What the daemon answers; else end, with status 3 where there is none, and 1 for all else.
+    Return what the daemon answers. Otherwise print why there is no answer, and exit: with status 3
+    if the daemon is not running, and with 1 for all else.
     """
     from pkdoors.adminclient.client import AdminClient
-    from pkdoors.adminclient.location import askThere
+    from pkdoors.adminclient.location import askDaemon
 
     def askAt(path: str) -> T:
         return ask(AdminClient(path))
 
     try:
-        return askAt(options.admin) if options.admin else askThere(options.conf, askAt)
+        return askAt(options.admin) if options.admin else askDaemon(options.conf, askAt)
     except NoDaemon as error:
-        _fail(options, str(error), NO_DAEMON)
+        _exit(options, str(error), NO_DAEMON)
     except AskError as error:
-        _fail(options, str(error))
+        _exit(options, str(error))
     except KeyboardInterrupt:
-        _fail(options, "interrupted")
+        _exit(options, "interrupted")
 
 
-def _command(
+def _addCommand(
     commands: Any, name: str, about: str, run: Callable[[Namespace, Mapping[str, str]], None]
 ) -> ArgumentParser:
     command: ArgumentParser = commands.add_parser(
@@ -103,59 +103,64 @@ def _command(
     return command
 
 
-def _addressArgument(command: ArgumentParser, **more: Any) -> Any:
+def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
+    about = "an IPv4 or IPv6 address"
     return command.add_argument(
-        "address", metavar="ADDRESS", type=asType(_address), help="an IPv4 or IPv6 address", **more
+        "address", metavar="ADDRESS", type=asType(_parseAddress), help=about, **settings
     )
 
 
-def _doorOption(command: ArgumentParser, about: str) -> None:
+def _addDoor(command: ArgumentParser, about: str) -> None:
     door = command.add_argument("--door", metavar="NAME", type=asType(checkName), help=about)
     completeWith(door, listDoors)
 
 
-def _address(text: str) -> str:
-
+def _parseAddress(text: str) -> str:
     try:
-        return canonical(text)
+        return canonicalize(text)
     except ValueError:
         raise BadValue(
-            f"{text!r} is no address: give one of IPv4 or IPv6, like 192.0.2.7"
+            f"{text!r} is not an address: give an IPv4 or IPv6 address, such as 192.0.2.7"
         ) from None
 
 
 def _status(options: Namespace, environment: Mapping[str, str]) -> None:
     import json
 
+    from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.console import makeConsole
-    from pkdoors.adminclient.responses import statusOf
-    from pkdoors.adminclient.statusview import statusText
+    from pkdoors.adminclient.responses import readRecord
+    from pkdoors.adminclient.statusview import formatStatus
 
     if options.json:
-        tellText(json.dumps(asked(options, lambda daemon: daemon.status()), indent=2) + "\n")
+        answer = askOrExit(options, lambda daemon: daemon.status())
+        tellText(json.dumps(answer, indent=2) + "\n")
         return
-    status = asked(options, lambda daemon: statusOf(daemon.status()))
-    tellDrawn(statusText(status, makeConsole(environment)))
+    status = askOrExit(options, lambda daemon: readRecord(StatusRecord, daemon.status()))
+    tellDrawn(formatStatus(status, makeConsole(environment)))
 
 
 def _open(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.adminclient.messages import openLine
-    from pkdoors.adminclient.responses import openedOf
+    from pkdoors.admin.records import OpenedRecord
+    from pkdoors.adminclient.messages import describeOpening
+    from pkdoors.adminclient.responses import readRecord
 
     wanted = (options.address, options.door or "", options.seconds or 0.0)
-    opening = asked(options, lambda daemon: openedOf(daemon.open(*wanted)))
-    tell(openLine(opening, wanted[2]))
+    opened = askOrExit(options, lambda daemon: readRecord(OpenedRecord, daemon.open(*wanted)))
+    tell(describeOpening(opened.opening, wanted[2]))
 
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.adminclient.messages import closedLines, closingLines, followingLines
-    from pkdoors.adminclient.responses import closedOf
+    from pkdoors.admin.records import ClosedRecord
+    from pkdoors.adminclient.messages import describeClosed, describeClosing, describeFollowing
+    from pkdoors.adminclient.responses import readRecord
 
     if bool(options.address) == options.all:
         options.parser.error("give either the ADDRESS to close for, or --all")
     wanted = (options.address or "", options.door or "")
-    closed, closing = asked(options, lambda daemon: closedOf(daemon.close(*wanted)))
-    done, refused = [*closedLines(closed), *followingLines(closing)], closingLines(closing)
+    answer = askOrExit(options, lambda daemon: readRecord(ClosedRecord, daemon.close(*wanted)))
+    done = [*describeClosed(answer.closed), *describeFollowing(answer.closing)]
+    refused = describeClosing(answer.closing)
     tell(*(done or ([] if refused else ["no door was open"])))
     complain(options.parser.prog, *refused)
     if refused:
@@ -163,13 +168,14 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
 
 
 def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
-    from pkdoors.adminclient.responses import reloadedOf
+    from pkdoors.admin.records import ReloadedRecord
+    from pkdoors.adminclient.responses import readRecord
 
-    changes, troubles = asked(options, lambda daemon: reloadedOf(daemon.reload()))
-    tell(*(changes or ["nothing has changed"]))
-    complain(options.parser.prog, *troubles)
+    answer = askOrExit(options, lambda daemon: readRecord(ReloadedRecord, daemon.reload()))
+    tell(*(answer.changes or ["nothing has changed"]))
+    complain(options.parser.prog, *answer.troubles)
 
 
-def _fail(options: Namespace, line: str, status: int = 1) -> NoReturn:
+def _exit(options: Namespace, line: str, status: int = 1) -> NoReturn:
     complain(options.parser.prog, line)
     raise SystemExit(status)

@@ -31,15 +31,16 @@ def addInitCommand(commands: Any) -> None:
         "create a configuration for the daemon, with a random sequence, and the client's profile"
     )
     command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
-    add = command.add_argument
-    output = add(
-        *("--output", "-c", "--conf"),  # the latter two are the name in all other commands
+    output = command.add_argument(
+        "--output",
+        "-c",  # this and the next are the option's names in all other commands
+        "--conf",
         metavar="FILE",
         default=CONF_FILE,
         type=asType(_parsePath),
         help="the file to write, which must not exist yet (default: %(default)s)",
     )
-    seed = add(
+    seed = command.add_argument(
         "--seed",
         metavar="FILE",
         nargs="?",
@@ -48,7 +49,20 @@ def addInitCommand(commands: Any) -> None:
         help="take sequence, ports and times from the configuration of port-knocking-doors "
         f"(default: ~/{SEED_NAME}, or else {SEED_FILE})",
     )
+    completeWith(output, listFiles)
+    completeWith(seed, listFiles)
     addLengthOption(command)
+    _addDoorOptions(command)
+    command.add_argument(
+        "--qr", action="store_true", help="also show the client's profile as a QR code"
+    )
+    # No default length, to see whether one was given.
+    command.set_defaults(run=_init, parser=command, length=None)
+
+
+def _addDoorOptions(command: Any) -> None:
+    """Add the options about the door and its host."""
+    add = command.add_argument
     add(
         "--door",
         metavar="NAME",
@@ -71,6 +85,7 @@ def addInitCommand(commands: Any) -> None:
         help="accept only knocks that are sealed with one of the SSH keys in FILE "
         f"(default: {KEYS_FILE})",
     )
+    completeWith(sealed, listFiles)
     add(
         "--address",
         metavar="HOST",
@@ -78,11 +93,6 @@ def addInitCommand(commands: Any) -> None:
         help="the name or address by which clients reach this host "
         "(default: its full name, or else its first address)",
     )
-    for each in (output, seed, sealed):
-        completeWith(each, listFiles)
-    add("--qr", action="store_true", help="also show the client's profile as a QR code")
-    # No default length, to see whether one was given.
-    command.set_defaults(run=_init, parser=command, length=None)
 
 
 def _init(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -128,7 +138,7 @@ def _convertSeed(options: Namespace, environment: Mapping[str, str]) -> tuple[Do
     file = _findSeed(options, environment)
     door, lines = parseSeed(readConf(file), file)
     warnings = [] if options.sealed else door.sequence.warnings()
-    lines += [f"warning: {each}" for each in warnings]
+    lines += [f"warning: {warning}" for warning in warnings]
     told = f"\nFrom {file}, which stays as it is:\n" + "".join(f"  {line}\n" for line in lines)
     name = options.door or door.name
     return replace(door, name=name, authorizedKeys=options.sealed or ""), told
@@ -164,7 +174,7 @@ def _describeNextSteps(file: str, door: Door, isForService: bool) -> str:
     daemon = f"{here}/twistd -n --pidfile= pkdoors{conf}"
     if isForService and not conf:
         daemon = "systemctl enable --now pkdoors"
-    readers = f"Only root and the service (user {SERVICE_USER}) may read it.\n"
+    readers = f"Only root and the service (user {SERVICE_USER}) may read the file.\n"
     keys = (
         f"Put the clients' public SSH keys into {door.authorizedKeys}.\n"
         "The daemon refuses sealed knocks for a minute after its first start.\n"

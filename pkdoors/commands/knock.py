@@ -20,7 +20,7 @@ from pkdoors.errors import BadValue
 from pkdoors.model.ports import parsePort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
-from pkdoors.util.quoting import shownHost
+from pkdoors.util.quoting import quoteHost
 
 if TYPE_CHECKING:  # it loads the reactor, which other commands do not need
     from pkdoors.client.attempt import Attempt
@@ -189,7 +189,7 @@ def _chooseSequence(
         return found
     parser.error(
         "--magic-seq is missing, KNOCKER_SEQ is not set, "
-        f"and no profile has the sequence of {shownHost(options.host)}"
+        f"and no profile has the sequence of {quoteHost(options.host)}"
         + _suggestProfiles(_readProfiles(options, environment))
     )
 

@@ -1,4 +1,4 @@
-"""C{pkdoors watch} on the command line."""
+"""The command C{pkdoors watch}."""
 
 import signal
 import sys
@@ -10,28 +10,28 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pkdoors.commands.control import addAdminOptions, asked
+from pkdoors.commands.control import addAdminOptions, askOrExit
 
 if TYPE_CHECKING:  # they load HTTP and rich, which other commands can do without
     from rich.console import Console
     from rich.live import Live
 
+    from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.client import AdminClient
     from pkdoors.adminclient.follower import News
-    from pkdoors.adminclient.responses import Status
 
 FRAME = 0.2
 """Seconds between two pictures."""
 
-PATIENCE = 5.0
-"""Seconds until it says that the daemon does not answer."""
+ANSWER_TIMEOUT = 5.0
+"""Seconds until the watch reports that the daemon does not answer."""
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What ends it. Between two pictures only, so that none is left half drawn."""
+"""The signals that end the watch. It obeys them between two pictures: none is left half drawn."""
 
 
 def addWatchCommand(commands: Any) -> None:
-    """Add it to the commands."""
+    """Add C{watch} to the commands."""
     about = "show live what is open and what happens, until Ctrl-C"
     command = commands.add_parser("watch", help=about, description=f"S{about[1:]}.")
     addAdminOptions(command)
@@ -39,26 +39,29 @@ def addWatchCommand(commands: Any) -> None:
 
 
 def _watch(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
+    from pkdoors.admin.records import StatusRecord
     from pkdoors.adminclient.console import makeConsole
-    from pkdoors.adminclient.responses import statusOf
+    from pkdoors.adminclient.responses import readRecord
 
     console = makeConsole(environment)
     if not console.is_terminal or console.is_dumb_terminal:
-        options.parser.error("it needs a terminal, which this is not: use `pkdoors status`")
-    client, status = asked(options, lambda daemon: (daemon, statusOf(daemon.status())))
-    client.timeout = PATIENCE
+        options.parser.error("this is not a terminal: use `pkdoors status`")
+    client, status = askOrExit(
+        options, lambda daemon: (daemon, readRecord(StatusRecord, daemon.status()))
+    )
+    client.timeout = ANSWER_TIMEOUT
     try:
         raise SystemExit(Watch(client, status, console).run())
-    except KeyboardInterrupt:  # before there was anything to see
+    except KeyboardInterrupt:  # before the first picture
         raise SystemExit(0) from None
 
 
 class Watch:
     """
-    The picture, and what comes in.
+    Draws the board, and takes in the news of the daemon and the signals of the terminal.
     """
 
-    def __init__(self, client: "AdminClient", status: "Status", console: "Console") -> None:
+    def __init__(self, client: "AdminClient", status: "StatusRecord", console: "Console") -> None:
         from pkdoors.adminclient.follower import Follower
         from pkdoors.adminclient.watchmodel import Board
 
@@ -70,22 +73,22 @@ class Watch:
 
     def run(self) -> int:
         """
-        Show it until a signal comes.
+        Draw until a signal ends the watch.
 
         @return: the exit status: 0 for Ctrl-C.
         """
         self._follower.start()
-        with self._heeding():
+        with self._catchSignals():
             while True:
-                with _quiet(), self._live() as live:
+                with _hideTyping(), self._makeLive() as live:
                     end = self._show(live)
                 if end != signal.SIGTSTP:
                     break
-                signal.raise_signal(signal.SIGSTOP)  # the terminal is the shell's meanwhile
+                signal.raise_signal(signal.SIGSTOP)  # the shell has the terminal meanwhile
         self._follower.stop()
         return 0 if end == signal.SIGINT else 128 + end
 
-    def _live(self) -> "Live":
+    def _makeLive(self) -> "Live":
         from rich.live import Live
 
         return Live(
@@ -94,25 +97,23 @@ class Watch:
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
+            vertical_overflow="crop",
         )
 
     def _show(self, live: "Live") -> int:
-        """Draw until a signal comes, and give it."""
-        from rich.text import Text
-
+        """Draw until a signal comes, and return it."""
         from pkdoors.adminclient.watchview import View
 
         while not self._signals:
-            self._hear()
+            self._takeNews()
             view = View(*self._console.size, isAscii=self._console.options.ascii_only)
-            lines = view.lines(self._board, time.monotonic())
-            live.update(Text("\n", no_wrap=True).join(lines), refresh=True)
+            live.update(view.draw(self._board, time.monotonic()), refresh=True)
             time.sleep(FRAME)
         return self._signals.pop(0)
 
-    def _hear(self) -> None:
+    def _takeNews(self) -> None:
+        from pkdoors.admin.records import EventRecord, StatusRecord
         from pkdoors.adminclient.follower import Hearing
-        from pkdoors.adminclient.responses import Happening, Status
 
         now = time.monotonic()
         while True:
@@ -120,9 +121,9 @@ class Watch:
                 news = self._news.get_nowait()
             except Empty:
                 return
-            if isinstance(news, Status):
+            if isinstance(news, StatusRecord):
                 self._board.learn(news, now)
-            elif isinstance(news, Happening):
+            elif isinstance(news, EventRecord):
                 self._board.hear(news, now)
             elif isinstance(news, Hearing):
                 self._board.deafness = news.trouble
@@ -130,21 +131,23 @@ class Watch:
                 self._board.lose(str(news))
 
     @contextmanager
-    def _heeding(self) -> Iterator[None]:
-        def heed(number: int, frame: object) -> None:
+    def _catchSignals(self) -> Iterator[None]:
+        """Keep signals until the next picture is drawn."""
+
+        def keep(number: int, frame: object) -> None:
             self._signals.append(number)
 
-        before = {each: signal.signal(each, heed) for each in (*ENDS, signal.SIGTSTP)}
+        before = {caught: signal.signal(caught, keep) for caught in (*ENDS, signal.SIGTSTP)}
         try:
             yield
         finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            for caught, handler in before.items():
+                signal.signal(caught, handler)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """What is typed is not shown, nor left for the shell."""
+def _hideTyping() -> Iterator[None]:
+    """Do not echo what is typed, and discard it in the end: the shell does not get it."""
     if not sys.stdin.isatty():
         yield
         return

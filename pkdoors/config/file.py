@@ -10,7 +10,7 @@ from pkdoors.config.config import CONF_FILE, MAX_CONF, SEED_FILE, SEED_NAME
 from pkdoors.errors import ConfigError
 from pkdoors.files.folders import openFolder
 from pkdoors.files.reading import readFile
-from pkdoors.files.trust import flawOf
+from pkdoors.files.trust import findFlaw
 from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead
 
 
@@ -74,7 +74,7 @@ def _suggestRemedy(error: OSError) -> str:
 
 
 def _checkWay(path: str) -> None:
-    flaw = flawOf(path)
+    flaw = findFlaw(path)
     if flaw is None:
         return
     remedy = f"`{flaw.remedy}`"

@@ -10,9 +10,9 @@ from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
 from pkdoors.files.reading import readFile
-from pkdoors.files.trust import flawOf
+from pkdoors.files.trust import findFlaw
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
-from pkdoors.util.oneline import foremost
+from pkdoors.util.oneline import limitLines
 from pkdoors.util.trouble import Trouble
 
 MAX_BYTES = 1 << 20
@@ -111,7 +111,7 @@ def resolveSafely(path: Path) -> Path:
     @raise KeyFileError: the file does not exist, or other users can change it.
     """
     try:
-        flaw = flawOf(path)
+        flaw = findFlaw(path)
         whole = Path(os.path.realpath(path, strict=True))  # resolve() has errors of its own
     except OSError as error:
         raise _makeError(path, error) from error
@@ -135,7 +135,7 @@ def readKeys(path: Path) -> tuple[list[AuthorizedKey], list[str]]:
     except ValueError as error:
         raise KeyFileError(f"cannot read {path}: {error}") from None
     keys, complaints = parseAuthorizedKeys(text, str(path))
-    return keys, foremost(complaints, "lines are refused")
+    return keys, limitLines(complaints, "lines are refused")
 
 
 def _makeError(path: Path, error: OSError) -> KeyFileError:

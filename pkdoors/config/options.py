@@ -57,7 +57,9 @@ class Options(TwistedOptions):
     )
     optParameters: ClassVar = [
         [
-            *("conf", "c", None),
+            "conf",
+            "c",
+            None,
             f"the configuration file (default: the first of {CONF_FILE}, ~/{SEED_NAME} and "
             f"{SEED_FILE} that exists; the last two are files of port-knocking-doors)",
         ],

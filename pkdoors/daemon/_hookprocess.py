@@ -1,4 +1,4 @@
-"""One run of a hook: a program that is told of an event, and has to end in time."""
+"""One run of a hook: a program that gets an event, and must end in time."""
 
 import os
 import signal
@@ -14,23 +14,23 @@ from twisted.python.failure import Failure
 from pkdoors.util.oneline import oneLine
 
 TIME_LIMIT = 10.0
-"""Seconds that a hook may take: it tells somebody, and has not to wait for an answer."""
+"""Seconds that a hook may take: it informs somebody, and need not wait for an answer."""
 GRACE = 2.0
-"""Seconds that one which is asked to end has for it."""
+"""Seconds that a hook has to end after it was asked to."""
 KEPT = 4096
-"""Bytes of its output that are kept: what went wrong is in the first line."""
+"""Bytes of its output that are kept: the first line says what went wrong."""
 MAX_PRINTED = 1_000_000
-"""Bytes that it may print: to read more, and throw it away, is work for nothing."""
+"""Bytes that it may print: to read more, only to discard it, is wasted work."""
 _SHOWN = 200
 """Characters of its output in a line of the log."""
 
 
 def signalGroup(group: int, number: int, isLed: bool) -> None:
     """
-    Send a signal to all of a process group.
+    Send a signal to all processes of a group.
 
-    @param isLed: whether the process is there that gave it its number. Where it is not, and the
-        group neither, the number may be that of somebody else by now.
+    @param isLed: whether the process that gave the group its number still exists. If neither exists
+        any more, the number may belong to somebody else by now.
     """
     if isLed or not os.path.exists(f"/proc/{group}"):
         os.killpg(group, number)
@@ -38,12 +38,12 @@ def signalGroup(group: int, number: int, isLed: bool) -> None:
 
 class HookRun(ProcessProtocol):
     """
-    The program's end of it. It has to lead a session, and so a group, of its own: what it started
-    ends with it where it does not end by itself.
+    The program that runs. It must lead a session of its own, and so a process group: if it does not
+    end by itself, whatever it started is killed with it.
 
     @param signalGroup: L{signalGroup}.
-    @ivar ended: fires when it has ended, with what went wrong, as half a sentence; empty for
-        nothing.
+    @ivar ended: fires when it has ended, with what went wrong, as half a sentence; empty if nothing
+        did.
     """
 
     transport: IProcessTransport
@@ -61,13 +61,13 @@ class HookRun(ProcessProtocol):
         self._alarm: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """It was started."""
+        """Begin to measure its time."""
         self._group = self.transport.pid
         self.transport.closeStdin()
         self._alarm = self._clock.callLater(TIME_LIMIT, self._tooLong)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """It prints."""
+        """Keep the beginning of what it prints."""
         self._output[childFD] = (self._output[childFD] + data)[:KEPT]
         self._printed += len(data)
         if self._printed > MAX_PRINTED:
@@ -75,26 +75,26 @@ class HookRun(ProcessProtocol):
             self.transport.loseConnection()  # it ends by SIGPIPE, or when its time is over
 
     def kill(self) -> None:
-        """End it at once, and all that it started."""
+        """Kill it, and everything that it started."""
         self._signal(signal.SIGKILL)
-        self.transport.loseConnection()  # what left its group may still hold the output
+        self.transport.loseConnection()  # a process that left its group may still hold the output
 
     def processEnded(self, reason: Failure) -> None:
-        """It has ended, and everybody else who could print here."""
+        """Report how it ended. Nobody is left who could print here."""
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
         if self._isLate:
             self._signal(signal.SIGKILL)  # what it left behind
         self.ended.callback(self._verdict(reason.value))
 
-    def said(self) -> str:
-        """The first line of what it printed, rather of its errors."""
+    def firstLine(self) -> str:
+        """Return the first line that it printed, of its errors if there are any."""
         text = (self._output[2].strip() or self._output[1].strip()).decode(errors="replace")
         return oneLine(text.partition("\n")[0].strip(), _SHOWN)
 
     def _tooLong(self) -> None:
         self._isLate = True
-        self._trouble = self._trouble or f"was not done after {TIME_LIMIT:g} s, and was ended"
+        self._trouble = self._trouble or f"did not end within {TIME_LIMIT:g} s, and was killed"
         self._signal(signal.SIGTERM)
         self._alarm = self._clock.callLater(GRACE, self.kill)
 
@@ -102,12 +102,12 @@ class HookRun(ProcessProtocol):
         with suppress(OSError, ProcessExitedAlready):
             try:
                 self._signalGroup(self._group, number, self.transport.pid is not None)
-            except ProcessLookupError:  # it leads no group yet
+            except ProcessLookupError:  # it does not lead a group yet
                 self.transport.signalProcess(number)
 
     def _verdict(self, error: BaseException | None) -> str:
-        how = self._trouble
-        if not how and isinstance(error, ProcessTerminated):
+        trouble = self._trouble
+        if not trouble and isinstance(error, ProcessTerminated):
             signaled = f"was ended by signal {error.signal}"
-            how = signaled if error.signal else f"ended with status {error.exitCode}"
-        return ": ".join(filter(None, (how, how and self.said())))
+            trouble = signaled if error.signal else f"ended with status {error.exitCode}"
+        return ": ".join(filter(None, (trouble, trouble and self.firstLine())))

@@ -1,4 +1,4 @@
-"""The audit file: one line of JSON for each event."""
+"""The audit file has one line of JSON for each event."""
 
 import errno
 import os
@@ -12,20 +12,20 @@ from twisted.logger import Logger
 from pkdoors.daemon.component import Component
 from pkdoors.events.event import Event, fields
 from pkdoors.host.serviceuser import openOwn
-from pkdoors.util.oneline import jsonLine
+from pkdoors.util.oneline import formatJSONLine
 from pkdoors.util.trouble import Trouble
 
 
 class AuditFile(Component):
     """
-    Appends each event that it hears, in one write. Where that fails, it says so once, and goes on
-    trying with each event; nothing is raised.
+    Appends each event that it hears, in one write. If that fails, it says so once, and keeps trying
+    with each event; it raises nothing.
 
-    Who moves the file away has it written to there until L{reopen}.
+    If somebody moves the file away, it writes to the moved file until L{reopen}.
 
-    @param path: empty for nowhere.
-    @ivar trouble: why it cannot be written; empty where it can.
+    @param path: where the file is; empty for nowhere.
     @param write: C{write(2)}.
+    @ivar trouble: why the file cannot be written; empty if it can.
     """
 
     _log = Logger()
@@ -34,17 +34,17 @@ class AuditFile(Component):
         self._writeTo = write
         self._path = path
         self._file: int | None = None
-        self._isTorn = False  # whether the file's last line has no end
+        self._isTorn = False  # whether the last line of the file has no end
         self.trouble = ""
         self._failing = Trouble()
         self._missing = 0
 
     def use(self, path: str) -> list[str]:
         """
-        Write there from now on.
+        Write to a path from now on.
 
-        @param path: empty for nowhere.
-        @return: why it cannot be written, or nothing.
+        @param path: where the file is; empty for nowhere.
+        @return: why it cannot be written, as one sentence or none.
         """
         if path != self._path:
             self.close()
@@ -57,18 +57,18 @@ class AuditFile(Component):
         self.reopen()
 
     def reopen(self) -> None:
-        """See L{Component.reopen}. Begin anew with the file that has the name now."""
+        """See L{Component.reopen}. Continue with the file that has the name now."""
         self._drop()
         if self._path:
             self._attempt(b"")
 
     def hear(self, event: Event) -> None:
-        """Write it down."""
-        if self._path and not self._attempt(jsonLine(fields(event)).encode() + b"\n"):
+        """Write an event."""
+        if self._path and not self._attempt(formatJSONLine(fields(event)).encode() + b"\n"):
             self._missing += 1
 
     def close(self) -> None:
-        """End writing."""
+        """Stop writing."""
         self._drop()
         self._path = ""
         self._failing.end()
@@ -86,7 +86,7 @@ class AuditFile(Component):
             if line:
                 self._write(line)
         except OSError as error:
-            self._drop()  # the next event opens it anew
+            self._drop()  # the next event opens it again
             self._complain(error)
             return False
         self.trouble = ""
@@ -106,7 +106,7 @@ class AuditFile(Component):
         data = b"\n" + line if self._isTorn else line
         written = self._writeTo(self._file, data)
         if written < len(data):
-            with suppress(OSError):  # then L{_open} finds the part of a line
+            with suppress(OSError):  # then _open finds the partial line
                 os.ftruncate(self._file, os.fstat(self._file).st_size - written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._isTorn = False
@@ -117,7 +117,7 @@ class AuditFile(Component):
             self._file = None
 
     def _complain(self, error: OSError) -> None:
-        """Say it once, however long it lasts."""
+        """Warn once, however long it lasts."""
         reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
         self.trouble = (
             f"cannot write the audit file {self._path} ({reason}): events are in this log only "

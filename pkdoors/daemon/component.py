@@ -1,30 +1,30 @@
-"""What the daemon has beside its doors, for its operator."""
+"""What the daemon has beside its doors."""
 
 from twisted.internet.defer import Deferred, succeed
 
 
 class Component:
     """
-    One such thing; whatever it does not say does nothing. Parts are started when the guard is in
-    place, before a knock is heard, and stopped after the doors. What happens is told to them also
-    before they are started.
+    Something that starts and stops with the daemon; a method that it does not have does nothing.
+    Components start when the guard is in place, before a knock is heard, and stop after the doors.
+    They may hear of events before they start.
     """
 
     def prepare(self) -> None:
         """
-        Take what can be refused. Called before a daemon forks, while there is a terminal.
+        Acquire whatever may be refused. Called before a daemon forks, while there is a terminal.
 
-        @raise PkdoorsError: it was.
+        @raise PkdoorsError: it was refused.
         """
 
     def start(self) -> None:
-        """Begin. Called after the fork, mostly before the reactor runs; nothing is raised."""
+        """Begin. Called after the fork, mostly before the reactor runs; raises nothing."""
 
     def ready(self) -> None:
-        """The doors are guarded, and knocks are heard. Called when the reactor runs."""
+        """Do what must wait until the doors are guarded, knocks are heard, and the reactor runs."""
 
     def reopen(self) -> None:
-        """Open anew what somebody may have moved away: a file, when logs are rotated."""
+        """Open a file again that somebody may have moved away to rotate logs."""
 
     def stop(self) -> Deferred[None]:
         """

@@ -1,4 +1,4 @@
-"""What a daemon does that cannot start: the ports of its last good configuration stay closed."""
+"""If a daemon cannot start, the ports of its last good configuration stay closed."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -9,7 +9,7 @@ from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.standalone import isGuarded
 from pkdoors.host.instance import AlreadyRunning, Instance
-from pkdoors.model.doors import Door, protectedPorts
+from pkdoors.model.doors import Door, listProtectedPorts
 
 
 def keepClosed(
@@ -20,19 +20,20 @@ def keepClosed(
     isGuarded: Callable[[Collection[Door]], bool] = isGuarded,
 ) -> str:
     """
-    Leave a guard that is in place, or put that of the last good configuration there. Where there
-    was no good configuration yet, nothing is touched; nor while another daemon runs.
+    Leave the guard that is in place or, if there is none, put the guard of the last good
+    configuration in place. Touch nothing if there was no good configuration yet, or if another
+    daemon runs.
 
-    @param isGuarded: whether there is a guard for some doors at least.
-    @return: what was done, as the end of a sentence; empty for nothing.
+    @param isGuarded: returns whether there is a guard for some of the doors at least.
+    @return: what was done, as the end of a sentence; empty if nothing was.
     """
     doors = lastGood.read()
     try:
         instance.refuseSecond()
         if isGuarded(doors):
-            return "; the guard that is in place stays, and nobody can knock until this is mended"
+            return "; the guard that is in place stays, and nobody can knock until you fix this"
         if not doors:
-            return "; pkdoors has closed no port, as it has no earlier configuration to go by"
+            return "; pkdoors has closed no port, because it has no earlier configuration to use"
         firewall = makeFirewall(reactor)
         firewall.prepare(doors)
         firewall.start(doors, lambda reason: None)
@@ -41,8 +42,8 @@ def keepClosed(
         return ""
     except (PkdoorsError, OSError) as error:  # descriptors may be lacking
         return f"; the last good guard could not be put in place: {error}" if doors else ""
-    ports = ", ".join(map(str, protectedPorts(doors)))
+    ports = ", ".join(map(str, listProtectedPorts(doors)))
     return (
         f"; the guard of the last good configuration keeps {ports} closed, and nobody can knock "
-        "until this is mended"
+        "until you fix this"
     )

@@ -1,4 +1,4 @@
-"""Programs of the operator's that are told of what happens at a door."""
+"""Hooks: the operator's programs that run when something happens at a door."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,31 +13,31 @@ from twisted.logger import Logger
 from pkdoors.daemon._hookprocess import HookRun
 from pkdoors.daemon.component import Component
 from pkdoors.events.event import CLOSED, GUESSING, OPENED, REFUSED, Event, fields
-from pkdoors.files.access import hookFlaw, whyNotRun
+from pkdoors.files.access import explainNotRunnable, findHookFlaw
 from pkdoors.files.trust import Flaw
 from pkdoors.model.doors import Door
 from pkdoors.util.oneline import oneLine
 
 MAX_AT_ONCE = 16
-"""Hooks that run at a time: a flood of refusals must not fill the host with processes."""
+"""Hooks that run at the same time: a flood of refusals must not fill the host with processes."""
 MAX_WAITING = 256
-"""Hooks that wait for their turn; more would tell of what is long over."""
+"""Hooks that wait for their turn; more would report what is long over."""
 MAX_VALUE = 1024
-"""Characters of a variable for a hook: knockers and keys' comments have a say in them."""
+"""Characters of a variable for a hook: knockers and comments of keys influence them."""
 COUNT_EVERY = 10.0
 """Seconds between two lines about hooks that were left out."""
 PATIENCE = 3.0
 """Seconds that hooks may still run when the daemon stops; systemd waits 90."""
 
-# setsid(1), of util-linux or busybox: Twisted can start no program in a session of its own. It
-# becomes the program, so that the reactor never waits for that to be loaded, from wherever.
+# setsid(1), of util-linux or busybox: Twisted cannot start a program in a session of its own. It
+# becomes the program, so the reactor never waits until that is loaded, from whichever disk.
 SETSID = "setsid"
 FIXED = {
     b"PATH": b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     b"LANG": b"C.UTF-8",
 }
-"""What a hook finds beside the event. Of the daemon's own environment it gets nothing: the secret
-sequence may be in there."""
+"""The environment of a hook, beside the event. It gets nothing of the daemon's own environment: the
+secret sequence may be in there."""
 
 _KEYS = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse", GUESSING: "on_refuse"}
 
@@ -45,9 +45,9 @@ _KEYS = {OPENED: "on_open", CLOSED: "on_close", REFUSED: "on_refuse", GUESSING: 
 @dataclass(frozen=True, slots=True)
 class Hook:
     """
-    What is to be run.
+    A program to run.
 
-    @ivar title: for people, what it is and for which event.
+    @ivar title: for people: what it is, and for which event.
     """
 
     command: tuple[str, ...]
@@ -55,8 +55,8 @@ class Hook:
     environment: Mapping[bytes, bytes]
 
 
-def hookFor(event: Event) -> Hook | None:
-    """The hook that the event's door has for it; L{None} where there is none."""
+def findHook(event: Event) -> Hook | None:
+    """Return the hook that an event's door has for it; L{None} if there is none."""
     door = event.door
     if door is None:
         return None
@@ -64,29 +64,33 @@ def hookFor(event: Event) -> Hook | None:
     command = door.hooks().get(key)
     if command is None:
         return None
-    whom = f" for {event.source}" if event.source else ""
-    title = f"{key} of door {door.name}{whom} ({command[0]})"
-    return Hook(command, title, environmentOf(event))
+    source = f" for {event.source}" if event.source else ""
+    title = f"{key} of door {door.name}{source} ({command[0]})"
+    return Hook(command, title, makeEnvironment(event))
 
 
-def unfitHooks(door: Door) -> list[str]:
-    """The hooks of a door that cannot be run as things are, or may not, a sentence each."""
-    return [each for key, command in door.hooks().items() for each in _unfit(door, key, command)]
+def checkHooks(door: Door) -> list[str]:
+    """Return why hooks of a door cannot run now, or must not, a sentence for each hook."""
+    return [
+        trouble
+        for key, command in door.hooks().items()
+        for trouble in _checkHook(door, key, command)
+    ]
 
 
-def _unfit(door: Door, key: str, command: Sequence[str]) -> Iterator[str]:
-    trouble = whyNotRun(command[0])
+def _checkHook(door: Door, key: str, command: Sequence[str]) -> Iterator[str]:
+    trouble = explainNotRunnable(command[0])
     if trouble:
         yield f"{key} of door {door.name} cannot be run: {command[0]} {trouble}"
-    elif flaw := hookFlaw(command):
-        yield f"{key} of door {door.name} is not run, others decide what it does: {flaw}"
+    elif flaw := findHookFlaw(command):
+        yield f"{key} of door {door.name} is not run, because others decide what it does: {flaw}"
 
 
-def environmentOf(event: Event) -> dict[bytes, bytes]:
-    """The event as variables: C{PKDOORS_} and the keys of L{fields}, in capitals."""
+def makeEnvironment(event: Event) -> dict[bytes, bytes]:
+    """Return an event as variables: C{PKDOORS_} and the keys of L{fields}, in capitals."""
     values = fields(event) | {
         "ports": ",".join(map(str, event.door.ports if event.door else ())),
-        "seconds": round(event.seconds),  # shells cannot count otherwise
+        "seconds": round(event.seconds),  # shells have no fractions
     }
     own = {
         f"PKDOORS_{key.upper()}".encode(): oneLine(str(value), MAX_VALUE).encode()
@@ -97,20 +101,21 @@ def environmentOf(event: Event) -> dict[bytes, bytes]:
 
 class Hooks(Component):
     """
-    Runs them beside each other, so many and so long; what comes of it changes nothing.
+    Runs hooks at the same time, with a limit to their number and their time. Their success changes
+    nothing.
 
     @param reactor: starts processes, and has a clock.
-    @param flawOf: see L{hookFlaw}; it is asked right before each run.
+    @param findFlaw: see L{findHookFlaw}; called right before each run.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, flawOf: Callable[[Sequence[str]], Flaw | None] = hookFlaw
+        self, reactor: Any, findFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw
     ) -> None:
         self._reactor = reactor
-        self._flawOf = flawOf
-        # What was last said of a command that others decide about; bounded by the doors.
+        self._findFlaw = findFlaw
+        # The last complaint about each command that others decide about; bounded by the doors.
         self._distrusted: dict[tuple[str, ...], Flaw] = {}
         self._waiting: deque[Hook] = deque()
         self._runs: dict[HookRun, Hook] = {}
@@ -122,8 +127,8 @@ class Hooks(Component):
         self._idle: Deferred[None] = Deferred()
 
     def hear(self, event: Event) -> None:
-        """Run what the event's door has for it, as soon as there is room."""
-        hook = hookFor(event)
+        """Run the hook that an event's door has for it, as soon as there is room."""
+        hook = findHook(event)
         if hook is None or self._isStopping:
             return
         if len(self._waiting) >= MAX_WAITING:
@@ -134,32 +139,36 @@ class Hooks(Component):
 
     def examine(self, doors: Iterable[Door]) -> list[str]:
         """
-        Look whether the programs of doors can be run; what cannot is a warning.
+        Check whether the hooks of doors can run, and warn of those that cannot.
 
-        @return: the same, a sentence each.
+        @return: the warnings, a sentence for each.
         """
-        troubles = [each for door in doors for each in unfitHooks(door)]
+        troubles = [trouble for door in doors for trouble in checkHooks(door)]
         for trouble in troubles:
             self._log.warn("{trouble}", trouble=trouble)
         return troubles
 
     def stop(self) -> Deferred[None]:
-        """See L{Component.stop}. Run no more; wait a little for those that run, and end them."""
+        """
+        See L{Component.stop}. Start no more, wait a little for those that run, then kill them.
+        """
         self._isStopping = True
         self._end = self._reactor.callLater(PATIENCE, self._endAll)
-        self._rest()
+        self._finishIfIdle()
         return self._idle
 
     def _next(self) -> None:
-        """Start one in a turn of the reactor: that takes some milliseconds, and knocks go first."""
-        isThere = self._turn is not None and self._turn.active()
-        if self._waiting and len(self._runs) < MAX_AT_ONCE and not isThere:
+        """
+        Start one in a later turn of the reactor: it takes some milliseconds, and knocks go first.
+        """
+        isScheduled = self._turn is not None and self._turn.active()
+        if self._waiting and len(self._runs) < MAX_AT_ONCE and not isScheduled:
             self._turn = self._reactor.callLater(0, self._startNext)
 
     def _startNext(self) -> None:
         self._start(self._waiting.popleft())
         self._next()
-        self._rest()
+        self._finishIfIdle()
 
     def _start(self, hook: Hook) -> None:
         if self._isDistrusted(hook):
@@ -175,16 +184,16 @@ class Hooks(Component):
         run.ended.addCallback(partial(self._ended, run))
 
     def _isDistrusted(self, hook: Hook) -> bool:
-        """Whether others decide what it does. Said once, until that changes."""
-        flaw = self._flawOf(hook.command)
+        """Return whether others decide what a hook does, and log that once, until it changes."""
+        flaw = self._findFlaw(hook.command)
         if flaw is None:
             self._distrusted.pop(hook.command, None)
             return False
         if self._distrusted.get(hook.command) != flaw:
             self._distrusted[hook.command] = flaw
             self._log.error(
-                "{hook} was not run, and is not until this is mended, because others decide what "
-                "it does: {flaw}",
+                "{hook} was not run, and will not be until you fix this, because others decide "
+                "what it does: {flaw}",
                 hook=hook.title,
                 flaw=flaw,
             )
@@ -192,26 +201,26 @@ class Hooks(Component):
 
     def _ended(self, run: HookRun, trouble: str) -> None:
         hook = self._runs.pop(run, None)
-        if hook is None:  # it was given up
+        if hook is None:  # we gave it up
             return
         if trouble:
             self._complain(hook, trouble)
-        elif said := run.said():
-            self._log.debug("{hook} said: {said}", hook=hook.title, said=said)
+        elif line := run.firstLine():
+            self._log.debug("{hook} printed: {line}", hook=hook.title, line=line)
         self._next()
-        self._rest()
+        self._finishIfIdle()
 
-    def _rest(self) -> None:
+    def _finishIfIdle(self) -> None:
         isDone = self._isStopping and not self._runs and not self._waiting
         if isDone and not self._idle.called:
             self._finish()
 
     def _endAll(self) -> None:
         for run, hook in self._runs.items():
-            self._complain(hook, "was not done when the daemon stopped, and was ended")
+            self._complain(hook, "did not end before the daemon stopped, and was killed")
             run.kill()
         for hook in self._waiting:
-            self._complain(hook, "was left out, for the daemon stops")
+            self._complain(hook, "was left out, because the daemon stops")
         self._runs.clear()
         self._waiting.clear()
         self._finish()
@@ -220,7 +229,7 @@ class Hooks(Component):
         for call in (self._turn, self._end, self._count):
             if call is not None and call.active():
                 call.cancel()
-        self._tellLeftOut()
+        self._logLeftOut()
         self._idle.callback(None)
 
     def _complain(self, hook: Hook, trouble: str) -> None:
@@ -229,12 +238,12 @@ class Hooks(Component):
     def _leaveOut(self) -> None:
         self._leftOut += 1
         if self._count is None or not self._count.active():
-            self._count = self._reactor.callLater(COUNT_EVERY, self._tellLeftOut)
+            self._count = self._reactor.callLater(COUNT_EVERY, self._logLeftOut)
 
-    def _tellLeftOut(self) -> None:
+    def _logLeftOut(self) -> None:
         if self._leftOut:
             self._log.warn(
-                "hooks that were left out, since {most} were waiting already: {count}",
+                "hooks that were left out, because {most} were waiting already: {count}",
                 most=MAX_WAITING,
                 count=self._leftOut,
             )

@@ -1,4 +1,4 @@
-"""Makes the locks of doors, and what sealed ones need around them."""
+"""Makes the locks of doors, and what sealed locks share."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -22,10 +22,13 @@ _NOBODY = "nobody may knock with a key: {}"
 
 class Locksmith:
     """
-    @param replayFile: where this daemon tells the next one what it saw; L{None} for nowhere.
-    @param seconds: the clock that the locks get, which does not jump.
-    @param cost: processor time that this thread has taken so far, in seconds.
-    @ivar checks: what the sealed locks share.
+    Makes locks. All sealed locks share one queue of checks, one cache of the knocks that were seen,
+    and one file of notes for the next daemon. Doors with the same file of keys share those keys.
+
+    @param replayFile: where this daemon notes for the next one what it saw; L{None} for nowhere.
+    @param seconds: the clock for the locks, which does not jump.
+    @param cost: returns the processor time that this thread has used so far, in seconds.
+    @ivar checks: the queue of checks.
     """
 
     _log = Logger()
@@ -38,11 +41,11 @@ class Locksmith:
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
         self.checks = SealChecks(cost)
-        self._sealed: set[str] = set()  # the locks look at it, too
+        self._sealed: set[str] = set()  # names of doors; the locks use it, too
         self._skew = 0.0  # the most that any sealed door has allowed
         self._hasStarted = False
         self._paths: list[str] = []
-        self._told: list[str] = []
+        self._reported: list[str] = []
         self._replayFile = replayFile
         self.setDoors(doors)
         self._seconds = seconds
@@ -51,10 +54,10 @@ class Locksmith:
         self._seen: ReplayCache | None = None
 
     def make(self, door: Door) -> AnyLock:
-        """The lock of a door."""
+        """Return a new lock for a door."""
         if not door.authorizedKeys:
             return SequenceLock(door)
-        # Only here: who knocks plainly has no need of all the cryptography.
+        # Only here: a daemon without sealed doors does not need all the cryptography.
         from pkdoors.locks.sealed.replays import ReplayCache
         from pkdoors.locks.sealed.sealedlock import SealedLock
 
@@ -82,17 +85,17 @@ class Locksmith:
 
     def examine(self) -> list[str]:
         """
-        Return what keeps people from knocking at the doors, a sentence each; what is new of that is
-        logged. Such a door is guarded all the same.
+        Return why nobody can knock on some doors, a sentence for each file of keys, and log what is
+        new of that. These doors are guarded all the same.
         """
-        found = {path: self._keyTrouble(path) for path in dict.fromkeys(self._paths)}
-        told, self._told = self._told, [str(each) for each in found.values() if each]
-        for each in filter(None, found.values()):
-            if not each.isLogged and str(each) not in told:
-                self._log.error("{trouble}", trouble=_NOBODY.format(each))
-        return [_NOBODY.format(each) for each in self._told]
+        found = {path: self._checkKeys(path) for path in dict.fromkeys(self._paths)}
+        before, self._reported = self._reported, [str(error) for error in found.values() if error]
+        for error in filter(None, found.values()):
+            if not error.isLogged and str(error) not in before:
+                self._log.error("{trouble}", trouble=_NOBODY.format(error))
+        return [_NOBODY.format(reason) for reason in self._reported]
 
-    def _keyTrouble(self, path: str) -> PkdoorsError | None:
+    def _checkKeys(self, path: str) -> PkdoorsError | None:
         try:
             self._keyFile(path).prepare()
         except PkdoorsError as error:
@@ -100,7 +103,7 @@ class Locksmith:
         return None
 
     def setDoors(self, doors: Iterable[Door]) -> None:
-        """These are all the doors from now on."""
+        """Serve these doors from now on, and no others."""
         doors = tuple(doors)
         sealed = [door for door in doors if door.authorizedKeys]
         self._paths = [door.authorizedKeys for door in sealed]
@@ -110,13 +113,13 @@ class Locksmith:
         self.checks.keep(lambda lock: lock.door in sealed)
 
     def _allow(self, skew: float) -> None:
-        """Stamps may be ahead by so much from now on. What was allowed before may still count."""
+        """Allow stamps to be ahead by so much. What was allowed before may still count."""
         self._skew = max(self._skew, skew)
         if self._replayFile is not None:
             self._replayFile.allow(self._skew)
 
     def start(self) -> None:
-        """Learn what an earlier daemon saw."""
+        """Learn which knocks an earlier daemon saw."""
         self._hasStarted = True
         self._learn()
 
@@ -125,10 +128,10 @@ class Locksmith:
             self._replayFile.start(self._seen, self._skew)
 
     def forgetWaiting(self) -> None:
-        """No knock that waits to be checked opens anything from now on."""
+        """Drop the knocks that wait to be checked: they must not open anything any more."""
         self.checks.keep(lambda lock: False)
 
     def stop(self) -> None:
-        """Leave what was seen to the next daemon, in order."""
+        """Leave the notes to the next daemon, with a proper end."""
         if self._replayFile is not None:
             self._replayFile.close()

@@ -1,4 +1,4 @@
-"""Reload: a new configuration is put in place while the daemon runs."""
+"""Puts a new configuration in place while the daemon runs."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,6 +7,9 @@ from twisted.internet.defer import DeferredLock
 
 from pkdoors.config.changes import describeChanges, findFixedChanges
 from pkdoors.config.config import Config
+from pkdoors.config.lastgood import LastGood
+from pkdoors.daemon.audit import AuditFile
+from pkdoors.daemon.hooks import Hooks
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import ConfigError, PkdoorsError
@@ -15,10 +18,10 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.plan import Plan, checkFits
-from pkdoors.model.doors import knockPorts
+from pkdoors.model.doors import listKnockPorts
 
 PATIENCE = 10.0
-"""Seconds that who asked for a reload waits for firewalld, which takes some tenths."""
+"""Seconds that a reload waits for firewalld, which takes some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,9 @@ class Reloaded:
     """
     What a reload did.
 
-    @ivar changes: what is different now, half a sentence each.
-    @ivar troubles: what is not as it should be, a sentence each. What firewalld refuses is tried
-        again until it succeeds.
+    @ivar changes: what is different now, half a sentence for each change.
+    @ivar troubles: what is not as it should be, a sentence for each trouble. The daemon tries again
+        what firewalld refuses, until it succeeds.
     """
 
     changes: list[str]
@@ -37,22 +40,23 @@ class Reloaded:
 
 def planFor(config: Config) -> Plan:
     """Return what a configuration listens on."""
-    # Who wants to see every datagram does not want the kernel to drop any.
+    # To log every datagram, the kernel must not drop any.
     filters = {} if config.logKnocks else knockFilters(config.doors)
-    return Plan(tuple(knockPorts(config.doors)), config.interfaces, filters)
+    return Plan(tuple(listKnockPorts(config.doors)), config.interfaces, filters)
 
 
 class Reloader:
     """
-    Puts configurations in place. One that is right and that the guard can keep is taken, though a
-    knock port is busy, an address is missing, or a file of keys cannot be read: its doors are
-    guarded then, and what cannot be had is reported and tried again, as it is at a start.
+    Reads configurations, compares them, and puts them in place. A configuration that is correct,
+    and that the guard can enforce, is put in place even if a knock port is busy, an address is
+    missing, or a file of keys cannot be read: its doors are guarded then, and the rest is reported
+    and tried again, as at a start.
 
-    @param read: reads the configuration anew; raises L{PkdoorsError}.
+    @param read: reads the configuration again; raises L{PkdoorsError}.
     @param ports: hears the knocks.
-    @ivar config: the one that counts.
-    @param taken: called with each configuration that is in place from now on; it gives what is not
-        as it should be with it, a sentence each.
+    @param onApplied: called with each configuration that is in place from now on; returns what is
+        wrong with it, a sentence for each trouble.
+    @ivar config: the one that is in place.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Reloader:
         smith: Locksmith,
         publisher: EventPublisher,
         ports: KnockPorts,
-        taken: Callable[[Config], Iterable[str]] = lambda config: (),
+        onApplied: Callable[[Config], Iterable[str]] = lambda config: (),
     ) -> None:
         self.config = config
         self._read = read
@@ -71,7 +75,7 @@ class Reloader:
         self._smith = smith
         self._publisher = publisher
         self._ports = ports
-        self._taken = taken
+        self._onApplied = onApplied
         self._lock = DeferredLock()
         self._isStopped = False
 
@@ -80,62 +84,59 @@ class Reloader:
         self._ports.listen(planFor(self.config))
 
     def stop(self) -> None:
-        """Hear nothing any more, and take no other configuration: openings are left as they are."""
+        """Hear nothing more, and refuse other configurations. Openings stay as they are."""
         self._isStopped = True
         self._ports.stop()
         self._smith.forgetWaiting()
 
     async def reload(self) -> Reloaded:
         """
-        Read the configuration anew, and put all of it in place in one step.
+        Read the configuration again, and put all of it in place in one step.
 
-        @raise PkdoorsError: it is not right, the guard cannot keep it, or it needs more sockets
-            than this process may have; nothing was changed.
+        @raise PkdoorsError: it is wrong, the guard cannot enforce it, or it needs more sockets than
+            this process may have; nothing was changed.
         """
         changes, troubles = await self._lock.run(self._reload)
         if changes:
             troubles += await self._keeper.waitForOuter(PATIENCE)
         return Reloaded(changes, troubles)
 
-    def begin(self) -> None:
-        """All is in place, for the first time."""
+    def announceFirst(self) -> None:
+        """Report that everything is in place, for the first time."""
         self._keeper.announce(self.config.doors)
-        self._taken(self.config)
+        self._onApplied(self.config)
 
     async def _reload(self) -> tuple[list[str], list[str]]:
         before = self.config
         try:
             if self._isStopped:
-                raise ConfigError("the daemon ends: start it again")
+                raise ConfigError("the daemon is stopping: start it again")
             config = self._read()
             changes = self._compare(config)
             if changes:
-                await self._put(config)
+                await self._apply(config)
             else:
                 self._ports.retry()  # somebody may have made room for us
         except Exception as error:
-            reason = (
-                str(error)
-                if isinstance(error, PkdoorsError)
-                else f"a mistake of ours ({type(error).__name__})"
-            )
+            isExpected = isinstance(error, PkdoorsError)
+            reason = str(error) if isExpected else f"a mistake of ours ({type(error).__name__})"
             self._publisher.publish(RELOAD_REFUSED, reason=reason)
             raise
         self.config = config
         self._publisher.publish(RELOADED, reason="; ".join(changes) or "nothing has changed")
         new = [door for door in config.doors if door not in before.doors]
         troubles = [*self._keeper.announce(new), *self._ports.troubles(), *self._smith.examine()]
-        return changes, [*troubles, *self._taken(config)]
+        return changes, [*troubles, *self._onApplied(config)]
 
     def _compare(self, config: Config) -> list[str]:
         fixed = findFixedChanges(self.config, config)
         if fixed:
             raise ConfigError(
-                f"{', '.join(fixed)}: this cannot be changed while the daemon runs: restart it"
+                f"{', '.join(fixed)}: this cannot change while the daemon runs: restart it"
             )
         return describeChanges(self.config, config)
 
-    async def _put(self, config: Config) -> None:
+    async def _apply(self, config: Config) -> None:
         plan = planFor(config)
         if plan.needs() > self._ports.plan.needs():
             checkFits(plan)
@@ -151,3 +152,23 @@ class Reloader:
             search.close()
             return
         self._ports.use(search)
+
+
+class ConfigFollowers:
+    """
+    What else has to know the configuration that is in place: the copy of the last good one, the
+    hooks, and the audit file.
+    """
+
+    def __init__(self, lastGood: LastGood | None, hooks: Hooks, audit: AuditFile) -> None:
+        self._lastGood = lastGood
+        self._hooks = hooks
+        self._audit = audit
+
+    def apply(self, config: Config) -> list[str]:
+        """Follow a configuration. Return what is wrong with it, a sentence for each trouble."""
+        if config.firewall == "dry-run":
+            return []
+        if self._lastGood is not None:
+            self._lastGood.write(config.doors)
+        return [*self._hooks.examine(config.doors), *self._audit.use(config.audit)]

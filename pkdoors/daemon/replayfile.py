@@ -1,4 +1,4 @@
-"""What the next daemon has to know of the sealed knocks that this one saw."""
+"""A file of notes: what the next daemon must know of the sealed knocks that this one saw."""
 
 import errno
 import fcntl
@@ -7,10 +7,12 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from twisted.logger import Logger
 
+from pkdoors.config.lastgood import STATE
 from pkdoors.host.bootid import UNKNOWN, readBootId
 from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.locks.sealed.replaynotes import Found, NotesLost, NotesWriter, parseNotes
@@ -18,27 +20,39 @@ from pkdoors.locks.sealed.replays import MAX_SEEN, ReplayCache
 from pkdoors.util.trouble import Trouble
 
 MAX_LINES = 2 * MAX_SEEN
-"""Lines that are added before the file is made anew."""
+"""Lines that are added before the file is written again from the beginning."""
 MAX_BYTES = 4 << 20
-"""Of the file: more than so many lines have."""
+"""Of the file: more than that many lines need."""
 TOUCHED = 10.0
-"""Seconds between its last line and its last change, at most. After that somebody else changed it:
-put back an older copy, or cut it off."""
+"""Seconds between its last line and its last change, at most. If there are more, somebody else has
+changed it: put back an older copy, or truncated it."""
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
+def seenPath(lasting: str) -> Path:
+    """
+    Return the file where a daemon notes the sealed knocks that it saw. The name lasts as long as
+    the configuration stays in its place, whatever network namespace the daemon is in. Two daemons
+    on one host, each with a configuration of its own, have two files.
+
+    @param lasting: the configuration file, or, if there is none, the files of keys.
+    """
+    return STATE / f"{sha256(lasting.encode()).hexdigest()[:16]}.seen"
+
+
 class ReplayFile:
     """
-    One line for each knock that opened something. Made anew at each start.
+    Has one line for each knock that opened something. Each start writes it again from the
+    beginning.
 
-    Absence of memory is not an empty memory. If the file is missing, damaged, cut off, of another
-    user, an older copy, or of a boot that did not end in order (then its last lines may never have
-    reached the disk), the knocks of earlier daemons are not known, and L{ReplayCache.distrust} is
-    told.
+    No memory is not an empty memory. If the file is missing, damaged, truncated, of another user,
+    an older copy, or of a boot that did not end properly (then its last lines may never have
+    reached the disk), we do not know the knocks of earlier daemons, and call
+    L{ReplayCache.distrust}.
 
     @param path: in a folder that only root, or the daemon's own user, can write.
-    @param seconds: a clock that does not jump, and goes on from one daemon to the next.
+    @param seconds: a clock that does not jump, and continues from one daemon to the next.
     @param timeOfDay: seconds since 1970.
     """
 
@@ -66,10 +80,10 @@ class ReplayFile:
 
     def start(self, seen: ReplayCache, skew: float) -> None:
         """
-        Learn what earlier daemons saw, and begin to write. Nothing is raised: if that fails, knocks
+        Learn what earlier daemons saw, and begin to write. This raises nothing: if it fails, knocks
         that an earlier daemon may have heard are refused, and one line says so.
 
-        @param skew: seconds by which stamps may be ahead, the most of all doors.
+        @param skew: seconds by which stamps may be ahead, the maximum of all doors.
         """
         self._seen, self._skew = seen, skew
         trouble = ""
@@ -98,11 +112,11 @@ class ReplayFile:
             )
 
     def allow(self, skew: float) -> None:
-        """Stamps may be ahead by so much from now on, see L{start}."""
+        """Allow stamps to be ahead by so much from now on, see L{start}."""
         self._skew = max(self._skew, skew)
 
     def note(self, key: str, nonce: str, stamp: int) -> None:
-        """Write one line, before the knock opens anything."""
+        """Note a knock, before it opens anything."""
         if self._lock is None:
             return
         self._added += 1
@@ -111,7 +125,7 @@ class ReplayFile:
         self._attempt([self._writer.seen(self._timeOfDay(), key, nonce, stamp)])
 
     def close(self) -> None:
-        """End writing in order: the next daemon can rely on the file, also after a boot."""
+        """End the file properly: then the next daemon can rely on it, even after a boot."""
         if self._file is not None:
             isWhole = self._since is None or self._seconds() - self._since >= self._skew
             if self._attempt([self._writer.end(self._timeOfDay(), isWhole)]):
@@ -122,7 +136,7 @@ class ReplayFile:
             self._lock = None
 
     def _sync(self, file: int) -> None:
-        """What may not have reached the disk must not say that it ended in order."""
+        """Make sure that the end reached the disk; else the file must not say that it is whole."""
         try:
             os.fsync(file)
         except OSError as error:
@@ -131,7 +145,7 @@ class ReplayFile:
 
     def _takeLock(self) -> None:
         """
-        Make sure that no daemon in another network namespace writes the same file.
+        Ensure that no daemon in another network namespace writes the same file.
 
         @raise NotesLost: one does.
         """
@@ -142,19 +156,21 @@ class ReplayFile:
         except BlockingIOError:
             os.close(lock)
             raise NotesLost(
-                "another daemon uses them: give each a configuration file of its own"
+                "another daemon uses them: give each daemon a configuration file of its own"
             ) from None
         self._lock = lock
 
     def _learn(self) -> None:
         """
+        Learn the notes in the file.
+
         @raise OSError: there is no file.
         @raise NotesLost: it cannot be trusted.
         """
         found = self._read()
         isSameBoot = found.boot == self._boot() != UNKNOWN
         if not found.isEnded and not isSameBoot:
-            raise NotesLost("this host went down, or was copied, before the daemon had ended")
+            raise NotesLost("this host went down, or was copied, before the daemon ended")
         self._seen.learn(found.notes)
         if found.isEnded or found.since is None:
             return
@@ -190,7 +206,7 @@ class ReplayFile:
             raise NotesLost("others can write the file")
 
     def _replace(self, isFirst: bool = False) -> bool:
-        """Make the file anew with all that is known. Return whether that was done."""
+        """Write the whole file again. Return whether that succeeded."""
         try:
             self._makeNew(isFirst)
         except OSError as error:
@@ -206,7 +222,9 @@ class ReplayFile:
         try:
             header = writer.header(now, self._boot(), os.fstat(file).st_ino, self._since)
             _writeAll(file, [header, *writer.notes(now, self._seen.notes())])
-            if isFirst:  # else the one before, which ended in order, might come back at a crash
+            if (
+                isFirst
+            ):  # else the previous file, with its proper end, might come back after a crash
                 os.fsync(file)
             new.replace(self._path)
             if isFirst:
@@ -230,8 +248,10 @@ class ReplayFile:
         return True
 
     def _spoil(self) -> None:
-        """What lacks a line must not be taken for whole. The next note makes the file anew."""
-        with suppress(OSError):  # it has been said already that it cannot be written
+        """
+        Empty a file that lacks a line: nobody may take it for whole. The next note rewrites it.
+        """
+        with suppress(OSError):  # it was reported already that it cannot be written
             if self._file is not None:
                 os.ftruncate(self._file, 0)
             else:
@@ -244,7 +264,7 @@ class ReplayFile:
             self._file = None
 
     def _complain(self, error: OSError) -> None:
-        """Say it once, however long it lasts."""
+        """Warn once, however long it lasts."""
         if not self._failing.begin("it cannot be written"):
             return
         self._log.warn(

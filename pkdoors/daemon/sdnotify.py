@@ -1,6 +1,6 @@
 """
-What the service manager is told: that the daemon is ready, that it is alive, that it ends;
-C{sd_notify(3)}.
+Notifies the service manager that the daemon is ready, that it is alive, and that it stops;
+C{sd_notify(3)}. And how well the daemon is.
 """
 
 import os
@@ -13,21 +13,26 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
+from pkdoors.daemon.locksmith import Locksmith
+from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.events.event import RELOADED, Event
+from pkdoors.knockports.knockports import KnockPorts
+from pkdoors.util.oneline import oneLine
 
 PATIENCE = 1.0
-"""Seconds that the manager may take to have room for a message that it must get."""
+"""Seconds to wait until the manager has room for an important message."""
 
 
 class Notifier(Component):
     """
-    Tells nothing, and has no timer, where the environment names no manager.
+    Does nothing, and has no timer, if the environment names no manager.
 
-    @param clock: the reactor: who gets no time from it gives no sign of life either.
-    @param environment: what tells of the manager is taken out of it, since a hook of ours must not
-        speak for us.
-    @param status: says in a few words what the daemon does, for who asks the manager.
+    @param clock: the reactor: if it hangs, the manager gets no sign of life either.
+    @param environment: names the manager. Those variables are removed from it: a hook of ours must
+        not notify the manager in our name.
+    @param status: returns in one line what the daemon does, for C{systemctl status}.
     """
 
     _log = Logger()
@@ -40,45 +45,45 @@ class Notifier(Component):
     ) -> None:
         self._clock = clock
         self._status = status
-        self._address = _address(environment.pop("NOTIFY_SOCKET", ""))
-        self._interval = _seconds(environment.pop("WATCHDOG_USEC", "")) / 2
+        self._address = _parseAddress(environment.pop("NOTIFY_SOCKET", ""))
+        self._interval = _parseSeconds(environment.pop("WATCHDOG_USEC", "")) / 2
         self._watched = environment.pop("WATCHDOG_PID", "")
         self._next: IDelayedCall | None = None
         self._isReady = False
 
     def ready(self) -> None:
-        """See L{Component.ready}. From now on there are signs of life, if they are wanted."""
+        """See L{Component.ready}. From now on, send signs of life if the manager wants them."""
         self._isReady = True
-        self._tell(f"READY=1\nSTATUS={self._status()}", PATIENCE)
+        self._send(f"READY=1\nSTATUS={self._status()}", PATIENCE)
         if self._address and self._interval and self._watched in ("", str(os.getpid())):
-            self._live()
+            self._sendAlive()
 
     def hear(self, event: Event) -> None:
-        """Something happened: after a reload there may be other doors."""
+        """Hear an event: after a reload there may be other doors."""
         if event.kind == RELOADED:
-            self.tellStatus()
+            self.sendStatus()
 
-    def tellStatus(self) -> None:
-        """Tell what the daemon does now, if it has said that it is ready."""
+    def sendStatus(self) -> None:
+        """Send what the daemon does now, if it has said that it is ready."""
         if self._isReady:
-            with suppress(BlockingIOError):  # no knock waits for that
-                self._tell(f"STATUS={self._status()}", 0)
+            with suppress(BlockingIOError):  # no knock may wait for that
+                self._send(f"STATUS={self._status()}", 0)
 
     def stop(self) -> Deferred[None]:
         """See L{Component.stop}."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._tell("STOPPING=1", PATIENCE)
+        self._send("STOPPING=1", PATIENCE)
         return succeed(None)
 
-    def _live(self) -> None:
-        self._next = self._clock.callLater(self._interval, self._live)
-        with suppress(BlockingIOError):  # it has some to read yet
-            self._tell("WATCHDOG=1", 0)
+    def _sendAlive(self) -> None:
+        self._next = self._clock.callLater(self._interval, self._sendAlive)
+        with suppress(BlockingIOError):  # it still has some to read
+            self._send("WATCHDOG=1", 0)
 
-    def _tell(self, message: str, patience: float) -> None:
-        """A socket for each message: the manager makes its own anew when it is itself replaced."""
+    def _send(self, message: str, patience: float) -> None:
+        """Send with a new socket: the manager makes its own again when it is itself replaced."""
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -89,16 +94,54 @@ class Notifier(Component):
                 raise
             except OSError as error:
                 self._log.warn(
-                    "cannot tell the service manager {what} (NOTIFY_SOCKET): {reason}",
-                    what=message.partition("\n")[0],
+                    "cannot notify the service manager of {state} (NOTIFY_SOCKET): {reason}",
+                    state=message.partition("\n")[0],
                     reason=error.strerror or error,
                 )
 
 
-def _address(name: str) -> str:
-    """The address of a socket that is a file, or (C{@}) abstract; there are no others here."""
+def _parseAddress(name: str) -> str:
+    """Return the address of a socket that is a file or (C{@}) abstract; empty for any other."""
     return re.sub("^@", "\0", name) if name.startswith(("/", "@")) else ""
 
 
-def _seconds(microseconds: str) -> float:
+def _parseSeconds(microseconds: str) -> float:
     return int(microseconds) / 1e6 if re.fullmatch("[0-9]{1,18}", microseconds) else 0.0
+
+
+MAX_STATE = 2000
+"""Characters of L{Health.line}."""
+
+
+class Health:
+    """
+    What the daemon does, and what it cannot do.
+
+    @param firewallName: the name of the firewall that guards the doors.
+    """
+
+    def __init__(
+        self,
+        keeper: Doorkeeper,
+        firewallName: str,
+        ports: KnockPorts,
+        smith: Locksmith,
+        audit: AuditFile,
+    ) -> None:
+        self._keeper = keeper
+        self._firewallName = firewallName
+        self._ports = ports
+        self._smith = smith
+        self._audit = audit
+
+    def troubles(self) -> list[str]:
+        """Return what keeps the daemon from doing all that it should, a sentence for each."""
+        audit = [self._audit.trouble] if self._audit.trouble else []
+        return [*self._ports.troubles(), *self._smith.examine(), *audit]
+
+    def line(self) -> str:
+        """Return what the daemon does, in one line, and what it cannot do."""
+        doors = ", ".join(map(str, self._keeper.doors))
+        guards = f"guarding {doors} with {self._firewallName}"
+        troubles = "; ".join(self.troubles())
+        return oneLine(f"degraded: {troubles} ({guards})", MAX_STATE) if troubles else guards

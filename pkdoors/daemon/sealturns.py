@@ -1,4 +1,4 @@
-"""Gives the checks of sealed knocks their turns of the reactor."""
+"""Spreads the checks of sealed knocks over turns of the reactor."""
 
 from collections.abc import Callable, Iterable
 
@@ -14,11 +14,11 @@ from pkdoors.util.loglimits import LineLimit
 
 class SealTurns(Component):
     """
-    While sealed knocks wait, some are checked now and then, a few at a time, so everybody else's
-    knocks are heard in between. If none waits, nothing wakes up.
+    While sealed knocks wait, checks a few of them at a time, and lets the daemon hear other knocks
+    in between. If none waits, nothing wakes up.
 
     @param timeOfDay: seconds since 1970.
-    @param heed: acts on what comes of a knock.
+    @param heed: acts on the results.
     """
 
     _log = Logger()
@@ -40,7 +40,7 @@ class SealTurns(Component):
         self._checks.onWaiting = self._schedule
 
     def stop(self) -> Deferred[None]:
-        """See L{Component.stop}. What waits is never checked."""
+        """See L{Component.stop}. Knocks that still wait are never checked."""
         self._checks.onWaiting = lambda: None
         if self._call is not None:
             self._call.cancel()
@@ -61,7 +61,7 @@ class SealTurns(Component):
         try:
             for result in self._checks.work(now, self._timeOfDay()):
                 self._heed([result])
-        except Exception:  # the others that wait must have their turn all the same
+        except Exception:  # the others that wait must still get their turn
             if self._limit.admit("", now):
                 self._log.failure("the check of a sealed knock went wrong")
         self._schedule()

@@ -1,35 +1,42 @@
-"""The daemon as Twisted's service: its parts, started and stopped in the right order."""
+"""The daemon as Twisted's service: starts and stops its components in the right order."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.reload import Reloader
+from pkdoors.daemon.reload import Reloaded, Reloader
+from pkdoors.doorkeeper.control import Closed, DoorControl
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
+from pkdoors.doorkeeper.state import OpeningStatus
 from pkdoors.errors import FirewallError, PkdoorsError
 from pkdoors.events.event import STOPPED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
+from pkdoors.model.doors import Door, Opening
 
 
 class DoorService(Service):
     """
-    Guards its doors from its start on, whichever of Twisted's ways that takes: C{twistd} calls
-    L{privilegedStartService} and then L{startService}, C{twist} and many applications only the
-    latter. It starts once; after its end another one has to be made.
+    Guards its doors as soon as it starts, in whichever of Twisted's ways: C{twistd} calls
+    L{privilegedStartService} and then L{startService}; C{twist} and many applications call only the
+    latter. It starts once; after its end, make another one.
 
-    The guard comes first. What is not its business (a busy knock port, a missing address, the file
-    of keys, the admin socket) keeps nobody from guarding: each is a warning, and what can be tried
-    again is.
+    The guard comes first. Troubles elsewhere (a busy knock port, a missing address, the file of
+    keys, the admin socket) do not prevent guarding: each is a warning, and is tried again if
+    possible.
 
-    @param reactor: its clock must not jump: a deadline is no time of day.
-    @param parts: what the daemon has beside, for its operator.
+    An application that embeds the service (L{pkdoors.tap.makeDoorService}) uses L{doors},
+    L{openings}, L{open}, L{close} and L{reload}; from the reactor's thread, as is usual. Their
+    errors are L{PkdoorsError}s, whose text is one sentence for people.
+
+    @param reactor: its clock must not jump: a deadline is not a time of day.
+    @param components: everything else that starts and stops with it.
     @param keepClosed: called if the guard cannot be put in place. It keeps the ports closed in
         another way, and returns the end of a sentence that says so, or nothing.
     """
@@ -38,6 +45,7 @@ class DoorService(Service):
 
     def __init__(
         self,
+        *,
         reactor: Any,
         keeper: Doorkeeper,
         reloader: Reloader,
@@ -45,27 +53,85 @@ class DoorService(Service):
         smith: Locksmith,
         publisher: EventPublisher,
         firewallName: str,
-        parts: Sequence[Component] = (),
+        components: Sequence[Component] = (),
         keepClosed: Callable[[], str] = lambda: "",
     ) -> None:
         self._reactor = reactor
         self._keeper = keeper
+        self._control = DoorControl(reactor, keeper)
         self._reloader = reloader
         self._instance = instance
         self._smith = smith
         self._publisher = publisher
         self._firewallName = firewallName
-        self._parts = parts
+        self._components = components
         self._keepClosed = keepClosed
+        self._isPrepared = False
         self._hasBegun = False
         self._isGuarding = False
 
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """The doors of the configuration that is in place."""
+        return self._keeper.doors
+
+    def openings(self) -> list[Opening]:
+        """
+        Return what is open now. A deadline is in seconds of L{time.monotonic}.
+        """
+        return self._keeper.openings()
+
+    def open(self, source: str, door: str = "", seconds: float = 0.0) -> Deferred[OpeningStatus]:
+        """
+        Open a door for an address, as C{pkdoors open} does, or move the deadline of its opening to
+        a later time.
+
+        @param source: an IPv4 or IPv6 address.
+        @param door: the door's name; empty for the only door.
+        @param seconds: 0 for the door's own time.
+        @return: fires when every firewall has opened it. Fails with L{NotFound} or L{BadValue} if
+            the request is wrong, and with L{FirewallError} if the firewall refuses, does not answer
+            within some seconds, or the service does not run.
+        """
+        if not self._isGuarding:
+            return fail(FirewallError("the doors are not guarded now: the service does not run"))
+        return Deferred.fromCoroutine(self._control.open(source, door, seconds))
+
+    def close(self, door: str = "", source: str = "") -> Deferred[Closed]:
+        """
+        Close openings, as C{pkdoors close} does.
+
+        @param door: the name of the only door to close; empty for all.
+        @param source: the only address to close for; empty for all.
+        @return: fires when that is done, or if firewalld does not answer in time. Then the guard in
+            the kernel has closed already, and L{Closed.closing} lists what firewalld has not.
+            Fails with L{NotFound} or L{BadValue} if the request is wrong, and with L{FirewallError}
+            if the service does not run.
+        """
+        if not self._isGuarding:
+            return fail(FirewallError("the doors are not guarded now: the service does not run"))
+        return Deferred.fromCoroutine(self._control.close(door, source))
+
+    def reload(self) -> Deferred[Reloaded]:
+        """
+        Read the configuration again, as C{pkdoors reload} does, and put it in place in one step.
+
+        @return: fires with what has changed. Fails with L{PkdoorsError} if the configuration is
+            wrong, or the firewall refuses; then nothing was changed.
+        """
+        if not self._hasBegun:
+            return fail(FirewallError("the doors are not guarded now: the service does not run"))
+        for component in self._components:
+            component.reopen()
+        return Deferred.fromCoroutine(self._reloader.reload())
+
     def prepare(self) -> None:
         """
-        See whether the guard can be put in place, while there is a terminal to complain to: twistd
-        daemonises only after this. No knock port is taken before the guard is there.
+        Check that the guard can be put in place, while there is a terminal to complain to: twistd
+        daemonises only after this. No knock port is taken before the guard is there. The start does
+        this if nobody else has.
 
-        @raise PkdoorsError: the firewall is not to be had, or another daemon runs. Nothing was
+        @raise PkdoorsError: the firewall cannot be used, or another daemon runs. Nothing was
             changed.
         """
         self._instance.refuseSecond()
@@ -76,15 +142,16 @@ class DoorService(Service):
             raise
         except InstanceError as error:
             self._log.warn("{error}: a second daemon would not be noticed", error=error)
-        for part in self._parts:
+        for component in self._components:
             try:
-                part.prepare()
+                component.prepare()
             except PkdoorsError as error:
                 self._log.warn("{error}", error=error)
+        self._isPrepared = True
 
     def privilegedStartService(self) -> None:
         """
-        Close the doors, then listen: in this order, so that nothing is open in between.
+        Close the doors, then listen: in this order, so nothing is open in between.
 
         @raise PkdoorsError: the firewall refused.
         """
@@ -98,7 +165,7 @@ class DoorService(Service):
 
     def startService(self) -> None:
         """
-        Do so now if nobody has called L{privilegedStartService}.
+        Close the doors and listen, unless L{privilegedStartService} has done so.
 
         @raise PkdoorsError: the firewall refused, or the service has ended: it guards nothing.
         """
@@ -111,39 +178,35 @@ class DoorService(Service):
         if self._hasBegun:
             raise FirewallError("this service has ended, or could not start: make another one")
         self._hasBegun = True
-        self._instance.sign()
         self._guard()
-        # All that reads files comes after it: some of them may be on a disk that hangs.
+        # Whatever reads files comes after the guard: a file may be on a disk that hangs.
         self._smith.start()
-        for part in self._parts:
-            part.start()
+        for component in self._components:
+            component.start()
         self._smith.examine()
         self._reloader.listen()
         self._reactor.callWhenRunning(self._ready)
 
     def _guard(self) -> None:
         try:
+            if not self._isPrepared:
+                self.prepare()
+            self._instance.sign()  # again: twistd may have forked
             self._keeper.start()
+        except AlreadyRunning:
+            raise
         except Exception as error:  # a mistake of ours must not leave the ports open
-            self._instance.give()  # or it would take us for another daemon
+            self._instance.give()  # or keepClosed would take us for another daemon
             kept = self._keepClosed()
             if isinstance(error, OSError) or (kept and isinstance(error, PkdoorsError)):
                 raise FirewallError(f"{error}{kept}") from error
             raise
         self._isGuarding = True
 
-    def reload(self) -> None:
-        """Read the configuration anew. Whether it is taken, the log says."""
-        for part in self._parts:
-            part.reopen()
-        done = Deferred.fromCoroutine(self._reloader.reload())
-        done.addErrback(lambda failure: failure.trap(PkdoorsError))
-        done.addErrback(lambda failure: self._log.failure("a reload went wrong", failure))
-
     def stopService(self) -> Deferred[None]:
         """
-        Stop listening, then let go of the firewall, which keeps the doors closed. What never began
-        has nothing to let go.
+        Stop listening, then let go of the firewall, which keeps the doors closed. A service that
+        never began has nothing to let go.
         """
         super().stopService()
         self._reloader.stop()
@@ -156,22 +219,25 @@ class DoorService(Service):
             await self._keeper.stop()
         self._instance.give()
         for door in self._keeper.doors if isGuarding else ():
-            self._publisher.publish(STOPPED, door=door, reason=self._howLeft(letIn[door.name]))
-        for part in reversed(self._parts if isGuarding else ()):
-            await part.stop()
+            reason = self._describeEnd(letIn[door.name])
+            self._publisher.publish(STOPPED, door=door, reason=reason)
+        for component in reversed(self._components if isGuarding else ()):
+            await component.stop()
 
-    def _howLeft(self, letIn: int) -> str:
-        """How a door is left, which is open for so many addresses."""
+    def _describeEnd(self, letIn: int) -> str:
+        """Return how a door is left that is open for so many addresses."""
         if self._firewallName == "dry-run":
             return "was never touched"
-        who = "1 address" if letIn == 1 else f"{letIn} addresses"
-        return f"stays closed, but for {who} until the time is over" if letIn else "stays closed"
+        addresses = "1 address" if letIn == 1 else f"{letIn} addresses"
+        return (
+            f"stays closed, but for {addresses} until the time is over" if letIn else "stays closed"
+        )
 
     def _ready(self) -> None:
         if not self._isGuarding:  # it was stopped before the reactor ran
             return
         for note in self._reloader.config.notes:
             self._log.info("{note}", note=note)
-        self._reloader.begin()
-        for part in self._parts:
-            part.ready()
+        self._reloader.announceFirst()
+        for component in self._components:
+            component.ready()

@@ -89,10 +89,10 @@ def _judgeHooks(facts: Facts) -> Findings:
     for door in facts.config.doors:
         for key, command in door.hooks().items():
             program = command[0]
-            trouble = facts.sources.whyNotRun(program)
+            trouble = facts.sources.explainNotRunnable(program)
             if not trouble and facts.isService and not facts.sources.mayService("-x", program):
                 trouble = "may not be run by the service's user"
-            flaw = facts.sources.hookFlaw(command)
+            flaw = facts.sources.findHookFlaw(command)
             if flaw is not None and not trouble:
                 yield _setup.reportDistrusted(door, key, flaw.why, flaw.remedy)
             else:
@@ -102,7 +102,7 @@ def _judgeHooks(facts: Facts) -> Findings:
 def _judgeAudit(facts: Facts) -> Findings:
     path = facts.config.audit
     if path:
-        yield _setup.judgeAudit(path, facts.sources.whyNotWrite(path))
+        yield _setup.judgeAudit(path, facts.sources.explainNotWritable(path))
 
 
 def _judgeIPv6(facts: Facts) -> Findings:
@@ -119,13 +119,13 @@ def _judgeAddresses(facts: Facts) -> Findings:
 
 
 def _judgeTracking(facts: Facts) -> Findings:
-    tracked = facts.sources.proc.tracked()
+    tracked = facts.sources.proc.countTracked()
     if tracked is not None:
         yield _setup.judgeTracking(*tracked)
 
 
 def _judgeCookies(facts: Facts) -> Findings:
-    return _tracking.judgeCookies(facts.sources.proc.cookies(), facts.ports)
+    return _tracking.judgeCookies(facts.sources.proc.readCookies(), facts.ports)
 
 
 def _judgeSaved(facts: Facts) -> Findings:
@@ -133,7 +133,7 @@ def _judgeSaved(facts: Facts) -> Findings:
 
 
 def _judgeLegacy(facts: Facts) -> Findings:
-    return _setup.judgeLegacy(facts.sources.proc.legacyTables()) if facts.mayAdminister else ()
+    return _setup.judgeLegacy(facts.sources.proc.listLegacyTables()) if facts.mayAdminister else ()
 
 
 def _judgeGuard(facts: Facts) -> Findings:

@@ -23,7 +23,7 @@ from pkdoors.firewall.netlink.kernel import mayAdminister
 from pkdoors.host.proc import Owner
 from pkdoors.host.procnet import Socket
 from pkdoors.host.systemd import START
-from pkdoors.model.doors import knockPorts, protectedPorts
+from pkdoors.model.doors import listKnockPorts, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 
@@ -46,8 +46,8 @@ class Facts:
         self.config = config
         self.sources = sources
         self.conf = conf
-        self.ports = protectedPorts(config.doors)
-        self.knocks = knockPorts(config.doors)
+        self.ports = listProtectedPorts(config.doors)
+        self.knocks = listKnockPorts(config.doors)
         self._failures: list[Finding] = []
 
     def newFailures(self) -> list[Finding]:
@@ -67,7 +67,7 @@ class Facts:
     def mayAdminister(self) -> bool | None:
         """Whether this process may change the firewall; L{None} if that is unknown."""
         with self._reading("privilege"):
-            return mayAdminister(self.sources.proc.status())
+            return mayAdminister(self.sources.proc.readStatus())
         return None
 
     @cached_property
@@ -134,7 +134,9 @@ class Facts:
     def sockets(self) -> dict[str, list[Socket]] | None:
         """The sockets of TCP and of UDP; L{None} if they are unknown."""
         with self._reading("sockets"):
-            return {protocol: self.sources.proc.sockets(protocol) for protocol in ("tcp", "udp")}
+            return {
+                protocol: self.sources.proc.readSockets(protocol) for protocol in ("tcp", "udp")
+            }
         return None
 
     @cached_property
@@ -152,7 +154,7 @@ class Facts:
             knocks = set(self.knocks)
             found = [socket for socket in self.sockets["udp"] if socket.port in knocks]
             with self._reading("knock ports"):
-                return found, self.sources.proc.owners({socket.inode for socket in found})
+                return found, self.sources.proc.findOwners({socket.inode for socket in found})
         return None
 
     @cached_property
@@ -234,7 +236,7 @@ class Facts:
     @cached_property
     def cut(self) -> tuple[PortRange, ...]:
         """The protected ports whose sessions end with their opening."""
-        return protectedPorts(door for door in self.config.doors if door.cutSessions)
+        return listProtectedPorts(door for door in self.config.doors if door.cutSessions)
 
     def hooks(self, ports: PortRange) -> tuple[str, ...]:
         """Return the hooks that packets to a protected port pass: forwarded ones never come in."""

@@ -22,7 +22,7 @@ class RefusalReport:
 
     def noteOpening(self, source: str) -> None:
         """Remember that a door was opened for a source."""
-        self._refusals.opened(source)
+        self._refusals.noteOpening(source)
 
     def publish(self, refusal: Refusal) -> None:
         """Publish a refusal, unless there were too many; then it is counted with a later one."""

@@ -11,7 +11,7 @@ from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import BadValue, FirewallError, NotFound
 from pkdoors.host.clientaddress import SHARED, canBeClient, isShared
 from pkdoors.locks.lock import Request
-from pkdoors.model.addresses import Address, canonical
+from pkdoors.model.addresses import Address, canonicalize
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import OPERATOR
 from pkdoors.util.durations import formatDuration
@@ -143,6 +143,6 @@ def parseAddress(text: str) -> Address:
     @raise BadValue: it is not an address.
     """
     try:
-        return ip_address(canonical(text))
+        return ip_address(canonicalize(text))
     except ValueError:
         raise BadValue(f"{text!r} is not an address: give an IPv4 or IPv6 address") from None

@@ -94,10 +94,10 @@ class Doorkeeper:
         @raise FirewallError: the firewall refused; nothing was changed.
         """
         known = {door.name: door for door in doors}
-        fresh = self._locks.missing(doors, self._makeLock)  # before anything is changed
+        fresh = self._locks.makeMissing(doors, self._makeLock)  # before anything is changed
         await self._stack.change(doors, self._carryOver(known))
         self.doors = doors
-        self._locks = self._locks.changed(doors, fresh)
+        self._locks = self._locks.replaceDoors(doors, fresh)
         carried = {opening.key: opening for opening in self._carryOver(known)}
         for key, life in list(self._lives.items()):
             if key in carried:
@@ -183,9 +183,8 @@ class Doorkeeper:
         """
         Do the same as L{request}.
 
-        @return: fires when the opening has settled: the firewalls have opened it for as long as
-            wanted, or one of them refuses, or it was closed again. It never fails, and can be
-            cancelled.
+        @return: fires when the opening has settled: all firewalls have opened it, or one refuses,
+            or it was closed again. It never fails, and can be cancelled.
         @raise FirewallError: the door has too many openings.
         """
         key = (request.door.name, ip_address(request.source))
@@ -242,8 +241,7 @@ class Doorkeeper:
         """
         Return how things stand now.
 
-        @param source: if given, only the openings for this address, found without a search through
-            all of them; and nothing about knockers.
+        @param source: only the openings for this address, without a search through all of them.
         """
         if source is None:
             found = [life.status() for life in self._lives.values()]

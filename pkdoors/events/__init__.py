@@ -1,1 +1,1 @@
-"""What happened (L{event}), who hears of it (L{publisher}), and how often (L{counters})."""
+"""Events (L{event}), their publisher (L{publisher}), and how often each happened (L{counters})."""

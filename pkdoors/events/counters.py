@@ -1,26 +1,26 @@
-"""What is counted. Pure."""
+"""The daemon's counters. Pure."""
 
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from pkdoors.events.event import EXTENDED, HEALED, OPENED, Event
+from pkdoors.events.event import EXTENDED, OPENED, Event
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the histogram of the time to open, in seconds: the kernel takes a tenth of a
-millisecond, firewalld ten, and a firewall that was away some seconds."""
+"""Upper bounds of the histogram of the time to open, in seconds: the kernel takes 0.1 ms, firewalld
+10 ms, and a firewall that was away for a while some seconds."""
 
 
 class Counters:
     """
-    Counts from the daemon's start on.
+    Counts since the daemon's start.
 
-    @ivar knocks: datagrams by what became of them: C{"request"}, C{"refused"}, or C{"other"}.
-    @ivar events: what happened, by its kind.
+    @ivar knocks: datagrams by result: C{"request"}, C{"refused"}, or C{"other"}.
+    @ivar events: events by kind.
     @ivar firewall: calls by the firewall's name, the call, and C{"ok"} or C{"failed"}.
-    @ivar times: how many openings took up to each of L{BUCKETS}; the last, longer than all.
-    @ivar timesSum: all those times together, in seconds.
-    @ivar dropped: gives what was dropped before it was heard, by the reason.
+    @ivar times: how many openings took up to each of L{BUCKETS}; the last counts the longer ones.
+    @ivar timesSum: the sum of those times, in seconds.
+    @ivar dropped: returns the number of datagrams dropped before the daemon heard them, by reason.
     """
 
     def __init__(self) -> None:
@@ -32,21 +32,8 @@ class Counters:
         self.timesSum = 0.0
 
     def hear(self, event: Event) -> None:
-        """Count an event, and those that were left out before it."""
+        """Count an event, and the events that were left out before it."""
         self.events[event.kind] += 1 + event.leftOut
         if event.kind in (OPENED, EXTENDED):
             self.times[bisect_left(BUCKETS, event.took)] += 1
             self.timesSum += event.took
-
-    def asJSON(self) -> dict[str, object]:
-        """The counters of C{GET /status}."""
-        calls = {"ok": 0, "failed": 0}
-        for (_, _, how), count in self.firewall.items():
-            calls[how] += count
-        return {
-            "knocks": dict(self.knocks),
-            "dropped": dict(self.dropped()),
-            "events": dict(sorted(self.events.items())),
-            "firewall_calls": calls,
-            "heals": self.events[HEALED],
-        }

@@ -1,6 +1,6 @@
 """
-What happens, as values: an L{Event} is the same for the log, the audit file, the hooks, the
-counters and who follows C{GET /events}. Pure.
+Events: the log, the audit file, the hooks, the counters and the followers of C{GET /events} all
+get the same L{Event}. Pure.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.util.durations import formatDuration
+from pkdoors.util.oneline import printable
 
 GUARDING, STOPPED = "guarding", "stopped"
 OPENED, EXTENDED, TAKEN_OVER = "opened", "extended", "taken-over"
@@ -23,25 +24,25 @@ HEALED, HEAL_FAILED = "healed", "heal-failed"
 RELOADED, RELOAD_REFUSED = "reloaded", "reload-refused"
 
 TIME_OVER = "its time is over"
-"""The reason of a closing that needs none."""
+"""The usual reason of a closing, which the log leaves out."""
 
 _UNTIL = "door {door} for {source} until {until} ({length}){by}"
-_HAVE = "what pkdoors has in {firewall}"
+_RULES = "the rules of pkdoors in {firewall}"
 _SENTENCES: Mapping[str, str] = {
     GUARDING: "guarding door {door} with {firewall}: {reason}",
     STOPPED: "stopped; door {door} {reason}",
     OPENED: f"opened {_UNTIL}",
     EXTENDED: f"extended {_UNTIL}",
     TAKEN_OVER: f"took over {_UNTIL}",
-    SHORTENED: f"shortened, as the new configuration has it: {_UNTIL}",
+    SHORTENED: f"shortened by the new configuration: {_UNTIL}",
     CLOSED: "closed door {door} for {source}{why}",
-    UNOPENED: "door {door} never opened for {source}{never}",
+    UNOPENED: "door {door} never opened for {source}: {reason}",
     REFUSED: "refused door {door} for {source}: {reason}{more}",
     GUESSING: "somebody may be guessing the order of the knock ports of door {door}: {reason}",
-    OPEN_FAILED: "cannot open door {door} for {source}, and keeps trying: {reason}{more}",
-    CLOSE_FAILED: "cannot close door {door} for {source}, and keeps trying: {reason}{more}",
-    HEALED: f"{{cause}}{_HAVE} is there again{{more}}",
-    HEAL_FAILED: f"{{cause}}cannot put back {_HAVE}, and keeps trying: {{reason}}",
+    OPEN_FAILED: "cannot open door {door} for {source}, retrying: {reason}{more}",
+    CLOSE_FAILED: "cannot close door {door} for {source}, retrying: {reason}{more}",
+    HEALED: f"{{cause}}restored {_RULES}{{more}}",
+    HEAL_FAILED: f"{{cause}}cannot restore {_RULES}, retrying: {{reason}}",
     RELOADED: "reloaded: {reason}",
     RELOAD_REFUSED: "not reloaded, and nothing was changed: {reason}",
 }
@@ -53,19 +54,20 @@ ERRORS = frozenset({OPEN_FAILED, CLOSE_FAILED, HEAL_FAILED, RELOAD_REFUSED})
 @dataclass(frozen=True, slots=True)
 class Event:
     """
-    Something that happened.
+    One event.
 
     @ivar kind: one of L{KINDS}.
     @ivar time: the time of day, in seconds since 1970.
-    @ivar door: which door it is about; L{None} where it is about all of them.
-    @ivar source: the knocker's address; empty where there is none.
-    @ivar seconds: from now on, of what was opened; of what was closed, that it was open for.
-    @ivar who: who earned the opening; who had it closed is in the reason.
+    @ivar door: the door concerned; L{None} if the event concerns all doors.
+    @ivar source: the knocker's address; empty if there is no knocker.
+    @ivar seconds: how long the door stays open from now on; if it was closed, how long it was open.
+    @ivar who: who earned the opening. If somebody closed it, the reason names them.
     @ivar reason: why, as half a sentence.
-    @ivar cause: what made it necessary, of a healing; empty where that is not known.
-    @ivar firewall: which firewall it is about; empty where it is about none.
-    @ivar took: of an opening: seconds from the request until the firewall had done it.
-    @ivar leftOut: how many events of this kind were left out before it, for there were too many.
+    @ivar cause: what made a healing necessary; empty if unknown.
+    @ivar firewall: the firewall concerned; empty if the event concerns none.
+    @ivar took: for an opening, the seconds from the request until the firewall had opened it.
+    @ivar leftOut: how many events of this kind were left out before this one, as there were too
+        many.
     """
 
     kind: str
@@ -82,8 +84,10 @@ class Event:
 
 
 def sentence(event: Event) -> str:
-    """The event for people, in one line, whatever a key's comment or a firewall's answer holds."""
-    shown = event.reason if event.reason != TIME_OVER else ""
+    """
+    Return an event as one line for people, whatever a key's comment or a firewall's answer holds.
+    """
+    isUsual = event.reason in ("", TIME_OVER)
     text = _SENTENCES[event.kind].format(
         door=event.door,
         source=event.source,
@@ -91,18 +95,17 @@ def sentence(event: Event) -> str:
         length=formatDuration(max(0, round(event.seconds))),
         by=f", by {event.who}" if str(event.who) else "",
         reason=event.reason,
-        why=shown and f", {shown}",
-        never=f", {shown}" if shown else f", and {TIME_OVER}",
+        why="" if isUsual else f", {event.reason}",
         cause=event.cause and f"{event.cause}: ",
         firewall=event.firewall,
         more=f" ({event.leftOut} more lines like this left out)" if event.leftOut else "",
     )
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return printable(text)
 
 
 def fields(event: Event) -> dict[str, Any]:
     """
-    The event for programs, to be written as JSON. All keys are always there.
+    Return an event for programs, ready to become JSON. All keys are always present.
 
     ::
 
@@ -111,7 +114,7 @@ def fields(event: Event) -> dict[str, Any]:
          "user": "anna@laptop", "key": "SHA256:...", "reason": "", "text": "opened door ssh ..."}
     """
     return {
-        "time": isoTime(event.time),
+        "time": formatISOTime(event.time),
         "event": event.kind,
         "door": event.door.name if event.door else "",
         "source": event.source,
@@ -124,7 +127,7 @@ def fields(event: Event) -> dict[str, Any]:
     }
 
 
-def isoTime(time: float) -> str:
-    """A time of day in UTC, to the millisecond, C{2026-11-23T08:00:00.000Z}; ISO 8601."""
+def formatISOTime(time: float) -> str:
+    """Return a time of day in UTC, to the millisecond: C{2026-11-23T08:00:00.000Z}; ISO 8601."""
     moment = datetime.fromtimestamp(time, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Makes events, and hands each to all who subscribed; nothing else makes any."""
+"""The publisher makes all events, and hands each to every subscriber."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Subscriber = Callable[[Event], None]
 
 class EventPublisher:
     """
-    Writes every event into the log, and tells it to all who want to hear.
+    Writes every event to the log, and passes it to the subscribers.
 
     @ivar wallClock: the time of day, in seconds since 1970.
     """
@@ -22,30 +22,30 @@ class EventPublisher:
 
     def __init__(self, wallClock: Callable[[], float] = time.time) -> None:
         self.wallClock = wallClock
-        self._hearers: list[Subscriber] = []
+        self._subscribers: list[Subscriber] = []
 
-    def subscribe(self, hear: Subscriber) -> Callable[[], None]:
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """
-        Have all events told from now on, in the reactor's thread, as they happen.
+        Pass all events to a subscriber from now on, in the reactor's thread, as they happen.
 
-        @return: ends it.
+        @return: a function that ends the subscription.
         """
-        self._hearers.append(hear)
-        return lambda: self._hearers.remove(hear)
+        self._subscribers.append(subscriber)
+        return lambda: self._subscribers.remove(subscriber)
 
     def publish(self, kind: str, **details: Any) -> None:
         """
-        Something happened.
+        Publish an event.
 
-        @param details: the fields of the L{Event}, but for its time.
+        @param details: the fields of the L{Event}, except its kind and time.
         """
         event = Event(kind, self.wallClock(), **details)
         self._log.emit(_levelOf(kind), "{sentence}", sentence=sentence(event))
-        for hear in tuple(self._hearers):
+        for subscriber in tuple(self._subscribers):
             try:
-                hear(event)
-            except Exception:  # nobody who hears of a door may keep it from closing
-                self._log.failure("an event was not heard by all")
+                subscriber(event)
+            except Exception:  # a subscriber that fails must not keep a door from closing
+                self._log.failure("a subscriber failed to handle an event")
 
 
 def _levelOf(kind: str) -> Any:

@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from pkdoors.files.reading import readStart
-from pkdoors.files.trust import Flaw, flawOf, nameFlaw
+from pkdoors.files.trust import Flaw, findFlaw, findNameFlaw
 
 _FIRST_LINE = 256
 """Bytes of a script that the kernel reads; C{execve(2)}."""
 
 
-def whyNotRun(program: str) -> str:
+def explainNotRunnable(program: str) -> str:
     """Why a program cannot be run, as half a sentence; empty where it can."""
     path = Path(program)
     if not path.exists():
@@ -22,13 +22,13 @@ def whyNotRun(program: str) -> str:
     return "" if os.access(path, os.X_OK) else "is not executable"
 
 
-def hookFlaw(command: Sequence[str]) -> Flaw | None:
+def findHookFlaw(command: Sequence[str]) -> Flaw | None:
     """
     Return why somebody else decides what a command does: they can change the program, the
     interpreter that its first line names, or a file among its arguments, as a script for a shell
     is; or they can put one there where there is none. L{None} where nobody can.
 
-    Whoever runs the command right after this runs what was looked at: see L{flawOf}. Only root or
+    Whoever runs the command right after this runs what was looked at: see L{findFlaw}. Only root or
     we could have made it changeable in between, or somebody who has had it open since it was.
     """
     return next(filter(None, map(_partFlaw, _partsOf(command))), None)
@@ -37,8 +37,8 @@ def hookFlaw(command: Sequence[str]) -> Flaw | None:
 def _partFlaw(path: str) -> Flaw | None:
     if os.path.isfile(path):
         with suppress(OSError):  # it has just gone
-            return flawOf(path)
-    return nameFlaw(path)  # others must not put a file there between now and the run
+            return findFlaw(path)
+    return findNameFlaw(path)  # others must not put a file there between now and the run
 
 
 def _partsOf(command: Sequence[str]) -> Iterator[str]:

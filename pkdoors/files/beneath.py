@@ -31,7 +31,7 @@ class Beneath:
         Return the text of a file; L{None} where there is none.
 
         @param place: its path from the folder on.
-        @raise OSError: it cannot be read, or is no regular file.
+        @raise OSError: it cannot be read, or is not a regular file.
         """
         try:
             with self._folder(place) as folder:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pkdoors.files.folders import openFolder
 
 
-def whyNotWrite(name: str) -> str:
+def explainNotWritable(name: str) -> str:
     """
     Why a file cannot be written, or made, as half a sentence; empty where it can.
 
@@ -18,7 +18,7 @@ def whyNotWrite(name: str) -> str:
     if trouble := _whyNotThere(path.parent):
         return trouble
     if path.exists():
-        return _whyNot(path, os.W_OK) if path.is_file() else "it is no regular file"
+        return _whyNot(path, os.W_OK) if path.is_file() else "it is not a regular file"
     folder = next(each for each in path.parents if each.exists())
     return _whyNot(folder, os.W_OK | os.X_OK) if folder.is_dir() else f"{folder} is no folder"
 

@@ -39,8 +39,8 @@ class Contents:
     status: os.stat_result
 
     def text(self, errors: str = "strict") -> str:
-        """See L{textOf}."""
-        return textOf(self.data, errors)
+        """See L{decodeText}."""
+        return decodeText(self.data, errors)
 
 
 def readFile(
@@ -87,7 +87,7 @@ def _opened(path: str | os.PathLike[str], folder: int | None, follow: bool) -> I
         os.close(descriptor)
 
 
-def textOf(data: bytes, errors: str = "strict") -> str:
+def decodeText(data: bytes, errors: str = "strict") -> str:
     """
     Return what is in a file as text, which is UTF-8.
 

@@ -41,7 +41,7 @@ class Flaw:
         return f"{self.why}: `{self.remedy}` mends it"
 
 
-def flawOf(path: str | os.PathLike[str]) -> Flaw | None:
+def findFlaw(path: str | os.PathLike[str]) -> Flaw | None:
     """
     Return the first reason why somebody else can change a file, or which file the path means.
 
@@ -54,16 +54,16 @@ def flawOf(path: str | os.PathLike[str]) -> Flaw | None:
     return next(_flaws(_way(Path(path).absolute(), set())), None)
 
 
-def nameFlaw(path: str | os.PathLike[str]) -> Flaw | None:
+def findNameFlaw(path: str | os.PathLike[str]) -> Flaw | None:
     """
     Return the first reason why somebody else can choose what has this name: nothing, or a file of
-    theirs. L{flawOf} is for what is there; this is also for what is not, or is no file.
+    theirs. L{findFlaw} is for what is there; this is also for what is not, or is no file.
     """
     path = Path(path).absolute()
     folder, isOurs = path.parent, _isOurs(path)
     while True:
         try:
-            flaw = flawOf(folder)
+            flaw = findFlaw(folder)
             break
         except OSError:  # it is not there either
             folder, isOurs = folder.parent, False
@@ -79,7 +79,7 @@ def _isOurs(path: Path) -> bool:
         return False
 
 
-def flawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
+def findFlawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
     """
     Return the first reason why somebody else can change a folder, or anything in it. The remedy
     is one for all of the folder: where one file has the wrong mode, so have a thousand.
@@ -87,7 +87,7 @@ def flawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
     @raise OSError: the folder is not there, or cannot be looked at.
     """
     whole = Path(os.path.realpath(folder))
-    flaw = flawOf(folder) or next(_flaws(_tree(str(whole), set())), None)
+    flaw = findFlaw(folder) or next(_flaws(_tree(str(whole), set())), None)
     if flaw is None or not flaw.path.is_relative_to(whole):
         return flaw
     work = "chown -hR root" if flaw.what == _OWNED else "chmod -R go-w"

@@ -1,1 +1,3 @@
-"""The firewalls that a door is made of: each is an L{interface.IFirewall}; L{stack} joins them."""
+"""
+The firewalls that doors are made of: each is an L{interface.IFirewall}, and L{stack} joins them.
+"""

@@ -84,7 +84,7 @@ class Healer:
         else:
             self._retry.wake()
 
-    def restored(self) -> Deferred[str]:
+    def awaitRestoration(self) -> Deferred[str]:
         """
         Restore the firewall soon.
 

@@ -1,4 +1,4 @@
-"""A firewall whose calls are counted."""
+"""Counts the calls of a firewall."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -18,9 +18,9 @@ T = TypeVar("T")
 @implementer(IFirewall)
 class CountedFirewall:
     """
-    Does what another firewall does.
+    Does what another firewall does, and counts how the calls end.
 
-    @param counters: where the calls are counted.
+    @param counters: the counters of the calls.
     """
 
     def __init__(self, firewall: IFirewall, counters: Counters) -> None:
@@ -37,20 +37,20 @@ class CountedFirewall:
         return self._firewall.start(doors, onLost)
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
-        """See L{IFirewall.keep}."""
+        """See L{IFirewall.setDoors}."""
         self._firewall.setDoors(doors)
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
-        return self._counted("restore", self._firewall.restore(openings))
+        return self._count("restore", self._firewall.restore(openings))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        return self._counted("open", self._firewall.open(opening))
+        return self._count("open", self._firewall.open(opening))
 
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
-        return self._counted("close", self._firewall.close(opening))
+        return self._count("close", self._firewall.close(opening))
 
     def dropped(self) -> int:
         """See L{IFirewall.dropped}."""
@@ -60,17 +60,20 @@ class CountedFirewall:
         """See L{IFirewall.stop}."""
         return self._firewall.stop()
 
-    def _counted(self, call: str, result: Deferred[T]) -> Deferred[T]:
-        def count(how: str) -> None:
-            self._counters.firewall[(self.name, call, how)] += 1
+    def _count(self, call: str, result: Deferred[T]) -> Deferred[T]:
+        """Count how a call ends, and pass its result on."""
 
-        def failed(why: Failure) -> Failure:
-            if not why.check(CancelledError, DeadlinePassed):  # it was not even asked
+        def count(outcome: str) -> None:
+            self._counters.firewall[(self.name, call, outcome)] += 1
+
+        def onFailure(failure: Failure) -> Failure:
+            # After these, the firewall was not even asked.
+            if not failure.check(CancelledError, DeadlinePassed):
                 count("failed")
-            return why
+            return failure
 
-        def succeeded(value: T) -> T:
+        def onSuccess(value: T) -> T:
             count("ok")
             return value
 
-        return result.addCallbacks(succeeded, failed)
+        return result.addCallbacks(onSuccess, onFailure)

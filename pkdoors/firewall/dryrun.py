@@ -1,4 +1,4 @@
-"""The firewall that only says what it would do."""
+"""A firewall that only logs what it would do."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,7 +15,7 @@ from pkdoors.util.durations import formatDuration
 @implementer(IFirewall)
 class DryRunFirewall:
     """
-    Touches nothing: for trying a configuration on a host that one does not want to lose.
+    Touches nothing: for trying a configuration on a host without the risk of locking oneself out.
     """
 
     _log = Logger()
@@ -25,15 +25,15 @@ class DryRunFirewall:
         self._clock = clock
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
-        """Nothing is needed."""
+        """See L{IFirewall.prepare}. Nothing is needed."""
 
     def start(self, doors: tuple[Door, ...], onLost: Callable[[str], None]) -> list[Opening]:
-        """See L{IFirewall.start}. What was not put there cannot be lost."""
+        """See L{IFirewall.start}. What was never added cannot be lost."""
         self.setDoors(doors)
         return []
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
-        """See L{IFirewall.keep}."""
+        """See L{IFirewall.setDoors}."""
         for door in doors:
             self._log.info("dry run: would keep door {door} closed", door=door)
 

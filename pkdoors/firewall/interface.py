@@ -1,4 +1,4 @@
-"""The one seam that varies: the firewall."""
+"""The interface of a firewall: the one part of the daemon that varies from host to host."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,80 +10,79 @@ from pkdoors.model.doors import Door, Opening
 
 class IFirewall(Interface):
     """
-    What can keep ports closed, or lets through what another one keeps closed; and opens ports for
-    one address until a deadline.
+    Keeps ports closed, or lets through what another firewall keeps closed; and opens ports for one
+    address until a deadline.
 
     All methods can be called again with the same effect. Deadlines are on the clock that the
-    firewall was made with, and the firewall gets them too: an opening ends in time though
-    nobody is left to call L{close}.
+    firewall was made with, and the firewall gets them too: an opening ends in time even if nobody
+    is left to call L{close}.
     """
 
-    name: str = Attribute("What the operator calls it.")
+    name: str = Attribute("Its name for the operator.")
 
     def prepare(doors: tuple[Door, ...]) -> None:
         """
-        Find out whether this firewall can do its work here. Called before a daemon forks: nothing
-        is changed, and no thread, connection or socket is left behind.
+        Find out whether this firewall can work here. Called before a daemon forks: it changes
+        nothing, and leaves no thread, connection or socket behind.
 
         @raise FirewallError: it cannot; the message says what is missing.
         """
 
     def start(doors: tuple[Door, ...], onLost: Callable[[str], None]) -> list[Opening] | None:
         """
-        Keep the doors closed and let knocks in. Called once, before the reactor runs; it blocks
-        until that is so.
+        Close the doors and let knocks in. Called once, before the reactor runs; it blocks until
+        that is done.
 
-        @param lost: called in the reactor's thread, with a sentence that says why, whenever
-            somebody else took away, or may have taken away, what L{start} and L{open} had put
-            there. L{restore} puts it back.
-        @return: the openings of these doors that were there before and still are, of a daemon
-            that ended; L{None} where this firewall does not know them. Then L{restore} is called
-            soon, with those that another one knows.
+        @param onLost: called in the reactor's thread, with a sentence that gives the cause,
+            whenever somebody else removed, or may have removed, what L{start} and L{open} had
+            added. L{restore} puts it back.
+        @return: the openings of these doors that an earlier daemon left and that still exist;
+            L{None} if this firewall does not know them. Then L{restore} is called soon, with those
+            that another firewall knows.
         @raise FirewallError: the firewall refused.
         """
 
     def setDoors(doors: tuple[Door, ...]) -> None:
         """
-        Take other doors: what L{restore} puts there from now on is for these. Nothing else is
-        changed by that.
+        Use other doors: from now on L{restore} adds what these need. Nothing else changes.
 
-        @raise FirewallError: it is not known what they need; the doors are as before.
+        @raise FirewallError: what they need is unknown; the doors are as before.
         """
 
     def restore(openings: Iterable[Opening]) -> Deferred[None]:
         """
-        Put what L{start} puts there, and these openings and no others, whatever is there now.
+        Add what L{start} adds, and exactly these openings, whatever there is now.
 
-        @return: fires when that is so, fails with L{FirewallError}.
+        @return: fires when that is done, fails with L{FirewallError}.
         """
 
     def open(opening: Opening) -> Deferred[None]:
         """
-        Open a door for an address until the deadline; where it is open already, move the deadline,
-        with no moment in which it is closed.
+        Open a door for an address until the deadline. If it is open already, move the deadline,
+        without closing it even for a moment.
 
-        @return: fires when it is open, fails with L{FirewallError} where it may not be. What there
-            is of it ends at the deadline all the same. Who wants it no more, or otherwise, can
-            cancel it: where it has not begun, it is not made.
+        @return: fires when it is open, fails with L{FirewallError} if the firewall refused. Then
+            any part of the opening that exists still ends at the deadline. The caller can cancel
+            this: if the firewall has not begun, it does nothing.
         """
 
     def close(opening: Opening) -> Deferred[None]:
         """
-        End an opening. That it has ended already is no error.
+        End an opening. One that has ended already is no error.
 
         @return: fires when it is closed, fails with L{FirewallError}.
         """
 
     def dropped() -> int:
         """
-        How many datagrams it has dropped that came to knock ports, because there were too many from
-        one source. It never blocks, and nothing is raised.
+        Return how many datagrams to knock ports it has dropped because one source sent too many. It
+        never blocks, and raises nothing.
         """
 
     def stop() -> Deferred[None]:
         """
-        Let go: protected ports stay closed, openings run out by themselves, knock ports that
-        were opened are closed.
+        Let go: protected ports stay closed, openings end by themselves, and knock ports that were
+        opened are closed.
 
-        @return: fires when that is done; fails with L{FirewallError} where some of it is not.
+        @return: fires when that is done; fails with L{FirewallError} if a part of it failed.
         """

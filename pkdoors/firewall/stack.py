@@ -1,4 +1,4 @@
-"""The firewalls of the host, one behind the other: a packet must pass all of them."""
+"""The firewalls of the host: a packet must pass all of them."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -14,16 +14,16 @@ from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 
 STOP_TIMEOUT = 5.0
-"""Seconds that a firewall may take to let go when the daemon stops; systemd waits 90."""
+"""Seconds that a firewall has to let go when the daemon stops; systemd waits 90."""
 
 
 class FirewallStack:
     """
-    Does to each firewall what is to be done to all, and has each healed by itself: one that is
-    away, or slow, keeps nobody from putting right another.
+    Passes each order on to all firewalls. Each is healed by itself: a firewall that is absent or
+    slow does not keep another from being restored.
 
-    @param firewalls: the innermost first. It is the one that closes, with the kernel's own timer;
-        those before it only let through.
+    @param firewalls: the innermost first. It keeps the doors closed, and the kernel's own timer
+        ends its openings; the outer ones only let packets through.
     """
 
     _log = Logger()
@@ -38,14 +38,14 @@ class FirewallStack:
         self._firewalls = tuple(firewalls)
         self._publisher = publisher or EventPublisher()
         self._doors: tuple[Door, ...] = ()
-        # What the innermost has closed, and the others have not followed yet.
+        # Openings that the innermost has closed, but not yet all others.
         self._closedInnermost: set[tuple[str, Address]] = set()
         self._healers: list[Healer] = []  # the outermost first
         self.name = " and ".join(firewall.name for firewall in firewalls)
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """
-        See whether they can do their work; nothing is changed.
+        Find out whether all can work here; nothing is changed.
 
         @raise FirewallError: one cannot.
         """
@@ -61,14 +61,14 @@ class FirewallStack:
         """
         Keep the doors closed and let knocks in.
 
-        @param wanted: gives what ought to be open now.
-        @param healed: called when what somebody took away is there again.
+        @param wanted: returns the openings that should exist now.
+        @param onHealed: called when a firewall has been restored.
         @return: what an earlier daemon left open.
         @raise FirewallError: a firewall refused. If it is not the innermost, the doors are closed.
         """
         self._doors = doors
         found: list[Opening] = []
-        # The innermost first: one that hangs or refuses may not keep the ports from being closed.
+        # The innermost first: another that hangs or refuses must not keep the ports from closing.
         for firewall in self._firewalls:
             healer = Healer(self._clock, firewall, wanted, onHealed, self._publisher)
             self._healers.insert(0, healer)
@@ -81,11 +81,11 @@ class FirewallStack:
 
     async def change(self, doors: tuple[Door, ...], openings: Iterable[Opening]) -> None:
         """
-        Keep other doors closed from now on. In the innermost firewall that is done in one step;
-        the others follow as soon as they can, see L{waitForOuter}.
+        Protect other doors from now on. The innermost firewall changes in one step; the others
+        follow as soon as they can, see L{waitForOuter}.
 
-        @param openings: what is to be open then.
-        @raise FirewallError: the innermost refused; what there was is put back.
+        @param openings: the openings that exist afterwards.
+        @raise FirewallError: the innermost refused; the earlier doors are put back.
         """
         inner, *others = self._firewalls
         inner.setDoors(doors)
@@ -93,46 +93,46 @@ class FirewallStack:
             await inner.restore(openings)
         except BaseException:
             inner.setDoors(self._doors)
-            # How far it came nobody knows: a port of a door that was to go may be open.
+            # It is unknown how far it came: a port of a removed door may be open already.
             self._healers[-1].restore()
             raise
         self._doors = doors
         for firewall in others:
             firewall.setDoors(doors)
 
-    async def waitForOuter(self, patience: float) -> list[str]:
+    async def waitForOuter(self, timeout: float) -> list[str]:
         """
-        Have the outer firewalls follow a L{change}.
+        Wait until the outer firewalls have followed a L{change}.
 
-        @param patience: seconds that each of them gets before somebody who waits is told so.
-        @return: what goes wrong, a sentence each. It is tried again until it succeeds.
+        @param timeout: seconds to wait for each of them.
+        @return: what goes wrong, a sentence each. The daemon tries again until it succeeds.
         """
-        followed = [self._follow(healer, patience) for healer in self._healers[:-1]]
-        return [trouble for trouble in [await each for each in followed] if trouble]
+        answers = [self._waitFor(healer, timeout) for healer in self._healers[:-1]]
+        return [trouble for trouble in [await answer for answer in answers] if trouble]
 
-    async def _follow(self, healer: Healer, patience: float) -> str:
+    async def _waitFor(self, healer: Healer, timeout: float) -> str:
         try:
-            return await healer.restored().addTimeout(patience, self._clock)
+            return await healer.awaitRestoration().addTimeout(timeout, self._clock)
         except TimeoutError:
-            return f"{healer.name} did not answer within {patience:g} s"
+            return f"{healer.name} did not answer within {timeout:g} s"
 
     async def open(self, opening: Opening) -> None:
         """
         Open, or move the deadline.
 
-        @raise FirewallError: a firewall refused. What the others did ends at the deadline.
+        @raise FirewallError: a firewall refused. What the others opened ends at the deadline.
         """
         self._closedInnermost.discard(opening.key)
         for firewall in self._firewalls:
             await firewall.open(opening)
 
     def isInnermostClosed(self, door: str, source: Address) -> bool:
-        """Whether the innermost has closed an opening that others are still to close."""
+        """Return whether the innermost has closed an opening that others have yet to close."""
         return (door, source) in self._closedInnermost
 
     async def closeInnermost(self, opening: Opening) -> None:
         """
-        Close the innermost, which is what counts, while the others are still busy opening.
+        Close in the innermost firewall, which decides, while the others are still opening.
 
         @raise FirewallError: it refused.
         """
@@ -143,7 +143,7 @@ class FirewallStack:
 
     async def close(self, opening: Opening) -> None:
         """
-        Close: at once where that is possible, though another firewall refuses.
+        Close in every firewall that can, even if another refuses.
 
         @raise FirewallError: one refused.
         """
@@ -161,11 +161,11 @@ class FirewallStack:
         self._closedInnermost.discard(opening.key)
 
     def dropped(self) -> int:
-        """See L{IFirewall.dropped}: all of them together."""
+        """Return the sum of L{IFirewall.dropped} of all firewalls."""
         return sum(firewall.dropped() for firewall in self._firewalls)
 
     async def stop(self) -> None:
-        """Let go: openings run out by themselves, the doors stay closed."""
+        """Let go: openings end by themselves, and the doors stay closed."""
         for healer in self._healers:
             healer.stop()
         for firewall in reversed(self._firewalls):
@@ -175,12 +175,12 @@ class FirewallStack:
         try:
             await firewall.stop().addTimeout(STOP_TIMEOUT, self._clock)
         except FirewallError as error:
-            self._log.error("not all could be taken back: {error}", error=error)
+            self._log.error("cannot remove all rules: {error}", error=error)
         except TimeoutError:
             self._log.error(
-                "not all could be taken back: {firewall} did not answer within {seconds:g} s",
+                "cannot remove all rules: {firewall} did not answer within {seconds:g} s",
                 firewall=firewall.name,
                 seconds=STOP_TIMEOUT,
             )
-        except Exception:  # a mistake of ours must not keep the others from being stopped
-            self._log.failure("stopping {firewall} went wrong", firewall=firewall.name)
+        except Exception:  # a bug of ours must not keep the others from being stopped
+            self._log.failure("stopping {firewall} failed", firewall=firewall.name)

@@ -1,8 +1,8 @@
 """
 Programs of the classic Berkeley Packet Filter. Pure.
 
-The language is that of C{bpf_asm}, in the kernel's C{Documentation/networking/filter.rst}, which
-has the instructions; their numbers are in C{linux/bpf_common.h} and C{linux/filter.h}.
+The language is that of C{bpf_asm}: the kernel's C{Documentation/networking/filter.rst} explains the
+instructions; C{linux/bpf_common.h} and C{linux/filter.h} have their numbers.
 """
 
 import re
@@ -24,7 +24,7 @@ _CODES = {
     "ret #k": 0x06,  # BPF_RET | BPF_K: bytes of the packet to keep
 }
 _INSTRUCTION = struct.Struct("=HBBI")
-"""struct sock_filter: code, how many to skip where true, where not, and k."""
+"""struct sock_filter: code, how many to skip if true, if not, and k."""
 INSTRUCTION_SIZE = _INSTRUCTION.size
 
 
@@ -34,11 +34,12 @@ _NUMBER = re.compile(r"#?\b(0x[0-9a-f]+|[0-9]+)\b")
 
 def assemble(text: str) -> bytes:
     """
-    Make machine code of a program.
+    Translate a program to machine code.
 
-    @param text: an instruction a line, with a label before it and a comment behind it where there
-        are any. Jumps have one or two labels, where to if it is true, and if not; without, to the
-        next instruction. A label at the end stands for whatever is put behind the program.
+    @param text: an instruction a line, after an optional label and before an optional comment. A
+        jump has one or two labels: the targets if its condition is true, and if not; a missing
+        target is the next instruction. A label at the end is the start of any code that is appended
+        to the program.
     @return: struct sock_filter, one for each instruction.
     """
     labels: dict[str, int] = {}
@@ -56,9 +57,10 @@ def assemble(text: str) -> bytes:
 def _encode(at: int, name: str, rest: str, labels: Mapping[str, int]) -> bytes:
     if name == "ja":
         return _INSTRUCTION.pack(_CODES[name], 0, 0, labels[rest] - at - 1)
-    operand, *targets = (each.strip() for each in rest.split(","))
+    operand, *targets = (part.strip() for part in rest.split(","))
     number = _NUMBER.search(operand)
     shape = _NUMBER.sub(lambda found: "#k" if found[0][0] == "#" else "k", operand)
     jumps = [labels[target] - at - 1 for target in targets]
     code = _CODES[f"{name} {shape}".strip()]
-    return _INSTRUCTION.pack(code, *(*jumps, 0, 0)[:2], int(number[1], 0) if number else 0)
+    ifTrue, ifFalse, *_ = (*jumps, 0, 0)
+    return _INSTRUCTION.pack(code, ifTrue, ifFalse, int(number[1], 0) if number else 0)

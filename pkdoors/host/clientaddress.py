@@ -7,16 +7,16 @@ from pathlib import Path
 from pkdoors.model.addresses import Address
 
 SHARED = (
-    "a link-local address may be another host's, too, on another of this host's networks: use an "
+    "a link-local address may belong to other hosts, too, on other networks of this host: use an "
     "address of another kind"
 )
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _DISCARD = 9
-"""The port of a connection over which nothing is sent; RFC 863."""
+"""The port for a connection that never sends anything; RFC 863."""
 
 
 def canBeClient(address: Address) -> bool:
-    """Return whether one client can have this address, as far as this host knows."""
+    """Return whether a single client can have this address, as far as this host knows."""
     if address.is_unspecified or address.is_multicast or address.is_loopback:
         return False
     if isinstance(address, IPv4Address):
@@ -25,7 +25,7 @@ def canBeClient(address: Address) -> bool:
 
 
 def readLinks() -> str:
-    """Return the IPv6 addresses of this host, as the kernel lists them; nothing without IPv6."""
+    """Return the kernel's list of this host's IPv6 addresses; empty without IPv6."""
     try:
         return Path("/proc/self/net/if_inet6").read_text()
     except FileNotFoundError:
@@ -34,8 +34,8 @@ def readLinks() -> str:
 
 def isShared(address: Address) -> bool:
     """
-    Return whether several clients can have an address: a link-local one on each of this host's
-    links. An opening does not say on which of them it is, so it would be for all.
+    Return whether several clients can have an address: a link-local one, one on each of this host's
+    links. An opening does not name a link, so it would let all of them in.
     """
     if address.version == 4 or not address.is_link_local:
         return False
@@ -44,8 +44,10 @@ def isShared(address: Address) -> bool:
 
 def _isBroadcast(address: IPv4Address) -> bool:
     """
-    Ask the kernel, which knows all networks of this host, without sending anything: to connect to a
-    broadcast address needs SO_BROADCAST; C{ip(7)}. A route that prohibits is refused either way.
+    Return whether an address is the broadcast address of one of this host's networks.
+
+    The kernel knows, and nothing is sent: a socket can connect to a broadcast address only with
+    SO_BROADCAST; C{ip(7)}. A route of the type "prohibit" refuses with it, too.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as probe:
         if _connects(probe, address):

@@ -1,5 +1,5 @@
 """
-How many files and sockets this process may have open; C{RLIMIT_NOFILE} of C{getrlimit(2)}.
+The limit of open files and sockets in this process; C{RLIMIT_NOFILE} of C{getrlimit(2)}.
 """
 
 import fcntl
@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 RESERVE = 256
-"""Descriptors that knock ports leave to all else: the operator's connections, the firewall, D-Bus,
-hooks, files. If the limit is very low, they leave half of it."""
+"""Descriptors that knock ports leave to other uses: the operator's connections, the firewall,
+D-Bus, hooks, files. If the limit is very low, they leave half of it."""
 
 LOW = 1024
-"""Descriptors from here on are of no use to a library that calls C{select(2)}: libnftables ends the
-process when it gets one. So if there are many knock ports, their sockets go above it."""
+"""A library that calls C{select(2)} cannot use descriptors from here on: libnftables ends the
+process if it gets one. So if there are many knock ports, their sockets go above it."""
 
 
 SPARE = 4
-"""Descriptors of a L{Spare}: files and sockets are opened few at a time."""
+"""Descriptors of a L{Spare}: code opens only a few files and sockets at a time."""
 
 
 class Spare:
     """
-    Some descriptors that are held for work which must not fail for want of one; few or none if the
-    limit is so low that the start needs them.
+    A few descriptors, held in reserve for work that must not fail for want of one; fewer, or none,
+    if the limit is so low that the start needs them.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Spare:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Let go of them meanwhile."""
+        """Release the descriptors while the work runs."""
         self.close()
         try:
             yield
@@ -43,42 +43,44 @@ class Spare:
             self._fill()
 
     def close(self) -> None:
-        """Let go of them."""
+        """Release the descriptors."""
         while self._held:
             os.close(self._held.pop())
 
     def _fill(self) -> None:
-        with suppress(OSError):  # somebody else was faster: next time, perhaps
+        with suppress(OSError):  # other code took them first: try again next time
             while len(self._held) < self._size:
                 self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
 
 
 def raiseLimit() -> None:
-    """Have as many as the administrator allows; programs are started with fewer, by custom."""
+    """
+    Raise the limit to what the administrator allows; by custom, programs start with a lower one.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(OSError, ValueError):  # then it stays as it is
+        with suppress(OSError, ValueError):  # then the limit stays as it is
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def getLimit() -> int:
-    """Return how many this process may have open."""
+    """Return how many descriptors this process may have."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def getSocketRoom() -> int:
-    """Return how many of them can be sockets of knock ports."""
+    """Return how many descriptors knock ports can use."""
     most = getLimit()
     return most - min(RESERVE, most // 2)
 
 
 def computeLimit(sockets: int) -> int:
-    """Return the limit that this many sockets of knock ports need."""
+    """Return the limit that so many sockets of knock ports need."""
     return sockets + RESERVE
 
 
 def moveUp(bound: socket.socket) -> socket.socket:
-    """Give a socket a descriptor above L{LOW}; return it as it is if there is none left."""
+    """Return a socket with a descriptor above L{LOW}, or unchanged if none is left."""
     try:
         high = fcntl.fcntl(bound, fcntl.F_DUPFD_CLOEXEC, LOW)
     except (OSError, ValueError):

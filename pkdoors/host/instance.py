@@ -1,4 +1,4 @@
-"""One daemon on a host: two would take the guard from each other, again and again."""
+"""At most one daemon runs on a host: two would replace each other's guard, again and again."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ FOLDER = Path("/run/pkdoors")
 
 
 class InstanceError(PkdoorsError):
-    """Another daemon runs, or that cannot be found out."""
+    """Another daemon runs, or it is impossible to find out if one does."""
 
 
 class AlreadyRunning(InstanceError):
@@ -24,10 +24,11 @@ class AlreadyRunning(InstanceError):
 
 class Instance:
     """
-    The right to be the daemon of this host, or rather of this network namespace, since each has a
-    firewall of its own. It ends with the process, however that ends.
+    The right to be the daemon of this host, or rather of this network namespace: each has a
+    firewall of its own. The right is a lock on a file, so it ends with the process, however that
+    ends.
 
-    @param folder: where the file is that is locked.
+    @param folder: the folder of the lock file.
     """
 
     _log = Logger()
@@ -35,17 +36,20 @@ class Instance:
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
         self._file: int | None = None
-        self._isUnsigned = False  # and the log says so
+        self._isUnsigned = False  # the log says so already
 
     def path(self, suffix: str = "lock") -> Path:
-        """A file of the daemon of this host: what is locked, or what it leaves to the next."""
+        """
+        Return the path of the lock file, or of another file that the daemon leaves to its
+        successor.
+        """
         return self._folder / f"{os.stat('/proc/self/ns/net').st_ino}.{suffix}"
 
     def take(self) -> None:
         """
-        Take the right; it stays with this process and those that it forks into.
+        Take the right; it stays with this process and its forks.
 
-        @raise InstanceError: another process has it, or the file cannot be made.
+        @raise InstanceError: another process has it, or the file cannot be created.
         """
         path = self.path()
         try:
@@ -57,19 +61,19 @@ class Instance:
             raise _running(readFile(path).text("replace") or "?") from error
         except PermissionError as error:
             raise InstanceError(
-                f"no privilege to make {path}: run as root, or as the user of {self._folder}"
+                f"no privilege to create {path}: run as root, or as the user of {self._folder}"
             ) from error
         except OSError as error:
             raise InstanceError(
-                f"cannot make {path}: {error.strerror}; pkdoors needs that folder"
+                f"cannot create {path}: {error.strerror}; pkdoors needs that folder"
             ) from error
         self.sign()
 
     def refuseSecond(self) -> None:
         """
-        See that no other process has the right, as far as that can be told without taking it.
+        Check that no other process has the right, as far as possible without taking it.
 
-        @raise Running: one has.
+        @raise AlreadyRunning: another process has it.
         """
         with suppress(OSError):
             holder = self.findHolder()
@@ -78,24 +82,24 @@ class Instance:
 
     def findHolder(self) -> int | None:
         """
-        The process that has the right, found without taking it; L{None} where nobody has.
+        Return the process that has the right, without taking it; L{None} if no process has it.
 
-        @raise OSError: that is not for this user to know.
+        @raise OSError: this user may not know.
         """
         path = self.path()
         try:
             process = int(readFile(path).text())
             files = Path(f"/proc/{process}/fd").iterdir()
-            # Not readlink(): it raises where the process has just closed the file.
+            # Not readlink(): it raises if the process has just closed the file.
             isHere = any(os.path.realpath(file) == os.path.realpath(path) for file in files)
-        except (FileNotFoundError, ValueError):  # never taken, not yet signed, or ended just now
+        except (FileNotFoundError, ValueError):  # never taken, not signed yet, or just ended
             return None
         return process if isHere else None
 
     def sign(self) -> None:
         """
-        Write who has the right, for those who want it; again after a fork. A full disk keeps nobody
-        from having it: the lock is what counts.
+        Write the number of this process to the file, for others; again after a fork. On a full disk
+        the right is valid, too: only the lock counts.
         """
         if self._file is None:
             return
@@ -106,7 +110,7 @@ class Instance:
             if not self._isUnsigned:
                 self._log.warn(
                     "cannot write {path} ({reason}): `pkdoors release` and `pkdoors check` do not "
-                    "notice this daemon. Make room there, and restart it",
+                    "notice this daemon. Free space there, then restart the daemon",
                     path=self.path(),
                     reason=error.strerror,
                 )
@@ -120,14 +124,14 @@ class Instance:
 
 
 def _running(process: str) -> AlreadyRunning:
-    return AlreadyRunning(f"pkdoors is running here already (process {process})")
+    return AlreadyRunning(f"pkdoors is already running here (process {process})")
 
 
 class AnyInstance(Instance):
-    """For a daemon that changes nothing: there may be any number of those."""
+    """The right of a daemon that changes nothing: any number of these may run."""
 
     def refuseSecond(self) -> None:
-        """Nothing is."""
+        """Refuse none."""
 
     def take(self) -> None:
-        """Nothing is needed."""
+        """Take nothing."""

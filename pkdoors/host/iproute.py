@@ -1,4 +1,4 @@
-"""Questions to the kernel about addresses and routes, through C{ip} of iproute2. It blocks."""
+"""Asks the kernel about addresses and routes, through C{ip} of iproute2. It blocks."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ TIMEOUT = 2.0
 
 
 def askIp(*question: str) -> list[dict[str, Any]]:
-    """What C{ip -json} prints; nothing where it fails, or is not there."""
+    """Return what C{ip -json} prints; an empty list if it fails, or is missing."""
     try:
         answer = subprocess.run(
             ["ip", "-json", *question], capture_output=True, timeout=TIMEOUT, check=True

@@ -1,4 +1,4 @@
-"""How others call this host: its names, and its addresses. It blocks."""
+"""The names and addresses by which other hosts reach this one. It blocks."""
 
 import socket
 
@@ -7,13 +7,13 @@ from pkdoors.host.iproute import askIp
 
 
 def getShortName() -> str:
-    """The name of this host, without its domain."""
+    """Return the name of this host, without its domain."""
     return socket.gethostname().partition(".")[0]
 
 
 def getPublicName() -> str:
     """
-    The name of this host with its domain; where it has none its first global address.
+    Return the name of this host with its domain, or its first global address if it has no domain.
 
     @raise PkdoorsError: it has neither.
     """
@@ -24,12 +24,12 @@ def getPublicName() -> str:
         return address
     raise PkdoorsError(
         "this host has no name with a domain and no global address: "
-        "say with --address how clients reach it"
+        "use --address to say how clients reach it"
     )
 
 
 def _globalAddresses() -> list[str]:
-    """Those that stay: not what privacy extensions make up for a day."""
+    """Return the permanent global addresses: not those that privacy extensions change every day."""
     interfaces = askIp("address", "show", "up", "scope", "global")
     return [
         str(address["local"])

@@ -1,4 +1,4 @@
-"""What the kernel tells of this host in C{/proc}; C{proc(5)}. Nothing is changed there."""
+"""Reads what the kernel reports about this host in C{/proc}; C{proc(5)}."""
 
 import re
 from collections.abc import Container, Iterator
@@ -10,7 +10,7 @@ from pkdoors.host.procnet import Socket, parseSockets
 
 _LEGACY = {"ip_tables_names": "iptables-legacy", "ip6_tables_names": "ip6tables-legacy"}
 _JUDGED = ("filter", "nat")
-"""The tables whose rules may matter: they close ports, and forward them."""
+"""The tables that matter here: their rules close ports, or forward them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +23,25 @@ class Owner:
 
 class Proc:
     """
-    @param root: where C{/proc} is.
+    @param root: the folder C{/proc}.
     """
 
     def __init__(self, root: Path = Path("/proc")) -> None:
         self._root = root
 
-    def status(self) -> str:
-        """What is known of this process."""
+    def readStatus(self) -> str:
+        """Return the status of this process."""
         return (self._root / "self/status").read_text()
 
-    def sockets(self, protocol: str) -> list[Socket]:
-        """The sockets of C{"tcp"} or C{"udp"}, over IPv4 and, where the kernel has that, IPv6."""
+    def readSockets(self, protocol: str) -> list[Socket]:
+        """Return the sockets of C{"tcp"} or C{"udp"}, over IPv4 and, if the kernel has it, IPv6."""
         files = [self._root / "net" / name for name in (protocol, f"{protocol}6")]
-        return [each for file in files if file.exists() for each in parseSockets(file.read_text())]
+        return [
+            found for file in files if file.exists() for found in parseSockets(file.read_text())
+        ]
 
-    def owners(self, inodes: Container[int]) -> dict[int, Owner]:
-        """Who has some sockets, as far as this process may see that."""
+    def findOwners(self, inodes: Container[int]) -> dict[int, Owner]:
+        """Return the owners of some sockets, as far as this process may see them."""
         return {inode: owner for inode, owner in self._owners() if inode in inodes}
 
     def _owners(self) -> Iterator[tuple[int, Owner]]:
@@ -52,12 +54,12 @@ class Proc:
                         yield int(match[1]), Owner(int(process.name), name)
 
     def hasIPv6(self) -> bool:
-        """Whether IPv6 is there, and on."""
+        """Return whether the kernel has IPv6, and it is on."""
         file = self._root / "sys/net/ipv6/conf/all/disable_ipv6"
         return file.exists() and file.read_text().strip() == "0"
 
-    def tracked(self) -> tuple[int, int] | None:
-        """The connections that are tracked, and how many can be; L{None} where that is off."""
+    def countTracked(self) -> tuple[int, int] | None:
+        """Return how many connections are tracked, and the limit; L{None} if tracking is off."""
         folder = self._root / "sys/net/netfilter"
         files = [folder / f"nf_conntrack_{name}" for name in ("count", "max")]
         if not all(file.exists() for file in files):
@@ -65,14 +67,13 @@ class Proc:
         count, most = (int(file.read_text()) for file in files)
         return count, most
 
-    def cookies(self) -> int:
+    def readCookies(self) -> int:
         """Return the setting C{net.ipv4.tcp_syncookies}; 0 if the kernel does not have it."""
         file = self._root / "sys/net/ipv4/tcp_syncookies"
         return int(file.read_text()) if file.exists() else 0
 
-    def legacyTables(self) -> list[tuple[str, str]]:
-        """Return tables of the old iptables that have been made, each with the command that shows
-        it; none if there are none."""
+    def listLegacyTables(self) -> list[tuple[str, str]]:
+        """Return the tables of the old iptables that exist, each with the command that shows it."""
         return [
             (table, f"{program} -t {table} -S")
             for name, program in _LEGACY.items()

@@ -1,5 +1,5 @@
 """
-The sockets of this host, as the kernel tells them in C{/proc/net/tcp}, C{tcp6}, C{udp} and C{udp6};
+The sockets of this host, as the kernel lists them in C{/proc/net/tcp}, C{tcp6}, C{udp} and C{udp6};
 see C{proc(5)}. Pure.
 """
 
@@ -12,7 +12,7 @@ from pkdoors.model.addresses import Address
 
 ESTABLISHED = "01"
 BOUND = "07"
-"""A UDP socket that hears everybody."""
+"""The state of a UDP socket that receives from everybody."""
 LISTENS = "0A"
 LIVE = frozenset(("01", "04", "05", "08", "09", "0B"))
 """The states of a TCP connection that can still carry data: established, or closed by one end."""
@@ -23,11 +23,14 @@ _WORD = struct.Struct("=I")
 @dataclass(frozen=True, slots=True)
 class Socket:
     """
+    The addresses stay as the kernel prints them until somebody asks for them: there may be very
+    many sockets.
+
     @ivar port: our port.
     @ivar state: L{ESTABLISHED}, L{LISTENS}, ...
-    @ivar inode: what C{/proc/PID/fd} calls it; 0 where it is no process' any more.
+    @ivar inode: its number in C{/proc/PID/fd}; 0 if no process has it any more.
     @ivar here: our address, as the kernel prints it.
-    @ivar there: the other end's address and port, likewise: there may be very many of these.
+    @ivar there: the other end's address and port, as the kernel prints them.
     """
 
     port: int
@@ -38,23 +41,23 @@ class Socket:
 
     @property
     def address(self) -> Address:
-        """Our address."""
+        """Return our address."""
         return _address(self.here)
 
     @property
     def peer(self) -> tuple[Address, int]:
-        """The other end's address and port."""
+        """Return the other end's address and port."""
         address, _, port = self.there.partition(":")
         return _address(address), int(port, 16)
 
     def isLocal(self) -> bool:
-        """Whether only this host itself can reach it."""
+        """Return whether only this host itself can reach it."""
         return self.address.is_loopback
 
 
 def parseSockets(listing: str) -> Iterator[Socket]:
     """
-    All sockets.
+    Yield all sockets.
 
     @param listing: the content of one of the files.
     """
@@ -65,7 +68,7 @@ def parseSockets(listing: str) -> Iterator[Socket]:
 
 
 def _address(text: str) -> Address:
-    """An address as the kernel prints it: words of 32 bits, each in the host's byte order."""
+    """Parse an address: the kernel prints words of 32 bits, each in the host's byte order."""
     words = (int(text[at : at + 8], 16) for at in range(0, len(text), 8))
     raw = b"".join(map(_WORD.pack, words))
     if len(raw) == 4:

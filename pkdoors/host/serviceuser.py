@@ -1,4 +1,4 @@
-"""The user that the daemon runs as where it is a service: who that is, and what becomes its own."""
+"""The user of the service: which user it is, and which files belong to it."""
 
 import ctypes
 import errno
@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from pkdoors.files.folders import openFolder
 
 NAME = "pkdoors"
-"""Of the user and of its group."""
+"""The name of the user and of its group."""
 
-# Without waiting for the other end of a FIFO, and never through a link.
+# Never wait for the other end of a FIFO, and never follow a link.
 _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _libc = ctypes.CDLL(None)
 
 
 def findServiceGroup() -> int | None:
-    """The number of its group; L{None} where there is none, so no service either."""
+    """Return the number of the service's group; L{None} if there is no group, and so no service."""
     try:
         return grp.getgrnam(NAME).gr_gid
     except KeyError:
@@ -29,9 +29,9 @@ def findServiceGroup() -> int | None:
 
 def letRead(descriptor: int) -> bool:
     """
-    Let the service, and nobody else but its owner, read an open file or folder, and not write it.
+    Let the service read an open file or folder, but not write it; nobody else but its owner may.
 
-    @return: whether it can now: not where there is no service, or we are not root.
+    @return: whether the service can read it now: not if there is no service, or we are not root.
     """
     group = findServiceGroup()
     if group is None or os.geteuid():
@@ -44,17 +44,17 @@ def letRead(descriptor: int) -> bool:
 
 def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     """
-    Make or open a file of the daemon's own; see L{actAsOwner} for whose it is then. Nobody's link
-    in its place is followed, neither a symbolic one nor a hard one, nor somebody else's on the way
-    there; see L{openFolder}.
+    Create or open a file of the daemon's own; see L{actAsOwner} for the owner of a new one. Links
+    in its place are not followed, neither symbolic ones nor hard ones, nor other users' links on
+    the way there; see L{openFolder}.
 
-    @raise OSError: it cannot be opened, or is something else.
+    @raise OSError: it cannot be opened, or is not a file of ours.
     """
     above, name = os.path.split(path)
     folder = openFolder(above)
     try:
         with actAsOwner(folder):
-            # Emptied only when it is known that it is ours.
+            # Empty it only once it is known to be ours.
             wanted = flags & ~os.O_TRUNC | os.O_CREAT | _CAREFUL
             file = os.open(name, wanted, 0o600, dir_fd=folder)
     finally:
@@ -74,13 +74,13 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
 
 def refuseOddFile(status: os.stat_result) -> None:
     """
-    See that it is a file with one name only: in a folder that others can write, they choose what
-    else a name stands for.
+    Check that it is a file with one name only: in a folder that others can write, they could link
+    the name to another file.
 
     @raise OSError: it is not.
     """
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, "it is not a regular file")
     if status.st_nlink != 1:
         raise OSError(errno.EMLINK, "it has other names, too: it is a hard link")
 
@@ -88,15 +88,16 @@ def refuseOddFile(status: os.stat_result) -> None:
 @contextmanager
 def actAsOwner(folder: str | os.PathLike[str] | int) -> Iterator[None]:
     """
-    What root does meanwhile in a folder of the service's, it does with no more rights to files than
-    the service: what is made comes to belong to that, which has to be able to use it, and a link
-    that the service puts in the way leads to nothing that it could not change itself.
+    Take away from root, meanwhile, all rights to files that the service does not have, if a folder
+    belongs to the service. So new files belong to the service, which must be able to use them; and
+    if the service puts a link in the way, the link cannot make root change what the service itself
+    could not.
 
-    In any other folder root stays what it is: others must not have what is the daemon's.
+    In any other folder root keeps its rights: others must not get the daemon's files.
 
     @param folder: its path, or a descriptor of it.
 
-    @raise OSError: the folder is not there, or we may not act for another user.
+    @raise OSError: the folder does not exist, or we may not act for another user.
     """
     owner = os.stat(os.curdir if folder == "" else folder)
     if os.geteuid() or owner.st_uid != _serviceUser():
@@ -118,10 +119,10 @@ def _serviceUser() -> int | None:
 
 def _actFor(user: int, group: int) -> None:
     """
-    C{setfsuid(2)}, which is for this thread alone, and for files alone: the others go on as root,
-    with its right to change the firewall.
+    Take the rights of a user to files, with C{setfsuid(2)}, in this thread only: other threads go
+    on as root, with its right to change the firewall.
     """
     _libc.setfsgid(group)
     _libc.setfsuid(user)
-    if _libc.setfsuid(-1) != user:  # it does not tell of its own accord
+    if _libc.setfsuid(-1) != user:  # setfsuid() itself does not report a failure
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))

@@ -8,18 +8,18 @@ from contextlib import suppress
 from pkdoors.host.bpf import INSTRUCTION_SIZE
 
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27  # asm-generic/socket.h
-_PROGRAM = struct.Struct("@HP")  # struct sock_fprog: instructions, and where they are
+_PROGRAM = struct.Struct("@HP")  # struct sock_fprog: number of instructions, and their address
 
 
 def attachFilter(to: socket.socket, program: bytes) -> None:
     """
-    Let a socket hear only what a program lets through, from now on.
+    Let a socket receive only what a program lets through, from now on.
 
-    @param program: empty for none: then it hears all.
-    @raise OSError: the kernel does not do that; what it let through before, it still does.
+    @param program: empty to remove the filter, so that the socket receives everything.
+    @raise OSError: the kernel refuses; the previous filter stays.
     """
     if not program:
-        with suppress(OSError):  # there was none
+        with suppress(OSError):  # there was no filter
             to.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
         return
     code = ctypes.create_string_buffer(program)

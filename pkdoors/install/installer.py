@@ -12,8 +12,8 @@ from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
 from pkdoors.errors import InstallError, PkdoorsError
-from pkdoors.files.access import hookFlaw
-from pkdoors.files.trust import Flaw, flawOf
+from pkdoors.files.access import findHookFlaw
+from pkdoors.files.trust import Flaw, findFlaw
 from pkdoors.host.serviceuser import NAME, findServiceGroup, letRead, refuseOddFile
 from pkdoors.host.systemd import isRunning
 from pkdoors.install.unitfiles import ServiceFiles
@@ -48,7 +48,7 @@ def install(
     _needSystemd()
     for path in code:
         _checkReadable(path)
-        _refuse(flawOf(path))
+        _refuse(findFlaw(path))
     _refuse(findCodeFlaw())
     os.umask(0o022)  # nothing here is a secret; what is gets its mode by name
     yield from files.place()
@@ -176,7 +176,7 @@ def _shareConf(conf: Path) -> Iterator[str]:
         yield f"trouble    {error}"
         return
     for command in {each for door in doors for each in door.hooks().values()}:
-        if flaw := hookFlaw(command):
+        if flaw := findHookFlaw(command):
             yield f"trouble    the hook {command[0]} is not run, others decide what it does: {flaw}"
     for keys in sorted({door.authorizedKeys for door in doors} - {""}):
         try:
@@ -212,7 +212,7 @@ def _checkUsable(path: Path) -> Path:
     """
     _checkSeen(path, ELSEWHERE)
     try:
-        flaw = flawOf(path)
+        flaw = findFlaw(path)
     except OSError as error:
         raise InstallError(f"cannot read {path}: {error.strerror}") from error
     if flaw is not None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from sysconfig import get_path
 
-from pkdoors.files.trust import Flaw, flawBelow, flawOf, nameFlaw
+from pkdoors.files.trust import Flaw, findFlaw, findFlawBelow, findNameFlaw
 
 PROGRAMS = ("twistd", "pkdoors", "python3")
 """Of the folder with scripts; a distribution's Python has its own elsewhere."""
@@ -26,13 +26,13 @@ def findCodeFlaw() -> Flaw | None:
     """
     for path in _single():
         with suppress(FileNotFoundError):
-            if flaw := flawOf(path):
+            if flaw := findFlaw(path):
                 return flaw
     # A folder that is not there yet counts, too: others must not be able to make it.
     for folder in filter(os.path.isabs, sys.path):
-        if flaw := flawOf(folder) if os.path.exists(folder) else nameFlaw(folder):
+        if flaw := findFlaw(folder) if os.path.exists(folder) else findNameFlaw(folder):
             return flaw
-    return next(filter(None, map(flawBelow, _trees())), None)
+    return next(filter(None, map(findFlawBelow, _trees())), None)
 
 
 def _single() -> Iterator[Path]:

@@ -14,7 +14,7 @@ from pkdoors.host.socketfilter import attachFilter
 from pkdoors.knockports._ordering import KnockHandler, Reorderer
 from pkdoors.knockports._recvmmsg import MOST, BatchReceiver, Datagram
 from pkdoors.knocks.knock import Knock
-from pkdoors.model.addresses import sourceAddress
+from pkdoors.model.addresses import normalizeSource
 
 _SO_MEMINFO = 55  # asm-generic/socket.h
 _MEMINFO = struct.Struct("=9I")
@@ -41,7 +41,7 @@ class KnockProtocol(DatagramProtocol):
         port, new = self._port, tuple.__new__  # not Knock(): slower, which counts under a flood
         self._handle(
             [
-                new(Knock, (sourceAddress(host) if ":" in host else host, port, datagram, stamp))
+                new(Knock, (normalizeSource(host) if ":" in host else host, port, datagram, stamp))
                 for host, datagram, stamp in datagrams
             ]
         )

@@ -30,12 +30,12 @@ class Knock(NamedTuple):
     stamp: int = 0
 
 
-def plainKnock(seconds: int = 0) -> bytes:
+def makePlainKnock(seconds: int = 0) -> bytes:
     """The payload of a plain knock; C{seconds} 0 asks for the door's own time."""
     return b"knock %d\n" % seconds if seconds else _USUAL
 
 
-def secondsAsked(datagram: bytes) -> int | None:
+def parsePlainKnock(datagram: bytes) -> int | None:
     """
     Read the payload of a plain knock.
 

@@ -86,7 +86,7 @@ class Sealed:
     signature: bytes
 
 
-def beginningFor(door: str) -> bytes:
+def makeBeginning(door: str) -> bytes:
     """How all sealed knocks for a door begin."""
     return PREFIX + door.encode() + b" "
 
@@ -130,14 +130,14 @@ def hintOf(publicKey: bytes, nonce: str) -> str:
     return sha256(publicKey + nonce.encode("ascii")).hexdigest()[:8]
 
 
-def messageOf(text: bytes, sequence: Sequence) -> bytes:
+def makeMessage(text: bytes, sequence: Sequence) -> bytes:
     """What is sealed: the statement and the door's ports, in order."""
     return text + ",".join(map(str, sequence.ports)).encode("ascii") + b"\n"
 
 
-def signedData(text: bytes, sequence: Sequence) -> bytes:
-    """The bytes that the SSH key signs: the SSHSIG structure of L{messageOf}."""
-    digest = sha512(messageOf(text, sequence)).digest()
+def makeSignedData(text: bytes, sequence: Sequence) -> bytes:
+    """The bytes that the SSH key signs: the SSHSIG structure of L{makeMessage}."""
+    digest = sha512(makeMessage(text, sequence)).digest()
     return b"SSHSIG" + b"".join(map(_string, (NAMESPACE, b"", _HASH, digest)))
 
 

@@ -54,7 +54,7 @@ class Penalties:
         self._hashes[at], self._ends[at] = code, ends
 
 
-def endOfPenalty(now: float, seconds: float) -> float:
+def computePenaltyEnd(now: float, seconds: float) -> float:
     """
     Return when a penalty ends that begins now: after at least so many seconds, and at most a
     quarter more.
@@ -70,6 +70,6 @@ def endOfPenalty(now: float, seconds: float) -> float:
     return -(-(now + seconds) // quarter) * quarter
 
 
-def endOfPeriod(now: float, seconds: float) -> float:
+def computePeriodEnd(now: float, seconds: float) -> float:
     """Return when the current one of consecutive periods of so many seconds ends."""
     return (now // seconds + 1) * seconds

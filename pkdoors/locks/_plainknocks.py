@@ -20,7 +20,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks._penalties import Penalties, endOfPenalty, endOfPeriod
+from pkdoors.locks._penalties import Penalties, computePenaltyEnd, computePeriodEnd
 from pkdoors.locks.lock import Guessing, Meaning, Request, Result, Run, SequenceLock
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.networks import networkOf, placeOf, siteOf
@@ -57,7 +57,7 @@ class PlainKnocks:
             for port in set(lock.door.sequence.ports):
                 self._byPort.setdefault(port, []).append(lock)
 
-    def carriedOn(self, locks: Iterable[SequenceLock]) -> "PlainKnocks":
+    def carryOver(self, locks: Iterable[SequenceLock]) -> "PlainKnocks":
         """Return the same for other locks: penalties live on, and numbers go on."""
         other = PlainKnocks(locks)
         other._penalties, other._number = self._penalties, self._number
@@ -122,7 +122,7 @@ class PlainKnocks:
             elif meaning in (Meaning.WRONG, Meaning.LATE):
                 lock.forget(who.place)
                 if meaning is Meaning.LATE:
-                    results.append(lock.tooSlow(knock.source, run))
+                    results.append(lock.refuseTooSlow(knock.source, run))
         for lock, run in ended:
             self._endParts(lock, who.place, run)
         return results + self._punish(wrong, knock.source, who.network, now)
@@ -150,15 +150,15 @@ class PlainKnocks:
             return []
         name, until = network, now
         for lock, _, _ in wrong:
-            until = max(until, endOfPenalty(now, lock.door.penalty))
+            until = max(until, computePenaltyEnd(now, lock.door.penalty))
             if lock.wrongOrders.isWary(now):
-                name, until = siteOf(network), max(until, endOfPeriod(now, WARY_PENALTY))
+                name, until = siteOf(network), max(until, computePeriodEnd(now, WARY_PENALTY))
         if until > now:
             self._penalties.put(name, until)
         results: list[Result] = []
         for lock, run, _ in wrong:
             lock.wrongOrders.add(network, now)
-            results.append(lock.wrongPort(source, run, until - now))
+            results.append(lock.refuseWrongPort(source, run, until - now))
             if report := lock.wrongOrders.report(now):
                 results.append(Guessing(lock.door, *report))
         return results

@@ -235,14 +235,14 @@ class SequenceLock:
         """Remember for a while that a source has opened the door: copies of its knocks may come."""
         self._progress.put(place, _OPENED, now + self.door.knockTimeout)
 
-    def tooSlow(self, source: str, run: Run) -> Refusal:
+    def refuseTooSlow(self, source: str, run: Run) -> Refusal:
         """Return the refusal of a knock that is L{Meaning.LATE}."""
         timeout = self.door.knockTimeout
         return self.refuse(
             source, f"too slow: {run.right} of {len(self._sequence)} knocks in {timeout:g} s"
         )
 
-    def wrongPort(self, source: str, run: Run | None, seconds: float) -> Refusal:
+    def refuseWrongPort(self, source: str, run: Run | None, seconds: float) -> Refusal:
         """Return the refusal of a wrong knock, which costs so many seconds."""
         right = run.right if run else 0
         reason = f"wrong port after {right} of {len(self._sequence)} knocks"

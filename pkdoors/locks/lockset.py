@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from pkdoors.knocks.knock import Knock, secondsAsked
+from pkdoors.knocks.knock import Knock, parsePlainKnock
 from pkdoors.locks._plainknocks import PlainKnocks
 from pkdoors.locks.lock import AnyLock, Lock, Result, SequenceLock
 from pkdoors.model.doors import Door
@@ -23,7 +23,7 @@ class Lockset:
         self._locks = tuple(locks)
         self._byPort: dict[int, list[Lock]] = {}
         plain = [lock for lock in self._locks if isinstance(lock, SequenceLock)]
-        self._plain: PlainKnocks = before._plain.carriedOn(plain) if before else PlainKnocks(plain)
+        self._plain: PlainKnocks = before._plain.carryOver(plain) if before else PlainKnocks(plain)
         for lock in self._locks:
             if not isinstance(lock, SequenceLock):
                 for port in set(lock.door.sequence.ports):
@@ -37,7 +37,7 @@ class Lockset:
         @param today: the time of day, in seconds since 1970.
         @return: what the locks yield.
         """
-        seconds = secondsAsked(knock.datagram)
+        seconds = parsePlainKnock(knock.datagram)
         found = self._plain.hear(knock, seconds, now) if seconds is not None else _NOTHING
         locks = self._byPort.get(knock.port, _NO_LOCKS)
         if not locks:
@@ -49,18 +49,18 @@ class Lockset:
         """For each door, how many knockers take memory."""
         return {lock.door.name: len(lock) for lock in self._locks}
 
-    def missing(
+    def makeMissing(
         self, doors: Iterable[Door], makeLock: Callable[[Door], AnyLock]
     ) -> Mapping[str, AnyLock]:
         """The locks, by the names of their doors, that other doors need and there are not."""
         return {door.name: makeLock(door) for door in doors if self._fit(door) is None}
 
-    def changed(self, doors: Iterable[Door], fresh: Mapping[str, AnyLock]) -> "Lockset":
+    def replaceDoors(self, doors: Iterable[Door], fresh: Mapping[str, AnyLock]) -> "Lockset":
         """
         The locks of other doors. One that stays what it was keeps what it knows, so that a sequence
         that is half done can be finished; and penalties live on.
 
-        @param fresh: those that are L{missing}.
+        @param fresh: those that are L{makeMissing}.
         """
         locks = [(self._carriedOn(door), door) for door in doors]
         # Not "or": a lock that nobody is in the midst of has the length 0.

@@ -27,7 +27,7 @@ class Refusals:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._limits = {True: LineLimit(), False: LineLimit()}
 
-    def opened(self, source: str) -> None:
+    def noteOpening(self, source: str) -> None:
         """A door was opened for an address."""
         network = networkOf(source)
         self._known[network] = None

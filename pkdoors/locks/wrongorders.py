@@ -12,7 +12,7 @@ at most as many orders in an hour as the sequence has ports: about what a wary d
 WARY_PENALTY = 600.0
 """Seconds of the periods of a wary door: whoever knocks wrongly is ignored until the current one
 ends. Fixed periods, and one wrong order in each, since a guesser would make something of the time
-that a penalty begins; see L{pkdoors.locks._penalties.endOfPenalty}."""
+that a penalty begins; see L{pkdoors.locks._penalties.computePenaltyEnd}."""
 
 REPORT_EVERY = 600.0
 """Seconds between two lines about one door."""

@@ -5,15 +5,15 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 Address = IPv4Address | IPv6Address
 
 
-def sourceAddress(host: str) -> str:
+def normalizeSource(host: str) -> str:
     """An address as the kernel tells it, IPv4-mapped ones as IPv4 and without scope."""
     # What is written as it is to be is most, and reading it would take longer than all else.
     if ":" not in host or ("." not in host and "%" not in host):
         return host
-    return canonical(host)
+    return canonicalize(host)
 
 
-def canonical(text: str) -> str:
+def canonicalize(text: str) -> str:
     """
     An address as the daemon sees it: without a scope, and IPv4 where it is mapped into IPv6.
 

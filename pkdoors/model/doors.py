@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import Address
-from pkdoors.model.ports import PortRange, merged
+from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import formatDuration
@@ -110,12 +110,12 @@ class Door:
         return min(asked, self.maxOpenFor) if asked else self.openFor
 
 
-def protectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
+def listProtectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
     """The ports of all doors, sorted, without overlap."""
-    return merged(ports for door in doors for ports in door.ports)
+    return mergeRanges(ports for door in doors for ports in door.ports)
 
 
-def knockPorts(doors: Iterable[Door]) -> list[int]:
+def listKnockPorts(doors: Iterable[Door]) -> list[int]:
     """The knock ports of all doors, sorted: their order is the secret."""
     return sorted({port for door in doors for port in door.sequence.ports})
 

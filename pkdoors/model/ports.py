@@ -111,10 +111,10 @@ def parsePortRanges(text: str) -> tuple[PortRange, ...]:
     @return: sorted, with overlapping and adjacent ranges made one.
     @raise BadValue: an item is no port or range.
     """
-    return merged(parseEach(splitList(text, "ports"), parsePortRange))
+    return mergeRanges(parseEach(splitList(text, "ports"), parsePortRange))
 
 
-def merged(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
+def mergeRanges(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
     """
     The same ports, sorted, with overlapping and adjacent ranges made one. nftables refuses a set
     whose intervals overlap.

@@ -29,12 +29,12 @@ class Principal:
         return self != NOBODY and (self.key or self.name) != (who.key or who.name)
 
     def asComment(self) -> str:
-        """The same for a comment of nftables: ASCII without quotes, bounded; see L{principalOf}."""
+        """Return a comment for nftables: ASCII without quotes, bounded; see L{parsePrincipal}."""
         text = f"{self.key} {self.name}".strip()
         return re.sub(r"[^ !#-\[\]-~]", "?", text)[:MAX_NOTE]
 
 
-def principalOf(note: str) -> Principal:
+def parsePrincipal(note: str) -> Principal:
     """Who it was, of a L{Principal.asComment}."""
     key, _, name = note.partition(" ")
     return Principal(name, key) if key.startswith("SHA256:") else Principal(note)

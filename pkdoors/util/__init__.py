@@ -1,1 +1,1 @@
-"""Small tools that know nothing of doors: rates, durations, quoting, waiting for a turn."""
+"""Small tools that know nothing of doors: rates, durations, quoting, output, waiting."""

@@ -1,4 +1,4 @@
-"""How long to wait before the next try of what failed. Pure."""
+"""How long to wait before trying again after a failure. Pure."""
 
 
 class BackOff:
@@ -6,7 +6,7 @@ class BackOff:
     Waits that double.
 
     @param first: seconds of the first wait.
-    @param last: seconds of the longest.
+    @param last: seconds of the longest wait.
     """
 
     __slots__ = ("_first", "_last", "_next")
@@ -17,10 +17,10 @@ class BackOff:
         self._next = first
 
     def next(self) -> float:
-        """The seconds to wait after one more failure."""
+        """Return the seconds to wait after one more failure."""
         seconds, self._next = self._next, min(2 * self._next, self._last)
         return seconds
 
     def reset(self) -> None:
-        """All is well: begin with the first wait again."""
+        """Begin with the first wait again, because all is well."""
         self._next = self._first

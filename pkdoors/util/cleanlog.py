@@ -1,4 +1,4 @@
-"""Nothing in the daemon's log steers the terminal or the pager in which somebody reads it."""
+"""Clean the daemon's log of everything that controls a terminal or a pager."""
 
 import re
 
@@ -6,27 +6,27 @@ from twisted.logger import ILogObserver, LogEvent, LogPublisher, formatEvent
 from zope.interface import provider
 
 from pkdoors.util.oneline import printable
-from pkdoors.util.quoting import withoutPorts
+from pkdoors.util.quoting import hidePorts
 
 _PLACE = re.compile(r'\s*File ".*", line [0-9]+|\s*.*\.py:[0-9]+')
 OURS = "pkdoors"
-"""What the namespaces of our own events begin with: each of them is one line."""
+"""The prefix of our own namespaces in the log. Each of our events is one line."""
 
 
 def cleanLog(publisher: LogPublisher) -> None:
     """
-    Have all events cleaned before they are written, wherever that is: those of Twisted, too, and
-    tracebacks. To be called before logging begins: observers are told in the order of their coming.
+    Clean all log events before they are written anywhere, Twisted's events and tracebacks included.
+    Call this before logging begins: observers are called in the order in which they were added.
     """
-    publisher.removeObserver(cleanEvent)  # one is enough
+    publisher.removeObserver(cleanEvent)  # never clean twice
     publisher.addObserver(cleanEvent)
 
 
 @provider(ILogObserver)
 def cleanEvent(event: LogEvent) -> None:
     """
-    Clean an event's text, if it needs that. Its other fields stay as they are: what writes those
-    down, as JSON, escapes them.
+    Clean an event's text, if necessary. Its other fields stay as they are: JSON, the only format
+    that has them, escapes them.
     """
     kept = "\t" if str(event.get("log_namespace", "")).startswith(OURS) else "\n\t"
     text = formatEvent(event)
@@ -37,13 +37,13 @@ def cleanEvent(event: LogEvent) -> None:
     failure = event.get("log_failure")
     if failure is not None:
         traceback = _cleanTraceback(failure.getTraceback())
-        failure.getTraceback = lambda *arguments, **more: traceback
+        failure.getTraceback = lambda *arguments, **options: traceback
 
 
 def _cleanTraceback(text: str) -> str:
     """
-    A traceback as it may be read by others: without what an error quotes that nobody foresaw, as a
-    key that is missing, which may be a port of a sequence.
+    Return a traceback without the values that an unforeseen error quotes: the missing key of a
+    C{KeyError}, for example, may be a port of a sequence, and others may read the log.
     """
     lines = printable(text, "\n\t").split("\n")
-    return "\n".join(line if _PLACE.match(line) else withoutPorts(line) for line in lines)
+    return "\n".join(line if _PLACE.match(line) else hidePorts(line) for line in lines)

@@ -6,7 +6,7 @@ from pkdoors.errors import BadValue
 from pkdoors.util.quoting import shown
 
 MAX_DURATION = 30 * 24 * 3600.0
-"""The longest time allowed anywhere, in seconds: a door that is open longer is no door."""
+"""The longest time allowed anywhere, in seconds. A door that is open longer is not a door."""
 
 _UNITS = {"h": 3600_000, "m": 60_000, "s": 1000, "ms": 1}
 """Milliseconds in each unit, the largest first."""
@@ -19,12 +19,11 @@ _PARTS = re.compile(
 
 def parseDuration(text: str, least: float = 1.0, most: float = MAX_DURATION) -> float:
     """
-    Read a time.
-
+    Parse a time.
     @param least: the shortest time allowed, in seconds.
     @param most: the longest time allowed, in seconds.
     @return: seconds.
-    @raise BadValue: it is no time, or outside those bounds.
+    @raise BadValue: it is not a time, or outside those bounds.
     """
     seconds = _seconds(text.strip())
     if seconds is None or not least <= seconds <= most:
@@ -47,7 +46,7 @@ def _seconds(text: str) -> float | None:
 
 def formatDuration(seconds: float) -> str:
     """
-    Write a time so that L{parseDuration} reads it back, to the millisecond.
+    Format a time, to the millisecond, in the form that L{parseDuration} reads.
     """
     left, parts = round(seconds * 1000), []
     for unit, size in _UNITS.items():

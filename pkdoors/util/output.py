@@ -1,9 +1,9 @@
 """
-Standard output and error: the one place that writes to them.
+Standard output and error. Only this module writes to them.
 
-They may be closed, full, or a pipe whose reader has read enough. What is written may be somebody
-else's choice in part: the name of a process, the comment of a key. Nothing of that may steer the
-terminal, so all that a command prints is cleaned here, whoever forgets to.
+They may be closed, full, or a pipe whose reader has gone. Others choose parts of what a command
+prints: the name of a process, the comment of a key. None of that may control the terminal, so this
+module cleans all output, even if a caller forgets to.
 """
 
 import os
@@ -16,67 +16,68 @@ from typing import IO, Any, TextIO
 from pkdoors.util.oneline import printable
 
 BROKEN_PIPE = 128 + signal.SIGPIPE
-"""The exit status that a shell gives a program which ended by that signal."""
+"""The exit status that a shell reports for a program that this signal ended."""
 
 
 def tell(*lines: str) -> None:
-    """Print lines, each as one line, whatever it holds; at once, before something else is said."""
+    """Print lines at once, each as one line, whatever it holds."""
     for line in lines:
         print(printable(line))
     sys.stdout.flush()
 
 
 def tellText(text: str) -> None:
-    """Print a text of several lines that is our own, but for names in it."""
+    """Print a text of several lines, which is our own except for names in it."""
     print(printable(text, "\n\t"), end="", flush=True)
 
 
 def tellDrawn(text: str) -> None:
     """
-    Print what was drawn for a terminal, with what steers it: by a L{CleanConsole}, or of our own.
+    Print text with the escape sequences that it needs: a L{CleanConsole} has drawn it, or it is our
+    own.
     """
-    stream = rawOutput()
+    stream = getRawOutput()
     stream.write(f"{text}\n")
     stream.flush()
 
 
-def complain(who: str, *lines: str) -> None:
+def complain(program: str, *lines: str) -> None:
     """
     Print lines to standard error, each as one line, whatever it holds.
 
-    @param who: which program says so.
+    @param program: the program that complains.
     """
     for line in lines:
-        print(printable(f"{who}: {line}"), file=sys.stderr)
+        print(printable(f"{program}: {line}"), file=sys.stderr)
 
 
 def tellAside(text: str) -> None:
-    """As L{tellText}, to standard error."""
+    """Print a text as L{tellText} does, to standard error."""
     print(printable(text, "\n\t"), end="", file=sys.stderr, flush=True)
 
 
-def rawOutput() -> Any:
-    """Return standard output itself, for what cleans by itself what it draws."""
+def getRawOutput() -> Any:
+    """Return standard output itself, for callers that clean what they draw."""
     return sys.stdout.raw if isinstance(sys.stdout, CleanStream) else sys.stdout
 
 
 class CleanStream:
     """
-    A stream on which nothing steers the terminal.
+    A stream that lets nothing control the terminal.
 
-    @ivar raw: the stream itself.
+    @ivar raw: the stream behind it.
     """
 
     def __init__(self, raw: IO[str]) -> None:
         self.raw = raw
 
     def write(self, text: str) -> int:
-        """Write a text without what steers a terminal."""
+        """Write a text, cleaned."""
         self.raw.write(printable(text, "\n\t"))
         return len(text)
 
     def writelines(self, lines: Iterator[str]) -> None:
-        """Write some texts likewise."""
+        """Write some texts, cleaned."""
         for line in lines:
             self.write(line)
 
@@ -96,10 +97,10 @@ def _cleaning() -> Iterator[None]:
 
 
 @contextmanager
-def heedingOutput() -> Iterator[None]:
+def guardOutput() -> Iterator[None]:
     """
-    Run a command. Where what it prints goes nowhere, end: without a word where the reader has had
-    enough, C{pkdoors status | head}, else with status 1 and a sentence.
+    Run a command, and end the process if its output cannot be written: silently if the reader has
+    gone, as in C{pkdoors status | head}, otherwise with status 1 and a sentence.
     """
     _fillClosed()
     try:
@@ -112,12 +113,12 @@ def heedingOutput() -> Iterator[None]:
         _printNoMore(sys.stdout)
         raise SystemExit(BROKEN_PIPE) from None
     except OSError as error:
-        if error.filename is not None:  # it is about that file
+        if error.filename is not None:  # a file failed, not the output
             raise
         _printNoMore(sys.stdout)
         try:
-            why = f"pkdoors: cannot write to standard output: {error.strerror}"
-            print(why, file=sys.stderr, flush=True)
+            line = f"pkdoors: cannot write to standard output: {error.strerror}"
+            print(line, file=sys.stderr, flush=True)
         except OSError:
             _printNoMore(sys.stderr)
         raise SystemExit(1) from None
@@ -125,8 +126,8 @@ def heedingOutput() -> Iterator[None]:
 
 def fillStandard() -> None:
     """
-    Have a standard input, output and error that lead nowhere where they are closed: what is opened
-    next would get that number otherwise, and be taken for it.
+    Open standard input, output and error on C{/dev/null} if they are closed. Otherwise the next
+    file to be opened would get one of their numbers, and be taken for it.
     """
     for number in range(3):
         try:
@@ -136,7 +137,10 @@ def fillStandard() -> None:
 
 
 def _fillClosed() -> None:
-    """For Python, a stream that is closed is none; here, one that is printed to fails."""
+    """
+    Give Python a stream for each one that it found closed, and set to L{None}. Writing to standard
+    output then fails, as it should.
+    """
     fillStandard()
     if sys.stdin is None:
         sys.stdin = open(os.devnull)
@@ -147,6 +151,6 @@ def _fillClosed() -> None:
 
 
 def _printNoMore(stream: TextIO) -> None:
-    """Python flushes once more at its end."""
+    """Send the rest nowhere: Python flushes the stream once more when it exits."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

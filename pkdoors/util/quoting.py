@@ -1,7 +1,7 @@
 """
-What a message quotes of a value that is wrong. Pure.
+How messages quote wrong values. Pure.
 
-A sequence is a secret, and an error may be about one: mistyped, in the place of another value, or
+A sequence is a secret, and the wrong value may be one: mistyped, in the place of another value, or
 under another name. So no message quotes anything that may be a sequence, or a part of one.
 """
 
@@ -9,10 +9,10 @@ import re
 from datetime import date, time
 
 MOST = 60
-"""Characters that are quoted: whoever wrote the value knows it again."""
+"""Characters that a message quotes, enough to recognize the value."""
 
 _PORTS = re.compile(r"[0-9]{3,}|[0-9][,;:|\s]+[0-9]")
-"""What may be a port, of three digits or more, or a list of smaller ones."""
+"""What may be a port of three digits or more, or a list of smaller ports."""
 
 _NUMBER = re.compile(r"(?<![0-9.])[0-9]{2,5}(?![0-9]|\.[0-9])")
 _LIST = re.compile(r"[0-9,;:|\s]+")
@@ -20,9 +20,9 @@ _LIST = re.compile(r"[0-9,;:|\s]+")
 
 def shown(value: object, hidden: str = "this") -> str:
     """
-    Return a value, of TOML or of a command line, for an error, in one line.
+    Return a value from TOML or a command line as an error quotes it, in one line.
 
-    @param hidden: what stands for a text that may have a port of a sequence in it.
+    @param hidden: the replacement for a text that may have a port of a sequence in it.
     """
     if isinstance(value, dict):
         return "a table"
@@ -38,20 +38,20 @@ def shown(value: object, hidden: str = "this") -> str:
 
 
 def mayHavePort(text: str) -> bool:
-    """Whether a text may be a sequence, or have a port of one in it."""
+    """Return whether a text may be a sequence, or have a port of one in it."""
     return _PORTS.search(text) is not None
 
 
-def withoutPorts(text: str) -> str:
+def hidePorts(text: str) -> str:
     """
-    Return what another program says, which may quote the ports that it was given, without any
-    number that may be one; addresses of IPv4 stay.
+    Return the message of another program, which may quote ports that it was given, without any
+    number that may be a port. IPv4 addresses stay.
     """
     return _NUMBER.sub("...", text)
 
 
-def shownHost(host: str) -> str:
-    """Return what should be the name or the address of a host, for an error."""
+def quoteHost(host: str) -> str:
+    """Return what was given as a host's name or address, as an error quotes it."""
     return "what was given as the host" if _LIST.fullmatch(host) else repr(_short(host))
 
 

@@ -1,28 +1,28 @@
-"""How much work others may cause: pieces in a second, or processor time. Pure."""
+"""Limits on the work that others can cause: pieces in a second, or processor time. Pure."""
 
 from collections import OrderedDict
 
 MAX_SOURCES = 4096
-"""Sources whose own share is remembered; those asked about last. Who is forgotten begins anew,
-but all together have one budget, which nobody can make it forget."""
+"""Sources whose own share is remembered: the latest ones. A source that is forgotten gets a fresh
+share, but nobody can make the budget forget the total of all sources."""
 
 
 class Budget:
     """
-    Pieces of work in a second, for each source and in all, with one second's worth in advance.
+    Pieces of work in a second, for each source and in total. One second's worth can be saved up.
 
-    @param each: for one source.
-    @param total: for all together.
+    @param perSource: for one source.
+    @param total: for all sources together.
     """
 
-    def __init__(self, each: float, total: float) -> None:
-        self._each = each
+    def __init__(self, perSource: float, total: float) -> None:
+        self._perSource = perSource
         self._total = _Bucket(total)
         self._sources: OrderedDict[str, _Bucket] = OrderedDict()
 
     def spend(self, source: str, now: float) -> bool:
-        """Whether a source may cause one more piece of work now; then it is counted."""
-        own = self._sources.pop(source, None) or _Bucket(self._each)
+        """Return whether a source may cause one more piece of work now, and count it if so."""
+        own = self._sources.pop(source, None) or _Bucket(self._perSource)
         self._sources[source] = own
         if len(self._sources) > MAX_SOURCES:
             self._sources.popitem(last=False)
@@ -41,7 +41,7 @@ class _Bucket:
         self.then = 0.0
 
     def has(self, now: float) -> bool:
-        """Whether there is something left, with what has come since the last question."""
+        """Add what has accrued since the last call, and return whether something is left."""
         self.left = min(self.rate, self.left + (now - self.then) * self.rate)
         self.then = now
         return self.left >= 1
@@ -49,11 +49,11 @@ class _Bucket:
 
 class TimeBudget:
     """
-    Processor time, a share of the time that passes. What a piece of work takes is known only when
-    it is done, so it is paid afterwards: the budget may be overdrawn by one piece.
+    Processor time, as a share of the time that passes. The cost of a piece of work is known only
+    when it is done, so it is paid afterwards: one piece can overdraw the budget.
 
     @param share: seconds of work in each second.
-    @param most: seconds that can be saved up, and so be spent in one go.
+    @param most: seconds that can be saved up, and so be spent at once.
     """
 
     def __init__(self, share: float, most: float) -> None:
@@ -73,7 +73,7 @@ class TimeBudget:
 
     def pause(self, enough: float) -> float:
         """
-        Return the seconds, as of the last L{has}, until so much is there: a turn of the reactor for
-        every single piece of work would cost more than the piece.
+        Return how many seconds after the last L{has} so much is available. Waiting for more than a
+        single piece of work pays, since a turn of the reactor costs more than the piece.
         """
         return max(0.0, enough - self._left) / self._share

@@ -1,4 +1,4 @@
-"""One answer for all who ask for the same at the same time."""
+"""One answer for all callers that ask the same question at the same time."""
 
 from collections.abc import Awaitable, Callable, Hashable
 
@@ -12,20 +12,20 @@ Make = Callable[[], Awaitable[bytes]]
 
 class Sharing:
     """
-    Makes answers. For each question one is made at a time, and whoever asks meanwhile gets the next
-    one: an answer is never older than the question, and its cost does not grow with those who ask.
+    Makes answers, one at a time for each question. All callers that ask meanwhile share the next
+    answer. So an answer is never older than its question, and many callers cost no more than one.
     """
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
-        # Question -> those who wait for the next answer, as long as one is in the making.
+        # Question -> callers that wait for the next answer. It is here while one is being made.
         self._waiting: dict[Hashable, list[Deferred[bytes]]] = {}
 
     def get(self, question: Hashable, make: Make) -> Deferred[bytes]:
         """
-        Have an answer made, or share one.
+        Return an answer, new or shared.
 
-        @param make: makes it from how things stand when it is called.
+        @param make: makes an answer from the state at the time of the call.
         """
         answer = Deferred[bytes]()
         isMaking = question in self._waiting
@@ -42,12 +42,12 @@ class Sharing:
             sharers[:], self._waiting[question] = self._waiting[question], []
             return await make()
 
-        def made(result: bytes | Failure) -> None:
+        def finish(result: bytes | Failure) -> None:
             if self._waiting[question]:
                 self._begin(question, make)
             else:
                 del self._waiting[question]
-            for each in sharers:
-                each.callback(result)  # a failure is one for them, too
+            for sharer in sharers:
+                sharer.callback(result)  # Deferred passes on a Failure as a failure
 
-        Deferred.fromCoroutine(work()).addBoth(made)
+        Deferred.fromCoroutine(work()).addBoth(finish)

@@ -1,4 +1,4 @@
-"""Reads TOML as it comes from people. Pure."""
+"""Read TOML that people wrote. Pure."""
 
 import re
 import tomllib
@@ -7,12 +7,12 @@ from typing import Any
 from pkdoors.errors import BadValue
 
 MAX_DEPTH = 50
-"""Tables and lists within each other: our files have three. Whoever shows more than Python can
-call within each other fails."""
+"""The deepest nesting of tables and lists. Our files have three levels; much deeper ones would
+exceed Python's limit of recursion later."""
 MAX_DOTS = 20
-"""Outside quotes and comments of one line: a key of ours has two."""
+"""Dots in one line, outside quotes and comments. Our keys have two."""
 _NUMBERS = range(-(2**63), 2**63)
-"""TOML's own bound for whole numbers. Python reads longer ones, and cannot write all of them."""
+"""TOML's own range of whole numbers. Python reads longer ones, and cannot write all of them."""
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
 _WHERE = re.compile(r"(.*) \(at (line \d+, column \d+|end of document)\)", re.DOTALL)
 _NAMED = re.compile(r"\(.*\)|'.*'|\".*\"", re.DOTALL)
@@ -20,10 +20,10 @@ _NAMED = re.compile(r"\(.*\)|'.*'|\".*\"", re.DOTALL)
 
 def readToml(text: str) -> dict[str, Any]:
     """
-    The table that is a text.
+    Parse a text as a TOML table.
 
-    @raise BadValue: it is no TOML, with the place and the reason, which quotes nothing of the
-        text: a sequence is a secret. Nothing else is raised, whatever the text.
+    @raise BadValue: it is not TOML. The message gives the place and the reason, and quotes nothing
+        of the text: a sequence is a secret. Nothing else is raised, whatever the text.
     """
     _checkKeys(text)
     try:
@@ -31,35 +31,35 @@ def readToml(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise _tooDeep() from error
     except ValueError as error:
-        raise BadValue(_reason(str(error))) from None  # its words may quote a secret
+        raise BadValue(_reason(str(error))) from None  # the error itself may quote a secret
     level: list[Any] = [table]
     for _ in range(MAX_DEPTH):
-        if any(isinstance(each, int) and each not in _NUMBERS for each in level):
+        if any(isinstance(value, int) and value not in _NUMBERS for value in level):
             raise BadValue("a whole number is longer than 64 bits")
-        level = [inner for each in level for inner in _inside(each)]
+        level = [inner for value in level for inner in _inside(value)]
     if level:
         raise _tooDeep()
     return table
 
 
 def _checkKeys(text: str) -> None:
-    """See that no key has too many dots: of those, tomllib takes the square of their number."""
+    """Check that no key has too many dots: tomllib's time grows with their square."""
     for line in text.splitlines():
         if line.count(".") > MAX_DOTS and _QUOTED.sub("", line).count(".") > MAX_DOTS:
-            raise BadValue(f"more than {MAX_DOTS} dots are in a line, outside quotes and comments")
+            raise BadValue(f"a line has more than {MAX_DOTS} dots outside quotes and comments")
 
 
 def _tooDeep() -> BadValue:
-    return BadValue(f"more than {MAX_DEPTH} tables or lists are within each other")
+    return BadValue(f"tables or lists are nested more than {MAX_DEPTH} levels deep")
 
 
 def _reason(error: str) -> str:
-    """What tomllib says is wrong, without what it quotes: it does so in quotes and in brackets."""
+    """Return tomllib's reason without its quotations, which stand in quotes or brackets."""
     match = _WHERE.fullmatch(error)
-    if match is None:  # of a number with thousands of digits
+    if match is None:  # a number with thousands of digits
         return "a value cannot be read"
     reason, where = match.groups()
-    if any(each.isdigit() for each in reason):
+    if any(letter.isdigit() for letter in reason):
         reason = _NAMED.sub("it", reason)
     return f"{reason} (at {where})"
 

@@ -1,13 +1,13 @@
-"""A trouble that lasts, reported when it begins and when it is over. Pure."""
+"""A trouble that lasts, to be reported when it begins and when it ends. Pure."""
 
 
 class Trouble:
     """
-    What goes wrong at present. Whoever tries again and again reports it once, and once more when it
-    is over.
+    What goes wrong at present. Code that tries again and again reports it once, and reports its end
+    once.
 
     @ivar text: what goes wrong; empty if nothing does.
-    @ivar isReported: whether somebody was told, and should hear that it is over.
+    @ivar isReported: whether the beginning was reported, so the end should be, too.
     """
 
     __slots__ = ("isReported", "text")
@@ -23,8 +23,8 @@ class Trouble:
         """
         Remember what goes wrong. Return whether this is new, and should be reported.
 
-        @param isReported: C{False} if a report may still be left out; then set L{isReported} with
-            the report.
+        @param isReported: C{False} if the caller may leave out the report; then it sets
+            L{isReported} when it reports.
         """
         isNew = text != self.text
         self.text = text

@@ -1,6 +1,6 @@
 """
-Waiting: for a time that may be cut short, and for one's turn. What many are to do at the same
-moment is not all done in one turn of the reactor.
+Two ways to wait: L{Turns} spreads the work of many over several turns of the reactor, and
+L{WakeableSleep} is a sleep that can be cut short.
 """
 
 from collections import deque
@@ -9,15 +9,15 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 PER_TURN = 25
-"""How many may go on in one turn of the reactor, which takes them some milliseconds; then knocks,
-timers and the admin interface have theirs."""
+"""How many may proceed in one turn of the reactor. They take some milliseconds; then knocks, timers
+and the admin interface get their turns."""
 
 
 class Turns:
     """
-    Gives turns, to the first who comes first.
+    Spread work over reactor turns, first come, first served.
 
-    @param perTurn: how many in one turn of the reactor.
+    @param perTurn: how many may proceed in one turn of the reactor.
     """
 
     def __init__(self, clock: IReactorTime, perTurn: int = PER_TURN) -> None:
@@ -27,7 +27,7 @@ class Turns:
         self._waiting: deque[Deferred[None]] = deque()
 
     def next(self) -> Deferred[None]:
-        """Fires when it is one's turn: at once where not many came before."""
+        """Return a Deferred that fires when the caller may proceed: at once if few came before."""
         if not self._isCounting:
             self._count()
         if self._left:
@@ -54,7 +54,7 @@ class Turns:
 
 class WakeableSleep:
     """
-    A sleep from which one can be woken.
+    A sleep that L{wake} can end early.
     """
 
     __slots__ = ("_alarm", "_clock")
@@ -64,7 +64,7 @@ class WakeableSleep:
         self._alarm: Deferred[None] | None = None
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep so long at most."""
+        """Sleep for at most so many seconds."""
         self._alarm = alarm = Deferred[None]()
         call = self._clock.callLater(seconds, self.wake)
         try:
@@ -74,7 +74,7 @@ class WakeableSleep:
                 call.cancel()
 
     def wake(self) -> None:
-        """End it; nobody needs to sleep."""
+        """End the sleep, if there is one."""
         alarm, self._alarm = self._alarm, None
         if alarm is not None:
             alarm.callback(None)

@@ -8,39 +8,34 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.adminclient import client as adminclient
-from pkdoors.adminclient import location as whereabouts
-from pkdoors.adminclient.client import AdminClient
-from pkdoors.adminclient.location import adminSocket, askThere
+from pkdoors.adminclient import location
+from pkdoors.adminclient.client import AdminClient, _UnixConnection
+from pkdoors.adminclient.location import askDaemon, findSocket
 from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.errors import AskError, NoDaemon
-from pkdoors.host import systemd as serviceunit
+from pkdoors.host import systemd
 from tests.fakes.admin import Answer, FakeAdmin, makeEvent, makeOpening
 
 
 class ClientTestCase(SynchronousTestCase):
-    """
-    With a daemon.
-    """
+    """Has a daemon."""
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the daemon."""
         self.admin = FakeAdmin().__enter__()
         self.addCleanup(self.admin.__exit__)
         self.client = AdminClient(self.admin.path, timeout=5.0)
 
 
 class RequestTests(ClientTestCase):
-    """
-    What is asked.
-    """
+    """Tests of the requests that are sent."""
 
     def test_status(self) -> None:
-        """The answer is what the daemon says."""
+        """The answer is returned as it is."""
         self.assertEqual(self.admin.status(), self.client.status())
 
     def test_open(self) -> None:
-        """Only what was given is sent."""
+        """Only the given arguments are sent."""
         self.client.open("192.0.2.7", "ssh", 600.0)
         wanted = {"source": "192.0.2.7", "door": "ssh", "seconds": 600.0}
         self.assertEqual([("POST", "/openings", wanted)], self.admin.asked)
@@ -49,7 +44,7 @@ class RequestTests(ClientTestCase):
         self.assertEqual(("POST", "/openings", {"source": "192.0.2.7"}), self.admin.asked[1])
 
     def test_close(self) -> None:
-        """All, all of a door, all for an address, or one."""
+        """All openings can be closed, those of a door, those for an address, or one."""
         for arguments, target in (
             ((), "/openings"),
             (("", "ssh"), "/openings?door=ssh"),
@@ -61,74 +56,72 @@ class RequestTests(ClientTestCase):
             self.assertEqual(("DELETE", target, None), self.admin.asked[-1])
 
     def test_events(self) -> None:
-        """Events come one after the other, until the daemon ends."""
+        """Events are yielded one after the other, until the daemon ends."""
         events = self.client.events()
-        told = [makeEvent("opened"), makeEvent("closed", text="ü" * 5000)]
+        sent = [makeEvent("opened"), makeEvent("closed", text="ü" * 5000)]
         found: list[Any] = []
         reader = Thread(target=lambda: found.extend(events), daemon=True)
         reader.start()
         self.admin.awaitFollower()
         self.admin.send(b": hello\n\n")
-        for each in told:
-            self.admin.tell(each)
+        for event in sent:
+            self.admin.tell(event)
         self.admin.stop()
         reader.join(15)
-        self.assertEqual(told, found)
+        self.assertEqual(sent, found)
 
 
 class ErrorTests(ClientTestCase):
-    """
-    What goes wrong.
-    """
+    """Tests of errors."""
 
     def error(self, kind: type[AskError] = AskError) -> str:
-        """The sentence with which asking for the status fails."""
+        """Return the sentence of the error when the status is asked for."""
         error = self.assertRaises(AskError, self.client.status)
         self.assertIs(kind, type(error))
         self.assertNotIn("\n", str(error))
         return str(error)
 
     def test_noDaemon(self) -> None:
-        """No socket, or one that nobody listens on, is no daemon; the sentence names it."""
+        """Without a socket, or a listener, the sentence has the path."""
         self.admin.stop()
-        self.assertIn(f"{self.admin.path} is missing: start it", self.error(NoDaemon))
+        self.assertIn(f"(no socket at {self.admin.path}): start it", self.error(NoDaemon))
         left = socket.socket(socket.AF_UNIX)
         left.bind(self.admin.path)
         left.close()
         self.addCleanup(os.unlink, self.admin.path)
-        self.assertIn(f"no daemon listens at {self.admin.path}: start", self.error(NoDaemon))
+        self.assertIn(f"(nobody listens at {self.admin.path}): start", self.error(NoDaemon))
 
     def test_noService(self) -> None:
-        """systemd is to start it where it has a unit for that, and only there."""
+        """The sentence mentions systemd only if it has a unit for the daemon."""
         self.admin.stop()
         unit = Path(self.mktemp())
-        self.patch(serviceunit, "UNIT", unit)
+        self.patch(systemd, "UNIT", unit)
         self.assertNotIn("systemctl", self.error(NoDaemon))
         unit.touch()
-        self.assertIn("start it, `systemctl start pkdoors`, or say", self.error(NoDaemon))
+        self.assertIn("start it with `systemctl start pkdoors`, or use", self.error(NoDaemon))
 
     def test_eventsWithoutDaemon(self) -> None:
-        """So it is with events."""
+        """The same holds for events."""
         self.admin.stop()
         self.assertRaises(NoDaemon, next, self.client.events())
 
     def test_refused(self) -> None:
-        """What the daemon does not do is its own sentence."""
+        """A refusal is the daemon's own sentence."""
         self.admin.answers["GET", "/status"] = (503, {"error": "not now: \x1b later"})
         self.assertEqual("not now: ? later", self.error())
 
     def test_mute(self) -> None:
-        """A daemon that does not answer is not waited for for ever."""
+        """The wait for an answer has an end."""
         self.client.timeout = 0.05
         self.admin.stop()
         with socket.socket(socket.AF_UNIX) as mute:
             mute.bind(self.admin.path)
             self.addCleanup(os.unlink, self.admin.path)
             mute.listen()
-            self.assertIn("does not answer within 0.05 seconds", self.error())
+            self.assertIn("within 0.05 seconds", self.error())
 
     def test_busy(self) -> None:
-        """Where very many ask at once it waits until there is room, though not for ever."""
+        """If very many clients ask at once, it waits until there is room, but not for ever."""
         self.admin.stop()
         self.addCleanup(os.unlink, self.admin.path)
         with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as other:
@@ -136,7 +129,7 @@ class ErrorTests(ClientTestCase):
             busy.listen(0)
             other.connect(self.admin.path)
             self.client.timeout = 0.05
-            self.assertIn("too many ask the daemon at", self.error())
+            self.assertIn("too many clients ask the daemon at", self.error())
             self.client.timeout = 30.0
             found: list[Any] = []
             asking = Thread(target=lambda: found.append(self.client.status()), daemon=True)
@@ -152,7 +145,7 @@ class ErrorTests(ClientTestCase):
             self.assertEqual([{}], found)
 
     def test_refusedUnread(self) -> None:
-        """What a daemon says that hangs up before it reads anything is told."""
+        """The answer of a daemon that hangs up before it reads anything is not lost."""
         self.admin.stop()
         self.addCleanup(os.unlink, self.admin.path)
         body = b'{"error": "too many connections"}'
@@ -170,14 +163,14 @@ class ErrorTests(ClientTestCase):
                 connect(connection)
                 thread.join(15)
 
-            connect = adminclient._UnixConnection.connect
-            self.patch(adminclient._UnixConnection, "connect", connectAndWait)
+            connect = _UnixConnection.connect
+            self.patch(_UnixConnection, "connect", connectAndWait)
             thread = Thread(target=refuse, daemon=True)
             thread.start()
             self.assertEqual("too many connections", self.error())
 
     def test_hangsUp(self) -> None:
-        """One that hangs up, or is none of ours, is one sentence."""
+        """A daemon that hangs up, or another program, is one sentence."""
         self.admin.stop()
         self.addCleanup(os.unlink, self.admin.path)
         with socket.socket(socket.AF_UNIX) as other:
@@ -197,24 +190,24 @@ class ErrorTests(ClientTestCase):
                 thread.join(15)
 
     def test_noJSON(self) -> None:
-        """An answer that is no JSON, or an error without a sentence, is refused."""
+        """An answer that is not JSON, or an error without a sentence, is refused."""
         answers: tuple[Answer, ...] = ((200, "<html>"), (500, "<html>"), (500, []), (404, {"x": 1}))
         for answer in answers:
             self.admin.answers["GET", "/status"] = answer
-            self.assertIn("cannot be understood", self.error())
+            self.assertIn("cannot understand", self.error())
 
     def test_tooLong(self) -> None:
-        """A path that no socket can have is one sentence."""
+        """A path that is too long for a socket is one sentence."""
         self.client.path = "/run/" + "x" * 200
         self.assertIn("cannot ask the daemon at /run/x", self.error())
 
     def test_noPermission(self) -> None:
-        """A socket that one may not use is one sentence, which says who may."""
+        """A socket without permission is one sentence, which says who may use it."""
         if os.geteuid() != 0:
             os.chmod(self.admin.path, 0)
-            self.assertIn("run it as root", self.error())
+            self.assertIn("run this as root", self.error())
             return
-        # Root may use all of them; the children of a process that is root need not.
+        # Root may use all sockets; so ask in a child that is not root.
         Path(self.admin.path).parent.chmod(0o700)
         reader, writer = os.pipe()
         child = os.fork()
@@ -227,107 +220,106 @@ class ErrorTests(ClientTestCase):
             os._exit(0)
         os.waitpid(child, 0)
         os.close(writer)
-        with open(reader) as said:
+        with open(reader) as output:
             self.assertEqual(
-                f"you may not use the daemon's socket {self.admin.path}: run it as root",
-                said.read(),
+                f"permission denied for the daemon's socket {self.admin.path}: run this as root",
+                output.read(),
             )
 
 
-class WhereaboutsTests(SynchronousTestCase):
-    """
-    Tests of L{adminSocket}.
-    """
+class FindSocketTests(SynchronousTestCase):
+    """Tests of L{findSocket}."""
 
     def write(self, text: str) -> str:
-        """A file with this in it."""
+        """Return the path of a file with this text."""
         path = Path(self.mktemp()).absolute()
         path.write_text(text)
         return str(path)
 
     def test_told(self) -> None:
-        """The file tells where it is, also where there is more in it that is wrong."""
-        self.assertEqual("/run/x", adminSocket(self.write('admin = "/run/x"\nfirewall = 7\n')))
+        """The path is in the file, even if other parts of the file are wrong."""
+        self.assertEqual("/run/x", findSocket(self.write('admin = "/run/x"\nfirewall = 7\n')))
 
     def test_usual(self) -> None:
-        """Where it does not, or is no TOML, it is the usual place."""
+        """If the file does not have it, or is not TOML, it is the usual path."""
         for text in ("", "admin = 7", 'admin = ""', 'admin = "/run/x', "\0", "a.b = 1\na = 2"):
-            self.assertEqual(ADMIN_SOCKET, adminSocket(self.write(text)))
-        self.assertEqual(ADMIN_SOCKET, adminSocket("/"))
+            self.assertEqual(ADMIN_SOCKET, findSocket(self.write(text)))
+        self.assertEqual(ADMIN_SOCKET, findSocket("/"))
 
     def test_pipe(self) -> None:
-        """A pipe that nobody writes into does not stop it."""
+        """A pipe that nobody writes into does not block it."""
         pipe = os.path.abspath(self.mktemp())
         os.mkfifo(pipe)
-        self.assertEqual(ADMIN_SOCKET, adminSocket(pipe))
+        self.assertEqual(ADMIN_SOCKET, findSocket(pipe))
 
     def test_off(self) -> None:
-        """Where there is none, that is one sentence, with the file that says so."""
+        """If the file says that there is none, that is one sentence with the file's path."""
         file = self.write('admin = "off"')
-        error = self.assertRaises(AskError, adminSocket, file)
-        self.assertIn(f"has no admin socket, {file} says", str(error))
+        error = self.assertRaises(AskError, findSocket, file)
+        self.assertIn(f"has no admin socket: {file} has", str(error))
 
     def test_missing(self) -> None:
-        """A file that was asked for must be there, the usual one need not."""
-        self.patch(whereabouts, "CONF_FILE", "/nowhere/pkdoors.toml")
-        self.assertEqual(ADMIN_SOCKET, adminSocket(None))
-        error = self.assertRaises(AskError, adminSocket, "/nowhere/other.toml")
+        """A file that was asked for must exist, the usual one need not."""
+        self.patch(location, "CONF_FILE", "/nowhere/pkdoors.toml")
+        self.assertEqual(ADMIN_SOCKET, findSocket(None))
+        error = self.assertRaises(AskError, findSocket, "/nowhere/other.toml")
         self.assertIn("cannot read /nowhere/other.toml", str(error))
 
 
-class AskThereTests(ClientTestCase):
-    """
-    Tests of L{askThere}: the path in the file has changed since the daemon's start.
-    """
+class AskDaemonTests(ClientTestCase):
+    """Tests of L{askDaemon}, after the path in the file has changed."""
 
     def setUp(self) -> None:
-        """Have a daemon at the usual place, and a usual file."""
+        """Have a daemon at the usual path, and a usual file."""
         super().setUp()
         self.file = Path(self.mktemp()).absolute()
-        self.patch(whereabouts, "CONF_FILE", str(self.file))
-        self.patch(whereabouts, "ADMIN_SOCKET", self.admin.path)
+        self.patch(location, "CONF_FILE", str(self.file))
+        self.patch(location, "ADMIN_SOCKET", self.admin.path)
 
     def ask(self, conf: str | None = None) -> Any:
-        """The firewall of the daemon that is found."""
-        return askThere(conf, lambda path: AdminClient(path).status())["firewall"]
+        """Return the firewall of the daemon that is found."""
+        return askDaemon(conf, lambda path: AdminClient(path).status())["firewall"]
 
     def test_changed(self) -> None:
-        """The daemon is asked where it is, though the file names another place, or none."""
+        """The daemon is found at the usual path, though the file names another path, or none."""
         for place in (self.mktemp(), "off"):
             self.file.write_text(f'admin = "{place}"')
             self.assertEqual(self.admin.firewall, self.ask())
 
     def test_told(self) -> None:
-        """The daemon that the file names comes first."""
+        """The daemon at the file's path comes first."""
         with FakeAdmin() as other:
             other.firewall = "another"
             self.file.write_text(f'admin = "{other.path}"')
             self.assertEqual("another", self.ask())
 
     def test_otherFile(self) -> None:
-        """With another file only the daemon that it names is asked: the usual may be another's."""
+        """With another file only its path counts: another daemon may have the usual one."""
         self.file.write_text('admin = "/nowhere/admin.sock"')
         error = self.assertRaises(NoDaemon, self.ask, str(self.file))
-        self.assertIn("/nowhere/admin.sock is missing", str(error))
+        self.assertIn("no socket at /nowhere/admin.sock", str(error))
         self.file.write_text('admin = "off"')
         self.assertRaises(AskError, self.ask, str(self.file))
         self.assertEqual([], self.admin.asked)
 
     def test_nowhere(self) -> None:
-        """Where nobody is at the usual place either, it is told what the file says."""
+        """If nobody listens at the usual path either, the error is about the file's path."""
         self.admin.stop()
         for place, sentence in (
-            ("/nowhere/admin.sock", "no daemon is there, /nowhere/admin.sock is missing: start it"),
-            ("off", f"the daemon has no admin socket, {self.file} says"),
+            (
+                "/nowhere/admin.sock",
+                "(no socket at /nowhere/admin.sock): start it",
+            ),
+            ("off", f"the daemon has no admin socket: {self.file} has"),
         ):
             self.file.write_text(f'admin = "{place}"')
             error = self.assertRaises(AskError, self.ask)
             self.assertIn(sentence, str(error))
-            self.assertIn("say with --admin where it listens", str(error))
+            self.assertIn("use --admin PATH", str(error))
             self.assertEqual(place != "off", isinstance(error, NoDaemon))
 
     def test_refused(self) -> None:
-        """A daemon that answers is the one, whatever it answers."""
+        """A daemon that answers is the right one, whatever it answers."""
         with FakeAdmin() as other:
             other.answers["GET", "/status"] = 503, {"error": "not now"}
             self.file.write_text(f'admin = "{other.path}"')

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client.binding import bindFor, parseBind
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import canonical
+from pkdoors.model.addresses import canonicalize
 
 
 class ParseBindTests(SynchronousTestCase):
@@ -13,7 +13,7 @@ class ParseBindTests(SynchronousTestCase):
     """
 
     def test_words(self) -> None:
-        """C{auto} and C{none} are taken."""
+        """C{auto} and C{none} are accepted."""
         self.assertEqual(["auto", "none"], [parseBind(text) for text in ("auto", "none")])
 
     def test_addresses(self) -> None:
@@ -27,7 +27,7 @@ class ParseBindTests(SynchronousTestCase):
             self.assertEqual(written, parseBind(text))
 
     def test_bad(self) -> None:
-        """All else is refused."""
+        """Everything else is refused."""
         for text in ("", "*", "any", "192.0.2.0/24", "192.0.2", "host.example", " 192.0.2.1"):
             self.assertRaises(BadValue, parseBind, text)
 
@@ -38,7 +38,7 @@ class BoundToTests(SynchronousTestCase):
     """
 
     def bound(self, bind: str, destination: str, local: str) -> str:
-        """What a statement says where datagrams leave from this address."""
+        """Return what a statement says if datagrams leave from this address."""
         self.asked: list[str] = []
 
         def find(address: str) -> str:
@@ -48,37 +48,37 @@ class BoundToTests(SynchronousTestCase):
         return bindFor(bind, destination, find)
 
     def test_global(self) -> None:
-        """C{auto} is the local address where that is a global one."""
+        """C{auto} is the local address if that is global."""
         self.assertEqual("8.8.8.8", self.bound("auto", "9.9.9.9", "8.8.8.8"))
         self.assertEqual("2a00::1", self.bound("auto", "2a01::1", "2a00::1"))
         self.assertEqual(["2a01::1"], self.asked)
 
     def test_private(self) -> None:
-        """C{auto} is no address where the local one is not global: it may be translated."""
+        """C{auto} is no address if the local one is not global: it may be translated."""
         for local in ("192.168.1.2", "10.0.0.1", "100.64.0.1", "127.0.0.1", "fd00::1", "fe80::1%2"):
             self.assertEqual("*", self.bound("auto", "9.9.9.9", local))
 
     def test_none(self) -> None:
-        """C{none} is none, and nothing is looked up."""
+        """C{none} is no address, and nothing is looked up."""
         self.assertEqual("*", self.bound("none", "9.9.9.9", "8.8.8.8"))
         self.assertEqual([], self.asked)
 
     def test_given(self) -> None:
-        """An address that was given counts, whatever the local one."""
+        """An address that the user gave counts, whatever the local one is."""
         self.assertEqual("8.8.4.4", self.bound("8.8.4.4", "9.9.9.9", "10.0.0.1"))
         self.assertEqual([], self.asked)
 
     def test_otherFamily(self) -> None:
-        """For a destination of the other family it is as for C{auto}."""
+        """For a destination of the other family, it is the same as for C{auto}."""
         self.assertEqual("2a00::1", self.bound("8.8.4.4", "2a01::1", "2a00::1"))
         self.assertEqual("*", self.bound("2a00::5", "9.9.9.9", "10.0.0.1"))
 
 
 class CanonicalTests(SynchronousTestCase):
     """
-    Tests of L{canonical}.
+    Tests of L{canonicalize}.
     """
 
     def test_noAddress(self) -> None:
-        """What is no address is a L{ValueError}."""
-        self.assertRaises(ValueError, canonical, "host")
+        """A text that is not an address is a L{ValueError}."""
+        self.assertRaises(ValueError, canonicalize, "host")

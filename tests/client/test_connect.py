@@ -22,7 +22,7 @@ class ReachTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Begin to reach for a host with two addresses."""
+        """Begin to reach a host with two addresses."""
         self.reactor = FakeReactor()
         FakeNames(self, HOST4, HOST6)
         self.said: list[str] = []
@@ -32,12 +32,15 @@ class ReachTests(SynchronousTestCase):
         self.reactor.advance(0)
 
     def knock(self) -> None:
-        """Pass the time of a knock."""
-        self.reactor.advance(0)  # the host's name is looked up
+        """Let the time of a knock pass."""
+        self.reactor.advance(0)  # look up the host's name
         self.reactor.pump([0.02] * 4)
 
     def assertReached(self, connection: FakeConnection) -> None:
-        """The result is the socket of this connection; it blocks, and nothing was read from it."""
+        """
+        Assert that the result is the socket of this connection, that it blocks, and that nothing
+        was read from it.
+        """
         own = self.successResultOf(self.result)
         assert isinstance(own, socket.socket) and connection.peer is not None
         self.addCleanup(own.close)
@@ -48,13 +51,13 @@ class ReachTests(SynchronousTestCase):
         self.assertFalse(connection.disconnected)
 
     def test_open(self) -> None:
-        """Where the port answers nothing is sent, and that connection is the one."""
+        """If the port answers, nothing is sent, and that connection is the result."""
         self.assertReached(self.reactor.accept(1))
         self.assertEqual([], self.reactor.sent)
         self.assertEqual(2, len(self.reactor.connections()))
 
     def test_closed(self) -> None:
-        """Where it does not answer for a moment there is a knock, and another try."""
+        """If it does not answer for a moment, there is a knock, and another try."""
         self.reactor.advance(LOOK - 0.01)
         self.assertEqual([], self.reactor.sent)
         self.reactor.advance(0.01)
@@ -65,14 +68,14 @@ class ReachTests(SynchronousTestCase):
         self.assertEqual([], self.said)
 
     def test_refused(self) -> None:
-        """Where all addresses refuse there is a knock at once."""
+        """If all addresses refuse, there is a knock at once."""
         self.reactor.reject(ConnectionRefusedError(), 0)
         self.reactor.reject(ConnectionRefusedError(), 1)
         self.knock()
         self.assertEqual(10, len(self.reactor.sent))
 
     def test_knocksAgain(self) -> None:
-        """Where the knock does not help there is another, which is said."""
+        """If the knock does not help, there is another one, and the user is told."""
         self.reactor.advance(LOOK)
         self.knock()
         self.reactor.advance(5)
@@ -81,7 +84,7 @@ class ReachTests(SynchronousTestCase):
         self.assertReached(self.reactor.accept())
 
     def test_notOpen(self) -> None:
-        """In the end it is an error, and no try goes on."""
+        """If the port never opens, that is an error, and no try goes on."""
         self.reactor.advance(LOOK)
         for _ in range(2):
             self.knock()

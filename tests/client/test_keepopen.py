@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client import keepopen as staying
+from pkdoors.client import keepopen
 from pkdoors.client.attempt import Attempt
 from pkdoors.client.keepopen import KeepOpen
 from pkdoors.client.methods import PlainMethod
@@ -30,31 +30,31 @@ class FakeRoaming:
         self.isRunning = False
 
     def watchTowards(self, others: list[str]) -> None:
-        """Which others count."""
+        """Keep the others."""
         self.others = others
 
     def start(self) -> None:
-        """Begin."""
+        """Record the start."""
         self.isRunning = True
 
     def stop(self) -> None:
-        """End it."""
+        """Record the end."""
         assert self.isRunning
         self.isRunning = False
 
 
-class ClosingVisit(Attempt):
+class ClosingAttempt(Attempt):
     """
-    A visit that can close the door at its end.
+    An attempt that can close the door at its end.
 
-    @cvar leaving: when the host has heard of it.
+    @cvar leaving: fires when the host has received the request.
     """
 
     leaving: Deferred[None]
 
     @property
     def canClose(self) -> bool:
-        """It can."""
+        """Return that it can."""
         return True
 
     async def askToClose(self, reactor: Any) -> None:
@@ -68,20 +68,20 @@ class StayTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a reactor, and a host with an address."""
+        """Make a reactor, and a host with an address."""
         useUTC(self)
         self.reactor = FakeReactor()
         self.names = FakeNames(self, HOST4)
         self.said: list[str] = []
         self.made: list[FakeRoaming] = []
-        self.patch(staying, "Roaming", self.makeRoaming)
+        self.patch(keepopen, "Roaming", self.makeRoaming)
 
     def makeRoaming(self, reactor: object, moved: Callable[[], None]) -> FakeRoaming:
-        """What the stay makes."""
+        """Return the fake of what notices new addresses."""
         self.made.append(FakeRoaming(reactor, moved))
         return self.made[-1]
 
-    def stay(self, kind: type[Attempt] = Attempt, port: int | None = None) -> Deferred[str]:
+    def keepOpen(self, kind: type[Attempt] = Attempt, port: int | None = None) -> Deferred[str]:
         """Begin, with an interval of 0 and a door that is open for 30 seconds."""
         attempt = kind(
             HOST4, PlainMethod(Sequence(PORTS), 30.0, 0.0), None, port, timeout=5.0, tries=1
@@ -91,11 +91,13 @@ class StayTests(SynchronousTestCase):
         return result
 
     def knock(self) -> None:
-        """Let a knock that was begun come to its end: each step is a turn of the reactor's."""
+        """Let a knock finish that has begun: each step is a turn of the reactor."""
         self.reactor.pump([0] * 10)
 
     def shutDown(self) -> Deferred[None]:
-        """What the reactor does when it is stopped, before it ends; fires when it may."""
+        """
+        Do what the reactor does when it is stopped; the result fires when the reactor may end.
+        """
         (((work, arguments, _),),) = (
             each["shutdown"] for each in self.reactor.triggers.values() if each.get("shutdown")
         )
@@ -104,12 +106,12 @@ class StayTests(SynchronousTestCase):
         return left
 
     def knocks(self) -> int:
-        """How many knocks were sent."""
+        """Return how many knocks were sent."""
         return sum(sent[2] == PORTS[-1] for sent in self.reactor.sent)
 
     def test_knocks(self) -> None:
-        """It knocks, asks for the time, says so with the time of day, and stays."""
-        result = self.stay()
+        """It knocks, asks for the time, says so with the time of day, and goes on."""
+        result = self.keepOpen()
         self.assertEqual(1, self.knocks())
         self.assertEqual({b"knock 30\n"}, {sent[3] for sent in self.reactor.sent})
         self.assertEqual(["00:00:00 knocked on 192.0.2.1 (192.0.2.1)"], self.said)
@@ -117,7 +119,7 @@ class StayTests(SynchronousTestCase):
 
     def test_renews(self) -> None:
         """It knocks again after two thirds of the time, and again."""
-        self.stay()
+        self.keepOpen()
         for number in (2, 3):
             self.reactor.advance(19.9)
             self.knock()
@@ -129,7 +131,7 @@ class StayTests(SynchronousTestCase):
 
     def test_countsFromTheKnock(self) -> None:
         """The time counts from the knock, not from when the port answered."""
-        self.stay(port=22)
+        self.keepOpen(port=22)
         self.reactor.advance(4)
         self.reactor.accept()
         self.reactor.advance(15.9)
@@ -140,8 +142,8 @@ class StayTests(SynchronousTestCase):
         self.assertEqual(2, self.knocks())
 
     def test_moved(self) -> None:
-        """When this host has moved it knocks at once, and counts from there."""
-        self.stay()
+        """When this host has moved, it knocks at once, and counts from there."""
+        self.keepOpen()
         self.assertEqual([HOST4], self.made[0].others)
         self.reactor.advance(10)
         self.made[0].move()
@@ -155,17 +157,19 @@ class StayTests(SynchronousTestCase):
         self.assertEqual(3, self.knocks())
 
     def test_movedMeanwhile(self) -> None:
-        """When it moves during a knock there is another after it."""
-        self.stay(port=22)
+        """When it moves during a knock, there is another one after it."""
+        self.keepOpen(port=22)
         self.made[0].move()
         self.reactor.accept()
         self.knock()
         self.assertEqual(2, self.knocks())
 
     def test_fails(self) -> None:
-        """A failure is said once, and tried again after 1 s, 2 s and so on to 60, for ever."""
+        """
+        It reports a failure once, and tries again after 1 s, 2 s and so on up to 60, for ever.
+        """
         self.reactor.unreachable = {HOST4}
-        result = self.stay()
+        result = self.keepOpen()
         tried = []
         for _ in range(1300):
             before = len(self.names.asked)
@@ -184,9 +188,9 @@ class StayTests(SynchronousTestCase):
         self.assertNoResult(result)
 
     def test_works(self) -> None:
-        """When it works again that is said, and the next failure counts anew."""
+        """When it works again, it says so, and the next failure is counted from the beginning."""
         self.reactor.unreachable = {HOST4}
-        self.stay()
+        self.keepOpen()
         self.reactor.advance(1)
         self.knock()
         self.reactor.unreachable = set()
@@ -203,9 +207,9 @@ class StayTests(SynchronousTestCase):
         self.assertEqual(2, self.knocks())
 
     def test_unknownHost(self) -> None:
-        """That the host has no address is such a failure, too."""
+        """A host without an address is such a failure, too."""
         self.names.addresses = []
-        self.stay()
+        self.keepOpen()
         self.assertIn("no address found for '192.0.2.1'", self.said[0])
         self.names.addresses = [HOST4]
         self.reactor.advance(1)
@@ -213,8 +217,8 @@ class StayTests(SynchronousTestCase):
         self.assertEqual(1, self.knocks())
 
     def test_movedWhileFailing(self) -> None:
-        """When it has moved it does not wait for the next try."""
-        self.stay()
+        """When it has moved, it does not wait for the next try."""
+        self.keepOpen()
         self.reactor.unreachable = {HOST4}
         self.reactor.advance(20)
         self.knock()
@@ -224,8 +228,11 @@ class StayTests(SynchronousTestCase):
         self.assertEqual(2, self.knocks())
 
     def test_ends(self) -> None:
-        """Told to end it is done at once, says that the door is open still, and leaves nothing."""
-        result = self.stay()
+        """
+        When it is stopped it ends at once, says that the door is still open, and leaves nothing
+        behind.
+        """
+        result = self.keepOpen()
         self.successResultOf(self.shutDown())
         self.assertEqual(
             "stopped knocking on 192.0.2.1: its door closes by itself", self.successResultOf(result)
@@ -234,7 +241,7 @@ class StayTests(SynchronousTestCase):
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_endsWhileKnocking(self) -> None:
-        """So it is in the midst of a knock, which goes no further."""
+        """The same is true during a knock, which does not go on."""
         attempt = Attempt(HOST4, PlainMethod(Sequence(PORTS), 30.0, 1.0), None, None, 5.0, 1)
         result = Deferred.fromCoroutine(KeepOpen(attempt, self.reactor, self.said.append).run())
         self.reactor.pump([0, 1])
@@ -245,40 +252,40 @@ class StayTests(SynchronousTestCase):
         self.assertEqual((2, []), (len(self.reactor.sent), self.said))
 
     def test_closes(self) -> None:
-        """Where the door can be closed it is, and the reactor's end waits for it."""
-        ClosingVisit.leaving = Deferred()
-        result = self.stay(ClosingVisit)
+        """If the door can be closed, it is, and the reactor waits for that before it ends."""
+        ClosingAttempt.leaving = Deferred()
+        result = self.keepOpen(ClosingAttempt)
         left = self.shutDown()
         self.assertNoResult(left)
-        ClosingVisit.leaving.callback(None)
+        ClosingAttempt.leaving.callback(None)
         self.successResultOf(left)
         self.assertEqual("asked 192.0.2.1 to close its door", self.successResultOf(result))
 
     def test_closingFails(self) -> None:
-        """Where that fails it says why."""
-        ClosingVisit.leaving = Deferred()
-        result = self.stay(ClosingVisit)
+        """If that fails, it says why."""
+        ClosingAttempt.leaving = Deferred()
+        result = self.keepOpen(ClosingAttempt)
         self.shutDown()
-        ClosingVisit.leaving.errback(KnockError("no agent"))
+        ClosingAttempt.leaving.errback(KnockError("no agent"))
         self.assertEqual(
             "could not ask 192.0.2.1 to close its door (no agent): it closes by itself",
             self.successResultOf(result),
         )
 
     def test_closingIsSlow(self) -> None:
-        """It is not waited for longer than three seconds."""
-        ClosingVisit.leaving = Deferred()
-        result = self.stay(ClosingVisit)
+        """The reactor does not wait longer than three seconds."""
+        ClosingAttempt.leaving = Deferred()
+        result = self.keepOpen(ClosingAttempt)
         left = self.shutDown()
         self.reactor.advance(2.9)
         self.assertNoResult(left)
         self.reactor.advance(0.1)
         self.successResultOf(left)
         self.assertIn("(it took too long)", self.successResultOf(result))
-        self.assertTrue(ClosingVisit.leaving.called, "it was given up")
+        self.assertTrue(ClosingAttempt.leaving.called, "it was given up")
 
     def test_noKey(self) -> None:
-        """Where there is no key to knock with, or its passphrase is not given, it ends."""
+        """If there is no key to knock with, or no passphrase is given, it ends."""
 
         @dataclass(frozen=True, slots=True)
         class Keyless(PlainMethod):
@@ -292,7 +299,7 @@ class StayTests(SynchronousTestCase):
         self.assertEqual([], self.said)
 
     def test_bug(self) -> None:
-        """What nobody thought of ends it, and does not hold the reactor up."""
+        """An unexpected error ends it, and does not delay the reactor."""
 
         def fail(line: str) -> None:
             raise ZeroDivisionError

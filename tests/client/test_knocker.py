@@ -52,11 +52,11 @@ class ResolveTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a reactor."""
+        """Make a reactor."""
         self.reactor = FakeReactor()
 
     def resolve(self, host: str, family: int = socket.AF_UNSPEC) -> Deferred[list[str]]:
-        """Resolve, with the answer there."""
+        """Resolve a name, with the answer ready."""
         result = Deferred.fromCoroutine(resolve(self.reactor, host, family))
         self.assertNoResult(result)
         self.reactor.advance(0)
@@ -70,7 +70,7 @@ class ResolveTests(SynchronousTestCase):
         )
 
     def test_family(self) -> None:
-        """Only those of one family are found where that was asked for."""
+        """Only addresses of one family are found if the caller asks for that."""
         FakeNames(self, HOST6, HOST4)
         for family, address in ((socket.AF_INET, HOST4), (socket.AF_INET6, HOST6)):
             found = self.successResultOf(self.resolve("host.example", family))
@@ -82,7 +82,7 @@ class ResolveTests(SynchronousTestCase):
         self.assertEqual([HOST4], self.successResultOf(self.resolve("host.example")))
 
     def test_bound(self) -> None:
-        """No more than eight addresses are taken."""
+        """No more than eight addresses are used."""
         FakeNames(self, *(f"192.0.2.{number}" for number in range(1, 100)))
         self.assertEqual(
             [f"192.0.2.{number}" for number in range(1, 9)],
@@ -90,18 +90,18 @@ class ResolveTests(SynchronousTestCase):
         )
 
     def test_unicast(self) -> None:
-        """What is not the address of one host is left out, whoever listed it."""
+        """An address that is not one host's is left out, whoever listed it."""
         others = ("ff02::1", "::", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::ffff:224.0.0.1")
         FakeNames(self, *others, HOST6, "0.1.2.3", HOST4, "ff0e::1%2")
         self.assertEqual([HOST6, HOST4], self.successResultOf(self.resolve("host.example")))
 
     def test_unicastFirst(self) -> None:
-        """They take nobody's place among the eight."""
+        """Such addresses do not count among the eight."""
         FakeNames(self, *(f"224.0.0.{number}" for number in range(1, 100)), HOST4)
         self.assertEqual([HOST4], self.successResultOf(self.resolve("host.example")))
 
     def test_noneUnicast(self) -> None:
-        """Where there is nothing else that is one sentence."""
+        """If there is no other address, that is one sentence."""
         FakeNames(self, "ff02::1", "0.0.0.0")
         error = self.failureResultOf(self.resolve("all.example"), KnockError).value
         self.assertEqual(
@@ -119,13 +119,13 @@ class ResolveTests(SynchronousTestCase):
         )
 
     def test_noneOfFamily(self) -> None:
-        """So it is without an address of the family that was asked for."""
+        """The same is true without an address of the family that was asked for."""
         FakeNames(self, HOST4)
         error = self.failureResultOf(self.resolve("h", socket.AF_INET6), KnockError).value
         self.assertEqual("no IPv6 address found for 'h': Name or service not known", str(error))
 
     def test_noName(self) -> None:
-        """What cannot be a name is the same error."""
+        """A text that cannot be a name is the same error."""
 
         def refuse(*arguments: object) -> None:
             raise UnicodeError("label empty or too long")
@@ -141,7 +141,7 @@ class KnockerTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a reactor."""
+        """Make a reactor."""
         self.reactor = FakeReactor()
 
     def knock(self, *addresses: str, interval: float = 0.5) -> Deferred[list[str]]:
@@ -170,7 +170,7 @@ class KnockerTests(SynchronousTestCase):
         self.assertEqual([HOST4], self.successResultOf(result))
 
     def test_doneWithTheLast(self) -> None:
-        """It is done with the last datagram, not before, and does not wait after it."""
+        """It ends with the last datagram, not before, and does not wait after it."""
         result = self.knock(HOST4)
         self.reactor.pump([0.5] * 3)
         self.assertNoResult(result)
@@ -189,7 +189,7 @@ class KnockerTests(SynchronousTestCase):
         self.assertEqual(2.0, self.reactor.sent[-1][0])
 
     def test_oneAfterAnother(self) -> None:
-        """Several addresses of one family come one after another: they may be one host."""
+        """Several addresses of one family come one after another: they may belong to one host."""
         result = self.knock(HOST4, "192.0.2.2")
         self.reactor.pump([0.5] * 8)
         self.successResultOf(result)
@@ -203,7 +203,9 @@ class KnockerTests(SynchronousTestCase):
         self.assertEqual([False], [port.isOpen for port in self.reactor.udpPorts])
 
     def test_oneUnreachable(self) -> None:
-        """That one family is unreachable does not matter; it is told which were reached."""
+        """
+        If one family is unreachable, that does not matter; the result names the reached addresses.
+        """
         self.reactor.unreachable = {HOST6}
         result = self.knock(HOST6, HOST4)
         self.reactor.pump([0.5] * 4)
@@ -211,14 +213,14 @@ class KnockerTests(SynchronousTestCase):
         self.assertEqual([False, False], [port.isOpen for port in self.reactor.udpPorts])
 
     def test_nextAddress(self) -> None:
-        """Where one address is unreachable the next of its family is knocked on."""
+        """If one address is unreachable, the next of its family is knocked on."""
         self.reactor.unreachable = {HOST4}
         result = self.knock(HOST4, "192.0.2.2")
         self.reactor.pump([0.5] * 4)
         self.assertEqual(["192.0.2.2"], self.successResultOf(result))
 
     def test_noneReachable(self) -> None:
-        """Where no address can be reached, that is an error with the reason."""
+        """If no address can be reached, that is an error with the reason."""
         self.reactor.unreachable = {HOST4, HOST6}
         error = self.failureResultOf(self.knock(HOST4, HOST6), KnockError).value
         self.assertRegex(
@@ -226,14 +228,14 @@ class KnockerTests(SynchronousTestCase):
         )
 
     def test_noIPv6(self) -> None:
-        """A kernel without IPv6 is as an address that cannot be reached."""
+        """A kernel without IPv6 is the same as an address that cannot be reached."""
         self.reactor.isIPv6Missing = True
         result = self.knock(HOST6, HOST4)
         self.reactor.pump([0.5] * 4)
         self.assertEqual([HOST4], self.successResultOf(result))
 
     def test_noIPv6AtAll(self) -> None:
-        """Where that was the only address, it is one sentence."""
+        """If that was the only address, the error is one sentence."""
         self.reactor.isIPv6Missing = True
         error = self.failureResultOf(self.knock(HOST6), KnockError).value
         self.assertIn("cannot knock on 2001:db8::1: ", str(error))
@@ -252,7 +254,7 @@ class WatchTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a reactor."""
+        """Make a reactor."""
         self.reactor = FakeReactor()
 
     def watch(self, *addresses: str) -> Deferred[str | None]:
@@ -261,7 +263,7 @@ class WatchTests(SynchronousTestCase):
         return self.watching.start(5.0)
 
     def stopped(self) -> list[bool]:
-        """Of each connection that was tried, whether the try was given up."""
+        """Return for each connection that was tried whether the try was given up."""
         return [connector.stoppedConnecting for connector in self.reactor.connectors]
 
     def test_tries(self) -> None:
@@ -270,7 +272,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual([(HOST4, 22), (HOST6, 22)], self.reactor.connections())
 
     def test_pace(self) -> None:
-        """It tries again after 10 ms, doubled each time, every half second at last."""
+        """It tries again after 10 ms, then after twice the pause each time, up to half a second."""
         self.watch(HOST4)
         tried = []
         for _ in range(5000):
@@ -303,7 +305,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(HOST4, self.successResultOf(result))
 
     def test_timeout(self) -> None:
-        """Without an answer it ends with nothing when its time is over, and gives up all tries."""
+        """Without an answer it ends with L{None} when its time is over, and gives up all tries."""
         result = self.watch(HOST4)
         self.reactor.advance(4.9)
         self.assertNoResult(result)
@@ -323,7 +325,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(HOST4, self.successResultOf(result))
 
     def test_otherFailure(self) -> None:
-        """Other failures do not end it either, and are no refusal."""
+        """Other failures do not end it either, and do not count as refusals."""
         result = self.watch(HOST4)
         self.reactor.reject(TimeoutError())
         self.reactor.advance(0.01)
@@ -332,7 +334,7 @@ class WatchTests(SynchronousTestCase):
         self.assertFalse(self.watching.refused)
 
     def test_take(self) -> None:
-        """Who wants the connection that answered gets it, and it is not hung up."""
+        """A caller who wants the connection that answered gets it, and it is not dropped."""
         taken: list[object] = []
         result = PortWatch(self.reactor, [HOST4, HOST6], 22, taken.append).start(5.0)
         transport = self.reactor.accept(1)
@@ -341,7 +343,7 @@ class WatchTests(SynchronousTestCase):
         self.assertFalse(transport.disconnected)
 
     def test_once(self) -> None:
-        """It can be had to try each address once only."""
+        """It can try each address only once."""
         result = self.watchOnce()
         self.reactor.pump([0.1] * 49)
         self.assertEqual([(HOST4, 22), (HOST6, 22)], self.reactor.connections())
@@ -349,7 +351,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(HOST4, self.successResultOf(result))
 
     def test_onceFailed(self) -> None:
-        """Then it ends when all have failed, and not before."""
+        """Then it ends when all tries have failed, and not before."""
         result = self.watchOnce()
         self.reactor.reject(ConnectionRefusedError(), 0)
         self.assertNoResult(result)
@@ -358,7 +360,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual([], self.reactor.getDelayedCalls())
 
     def test_onceTimeout(self) -> None:
-        """Or when its time is over."""
+        """It also ends when its time is over."""
         result = self.watchOnce()
         self.reactor.advance(5)
         self.assertIsNone(self.successResultOf(result))
@@ -368,7 +370,7 @@ class WatchTests(SynchronousTestCase):
         return PortWatch(self.reactor, [HOST4, HOST6], 22, once=True).start(5.0)
 
     def test_ownEndIsNoRefusal(self) -> None:
-        """Giving up its tries is no refusal."""
+        """Giving up its tries does not count as a refusal."""
         self.watch(HOST4)
         self.reactor.advance(5)
         self.assertFalse(self.watching.refused)
@@ -380,13 +382,13 @@ class VisitTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a reactor, and a host with two addresses."""
+        """Make a reactor, and a host with two addresses."""
         self.reactor = FakeReactor()
         self.names = FakeNames(self, HOST4, HOST6)
         self.said: list[str] = []
 
     def attempt(self, seconds: float = 0.0, **fields: Any) -> Deferred[str]:
-        """Begin a visit."""
+        """Begin an attempt."""
         defaults: dict[str, Any] = {
             "host": "host.example",
             "method": PlainMethod(Sequence(PORTS), seconds, 0.02),
@@ -401,11 +403,11 @@ class VisitTests(SynchronousTestCase):
         return result
 
     def finishKnock(self) -> None:
-        """Pass the time of a knock."""
+        """Let the time of a knock pass."""
         self.reactor.pump([0.02] * 4)
 
     def test_knock(self) -> None:
-        """Without a port to wait for it knocks once on both families, and says so."""
+        """Without a port to wait for, it knocks once on both families, and says so."""
         result = self.attempt()
         self.finishKnock()
         self.assertEqual(
@@ -422,7 +424,7 @@ class VisitTests(SynchronousTestCase):
         self.assertEqual("knocked on host.example (192.0.2.1)", self.successResultOf(result))
 
     def test_payload(self) -> None:
-        """It sends C{knock}, with the seconds where a time is asked for, rounded up."""
+        """It sends C{knock}, with the seconds, rounded up, if the user asks for a time."""
         for seconds, payload in ((0.0, b"knock\n"), (600.0, b"knock 600\n"), (1.2, b"knock 2\n")):
             self.reactor.sent.clear()
             self.attempt(seconds=seconds)
@@ -430,7 +432,7 @@ class VisitTests(SynchronousTestCase):
             self.assertEqual({payload}, {sent[3] for sent in self.reactor.sent})
 
     def test_family(self) -> None:
-        """It knocks over one family where that was asked for."""
+        """It knocks over one family only if the user asks for that."""
         for family, address in ((4, HOST4), (6, HOST6)):
             self.reactor.sent.clear()
             self.attempt(family=family)
@@ -444,7 +446,9 @@ class VisitTests(SynchronousTestCase):
         self.assertEqual([], self.reactor.sent)
 
     def test_waits(self) -> None:
-        """With a port it watches after the last knock, and says which address answered when."""
+        """
+        With a port, it watches after the last knock, and says which address answered, and when.
+        """
         result = self.attempt(port=22)
         self.assertEqual([], self.reactor.connections())
         self.finishKnock()
@@ -457,7 +461,7 @@ class VisitTests(SynchronousTestCase):
         )
 
     def test_knocksAgain(self) -> None:
-        """Where nothing answers in time it knocks again, and says so."""
+        """If nothing answers in time, it knocks again, and says so."""
         result = self.attempt(port=22)
         self.finishKnock()
         self.reactor.advance(5)
@@ -468,7 +472,7 @@ class VisitTests(SynchronousTestCase):
         self.assertIn("is open", self.successResultOf(result))
 
     def test_gaveUp(self) -> None:
-        """After the last try it is an error that says what to look at."""
+        """After the last try it fails with an error that says what to check."""
         result = self.attempt(port=22, tries=2)
         for _ in range(2):
             self.finishKnock()
@@ -492,7 +496,7 @@ class VisitTests(SynchronousTestCase):
         self.assertEqual(10, len(self.reactor.sent))
 
     def test_refused(self) -> None:
-        """Where connections are refused at the end, the error says what that means."""
+        """If connections are refused at the end, the error says what that means."""
         result = self.attempt(port=22, tries=1)
         self.finishKnock()
         self.reactor.reject(ConnectionRefusedError())

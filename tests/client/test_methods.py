@@ -13,7 +13,7 @@ from pkdoors.client._plan import Sending
 from pkdoors.client.keys.signers import Identity
 from pkdoors.client.methods import PlainMethod, SealedMethod
 from pkdoors.errors import KnockError
-from pkdoors.knocks.seal import Sealed, Statement, hintOf, parseSealed, signedData
+from pkdoors.knocks.seal import Sealed, Statement, hintOf, makeSignedData, parseSealed
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.model.sequence import Sequence
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, SecurityKey, makeKey
@@ -26,7 +26,7 @@ BLOBS = [key.blob() for key in KEYS]
 
 
 def refuse(prompt: str) -> bytes:
-    """No passphrase is to be asked for."""
+    """Fail: no passphrase is to be asked for."""
     raise AssertionError(prompt)
 
 
@@ -57,7 +57,7 @@ class SealedMannerTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have an agent."""
+        """Make an agent."""
         self.reactor = AgentReactor()
         self.agent = FakeAgent(self.reactor, *KEYS)
         self.said: list[str] = []
@@ -65,7 +65,7 @@ class SealedMannerTests(SynchronousTestCase):
         self.now = 1_700_000_000.5
 
     def method(self, **fields: Any) -> SealedMethod:
-        """How to knock."""
+        """Return a method of knocking."""
         defaults: dict[str, Any] = {
             "sequence": SEQUENCE,
             "door": "web",
@@ -79,13 +79,13 @@ class SealedMannerTests(SynchronousTestCase):
         return SealedMethod(**{**defaults, **fields})
 
     def find(self, address: str) -> str:
-        """The local address towards another one."""
+        """Return the local address towards another one."""
         if address not in self.local:
             raise OSError(101, "Network is unreachable")
         return self.local[address]
 
     def knock(self, *addresses: str, **fields: Any) -> Deferred[list[str]]:
-        """Knock, to the end."""
+        """Knock, and wait for the end."""
 
         async def work() -> list[str]:
             method = self.method(**fields)
@@ -98,18 +98,18 @@ class SealedMannerTests(SynchronousTestCase):
         return result
 
     def sealed(self) -> list[Sealed]:
-        """The different knocks that were sent, parsed."""
+        """Return the different knocks that were sent, parsed."""
         return [parseSealed(each) for each in dict.fromkeys(sent[3] for sent in self.reactor.sent)]
 
     def checkGood(self, sealed: Sealed, blob: bytes) -> None:
-        """See that it is sealed with this key, for this sequence and no other."""
+        """Assert that it is sealed with this key, for this sequence and no other."""
         self.assertEqual(hintOf(blob, sealed.statement.nonce), sealed.statement.hint)
         for ports, isIt in ((PORTS, True), (PORTS[::-1], False)):
-            data = signedData(sealed.text, Sequence(ports))
+            data = makeSignedData(sealed.text, Sequence(ports))
             self.assertIs(isIt, isGood(loadKey(blob), sealed.signature, data))
 
     def test_statement(self) -> None:
-        """It says what was asked for, when, and from where, and is sealed."""
+        """It says what the user asked for, when, and from where, and is sealed."""
         self.agent.held = {BLOBS[0]: KEYS[0]}
         self.successResultOf(self.knock(HOST4, seconds=1.2))
         (sealed,) = self.sealed()
@@ -120,7 +120,7 @@ class SealedMannerTests(SynchronousTestCase):
         self.checkGood(sealed, BLOBS[0])
 
     def test_close(self) -> None:
-        """It may ask to close."""
+        """It can ask to close."""
         self.successResultOf(self.knock(HOST4, close=True))
         said = [each.statement for each in self.sealed()]
         self.assertEqual({(True, 0)}, {(each.close, each.seconds) for each in said})
@@ -135,7 +135,7 @@ class SealedMannerTests(SynchronousTestCase):
         self.assertEqual([(when, port) for when in (0.0, 0.02, 0.04) for port in PORTS], sent)
 
     def test_eachDestination(self) -> None:
-        """Each address gets a knock of its own, with its own bind and nonce."""
+        """Each address gets its own knock, with its own bind and nonce."""
         self.agent.held = {BLOBS[0]: KEYS[0]}
         self.successResultOf(self.knock(HOST4, HOST6))
         first, second = self.sealed()
@@ -144,7 +144,7 @@ class SealedMannerTests(SynchronousTestCase):
         self.assertEqual({HOST4: "8.8.8.8", HOST6: "*"}, binds)
 
     def test_bind(self) -> None:
-        """An address that was given is what it says; or none."""
+        """It says the address that the user gave, or none."""
         for bind, says in (("9.9.9.9", "9.9.9.9"), ("none", "*")):
             self.reactor.sent.clear()
             self.successResultOf(self.knock(HOST4, bind=bind))
@@ -163,20 +163,20 @@ class SealedMannerTests(SynchronousTestCase):
         self.assertNotEqual(first.statement.nonce, second.statement.nonce)
 
     def plan(self) -> Any:
-        """What a manner that has begun gives."""
+        """Return what a prepared method sends."""
         result = Deferred.fromCoroutine(self.method().prepare(self.reactor, self.said.append))
         self.reactor.pump([0.0] * 5)
         return self.successResultOf(result)
 
     def test_keys(self) -> None:
-        """Of several keys, each seals one knock; they come one after another."""
+        """Each of several keys seals one knock; they come one after another."""
         self.successResultOf(self.knock(HOST4))
         for sealed, blob in zip(self.sealed(), BLOBS, strict=True):
             self.checkGood(sealed, blob)
         self.assertEqual(30, len(self.reactor.sent))
 
     def test_oneRefused(self) -> None:
-        """That the agent refuses one of them is no matter, the first or the last."""
+        """If the agent refuses one of them, the first or the last, that does not matter."""
         for refused, used in ((0, 1), (1, 0)):
             self.reactor.sent.clear()
             self.agent.refused = {BLOBS[refused]}
@@ -185,7 +185,7 @@ class SealedMannerTests(SynchronousTestCase):
             self.checkGood(sealed, BLOBS[used])
 
     def test_allRefused(self) -> None:
-        """That it refuses them all is an error with its reason, and nothing is sent."""
+        """If it refuses them all, that is an error with its reason, and nothing is sent."""
         self.agent.refused = set(BLOBS)
         error = self.failureResultOf(self.knock(HOST4), KnockError).value
         self.assertIn("cannot knock on 192.0.2.1: the SSH agent refuses to sign", str(error))
@@ -198,12 +198,12 @@ class SealedMannerTests(SynchronousTestCase):
         self.assertEqual([], self.reactor.sent)
 
     def test_oneUnreachable(self) -> None:
-        """An address that there is no way to does not hinder the other."""
+        """An address without a route does not affect the others."""
         del self.local[HOST6]
         self.assertEqual([HOST4], self.successResultOf(self.knock(HOST6, HOST4)))
 
     def test_touch(self) -> None:
-        """The user is told to touch a security key, and of others nothing."""
+        """The user is told to touch a security key, and nothing about other keys."""
         self.successResultOf(self.knock(HOST4))
         self.assertEqual([], self.said)
         key = SecurityKey()
@@ -222,7 +222,7 @@ class LocalAddressTests(SynchronousTestCase):
         self.assertEqual("127.0.0.1", localAddress("127.0.0.2"))
 
     def test_noWay(self) -> None:
-        """Without a way there it is an L{OSError}."""
+        """Without a route it is an L{OSError}."""
 
         def fail(family: int, kind: int) -> socket.socket:
             raise OSError(97, "Address family not supported by protocol")

@@ -27,7 +27,7 @@ class ParseProfilesTests(SynchronousTestCase):
     """
 
     def wrong(self, line: str) -> str:
-        """What is said of a profile with one line."""
+        """Return the error for a profile with one line."""
         error = self.assertRaises(BadValue, parseProfiles, f"[hosts.home]\n{line}\n")
         return str(error)
 
@@ -49,23 +49,23 @@ class ParseProfilesTests(SynchronousTestCase):
         )
 
     def test_strangeName(self) -> None:
-        """What is said is one line, whatever a host is called."""
+        """The error is one line, whatever the host is called."""
         error = self.assertRaises(BadValue, parseProfiles, '[hosts."a\\nb"]\nwait = 0\n')
         self.assertIn("[hosts.a?b]: wait: '0' is not a port", str(error))
 
     def test_empty(self) -> None:
-        """All keys may be absent; the name is the address then."""
+        """All keys can be missing; the name is then the address."""
         self.assertEqual({"a.example": Profile("a.example")}, parseProfiles('[hosts."a.example"]'))
         self.assertEqual({}, parseProfiles(""))
 
     def test_otherForms(self) -> None:
-        """A sequence may be a text, and a time a number of seconds."""
+        """A sequence can be a string, and a time a number of seconds."""
         text = '[hosts.a]\nsequence = "17001,17203, 17005,17404,17002"\nopen_for = 60'
         found = parseProfiles(text)["a"]
         self.assertEqual((Sequence(PORTS), 60.0), (found.sequence, found.openFor))
 
     def test_sealed(self) -> None:
-        """Knocks are sealed where there is an identity, unless it is said."""
+        """Knocks are sealed if there is an identity, unless the profile says otherwise."""
         for lines, isSealed in (
             ("", False),
             ("sealed = true", True),
@@ -76,7 +76,7 @@ class ParseProfilesTests(SynchronousTestCase):
             self.assertIs(isSealed, parseProfiles(f"[hosts.a]\n{lines}")["a"].isSealed, lines)
 
     def test_unknownKey(self) -> None:
-        """A key that is not known is refused, with those that are."""
+        """An unknown key is refused, and the error names the known ones."""
         self.assertEqual(
             "[hosts.home]: unknown key 'adress': allowed are "
             "address, sequence, door, identity, sealed, open_for, wait",
@@ -84,7 +84,7 @@ class ParseProfilesTests(SynchronousTestCase):
         )
 
     def test_unknownTable(self) -> None:
-        """So is one beside the hosts."""
+        """So is an unknown key beside the hosts."""
         error = self.assertRaises(BadValue, parseProfiles, "[host.home]")
         self.assertEqual("unknown key 'host': allowed are hosts", str(error))
 
@@ -115,7 +115,7 @@ class ParseProfilesTests(SynchronousTestCase):
             self.assertTrue(found.startswith(f"[hosts.home]: {part}"), found)
 
     def test_sequenceNotTold(self) -> None:
-        """A wrong sequence is refused without telling it."""
+        """A wrong sequence is refused, and the error does not show it."""
         for value in (
             "[17001, 17203]",
             '"17001,17203"',
@@ -132,7 +132,7 @@ class ParseProfilesTests(SynchronousTestCase):
             )
 
     def test_noToml(self) -> None:
-        """What is no TOML is one sentence with the place."""
+        """A file that is not TOML is one sentence with the place."""
         self.assertRegex(self.wrong("door"), r"\Ait is not valid TOML: [^\n]*line [0-9]")
         for value in ("9" * 5000, "0x" + "f" * 4000, "[" * 20_000):
             self.assertRegex(self.wrong(f"wait = {value}"), r"\Ait is not valid TOML: [^\n]*\Z")
@@ -144,7 +144,7 @@ class HostsFileTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a home."""
+        """Make a home."""
         self.home = Path(self.mktemp()).absolute()
         self.path = self.home / ".config/pkdoors/hosts.toml"
         self.path.parent.mkdir(parents=True)
@@ -155,13 +155,13 @@ class HostsFileTests(SynchronousTestCase):
         self.path.chmod(mode)
 
     def wrong(self) -> str:
-        """What is said of the file, below its path."""
+        """Return the error for the file, without its path."""
         message = str(self.assertRaises(BadValue, readProfiles, {"HOME": str(self.home)}))
         self.assertTrue(message.startswith(f"{self.path}: "), message)
         return message.removeprefix(f"{self.path}: ")
 
     def test_path(self) -> None:
-        """C{XDG_CONFIG_HOME} counts before the home, but where it is relative."""
+        """C{XDG_CONFIG_HOME} comes before the home, unless it is relative."""
         for environment, path in (
             ({"HOME": "/h"}, "/h/.config/pkdoors/hosts.toml"),
             ({"HOME": "/h", "XDG_CONFIG_HOME": "/x"}, "/x/pkdoors/hosts.toml"),
@@ -177,7 +177,7 @@ class HostsFileTests(SynchronousTestCase):
         self.assertEqual(["home"], list(readProfiles({"HOME": str(self.home)})))
 
     def test_none(self) -> None:
-        """Without a file there are none, and without a home."""
+        """Without a file, or without a home, there are no profiles."""
         self.assertEqual({}, readProfiles({"HOME": str(self.home)}))
         self.assertEqual({}, readProfiles({}))
 
@@ -187,7 +187,7 @@ class HostsFileTests(SynchronousTestCase):
         self.assertEqual(f"others can read or change it: run chmod 600 {self.path}", self.wrong())
 
     def test_wrong(self) -> None:
-        """What is wrong in it is told with the file, the host and the key."""
+        """An error in it names the file, the host and the key."""
         self.write("[hosts.home]\nwait = 0")
         self.assertTrue(self.wrong().startswith("[hosts.home]: wait: '0' is not a port"))
 
@@ -198,6 +198,6 @@ class HostsFileTests(SynchronousTestCase):
         self.assertEqual("it is not a text in UTF-8 (line 1)", self.wrong())
 
     def test_folder(self) -> None:
-        """What cannot be read is one sentence."""
+        """A file that cannot be read is one sentence."""
         self.path.mkdir()
         self.assertEqual("it cannot be read: Is a directory", self.wrong())

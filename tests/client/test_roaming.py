@@ -6,20 +6,20 @@ import socket
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.client import _roaming as roaming
+from pkdoors.client import _roaming
 from pkdoors.client._roaming import (
     READS_PER_TURN,
     Roaming,
     RouteListener,
+    addressTowards,
     listenToRoutes,
-    localAddress,
 )
 from tests.fakes.reactor import FakeReactor
 
 
 class FakeKernel:
     """
-    A socket on which the kernel tells of routes.
+    A socket on which the kernel reports routes.
 
     @ivar inbox: what comes next: a message, or an error.
     """
@@ -29,11 +29,11 @@ class FakeKernel:
         self.isOpen = True
 
     def fileno(self) -> int:
-        """A number."""
+        """Return a number."""
         return 99
 
     def recv(self, size: int) -> bytes:
-        """The next message."""
+        """Return the next message."""
         if not self.reorderer:
             raise BlockingIOError
         item = self.reorderer.pop(0)
@@ -42,7 +42,7 @@ class FakeKernel:
         return item[:size]
 
     def close(self) -> None:
-        """Close."""
+        """Close it."""
         self.isOpen = False
 
 
@@ -52,33 +52,33 @@ class RoamingTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have one way to each of two others."""
+        """Make one route to each of two others."""
         self.reactor = FakeReactor()
         self.kernel = FakeKernel()
         self.ways: dict[str, str | None] = {"192.0.2.1": "10.0.0.2", "2001:db8::1": None}
         self.moves = 0
-        self.patch(roaming, "localAddress", lambda other: self.ways[other])
-        self.patch(roaming, "listenToRoutes", lambda: self.kernel)
+        self.patch(_roaming, "addressTowards", lambda other: self.ways[other])
+        self.patch(_roaming, "listenToRoutes", lambda: self.kernel)
         self.roaming = Roaming(self.reactor, self.moved)
 
     def moved(self) -> None:
-        """It has."""
+        """Count the moves."""
         self.moves += 1
 
     def prepare(self) -> None:
-        """Start."""
+        """Start watching."""
         self.roaming.watchTowards(self.ways)
         self.roaming.start()
 
     def tell(self, *messages: bytes | OSError) -> None:
-        """The kernel tells something."""
+        """Let the kernel report something."""
         self.kernel.reorderer += messages or [b"new address"]
         (reader,) = self.reactor.getReaders()
         assert isinstance(reader, RouteListener)
         reader.doRead()
 
     def test_moved(self) -> None:
-        """It looks a moment after the kernel told, and tells of a new address."""
+        """It compares a moment after the kernel's report, and reports a new address."""
         self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
         self.tell()
@@ -88,7 +88,7 @@ class RoamingTests(SynchronousTestCase):
         self.assertEqual(1, self.moves)
 
     def test_burst(self) -> None:
-        """It looks once for all that is told within that moment, and again for what is later."""
+        """It compares once for all reports within that moment, and again for later ones."""
         self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
         for _ in range(5):
@@ -101,14 +101,16 @@ class RoamingTests(SynchronousTestCase):
         self.assertEqual(2, self.moves)
 
     def test_sameAddress(self) -> None:
-        """Other changes are none."""
+        """Other changes do not count."""
         self.prepare()
         self.tell()
         self.reactor.advance(0.3)
         self.assertEqual(0, self.moves)
 
     def test_lost(self) -> None:
-        """An address that is gone is no move; that it comes back is one, as is another family."""
+        """
+        A lost address does not count as a move; a regained one does, and so does another family.
+        """
         self.prepare()
         for way, moves in ((None, 0), ("10.0.0.2", 1)):
             self.ways["192.0.2.1"] = way
@@ -121,7 +123,7 @@ class RoamingTests(SynchronousTestCase):
         self.assertEqual(2, self.moves)
 
     def test_towards(self) -> None:
-        """What counts is what was so when it was told whom towards."""
+        """Changes count from the moment when the others became known."""
         self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
         self.roaming.watchTowards(self.ways)
@@ -130,7 +132,7 @@ class RoamingTests(SynchronousTestCase):
         self.assertEqual(0, self.moves)
 
     def test_overrun(self) -> None:
-        """When the kernel told more than was read, it looks, too."""
+        """If the kernel reported more than the socket held, it compares, too."""
         self.prepare()
         self.ways["192.0.2.1"] = "10.0.0.3"
         self.tell(OSError(errno.ENOBUFS, "No buffer space available"))
@@ -144,7 +146,7 @@ class RoamingTests(SynchronousTestCase):
         self.assertEqual(1, len(self.kernel.reorderer))
 
     def test_stop(self) -> None:
-        """Afterwards nothing is read, the socket is closed, and no timer runs."""
+        """After the end nothing is read, the socket is closed, and no timer runs."""
         self.prepare()
         self.tell()
         self.roaming.stop()
@@ -152,8 +154,8 @@ class RoamingTests(SynchronousTestCase):
         self.assertFalse(self.kernel.isOpen)
 
     def test_withoutNetlink(self) -> None:
-        """Where the kernel does not tell it looks every five seconds."""
-        self.patch(roaming, "listenToRoutes", self.refuse)
+        """If the kernel does not report changes, it compares every five seconds."""
+        self.patch(_roaming, "listenToRoutes", self.refuse)
         self.prepare()
         for number in (1, 2, 3):
             self.ways["192.0.2.1"] = f"10.0.1.{number}"
@@ -165,11 +167,11 @@ class RoamingTests(SynchronousTestCase):
         self.assertEqual(([], []), (self.reactor.getReaders(), self.reactor.getDelayedCalls()))
 
     def refuse(self) -> None:
-        """Have no netlink."""
+        """Refuse netlink."""
         raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
 
     def test_reader(self) -> None:
-        """The reader is what a reactor takes."""
+        """The reader is what a reactor needs."""
         reader = RouteListener(self.kernel, self.moved)  # type: ignore[arg-type]
         self.assertEqual((99, "routes"), (reader.fileno(), reader.logPrefix()))
         reader.connectionLost(Failure(ConnectionError()))
@@ -178,19 +180,19 @@ class RoamingTests(SynchronousTestCase):
 
 class WorldTests(SynchronousTestCase):
     """
-    Tests of L{listenToRoutes} and L{localAddress}.
+    Tests of L{listenToRoutes} and L{addressTowards}.
     """
 
     def test_noNetlink(self) -> None:
-        """A system without netlink is an L{OSError}, as is a kernel without."""
-        self.patch(roaming, "socket", type("socket", (), {}))
+        """A system without netlink raises L{OSError}, and so does such a kernel."""
+        self.patch(_roaming, "socket", type("socket", (), {}))
         self.assertRaises(OSError, listenToRoutes)
 
     def test_noWay(self) -> None:
-        """Where there is no way there is no address."""
+        """Without a route there is no address."""
 
         def refuse(*arguments: object) -> None:
             raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
         self.patch(socket, "socket", refuse)
-        self.assertIsNone(localAddress("192.0.2.1"))
+        self.assertIsNone(addressTowards("192.0.2.1"))

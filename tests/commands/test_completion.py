@@ -22,25 +22,27 @@ class FilesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have some."""
+        """Make some files."""
         self.folder = os.path.abspath(self.mktemp())
         os.makedirs(f"{self.folder}/below")
         for name in ("a", "b", ".hidden"):
             open(f"{self.folder}/{name}", "w").close()
 
     def test_all(self) -> None:
-        """Without a beginning all are offered but for the hidden; folders have a slash."""
+        """Without a beginning all files are offered except hidden ones; folders have a slash."""
         names = [f"{self.folder}/{name}" for name in ("a", "b", "below/")]
         self.assertEqual(names, listFiles(f"{self.folder}/"))
 
     def test_begun(self) -> None:
-        """Those are offered that begin so."""
+        """Files that begin with the typed text are offered."""
         self.assertEqual([f"{self.folder}/.hidden"], listFiles(f"{self.folder}/."))
         self.assertEqual([f"{self.folder}/below/"], listFiles(f"{self.folder}/be"))
         self.assertEqual([], listFiles(f"{self.folder}/none/"))
 
     def test_written(self) -> None:
-        """They are offered as they are written: from here on, from the root, or from the home."""
+        """
+        They are offered in the way they were typed: from here, from the root, or from the home.
+        """
         self.patch(os, "environ", {**os.environ, "HOME": self.folder})
         self.assertEqual(["~/below/"], listFiles("~/be"))
         self.assertIn("/etc/", listFiles("/et"))
@@ -54,7 +56,7 @@ class DaemonTests(SynchronousTestCase):
     """
 
     def test_daemon(self) -> None:
-        """They are the daemon's; addresses only of the door that was chosen."""
+        """The names are the daemon's; the addresses are only those of the chosen door."""
         with FakeAdmin() as admin:
             admin.openings = [makeOpening("192.0.2.8"), makeOpening("192.0.2.7", "web")]
             options = Namespace(admin=admin.path, conf=None, door=None)
@@ -64,7 +66,7 @@ class DaemonTests(SynchronousTestCase):
             self.assertEqual(["192.0.2.7"], listOpenAddresses(options))
 
     def test_none(self) -> None:
-        """Without a daemon, or with one that cannot be understood, there is nothing."""
+        """Without a daemon, or with one that cannot be understood, nothing is offered."""
         with FakeAdmin() as admin:
             options = Namespace(admin=admin.path)
             answers: tuple[object, ...] = ({}, [], {"doors": [{}]}, {"doors": 7}, "no JSON")
@@ -81,7 +83,7 @@ class OtherTests(SynchronousTestCase):
     """
 
     def test_badHosts(self) -> None:
-        """A file of hosts that cannot be used stops nothing."""
+        """A file of profiles that cannot be used does no harm."""
         folder = os.path.abspath(self.mktemp())
         os.makedirs(f"{folder}/pkdoors")
         file = f"{folder}/pkdoors/hosts.toml"
@@ -94,7 +96,7 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual([], listProfiles())
 
     def test_check(self) -> None:
-        """After an option that has a value comes that."""
+        """After an option with a value, its values are offered."""
         for before, offered in (
             ([], "--firewall"),
             (["--json"], "--firewall"),

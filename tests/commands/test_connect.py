@@ -9,24 +9,22 @@ from tests.test_cli import HOST, SEQ, CommandTestCase
 
 
 class ConnectTests(CommandTestCase):
-    """
-    C{pkdoors connect}, where it does not come to a connection.
-    """
+    """C{pkdoors connect}, if no connection is made."""
 
     def setUp(self) -> None:
-        """Leave this process as it is."""
+        """Leave the signals of this process as they are."""
         super().setUp()
         self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
 
     def test_notOpen(self) -> None:
-        """A door that does not open is status 1 and a sentence, and nothing on the output."""
+        """A door that does not open is status 1 and a sentence, and nothing on standard output."""
         end = self.run_("connect", HOST, "22", "-m", SEQ, "--tries", "1")
         self.assertEqual((1, "", 1), (end.status, end.stdout, end.stderr.count("\n")))
         self.assertTrue(end.stderr.startswith("pkdoors connect: 22/tcp of 192.0.2.1 did not"))
         self.assertEqual(5, len(self.reactor.sent))
 
     def test_wrongUsage(self) -> None:
-        """A port that is none, or is missing, is one line and status 2."""
+        """A wrong or missing port is one line and status 2."""
         for arguments, part in (
             ((HOST, "ssh", "-m", SEQ), "argument PORT: 'ssh' is not a port"),
             ((HOST, "-m", SEQ), "PORT"),

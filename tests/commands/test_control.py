@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.commands.control}: the commands, and a daemon on a real socket."""
+"""Tests of L{pkdoors.commands.control}, with a daemon on a real socket."""
 
 import json
 import os
@@ -12,9 +12,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pkdoors.admin.records import StatusRecord
 from pkdoors.adminclient.client import AdminClient
-from pkdoors.adminclient.responses import Status, statusOf
-from pkdoors.adminclient.statusview import statusText
+from pkdoors.adminclient.responses import readRecord
+from pkdoors.adminclient.statusview import formatStatus
 from pkdoors.cli import main
 from tests import ROOT
 from tests.fakes.admin import KEY, FakeAdmin, makeDoor, makeOpening
@@ -23,8 +24,8 @@ from tests.test_cli import CommandTestCase, End
 LONGEST = "2001:db8:1234:5678:9abc:def0:1234:5678"
 
 
-def longStatus() -> Status:
-    """All of it as long as it can be."""
+def longStatus() -> StatusRecord:
+    """Return a status in which everything is as long as it can be."""
     admin = FakeAdmin()
     name = "a-door-with-a-very-long-name-000"
     admin.doors = [makeDoor(name, ",".join(f"{port}/tcp" for port in range(6000, 6040)))]
@@ -32,16 +33,14 @@ def longStatus() -> Status:
         makeOpening(LONGEST, name, 3599.0, user="somebody with [red]a long comment " * 5),
         makeOpening("192.0.2.7", name, 9.0, trouble="COMMAND_FAILED: no such zone " * 9),
     ]
-    return statusOf(admin.status())
+    return readRecord(StatusRecord, admin.status())
 
 
-class SteerTestCase(CommandTestCase):
-    """
-    With a daemon.
-    """
+class ControlTestCase(CommandTestCase):
+    """Has a daemon."""
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the daemon."""
         super().setUp()
         self.admin = FakeAdmin().__enter__()
         self.addCleanup(self.admin.__exit__)
@@ -51,26 +50,24 @@ class SteerTestCase(CommandTestCase):
         return self.run_(command, "--admin", self.admin.path, *arguments, **environment)
 
     def says(self, *arguments: str) -> str:
-        """What a command that succeeds prints."""
+        """Return what a command prints, which succeeds."""
         end = self.ask(*arguments)
         self.assertEqual((0, ""), (end.status, end.stderr))
         return end.stdout
 
     def fails(self, *arguments: str, status: int = 1) -> str:
-        """The one line of a command that does not."""
+        """Return the one line of a command that fails."""
         end = self.ask(*arguments)
         self.assertEqual((status, "", 1), (end.status, end.stdout, end.stderr.count("\n")), end)
         self.assertTrue(end.stderr.startswith(f"pkdoors {arguments[0]}: "), end.stderr)
         return end.stderr.partition(": ")[2].rstrip("\n")
 
 
-class StatusTests(SteerTestCase):
-    """
-    C{pkdoors status}.
-    """
+class StatusTests(ControlTestCase):
+    """Tests of C{pkdoors status}."""
 
     def test_documented(self) -> None:
-        """It looks as the README shows it."""
+        """The output looks as the README shows it."""
         self.admin.firewall = "nftables"
         self.admin.openings = [
             makeOpening("192.0.2.7", left=252.4, user="anna@laptop", key=KEY),
@@ -81,22 +78,22 @@ class StatusTests(SteerTestCase):
         self.assertEqual(f"{lines}\n", self.says("status"))
 
     def test_closed(self) -> None:
-        """Where nothing is open it says so."""
+        """The output says so if nothing is open."""
         self.assertIn("\nno door is open\n", self.says("status"))
 
     def test_who(self) -> None:
-        """Of a key without a comment the fingerprint is shown, and else a dash."""
+        """A key without a comment is shown as its fingerprint, and no key as a dash."""
         self.admin.openings = [makeOpening("192.0.2.7", key=KEY), makeOpening("192.0.2.8")]
         self.assertRegex(self.says("status"), rf"192.0.2.7 +12s +{KEY}\n.* 192.0.2.8 +12s +-\n")
 
     def test_trouble(self) -> None:
-        """What a firewall refuses is told."""
+        """The output has what a firewall refuses."""
         self.admin.openings = [makeOpening("192.0.2.7", open=False, trouble="no such zone")]
         line = "door ssh is not open for 192.0.2.7: no such zone\n"
         self.assertTrue(self.says("status").endswith(f"\n\n{line}"))
 
     def test_nothingLost(self) -> None:
-        """Where it goes to no terminal nothing is cut, coloured or taken for markup."""
+        """If the output is not a terminal, nothing is cut, coloured or taken for markup."""
         self.admin.openings = [
             makeOpening(LONGEST, user="[red]x[/red] :smile: " + "y" * 300, trouble="z" * 300)
         ]
@@ -108,7 +105,7 @@ class StatusTests(SteerTestCase):
         self.assertFalse([line for line in lines if "\x1b" in line or line != line.rstrip()])
 
     def test_json(self) -> None:
-        """C{--json} prints the daemon's answer, indented, also what this version does not know."""
+        """C{--json} prints the daemon's whole answer, indented, even keys that are new."""
         answer = {**self.admin.status(), "new": 7}
         self.admin.answers["GET", "/status"] = (200, answer)
         output = self.says("status", "--json")
@@ -116,7 +113,7 @@ class StatusTests(SteerTestCase):
         self.assertIn('\n  "doors": [\n', output)
 
     def test_encoding(self) -> None:
-        """A name that the output's encoding lacks stops nothing."""
+        """Characters that the output's encoding lacks are no error."""
         self.admin.openings = [makeOpening("192.0.2.7", user="jürgen")]
         command = (sys.executable, "-c", "from pkdoors.cli import main; main()")
         done = subprocess.run(
@@ -130,24 +127,24 @@ class StatusTests(SteerTestCase):
         self.assertIn("j?rgen", done.stdout)
 
     def test_brokenPipe(self) -> None:
-        """Whoever has read enough of it, C{| head}, sees no error."""
+        """There is no error if the reader of a pipe, C{| head}, has read enough."""
         self.admin.openings = [makeOpening(f"10.0.{n // 250}.{n % 250}") for n in range(5000)]
         done = self.shell(f"status --admin {self.admin.path} | head -n 1")
         self.assertEqual(("", 1), (done.stderr, done.stdout.count("\n")))
 
     def test_outputLost(self) -> None:
-        """Output that is full, or closed, is one sentence, and status 1."""
-        for where, why in (
+        """Output that is full, or closed, is one sentence and status 1."""
+        for redirection, reason in (
             (">/dev/full", "No space left on device"),
             (">&-", "Bad file descriptor"),
             (">&- <&-", "Bad file descriptor"),
         ):
-            done = self.shell(f"status --admin {self.admin.path} {where}")
-            line = f"pkdoors: cannot write to standard output: {why}\n"
+            done = self.shell(f"status --admin {self.admin.path} {redirection}")
+            line = f"pkdoors: cannot write to standard output: {reason}\n"
             self.assertEqual((1, "", line), (done.returncode, done.stdout, done.stderr))
 
     def shell(self, arguments: str) -> "subprocess.CompletedProcess[str]":
-        """What a shell makes of it."""
+        """Run a command in a shell."""
         script = f"{sys.executable} -c 'from pkdoors.cli import main; main()'"
         return subprocess.run(
             ["sh", "-c", f"{script} {arguments}"], cwd=ROOT, capture_output=True, text=True
@@ -155,12 +152,10 @@ class StatusTests(SteerTestCase):
 
 
 class TableTests(SynchronousTestCase):
-    """
-    Tests of L{statusText} on terminals.
-    """
+    """Tests of L{formatStatus} on terminals."""
 
     def shown(self, **environment: str) -> str:
-        """What a terminal of 80 columns gets."""
+        """Return the output on a terminal of 80 columns."""
         from rich.console import Console
 
         console = Console(
@@ -171,7 +166,7 @@ class TableTests(SynchronousTestCase):
             highlight=False,
             _environ=environment,
         )
-        return statusText(longStatus(), console)
+        return formatStatus(longStatus(), console)
 
     def test_width(self) -> None:
         """Long names, addresses and comments are wrapped at 80 columns, and nothing is cut."""
@@ -184,32 +179,30 @@ class TableTests(SynchronousTestCase):
         self.assertNotIn("…", text)
 
 
-class OpenTests(SteerTestCase):
-    """
-    C{pkdoors open}.
-    """
+class OpenTests(ControlTestCase):
+    """Tests of C{pkdoors open}."""
 
     def setUp(self) -> None:
-        """Have a clock in UTC."""
+        """Set the time zone to UTC."""
         super().setUp()
         setZone(self, "UTC")
 
     def test_open(self) -> None:
-        """It says which door is open for whom, until when."""
+        """The line has the door, the address and the deadline."""
         self.assertEqual(
             "door ssh (22/tcp) is open for 192.0.2.7 until 08:10:00 (10m)\n",
             self.says("open", "192.0.2.7", "--door", "ssh", "--for", "10m"),
         )
 
     def test_longer(self) -> None:
-        """Of a deadline on another day that is told, too."""
+        """A deadline on another day has its date."""
         line = self.says("open", "2001:DB8:0::7", "--door", "web", "--for", "30h")
         self.assertEqual(
             "door web (443/tcp) is open for 2001:db8::7 until 2026-11-24 14:00:00 (30h)\n", line
         )
 
     def test_ownTime(self) -> None:
-        """Without a time it is the door's own; where there is one door it need not be named."""
+        """The default is the door's own time; a single door need not be named."""
         self.admin.doors.pop()
         line = self.says("open", "192.0.2.7")
         self.assertIn("until 08:00:30 (30s)", line)
@@ -222,7 +215,7 @@ class OpenTests(SteerTestCase):
             self.assertIn(f"until {shown} (", self.says("open", "192.0.2.7"))
 
     def test_alreadyLonger(self) -> None:
-        """Where it was open for longer than what is asked for, that is told, and what to do."""
+        """If it was open for longer already, the line says so, and how to shorten that."""
         opening = makeOpening("192.0.2.7", left=598.0)
         self.admin.answers["POST", "/openings"] = (200, {"opening": opening})
         line = "door ssh (22/tcp) is open for 192.0.2.7 until 08:09:58 (9m58s)"
@@ -235,13 +228,15 @@ class OpenTests(SteerTestCase):
             self.assertEqual(f"{line}\n", self.says("open", "192.0.2.7", *asked))
 
     def test_mapped(self) -> None:
-        """An address is meant as the daemon sees it: IPv4-mapped ones as IPv4, without a scope."""
+        """An address is sent as the daemon sees it: IPv4-mapped as IPv4, without a scope."""
         self.says("open", "::ffff:192.0.2.7", "--door", "ssh")
         self.says("open", "fe80::1%eth0", "--door", "ssh")
-        self.assertEqual(["192.0.2.7", "fe80::1"], [each[2]["source"] for each in self.admin.asked])
+        self.assertEqual(
+            ["192.0.2.7", "fe80::1"], [body["source"] for _, _, body in self.admin.asked]
+        )
 
     def test_refused(self) -> None:
-        """What the daemon refuses, or its firewall, is its sentence, and status 1."""
+        """A refusal of the daemon, or its firewall, is its sentence and status 1."""
         self.assertEqual(
             "there is no door 'shh': its doors are ssh, web",
             self.fails("open", "192.0.2.7", "--door", "shh"),
@@ -250,11 +245,11 @@ class OpenTests(SteerTestCase):
         self.assertEqual(self.admin.refusal, self.fails("open", "192.0.2.7", "--door", "ssh"))
 
     def test_wrongUsage(self) -> None:
-        """What is no address, door or time is status 2, and asks nothing."""
+        """A bad address, door or time is status 2, and no request is sent."""
         for arguments, words in (
-            (("host.example",), "argument ADDRESS: 'host.example' is no address: give one"),
-            (("192.0.2.0/24",), "is no address"),
-            (("",), "is no address"),
+            (("host.example",), "argument ADDRESS: 'host.example' is not an address: give an IPv4"),
+            (("192.0.2.0/24",), "is not an address"),
+            (("",), "is not an address"),
             (("192.0.2.7", "--door", "a b"), "argument --door: 'a b' is no name for a door"),
             (("192.0.2.7", "--for", "0"), "argument --for: '0' is not a time"),
             ((), "ADDRESS"),
@@ -263,13 +258,11 @@ class OpenTests(SteerTestCase):
         self.assertEqual([], self.admin.asked)
 
 
-class CloseTests(SteerTestCase):
-    """
-    C{pkdoors close}.
-    """
+class CloseTests(ControlTestCase):
+    """Tests of C{pkdoors close}."""
 
     def setUp(self) -> None:
-        """Have something open."""
+        """Open some doors."""
         super().setUp()
         self.admin.openings = [
             makeOpening("192.0.2.7"),
@@ -278,7 +271,7 @@ class CloseTests(SteerTestCase):
         ]
 
     def test_address(self) -> None:
-        """Of an address all doors are closed, or one."""
+        """All doors are closed for an address, or one."""
         self.assertEqual(
             "closed door web for 192.0.2.7\n", self.says("close", "192.0.2.7", "--door", "web")
         )
@@ -294,18 +287,18 @@ class CloseTests(SteerTestCase):
         self.assertEqual("no door was open\n", self.says("close", "--all"))
 
     def test_many(self) -> None:
-        """Of many it is told how many."""
+        """Of many openings only the number is printed."""
         self.admin.openings = [makeOpening(f"192.0.2.{n}") for n in range(20)]
         self.assertEqual(20, self.says("close", "--all").count("\n"))
         self.admin.openings = [makeOpening(f"192.0.2.{n}") for n in range(21)]
         self.assertEqual("closed 21 openings\n", self.says("close", "--all"))
 
     def test_notOpen(self) -> None:
-        """An address without an opening is status 1, and the daemon's sentence."""
+        """An address without an opening is the daemon's sentence and status 1."""
         self.assertEqual("nothing is open for 192.0.2.9", self.fails("close", "192.0.2.9"))
 
     def test_stillClosing(self) -> None:
-        """What a firewall refuses to close is told, with status 1."""
+        """The output has what a firewall refuses to close, and the status is 1."""
         self.admin.closing = {"192.0.2.7"}
         end = self.ask("close", "--all", "--door", "ssh")
         self.assertEqual((1, "closed door ssh for 2001:db8::7\n"), (end.status, end.stdout))
@@ -321,7 +314,7 @@ class CloseTests(SteerTestCase):
         self.assertEqual((1, "", 1), (end.status, end.stdout, end.stderr.count("\n")))
 
     def test_follows(self) -> None:
-        """What the guard has closed is done, though firewalld only follows: status 0."""
+        """The status is 0 if the guard has closed all, though firewalld is slower."""
         self.admin.closing, self.admin.isShut = {"192.0.2.7"}, True
         self.assertEqual(
             "closed door ssh for 2001:db8::7\nclosed door ssh for 192.0.2.7: "
@@ -335,7 +328,7 @@ class CloseTests(SteerTestCase):
         )
 
     def test_refusedOutside(self) -> None:
-        """What the guard has closed and firewalld refuses is told as it is, with status 1."""
+        """If the guard has closed and firewalld refuses, both are printed, with status 1."""
         self.admin.closing, self.admin.isShut = {"192.0.2.7"}, True
         self.admin.refused = "cannot close: INVALID_ZONE"
         self.assertEqual(
@@ -345,7 +338,7 @@ class CloseTests(SteerTestCase):
         )
 
     def test_wrongUsage(self) -> None:
-        """An address and C{--all} exclude each other, and one is needed."""
+        """An address and C{--all} exclude each other, and one is required."""
         for arguments in ((), ("192.0.2.7", "--all"), ("--door", "ssh")):
             self.assertEqual(
                 "give either the ADDRESS to close for, or --all",
@@ -354,10 +347,8 @@ class CloseTests(SteerTestCase):
         self.assertEqual([], self.admin.asked)
 
 
-class ReloadTests(SteerTestCase):
-    """
-    C{pkdoors reload}.
-    """
+class ReloadTests(ControlTestCase):
+    """Tests of C{pkdoors reload}."""
 
     def test_changes(self) -> None:
         """Each change is a line."""
@@ -368,20 +359,18 @@ class ReloadTests(SteerTestCase):
         self.assertEqual("nothing has changed\n", self.says("reload"))
 
     def test_troubles(self) -> None:
-        """Troubles are told, and it was taken all the same."""
+        """Troubles are printed, too, and the status is 0."""
         self.admin.reloading = (200, {"changes": ["a"], "troubles": ["firewalld is away"]})
         self.assertEqual(End(0, "a\n", "pkdoors reload: firewalld is away\n"), self.ask("reload"))
 
     def test_refused(self) -> None:
-        """What it cannot use is its sentence, and status 1."""
+        """A bad configuration is the daemon's sentence and status 1."""
         self.admin.reloading = (409, {"error": "/etc/pkdoors/pkdoors.toml is not TOML"})
         self.assertEqual("/etc/pkdoors/pkdoors.toml is not TOML", self.fails("reload"))
 
 
-class NoDaemonTests(SteerTestCase):
-    """
-    All of them, where the daemon does not answer as it should.
-    """
+class NoDaemonTests(ControlTestCase):
+    """Tests of all commands without a daemon that answers as it should."""
 
     COMMANDS: tuple[tuple[str, ...], ...] = (
         *(("status",), ("status", "--json"), ("open", "192.0.2.7"), ("close", "--all")),
@@ -389,23 +378,23 @@ class NoDaemonTests(SteerTestCase):
     )
 
     def test_noDaemon(self) -> None:
-        """Without a daemon each is one sentence, and status 3."""
+        """Without a daemon each is one sentence and status 3."""
         self.admin.stop()
         for command in self.COMMANDS:
             line = self.fails(*command, status=3)
-            self.assertIn(f"{self.admin.path} is missing: start it, or say with --admin", line)
+            self.assertIn(f"(no socket at {self.admin.path}): start it, or use --admin PATH", line)
 
     def test_strange(self) -> None:
-        """An answer that cannot be understood is one sentence, and status 1."""
+        """An answer that cannot be understood is one sentence and status 1."""
         answer: Any = (200, ["?"])
         targets = (("GET", "/status"), ("POST", "/openings"), ("DELETE", "/openings"))
-        self.admin.answers = {each: answer for each in (*targets, ("POST", "/reload"))}
+        self.admin.answers = {target: answer for target in (*targets, ("POST", "/reload"))}
         for command in self.COMMANDS:
             if "--json" not in command:
-                self.assertIn("cannot be understood", self.fails(*command))
+                self.assertIn("cannot understand", self.fails(*command))
 
     def test_file(self) -> None:
-        """The configuration file tells where it is, and C{--admin} comes before it."""
+        """The socket's path is in the configuration file; C{--admin} overrides that."""
         file = os.path.abspath(self.mktemp())
         Path(file).write_text(f'admin = "{self.admin.path}"\n')
         self.assertEqual(0, self.run_("status", "-c", file).status)
@@ -424,24 +413,22 @@ class NoDaemonTests(SteerTestCase):
 
 
 class StartTests(SynchronousTestCase):
-    """
-    What a command loads.
-    """
+    """Tests of what a command loads."""
 
     def test_quick(self) -> None:
-        """C{pkdoors} itself loads neither Twisted nor HTTP, nor what draws and completes."""
+        """C{pkdoors} itself loads neither Twisted, HTTP and rich, nor argcomplete."""
         script = "import sys; import pkdoors.cli as c; c.makeParser(); print(*sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        loaded = {each.partition(".")[0] for each in done.stdout.split()}
+        loaded = {name.partition(".")[0] for name in done.stdout.split()}
         self.assertEqual(set(), loaded & {"argcomplete", "http", "rich", "twisted", "zope"})
 
     def test_help(self) -> None:
         """Each command has a help, which names its options."""
         for command, words in (
             ("status", ("--json", "--admin", "--conf", "/run/pkdoors/admin.sock")),
-            ("open", ("ADDRESS", "--door", "--for", "stays so")),
+            ("open", ("ADDRESS", "--door", "--for", "is kept")),
             ("close", ("[ADDRESS]", "--all", "--door")),
             ("reload", ("configuration",)),
             ("watch", ("Ctrl-C",)),
@@ -454,7 +441,7 @@ class StartTests(SynchronousTestCase):
 
 
 def setZone(test: SynchronousTestCase, zone: str) -> None:
-    """Have a test's clock in a zone."""
+    """Set the time zone for a test."""
     before = os.environ.get("TZ")
 
     def restore() -> None:

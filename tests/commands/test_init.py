@@ -11,15 +11,15 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import pkdoors.config.file
 from pkdoors.cli import main
 from pkdoors.client.profiles import Profile, parseProfiles
-from pkdoors.config import file as conffile
 from pkdoors.config.config import ADMIN_SOCKET, SEED_FILE, Config
 from pkdoors.config.file import readConf
 from pkdoors.config.parser import parseConfig
 from pkdoors.config.template import renderConf, renderProfile
 from pkdoors.errors import PkdoorsError
-from pkdoors.host import names as thishost
+from pkdoors.host import names
 from pkdoors.knockports import search
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.host import FakeHost
@@ -31,7 +31,7 @@ class TextTests(SynchronousTestCase):
     """
 
     def test_roundTrip(self) -> None:
-        """What is written is read back as it was."""
+        """A written file is read back as it was."""
         for door in (
             makeDoor(name="ssh"),
             makeDoor(openFor=90.0, maxOpenFor=5400.0, knockTimeout=1.5, penalty=0.0),
@@ -40,7 +40,7 @@ class TextTests(SynchronousTestCase):
             self.assertEqual(Config((door,)), parseConfig(renderConf(door), "f"))
 
     def test_comments(self) -> None:
-        """What is commented out is right, too; and every key has a comment."""
+        """The lines that are commented out are right, too, and every key has a comment."""
         lines = renderConf(makeDoor()).splitlines()
         uncommented = [re.sub("^#(?=[a-z_]+ = )", "", line) for line in lines]
         config = parseConfig("\n".join(uncommented), "f")
@@ -57,7 +57,7 @@ class TextTests(SynchronousTestCase):
                 self.assertTrue(before.startswith("# "), line)
 
     def test_profile(self) -> None:
-        """The client's profile has what it needs to know."""
+        """The client's profile has what the client needs."""
         door = makeDoor(name="web", ports="443,8080,53/udp")
         profiles = parseProfiles(renderProfile("web1", "web1.example.org", door))
         expected = Profile("web1.example.org", door.sequence, wait=443)
@@ -72,19 +72,17 @@ class TextTests(SynchronousTestCase):
 
 
 class InitTestCase(SynchronousTestCase):
-    """
-    Runs C{pkdoors init}.
-    """
+    """A test that runs C{pkdoors init}."""
 
     def setUp(self) -> None:
-        """Have a host with a name, and a folder."""
+        """Set up a host with a name, and a folder."""
         FakeHost(self)
-        self.patch(thishost, "getShortName", lambda: "web1")
-        self.patch(thishost, "getPublicName", lambda: "web1.example.org")
+        self.patch(names, "getShortName", lambda: "web1")
+        self.patch(names, "getPublicName", lambda: "web1.example.org")
         self.file = os.path.abspath(self.mktemp())
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
-        """What it prints, on both ways."""
+        """Return what it prints, to standard output and standard error."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
             try:
                 main(["init", "--output", self.file, *arguments], environment)
@@ -95,11 +93,11 @@ class InitTestCase(SynchronousTestCase):
         return stdout.getvalue(), stderr.getvalue()
 
     def config(self) -> Config:
-        """What the daemon reads of it."""
+        """Return the configuration that the daemon reads from the file."""
         return parseConfig(readConf(self.file), self.file)
 
     def refused(self, *arguments: str, status: int, **environment: str) -> str:
-        """The one line with which it ends; nothing is written."""
+        """Return the one line with which it fails; nothing is written."""
         stdout, stderr = self.init(*arguments, status=status, **environment)
         self.assertEqual(("", 1), (stdout, stderr.count("\n")))
         self.assertTrue(stderr.startswith("pkdoors init: "), stderr)
@@ -112,7 +110,7 @@ class InitTests(InitTestCase):
     """
 
     def test_init(self) -> None:
-        """The file is what the daemon reads, and the profile fits it."""
+        """The daemon reads the file, and the profile fits it."""
         stdout, _ = self.init()
         (door,) = self.config().doors
         self.assertEqual("ssh (22/tcp)", str(door))
@@ -148,7 +146,7 @@ class InitTests(InitTestCase):
         self.assertEqual(os.path.abspath("keys"), self.config().doors[0].authorizedKeys)
 
     def test_freePorts(self) -> None:
-        """A port that is taken, or protected, is no knock port."""
+        """A port that is in use, or protected, is not chosen as a knock port."""
         self.patch(search, "isFree", lambda port: port % 1000 == 0)
         self.init("-n", "20", "--ports", "12000-13000/udp,14000/udp,15000/tcp")
         free = {*range(10_000, 32_768, 1000)} - {12_000, 13_000, 14_000}
@@ -164,34 +162,34 @@ class InitTests(InitTestCase):
         self.assertNotIn("SSH keys", stderr)
 
     def test_service(self) -> None:
-        """Where the service may read it, it says so."""
-        self.patch(conffile, "letRead", lambda descriptor: True)
+        """If the service may read the file, it says so."""
+        self.patch(pkdoors.config.file, "letRead", lambda descriptor: True)
         _, stderr = self.init()
-        self.assertIn("Only root and the service (user pkdoors) may read it.\n", stderr)
+        self.assertIn("Only root and the service (user pkdoors) may read the file.\n", stderr)
         self.assertIn(f"twistd -n --pidfile= pkdoors --conf {self.file}\n", stderr)
 
     def test_startService(self) -> None:
-        """In the usual place, the file is the service's, which is then what to start."""
+        """At the usual place, the file is the service's, and it says to start the service."""
         written: list[str] = []
 
         def write(path: str, text: str) -> bool:
             written.append(path)
             return True
 
-        self.patch(conffile, "writeConf", write)
+        self.patch(pkdoors.config.file, "writeConf", write)
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as stderr:
             main(["init"], {})
         self.assertEqual(["/etc/pkdoors/pkdoors.toml"], written)
         self.assertIn("start the daemon:    systemctl enable --now pkdoors\n", stderr.getvalue())
 
     def test_secret(self) -> None:
-        """What is no profile tells no knock port."""
+        """Nothing that it prints beside the profile shows a knock port."""
         _, stderr = self.init()
         ports = self.config().doors[0].sequence.ports
         self.assertFalse([port for port in ports if str(port) in stderr.replace(self.file, "")])
 
     def test_neverOverwrites(self) -> None:
-        """What is there stays."""
+        """A file that exists stays."""
         Path(self.file).write_text("mine\n")
         self.assertIn("already exists and is not overwritten", self.refused(status=1))
         self.assertEqual("mine\n", Path(self.file).read_text())
@@ -200,15 +198,15 @@ class InitTests(InitTestCase):
         """A host without a name needs an address, and nothing is written before that is known."""
 
         def getPublicName() -> str:
-            raise PkdoorsError("say with --address how")
+            raise PkdoorsError("use --address to say how")
 
-        self.patch(thishost, "getPublicName", getPublicName)
+        self.patch(names, "getPublicName", getPublicName)
         self.assertIn("--address", self.refused(status=1))
         self.assertFalse(Path(self.file).exists())
         self.init("--address", "2001:db8::1")
 
     def test_wrongUsage(self) -> None:
-        """Wrong values are one line and status 2."""
+        """A wrong value is one line and status 2."""
         for arguments, words in (
             (("--door", "Web"), "argument --door: 'Web' is no name for a door"),
             (("--ports", "0"), "argument -p/--ports: '0' is not a port"),
@@ -245,7 +243,7 @@ class SeedTests(InitTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a home with a file of port-knocking-doors."""
+        """Make a home with a file of port-knocking-doors."""
         super().setUp()
         self.home = os.path.abspath(self.mktemp())
         os.mkdir(self.home)
@@ -270,7 +268,7 @@ class SeedTests(InitTestCase):
             os.unlink(self.file)
 
     def test_told(self) -> None:
-        """What became of each key is told, apart from the profile, and no secret with it."""
+        """It says what replaced each key, apart from the profile, and without a secret."""
         _, stderr = self.init("--seed", self.seed)
         self.assertIn(
             f"From {self.seed}, which stays as it is:\n"
@@ -285,7 +283,7 @@ class SeedTests(InitTestCase):
         self.assertNotIn("17203", stderr)
 
     def test_publicSequence(self) -> None:
-        """A sequence that is not good is warned of, unless knocks are sealed."""
+        """It warns of a bad sequence, unless knocks are sealed."""
         self.write("opening_sequence = [16001, 16002, 16003, 16004, 16005]\n")
         _, stderr = self.init("--seed", self.seed)
         self.assertIn("  warning: the sequence is the default of port-knocking-doors", stderr)
@@ -294,13 +292,13 @@ class SeedTests(InitTestCase):
         self.assertNotIn("warning", stderr)
 
     def test_options(self) -> None:
-        """The door may have another name, and be sealed."""
+        """The door can have another name, and be sealed."""
         self.init("--seed", self.seed, "--door", "web", "--sealed", "/keys")
         (door,) = self.config().doors
         self.assertEqual(("web", "/keys"), (door.name, door.authorizedKeys))
 
     def test_contradicting(self) -> None:
-        """What the file says cannot be given as well, be it the default."""
+        """An option for what the file says is refused, even if it has the default value."""
         for option, value, name in (
             ("--length", "8", "--length"),
             ("-n", "5", "--length"),
@@ -312,7 +310,7 @@ class SeedTests(InitTestCase):
         self.assertFalse(Path(self.file).exists())
 
     def test_noFile(self) -> None:
-        """Where there is no such file, the line names what was looked for."""
+        """If there is no such file, the line names the paths that it looked for."""
         os.unlink(self.seed)
         line = self.refused("--seed", self.seed, status=1)
         self.assertIn(
@@ -323,7 +321,7 @@ class SeedTests(InitTestCase):
             self.assertIn(f"(looked for {self.seed}, {SEED_FILE}): use --seed FILE", line)
 
     def test_bad(self) -> None:
-        """A file that others may read, or that is another one, is refused; nothing is written."""
+        """A file that others may read, or of another kind, is refused; nothing is written."""
         os.chmod(self.seed, 0o644)
         self.assertIn(f"`chmod 600 {self.seed}`", self.refused("--seed", self.seed, status=1))
         os.chmod(self.seed, 0o600)
@@ -346,13 +344,13 @@ class QRCodeTests(InitTests):
     """
 
     def init(self, *arguments: str, status: int = 0, **environment: str) -> tuple[str, str]:
-        """As without, but with a QR code."""
+        """Run it with a QR code, and return the rest of what it prints."""
         stdout, stderr = super().init(*arguments, "--qr", status=status, **environment)
         self.drawn = re.sub(r"(?s)\A.*?\n(?=[^\n]*[\u2580-\u2588])", "", stdout)
         return stdout.removesuffix(self.drawn), stderr
 
     def test_drawn(self) -> None:
-        """It is drawn in half blocks, two rows of it in a line."""
+        """It is drawn in half blocks, with two of its rows in a line."""
         self.init()
         self.assertRegex(self.drawn, "[\u2580-\u2588]")
         self.assertIn(self.drawn.count("\n"), range(15, 40))

@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from pkdoors.client.keys import passphrase as terminal
+from pkdoors.client.keys import passphrase
 from pkdoors.client.keys.passphrase import askPassphrase
 from pkdoors.errors import KnockError
 from pkdoors.knocks.seal import Statement, parseSealed
@@ -19,9 +19,7 @@ KEY = makeKey("ed25519")
 
 
 class SealedCommandTestCase(CommandTestCase):
-    """
-    With a key in a file, and a home.
-    """
+    """A test with a key in a file, and a home."""
 
     def setUp(self) -> None:
         """Write the key."""
@@ -43,12 +41,12 @@ class SealedCommandTestCase(CommandTestCase):
         return path
 
     def profile(self, lines: str) -> None:
-        """Have a host C{home} with the address and sequence, and some more lines."""
+        """Make a profile C{home} with the address and sequence, and more lines."""
         more = f'[hosts.home]\naddress = "{HOST}"\nsequence = "{SEQ}"\n{lines}\n'
         self.hosts = self.write(".config/pkdoors/hosts.toml", more)
 
     def knock(self, *arguments: str, **environment: str) -> Statement:
-        """What a knock that succeeds says, all of which are sealed."""
+        """Return what a successful knock says; every datagram must be sealed."""
         self.reactor.sent.clear()
         end = self.run_("knock", *arguments, HOME=str(self.home), **environment)
         self.assertEqual((0, ""), (end.status, end.stderr), end)
@@ -56,14 +54,12 @@ class SealedCommandTestCase(CommandTestCase):
         return parseSealed(self.reactor.sent[0][3]).statement
 
     def wrong(self, *arguments: str, **environment: str) -> str:
-        """The line of one that is refused with status 2."""
+        """Return the line of a knock that is refused with status 2."""
         return self.wrongUsage(*arguments, HOME=str(self.home), **environment)
 
 
 class OptionTests(SealedCommandTestCase):
-    """
-    The options of sealed knocks.
-    """
+    """The options for sealed knocks."""
 
     def test_identity(self) -> None:
         """With a key it is sealed, for the door C{default}, its own time, and now."""
@@ -87,7 +83,7 @@ class OptionTests(SealedCommandTestCase):
         self.assertEqual("asked 192.0.2.1 to close (192.0.2.1)\n", end.stdout)
 
     def test_wait(self) -> None:
-        """With C{--wait} each knock is another one; at the end the doubts are those of a seal."""
+        """With C{--wait} each knock is a new one; at the end the hints are those for a seal."""
         arguments = ("--wait", "22", "--timeout", "1s", "--tries", "2")
         end = self.run_("knock", HOST, "-m", SEQ, "-i", self.key, *arguments)
         self.assertEqual(1, end.status)
@@ -95,14 +91,14 @@ class OptionTests(SealedCommandTestCase):
         self.assertIn("check that sequence, door, key and both clocks are right, that", end.stderr)
 
     def test_agent(self) -> None:
-        """C{agent} is each of the agent's keys."""
+        """C{agent} means all of the agent's keys."""
         other = makeKey("ecdsa")
         self.agent.held[other.blob()] = other
         self.knock(HOST, "-m", SEQ, "-i", "agent", SSH_AUTH_SOCK=SOCKET)
         self.assertEqual(2, len({sent[3] for sent in self.reactor.sent}))
 
     def test_noAgent(self) -> None:
-        """Without an agent that is status 1 and one sentence."""
+        """A missing agent is status 1 and one sentence."""
         end = self.run_("knock", HOST, "-m", SEQ, "-i", "agent")
         self.assertEqual((1, "", 1), (end.status, end.stdout, end.stderr.count("\n")))
         self.assertIn("there is no SSH agent", end.stderr)
@@ -117,7 +113,7 @@ class OptionTests(SealedCommandTestCase):
         self.assertEqual([], self.reactor.sent)
 
     def test_plain(self) -> None:
-        """What only a sealed knock can say is wrong usage without a key."""
+        """An option that only a sealed knock can have is wrong without a key."""
         for name, more in (("--door", ("web",)), ("--bind", ("none",)), ("--close", ())):
             self.assertEqual(
                 f"{name} needs a sealed knock: use --identity FILE, "
@@ -126,13 +122,13 @@ class OptionTests(SealedCommandTestCase):
             )
 
     def test_exclusive(self) -> None:
-        """Closing excludes a time, and waiting."""
+        """Closing cannot be combined with a time or with waiting."""
         for more in (("--open-for", "5m"), ("--wait", "22")):
             line = self.wrong(HOST, "-m", SEQ, "-i", self.key, "--close", *more)
             self.assertIn(f"use --close or {more[0]}, not both", line)
 
     def test_bad(self) -> None:
-        """A door or address that is none is refused with what is allowed."""
+        """A wrong door or address is refused, and the error says what is allowed."""
         self.assertIn(
             "argument --door: 'My door' is no name for a door",
             self.wrong(HOST, "-m", SEQ, "-i", self.key, "--door", "My door"),
@@ -163,25 +159,25 @@ class ProfileTests(SealedCommandTestCase):
         self.assertEqual({b"knock 600\n"}, {sent[3] for sent in self.reactor.sent})
 
     def test_sealed(self) -> None:
-        """It brings key, door and time of a sealed knock."""
+        """It brings the key, the door and the time of a sealed knock."""
         self.profile(f'identity = "{self.key}"\ndoor = "web"\nopen_for = "10m"')
         said = self.knock("home")
         self.assertEqual(("web", 600), (said.door, said.seconds))
 
     def test_agent(self) -> None:
-        """Where it says only that knocks are sealed, the agent's keys do."""
+        """If it says only that knocks are sealed, the agent's keys are used."""
         self.profile("sealed = true")
         self.knock("home", SSH_AUTH_SOCK=SOCKET)
 
     def test_optionsFirst(self) -> None:
-        """The command line counts before it."""
+        """The command line overrides it."""
         self.profile(f'identity = "{self.key}"\ndoor = "web"\nopen_for = "10m"')
         key = self.write("other", encode(makeKey("ed25519", 1)))
         said = self.knock("home", "--door", "ssh", "--open-for", "1m", "-i", str(key))
         self.assertEqual(("ssh", 60), (said.door, said.seconds))
 
     def test_sequences(self) -> None:
-        """For the sequence: the command line, the environment, the profile."""
+        """The sequence comes from the command line, or the environment, or the profile."""
         self.profile("")
         for arguments, environment, first in (
             (("-m", "1,2,3,4,5"), {"KNOCKER_SEQ": "6,7,8,9,10"}, 1),
@@ -201,7 +197,7 @@ class ProfileTests(SealedCommandTestCase):
             self.assertEqual({(HOST, port)}, set(self.reactor.connections()))
 
     def test_closeDoesNotWait(self) -> None:
-        """Who closes does not wait for what is to open, nor asks for a time."""
+        """Closing neither waits for the port nor asks for a time."""
         self.profile(f'identity = "{self.key}"\nopen_for = "10m"\nwait = 22')
         said = self.knock("home", "--close")
         self.assertEqual((True, 0), (said.close, said.seconds))
@@ -215,12 +211,12 @@ class ProfileTests(SealedCommandTestCase):
         )
 
     def test_noSequence(self) -> None:
-        """Where nobody tells the sequence, the line says where it could be."""
+        """If the sequence is missing, the line says where it can be."""
         self.write(".config/pkdoors/hosts.toml", f'[hosts.home]\naddress = "{HOST}"\n')
         self.assertIn("no profile has the sequence of 'home'", self.wrong("home"))
 
     def test_badFile(self) -> None:
-        """What is wrong with the file is one line with its path, whichever the host."""
+        """An error in the file is one line with its path, whatever the host."""
         self.profile("wait = 0")
         for host in ("home", HOST):
             line = self.wrong(host, "-m", SEQ)
@@ -229,13 +225,13 @@ class ProfileTests(SealedCommandTestCase):
         self.assertIn(f"chmod 600 {self.hosts}", self.wrong("home"))
 
     def test_noProfile(self) -> None:
-        """A host without one is a name or an address."""
+        """A host without a profile is a name or an address."""
         self.profile("")
         end = self.run_("knock", "192.0.2.7", "-m", SEQ, HOME=str(self.home))
         self.assertEqual("knocked on 192.0.2.7 (192.0.2.7)\n", end.stdout)
 
     def test_sequenceNotShown(self) -> None:
-        """Nothing that is printed tells a knock port."""
+        """Nothing that is printed shows a knock port."""
         self.profile("wait = 22")
         end = self.run_("knock", "home", HOME=str(self.home))
         self.profile('wait = "x"')
@@ -247,32 +243,32 @@ class ProfileTests(SealedCommandTestCase):
 
 class AskPassphraseTests(SealedCommandTestCase):
     """
-    Tests of L{askPassphrase}; where there is a terminal, they are in C{tests.real}.
+    Tests of L{askPassphrase} without a terminal; those with one are in C{tests.real}.
     """
 
     def setUp(self) -> None:
-        """Have a terminal that answers."""
+        """Make a terminal that answers."""
         super().setUp()
         self.patch(os, "open", lambda path, flags: os.dup(2) if path == "/dev/tty" else -1)
         for each in (signal.SIGINT, signal.SIGTERM):
             self.addCleanup(signal.signal, each, signal.signal(each, self.handle))
 
     def handle(self, number: int, frame: object) -> None:
-        """As the reactor, which would end later."""
+        """Handle a signal as the reactor does, which would end later."""
 
     def checkHandlers(self) -> None:
-        """See that the signals are the reactor's again."""
+        """Assert that the signals are the reactor's again."""
         for each in (signal.SIGINT, signal.SIGTERM):
             self.assertEqual(self.handle, signal.getsignal(each))
 
     def test_answer(self) -> None:
-        """What is answered comes as it was typed; the signals are as before."""
-        self.patch(terminal, "getpass", lambda prompt: f"{prompt}ä")
+        """The answer is returned as it was typed; the signals are as before."""
+        self.patch(passphrase, "getpass", lambda prompt: f"{prompt}ä")
         self.assertEqual("Passphrase: ä".encode(), askPassphrase("Passphrase: "))
         self.checkHandlers()
 
     def test_interrupted(self) -> None:
-        """Ctrl-C, SIGTERM and the end of the input end it, with a reactor that runs as well."""
+        """Ctrl-C, SIGTERM and the end of the input end it, with a running reactor, too."""
         for number in (signal.SIGINT, signal.SIGTERM, None):
 
             def answer(prompt: str, number: signal.Signals | None = number) -> str:
@@ -281,7 +277,7 @@ class AskPassphraseTests(SealedCommandTestCase):
                 os.kill(os.getpid(), number)
                 return "too late"
 
-            self.patch(terminal, "getpass", answer)
+            self.patch(passphrase, "getpass", answer)
             error = self.assertRaises(KnockError, askPassphrase, "Passphrase: ")
             self.assertEqual("interrupted", str(error))
         self.checkHandlers()
@@ -293,6 +289,6 @@ class AskPassphraseTests(SealedCommandTestCase):
             raise OSError(6, "No such device or address")
 
         self.patch(os, "open", fail)
-        self.patch(terminal, "getpass", lambda prompt: self.fail("asked"))
+        self.patch(passphrase, "getpass", lambda prompt: self.fail("asked"))
         error = self.assertRaises(KnockError, askPassphrase, "Passphrase: ")
         self.assertIn("there is no terminal to ask for its passphrase", str(error))

@@ -44,23 +44,23 @@ class ChangesTests(SynchronousTestCase):
     """
 
     def changes(self, *doors: Door) -> list[str]:
-        """What changes where these are the doors."""
+        """Return the changes that lead to these doors."""
         return describeChanges(BEFORE, replace(BEFORE, doors=doors))
 
     def test_nothing(self) -> None:
-        """Where nothing differs there is nothing to tell, nor where doors only change places."""
+        """If nothing differs, or doors only change places, there is no change."""
         self.assertEqual([], self.changes(SSH, WEB))
         self.assertEqual([], self.changes(WEB, SSH))
 
     def test_each(self) -> None:
-        """Each setting of a door is named as in the file, without what it is."""
+        """Each setting of a door is named as in the file, without its value."""
         self.assertEqual(set(OTHERS), {each.field for each in DOOR_SETTINGS})
         for each in DOOR_SETTINGS:
             door = replace(SSH, **{each.field: OTHERS[each.field]})
             self.assertEqual([f"door {door} changed: {each.key}"], self.changes(door, WEB))
 
     def test_doors(self) -> None:
-        """Doors that are gone come first, then those that are new or changed, in their order."""
+        """Doors that are gone come first, then new and changed ones in their order."""
         new = makeDoor(name="new")
         web = replace(WEB, openFor=7.0, penalty=7.0)
         self.assertEqual(
@@ -73,12 +73,12 @@ class ChangesTests(SynchronousTestCase):
         )
 
     def test_daemon(self) -> None:
-        """What is not of a door is told, too."""
+        """Settings of the daemon are named, too."""
         after = replace(BEFORE, interfaces=("::1",), audit="/var/log/audit")
         self.assertEqual(["interfaces changed", "audit changed"], describeChanges(BEFORE, after))
 
     def test_fixed(self) -> None:
-        """What cannot be changed is named."""
+        """Settings that cannot change while the daemon runs are named."""
         self.assertEqual([], findFixedChanges(BEFORE, replace(BEFORE, interfaces=("::1",))))
         after = replace(BEFORE, firewall="nftables", zone="home", admin="")
         self.assertEqual(["firewall", "zone", "admin"], findFixedChanges(BEFORE, after))

@@ -9,20 +9,18 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.config import file as conffile
+import pkdoors.config.file
 from pkdoors.config.file import isThere, listConfPlaces, listSeedPlaces, readConf, writeConf
 from pkdoors.errors import ConfigError
 from pkdoors.host import serviceuser
 
 
 class ConfFileTestCase(SynchronousTestCase):
-    """
-    With a folder.
-    """
+    """A test with a folder."""
 
     def setUp(self) -> None:
-        """Make it, and have a usual umask."""
-        # Not where trial puts its files: others may be able to write that.
+        """Make the folder, and set a usual umask."""
+        # Not in trial's folder: others may be able to write there.
         self.folder = Path(mkdtemp())
         self.addCleanup(rmtree, self.folder)
         self.path = str(self.folder / "pkdoors.toml")
@@ -40,7 +38,7 @@ class ReadTests(ConfFileTestCase):
         os.chmod(self.path, mode)
 
     def refused(self) -> str:
-        """The one line with which it is refused."""
+        """Return the one line that refuses the file."""
         line = str(self.assertRaises(ConfigError, readConf, self.path))
         self.assertNotIn("\n", line)
         self.assertIn(self.path, line)
@@ -53,7 +51,7 @@ class ReadTests(ConfFileTestCase):
             self.assertEqual("schön\n", readConf(self.path))
 
     def test_readable(self) -> None:
-        """One that others may read is refused, with what to do about it."""
+        """A file that others may read is refused, and the error says what to do."""
         for mode in (0o640, 0o604, 0o644, 0o610):
             self.write(mode=mode)
             self.assertEqual(
@@ -63,7 +61,7 @@ class ReadTests(ConfFileTestCase):
             )
 
     def test_writable(self) -> None:
-        """So is one that others may write."""
+        """A file that others may write is refused, too."""
         for mode in (0o620, 0o602, 0o666, 0o660):
             self.write(mode=mode)
             self.assertEqual(
@@ -73,13 +71,13 @@ class ReadTests(ConfFileTestCase):
             )
 
     def test_quoted(self) -> None:
-        """What to do is right for a name with blanks, too."""
+        """The command in the error is right for a name with blanks, too."""
         self.path = str(self.folder / "a b")
         self.write(mode=0o644)
         self.assertIn(f"`chmod 600 '{self.path}'`", self.refused())
 
     def test_owner(self) -> None:
-        """So is one of another user; root's is not."""
+        """A file of another user is refused; root's is not."""
         self.write()
         owner = os.stat(self.path).st_uid
         self.patch(os, "geteuid", lambda: owner + 1)
@@ -93,7 +91,9 @@ class ReadTests(ConfFileTestCase):
         )
 
     def test_folders(self) -> None:
-        """So is one that others could replace, because they can write a folder above it."""
+        """
+        A file that others could replace, because they can write a folder above it, is refused.
+        """
         self.path = str(self.folder / "etc" / "pkdoors.toml")
         folder = self.folder / "etc"
         folder.mkdir(0o755)
@@ -107,12 +107,12 @@ class ReadTests(ConfFileTestCase):
                     f"because {each} can be written by others: `chmod go-w {each}`",
                     self.refused(),
                 )
-            each.chmod(0o1777)  # there nobody can
+            each.chmod(0o1777)  # a sticky bit: nobody can replace another user's file
             self.assertEqual("text\n", readConf(self.path))
             each.chmod(before)
 
     def test_home(self) -> None:
-        """So is one in the home of somebody else; for themselves it will do."""
+        """A file in another user's home is refused; that user may use it."""
         if os.geteuid():
             raise SkipTest("this test gives a folder away: run it as root (sudo script/test)")
         self.write()
@@ -124,7 +124,7 @@ class ReadTests(ConfFileTestCase):
         self.assertEqual("text\n", readConf(self.path))
 
     def test_link(self) -> None:
-        """So is one that a link leads to by way of such a folder."""
+        """A file behind a link that leads through such a folder is refused."""
         self.write()
         unsafe = self.folder / "unsafe"
         unsafe.mkdir()
@@ -135,19 +135,19 @@ class ReadTests(ConfFileTestCase):
         self.assertIn(f"because {unsafe} can be written by others", self.refused())
 
     def test_missing(self) -> None:
-        """One that is not there is refused, with how to make it."""
+        """If there is no file, the error says how to create one."""
         self.assertEqual(
             f"cannot read {self.path}: No such file or directory: create it with `pkdoors init`",
             self.refused(),
         )
 
     def test_unreadable(self) -> None:
-        """One that we may not read is refused, with who could, and how the service can."""
+        """If we may not read the file, the error says who can, and how the service can."""
 
         def refuse(path: str, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(conffile, "readFile", refuse)
+        self.patch(pkdoors.config.file, "readFile", refuse)
         self.assertEqual(
             f"cannot read {self.path}: Permission denied: run this as root; "
             "`pkdoors install-service` lets the service read it",
@@ -155,7 +155,7 @@ class ReadTests(ConfFileTestCase):
         )
 
     def test_noFile(self) -> None:
-        """A folder or a pipe is refused, without waiting for somebody to write to it."""
+        """A folder or a pipe is refused, without waiting for a writer."""
         os.mkfifo(self.path, 0o600)
         self.assertEqual(f"cannot read {self.path}: it is a pipe, not a file", self.refused())
         os.unlink(self.path)
@@ -165,32 +165,30 @@ class ReadTests(ConfFileTestCase):
         )
 
     def test_noText(self) -> None:
-        """What is no text is refused."""
+        """A file that is not text is refused."""
         self.write(b"\xff\n")
         self.assertIn(": it is not a text in UTF-8 (line 1)", self.refused())
 
     def test_isThere(self) -> None:
-        """Whether a file is there is known; where it cannot be known, it counts as there."""
+        """A file's existence is known; if it cannot be known, the file counts as existing."""
         self.assertFalse(isThere(self.path))
         self.write()
         self.assertTrue(isThere(self.path))
         self.assertFalse(isThere(f"{self.path}/below"))
-        self.assertTrue(isThere("/" + "x" * 300))  # a name that is too long is an error
+        self.assertTrue(isThere("/" + "x" * 300))  # a name that is too long causes an error
 
 
 class ServiceTests(ConfFileTestCase):
-    """
-    Where the service has a user of its own.
-    """
+    """The service has a user of its own."""
 
     if os.getuid() != 0:
         skip = "these tests give files to a group: run them as root (sudo script/test)"
 
     def setUp(self) -> None:
-        """Have its group."""
+        """Set the service's group."""
         super().setUp()
         self.group: int | None = 61234
-        self.patch(conffile, "findServiceGroup", lambda: self.group)
+        self.patch(pkdoors.config.file, "findServiceGroup", lambda: self.group)
         self.patch(serviceuser, "findServiceGroup", lambda: self.group)
 
     def write(self, mode: int, user: int = 0, group: int = 61234) -> None:
@@ -206,7 +204,9 @@ class ServiceTests(ConfFileTestCase):
             self.assertEqual("text\n", readConf(self.path))
 
     def test_others(self) -> None:
-        """One that others may read, or that the service may write, is refused; 640 is right."""
+        """
+        A file that others may read, or that the service may write, is refused; mode 640 is right.
+        """
         for mode, word in ((0o644, "read"), (0o650, "read"), (0o660, "write")):
             self.write(mode)
             line = str(self.assertRaises(ConfigError, readConf, self.path))
@@ -214,7 +214,9 @@ class ServiceTests(ConfFileTestCase):
             self.assertTrue(line.endswith(f": `chmod 640 {self.path}`"), line)
 
     def test_otherGroup(self) -> None:
-        """One that another group may read is refused, and so are all where there is no service."""
+        """
+        A file that another group may read is refused, and so are all such files without a service.
+        """
         self.write(0o640, group=61235)
         line = str(self.assertRaises(ConfigError, readConf, self.path))
         remedy = f"`chgrp pkdoors {self.path} && chmod 640 {self.path}`"
@@ -224,14 +226,17 @@ class ServiceTests(ConfFileTestCase):
         self.assertRaises(ConfigError, readConf, self.path)
 
     def test_ownFile(self) -> None:
-        """A file of the service's own is as private as anybody's: the group is for root's."""
+        """
+        A file that the service's user owns must be as private as any: only root's may have the
+        group.
+        """
         self.write(0o640, user=61234)
         self.patch(os, "geteuid", lambda: 61234)
         line = str(self.assertRaises(ConfigError, readConf, self.path))
         self.assertTrue(line.endswith(f": `chmod 600 {self.path}`"), line)
 
     def test_write(self) -> None:
-        """What is written is for the service to read, and so is the folder that is made for it."""
+        """The service may read a new file, and the folder that is made for it."""
         self.path = str(self.folder / "new" / "pkdoors.toml")
         self.assertTrue(writeConf(self.path, "text\n"))
         for path, mode in ((self.path, 0o640), (os.path.dirname(self.path), 0o750)):
@@ -241,13 +246,13 @@ class ServiceTests(ConfFileTestCase):
             )
 
     def test_noService(self) -> None:
-        """Without a service it is its owner's alone."""
+        """Without a service only the owner may read it."""
         self.group = None
         self.assertFalse(writeConf(self.path, "text\n"))
         self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
 
     def test_notRoot(self) -> None:
-        """Who is not root cannot give it to the service."""
+        """A user who is not root cannot give it to the service."""
         self.patch(os, "geteuid", lambda: 1000)
         self.assertFalse(writeConf(self.path, "text\n"))
         self.assertEqual(0o600, os.stat(self.path).st_mode & 0o7777)
@@ -259,7 +264,9 @@ class PlacesTests(SynchronousTestCase):
     """
 
     def test_order(self) -> None:
-        """Our own file comes before those of port-knocking-doors, the user's before the host's."""
+        """
+        Our own file comes before those of port-knocking-doors, and the user's before the host's.
+        """
         theirs = ["/home/anna/.port_knocker.toml", "/etc/port_knocker.toml"]
         self.assertEqual(theirs, listSeedPlaces({"HOME": "/home/anna"}))
         self.assertEqual(
@@ -267,13 +274,13 @@ class PlacesTests(SynchronousTestCase):
         )
 
     def test_noVariable(self) -> None:
-        """Where the environment tells no home, as for a service, the user's own is taken."""
+        """If the environment has no home, as for a service, the home of the user is used."""
         home = pwd.getpwuid(os.geteuid()).pw_dir
         for environment in ({}, {"HOME": ""}):
             self.assertEqual(f"{home}/.port_knocker.toml", listSeedPlaces(environment)[0])
 
     def test_noHome(self) -> None:
-        """Who has no home has one place less; the daemon's folder is none."""
+        """A user without a home has one place less; the daemon's folder does not count."""
         self.assertEqual(["/etc/port_knocker.toml"], listSeedPlaces({"HOME": "anna"}))
         self.patch(os, "geteuid", lambda: 4_000_000_000)
         self.assertEqual(["/etc/port_knocker.toml"], listSeedPlaces({}))
@@ -285,7 +292,7 @@ class WriteTests(ConfFileTestCase):
     """
 
     def test_private(self) -> None:
-        """The file is its owner's alone, and so is the folder that is made for it."""
+        """Only its owner may read the file, and the folder that is made for it."""
         self.path = str(self.folder / "etc" / "new" / "pkdoors.toml")
         writeConf(self.path, "schön\n")
         self.assertEqual("schön\n", readConf(self.path))
@@ -293,13 +300,13 @@ class WriteTests(ConfFileTestCase):
         self.assertEqual(0o700, os.stat(os.path.dirname(self.path)).st_mode & 0o7777)
 
     def test_folderIsThere(self) -> None:
-        """A folder that is there stays as it is."""
+        """A folder that exists stays as it is."""
         os.chmod(self.folder, 0o755)
         writeConf(self.path, "text\n")
         self.assertEqual(0o755, os.stat(self.folder).st_mode & 0o7777)
 
     def test_neverOverwrites(self) -> None:
-        """What is there is not overwritten, be it a link to nowhere."""
+        """A file that exists is not overwritten, even if it is a link to nowhere."""
         Path(self.path).write_text("mine\n")
         link = f"{self.path}.link"
         os.symlink(f"{self.path}.other", link)
@@ -314,14 +321,14 @@ class WriteTests(ConfFileTestCase):
         self.assertFalse(Path(f"{self.path}.other").exists())
 
     def test_cannot(self) -> None:
-        """Where it cannot be written that is a sentence."""
+        """If it cannot be written, the error is one sentence."""
         Path(self.path).write_text("no folder\n")
         path = f"{self.path}/pkdoors.toml"
         line = str(self.assertRaises(ConfigError, writeConf, path, "text\n"))
         self.assertTrue(line.startswith(f"cannot write {path}: File exists: run this as"), line)
 
     def test_nothingHalf(self) -> None:
-        """Where the disk is full nothing is left."""
+        """If the disk is full, no part of the file is left."""
 
         def full(descriptor: int, mode: str) -> object:
             os.close(descriptor)

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.config import keyfile as authorizedfile
+from pkdoors.config import keyfile
 from pkdoors.config.keyfile import FRESH, MAX_BYTES, KeyFile, KeyFileError, readKeys
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
@@ -20,17 +20,15 @@ BOB = publicLine(makeKey(), "bob, who is new")
 
 
 def commentsOf(path: Path) -> list[str]:
-    """The names of those who may knock."""
+    """Return the comments of the keys that may knock."""
     return [key.comment for key in readKeys(path)[0]]
 
 
 class KeyFileTestCase(SynchronousTestCase):
-    """
-    With a file that has Anna's key, in a folder that only we can write.
-    """
+    """A test with a file that has Anna's key, in a folder that only we can write."""
 
     def setUp(self) -> None:
-        """Make it. Not where trial puts its files: others may be able to write that."""
+        """Make the file. Not in trial's folder: others may be able to write there."""
         self.log = Log(self)
         self.folder = Path(mkdtemp())
         self.addCleanup(rmtree, self.folder)
@@ -41,16 +39,16 @@ class KeyFileTestCase(SynchronousTestCase):
         self.file = KeyFile(str(self.path), self.clock.seconds)
 
     def names(self) -> list[str]:
-        """Who may knock, when a look at the file before is not taken for one now."""
+        """Return the keys that may knock, after the last look at the file has expired."""
         self.clock.advance(2 * FRESH)
         return [each.comment for each in self.file.keys()]
 
     def errors(self) -> list[str]:
-        """What is said to be wrong."""
+        """Return the errors in the log."""
         return self.log.lines(LogLevel.error)
 
     def giveAway(self, path: Path) -> None:
-        """Let a file belong to somebody who is neither root nor ourselves."""
+        """Give a file to a user who is neither root nor ourselves."""
         if os.geteuid() == 0:
             os.chown(path, 65_534, -1)
         else:
@@ -64,18 +62,20 @@ class ReadKeysTests(KeyFileTestCase):
     """
 
     def refused(self) -> str:
-        """Why the file is not read, with C{KEYS} for its path, C{FOLDER} for that of its folder."""
+        """
+        Return why the file is not read, with C{KEYS} for its path, C{FOLDER} for its folder's.
+        """
         line = str(self.assertRaises(KeyFileError, readKeys, self.path))
         return line.replace(str(self.path), "KEYS").replace(str(self.folder), "FOLDER")
 
     def test_safe(self) -> None:
-        """What only we can write is read, whoever can read it."""
+        """A file that only we can write is read, even if others can read it."""
         for mode in (0o400, 0o600, 0o644, 0o755):
             self.path.chmod(mode)
             self.assertEqual(["anna"], commentsOf(self.path))
 
     def test_othersWrite(self) -> None:
-        """A file that its group, or anybody, can write is not; the cure is told."""
+        """A file that its group, or anybody, can write is not read; the error says what to do."""
         for mode in (0o620, 0o602, 0o666):
             self.path.chmod(mode)
             self.assertEqual(
@@ -83,7 +83,7 @@ class ReadKeysTests(KeyFileTestCase):
             )
 
     def test_othersReplace(self) -> None:
-        """Nor is one in a folder that others can write."""
+        """Nor is a file in a folder that others can write."""
         for mode in (0o770, 0o702):
             self.folder.chmod(mode)
             self.assertEqual(
@@ -91,7 +91,7 @@ class ReadKeysTests(KeyFileTestCase):
             )
 
     def test_folderAbove(self) -> None:
-        """Nor is one below such a folder."""
+        """Nor is a file below such a folder."""
         self.path = self.folder / "sub" / "keys"
         self.path.parent.mkdir()
         self.path.write_text(ANNA)
@@ -99,22 +99,22 @@ class ReadKeysTests(KeyFileTestCase):
         self.assertIn("FOLDER can be written by others", self.refused())
 
     def test_sticky(self) -> None:
-        """A folder where nobody can replace what is not theirs, like /tmp, will do."""
+        """A folder like /tmp, where nobody can replace another user's file, is fine."""
         self.folder.chmod(0o1777)
         self.assertEqual(["anna"], commentsOf(self.path))
 
     def test_stickyFile(self) -> None:
-        """For a file that bit means nothing."""
+        """The sticky bit of a file does not count."""
         self.path.chmod(0o1666)
         self.assertIn("KEYS can be written by others", self.refused())
 
     def test_otherOwner(self) -> None:
-        """A file that belongs to somebody else is not read: they could write it."""
+        """A file of another user is not read: that user could write it."""
         self.giveAway(self.path)
         self.assertEqual("KEYS belongs to another user: `chown root KEYS` mends it", self.refused())
 
     def test_link(self) -> None:
-        """A link is as good as what it leads to."""
+        """A link is as safe as its target."""
         link = self.folder / "link"
         link.symlink_to(self.path)
         self.assertEqual(["anna"], commentsOf(link))
@@ -122,7 +122,7 @@ class ReadKeysTests(KeyFileTestCase):
         self.assertIn("KEYS can be written", self.refused())
 
     def test_linkElsewhere(self) -> None:
-        """Of what a link leads to the folder counts, too."""
+        """The folder of a link's target counts, too."""
         folder = self.folder / "unsafe"
         folder.mkdir()
         self.path.rename(folder / "keys")
@@ -131,7 +131,7 @@ class ReadKeysTests(KeyFileTestCase):
         self.assertIn("FOLDER/unsafe can be written by others", self.refused())
 
     def test_linkInBetween(self) -> None:
-        """So does that of each link on the way: who can change one decides which file it is."""
+        """So does the folder of each link on the way: whoever can change it chooses the file."""
         folder = self.folder / "unsafe"
         folder.mkdir()
         self.path.rename(self.folder / "real")
@@ -142,7 +142,7 @@ class ReadKeysTests(KeyFileTestCase):
         self.assertIn("FOLDER/unsafe can be written by others", self.refused())
 
     def test_linkOfOthers(self) -> None:
-        """Nor may a link be somebody else's, as in a folder like /tmp."""
+        """Nor may a link belong to another user, as it can in a folder like /tmp."""
         if os.getuid():
             raise SkipTest("this test gives a link away: run it as root (sudo script/test)")
         self.path.rename(self.folder / "real")
@@ -153,7 +153,7 @@ class ReadKeysTests(KeyFileTestCase):
         )
 
     def test_linkCircle(self) -> None:
-        """A link to itself is a sentence."""
+        """A link to itself is one sentence."""
         self.path.unlink()
         self.path.symlink_to(self.path)
         self.assertEqual(
@@ -163,7 +163,7 @@ class ReadKeysTests(KeyFileTestCase):
         )
 
     def test_missing(self) -> None:
-        """What is not there is a sentence, and so is a folder."""
+        """A missing file is one sentence, and so is a folder."""
         self.path.unlink()
         self.assertEqual(
             "cannot read KEYS (No such file or directory), "
@@ -178,12 +178,12 @@ class ReadKeysTests(KeyFileTestCase):
         )
 
     def test_unreadable(self) -> None:
-        """What we may not read is a sentence that tells how the service can."""
+        """If we may not read the file, the sentence says how the service can."""
 
         def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(authorizedfile, "readFile", refuse)
+        self.patch(keyfile, "readFile", refuse)
         self.assertEqual(
             "cannot read KEYS (Permission denied), the file of authorized keys: "
             "`pkdoors install-service` lets the service read it, but not below /home or /root",
@@ -191,7 +191,7 @@ class ReadKeysTests(KeyFileTestCase):
         )
 
     def test_large(self) -> None:
-        """A file has a most."""
+        """A file that is too large is refused."""
         self.path.write_bytes(MAX_BYTES * b"#")
         self.assertEqual(([], []), readKeys(self.path))
         self.path.write_bytes(MAX_BYTES * b"#" + b"\n")
@@ -201,7 +201,7 @@ class ReadKeysTests(KeyFileTestCase):
         )
 
     def test_binary(self) -> None:
-        """Bytes that are no text take nothing else away."""
+        """Bytes that are not text do no harm to other lines."""
         self.path.write_bytes(b"\xff\xfd\0 x\n" + ANNA.encode())
         self.assertEqual(["anna"], self.names())
         self.assertEqual(1, len(self.log.lines(LogLevel.warn)))
@@ -213,17 +213,17 @@ class KeysTests(KeyFileTestCase):
     """
 
     def test_keys(self) -> None:
-        """The keys of the file may knock, and how many they are is one line."""
+        """The keys of the file may knock, and one line says how many they are."""
         self.assertEqual(["anna"], self.names())
         self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines())
 
     def test_readOnce(self) -> None:
-        """As long as the file is the same it is not read again."""
+        """As long as the file is the same, it is not read again."""
         self.assertIs(self.file.keys(), self.file.keys())
         self.assertEqual(1, len(self.log.lines()))
 
     def test_changed(self) -> None:
-        """Who is added may knock at once, and who is taken out may not."""
+        """A new key may knock at once, and a removed one may not."""
         self.names()
         self.path.write_text(ANNA + BOB)
         self.assertEqual(["anna", "bob, who is new"], self.names())
@@ -232,7 +232,7 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual(3, len(self.log.lines(LogLevel.info)))
 
     def test_replaced(self) -> None:
-        """So it is where another file takes its place, as editors do it, with the same times."""
+        """The same is true if another file replaces it, as editors do, with the same times."""
         self.names()
         new = self.folder / "new"
         new.write_text(ANNA.replace("anna", "ANNA"))
@@ -242,7 +242,7 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual(["ANNA"], self.names())
 
     def test_linkMoved(self) -> None:
-        """So it is where a link is made to lead elsewhere."""
+        """The same is true if a link gets another target."""
         other, link = self.folder / "other", self.folder / "link"
         other.write_text(BOB)
         link.symlink_to(self.path)
@@ -253,7 +253,7 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual(["bob, who is new"], self.names())
 
     def test_fresh(self) -> None:
-        """A look holds for a hundredth of a second, whoever asks meanwhile, and no longer."""
+        """A look at the file holds for a hundredth of a second, and no longer."""
         self.names()
         self.path.write_text("")
         self.clock.advance(FRESH / 2)
@@ -262,13 +262,15 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual([], self.file.keys())
 
     def test_emptied(self) -> None:
-        """Where all are taken out, nobody may."""
+        """If all keys are removed, nobody may knock."""
         self.names()
         self.path.write_text("")
         self.assertEqual([], self.names())
 
     def test_badLine(self) -> None:
-        """A bad line is one warning for each version of the file, and takes no other away."""
+        """
+        A bad line causes one warning for each version of the file, and does not affect other lines.
+        """
         self.path.write_text("nonsense\n" + ANNA)
         for _ in range(3):
             self.assertEqual(["anna"], self.names())
@@ -276,13 +278,13 @@ class KeysTests(KeyFileTestCase):
         self.assertTrue(line.startswith(f"{self.path}, line 1: this key is refused: "), line)
 
     def test_braces(self) -> None:
-        """What is in the file is no format of ours."""
+        """Braces in the file are not taken for a log format."""
         self.path.write_text(f'from="{{path}}" {ANNA}')
         self.names()
         self.assertIn("'{path}' is no address", self.log.lines(LogLevel.warn)[0])
 
     def test_othersWrite(self) -> None:
-        """From the moment that others can write the file nobody may knock."""
+        """As soon as others can write the file, nobody may knock."""
         self.names()
         self.path.chmod(0o666)
         self.assertEqual([], self.names())
@@ -295,9 +297,9 @@ class KeysTests(KeyFileTestCase):
         )
 
     def test_otherOwner(self) -> None:
-        """So it is where it is given to somebody else."""
+        """The same is true if the file is given to another user."""
         if os.geteuid() != 0:
-            self.path.chmod(0o622)  # only root can give it away
+            self.path.chmod(0o622)  # only root can give the file away
         else:
             self.names()
             self.giveAway(self.path)
@@ -305,7 +307,9 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual(1, len(self.errors()))
 
     def test_othersReplace(self) -> None:
-        """What somebody puts in its place, once others can write the folder, is not believed."""
+        """
+        A file that another user puts in its place, once others can write the folder, is not used.
+        """
         self.names()
         self.folder.chmod(0o777)
         self.path.write_text(BOB)
@@ -313,21 +317,21 @@ class KeysTests(KeyFileTestCase):
         self.assertIn(f"{self.folder} can be written by others", self.errors()[0])
 
     def test_gone(self) -> None:
-        """Where the file is gone nobody may knock."""
+        """If the file is gone, nobody may knock."""
         self.names()
         self.path.unlink()
         self.assertEqual([], self.names())
         self.assertIn("No such file or directory", self.errors()[0])
 
     def test_complaintOnce(self) -> None:
-        """What is wrong is said once, however many knock."""
+        """A fault is logged once, however many clients knock."""
         self.path.unlink()
         for _ in range(5):
             self.assertEqual([], self.names())
         self.assertEqual(1, len(self.log.lines()))
 
     def test_otherComplaint(self) -> None:
-        """Something else that is wrong is said, too."""
+        """Another fault is logged, too."""
         self.path.chmod(0o666)
         self.names()
         self.path.unlink()
@@ -335,7 +339,7 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual(2, len(self.errors()))
 
     def test_recovers(self) -> None:
-        """Put right, it is read again, though it is the same file; gone wrong again, it is said."""
+        """After a repair the same file is read again; if it breaks again, that is logged again."""
         self.names()
         for _ in range(2):
             self.folder.chmod(0o777)
@@ -346,7 +350,7 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual((2, 3), (len(self.errors()), len(self.log.lines(LogLevel.info))))
 
     def test_folderMended(self) -> None:
-        """Where only the folder was wrong, and is right again, the untouched file counts again."""
+        """If only the folder was unsafe and is repaired, the untouched file counts again."""
         self.names()
         self.folder.chmod(0o777)
         self.assertEqual([], self.names())
@@ -354,7 +358,7 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual(["anna"], self.names())
 
     def test_comesBack(self) -> None:
-        """The very same file, moved away and back, counts again."""
+        """The same file, moved away and back, counts again."""
         self.names()
         self.path.rename(self.folder / "aside")
         self.assertEqual([], self.names())
@@ -368,12 +372,14 @@ class PrepareTests(KeyFileTestCase):
     """
 
     def test_prepare(self) -> None:
-        """A file with a key will do."""
+        """A file with a key can be used."""
         self.file.prepare()
         self.assertEqual([], self.errors())
 
     def test_unsafe(self) -> None:
-        """One that is unsafe, or missing, is refused; each is logged once, and looked at anew."""
+        """
+        An unsafe or missing file is refused; each fault is logged once, and each call looks again.
+        """
         self.path.chmod(0o666)
         for _ in range(2):
             error = self.assertRaises(KeyFileError, self.file.prepare)
@@ -384,17 +390,17 @@ class PrepareTests(KeyFileTestCase):
         self.assertEqual(2, len(self.log.lines()))
 
     def test_unreadable(self) -> None:
-        """One that we may not read is told as that, not as one without a key."""
+        """If we may not read the file, the error does not say that it has no key."""
 
         def refuse(path: Path, *limits: int) -> object:
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        self.patch(authorizedfile, "readFile", refuse)
+        self.patch(keyfile, "readFile", refuse)
         line = str(self.assertRaises(KeyFileError, self.file.prepare))
         self.assertIn(f"cannot read {self.path} (Permission denied), the file", line)
 
     def test_noKeys(self) -> None:
-        """One without a key is refused: that would be a door that nobody can open."""
+        """A file without a key is refused: nobody could open the door."""
         for text in ("", "# nobody yet\n", "nonsense\n"):
             self.path.write_text(text)
             self.assertEqual(

@@ -23,12 +23,10 @@ FILE = "/etc/pkdoors/pkdoors.toml"
 
 
 class LastGoodTestCase(SynchronousTestCase):
-    """
-    With a folder.
-    """
+    """A test with a folder."""
 
     def setUp(self) -> None:
-        """Have it, and two doors."""
+        """Make the folder, and two doors."""
         self.log = Log(self)
         self.folder = Path(self.mktemp())
         self.doors = (
@@ -37,11 +35,11 @@ class LastGoodTestCase(SynchronousTestCase):
         )
 
     def copy(self, file: str = FILE) -> LastGood:
-        """The copy for a file."""
+        """Return the copy for a file."""
         return LastGood(self.folder, file)
 
     def path(self) -> Path:
-        """Where it is."""
+        """Return the path of the copy."""
         (path,) = self.folder.iterdir()
         return path
 
@@ -52,7 +50,7 @@ class LastGoodTests(LastGoodTestCase):
     """
 
     def test_reads(self) -> None:
-        """What was written is read: all that the guard needs."""
+        """A copy that was written is read: it has all that the guard needs."""
         self.copy().write(self.doors)
         for before, after in zip(self.doors, self.copy().read(), strict=True):
             for name in ("name", "ports", "cutSessions", "authorizedKeys", "knockRate"):
@@ -62,21 +60,21 @@ class LastGoodTests(LastGoodTestCase):
             self.assertEqual(sorted(before.sequence.ports), list(after.sequence.ports))
 
     def test_secret(self) -> None:
-        """Nobody else can read it, and the order of knocks is not in it."""
+        """Nobody else can read it, and it does not have the order of the knocks."""
         self.copy().write(self.doors)
         self.assertEqual(0o600, self.path().stat().st_mode & 0o777)
         self.assertEqual(0o700, self.folder.stat().st_mode & 0o777)
         self.assertNotIn(", ".join(map(str, PORTS)), self.path().read_text())
 
     def test_none(self) -> None:
-        """Where there is none, there is no door; nor of another file."""
+        """Without a copy, or with that of another file, there is no door."""
         self.assertEqual((), self.copy().read())
         self.copy().write(self.doors)
         self.assertEqual((), self.copy("/other.toml").read())
         self.assertEqual((), self.copy("").read())
 
     def test_replaced(self) -> None:
-        """It is replaced in one step, and only where something is different."""
+        """It is replaced in one step, and only if something differs."""
         copy = self.copy()
         copy.write(self.doors)
         before = self.path().stat().st_ino
@@ -96,7 +94,7 @@ class LastGoodTests(LastGoodTestCase):
         self.assertEqual((["ssh"], 2), (before, len(self.copy().read())))
 
     def test_otherNetwork(self) -> None:
-        """Without a file, it is for this network namespace, in this boot."""
+        """Without a configuration file, it is for this network namespace in this boot."""
         self.copy("").write(self.doors)
         self.assertEqual(2, len(self.copy("").read()))
         here = lastgood._identifyNetwork()
@@ -109,7 +107,7 @@ class LastGoodTests(LastGoodTestCase):
             self.assertEqual(count, len(self.copy("").read()), changed)
 
     def test_strange(self) -> None:
-        """What cannot be ours, or is no copy, is none; nothing is raised."""
+        """A file that cannot be ours, or is not a copy, counts as none; nothing is raised."""
         self.copy().write(self.doors)
         path, text = self.path(), self.path().read_text()
         table = json.loads(text)
@@ -156,7 +154,7 @@ class LastGoodTests(LastGoodTestCase):
         self.assertEqual((), self.copy("/other.toml").read())
 
     def test_links(self) -> None:
-        """No link is followed, neither to read nor to write, and a pipe keeps nobody waiting."""
+        """Links are not followed, neither to read nor to write, and a pipe does not block."""
         self.copy().write(self.doors)
         path = self.path()
         other = self.folder / "other"
@@ -174,14 +172,14 @@ class LastGoodTests(LastGoodTestCase):
         self.assertEqual((), self.copy().read())
 
     def test_unwritable(self) -> None:
-        """Where it cannot be written, that is a warning."""
+        """If it cannot be written, that is a warning."""
         self.folder.touch()
         self.copy().write(self.doors)
         (line,) = self.log.lines()
         self.assertIn("nothing keeps the ports closed", line)
 
     def test_forget(self) -> None:
-        """What was released is forgotten, in this network namespace."""
+        """After a release, the copies of this network namespace are removed."""
         self.copy().write(self.doors)
         here = lastgood._identifyNetwork()
         self.patch(lastgood, "_identifyNetwork", lambda: {**here, "network": 1})
@@ -198,7 +196,7 @@ class KeepClosedTests(LastGoodTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a firewall."""
+        """Make a firewall."""
         super().setUp()
         self.firewall = FakeFirewall(Clock())
         self.guarded: tuple[Door, ...] = ()
@@ -206,7 +204,7 @@ class KeepClosedTests(LastGoodTestCase):
         self.instance = Instance(self.folder / "run")
 
     def keep(self) -> str:
-        """Keep it closed; what is said."""
+        """Keep the ports closed, and return the log."""
         clock: Any = Clock()
         return keepClosed(
             self.copy(), self.instance, clock, lambda _: self.firewall, self.isGuardedNow
@@ -218,33 +216,34 @@ class KeepClosedTests(LastGoodTestCase):
         return self.isGuarded
 
     def test_never(self) -> None:
-        """Where there never was a good configuration nothing is touched, and that is said."""
+        """If there never was a good configuration, nothing is touched, and the log says so."""
         self.assertEqual(
-            "; pkdoors has closed no port, as it has no earlier configuration to go by", self.keep()
+            "; pkdoors has closed no port, because it has no earlier configuration to use",
+            self.keep(),
         )
         self.firewall.failures = [FirewallError("no privilege")]
         self.assertIn("closed no port", self.keep())
         self.assertEqual([], self.firewall.calls)
 
     def test_unknown(self) -> None:
-        """A guard that is there stays, whoever put it there."""
+        """A guard that exists stays, whoever made it."""
         self.isGuarded = True
         self.assertIn("the guard that is in place stays", self.keep())
         self.assertEqual([], self.firewall.calls)
 
     def test_closes(self) -> None:
-        """The doors of the last good one are closed, and nobody waits for them."""
+        """The doors of the last good configuration are closed, and nobody waits for them."""
         self.copy().write(self.doors)
         self.assertEqual(
             "; the guard of the last good configuration keeps 22/tcp, 6000-6010/tcp, 53/udp "
-            "closed, and nobody can knock until this is mended",
+            "closed, and nobody can knock until you fix this",
             self.keep(),
         )
         self.assertEqual(["prepare", "start", "stop"], self.firewall.calls)
         self.assertEqual(["ssh", "dns"], [door.name for door in self.firewall.guarded])
 
     def test_stays(self) -> None:
-        """A guard that is there is left as it is, with all that is open."""
+        """A guard that exists is left as it is, with all that is open."""
         self.copy().write(self.doors)
         self.isGuarded = True
         self.assertIn("the guard that is in place stays", self.keep())
@@ -258,7 +257,7 @@ class KeepClosedTests(LastGoodTestCase):
         self.assertEqual([], self.firewall.calls)
 
     def test_fails(self) -> None:
-        """Where that cannot be done either, it is said."""
+        """If the guard cannot be made either, the log says so."""
         self.copy().write(self.doors)
         self.firewall.failures = [FirewallError("no privilege")]
         self.assertEqual(
@@ -266,7 +265,7 @@ class KeepClosedTests(LastGoodTestCase):
         )
 
     def test_unknownGuard(self) -> None:
-        """Where there never was a good one, nothing is said of a guard that cannot be seen."""
+        """Without a good configuration, the log does not mention a guard that it cannot see."""
         self.patch(self.instance, "refuseSecond", self.refuse)
         self.assertEqual("", self.keep())
         self.copy().write(self.doors)

@@ -25,29 +25,29 @@ NOWHERE = "/nowhere/pkdoors.toml"
 
 
 def read(*arguments: str, **environment: str) -> Config:
-    """What a command line gives."""
+    """Return the configuration that a command line gives."""
     return readBeside(NOWHERE, *arguments, **environment)
 
 
 def readBeside(defaultConf: str, *arguments: str, **environment: str) -> Config:
-    """What it gives where there is a file at the default place."""
+    """
+    Return the configuration that a command line gives if there is a file at the default place.
+    """
     options = Options(environment, [defaultConf])
     options.parseOptions(list(arguments))
     return options.config
 
 
 class OptionsTests(SynchronousTestCase):
-    """
-    Command lines that are right.
-    """
+    """Correct command lines."""
 
     def door(self, *arguments: str, **environment: str) -> Door:
-        """The door of a command line."""
+        """Return the door of a command line."""
         (door,) = read(*arguments, **environment).doors
         return door
 
     def test_defaults(self) -> None:
-        """Sequence and ports are all that must be given."""
+        """Only sequence and ports must be given."""
         door = Door(
             "default",
             Sequence((17001, 17203, 17005, 17404, 17002)),
@@ -86,25 +86,25 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((3600.0, "dry-run"), (config.doors[0].openFor, config.firewall))
 
     def test_firewalls(self) -> None:
-        """There are four choices of a firewall."""
+        """There are four firewalls to choose from."""
         for name in ("auto", "nftables", "firewalld", "dry-run"):
             self.assertEqual(name, read(*GOOD, "-f", name).firewall)
 
     def test_sessions(self) -> None:
-        """Live sessions live on unless they shall be cut."""
+        """Live sessions go on unless they are to be cut."""
         self.assertIs(False, self.door(*GOOD).cutSessions)
         self.assertIs(False, self.door(*GOOD, "--sessions", "keep").cutSessions)
         self.assertIs(True, self.door(*GOOD, "--sessions", "cut").cutSessions)
 
     def test_authorizedKeys(self) -> None:
-        """A file of keys makes knocks sealed; it is found later, wherever twistd goes."""
+        """With a file of keys, knocks must be sealed; its path holds wherever twistd changes to."""
         self.assertEqual(("", 60.0), (self.door(*GOOD).authorizedKeys, self.door(*GOOD).clockSkew))
         self.assertEqual("/etc/keys", self.door(*GOOD, "-k", "/etc/keys").authorizedKeys)
         path = self.door(*GOOD, "--authorized-keys", "some/../keys").authorizedKeys
         self.assertEqual(os.path.join(os.getcwd(), "keys"), path)
 
     def test_clockSkew(self) -> None:
-        """Clocks may differ by up to an hour, if that is wanted."""
+        """Clocks can be allowed to differ by up to an hour."""
         for text, seconds in (("1s", 1.0), ("90", 90.0), ("1h", 3600.0)):
             self.assertEqual(seconds, self.door(*GOOD, "--clock-skew", text).clockSkew)
 
@@ -113,24 +113,24 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)
 
     def test_udp(self) -> None:
-        """UDP sessions have times of their own; the longest may be 0, as may the grace."""
+        """UDP sessions have their own times; the longest can be 0, and so can the grace."""
         given = ("--udp-idle", "5m", "--udp-max", "0", "--udp-grace", "0")
         for options, expected in ((given, (300.0, 0.0, 0.0)), ((), (180.0, 43200.0, 30.0))):
             door = self.door(*GOOD, *options)
             self.assertEqual(expected, (door.udpIdle, door.udpMax, door.udpGrace))
 
     def test_datagrams(self) -> None:
-        """So is a rate of 0; and a burst need not be as much as the rate."""
+        """A rate of 0 is allowed, and the burst can be smaller than the rate."""
         door = self.door(*GOOD, "--knock-rate", "0", "--knock-burst", "100")
         self.assertEqual((0, 100), (door.knockRate, door.knockBurst))
 
     def test_environment(self) -> None:
-        """Sequence and ports may be in the environment."""
+        """Sequence and ports can be in the environment."""
         door = self.door(KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="80")
         self.assertEqual(("9,8,7,5,6", "default (80/tcp)"), (str(door.sequence), str(door)))
 
     def test_optionsFirst(self) -> None:
-        """The environment counts only where the option is absent, then also if it is invalid."""
+        """The environment counts only without the option, and otherwise can be invalid."""
         door = self.door("-m", SEQ, KNOCKER_SEQ="9,8,7,5,6", KNOCKER_PORTS="80")
         self.assertEqual((SEQ, "default (80/tcp)"), (str(door.sequence), str(door)))
         door = self.door(*GOOD, KNOCKER_SEQ="nonsense", KNOCKER_PORTS="nonsense")
@@ -159,44 +159,42 @@ OTHER = "[doors.web]\nsequence = [9, 8, 7, 5, 6]\nports = [443]\n"
 
 
 class FileTests(SynchronousTestCase):
-    """
-    Configuration files.
-    """
+    """Configuration files."""
 
     def setUp(self) -> None:
-        """Write one with a single door."""
+        """Write a file with a single door."""
         self.file = os.path.abspath(self.mktemp())
         self.write(ONE)
 
     def write(self, text: str) -> None:
-        """Write another one."""
+        """Write another file."""
         Path(self.file).touch(0o600)
         Path(self.file).write_text(text)
 
     def door(self, *arguments: str, **environment: str) -> Door:
-        """The door of the file and a command line."""
+        """Return the door that the file and a command line give."""
         (door,) = read("-c", self.file, *arguments, **environment).doors
         return door
 
     def refused(self, *arguments: str, **environment: str) -> str:
-        """The one line with which they are refused."""
+        """Return the one line that refuses them."""
         end = self.assertRaises(SystemExit, read, "-c", self.file, *arguments, **environment)
         self.assertNotIn("\n", str(end.code))
         return str(end.code)
 
     def test_emptyPath(self) -> None:
-        """An empty path, of a variable that is not set, is refused: it is not no path."""
+        """An empty path, from an unset variable, is refused: it does not count as no path."""
         self.assertIn("--authorized-keys: the path is empty", self.refused(*GOOD, "-k", ""))
         self.assertIn("--conf: the path is empty", self.refused(*GOOD, "-c", ""))
 
     def test_file(self) -> None:
-        """A file will do, alone."""
+        """A file alone is enough."""
         config = read("--conf", self.file)
         self.assertEqual(parseConfig(ONE, self.file), config)
         self.assertEqual("ssh (22/tcp)", str(*config.doors))
 
     def test_default(self) -> None:
-        """The file at the default place counts where nothing else says what to guard."""
+        """The file at the default place counts if nothing else says what to guard."""
         self.assertEqual("ssh (22/tcp)", str(*readBeside(self.file).doors))
         self.assertEqual(5.0, readBeside(self.file, "-t", "5s").doors[0].openFor)
         door = readBeside(self.file, *GOOD).doors[0]
@@ -207,7 +205,7 @@ class FileTests(SynchronousTestCase):
         self.assertIn("--magic-seq is missing", str(end.code))
 
     def test_doorOverridden(self) -> None:
-        """What the command line says counts before what the file says of its only door."""
+        """The command line overrides what the file says about its only door."""
         door = self.door(
             *("-m", "9,8,7,5,6", "-p", "80", "-t", "5s", "--max-open", "6s"),
             *("--knock-timeout", "7s", "--penalty", "0", "--sessions", "keep"),
@@ -218,7 +216,7 @@ class FileTests(SynchronousTestCase):
         self.assertEqual((False, "/keys"), (door.cutSessions, door.authorizedKeys))
 
     def test_environment(self) -> None:
-        """The environment comes between command line and file."""
+        """The environment overrides the file, and the command line overrides both."""
         door = self.door(KNOCKER_SEQ="9,8,7,5,6")
         self.assertEqual(("9,8,7,5,6", "ssh (22/tcp)"), (str(door.sequence), str(door)))
         self.assertEqual("ssh (80/tcp)", str(self.door("-p", "80", KNOCKER_PORTS="443")))
@@ -234,7 +232,7 @@ class FileTests(SynchronousTestCase):
         self.assertTrue(read("-c", self.file, "--log-knocks").logKnocks)
 
     def test_whichDoor(self) -> None:
-        """With several doors an option that is about one of them is refused."""
+        """If there are several doors, an option about a door is refused."""
         self.write(ONE + OTHER)
         self.assertEqual(
             "pkdoors: KNOCKER_PORTS, --open-for: the configuration file has 2 doors, and this does "
@@ -246,7 +244,7 @@ class FileTests(SynchronousTestCase):
             self.assertIn("does not say for which one", self.refused(option, "1"))
 
     def test_conflict(self) -> None:
-        """What fits only the file's value, not the option's, is refused with the options."""
+        """An option that conflicts with the file's value is named in the error."""
         line = self.refused("-t", "1h")
         self.assertIn("--open-for, --max-open: 1h is longer than the door may be open at", line)
         self.assertIn("--ports: they have one", self.refused("-p", "17001/udp"))
@@ -254,7 +252,7 @@ class FileTests(SynchronousTestCase):
         self.assertIn("--magic-seq: they have one", self.refused("-m", "9,8,7,5,6"))
 
     def test_bad(self) -> None:
-        """What is wrong in the file names the file, not the command line's help."""
+        """An error in the file names the file, and does not point to the command line's help."""
         self.write(ONE + "port = 22\n")
         line = self.refused()
         self.assertTrue(
@@ -268,7 +266,7 @@ class FileTests(SynchronousTestCase):
         self.assertIn(f"`chmod 600 {self.file}`", self.refused())
 
     def test_missing(self) -> None:
-        """One that was asked for must be there."""
+        """A file that is named must exist."""
         os.unlink(self.file)
         self.assertTrue(self.refused().startswith(f"pkdoors: cannot read {self.file}: No such"))
 
@@ -282,12 +280,10 @@ doors_cleanup_periode = 10
 
 
 class SeedTests(SynchronousTestCase):
-    """
-    Files of port-knocking-doors.
-    """
+    """Files of port-knocking-doors."""
 
     def setUp(self) -> None:
-        """Have a home with one, and a folder for pkdoors' own."""
+        """Make a home with such a file, and a folder for pkdoors' own."""
         self.home = os.path.abspath(self.mktemp())
         os.mkdir(self.home)
         self.own = os.path.join(self.home, "pkdoors.toml")
@@ -301,18 +297,18 @@ class SeedTests(SynchronousTestCase):
         Path(path).write_text(text)
 
     def config(self, *arguments: str, **environment: str) -> Config:
-        """What a command line gives."""
+        """Return the configuration that a command line gives."""
         options = Options(environment, [self.own, self.file, self.host])
         options.parseOptions(list(arguments))
         return options.config
 
     def door(self, *arguments: str, **environment: str) -> Door:
-        """The door of a command line."""
+        """Return the door of a command line."""
         (door,) = self.config(*arguments, **environment).doors
         return door
 
     def test_places(self) -> None:
-        """The first file counts that is there: pkdoors' own, the user's, the host's."""
+        """The first file that exists counts: pkdoors' own, the user's, the host's."""
         self.write(self.host, SEED.replace("80", "443"))
         self.assertEqual("default (80/tcp)", str(self.door()))
         os.unlink(self.file)
@@ -321,7 +317,7 @@ class SeedTests(SynchronousTestCase):
         self.assertEqual("web (25/tcp)", str(self.door()))
 
     def test_home(self) -> None:
-        """Where nothing else is said the user's is in the home that the environment tells."""
+        """By default the user's file is in the home that the environment names."""
         if os.path.exists(CONF_FILE):
             raise SkipTest(f"this machine has a {CONF_FILE}, which comes first")
         options = Options({"HOME": self.home})
@@ -329,7 +325,7 @@ class SeedTests(SynchronousTestCase):
         self.assertEqual("default (80/tcp)", str(*options.config.doors))
 
     def test_noneIsThere(self) -> None:
-        """Where there is none, the line names all places."""
+        """If there is no file, the line names all places."""
         os.unlink(self.file)
         end = self.assertRaises(SystemExit, self.config)
         self.assertEqual(
@@ -339,14 +335,14 @@ class SeedTests(SynchronousTestCase):
         )
 
     def test_given(self) -> None:
-        """It may be given, and has notes, as it has where it is found."""
+        """It can be named, and has the same notes as if it is found."""
         config = read("-c", self.file)
         self.assertEqual(parseConfig(SEED, self.file), config)
         self.assertIn(f"{self.file} is a configuration of port-knocking-doors", *config.notes)
         self.assertEqual(config, self.config())
 
     def test_overridden(self) -> None:
-        """Command line comes before environment before file."""
+        """The command line overrides the environment, which overrides the file."""
         door = self.door("-t", "5s", "--max-open", "6s", "--knock-timeout", "7s", "--penalty", "0")
         times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
         self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
@@ -359,19 +355,19 @@ class SeedTests(SynchronousTestCase):
         self.assertEqual(1, len(self.config("-f", "dry-run").notes))
 
     def test_notRead(self) -> None:
-        """Where sequence and ports are given without a file, none is read."""
+        """If sequence and ports are given without a file, no file is read."""
         self.assertEqual("default (22/tcp)", str(self.door(*GOOD)))
         self.assertEqual((), self.config(*GOOD).notes)
 
     def test_notPrivate(self) -> None:
-        """One that others may read is refused, and not passed over for the next one."""
+        """A file that others may read is refused, and not skipped for the next one."""
         self.write(self.host, SEED)
         os.chmod(self.file, 0o644)
         end = self.assertRaises(SystemExit, self.config)
         self.assertIn(f"`chmod 600 {self.file}`", str(end.code))
 
     def test_bad(self) -> None:
-        """What is wrong in it names the file and the key."""
+        """An error in it names the file and the key."""
         self.write(self.file, SEED + "max_knocker_live_time = -1\n")
         end = self.assertRaises(SystemExit, self.config)
         self.assertTrue(
@@ -381,12 +377,10 @@ class SeedTests(SynchronousTestCase):
 
 
 class PrintingTests(SynchronousTestCase):
-    """
-    Options that print something and end.
-    """
+    """Options that print something and end."""
 
     def printed(self, *arguments: str) -> str:
-        """What is printed before it ends with status 0."""
+        """Return what is printed before the end with status 0."""
         with redirect_stdout(StringIO()) as stdout:
             end = self.assertRaises(SystemExit, read, *arguments)
         self.assertEqual(0, end.code)
@@ -430,12 +424,10 @@ class PrintingTests(SynchronousTestCase):
 
 
 class BadValueTests(SynchronousTestCase):
-    """
-    Command lines that are wrong.
-    """
+    """Wrong command lines."""
 
     def refused(self, *arguments: str, **environment: str) -> str:
-        """The one line with which a command line is refused."""
+        """Return the one line that refuses a command line."""
         end = self.assertRaises(SystemExit, read, *arguments, **environment)
         line = end.code
         assert isinstance(line, str)  # printed to stderr, with status 1
@@ -445,7 +437,7 @@ class BadValueTests(SynchronousTestCase):
         return line[len("pkdoors: ") : -len(" (`twistd pkdoors --help` shows all options)")]
 
     def test_missing(self) -> None:
-        """Without a sequence or ports the line names option and variable."""
+        """Without a sequence or ports the line names the option and the variable."""
         self.assertEqual(
             "--magic-seq is missing, and KNOCKER_SEQ is not set",
             self.refused("-p", "22"),
@@ -505,7 +497,7 @@ class BadValueTests(SynchronousTestCase):
         )
 
     def test_emptyValue(self) -> None:
-        """An empty value is no absent one: the environment does not take its place."""
+        """An empty value does not count as absent: the environment does not replace it."""
         self.assertTrue(
             self.refused("-m", "", "-p", "22", KNOCKER_SEQ=SEQ).startswith(
                 "--magic-seq: it has an empty item"
@@ -528,13 +520,15 @@ class BadValueTests(SynchronousTestCase):
         )
 
     def test_protectedKnockPort(self) -> None:
-        """A protected UDP port that is also a knock port is refused, and the option named."""
+        """
+        A protected UDP port that is also a knock port is refused, and the line names the option.
+        """
         line = self.refused("-m", SEQ, "-p", "22,17000-17010/udp")
         self.assertIn("they have one of the knock ports", line)
         self.assertRegex(line, "--ports|--magic-seq")
 
     def test_openForAboveMaxOpen(self) -> None:
-        """A time above the most is refused, and both options named."""
+        """A time above the maximum is refused, and the line names both options."""
         line = self.refused(*GOOD, "-t", "8h")
         self.assertIn("8h", line)
         self.assertIn("1h", line)
@@ -542,7 +536,7 @@ class BadValueTests(SynchronousTestCase):
         self.assertIn("--max-open", line)
 
     def test_sameInterfaceTwice(self) -> None:
-        """The same interface twice is one."""
+        """An interface that is given twice counts once."""
         config = read(*GOOD, "--interface", "::1", "--interface", "::1")
         self.assertEqual(("::1",), config.interfaces)
 
@@ -555,7 +549,7 @@ class BadValueTests(SynchronousTestCase):
         )
 
     def test_sessions(self) -> None:
-        """What is neither keep nor cut is refused, with what the two mean."""
+        """A value other than keep and cut is refused, and the line says what the two mean."""
         for value in ("", "kill", "Cut", "yes"):
             self.assertEqual(
                 f"--sessions: {value!r} is neither keep (live sessions go on after the door "
@@ -564,7 +558,7 @@ class BadValueTests(SynchronousTestCase):
             )
 
     def test_times(self) -> None:
-        """A negative or absurd time is refused, for each option that takes one."""
+        """A negative or absurd time is refused, for each option that takes a time."""
         for option in ("open-for", "max-open", "knock-timeout"):
             for value in ("-5", "-5s", "0", "ten", "", "721h", "9" * 400, "1.5h"):
                 self.assertEqual(
@@ -574,7 +568,7 @@ class BadValueTests(SynchronousTestCase):
                 )
 
     def test_datagrams(self) -> None:
-        """So it is for the numbers of datagrams, of which the rate may be 0."""
+        """The same is true for the numbers of datagrams; the rate can be 0."""
         self.assertEqual(
             "--knock-rate: '5' is not a valid number of datagrams: "
             "use 100 to 1000000, or 0 for no limit",
@@ -585,7 +579,7 @@ class BadValueTests(SynchronousTestCase):
         )
 
     def test_penalty(self) -> None:
-        """So it is for the penalty, which may be 0."""
+        """The same is true for the penalty, which can be 0."""
         self.assertEqual(
             "--penalty: '-1' is not a time from 0s to 720h: "
             "write it like 45, 45s, 10m, 8h or 1h30m",
@@ -593,7 +587,9 @@ class BadValueTests(SynchronousTestCase):
         )
 
     def test_clockSkew(self) -> None:
-        """So it is for the clocks, which may differ by an hour at most, and never by nothing."""
+        """
+        The same is true for the clocks, which can differ by an hour at most, and never by nothing.
+        """
         for value in ("0", "3601", "2h", "-5", "", "ten"):
             self.assertEqual(
                 f"--clock-skew: {shown(value)} is not a time from 1s to 1h: "
@@ -602,7 +598,7 @@ class BadValueTests(SynchronousTestCase):
             )
 
     def test_interface(self) -> None:
-        """What is no address is refused as an interface."""
+        """A value that is not an address is refused as an interface."""
         for value in ("eth0", "", "192.0.2.256", "192.0.2.0/24", "localhost"):
             self.assertEqual(
                 f"--interface: {shown(value)} is not an address: "
@@ -642,7 +638,7 @@ class BadValueTests(SynchronousTestCase):
         self.assertEqual(words, self.refused(*GOOD, "now"))
 
     def test_newlines(self) -> None:
-        """Whatever the value, it remains one line."""
+        """Whatever the value, the error is one line."""
         for arguments in (["-m", "1\n2"], ["-p", "1\n2"], ["-t", "1\n2"], ["-f", "a\nb"]):
             self.refused(*GOOD, *arguments)
         self.refused(*GOOD, "--sessions", "a\nb")
@@ -650,19 +646,17 @@ class BadValueTests(SynchronousTestCase):
 
 
 class AdminTests(SynchronousTestCase):
-    """
-    The place of the admin socket.
-    """
+    """The path of the admin socket."""
 
     def test_strangeBytes(self) -> None:
-        """A path need not be UTF-8, as for the kernel; its bytes count."""
+        """A path need not be UTF-8, as the kernel does not ask for it; its bytes count."""
         path = os.fsdecode(b"/run/\xff.sock")
         self.assertEqual(path, read(*GOOD, "--admin", path).admin)
         end = self.assertRaises(SystemExit, read, *GOOD, "--admin", "/" + 107 * "\udcff")
         self.assertIn("of at most 107 bytes, or off", str(end.code))
 
     def test_off(self) -> None:
-        """There may be none."""
+        """There can be no socket."""
         self.assertEqual("", read(*GOOD, "--admin", "off").admin)
 
 
@@ -672,7 +666,7 @@ class AgainTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Be in a folder that has a configuration."""
+        """Change to a folder that has a configuration."""
         self.folder = Path(mkdtemp())
         self.addCleanup(rmtree, self.folder)
         self.file = self.folder / "pkdoors.toml"
@@ -681,26 +675,26 @@ class AgainTests(SynchronousTestCase):
         os.chdir(self.folder)
 
     def write(self, text: str) -> None:
-        """Have the file say something."""
+        """Write the file."""
         self.file.write_text(text)
         self.file.chmod(0o600)
 
     def options(self, *arguments: str, **environment: str) -> Options:
-        """A command line that was read, by a daemon that has gone to another folder since."""
+        """Return a command line that was read by a daemon which has changed its folder since."""
         options = Options(environment, [NOWHERE])
         options.parseOptions(list(arguments))
         os.chdir("/")
         return options
 
     def test_same(self) -> None:
-        """Where nothing has changed, it is what it was, from wherever it is read."""
+        """If nothing has changed, the result is the same, from whatever folder it is read."""
         options = self.options("-c", "pkdoors.toml", "-k", "keys", "-t", "20s")
         self.assertEqual(options.config, options.reread())
         (door,) = options.reread().doors
         self.assertEqual((str(self.folder / "keys"), 20.0), (door.authorizedKeys, door.openFor))
 
     def test_changed(self) -> None:
-        """The file counts as it is now, and the command line before it."""
+        """The file counts as it is now, and the command line overrides it."""
         options = self.options("-c", "pkdoors.toml", "-t", "20s", "--interface", "::1")
         self.write(self.file.read_text() + 'open_for = "10s"\npenalty = "7s"\n')
         config = options.reread()
@@ -709,7 +703,7 @@ class AgainTests(SynchronousTestCase):
         self.assertEqual(("::1",), config.interfaces)
 
     def test_wrong(self) -> None:
-        """What is wrong is raised, one sentence, and the daemon goes on."""
+        """An error is raised, one sentence, and the daemon goes on."""
         options = self.options("-c", "pkdoors.toml")
         before = options.config
         self.write("x = 1\n")
@@ -721,13 +715,13 @@ class AgainTests(SynchronousTestCase):
         self.assertIs(before, options.config)
 
     def test_twoDoors(self) -> None:
-        """A second door in the file is refused where the command line speaks of one."""
+        """A second door in the file is refused if the command line has an option about a door."""
         options = self.options("-c", "pkdoors.toml", "-t", "20s")
         text = self.file.read_text()
         self.write(text + text.replace("ssh", "web").replace("[1, 2", "[2, 1"))
         self.assertIn("--open-for", str(self.assertRaises(BadValue, options.reread)))
 
     def test_noFile(self) -> None:
-        """Without a file all is as it was."""
+        """Without a file nothing changes."""
         options = self.options("-m", SEQ, KNOCKER_PORTS="22")
         self.assertEqual(options.config, options.reread())

@@ -38,17 +38,15 @@ knock_burst = 600
 
 
 class GoodTests(SynchronousTestCase):
-    """
-    Files that are right.
-    """
+    """Correct files."""
 
     def door(self, text: str) -> Door:
-        """The only door of a file."""
+        """Return the only door of a file."""
         (door,) = parseConfig(text, FILE).doors
         return door
 
     def test_defaults(self) -> None:
-        """A sequence and ports are all that must be there."""
+        """Only a sequence and ports are required."""
         door = Door("ssh", Sequence(PORTS), (PortRange("tcp", 22, 22),))
         self.assertEqual(Config((door,)), parseConfig(SSH, FILE))
 
@@ -76,26 +74,26 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual(config, parseConfig(ALL, FILE))
 
     def test_strings(self) -> None:
-        """Sequence and ports may be written as on the command line."""
+        """Sequence and ports can be written as on the command line."""
         text = '[doors.a]\nsequence = "17001,17203,17005,17404,17002"\nports = "22,51820/udp"\n'
         door = self.door(text)
         self.assertEqual("17001,17203,17005,17404,17002", str(door.sequence))
         self.assertEqual("a (22/tcp,51820/udp)", str(door))
 
     def test_seconds(self) -> None:
-        """A time may be a number of seconds; the penalty may be 0."""
+        """A time can be a number of seconds; the penalty can be 0."""
         door = self.door(SSH + "open_for = 90\npenalty = 0\n")
         self.assertEqual((90.0, 0.0), (door.openFor, door.penalty))
 
     def test_udp(self) -> None:
-        """UDP sessions have times of their own; the longest may be 0, as may the grace."""
+        """UDP sessions have their own times; the longest can be 0, and so can the grace."""
         door = self.door(SSH + 'udp_idle = "5m"\nudp_max = 0\nudp_grace = 0\n')
         self.assertEqual((300.0, 0.0, 0.0), (door.udpIdle, door.udpMax, door.udpGrace))
         door = self.door(SSH)
         self.assertEqual((180.0, 43200.0, 30.0), (door.udpIdle, door.udpMax, door.udpGrace))
 
     def test_commands(self) -> None:
-        """Programs are lists of texts, which no shell reads."""
+        """Programs are lists of strings, which no shell reads."""
         text = SSH + "".join(
             f'on_{each} = ["/bin/{each}", "a b", "$x", ""]\n'
             for each in ("open", "close", "refuse")
@@ -108,45 +106,43 @@ class GoodTests(SynchronousTestCase):
         )
 
     def test_places(self) -> None:
-        """The admin socket and the audit file have places, of which the first may be off."""
+        """The admin socket and the audit file have paths; the socket can be off."""
         config = parseConfig('admin = "/run/a.sock"\naudit = "/var/log/a"\n' + SSH, FILE)
         self.assertEqual(("/run/a.sock", "/var/log/a"), (config.admin, config.audit))
         self.assertEqual("", parseConfig('admin = "off"\n' + SSH, FILE).admin)
 
     def test_manyDoors(self) -> None:
-        """There may be any number of doors, in order, that share knock ports or not."""
+        """There can be any number of doors, in order, which can share knock ports."""
         config = parseConfig(SSH + WEB, FILE)
         self.assertEqual(["ssh (22/tcp)", "web (443/tcp)"], list(map(str, config.doors)))
 
     def test_sealedSharesSequence(self) -> None:
-        """A sealed door may have the sequence of another one: the seal names the door."""
+        """A sealed door can have the sequence of another door: the seal names the door."""
         text = SSH.replace(".ssh", ".sealed") + 'authorized_keys = "/k"\n'
         self.assertEqual(2, len(parseConfig(SSH + text, FILE).doors))
 
     def test_samePolicy(self) -> None:
-        """Two doors may protect the same port in the same way."""
+        """Two doors can protect the same port in the same way."""
         self.assertEqual(2, len(parseConfig(SSH + WEB.replace("443", "22"), FILE).doors))
 
     def test_otherPolicy(self) -> None:
-        """Two doors may cut and keep sessions where their ports differ."""
+        """One door can cut sessions and another keep them if their ports differ."""
         doors = parseConfig(SSH + WEB + 'sessions = "cut"\n', FILE).doors
         self.assertEqual([False, True], [door.cutSessions for door in doors])
 
 
 class BadTests(SynchronousTestCase):
-    """
-    Files that are wrong.
-    """
+    """Wrong files."""
 
     def refused(self, text: str) -> str:
-        """The one line with which a text is refused, without the file's name."""
+        """Return the one line that refuses a text, without the file's name."""
         line = str(self.assertRaises(ConfigError, parseConfig, text, FILE))
         self.assertNotIn("\n", line)
         self.assertTrue(line.startswith(FILE), line)
         return line[len(FILE) :].removeprefix(": ")
 
     def test_noTOML(self) -> None:
-        """What is no TOML is refused with the place."""
+        """A text that is not TOML is refused, and the line says where."""
         self.assertEqual(
             " is not valid TOML, the format of this file: Invalid value (at line 1, column 12)",
             self.refused("firewall = auto\n"),
@@ -169,7 +165,7 @@ class BadTests(SynchronousTestCase):
             self.refused(f"{SSH}\n{key} = 0x{'f' * 4000}")
 
     def test_unknownKeys(self) -> None:
-        """A key that does not exist is refused, with those that do."""
+        """An unknown key is refused, and the line names the known ones."""
         self.assertEqual(
             "unknown key 'fire': allowed are firewall, zone, interfaces, admin, audit, doors",
             self.refused('fire = "auto"\n' + SSH),
@@ -194,21 +190,21 @@ class BadTests(SynchronousTestCase):
             "doors.ssh: 22 is not a table: write [doors.ssh], and its keys below",
             self.refused("[doors]\nssh = 22\n"),
         )
-        # What is in it is not told: it may be a sequence.
+        # The line does not show its content: it may be a sequence.
         self.assertEqual(
             "doors.ssh: a list is not a table: write [doors.ssh], and its keys below",
             self.refused(f"[{SSH}".replace("]", "]]", 1)),
         )
 
     def test_name(self) -> None:
-        """A name that is none is refused."""
+        """A name that is not allowed is refused."""
         for name in ("Web", "a b", "a\\nb", ""):
             line = self.refused(SSH.replace(".ssh", f'."{name}"'))
             self.assertIn("is no name for a door: small letters", line)
             self.assertTrue(line.startswith("doors: "), line)
 
     def test_missing(self) -> None:
-        """Sequence and ports must be there."""
+        """Sequence and ports are required."""
         self.assertEqual(
             "doors.ssh.sequence is missing: every door needs a sequence and ports",
             self.refused("[doors.ssh]\nports = [22]\n"),
@@ -219,7 +215,7 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_sequence(self) -> None:
-        """A sequence is a list of 5 to 20 ports, or a text of them."""
+        """A sequence is a list of 5 to 20 ports, or a string of them."""
         for value, words in (
             ("[1, 2, 3, 4]", "it has 4 ports: a sequence has 5 to 20"),
             ("[1, 2, 3, 4, 0]", "it is not a port: a port is a number from 1 to 65535"),
@@ -234,7 +230,7 @@ class BadTests(SynchronousTestCase):
             self.assertIn(words, line)
 
     def test_ports(self) -> None:
-        """Ports are a list of numbers and texts, or a text."""
+        """Ports are a list of numbers and strings, or a string."""
         for value, words in (
             ('["0"]', "'0' is not a port"),
             ("[65536]", "this is not a port"),
@@ -249,7 +245,7 @@ class BadTests(SynchronousTestCase):
             self.assertIn(words, line)
 
     def test_times(self) -> None:
-        """A time that is none is refused, for each key that takes one."""
+        """A value that is not a time is refused, for each key that takes a time."""
         for key, bounds in (
             ("open_for", "from 1s to 720h"),
             ("max_open_for", "from 1s to 720h"),
@@ -278,7 +274,7 @@ class BadTests(SynchronousTestCase):
                 )
 
     def test_datagrams(self) -> None:
-        """Numbers of datagrams are not so small that they keep out who knocks right."""
+        """Numbers of datagrams cannot be so small that they keep out correct knocks."""
         for key, allowed in (
             ("knock_rate", "100 to 1000000, or 0 for no limit"),
             ("knock_burst", "100 to 1000000"),
@@ -302,7 +298,7 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_authorizedKeys(self) -> None:
-        """The file with the keys is named from / on: the daemon's folder is not the operator's."""
+        """The path of the keys must be absolute: the daemon's folder is not the operator's."""
         for value in ("keys", "", "~/keys", "/ke\0ys"):
             line = self.refused(f'{SSH}authorized_keys = "{value}"\n'.replace("\0", "\\u0000"))
             self.assertEqual(
@@ -312,7 +308,9 @@ class BadTests(SynchronousTestCase):
             )
 
     def test_commands(self) -> None:
-        """A program that is no list, has no whole path, or what the kernel cannot take."""
+        """
+        A program must be a list with an absolute path, and something that the kernel can take.
+        """
         for value in (
             '"/bin/x"',
             "[]",
@@ -329,7 +327,7 @@ class BadTests(SynchronousTestCase):
             )
 
     def test_audit(self) -> None:
-        """The audit file is named from / on."""
+        """The path of the audit file must be absolute."""
         for value in ("audit", "", "/a\\u0000b"):
             line = self.refused(f'audit = "{value}"\n{SSH}')
             self.assertTrue(line.startswith("audit: "), line)
@@ -343,13 +341,13 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_zone(self) -> None:
-        """A zone is a text."""
+        """A zone is a string."""
         self.assertEqual(
             "zone: 1 is not a string: write it in quotes", self.refused("zone = 1\n" + SSH)
         )
 
     def test_placeOfAdmin(self) -> None:
-        """A place for the admin socket that the kernel would not take is refused."""
+        """A path for the admin socket that the kernel would not take is refused."""
         for value in ("admin.sock", "", "/a\\u0000b", "/" + "x" * 107):
             line = self.refused(f'admin = "{value}"\n' + SSH)
             self.assertTrue(line.startswith("admin: "), line)
@@ -366,7 +364,7 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_openForAboveTheMost(self) -> None:
-        """A time above the most is refused, and both keys named."""
+        """A time above the maximum is refused, and the line names both keys."""
         self.assertEqual(
             "doors.ssh.open_for, doors.ssh.max_open_for: 2h is longer than the door may be open "
             "at most, 1h: lower the one or raise the other",
@@ -379,7 +377,7 @@ class BadTests(SynchronousTestCase):
         self.assertTrue(line.startswith("doors.ssh.ports: they have one of the knock"), line)
 
     def test_sameSequence(self) -> None:
-        """Two plain doors with one sequence are refused, without telling it."""
+        """Two plain doors with the same sequence are refused, and the line does not show it."""
         line = self.refused(SSH + SSH.replace(".ssh", ".web"))
         self.assertEqual(
             "doors.ssh.sequence: knocking it also opens doors.web: use another sequence for each "
@@ -388,7 +386,7 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_sequenceWithin(self) -> None:
-        """So are those of which one is within the other."""
+        """So are doors whose sequence contains the other one's."""
         text = WEB.replace("17001, 17005, 17203, 17002, 17404", "9, 17001, 8, *").replace(
             "*", ", ".join(map(str, PORTS[1:])) + ", 7"
         )
@@ -399,8 +397,8 @@ class BadTests(SynchronousTestCase):
 
     def test_sequenceWithinAfterAWrongPort(self) -> None:
         """
-        So are those where it is within the other one after a beginning of its own that fails: at
-        another door that is no wrong knock.
+        So are doors whose sequence contains the other one's after a failed beginning of it: for the
+        other door, the ports before it are not a wrong knock.
         """
         text = SSH.replace(str(list(PORTS)), "[1, 2, 5, 1, 2, 3, 4, 5]")
         text += WEB.replace("17001, 17005, 17203, 17002, 17404", "1, 2, 3, 4, 5")
@@ -410,7 +408,9 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_otherKnockPort(self) -> None:
-        """A protected port that is a knock port of another door is refused, whichever is first."""
+        """
+        A protected port that is a knock port of another door is refused, whichever comes first.
+        """
         text = WEB.replace("[443]", '["17400-17500/udp"]').replace("17404", "17999")
         for whole in (SSH + text, text + SSH):
             self.assertEqual(

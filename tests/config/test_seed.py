@@ -27,18 +27,16 @@ doors_cleanup_periode = 13
 
 
 def read(text: str) -> Door:
-    """The only door of a file."""
+    """Return the only door of a file."""
     (door,) = parseConfig(text, FILE).doors
     return door
 
 
 class GoodTests(SynchronousTestCase):
-    """
-    Files that are right.
-    """
+    """Correct files."""
 
     def test_all(self) -> None:
-        """Every key counts that is needed."""
+        """Every key that is needed counts."""
         door = Door(
             "default",
             Sequence(PORTS),
@@ -51,18 +49,18 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual(door, read(ALL))
 
     def test_defaults(self) -> None:
-        """What is absent is what port-knocking-doors would take, but for the sequence."""
+        """The defaults are those of port-knocking-doors, except for the sequence."""
         door = Door("default", Sequence(PORTS), parsePortRanges("22"), openFor=10.0)
         self.assertEqual(door, read(SHORT))
         self.assertEqual((30.0, 5.0), (door.knockTimeout, door.penalty))
 
     def test_longTime(self) -> None:
-        """A door that is open for long can be asked for as long."""
+        """If a door opens for a long time, a knock can ask for as long."""
         door = read(SHORT + "max_opened_door_duration = 7200\n")
         self.assertEqual((7200.0, 7200.0), (door.openFor, door.maxOpenFor))
 
     def test_forms(self) -> None:
-        """Times and ports may be written as in a file of pkdoors' own; the penalty may be 0."""
+        """Times and ports can be written as in a file of pkdoors; the penalty can be 0."""
         door = read(
             'opening_sequence = "17001,17203,17005,17404,17002"\n'
             'ports_to_controls = ["22/tcp", "51820/udp"]\n'
@@ -73,7 +71,9 @@ class GoodTests(SynchronousTestCase):
         self.assertEqual((PORTS, 5400.0, 0.0), (door.sequence.ports, door.openFor, door.penalty))
 
     def test_note(self) -> None:
-        """A file that is read as it is makes one note, with what is no longer needed, and why."""
+        """
+        A file that is read as it is has one note, which says which keys are not needed, and why.
+        """
         (note,) = parseConfig(ALL, "/a b.toml").notes
         self.assertEqual(
             "/a b.toml is a configuration of port-knocking-doors and is read as such; no longer "
@@ -90,11 +90,14 @@ class GoodTests(SynchronousTestCase):
         )
 
     def test_ownHasNone(self) -> None:
-        """A file of pkdoors' own makes no note."""
+        """A file of pkdoors has no note."""
         self.assertEqual((), parseConfig(renderConf(read(ALL)), FILE).notes)
 
     def test_takenOver(self) -> None:
-        """As a file of pkdoors' own it means the same; what became of each key is told."""
+        """
+        Converted to a file of pkdoors it means the same, and a line for each key says what replaced
+        it.
+        """
         door, lines = parseSeed(ALL, FILE)
         self.assertEqual(Config((read(ALL),)), parseConfig(renderConf(door), FILE))
         self.assertEqual(
@@ -114,12 +117,10 @@ class GoodTests(SynchronousTestCase):
 
 
 class BadTests(SynchronousTestCase):
-    """
-    Files that are wrong.
-    """
+    """Wrong files."""
 
     def refused(self, text: str) -> str:
-        """The one line with which a text is refused, without the file's name."""
+        """Return the one line that refuses a text, without the file's name."""
         line = str(self.assertRaises(ConfigError, parseConfig, text, FILE))
         self.assertNotIn("\n", line)
         self.assertTrue(line.startswith(f"{FILE}: "), line)
@@ -127,7 +128,7 @@ class BadTests(SynchronousTestCase):
         return line.removeprefix(f"{FILE}: ")
 
     def test_noSequence(self) -> None:
-        """The sequence must be there: the default of port-knocking-doors is no secret."""
+        """The sequence is required: the default of port-knocking-doors is not a secret."""
         self.assertEqual(
             "opening_sequence is missing, and has no default here, because the default of "
             "port-knocking-doors is public: create a sequence with `pkdoors sequence`",
@@ -135,7 +136,7 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_unknownKey(self) -> None:
-        """A key that does not exist is refused, with those that do."""
+        """An unknown key is refused, and the line names the known ones."""
         line = self.refused(SHORT + "max_open_door_duration = 10\n")
         self.assertEqual(
             "unknown key 'max_open_door_duration': allowed are ports_to_controls, "
@@ -146,7 +147,7 @@ class BadTests(SynchronousTestCase):
         )
 
     def test_mixed(self) -> None:
-        """Keys of both programs in one file are refused, with one of each."""
+        """Keys of both programs in one file are refused, and the line names one of each."""
         door = f"[doors.ssh]\nsequence = {list(PORTS)}\nports = [22]\n"
         for theirs, key, text in (
             ("opening_sequence", "doors", SHORT + door),
@@ -183,7 +184,7 @@ class BadTests(SynchronousTestCase):
             self.assertIn(words, line)
 
     def test_times(self) -> None:
-        """A time that is none is refused, for each key that takes one, needed or not."""
+        """A value that is not a time is refused, for each key that takes a time, needed or not."""
         for key, least in (
             ("max_opened_door_duration", 1),
             ("max_knocker_live_time", 1),
@@ -201,7 +202,7 @@ class BadTests(SynchronousTestCase):
                 self.assertIn('is not a time: write it like "45s", "10m"', line)
 
     def test_notSeed(self) -> None:
-        """What has none of its keys is no file of port-knocking-doors."""
+        """A file without any of its keys is not a file of port-knocking-doors."""
         for text in ("", "ports = [22]\n", renderConf(read(ALL))):
             line = str(self.assertRaises(ConfigError, parseSeed, text, FILE))
             self.assertTrue(

@@ -393,7 +393,7 @@ class UnwritableTests(AuditTestCase):
         """A FIFO, which would block: whether somebody reads it or not."""
         self.haveFolder()
         os.mkfifo(self.path)
-        self.assertComplains("it is no regular file")
+        self.assertComplains("it is not a regular file")
         reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reader)
         self.hear("3")
@@ -413,7 +413,7 @@ class UnwritableTests(AuditTestCase):
     def test_device(self) -> None:
         """A device."""
         self.path = Path("/dev/null")
-        self.assertComplains("it is no regular file")
+        self.assertComplains("it is not a regular file")
 
     def test_removedObstacle(self) -> None:
         """Once the obstacle is gone the next event is written, without a reload."""

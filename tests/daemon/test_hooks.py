@@ -28,12 +28,12 @@ from pkdoors.daemon.hooks import (
     MAX_AT_ONCE,
     MAX_WAITING,
     Hooks,
-    environmentOf,
-    hookFor,
-    unfitHooks,
+    checkHooks,
+    findHook,
+    makeEnvironment,
 )
 from pkdoors.events.event import CLOSED, KINDS, OPENED, REFUSED, Event
-from pkdoors.files.access import hookFlaw
+from pkdoors.files.access import findHookFlaw
 from pkdoors.files.trust import Flaw
 from pkdoors.model.principal import Principal
 from tests.fakes.doors import PORTS, makeDoor
@@ -257,7 +257,7 @@ class ChoosingTests(HooksTestCase):
     def test_nasty(self) -> None:
         """No value has a NUL, a line break or an escape in it, and none is longer than allowed."""
         who = Principal("a\0\n\r\x1b\u2028\ud800" + "ü" * 100_000)
-        values = environmentOf(event(REFUSED, who=who, reason=who.name))
+        values = makeEnvironment(event(REFUSED, who=who, reason=who.name))
         self.assertEqual(("a??????" + "ü" * 1017).encode(), values[b"PKDOORS_USER"])
         self.assertTrue(all(len(each) <= 2048 for each in values.values()))
         self.assertTrue(all(each.decode().isprintable() for each in values.values()))
@@ -278,7 +278,7 @@ class ReadmeTests(SynchronousTestCase):
         text = block("audit = ").replace("[doors.ssh]\n", needed)
         config = parseConfig(text, "f")
         for kind, said in ((OPENED, "open"), (CLOSED, "closed"), (REFUSED, "refused")):
-            hook = hookFor(event(kind, door=config.doors[0]))
+            hook = findHook(event(kind, door=config.doors[0]))
             assert hook is not None
             self.assertEqual(("/usr/local/bin/pkdoors-tell", said), hook.command)
 
@@ -293,7 +293,7 @@ class ReadmeTests(SynchronousTestCase):
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
         who = Principal("; touch x `id` $(id) * '\"", "SHA256:abc")
-        environment = environmentOf(event(seconds=30.0, who=who))
+        environment = makeEnvironment(event(seconds=30.0, who=who))
         path = f"{folder}:".encode() + environment[b"PATH"]
         output = run(
             [folder / "tell", "open"], env=environment | {b"PATH": path}, stdout=PIPE, check=True
@@ -304,7 +304,7 @@ class ReadmeTests(SynchronousTestCase):
 
     def test_variables(self) -> None:
         """It names all variables."""
-        names = [each.decode() for each in environmentOf(event()) if each.startswith(b"PKDOORS")]
+        names = [each.decode() for each in makeEnvironment(event()) if each.startswith(b"PKDOORS")]
         self.assertEqual([], [each for each in names if f"`{each}`" not in README.read_text()])
 
 
@@ -324,7 +324,7 @@ class EndingTests(HooksTestCase):
         process = self.startOne()
         process.prints(b"sent\nand more")
         process.end()
-        self.assertEqual([f"{TITLE} said: sent"], self.log.lines(LogLevel.debug))
+        self.assertEqual([f"{TITLE} printed: sent"], self.log.lines(LogLevel.debug))
         self.assertEqual(["debug"], self.log.levels())
 
     def test_status(self) -> None:
@@ -390,7 +390,7 @@ class EndingTests(HooksTestCase):
         self.system.advance(0.1)
         self.assertEqual((1000, signal.SIGKILL, True), self.system.groups[-1])
         process.end(signalNumber=signal.SIGKILL)
-        self.assertSays(f"{TITLE} was not done after 10 s, and was ended: waiting")
+        self.assertSays(f"{TITLE} did not end within 10 s, and was killed: waiting")
         self.assertEqual([], self.system.getDelayedCalls())
 
     def test_leavesChildren(self) -> None:
@@ -479,7 +479,7 @@ class TrustTests(HooksTestCase):
             self.assertEqual([], self.start())
         self.assertEqual(
             [
-                f"{TITLE} was not run, and is not until this is mended, because others decide "
+                f"{TITLE} was not run, and will not be until you fix this, because others decide "
                 f"what it does: {OPEN} can be written by others: `chmod go-w {OPEN}` mends it"
             ],
             self.log.lines(),
@@ -516,7 +516,7 @@ class TrustTests(HooksTestCase):
 
 class HookFlawTests(SynchronousTestCase):
     """
-    Tests of L{hookFlaw} and L{unfitHooks}, with files.
+    Tests of L{findHookFlaw} and L{checkHooks}, with files.
     """
 
     def setUp(self) -> None:
@@ -534,7 +534,7 @@ class HookFlawTests(SynchronousTestCase):
 
     def flaw(self, *command: object) -> str:
         """Which path others can change; empty for none."""
-        found = hookFlaw([str(each) for each in command])
+        found = findHookFlaw([str(each) for each in command])
         return str(found.path).removeprefix(f"{self.folder}/") if found else ""
 
     def test_program(self) -> None:
@@ -587,11 +587,11 @@ class HookFlawTests(SynchronousTestCase):
         door = makeDoor(onOpen=(str(self.script),), onClose=("/nowhere/x",))
         self.assertEqual(
             [
-                "on_open of door default is not run, others decide what it does: "
+                "on_open of door default is not run, because others decide what it does: "
                 f"{self.script} can be written by others: `chmod go-w {self.script}` mends it",
                 "on_close of door default cannot be run: /nowhere/x does not exist",
             ],
-            unfitHooks(door),
+            checkHooks(door),
         )
 
 
@@ -632,7 +632,7 @@ class BoundTests(HooksTestCase):
         self.system.advance(9)
         self.start(REFUSED)
         self.system.advance(1)
-        line = "hooks that were left out, since 256 were waiting already: "
+        line = "hooks that were left out, because 256 were waiting already: "
         self.assertSays(line + "29")
         self.start(REFUSED)
         for process in self.system.running():
@@ -712,8 +712,8 @@ class StoppingTests(HooksTestCase):
         self.successResultOf(done)
         self.assertEqual({signal.SIGKILL}, {number for _, number, _ in self.system.groups})
         self.assertEqual(MAX_AT_ONCE, len(self.system.groups))
-        ended = f"{TITLE} was not done when the daemon stopped, and was ended"
-        left = f"on_close of door default for 192.0.2.7 ({CLOSE}) was left out, for the daemon "
+        ended = f"{TITLE} did not end before the daemon stopped, and was killed"
+        left = f"on_close of door default for 192.0.2.7 ({CLOSE}) was left out, because the daemon "
         self.assertSays(*[ended] * MAX_AT_ONCE, left + "stops")
         first.end(signalNumber=signal.SIGKILL)
         assert isinstance(first._protocol, HookRun)

@@ -12,21 +12,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.config.config import Config
-from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.reload import PATIENCE, Reloaded, Reloader
-from pkdoors.doorkeeper.doorkeeper import Doorkeeper
+from pkdoors.daemon.reload import PATIENCE, Reloaded
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, PkdoorsError
-from pkdoors.events.event import Event
-from pkdoors.events.publisher import EventPublisher
-from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host import descriptors
 from pkdoors.knockports import plan
-from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import OPERATOR
 from pkdoors.model.sequence import Sequence
+from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import PORTS, makeDoor, makeOpening, parse
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.host import FakeHost
@@ -62,43 +56,19 @@ class ReloadTestCase(SynchronousTestCase):
         self.guard = FakeFirewall(clock, "nftables")
         self.outer = FakeFirewall(clock, "firewalld")
         self.outer.isForgetful = True
-        self.publisher = EventPublisher(lambda: TODAY + self.reactor.seconds())
-        self.events: list[Event] = []
-        self.publisher.subscribe(self.events.append)
-        self.smith = Locksmith([SSH, WEB], None, self.reactor.seconds)
-        self.stack = FirewallStack(self.reactor, [self.guard, self.outer], self.publisher)
-        self.keeper = Doorkeeper(
-            self.reactor, self.stack, (SSH, WEB), self.publisher, self.smith.make
-        )
-        self.now = self.next = Config((SSH, WEB))
-        self.error: PkdoorsError | None = None
-        self.taken: list[Config] = []
-        self.complaints: list[str] = []
-        self.knockPorts = KnockPorts(self.reactor, self.keeper.hear)
-        self.reloader = Reloader(
-            *(self.now, self.read, self.keeper, self.smith, self.publisher),
-            *(self.knockPorts, self.take),
-        )
+        self.daemon = MemoryDaemon(self.reactor, [self.guard, self.outer], (SSH, WEB))
+        self.keeper, self.reloader = self.daemon.keeper, self.daemon.reloader
+        self.events, self.smith = self.daemon.events, self.daemon.smith
         self.guard.before = self.before
         self.keeper.start()
         self.reloader.listen()
         self.reactor.pump([0, 1])
         self.events.clear()
 
-    def take(self, config: Config) -> list[str]:
-        """Have another configuration."""
-        self.taken.append(config)
-        return self.complaints
-
-    def read(self) -> Config:
-        """Read the configuration anew."""
-        if self.error:
-            raise self.error
-        return self.next
-
     def begin(self, *doors: Door, **fields: Any) -> Deferred[Reloaded]:
         """Begin to reload, with some doors."""
-        self.next = replace(self.next, doors=doors or self.next.doors, **fields)
+        config = self.daemon.config
+        self.daemon.config = replace(config, doors=doors or config.doors, **fields)
         return Deferred.fromCoroutine(self.reloader.reload())
 
     def reload(self, *doors: Door, **fields: Any) -> Reloaded:
@@ -384,7 +354,7 @@ class RefusedTests(ReloadTestCase):
         self.assertEqual(
             [f"not reloaded, and nothing was changed: {sentence}"], self.log.lines(LogLevel.error)
         )
-        self.assertEqual([], self.taken)
+        self.assertEqual([], self.daemon.applied)
         self.knock(*PORTS[3:], source=BOB)
         self.assertEqual(31.0, self.guard.doorsOpen()[("ssh", BOB)])
         self.reactor.advance(30)
@@ -392,14 +362,14 @@ class RefusedTests(ReloadTestCase):
 
     def test_unreadable(self) -> None:
         """What cannot be read."""
-        self.error = BadValue("it is wrong")
+        self.daemon.error = BadValue("it is wrong")
         self.assertRefused(BadValue, "it is wrong")
 
     def test_fixed(self) -> None:
         """What cannot be changed while the daemon runs."""
         self.assertRefused(
             ConfigError,
-            "zone, admin: this cannot be changed while the daemon runs: restart it",
+            "zone, admin: this cannot change while the daemon runs: restart it",
             zone="home",
             admin="",
         )
@@ -444,9 +414,9 @@ class RefusedTests(ReloadTestCase):
 
     def test_afterwards(self) -> None:
         """What is right is taken after that."""
-        self.error = BadValue("it is wrong")
+        self.daemon.error = BadValue("it is wrong")
         self.failureResultOf(self.begin(self.changed))
-        self.error = None
+        self.daemon.error = None
         self.reload(self.changed)
         self.assertEqual((self.changed,), self.keeper.doors)
         self.assertEqual([6, 7, 8, 9, 10], self.ports())
@@ -523,7 +493,7 @@ class KnockTests(ReloadTestCase):
         self.assertEqual((SSH, WEB, new), self.guard.guarded)
         taken.close()
         self.reactor.advance(1)
-        self.assertEqual([], self.knockPorts.troubles())
+        self.assertEqual([], self.daemon.ports.troubles())
         self.knock(6, 7, 8, 9, 10)
         self.assertIn(("new", ANN), self.guard.doorsOpen())
 
@@ -542,7 +512,7 @@ class KnockTests(ReloadTestCase):
         self.reload(SSH, WEB, new)
         self.assertIn("not heard", self.reload().troubles[-1])
         taken.close()
-        self.assertEqual(([], []), (self.reload().changes, self.knockPorts.troubles()))
+        self.assertEqual(([], []), (self.reload().changes, self.daemon.ports.troubles()))
 
     def test_sealedFromNowOn(self) -> None:
         """A door that gets keys is opened by no plain knock any more."""
@@ -586,12 +556,12 @@ class ToldTests(ReloadTestCase):
     def test_taken(self) -> None:
         """Each configuration that counts from now on is handed on."""
         self.reload(audit="/var/log/audit")
-        self.assertEqual([self.next], self.taken)
-        self.assertIs(self.next, self.reloader.config)
+        self.assertEqual([self.daemon.config], self.daemon.applied)
+        self.assertIs(self.daemon.config, self.reloader.config)
 
     def test_complaints(self) -> None:
         """What is not as it should be is told to who asked: weak sequences, and of the parts."""
-        self.complaints = ["no such hook"]
+        self.daemon.complaints = ["no such hook"]
         weak = replace(WEB, name="weak", sequence=Sequence((7, 6, 5, 4, 3)))
         first, second, third = self.reload(SSH, WEB, weak).troubles
         self.assertIn("door weak (443/tcp): the sequence is in descending order", first)

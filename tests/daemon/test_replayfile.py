@@ -230,7 +230,7 @@ class RestartTests(SeenFileTestCase):
         self.restart()
         self.assertKept()
         self.crash()
-        self.assertLost("this host went down, or was copied, before the daemon had ended")
+        self.assertLost("this host went down, or was copied, before the daemon ended")
 
 
 class LostTests(SeenFileTestCase):
@@ -387,7 +387,7 @@ class LostTests(SeenFileTestCase):
         self.path.unlink()
         os.mkfifo(self.path)
         self.start()
-        self.assertLost("it is no regular file")
+        self.assertLost("it is not a regular file")
 
     def test_tooLong(self) -> None:
         """It is longer than any that was written: it is not read to its end."""
@@ -401,7 +401,7 @@ class LostTests(SeenFileTestCase):
         """The host went down before the daemon had ended: not all may be on the disk."""
         self.open("1")
         self.crash("b008")
-        self.assertLost("this host went down, or was copied, before the daemon had ended")
+        self.assertLost("this host went down, or was copied, before the daemon ended")
 
     def test_otherClock(self) -> None:
         """The clock that does not jump did."""
@@ -419,7 +419,9 @@ class LostTests(SeenFileTestCase):
         self.open("1")
         first, known = self.file, self.seen
         self.start()
-        self.assertLost("another daemon uses them: give each a configuration file of its own")
+        self.assertLost(
+            "another daemon uses them: give each daemon a configuration file of its own"
+        )
         self.open("2")
         self.file.close()
         self.file, self.seen = first, known

@@ -73,7 +73,7 @@ class NotifierTests(SynchronousTestCase):
     def test_reloaded(self) -> None:
         """After a reload it says anew what it does; other events are no matter for the manager."""
         notifier = self.notifier()
-        notifier.tellStatus()  # not before it is ready
+        notifier.sendStatus()  # not before it is ready
         notifier.ready()
         self.told()
         self.status = "guarding web (80/tcp)"
@@ -141,7 +141,8 @@ class NotifierTests(SynchronousTestCase):
         notifier = self.notifier(WATCHDOG_USEC="2000000")
         notifier.ready()
         self.assertEqual(
-            "cannot tell the service manager READY=1 (NOTIFY_SOCKET): No such file or directory",
+            "cannot notify the service manager of READY=1 (NOTIFY_SOCKET): No such file or "
+            "directory",
             self.log.lines()[0],
         )
         self.manager = self.listen(self.path)

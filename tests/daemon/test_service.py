@@ -1,5 +1,6 @@
 """Tests of L{pkdoors.daemon.service}."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,22 +15,25 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.config.config import Config
 from pkdoors.daemon.component import Component
-from pkdoors.daemon.locksmith import Locksmith
-from pkdoors.daemon.reload import Reloader
 from pkdoors.daemon.replayfile import ReplayFile
-from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
-from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.errors import FirewallError, ListenError, PkdoorsError
-from pkdoors.events.publisher import EventPublisher
+from pkdoors.errors import (
+    BadValue,
+    ConfigError,
+    FirewallError,
+    ListenError,
+    NotFound,
+    PkdoorsError,
+)
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from pkdoors.firewall.nftables.table import GuardTable
-from pkdoors.firewall.stack import FirewallStack
+from pkdoors.host import clientaddress
 from pkdoors.host.instance import AlreadyRunning, Instance
-from pkdoors.knockports.knockports import KnockPorts
+from pkdoors.model.principal import OPERATOR
+from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.host import FakeHost
@@ -41,6 +45,7 @@ from tests.lab.sealing import leaveNotes, makeKey, publicLine, sealed
 
 NO = FirewallError("no privilege")
 TODAY = 1_800_000_000
+ANN = "203.0.113.9"
 
 
 class ServiceTestCase(SynchronousTestCase):
@@ -70,25 +75,14 @@ class ServiceTestCase(SynchronousTestCase):
         """A daemon of one door."""
         door = makeDoor(ports, cutSessions=cutSessions, authorizedKeys=authorizedKeys)
         self.instance = Instance(self.folder)
-        self.config = Config((door,), notes=notes)
         seenPath = self.folder.with_name("notes") / "x.seen"
         if not seenPath.exists():
             leaveNotes(seenPath)
         replayFile = ReplayFile(seenPath, self.reactor.seconds)
         self.addCleanup(replayFile.close)
-        smith = Locksmith([door], replayFile, self.reactor.seconds)
-        self.publisher = publisher = EventPublisher(lambda: TODAY)
-        stack = FirewallStack(self.reactor, [firewall], publisher)
-        keeper = Doorkeeper(self.reactor, stack, [door], publisher, smith.make, logKnocks=logKnocks)
-        self.ports = KnockPorts(self.reactor, keeper.hear)
-        self.reloader = Reloader(
-            self.config, lambda: self.config, keeper, smith, publisher, self.ports
-        )
-        turns = SealTurns(self.reactor, publisher.wallClock, smith, keeper.heed)
-        return DoorService(
-            *(self.reactor, keeper, self.reloader, self.instance, smith, publisher, firewall.name),
-            (turns,),
-        )
+        config = Config((door,), notes=notes, logKnocks=logKnocks)
+        self.daemon = MemoryDaemon(self.reactor, [firewall], config, replayFile, lambda: TODAY)
+        return self.daemon.makeService(self.instance)
 
     def start(self) -> None:
         """Start it as twistd does."""
@@ -164,7 +158,7 @@ class StartTests(ServiceTestCase):
                 return original(*arguments)
 
             self.patch(owner, name, noted)
-        self.service._parts = [FakePart("part", order)]
+        self.service._components = [FakePart("part", order)]
         self.start()
         self.assertEqual(
             ["part: prepare", "start", "start", "part: start", "examine", "part: ready"], order
@@ -331,6 +325,91 @@ class StartTests(ServiceTestCase):
         self.assertFalse([port for port in PORTS if str(port) in text])
 
 
+class InterfaceTests(ServiceTestCase):
+    """
+    What an application uses that embeds the service.
+    """
+
+    def setUp(self) -> None:
+        """Have a kernel that knows no broadcast addresses."""
+        super().setUp()
+        self.patch(clientaddress, "_isBroadcast", lambda address: False)
+
+    def test_open(self) -> None:
+        """It opens a door for an address, says until when, and lists it."""
+        self.start()
+        status = self.successResultOf(self.service.open(ANN, seconds=60.0))
+        self.assertEqual((60.0, OPERATOR), (status.opening.deadline, status.opening.who))
+        self.assertEqual([status.opening], self.service.openings())
+        self.assertEqual({ANN: 60.0}, self.firewall.open_())
+
+    def test_openRefused(self) -> None:
+        """It fails if the request is wrong, or the firewall refuses."""
+        self.start()
+        self.failureResultOf(self.service.open("nobody"), BadValue)
+        self.failureResultOf(self.service.open(ANN, "web"), NotFound)
+        self.failureResultOf(self.service.open(ANN, seconds=1e6), BadValue)
+        self.firewall.failures = [NO]
+        failure = self.failureResultOf(self.service.open(ANN), FirewallError)
+        self.assertEqual("cannot open: no privilege", str(failure.value))
+
+    def test_close(self) -> None:
+        """It closes what is open."""
+        self.start()
+        self.successResultOf(self.service.open(ANN))
+        self.failureResultOf(self.service.close("web"), NotFound)
+        done = self.successResultOf(self.service.close())
+        self.assertEqual([ANN], [str(status.opening.source) for status in done.closed])
+        self.assertEqual(((), []), (done.closing, self.service.openings()))
+        self.assertEqual({}, self.firewall.open_())
+
+    def test_doors(self) -> None:
+        """It lists the doors that are guarded, also after a reload."""
+        self.start()
+        self.assertEqual(self.daemon.config.doors, self.service.doors)
+        door = replace(self.daemon.config.doors[0], openFor=7.0)
+        self.daemon.config = replace(self.daemon.config, doors=(door,))
+        done = self.successResultOf(self.service.reload())
+        self.assertEqual(((door,), 1), (self.service.doors, len(done.changes)))
+
+    def test_notRunning(self) -> None:
+        """Before it starts, and after it ends, it opens and closes nothing."""
+        self.assertNotGuarded()
+        self.failureResultOf(self.service.reload(), FirewallError)
+        self.start()
+        self.successResultOf(self.service.stopService())
+        self.assertNotGuarded()
+        self.failureResultOf(self.service.reload(), ConfigError)
+
+    def assertNotGuarded(self) -> None:
+        """Assert that it refuses, and leaves the firewall alone."""
+        self.firewall.calls.clear()
+        for done in (self.service.open(ANN), self.service.close()):
+            failure = self.failureResultOf(done, FirewallError)
+            self.assertIn("the service does not run", str(failure.value))
+        self.assertEqual([], self.firewall.calls)
+
+    def test_unprepared(self) -> None:
+        """Its start prepares it, if nobody else has."""
+        self.service.startService()
+        self.assertEqual(["prepare", "start"], self.firewall.calls)
+        self.assertEqual(os.getpid(), Instance(self.folder).findHolder())
+
+    def test_unpreparedSecond(self) -> None:
+        """Its start fails if another daemon runs, and leaves that daemon's guard alone."""
+        self.service._keepClosed = lambda: self.fail("that is the other daemon's")
+        self.patch(self.instance, "findHolder", lambda: 17)
+        self.assertRaises(AlreadyRunning, self.service.startService)
+        self.assertEqual(([], False), (self.firewall.calls, self.service.running))
+
+    def test_unpreparedRefused(self) -> None:
+        """Its start keeps the ports closed if the firewall cannot be used."""
+        self.service._keepClosed = lambda: "; 22/tcp stays closed"
+        self.firewall.failures = [FirewallError("no")]
+        error = self.assertRaises(FirewallError, self.service.startService)
+        self.assertEqual("no; 22/tcp stays closed", str(error))
+
+
 class FakePart(Component):
     """
     Something beside the doors.
@@ -381,8 +460,8 @@ class PartTests(ServiceTestCase):
         super().setUp()
         self.diary: list[str] = []
         self.parts = [FakePart(name, self.diary) for name in "ab"]
-        self.service._parts = self.parts
-        self.publisher.subscribe(lambda event: self.diary.append(event.kind))
+        self.service._components = self.parts
+        self.daemon.publisher.subscribe(lambda event: self.diary.append(event.kind))
 
     def test_order(self) -> None:
         """They hear of all that happens, from the first event to the last."""
@@ -407,28 +486,27 @@ class PartTests(ServiceTestCase):
         """A reload has files opened anew, and the configuration read."""
         self.start()
         self.diary.clear()
-        self.config = replace(self.config, interfaces=("192.0.2.1",))
+        self.daemon.config = replace(self.daemon.config, interfaces=("192.0.2.1",))
         self.service.reload()
         self.assertEqual(["a: reopen", "b: reopen", "reloaded"], self.diary)
-        self.assertEqual(("192.0.2.1",), self.ports.plan.interfaces)
+        self.assertEqual(("192.0.2.1",), self.daemon.ports.plan.interfaces)
 
     def test_reloadRefused(self) -> None:
         """One that is refused is told, and ends nothing."""
         self.start()
-        self.config = replace(self.config, zone="home")
-        self.service.reload()
+        self.daemon.config = replace(self.daemon.config, zone="home")
+        self.failureResultOf(self.service.reload(), ConfigError)
         self.assertEqual("reload-refused", self.diary[-1])
         self.receive(*PORTS)
         self.assertEqual({"203.0.113.9": 30.0}, self.firewall.open_())
 
     def test_reloadGoesWrong(self) -> None:
-        """A mistake of ours is logged, and ends nothing."""
+        """A mistake of ours ends nothing."""
         self.start()
         self.firewall.failures = [ValueError("oops")]
-        door = replace(self.config.doors[0], openFor=7.0)
-        self.config = replace(self.config, doors=(door,))
-        self.service.reload()
-        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
+        door = replace(self.daemon.config.doors[0], openFor=7.0)
+        self.daemon.config = replace(self.daemon.config, doors=(door,))
+        self.failureResultOf(self.service.reload(), ValueError)
         self.receive(*PORTS)
         self.assertEqual({"203.0.113.9": 30.0}, self.firewall.open_())
 
@@ -587,7 +665,7 @@ class SealedTests(ServiceTestCase):
         self.start()
         self.service._smith.checks._budget.spend(1.0)
         self.send(self.seal())
-        self.reloader.stop()  # the first thing that a daemon does which ends
+        self.daemon.reloader.stop()  # the first thing that a daemon does which ends
         self.reactor.advance(60.0)
         self.assertEqual({}, self.firewall.open_())
 

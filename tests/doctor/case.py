@@ -43,16 +43,16 @@ class FakeProc(Proc):
         self.syncookies = 1
         self.legacy: list[tuple[str, str]] = []
 
-    def status(self) -> str:
-        """See L{Proc.status}."""
+    def readStatus(self) -> str:
+        """See L{Proc.readStatus}."""
         return self.privilege
 
-    def sockets(self, protocol: str) -> list[Socket]:
-        """See L{Proc.sockets}."""
+    def readSockets(self, protocol: str) -> list[Socket]:
+        """See L{Proc.readSockets}."""
         return {"tcp": self.tcp, "udp": self.udp}[protocol]
 
-    def owners(self, inodes: Container[int]) -> dict[int, Owner]:
-        """See L{Proc.owners}."""
+    def findOwners(self, inodes: Container[int]) -> dict[int, Owner]:
+        """See L{Proc.findOwners}."""
         if self.privilege == NOBODY:
             return {}
         return {port: Owner(self.owner, "twistd") for port in SEQUENCE if port in inodes}
@@ -61,16 +61,16 @@ class FakeProc(Proc):
         """See L{Proc.hasIPv6}."""
         return self.isIPv6On
 
-    def tracked(self) -> tuple[int, int] | None:
-        """See L{Proc.tracked}."""
+    def countTracked(self) -> tuple[int, int] | None:
+        """See L{Proc.countTracked}."""
         return 5, 1000
 
-    def cookies(self) -> int:
-        """See L{Proc.cookies}."""
+    def readCookies(self) -> int:
+        """See L{Proc.readCookies}."""
         return self.syncookies
 
-    def legacyTables(self) -> list[tuple[str, str]]:
-        """See L{Proc.legacyTables}."""
+    def listLegacyTables(self) -> list[tuple[str, str]]:
+        """See L{Proc.listLegacyTables}."""
         return self.legacy
 
 
@@ -108,7 +108,7 @@ def look(
         "isService": False,
         "isThere": True,
         "troubles": [],
-        "hookFlaw": None,
+        "findHookFlaw": None,
         "codeFlaw": None,
         **facts,
     }

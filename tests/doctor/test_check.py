@@ -127,9 +127,12 @@ class CheckTests(CheckTestCase):
 
     def test_othersHook(self) -> None:
         """A hook that others can change is an error with a remedy, because it does not run."""
-        hooks: dict[str, Any] = {"hooks": {"onOpen": ("/bin/tell", "open")}, "whyNotRun": ""}
+        hooks: dict[str, Any] = {
+            "hooks": {"onOpen": ("/bin/tell", "open")},
+            "explainNotRunnable": "",
+        }
         flaw = Flaw(Path("/bin/tell"), "can be written by others", "chmod go-w /bin/tell")
-        (found,) = (each for each in look(**hooks, hookFlaw=flaw) if each.level != OK)
+        (found,) = (each for each in look(**hooks, findHookFlaw=flaw) if each.level != OK)
         self.assertEqual(
             Finding(
                 ERROR,
@@ -154,8 +157,10 @@ class CheckTests(CheckTestCase):
         hooks: dict[str, Any] = {
             "hooks": {"onOpen": ("/bin/tell", "open"), "onRefuse": ("/bin/refuse",)}
         }
-        self.assertEqual([], self.bad(**hooks, whyNotRun=""))
-        found = [each for each in look(**hooks, whyNotRun="does not exist") if each.level != OK]
+        self.assertEqual([], self.bad(**hooks, explainNotRunnable=""))
+        found = [
+            each for each in look(**hooks, explainNotRunnable="does not exist") if each.level != OK
+        ]
         self.assertEqual(
             [
                 "on_open of door default cannot be run: /bin/tell does not exist",
@@ -164,7 +169,7 @@ class CheckTests(CheckTestCase):
             [each.text for each in found],
         )
         self.assertEqual({(WARNING, "hooks")}, {(each.level, each.subject) for each in found})
-        service = {"conf": CONF_FILE, "isService": True, "whyNotRun": ""}
+        service = {"conf": CONF_FILE, "isService": True, "explainNotRunnable": ""}
         mayService = [(ERROR, "configuration"), (WARNING, "hooks"), (WARNING, "hooks")]
         self.assertEqual(mayService, self.bad(**hooks, **service, mayService=False))
 
@@ -173,10 +178,12 @@ class CheckTests(CheckTestCase):
         An audit file that the daemon cannot write is a warning; without one nothing is checked.
         """
         options = {"audit": "/var/log/x"}
-        self.assertEqual([], self.bad(options=options, whyNotWrite=""))
-        trouble = "it is no regular file"
-        self.assertEqual([(WARNING, "audit")], self.bad(options=options, whyNotWrite=trouble))
-        self.assertEqual([], self.bad(whyNotWrite=AssertionError("asked")))
+        self.assertEqual([], self.bad(options=options, explainNotWritable=""))
+        trouble = "it is not a regular file"
+        self.assertEqual(
+            [(WARNING, "audit")], self.bad(options=options, explainNotWritable=trouble)
+        )
+        self.assertEqual([], self.bad(explainNotWritable=AssertionError("asked")))
 
     def test_publicSequence(self) -> None:
         """A sequence that everybody knows is a warning, with a command for a better one."""

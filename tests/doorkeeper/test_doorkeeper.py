@@ -15,14 +15,14 @@ from pkdoors.doorkeeper import admission as admissionModule
 from pkdoors.doorkeeper.admission import MAX_OPENED, MAX_OPENINGS
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import FirewallError
-from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Lock, Refusal, Request
-from pkdoors.model.doors import Door, Opening, knockPorts
+from pkdoors.model.doors import Door, Opening, listKnockPorts
 from pkdoors.model.principal import NOBODY, OPERATOR, Principal
+from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import PORTS, knocks, makeDoor, makeOpening
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.log import Log, useUTC
@@ -30,9 +30,7 @@ from tests.fakes.log import Log, useUTC
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 BUSY = FirewallError("firewall is busy")
 
-CANNOT_OPEN = (
-    "cannot open door default (22/tcp) for 203.0.113.9, and keeps trying: firewall is busy"
-)
+CANNOT_OPEN = "cannot open door default (22/tcp) for 203.0.113.9, retrying: firewall is busy"
 CANNOT_CLOSE = CANNOT_OPEN.replace("open", "close")
 
 
@@ -79,11 +77,9 @@ class KeeperTestCase(SynchronousTestCase):
 
     def makeKeeper(self, *doors: Door) -> Doorkeeper:
         """A doorkeeper of some doors."""
-        stack = FirewallStack(self.clock, [self.firewall])
-        self.events: list[Event] = []
-        publisher = EventPublisher(lambda: 1_800_000_000 + self.clock.seconds())
-        publisher.subscribe(self.events.append)
-        return Doorkeeper(self.clock, stack, doors, publisher)
+        daemon = MemoryDaemon(self.clock, [self.firewall], doors)
+        self.events = daemon.events
+        return daemon.keeper
 
     def request(self, seconds: int = 0, source: str = ANN) -> None:
         """A lock was satisfied."""
@@ -124,7 +120,7 @@ class KnockTests(KeeperTestCase):
     def test_ports(self) -> None:
         """The knock ports are told sorted, each once: their order is the secret."""
         keeper = self.makeKeeper(makeDoor((9, 5, 7, 5, 8)), makeDoor((5, 1, 2, 3, 4), name="b"))
-        self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], knockPorts(keeper.doors))
+        self.assertEqual([1, 2, 3, 4, 5, 7, 8, 9], listKnockPorts(keeper.doors))
 
     def test_secondsAsked(self) -> None:
         """The time asked for is the time that is given."""
@@ -565,7 +561,7 @@ class CloseTests(KeeperTestCase):
         self.request()
         self.close(who="bob")
         self.assertEqual(
-            "door default (22/tcp) never opened for 203.0.113.9, asked to by bob",
+            "door default (22/tcp) never opened for 203.0.113.9: asked to by bob",
             self.log.lines()[-1],
         )
 
@@ -763,7 +759,7 @@ class FailedOpenTests(KeeperTestCase):
         self.clock.advance(0.1)
         self.assertEqual(["close 203.0.113.9"], self.calls())
         self.assertEqual(
-            "door default (22/tcp) never opened for 203.0.113.9, and its time is over",
+            "door default (22/tcp) never opened for 203.0.113.9: its time is over",
             self.log.lines()[-1],
         )
         self.assertEqual([], self.clock.getDelayedCalls())
@@ -793,7 +789,7 @@ class FailedOpenTests(KeeperTestCase):
         self.request()
         self.assertEqual(
             [
-                "cannot open door default (22/tcp) for 203.0.113.9, and keeps trying: oops",
+                "cannot open door default (22/tcp) for 203.0.113.9, retrying: oops",
                 "that was unexpected",
             ],
             self.log.lines(),
@@ -1200,7 +1196,7 @@ class StartStopTests(KeeperTestCase):
         self.firewall.failures = [BUSY]
         self.stop()
         self.assertEqual(
-            ["not all could be taken back: firewall is busy"], self.log.lines(LogLevel.error)
+            ["cannot remove all rules: firewall is busy"], self.log.lines(LogLevel.error)
         )
 
     def test_stopIsNotAnswered(self) -> None:
@@ -1212,7 +1208,7 @@ class StartStopTests(KeeperTestCase):
         self.clock.advance(0.1)
         self.successResultOf(stopped)
         self.assertEqual(
-            ["not all could be taken back: fake did not answer within 5 s"],
+            ["cannot remove all rules: fake did not answer within 5 s"],
             self.log.lines(LogLevel.error),
         )
 
@@ -1255,12 +1251,7 @@ class TakeOverTests(SynchronousTestCase):
         self.firewall = FakeFirewall(self.clock)
         self.firewall.before = [makeOpening(ANN, deadline=12.0)]
         self.door = self.firewall.before[0].door
-        self.keeper = Doorkeeper(
-            self.clock,
-            FirewallStack(self.clock, [self.firewall]),
-            [self.door],
-            EventPublisher(lambda: 0.0),
-        )
+        self.keeper = MemoryDaemon(self.clock, [self.firewall], [self.door]).keeper
         self.keeper.start()
 
     def test_line(self) -> None:

@@ -11,7 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors import __version__
-from pkdoors.admin._metrics import exposition
+from pkdoors.admin._metrics import formatMetrics
+from pkdoors.admin._recording import recordCounters
+from pkdoors.admin.records import asJSON
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.events.counters import BUCKETS, Counters
@@ -28,9 +30,9 @@ NO = FirewallError("no")
 def parsed(
     counters: Counters, *statuses: OpeningStatus, doors: tuple[Door, ...] = ()
 ) -> dict[str, float]:
-    """What Prometheus reads: C{name{label=value}} and the number."""
+    """Return the metrics as Prometheus reads them: C{name{label=value}} and the number."""
     state = Snapshot(10.0, 0.0, doors, statuses, {"ssh": 3})
-    text = exposition(state, counters).decode()
+    text = formatMetrics(state, counters).decode()
     return {
         sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): (
             sample.value
@@ -40,17 +42,17 @@ def parsed(
     }
 
 
-class TallyTests(SynchronousTestCase):
+class CountersTests(SynchronousTestCase):
     """
     Tests of L{Counters}.
     """
 
     def setUp(self) -> None:
-        """Have one."""
+        """Make counters."""
         self.counters = Counters()
 
     def test_nothing(self) -> None:
-        """At first nothing was counted, and what can be counted is there."""
+        """At first all counters are zero."""
         self.assertEqual(
             {
                 "knocks": {"request": 0, "refused": 0, "other": 0},
@@ -59,21 +61,22 @@ class TallyTests(SynchronousTestCase):
                 "firewall_calls": {"ok": 0, "failed": 0},
                 "heals": 0,
             },
-            self.counters.asJSON(),
+            asJSON(recordCounters(self.counters)),
         )
 
     def test_events(self) -> None:
-        """Events are counted by kind, with those that were left out."""
+        """Events are counted by kind, including those that were left out."""
         for event in (Event(OPENED, 0.0), Event(CLOSED, 0.0), Event(REFUSED, 0.0, leftOut=41)):
             self.counters.hear(event)
         self.counters.hear(Event(HEALED, 0.0))
         self.assertEqual(
-            {"closed": 1, "healed": 1, "opened": 1, "refused": 42}, self.counters.asJSON()["events"]
+            {"closed": 1, "healed": 1, "opened": 1, "refused": 42},
+            recordCounters(self.counters).events,
         )
-        self.assertEqual(1, self.counters.asJSON()["heals"])
+        self.assertEqual(1, recordCounters(self.counters).heals)
 
     def test_times(self) -> None:
-        """Only what was opened has taken time, and a bound counts for what is just as long."""
+        """Only openings are timed, and a bucket includes its bound."""
         self.counters.hear(Event(OPENED, 0.0, took=0.001))
         self.counters.hear(Event(EXTENDED, 0.0, took=0.0011))
         self.counters.hear(Event(OPENED, 0.0, took=11.0))
@@ -87,11 +90,11 @@ class TallyTests(SynchronousTestCase):
 
 class MetricsTests(SynchronousTestCase):
     """
-    Tests of L{exposition}.
+    Tests of L{formatMetrics}.
     """
 
     def test_nothing(self) -> None:
-        """With nothing counted it can be read, too."""
+        """Counters at zero can be read, too."""
         metrics = parsed(Counters())
         self.assertEqual(1.0, metrics[f"pkdoors_info{{version={__version__.public()}}}"])
         self.assertEqual(0.0, metrics["pkdoors_knocks_total{result=request}"])
@@ -99,7 +102,7 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(0.0, metrics["pkdoors_time_to_open_seconds_count"])
 
     def test_all(self) -> None:
-        """Everything that is counted is there."""
+        """Every counter is exposed."""
         counters = Counters()
         counters.knocks["refused"] = 7
         counters.firewall[("nftables", "open", "failed")] = 2
@@ -122,7 +125,7 @@ class MetricsTests(SynchronousTestCase):
             self.assertEqual(value, metrics[name], name)
 
     def test_histogram(self) -> None:
-        """Each bucket counts all that was no longer than its bound; the last counts all."""
+        """Each bucket counts the times up to its bound; the last counts all."""
         random_, counters = random.Random(20261123), Counters()
         times = [random_.choice((*BUCKETS, random_.expovariate(1), 20.0)) for _ in range(500)]
         for took in times:
@@ -136,8 +139,8 @@ class MetricsTests(SynchronousTestCase):
         self.assertAlmostEqual(sum(times), metrics["pkdoors_time_to_open_seconds_sum"])
 
     def test_families(self) -> None:
-        """Each name is there once, with its type and a help."""
-        text = exposition(Snapshot(0.0, 0.0, (), (), {}), Counters()).decode()
+        """Each name is there once, with its type and its help text."""
+        text = formatMetrics(Snapshot(0.0, 0.0, (), (), {}), Counters()).decode()
         families = list(text_string_to_metric_families(text))
         names = [family.name for family in families]
         self.assertEqual(sorted(set(names)), sorted(names))
@@ -151,18 +154,18 @@ class CountedFirewallTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have one."""
+        """Make a counted firewall around a fake one."""
         self.inner = FakeFirewall(Clock(), "nftables")
         self.counters = Counters()
         self.firewall = CountedFirewall(self.inner, self.counters)
         self.doors = (makeDoor(),)
 
     def test_interface(self) -> None:
-        """It is an L{IFirewall}."""
+        """It provides L{IFirewall}."""
         verifyObject(IFirewall, self.firewall)
 
     def test_passesOn(self) -> None:
-        """Everything is done by the other one, and answered with what that answers."""
+        """The inner firewall does all the work, and its answers are passed on."""
         self.inner.before = [makeOpening()]
         self.firewall.prepare(self.doors)
         self.assertEqual(self.inner.before, self.firewall.start(self.doors, lambda why: None))
@@ -182,7 +185,7 @@ class CountedFirewallTests(SynchronousTestCase):
         self.assertEqual("nftables", self.firewall.name)
 
     def test_counts(self) -> None:
-        """Calls count when they are answered, by how; a failure stays what it is."""
+        """Calls are counted by result when they are answered; a failure is passed on unchanged."""
         self.inner.failures = [NO]
         self.assertIs(NO, self.failureResultOf(self.firewall.open(makeOpening())).value)
         self.successResultOf(self.firewall.open(makeOpening()))
@@ -194,10 +197,10 @@ class CountedFirewallTests(SynchronousTestCase):
         )
         self.inner.answer()
         self.assertEqual(1, self.counters.firewall[("nftables", "close", "ok")])
-        self.assertEqual({"ok": 2, "failed": 1}, self.counters.asJSON()["firewall_calls"])
+        self.assertEqual({"ok": 2, "failed": 1}, recordCounters(self.counters).firewallCalls)
 
     def test_calledOff(self) -> None:
-        """What was called off, or came too late, was no call."""
+        """Calls that were cancelled, or came too late, are not counted."""
         self.inner.failures = [DeadlinePassed("over")]
         self.failureResultOf(self.firewall.open(makeOpening()), DeadlinePassed)
         self.inner.holding = True

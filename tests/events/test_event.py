@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.events.event}, L{pkdoors.events.publisher} and L{pkdoors.model.principal}."""
+"""Tests of L{pkdoors.events.event} and L{pkdoors.events.publisher}."""
 
 import json
 
@@ -16,31 +16,19 @@ from pkdoors.events.event import (
     WARNINGS,
     Event,
     fields,
-    isoTime,
+    formatISOTime,
     sentence,
 )
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.model.doors import Door
-from pkdoors.model.principal import NOBODY, OPERATOR, Principal
+from pkdoors.model.principal import NOBODY, Principal
 from tests.fakes.doors import makeDoor
 from tests.fakes.log import Log, useUTC
 
 ANN = "192.0.2.7"
 TODAY = 1_795_420_800.0  # 2026-11-23T08:00:00Z
 HOSTILE = "a\nb\r\x1b[2J\x00\x85\u2028\udc80{door} é"
-"""What a key's comment may hold."""
-
-
-class WhoTests(SynchronousTestCase):
-    """
-    Tests of L{Principal}.
-    """
-
-    def test_text(self) -> None:
-        """Somebody is a name, and the key in brackets where there is one."""
-        self.assertEqual("anna (SHA256:x)", str(Principal("anna", "SHA256:x")))
-        self.assertEqual("a key without a comment (SHA256:x)", str(Principal("", "SHA256:x")))
-        self.assertEqual(("", "the operator"), (str(NOBODY), str(OPERATOR)))
+"""A key's comment, as an attacker would write it."""
 
 
 class EventTests(SynchronousTestCase):
@@ -49,12 +37,12 @@ class EventTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a door."""
+        """Make a door."""
         useUTC(self)
         self.door = makeDoor(name="ssh", ports="22,51820/udp")
 
     def event(self, kind: str, **details: object) -> Event:
-        """An event that has everything."""
+        """Return an event with a value in every field."""
         everything = {
             "door": self.door,
             "source": ANN,
@@ -68,7 +56,7 @@ class EventTests(SynchronousTestCase):
         return Event(kind, TODAY, **(everything | details))  # type: ignore[arg-type]
 
     def test_sentences(self) -> None:
-        """Each kind has its line."""
+        """Each kind of event has its own sentence."""
         door, until = "door ssh (22/tcp,51820/udp)", "2026-11-23 08:00:30 (30s)"
         anna = "by anna (SHA256:x)"
         self.assertEqual(
@@ -78,21 +66,21 @@ class EventTests(SynchronousTestCase):
                 "opened": f"opened {door} for {ANN} until {until}, {anna}",
                 "extended": f"extended {door} for {ANN} until {until}, {anna}",
                 "taken-over": f"took over {door} for {ANN} until {until}, {anna}",
-                "shortened": "shortened, as the new configuration has it: "
-                f"{door} for {ANN} until {until}, {anna}",
+                "shortened": f"shortened by the new configuration: {door} for {ANN} "
+                f"until {until}, {anna}",
                 "closed": f"closed {door} for {ANN}, of it",
-                "unopened": f"{door} never opened for {ANN}, of it",
+                "unopened": f"{door} never opened for {ANN}: of it",
                 "refused": f"refused {door} for {ANN}: of it (2 more lines like this left out)",
                 "guessing": "somebody may be guessing the order of the knock ports of "
                 f"{door}: of it",
-                "open-failed": f"cannot open {door} for {ANN}, and keeps trying: of it "
+                "open-failed": f"cannot open {door} for {ANN}, retrying: of it "
                 "(2 more lines like this left out)",
-                "close-failed": f"cannot close {door} for {ANN}, and keeps trying: of it "
+                "close-failed": f"cannot close {door} for {ANN}, retrying: of it "
                 "(2 more lines like this left out)",
-                "healed": "nft did it: what pkdoors has in nftables is there again "
+                "healed": "nft did it: restored the rules of pkdoors in nftables "
                 "(2 more lines like this left out)",
-                "heal-failed": "nft did it: cannot put back what pkdoors has in nftables, and "
-                "keeps trying: of it",
+                "heal-failed": "nft did it: cannot restore the rules of pkdoors in nftables, "
+                "retrying: of it",
                 "reloaded": "reloaded: of it",
                 "reload-refused": "not reloaded, and nothing was changed: of it",
             },
@@ -100,19 +88,19 @@ class EventTests(SynchronousTestCase):
         )
 
     def test_bare(self) -> None:
-        """What there is not is not told."""
+        """A sentence leaves out what the event does not have."""
         bare = {"who": NOBODY, "reason": TIME_OVER, "cause": "", "leftOut": 0}
         self.assertEqual(
             [
                 "opened door ssh (22/tcp,51820/udp) for 192.0.2.7 until 2026-11-23 08:00:30 (30s)",
                 "closed door ssh (22/tcp,51820/udp) for 192.0.2.7",
-                "what pkdoors has in nftables is there again",
+                "restored the rules of pkdoors in nftables",
             ],
             [sentence(self.event(kind, **bare)) for kind in (OPENED, CLOSED, HEALED)],
         )
 
     def test_fields(self) -> None:
-        """For programs there is each part of it, and the line."""
+        """Programs get each field, and the sentence."""
         event = self.event(OPENED)
         self.assertEqual(
             {
@@ -131,19 +119,19 @@ class EventTests(SynchronousTestCase):
         )
 
     def test_allFields(self) -> None:
-        """All keys are always there, of the same types."""
+        """All keys are always present, with values of the same types."""
         types = {key: type(value) for key, value in fields(self.event(OPENED)).items()}
         for kind in KINDS:
             for event in (Event(kind, 0.0), self.event(kind)):
-                told = fields(event)
-                self.assertEqual(types, {key: type(value) for key, value in told.items()})
+                found = {key: type(value) for key, value in fields(event).items()}
+                self.assertEqual(types, found)
 
     def test_cause(self) -> None:
-        """The reason of a healing is what made it necessary."""
+        """The reason of a healing is its cause."""
         self.assertEqual("nft did it", fields(self.event(HEALED, reason=""))["reason"])
 
     def test_hostile(self) -> None:
-        """Whatever a name or a reason holds, there is one line, and nothing a terminal obeys."""
+        """Any name or reason gives one line that cannot control a terminal."""
         for kind in KINDS:
             event = self.event(
                 kind,
@@ -160,84 +148,84 @@ class EventTests(SynchronousTestCase):
         self.assertIn(r"a\nb\r\x1b[2J\x00\x85\u2028\udc80{door} é (2 more", line)
 
     def test_levels(self) -> None:
-        """Kinds have a level, and only those that there are."""
+        """The kinds are distinct, and only they have levels."""
         self.assertEqual(set(), (WARNINGS | ERRORS) - set(KINDS))
         self.assertEqual(len(KINDS), len(set(KINDS)))
 
     def test_isoTime(self) -> None:
-        """Times are in UTC, to the millisecond, also where that is a whole second."""
-        self.assertEqual("2026-11-23T08:00:00.000Z", isoTime(TODAY))
-        self.assertEqual("2026-11-23T08:00:00.250Z", isoTime(TODAY + 0.25))
+        """Times are in UTC, to the millisecond, even for a whole second."""
+        self.assertEqual("2026-11-23T08:00:00.000Z", formatISOTime(TODAY))
+        self.assertEqual("2026-11-23T08:00:00.250Z", formatISOTime(TODAY + 0.25))
 
 
-class HeraldTests(SynchronousTestCase):
+class PublisherTests(SynchronousTestCase):
     """
     Tests of L{EventPublisher}.
     """
 
     def setUp(self) -> None:
-        """Have one."""
+        """Make a publisher."""
         self.log = Log(self)
         self.publisher = EventPublisher(lambda: TODAY)
         self.heard: list[tuple[str, Event]] = []
         self.door: Door = makeDoor()
 
-    def hearer(self, name: str) -> None:
-        """Somebody hears."""
+    def subscribe(self, name: str) -> None:
+        """Subscribe somebody."""
         self.publisher.subscribe(lambda event: self.heard.append((name, event)))
 
-    def tell(self, kind: str = OPENED) -> None:
-        """Something happens."""
+    def publish(self, kind: str = OPENED) -> None:
+        """Publish an event."""
         self.publisher.publish(kind, door=self.door, source=ANN)
 
     def test_all(self) -> None:
-        """All hear each event, in the order in which they came, with its time."""
-        self.hearer("a")
-        self.hearer("b")
-        self.tell()
+        """Each event reaches all subscribers, in the order of subscription, with its time."""
+        self.subscribe("a")
+        self.subscribe("b")
+        self.publish()
         event = Event(OPENED, TODAY, self.door, ANN)
         self.assertEqual([("a", event), ("b", event)], self.heard)
 
     def test_raises(self) -> None:
-        """Those that raise keep nobody from hearing, nor what happens from going on."""
+        """A subscriber that raises keeps no event from the others."""
 
         def fail(event: Event) -> None:
             raise ValueError("oops")
 
-        self.hearer("a")
+        self.subscribe("a")
         self.publisher.subscribe(fail)
-        self.hearer("b")
-        self.tell()
-        self.tell()
+        self.subscribe("b")
+        self.publish()
+        self.publish()
         self.assertEqual(["a", "b", "a", "b"], [name for name, _ in self.heard])
         self.assertEqual(2, len(self.flushLoggedErrors(ValueError)))
 
     def test_end(self) -> None:
-        """Who ends it hears nothing more; others do."""
+        """A subscriber that unsubscribes hears no more events; the others do."""
         end = self.publisher.subscribe(lambda event: self.heard.append(("a", event)))
-        self.hearer("b")
+        self.subscribe("b")
         end()
-        self.tell()
+        self.publish()
         self.assertEqual(["b"], [name for name, _ in self.heard])
 
     def test_endWhileHearing(self) -> None:
-        """To end it while an event is told takes that from nobody."""
+        """Unsubscribing during an event takes that event from nobody."""
 
         def once(event: Event) -> None:
             self.heard.append(("once", event))
             end()
 
         end = self.publisher.subscribe(once)
-        self.hearer("b")
-        self.tell()
-        self.tell()
+        self.subscribe("b")
+        self.publish()
+        self.publish()
         self.assertEqual(["once", "b", "b"], [name for name, _ in self.heard])
 
     def test_log(self) -> None:
-        """Each is a line in the log, at its level, whatever is in it."""
+        """Each event is a line in the log, at its level, whatever it holds."""
         self.publisher.publish(OPENED, door=self.door, source=ANN, who=Principal("{x} 100%\n"))
         self.publisher.publish(HEALED, firewall="nftables")
         for kind in sorted(ERRORS):
-            self.tell(kind)
+            self.publish(kind)
         self.assertEqual(["info", "warn", *(["error"] * len(ERRORS))], self.log.levels())
         self.assertTrue(self.log.lines(LogLevel.info)[0].endswith(", by {x} 100%\\n"))

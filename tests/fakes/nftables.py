@@ -137,7 +137,7 @@ class FakeLibrary(Library):
             raise self.error
         self.tables.run(commands)
 
-    def listed(self, what: str) -> str:
+    def listAsJson(self, what: str) -> str:
         """List."""
         return self.listings.get(what, "")
 

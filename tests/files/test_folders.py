@@ -11,7 +11,7 @@ from pkdoors.config.file import writeConf
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.errors import ConfigError
 from pkdoors.events.event import OPENED, Event
-from pkdoors.files.configured import whyNotWrite
+from pkdoors.files.configured import explainNotWritable
 from pkdoors.files.folders import openFolder
 from pkdoors.host.serviceuser import openOwn
 from tests.fakes.log import Log
@@ -129,4 +129,6 @@ class WriterTests(FolderTestCase):
     def test_check(self) -> None:
         """The check finds that for the audit file, before it is needed."""
         path = self.strangersLink() / "audit.jsonl"
-        self.assertEqual("a link on the way to it belongs to another user", whyNotWrite(str(path)))
+        self.assertEqual(
+            "a link on the way to it belongs to another user", explainNotWritable(str(path))
+        )

@@ -11,13 +11,13 @@ from tempfile import mkdtemp
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.adminclient.location import adminSocket
+from pkdoors.adminclient.location import findSocket
 from pkdoors.client.keys._pairs import readKeyPair
 from pkdoors.client.profilefile import readProfiles
 from pkdoors.config.file import readConf
 from pkdoors.config.keyfile import KeyFile, readKeys
 from pkdoors.errors import AskError, PkdoorsError
-from pkdoors.files.reading import MAX_BYTES, readFile, readStart, textOf
+from pkdoors.files.reading import MAX_BYTES, decodeText, readFile, readStart
 from tests.fakes.log import Log
 from tests.lab.sealing import makeKey, publicLine
 from tests.lab.sources import modules
@@ -63,7 +63,7 @@ class FolderTestCase(SynchronousTestCase):
 
 class ReadFileTests(FolderTestCase):
     """
-    Tests of L{readFile} and L{textOf}.
+    Tests of L{readFile} and L{decodeText}.
     """
 
     def test_hostile(self) -> None:
@@ -126,9 +126,9 @@ class ReadFileTests(FolderTestCase):
         self.path.write_bytes("schön".encode("utf-16"))
         error = self.assertRaises(ValueError, readFile(self.path).text)
         self.assertEqual("it is UTF-16: save it as UTF-8", str(error))
-        error = self.assertRaises(ValueError, textOf, b"a\nb\n\xffc17001")
+        error = self.assertRaises(ValueError, decodeText, b"a\nb\n\xffc17001")
         self.assertEqual("it is not a text in UTF-8 (line 3)", str(error))
-        self.assertEqual("a\ufffd", textOf(b"a\xff", "replace"))
+        self.assertEqual("a\ufffd", decodeText(b"a\xff", "replace"))
 
 
 class EveryFileTests(FolderTestCase):
@@ -145,7 +145,7 @@ class EveryFileTests(FolderTestCase):
             "keys": lambda: readKeys(self.path),
             "hosts": lambda: readProfiles(environment),
             "identity": lambda: readKeyPair(path),
-            "admin": lambda: adminSocket(path),
+            "admin": lambda: findSocket(path),
         }
 
     def test_hostile(self) -> None:
@@ -167,7 +167,7 @@ class EveryFileTests(FolderTestCase):
 
     def test_adminOfNoFile(self) -> None:
         """Where the file that was named is missing that is told."""
-        self.assertRaises(AskError, adminSocket, str(self.path))
+        self.assertRaises(AskError, findSocket, str(self.path))
 
     def test_byteOrderMark(self) -> None:
         """A byte order mark is nothing to complain of, nor CR LF."""
@@ -179,7 +179,7 @@ class EveryFileTests(FolderTestCase):
         ):
             path.write_bytes(b"\xef\xbb\xbf" + text.encode())
             path.chmod(0o600)
-        self.assertEqual("/x", adminSocket(str(self.path)))
+        self.assertEqual("/x", findSocket(str(self.path)))
         self.assertEqual('admin = "/x"\r\n', readConf(str(self.path)))
         keys, complaints = readKeys(self.folder / "keys")
         self.assertEqual((["anna"], []), ([key.comment for key in keys], complaints))
@@ -216,7 +216,7 @@ ALLOWED = {
     "install.installer": {"open"},
     # Terminals and /dev/null.
     "host.descriptors": {"open"},
-    "tap": {"open"},
+    "daemon.process": {"open"},
     "util.output": {"open", "fdopen"},
     "client.keys.passphrase": {"open"},
     "client.relay": {"open"},

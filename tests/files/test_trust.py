@@ -10,7 +10,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 import pkdoors
 import twisted.plugins
-from pkdoors.files.trust import flawBelow, flawOf
+from pkdoors.files.trust import findFlaw, findFlawBelow
 from pkdoors.install import servicecode
 from pkdoors.install.servicecode import findCodeFlaw
 
@@ -38,12 +38,12 @@ class TrustTestCase(SynchronousTestCase):
 
 class FlawOfTests(TrustTestCase):
     """
-    Tests of L{flawOf}.
+    Tests of L{findFlaw}.
     """
 
     def assertFlaw(self, path: Path, remedy: str) -> None:
         """That path is why the file is not trusted, and this mends it."""
-        flaw = flawOf(self.path)
+        flaw = findFlaw(self.path)
         assert flaw is not None
         found = os.path.join(os.path.realpath(flaw.path.parent), flaw.path.name)
         self.assertEqual(str(path), found)
@@ -55,7 +55,7 @@ class FlawOfTests(TrustTestCase):
         """What only we can write is trusted, whoever can read or run it."""
         for mode in (0o400, 0o644, 0o755, 0o4755):
             self.path.chmod(mode)
-            self.assertIsNone(flawOf(self.path))
+            self.assertIsNone(findFlaw(self.path))
 
     def test_everyPart(self) -> None:
         """The file, and each folder above it, may be written by nobody else."""
@@ -65,12 +65,12 @@ class FlawOfTests(TrustTestCase):
                 part.chmod(before & 0o7777 | more)
                 self.assertFlaw(part, f"chmod go-w {part}".replace(str(self.top), ""))
             part.chmod(before & 0o7777)
-            self.assertIsNone(flawOf(self.path))
+            self.assertIsNone(findFlaw(self.path))
 
     def test_sticky(self) -> None:
         """Nobody can replace a file of ours in a folder like /tmp."""
         self.folder.chmod(0o1777)
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
 
     def test_owner(self) -> None:
         """Whoever owns any of it can change it, whatever the mode."""
@@ -91,7 +91,7 @@ class FlawOfTests(TrustTestCase):
             raise SkipTest(f"this file system has no access lists: {error.strerror}") from error
         self.assertFlaw(self.path, "chmod go-w /folder/file")
         self.path.chmod(0o644)  # the remedy does away with what the list grants
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
 
     def test_links(self) -> None:
         """Each link on the way counts, with its folders; and so does where it leads."""
@@ -100,7 +100,7 @@ class FlawOfTests(TrustTestCase):
         (middle / "link").symlink_to("../folder/file")
         self.path, real = self.top / "start", self.path
         self.path.symlink_to(middle / "link")
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
         for part in (middle, real, self.folder):
             before = part.stat().st_mode & 0o7777
             part.chmod(0o777)
@@ -113,7 +113,7 @@ class FlawOfTests(TrustTestCase):
         """So it is for a folder that is a link."""
         (self.top / "away").symlink_to(self.folder)
         self.path = self.top / "away" / "file"
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
         self.folder.chmod(0o777)
         self.assertFlaw(self.folder, "chmod go-w /folder")
 
@@ -127,10 +127,10 @@ class FlawOfTests(TrustTestCase):
     def test_notThere(self) -> None:
         """What is not there, or leads round in a circle, is an error."""
         self.path.unlink()
-        self.assertRaises(FileNotFoundError, flawOf, self.path)
+        self.assertRaises(FileNotFoundError, findFlaw, self.path)
         for target in ("file", "nothing"):
             self.path.symlink_to(target)
-            self.assertRaises(OSError, flawOf, self.path)
+            self.assertRaises(OSError, findFlaw, self.path)
             self.path.unlink()
 
     def test_manyLinks(self) -> None:
@@ -141,28 +141,28 @@ class FlawOfTests(TrustTestCase):
             link.symlink_to(f"{at.name}/../{at.name}")
             at = link
         self.path = at / "file"
-        self.assertIsNone(flawOf(self.path))
+        self.assertIsNone(findFlaw(self.path))
 
 
 class FlawBelowTests(TrustTestCase):
     """
-    Tests of L{flawBelow}.
+    Tests of L{findFlawBelow}.
     """
 
     def test_everyFile(self) -> None:
         """All that is in a folder, however deep, is looked at."""
-        self.assertIsNone(flawBelow(self.top))
+        self.assertIsNone(findFlawBelow(self.top))
         deep = self.folder / "a" / "b"
         deep.mkdir(parents=True)
         for name in ("module.py", "module.pyc"):
             path = deep / name
             path.touch()
             path.chmod(0o666)
-            flaw = flawBelow(self.top)
+            flaw = findFlawBelow(self.top)
             self.assertEqual(path, flaw and flaw.path)
             path.chmod(0o644)
         deep.chmod(0o777)
-        flaw = flawBelow(self.top)
+        flaw = findFlawBelow(self.top)
         self.assertEqual(deep, flaw and flaw.path)
 
     def test_remedy(self) -> None:
@@ -170,18 +170,18 @@ class FlawBelowTests(TrustTestCase):
         self.path.chmod(0o666)
         for mode in (0o755, 0o775):
             self.folder.chmod(mode)
-            flaw = flawBelow(self.folder)
+            flaw = findFlawBelow(self.folder)
             self.assertEqual(f"chmod -R go-w {self.folder}", flaw and flaw.remedy)
         self.path.chmod(0o644)
         self.folder.chmod(0o755)
         self.giveAway(self.path)
-        flaw = flawBelow(self.folder)
+        flaw = findFlawBelow(self.folder)
         self.assertEqual(f"chown -hR root {self.folder}", flaw and flaw.remedy)
 
     def test_above(self) -> None:
         """So is what is above it."""
         self.top.chmod(0o777)
-        flaw = flawBelow(self.folder)
+        flaw = findFlawBelow(self.folder)
         self.assertEqual(self.top, flaw and flaw.path)
 
     def test_linkOut(self) -> None:
@@ -190,9 +190,9 @@ class FlawBelowTests(TrustTestCase):
         inside.mkdir()
         (inside / "python3").symlink_to(self.path)
         (inside / "broken").symlink_to("nowhere")
-        self.assertIsNone(flawBelow(inside))
+        self.assertIsNone(findFlawBelow(inside))
         self.folder.chmod(0o777)
-        flaw = flawBelow(inside)
+        flaw = findFlawBelow(inside)
         self.assertEqual(self.folder, flaw and flaw.path)
 
 

@@ -59,7 +59,7 @@ class HealerTests(SynchronousTestCase):
         self.firewall.flush("nft changed the guard")
         self.clock.advance(0)
         self.assertEqual(
-            ["nft changed the guard: what pkdoors has in fake is there again"],
+            ["nft changed the guard: restored the rules of pkdoors in fake"],
             self.log.lines(LogLevel.warn),
         )
 
@@ -87,7 +87,7 @@ class HealerTests(SynchronousTestCase):
         self.assertEqual({ANN: 31.0}, self.firewall.open_())
         self.clock.advance(0.1)
         _, line = self.log.lines(LogLevel.warn)
-        self.assertRegex(line, r"there again \([0-9]+ more lines like this left out\)$")
+        self.assertRegex(line, r"in fake \([0-9]+ more lines like this left out\)$")
 
     def test_retries(self) -> None:
         """Where that fails it is tried again, later and later, until it is done."""
@@ -108,9 +108,9 @@ class HealerTests(SynchronousTestCase):
         self.clock.pump([0, 1, 2, 4])
         self.assertEqual(
             [
-                "firewalld went away: cannot put back what pkdoors has in fake, and keeps trying: "
+                "firewalld went away: cannot restore the rules of pkdoors in fake, retrying: "
                 "firewalld does not answer",
-                "what pkdoors has in fake is there again",
+                "restored the rules of pkdoors in fake",
             ],
             self.log.lines(LogLevel.error, LogLevel.warn),
         )
@@ -120,7 +120,7 @@ class HealerTests(SynchronousTestCase):
         self.firewall.failures = [GONE, FirewallError("firewalld refused")]
         self.firewall.flush()
         self.clock.pump([0, 1])
-        self.assertIn("keeps trying: firewalld refused", self.log.lines(LogLevel.error)[-1])
+        self.assertIn("retrying: firewalld refused", self.log.lines(LogLevel.error)[-1])
 
     def test_unexpected(self) -> None:
         """A mistake of the firewall's code is logged with its traceback, and tried again."""

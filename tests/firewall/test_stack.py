@@ -212,7 +212,7 @@ class HealingTests(WallsTestCase):
         self.assertEqual([f"firewalld: restore {ANN} until 30"], self.diary)
         self.assertEqual([1.0], self.onHealed)
         self.assertEqual(
-            ["firewalld was reloaded: what pkdoors has in firewalld is there again"],
+            ["firewalld was reloaded: restored the rules of pkdoors in firewalld"],
             self.log.lines(LogLevel.warn),
         )
 
@@ -311,7 +311,7 @@ class StopTests(WallsTestCase):
         self.firewalld.failures = [NO]
         self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual("nftables: stop", self.diary[-1])
-        self.assertEqual(["not all could be taken back: no"], self.log.lines(LogLevel.error))
+        self.assertEqual(["cannot remove all rules: no"], self.log.lines(LogLevel.error))
 
     def test_unexpected(self) -> None:
         """A mistake in one is logged with its traceback, and the next lets go all the same."""
@@ -334,7 +334,7 @@ class StopTests(WallsTestCase):
         self.successResultOf(stopped)
         self.assertEqual(
             [
-                f"not all could be taken back: {name} did not answer within 5 s"
+                f"cannot remove all rules: {name} did not answer within 5 s"
                 for name in ("firewalld", "nftables")
             ],
             self.log.lines(LogLevel.error),

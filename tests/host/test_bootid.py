@@ -15,19 +15,21 @@ class BootIdTests(SynchronousTestCase):
     """
 
     def file(self, text: str) -> Path:
-        """A file."""
+        """Write a file."""
         path = Path(self.mktemp())
         path.write_text(text)
         return path
 
     def test_kernel(self) -> None:
-        """The kernel's file counts before the environment; both have the same form."""
+        """The kernel's file takes precedence over the environment; both have the same form."""
         path = self.file("0f8fad5b-d9cb-469f-a165-70867728950e\n")
         self.assertEqual(NAME, readBootId(path, self.file(f"PKDOORS_BOOT_ID={'b' * 32}\0")))
         self.assertRegex(readBootId(), "^[0-9a-f]{32}$")
 
     def test_hidden(self) -> None:
-        """A service that does not see it is told by systemd; if nobody tells, it is not known."""
+        """
+        If a service does not see the file, systemd's id counts; if neither is there, it is unknown.
+        """
         nowhere = Path(self.mktemp())
         told = self.file(f"LANG=C\0PKDOORS_BOOT_ID={NAME}\0HOME=/\0")
         self.assertEqual(NAME, readBootId(nowhere, told))

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.host.bpf import assemble
 from pkdoors.knockports.filters import TAKE_ALL, addressFilter, knockFilter, knockFilters
-from pkdoors.knocks.knock import plainKnock, secondsAsked
+from pkdoors.knocks.knock import makePlainKnock, parsePlainKnock
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
 from tests.fakes.doors import makeDoor
 from tests.lab.sealing import makeKey, sealed
@@ -17,8 +17,8 @@ from tests.lab.sealing import makeKey, sealed
 
 def run(program: bytes, packet: bytes, destination: str = "0.0.0.0", interface: int = 1) -> int:
     """
-    What the kernel's machine does with a packet: the bytes of it that are kept. A load from behind
-    its end keeps none.
+    Return how many bytes of a packet the kernel's machine keeps. A load beyond the packet's end
+    keeps none.
     """
     raw = ip_address(destination).packed
     header = (bytes(16) if len(raw) == 4 else bytes(24)) + raw
@@ -53,13 +53,13 @@ def run(program: bytes, packet: bytes, destination: str = "0.0.0.0", interface: 
 
 
 def heard(program: bytes, payload: bytes) -> bool:
-    """Whether a datagram comes to the daemon, whole."""
+    """Return whether a whole datagram comes to the daemon."""
     kept = run(program, bytes(8) + payload)
     return kept >= 8 + len(payload)
 
 
 def junk() -> Iterator[bytes]:
-    """Datagrams that are no knocks."""
+    """Yield datagrams that are not knocks."""
     random_ = random.Random(20261125)
     for length in range(30):
         yield random_.randbytes(length)
@@ -83,38 +83,38 @@ class FilterTests(SynchronousTestCase):
     Tests of L{knockFilter}.
     """
 
-    plain = plainKnock(), *map(plainKnock, (1, 60, 3600, 999_999_999))
+    plain = makePlainKnock(), *map(makePlainKnock, (1, 60, 3600, 999_999_999))
     seals = (
         sealed(makeKey(), (1, 2, 3, 4, 5)),
         sealed(makeKey("rsa"), (1, 2, 3, 4, 5), door="d" * 32),
     )
 
     def test_plain(self) -> None:
-        """A port of plain doors hears plain knocks, whatever they ask for, and no sealed ones."""
+        """A port of plain doors lets in plain knocks, with any time, and no sealed ones."""
         program = knockFilter(isPlain=True, isSealed=False)
-        for each in self.plain:
-            self.assertTrue(heard(program, each), each)
-        for each in (*self.seals, *junk()):
-            self.assertFalse(heard(program, each), each)
+        for payload in self.plain:
+            self.assertTrue(heard(program, payload), payload)
+        for payload in (*self.seals, *junk()):
+            self.assertFalse(heard(program, payload), payload)
 
     def test_sealed(self) -> None:
-        """A port of sealed doors hears sealed knocks, and no plain ones."""
+        """A port of sealed doors lets in sealed knocks, and no plain ones."""
         program = knockFilter(isPlain=False, isSealed=True)
-        for each in self.seals:
-            self.assertTrue(heard(program, each), each)
-        for each in (*self.plain, *junk()):
-            self.assertFalse(heard(program, each), each)
+        for payload in self.seals:
+            self.assertTrue(heard(program, payload), payload)
+        for payload in (*self.plain, *junk()):
+            self.assertFalse(heard(program, payload), payload)
 
     def test_both(self) -> None:
-        """One of both hears both, and no junk."""
+        """A port of both kinds lets in both, and no junk."""
         program = knockFilter(isPlain=True, isSealed=True)
-        for each in (*self.plain, *self.seals):
-            self.assertTrue(heard(program, each), each)
-        for each in junk():
-            self.assertFalse(heard(program, each), each)
+        for payload in (*self.plain, *self.seals):
+            self.assertTrue(heard(program, payload), payload)
+        for payload in junk():
+            self.assertFalse(heard(program, payload), payload)
 
     def test_limits(self) -> None:
-        """The shortest and the longest sealed knock that there can be are heard."""
+        """The shortest and the longest possible sealed knock are let in."""
         program = knockFilter(isPlain=False, isSealed=True)
         shortest = b"pkdoors1 a 0 1 0123456789abcdef 01234567 *\n" + b"s"
         for length in (len(shortest), MAX_STATEMENT + MAX_SIGNATURE):
@@ -123,21 +123,23 @@ class FilterTests(SynchronousTestCase):
             self.assertFalse(heard(program, shortest.ljust(length, b"s")[:length]), length)
 
     def test_nothingElse(self) -> None:
-        """Of what is like a plain knock, only such are heard, or what has no digits as its time."""
+        """
+        Of payloads like a plain knock, only real ones get in, or those without digits for a time.
+        """
         program = knockFilter(isPlain=True, isSealed=False)
         random_ = random.Random(7)
         for _ in range(20_000):
             payload = bytearray(random_.choice(self.plain))
             for _ in range(random_.randrange(3)):
                 payload[random_.randrange(len(payload))] = random_.choice(b"knoc 0123\n\0")
-            isKnock = secondsAsked(bytes(payload)) is not None
+            isKnock = parsePlainKnock(bytes(payload)) is not None
             if isKnock:
                 self.assertTrue(heard(program, bytes(payload)), payload)
             elif heard(program, bytes(payload)):
                 self.assertRegex(bytes(payload), rb"\Aknock [^\xff]{1,9}\n\Z")
 
     def test_size(self) -> None:
-        """The kernel takes 4096 instructions at most, without privilege, and no jump backwards."""
+        """Without privilege the kernel takes 4096 instructions at most, and no jump backwards."""
         self.assertLess(len(knockFilter(True, True)) // 8, 64)
 
 
@@ -147,7 +149,7 @@ class FiltersTests(SynchronousTestCase):
     """
 
     def test_ports(self) -> None:
-        """Each port lets through what its doors hear."""
+        """Each port lets in what its doors understand."""
         plain = makeDoor((1, 2, 3, 4, 5), name="plain")
         keys = makeDoor((5, 6, 7, 8, 9), name="keys", authorizedKeys="/keys")
         self.assertEqual(
@@ -166,7 +168,10 @@ class AssembleTests(SynchronousTestCase):
     """
 
     def test_instructions(self) -> None:
-        """An instruction is its code, two jumps and a number; labels and comments are none."""
+        """
+        An instruction is its code, two jumps and a number; labels and comments are not
+        instructions.
+        """
         text = """
         start:  ld   [12]  ; four bytes
                 jeq  #0x10, end, start2
@@ -179,7 +184,7 @@ class AssembleTests(SynchronousTestCase):
         )
 
     def test_onlyTrue(self) -> None:
-        """Where it is not said where to if not, it is the next instruction."""
+        """A missing second target is the next instruction."""
         code = assemble("ld len\njgt #5, end\ntax\nend: ret #0")
         self.assertEqual((0x25, 1, 0, 5), struct.unpack_from("=HBBI", code, 8))
 
@@ -190,8 +195,8 @@ class AddressFilterTests(SynchronousTestCase):
     """
 
     def takes(self, *addresses: tuple[str, int], to: str, interface: int = 1) -> bool:
-        """Whether a datagram to an address is taken."""
-        chosen = tuple((ip_address(each), number) for each, number in addresses)
+        """Return whether the filter takes a datagram to an address."""
+        chosen = tuple((ip_address(address), number) for address, number in addresses)
         program = addressFilter(chosen) + assemble(TAKE_ALL)
         return run(program, bytes(14), to, interface) > 0
 
@@ -200,25 +205,25 @@ class AddressFilterTests(SynchronousTestCase):
         self.assertFalse(self.takes(to="192.0.2.1"))
 
     def test_each(self) -> None:
-        """Each of the addresses is taken, and none that differs from them in one bit."""
+        """Each of the addresses is taken, and no address that differs in one bit."""
         for addresses in (["192.0.2.1", "10.0.0.1"], ["2001:db8::1", "fe80::7", "::1"]):
-            pairs = [(each, 0) for each in addresses]
-            for each in map(ip_address, addresses):
-                self.assertTrue(self.takes(*pairs, to=str(each)))
-                for bit in range(each.max_prefixlen):
-                    other = type(each)(int(each) ^ 1 << bit)
+            pairs = [(address, 0) for address in addresses]
+            for address in map(ip_address, addresses):
+                self.assertTrue(self.takes(*pairs, to=str(address)))
+                for bit in range(address.max_prefixlen):
+                    other = type(address)(int(address) ^ 1 << bit)
                     self.assertFalse(self.takes(*pairs, to=str(other)), other)
 
     def test_many(self) -> None:
-        """There may be many: a jump of a comparison is not far enough for those."""
+        """There may be many addresses: more than the jump of a comparison can skip."""
         for text in ("10.0.{}.1", "2001:db8::{:x}"):
             addresses = [(text.format(number), 0) for number in range(200)]
-            for each, _ in (addresses[0], addresses[100], addresses[-1]):
-                self.assertTrue(self.takes(*addresses, to=each))
+            for address, _ in (addresses[0], addresses[100], addresses[-1]):
+                self.assertTrue(self.takes(*addresses, to=address))
             self.assertFalse(self.takes(*addresses, to=text.format(200)))
 
     def test_interface(self) -> None:
-        """An address of an interface is taken only by that."""
+        """The address of an interface is taken only on that interface."""
         pairs = [("fe80::1", 3), ("fe80::2", 0)]
         heard = {
             (address, interface): self.takes(*pairs, to=address, interface=interface)
@@ -228,7 +233,7 @@ class AddressFilterTests(SynchronousTestCase):
         self.assertEqual([True, False, True, True], list(heard.values()))
 
     def test_knocks(self) -> None:
-        """What follows it judges the payload, as it does alone."""
+        """A program that follows judges the payload as it does alone."""
         program = addressFilter(((ip_address("192.0.2.1"), 0),)) + knockFilter(True, False)
         for payload, to, isTaken in (
             (b"knock\n", "192.0.2.1", True),

@@ -38,8 +38,8 @@ def room():
     except OSError:
         return len(found)
     finally:
-        for each in found:
-            os.close(each)
+        for descriptor in found:
+            os.close(descriptor)
 
 print(room(), end=" ")
 with spare.lent():
@@ -57,11 +57,11 @@ print(room() == SPARE)
 
 class DescriptorsTests(SynchronousTestCase):
     """
-    The limit of a process.
+    Tests of the limit of a process.
     """
 
     def run_(self, soft: int, hard: int) -> str:
-        """What comes of two limits."""
+        """Return the output for two limits."""
         code = _RUN.format(soft=soft, hard=hard)
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -73,11 +73,11 @@ class DescriptorsTests(SynchronousTestCase):
         self.assertEqual("2048 1792 True", self.run_(256, 2048))
 
     def test_low(self) -> None:
-        """Where there are none, a socket keeps its own; half of a low limit is for other things."""
+        """Below that a socket keeps its descriptor; half of a low limit is for other uses."""
         self.assertEqual("300 150 False", self.run_(200, 300))
 
     def test_spare(self) -> None:
-        """What must not fail has some left if all else has taken the others."""
+        """Work that must not fail has descriptors left even if other code takes all others."""
         command = [sys.executable, "-c", _SPARE]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         self.assertEqual(("0 True 0 0 True\n", ""), (done.stdout, done.stderr))

@@ -17,27 +17,27 @@ class InstanceTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a folder that is not there yet."""
+        """Name a folder that does not exist yet."""
         self.folder = Path(self.mktemp()) / "run"
         self.first, self.second = Instance(self.folder), Instance(self.folder)
         self.addCleanup(self.first.give)
         self.addCleanup(self.second.give)
 
     def test_one(self) -> None:
-        """Only one has it; the other is told which process that is."""
+        """Only one instance has the right; the error names the process that has it."""
         self.first.take()
         error = self.assertRaises(InstanceError, self.second.take)
-        self.assertEqual(f"pkdoors is running here already (process {os.getpid()})", str(error))
+        self.assertEqual(f"pkdoors is already running here (process {os.getpid()})", str(error))
 
     def test_given(self) -> None:
-        """Who gave it back can take it again, and so can another."""
+        """An instance that gave the right back can take it again, and so can another."""
         self.first.take()
         self.first.give()
         self.second.take()
         self.assertRaises(InstanceError, self.first.take)
 
     def test_refusedTakesNothing(self) -> None:
-        """Who did not get it keeps nobody from it."""
+        """An instance that was refused does not keep others from the right."""
         self.first.take()
         self.assertRaises(InstanceError, self.second.take)
         self.assertIsNone(self.second._file)
@@ -45,20 +45,20 @@ class InstanceTests(SynchronousTestCase):
         Instance(self.folder).take()
 
     def test_private(self) -> None:
-        """Others can neither read nor block it."""
+        """Other users can neither read nor block the lock."""
         self.first.take()
         (lock,) = self.folder.iterdir()
-        modes = [oct(each.stat().st_mode & 0o777) for each in (self.folder, lock)]
+        modes = [oct(path.stat().st_mode & 0o777) for path in (self.folder, lock)]
         self.assertEqual(["0o700", "0o600"], modes)
 
     def test_noFolder(self) -> None:
-        """Where the folder cannot be made, that is a sentence."""
+        """If the folder cannot be created, the error is one sentence."""
         self.folder.parent.write_text("in the way")
         error = self.assertRaises(InstanceError, self.first.take)
         self.assertIn("Not a directory; pkdoors needs that folder", str(error))
 
     def test_fullDisk(self) -> None:
-        """Where there is no room for who has it, that is one warning, and nobody else gets it."""
+        """On a full disk there is one warning, and no other instance gets the right."""
         log = Log(self)
 
         def full(*arguments: object) -> int:
@@ -72,7 +72,7 @@ class InstanceTests(SynchronousTestCase):
         self.assertRaises(AlreadyRunning, self.second.take)
 
     def test_path(self) -> None:
-        """What belongs to the daemon of this host is beside the lock, under the same name."""
+        """The daemon's other files are beside the lock, under the same name."""
         self.first.take()
         (lock,) = self.folder.iterdir()
         self.assertEqual(lock, self.first.path())
@@ -85,12 +85,12 @@ class InstanceTests(SynchronousTestCase):
         self.assertEqual(Path(f"/run/pkdoors/{number}.lock"), Instance().path())
 
     def test_pathMakesNothing(self) -> None:
-        """To ask for it makes nothing."""
+        """Asking for a path creates nothing."""
         self.first.path("seen")
         self.assertFalse(self.folder.exists())
 
     def test_any(self) -> None:
-        """There may be any number of those that change nothing."""
+        """Any number of instances that change nothing may run."""
         self.first.take()
         other = AnyInstance(self.folder)
         other.take()
@@ -98,7 +98,7 @@ class InstanceTests(SynchronousTestCase):
         other.give()
 
     def test_holder(self) -> None:
-        """Who has it is told to those who do not want it, and nothing is changed by that."""
+        """An instance can find out which process has the right, and that changes nothing."""
         self.assertIsNone(self.second.findHolder())
         self.assertFalse(self.folder.exists())
         self.first.take()
@@ -107,7 +107,7 @@ class InstanceTests(SynchronousTestCase):
         self.assertIsNone(self.second.findHolder())
 
     def test_holderIsGone(self) -> None:
-        """A file that a process left behind counts for nothing, whatever is in it."""
+        """A file that a process left behind counts for nothing, whatever its content."""
         self.first.take()
         (lock,) = self.folder.iterdir()
         self.first.give()

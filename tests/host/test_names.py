@@ -13,20 +13,20 @@ QUESTION = "address show up scope global"
 
 class ThisHostTests(SynchronousTestCase):
     """
-    What this host is called.
+    Tests of the names of this host.
     """
 
     def setUp(self) -> None:
-        """Have a host with a name, but no domain."""
+        """Give the host a name, but no domain."""
         self.name("web1")
 
     def name(self, name: str, full: str = "") -> None:
-        """Call the host so."""
+        """Give the host a name."""
         self.patch(socket, "gethostname", lambda: name)
         self.patch(socket, "getfqdn", lambda: full or name)
 
     def have(self, *addresses: dict[str, object]) -> None:
-        """Give it addresses; in front is an interface without, as C{ip} prints it."""
+        """Give the host addresses; the first interface has none, as C{ip} prints it."""
         FakeIp({QUESTION: [{}, {"addr_info": [{}, *addresses]}]}).install(self)
 
     def test_shortName(self) -> None:
@@ -36,23 +36,23 @@ class ThisHostTests(SynchronousTestCase):
         self.assertEqual("web2", getShortName())
 
     def test_fullName(self) -> None:
-        """A name with a domain comes first."""
+        """A name with a domain takes precedence."""
         self.name("web1", "web1.example.org")
         self.assertEqual("web1.example.org", getPublicName())
 
     def test_address(self) -> None:
-        """Without one it is the first address."""
+        """Without a domain, the first address is used."""
         self.have({"local": "192.0.2.1"}, {"local": "2001:db8::1"})
         self.assertEqual("192.0.2.1", getPublicName())
 
     def test_localhost(self) -> None:
-        """A name that means every host is none."""
+        """A name that every host has does not count."""
         self.name("web1", "localhost.localdomain")
         self.have({"local": "192.0.2.1"})
         self.assertEqual("192.0.2.1", getPublicName())
 
     def test_stays(self) -> None:
-        """Addresses that will be gone tomorrow do not count."""
+        """Addresses that are gone tomorrow do not count."""
         self.have(
             {"local": "2001:db8::a", "temporary": True},
             {"local": "2001:db8::b", "deprecated": True},
@@ -61,9 +61,9 @@ class ThisHostTests(SynchronousTestCase):
         self.assertEqual("2001:db8::1", getPublicName())
 
     def test_none(self) -> None:
-        """Where there is none, or no C{ip}, that is a sentence with what to do."""
+        """Without any address, or without C{ip}, the error says what to do."""
         answers: tuple[object, ...] = ([], b"", b"?", FileNotFoundError("ip"))
         for answer in answers:
             FakeIp({QUESTION: answer}).install(self)
             line = str(self.assertRaises(PkdoorsError, getPublicName))
-            self.assertIn("say with --address how clients reach it", line)
+            self.assertIn("use --address to say how clients reach it", line)

@@ -28,24 +28,24 @@ class SocketsInTests(SynchronousTestCase):
         skip = "the examples are of a little-endian machine"
 
     def test_IPv4(self) -> None:
-        """Port, state, owner and both ends are read."""
+        """Port, state, owner and both ends are parsed."""
         listens, talks = parseSockets(LISTING)
         self.assertEqual((2222, LISTENS, 5678), (listens.port, listens.state, listens.inode))
         self.assertEqual(ip_address("127.0.0.1"), listens.address)
         self.assertEqual((ip_address("203.0.113.9"), 40001), talks.peer)
 
     def test_IPv6(self) -> None:
-        """So are those of IPv6."""
+        """IPv6 is parsed, too."""
         (bound,) = parseSockets(LISTING6)
         self.assertEqual((17001, BOUND, 77), (bound.port, bound.state, bound.inode))
         self.assertEqual(ip_address("::1"), bound.address)
 
     def test_loopback(self) -> None:
-        """A socket on the loopback interface is for this host only, over IPv6, too."""
-        self.assertEqual([True, False], [each.isLocal() for each in parseSockets(LISTING)])
+        """Only this host can reach a socket on the loopback interface, over IPv6, too."""
+        self.assertEqual([True, False], [found.isLocal() for found in parseSockets(LISTING)])
         self.assertTrue(next(parseSockets(LISTING6)).isLocal())
 
     def test_none(self) -> None:
-        """There may be none."""
+        """The list may be empty."""
         self.assertEqual([], list(parseSockets(LISTING.splitlines()[0])))
         self.assertEqual([], list(parseSockets("")))

@@ -18,7 +18,7 @@ class GroupTests(SynchronousTestCase):
     """
 
     def test_byName(self) -> None:
-        """It is the group of that name, whatever its number is."""
+        """It is the group of that name, with any number."""
 
         def find(name: str) -> grp.struct_group:
             self.assertEqual("pkdoors", name)
@@ -28,7 +28,7 @@ class GroupTests(SynchronousTestCase):
         self.assertEqual(SERVICE, findServiceGroup())
 
     def test_none(self) -> None:
-        """A host without it has no service."""
+        """A host without the group has no service."""
 
         def find(name: str) -> grp.struct_group:
             raise KeyError(name)
@@ -43,12 +43,12 @@ class OpenOwnTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a folder."""
+        """Make a folder."""
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
 
     def test_private(self) -> None:
-        """A new file is its owner's alone; one that is there is opened."""
+        """Only its owner may use a new file; an existing one is opened."""
         path = self.folder / "file"
         for text in (b"one", b"two"):
             descriptor = openOwn(path, os.O_WRONLY | os.O_APPEND)
@@ -63,7 +63,7 @@ class OpenOwnTests(SynchronousTestCase):
         self.assertFalse((self.folder / "other").exists())
 
     def test_hardLink(self) -> None:
-        """What has another name, too, is refused before anything is done to it."""
+        """A file with another name is refused before it is changed."""
         victim = self.folder / "victim"
         victim.write_text("precious")
         os.link(victim, self.folder / "file")
@@ -74,15 +74,15 @@ class OpenOwnTests(SynchronousTestCase):
         self.assertEqual(before.st_uid, victim.stat().st_uid)
 
     def test_noFile(self) -> None:
-        """What is no file is refused at once, without waiting, and not held open."""
+        """Anything but a file is refused at once, without waiting, and closed."""
         os.mkfifo(self.folder / "file")
         before = os.listdir("/proc/self/fd")
         error = self.assertRaises(OSError, openOwn, self.folder / "file", os.O_RDWR)
-        self.assertEqual("it is no regular file", error.strerror)
+        self.assertEqual("it is not a regular file", error.strerror)
         self.assertEqual(len(before), len(os.listdir("/proc/self/fd")))
 
     def test_truncated(self) -> None:
-        """What is to begin anew is emptied."""
+        """A file that is to start empty is emptied."""
         path = self.folder / "file"
         path.write_text("old")
         os.close(openOwn(path, os.O_WRONLY | os.O_TRUNC))
@@ -98,34 +98,36 @@ class AsItsOwnerTests(SynchronousTestCase):
         skip = "these tests give files to a user: run them as root (sudo script/test)"
 
     def setUp(self) -> None:
-        """Have the service, and a folder of its own beside one of root's, which it can enter."""
+        """Make a service, and a folder of its own beside one of root's, which it can enter."""
         self.folder = haveService(self)
         self.roots = self.folder.parent / "root"
         self.roots.mkdir()
 
     def owner(self, path: Path) -> tuple[int, int]:
-        """User and group of a file."""
+        """Return user and group of a file."""
         return path.stat().st_uid, path.stat().st_gid
 
     def test_heir(self) -> None:
-        """What root makes there is the service's, though nobody else may read it."""
+        """
+        A file that root creates there belongs to the service, although nobody else may read it.
+        """
         os.close(openOwn(self.folder / "file", os.O_WRONLY))
         self.assertEqual((SERVICE, SERVICE), self.owner(self.folder / "file"))
         self.assertEqual(0o600, (self.folder / "file").stat().st_mode & 0o7777)
 
     def test_rootsFolder(self) -> None:
-        """In a folder of root's it is root's."""
+        """In a folder of root's the file is root's."""
         os.close(openOwn(self.roots / "file", os.O_WRONLY))
         self.assertEqual((0, 0), self.owner(self.roots / "file"))
 
     def test_othersFolder(self) -> None:
-        """So it is in a folder of anybody else: what the daemon writes is not for them."""
+        """In a folder of any other user it is root's, too: others must not have it."""
         os.chown(self.folder, SERVICE + 1, SERVICE + 1)
         os.close(openOwn(self.folder / "file", os.O_WRONLY))
         self.assertEqual(0, self.owner(self.folder / "file")[0])
 
     def test_noService(self) -> None:
-        """Where there is no service nothing is given away."""
+        """Without a service nothing changes owners."""
 
         def find(name: str) -> pwd.struct_passwd:
             raise KeyError(name)
@@ -135,7 +137,7 @@ class AsItsOwnerTests(SynchronousTestCase):
         self.assertEqual(0, self.owner(self.folder / "file")[0])
 
     def test_notHeeded(self) -> None:
-        """Where root cannot act for the service, nothing is made."""
+        """If root cannot act for the service, nothing is created."""
 
         class Deaf:
             def setfsuid(self, user: int) -> int:
@@ -148,30 +150,30 @@ class AsItsOwnerTests(SynchronousTestCase):
         self.assertEqual([], [*self.folder.iterdir()])
 
     def test_victims(self) -> None:
-        """Whatever the service links there, what is root's stays as it is."""
+        """Links of the service do not change root's files."""
         for link in (os.link, os.symlink):
-            victim, way = self.roots / link.__name__, self.folder / f"{link.__name__}.new"
+            victim, name = self.roots / link.__name__, self.folder / f"{link.__name__}.new"
             victim.write_text("precious")
             victim.chmod(0o644)
-            link(victim, way)
-            self.assertRaises(OSError, openOwn, way, os.O_WRONLY | os.O_TRUNC)
+            link(victim, name)
+            self.assertRaises(OSError, openOwn, name, os.O_WRONLY | os.O_TRUNC)
             with actAsOwner(self.folder):
-                self.assertRaises(PermissionError, os.chmod, way, 0o600)
+                self.assertRaises(PermissionError, os.chmod, name, 0o600)
             self.assertEqual("precious", victim.read_text())
             self.assertEqual((0, 0o644), (victim.stat().st_uid, victim.stat().st_mode & 0o777))
 
     def test_lastName(self) -> None:
-        """A link to what has lost its first name meanwhile does not become the service's."""
-        victim, way = self.roots / "victim", self.folder / "way"
+        """A link to a file that has lost its first name does not change that file's owner."""
+        victim, name = self.roots / "victim", self.folder / "way"
         victim.write_text("secret")
         victim.chmod(0o600)
-        os.link(victim, way)
+        os.link(victim, name)
         victim.unlink()
-        self.assertRaises(OSError, openOwn, way, os.O_WRONLY)
-        self.assertEqual((0, 0), self.owner(way))
+        self.assertRaises(OSError, openOwn, name, os.O_WRONLY)
+        self.assertEqual((0, 0), self.owner(name))
 
     def test_afterwards(self) -> None:
-        """After it, whatever happened, root is root again; and for all else it always was."""
+        """Afterwards root is root again, whatever happened; and for all else it always was."""
         for name in ("file", "nowhere/file"):
             try:
                 with actAsOwner(self.folder):
@@ -185,7 +187,7 @@ class AsItsOwnerTests(SynchronousTestCase):
             self.assertEqual((0, 0), self.owner(self.roots / "file"))
 
     def canRead(self, folder: Path) -> bool:
-        """Whether root's secrets can be read."""
+        """Return whether root's secrets can be read."""
         secret = folder / "secret"
         try:
             if not secret.exists():
@@ -205,13 +207,13 @@ class LetReadTests(SynchronousTestCase):
         skip = "these tests give files to a group: run them as root (sudo script/test)"
 
     def setUp(self) -> None:
-        """Have the service."""
+        """Make a service."""
         group = grp.struct_group(("pkdoors", "x", SERVICE, []))
         self.patch(grp, "getgrnam", lambda name: group)
         self.path = Path(self.mktemp())
 
     def letRead(self) -> tuple[int, int, int]:
-        """Owner, group and mode then."""
+        """Return owner, group and mode afterwards."""
         descriptor = os.open(self.path, os.O_RDONLY)
         self.addCleanup(os.close, descriptor)
         self.assertTrue(letRead(descriptor))
@@ -226,6 +228,6 @@ class LetReadTests(SynchronousTestCase):
             self.assertEqual((0, SERVICE, mode & 0o700 | 0o040), self.letRead())
 
     def test_folder(self) -> None:
-        """In a folder it may read what is there."""
+        """In a folder, the service may read the files."""
         self.path.mkdir(0o777)
         self.assertEqual((0, SERVICE, 0o750), self.letRead())

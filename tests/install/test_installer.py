@@ -309,7 +309,7 @@ class ShareTests(InstallTestCase):
     def test_fifo(self) -> None:
         """What is no file is told, without waiting for somebody to write."""
         os.mkfifo(self.root / "keys", 0o600)
-        self.assertTrouble("cannot let the service read /keys: it is no regular file")
+        self.assertTrouble("cannot let the service read /keys: it is not a regular file")
 
     def test_loop(self) -> None:
         """Links that lead nowhere are as good as none."""

@@ -22,11 +22,11 @@ class CodeFlawTests(SynchronousTestCase):
         self.folder.mkdir(0o755, parents=True)
         self.patch(servicecode, "_single", list)
         self.patch(servicecode, "_trees", list)
-        self.patch(servicecode, "flawOf", self.flawOf)
-        self.patch(servicecode, "nameFlaw", self.flawOf)
+        self.patch(servicecode, "findFlaw", self.findFlaw)
+        self.patch(servicecode, "findNameFlaw", self.findFlaw)
         self.patch(sys, "path", [])
 
-    def flawOf(self, path: str) -> str | None:
+    def findFlaw(self, path: str) -> str | None:
         """Tell whether others can write the nearest folder that is there; trial's own is shared."""
         while not os.path.exists(path):
             path = os.path.dirname(path)

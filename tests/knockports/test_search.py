@@ -313,7 +313,7 @@ class RoomTests(SearchTestCase):
             return bound
 
         self.patch(binding, "moveUp", noted)
-        self.patch(descriptors, "limit", lambda: 2000)
+        self.patch(descriptors, "getLimit", lambda: 2000)
         self.hold(self.search(*range(1, 101)))
         self.search(*range(1, 201))
         self.assertEqual(400 - MANY, len(moved))

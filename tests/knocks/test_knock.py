@@ -6,27 +6,27 @@ from ipaddress import IPv6Address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knocks.knock import MAX_DATAGRAM, plainKnock, secondsAsked
-from pkdoors.model.addresses import sourceAddress
+from pkdoors.knocks.knock import MAX_DATAGRAM, makePlainKnock, parsePlainKnock
+from pkdoors.model.addresses import normalizeSource
 
 
 class PlainKnockTests(SynchronousTestCase):
     """
-    Tests of L{plainKnock} and L{secondsAsked}.
+    Tests of L{makePlainKnock} and L{parsePlainKnock}.
     """
 
     def test_write(self) -> None:
         """A knock is C{knock} and a newline, with the seconds between where some are asked for."""
-        self.assertEqual(b"knock\n", plainKnock())
-        self.assertEqual(b"knock 600\n", plainKnock(600))
-        self.assertEqual(b"knock 2592000\n", plainKnock(2592000))
+        self.assertEqual(b"knock\n", makePlainKnock())
+        self.assertEqual(b"knock 600\n", makePlainKnock(600))
+        self.assertEqual(b"knock 2592000\n", makePlainKnock(2592000))
 
     def test_read(self) -> None:
         """A knock is read; 0 where it asks for no time."""
-        self.assertEqual(0, secondsAsked(b"knock\n"))
-        self.assertEqual(1, secondsAsked(b"knock 1\n"))
-        self.assertEqual(999999999, secondsAsked(b"knock 999999999\n"))
-        self.assertEqual(0, secondsAsked(b"knock 0\n"))
+        self.assertEqual(0, parsePlainKnock(b"knock\n"))
+        self.assertEqual(1, parsePlainKnock(b"knock 1\n"))
+        self.assertEqual(999999999, parsePlainKnock(b"knock 999999999\n"))
+        self.assertEqual(0, parsePlainKnock(b"knock 0\n"))
 
     def test_other(self) -> None:
         """Any other payload is no knock, be it ever so close."""
@@ -49,37 +49,37 @@ class PlainKnockTests(SynchronousTestCase):
             ),
             *("knock ٣\n".encode(), b"knock 5", b"xknock\n", b"knock\nknock\n"),
         ]
-        self.assertEqual([], [each for each in other if secondsAsked(each) is not None])
+        self.assertEqual([], [each for each in other if parsePlainKnock(each) is not None])
 
     def test_garbage(self) -> None:
         """Random bytes are no knock, and never raise."""
         random_ = random.Random(20261107)
         for _ in range(5000):
-            self.assertIsNone(secondsAsked(random_.randbytes(random_.randrange(64))))
+            self.assertIsNone(parsePlainKnock(random_.randbytes(random_.randrange(64))))
 
     def test_longest(self) -> None:
         """A datagram that is cut off where reading ends is not taken for a knock."""
         datagram = b"knock 5\n" + b"x" * 4000
-        self.assertIsNone(secondsAsked(datagram[:MAX_DATAGRAM]))
+        self.assertIsNone(parsePlainKnock(datagram[:MAX_DATAGRAM]))
 
 
 class SourceAddressTests(SynchronousTestCase):
     """
-    Tests of L{sourceAddress}.
+    Tests of L{normalizeSource}.
     """
 
     def test_plain(self) -> None:
         """Addresses stay what they are, written in the one usual way."""
-        self.assertEqual("203.0.113.9", sourceAddress("203.0.113.9"))
-        self.assertEqual("2001:db8::7", sourceAddress("2001:db8::7"))
+        self.assertEqual("203.0.113.9", normalizeSource("203.0.113.9"))
+        self.assertEqual("2001:db8::7", normalizeSource("2001:db8::7"))
 
     def test_mapped(self) -> None:
         """An IPv4-mapped address is IPv4."""
-        self.assertEqual("203.0.113.9", sourceAddress("::ffff:203.0.113.9"))
+        self.assertEqual("203.0.113.9", normalizeSource("::ffff:203.0.113.9"))
 
     def test_scope(self) -> None:
         """The scope is dropped."""
-        self.assertEqual("fe80::1", sourceAddress("fe80::1%eth0"))
+        self.assertEqual("fe80::1", normalizeSource("fe80::1%eth0"))
 
     def test_asTheKernelWritesIt(self) -> None:
         """What the kernel writes is written as Python's own module does it, whatever it is."""
@@ -89,4 +89,4 @@ class SourceAddressTests(SynchronousTestCase):
             for at in range(random_.randrange(8)):
                 raw = raw[: 2 * at] + bytes(2) + raw[2 * at + 2 :]
             text = socket.inet_ntop(socket.AF_INET6, raw)
-            self.assertEqual(str(IPv6Address(raw)), sourceAddress(text))
+            self.assertEqual(str(IPv6Address(raw)), normalizeSource(text))

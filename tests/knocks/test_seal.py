@@ -15,9 +15,9 @@ from pkdoors.knocks.seal import (
     SealError,
     Statement,
     hintOf,
-    messageOf,
+    makeMessage,
+    makeSignedData,
     parseSealed,
-    signedData,
 )
 from pkdoors.model.sequence import Sequence
 
@@ -262,7 +262,7 @@ class SignedTests(SynchronousTestCase):
     def test_message(self) -> None:
         """The ports, which are not sent, are part of it, in order and each as often as it is."""
         sequence = Sequence((5, 4, 5, 2, 1))
-        self.assertEqual(ANNA.encode() + b"5,4,5,2,1\n", messageOf(ANNA.encode(), sequence))
+        self.assertEqual(ANNA.encode() + b"5,4,5,2,1\n", makeMessage(ANNA.encode(), sequence))
 
     def test_signedData(self) -> None:
         """It is the structure of OpenSSH's PROTOCOL.sshsig, made here by hand."""
@@ -270,9 +270,11 @@ class SignedTests(SynchronousTestCase):
         expected = b"SSHSIG" + struct.pack(
             ">I13sII6sI64s", 13, b"knock@pkdoors", 0, 6, b"sha512", 64, digest
         )
-        self.assertEqual(expected, signedData(ANNA.encode(), SEQUENCE))
+        self.assertEqual(expected, makeSignedData(ANNA.encode(), SEQUENCE))
 
     def test_otherSequence(self) -> None:
         """The same ports in another order are something else to sign."""
         other = Sequence(SEQUENCE.ports[::-1])
-        self.assertNotEqual(signedData(ANNA.encode(), SEQUENCE), signedData(ANNA.encode(), other))
+        self.assertNotEqual(
+            makeSignedData(ANNA.encode(), SEQUENCE), makeSignedData(ANNA.encode(), other)
+        )

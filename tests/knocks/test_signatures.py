@@ -15,7 +15,7 @@ from twisted.conch.ssh.keys import FingerprintFormats, Key
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import BadValue
-from pkdoors.knocks.seal import signedData
+from pkdoors.knocks.seal import makeSignedData
 from pkdoors.knocks.signatures import (
     ALGORITHMS,
     checkKey,
@@ -401,7 +401,7 @@ class OpenSSHTests(SynchronousTestCase):
     def test_sameJudgement(self) -> None:
         """It takes what is good here, of keys and of emulated security keys, and nothing else."""
         text, sequence = b"pkdoors1 default 0 1 x\n", Sequence((5, 4, 3, 2, 1))
-        message, data = text + b"5,4,3,2,1\n", signedData(text, sequence)
+        message, data = text + b"5,4,3,2,1\n", makeSignedData(text, sequence)
         self.assertIn(sha512(message).digest(), data)
         for kind in KINDS:
             blob = makeKeyOnce(kind).public().blob()

@@ -68,11 +68,11 @@ class RealTestCase(SynchronousTestCase):
                 self.assertIn("not permitted", output)
             self.assertTrue(self.isOwned())
             return
-        before = daemon.log().count("pkdoors has in nftables is there again")
+        before = daemon.log().count("restored the rules of pkdoors in nftables")
         self.server.run("nft", change)
 
         def isHealed() -> bool:
-            return daemon.log().count("pkdoors has in nftables is there again") > before
+            return daemon.log().count("restored the rules of pkdoors in nftables") > before
 
         self.assertTrue(eventually(isHealed), daemon.log())
 

@@ -23,7 +23,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from pkdoors.tap import seenPath
+from pkdoors.daemon.replayfile import seenPath
 from tests.lab.sealing import leaveNotes
 
 BIN = Path(sys.executable).parent

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from twisted.conch.ssh.common import MP, NS, getNS
 from twisted.conch.ssh.keys import Key
 
-from pkdoors.knocks.seal import Statement, hintOf, signedData
+from pkdoors.knocks.seal import Statement, hintOf, makeSignedData
 from pkdoors.locks.sealed.replaynotes import NotesWriter
 from pkdoors.model.sequence import Sequence
 
@@ -57,7 +57,7 @@ def sealed(key: Key, sequence: tuple[int, ...], **fields: Any) -> bytes:
     """A sealed knock; fields of the statement may be what they ought not to be."""
     text = statement(key, **fields).encode()
     best = key.supportedSignatureAlgorithms()[0]
-    return text + key.sign(signedData(text, Sequence(sequence)), best)
+    return text + key.sign(makeSignedData(text, Sequence(sequence)), best)
 
 
 def withOtherNumber(datagram: bytes) -> bytes:

@@ -5,7 +5,7 @@ import random
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks._penalties import endOfPenalty
+from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.wrongorders import WrongOrders
@@ -501,7 +501,7 @@ class SlowLock:
         elif right and port == self.ports[0]:
             right, began = 1, now
         elif right:
-            right, ignored, outcome = 0, endOfPenalty(now, self.penalty), "refused"
+            right, ignored, outcome = 0, computePenaltyEnd(now, self.penalty), "refused"
         if right == len(self.ports):
             right, outcome = 0, "open"
         self.past[source] = (right, began, ignored)

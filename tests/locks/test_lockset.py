@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks._penalties import endOfPenalty
+from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
@@ -16,7 +16,7 @@ from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.locks.wrongorders import WrongOrders
-from pkdoors.model.doors import Door, knockPorts
+from pkdoors.model.doors import Door, listKnockPorts
 from tests.fakes.doors import knocks, makeDoor
 from tests.lab.sealing import makeKey, publicLine, sealed
 
@@ -90,7 +90,7 @@ class LocksetTests(SynchronousTestCase):
 
     def test_ports(self) -> None:
         """The ports are told sorted, each once."""
-        self.assertEqual([A, B, C, D, E, F, X], knockPorts((SSH, WEB, SQL)))
+        self.assertEqual([A, B, C, D, E, F, X], listKnockPorts((SSH, WEB, SQL)))
 
     def test_strangePort(self) -> None:
         """A port that no door has is nothing."""
@@ -190,7 +190,7 @@ class ChangedTests(LocksetTests):
 
     def change(self, *doors: Door) -> None:
         """Have other doors."""
-        self.locks = self.locks.changed(doors, self.locks.missing(doors, SequenceLock))
+        self.locks = self.locks.replaceDoors(doors, self.locks.makeMissing(doors, SequenceLock))
 
     def test_halfDone(self) -> None:
         """A sequence that is half done can be finished, with the door's new times."""
@@ -226,7 +226,7 @@ class ChangedTests(LocksetTests):
             return SequenceLock(door)
 
         doors = (SSH, replace(SQL, name="new"))
-        self.locks.changed(doors, self.locks.missing(doors, make))
+        self.locks.replaceDoors(doors, self.locks.makeMissing(doors, make))
         self.assertEqual(["new"], made)
 
 
@@ -304,7 +304,7 @@ class Reference:
             if run:
                 self._openedAt.pop((door.name, knock.source), None)
             if was and not run and not any(_isPart(was, each) for each in fitting if each):
-                end = endOfPenalty(now, door.penalty)
+                end = computePenaltyEnd(now, door.penalty)
                 self._ignored[knock.source] = max(end, self._ignored.get(knock.source, 0.0))
         for name, was in before.items():
             run = after[name]

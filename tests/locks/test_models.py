@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks._penalties import endOfPenalty
+from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks._progress import ProgressTable
 from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
 from pkdoors.locks.lockset import Lockset
@@ -95,7 +95,7 @@ def slowly(past: list[tuple[int, float]], row: tuple[int, ...]) -> str:
         elif port == row[0]:
             right, began = 1, now
         elif right:
-            right, ignored, outcome = 0, endOfPenalty(now, PENALTY), "refused"
+            right, ignored, outcome = 0, computePenaltyEnd(now, PENALTY), "refused"
         elif isLate:
             outcome = "late"
     return outcome

@@ -4,7 +4,7 @@ from math import inf
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.locks._penalties import Penalties, endOfPenalty, endOfPeriod
+from pkdoors.locks._penalties import Penalties, computePenaltyEnd, computePeriodEnd
 
 
 class PenaltiesTests(SynchronousTestCase):
@@ -45,17 +45,19 @@ class EndTests(SynchronousTestCase):
         """A penalty has at least its length, and at most a quarter more."""
         for number in range(1000):
             now = number / 7
-            self.assertTrue(now + 5.0 <= endOfPenalty(now, 5.0) + 1e-9 <= now + 6.25 + 1e-8)
+            self.assertTrue(now + 5.0 <= computePenaltyEnd(now, 5.0) + 1e-9 <= now + 6.25 + 1e-8)
 
     def test_grid(self) -> None:
         """It ends at one of few moments, which tell nothing of when it began."""
-        ends = {endOfPenalty(number / 1000, 5.0) for number in range(10_000)}
+        ends = {computePenaltyEnd(number / 1000, 5.0) for number in range(10_000)}
         self.assertEqual({5.0 + 1.25 * number for number in range(9)}, ends)
 
     def test_none(self) -> None:
         """No penalty ends at once."""
-        self.assertEqual(7.3, endOfPenalty(7.3, 0.0))
+        self.assertEqual(7.3, computePenaltyEnd(7.3, 0.0))
 
     def test_period(self) -> None:
         """A period ends at a multiple of its length, never now."""
-        self.assertEqual([600.0, 600.0, 1200.0], [endOfPeriod(t, 600.0) for t in (0, 599.9, 600)])
+        self.assertEqual(
+            [600.0, 600.0, 1200.0], [computePeriodEnd(t, 600.0) for t in (0, 599.9, 600)]
+        )

@@ -192,7 +192,7 @@ class SharingTests(PlainKnocksTestCase):
         doors = makeDoor((A, B, C, D, E), name="one"), makeDoor((1, 2, 3, 4, E), name="two")
         self.locks = Lockset(map(SequenceLock, doors))
         self.hear(ANN, A)
-        self.locks = self.locks.changed(doors, {})
+        self.locks = self.locks.replaceDoors(doors, {})
         results = self.hear(ANN, 1, 2, 3, 4, E)
         self.assertEqual(["Request", "Refusal"], [type(each).__name__ for each in results])
 
@@ -340,7 +340,7 @@ class WaryTests(PlainKnocksTestCase):
         """Who loses datagrams, and then gets in, does not make a door wary."""
         for _ in range(5 * ALLOWED):
             self.hear(ANN, A, B, D, at=0.0)
-            self.locks = self.locks.changed(self.doors, {})
+            self.locks = self.locks.replaceDoors(self.doors, {})
             self.setUpPenalty()
             self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports))
         self.assertEqual([], self.refused(BOB, E))
@@ -352,7 +352,7 @@ class WaryTests(PlainKnocksTestCase):
     def test_reload(self) -> None:
         """It stays so over a reload, for a door that has the same lock."""
         self.makeWary()
-        self.locks = self.locks.changed(self.doors, {})
+        self.locks = self.locks.replaceDoors(self.doors, {})
         self.assertEqual(1, len(self.refused(ANN, E)))
 
 

@@ -73,29 +73,29 @@ class RefusalsTests(SynchronousTestCase):
 
     def test_known(self) -> None:
         """Nor a network that has opened a door, whatever the reason."""
-        self.refusals.opened(ANN)
+        self.refusals.noteOpening(ANN)
         self.flood()
         self.assertEqual(0, self.refusals.admit(refusal(ANN), 0.6))
 
     def test_knownNetwork(self) -> None:
         """Of that network another address, too."""
-        self.refusals.opened("2001:db8::7")
+        self.refusals.noteOpening("2001:db8::7")
         self.flood()
         self.assertEqual(0, self.refusals.admit(refusal("2001:db8::8"), 0.6))
 
     def test_memory(self) -> None:
         """It remembers a bounded number of those, the last ones."""
         for number in range(MAX_KNOWN + 10):
-            self.refusals.opened(f"10.1.{number // 256}.{number % 256}")
+            self.refusals.noteOpening(f"10.1.{number // 256}.{number % 256}")
         self.assertEqual(MAX_KNOWN, len(self.refusals._known))
         self.assertNotIn("10.1.0.9", self.refusals._known)
         self.assertIn("10.1.0.10", self.refusals._known)
 
     def test_stays(self) -> None:
         """Who opens a door again and again stays among them."""
-        self.refusals.opened(ANN)
+        self.refusals.noteOpening(ANN)
         for number in range(MAX_KNOWN - 1):
-            self.refusals.opened(f"10.1.{number // 256}.{number % 256}")
-        self.refusals.opened(ANN)
-        self.refusals.opened("192.0.2.1")
+            self.refusals.noteOpening(f"10.1.{number // 256}.{number % 256}")
+        self.refusals.noteOpening(ANN)
+        self.refusals.noteOpening("192.0.2.1")
         self.assertIn(ANN, self.refusals._known)

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import (
     PortRange,
-    merged,
+    mergeRanges,
     parsePort,
     parsePortRange,
     parsePortRanges,
@@ -121,7 +121,7 @@ class PortRangeTests(SynchronousTestCase):
 
 class ParsePortRangesTests(SynchronousTestCase):
     """
-    Tests of L{parsePortRanges} and L{merged}.
+    Tests of L{parsePortRanges} and L{mergeRanges}.
     """
 
     def written(self, text: str) -> str:
@@ -154,7 +154,7 @@ class ParsePortRangesTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """No ranges stay none."""
-        self.assertEqual((), merged([]))
+        self.assertEqual((), mergeRanges([]))
 
     def test_samePorts(self) -> None:
         """Merging neither adds nor loses a port, and leaves a gap between all ranges."""
@@ -164,7 +164,7 @@ class ParsePortRangesTests(SynchronousTestCase):
                 PortRange(random_.choice(("tcp", "udp")), first, first + random_.randrange(4))
                 for first in random_.choices(range(1, 40), k=8)
             ]
-            result = merged(ranges)
+            result = mergeRanges(ranges)
             ports = [(r.protocol, p) for r in result for p in range(r.first, r.last + 1)]
             self.assertEqual(
                 {(r.protocol, p) for r in ranges for p in range(r.first, r.last + 1)}, set(ports)

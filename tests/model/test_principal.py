@@ -2,29 +2,29 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.model.principal import NOBODY, OPERATOR, Principal, principalOf
+from pkdoors.model.principal import NOBODY, OPERATOR, Principal, parsePrincipal
 
 KEY = "SHA256:" + "a" * 43
 
 
-class WhoTests(SynchronousTestCase):
+class PrincipalTests(SynchronousTestCase):
     """
-    How somebody is written.
+    Tests of L{Principal}.
     """
 
     def test_text(self) -> None:
-        """Name and key, as far as there is something."""
+        """A principal is shown as its name, with its key in brackets if it has one."""
         self.assertEqual(f"anna ({KEY})", str(Principal("anna", KEY)))
         self.assertEqual(f"a key without a comment ({KEY})", str(Principal("", KEY)))
         self.assertEqual(("the operator", ""), (str(OPERATOR), str(NOBODY)))
 
     def test_note(self) -> None:
-        """What is written beside an opening is read back."""
+        """The comment of an opening can be read back."""
         for who in (Principal("anna b@laptop", KEY), Principal("", KEY), OPERATOR, NOBODY):
-            self.assertEqual(who, principalOf(who.asComment()))
+            self.assertEqual(who, parsePrincipal(who.asComment()))
 
     def test_noteIsSafe(self) -> None:
-        """Whatever a comment holds, it ends no quotes, and is not too long."""
+        """No name ends the quotes of a comment, or makes it too long."""
         note = Principal('a"; drop \\ \n\x1b\u00e9{}' + "x" * 500, KEY).asComment()
         self.assertEqual(f"{KEY} a?; drop ? ???{{}}", note.rstrip("x"))
         self.assertEqual(127, len(note))

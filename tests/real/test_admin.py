@@ -1,4 +1,4 @@
-"""The admin interface, as curl has it."""
+"""Tests of the admin interface, with curl."""
 
 import json
 import re
@@ -25,10 +25,10 @@ WEB_DOOR = door("web", WEB_SEQUENCE, WEB)
 
 
 class OpeningsTests(SteeredTestCase):
-    """What the operator opens and closes."""
+    """Tests of opening and closing."""
 
     def test_open(self) -> None:
-        """It opens for the address at once, as a knock does, and for no other."""
+        """The door opens for the address at once, as after a knock, and for no other."""
         daemon = self.steered(SSH, WEB_DOOR)
         opening = self.open(CLIENT4)
         self.assertTrue(opening["open"])
@@ -38,29 +38,29 @@ class OpeningsTests(SteeredTestCase):
         self.assertIn(f"opened door ssh ({PORT}/tcp) for {CLIENT4}", daemon.log())
 
     def test_extend(self) -> None:
-        """Opening again makes the time longer, never shorter."""
+        """Opening again extends the time, and never shortens it."""
         self.steered(SSH)
         self.open(CLIENT4, seconds=100)
         self.assertGreater(self.open(CLIENT4, seconds=1000)["seconds_left"], 990)
         self.assertGreater(self.open(CLIENT4, seconds=10)["seconds_left"], 980)
 
     def test_ends(self) -> None:
-        """It ends in time, too."""
+        """The opening ends in time."""
         self.steered(SSH)
         self.open(CLIENT4, seconds=1)
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
         self.assertEqual(self.openings(), set())
 
     def test_close(self) -> None:
-        """One, an address', a door's, and all are closed, and no others."""
+        """A single opening, those for an address, those of a door, or all are closed; no others."""
         everything = {
-            (name, each) for name in ("ssh", "web") for each in (CLIENT4, CLIENT6, "1.1.1.1")
+            (name, source) for name in ("ssh", "web") for source in (CLIENT4, CLIENT6, "1.1.1.1")
         }
         self.steered(SSH, WEB_DOOR)
         for path, gone in (
             (f"/{CLIENT4}?door=ssh", {("ssh", CLIENT4)}),
             (f"/{CLIENT6}", {("ssh", CLIENT6), ("web", CLIENT6)}),
-            ("?door=web", {each for each in everything if each[0] == "web"}),
+            ("?door=web", {key for key in everything if key[0] == "web"}),
             ("", everything),
         ):
             with self.subTest(path):
@@ -68,23 +68,23 @@ class OpeningsTests(SteeredTestCase):
                     self.open(source, name)
                 self.assertEqual(self.inKernel(), everything)
                 answer = self.ask(f"/openings{path}", "-X", "DELETE")
-                closed = {(each["door"], each["source"]) for each in answer["closed"]}
+                closed = {(opening["door"], opening["source"]) for opening in answer["closed"]}
                 self.assertEqual((closed, answer["closing"]), (gone, []))
                 self.assertEqual(self.inKernel(), everything - gone)
                 self.assertEqual(self.openings(), everything - gone)
 
     def test_thousand(self) -> None:
-        """A thousand openings are listed, and closed with one call, within its patience."""
+        """A thousand openings are listed, and closed with one request, within its time."""
         self.steered(SSH)
         self.openMany(MANY)
-        self.assertEqual(self.openings(), {("ssh", each) for each in MANY})
-        self.assertEqual(self.inKernel(), {("ssh", each) for each in MANY})
+        self.assertEqual(self.openings(), {("ssh", source) for source in MANY})
+        self.assertEqual(self.inKernel(), {("ssh", source) for source in MANY})
         answer = self.ask("/openings", "-X", "DELETE")
         self.assertEqual((len(answer["closed"]), answer["closing"]), (1000, []))
         self.assertEqual((self.openings(), self.inKernel()), (set(), set()))
 
     def test_badRequests(self) -> None:
-        """What is not fit is answered with a sentence, and changes nothing."""
+        """A bad request is answered with a sentence, and changes nothing."""
         self.steered(SSH, WEB_DOOR)
         for status, path, *options in (
             (404, "/"),
@@ -120,8 +120,8 @@ class OpeningsTests(SteeredTestCase):
             (413, "/openings", "-d", " " * 5000),
         ):
             with self.subTest(path, options=options):
-                told, sentence = self.refused(path, *options)
-                self.assertEqual(told, status, sentence)
+                found, sentence = self.refused(path, *options)
+                self.assertEqual(found, status, sentence)
                 self.assertTrue(sentence and "\n" not in sentence)
         with socket.socket(socket.AF_UNIX) as plain:
             plain.connect(str(self.socket))
@@ -133,10 +133,10 @@ class OpeningsTests(SteeredTestCase):
 
 
 class UsersTests(SteeredTestCase):
-    """Two doors, and three people with different rights."""
+    """Tests of two doors, and three people with different rights."""
 
     def test_rights(self) -> None:
-        """Each opens what one may, for as long as one may, and the operator sees who it was."""
+        """Each key opens its doors, for its time, and the operator sees whose it was."""
         anna, bob, carl = makeKey(), makeKey(), makeKey()
         keys = self.folder / "keys"
         keys.touch(0o600)
@@ -158,13 +158,13 @@ class UsersTests(SteeredTestCase):
             (carl, self.stranger),
         )
         for key, host in known:
-            asked = 600 if key is anna else 300  # who makes it longer is shown
+            asked = 600 if key is anna else 300  # the last to extend it is shown
             for name, sequence in (("ssh", SEQUENCE), ("web", SHARING)):
                 host.send(sequence, sealed(key, sequence, door=name, seconds=asked), pause=0)
-                time.sleep(1.1)  # one refusal a second is told of each source
+                time.sleep(1.1)  # one refusal a second is logged for each source
         shown = {
-            (each["door"], each["source"]): each["user"]
-            for each in self.ask("/openings")["openings"]
+            (opening["door"], opening["source"]): opening["user"]
+            for opening in self.ask("/openings")["openings"]
         }
         self.assertEqual(
             shown,
@@ -183,11 +183,11 @@ class UsersTests(SteeredTestCase):
         ):
             self.assertIn(words, daemon.log())
         limited = self.ask(f"/openings?source={STRANGER4}")["openings"]
-        self.assertTrue(all(each["seconds_left"] <= 90 for each in limited), limited)
-        self.assertTrue(all(each["key"].startswith("SHA256:") for each in limited))
+        self.assertTrue(all(opening["seconds_left"] <= 90 for opening in limited), limited)
+        self.assertTrue(all(opening["key"].startswith("SHA256:") for opening in limited))
 
     def test_restart(self) -> None:
-        """Who opened is known to the next daemon, too, and shown beside the opening by nft."""
+        """The next daemon knows whose opening it is, too, and nft shows that beside it."""
         key = makeKey()
         keys = self.folder / "keys"
         keys.touch(0o600)
@@ -197,14 +197,14 @@ class UsersTests(SteeredTestCase):
         self.client.send(SEQUENCE, sealed(key, SEQUENCE, door="ssh"), pause=0)
         self.assertTrue(self.client.comesToReach(PORT))
         self.open("192.0.2.7")
-        before = {each["source"]: each["key"] for each in self.ask("/openings")["openings"]}
+        before = {found["source"]: found["key"] for found in self.ask("/openings")["openings"]}
         daemon.stop(signal.SIGKILL)
         self.steered(ssh)
         self.server.run("nft", "flush", "ruleset")
         self.assertTrue(eventually(self.inKernel))
         after = self.ask("/openings")["openings"]
-        self.assertEqual({each["source"]: each["key"] for each in after}, before)
-        users = {each["source"]: each["user"] for each in after}
+        self.assertEqual({found["source"]: found["key"] for found in after}, before)
+        users = {found["source"]: found["user"] for found in after}
         self.assertEqual(users, {CLIENT4: "anna ?quoted? ?@laptop", "192.0.2.7": "the operator"})
         listing = self.server.run("nft", "list", "table", "inet", "pkdoors")
         name = re.escape(f"{before[CLIENT4]} anna ?quoted? ?@laptop")
@@ -220,10 +220,10 @@ class UsersTests(SteeredTestCase):
 
 
 class SocketTests(SteeredTestCase):
-    """Who can use the socket."""
+    """Tests of the socket."""
 
     def test_mode(self) -> None:
-        """Nobody but root and the daemon's own user can, and it is made with that mode."""
+        """Only root and the daemon's own user can use it; it is made with that mode."""
         self.steered(SSH)
         self.assertEqual(stat.S_IMODE(self.socket.stat().st_mode), 0o600)
         self.folder.chmod(0o755)
@@ -242,7 +242,7 @@ class SocketTests(SteeredTestCase):
         self.assertEqual(self.server.run("ss", "-Hltn"), before)
 
     def test_left(self) -> None:
-        """What a daemon left that was killed is in nobody's way; one that ends takes it along."""
+        """A killed daemon's socket is replaced; a daemon that stops removes its own."""
         daemon = self.steered(SSH)
         daemon.stop(signal.SIGKILL)
         self.assertTrue(self.socket.exists())
@@ -252,7 +252,7 @@ class SocketTests(SteeredTestCase):
         self.assertFalse(self.socket.exists())
 
     def test_taken(self) -> None:
-        """A place that is taken, by a daemon or by a file, is told at the start; doors are kept."""
+        """A path that a daemon or a file has is an error in the log, and doors are guarded."""
         self.steered(SSH)
         other = self.folder / "file"
         other.write_text("mine")
@@ -270,7 +270,7 @@ class SocketTests(SteeredTestCase):
                 ),
                 *("-f", "nftables", "--admin", str(path)),
             )
-            self.assertTrue(daemon.says(f"cannot make the admin socket {path}: another daemon"))
+            self.assertTrue(daemon.says(f"cannot create the admin socket {path}: another daemon"))
             self.assertTrue(daemon.says("guarding door"), daemon.log())
             daemon.stop()
         self.assertEqual(other.read_text(), "mine")
@@ -280,19 +280,19 @@ class SocketTests(SteeredTestCase):
         """Ask for the status, and do not wait for the answer."""
         asking = socket.socket(socket.AF_UNIX)
         self.addCleanup(asking.close)
-        asking.connect(str(self.socket))  # it may block: only so many wait to be taken
+        asking.connect(str(self.socket))  # it may block: the backlog is short
         asking.settimeout(PATIENCE)
         asking.sendall(b"GET /status HTTP/1.1\r\nHost: pkdoors\r\n\r\n")
         return asking
 
     def test_firstMoment(self) -> None:
-        """All who ask at once are answered, though what does it is loaded only then."""
+        """All clients that ask at once are answered, though the server is loaded only then."""
         self.steered(SSH)
         for asking in [self.connect() for _ in range(100)]:
             self.assertIn(b"200 OK", asking.recv(4096))
 
     def test_endsMeanwhile(self) -> None:
-        """The end of the daemon waits neither for that nor for them."""
+        """The daemon's end waits neither for the server's loading nor for clients."""
         daemon = self.steered(SSH)
         self.connect()
         self.assertEqual(-signal.SIGTERM, daemon.stop(), daemon.log())
@@ -300,13 +300,13 @@ class SocketTests(SteeredTestCase):
         self.assertFalse(self.socket.exists())
 
     def test_off(self) -> None:
-        """It can be left out."""
+        """The socket can be switched off."""
         self.write(SSH)
         Daemon(self.server, "-c", str(self.file), "--admin", "off")
         self.assertFalse(self.socket.exists())
 
     def test_usualPlace(self) -> None:
-        """Without a word about it, it is where it is said to be, in a folder of its own."""
+        """By default it is at the documented path, in a folder of its own."""
         script = f"""
             mount -t tmpfs none /run && umask 022
             {BIN}/twistd -n --pidfile= pkdoors -m 1,2,3,4,6 -p 22 -f nftables & daemon=$!
@@ -319,10 +319,10 @@ class SocketTests(SteeredTestCase):
 
 
 class EventsTests(SteeredTestCase):
-    """Those who follow."""
+    """Tests of clients that follow the events."""
 
-    def test_told(self) -> None:
-        """All that happens is told as it happens, with the same line as in the log."""
+    def test_sent(self) -> None:
+        """Events are sent as they happen, with the same line as in the log."""
         daemon = self.steered(SSH)
         following = self.follow()
         self.client.send(SEQUENCE, b"knock 2\n")
@@ -331,18 +331,18 @@ class EventsTests(SteeredTestCase):
         self.write(SSH, WEB_DOOR)
         self.reload()
         self.assertTrue(following.says("event: closed"), following.log())
-        told = self.told(following)
-        kinds = {each["event"] for each in told}
+        events = self.told(following)
+        kinds = {event["event"] for event in events}
         self.assertLessEqual(
             {"opened", "refused", "healed", "reloaded", "guarding", "closed"}, kinds
         )
-        for each in told:
-            self.assertIn(each["text"], daemon.log())
+        for event in events:
+            self.assertIn(event["text"], daemon.log())
         daemon.stop()
         self.assertTrue(following.says("event: stopped"), following.log())
 
     def test_followers(self) -> None:
-        """Of ten, one never reads: it is dropped, memory stays bounded, the others have it all."""
+        """Of ten, one never reads: it is dropped, memory is bounded, the others get all events."""
         daemon = self.steered(SSH)
         followers = [self.follow() for _ in range(9)]
         lazy = socket.socket(socket.AF_UNIX)
@@ -362,7 +362,7 @@ class EventsTests(SteeredTestCase):
         self.ask("/status")
 
     def count(self, following: Process) -> int:
-        """How many events somebody was told."""
+        """Return the number of events that a client has received."""
         return len(self.told(following))
 
     def many(self) -> None:
@@ -371,17 +371,17 @@ class EventsTests(SteeredTestCase):
         self.ask("/openings", "-X", "DELETE")
 
     def resident(self, status: str) -> int:
-        """The memory of the daemon, in bytes."""
+        """Return the daemon's memory in bytes."""
         with open(status) as file:
-            (line,) = (each for each in file if each.startswith("VmRSS"))
-        return 1024 * int(line.split()[1])
+            (found,) = (line for line in file if line.startswith("VmRSS"))
+        return 1024 * int(found.split()[1])
 
 
 class StatusTests(SteeredTestCase):
-    """What is told of the daemon."""
+    """Tests of the status and the metrics."""
 
     def test_status(self) -> None:
-        """Doors, openings and counters, and none of the secrets."""
+        """The status has doors, openings and counters, and no secrets."""
         self.steered(SSH, WEB_DOOR)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -390,16 +390,16 @@ class StatusTests(SteeredTestCase):
         self.assertEqual(status, 200)
         for secret in map(str, (*SEQUENCE, *WEB_SEQUENCE)):
             self.assertNotIn(secret, body)
-        told = json.loads(body)
-        ssh, web = told["doors"]
+        answer = json.loads(body)
+        ssh, web = answer["doors"]
         self.assertEqual(
             (ssh["name"], ssh["ports"], ssh["lock"]), ("ssh", ["2222/tcp"], "sequence")
         )
         self.assertEqual((ssh["openings"], ssh["sources"], web["sources"]), (1, 0, 1))
-        self.assertEqual(told["counters"]["knocks"], {"request": 1, "refused": 0, "other": 7})
+        self.assertEqual(answer["counters"]["knocks"], {"request": 1, "refused": 0, "other": 7})
 
     def test_metrics(self) -> None:
-        """So are they for Prometheus."""
+        """The metrics have the counters, for Prometheus."""
         self.steered(SSH)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))

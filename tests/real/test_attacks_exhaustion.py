@@ -63,4 +63,4 @@ class DiskTests(RealTestCase):
             *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "--admin", "off"),
             *("-m", KNOCKS, "-p", str(PORT), "-f", "nftables"),
         )
-        self.assertTrue(second.says("pkdoors is running here already"), second.log())
+        self.assertTrue(second.says("pkdoors is already running here"), second.log())

@@ -207,7 +207,7 @@ class HostTests(CheckTestCase):
         )
         self.assertIn(line, _findings(before))
         self.assertNotIn("cannot read", after)
-        self.assertIn("is missing: start it, `systemctl start pkdoors`, or say", after)
+        self.assertIn("start it with `systemctl start pkdoors`, or use --admin", after)
 
     def test_loopbackOnly(self) -> None:
         """A program that listens on loopback only is a warning."""

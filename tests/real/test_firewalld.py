@@ -79,7 +79,9 @@ class ZoneTests(RealTestCase):
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         self.firewalld.cmd("--zone=work", "--change-interface=client")
-        self.assertTrue(daemon.says("firewalld's zones were changed: what pkdoors has"))
+        self.assertTrue(
+            daemon.says("firewalld's zones were changed: restored the rules of pkdoors")
+        )
         self.assertTrue(self.client.comesToReach(PORT))
         self.firewalld.cmd("--set-default-zone=home")
         self.assertTrue(eventually(lambda: "31337" in self.rules("home")))
@@ -189,7 +191,7 @@ class ZoneTests(RealTestCase):
             other.send(SEQUENCE)
         self.assertTrue(daemon.says("cannot open door"), daemon.log())
         hanging.send_signal(signal.SIGCONT)
-        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"), daemon.log())
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"), daemon.log())
         for other in (self.client, self.stranger):
             self.assertTrue(other.comesToReach(PORT), daemon.log())
         self.assertEqual(1, daemon.log().count("cannot open door"), daemon.log())

@@ -78,7 +78,7 @@ class FloodTests(FloodTestCase):
             *(str(BIN / "pkdoors"), "status", "--admin", str(self.socket))
         )
         self.assertEqual(0, status, told)
-        self.assertIn("dropped unheard: 500 no knocks\n", told)
+        self.assertIn("dropped before they were heard: 500 not knocks\n", told)
 
     def test_everything(self) -> None:
         """Who wants to see every datagram does."""

@@ -138,7 +138,7 @@ class AddressTests(GuardFirstTestCase):
 
     def refusals(self) -> int:
         """How often the log says that a link-local address earns no opening."""
-        return self.heard.log().count("for fe80::8: a link-local address may be another host's")
+        return self.heard.log().count("for fe80::8: a link-local address may belong to other hosts")
 
     def test_noIPv6(self) -> None:
         """A host that is to listen over IPv6, too, and has none, listens over IPv4."""
@@ -230,7 +230,7 @@ class OthersTests(GuardFirstTestCase):
         """A file where the admin socket should be."""
         (self.folder / "busy").touch()
         daemon = self.guards("--admin", f"{self.folder}/busy")
-        self.assertIn("cannot make the admin socket", daemon.log())
+        self.assertIn("cannot create the admin socket", daemon.log())
         self.assertTrue(self.opens())
 
     def test_lock(self) -> None:

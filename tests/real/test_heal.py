@@ -107,7 +107,7 @@ class FirewalldTests(RealTestCase):
         daemon = self.opened()
         self.firewalld.cmd("--reload")
         self.assertTrue(
-            daemon.says("firewalld was reloaded: what pkdoors has in firewalld is there again")
+            daemon.says("firewalld was reloaded: restored the rules of pkdoors in firewalld")
         )
         self.assertTrue(self.client.comesToReach(PORT))
         self.stranger.send(SEQUENCE)
@@ -142,7 +142,7 @@ class FirewalldTests(RealTestCase):
         knock(0)
         knock(1)  # its rule has a timer that ends at 6
         self.firewalld.cmd("--reload")
-        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"))
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"))
         knock(5)  # the same rule again, until 10
         time.sleep(max(0.0, began + 8 - time.monotonic()))
         self.assertTrue(self.client.reaches(PORT), daemon.log())
@@ -151,7 +151,7 @@ class FirewalldTests(RealTestCase):
         """A knock while firewalld is away is not lost, and the log is not filled meanwhile."""
         daemon = self.opened()
         self.firewalld.process.stop()
-        self.assertTrue(daemon.says("firewalld went away: cannot put back"), daemon.log())
+        self.assertTrue(daemon.says("firewalld went away: cannot restore"), daemon.log())
         self.stranger.send(SEQUENCE)
         self.assertTrue(daemon.says(f"cannot open door default ({PORT}/tcp) for {STRANGER4}"))
         time.sleep(4)
@@ -166,11 +166,11 @@ class FirewalldTests(RealTestCase):
         """The end of the system's D-Bus is told, and when all is back, all is put back."""
         daemon = self.opened()
         self.firewalld.bus.stop(signal.SIGKILL)
-        self.assertTrue(daemon.says("the system's D-Bus went away: cannot put back"))
+        self.assertTrue(daemon.says("the system's D-Bus went away: cannot restore"))
         self.firewalld.process.stop()
         self.firewalld.startBus()
         self.firewalld.start()
-        self.assertTrue(daemon.says("what pkdoors has in firewalld is there again"))
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"))
         self.assertTrue(self.client.reaches(PORT))
         self.stranger.send(SEQUENCE)
         self.assertTrue(self.stranger.comesToReach(PORT))
@@ -216,7 +216,7 @@ class SavedTests(RealTestCase):
         self.assertTrue(self.client.comesToReach(PORT))
         self.firewalld.cmd("--add-service=http")
         self.firewalld.cmd("--runtime-to-permanent")
-        self.assertTrue(daemon.says("had become permanent ones of firewalld's zone public"))
+        self.assertTrue(daemon.says("rules of pkdoors permanent in firewalld's zone public"))
         self.assertTrue(eventually(lambda: "3133" not in self.permanent()), self.permanent())
         self.firewalld.cmd("--permanent", "--remove-service=http")
         self.assertEqual(without(self.permanent(), "target:"), without(before, "target:"))
@@ -238,7 +238,7 @@ class SavedTests(RealTestCase):
         self.firewalld.cmd("--runtime-to-permanent")
         self.assertIn("31338", self.permanent())
         daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
-        self.assertTrue(daemon.says("had become permanent ones of firewalld's zone public"))
+        self.assertTrue(daemon.says("rules of pkdoors permanent in firewalld's zone public"))
         self.assertNotIn("3133", self.permanent())
         self.assertTrue(self.client.reaches(PORT))
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from twisted.conch.ssh.common import NS
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knocks.seal import NAMESPACE, Sealed, hintOf, messageOf, parseSealed, signedData
+from pkdoors.knocks.seal import NAMESPACE, Sealed, hintOf, makeMessage, makeSignedData, parseSealed
 from pkdoors.knocks.signatures import isGood, loadKey
 from pkdoors.model.sequence import Sequence
 from tests import ROOT
@@ -113,9 +113,9 @@ class KeysTestCase(SynchronousTestCase):
         sealed = parseSealed(datagram)
         blob = blobOf(key)
         self.assertEqual(hintOf(blob, sealed.statement.nonce), sealed.statement.hint)
-        data = signedData(sealed.text, self.sequence)
+        data = makeSignedData(sealed.text, self.sequence)
         self.assertTrue(isGood(loadKey(blob), sealed.signature, data))
-        other = signedData(sealed.text, Sequence(self.sequence.ports[::-1]))
+        other = makeSignedData(sealed.text, Sequence(self.sequence.ports[::-1]))
         self.assertFalse(isGood(loadKey(blob), sealed.signature, other))
         self.assertLess(abs(sealed.statement.stamp / 1000 - time.time()), 60)
         return sealed
@@ -144,7 +144,7 @@ class FileTests(KeysTestCase):
                 self.run_(*self.client("-i", str(key), "--door", "web", "--open-for", "10m"))
                 (datagram,) = self.arrived()
                 sealed = parseSealed(datagram)
-                message = messageOf(sealed.text, self.sequence)
+                message = makeMessage(sealed.text, self.sequence)
                 self.assertTrue(self.verifies(key, sealed.signature, message))
                 self.assertFalse(self.verifies(key, sealed.signature, message + b"x"))
 

@@ -204,7 +204,7 @@ class AuditTests(OutletsTestCase):
         """A FIFO that nobody reads blocks nothing."""
         os.mkfifo(self.folder / "fifo")
         daemon = self.daemonWith(audit=str(self.folder / "fifo"))
-        self.assertTrue(daemon.says("(it is no regular file)"))
+        self.assertTrue(daemon.says("(it is not a regular file)"))
         self.opens(self.client)
 
 
@@ -218,7 +218,7 @@ class FirewalldAuditTests(OutletsTestCase):
         daemon = self.daemonWith(audit=str(self.audit))
         self.opens(self.client)
         self.server.run("firewall-cmd", "--reload")
-        self.assertTrue(daemon.says("firewalld is there again"), daemon.log())
+        self.assertTrue(daemon.says("restored the rules of pkdoors in firewalld"), daemon.log())
         daemon.stop()
         (healed,) = [each for each in lines(self.audit) if each["event"] == "healed"]
         self.assertEqual((healed["door"], healed["ports"]), ("", []))
@@ -299,7 +299,9 @@ class HookTests(OutletsTestCase):
         self.written("refused")
         self.assertEqual([isAlive(pid) for pid in pids], [True, True])
         self.assertTrue(eventually(lambda: not any(map(isAlive, pids)), 30))
-        said = f"on_open of door ssh for {CLIENT4} (/bin/sh) was not done after 10 s, and was ended"
+        said = (
+            f"on_open of door ssh for {CLIENT4} (/bin/sh) did not end within 10 s, and was killed"
+        )
         self.assertTrue(daemon.says(f"{said}: working"), daemon.log())
 
     def test_leavesChildren(self) -> None:
@@ -308,7 +310,7 @@ class HookTests(OutletsTestCase):
         daemon = self.daemonWith(on_open=shell(script))
         self.opens(self.client, daemon)
         pid = self.written("left").strip()
-        self.assertTrue(daemon.says("was not done after 10 s"), daemon.log())
+        self.assertTrue(daemon.says("did not end within 10 s"), daemon.log())
         self.assertTrue(eventually(lambda: not isAlive(pid)))
 
     def test_background(self) -> None:
@@ -448,6 +450,6 @@ class HookTests(OutletsTestCase):
         self.assertEqual(daemon.process.popen.wait(PATIENCE), -signal.SIGTERM)
         self.written("done")
         self.assertTrue(eventually(lambda: not any(map(isAlive, pids))))
-        ended = f"for {STRANGER4} (/bin/sh) was not done when the daemon stopped, and was ended"
+        ended = f"for {STRANGER4} (/bin/sh) did not end before the daemon stopped, and was killed"
         self.assertIn(ended, daemon.log())
         self.assertEqual(daemon.log().count("on_open of"), 1)

@@ -180,7 +180,7 @@ class ReloadTests(SteeredTestCase):
         self.file.write_text(text)
         status, sentence = self.refused("/reload", "-X", "POST")
         self.assertEqual(status, 409)
-        self.assertIn("firewall: this cannot be changed while the daemon runs: restart", sentence)
+        self.assertIn("firewall: this cannot change while the daemon runs: restart", sentence)
         self.assertTrue(self.stranger.reaches(WEB))
 
     def test_hangup(self) -> None:

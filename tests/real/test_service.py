@@ -121,7 +121,7 @@ class ServiceTests(ServiceTestCase):
         self.assertNotIn("Unable to write to plugin cache", self.machine.log())
         self.machine.run("nft", "flush", "ruleset")
         self.assertTrue(
-            self.isOwned() or self.machine.says("what pkdoors has in nftables is there again"),
+            self.isOwned() or self.machine.says("restored the rules of pkdoors in nftables"),
             self.machine.log(),
         )
         self.assertTrue(self.client.reaches(PORT))
@@ -317,7 +317,7 @@ class ServiceTests(ServiceTestCase):
         """What C{pkdoors init} writes after that is for the service."""
         init = (PKDOORS, "init", "--ports", str(PORT), "--address", SERVER4)
         output = self.machine.run(*init)
-        self.assertIn("Only root and the service (user pkdoors) may read it.", output)
+        self.assertIn("Only root and the service (user pkdoors) may read the file.", output)
         self.assertIn("systemctl enable --now pkdoors\n", output)
         self.machine.run("systemctl", "enable", "--quiet", "--now", "pkdoors")
         self.assertFalse(self.client.reaches(PORT))
@@ -440,7 +440,7 @@ class FirewalldServiceTests(ServiceTestCase):
         self.machine.run("systemctl", "start", "firewalld")
         self.assertEqual(1, self.machine.status("systemctl", "start", "pkdoors")[0])
         self.machine.run("systemctl", "stop", "pkdoors")
-        words = "install polkitd, and with `pkdoors install-service` its rule that allows it"
+        words = "install polkitd, then run `pkdoors install-service` to add the rule that allows it"
         self.assertTrue(self.machine.says(words), self.machine.log())
         self.assertNotIn("Traceback", self.machine.log())
         self.machine.run(*INSTALL)

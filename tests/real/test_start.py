@@ -60,7 +60,7 @@ class StartTests(RealTestCase):
         pid = first.process.popen.pid
         for options in (GOOD, ("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")):
             output = self.fails(*options)
-            self.assertIn(f"pkdoors is running here already (process {pid})", output)
+            self.assertIn(f"pkdoors is already running here (process {pid})", output)
 
     def test_otherPorts(self) -> None:
         """A daemon that does not protect what an earlier one closed says that it is open now."""
@@ -76,7 +76,7 @@ class StartTests(RealTestCase):
         command = (TWISTD, "-n", "--pidfile=", "--uid=65534", "pkdoors", *GOOD)
         status, output = self.server.status(*command)
         self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn("twistd's --uid would take the right", output)
+        self.assertIn("twistd's --uid would take from the daemon the right", output)
 
     def test_noPrivilege(self) -> None:
         """Without the right to change the firewall it says which right is needed."""

@@ -4,6 +4,7 @@ import sys
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import BIN, Process
+from tests.lab.steered import door
 
 OPTIONS = ("-m", KNOCKS, "-p", str(PORT), "-f", "nftables")
 
@@ -14,12 +15,16 @@ import signal, sys
 from twisted.application.service import MultiService
 from twisted.internet import reactor
 from twisted.logger import globalLogBeginner, textFileLogObserver
-from pkdoors.tap import Options, makeService
+from pkdoors.tap import Options, makeDoorService, makeService
 
 globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
-options = Options()
-options.parseOptions(sys.argv[2:])
-service, parent = makeService(options), MultiService()
+parent = MultiService()
+if len(sys.argv) == 3:
+    service = makeDoorService(reactor, sys.argv[2])
+else:
+    options = Options()
+    options.parseOptions(sys.argv[2:])
+    service = makeService(options)
 
 def begin():
     way = sys.argv[1]
@@ -64,9 +69,14 @@ class StartTests(RealTestCase):
         super().setUp()
         self.server.serve(PORT)
 
-    def assertGuards(self, *command: str) -> Process:
-        """Assert that it does."""
-        process = self.server.spawn(*command, *OPTIONS, "--admin", f"{self.folder}/admin.sock")
+    def assertGuards(self, *command: str, file: str = "") -> Process:
+        """
+        Assert that a command guards the door.
+
+        @param file: the configuration; options if empty.
+        """
+        options = [file] if file else [*OPTIONS, "--admin", f"{self.folder}/admin.sock"]
+        process = self.server.spawn(*command, *options)
         self.assertTrue(process.says("guarding door default"), process.log())
         self.assertFalse(self.client.reaches(PORT))
         self.client.send(SEQUENCE)
@@ -103,6 +113,17 @@ class StartTests(RealTestCase):
             for way in ("alone", "child", "added", "both"):
                 with self.subTest(name, way=way):
                     self.assertGuards(sys.executable, self.script(name), way)
+                    self.server.run(str(BIN / "pkdoors"), "release")
+
+    def test_embeddedFile(self) -> None:
+        """An application that keeps its process to itself, before or after its reactor runs."""
+        file = self.folder / "pkdoors.toml"
+        file.write_text(f'firewall = "nftables"\nadmin = "off"\n{door("default")}')
+        file.chmod(0o600)
+        for name in ("before", "running"):
+            for way in ("alone", "child", "added", "both"):
+                with self.subTest(name, way=way):
+                    self.assertGuards(sys.executable, self.script(name), way, file=str(file))
                     self.server.run(str(BIN / "pkdoors"), "release")
 
     def test_never(self) -> None:

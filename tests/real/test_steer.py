@@ -1,4 +1,4 @@
-"""C{pkdoors status}, C{open}, C{close}, C{reload} and C{watch}, with a real daemon."""
+"""Tests of C{pkdoors status}, C{open}, C{close}, C{reload} and C{watch}, with a real daemon."""
 
 import json
 import re
@@ -13,29 +13,27 @@ PKDOORS = str(BIN / "pkdoors")
 
 
 class SteerTests(SteeredTestCase):
-    """
-    The commands, one after the other.
-    """
+    """Tests of the commands, with the guard alone."""
 
     count = 1000
 
     def inFirewalld(self) -> int:
-        """For how many of the many addresses firewalld lets through; without it the guard does."""
+        """Return the number of addresses that firewalld, or else the guard, lets through."""
         return len(self.inKernel())
 
     def pkdoors(self, command: str, *options: str) -> str:
-        """What a command prints, which succeeds."""
+        """Return what a command prints, which succeeds."""
         return self.server.run(PKDOORS, command, "-c", str(self.file), *options)
 
     def fails(self, status: int, command: str, *options: str) -> str:
-        """The one line of a command that does not."""
+        """Return the one line of a command that fails."""
         ended, output = self.server.status(PKDOORS, command, "-c", str(self.file), *options)
         self.assertEqual((ended, output.count("\n")), (status, 1), output)
         self.assertTrue(output.startswith(f"pkdoors {command}: "), output)
         return output
 
     def test_openAndClose(self) -> None:
-        """A door is open for whom it was opened for, until it is closed."""
+        """A door is open for the address that it was opened for, until it is closed."""
         self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
         line = self.pkdoors("open", CLIENT4, "--door", "ssh", "--for", "10m")
         self.assertRegex(
@@ -60,7 +58,7 @@ class SteerTests(SteeredTestCase):
         sources = MANY[: self.count]
         self.steered(SSH)
         self.openMany(sources)
-        self.assertEqual(self.inKernel(), {("ssh", each) for each in sources})
+        self.assertEqual(self.inKernel(), {("ssh", source) for source in sources})
         self.assertEqual(self.inFirewalld(), len(sources))
         lines = self.pkdoors("close", "--all")
         self.assertEqual(self.inKernel(), set())
@@ -70,7 +68,7 @@ class SteerTests(SteeredTestCase):
         self.assertTrue(eventually(lambda: not self.openings() and not self.inFirewalld()))
 
     def test_refused(self) -> None:
-        """What the daemon does not do is its own sentence."""
+        """A refusal is the daemon's own sentence."""
         self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
         self.assertIn("ssh, web", self.fails(1, "open", CLIENT4))
         self.assertIn("'shh'", self.fails(1, "open", CLIENT4, "--door", "shh"))
@@ -80,7 +78,7 @@ class SteerTests(SteeredTestCase):
         self.assertEqual(self.openings(), set())
 
     def test_status(self) -> None:
-        """It shows the doors, and who has earned what is open."""
+        """The output has the doors, and who has earned the openings."""
         self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
         self.assertIn("\nno door is open\n", self.pkdoors("status"))
         self.client.send(SEQUENCE)
@@ -92,11 +90,11 @@ class SteerTests(SteeredTestCase):
         (other,) = (row for row in rows if STRANGER4 in row)
         self.assertEqual((mine[0], mine[3], other[0]), ("ssh", "-", "web"))
         self.assertEqual(other[3], "the operator")
-        told = json.loads(self.pkdoors("status", "--json"))
-        self.assertEqual({each["source"] for each in told["openings"]}, {CLIENT4, STRANGER4})
+        answer = json.loads(self.pkdoors("status", "--json"))
+        self.assertEqual({found["source"] for found in answer["openings"]}, {CLIENT4, STRANGER4})
 
     def test_reload(self) -> None:
-        """It tells what has changed, or why nothing has."""
+        """The output has what has changed, or why nothing has."""
         self.steered(SSH)
         self.assertEqual(self.pkdoors("reload"), "nothing has changed\n")
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
@@ -107,7 +105,7 @@ class SteerTests(SteeredTestCase):
         self.assertIn("doors.ssh.sequence is missing", self.fails(1, "reload"))
 
     def test_reloadMoved(self) -> None:
-        """Where the usual file has another socket, or none, since the start, reload says so."""
+        """If the usual file has got another socket path, or none, reload says so."""
         script = f"""
             cp -a /etc {self.folder}/etc && mount --bind {self.folder}/etc /etc &&
             mount -t tmpfs none /run && mkdir -p /etc/pkdoors && umask 077 || exit
@@ -124,20 +122,22 @@ class SteerTests(SteeredTestCase):
         process = self.server.spawn("unshare", "--mount", "bash", "-c", script)
         self.assertEqual(process.popen.wait(60), 0, process.log())
         lines = process.log().splitlines()
-        told = [line for line in lines if line.startswith(("pkdoors reload: ", "status "))][-4:]
-        self.assertEqual(told[1::2], ["status 1", "status 1"], process.log())
-        for line in told[::2]:
-            self.assertIn("admin: this cannot be changed while the daemon runs", line)
+        found = [line for line in lines if line.startswith(("pkdoors reload: ", "status "))][-4:]
+        self.assertEqual(found[1::2], ["status 1", "status 1"], process.log())
+        for line in found[::2]:
+            self.assertIn("admin: this cannot change while the daemon runs", line)
 
     def test_noDaemon(self) -> None:
-        """After the daemon's end there is none, and the status is 3."""
+        """After the daemon's end the status is 3."""
         daemon = self.steered(SSH)
         daemon.stop()
         for command in (("status",), ("open", CLIENT4), ("close", "--all"), ("reload",)):
-            self.assertRegex(self.fails(3, *command), "is missing: start it, .* --admin where")
+            self.assertRegex(
+                self.fails(3, *command), "the daemon is not running .*: start it, or use --admin"
+            )
 
     def test_watch(self) -> None:
-        """The watch shows knocks, openings and closings as they happen, and lives on a restart."""
+        """The watch shows knocks, openings and closings, and survives a restart of the daemon."""
         daemon = self.steered(SSH)
         terminal = Terminal(PKDOORS, "watch", "-c", str(self.file))
         self.addCleanup(terminal.close)
@@ -152,7 +152,7 @@ class SteerTests(SteeredTestCase):
         self.assertTrue(terminal.shows(f"closed          ssh for {CLIENT4}, "))
         self.assertTrue(terminal.shows("no door is open"))
         daemon.stop()
-        self.assertTrue(terminal.shows("No answer, trying again: no daemon "))
+        self.assertTrue(terminal.shows("No answer, trying again: the daemon is not running"))
         self.steered(SSH)
         self.assertTrue(eventually(lambda: "No answer" not in "\n".join(terminal.screen())))
         self.pkdoors("open", STRANGER4)
@@ -164,18 +164,18 @@ class SteerTests(SteeredTestCase):
 
 
 class FirewalldSteerTests(SteerTests):
-    """The same with firewalld."""
+    """Tests of the commands with firewalld."""
 
     firewall = "firewalld"
     count = 100  # it takes firewalld a hundredth of a second for each
 
     def inFirewalld(self) -> int:
-        """For how many of the many addresses firewalld lets through."""
+        """Return the number of addresses that firewalld lets through."""
         rules = self.firewalld.cmd("--list-rich-rules").splitlines()
-        return sum('source address="10.7.' in each for each in rules)
+        return sum('source address="10.7.' in rule for rule in rules)
 
     def test_firewalldHangs(self) -> None:
-        """Where firewalld does not answer, the guard closes, and the command is done: status 0."""
+        """If firewalld does not answer, the guard closes, and the status is 0."""
         self.steered(SSH)
         self.openMany(MANY[:30])
         self.pkdoors("open", CLIENT4)

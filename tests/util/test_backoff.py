@@ -11,7 +11,7 @@ class BackOffTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """From one second to ten."""
+        """Make waits from one second to ten."""
         self.backOff = BackOff(1.0, 10.0)
 
     def test_doubles(self) -> None:
@@ -19,18 +19,18 @@ class BackOffTests(SynchronousTestCase):
         self.assertEqual([1.0, 2.0, 4.0, 8.0, 10.0, 10.0], [self.backOff.next() for _ in range(6)])
 
     def test_reset(self) -> None:
-        """When all is well the first wait comes again."""
+        """A reset brings back the first wait."""
         for _ in range(6):
             self.backOff.next()
         self.backOff.reset()
         self.assertEqual([1.0, 2.0], [self.backOff.next(), self.backOff.next()])
 
     def test_resetTwice(self) -> None:
-        """To be well already is no difference."""
+        """Resetting twice changes nothing."""
         self.backOff.reset()
         self.backOff.reset()
         self.assertEqual(1.0, self.backOff.next())
 
     def test_neverEnds(self) -> None:
-        """However often it fails, the wait gets no longer than that."""
+        """After any number of failures the wait stays at its longest."""
         self.assertEqual(10.0, max(self.backOff.next() for _ in range(10_000)))

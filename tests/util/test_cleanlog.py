@@ -12,11 +12,11 @@ from tests.util.test_output import NASTY
 
 class CleanLogTests(SynchronousTestCase):
     """
-    Tests of L{cleanLog}, with the observers of Twisted that write.
+    Tests of L{cleanLog}, with Twisted's own observers.
     """
 
     def setUp(self) -> None:
-        """Have a log."""
+        """Make a log."""
         self.publisher = LogPublisher()
         self.text, self.json = StringIO(), StringIO()
         cleanLog(self.publisher)
@@ -26,28 +26,28 @@ class CleanLogTests(SynchronousTestCase):
         self.log = Logger("pkdoors.test", observer=self.publisher)
 
     def lines(self) -> list[str]:
-        """What was written."""
+        """Return the lines that were written."""
         lines = self.text.getvalue().split("\n")
         for line in lines:
             self.assertTrue(line.replace("\t", "").isprintable(), ascii(line))
         return lines[:-1]
 
     def test_clean(self) -> None:
-        """A line without anything of that kind stays what it is, and so do its fields."""
+        """A clean line and its fields stay unchanged."""
         self.log.info("opened {door} {{x}} {count}", door="ssh", count=5)
         (line,) = self.lines()
         self.assertTrue(line.endswith("[pkdoors.test#info] opened ssh {x} 5"), line)
         self.assertIn('"door": "ssh"', self.json.getvalue())
 
     def test_nasty(self) -> None:
-        """One of ours is one line, whatever is in it: a text, an error, a list."""
+        """Each of our own events is one line, whatever it holds: a text, an error, a list."""
         self.log.warn("said {said}", said=NASTY)
         self.log.warn("failed: {error}", error=ValueError(NASTY))
         self.assertEqual(2, len(self.lines()))
         self.assertIn("said a\\x1b[2J\\x1b]0;owned\\x07", self.lines()[0])
 
     def test_failure(self) -> None:
-        """A traceback keeps its lines, and nothing else."""
+        """A traceback keeps its line ends and nothing else that controls a terminal."""
         try:
             raise ValueError(NASTY)
         except ValueError:
@@ -57,7 +57,9 @@ class CleanLogTests(SynchronousTestCase):
         self.assertGreater(len(self.lines()), 3)
 
     def test_secret(self) -> None:
-        """What an error quotes that nobody foresaw has no port in it; the places stay."""
+        """
+        A traceback shows no port that an unforeseen error quotes; the places in the code stay.
+        """
         for error in (KeyError(17001), ValueError("17001,17203"), TypeError("[17001]")):
             try:
                 raise error
@@ -68,6 +70,6 @@ class CleanLogTests(SynchronousTestCase):
         self.assertEqual(3, len(re.findall(r"File .*, line [0-9]+", self.text.getvalue())))
 
     def test_others(self) -> None:
-        """What Twisted itself says keeps its lines."""
+        """Messages of Twisted itself keep their line ends."""
         Logger("twisted.web", observer=self.publisher).info("a\nb\x1b[2J")
         self.assertEqual(2, len(self.lines()))

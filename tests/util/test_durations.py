@@ -15,7 +15,7 @@ class ParseDurationTests(SynchronousTestCase):
     """
 
     def test_good(self) -> None:
-        """Each way to write a time is read."""
+        """Every form of a time can be read."""
         good = {
             "45": 45.0,
             "45s": 45.0,
@@ -35,7 +35,7 @@ class ParseDurationTests(SynchronousTestCase):
         self.assertEqual(good, {text: parseDuration(text) for text in good})
 
     def test_bad(self) -> None:
-        """What is no time is refused."""
+        """Anything else is refused."""
         bad = [
             *("", " ", "s", "h", "x", "ten", "-1", "-5s", "+5", "1.5", "1.5h", "1e3", "5 s", "5d"),
             *("30m1h", "1h1h", "1m30", "1h30", "1S", "nan", "inf", "٣", "²", "1\n2", "5s;"),
@@ -45,7 +45,7 @@ class ParseDurationTests(SynchronousTestCase):
             self.assertTrue(str(error).startswith(f"{shown(text)} is not a time"), text)
 
     def test_message(self) -> None:
-        """The message names the value, the bounds and how to write it."""
+        """The message names the value, the bounds and the form of a time."""
         error = self.assertRaises(BadValue, parseDuration, "ten")
         self.assertEqual(
             "'ten' is not a time from 1s to 720h: write it like 45, 45s, 10m, 8h or 1h30m",
@@ -53,7 +53,7 @@ class ParseDurationTests(SynchronousTestCase):
         )
 
     def test_tooShort(self) -> None:
-        """Less than a second is refused unless less is allowed."""
+        """Less than a second is refused unless the caller allows it."""
         self.assertRaises(BadValue, parseDuration, "0")
         self.assertRaises(BadValue, parseDuration, "999ms")
         self.assertEqual(0.0, parseDuration("0", least=0))
@@ -78,7 +78,7 @@ class FormatDurationTests(SynchronousTestCase):
     """
 
     def test_format(self) -> None:
-        """Times are written with the largest units."""
+        """Times are written in the largest units."""
         written = {
             0.0: "0s",
             0.02: "20ms",
@@ -94,7 +94,7 @@ class FormatDurationTests(SynchronousTestCase):
         self.assertEqual(written, {seconds: formatDuration(seconds) for seconds in written})
 
     def test_roundTrip(self) -> None:
-        """What is written is read back."""
+        """A formatted time can be parsed again."""
         random_ = random.Random(20261105)
         for _ in range(1000):
             seconds = random_.randrange(1000, 2_592_000_000) / 1000

@@ -20,11 +20,11 @@ class LineLimitTests(SynchronousTestCase):
         self.assertEqual([True, False, False, False, True, False, True], admitted)
 
     def test_sourcesApart(self) -> None:
-        """Sources do not take each other's lines."""
+        """Sources do not use up each other's lines."""
         self.assertEqual([True] * 3, [self.limit.admit(each, 0.0) for each in "abc"])
 
     def test_inAll(self) -> None:
-        """All together get 20 lines in a second."""
+        """All sources together get 20 lines in a second."""
         self.assertEqual(20, MAX_LINES)
         admitted = [self.limit.admit(f"s{number}", number / 1000) for number in range(900)]
         self.assertEqual([True] * 20 + [False] * 880, admitted)
@@ -36,21 +36,21 @@ class LineLimitTests(SynchronousTestCase):
         self.assertTrue(self.limit.admit("x", 1.0))
 
     def test_slidingSecond(self) -> None:
-        """In no second, wherever it begins, there are more than 20 lines."""
+        """No period of one second, whenever it begins, has more than 20 lines."""
         lines = [now / 100 for now in range(1000) if self.limit.admit(f"s{now}", now / 100)]
         self.assertEqual(200, len(lines))
         for begin in lines:
             self.assertLessEqual(len([t for t in lines if begin <= t < begin + 1.0]), 20)
 
     def test_suppressed(self) -> None:
-        """Those refused are counted, and the count begins anew when it was asked for."""
+        """Suppressed lines are counted, and asking for the count resets it."""
         self.assertEqual(0, self.limit.newSuppressed())
         for _ in range(5):
             self.limit.admit("a", 0.0)
         self.assertEqual([4, 0], [self.limit.newSuppressed(), self.limit.newSuppressed()])
 
     def test_memory(self) -> None:
-        """It remembers no more sources than get lines in a second."""
+        """It remembers only the sources that got a line in the last second."""
         for number in range(10_000):
             self.limit.admit(f"s{number}", number / 100)
         self.assertLessEqual(len(self.limit._last), 20)
@@ -58,7 +58,7 @@ class LineLimitTests(SynchronousTestCase):
 
 class GroupTests(SynchronousTestCase):
     """
-    Lines of several kinds.
+    Lines of several groups.
     """
 
     def setUp(self) -> None:
@@ -66,12 +66,12 @@ class GroupTests(SynchronousTestCase):
         self.limit = LineLimit()
 
     def test_reserved(self) -> None:
-        """However many lines of one kind there are, one of another kind is written."""
+        """Any number of lines of one group leaves room for a line of another group."""
         flood = [self.limit.admit(f"s{number}", 0.0, "flood") for number in range(1000)]
         self.assertEqual(10, sum(flood))
         self.assertEqual([True, False], [self.limit.admit(each, 0.5, "other") for each in "ab"])
 
     def test_inAll(self) -> None:
-        """However many kinds there are, there are 20 lines in a second."""
+        """Any number of groups gets 20 lines in a second."""
         lines = [self.limit.admit(f"s{number}", 0.0, f"{number}") for number in range(1000)]
         self.assertEqual(20, sum(lines))

@@ -4,10 +4,12 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.util.oneline import foremost, jsonLine, oneLine
+from pkdoors.util.oneline import formatJSONLine, limitLines, oneLine
 
 NASTY = "a\nb\r\x00\x1b[2J\x7f\x85\u2028\u2029\u202e\ud800\U000e0001z"
-"""What ends a line somewhere, moves a cursor, turns text around, or is no character at all."""
+"""
+Characters that end a line, move the cursor or change the writing direction, and lone surrogates.
+"""
 
 
 class OneLineTests(SynchronousTestCase):
@@ -21,50 +23,52 @@ class OneLineTests(SynchronousTestCase):
             self.assertEqual(text, oneLine(text, 99))
 
     def test_nasty(self) -> None:
-        """All else is a question mark."""
+        """Every other character becomes a question mark."""
         self.assertEqual("a?b???[2J???????z", oneLine(NASTY, 99))
         self.assertTrue(all(oneLine(chr(each), 1) == "?" for each in range(32)))
 
     def test_bound(self) -> None:
-        """It has so many characters at most."""
+        """The text is cut at the given length."""
         self.assertEqual("aaa", oneLine("a" * 9, 3))
 
 
 class ForemostTests(SynchronousTestCase):
     """
-    Tests of L{foremost}.
+    Tests of L{limitLines}.
     """
 
     def test_few(self) -> None:
         """As many as fit are told."""
-        self.assertEqual(["a", "b"], foremost(["a", "b"], "lines", 2))
+        self.assertEqual(["a", "b"], limitLines(["a", "b"], "lines", 2))
 
     def test_many(self) -> None:
         """Of more, the last line counts the others."""
-        self.assertEqual(["a", "b", "and 3 more lines"], foremost([*"abcde"], "lines", 2))
+        self.assertEqual(["a", "b", "and 3 more lines"], limitLines([*"abcde"], "lines", 2))
 
 
 class JsonLineTests(SynchronousTestCase):
     """
-    Tests of L{jsonLine}.
+    Tests of L{formatJSONLine}.
     """
 
     def test_plain(self) -> None:
-        """Keys stay in order, and letters of all scripts as they are."""
-        self.assertEqual('{"b": "Zoë", "a": [1.5, ""]}', jsonLine({"b": "Zoë", "a": [1.5, ""]}))
+        """Keys stay in order, and letters of all scripts stay as they are."""
+        self.assertEqual(
+            '{"b": "Zoë", "a": [1.5, ""]}', formatJSONLine({"b": "Zoë", "a": [1.5, ""]})
+        )
 
     def test_nasty(self) -> None:
-        """Whatever it holds, it is one line of what can be seen, and means the same."""
-        line = jsonLine({"user": NASTY, NASTY: '"\\'})
+        """Any value gives one line of visible characters that means the same."""
+        line = formatJSONLine({"user": NASTY, NASTY: '"\\'})
         self.assertTrue(line.isprintable(), line)
         self.assertEqual({"user": NASTY, NASTY: '"\\'}, json.loads(line))
         line.encode()
 
     def test_everyCharacter(self) -> None:
-        """So it is with every character that there is."""
+        """This holds for every character that exists."""
         for first in range(0, 0x110000, 0x1000):
             text = "".join(map(chr, range(first, first + 0x1000)))
-            line = jsonLine({"user": text})
+            line = formatJSONLine({"user": text})
             self.assertTrue(line.isprintable(), hex(first))
             self.assertEqual([line], line.splitlines())
             # A pair of surrogates is one character in JSON.

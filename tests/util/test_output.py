@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.util.output}: commands whose output goes nowhere."""
+"""Tests of L{pkdoors.util.output}: commands whose output cannot be written."""
 
 import ast
 import os
@@ -19,7 +19,7 @@ from pkdoors.util.output import (
     BROKEN_PIPE,
     complain,
     fillStandard,
-    heedingOutput,
+    guardOutput,
     tell,
     tellAside,
     tellDrawn,
@@ -35,7 +35,7 @@ class CommandTests(SynchronousTestCase):
     """
 
     def run_(self, arguments: str) -> tuple[int, str]:
-        """The status that a shell sees of it, and what comes on standard error."""
+        """Return the exit status as a shell sees it, and standard error."""
         command = f"{sys.executable} -c 'from pkdoors.cli import main; main()' {arguments}"
         done = subprocess.run(
             ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
@@ -47,7 +47,7 @@ class CommandTests(SynchronousTestCase):
         return done.returncode, done.stderr
 
     def test_readEnough(self) -> None:
-        """A reader that has read enough is no trouble, and the status is that of SIGPIPE."""
+        """A reader that has read enough causes no complaint, and the status is that of SIGPIPE."""
         for arguments in (
             "check -m 17001,17203,17005,17404,17002 -p 22",
             "check --json -m 17001,17203,17005,17404,17002 -p 22",
@@ -57,7 +57,7 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual((BROKEN_PIPE, ""), self.run_(f"{arguments} | true"))
 
     def test_lost(self) -> None:
-        """What cannot be written is one sentence, and status 1, whichever command it is."""
+        """Output that cannot be written gives one sentence and status 1, with any command."""
         for arguments in ("sequence", "--version", "completion bash"):
             for where, why in ((">/dev/full", "No space left on"), (">&-", "Bad file descriptor")):
                 status, said = self.run_(f"{arguments} {where}")
@@ -67,21 +67,21 @@ class CommandTests(SynchronousTestCase):
                 )
 
     def test_allLost(self) -> None:
-        """Where nobody can be told, the status is left."""
+        """If standard error cannot be written either, the status remains."""
         self.assertEqual((1, ""), self.run_("sequence >/dev/full 2>/dev/full"))
         self.assertEqual((1, ""), self.run_("sequence >&- 2>&-"))
 
 
 class HeedingTests(SynchronousTestCase):
     """
-    Tests of L{heedingOutput} and L{fillStandard}.
+    Tests of L{guardOutput} and L{fillStandard}.
     """
 
     def test_others(self) -> None:
-        """What is wrong with a file, or is anything else, is not taken for the output."""
+        """An error about a file, or any other error, is not mistaken for one of the output."""
 
         def fail(error: Exception) -> None:
-            with heedingOutput():
+            with guardOutput():
                 raise error
 
         with redirect_stdout(StringIO()):
@@ -92,11 +92,11 @@ class HeedingTests(SynchronousTestCase):
         """Before a command opens anything, what is closed is filled."""
         filled = []
         self.patch(outlet, "fillStandard", lambda: filled.append(True))
-        with redirect_stdout(StringIO()), heedingOutput():
+        with redirect_stdout(StringIO()), guardOutput():
             self.assertEqual([True], filled)
 
     def test_fillStandard(self) -> None:
-        """What is closed of the three leads nowhere, what is open stays."""
+        """Closed standard streams are opened on /dev/null; open ones stay."""
         opened: list[tuple[str, int]] = []
 
         def fstat(number: int) -> None:
@@ -110,30 +110,30 @@ class HeedingTests(SynchronousTestCase):
 
 
 NASTY = "a\x1b[2J\x1b]0;owned\x07\r\b\x7f\x9b31m\u202e\u2028\ud800\U000e0001\nOK all is well\tz"
-"""What clears a screen, sets a title, hides what stands before it, or makes a line of its own."""
+"""Sequences that clear the screen, set a title, hide earlier text, or start a line of their own."""
 
 
 class CleaningTests(SynchronousTestCase):
     """
-    Nothing that a command prints steers the terminal.
+    Nothing that a command prints controls the terminal.
     """
 
     def printed(self, *work: Callable[[], object]) -> list[str]:
-        """What comes of some printing, on both ways together."""
+        """Return the lines that some functions print to standard output and error."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
-            with heedingOutput():
+            with guardOutput():
                 for each in work:
                     each()
         return (stdout.getvalue() + stderr.getvalue()).split("\n")
 
     def assertClean(self, lines: list[str]) -> None:
-        """There is nothing in it that steers a terminal."""
+        """Assert that nothing in the lines controls a terminal."""
         self.assertTrue(any("owned" in line for line in lines), lines)
         for line in lines:
             self.assertTrue(line.replace("\t", "").isprintable(), ascii(line))
 
     def test_oneLine(self) -> None:
-        """A line is one, whatever it holds."""
+        """A line stays one line, whatever it holds."""
         lines = self.printed(lambda: tell(NASTY), lambda: complain("pkdoors", NASTY))
         self.assertClean(lines)
         self.assertEqual(3, len(lines))
@@ -144,7 +144,7 @@ class CleaningTests(SynchronousTestCase):
         )
 
     def test_text(self) -> None:
-        """A text keeps its lines and tabulators, and nothing else of that kind."""
+        """A text keeps its newlines and tabs, and no other control characters."""
         lines = self.printed(lambda: tellText(NASTY), lambda: tellAside(NASTY))
         self.assertClean(lines)
         self.assertIn("OK all is well\t", lines[1])
@@ -161,13 +161,13 @@ class CleaningTests(SynchronousTestCase):
     def test_afterwards(self) -> None:
         """After a command both are what they were before."""
         with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
-            with heedingOutput():
+            with guardOutput():
                 self.assertIsNot(stdout, sys.stdout)
             self.assertIs(stdout, sys.stdout)
             self.assertIs(stderr, sys.stderr)
 
     def test_forgotten(self) -> None:
-        """Nor does what goes there past all of that: a library's words, a traceback."""
+        """Output that bypasses the module is cleaned, too: a library's message, a traceback."""
 
         def forget() -> None:
             print(NASTY)
@@ -177,8 +177,8 @@ class CleaningTests(SynchronousTestCase):
         self.assertClean(self.printed(forget))
 
     def test_console(self) -> None:
-        """Nor what is drawn; but colours are."""
-        with redirect_stdout(StringIO()) as stdout, heedingOutput():
+        """What rich draws is cleaned, but keeps its colours."""
+        with redirect_stdout(StringIO()) as stdout, guardOutput():
             from rich.table import Table
             from rich.text import Text
 
@@ -191,16 +191,16 @@ class CleaningTests(SynchronousTestCase):
         self.assertClean(stdout.getvalue().split("\n"))
 
     def test_drawn(self) -> None:
-        """What was drawn comes as it is."""
+        """Drawn text is printed unchanged."""
         self.assertEqual(["\x1b[1mx", ""], self.printed(lambda: tellDrawn("\x1b[1mx")))
 
     def test_errors(self) -> None:
-        """Our own errors are one clean line wherever they are told."""
+        """Our own errors are one clean line, wherever they are shown."""
         self.assertTrue(str(PkdoorsError(NASTY)).isprintable())
         self.assertTrue(str(BadValue(NASTY).at(NASTY)).isprintable())
 
     def test_findings(self) -> None:
-        """So is each part of a finding, whatever a process calls itself."""
+        """Each part of a finding is clean, whatever name a process gives itself."""
         nasty = Finding(ERROR, NASTY, NASTY, NASTY)
         for text in (asTable([nasty]), asJSON([nasty])):
             self.assertClean(text.split("\n"))
@@ -209,7 +209,7 @@ class CleaningTests(SynchronousTestCase):
 
 class OnePlaceTests(SynchronousTestCase):
     """
-    Nobody can forget to clean what is printed.
+    No module can forget to clean what it prints.
     """
 
     def test_nobodyElse(self) -> None:
@@ -220,25 +220,27 @@ class OnePlaceTests(SynchronousTestCase):
                 self.assertEqual(set(), found, name)
 
     def test_drawn(self) -> None:
-        """Few print what steers the terminal: what a L{CleanConsole} drew, and a QR code."""
+        """
+        Few modules print escape sequences: those with output of a L{CleanConsole}, or a QR code.
+        """
         users = {
             name
             for name, tree in modules().items()
             for node in ast.walk(tree)
-            if isinstance(node, ast.Name) and node.id in ("tellDrawn", "rawOutput")
+            if isinstance(node, ast.Name) and node.id in ("tellDrawn", "getRawOutput")
         }
         self.assertEqual(
             {"util.output", "commands.init", "commands.control", "adminclient.console"}, users
         )
 
     def test_noticed(self) -> None:
-        """What prints is noticed."""
+        """The test notices each way to print."""
         for text in ("print(x)", "sys.stdout.write(x)", "f(file=sys.stderr)", "sys.__stdout__"):
             self.assertTrue(list(prints(ast.parse(text))), text)
 
 
 def prints(tree: ast.AST) -> Iterator[str]:
-    """The ways in which a module prints."""
+    """Yield the ways in which a module prints."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             if node.func.id == "print":

@@ -4,16 +4,16 @@ from datetime import date, time
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.util.quoting import mayHavePort, shown, shownHost, withoutPorts
+from pkdoors.util.quoting import hidePorts, mayHavePort, quoteHost, shown
 
 
 class ShownTests(SynchronousTestCase):
     """
-    Tests of L{shown} and L{shownHost}.
+    Tests of L{shown} and L{quoteHost}.
     """
 
     def test_harmless(self) -> None:
-        """A value that can be no part of a sequence is quoted, so that it is found."""
+        """A value that cannot be a part of a sequence is quoted, so people can find it."""
         for value, text in (
             ("ten", "'ten'"),
             ("1h30m", "'1h30m'"),
@@ -26,7 +26,7 @@ class ShownTests(SynchronousTestCase):
             self.assertEqual(text, shown(value))
 
     def test_hidden(self) -> None:
-        """What may be a port, or some, is not."""
+        """A value that may be one or several ports is hidden."""
         for value in ("17001", "x17001", "7,8", "7; 8", "7 8", "7|8", "170", "1.17001"):
             self.assertTrue(mayHavePort(value), value)
             self.assertEqual("this", shown(value))
@@ -34,29 +34,29 @@ class ShownTests(SynchronousTestCase):
         self.assertEqual("this number", shown(1700.1))
 
     def test_inside(self) -> None:
-        """Nor is what is in a list, a table or a date."""
+        """The contents of a list, a table or a date are hidden."""
         self.assertEqual(
             ["a list", "a list", "a table", "a date or time", "a date or time"],
             [shown(each) for each in ([1], ["17001"], {"17001": 1}, date(1700, 1, 2), time(17, 0))],
         )
 
     def test_long(self) -> None:
-        """Not more of a value is quoted than one needs to know it again."""
+        """A long value is quoted only in part."""
         self.assertEqual(65, len(shown("x" * 10_000)))
 
     def test_others(self) -> None:
-        """What another program says loses each number that may be a port, and keeps addresses."""
+        """Another program's message loses each number that may be a port, and keeps addresses."""
         for said, kept in (
             ('INVALID_RULE: port port="17001" protocol="udp"', 'port port="..." protocol="udp"'),
             ("udp dport { 17001, 17203 } accept", "{ ..., ... } accept"),
             ("address 192.0.2.117 is bad: 17001", "address 192.0.2.117 is bad: ..."),
             ("No such file", "No such file"),
         ):
-            self.assertIn(kept, withoutPorts(said))
+            self.assertIn(kept, hidePorts(said))
 
     def test_host(self) -> None:
         """A host is quoted, but not a sequence in its place."""
         for host in ("home.example", "192.0.2.7", "2001:db8::7", "web100"):
-            self.assertEqual(repr(host), shownHost(host))
+            self.assertEqual(repr(host), quoteHost(host))
         for host in ("17001", "17001,17203", "17001 17203"):
-            self.assertNotIn("17", shownHost(host))
+            self.assertNotIn("17", quoteHost(host))

@@ -10,15 +10,15 @@ ANN, BOB = "203.0.113.9", "2001:db8::7"
 
 class BudgetTests(SynchronousTestCase):
     """
-    With 3 pieces of work a second for each, and 5 in all.
+    A budget of 3 pieces of work a second for each source, and 5 in total.
     """
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the budget."""
         self.budget = Budget(3.0, 5.0)
 
     def spend(self, source: str, count: int, at: float) -> int:
-        """How many of so many pieces a source may cause."""
+        """Return how many of so many pieces a source may cause."""
         return sum(self.budget.spend(source, at) for _ in range(count))
 
     def test_each(self) -> None:
@@ -26,46 +26,48 @@ class BudgetTests(SynchronousTestCase):
         self.assertEqual(3, self.spend(ANN, 10, at=1000.0))
 
     def test_total(self) -> None:
-        """All together get one second's worth at once, and no more."""
+        """All sources together get one second's worth at once, and no more."""
         self.assertEqual([3, 2], [self.spend(who, 10, at=1000.0) for who in (ANN, BOB)])
         self.assertEqual(0, self.spend("192.0.2.1", 1, at=1000.0))
 
     def test_comesBack(self) -> None:
-        """With time it comes back, piece by piece."""
+        """The share of a source comes back with time, piece by piece."""
         self.spend(ANN, 10, at=1000.0)
         self.assertEqual(0, self.spend(ANN, 1, at=1000.3))
         self.assertEqual(1, self.spend(ANN, 2, at=1000.4))
 
     def test_totalComesBack(self) -> None:
-        """So does what there is for all together."""
+        """So does the total."""
         for who in (ANN, BOB):
             self.spend(who, 10, at=1000.0)
         self.assertEqual(2, self.spend("192.0.2.1", 9, at=1000.41))
 
     def test_notSaved(self) -> None:
-        """More than one second's worth is not saved up."""
+        """No more than one second's worth is saved up."""
         self.spend(ANN, 10, at=1000.0)
         self.assertEqual(3, self.spend(ANN, 10, at=2000.0))
 
     def test_rate(self) -> None:
-        """In the long run it is the rate, however often it is asked."""
+        """In the long run the rate holds, however often a source asks."""
         count = sum(self.spend(ANN, 5, at=1000.0 + tenths / 10) for tenths in range(100))
         self.assertIn(count, range(3 + 28, 3 + 31))
 
     def test_refusedCostsNothing(self) -> None:
-        """Who has nothing left takes nothing from the others by asking again."""
+        """A source with nothing left takes nothing from the others by asking again."""
         self.spend(ANN, 1000, at=1000.0)
         self.assertEqual(2, self.spend(BOB, 10, at=1000.0))
 
     def test_emptyCostsNothing(self) -> None:
-        """Where all together have nothing left, a source keeps its own."""
+        """If the total is used up, a source keeps its own share."""
         self.budget = Budget(3.0, 3.0)
         self.spend(ANN, 3, at=1000.0)
         self.assertEqual(0, self.spend(BOB, 10, at=1000.0))
         self.assertEqual(3, self.spend(BOB, 10, at=1001.0))
 
     def test_memory(self) -> None:
-        """Who has not asked for the longest time is forgotten, and begins anew."""
+        """
+        The source that has not asked for the longest time is forgotten, and gets a fresh share.
+        """
         self.patch(budgetModule, "MAX_SOURCES", 2)
         self.budget = Budget(1.0, 100.0)
         for who in (ANN, BOB, ANN, "192.0.2.1"):
@@ -74,43 +76,43 @@ class BudgetTests(SynchronousTestCase):
         self.assertEqual([False, True], [self.budget.spend(who, 1000.0) for who in (ANN, BOB)])
 
     def test_bound(self) -> None:
-        """However many sources there are, only so many take memory, and the total holds."""
+        """However many sources there are, the memory is bounded and the total holds."""
         granted = sum(self.budget.spend(f"source {number}", 1000.0) for number in range(10_000))
         self.assertEqual((5, 4096), (granted, len(self.budget._sources)))
 
 
 class TimeBudgetTests(SynchronousTestCase):
     """
-    Half of the time, of which a tenth of a second is saved up.
+    A budget of half the time, of which a tenth of a second can be saved up.
     """
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the budget."""
         self.budget = TimeBudget(0.5, 0.1)
         self.assertTrue(self.budget.has(1000.0))
 
     def test_spent(self) -> None:
-        """What is saved up can be spent, then there is none."""
+        """Only what is saved up can be spent at once."""
         self.budget.spend(0.06)
         self.assertTrue(self.budget.has(1000.0))
         self.budget.spend(0.06)
         self.assertFalse(self.budget.has(1000.0))
 
     def test_comesBack(self) -> None:
-        """Each second gives half a second, and a debt is paid first."""
+        """Each second adds half a second, and pays debts first."""
         self.budget.spend(1.1)
         self.assertEqual(
             [False, False, True], [self.budget.has(1000.0 + more) for more in (1.0, 1.99, 2.01)]
         )
 
     def test_notSaved(self) -> None:
-        """However long nobody works, no more is saved up."""
+        """No more is saved up, however long nobody works."""
         self.assertTrue(self.budget.has(2000.0))
         self.budget.spend(0.11)
         self.assertFalse(self.budget.has(2000.0))
 
     def test_share(self) -> None:
-        """In the long run it is the share, whatever the pieces."""
+        """In the long run the share holds, whatever the pieces cost."""
         for piece in (0.001, 0.03, 0.7):
             self.setUp()
             worked = 0.0
@@ -121,7 +123,7 @@ class TimeBudgetTests(SynchronousTestCase):
             self.assertTrue(49 < worked < 51.1, (piece, worked))
 
     def test_pause(self) -> None:
-        """The pause is until so much is there, and none if it is there."""
+        """The pause lasts until enough is available; it is zero if enough is."""
         self.assertEqual(0.0, self.budget.pause(0.05))
         self.budget.spend(0.1)
         self.assertAlmostEqual(0.1, self.budget.pause(0.05))

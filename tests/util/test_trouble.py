@@ -9,17 +9,17 @@ class TroubleTests(SynchronousTestCase):
     """Tests of L{Trouble}."""
 
     def setUp(self) -> None:
-        """Make one."""
+        """Make a trouble."""
         self.trouble = Trouble()
 
     def test_once(self) -> None:
-        """The same trouble is new once, another one is new again."""
+        """The same trouble is new only once; a different one is new again."""
         found = [self.trouble.begin(text) for text in ("disk full", "disk full", "no such file")]
         self.assertEqual([True, False, True], found)
         self.assertEqual("no such file", self.trouble.text)
 
     def test_over(self) -> None:
-        """The end of what was reported is reported, once; then the same trouble is new."""
+        """The end of a reported trouble is reported once; then the same trouble is new."""
         self.assertFalse(self.trouble.end())
         self.trouble.begin("disk full")
         self.assertTrue(self.trouble)
@@ -28,7 +28,7 @@ class TroubleTests(SynchronousTestCase):
         self.assertTrue(self.trouble.begin("disk full"))
 
     def test_leftOut(self) -> None:
-        """Nobody hears of the end of what nobody heard of."""
+        """The end of a trouble that was not reported is not reported either."""
         self.assertTrue(self.trouble.begin("disk full", isReported=False))
         self.assertFalse(self.trouble.end())
 

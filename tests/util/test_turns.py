@@ -13,22 +13,24 @@ class TurnsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Make them."""
+        """Make turns on a fake clock."""
         self.clock = Clock()
         self.turns = Turns(self.clock)
         self.done: list[int] = []
 
     def come(self, *numbers: int) -> None:
-        """Have some come, one after the other."""
+        """Ask for some turns, one after the other."""
         for number in numbers:
             self.turns.next().addCallback(self.go, number)
 
     def go(self, _: None, number: int) -> None:
-        """One goes on."""
+        """Note who proceeds."""
         self.done.append(number)
 
     def turn(self) -> list[int]:
-        """What is done in the reactor's next turn: a fake clock would do all turns in one."""
+        """
+        Run one turn of the reactor only, and return who proceeded; a fake clock would run them all.
+        """
         self.done.clear()
         due, self.clock.calls[:] = list(self.clock.calls), []
         for call in due:
@@ -36,14 +38,14 @@ class TurnsTests(SynchronousTestCase):
         return self.done
 
     def test_few(self) -> None:
-        """Where few come nobody waits, and no timer is left."""
+        """A few callers do not wait, and leave no timer."""
         self.come(1, 2)
         self.assertEqual([1, 2], self.done)
         self.assertEqual([], self.turn())
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_many(self) -> None:
-        """Of many, so many go on in each turn, in the order in which they came."""
+        """Of many callers, so many proceed in each turn, in the order in which they came."""
         everybody = list(range(2 * PER_TURN + 1))
         self.come(*everybody)
         self.assertEqual(everybody[:PER_TURN], self.done)
@@ -52,7 +54,7 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual([], self.turn())
 
     def test_noJumping(self) -> None:
-        """Who comes in the next turn is behind those who wait."""
+        """A caller in the next turn queues behind those that wait."""
         self.come(*range(2 * PER_TURN))
         self.turn()
         self.come(-1)
@@ -60,14 +62,14 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual([-1], self.turn())
 
     def test_again(self) -> None:
-        """Each turn has room for as many."""
+        """Each turn has the same room."""
         for _ in range(3):
             self.come(*range(PER_TURN))
             self.assertEqual(PER_TURN, len(self.done))
             self.turn()
 
     def test_comesAgain(self) -> None:
-        """Who comes again each time takes no more than the others."""
+        """A caller that asks again in each turn gets no more than the others."""
 
         def again(_: object) -> None:
             self.done.append(0)
@@ -78,18 +80,18 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(PER_TURN, len(self.turn()))
 
 
-class NapTests(SynchronousTestCase):
+class WakeableSleepTests(SynchronousTestCase):
     """
     Tests of L{WakeableSleep}.
     """
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make a sleep."""
         self.clock = Clock()
         self.nap = WakeableSleep(self.clock)
 
     def test_sleeps(self) -> None:
-        """It lasts as long as it was to."""
+        """A sleep lasts as long as requested."""
         slept = Deferred.fromCoroutine(self.nap.sleep(3))
         self.clock.advance(2)
         self.assertNoResult(slept)
@@ -97,13 +99,13 @@ class NapTests(SynchronousTestCase):
         self.successResultOf(slept)
 
     def test_woken(self) -> None:
-        """It can be ended, and leaves no timer."""
+        """A sleep can be ended early, and leaves no timer."""
         slept = Deferred.fromCoroutine(self.nap.sleep(3))
         self.nap.wake()
         self.successResultOf(slept)
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_nobodySleeps(self) -> None:
-        """To wake nobody is nothing."""
+        """Waking nobody does nothing."""
         self.nap.wake()
         self.assertNoResult(Deferred.fromCoroutine(self.nap.sleep(3)))

@@ -24,11 +24,11 @@ def askPassphrase(prompt: str) -> bytes:
         ) from error
     # The reactor's own handlers would end the program only after the answer.
     ends = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(each, signal.default_int_handler) for each in ends]
+    before = [signal.signal(number, signal.default_int_handler) for number in ends]
     try:
         return os.fsencode(getpass(printable(prompt)))
     except (KeyboardInterrupt, EOFError) as error:
         raise KnockError("interrupted") from error
     finally:
-        for each, handler in zip(ends, before, strict=True):
-            signal.signal(each, handler)
+        for number, handler in zip(ends, before, strict=True):
+            signal.signal(number, handler)

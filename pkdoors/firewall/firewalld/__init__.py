@@ -1,1 +1,1 @@
-"""firewalld, which lets an open door's packets through: L{firewall} talks to it."""
+"""firewalld, which must let the packets of an open door through: L{firewall} makes it do so."""

@@ -1,4 +1,4 @@
-"""What a zone of firewalld's lets everybody reach."""
+"""Finds what one of firewalld's zones lets everybody reach."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,17 +8,17 @@ from pkdoors.firewall.firewalld.zones import Exposure, removeCommands
 from pkdoors.model.ports import PortRange, parsePortRange
 
 Ask = Callable[..., Any]
-"""Calls a method of firewalld's client, by its name."""
+"""Calls a method of firewalld's client by name."""
 
 Ports = list[tuple[str, str]]
-"""Port or range, and protocol, as firewalld has them."""
+"""Pairs of a port or range and a protocol, as firewalld spells them."""
 
 
 def findExposures(zone: str, ask: Ask) -> Iterator[Exposure]:
     """
-    Everything in a zone that opens ports to whoever is in it.
+    Yield everything in a zone that opens ports to all hosts in it.
 
-    @raise FirewallError: firewalld refused, or cannot be reached.
+    @raise FirewallError: firewalld refused, or did not answer.
     """
     settings = ask("getZoneSettings", zone)
     if settings.getTarget() == "ACCEPT":
@@ -38,6 +38,7 @@ def findExposures(zone: str, ask: Ask) -> Iterator[Exposure]:
 
 
 def _ruleExposures(rule: str, remedy: str, ask: Ask) -> Iterator[Exposure]:
+    """Yield what a rich rule opens to everybody."""
     opened = parseOpenToAll(rule)
     if opened is None:
         return
@@ -50,7 +51,7 @@ def _ruleExposures(rule: str, remedy: str, ask: Ask) -> Iterator[Exposure]:
 
 
 def _servicePorts(service: str, ask: Ask) -> Ports:
-    """The ports of a service, and of those that it includes."""
+    """Return the ports of a service, and of the services that it includes."""
     found: Ports = []
     todo, seen = [service], set()
     while todo:
@@ -65,5 +66,5 @@ def _servicePorts(service: str, ask: Ask) -> Ports:
 
 def _exposures(ports: Ports, what: str, remedy: str) -> Iterator[Exposure]:
     for port, protocol in ports:
-        if port and protocol in ("tcp", "udp"):  # there is sctp, and a protocol without a port
+        if port and protocol in ("tcp", "udp"):  # not sctp, nor a protocol without ports
             yield Exposure(parsePortRange(f"{port}/{protocol}"), what, remedy)

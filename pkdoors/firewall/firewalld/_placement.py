@@ -1,5 +1,5 @@
 """
-What of an opening is in firewalld's zones, what is missing there, and what is out of date. Pure.
+Finds which openings are in firewalld's zones, and which rules there are out of date. Pure.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -9,16 +9,16 @@ from pkdoors.firewall.firewalld.richrules import isOpeningRule, openingRules
 from pkdoors.model.doors import Opening
 
 Present = Mapping[str, Collection[str]]
-"""The rich rules of each zone."""
+"""The rich rules in each zone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """
-    Where an opening is.
+    The place of an opening in firewalld.
 
     @ivar rules: one for each of its door's port ranges.
-    @ivar deadline: as firewalld knows it; 0 where we do not know what it knows.
+    @ivar deadline: the deadline that firewalld has; 0 if we do not know it.
     """
 
     zone: str
@@ -26,15 +26,15 @@ class Placed:
     deadline: float
 
     def isIn(self, present: Present) -> bool:
-        """Whether all of it is there."""
+        """Return whether all its rules are present."""
         return set(self.rules) <= set(present.get(self.zone, ()))
 
 
 def possiblePlacements(opening: Opening, zone: str, priorities: Iterable[int]) -> Iterator[Placed]:
     """
-    The ways in which an opening can be in a zone.
+    Yield the possible places of an opening in a zone.
 
-    @param priorities: those of its door, L{openingPriorities}.
+    @param priorities: those of its door, see L{openingPriorities}.
     """
     for priority in priorities:
         rules = openingRules(opening.source, opening.door.ports, priority)
@@ -49,20 +49,20 @@ def findPlacement(
     present: Present,
 ) -> Placed | None:
     """
-    What is there of an opening; L{None} where it is not, or not wholly.
+    Return the place of an opening; L{None} if any of its rules is missing.
 
-    @param before: where we put it, if we did: then we know the deadline of that. Of what an earlier
-        daemon put there we do not.
+    @param before: the place where we put it, if we did: then we know its deadline. If an earlier
+        daemon put it there, we do not.
     """
     if before is not None and before.zone == zone and before.isIn(present):
         return before
-    there = possiblePlacements(replace(opening, deadline=0.0), zone, priorities)
-    return next((each for each in there if each.isIn(present)), None)
+    places = possiblePlacements(replace(opening, deadline=0.0), zone, priorities)
+    return next((placed for placed in places if placed.isIn(present)), None)
 
 
 def staleRules(present: Present, placed: Iterable[Placed]) -> list[tuple[str, str]]:
-    """The rules of openings, with their zones, that belong to none of these."""
-    wanted = {(each.zone, rule) for each in placed for rule in each.rules}
+    """Return the zone and the text of each rule for openings that belongs to none of these."""
+    wanted = {(opening.zone, rule) for opening in placed for rule in opening.rules}
     return [
         (zone, rule)
         for zone, rules in present.items()

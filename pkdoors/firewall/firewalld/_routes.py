@@ -1,16 +1,16 @@
-"""The way to a client, as the kernel's routing has it. It blocks."""
+"""Asks the kernel for the route to a client. It blocks."""
 
 from pkdoors.host.iproute import askIp
 from pkdoors.model.addresses import Address
 
 
 def findRouteInterface(address: Address) -> str:
-    """The interface on which the route to an address leaves; empty where there is no route."""
+    """Return the interface of the route to an address; empty if there is no route."""
     return _first(["route", "get", str(address)], "dev")
 
 
 def findHardwareAddress(address: Address) -> str:
-    """The hardware address of a neighbour, small letters; empty where it is not known."""
+    """Return the hardware address of a neighbour in lower case; empty if it is not known."""
     return _first(["neigh", "show", str(address)], "lladdr").lower()
 
 

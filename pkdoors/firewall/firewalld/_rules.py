@@ -1,6 +1,6 @@
 """
-What pkdoors has in firewalld's zones, and how it gets there. All of it runs in the thread that owns
-the connection.
+Keeps the doors' rules in firewalld's zones. Everything here runs in the thread that owns the
+connection.
 """
 
 from collections.abc import Callable
@@ -22,18 +22,18 @@ from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.richrules import isKnockRule, knockRule, openingPriorities
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, Opening, knockPorts
+from pkdoors.model.doors import Door, Opening, listKnockPorts
 
 ZONES_LAST = 1.0
-"""Seconds for which openings share what firewalld said of its zones: to ask takes as long as to
-open. Where it tells that something has moved it is asked anew, and all is put right."""
+"""Seconds for which openings share one answer about firewalld's zones: asking takes as long as
+opening. If firewalld signals a change, it is asked again, and all rules are restored."""
 
 NEARLY_OVER = 1.0
-"""Seconds before an opening's end in which it does not matter that firewalld ends it: its timers
-are a second wide."""
+"""Seconds before the end of an opening in which firewalld may end it: its timers are accurate to
+one second."""
 
 ZoneOf = Callable[[Address], str]
-"""Tells the zone that an address's packets are put in."""
+"""Returns the zone to which firewalld assigns the packets of an address."""
 
 
 class ZoneDoors:
@@ -41,7 +41,7 @@ class ZoneDoors:
     The doors' rules in firewalld's zones.
 
     @param makeZones: makes the L{ZoneClient}.
-    @param zone: the zone for everything; empty for what firewalld says.
+    @param zone: the zone for all rules; empty for the zones that firewalld chooses.
     """
 
     def __init__(
@@ -51,17 +51,18 @@ class ZoneDoors:
         self._makeZones = makeZones
         self._zone = zone
         self._doors: tuple[Door, ...] = ()
-        self._numbers: dict[str, int] = {}  # of the doors, for their priorities
+        self._numbers: dict[str, int] = {}  # numbers of the doors, for their priorities
         self._zones: ZoneClient
         self._placed: dict[tuple[str, Address], Placed] = {}
         self._knocks: list[tuple[str, str]] = []
-        self._finder: tuple[float, ZoneOf] | None = None  # and since when
+        self._finder: tuple[float, ZoneOf] | None = None  # since when it is valid, and the finder
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """
-        Take other doors, from the next restoration on.
+        Use other doors, from the next restoration on.
 
-        A door that stays keeps its priorities: its rules are there, and may be no other's.
+        A door that stays keeps its priorities: its rules have them already, and another door must
+        not get them.
         """
         self._doors = doors
         before, names = self._numbers, [door.name for door in doors]
@@ -71,7 +72,7 @@ class ZoneDoors:
             if name not in self._numbers:
                 self._numbers[name] = next(free)
 
-    def start(self, lost: Callable[[str], None], saved: Callable[[str], None]) -> None:
+    def start(self, onLost: Callable[[str], None], onSaved: Callable[[str], None]) -> None:
         """
         Connect, and let knocks in. The parameters are those of L{ZoneClient.listen}.
 
@@ -84,23 +85,24 @@ class ZoneDoors:
             self.takeKnocks()
             raise
 
-        def forget(why: str) -> None:
+        def forgetZones(cause: str) -> None:
             self._finder = None
-            lost(why)
+            onLost(cause)
 
-        self._zones.listen(forget, saved, self._isWanted)
+        self._zones.listen(forgetZones, onSaved, self._isWanted)
 
     def _isWanted(self, zone: str, rule: str) -> bool:
-        """Whether a rule ought to be there now; not when its own time is nearly over."""
-        still = self._clock.seconds() + NEARLY_OVER
+        """Return whether a rule must exist now, and for more than L{NEARLY_OVER}."""
+        soon = self._clock.seconds() + NEARLY_OVER
         return (zone, rule) in self._knocks or any(
-            each.zone == zone and rule in each.rules and each.deadline > still
-            for each in self._placed.values()
+            placed.zone == zone and rule in placed.rules and placed.deadline > soon
+            for placed in self._placed.values()
         )
 
     def restore(self, openings: list[Opening]) -> None:
         """
-        Knocks first, what is out of date last. A refusal keeps nothing else back.
+        Restore the rules: first those for knocks, and last remove rules that are out of date. If
+        firewalld refuses one, the others are restored all the same.
 
         @raise FirewallError: the first refusal.
         """
@@ -108,16 +110,16 @@ class ZoneDoors:
         self._finder = None
         findZone = cache(self._zones.zoneFinder())
         self._find(openings, findZone, present)
-        works: list[Callable[[], object]] = [
+        tasks: list[Callable[[], object]] = [
             lambda: self._letKnocksIn(present),
             *(partial(self.open, opening, findZone) for opening in openings),
             lambda: self._sweep(present),
             self._zones.takeSaved,
         ]
         errors = []
-        for work in works:
+        for task in tasks:
             try:
-                work()
+                task()
             except FirewalldTimeout:
                 raise
             except DeadlinePassed:
@@ -128,14 +130,14 @@ class ZoneDoors:
             raise errors[0]
 
     def _find(self, openings: list[Opening], findZone: ZoneOf, present: Present) -> None:
-        """See where the openings are, and forget all others."""
+        """Find the places of these openings, and forget all others."""
         placed = {}
         for opening in openings:
             key = opening.key
             priorities, before = self._priorities(opening), self._placed.get(key)
-            there = findPlacement(opening, findZone(opening.source), priorities, before, present)
-            if there is not None:
-                placed[key] = there
+            place = findPlacement(opening, findZone(opening.source), priorities, before, present)
+            if place is not None:
+                placed[key] = place
         self._placed = placed
 
     def _sweep(self, present: Present) -> None:
@@ -143,60 +145,63 @@ class ZoneDoors:
             self._zones.remove(zone, rule)
 
     def _letKnocksIn(self, present: Present) -> None:
+        """Add the rules for knocks, and remove those of an earlier daemon."""
         zones = self._zones.knockZones()
-        ports = knockPorts(self._doors)
+        ports = listKnockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
-        there = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
-        for zone, rule in there:
-            if isKnockRule(rule) and (zone, rule) not in self._knocks:  # of an earlier daemon
+        existing = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
+        for zone, rule in existing:
+            if isKnockRule(rule) and (zone, rule) not in self._knocks:
                 self._zones.remove(zone, rule)
         for zone, rule in self._knocks:
-            if (zone, rule) not in there:
+            if (zone, rule) not in existing:
                 self._zones.add(zone, rule)
 
     def open(self, opening: Opening, findZone: ZoneOf | None = None) -> None:
         """
         Open, or move the deadline.
 
-        @raise FirewallError: firewalld refused; L{DeadlinePassed} where the deadline is over.
+        @raise FirewallError: firewalld refused; L{DeadlinePassed} if the deadline is over.
         """
         key = opening.key
         old = self._placed.get(key)
         if old and old.deadline == opening.deadline:
             return
-        self._left(opening)
-        zone = (findZone or self._zoneOf)(opening.source)
-        ways = possiblePlacements(opening, zone, self._priorities(opening))
-        new = next(each for each in ways if not old or each.rules != old.rules)
-        self._put(new, self._left(opening))
+        self._secondsLeft(opening)  # raises if it is too late to ask
+        zone = (findZone or self._findZone)(opening.source)
+        places = possiblePlacements(opening, zone, self._priorities(opening))
+        # To move a deadline, add the same rules at the other priority: firewalld would keep the
+        # timeout of a rule that is added again.
+        new = next(place for place in places if not old or place.rules != old.rules)
+        self._add(new, self._secondsLeft(opening))
         self._placed[key] = new
         if old:
-            self._take(old)
+            self._remove(old)
 
     def has(self, opening: Opening) -> bool:
-        """Whether there is something to close."""
+        """Return whether an opening has rules here."""
         return opening.key in self._placed
 
     def close(self, opening: Opening) -> None:
         """
         End an opening.
 
-        @raise FirewallError: firewalld refused; it is there to be closed all the same.
+        @raise FirewallError: firewalld refused; the opening can be closed again.
         """
         key = opening.key
         if key in self._placed:
-            self._take(self._placed[key])
+            self._remove(self._placed[key])
             del self._placed[key]
 
-    def _left(self, opening: Opening) -> int:
-        """firewalld counts whole seconds; the guard ends at the exact moment."""
+    def _secondsLeft(self, opening: Opening) -> int:
+        """Return the time left, rounded up: firewalld counts whole seconds, the guard is exact."""
         seconds = ceil(opening.deadline - self._clock.seconds())
         if seconds <= 0:
             raise DeadlinePassed("its time was over before firewalld got to it")
         return seconds
 
-    def _zoneOf(self, source: Address) -> str:
-        """As firewalld said it a moment ago: those who come together ask once."""
+    def _findZone(self, source: Address) -> str:
+        """Return the zone of a client, by an answer that openings share for a moment."""
         now = self._clock.seconds()
         if self._finder is None or now - self._finder[0] >= ZONES_LAST:
             self._finder = now, self._zones.zoneFinder()
@@ -205,23 +210,23 @@ class ZoneDoors:
     def _priorities(self, opening: Opening) -> tuple[int, int]:
         return openingPriorities(self._numbers[opening.door.name])
 
-    def _put(self, placed: Placed, seconds: int) -> None:
+    def _add(self, placed: Placed, seconds: int) -> None:
         try:
             for rule in placed.rules:
                 self._zones.add(placed.zone, rule, seconds)
-        except FirewalldTimeout:  # what it makes of that later, the restoration takes away
+        except FirewalldTimeout:  # if it adds the rule later, the restoration removes it
             raise
         except FirewallError:
-            self._take(placed)
+            self._remove(placed)
             raise
 
-    def _take(self, placed: Placed) -> None:
+    def _remove(self, placed: Placed) -> None:
         for rule in placed.rules:
             self._zones.remove(placed.zone, rule)
 
     def takeKnocks(self) -> None:
         """
-        Let knocks in no more.
+        Remove the rules that let knocks in.
 
         @raise FirewallError: firewalld refused.
         """

@@ -1,5 +1,5 @@
 """
-What pkdoors asks of firewalld, in its own words. Everything here blocks, in the thread that owns
+Translates between pkdoors and firewalld's client. Everything here blocks, in the thread that owns
 the connection.
 """
 
@@ -27,17 +27,22 @@ from pkdoors.firewall.firewalld.zones import (
 from pkdoors.model.addresses import Address
 
 _MOVES = (
-    *("default-zone-changed", "interface-added", "interface-removed"),
-    *("zone-of-interface-changed", "zone-of-source-changed", "source-added", "source-removed"),
+    "default-zone-changed",
+    "interface-added",
+    "interface-removed",
+    "source-added",
+    "source-removed",
+    "zone-of-interface-changed",
+    "zone-of-source-changed",
 )
-"""Signals after which packets may be put in other zones than before."""
+"""Signals after which firewalld may assign packets to other zones."""
 
 
 class ZoneClient:
     """
     firewalld's zones.
 
-    @param zone: the zone for everything; empty for what firewalld says.
+    @param zone: the only zone to use; empty for the zones that firewalld chooses.
     """
 
     def __init__(self, zone: str = "", connect: Callable[[], Any] = connect) -> None:
@@ -45,63 +50,68 @@ class ZoneClient:
         self._connect = connect
         self._client = connect()
         self._isSilent = False
-        self._lost: Callable[[str], None] = lambda why: None
-        self._saved: Callable[[str], None] = lambda zone: None
+        self._onLost: Callable[[str], None] = lambda cause: None
+        self._onSaved: Callable[[str], None] = lambda zone: None
         self._isWanted: Callable[[str, str], bool] = lambda zone, rule: False
 
     def listen(
         self,
-        lost: Callable[[str], None],
-        saved: Callable[[str], None],
+        onLost: Callable[[str], None],
+        onSaved: Callable[[str], None],
         isWanted: Callable[[str, str], bool],
     ) -> None:
         """
-        Hear from firewalld, in this thread, for as long as it lasts and again when it is back.
+        Listen to firewalld's signals in this thread, also after firewalld was restarted.
 
-        @param lost: called with a reason when it may have forgotten all our rules; also when it
-            did not answer, for nobody knows what it makes of that question later.
-        @param saved: called with a zone when rules of ours had become permanent ones of it, and
-            were removed there.
-        @param isWanted: whether a rule that was removed from a zone ought to be there.
+        @param onLost: called with a cause when firewalld may have forgotten our rules; also when it
+            did not answer, because it may still execute that call later.
+        @param onSaved: called with a zone after rules of ours that had become permanent there were
+            removed.
+        @param isWanted: returns whether a rule that was removed from a zone must exist.
         """
-        self._lost, self._saved, self._isWanted = lost, saved, isWanted
+        self._onLost, self._onSaved, self._isWanted = onLost, onSaved, isWanted
         self._listen()
 
     def _listen(self) -> None:
-        self._client.connect("reloaded", lambda: self._lost("firewalld was reloaded"))
+        self._client.connect("reloaded", lambda: self._onLost("firewalld was reloaded"))
         for signal in _MOVES:
-            self._client.connect(signal, self._moved)
-        self._client.connect("richrule-removed", self._removed)
-        self._client.connect("connection-changed", lambda: self._lost(self._change()))
-        self._client.connect("config:zone-updated", self._zoneSaved)
-        self._client.bus.call_on_disconnection(lambda _: self._lost("the system's D-Bus went away"))
+            self._client.connect(signal, self._onMoved)
+        self._client.connect("richrule-removed", self._onRemoved)
+        self._client.connect("connection-changed", self._onConnectionChanged)
+        self._client.connect("config:zone-updated", self._onZoneSaved)
+        self._client.bus.call_on_disconnection(
+            lambda _: self._onLost("the system's D-Bus went away")
+        )
 
-    def _moved(self, *_: object) -> None:
-        self._lost("firewalld's zones were changed")
+    def _onMoved(self, *_: object) -> None:
+        self._onLost("firewalld's zones were changed")
 
-    def _removed(self, zone: str, rule: str) -> None:
-        """By somebody; or by a timer of firewalld's that was there before a reload, and outlives
-        it: it ends the same rule, though that is there anew, with another timer."""
+    def _onRemoved(self, zone: str, rule: str) -> None:
+        """
+        Restore a removed rule. Somebody may have removed it, or one of firewalld's timers from
+        before a reload: such a timer survives the reload, and ends the same rule although that was
+        added again, with a timer of its own.
+        """
         if self._isWanted(zone, rule):
-            self._lost("firewalld ended a rule of pkdoors")
+            self._onLost("firewalld ended a rule of pkdoors")
 
-    def _change(self) -> str:
-        return "firewalld is back" if self._client.connected else "firewalld went away"
+    def _onConnectionChanged(self) -> None:
+        self._onLost("firewalld is back" if self._client.connected else "firewalld went away")
 
-    def _zoneSaved(self, zone: str) -> None:
+    def _onZoneSaved(self, zone: str) -> None:
         try:
             self.takeSaved([zone])
         except FirewallError as error:
-            self._lost(str(error))
+            self._onLost(str(error))
 
     def knockZones(self) -> list[str]:
-        """The zones in which knocks can arrive: all that have packets to judge."""
+        """Return the zones in which knocks can arrive: all that judge packets."""
         if self._zone:
             return [self._zone]
         return sorted({*self._activeZones(), self._defaultZone()})
 
     def zoneFinder(self) -> Callable[[Address], str]:
-        """What tells the zone that the packets of an address are put in, as things are now."""
+        """Return a function that finds the zone of an address, by the present configuration."""
         if self._zone:
             return lambda source: self._zone
         active, default = self._activeZones(), self._defaultZone()
@@ -116,15 +126,15 @@ class ZoneClient:
         return find
 
     def rules(self, zone: str) -> list[str]:
-        """The rich rules of a zone."""
+        """Return the rich rules of a zone."""
         return list(self._ask("getRichRules", zone))
 
     def allRules(self) -> dict[str, list[str]]:
-        """The rich rules of all zones."""
+        """Return the rich rules of all zones."""
         return {str(zone): self.rules(zone) for zone in self._ask("getZones")}
 
     def add(self, zone: str, rule: str, seconds: int = 0) -> None:
-        """Add a rich rule, for so many seconds or (0) until it is removed."""
+        """Add a rich rule, for some seconds, or if 0, until it is removed."""
         try:
             self._ask("addRichRule", zone, rule, seconds)
         except FirewalldRefusal as error:
@@ -135,7 +145,7 @@ class ZoneClient:
                 self._ask("addRichRule", zone, rule, seconds)
 
     def remove(self, zone: str, rule: str) -> None:
-        """Remove a rich rule; that it is not there is no error."""
+        """Remove a rich rule; a missing rule is no error."""
         try:
             self._ask("removeRichRule", zone, rule)
         except FirewalldRefusal as error:
@@ -144,7 +154,8 @@ class ZoneClient:
 
     def release(self) -> list[str]:
         """
-        Remove all our rules, of all zones, those too that C{--runtime-to-permanent} made permanent.
+        Remove all our rules from all zones, including those that C{--runtime-to-permanent} made
+        permanent.
 
         @return: what was removed, a line each.
         """
@@ -160,15 +171,15 @@ class ZoneClient:
         """
         Remove our rules from the permanent configuration, where C{--runtime-to-permanent} put them.
 
-        @param zones: L{None} for all.
-        @return: zone and rule of each that was removed.
+        @param zones: the zones to look at; L{None} for all.
+        @return: the zone and the text of each rule that was removed.
         """
         config = self._ask("config")
         removed = []
         for zone in translateErrors(config.getZoneNames) if zones is None else zones:
             rules = translateErrors(partial(_takeOurs, config, zone))
             if rules:
-                self._saved(zone)
+                self._onSaved(zone)
             removed += [(str(zone), rule) for rule in rules]
         return removed
 
@@ -182,7 +193,7 @@ class ZoneClient:
     def _entries(self, ipset: str) -> list[str]:
         try:
             return [str(entry) for entry in self._ask("getEntries", ipset)]
-        except FirewalldRefusal:  # a set whose entries time out does not tell them
+        except FirewalldRefusal:  # a set whose entries time out does not list them
             return []
 
     def _ask(self, method: str, *arguments: object) -> Any:
@@ -193,11 +204,11 @@ class ZoneClient:
         except FirewalldTimeout:
             self._isSilent = True
             if not wasSilent:
-                self._lost("firewalld did not answer")
+                self._onLost("firewalld did not answer")
             raise
 
     def _reachable(self) -> Any:
-        """The client; a new one where the bus was started anew, for its connections are not."""
+        """Return the client; a new one if the bus was restarted, which ends all connections."""
         if not self._client.bus.get_is_connected():
             self._client = self._connect()
             self._listen()

@@ -1,5 +1,5 @@
 """
-The way to firewalld: connections to its bus, and what comes back when it refuses.
+Connects to firewalld's bus, and translates its errors.
 """
 
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pkdoors.errors import FirewallError
-from pkdoors.util.quoting import withoutPorts
+from pkdoors.util.quoting import hidePorts
 
 T = TypeVar("T")
 
@@ -15,19 +15,19 @@ BUS_NAME = "org.fedoraproject.FirewallD1"
 _PATH = "/org/fedoraproject/FirewallD1"
 
 CALL_TIMEOUT = 5.0
-"""Seconds for an answer of firewalld's. It gives most within 10 ms, and has none while it reloads,
-which takes it half a second. D-Bus itself would wait 25, and nobody were told so long."""
+"""Seconds for an answer of firewalld's. Most come within 10 ms; while it reloads, for half a
+second, it does not answer. D-Bus itself would wait 25 s, with no report to the operator."""
 
 _NOT_RUNNING = (
     "firewalld is not running: start it (systemctl start firewalld), or choose --firewall nftables"
 )
-_NO_ZONE = "firewalld has no zone {zone!r}: `firewall-cmd --get-zones` lists those it has"
+_NO_ZONE = "firewalld has no zone {zone!r}: `firewall-cmd --get-zones` lists its zones"
 
 _UNREACHABLE = {
     f"org.freedesktop.DBus.Error.{name}"
     for name in ("Disconnected", "FileNotFound", "NoReply", "NoServer", "ServiceUnknown")
 }
-SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
+SILENT = "firewalld does not answer: check it (systemctl status firewalld)"
 MISSING = (
     "python-firewall is missing: install python3-firewall (Debian, Ubuntu, Fedora); "
     "a virtual environment needs --system-site-packages to see it; "
@@ -37,9 +37,9 @@ MISSING = (
 
 def isRunning() -> bool:
     """
-    Whether firewalld runs, asked on a connection that is closed again.
+    Return whether firewalld runs; the connection that asks is closed again.
 
-    @raise FirewallError: that cannot be asked, because C{python3-dbus} is missing.
+    @raise FirewallError: C{python3-dbus} is missing.
     """
     try:
         import dbus
@@ -57,10 +57,10 @@ def isRunning() -> bool:
 
 def checkZone(zone: str) -> None:
     """
-    See that firewalld runs and has a zone, on a connection that is closed again.
+    Check that firewalld runs and has a zone; the connection that asks is closed again.
 
-    @param zone: empty for none in particular.
-    @raise FirewallError: it does not.
+    @param zone: the zone; empty if none in particular is needed.
+    @raise FirewallError: firewalld does not run, or does not have the zone.
     """
     if not isRunning():
         raise FirewallError(_NOT_RUNNING)
@@ -79,7 +79,8 @@ def _zoneNames(bus: Any) -> list[str]:
 
 def importClientClass() -> Any:
     """
-    The class of firewalld's client. An instance works on the thread and main loop that made it.
+    Import the class of firewalld's client. An instance works on the thread and main loop that made
+    it.
 
     @raise FirewallError: C{python3-firewall} is missing.
     """
@@ -91,7 +92,7 @@ def importClientClass() -> Any:
 
 
 def connect() -> Any:
-    """A connection to firewalld; whether there is one says its C{connected}."""
+    """Return a client of firewalld; its C{connected} says whether firewalld is there."""
     from dbus.mainloop.glib import DBusGMainLoop
 
     return importClientClass()(_systemBus(DBusGMainLoop()), quiet=True)
@@ -99,22 +100,23 @@ def connect() -> Any:
 
 def _systemBus(loop: Any = None) -> Any:
     """
-    A connection of our own to the system bus. As it is by default, its end would end us.
+    Return a connection of our own to the system bus. The end of a default connection would end the
+    process.
 
-    @param loop: the main loop that its signals go to; L{None} for no signals.
+    @param loop: the main loop that gets its signals; L{None} for no signals.
     """
     from dbus import SystemBus
 
     bus = SystemBus(private=True, mainloop=loop)
     bus.set_exit_on_disconnect(False)
-    # firewalld's client has no say in it. The second is how it asks what methods there are.
+    # firewalld's client cannot set a timeout. It uses the second to ask for the methods.
     bus.call_blocking = partial(bus.call_blocking, timeout=CALL_TIMEOUT)
     bus.call_async = partial(bus.call_async, timeout=CALL_TIMEOUT)
     return bus
 
 
 def translateErrors(work: Callable[[], T]) -> T:
-    """Do work; what D-Bus raises becomes one of our errors."""
+    """Do work, and translate the errors that D-Bus raises into ours."""
     from dbus import DBusException
 
     try:
@@ -127,11 +129,11 @@ def translateErrors(work: Callable[[], T]) -> T:
 
 
 class FirewalldTimeout(FirewallError):
-    """firewalld is not there, or does not answer."""
+    """firewalld does not run, or does not answer."""
 
 
 class FirewalldRefusal(FirewallError):
-    """firewalld refused. Its messages begin with a code, C{"NOT_ENABLED: ..."}."""
+    """firewalld refused. Its messages begin with a code: C{"NOT_ENABLED: ..."}."""
 
     def __init__(self, name: str, message: str) -> None:
         self.code = message.partition(":")[0]
@@ -139,18 +141,19 @@ class FirewalldRefusal(FirewallError):
 
 
 def _describeRefusal(name: str, code: str, message: str) -> str:
+    """Return what went wrong and what to do about it."""
     if "NotAuthorized" in name or "AccessDenied" in name:
         return (
             "no privilege to change the firewall (firewalld): run as root; for the service, "
-            "install polkitd, and with `pkdoors install-service` its rule that allows it"
+            "install polkitd, then run `pkdoors install-service` to add the rule that allows it"
         )
     if code == "INVALID_ZONE":
         return _NO_ZONE.format(zone=message.partition(": ")[2])
-    # The second is what a reload makes of it.
+    # The second message comes after a reload.
     flushed = "No such file or directory" in message or "underflow of priority" in message
     if code == "COMMAND_FAILED" and flushed:
         return (
             "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
-            "`systemctl restart firewalld` brings them back"
+            "run `systemctl restart firewalld` to restore them"
         )
-    return f"firewalld refused: {withoutPorts(' '.join(message.split()))[:300]}"
+    return f"firewalld refused: {hidePorts(' '.join(message.split()))[:300]}"

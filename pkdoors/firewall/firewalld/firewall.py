@@ -1,11 +1,11 @@
 """
-firewalld, through its own Python client, on a thread of its own.
+Controls firewalld through its own Python client, on a thread of its own.
 
-It closes nothing here and ends nothing: that is the guard's work
-(L{pkdoors.firewall.nftables.firewall}), which does not depend on any daemon. firewalld has to let
+Here firewalld closes nothing and ends nothing: that is the task of the guard
+(L{pkdoors.firewall.nftables.firewall}), which does not depend on any daemon. firewalld must let
 through what the guard lets through: the knocks, and for an opening the door's ports, by one rich
-rule for each port range in the zone that firewalld puts the client's packets in. The client's other
-traffic stays what it was.
+rule for each port range in the zone to which firewalld assigns the client's packets. It treats the
+client's other traffic as before.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ from pkdoors.firewall.interface import IFirewall
 from pkdoors.model.doors import Door, Opening
 
 START_TIMEOUT = 30.0
-"""Seconds that firewalld may take for all of the start: 20 knock ports in 10 zones take 2."""
+"""Seconds that firewalld has for the whole start: 20 knock ports in 10 zones take 2."""
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class FirewalldFirewall:
     """
     @param makeZones: makes the L{ZoneClient}, in the thread.
-    @param zone: the zone for everything; empty for what firewalld says.
+    @param zone: the zone for all rules; empty for the zones that firewalld chooses.
     """
 
     _log = Logger()
@@ -56,91 +56,93 @@ class FirewalldFirewall:
         self._clock = clock
         self._thread = thread
         self._zone = zone
-        self._round = 0  # how often all was to be restored
+        self._round = 0  # counts restorations and changes of the doors
         # What follows belongs to the thread.
         self._zoneDoors = ZoneDoors(clock, makeZones, zone)
-        self._silence = 0.0  # when firewalld last did not answer
+        self._silentSince = 0.0  # when firewalld last failed to answer
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}."""
         importClientClass()
         checkZone(self._zone)
 
-    def start(self, doors: tuple[Door, ...], lost: Callable[[str], None]) -> None:
-        """See L{IFirewall.start}. firewalld does not tell when an opening ends."""
+    def start(self, doors: tuple[Door, ...], onLost: Callable[[str], None]) -> None:
+        """See L{IFirewall.start}. firewalld does not know when openings end."""
         self._zoneDoors.setDoors(doors)
         self._thread.start()
         try:
-            self._thread.callBlocking(lambda: self._start(lost), START_TIMEOUT)
+            self._thread.callBlocking(lambda: self._start(onLost), START_TIMEOUT)
         except TimeoutError:
             raise FirewallError(
                 f"firewalld did not answer within {START_TIMEOUT:g} s: "
-                "see what it does (systemctl status firewalld), then start again"
+                "check it (systemctl status firewalld), then start again"
             ) from None
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
-        """See L{IFirewall.keep}."""
+        """See L{IFirewall.setDoors}."""
         self._round += 1
-        # In the thread, so that what was asked of it before is done with the doors from before.
+        # In the thread, after the work that waits there: that is for the earlier doors.
         self._thread.call(lambda: self._zoneDoors.setDoors(doors))
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
         wanted = list(openings)
-        self._round += 1  # no later opening comes before this, which may have an older deadline
-        # It comes when firewalld has not answered, and finds out whether it does now.
-        return self._thread.call(self._behind(lambda: self._zoneDoors.restore(wanted), inf))
+        self._round += 1  # later openings must wait: this may have an older deadline
+        # A restoration follows when firewalld has not answered, and finds out whether it does now.
+        return self._thread.call(self._unlessSilent(lambda: self._zoneDoors.restore(wanted), inf))
 
     def open(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.open}."""
-        work = self._behind(lambda: self._zoneDoors.open(opening))
+        work = self._unlessSilent(lambda: self._zoneDoors.open(opening))
         return self._thread.offer((self._round, opening.key), work)
 
     def close(self, opening: Opening) -> Deferred[None]:
         """See L{IFirewall.close}."""
-        work = self._behind(lambda: self._zoneDoors.close(opening))
+        work = self._unlessSilent(lambda: self._zoneDoors.close(opening))
         return self._thread.call(lambda: work() if self._zoneDoors.has(opening) else None)
 
     def dropped(self) -> int:
-        """See L{IFirewall.dropped}. That is the guard's work."""
+        """See L{IFirewall.dropped}. The guard limits knocks."""
         return 0
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
-        return self._thread.call(self._behind(self._zoneDoors.takeKnocks)).addBoth(self._stopThread)
+        work = self._unlessSilent(self._zoneDoors.takeKnocks)
+        return self._thread.call(work).addBoth(self._stopThread)
 
     def _stopThread(self, result: T) -> T:
         self._thread.stop()
         return result
 
-    def _behind(self, work: Callable[[], T], asked: float = 0.0) -> Callable[[], T]:
+    def _unlessSilent(self, work: Callable[[], T], asked: float = 0.0) -> Callable[[], T]:
         """
-        Work that fails, too, where what it waits for is not answered: once is long enough.
+        Return work that fails at once if firewalld has failed to answer since the work was asked
+        for: to wait for one call's timeout is long enough.
 
-        @param asked: when it was asked for; 0 for now.
+        @param asked: when the work was asked for; 0 for now.
         """
         since = asked or self._clock.seconds()
 
         def do() -> T:
-            if since < self._silence:
+            if since < self._silentSince:
                 raise FirewalldTimeout(SILENT)
             try:
                 return work()
             except FirewalldTimeout:
-                self._silence = self._clock.seconds()
+                self._silentSince = self._clock.seconds()
                 raise
 
         return do
 
-    def _start(self, lost: Callable[[str], None]) -> None:
-        tell = self._thread.tell
+    def _start(self, onLost: Callable[[str], None]) -> None:
+        notify = self._thread.notify
         self._zoneDoors.start(
-            lambda why: tell(lost, why), lambda zone: tell(self._warnOfSaved, zone)
+            lambda cause: notify(onLost, cause), lambda zone: notify(self._warnOfSaved, zone)
         )
 
     def _warnOfSaved(self, zone: str) -> None:
         self._log.warn(
-            "rules of pkdoors had become permanent ones of firewalld's zone {zone}, "
-            "which never end (`firewall-cmd --runtime-to-permanent` does that): removed there",
+            "`firewall-cmd --runtime-to-permanent` had made rules of pkdoors permanent in "
+            "firewalld's zone {zone}, where they would never end: removed",
             zone=zone,
         )

@@ -1,9 +1,9 @@
 """
-The rich rules that pkdoors puts into firewalld's zones, written as firewalld itself writes them
-(C{firewalld.richlanguage(5)}), so that they compare equal when read back.
+The rich rules that pkdoors adds to firewalld's zones. They are written as firewalld itself writes
+them (C{firewalld.richlanguage(5)}), so they compare equal when they are read back.
 
-Each has a priority that nobody else has a reason to take, so that ours are known by it. It is
-positive: rules that deny come before it, so that a ban stays a ban.
+Our rules are recognized by a priority that nobody else has a reason to use. It is positive: rules
+that deny come before it, so a ban stays a ban.
 """
 
 import re
@@ -13,9 +13,9 @@ from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
 
 KNOCK_PRIORITY = 31_337
-"""The rules that let knocks in."""
+"""The priority of the rules that let knocks in."""
 MAX_DOORS = 500
-"""Doors that have priorities of their own; firewalld's go to 32767."""
+"""Doors with priorities of their own; firewalld allows priorities up to 32767."""
 
 _PRIORITY = re.compile(r'rule priority="([0-9]{1,5})" ')
 _TO_ALL = re.compile(
@@ -28,10 +28,11 @@ _TO_ALL = re.compile(
 
 def parseOpenToAll(rule: str) -> tuple[str, str, str] | None:
     """
-    What somebody's rule opens to everybody, whatever the source.
+    Return what somebody's rule opens to every source.
 
-    @return: port or range, protocol, and service: the first two, or the last, or none of them
-        where it opens everything; L{None} where it opens nothing, or only for some.
+    @return: the port or range, the protocol, and the service: either the first two or the last are
+        given, or none if the rule opens everything; L{None} if it opens nothing, or only to some
+        sources.
     """
     match = _TO_ALL.match(rule)
     if match is None or isKnockRule(rule):
@@ -42,42 +43,43 @@ def parseOpenToAll(rule: str) -> tuple[str, str, str] | None:
 
 
 def knockRule(port: int) -> str:
-    """The rule that lets knocks on a port in, from everybody."""
+    """Return the rule that lets everybody's knocks on a port in."""
     return f'rule priority="{KNOCK_PRIORITY}" port port="{port}" protocol="udp" accept'
 
 
 def isKnockRule(rule: str) -> bool:
-    """Whether a rule is one of L{knockRule}."""
+    """Return whether a rule comes from L{knockRule}."""
     return rule.startswith(f'rule priority="{KNOCK_PRIORITY}" port ')
 
 
 def isOpeningRule(rule: str) -> bool:
-    """Whether a rule is one of L{openingRules}."""
+    """Return whether a rule comes from L{openingRules}."""
     return isOurs(rule) and not isKnockRule(rule)
 
 
 def isOurs(rule: str) -> bool:
-    """Whether a rule is one of ours, of whatever daemon."""
+    """Return whether a rule is ours, from this or an earlier daemon."""
     match = _PRIORITY.match(rule)
     return match is not None and 0 <= int(match[1]) - KNOCK_PRIORITY <= 2 * MAX_DOORS
 
 
 def openingPriorities(number: int) -> tuple[int, int]:
     """
-    The priorities of the rules of a door's openings. Each door has its own, because two doors may
-    protect the same port. Two, because adding a rule again keeps its old timeout: an opening is
-    extended by adding the same rule at the other priority, and only then removing the first.
+    Return the two priorities of the rules of a door's openings. Each door has its own, because two
+    doors may protect the same port. There are two, because a rule that is added again keeps its old
+    timeout: an opening is extended by adding the same rule at the other priority, and only then
+    removing the first.
 
-    @param number: which of the doors it is, from 0.
+    @param number: the number of the door, from 0.
     """
     first = KNOCK_PRIORITY + 1 + 2 * (number % MAX_DOORS)
     return first, first + 1
 
 
 def openingRules(source: Address, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:
-    """The rules that open ports for an address, one for each range."""
+    """Return the rules that open ports for an address, one for each range."""
     return tuple(
         f'rule priority="{priority}" family="ipv{source.version}" source address="{source}" '
-        f'port port="{each.span}" protocol="{each.protocol}" accept'
-        for each in ports
+        f'port port="{ranges.span}" protocol="{ranges.protocol}" accept'
+        for ranges in ports
     )

@@ -1,4 +1,4 @@
-"""What firewalld has in its zones, asked with patience, but not for ever."""
+"""Asks firewalld for the contents of its zones, but does not wait for ever."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,19 +12,19 @@ from pkdoors.firewall.firewalld.connection import isRunning
 from pkdoors.firewall.firewalld.zones import Zone
 
 SURVEY_TIMEOUT = 5.0
-"""Seconds that firewalld may take; it takes about 0.3 for ten zones, and D-Bus itself waits 25."""
+"""Seconds that firewalld has; it needs about 0.3 for ten zones, and D-Bus itself waits 25."""
 
 T = TypeVar("T")
 
 
 class SurveyClient(ZoneClient):
-    """Looks at zones as a whole."""
+    """Reads whole zones."""
 
     def survey(self) -> list[Zone]:
         """
-        The zones in which knocks can arrive.
+        Return the zones in which knocks can arrive.
 
-        @raise FirewallError: firewalld refused, or cannot be reached.
+        @raise FirewallError: firewalld refused, or did not answer.
         """
         return [self._look(zone) for zone in self.knockZones()]
 
@@ -35,18 +35,18 @@ class SurveyClient(ZoneClient):
 
 def isFirewalldThere() -> bool:
     """
-    Whether firewalld runs.
+    Return whether firewalld runs.
 
-    @raise FirewallError: that cannot be asked, or there was no answer.
+    @raise FirewallError: C{python3-dbus} is missing, or there was no answer.
     """
     return waitFor(SURVEY_TIMEOUT, isRunning)
 
 
 def surveyZones(zone: str, makeClient: Callable[[str], SurveyClient] = SurveyClient) -> list[Zone]:
     """
-    The zones in which knocks can arrive.
+    Return the zones in which knocks can arrive.
 
-    @param zone: the only one that counts; empty for all.
+    @param zone: the only zone to read; empty for all.
     @raise FirewallError: firewalld refused, or did not answer.
     """
     return waitFor(SURVEY_TIMEOUT, lambda: makeClient(zone).survey())
@@ -54,7 +54,8 @@ def surveyZones(zone: str, makeClient: Callable[[str], SurveyClient] = SurveyCli
 
 def waitFor(seconds: float, work: Callable[[], T]) -> T:
     """
-    Do what blocks, but do not wait longer than this: the thread stays behind, and ends with us.
+    Do blocking work in a thread, and wait for it, but not longer than this. If it takes longer, the
+    thread is left running until the process ends.
 
     @raise FirewallError: it took longer.
     """
@@ -71,6 +72,6 @@ def waitFor(seconds: float, work: Callable[[], T]) -> T:
         return future.result(seconds)
     except TimeoutError:
         raise FirewallError(
-            f"firewalld did not answer within {seconds:g} s: see what it does "
-            "(`systemctl status firewalld`), or `systemctl restart firewalld`"
+            f"firewalld did not answer within {seconds:g} s: check it "
+            "(`systemctl status firewalld`), or run `systemctl restart firewalld`"
         ) from None

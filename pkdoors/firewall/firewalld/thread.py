@@ -1,5 +1,5 @@
 """
-A thread for D-Bus: it blocks, and libdbus does not like to be shared, so one thread owns all of it.
+A thread for D-Bus. D-Bus calls block, and libdbus must not be shared, so one thread makes them all.
 """
 
 from collections import OrderedDict, deque
@@ -13,17 +13,17 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from pkdoors.errors import FirewallError
 
 MAX_WAITING = 2_000
-"""What may wait for firewalld before more openings are refused: some 20 s of its work. What is
-refused is tried again later, so that a firewalld that hangs takes neither memory nor, when it goes
-on, a minute until it hears of what is wanted by then."""
+"""Calls that may wait for firewalld before more openings are refused: some 20 s of its work. The
+daemon tries refused openings again later. So a firewalld that hangs costs no memory, and when it
+goes on, it does not first spend a minute on outdated calls."""
 
 RESULTS_PER_TURN = 25
-"""Results that come in one turn of the reactor: where one call is not answered, all that wait fail
-at once, and the reactor has other things to do."""
+"""Results that are delivered in one turn of the reactor: if one call is not answered, all that wait
+fail at once, and the reactor has other things to do."""
 
 FULL = (
-    f"{MAX_WAITING} calls wait for firewalld already, which is the most: "
-    "see why it is slow (systemctl status firewalld)"
+    f"{MAX_WAITING} calls, the maximum, already wait for firewalld: "
+    "find out why it is slow (systemctl status firewalld)"
 )
 
 T = TypeVar("T")
@@ -31,16 +31,16 @@ T = TypeVar("T")
 
 class BusThread:
     """
-    Runs a GLib main loop in a thread of its own, and work on it, in order.
+    Runs a GLib main loop in a thread of its own, and does work in it, in order.
 
-    @param callFromThread: the reactor's; the results come back through it.
+    @param callFromThread: the reactor's method, which delivers the results.
     """
 
     def __init__(self, callFromThread: Callable[..., Any]) -> None:
         self._callFromThread = callFromThread
         self._loop: Any = None
         self._thread: Thread | None = None
-        self._lock = Lock()  # of what follows, which both threads change
+        self._lock = Lock()  # for the attributes below, which both threads change
         self._waiting: OrderedDict[Hashable, tuple[Future[Any], Callable[[], Any]]] = OrderedDict()
         self._results: deque[Callable[[], object]] = deque()
         self._isDelivering = False
@@ -55,18 +55,18 @@ class BusThread:
 
         self._idleAdd = GLib.idle_add
         self._loop = GLib.MainLoop()
-        # A daemon: it may sit in a call that takes long when the process wants to end.
+        # A daemon thread, because it may be in a long call when the process wants to end.
         self._thread = Thread(target=self._loop.run, name="pkdoors-bus", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread after the work that it has."""
+        """End the thread after the work that waits in it."""
         if self._thread is not None:
             self._submit(object(), self._loop.quit)
 
     def callBlocking(self, work: Callable[[], T], timeout: float) -> T:
         """
-        Do work in the thread and wait for it. For the time before the reactor runs.
+        Do work in the thread and wait for it. Only for use before the reactor runs.
 
         @raise TimeoutError: it took longer than C{timeout} seconds.
         """
@@ -74,8 +74,8 @@ class BusThread:
 
     def call(self, work: Callable[[], T]) -> Deferred[T]:
         """
-        Do work in the thread; the result, or what it raised, comes in the reactor's. However much
-        waits, it is taken; and it is done though nobody waits for it any more.
+        Do work in the thread; the result or the error is delivered in the reactor's thread. The
+        work is accepted however much waits, and it is done even if it is cancelled.
         """
         result: Deferred[T] = Deferred()
         self._answer(self._submit(object(), work), result)
@@ -83,13 +83,12 @@ class BusThread:
 
     def offer(self, place: Hashable, work: Callable[[], T]) -> Deferred[T]:
         """
-        The same for work that can be tried again, and is not worth doing when something newer is
-        wanted in its place.
+        Do work that can be tried again later, and that newer work can replace.
 
-        @param place: whose it is. Until its turn comes it can be replaced by other work, which
-            has its turn then.
-        @return: fails at once with L{FirewallError} where too much waits. Who cancels it leaves
-            the place empty; what has begun is done all the same.
+        @param place: a place in the queue. Until its turn comes, other work for the same place
+            replaces the work there, and is done in that turn.
+        @return: fails at once with L{FirewallError} if too much waits. If it is cancelled, the work
+            is not done, unless it has begun.
         """
         with self._lock:
             if place not in self._waiting and len(self._waiting) >= MAX_WAITING:
@@ -99,13 +98,13 @@ class BusThread:
         self._answer(future, result)
         return result
 
-    def tell(self, hear: Callable[[str], None], what: str) -> None:
-        """Out of the thread: call something in the reactor's."""
-        self._callFromThread(hear, what)
+    def notify(self, listener: Callable[[str], None], text: str) -> None:
+        """Call a listener in the reactor's thread; for use in this thread."""
+        self._callFromThread(listener, text)
 
     def _answer(self, future: Future[T], result: Deferred[T]) -> None:
         def deliver(outcome: Deferred[T]) -> None:
-            if result.called:  # who waited wants it no more
+            if result.called:  # it was cancelled
                 outcome.addErrback(lambda failure: None)
             else:
                 outcome.chainDeferred(result)
@@ -122,7 +121,7 @@ class BusThread:
         future.add_done_callback(done)
 
     def _deliver(self, result: Callable[[], object]) -> None:
-        """In the thread: have a result come in the reactor's."""
+        """Have a result delivered in the reactor's thread; for use in this thread."""
         with self._lock:
             self._results.append(result)
             wasDelivering, self._isDelivering = self._isDelivering, True
@@ -151,7 +150,7 @@ class BusThread:
         return future
 
     def _next(self) -> bool:
-        """In the thread: what is the first in its order. There is one call for each place."""
+        """Do the first work in the queue, in this thread. There is one call for each place."""
         with self._lock:
             _, (future, work) = self._waiting.popitem(last=False)
         if future.set_running_or_notify_cancel():
@@ -159,4 +158,4 @@ class BusThread:
                 future.set_result(work())
             except BaseException as error:
                 future.set_exception(error)
-        return False  # not again
+        return False  # so GLib does not call this again

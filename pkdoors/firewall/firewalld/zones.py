@@ -1,8 +1,8 @@
 """
-Which of firewalld's zones a packet is put in, and what a zone lets everybody reach.
+Finds the zone to which firewalld assigns a packet, and describes what zones let everybody reach.
 
-Pure: the facts are arguments. The order is firewalld's own, C{firewalld.zones(5)}: a source
-binding counts before the interface's, and overlapping source bindings go by the zone's name.
+Pure: the facts are arguments. The order is firewalld's own, C{firewalld.zones(5)}: source bindings
+come before interfaces, and overlapping source bindings are ordered by the zones' names.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,16 +14,16 @@ from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
 
 ActiveZones = Mapping[str, Mapping[str, Iterable[str]]]
-"""What firewalld's C{getActiveZones} gives: name -> C{"interfaces"} and C{"sources"}."""
+"""The result of firewalld's C{getActiveZones}: name -> C{"interfaces"} and C{"sources"}."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
     """
-    How a client's packets come in.
+    The source of a client's packets.
 
-    @ivar interface: the interface on the route back to it; empty where there is none.
-    @ivar hardware: its hardware address on the local network, small letters, or empty.
+    @ivar interface: the interface of the route back to it; empty if there is none.
+    @ivar hardware: its hardware address on the local network in lower case, or empty.
     """
 
     address: Address
@@ -38,9 +38,9 @@ def findZone(
     entries: Callable[[str], Iterable[str]],
 ) -> str:
     """
-    The zone that firewalld puts a client's packets in.
+    Return the zone to which firewalld assigns a client's packets.
 
-    @param entries: gives the entries of an ipset by its name.
+    @param entries: returns the entries of an ipset by name.
     """
     for zone in sorted(active):
         for source in active[zone].get("sources", ()):
@@ -50,13 +50,14 @@ def findZone(
                 return zone
     for matches in (str.__eq__, _isWildcard):
         for zone, bound in active.items():
-            if any(matches(each, client.interface) for each in bound.get("interfaces", ())):
+            interfaces = bound.get("interfaces", ())
+            if any(matches(interface, client.interface) for interface in interfaces):
                 return zone
     return default
 
 
 def hasInterfaces(active: ActiveZones, default: str) -> bool:
-    """Whether the interface that a client comes in at can matter: it costs a look-up to find."""
+    """Return whether the interface of a client can matter: it costs a look-up to find."""
     return any(bound.get("interfaces") for zone, bound in active.items() if zone != default)
 
 
@@ -75,7 +76,7 @@ def _isWildcard(pattern: str, interface: str) -> bool:
 
 
 def hasHardwareSources(active: ActiveZones) -> bool:
-    """Whether a client's hardware address can matter: it costs a look-up to find."""
+    """Return whether the hardware address of a client can matter: it costs a look-up to find."""
     sources = [source for bound in active.values() for source in bound.get("sources", ())]
     return any(source.startswith("ipset:") or source.count(":") == 5 for source in sources)
 
@@ -86,8 +87,8 @@ class Exposure:
     Something in a zone that lets everybody reach ports.
 
     @ivar ports: the ports; L{None} for all of them.
-    @ivar what: its name for people, C{"service ssh"}.
-    @ivar remedy: the commands that end it.
+    @ivar what: its name for the operator: C{"service ssh"}.
+    @ivar remedy: the commands that remove it.
     """
 
     ports: PortRange | None
@@ -95,21 +96,23 @@ class Exposure:
     remedy: str
 
     def reaches(self, ports: PortRange) -> bool:
-        """Whether it reaches any of these ports."""
+        """Return whether it exposes any of these ports."""
         return self.ports is None or self.ports.overlaps(ports)
 
 
 def removeCommands(zone: str, option: str) -> str:
-    """The commands that remove something from a zone, now and for good."""
+    """Return the commands that remove something from a zone, now and permanently."""
     command = "firewall-cmd --zone=" + zone
-    return f"`{command} {option}` and, for good, `{command} --permanent {option}`"
+    return f"`{command} {option}` and, permanently, `{command} --permanent {option}`"
 
 
 @dataclass(frozen=True)
 class Zone:
     """
-    @ivar target: what becomes of packets that nothing else decides on.
-    @ivar exposures: what it lets everybody reach.
+    One of firewalld's zones.
+
+    @ivar target: what happens to packets on which no rule decides.
+    @ivar exposures: what the zone lets everybody reach.
     @ivar rules: its rich rules.
     """
 
@@ -123,9 +126,9 @@ class Zone:
         return frozenset(self.rules)
 
     def has(self, rule: str) -> bool:
-        """Return whether it has a rich rule."""
+        """Return whether the zone has a rich rule."""
         return rule in self._ruleSet
 
     def exposing(self, ports: PortRange) -> list[Exposure]:
-        """What lets everybody reach one of these ports."""
-        return [each for each in self.exposures if each.reaches(ports)]
+        """Return what lets everybody reach one of these ports."""
+        return [exposure for exposure in self.exposures if exposure.reaches(ports)]

@@ -1,1 +1,1 @@
-"""What the guard is: the rules and sets that keep protected ports closed. Pure."""
+"""The guard: the rules and sets that keep protected ports closed. Pure."""

@@ -1,10 +1,10 @@
 """
-The rules of the guard, as nft commands; C{nft(8)} has the language. Pure.
+The guard's rules, as nft commands; C{nft(8)} describes the language. Pure.
 
-An accept in our table cannot overrule another table's drop, but a drop in it always counts. So the
-protected ports are closed whatever else runs on the host. What I{begins} a connection is judged by
-the openings alone, whatever connection tracking says of it; what goes on must be a flow that the
-guard itself remembers.
+An accept in our table cannot overrule another table's drop, but a drop in our table is final. So
+the protected ports are closed, whatever else runs on the host. A packet that I{begins} a connection
+is judged by the openings alone, whatever connection tracking says of it; any other packet must
+belong to a flow that the guard itself remembers.
 
 Each rule is a line here, with its chain in front.
 """
@@ -21,28 +21,29 @@ BASE_CHAINS = {
     "forward": "type filter hook forward priority mangle - 5; policy accept;",
     "answers": "type filter hook output priority mangle - 5; policy accept;",
 }
-"""The hooks. Input and forward are behind connection tracking and DNAT, so that all ways in meet
-there; knocks are heard before both."""
+"""The hooks. Input and forward come after connection tracking and DNAT, so all ways in pass there;
+knocks are heard before both."""
 
 IPV6_PREFIX = "ffff:ffff:ffff:ffff::"
-"""The part of an IPv6 address that is one source: who has one address has all of its /64."""
+"""The part of an IPv6 address that counts as one source: whoever has one address has its /64."""
 
-# What a container begins from a port that is behind a protected one. The packet must come from
-# where the container is: a stranger may write its address on his own packets.
+# A container begins a connection from the port to which a protected port leads. The packet must
+# arrive on the container's interface: a stranger can forge the container's address.
 _INSIDE = """
 forward tcp flags & (syn|ack) == syn {ip} saddr . meta l4proto . tcp sport @inside{v} \
 fib saddr . iif oif exists update @spared{v} {{ {back} }} \
 update @spared{v} {{ {back} timeout {ending} }}
 """
-# Whoever is on one bridge with a container needs no help of this host's: with br_netfilter, their
-# packets come by here all the same.
-# A first IPv6 fragment without the transport header shows no port, and its packet is put together
-# behind us if another table has connection tracking leave it alone before it gathers fragments.
-# Nobody has to take such a packet; RFC 7112. 255 is not a protocol, so a packet whose protocol can
-# be read goes on.
-# A protected port that its map lacks is dropped by the second rule: a map that is being replaced
-# must never open anything. And no rule has a set without a name: that goes with its rule, so that a
-# packet that still meets the old rule when the new ones come into force finds it empty.
+# Hosts on one bridge with a container need no help of this host's: with br_netfilter, their packets
+# pass here all the same.
+# A first IPv6 fragment without the transport header shows no port, and its packet is reassembled
+# only after our rules if another table exempts it from connection tracking, which gathers
+# fragments. Nobody has to accept such a packet; RFC 7112. 255 is not a protocol, so a packet whose
+# protocol can be read passes this rule.
+# The second rule of each protocol drops protected ports that the map lacks: a map that is being
+# replaced must never open anything. And no rule uses an anonymous set: such a set goes with its
+# rule, so a packet that still passes the old rule while the new rules take effect would find it
+# empty.
 _WAYS_IN = """
 input iif "lo" accept
 input meta l4proto tcp goto tcp_in
@@ -66,26 +67,26 @@ _WAYS_IN_OF = """
 """
 _FORWARDED = "ct status dnat ct direction original meta l4proto {p} ct original proto-dst"
 
-# Anybody can send segments in the name of a client whose door is open. A set of sessions full of
-# them would have no room for anybody's real one. So only an answered connection is remembered: the
-# client acknowledges what the server sent, as far as connection tracking sees that. What begins has
-# a set of its own, for a client whose door closes in the midst of its handshake.
+# Anybody can forge segments of a client whose door is open. If they filled the set of sessions,
+# it would have no room for real ones. So only an answered connection is remembered: one whose
+# client acknowledges what the server sent, as far as connection tracking sees that. Connections
+# that begin have a set of their own, for a client whose door closes during its handshake.
 _LET_IN = """
 let_in tcp flags & (syn|ack) == syn update @beginning{v} {{ {f} }} accept
 let_in {f} @sessions{v} goto session
 """
 _ANSWERED = "tcp flags & (syn|rst|ack) == ack ct state established,untracked"
-# The first update gives a new flow the set's own time, the second shortens that: an element whose
-# own timeout is shorter than what it has left could not be loaded from a saved file. A flow that
-# finds its set full is let in as long as the door is open, and is not remembered.
+# The first update gives a new flow the set's own timeout, the second shortens it: an element whose
+# own timeout is shorter than the time that it has left could not be loaded from a saved file. If
+# the set is full, a new flow is let in as long as the door is open, but it is not remembered.
 _SESSION = """
 session ct expiration <= {ending} update @sessions{v} {{ {f} }} \
 update @sessions{v} {{ {f} timeout {ending} }} accept
 session update @sessions{v} {{ {f} }} accept
 """
-# A packet that begins a connection never goes on. Flows in "spared" were there before the guard, or
-# this host begins them, from a protected port: only its own kernel can send that SYN.
-# Doors that cut sessions go by the latter alone.
+# A packet that begins a connection never counts as going on. Flows in "spared" existed before the
+# guard did, or this host begins them from a protected port: only its own kernel can send that SYN.
+# Doors that cut sessions use "spared" alone.
 _BEGINS = "{chain} tcp flags & (syn|ack) == syn return"
 _GOING_ON = """
 going_on {f} @sessions{v} goto session
@@ -98,20 +99,21 @@ spared {f} @spared{v} update @spared{v} {{ {f} }} accept
 answers oif != "lo" tcp flags & (syn|ack) == syn tcp sport @tcp_ports \
 update @spared{v} {{ {back} }} update @spared{v} {{ {back} timeout {ending} }}
 """
-# This host's reset ends a flow, and the client says nothing more: without this, flows that ended so
-# would fill their sets, and those that this host begins from then on would not be answered.
+# A reset of this host's ends a flow, and the client sends nothing more. Without this rule, flows
+# that ended so would fill their sets, and answers to connections that this host begins after that
+# would be dropped.
 _RESET = (
     'answers oif != "lo" tcp flags & rst == rst tcp sport @tcp_ports {back} @{name}{v} '
     "update @{name}{v} {{ {back} timeout {ending} }}"
 )
-# Who the service answers while a port has its grace was in the midst of something.
+# A client that the service answers during a port's grace was using it before.
 _GRACE = (
     'answers oif != "lo" meta nfproto {nfproto} udp sport @grace{v} '
     "update @sparedmost{v} {{ {back} }} update @sparedudp{v} {{ {back} }}"
 )
 
-# The reset tells the client; its own, which answers what the server sends then, must come through
-# to tell the server.
+# Our reset informs the client. The client's own reset, which answers whatever the server still
+# sends, must pass to inform the server.
 _CUT_OFF = """
 cut_off tcp flags & (syn|ack) == syn counter drop
 cut_off ct state established tcp flags & rst == rst accept
@@ -119,31 +121,31 @@ cut_off ct state established meta l4proto tcp counter reject with tcp reset
 cut_off counter drop
 """
 
-# Only what the service answers is a session, or what anybody sends in the client's name would fill
-# the sets. A first datagram is remembered apart, for a client that sends the second one when the
-# door has closed.
+# Only a flow that the service answers is a session: otherwise datagrams that are forged in the
+# client's name would fill the sets. A first datagram is remembered apart, for a client that sends
+# its second one after the door has closed.
 _UDP_LET_IN = """
 {door}_letin ct state established,untracked update @{door}_udpmost{v} {{ {f} }} \
 update @{door}_udp{v} {{ {f} }} accept
 {door}_letin update @{door}_udpnew{v} {{ {f} }} accept
 """
-# The idle time begins again with each datagram, the longest time only while the door is open.
+# Each datagram restarts the idle time; the longest time restarts only while the door is open.
 _UDP_GOING_ON = "{f} @{most} {f} @{idle} update @{idle} {{ {f} }} accept"
 _UDP_ANSWERED = (
     "{f} @{door}_udpnew{v} ct state established,untracked update @{door}_udpmost{v} {{ {f} }} "
     "update @{door}_udpmost{v} {{ {f} timeout {most} }} update @{door}_udp{v} {{ {f} }} accept"
 )
 
-# Knocks are not tracked: each source would take memory of the kernel's table of connections, and a
-# flood from made-up ones would fill that, so that nobody could connect to anything.
+# Knocks are not tracked: each source would take a place in the kernel's table of connections. A
+# flood from forged sources would fill it, and then nobody could connect to anything.
 _KNOCKS = """
 knock_ports meta l4proto != udp accept
 knock_ports udp dport != @knocks accept
 knock_ports fib daddr type unicast accept
 knock_ports iif "lo" notrack accept
 """
-# Knocks from one source, over IPv6 from one network. A set that is full limits nobody who is not in
-# it: whoever has so many addresses is not kept out by counting.
+# Limits the knocks from one source, which is a network over IPv6. If the set is full, sources
+# outside it are not limited: counting cannot keep out somebody who has so many addresses.
 _LIMIT = (
     "knock_ports udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
     "{rate}/second burst {burst} packets }} counter name {counter} drop"
@@ -154,7 +156,7 @@ _NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
 def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
-    """Yield the rules, each with its chain in front, in the order in which packets meet them."""
+    """Yield the rules, each with its chain in front, in the order in which packets pass them."""
     doors = list(doors)
     yield from _knockRules(doors)
     for v in (4, 6):
@@ -185,8 +187,12 @@ def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
     for door in doors:
         for v in (4, 6) if door.knockRate else ():
             yield _LIMIT.format(
-                **{"door": door.name, "v": v, "source": _LIMITED[v], "rate": door.knockRate},
-                **{"burst": door.knockBurst, "counter": counterName(door)},
+                door=door.name,
+                v=v,
+                source=_LIMITED[v],
+                rate=door.knockRate,
+                burst=door.knockBurst,
+                counter=counterName(door),
             )
     yield "knock_ports notrack"
 
@@ -214,7 +220,7 @@ def _flowRules() -> Iterator[str]:
 
 
 def _tcpRules(group: PortGroup) -> Iterator[str]:
-    """Doors that share ports all keep sessions, or all cut them."""
+    """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
     for source, name, _ in _openings(group):
         yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
@@ -223,13 +229,14 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
 
 
 def _udpRules(group: PortGroup) -> Iterator[str]:
+    """Yield the rules of a group of UDP ports."""
     chain = chainName(group, "udp")
     for source, name, door in _openings(group):
         yield f"{chain} {source} @{name} " + (
             f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
         )
-    # An answer to what this host asked. Never for TCP: who slipped in while there was no guard
-    # would seem to answer, too.
+    # Answers to this host's own questions. TCP has no such rule: a client that got in while there
+    # was no guard would seem to answer, too.
     yield f"{chain} ct direction reply accept"
     for v in (4, 6):
         pairs = [("sparedmost", "sparedudp")]
@@ -254,20 +261,20 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
 
 
 def _openings(group: PortGroup) -> Iterator[tuple[str, str, Door]]:
-    """Yield what is compared, and the set, for each kind of openings of each door."""
+    """Yield the field that is compared, the set, and the door, for each set of openings."""
     for door in group.doors:
         for v in (4, 6):
             yield f"{_IP[v]} saddr", f"{door.name}_open{v}", door
 
 
 def _flow(protocol: str, v: int) -> str:
-    """Return the key of a flow, of a packet from the client."""
+    """Return the key of a flow, in a packet from the client."""
     ip, p = _IP[v], protocol
     return f"{ip} saddr . {ip} daddr . {p} sport . {p} dport"
 
 
 def _back(protocol: str, v: int) -> str:
-    """Return the same, of a packet to the client."""
+    """Return the key of a flow, in a packet to the client."""
     ip, p = _IP[v], protocol
     return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
 

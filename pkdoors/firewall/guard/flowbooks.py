@@ -1,4 +1,4 @@
-"""The flows that must go on, as this process knows them: the kernel may forget them. Pure."""
+"""A copy of the flows that must go on, in case the kernel forgets them. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -22,7 +22,7 @@ class FlowBooks:
         self._books: dict[str, dict[bytes, float]] = {}
 
     def note(self, books: Books) -> None:
-        """Take over all that the kernel remembers now."""
+        """Replace the copy by what the kernel remembers now."""
         self._books = {name: dict(flows) for name, flows in books.items()}
 
     def left(self) -> Books:
@@ -34,7 +34,7 @@ class FlowBooks:
         }
 
     def addSpared(self, flows: Iterable[Flow]) -> None:
-        """Note flows that were there before the guard."""
+        """Note flows that existed before the guard did."""
         for flow in flows:
             version = flow.source.version
             if flow.protocol == "tcp":
@@ -49,17 +49,17 @@ class FlowBooks:
         flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
     ) -> None:
         """
-        Note the flows of clients whose door is open, and keeps sessions.
+        Note the flows of clients whose door is open, if it keeps sessions.
 
-        @param flowsTo: gives the connections to some ports.
+        @param flowsTo: returns the connections to some ports.
         """
         sources: dict[Door, set[Address]] = {}
         for opening in openings:
             sources.setdefault(opening.door, set()).add(opening.source)
         for door, letIn in sources.items():
-            for each in flowsTo(door.ports) if not door.cutSessions else ():
-                if each.flow.source in letIn:
-                    self._addLetIn(door, each.flow)
+            for tracked in flowsTo(door.ports) if not door.cutSessions else ():
+                if tracked.flow.source in letIn:
+                    self._addLetIn(door, tracked.flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:
         version = flow.source.version

@@ -1,5 +1,5 @@
 """
-The connections that exist, out of the kernel's sockets and of its connection tracking. Pure.
+Reads the existing connections from the kernel's sockets and its connection tracking. Pure.
 
 Formats: C{proc(5)}, C{linux/netfilter/nfnetlink_conntrack.h}; numbers are in the network's order.
 """
@@ -23,13 +23,13 @@ _PROTOCOLS = {6: "tcp", 17: "udp"}
 
 class Flow(NamedTuple):
     """
-    One connection to this host, or through it, as a packet of the client's shows it to the guard.
+    One connection to or through this host, as the guard sees it in the client's packets.
 
     @ivar protocol: C{tcp} or C{udp}.
     @ivar source: the client's address.
-    @ivar address: the address that it goes to, after any DNAT.
+    @ivar address: the destination address, after any DNAT.
     @ivar sourcePort: the client's port.
-    @ivar port: the port that it goes to, after any DNAT.
+    @ivar port: the destination port, after any DNAT.
     """
 
     protocol: str
@@ -40,16 +40,16 @@ class Flow(NamedTuple):
 
     @property
     def key(self) -> bytes:
-        """The key of a set of flows: four fields, each padded to 4 bytes."""
-        ports = (each.to_bytes(2) + bytes(2) for each in (self.sourcePort, self.port))
+        """The key in a set of flows: four fields, each padded to 4 bytes."""
+        ports = (port.to_bytes(2) + bytes(2) for port in (self.sourcePort, self.port))
         return self.source.packed + self.address.packed + b"".join(ports)
 
 
 class Tracked(NamedTuple):
     """
-    A connection, and how it came.
+    A connection, and the port that its client asked for.
 
-    @ivar flow: as the guard sees it.
+    @ivar flow: the connection as the guard sees it.
     @ivar wanted: the port that the client asked for, before any DNAT.
     """
 
@@ -58,7 +58,7 @@ class Tracked(NamedTuple):
 
     @property
     def ports(self) -> set[int]:
-        """Our ports that it has to do with."""
+        """The ports of ours that it concerns."""
         return {self.wanted, self.flow.port}
 
 
@@ -77,21 +77,22 @@ def readSocketFlows(listing: str, ports: Iterable[PortRange]) -> Iterator[Tracke
     @param listing: the content of C{/proc/net/tcp} or C{tcp6}.
     """
     ports = list(ports)
-    for each in parseSockets(listing):
-        if each.state in LIVE and isOn(ports, "tcp", each.port):
-            peer, peerPort = each.peer
-            yield Tracked(Flow("tcp", peer, each.address, peerPort, each.port), each.port)
+    for socket in parseSockets(listing):
+        if socket.state in LIVE and isOn(ports, "tcp", socket.port):
+            peer, peerPort = socket.peer
+            flow = Flow("tcp", peer, socket.address, peerPort, socket.port)
+            yield Tracked(flow, socket.port)
 
 
 def askConntrack() -> bytes:
-    """Ask for all connections that are tracked."""
+    """Return the question for all tracked connections."""
     return buildMessage(CONNTRACK, _GET, DUMP, b"", 0)
 
 
 def readTracked(answer: Iterable[tuple[int, bytes]]) -> Iterator[Tracked]:
     """
-    Yield the TCP and UDP connections that were answered; TCP ones only while they are established.
-    Nothing is raised, whatever the answer.
+    Yield the TCP and UDP connections in an answer that the other end has answered; TCP connections
+    only while they are established. Nothing is raised, whatever the answer.
     """
     for _, body in answer:
         entry = parseAttributes(body)
@@ -109,7 +110,7 @@ def readTracked(answer: Iterable[tuple[int, bytes]]) -> Iterator[Tracked]:
 
 def isOn(ports: Iterable[PortRange], protocol: str, port: int) -> bool:
     """Return whether a port is one of these."""
-    return any(PortRange(protocol, port, port).overlaps(each) for each in ports)
+    return any(PortRange(protocol, port, port).overlaps(ranges) for ranges in ports)
 
 
 def _tuple(content: bytes | None) -> Flow | None:
@@ -122,7 +123,7 @@ def _tuple(content: bytes | None) -> Flow | None:
     ports = [protocol.get(kind, b"") for kind in (2, 3)]  # CTA_PROTO_SRC_PORT, ..._DST_PORT
     if name is None or len(source) not in (4, 16) or len(source) != len(target):
         return None
-    if any(len(each) != 2 for each in ports):
+    if any(len(port) != 2 for port in ports):
         return None
     return Flow(name, ip_address(source), ip_address(target), *map(int.from_bytes, ports))
 

@@ -1,14 +1,14 @@
 """
-The guard: what the kernel's nftables must have so that the protected ports are closed. Pure.
+The guard: what the kernel's nftables must have to keep the protected ports closed. Pure.
 
 It is one table of our own (L{pkdoors.firewall.guard._rules}). Rules are replaced in place, in one
-transaction, while sets stay (L{pkdoors.firewall.guard.sets}): openings and flows live on, and no
-packet meets a port without its guard. A transaction that deletes a table or a base chain would let
-packets through for some microseconds, though nft(8) calls it atomic.
+transaction, while sets stay (L{pkdoors.firewall.guard.sets}): openings and flows survive, and no
+packet reaches a port that has no guard. A transaction that deletes a table or a base chain would
+let packets through for some microseconds, although nft(8) calls it atomic.
 """
 
 from bisect import bisect
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -30,16 +30,16 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, knockPorts, protectedPorts
+from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 TABLE = "pkdoors"
-"""Of the C{inet} family."""
+"""The guard's table, of the C{inet} family."""
 HANDOVER = "pkdoors_handover"
-"""The table that guards while one of an older version is replaced."""
+"""The table that guards while a table of an older version is replaced."""
 FIRST_WAYS = 500
-"""Ways past the protected ports that are put in place with the guard, which must always fit into a
-small buffer of the kernel's; others come after it."""
+"""Ways past the protected ports that are put in place together with the guard, which must always
+fit into a small buffer of the kernel's; further ways come after it."""
 
 _NUMBERS = {"tcp": 6, "udp": 17}
 
@@ -47,8 +47,8 @@ _NUMBERS = {"tcp": 6, "udp": 17}
 @dataclass(frozen=True, slots=True)
 class DirectWay:
     """
-    A way to a protected port that leads past it: the address and the port of a container to which
-    it is forwarded.
+    A direct way to the service behind a protected port: the address and the port of a container to
+    which the host forwards that port.
 
     @ivar wanted: the protected port.
     """
@@ -60,13 +60,13 @@ class DirectWay:
 
     @property
     def key(self) -> bytes:
-        """The key of a set or map: three fields, each padded to 4 bytes."""
+        """The key in a set or map: three fields, each padded to 4 bytes."""
         protocol = bytes([_NUMBERS[self.protocol], 0, 0, 0])
         return self.address.packed + protocol + self.port.to_bytes(2) + bytes(2)
 
 
 Span = tuple[int, int]
-"""The first and the last of some ports."""
+"""The first and the last port of a range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Present:
     What the kernel has of our table.
 
     @ivar stale: sets that must be made again, empty.
-    @ivar ports: for C{tcp} and C{udp}, the ports that are protected.
-    @ivar verdicts: likewise, the chain for some ports; empty for any other verdict.
+    @ivar ports: for C{tcp} and C{udp}, the protected ports.
+    @ivar verdicts: likewise, the chain for ports; empty for any other verdict.
     """
 
     chains: frozenset[str] = frozenset()
@@ -97,7 +97,7 @@ class Guard:
 
     @ivar origin: the boot, and the very table, that openings belong to.
     @ivar grace: UDP ports that were never protected before, and the seconds that they stay open.
-    @ivar graceVersions: over which IP they do: 4, 6 or both.
+    @ivar graceVersions: the versions of IP over which they stay open: 4, 6 or both.
     @ivar direct: ways that lead past the protected ports.
     """
 
@@ -108,16 +108,18 @@ class Guard:
     direct: tuple[DirectWay, ...] = ()
 
     def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
-        """Return the nft commands that put the guard in place, in a table that is there already, in
-        one transaction."""
+        """
+        Return the nft commands that put the guard into a table that exists already, in one
+        transaction.
+        """
         return "".join(f"{line}\n" for line in self._lines(f"inet {table}", present))
 
     def _lines(self, where: str, present: Present) -> Iterator[str]:
         rules, sets = list(rulesFor(self.doors)), setsFor(self.doors)
         counters = {counterName(door) for door in self.doors if door.knockRate}
         chains = dict.fromkeys((*BASE_CHAINS, *(rule.partition(" ")[0] for rule in rules)))
-        # Chains come first: nft 1.0 sends the elements of an interval map with the map. What is
-        # deleted must be in use no more.
+        # Chains come first: nft 1.0 sends the elements of an interval map with the map. Whatever is
+        # deleted must not be in use any more.
         for chain in chains:
             yield f"add chain {where} {chain} {_braced(BASE_CHAINS.get(chain, ''))}".rstrip()
         for name, definition in MAPS.items():
@@ -128,12 +130,15 @@ class Guard:
         yield from (f"flush map {where} {name}" for name in DIRECT_MAPS)
         yield from self._ports(where, present)
         gone = present.sets - sets.keys() - MAPS.keys() - {*PORT_SETS.values()}
-        yield from (f"delete chain {where} {each}" for each in _of(present.chains - chains.keys()))
-        yield from (f"delete set {where} {each}" for each in _of(gone | present.stale))
-        yield from (f"delete counter {where} {each}" for each in _of(present.counters - counters))
+        for name in sorted(present.chains - chains.keys()):
+            yield f"delete chain {where} {name}"
+        for name in sorted(gone | present.stale):
+            yield f"delete set {where} {name}"
+        for name in sorted(present.counters - counters):
+            yield f"delete counter {where} {name}"
         for name, each in sets.items():
             yield f"add set {where} {name} {_braced(each.definition)}"
-        yield from (f"add counter {where} {each}" for each in _of(counters))
+        yield from (f"add counter {where} {name}" for name in sorted(counters))
         yield from (f"add rule {where} {rule}" for rule in rules)
         for name, elements in self._elements():
             if name not in MAPS:
@@ -143,9 +148,9 @@ class Guard:
 
     def _ports(self, where: str, present: Present) -> Iterator[str]:
         """
-        Yield what changes the ports that are guarded. A port that stays keeps its element: while
-        one in an interval set is deleted and added again, a packet may find neither. One of the
-        two, map and set, always has it; see L{reshapes}.
+        Yield the commands that change the guarded ports. A port that stays keeps its element: while
+        an element of an interval set is deleted and added again, a packet may find neither. Either
+        the map or the set always has the port; see L{reshapes}.
         """
         for protocol in PROTOCOLS:
             ports, verdicts = self._spans(protocol), self._verdicts(protocol)
@@ -153,23 +158,23 @@ class Guard:
             judged = present.verdicts.get(protocol, {})
             yield from _changed(
                 f"element {where} {protocol}_ports",
-                [_span(each) for each in ported if each not in ports],
-                [_span(each) for each in ports if each not in ported],
+                [_spellSpan(span) for span in ported if span not in ports],
+                [_spellSpan(span) for span in ports if span not in ported],
             )
             yield from _changed(
                 f"element {where} {protocol}_doors",
-                [_span(each) for each in judged if judged[each] != verdicts.get(each)],
+                [_spellSpan(span) for span in judged if judged[span] != verdicts.get(span)],
                 [
-                    f"{_span(each)} : jump {chain}"
-                    for each, chain in verdicts.items()
-                    if judged.get(each) != chain
+                    f"{_spellSpan(span)} : jump {chain}"
+                    for span, chain in verdicts.items()
+                    if judged.get(span) != chain
                 ],
             )
 
     def reshapes(self, present: Present) -> bool:
         """
-        Return whether an element of the set of protected ports goes, of which a port stays
-        protected: then another guard must stand there meanwhile.
+        Return whether an element of the set of protected ports goes although one of its ports stays
+        protected: then another guard must be in place meanwhile.
         """
         return any(
             first <= last_ and first_ <= last
@@ -179,27 +184,31 @@ class Guard:
         )
 
     def _elements(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield what other sets and maps have that the configuration alone says."""
+        """
+        Yield the elements of the other sets and maps that follow from the configuration alone.
+        """
         notes = [FORMAT, originNote(self.origin), *map(aboutDoor, self.doors)]
         yield ABOUT, [f'{number} comment "{note}"' for number, note in enumerate(notes)]
         for name, elements in self.ways(FIRST_WAYS).items():
-            ways = {each.key: each.chain for each in elements}
-            yield name, [_spelled(key, chain) for key, chain in ways.items()]
+            ways = {element.key: element.chain for element in elements}
+            yield name, [_spellWay(key, chain) for key, chain in ways.items()]
         for version in self.graceVersions:
-            left = (f"{ports.span} timeout {spell(each)}" for ports, each in self.grace.items())
-            yield f"grace{version}", list(left)
-        yield "knocks", list(map(str, knockPorts(self.doors)))
+            yield (
+                f"grace{version}",
+                [f"{ports.span} timeout {spell(left)}" for ports, left in self.grace.items()],
+            )
+        yield "knocks", list(map(str, listKnockPorts(self.doors)))
         for door in self.doors:
             if door.knockRate:
-                yield f"{door.name}_knocks", list(map(str, knockPorts([door])))
+                yield f"{door.name}_knocks", list(map(str, listKnockPorts([door])))
 
     def _spans(self, protocol: str) -> list[Span]:
         """Return the protected ports."""
-        protected = protectedPorts(self.doors)
-        return [(each.first, each.last) for each in protected if each.protocol == protocol]
+        protected = listProtectedPorts(self.doors)
+        return [(ports.first, ports.last) for ports in protected if ports.protocol == protocol]
 
     def _verdicts(self, protocol: str) -> dict[Span, str]:
-        """Return the chain for each stretch of protected ports."""
+        """Return the chain for each range of protected ports."""
         return {
             (ports.first, ports.last): chainName(group, protocol)
             for group in portGroups(self.doors, protocol)
@@ -208,26 +217,26 @@ class Guard:
 
     def ways(self, most: int | None = None) -> dict[str, list[Element]]:
         """
-        Return what is in the maps and sets of ways past the protected ports, by their names.
+        Return the elements of the maps and sets of ways past the protected ports, by their names.
 
-        @param most: how many ways at most; L{None} for all.
+        @param most: the highest number of ways; L{None} for all.
         """
         found: dict[str, list[Element]] = {name: [] for name in (*DIRECT_MAPS, *INSIDE_SETS)}
-        verdicts = {each: sorted(self._verdicts(each).items()) for each in PROTOCOLS}
-        for each in self.direct[:most]:
-            judged = verdicts[each.protocol]
-            at = bisect(judged, each.wanted, key=lambda verdict: verdict[0][0]) - 1
+        verdicts = {protocol: sorted(self._verdicts(protocol).items()) for protocol in PROTOCOLS}
+        for direct in self.direct[:most]:
+            judged = verdicts[direct.protocol]
+            at = bisect(judged, direct.wanted, key=lambda verdict: verdict[0][0]) - 1
             (_, last), chain = judged[at] if at >= 0 else ((0, 0), "")
-            if each.wanted <= last:
-                version = each.address.version
-                found[f"direct{version}"].append(Element(each.key, chain=chain))
-                if each.protocol == "tcp":
-                    found[f"inside{version}"].append(Element(each.key))
+            if direct.wanted <= last:
+                version = direct.address.version
+                found[f"direct{version}"].append(Element(direct.key, chain=chain))
+                if direct.protocol == "tcp":
+                    found[f"inside{version}"].append(Element(direct.key))
         return found
 
 
-def _spelled(key: bytes, chain: str) -> str:
-    """Return an element of a map or set of ways as nft reads it."""
+def _spellWay(key: bytes, chain: str) -> str:
+    """Return an element in a map or set of ways as nft reads it."""
     address, protocol, port = ip_address(key[:-8]), key[-8], int.from_bytes(key[-4:-2])
     return f"{address} . {protocol} . {port}" + (f" : jump {chain}" if chain else "")
 
@@ -239,14 +248,10 @@ def _changed(what: str, gone: list[str], new: list[str]) -> Iterator[str]:
         yield f"add {what} {_braced(', '.join(new))}"
 
 
-def _span(span: Span) -> str:
+def _spellSpan(span: Span) -> str:
     first, last = span
     return str(first) if first == last else f"{first}-{last}"
 
 
 def _braced(definition: str) -> str:
     return f"{{ {definition} }}" if definition else ""
-
-
-def _of(names: Iterable[str]) -> list[str]:
-    return sorted(names)

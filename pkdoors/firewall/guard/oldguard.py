@@ -1,8 +1,8 @@
 """
-Reads the table that pkdoors had before L{pkdoors.firewall.guard.guard}: an upgrade must close no
-door, and cut nobody. Pure.
+Reads the table that pkdoors had before L{pkdoors.firewall.guard.guard}: an upgrade must not close
+a door, nor cut a connection. Pure.
 
-The format is what C{nft -j list table} prints; C{libnftables-json(5)}. A table that is not ours is
+The format is that of C{nft -j list table}; C{libnftables-json(5)}. A table that is not ours raises
 a L{ValueError}, a L{LookupError} or a L{TypeError}, or has nothing in it.
 """
 
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
-from pkdoors.model.principal import principalOf
+from pkdoors.model.principal import parsePrincipal
 
 
 class OldSession(NamedTuple):
-    """A connection that was there before the first guard: client's address and port, our port."""
+    """A connection that existed before the first guard: the client's address and port, our port."""
 
     source: Address
     sourcePort: int
@@ -31,37 +31,37 @@ Sets = dict[str, list[Any]]
 
 def readOpenings(listing: str, doors: Iterable[Door], now: float) -> list[Opening]:
     """
-    The openings of doors that are as they were: with the same name and the same ports. All others
-    are not worth keeping, since who earned them earned something else.
+    Return the openings of the doors that still have the same name and the same ports. Others are
+    not kept, because they were granted for different ports.
 
     @param listing: our table.
-    @param now: the time from which the deadlines count; an opening has less left than the door
-        allows, and whole seconds, since nft tells no more.
+    @param now: the present time, for the deadlines. An opening has at most the time that the door
+        allows, in whole seconds, because nft prints no fractions.
     """
     sets = _sets(listing)
     return [opening for door in doors for opening in _openings(sets, door, now)]
 
 
 def readProtected(listing: str) -> list[PortRange]:
-    """The ports that the guard keeps closed."""
+    """Return the ports that the guard keeps closed."""
     return [_ports(element) for element in _sets(listing).get("protected", ())]
 
 
 def readLivingSessions(listing: str) -> list[OldSession]:
-    """The connections that were there before the first guard, and may live on."""
+    """Return the connections that existed before the first guard, and may go on."""
     sets = _sets(listing)
     return [
         OldSession(ip_address(source), sourcePort, port)
         for name in ("live4", "live6")
-        for source, sourcePort, port in (each["concat"] for each in sets.get(name, ()))
+        for source, sourcePort, port in (element["concat"] for element in sets.get(name, ()))
     ]
 
 
 def _sets(listing: str) -> Sets:
     return {
-        each["set"]["name"]: each["set"].get("elem", [])
-        for each in json.loads(listing)["nftables"]
-        if "set" in each
+        item["set"]["name"]: item["set"].get("elem", [])
+        for item in json.loads(listing)["nftables"]
+        if "set" in item
     }
 
 
@@ -72,10 +72,10 @@ def _openings(sets: Sets, door: Door, now: float) -> Iterator[Opening]:
     for version in (4, 6):
         for element in sets.get(f"{door.name}_open{version}", ()):
             timed = element["elem"] if isinstance(element, dict) else {}
-            # One without a time left is none of ours, or over within this second.
+            # An opening of ours has a time left; within its last second, nft prints 0.
             if "expires" in timed and 0 < (left := timed["expires"]):
                 source = ip_address(timed["val"])
-                who = principalOf(str(timed.get("comment", "")))
+                who = parsePrincipal(str(timed.get("comment", "")))
                 yield Opening(door, source, now + min(left, door.maxOpenFor), who)
 
 

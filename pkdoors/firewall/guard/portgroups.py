@@ -1,4 +1,4 @@
-"""Which doors protect which ports: one group for each set of doors. Pure."""
+"""Groups ports by the doors that protect them: one group for each set of doors. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ class PortGroup:
     """
     Ports that the same doors protect.
 
-    @ivar name: of the door, or C{Doors1} and so on for several: no door has a capital letter.
+    @ivar name: the name of the door, or C{Doors1} and so on if there are several: the name of a
+        door has no capital letter.
     """
 
     name: str
@@ -21,7 +22,7 @@ class PortGroup:
 
 
 def portGroups(doors: Iterable[Door], protocol: str) -> list[PortGroup]:
-    """Return the groups of all protected ports of a protocol; no port is in two."""
+    """Return the groups of all protected ports of a protocol; no port is in two groups."""
     found: dict[tuple[Door, ...], list[PortRange]] = {}
     for ports, group in _pieces(list(doors), protocol):
         found.setdefault(group, []).append(ports)
@@ -44,12 +45,15 @@ def _pieces(doors: list[Door], protocol: str) -> Iterable[tuple[PortRange, tuple
     before = 0
     for at in sorted(events):
         if inside:
-            yield PortRange(protocol, before, at - 1), tuple(doors[each] for each in sorted(inside))
+            yield (
+                PortRange(protocol, before, at - 1),
+                tuple(doors[index] for index in sorted(inside)),
+            )
         begins, ends = events[at]
-        for each in ends:
-            inside[each] -= 1
-            if not inside[each]:
-                del inside[each]
-        for each in begins:
-            inside[each] = inside.get(each, 0) + 1
+        for index in ends:
+            inside[index] -= 1
+            if not inside[index]:
+                del inside[index]
+        for index in begins:
+            inside[index] = inside.get(index, 0) + 1
         before = at

@@ -1,4 +1,4 @@
-"""What the kernel has of our table, as a daemon finds it. Pure."""
+"""What a daemon finds of our table in the kernel. Pure."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,18 +15,18 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.model.doors import Door
-from pkdoors.model.ports import PortRange, merged
+from pkdoors.model.ports import PortRange, mergeRanges
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """
-    @ivar table: L{None} if there is none.
-    @ivar sets: names of sets and maps, with their timeouts in milliseconds.
-    @ivar counters: what named counters have counted.
-    @ivar ports: for C{tcp} and C{udp}, the ports that are protected.
-    @ivar verdicts: likewise, the chain for some ports.
-    @ivar notes: what the set L{pkdoors.firewall.guard.sets.ABOUT} says.
+    @ivar table: the table; L{None} if it is not there.
+    @ivar sets: the timeouts of sets and maps in milliseconds, by name.
+    @ivar counters: the counts of named counters.
+    @ivar ports: for C{tcp} and C{udp}, the protected ports.
+    @ivar verdicts: likewise, the chain for ports.
+    @ivar notes: the comments in the set L{pkdoors.firewall.guard.sets.ABOUT}.
     """
 
     table: Table | None = None
@@ -39,39 +39,43 @@ class Survey:
 
     @property
     def isOurs(self) -> bool:
-        """Whether it is a guard of this version, which can be replaced in place."""
+        """Whether this is a guard of this version, which can be changed in place."""
         return self.table is not None and FORMAT in self.notes
 
     def protected(self) -> tuple[PortRange, ...]:
-        """Return the ports that it keeps closed."""
-        return merged(PortRange(each, *span) for each in PROTOCOLS for span in self.ports[each])
+        """Return the ports that the table keeps closed."""
+        return mergeRanges(
+            PortRange(protocol, *span) for protocol in PROTOCOLS for span in self.ports[protocol]
+        )
 
     def origin(self, boot: str) -> str:
-        """Return what tells this table from one that was saved and is loaded again: that has
-        another handle, and perhaps was made in another boot."""
+        """
+        Return a text that differs between this table and one that was saved and loaded again: that
+        has another handle, and may come from another boot.
+        """
         return f"{boot} {self.table.handle if self.table is not None else 0}"
 
     def isOf(self, boot: str) -> bool:
-        """Return whether its openings were granted in this boot, and in this very table."""
+        """Return whether the table's openings were granted in this boot, and in this very table."""
         return originNote(self.origin(boot)) in self.notes
 
     def knows(self, door: Door) -> bool:
-        """Return whether it has this door, with the same ports."""
+        """Return whether the table has this door, with the same ports."""
         return aboutDoor(door) in self.notes
 
     def setsToRetime(self, doors: Collection[Door]) -> set[str]:
-        """Return the sets whose timeout must change; the kernel cannot do that."""
+        """Return the sets whose timeout must change: the kernel cannot change it in place."""
         return {
             name
-            for name, each in setsFor(doors).items()
-            if name in self.sets and self.sets[name] != round(1000 * each.timeout)
+            for name, definition in setsFor(doors).items()
+            if name in self.sets and self.sets[name] != round(1000 * definition.timeout)
         }
 
     def present(self, doors: Collection[Door], boot: str) -> Present:
         """
-        Return what the new guard of these doors finds. Sets whose content does not count are made
-        again: those of another boot, those of a door that had other ports, since its openings were
-        granted for these, and those whose timeout changes.
+        Return what the kernel has for the new guard of these doors. Sets whose content is not valid
+        are stale: those of another boot, those of a door that had other ports, because its openings
+        were granted for those, and those whose timeout changes.
         """
         stale = self.setsToRetime(doors)
         if not self.isOf(boot):

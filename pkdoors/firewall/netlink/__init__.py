@@ -1,1 +1,1 @@
-"""Messages to and from the kernel's nftables."""
+"""Messages to and from the kernel's nftables: L{messages} change it, L{dump} reads it."""

@@ -1,8 +1,8 @@
 """
-The questions that read our table from the kernel's nftables, and what the answers mean. Pure.
+Builds the questions that read our table from the kernel's nftables, and parses the answers. Pure.
 
-Only our own table is asked for: libnftables lists it more slowly, and C{flags owner} of nft 1.1 in
-a form that nft 1.0 cannot read. Formats and numbers as in L{pkdoors.firewall.netlink.messages}.
+libnftables would list the table more slowly, and prints C{flags owner} of nft 1.1 in a form that
+nft 1.0 cannot read. Formats and numbers as in L{pkdoors.firewall.netlink.messages}.
 """
 
 from collections.abc import Iterable
@@ -32,8 +32,8 @@ Answer = Iterable[tuple[int, bytes]]
 class Table(NamedTuple):
     """
     @ivar flags: C{NFT_TABLE_F_...}.
-    @ivar owner: the netlink port of its owner; 0 where it has none.
-    @ivar handle: no other table has had it since the boot.
+    @ivar owner: the netlink port of the owner; 0 if the table has none.
+    @ivar handle: a number that no other table has had since the boot.
     """
 
     flags: int = 0
@@ -42,39 +42,39 @@ class Table(NamedTuple):
 
 
 def askTable(table: str) -> bytes:
-    """Ask whether there is a table of the C{inet} family."""
+    """Return the question whether a table of the C{inet} family exists."""
     return message(_GET_TABLE, 0, text(1, table))
 
 
 def askChains(table: str, family: int = INET) -> bytes:
-    """Ask for all chains; the kernel tells those of other tables of the family, too."""
+    """Return the question for all chains; the kernel also lists other tables' chains."""
     return buildMessage(NFTABLES, _GET_CHAIN, DUMP, text(1, table), family)
 
 
 def askRules(table: str, family: int = INET, chain: str = "") -> bytes:
-    """Ask for all rules of a table, or of one of its chains."""
+    """Return the question for all rules of a table, or of one of its chains."""
     body = text(1, table) + (text(2, chain) if chain else b"")
     return buildMessage(NFTABLES, _GET_RULE, DUMP, body, family)
 
 
 def askSets(table: str, family: int = INET) -> bytes:
-    """Ask for all sets and maps of a table."""
+    """Return the question for all sets and maps of a table."""
     return buildMessage(NFTABLES, _GET_SET, DUMP, text(1, table), family)
 
 
 def askCounters(table: str) -> bytes:
-    """Ask for all named counters of a table."""
+    """Return the question for all named counters of a table."""
     return message(_GET_OBJECT, DUMP, text(1, table))
 
 
 def askElements(table: str, name: str, family: int = INET) -> bytes:
-    """Ask for the elements of a set."""
+    """Return the question for the elements of a set."""
     body = text(1, table) + text(2, name)
     return buildMessage(NFTABLES, _GET_ELEMENTS, DUMP, body, family)
 
 
 def readTable(answer: Answer) -> Table | None:
-    """Return the table that was asked for, if there is one."""
+    """Return the table that was asked for; L{None} if it does not exist."""
     for kind, body in answer:
         if kind == NFTABLES << 8:
             found = parseAttributes(body)  # NFTA_TABLE_FLAGS, ..._OWNER, ..._HANDLE
@@ -89,7 +89,7 @@ def readChains(answer: Answer, table: str) -> set[str]:
 
 
 def readRules(answer: Answer, table: str) -> list[tuple[str, int]]:
-    """Return chain and handle of each rule, in order: a changed rule has another handle."""
+    """Return the chain and the handle of each rule, in order: a changed rule has a new handle."""
     found = (parseAttributes(body) for _, body in answer)
     return [
         (_text(each.get(2)), _number(each.get(3))) for each in found if _text(each.get(1)) == table
@@ -98,8 +98,8 @@ def readRules(answer: Answer, table: str) -> list[tuple[str, int]]:
 
 def readSets(answer: Answer) -> dict[str, int]:
     """
-    Return the names of sets and maps, each with its timeout in milliseconds; not those without a
-    name, which belong to a rule and go with it.
+    Return the names of sets and maps, each with its timeout in milliseconds. Anonymous sets are
+    left out: they belong to a rule, and go with it.
     """
     found = (parseAttributes(body) for _, body in answer)
     return {
@@ -127,7 +127,7 @@ def readElements(answer: Answer) -> list[Element]:
 
 
 def readVerdicts(answer: Answer) -> list[bytes]:
-    """Return the elements of a map as raw bytes, in an order that does not depend on the kernel."""
+    """Return the elements of a map as raw bytes, sorted: the kernel's order may change."""
     return sorted(
         each.get(1, b"") + each.get(2, b"") + each.get(3, b"") for each in _listed(answer)
     )
@@ -135,9 +135,9 @@ def readVerdicts(answer: Answer) -> list[bytes]:
 
 def readIntervals(answer: Answer) -> dict[tuple[int, int], str]:
     """
-    Return first and last of each range in an interval set, or map, of ports; and the chain that a
-    map jumps to, empty for any other verdict. The kernel tells where each range begins, and where
-    what lies behind it begins.
+    Return the first and the last port of each range in an interval set or map of ports, and the
+    chain that a map jumps to; empty for any other verdict. The kernel lists where each range
+    begins, and where the ports after it begin.
     """
     # At the same port an end comes before the next beginning.
     marks = sorted(map(_mark, _listed(answer)), key=lambda mark: (mark[0], not mark[1]))
@@ -162,8 +162,8 @@ def _mark(attributes: dict[int, bytes]) -> tuple[int, bool, str]:
 
 def readSpans(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, dict[int, bytes]]]:
     """
-    Yield first key, last key and value of each element in a set or map of any kind. Both keys of an
-    element that stands for all that the others lack are empty.
+    Yield the first key, the last key and the value of each element in a set or map of any kind. An
+    element that stands for all keys that the others lack has two empty keys.
     """
     found = [
         (_key(each, 1), _key(each, 10), each)  # NFTA_SET_ELEM_KEY, ..._KEY_END

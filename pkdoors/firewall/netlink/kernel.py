@@ -35,15 +35,15 @@ _REASONS = {
 }
 _CAP_NET_ADMIN = 12  # linux/capability.h
 _TRIES = 5
-"""How often a dump is begun again that a change has interrupted."""
+"""How often a dump is tried if changes interrupt it."""
 
 
 class GuardGone(FirewallError):
-    """Our table, or a set of it, is not in the kernel any more."""
+    """Our table, or a set in it, is not in the kernel any more."""
 
 
 class SetFull(FirewallError):
-    """A set of ours has as many elements as it may have."""
+    """A set of ours has reached its maximum size."""
 
 
 class NotPermitted(FirewallError):
@@ -52,9 +52,9 @@ class NotPermitted(FirewallError):
 
 def openNetlink() -> socket.socket:
     """
-    Return a socket to the kernel's firewall, on which nothing blocks.
+    Return a nonblocking socket to the kernel's firewall.
 
-    @raise FirewallError: there is no nftables.
+    @raise FirewallError: the kernel has no nftables.
     """
     kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK
     try:
@@ -67,10 +67,10 @@ def openNetlink() -> socket.socket:
 
 def checkPrivilege() -> None:
     """
-    Check that this process may change the firewall. libnftables does not tell its caller: it writes
-    to the terminal, or even ends the process.
+    Check that this process is allowed to change the firewall. libnftables does not inform its
+    caller: it writes to the terminal, or even ends the process.
 
-    @raise FirewallError: it may not.
+    @raise FirewallError: it is not allowed to.
     """
     if not mayAdminister(Path("/proc/self/status").read_text()):
         raise FirewallError(NO_PRIVILEGE)
@@ -78,8 +78,10 @@ def checkPrivilege() -> None:
 
 class Kernel:
     """
-    @param connection: the socket; L{None} for one of its own.
-    @raise FirewallError: there is no nftables, or this process may not change it.
+    A connection to the kernel's firewall.
+
+    @param connection: the socket; if L{None}, a new one is opened.
+    @raise FirewallError: the kernel has no nftables, or this process is not allowed to change it.
     """
 
     def __init__(self, connection: socket.socket | None = None) -> None:
@@ -88,31 +90,31 @@ class Kernel:
 
     @property
     def port(self) -> int:
-        """The netlink port: by it the kernel tells whose a table is, and who changed it."""
+        """The netlink port, by which the kernel names the owner of a table, and who changed it."""
         port: int = self._socket.getsockname()[0]
         return port
 
     def transact(self, batch: bytes) -> None:
         """
-        Have the kernel do a batch of L{pkdoors.firewall.netlink.messages}, at once.
+        Have the kernel execute a batch of L{pkdoors.firewall.netlink.messages} as one transaction.
 
-        @raise FirewallError: it did nothing of it; L{GuardGone} if our table is missing,
+        @raise FirewallError: the kernel did nothing; L{GuardGone} if our table is missing,
             L{NotPermitted} if it belongs to somebody else.
         """
         try:
             number = firstError(self._exchange(batch))
         except OSError as error:
             number = error.errno or errno.EIO
-            self._drain()  # or the rest of this answer would be taken for the next one's
+            self._drain()  # otherwise the rest of this answer would count as the next one's
         if number:
             raise errorFor(number)
 
     def dump(self, question: bytes) -> list[tuple[int, bytes]]:
         """
-        Return what the kernel answers to a question: kind and attributes of each message. It is
-        empty if there is no such thing.
+        Return the kernel's answer to a question: the kind and the attributes of each message. It is
+        empty if the thing does not exist.
 
-        @raise FirewallError: it refused, or the answer was interrupted again and again.
+        @raise FirewallError: the kernel refused, or changes interrupted the answer too often.
         """
         for _ in range(_TRIES):
             try:
@@ -129,12 +131,12 @@ class Kernel:
                 raise errorFor(number)
             if not number and not any(flags & DUMP_INTERRUPTED for _, flags, _ in answer):
                 return [(kind, body[FAMILY.size :]) for kind, _, body in answer if kind > 0xFF]
-        raise FirewallError("nftables changes so fast that it cannot be read: pkdoors tries again")
+        raise FirewallError("nftables changes too fast to be read: pkdoors tries again")
 
     def _exchange(self, batch: bytes) -> bytes:
         self._socket.send(batch)
         parts = []
-        with suppress(BlockingIOError):  # all of the answer is there when send() returns
+        with suppress(BlockingIOError):  # the whole answer is there when send() returns
             while True:
                 parts.append(self._socket.recv(MAX_ANSWER))
         return b"".join(parts)
@@ -145,18 +147,20 @@ class Kernel:
                 self._socket.recv(MAX_ANSWER)
             except BlockingIOError:
                 return
-            except OSError:  # it overflowed: what is left can be read
+            except OSError:  # it overflowed; the rest can be read
                 continue
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._socket.close()
 
 
 def errorFor(number: int) -> FirewallError:
-    """Return the error that says what the kernel meant by an errno."""
+    """Return the error that explains an errno of the kernel's."""
     kinds: dict[int, type[FirewallError]] = {
-        **{errno.ENOENT: GuardGone, errno.EPERM: NotPermitted, errno.ENFILE: SetFull}
+        errno.ENOENT: GuardGone,
+        errno.EPERM: NotPermitted,
+        errno.ENFILE: SetFull,
     }
     reason = _REASONS.get(number, f"nftables refused: {os.strerror(number)}")
     return kinds.get(number, FirewallError)(reason)

@@ -1,8 +1,8 @@
 """
-libnftables, and raw netlink messages over the same socket.
+Uses libnftables, and raw netlink messages over the same socket.
 
-One socket, because the kernel lets only a table's owner change it, and takes the socket for that:
-then neither `nft flush ruleset` nor anybody else touches the guard.
+It must be one socket: the kernel lets only a table's owner change it, and the owner is a socket.
+Then neither `nft flush ruleset` nor anybody else can touch the guard.
 """
 
 import errno
@@ -23,11 +23,11 @@ from pkdoors.firewall.netlink.kernel import (
 )
 from pkdoors.firewall.netlink.messages import createTable
 from pkdoors.host.descriptors import Spare
-from pkdoors.util.quoting import withoutPorts
+from pkdoors.util.quoting import hidePorts
 
 MOST_DESCRIPTOR = 1023
-"""The highest descriptor that libnftables can wait for, with select(2): a higher one makes it end
-the process."""
+"""The highest descriptor that libnftables can wait for, with select(2): if it gets a higher one, it
+ends the process."""
 
 _PROBE = "add table inet pkdoors_probe { flags owner, persist; }"
 _DESCRIPTORS = "/proc/self/fd"
@@ -57,12 +57,12 @@ def connect() -> Any:
 
 class Library:
     """
-    Make it before the process opens much else, and keep it.
+    A context of libnftables. Make it before the process opens many files, and keep it.
 
-    @param connect: returns what answers C{cmd(commands)} with C{(status, output, errors)}, as
+    @param connect: returns a context whose C{cmd(commands)} returns C{(status, output, errors)}, as
         libnftables does.
-    @ivar kernel: for messages of L{pkdoors.firewall.netlink.messages}.
-    @raise FirewallError: this host, or this process, cannot use it.
+    @ivar kernel: sends the messages of L{pkdoors.firewall.netlink.messages}.
+    @raise FirewallError: this host, or this process, cannot use libnftables.
     """
 
     def __init__(self, connect: Callable[[], Any] = connect) -> None:
@@ -78,7 +78,7 @@ class Library:
                 f"this process has {descriptor} files and sockets open, and libnftables can wait "
                 f"only for the first {MOST_DESCRIPTOR}: start pkdoors before what opens so many"
             )
-        # A program that we run must not keep the table's owner alive.
+        # A child process must not keep the table's owner alive.
         os.set_inheritable(descriptor, False)
         self.kernel = Kernel(socket.socket(fileno=os.dup(descriptor)))
         # libnftables asks for the number of an interface with another socket, and ends the process
@@ -87,8 +87,8 @@ class Library:
 
     def canOwn(self) -> bool:
         """
-        Return whether kernel and tool know tables that have an owner and outlive it. Both must: nft
-        1.0 lists such a table in a form that it cannot read, and a saved ruleset would not load.
+        Return whether both kernel and nft support tables that have an owner and outlive it. nft 1.0
+        lists such a table in a form that it cannot read, so a saved ruleset would not load.
         """
         self._context.set_dry_run(True)
         try:
@@ -98,9 +98,9 @@ class Library:
 
     def take(self, table: str, flags: int = 0) -> None:
         """
-        Make a table, or take one that is there.
+        Create a table, or take over one that exists.
 
-        @param flags: L{OWNED}, if it is to be ours alone.
+        @param flags: L{OWNED}, if we must be its owner.
         @raise FirewallError: the kernel refused; L{NotPermitted} if another process owns it.
         """
         try:
@@ -110,9 +110,9 @@ class Library:
 
     def judge(self, commands: str) -> None:
         """
-        Have the kernel judge nft commands without doing them.
+        Have the kernel check nft commands without executing them.
 
-        @raise FirewallError: it would refuse.
+        @raise FirewallError: the kernel would refuse them.
         """
         self._context.set_dry_run(True)
         try:
@@ -122,7 +122,7 @@ class Library:
 
     def run(self, commands: str) -> None:
         """
-        Do nft commands in one transaction.
+        Execute nft commands in one transaction.
 
         @raise FirewallError: the kernel refused, and did nothing.
         """
@@ -130,8 +130,8 @@ class Library:
         if status:
             raise _refused(errors)
 
-    def listed(self, what: str) -> str:
-        """Return what C{nft -j list} prints; nothing if there is no such thing."""
+    def listAsJson(self, what: str) -> str:
+        """Return the output of C{nft -j list}; empty if the thing does not exist."""
         self._context.set_json_output(True)
         try:
             status, output, _ = self._command(f"list {what}")
@@ -140,7 +140,7 @@ class Library:
         return "" if status else str(output)
 
     def close(self) -> None:
-        """Let go: a table that this owns stays, without an owner."""
+        """Let go: a table that this context owns stays, without an owner."""
         self.kernel.close()
         self._spare.close()
         self._context = None
@@ -151,7 +151,7 @@ class Library:
 
 
 def notOwnerError(table: str) -> NotPermitted:
-    """Return the error that says that another process owns a table."""
+    """Return the error for a table that another process owns."""
     return NotPermitted(
         f"another process owns the table inet {table}: end it first (`nft list table inet {table}` "
         "names it)"
@@ -168,7 +168,7 @@ def _sockets() -> set[int]:
 
 
 def _isNetlink(descriptor: int) -> bool:
-    """Another thread may have opened something meanwhile."""
+    """Return whether a descriptor is a netlink socket; another thread may have opened others."""
     try:
         with socket.socket(fileno=os.dup(descriptor)) as found:
             return found.family == socket.AF_NETLINK
@@ -177,7 +177,7 @@ def _isNetlink(descriptor: int) -> bool:
 
 
 def _refused(errors: str) -> FirewallError:
-    """Return one sentence of what libnftables says: its first line, and what to do if we know."""
+    """Return an error with the first line of libnftables' message, and a remedy if we know one."""
     first = errors.strip().partition("\n")[0].removeprefix("netlink: ").removeprefix("Error: ")
     if "Operation not permitted" in first:
         return NotPermitted(NO_PRIVILEGE)
@@ -187,4 +187,4 @@ def _refused(errors: str) -> FirewallError:
         return FirewallError(NO_NFTABLES.format(reason=first))
     if "not supported" in first:
         return FirewallError(f"this kernel lacks a part of nftables that the guard needs ({first})")
-    return FirewallError(f"nftables refused: {withoutPorts(first) or 'no reason given'}")
+    return FirewallError(f"nftables refused: {hidePorts(first) or 'no reason given'}")

@@ -1,4 +1,4 @@
-"""All tables of the kernel's firewall, read through libnftables."""
+"""Reads all tables of the kernel's firewall through libnftables."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ def listTables(
     connect: Callable[[], Any] = connect, check: Callable[[], None] = checkPrivilege
 ) -> str:
     """
-    What C{nft -j list ruleset} prints.
+    Return the output of C{nft -j list ruleset}.
 
     @raise FirewallError: the library is missing, or the kernel refused.
     """
@@ -22,5 +22,5 @@ def listTables(
     status, listing, errors = library.cmd("list ruleset")
     if status:
         reason = errors.strip().partition("\n")[0]
-        raise FirewallError(f"nftables does not tell its rules ({reason}): try `nft list ruleset`")
+        raise FirewallError(f"cannot read the rules of nftables ({reason}): try `nft list ruleset`")
     return str(listing)

@@ -1,12 +1,12 @@
 """
-The messages that change what is in the kernel's nftables. Pure; L{pkdoors.firewall.netlink.dump}
-has those that read it.
+Builds the messages that change the kernel's nftables. Pure; L{pkdoors.firewall.netlink.dump} has
+the messages that read it.
 
-libnftables can do it, too, but reads the host's whole ruleset before each command, everybody's sets
-with all their elements: beside a blocklist of 50,000 networks one opening took it 0.1 s.
+libnftables could do it, too, but it reads the host's whole ruleset before each command, with all
+elements of everybody's sets: on a host with a blocklist of 50,000 networks, one opening took 0.1 s.
 
 Formats and numbers: C{linux/netlink.h}, C{linux/netfilter/nfnetlink.h} and
-C{linux/netfilter/nf_tables.h}; host byte order, except where the network's is named.
+C{linux/netfilter/nf_tables.h}; in host byte order, unless the network's is mentioned.
 """
 
 import errno
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 NETLINK_NETFILTER = 12
 MAX_ANSWER = 65_536
-"""Bytes of one read: an answer has some hundred at most, a part of a dump 32 kilobytes."""
+"""Bytes of one read: an answer has at most some hundred, a part of a dump 32 kilobytes."""
 
 NFTABLES = 10  # NFNL_SUBSYS_NFTABLES
 INET = 1  # NFPROTO_INET
@@ -42,20 +42,20 @@ _CODE = struct.Struct("=i")  # struct nlmsgerr: a negative errno, or 0
 _MILLISECONDS = struct.Struct("!Q")  # NFTA_SET_ELEM_TIMEOUT (network's order)
 
 PORTION = 200
-"""Elements in one message: with the longest comments they fit into the 64 kilobytes that an
-attribute can have, and into the buffers of a container that may not enlarge them."""
+"""Elements in one message: even with the longest comments they fit into an attribute, which has at
+most 64 kilobytes, and into the buffers of a container that may not enlarge them."""
 
 
 class Element(NamedTuple):
     """
     An element of a set.
 
-    @ivar key: as in a packet, 4 or 16 bytes for an address; parts of a concatenation are padded to
-        4 bytes each.
-    @ivar timeout: its own, in milliseconds; 0 for the set's.
-    @ivar expires: the milliseconds that it has left; 0 for all of its timeout.
-    @ivar comment: what C{nft list} shows beside it, at most 127 bytes of ASCII.
-    @ivar chain: of a verdict map, the chain where a packet goes on.
+    @ivar key: the bytes as in a packet, 4 or 16 for an address; each part of a concatenation is
+        padded to 4 bytes.
+    @ivar timeout: its own timeout in milliseconds; 0 for the set's.
+    @ivar expires: the milliseconds that it has left; 0 for the whole timeout.
+    @ivar comment: a text that C{nft list} shows, at most 127 bytes of ASCII.
+    @ivar chain: in a verdict map, the chain to which packets jump.
     """
 
     key: bytes
@@ -67,12 +67,12 @@ class Element(NamedTuple):
 
 def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
     """
-    Return the batch that puts elements into a set of the C{inet} family, or gives them new times.
-    It is one transaction: a packet that looks an element up finds it all the while. Each is deleted
-    first, because kernels before 6.12 keep the old timeout otherwise.
+    Return the batch that adds elements to a set of the C{inet} family, or gives them new timeouts.
+    It is one transaction: a packet finds the element at any time. Each element is deleted first,
+    because otherwise kernels before 6.12 keep the old timeout.
     """
     elements = list(elements)
-    keys = [Element(each.key) for each in elements]
+    keys = [Element(element.key) for element in elements]
     return batch(
         _removal(table, name, keys),
         message(_NEW_ELEMENT, CREATE | ACK, _elements(table, name, elements)),
@@ -80,7 +80,7 @@ def addElements(table: str, name: str, elements: Iterable[Element]) -> bytes:
 
 
 def removeElements(table: str, name: str, keys: Iterable[bytes]) -> bytes:
-    """Return the batch that deletes elements; a missing one is no error."""
+    """Return the batch that deletes elements; a missing element is no error."""
     return batch(_removal(table, name, [Element(key) for key in keys]))
 
 
@@ -88,8 +88,8 @@ def swapElements(
     table: str, name: str, gone: Iterable[bytes], elements: Iterable[Element]
 ) -> bytes:
     """
-    Return the batch that deletes elements that are there, and adds elements that are not, at once.
-    In a map an element cannot be given another value.
+    Return the batch that deletes existing elements and adds new ones in one transaction. The value
+    of an element in a map cannot be changed otherwise.
     """
     deleted, added = [Element(key) for key in gone], list(elements)
     messages = []
@@ -102,10 +102,10 @@ def swapElements(
 
 def createTable(table: str, flags: int = 0) -> bytes:
     """
-    Return the batch that makes a table, or takes one that is there.
+    Return the batch that creates a table, or takes over one that exists.
 
-    @param flags: with L{OWNED}, its owner is the sending socket, or becomes it if there is none:
-        only that can change it then, and it stays when that ends.
+    @param flags: with L{OWNED}, the sending socket becomes the owner of a table that has none: then
+        only that socket can change the table, which stays when the socket is closed.
     """
     body = text(1, table) + attribute(2, _FLAGS.pack(flags))  # NFTA_TABLE_NAME, ..._FLAGS
     return batch(message(_NEW_TABLE, CREATE | ACK, body))
@@ -119,13 +119,13 @@ def splitPortions(items: Iterable[T], size: int = PORTION) -> Iterator[list[T]]:
 
 
 def batch(*messages: bytes) -> bytes:
-    """Return messages as one transaction."""
+    """Return the messages as one transaction."""
     begin, end = (_frame(kind, REQUEST, 0, b"", NFTABLES) for kind in (_BEGIN, _END))
     return b"".join((begin, *messages, end))
 
 
 def message(kind: int, flags: int, body: bytes) -> bytes:
-    """Return one message to nftables about the C{inet} family, of the kind C{NFT_MSG_...}."""
+    """Return one message of the kind C{NFT_MSG_...} to nftables, about the C{inet} family."""
     return buildMessage(NFTABLES, kind, flags, body, INET)
 
 
@@ -141,7 +141,7 @@ def buildMessage(
 
 
 def text(kind: int, value: str) -> bytes:
-    """Return an attribute that is a text."""
+    """Return an attribute that contains a text."""
     return attribute(kind, value.encode() + b"\0")
 
 
@@ -153,7 +153,7 @@ def attribute(kind: int, body: bytes) -> bytes:
 
 def iterAttributes(body: bytes) -> Iterator[tuple[int, bytes]]:
     """
-    Yield the attributes of a message, or of one of them: type and content. Nothing is raised,
+    Yield the type and the content of each attribute in a message or attribute. Nothing is raised,
     whatever the bytes.
     """
     while len(body) >= _ATTRIBUTE.size:
@@ -164,7 +164,7 @@ def iterAttributes(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def parseAttributes(body: bytes) -> dict[int, bytes]:
-    """Return the attributes by their type; of several of one type, the first."""
+    """Return the attributes by type; if a type occurs more than once, its first attribute."""
     found: dict[int, bytes] = {}
     for kind, content in iterAttributes(body):
         found.setdefault(kind, content)
@@ -172,8 +172,8 @@ def parseAttributes(body: bytes) -> dict[int, bytes]:
 
 
 def splitMessages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the messages of an answer: type, flags, and what follows the header."""
-    at = 0  # and not a shorter copy of the rest each time: a dump may have megabytes
+    """Yield the type, the flags and the body of each message in an answer."""
+    at = 0  # an index, not a copy of the rest for each message: a dump may have megabytes
     while len(data) - at >= HEADER.size:
         length, kind, flags, *_ = HEADER.unpack_from(data, at)
         length = max(length, HEADER.size)
@@ -186,18 +186,18 @@ def firstError(answer: bytes) -> int:
     codes = [
         readErrno(body)
         for kind, _, body in splitMessages(answer)
-        if kind == ERROR and len(body) >= _CODE.size  # a success is told by one, too
+        if kind == ERROR and len(body) >= _CODE.size  # a success is reported by one, too
     ]
     return next(filter(None, codes), 0) if codes else errno.EPROTO
 
 
 def readErrno(body: bytes) -> int:
-    """Return the errno that a message L{ERROR} or L{DONE} tells; 0 for success."""
+    """Return the errno in the body of a message L{ERROR} or L{DONE}; 0 for success."""
     return -int(_CODE.unpack_from(body)[0]) if len(body) >= _CODE.size else 0
 
 
 def _removal(table: str, name: str, keys: list[Element]) -> bytes:
-    # Added first: deleting what is not there would be an error, and undo the whole batch.
+    # Add first: deleting a missing element would be an error, and undo the whole batch.
     plain = _elements(table, name, keys)
     return message(_NEW_ELEMENT, CREATE, plain) + message(_DELETE_ELEMENT, ACK, plain)
 
@@ -208,23 +208,23 @@ def _frame(kind: int, flags: int, family: int, body: bytes, resource: int = 0) -
 
 
 def _elements(table: str, name: str, elements: Iterable[Element]) -> bytes:
-    listed = b"".join(attribute(1 | _NESTED, _element(each)) for each in elements)
+    listed = b"".join(attribute(1 | _NESTED, _element(element)) for element in elements)
     # NFTA_SET_ELEM_LIST_TABLE, ..._SET, ..._ELEMENTS { NFTA_LIST_ELEM ... }
     return text(1, table) + text(2, name) + attribute(3 | _NESTED, listed)
 
 
-def _element(each: Element) -> bytes:
-    found = attribute(1 | _NESTED, attribute(1, each.key))  # ..._KEY { NFTA_DATA_VALUE }
-    if each.chain:
-        verdict = attribute(1, _JUMP) + text(2, each.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
+def _element(element: Element) -> bytes:
+    found = attribute(1 | _NESTED, attribute(1, element.key))  # ..._KEY { NFTA_DATA_VALUE }
+    if element.chain:
+        verdict = attribute(1, _JUMP) + text(2, element.chain)  # NFTA_VERDICT_CODE, ..._CHAIN
         # NFTA_SET_ELEM_DATA { NFTA_DATA_VERDICT }
         found += attribute(2 | _NESTED, attribute(2 | _NESTED, verdict))
-    if each.timeout:
-        found += attribute(4, _MILLISECONDS.pack(each.timeout))
-    if each.expires:
-        found += attribute(5, _MILLISECONDS.pack(each.expires))
-    if each.comment:
-        comment = each.comment.encode("ascii") + b"\0"
+    if element.timeout:
+        found += attribute(4, _MILLISECONDS.pack(element.timeout))
+    if element.expires:
+        found += attribute(5, _MILLISECONDS.pack(element.expires))
+    if element.comment:
+        comment = element.comment.encode("ascii") + b"\0"
         # libnftnl's NFTNL_UDATA_SET_ELEM_COMMENT: type, length, value
         found += attribute(6, bytes([0, len(comment)]) + comment)  # NFTA_SET_ELEM_USERDATA
     return found

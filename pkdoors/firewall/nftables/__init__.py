@@ -1,1 +1,4 @@
-"""The guard in the kernel: L{firewall} opens and closes doors, L{table} replaces the rules."""
+"""
+The guard in the kernel: L{firewall} opens and closes doors, L{table} replaces the rules, and
+L{standalone} is for processes other than the daemon.
+"""

@@ -1,4 +1,4 @@
-"""The connections that exist before there is a guard: they are spared."""
+"""Finds the connections that exist before the guard does: they are spared."""
 
 import os
 import time
@@ -15,11 +15,11 @@ from pkdoors.model.ports import PortRange
 
 def readSockets() -> list[str]:
     """
-    Return what the kernel tells of TCP connections, over IPv4 and, if it has that, IPv6.
+    Return the kernel's lists of TCP connections, over IPv4 and, if it has that, IPv6.
 
-    @raise FirewallError: it does not tell, so nobody knows whose connections must live on.
+    @raise FirewallError: they cannot be read, so it is unknown which connections must go on.
     """
-    folder = Path("/proc/self/net")  # and not /proc/net: a sandboxed service does not see that
+    folder = Path("/proc/self/net")  # not /proc/net: a sandboxed service cannot see that
     try:
         over6 = [folder / "tcp6"] if (folder / "tcp6").exists() else []
         return [file.read_text() for file in (folder / "tcp", *over6)]
@@ -31,10 +31,10 @@ def readSockets() -> list[str]:
 
 
 def readConntrack() -> list[tuple[int, bytes]]:
-    """Return all tracked connections, as the kernel tells them; none where it tracks nothing."""
+    """Return the kernel's list of all tracked connections; empty if it tracks none."""
     kernel = Kernel()
     try:
-        with suppress(FirewallError):  # it has no conntrack, or does not show it
+        with suppress(FirewallError):  # the kernel has no conntrack, or does not show it
             return kernel.dump(askConntrack())
         return []
     finally:
@@ -42,21 +42,21 @@ def readConntrack() -> list[tuple[int, bytes]]:
 
 
 def readUptime() -> float:
-    """Return the seconds since this host, or container, has started: its first process."""
+    """Return the seconds since the first process of this host, or container, has started."""
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
         fields = Path("/proc/1/stat").read_text().rpartition(")")[2].split()
         return now - int(fields[19]) / os.sysconf("SC_CLK_TCK")  # field 22, starttime
-    except (OSError, ValueError, IndexError):  # others' processes are hidden from a service
+    except (OSError, ValueError, IndexError):  # a service may not see others' processes
         return now
 
 
 class LiveFlows:
     """
-    Looks once: what it finds is of one moment.
+    The connections at the moment when this is made.
 
-    @ivar untracked: 4, 6 or both: over these IPs connection tracking is not at work, so that nobody
-        knows which UDP flows there are.
+    @ivar untracked: the versions of IP, 4, 6 or both, over which nothing is tracked, so it is
+        unknown which UDP flows exist.
     """
 
     def __init__(
@@ -66,23 +66,25 @@ class LiveFlows:
     ) -> None:
         self._listings = readSockets()
         self._tracked = list(readTracked(readConntrack()))
-        self.untracked = {4, 6} - {each.flow.source.version for each in self._tracked}
+        self.untracked = {4, 6} - {tracked.flow.source.version for tracked in self._tracked}
 
     def ofWays(self, ways: Iterable[DirectWay]) -> set[Tracked]:
         """Return the connections on ways that lead past protected ports."""
-        wanted = {(each.protocol, each.address, each.port) for each in ways}
+        wanted = {(way.protocol, way.address, way.port) for way in ways}
         return {
-            each
-            for each in self._tracked
-            if (each.flow.protocol, each.flow.address, each.flow.port) in wanted
+            tracked
+            for tracked in self._tracked
+            if (tracked.flow.protocol, tracked.flow.address, tracked.flow.port) in wanted
         }
 
     def ofPorts(self, ports: Collection[PortRange]) -> set[Tracked]:
-        """Return the connections to some ports: to sockets of ours, and forwarded ones."""
-        tracked = {each.flow: each for each in self._tracked}
-        sockets = {each for text in self._listings for each in readSocketFlows(text, ports)}
-        return {tracked.get(each.flow, each) for each in sockets} | {
-            each
-            for each in self._tracked
-            if any(isOn(ports, each.flow.protocol, port) for port in each.ports)
+        """
+        Return the connections to some ports: those to sockets of this host, and forwarded ones.
+        """
+        byFlow = {tracked.flow: tracked for tracked in self._tracked}
+        sockets = {socket for text in self._listings for socket in readSocketFlows(text, ports)}
+        return {byFlow.get(socket.flow, socket) for socket in sockets} | {
+            tracked
+            for tracked in self._tracked
+            if any(isOn(ports, tracked.flow.protocol, port) for port in tracked.ports)
         }

@@ -1,4 +1,4 @@
-"""Watches the kernel's nftables for changes that others make to our table."""
+"""Reports changes that others make to our table in the kernel's nftables."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,10 +15,10 @@ from pkdoors.firewall.ways.forwards import Forwards
 from pkdoors.host.socketfilter import attachFilter
 
 READS_PER_TURN = 64
-"""Messages read before the knocks have their turn: others may load sets of many thousand."""
+"""Messages that are read in one turn of the reactor: somebody may load a set of many thousands."""
 
 BUFFER = 8 << 20
-"""Bytes for what the kernel tells of others' changes while we are busy."""
+"""Bytes for the kernel's notifications of others' changes while the daemon is busy."""
 
 _RCVBUFFORCE = 33  # asm-generic/socket.h
 _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1  # linux/socket.h, linux/netlink.h
@@ -26,16 +26,15 @@ _SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1  # linux/socket.h, linux/netlink.h
 
 def listenToNftables(port: int) -> socket:
     """
-    Return a socket on which the kernel tells of others' changes to nftables, for L{Changes}.
+    Return a socket to which the kernel reports others' changes to nftables, for L{Changes}.
 
-    @param port: the netlink port by which we change something ourselves.
-
-    @raise FirewallError: there is no nftables.
+    @param port: the netlink port of our own changes.
+    @raise FirewallError: the kernel has no nftables.
     """
     listening = openNetlink()
-    with suppress(OSError):  # in a container of a user's it may not be
+    with suppress(OSError):  # an unprivileged container may not set it
         listening.setsockopt(SOL_SOCKET, _RCVBUFFORCE, BUFFER)
-    with suppress(OSError):  # without it, our own are read in vain
+    with suppress(OSError):  # without it, our own changes arrive, too, and are ignored
         attachFilter(listening, ignoreOwn(port))
     listening.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, NFTABLES_GROUP)
     return listening
@@ -44,25 +43,28 @@ def listenToNftables(port: int) -> socket:
 @implementer(IReadDescriptor)
 class NftablesMonitor:
     """
-    @param port: the netlink port by which we change something ourselves.
-    @param changed: called with the name of the program that changed our table.
-    @param unsure: called when more was told than the socket could hold: perhaps our table changed.
-    @param moved: called when what is forwarded may have changed, by then or soon.
+    Like C{nft monitor}, for one table.
+
+    @param port: the netlink port of our own changes.
+    @param onChanged: called with the name of the program that changed our table.
+    @param onOverflow: called when the kernel reported more than the socket could hold: our table
+        may have changed.
+    @param onForwarding: called when the forwarded ports may have changed, or are about to.
     """
 
     def __init__(
         self,
         table: str,
         port: int,
-        changed: Callable[[str], None],
-        unsure: Callable[[], None],
-        moved: Callable[[], None],
+        onChanged: Callable[[str], None],
+        onOverflow: Callable[[], None],
+        onForwarding: Callable[[], None],
     ) -> None:
         self._socket = listenToNftables(port)
         self._changes = Changes(table, port)
-        self._changed = changed
-        self._unsure = unsure
-        self._moved = moved
+        self._onChanged = onChanged
+        self._onOverflow = onOverflow
+        self._onForwarding = onForwarding
 
     def attend(self, forwards: Forwards | None) -> None:
         """See L{Changes.attend}."""
@@ -77,32 +79,32 @@ class NftablesMonitor:
         return "nftables"
 
     def doRead(self) -> None:
-        """Read what the kernel told."""
-        isUnsure = False
+        """Read what the kernel reports."""
+        hasOverflowed = False
         for _ in range(READS_PER_TURN):
             try:
                 names = self._changes.feed(self._socket.recv(MAX_ANSWER))
             except BlockingIOError:
                 break
-            except OSError:  # ENOBUFS: it told more than the socket could hold
-                isUnsure = True
+            except OSError:  # ENOBUFS: there was more than the socket could hold
+                hasOverflowed = True
                 continue
             if names:
-                self._changed(names[-1])
-        if self._changes.takeMoved():
-            self._moved()
-        if isUnsure:
-            self._unsure()
+                self._onChanged(names[-1])
+        if self._changes.newForwarding():
+            self._onForwarding()
+        if hasOverflowed:
+            self._onOverflow()
 
     def connectionLost(self, reason: Failure) -> None:
         """Close the socket."""
         self._socket.close()
 
     def start(self, reactor: IReactorFDSet) -> None:
-        """Begin to watch."""
+        """Begin to read."""
         reactor.addReader(self)
 
     def stop(self, reactor: IReactorFDSet) -> None:
-        """End it."""
+        """Stop reading, and close the socket."""
         reactor.removeReader(self)
         self._socket.close()

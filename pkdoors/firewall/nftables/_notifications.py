@@ -1,9 +1,9 @@
 """
-What the kernel tells of changes to its nftables. Pure; formats as in
+Reads the kernel's notifications of changes to nftables. Pure; formats as in
 L{pkdoors.firewall.netlink.messages}.
 
-Each transaction is told message by message, and ends with one of its own that names the process.
-An element whose time is over is not told: nothing has to be done about it.
+Each transaction comes message by message, and ends with a message of its own that names the
+process. The kernel does not report an element whose time is over: nothing has to be done about it.
 """
 
 import struct
@@ -28,12 +28,12 @@ _PORT, _PORT_AT = struct.Struct("=I"), 12  # nlmsg_pid, in struct nlmsghdr
 
 def ignoreOwn(port: int) -> bytes:
     """
-    Return the program of L{pkdoors.host.bpf} that lets through the changes of others. Ours would
-    overflow a socket that a container may not enlarge, and an overflow tells nothing.
+    Return a program of L{pkdoors.host.bpf} that drops our own changes. They could overflow a socket
+    that a container may not enlarge, and after an overflow nobody knows what has changed.
 
-    @param port: the netlink port of the socket by which we change something.
+    @param port: the netlink port of our own changes.
     """
-    ours = int.from_bytes(_PORT.pack(port))  # a filter reads the network's order
+    ours = int.from_bytes(_PORT.pack(port))  # a filter reads in the network's order
     return assemble(
         f"""
         ld   [{_PORT_AT}]
@@ -46,33 +46,36 @@ take:   ret  #0xffffffff
 
 class Changes:
     """
-    Finds the changes that others make to one table of the C{inet} family, and to what is forwarded.
+    Finds the changes that others make to one table of the C{inet} family, and to the forwarded
+    ports.
 
-    @param port: the netlink port of the socket by which we change something.
+    @param port: the netlink port of our own changes.
     """
 
     def __init__(self, table: str, port: int) -> None:
         self._table = table.encode() + b"\0"
         self._port = port
-        self._touched = False
-        self._moved = False
+        self._isTouched = False
+        self._isNewForwarding = False
         self._forwarding: Forwards | None = None
 
     def attend(self, forwards: Forwards | None) -> None:
-        """Heed what leads to these forwards, beside new ones; or any change, if L{None}."""
+        """
+        Set which changes count as changes of the forwarded ports: those of what leads to these
+        forwards, and new chains for DNAT; if L{None}, any change.
+        """
         self._forwarding = forwards
 
-    def takeMoved(self) -> bool:
-        """Return whether what is forwarded may have changed since this was asked last."""
-        moved, self._moved = self._moved, False
-        return moved
+    def newForwarding(self) -> bool:
+        """Return whether the forwarded ports may have changed since the last call."""
+        isNew, self._isNewForwarding = self._isNewForwarding, False
+        return isNew
 
     def feed(self, datagram: bytes) -> list[str]:
         """
-        Read what the kernel sent.
+        Read a datagram of the kernel's. Nothing is raised, whatever it contains.
 
         @return: the names of the processes that changed the table, one for each transaction.
-            Nothing is raised, whatever comes.
         """
         found = []
         while len(datagram) >= _HEADER.size:
@@ -81,16 +84,16 @@ class Changes:
             if kind >> 8 == NFTABLES and port != self._port:
                 attributes = parseAttributes(datagram[_HEADER.size : length])
                 if kind & 0xFF == _NEWGEN:
-                    found += self._ended(attributes)
+                    found += self._endTransaction(attributes)
                 elif family == INET and attributes.get(_NAME) == self._table:
-                    self._touched = True
+                    self._isTouched = True
                 else:
-                    self._moved |= self._forwards(kind & 0xFF, family, attributes)
+                    self._isNewForwarding |= self._isForwarding(kind & 0xFF, family, attributes)
             datagram = datagram[length + 3 & ~3 :]
         return found
 
-    def _forwards(self, kind: int, family: int, attributes: dict[int, bytes]) -> bool:
-        """Whether a change is of something that leads to forwards."""
+    def _isForwarding(self, kind: int, family: int, attributes: dict[int, bytes]) -> bool:
+        """Return whether a change is of something that leads to forwards."""
         forwarding = self._forwarding
         isNew = kind == _NEW_CHAIN and attributes.get(_CHAIN_TYPE) == b"nat\0"
         if forwarding is None or isNew:
@@ -100,10 +103,10 @@ class Changes:
             return NftName(family, name, _text(attributes.get(_SET_NAME))) in forwarding.sets
         return NftName(family, name) in forwarding.tables
 
-    def _ended(self, attributes: dict[int, bytes]) -> list[str]:
+    def _endTransaction(self, attributes: dict[int, bytes]) -> list[str]:
         name = attributes.get(_PROCESS_NAME, b"?").rstrip(b"\0").decode(errors="replace")
-        touched, self._touched = self._touched, False
-        return [name] if touched else []
+        isTouched, self._isTouched = self._isTouched, False
+        return [name] if isTouched else []
 
 
 def _text(content: bytes | None) -> str:

@@ -1,4 +1,4 @@
-"""Reads the table of the guard from the kernel."""
+"""Reads the guard's table from the kernel."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -15,7 +15,7 @@ from pkdoors.firewall.guard.sets import (
     PORT_SETS,
     PROTOCOLS,
     isOpenings,
-    openingIn,
+    parseOpening,
     secondsLeft,
     setsFor,
 )
@@ -40,18 +40,18 @@ from pkdoors.firewall.netlink.dump import (
 from pkdoors.firewall.netlink.kernel import Kernel
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.host.bootid import UNKNOWN, readBootId
-from pkdoors.model.doors import Door, Opening, protectedPorts
+from pkdoors.model.doors import Door, Opening, listProtectedPorts
 
 
 def bootClock() -> float:
-    """Return the seconds since the boot, those included in which the host slept."""
+    """Return the seconds since the boot, including those in which the host slept."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class GuardReader:
     """
-    What it reads, it reads anew each time. Where the kernel does not tell, that is a
-    L{FirewallError}, unless something else is said.
+    Reads from the kernel again each time, and keeps nothing. A refusal of the kernel's is a
+    L{FirewallError}, unless a method says otherwise.
 
     @param seconds: the clock of deadlines.
     @ivar boot: the boot that openings belong to.
@@ -63,7 +63,7 @@ class GuardReader:
         self._kernel = kernel
         self._seconds = seconds
         self._bootClock = bootClock
-        # Where nobody tells it, no table is of this boot: that costs openings, and lets in nobody.
+        # If the boot is unknown, no table is of this boot: that costs openings, but lets nobody in.
         boot = readBootId()
         self.boot = boot if boot != UNKNOWN else f"unknown-{token_hex(8)}"
 
@@ -72,30 +72,35 @@ class GuardReader:
         return self.tableOf(TABLE) is not None
 
     def tableOf(self, name: str) -> Table | None:
-        """Return what the kernel says of a table; L{None} if it is not there."""
+        """Return a table's flags, owner and handle; L{None} if it is not there."""
         return readTable(self._kernel.dump(askTable(name)))
 
     def isGuarding(self, doors: Collection[Door]) -> bool:
         """
-        Return whether this is a guard of this version, made in this boot and with its rules, that
-        keeps all ports of some doors closed.
+        Return whether the table is a guard of this version, made in this boot and with its rules,
+        that keeps all ports of these doors closed.
         """
         survey = self.survey()
         if not (survey.isOurs and survey.isOf(self.boot)):
             return False
         hasRules = bool(readRules(self._kernel.dump(askRules(TABLE)), TABLE))
         kept = survey.protected()
-        return hasRules and all(any(map(each.isWithin, kept)) for each in protectedPorts(doors))
+        return hasRules and all(
+            any(map(ports.isWithin, kept)) for ports in listProtectedPorts(doors)
+        )
 
     def survey(self, name: str = TABLE) -> Survey:
-        """Look what there is."""
+        """Return what the kernel has of a table."""
         dump = self._kernel.dump
         table = self.tableOf(name)
         if table is None:
             return Survey()
         ports, verdicts = (
-            {each: readIntervals(dump(askElements(name, of[each]))) for each in PROTOCOLS}
-            for of in (PORT_SETS, PORT_MAPS)
+            {
+                protocol: readIntervals(dump(askElements(name, sets[protocol])))
+                for protocol in PROTOCOLS
+            }
+            for sets in (PORT_SETS, PORT_MAPS)
         )
         return Survey(
             table,
@@ -104,38 +109,38 @@ class GuardReader:
             counters=readCounters(dump(askCounters(name))),
             ports=ports,
             verdicts=verdicts,
-            notes=frozenset(each.comment for each in self.elements(ABOUT, name)),
+            notes=frozenset(element.comment for element in self.elements(ABOUT, name)),
         )
 
     def openings(self, survey: Survey, doors: Iterable[Door], table: str = TABLE) -> list[Opening]:
-        """Return the openings of a table that still count, for these doors."""
-        now, today = self._seconds(), self._bootClock()
+        """Return the openings of these doors in a table that are still valid."""
+        now, sinceBoot = self._seconds(), self._bootClock()
         known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
         return [
-            openingIn(element, door, now + min(left, door.maxOpenFor))
+            parseOpening(element, door, now + min(left, door.maxOpenFor))
             for door in known
             for version in (4, 6)
             for element in self.elements(f"{door.name}_open{version}", table)
-            if (left := secondsLeft(element, today)) > 0
+            if (left := secondsLeft(element, sinceBoot)) > 0
         ]
 
     def openKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
-        """Return set and key of each opening in the kernel."""
+        """Return the set and the key of each opening in the kernel."""
         names = [f"{door.name}_open{version}" for door in doors for version in (4, 6)]
-        return {(name, each.key) for name in names for each in self.elements(name)}
+        return {(name, element.key) for name in names for element in self.elements(name)}
 
     def countOpenings(self) -> int:
-        """Return how many openings there are, of whatever doors."""
+        """Return the number of openings of all doors."""
         names = [name for name in self.survey().sets if isOpenings(name)]
         return sum(len(self.elements(name)) for name in names)
 
     def flows(self, doors: Iterable[Door], table: str = TABLE) -> Books:
         """Return all flows that the kernel remembers."""
-        names = [name for name, each in setsFor(doors).items() if each.isFlows]
+        names = [name for name, definition in setsFor(doors).items() if definition.isFlows]
         return {name: self.flowsOf(name, table) for name in names}
 
     def flowsWith(self, flows: Books, doors: Iterable[Door], table: str) -> Books:
-        """Return flows, and those that a table remembers, if it is a guard of this boot."""
+        """Return these flows, and those that a table remembers if it is a guard of this boot."""
         survey = self.survey(table)
         if not (survey.isOurs and survey.isOf(self.boot)):
             return flows
@@ -143,23 +148,26 @@ class GuardReader:
         return {name: {**flows.get(name, {}), **there.get(name, {})} for name in {**flows, **there}}
 
     def flowsOf(self, name: str, table: str = TABLE) -> dict[bytes, float]:
-        """Return the flows of one set, with their deadlines."""
+        """Return the flows in one set, with their deadlines."""
         now = self._seconds()
-        return {each.key: now + each.expires / 1000 for each in self.elements(name, table)}
+        elements = self.elements(name, table)
+        return {element.key: now + element.expires / 1000 for element in elements}
 
     def elements(self, name: str, table: str = TABLE) -> list[Element]:
-        """Return the elements of a set; none if it is not there."""
+        """Return the elements of a set; an empty list if it is not there."""
         return readElements(self._kernel.dump(askElements(table, name)))
 
     def readCounts(self) -> Mapping[str, int]:
-        """Return what the counters of dropped knocks say; nothing if the kernel does not tell."""
+        """Return the counts of dropped knocks; empty if the kernel refuses."""
         try:
             return readCounters(self._kernel.dump(askCounters(TABLE)))
         except FirewallError:
             return {}
 
     def readFingerprint(self) -> object:
-        """Return what is the same as long as nobody changes the rules, or what leads to them."""
+        """
+        Return a value that stays equal until somebody changes the rules, or what leads to them.
+        """
         dump = self._kernel.dump
         names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS)
         maps = [readVerdicts(dump(askElements(TABLE, name))) for name in names]

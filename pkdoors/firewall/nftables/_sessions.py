@@ -14,7 +14,7 @@ from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.descriptors import Spare
-from pkdoors.model.doors import Door, Opening, protectedPorts
+from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 SHARE = 9.0
@@ -75,7 +75,7 @@ class SessionKeeper:
         @raise FirewallError: they cannot be read.
         """
         live, doors = self._look(), guard.doors
-        tracked = live.ofPorts(protectedPorts(doors))
+        tracked = live.ofPorts(listProtectedPorts(doors))
         self._flows.addSpared(flow.flow for flow in tracked if predecessor.isSpared(flow, doors))
         new = (way for way in guard.direct if predecessor.isNew(way.protocol, way.wanted))
         self._flows.addSpared(flow.flow for flow in live.ofWays(new))

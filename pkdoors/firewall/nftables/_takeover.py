@@ -1,4 +1,4 @@
-"""What a daemon before this one left in the kernel, whatever its version."""
+"""The guard that an earlier daemon of any version left in the kernel."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -17,12 +17,14 @@ from pkdoors.model.ports import PortRange
 @dataclass(frozen=True, slots=True)
 class Predecessor:
     """
+    The guard that was there before.
+
     @ivar isThere: whether there was a table of our name.
-    @ivar isStrange: whether it was none of ours.
+    @ivar isStrange: whether that table was not one of ours.
     @ivar protected: the ports that it kept closed.
-    @ivar openings: those that still count.
-    @ivar living: of a guard of the version before, the connections that were there before it; that
-        one does not know which others it let in. L{None} for one of this version.
+    @ivar openings: its openings that are still valid.
+    @ivar living: the connections that existed before a guard of the previous version, which does
+        not know which others it let in; L{None} for a guard of this version.
     """
 
     isThere: bool = False
@@ -32,17 +34,19 @@ class Predecessor:
     living: frozenset[OldSession] | None = None
 
     def isNew(self, protocol: str, port: int) -> bool:
-        """Return whether a guard of this version did not protect a port yet: then nobody has let in
-        the connections on ways that lead past it, and nobody remembers them."""
+        """
+        Return whether no guard of this version has protected a port yet. Then no guard remembers
+        the connections on ways that lead past that port.
+        """
         return self.living is not None or not isOn(self.protected, protocol, port)
 
     def isSpared(self, tracked: Tracked, doors: Collection[Door]) -> bool:
-        """Return whether a connection that exists goes on under the new guard."""
+        """Return whether an existing connection must be spared by the new guard."""
         flow = tracked.flow
         if not any(isOn(self.protected, flow.protocol, port) for port in tracked.ports):
             return True
         if self.living is None:
-            return False  # the kernel's sets know
+            return False  # the kernel's own sets remember it
         cut = [ports for door in doors if door.cutSessions for ports in door.ports]
         ports = tracked.ports
         if any(OldSession(flow.source, flow.sourcePort, port) in self.living for port in ports):
@@ -52,9 +56,11 @@ class Predecessor:
 
 def readOldGuard(listing: str, doors: Collection[Door], now: float, isSettled: bool) -> Predecessor:
     """
-    Return what a daemon of the version before left.
+    Return the guard that a daemon of the previous version left.
 
     @param listing: our table, as C{nft -j list} prints it.
+    @param isSettled: whether the host booted some time ago: soon after a boot the table may come
+        from a saved ruleset, so its openings do not count.
     """
     try:
         living, protected = frozenset(readLivingSessions(listing)), readProtected(listing)

@@ -25,7 +25,7 @@ from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
-from pkdoors.model.doors import Door, Opening, protectedPorts
+from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
 SETTLED = 300.0
@@ -118,7 +118,7 @@ class NftablesFirewall:
         before = Predecessor(protected=self._protected)
         guard = self._guard
         self._guard = self._withWays(replace(guard, doors=doors))
-        if protectedPorts(doors) == self._protected:
+        if listProtectedPorts(doors) == self._protected:
             return  # there is nobody to spare, and looking takes long if very much is tracked
         try:
             self._sessions.spare(self._guard, before)
@@ -176,7 +176,7 @@ class NftablesFirewall:
                 if not triesLeft:
                     raise
                 self._sessions.addLetIn(openings, self._guard.direct)
-        self._protected = protectedPorts(self._guard.doors)
+        self._protected = listProtectedPorts(self._guard.doors)
         self._sessions.noteReplaced()
         self._deadlines = {
             (setName(opening), opening.source.packed): opening.deadline for opening in openings
@@ -185,7 +185,7 @@ class NftablesFirewall:
 
     def _withWays(self, guard: Guard) -> Guard:
         """Return a guard with the ways that lead past its ports now, as far as they can be read."""
-        direct = self._ways.find(protectedPorts(guard.doors), before=guard.direct)
+        direct = self._ways.find(listProtectedPorts(guard.doors), before=guard.direct)
         return replace(guard, direct=direct)
 
     def _updateWays(self) -> Generator[None, None, bool]:
@@ -195,7 +195,7 @@ class NftablesFirewall:
         @return: whether that failed.
         """
         before = self._guard
-        direct = yield from self._ways.look(protectedPorts(before.doors), before.direct)
+        direct = yield from self._ways.look(listProtectedPorts(before.doors), before.direct)
         if before.doors is not self._guard.doors:
             return True  # a reload has changed the doors meanwhile
         if direct != self._guard.direct:
@@ -260,7 +260,7 @@ class NftablesFirewall:
                 "the table inet {table} that was there before does not belong to pkdoors: replaced",
                 table=TABLE,
             )
-        protected = protectedPorts(self._guard.doors)
+        protected = listProtectedPorts(self._guard.doors)
         opened = [
             ports for ports in predecessor.protected if not any(map(ports.isWithin, protected))
         ]

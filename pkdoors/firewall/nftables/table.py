@@ -1,4 +1,4 @@
-"""The table of the guard in the kernel: how it is replaced without a gap."""
+"""Replaces the guard's table in the kernel without a gap."""
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,7 +34,7 @@ def openTable(seconds: Callable[[], float]) -> "GuardTable":
     """
     Return the table of this host's guard.
 
-    @raise FirewallError: this host, or this process, cannot have one.
+    @raise FirewallError: this host, or this process, cannot have a guard.
     """
     library = Library()
     return GuardTable(library, library.canOwn(), seconds)
@@ -42,9 +42,9 @@ def openTable(seconds: Callable[[], float]) -> "GuardTable":
 
 class GuardTable(GuardReader):
     """
-    @param isOwned: whether nobody but us may change the table.
+    @param isOwned: whether nobody but us can change the table.
     @param seconds: the clock of deadlines.
-    @ivar port: our netlink port, by which our own changes are known.
+    @ivar port: our netlink port, which marks our own changes.
     """
 
     _log = Logger()
@@ -63,24 +63,24 @@ class GuardTable(GuardReader):
 
     def judge(self, guard: Guard) -> None:
         """
-        Have the kernel judge a guard, without putting it in place.
+        Have the kernel check a guard, without putting it in place.
 
-        @raise FirewallError: it would refuse.
+        @raise FirewallError: the kernel would refuse it.
         """
-        # Under another name: what there is may be of another version.
+        # Under another name: the present table may be of another version.
         self._library.judge(f"add table inet {HANDOVER}\n{guard.commands(table=HANDOVER)}")
 
     def close(self) -> None:
-        """Let go of the table, which stays."""
+        """Let go of the table, which stays in the kernel."""
         self._library.close()
 
     def readPredecessor(self, doors: Collection[Door], isSettled: bool) -> Predecessor:
         """
-        Return what a daemon before this one left.
+        Return the guard that an earlier daemon left.
 
-        @param isSettled: whether the boot is some while ago. A guard of the version before does not
-            say of which boot it is: soon after one it may come from a saved ruleset.
-        @raise FirewallError: the kernel does not tell.
+        @param isSettled: whether the host booted some time ago. A guard of the previous version
+            does not say of which boot it is: soon after a boot it may come from a saved ruleset.
+        @raise FirewallError: the kernel's table cannot be read.
         """
         name = TABLE if self.isThere() else HANDOVER  # a daemon may be killed while it hands over
         survey = self.survey(name)
@@ -90,16 +90,16 @@ class GuardTable(GuardReader):
             openings = self.openings(survey, doors, name)
             return Predecessor(isThere=True, protected=survey.protected(), openings=openings)
         return readOldGuard(
-            self._library.listed(f"table inet {name}"), doors, self._seconds(), isSettled
+            self._library.listAsJson(f"table inet {name}"), doors, self._seconds(), isSettled
         )
 
     def replace(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
         """
-        Put a guard in place, with these openings and no others. No packet meets a protected port
-        without a guard meanwhile, whatever there is now.
+        Put a guard in place, with exactly these openings. Whatever there is now, no packet reaches
+        a protected port without passing a guard meanwhile.
 
-        @param flows: what is to go on, beside what the kernel remembers already.
-        @raise FirewallError: the kernel refused. What there was before still guards.
+        @param flows: the flows that must go on, in addition to those that the kernel remembers.
+        @raise FirewallError: the kernel refused. The earlier guard is still in place.
         """
         survey = self.survey()
         if survey.table is None:
@@ -112,18 +112,20 @@ class GuardTable(GuardReader):
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
     def _fits(self, survey: Survey) -> bool:
-        """Whether it can be replaced in place: same version, and the same kind of owner."""
+        """
+        Return whether the table can be changed in place: it has our version and kind of owner.
+        """
         flags = survey.table.flags if survey.table is not None else 0
-        # Of one whose owner is gone, the kernel remembers only that it persists.
+        # When the owner is gone, the kernel only remembers that the table persists.
         return survey.isOurs and flags & PERSISTS == (PERSISTS if self.isOwned else 0)
 
     def _mend(
         self, guard: Guard, survey: Survey, openings: Collection[Opening], flows: Books
     ) -> bool:
         """
-        Replace what there is in place.
+        Change the present table in place.
 
-        @return: whether that was possible: somebody may have made a set of another kind there.
+        @return: whether that was possible: somebody may have added a set of another kind to it.
         """
         if guard.reshapes(survey.present(guard.doors, self.boot)):
             with self._finished(HANDOVER, beside=TABLE):
@@ -135,14 +137,14 @@ class GuardTable(GuardReader):
             raise
         except FirewallError as error:
             self._log.warn(
-                "the guard that is there cannot be changed in place ({reason}): it is made anew",
+                "the present guard cannot be changed in place ({reason}): replacing its table",
                 reason=error,
             )
             return False
         return True
 
     def _handOver(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
-        """Make before break: a drop in either table counts, so that one of them always guards."""
+        """Make before break: a drop in either table is final, so one of them always guards."""
         with self._finished(HANDOVER, beside=TABLE):
             self._place(HANDOVER, guard, self.survey(HANDOVER), openings, flows, isOwned=False)
             self.delete(TABLE)
@@ -153,9 +155,9 @@ class GuardTable(GuardReader):
     @contextmanager
     def _finished(self, name: str, beside: str) -> Iterator[None]:
         """
-        Remove a table that could not be finished: it would keep out clients that may come in.
+        Remove a table that could not be finished: it would keep out clients whose door is open.
 
-        @param beside: the table that guards in its place; if that is gone, this one stays.
+        @param beside: the table that guards meanwhile; if that is gone, this one stays.
         """
         try:
             yield
@@ -176,22 +178,24 @@ class GuardTable(GuardReader):
     ) -> None:
         isOwned = self.isOwned if isOwned is None else isOwned
         self._library.take(name, OWNED if isOwned else 0)
-        made = Survey(self.tableOf(name))
-        guard = replace(guard, origin=made.origin(self.boot))
-        setsToRetime = {each: self.flowsOf(each, name) for each in survey.setsToRetime(guard.doors)}
+        created = Survey(self.tableOf(name))
+        guard = replace(guard, origin=created.origin(self.boot))
+        # These sets are made again, empty: keep their flows.
+        retimed = {flows: self.flowsOf(flows, name) for flows in survey.setsToRetime(guard.doors)}
         present = survey.present(guard.doors, self.boot)
-        # The guard alone is first, and small, so that it always fits. What grows comes after it.
+        # The guard comes first and alone: it is small, so it always fits. What grows comes after
+        # it.
         self._library.run(guard.commands(present, name))
         self._sync(guard.doors, openings, name)
         self._replaceWays(guard, name)
-        for books in (setsToRetime if survey.isOf(self.boot) else {}, flows):
+        for books in (retimed if survey.isOf(self.boot) else {}, flows):
             self._remember(guard.doors, books, name)
         self._forgetCut(guard.doors, name)
 
     def replaceWays(self, guard: Guard) -> None:
         """
-        Have the ways past the protected ports in the kernel that a guard has, and no others. Only
-        what differs is written.
+        Put exactly a guard's ways past the protected ports into the kernel. Only what differs is
+        written.
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
@@ -200,23 +204,24 @@ class GuardTable(GuardReader):
     def _replaceWays(self, guard: Guard, table: str) -> None:
         gone = {}
         for name, elements in guard.ways().items():
-            wanted = {each.key: each for each in elements}
-            present = {each.key: each for each in self.elements(name, table)}
+            wanted = {element.key: element for element in elements}
+            present = {element.key: element for element in self.elements(name, table)}
             gone[name] = present.keys() - wanted.keys()
-            # A missing one would be open, so that all new ones come first.
-            for portion in splitPortions(e for key, e in wanted.items() if present.get(key) != e):
-                changed = [each.key for each in portion if each.key in present]
+            # A way that is missing is open, so all new ones come first.
+            new = (element for key, element in wanted.items() if present.get(key) != element)
+            for portion in splitPortions(new):
+                changed = [element.key for element in portion if element.key in present]
                 self._kernel.transact(swapElements(table, name, changed, portion))
         for name, keys in gone.items():
-            for some in splitPortions(keys):
-                self._kernel.transact(swapElements(table, name, some, ()))
+            for keysPortion in splitPortions(keys):
+                self._kernel.transact(swapElements(table, name, keysPortion, ()))
 
     def readForwards(self) -> Generator[None, None, Forwards]:
-        """See L{readForwardsInTurns}: where the host forwards ports to."""
+        """Read where the host forwards ports to, see L{readForwardsInTurns}."""
         return readForwardsInTurns(self._kernel.dump)
 
     def _sync(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
-        """Have these openings in the kernel, and no others: only what differs is written."""
+        """Put exactly these openings into the kernel. Only what differs is written."""
         wanted: dict[str, dict[bytes, Element]] = {
             f"{door.name}_open{version}": {} for door in doors for version in (4, 6)
         }
@@ -224,37 +229,41 @@ class GuardTable(GuardReader):
             element = self.makeElement(opening)
             wanted[setName(opening)][element.key] = element
         for name, elements in wanted.items():
-            present = {each.key: each for each in self.elements(name, table)}
+            present = {element.key: element for element in self.elements(name, table)}
             self._remove(table, name, present.keys() - elements.keys())
-            changed = [each for key, each in elements.items() if differs(each, present.get(key))]
+            changed = [
+                element for key, element in elements.items() if differs(element, present.get(key))
+            ]
             for portion in splitPortions(changed):
                 self._kernel.transact(addElements(table, name, portion))
 
     def makeElement(self, opening: Opening) -> Element:
-        """Return the element that an opening is now."""
+        """Return the element for an opening, with the time that it has left now."""
         return openingElement(opening, opening.deadline - self._seconds(), self._bootClock())
 
     def _remember(self, doors: Iterable[Door], books: Books, table: str) -> None:
-        """Add flows, as long as they have time left; those that are there keep their time."""
+        """Add the flows that have time left; those that are there already keep their time."""
         now, sets = self._seconds(), setsFor(doors)
         for name, flows in books.items():
-            there = {each.key for each in self.elements(name, table)} if name in sets else set()
+            if name not in sets:
+                continue
+            present = {element.key for element in self.elements(name, table)}
             elements = [
                 Element(key, expires=round(1000 * min(deadline - now, sets[name].timeout)))
                 for key, deadline in flows.items()
-                if name in sets and deadline - now > 0.001 and key not in there
+                if deadline - now > 0.001 and key not in present
             ]
             for portion in splitPortions(elements):
                 with suppress(SetFull):
                     self._kernel.transact(addElements(table, name, portion))
 
     def _forgetCut(self, doors: Iterable[Door], table: str) -> None:
-        """Doors that cut sessions may have kept them before: those end with their openings."""
+        """Remove the sessions of doors that cut sessions now, but may have kept them before."""
         cut = [ports for door in doors if door.cutSessions for ports in door.ports]
         for version in (4, 6) if cut else ():
             name = f"sessions{version}"
-            flows = map(lambda each: parseFlow("tcp", each.key), self.elements(name, table))
-            self._remove(table, name, [each.key for each in flows if isOn(cut, "tcp", each.port)])
+            flows = [parseFlow("tcp", element.key) for element in self.elements(name, table)]
+            self._remove(table, name, [flow.key for flow in flows if isOn(cut, "tcp", flow.port)])
 
     def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
         for portion in splitPortions(keys):
@@ -262,7 +271,7 @@ class GuardTable(GuardReader):
 
     def add(self, opening: Opening) -> None:
         """
-        Put an opening there, or give it another deadline.
+        Add an opening, or give it another deadline.
 
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
@@ -270,7 +279,7 @@ class GuardTable(GuardReader):
 
     def remove(self, opening: Opening) -> None:
         """
-        Take an opening away; if the guard is gone, so is the opening.
+        Remove an opening; if the guard is gone, so is the opening.
 
         @raise FirewallError: the kernel refused.
         """

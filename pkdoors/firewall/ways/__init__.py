@@ -1,1 +1,1 @@
-"""The ways past a protected port: where the host's own rules forward ports to."""
+"""The ways past a protected port: the addresses to which the host's own rules forward it."""

@@ -1,5 +1,5 @@
 """
-The ways that lead past protected ports: from what is forwarded to what the guard must know. Pure.
+Finds the ways that lead past protected ports among the host's forwards. Pure.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,16 +13,16 @@ from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
 
 MOST_WAYS = 4096
-"""Ways that are guarded: a bound for the kernel's memory and our time, far above what a host with
-containers has."""
+"""Ways that are guarded: a bound for the kernel's memory and our time, far above the number on a
+host with containers."""
 MOST_STEPS = 16 * MOST_WAYS
-"""The same, those counted that several rules have in common."""
+"""The same, if a way counts again for each rule that leads to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ways:
     """
-    @ivar direct: what the guard must know, in a fixed order.
+    @ivar direct: the ways, in a fixed order.
     @ivar isCut: whether there are more.
     """
 
@@ -35,14 +35,15 @@ _Key = tuple[Address, str, int]
 
 def findWays(forwards: Iterable[Forward], protected: Iterable[PortRange]) -> Ways:
     """
-    Return the ways that lead past protected ports. One that belongs to several of them is guarded
-    like the port of the narrowest rule, the lowest of these. If there are too many, those of the
-    narrowest rules count.
+    Return the ways that lead past protected ports. A way that belongs to several ports is guarded
+    like the port of the narrowest rule, and of these like the lowest. If there are too many ways,
+    those of the narrowest rules are returned.
     """
     protected = list(protected)
     found: dict[_Key, tuple[int, int]] = {}
     steps = 0
-    for width, forward in sorted(((_width(each), each) for each in forwards), key=itemgetter(0)):
+    byWidth = sorted(((_width(forward), forward) for forward in forwards), key=itemgetter(0))
+    for width, forward in byWidth:
         for address, port, wanted in _ways(forward, protected):
             steps += 1
             key = (address, forward.protocol, port)
@@ -53,7 +54,7 @@ def findWays(forwards: Iterable[Forward], protected: Iterable[PortRange]) -> Way
 
 
 def _width(forward: Forward) -> int:
-    """Return how many ways a forward has, if all ports are protected."""
+    """Return the number of ways of a forward if all ports are protected."""
     target = forward.target
     low, high = target.ports or (forward.first, forward.last)
     return (int(target.last) - int(target.first) + 1) * (high - low + 1)
@@ -61,47 +62,47 @@ def _width(forward: Forward) -> int:
 
 def _sorted(found: dict[_Key, tuple[int, int]]) -> tuple[DirectWay, ...]:
     ways = (DirectWay(*key, wanted) for key, (_, wanted) in found.items())
-    return tuple(sorted(ways, key=lambda each: (each.address.packed, each.protocol, each.port)))
+    return tuple(sorted(ways, key=lambda way: (way.address.packed, way.protocol, way.port)))
 
 
 def _ways(forward: Forward, protected: list[PortRange]) -> Iterator[tuple[Address, int, int]]:
-    """Yield address, port, and the protected port that leads there."""
+    """Yield the address and the port of each way, and the protected port that leads there."""
     parts = [
-        (max(each.first, forward.first, 1), min(each.last, forward.last))
-        for each in protected
-        if each.protocol == forward.protocol
+        (max(ports.first, forward.first, 1), min(ports.last, forward.last))
+        for ports in protected
+        if ports.protocol == forward.protocol
     ]
     parts = sorted((first, last) for first, last in parts if first <= last)
     if not parts:
         return
-    ports = list(islice(_ports(forward, parts), MOST_STEPS))
-    if ports:
-        yield from ((address, *each) for address in _addresses(forward) for each in ports)
+    pairs = list(islice(_ports(forward, parts), MOST_STEPS))
+    if pairs:
+        yield from ((address, *pair) for address in _addresses(forward) for pair in pairs)
 
 
 def _addresses(forward: Forward) -> Iterator[Address]:
     first, last = forward.target.first, int(forward.target.last)
     at = int(first)
-    while at <= last:  # range() has no more than 64 bits' worth
+    while at <= last:  # range() is limited to 64 bits
         yield type(first)(at)
         at += 1
 
 
 def _ports(forward: Forward, parts: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield each port where they go, and a protected port that may lead there."""
+    """Yield each port of the target, and a protected port that may lead there."""
     ports, base = forward.target.ports, forward.target.base
-    originals = (each for first, last in parts for each in range(first, last + 1))
+    originals = (port for first, last in parts for port in range(first, last + 1))
     if ports is None:
-        yield from ((each, each) for each in originals)
+        yield from ((port, port) for port in originals)
         return
     low, high = ports
     if high < low:
         return
-    if base is not None:  # the kernel counts from there, and begins again at the end
+    if base is not None:  # the kernel counts from there, and wraps around at the end
         size = high - low + 1
-        yield from ((low + (each - base) % 65536 % size, each) for each in originals)
+        yield from ((low + (port - base) % 65536 % size, port) for port in originals)
         return
-    # The kernel keeps a port that is in the range, and takes any of the range for another.
+    # The kernel keeps a port that is in the range, and replaces any other by one of the range.
     isSameLength = high - low == forward.last - forward.first
     for port in range(low, high + 1):
         likely = forward.first + port - low if isSameLength else port

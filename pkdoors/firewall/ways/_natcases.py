@@ -1,8 +1,8 @@
 """
-What is known of the packets that come to some point of a rule: a small abstract machine. Pure.
+Tracks what is known of the packets at some point of a rule: a small abstract machine. Pure.
 
-It asks of nftables' expressions only what they mean for protocol and original port. All else
-(interfaces, sources, ...) may be true: what is found is never less than what the rule does.
+It evaluates nftables' expressions only for protocol and original port. All other conditions
+(interfaces, sources, ...) count as true: the result is never less than what the rule does.
 
 Formats and numbers: C{linux/netfilter/nf_tables.h}; numbers are in the network's order.
 """
@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from pkdoors.firewall.netlink.messages import parseAttributes
 
 Symbol = int | Literal["high", "low", "protocol"]
-"""A byte of a register: known, or one of the original port, or the protocol's number."""
+"""A byte in a register: a known one, or one of the original port, or the protocol's number."""
 
 NUMBERS = {"tcp": 6, "udp": 17}
 LAST_PORT = 65535
@@ -28,12 +28,12 @@ _INVERTED = 0x1  # NFT_LOOKUP_F_INV, and NFT_RANGE_NEQ
 
 class Case(NamedTuple):
     """
-    Packets that come to some point.
+    Packets that come to some point of a rule.
 
     @ivar protocol: C{tcp} or C{udp}.
-    @ivar first: their first original port.
-    @ivar last: their last one.
-    @ivar registers: what is known of the registers, by byte.
+    @ivar first: their lowest original port.
+    @ivar last: their highest one.
+    @ivar registers: the known bytes of the registers, by position.
     """
 
     protocol: str
@@ -42,28 +42,29 @@ class Case(NamedTuple):
     registers: Mapping[int, Symbol] = {}
 
     def contents(self, register: int, size: int) -> bytes | None:
-        """Return what a register contains; L{None} if that is not known."""
+        """Return the contents of a register; L{None} if they are not known."""
         start = firstByte(register)
-        found = [self.registers.get(start + each) for each in range(size)]
-        numbers = [each for each in found if isinstance(each, int)]
+        symbols = [self.registers.get(start + offset) for offset in range(size)]
+        numbers = [symbol for symbol in symbols if isinstance(symbol, int)]
         return bytes(numbers) if len(numbers) == size else None
 
     def load(self, register: int, symbols: Iterable[Symbol | None], size: int = 0) -> "Case":
-        """Return the case after a register was loaded. Bytes beyond the symbols are unknown."""
+        """Return the case after loading a register. Bytes beyond the symbols become unknown."""
         start = firstByte(register)
         new = dict(enumerate(symbols, start))
         end = start + max(size, len(new), 4)
-        kept = {at: each for at, each in self.registers.items() if not start <= at < end}
-        return self._replace(registers=kept | {at: s for at, s in new.items() if s is not None})
+        kept = {at: symbol for at, symbol in self.registers.items() if not start <= at < end}
+        known = {at: symbol for at, symbol in new.items() if symbol is not None}
+        return self._replace(registers=kept | known)
 
     def narrow(self, low: int, high: int) -> Iterator["Case"]:
-        """Yield the part of it with original ports from C{low} to C{high}, if there is one."""
+        """Yield the part with original ports from C{low} to C{high}, if it is not empty."""
         first, last = max(self.first, low), min(self.last, high)
         if first <= last:
             yield self._replace(first=first, last=last)
 
     def exclude(self, ranges: Iterable[tuple[int, int]]) -> Iterator["Case"]:
-        """Yield the parts whose original ports are in none of these ranges."""
+        """Yield the parts whose original ports are outside these ranges."""
         at = self.first
         for low, high in sorted(ranges):
             yield from self.narrow(at, low - 1)
@@ -72,33 +73,33 @@ class Case(NamedTuple):
 
     def restrict(self, register: int, low: bytes, high: bytes, size: int = 0) -> Iterator["Case"]:
         """
-        Yield the part of it whose register is from C{low} to C{high}.
+        Yield the part whose register is from C{low} to C{high}, if it is not empty.
 
-        @param size: the bytes of each part of a concatenation; 0 if it is none.
+        @param size: the bytes of each part of a concatenation; 0 if it is not one.
         """
         start, case = firstByte(register), self
         for at in range(min(len(low), len(high))):
             begin = at - at % size if size else 0
             if low[begin:at] != high[begin:at]:
-                continue  # what this byte is depends on those before
+                continue  # the limits of this byte depend on those before it
             symbol = case.registers.get(start + at)
             if symbol == "high" and at + 2 <= min(len(low), len(high)):
-                low_, high_ = (int.from_bytes(each[at : at + 2]) for each in (low, high))
-                found = list(case.narrow(low_, high_))
-                if not found:
+                first, last = (int.from_bytes(limit[at : at + 2]) for limit in (low, high))
+                part = list(case.narrow(first, last))
+                if not part:
                     return
-                case = found[0]
+                case = part[0]
             elif symbol == "protocol" and not low[at] <= NUMBERS[case.protocol] <= high[at]:
                 return
         yield case
 
     def isPort(self, register: int) -> bool:
-        """Whether a register contains the original port."""
+        """Return whether a register contains the original port."""
         start = firstByte(register)
         return [self.registers.get(start + at) for at in (0, 1)] == ["high", "low"]
 
     def isProtocol(self, register: int) -> bool:
-        """Whether a register contains the protocol's number."""
+        """Return whether a register contains the protocol's number."""
         return self.registers.get(firstByte(register)) == "protocol"
 
 
@@ -108,7 +109,7 @@ class Span(NamedTuple):
 
     @ivar low: the first key.
     @ivar high: the last key.
-    @ivar value: attributes C{NFTA_DATA_...} of what a map has for it.
+    @ivar value: the attributes C{NFTA_DATA_...} of its value in a map.
     """
 
     low: bytes
@@ -117,14 +118,14 @@ class Span(NamedTuple):
 
 
 def firstByte(register: int) -> int:
-    """Return the number of a register's first byte: there are registers of 16 and of 4 bytes."""
+    """Return the position of a register's first byte: registers have 16 or 4 bytes."""
     return 4 * (4 * register if register < 8 else register - 4)
 
 
 def readLoad(name: str, parts: Mapping[int, bytes]) -> tuple[int, list[Symbol | None], int] | None:
     """
-    Return which register an expression loads with what, and how many bytes it has; L{None} if it is
-    of another kind.
+    Return the register that an expression loads, the symbols, and the number of bytes; L{None} if
+    the expression does not load a register.
     """
     if name == "payload" and 1 in parts:
         base, offset, size = (readNumber(parts.get(kind)) for kind in (2, 3, 4))
@@ -153,21 +154,24 @@ def _payload(base: int, offset: int, size: int) -> list[Symbol | None]:
         known = {2: "high", 3: "low"}
     elif base == _NETWORK and (offset, size) in ((_IP_PROTOCOL, 1), (_IP6_NEXT_HEADER, 1)):
         known = {offset: "protocol"}
-    return [known.get(offset + each) for each in range(size)]
+    return [known.get(offset + index) for index in range(size)]
 
 
 def applyCompare(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
-    """Yield what a C{cmp} lets through."""
-    register, how = readNumber(parts.get(1)), readNumber(parts.get(2))
+    """Yield the part of a case that a C{cmp} lets through."""
+    register, operator = readNumber(parts.get(1)), readNumber(parts.get(2))
     value = parseAttributes(parts.get(3, b"")).get(1, b"")
-    if how == _EQUAL:
+    if operator == _EQUAL:
         yield from case.restrict(register, value, value)
         return
     at = int.from_bytes(value)
     allowed = {
-        **{_UNEQUAL: ((0, at - 1), (at + 1, LAST_PORT)), _LESS: ((0, at - 1),)},
-        **{_AT_MOST: ((0, at),), _MORE: ((at + 1, LAST_PORT),), _AT_LEAST: ((at, LAST_PORT),)},
-    }.get(how, ())
+        _UNEQUAL: ((0, at - 1), (at + 1, LAST_PORT)),
+        _LESS: ((0, at - 1),),
+        _AT_MOST: ((0, at),),
+        _MORE: ((at + 1, LAST_PORT),),
+        _AT_LEAST: ((at, LAST_PORT),),
+    }.get(operator, ())
     if case.isPort(register) and len(value) == 2:
         for low, high in allowed:
             yield from case.narrow(low, high)
@@ -179,7 +183,7 @@ def applyCompare(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
 
 
 def applyRange(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
-    """Yield what a C{range} lets through."""
+    """Yield the part of a case that a C{range} lets through."""
     low, high = (parseAttributes(parts.get(kind, b"")).get(1, b"") for kind in (3, 4))
     register = readNumber(parts.get(1))
     if readNumber(parts.get(2)) & _INVERTED:
@@ -189,30 +193,30 @@ def applyRange(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
 
 
 def excludeSpans(case: Case, register: int, spans: Iterable[Span]) -> Iterator[Case]:
-    """Yield the part of a case whose register is in none of some spans."""
+    """Yield the part of a case whose register is outside these spans."""
     spans = list(spans)
-    if case.isPort(register) and all(len(each.low) == len(each.high) == 2 for each in spans):
-        numbers = [(int.from_bytes(each.low), int.from_bytes(each.high)) for each in spans]
+    if case.isPort(register) and all(len(span.low) == len(span.high) == 2 for span in spans):
+        numbers = [(int.from_bytes(span.low), int.from_bytes(span.high)) for span in spans]
         yield from case.exclude(numbers)
-    elif case.isProtocol(register) and all(len(each.low) == 1 for each in spans):
-        mine = bytes([NUMBERS[case.protocol]])
-        if not any(each.low <= mine <= each.high for each in spans):
+    elif case.isProtocol(register) and all(len(span.low) == 1 for span in spans):
+        protocol = bytes([NUMBERS[case.protocol]])
+        if not any(span.low <= protocol <= span.high for span in spans):
             yield case
     else:
         yield case
 
 
 def isInverted(parts: Mapping[int, bytes]) -> bool:
-    """Whether a C{lookup} is true for what is not in the set."""
+    """Return whether a C{lookup} is true for keys that are not in the set."""
     return bool(readNumber(parts.get(5)) & _INVERTED)
 
 
 def mentionsPort(cases: Iterable[Case], register: int, size: int) -> bool:
-    """Whether a register of that many bytes has anything of port or protocol in it."""
+    """Return whether a register of that many bytes contains a part of port or protocol."""
     places = range(firstByte(register), firstByte(register) + min(size, 64))
-    return any(isinstance(each.registers.get(at), str) for each in cases for at in places)
+    return any(isinstance(case.registers.get(at), str) for case in cases for at in places)
 
 
 def readNumber(content: bytes | None) -> int:
-    """Return the number that an attribute is; 0 if it is missing."""
+    """Return the number in an attribute; 0 if it is missing."""
     return int.from_bytes(content or b"")

@@ -1,8 +1,8 @@
 """
-The parts of iptables that iptables-nft puts into nftables as they are: ports and targets. Pure.
+Reads the matches and targets of iptables that iptables-nft puts into nftables unchanged. Pure.
 
-Formats: C{linux/netfilter/xt_tcpudp.h}, C{xt_multiport.h}, C{nf_nat.h}; the host's byte order, but
-for addresses and the ports of targets, which have the network's.
+Formats: C{linux/netfilter/xt_tcpudp.h}, C{xt_multiport.h}, C{nf_nat.h}; in the host's byte order,
+except addresses and the ports of targets, which are in the network's.
 """
 
 import struct
@@ -29,13 +29,13 @@ _TARGETS = ("DNAT", "NETMAP")
 
 class Target(NamedTuple):
     """
-    Where packets go.
+    The addresses and ports to which a rule sends packets.
 
     @ivar first: the first address.
     @ivar last: the last one.
-    @ivar ports: first and last port; L{None} if the port stays.
-    @ivar base: the original port that goes to the first port, the next one to the next; L{None} if
-        any original port may go to any of them.
+    @ivar ports: the first and the last port; L{None} if the port stays.
+    @ivar base: the original port that becomes the first port, while the next one becomes the next;
+        L{None} if any original port may become any of them.
     """
 
     first: Address
@@ -45,7 +45,7 @@ class Target(NamedTuple):
 
 
 def applyMatch(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
-    """Yield what a match lets through."""
+    """Yield the part of a case that a match lets through."""
     name, info = _name(parts), parts.get(3, b"")  # NFTA_MATCH_INFO
     if name in _INVERTED_AT and len(info) > _INVERTED_AT[name]:
         if case.protocol == name:
@@ -60,7 +60,7 @@ def applyMatch(case: Case, parts: Mapping[int, bytes]) -> Iterator[Case]:
 
 def _multiport(case: Case, info: bytes) -> Iterator[Case]:
     kind, count, *ports = _MULTIPORT.unpack_from(info)
-    if kind != _DESTINATION:  # with "either" it may be the source port
+    if kind != _DESTINATION:  # "either" may mean the source port
         yield case
         return
     flags = info[_MULTIPORT.size :].ljust(_MOST_PORTS + 1, b"\0")
@@ -77,7 +77,7 @@ def _multiport(case: Case, info: bytes) -> Iterator[Case]:
 
 
 def readTarget(family: int, parts: Mapping[int, bytes]) -> Target | None:
-    """Return where a target sends packets; L{None} if it does not forward them."""
+    """Return the addresses and ports of a target; L{None} if it does not forward packets."""
     if _name(parts) not in _TARGETS:
         return None
     revision, info = readNumber(parts.get(2)), parts.get(3, b"")  # NFTA_TARGET_REV, ..._INFO

@@ -1,4 +1,4 @@
-"""Keeps up with the ways that lead past the protected ports: containers come and go."""
+"""Keeps track of the ways that lead past the protected ports, as containers come and go."""
 
 from collections.abc import Callable, Collection, Generator
 
@@ -12,28 +12,29 @@ from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
 from pkdoors.firewall.ways.forwards import Forwards
 from pkdoors.firewall.ways.natrules import MOST_RULES, runToEnd
 from pkdoors.model.ports import PortRange
+from pkdoors.util.trouble import Trouble
 
 PAUSE = 0.2
-"""Seconds from the end of one look to the next at least. A container that starts is told at once:
-the way to it is open for about a look's time, some milliseconds; for this time longer at most if
+"""Minimum seconds from the end of one look to the next. The kernel reports a new container at once:
+the way to it is open for the time of a look, some milliseconds; and for at most this time longer if
 something else has just changed."""
 TURN = 0.02
-"""Seconds of a look before the knocks have their turn."""
+"""Seconds for which a look may run before the reactor has its turn."""
 SHARE = 9.0
-"""A look that took long is followed by a pause of this many times its own time at least."""
+"""After a look, the daemon pauses for at least this many times the time that it took."""
 RETRY = 1.0
-"""Seconds after which a look that failed is tried again."""
+"""Seconds until a failed look is tried again."""
 SHOWN = 4
-"""Ways that a line in the log names."""
+"""Ways that one line in the log names."""
 
 Reading = Generator[None, None, Forwards]
-"""Reads in portions."""
+"""Reads the forwards, and pauses now and then."""
 
 
 class WaysFinder:
     """
     @param read: reads where the host forwards ports to.
-    @param attend: is told which changes count, see
+    @param attend: sets which changes of the host's rules require another look, see
         L{pkdoors.firewall.nftables._notifications.Changes.attend}.
     """
 
@@ -45,62 +46,64 @@ class WaysFinder:
         self._read = read
         self._attend = attend
         self._isCut = False
-        self._trouble = ""
-        self.isFailing = False
+        self._trouble = Trouble()
 
     def find(
         self, protected: Collection[PortRange], before: tuple[DirectWay, ...]
     ) -> tuple[DirectWay, ...]:
-        """Do L{look} at once."""
+        """Do what L{look} does, without pauses."""
         return runToEnd(self.look(protected, before))
+
+    @property
+    def isFailing(self) -> bool:
+        """Whether the last look failed."""
+        return bool(self._trouble)
 
     def look(
         self, protected: Collection[PortRange], before: tuple[DirectWay, ...]
     ) -> Generator[None, None, tuple[DirectWay, ...]]:
         """
-        Look, in portions.
+        Find the ways that lead past ports, and pause now and then.
 
-        @param before: what is returned if the kernel does not tell.
+        @param before: the ways to return if the kernel's rules cannot be read.
         @return: the ways that lead past these ports.
         """
-        self._attend(None)  # until it is known what counts
+        self._attend(None)  # until the forwards are known, any change counts
         try:
             forwards = yield from self._read()
         except FirewallError as error:
             self._complain(str(error))
             return before
-        self.isFailing, self._trouble = False, ""
+        self._trouble.end()
         self._attend(forwards)
         ways = findWays(forwards.found, protected)
-        self._sayCut(forwards.isCut or ways.isCut)
+        self._warnIfCut(forwards.isCut or ways.isCut)
         return ways.direct
 
-    def _complain(self, trouble: str) -> None:
-        self.isFailing = True
-        if trouble != self._trouble:
-            self._trouble = trouble
+    def _complain(self, reason: str) -> None:
+        if self._trouble.begin(reason):
             self._log.warn(
                 "cannot read which ports are forwarded to containers ({reason}): until that works, "
                 "a new container may be reached at its own address",
-                reason=trouble,
+                reason=reason,
             )
 
-    def _sayCut(self, isCut: bool) -> None:
+    def _warnIfCut(self, isCut: bool) -> None:
         if isCut and not self._isCut:
             self._log.warn(
-                "the host forwards more ports than pkdoors follows ({rules} rules, {ways} "
+                "the host forwards more ports than pkdoors can guard ({rules} rules, {ways} "
                 "containers' ports): the others can be reached at the containers' own addresses; "
-                "drop what is forwarded to them, or protect fewer ports",
+                "drop packets that are forwarded to them, or protect fewer ports",
                 rules=MOST_RULES,
                 ways=MOST_WAYS,
             )
         self._isCut = isCut
 
     def report(self, before: Collection[DirectWay], now: Collection[DirectWay]) -> None:
-        """Tell the operator which ways are guarded from now on, and which are not any more."""
+        """Log which ways are guarded from now on, and which are not any more."""
         known, kept = set(before), set(now)
-        new = [each for each in now if each not in known]
-        gone = [each for each in before if each not in kept]
+        new = [way for way in now if way not in known]
+        gone = [way for way in before if way not in kept]
         parts = [f"guarding {spellWays(new)}"] if new else []
         parts += [f"no longer {spellWays(gone)}"] if gone else []
         if parts:
@@ -108,8 +111,8 @@ class WaysFinder:
 
 
 def spellWays(ways: Collection[DirectWay]) -> str:
-    """Return ways past protected ports as an operator reads them; of many, the first."""
-    shown = ", ".join(spellWay(each) for each in list(ways)[:SHOWN])
+    """Return ways past protected ports as an operator reads them; if there are many, the first."""
+    shown = ", ".join(spellWay(way) for way in list(ways)[:SHOWN])
     return shown + (f" and {len(ways) - SHOWN} more" if len(ways) > SHOWN else "")
 
 
@@ -121,9 +124,9 @@ def spellWay(way: DirectWay) -> str:
 
 class Throttle:
     """
-    Does something soon after it is wanted, in portions, and never without a pause after it.
+    Does work soon after it is wanted, a portion in each turn of the reactor, and pauses after it.
 
-    @param do: what; true if it failed.
+    @param do: makes the work, which returns whether it failed.
     """
 
     _log = Logger()
@@ -136,7 +139,7 @@ class Throttle:
         self._next = 0.0
 
     def want(self) -> None:
-        """Do it, soon; once more if it is being done now."""
+        """Do the work soon; once more if it is being done now."""
         self._isWanted = True
         if self._call is None:
             delay = max(0.0, self._next - self._clock.seconds())
@@ -153,8 +156,8 @@ class Throttle:
                 next(work)
         except StopIteration as result:
             self._end(began, hasFailed=bool(result.value))
-        except Exception:  # a mistake of ours must not end the looking
-            self._log.failure("looking for ways to containers went wrong", Failure())
+        except Exception:  # a bug of ours must not end the looking
+            self._log.failure("looking for ways to containers failed", Failure())
             self._end(began, hasFailed=True)
         else:
             self._call = self._clock.callLater(0, self._goOn, work, began)
@@ -167,7 +170,7 @@ class Throttle:
             self.want()
 
     def stop(self) -> None:
-        """Do it no more."""
+        """Do no more work."""
         call, self._call = self._call, None
         if call is not None:
             call.cancel()

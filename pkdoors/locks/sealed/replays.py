@@ -91,16 +91,16 @@ class ReplayCache:
 
     def has(self, publicKey: bytes, nonce: str) -> bool:
         """Whether a knock was seen."""
-        return nonce in self._stamps.get(keyName(publicKey), ())
+        return nonce in self._stamps.get(hashKey(publicKey), ())
 
     def isForgotten(self, publicKey: bytes, stamp: int) -> bool:
         """Whether a knock of this key may be one that is no longer remembered."""
-        key = keyName(publicKey)
+        key = hashKey(publicKey)
         return stamp <= max(self._forgotten.get(each, 0) for each in (key, EVERYBODY))
 
     def add(self, publicKey: bytes, nonce: str, stamp: int) -> None:
         """Remember one."""
-        key = keyName(publicKey)
+        key = hashKey(publicKey)
         self._note(key, nonce, stamp)
         self._put(key, nonce, stamp)
 
@@ -127,6 +127,6 @@ class ReplayCache:
             self._forget(EVERYBODY, self._forgotten.pop(oldest))
 
 
-def keyName(publicKey: bytes) -> str:
+def hashKey(publicKey: bytes) -> str:
     """Return what a key is called in the notes, which do not tell it: 32 hex digits."""
     return sha256(publicKey).hexdigest()[:32]

@@ -9,9 +9,9 @@ from pkdoors.knocks.seal import (
     Sealed,
     SealError,
     Statement,
-    beginningFor,
+    makeBeginning,
+    makeSignedData,
     parseSealed,
-    signedData,
 )
 from pkdoors.knocks.signatures import isGood, isWellFormed
 from pkdoors.locks._progress import ProgressTable
@@ -67,7 +67,7 @@ class SealedLock:
         self.door = door
         self._hints = hints
         self._known = known
-        self._beginning = beginningFor(door.name)
+        self._beginning = makeBeginning(door.name)
         self._bits = {port: 1 << at for at, port in enumerate(sorted(set(door.sequence.ports)))}
         self._all = (1 << len(self._bits)) - 1
         self._progress: ProgressTable[KnockKey] = ProgressTable(len(self._bits) + 1, MAX_PENDING)
@@ -187,7 +187,7 @@ class SealedLock:
         self, sealed: Sealed, hinted: list[Lines], source: str, today: float
     ) -> AuthorizedKey:
         """Whose seal it is. A key may be on several lines: the first that allows it counts."""
-        data = signedData(sealed.text, self.door.sequence)
+        data = makeSignedData(sealed.text, self.door.sequence)
         for lines in hinted:
             if isGood(lines[0].key, sealed.signature, data):
                 return self._allowed(lines, sealed.statement, source, today)

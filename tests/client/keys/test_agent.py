@@ -22,17 +22,15 @@ DATA = b"what is signed"
 
 
 class AgentTestCase(SynchronousTestCase):
-    """
-    With an agent that holds some keys.
-    """
+    """A test with an agent that holds some keys."""
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the agent."""
         self.reactor = AgentReactor()
         self.fake = FakeAgent(self.reactor, *KEYS)
 
     def wait(self, work: Coroutine[Deferred[Any], Any, T]) -> T:
-        """What a coroutine gives."""
+        """Return the result of a coroutine."""
         return self.successResultOf(self.begin(work))
 
     def begin(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
@@ -42,15 +40,15 @@ class AgentTestCase(SynchronousTestCase):
         return result
 
     def wrong(self, work: Coroutine[Deferred[Any], Any, T]) -> str:
-        """The sentence that a coroutine fails with."""
+        """Return the sentence that a coroutine fails with."""
         return str(self.failureResultOf(self.begin(work), KnockError).value)
 
     def tearDown(self) -> None:
-        """Nothing is left open, whatever happened."""
+        """Nothing stays open, whatever happened."""
         self.assertEqual([True] * len(self.fake.transports), self.hungUp())
 
     def hungUp(self) -> list[bool]:
-        """Of each connection to the agent, whether it ended."""
+        """Return for each connection to the agent whether it has ended."""
         return [each.disconnecting for each in self.fake.transports]
 
 
@@ -60,22 +58,22 @@ class AgentTests(AgentTestCase):
     """
 
     def setUp(self) -> None:
-        """Know it."""
+        """Keep the connection."""
         super().setUp()
         self.agent = Agent(self.reactor, SOCKET)
 
     def test_keys(self) -> None:
-        """It tells its keys, in its order."""
+        """It lists its keys, in its order."""
         self.assertEqual([key.blob() for key in KEYS], self.wait(self.agent.listKeys()))
 
     def test_keysNotTaken(self) -> None:
-        """Those that no daemon takes, such as certificates, are left out."""
+        """Keys that no daemon accepts, such as certificates, are left out."""
         odd = b"\0\0\0\x20ssh-ed25519-cert-v01@openssh.com"
         self.fake.held = {odd: None, KEYS[0].blob(): KEYS[0]}
         self.assertEqual([KEYS[0].blob()], self.wait(self.agent.listKeys()))
 
     def test_sign(self) -> None:
-        """It signs with keys of all kinds; with RSA, with SHA-512."""
+        """It signs with keys of all kinds; with RSA, it uses SHA-512."""
         keys: list[Any] = [*KEYS, SecurityKey()]
         for key in keys:
             self.fake.held[key.blob()] = key
@@ -85,34 +83,34 @@ class AgentTests(AgentTestCase):
         self.assertIn(b"rsa-sha2-512", self.wait(self.agent.sign(KEYS[2].blob(), DATA)))
 
     def test_refused(self) -> None:
-        """That it refuses is one sentence with the key."""
+        """If it refuses, that is one sentence with the key."""
         self.fake.refused = {KEYS[0].blob()}
         found = self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
         print_ = fingerprint(KEYS[0].blob())
         self.assertTrue(found.startswith(f"the SSH agent refuses to sign with {print_}: "), found)
 
     def test_oldAgent(self) -> None:
-        """A signature with SHA-1 is not sent, as no daemon takes it."""
+        """A signature with SHA-1 is not sent, since no daemon accepts it."""
         self.fake.isOld = True
         found = self.wrong(self.agent.sign(KEYS[2].blob(), DATA))
         self.assertIn("of an unsupported kind (old agents use SHA-1 for RSA keys)", found)
 
     def test_oddAnswers(self) -> None:
-        """Nor is what is no signature."""
+        """An answer that is not a signature is not sent either."""
         for answer in (b"\6", b"\x0e", b"\x0e\0\0\0\0", b"\x0e\0\0\0\x09x", b"\x0c\0\0\0\0"):
             self.fake.answers = [answer]
             found = self.wrong(self.agent.sign(KEYS[0].blob(), DATA))
             self.assertIn("of an unsupported kind", found)
 
     def test_oddList(self) -> None:
-        """A list of keys that is none is one sentence."""
+        """An answer that is not a list of keys is one sentence."""
         for answer in (b"\5", b"\6", b"\x0e\0\0\0\1", b"\x0c", b"\x0c\0\0\0\1\0"):
             self.fake.answers = [answer]
             found = self.wrong(self.agent.listKeys())
             self.assertEqual(f"the SSH agent at {SOCKET} does not list its keys", found)
 
     def test_hostile(self) -> None:
-        """Whatever an agent sends is one sentence, with no more of it kept than is allowed."""
+        """Whatever an agent sends is one sentence, and not more of it is kept than is allowed."""
         huge = [b"\0\0\0\0", b"\xff\xff\xff\xff", (MAX_ANSWER + 1).to_bytes(4)]
         blob = KEYS[0].blob()
         works: list[Callable[[], Coroutine[Deferred[Any], Any, Any]]] = [
@@ -121,13 +119,13 @@ class AgentTests(AgentTestCase):
         ]
         for work in works:
             for sent in huge:
-                for size in (1, 3, 4):  # it comes in pieces
+                for size in (1, 3, 4):  # the answer comes in pieces
                     pieces = [sent[at : at + size] for at in range(0, 4, size)]
                     self.fake.pieces = [*pieces, b"x" * MAX_ANSWER]
                     self.assertIn("bytes, 1 to 262144 are allowed", self.wrong(work()))
 
     def test_manyKeys(self) -> None:
-        """Of a list of very many keys only the first are looked at, in no time."""
+        """Only the first keys of a very long list are looked at, and that takes no time."""
         junk = NS(b"x") + NS(b"\x1b]0;x\7\xff")
         self.fake.answers = [b"\x0c\xff\xff\xff\xff" + junk * (MAX_ANSWER // len(junk) - 1)]
         self.assertEqual([], self.wait(self.agent.listKeys()))
@@ -136,7 +134,7 @@ class AgentTests(AgentTestCase):
         self.assertEqual([], self.wait(self.agent.listKeys()))
 
     def test_slow(self) -> None:
-        """Nor is one waited for that sends a byte now and then."""
+        """An agent that sends a byte now and then is not waited for."""
         self.fake.isMute = True
         for work, patience in ((self.agent.listKeys(), 10), (self.agent.sign(b"", b""), 60)):
             result = self.begin(work)
@@ -148,7 +146,7 @@ class AgentTests(AgentTestCase):
             self.failureResultOf(result, KnockError)
 
     def test_unasked(self) -> None:
-        """What it sends before it is asked, or after its answer, is nothing to us."""
+        """What it sends before the request, or after its answer, is ignored."""
         answer = bytes([12]) + (1).to_bytes(4) + NS(KEYS[0].blob()) + NS(b"")
         client = AgentClient()
         client.makeConnection(StringTransport())
@@ -159,7 +157,7 @@ class AgentTests(AgentTestCase):
         self.assertEqual(answer, self.successResultOf(asked))
 
     def test_none(self) -> None:
-        """That none listens is one sentence with the path and the variable."""
+        """If no agent listens, that is one sentence with the path and the variable."""
         away = Agent(self.reactor, "/nowhere")
         for work in (away.listKeys(), away.sign(KEYS[0].blob(), DATA)):
             self.assertEqual(
@@ -168,7 +166,7 @@ class AgentTests(AgentTestCase):
             )
 
     def test_hangsUp(self) -> None:
-        """An agent that goes away is waited for no longer."""
+        """An agent that goes away is not waited for."""
         self.fake.hangsUp = True
         self.assertIn("does not list its keys", self.wrong(self.agent.listKeys()))
         self.assertIn(
@@ -176,7 +174,7 @@ class AgentTests(AgentTestCase):
         )
 
     def test_mute(self) -> None:
-        """Nor is one that does not list its keys in ten seconds."""
+        """Nor is an agent that does not list its keys in ten seconds."""
         self.fake.isMute = True
         result = self.begin(self.agent.listKeys())
         self.reactor.advance(9.9)
@@ -186,7 +184,7 @@ class AgentTests(AgentTestCase):
         self.assertEqual(f"the SSH agent at {SOCKET} does not answer", found)
 
     def test_patience(self) -> None:
-        """A signature may take a minute: somebody may have to confirm it."""
+        """A signature can take a minute: a user may have to confirm it."""
         self.fake.isMute = True
         result = self.begin(self.agent.sign(KEYS[0].blob(), DATA))
         self.reactor.advance(59)
@@ -202,7 +200,7 @@ class IdentityTests(AgentTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a place for a key."""
+        """Make a place for a key."""
         super().setUp()
         self.path = Path(self.mktemp())
         self.prompts: list[str] = []
@@ -210,14 +208,14 @@ class IdentityTests(AgentTestCase):
         self.answer = b"right"
 
     def ask(self, prompt: str) -> bytes:
-        """Know a passphrase."""
+        """Answer the question for the passphrase."""
         self.prompts.append(prompt)
         return self.answer
 
     def signers(
         self, path: str = "", agentPath: str = ""
     ) -> Coroutine[Deferred[Any], Any, list[Signer]]:
-        """The signers of an identity, without an agent where nothing else is said."""
+        """Return the signers of an identity; by default there is no agent."""
         identity = Identity(path or str(self.path), agentPath, self.ask)
         return identity.findSigners(self.reactor, self.said.append)
 
@@ -227,13 +225,13 @@ class IdentityTests(AgentTestCase):
         self.path.chmod(0o600)
 
     def checkSigns(self, signer: Signer, key: Any) -> None:
-        """See that somebody signs with a key."""
+        """Assert that a signer signs with a key."""
         self.assertEqual(key.blob(), signer.publicKey)
         signature = self.wait(signer.sign(DATA))
         self.assertTrue(isGood(loadKey(key.blob()), signature, DATA))
 
     def test_file(self) -> None:
-        """A key in a file signs, of each kind, and nothing is asked."""
+        """A key of any kind in a file signs, and no passphrase is asked for."""
         for key in KEYS:
             self.write(encode(key))
             (signer,) = self.wait(self.signers())
@@ -263,21 +261,21 @@ class IdentityTests(AgentTestCase):
         self.assertEqual(1, len(self.prompts))
 
     def test_wrongPassphrase(self) -> None:
-        """A wrong one is one sentence, and is not asked for again."""
+        """A wrong passphrase is one sentence, and is not asked for again."""
         self.write(encode(KEYS[0], passphrase=b"right"))
         self.answer = b"wrong"
         self.assertEqual(f"{self.path}: the passphrase is wrong", self.wrong(self.signers()))
         self.assertEqual(1, len(self.prompts))
 
     def test_fileWithAgent(self) -> None:
-        """A key that the agent holds is the agent's to sign with: no passphrase is needed."""
+        """The agent signs with a key that it holds: no passphrase is needed."""
         self.write(encode(KEYS[0], passphrase=b"right"))
         (signer,) = self.wait(self.signers(agentPath=SOCKET))
         self.checkSigns(signer, KEYS[0])
         self.assertEqual(([KEYS[0].blob()], []), (self.fake.signed, self.prompts))
 
     def test_besideWithAgent(self) -> None:
-        """So it is with a PEM file, whose public half is beside it."""
+        """The same is true for a PEM file that has its public half beside it."""
         self.write(encode(KEYS[2], PKCS8, b"right"))
         Path(f"{self.path}.pub").write_bytes(publicLine(KEYS[2].blob(), b"ssh-rsa"))
         (signer,) = self.wait(self.signers(agentPath=SOCKET))
@@ -285,7 +283,7 @@ class IdentityTests(AgentTestCase):
         self.assertEqual(([KEYS[2].blob()], []), (self.fake.signed, self.prompts))
 
     def test_fileBesideAgent(self) -> None:
-        """A key that the agent lacks is the file's, and where the agent is gone, or locked."""
+        """If the agent lacks the key, is gone or is locked, the file's key signs."""
         self.write(encode(KEYS[0], passphrase=b"right"))
         for path, isLocked in ((SOCKET, True), ("/nowhere", False)):
             self.fake.isLocked = isLocked
@@ -294,14 +292,14 @@ class IdentityTests(AgentTestCase):
         self.assertEqual(([], 2), (self.fake.signed, len(self.prompts)))
 
     def test_public(self) -> None:
-        """With a public key the agent signs."""
+        """With a public key, the agent signs."""
         self.write(publicLine(KEYS[0].blob()))
         (signer,) = self.wait(self.signers(agentPath=SOCKET))
         self.checkSigns(signer, KEYS[0])
         self.assertEqual([KEYS[0].blob()], self.fake.signed)
 
     def test_publicWithoutAgent(self) -> None:
-        """Where it cannot, the sentence says whether there is no agent, or no such key."""
+        """If it cannot, the sentence says whether there is no agent, or no such key."""
         self.write(publicLine(makeKey("ed25519", 1).blob()))
         what = f"{self.path}: the private half of {fingerprint(makeKey('ed25519', 1).blob())} "
         for path, why in (
@@ -313,7 +311,7 @@ class IdentityTests(AgentTestCase):
         self.assertIn("no SSH agent answers", self.wrong(self.signers(agentPath="/nowhere")))
 
     def test_securityKey(self) -> None:
-        """A security key is the agent's, and is touched."""
+        """The agent signs with a security key, and the user touches it."""
         self.write(securityFile())
         self.assertIn("is not in this file", self.wrong(self.signers(agentPath=SOCKET)))
         key = SecurityKey()
@@ -323,20 +321,20 @@ class IdentityTests(AgentTestCase):
         self.assertTrue(signer.needsTouch)
 
     def test_badFile(self) -> None:
-        """What is wrong with a file is told with its path."""
+        """An error about a file includes its path."""
         self.assertEqual(f"{self.path}: no such file", self.wrong(self.signers()))
         self.write(b"hello")
         self.assertEqual(f"{self.path}: it does not contain an SSH key", self.wrong(self.signers()))
 
     def test_agent(self) -> None:
-        """In place of a path C{agent} is each of the agent's keys."""
+        """In place of a path, C{agent} means all of the agent's keys."""
         found = self.wait(self.signers("agent", SOCKET))
         for signer, key in zip(found, KEYS, strict=True):
             self.checkSigns(signer, key)
         self.assertEqual([], self.said)
 
     def test_agentBound(self) -> None:
-        """No more than eight, and that is said."""
+        """It uses no more than eight keys, and says so."""
         self.fake.held = {
             key.blob(): key for key in (makeKey("ed25519", each) for each in range(9))
         }
@@ -346,7 +344,7 @@ class IdentityTests(AgentTestCase):
         self.assertIn("only the first 8 of the SSH agent's 9 keys are tried", line)
 
     def test_agentSecurityKeys(self) -> None:
-        """Security keys are used only where there is nothing that needs no touch."""
+        """Security keys are used only if there is no key that needs no touch."""
         key = SecurityKey()
         self.fake.held = {key.blob(): key, KEYS[0].blob(): KEYS[0]}
         (signer,) = self.wait(self.signers("agent", SOCKET))
@@ -364,12 +362,12 @@ class IdentityTests(AgentTestCase):
         )
 
     def test_noAgent(self) -> None:
-        """Without an agent, that is the sentence."""
+        """A missing agent is one sentence."""
         found = self.wrong(self.signers("agent"))
         self.assertTrue(found.startswith("there is no SSH agent (SSH_AUTH_SOCK is not set)"), found)
 
     def test_givenUp(self) -> None:
-        """A user who does not answer the question has ended it."""
+        """A user who does not answer the question ends the attempt."""
 
         def refuse(prompt: str) -> bytes:
             raise KnockError("interrupted")
@@ -381,12 +379,10 @@ class IdentityTests(AgentTestCase):
 
 
 class SecretTests(SynchronousTestCase):
-    """
-    What must not get into a log.
-    """
+    """A text that must not get into a log."""
 
     def test_repr(self) -> None:
-        """A signer does not tell its key."""
+        """The C{repr} of a signer does not show its key."""
         from pkdoors.client.keys._formats import parsePrivateKey
         from pkdoors.client.keys.signers import FileSigner
 

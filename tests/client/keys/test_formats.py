@@ -28,11 +28,11 @@ from tests.fakes.agent import SecurityKey, makeKey
 KINDS = ("ed25519", "ecdsa", "rsa")
 OPENSSH, PEM, PKCS8 = PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8
 FORMATS = [(kind, form) for kind in KINDS for form in (OPENSSH, PKCS8)]
-FORMATS += [("ecdsa", PEM), ("rsa", PEM)]  # ed25519 has none
+FORMATS += [("ecdsa", PEM), ("rsa", PEM)]  # ed25519 has no PEM format
 
 
 def encode(key: Key, form: PrivateFormat = OPENSSH, passphrase: bytes = b"") -> bytes:
-    """A private key as it is in a file."""
+    """Return a private key as a file has it."""
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase:
         encryption = BestAvailableEncryption(passphrase)
@@ -43,12 +43,12 @@ def encode(key: Key, form: PrivateFormat = OPENSSH, passphrase: bytes = b"") -> 
 
 
 def publicLine(blob: bytes, kind: bytes = b"ssh-ed25519") -> bytes:
-    """A public key file."""
+    """Return the content of a public key file."""
     return kind + b" " + b64encode(blob) + b" me@here\n"
 
 
 def securityFile(cipher: bytes = b"none", blob: bytes | None = None) -> bytes:
-    """A private key file of a security key, which holds a handle only."""
+    """Return a private key file of a security key, which holds only a handle."""
     blob = SecurityKey().blob() if blob is None else blob
     parts = (cipher, b"none", b"")
     raw = b"openssh-key-v1\0" + b"".join(map(NS, parts)) + b"\0\0\0\1" + NS(blob) + NS(b"handle")
@@ -69,19 +69,19 @@ class PrivateKeyTests(SynchronousTestCase):
             self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data).blob(), (kind, form))
 
     def test_encrypted(self) -> None:
-        """With the passphrase, also where they are encrypted."""
+        """With the passphrase, encrypted ones are read, too."""
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form, b"right")
             self.assertEqual(makeKey(kind).blob(), parsePrivateKey(data, b"right").blob())
 
     def test_passphraseNeeded(self) -> None:
-        """That one is encrypted is told, so that the passphrase can be asked for."""
+        """The error for an encrypted key is of its own kind, so the passphrase can be asked for."""
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form, b"right")
             self.assertRaises(PassphraseNeeded, parsePrivateKey, data)
 
     def test_passphraseWrong(self) -> None:
-        """A wrong passphrase is that, an empty one as well."""
+        """A wrong passphrase is reported as that, and so is an empty one."""
         for kind, form in FORMATS:
             data = encode(makeKey(kind), form, b"right")
             for passphrase in (b"wrong", b"", b"\xff"):
@@ -90,7 +90,7 @@ class PrivateKeyTests(SynchronousTestCase):
                 self.assertNotIsInstance(error, PassphraseNeeded)
 
     def test_damaged(self) -> None:
-        """What is damaged is one sentence, whatever the parsers stumble over."""
+        """A damaged file is one sentence, whatever the parsers raise."""
         good = encode(makeKey("ed25519"))
         lines = good.splitlines(keepends=True)
         for data in (
@@ -105,13 +105,13 @@ class PrivateKeyTests(SynchronousTestCase):
             self.assertEqual("it is damaged, or not a supported private key", str(error))
 
     def test_otherCipher(self) -> None:
-        """A cipher that is not understood is named before the passphrase is asked for."""
+        """An unsupported cipher is named before the passphrase is asked for."""
         error = self.assertRaises(BadValue, parsePrivateKey, securityFile(b"chacha20-poly1305"))
         self.assertNotIsInstance(error, PassphraseNeeded)
         self.assertIn("it is encrypted with chacha20-poly1305, which is not", str(error))
 
     def test_notTaken(self) -> None:
-        """A kind of key that no daemon takes is refused here already."""
+        """A kind of key that no daemon accepts is refused here already."""
         from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
         weak = rsa.generate_private_key(65537, 1024)
@@ -135,13 +135,13 @@ class PublicBlobTests(SynchronousTestCase):
             self.assertEqual(makeKey(kind).blob(), parsePublicBlob(b" ".join(line.split()[:2])))
 
     def test_securityKey(self) -> None:
-        """That of a security key, too."""
+        """So is that of a security key."""
         blob = SecurityKey().blob()
         self.assertEqual(blob, parsePublicBlob(publicLine(blob, SecurityKey.name)))
         self.assertEqual(blob, findPublicBlob(securityFile()))
 
     def test_noKey(self) -> None:
-        """What is no public key is one sentence."""
+        """A file that is not a public key is one sentence."""
         blob = makeKey("ed25519").blob()
         for data in (
             *(b"", b"\xff\0", b"ssh-ed25519", b"ssh-ed25519 !!!", b"ssh-ed25519 AAAA"),
@@ -151,7 +151,7 @@ class PublicBlobTests(SynchronousTestCase):
             self.assertEqual("it does not contain an SSH key", str(error), data)
 
     def test_ofPrivate(self) -> None:
-        """OpenSSH's own format tells the public key without the passphrase, PEM does not."""
+        """OpenSSH's own format shows the public key without the passphrase; PEM does not."""
         for kind in KINDS:
             for passphrase in (b"", b"right"):
                 data = encode(makeKey(kind), OPENSSH, passphrase)
@@ -159,7 +159,7 @@ class PublicBlobTests(SynchronousTestCase):
                 self.assertIsNone(findPublicBlob(encode(makeKey(kind), PKCS8, passphrase)))
 
     def test_ofDamaged(self) -> None:
-        """What is damaged, or of a kind that is not taken, is refused."""
+        """A file that is damaged, or of a kind that no daemon accepts, is refused."""
         for data in (
             b"-----BEGIN OPENSSH PRIVATE KEY-----\n",
             securityFile(blob=b""),
@@ -174,7 +174,7 @@ class KeyPairTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a folder."""
+        """Make a folder."""
         self.path = Path(self.mktemp())
         self.beside = Path(f"{self.path}.pub")
         self.blob = makeKey("ed25519").blob()
@@ -185,7 +185,7 @@ class KeyPairTests(SynchronousTestCase):
         self.path.chmod(mode)
 
     def test_private(self) -> None:
-        """A private key in OpenSSH's format brings its public half."""
+        """A private key in OpenSSH's format includes its public half."""
         data = encode(makeKey("ed25519"), OPENSSH, b"right")
         self.write(data)
         pair = readKeyPair(str(self.path))
@@ -193,33 +193,35 @@ class KeyPairTests(SynchronousTestCase):
         self.assertNotIn("OPENSSH", repr(pair))
 
     def test_beside(self) -> None:
-        """One in PEM has it beside it, or tells it only with its passphrase."""
+        """A PEM file has it beside it, or shows it only with its passphrase."""
         self.write(encode(makeKey("ed25519"), PKCS8, b"right"))
         self.assertIsNone(readKeyPair(str(self.path)).blob)
         self.beside.write_bytes(publicLine(self.blob))
         self.assertEqual(self.blob, readKeyPair(str(self.path)).blob)
 
     def test_besideIsBad(self) -> None:
-        """What is beside it and no public key is no matter."""
+        """A file beside it that is not a public key does not matter."""
         self.write(encode(makeKey("ed25519"), PKCS8, b"right"))
         self.beside.write_bytes(b"ssh-ed25519-cert-v01@openssh.com AAAA")
         pair = readKeyPair(str(self.path))
         self.assertEqual((None, False), (pair.blob, pair.needsAgent))
 
     def test_public(self) -> None:
-        """A public key alone is the agent's, by its own name and by the private key's."""
+        """
+        With a public key alone the agent signs, whether its own name or the private key's is given.
+        """
         self.beside.write_bytes(publicLine(self.blob))
         for path in (self.path, self.beside):
             pair = readKeyPair(str(path))
             self.assertEqual((b"", self.blob, True), (pair.secret, pair.blob, pair.needsAgent))
 
     def test_securityKey(self) -> None:
-        """A security key's private file is the agent's as well."""
+        """The agent also signs if there is a security key's private file."""
         self.write(securityFile())
         self.assertTrue(readKeyPair(str(self.path)).needsAgent)
 
     def test_exposed(self) -> None:
-        """A private key that others can read is refused; a public one is for all."""
+        """A private key that others can read is refused; a public one can be read by all."""
         self.write(encode(makeKey("ed25519")), 0o640)
         error = self.assertRaises(BadValue, readKeyPair, str(self.path))
         self.assertIn(f"chmod 600 {self.path}", str(error))
@@ -227,12 +229,12 @@ class KeyPairTests(SynchronousTestCase):
         self.assertEqual(self.blob, readKeyPair(str(self.path)).blob)
 
     def test_missing(self) -> None:
-        """Without any file that is the sentence."""
+        """Without any file, that is one sentence."""
         error = self.assertRaises(BadValue, readKeyPair, str(self.path))
         self.assertEqual("no such file", str(error))
 
     def test_noKey(self) -> None:
-        """A file that holds no key is one sentence."""
+        """A file without a key is one sentence."""
         self.write(b"hello\n")
         error = self.assertRaises(BadValue, readKeyPair, str(self.path))
         self.assertEqual("it does not contain an SSH key", str(error))

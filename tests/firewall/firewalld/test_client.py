@@ -363,7 +363,7 @@ class ErrorTests(ZoneClientTestCase):
         """A zone that does not exist is named, and how to list those that do."""
         error = self.assertRaises(FirewallError, self.zones.add, "nowhere", RULE)
         self.assertEqual(
-            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists its zones",
             str(error),
         )
 

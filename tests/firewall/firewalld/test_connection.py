@@ -22,7 +22,7 @@ MISSING = (
     "a virtual environment needs --system-site-packages to see it; "
     "without firewalld, choose --firewall nftables"
 )
-SILENT = "firewalld does not answer: see what it does (systemctl status firewalld)"
+SILENT = "firewalld does not answer: check it (systemctl status firewalld)"
 
 
 class IsRunningTests(SynchronousTestCase):
@@ -134,7 +134,7 @@ class ExamineTests(SynchronousTestCase):
     def test_noZone(self) -> None:
         """A zone that does not exist is named, and how to list those that do."""
         self.assertEqual(
-            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists its zones",
             self.refusal("nowhere"),
         )
 
@@ -197,14 +197,15 @@ class TranslatedTests(SynchronousTestCase):
         ):
             self.assertEqual(
                 "no privilege to change the firewall (firewalld): run as root; for the service, "
-                "install polkitd, and with `pkdoors install-service` its rule that allows it",
+                "install polkitd, then run `pkdoors install-service` to add the rule that allows "
+                "it",
                 self.refusal("Not Authorized: changing", name),
             )
 
     def test_zone(self) -> None:
         """A zone that does not exist is named, and how to list those that do."""
         self.assertEqual(
-            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists its zones",
             self.refusal("INVALID_ZONE: nowhere"),
         )
 
@@ -216,14 +217,14 @@ class TranslatedTests(SynchronousTestCase):
         )
         self.assertEqual(
             "firewalld's own rules are gone from the kernel (somebody flushed nftables): "
-            "`systemctl restart firewalld` brings them back",
+            "run `systemctl restart firewalld` to restore them",
             self.refusal(message),
         )
 
     def test_reloadedAfterFlush(self) -> None:
         """So it does after the reload that somebody tried then."""
         message = "COMMAND_FAILED: UNKNOWN_ERROR: nonexistent or underflow of priority count"
-        self.assertIn("`systemctl restart firewalld` brings them back", self.refusal(message))
+        self.assertIn("run `systemctl restart firewalld` to restore them", self.refusal(message))
 
     def test_otherFailure(self) -> None:
         """Not every command that failed, nor every file that is missing, is a flush."""

@@ -31,7 +31,7 @@ class ExposureTests(SynchronousTestCase):
     def remedy(self, option: str) -> str:
         """The commands that remove something from it."""
         return (
-            f"`firewall-cmd --zone=public {option}` and, for good, "
+            f"`firewall-cmd --zone=public {option}` and, permanently, "
             f"`firewall-cmd --zone=public --permanent {option}`"
         )
 

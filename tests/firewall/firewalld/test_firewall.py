@@ -224,7 +224,7 @@ class StartTests(FirewalldTestCase):
         self.thread.isStuck = True
         self.assertEqual(
             "firewalld did not answer within 30 s: "
-            "see what it does (systemctl status firewalld), then start again",
+            "check it (systemctl status firewalld), then start again",
             str(
                 self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
             ),
@@ -490,8 +490,8 @@ class SavedTests(FirewalldTestCase):
     """
 
     warning = (
-        "rules of pkdoors had become permanent ones of firewalld's zone {}, which never end "
-        "(`firewall-cmd --runtime-to-permanent` does that): removed there"
+        "`firewall-cmd --runtime-to-permanent` had made rules of pkdoors permanent in "
+        "firewalld's zone {}, where they would never end: removed"
     )
 
     def test_atOnce(self) -> None:
@@ -853,7 +853,7 @@ class SlowTests(FirewalldTestCase):
         self.patch(bus, "MAX_WAITING", 1)
         self.open("192.0.2.2")
         refused = self.failureResultOf(self.open("192.0.2.3"), FirewallError)
-        self.assertIn("calls wait for firewalld already", str(refused.value))
+        self.assertIn("already wait for firewalld", str(refused.value))
         self.firewalld.rules["public"].pop(knockRule(PORTS[0]))
         others = [
             self.firewall.close(makeOpening("192.0.2.1")),
@@ -1080,7 +1080,7 @@ class NoZoneTests(FirewalldTestCase):
         """It is refused before the daemon forks; no thread or connection is left."""
         self.haveClient()
         self.assertEqual(
-            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists those it has",
+            "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists its zones",
             str(self.assertRaises(FirewallError, self.firewall.prepare, self.doors)),
         )
         self.assertEqual((False, 0), (self.thread.isRunning, self.bus.connections))

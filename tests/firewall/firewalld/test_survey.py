@@ -93,6 +93,6 @@ class ListTablesTests(SynchronousTestCase):
         library = FakeNftables()
         error = self.assertRaises(FirewallError, listTables, lambda: library, lambda: None)
         self.assertEqual(
-            "nftables does not tell its rules (Error: Invalid argument): try `nft list ruleset`",
+            "cannot read the rules of nftables (Error: Invalid argument): try `nft list ruleset`",
             str(error),
         )

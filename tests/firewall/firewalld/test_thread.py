@@ -249,8 +249,8 @@ class BusThreadTests(SynchronousTestCase):
         self.offer("b", 2)
         refused = self.failureResultOf(self.offer("c", 3), FirewallError)
         self.assertEqual(
-            "2000 calls wait for firewalld already, which is the most: "
-            "see why it is slow (systemctl status firewalld)",
+            "2000 calls, the maximum, already wait for firewalld: "
+            "find out why it is slow (systemctl status firewalld)",
             str(refused.value),
         )
         self.offer("a", 4)

@@ -175,7 +175,7 @@ class ExposureTests(SynchronousTestCase):
     def test_removal(self) -> None:
         """A remedy is the command for now and the one for good."""
         self.assertEqual(
-            "`firewall-cmd --zone=home --remove-service=ssh` and, for good, "
+            "`firewall-cmd --zone=home --remove-service=ssh` and, permanently, "
             "`firewall-cmd --zone=home --permanent --remove-service=ssh`",
             removeCommands("home", "--remove-service=ssh"),
         )

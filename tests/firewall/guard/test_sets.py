@@ -16,7 +16,7 @@ from pkdoors.firewall.guard.sets import (
     hasUdpSessions,
     isOpenings,
     openingElement,
-    openingIn,
+    parseOpening,
     secondsLeft,
     setName,
     setsFor,
@@ -163,7 +163,7 @@ class ElementTests(SynchronousTestCase):
             now = 500.0 + passed
             self.assertLessEqual(secondsLeft(found, now), left - passed + 1.001)
             self.assertLessEqual(secondsLeft(found, now), given + 0.001)
-            opening = openingIn(found, makeDoor(), 7.0)
+            opening = parseOpening(found, makeDoor(), 7.0)
             self.assertEqual(("203.0.113.9", 7.0), (str(opening.source), opening.deadline))
             if len(written.comment) < 100:
                 self.assertEqual(Principal(Principal(name).asComment()), opening.who)
@@ -174,7 +174,7 @@ class ElementTests(SynchronousTestCase):
         """A comment that is not ours is who has it; the kernel's time counts."""
         found = Element(b"\xcb\x00\x71\x09", 60_000, 42_000, "until=never anna")
         self.assertEqual(42.0, secondsLeft(found, 500.0))
-        self.assertEqual("until=never anna", openingIn(found, makeDoor(), 1.0).who.name)
+        self.assertEqual("until=never anna", parseOpening(found, makeDoor(), 1.0).who.name)
 
     def test_differs(self) -> None:
         """It is written again if it ends otherwise, or belongs to somebody else."""

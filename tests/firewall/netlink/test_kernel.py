@@ -216,7 +216,7 @@ class DumpTests(KernelTestCase):
         ):
             self.netlink.sent.clear()
             error = self.assertRaises(FirewallError, self.dump, *interrupted)
-            self.assertIn("changes so fast that it cannot be read", str(error))
+            self.assertIn("changes too fast to be read", str(error))
             self.assertEqual(5, len(self.netlink.sent))
 
     def test_notRead(self) -> None:

@@ -121,9 +121,9 @@ class LibraryTests(LibraryTestCase):
     def test_listed(self) -> None:
         """What is listed is JSON; nothing if there is no such thing; then all is as before."""
         library = self.make()
-        self.assertEqual("", library.listed("table inet pkdoors"))
+        self.assertEqual("", library.listAsJson("table inet pkdoors"))
         self.context.listing = '{"nftables": []}'
-        self.assertEqual('{"nftables": []}', library.listed("table inet pkdoors"))
+        self.assertEqual('{"nftables": []}', library.listAsJson("table inet pkdoors"))
         library.run("b")
 
 

@@ -204,8 +204,8 @@ class MovedTests(SynchronousTestCase):
         for readNumber, body in ((kind, text(1, table) + more), (END, text(3, "nft"))):
             head = (20 + len(body), 10 << 8 | readNumber, 0, 0, port, family, 0, 0)
             self.assertEqual([], self.changes.feed(struct.pack("=IHHIIBBH", *head) + body))
-        moved = self.changes.takeMoved()
-        self.assertFalse(self.changes.takeMoved())
+        moved = self.changes.newForwarding()
+        self.assertFalse(self.changes.newForwarding())
         return moved
 
     def test_table(self) -> None:

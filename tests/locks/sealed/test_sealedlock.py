@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._plan import ROUND_PAUSE, ROUNDS
 from pkdoors.knocks.knock import Knock
-from pkdoors.knocks.seal import hintOf, signedData
+from pkdoors.knocks.seal import hintOf, makeSignedData
 from pkdoors.knocks.signatures import fingerprint, isGood, loadKey
 from pkdoors.locks.lock import Refusal, Request
 from pkdoors.locks.sealed import hints as hintsModule
@@ -19,7 +19,7 @@ from pkdoors.locks.sealed._queue import SealQueue
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey, parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import LATER, SAVED, SHARE, SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
-from pkdoors.locks.sealed.replays import Notes, ReplayCache, keyName
+from pkdoors.locks.sealed.replays import Notes, ReplayCache, hashKey
 from pkdoors.locks.sealed.sealedlock import SealedLock
 from pkdoors.model.doors import Door
 from pkdoors.model.principal import Principal
@@ -245,7 +245,7 @@ class OpenTests(SealedLockTestCase):
                 nonce = f"{flags:016x}"
                 hint = hintOf(key.blob, nonce)
                 text = statement(ANNA, stamp=TODAY * 1000, nonce=nonce, hint=hint).encode()
-                datagram = text + key.sign(signedData(text, Sequence(PORTS)), flags)
+                datagram = text + key.sign(makeSignedData(text, Sequence(PORTS)), flags)
                 self.assertTrue(self.knock(datagram)[-1].startswith(outcome), kind)
 
 
@@ -504,7 +504,7 @@ class OnceTests(SealedLockTestCase):
 
     def test_noLongerRemembered(self) -> None:
         """What is no longer remembered of a key opens nothing; a newer knock does."""
-        key = keyName(ANNA.public().blob())
+        key = hashKey(ANNA.public().blob())
         self.seen.learn(Notes({key: (TODAY - 1) * 1000}))
         reason = "this key has opened too much meanwhile: a new knock will do"
         self.assertEqual(reason, self.knock(seal(ago=1))[-1])

@@ -1,0 +1,91 @@
+"""Makes the records of the daemon's state. Pure."""
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import partial
+
+from pkdoors.admin.records import (
+    ClosingRecord,
+    CountersRecord,
+    DoorRecord,
+    LazyRecords,
+    OpeningRecord,
+    keysOf,
+)
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.events.counters import Counters
+from pkdoors.events.event import HEALED
+
+
+def recordDoors(state: Snapshot) -> list[DoorRecord]:
+    """Return the doors, without their secrets."""
+    openings = Counter(status.opening.door.name for status in state.statuses)
+    return [
+        DoorRecord(
+            name=door.name,
+            ports=tuple(map(str, door.ports)),
+            lock="sealed" if door.authorizedKeys else "sequence",
+            openFor=door.openFor,
+            maxOpenFor=door.maxOpenFor,
+            sessions="cut" if door.cutSessions else "keep",
+            udpIdle=door.udpIdle,
+            udpMax=door.udpMax,
+            openings=openings[door.name],
+            sources=state.sources.get(door.name, 0),
+        )
+        for door in state.doors
+    ]
+
+
+def recordOpenings(state: Snapshot, door: str = "") -> Collection[OpeningRecord]:
+    """
+    Return the openings, sorted by deadline.
+
+    @param door: only those of this one; empty for all.
+    """
+    chosen = [status for status in state.statuses if door in ("", status.opening.door.name)]
+    chosen.sort(key=lambda status: status.opening.deadline)
+    return LazyRecords(partial(recordOpening, seconds=state.seconds, time=state.time), chosen)
+
+
+def recordOpening(status: OpeningStatus, seconds: float, time: float) -> OpeningRecord:
+    """
+    Return an opening.
+
+    @param seconds: now, on the doorkeeper's clock.
+    @param time: the time of day then.
+    """
+    opening = status.opening
+    left = max(0.0, opening.deadline - seconds)
+    return OpeningRecord(
+        door=opening.door.name,
+        source=str(opening.source),
+        ports=tuple(map(str, opening.door.ports)),
+        isOpen=status.granted > seconds,
+        until=datetime.fromtimestamp(time + left, UTC),
+        secondsLeft=round(left, 3),
+        user=opening.who.name,
+        key=opening.who.key,
+        trouble=status.trouble,
+    )
+
+
+def recordClosing(opening: OpeningRecord, trouble: str, isShut: bool) -> ClosingRecord:
+    """Return an opening that is not closed everywhere yet."""
+    values = {name: getattr(opening, name) for name in keysOf(OpeningRecord)}
+    return ClosingRecord(**{**values, "trouble": trouble, "isShut": isShut})
+
+
+def recordCounters(counters: Counters) -> CountersRecord:
+    """Return the counters."""
+    calls = {"ok": 0, "failed": 0}
+    for (_, _, result), count in counters.firewall.items():
+        calls[result] += count
+    return CountersRecord(
+        knocks=dict(counters.knocks),
+        dropped=dict(counters.dropped()),
+        events=dict(sorted(counters.events.items())),
+        firewallCalls=calls,
+        heals=counters.events[HEALED],
+    )

@@ -1,0 +1,220 @@
+"""
+The JSON of the admin interface: each record is one object, as C{docs/admin.md} describes it. The
+daemon writes records, and the commands read them. Pure.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+_KEYS = {"isOpen": "open", "isShut": "shut", "kind": "event"}
+"""Keys in JSON that do not follow from the field's name, as C{seconds_left} from C{secondsLeft}."""
+
+_WORD = re.compile("[A-Z]")
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRecord:
+    """
+    A door, without its secrets. A key that is added to a record later needs a default, because a
+    command may ask a daemon that was started before.
+
+    @ivar ports: such as C{22/tcp}.
+    @ivar lock: C{sequence} or C{sealed}.
+    @ivar openFor: seconds.
+    @ivar openings: the number of addresses that the door is open for.
+    @ivar sources: the number of knockers that the door remembers.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    lock: str
+    openFor: float
+    maxOpenFor: float
+    sessions: str
+    udpIdle: float
+    udpMax: float
+    openings: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningRecord:
+    """
+    An opening.
+
+    @ivar isOpen: whether the firewall has it.
+    @ivar until: the time of day of its deadline.
+    @ivar user: the comment of the key that earned it, or the operator; empty if unknown.
+    @ivar key: the fingerprint of that key.
+    @ivar trouble: what the firewall refuses; empty if it refuses nothing.
+    """
+
+    door: str
+    source: str
+    ports: tuple[str, ...]
+    isOpen: bool
+    until: datetime
+    secondsLeft: float
+    user: str
+    key: str
+    trouble: str
+
+    @property
+    def who(self) -> str:
+        """The shortest name of the client that earned it; empty if unknown."""
+        return self.user or self.key
+
+
+@dataclass(frozen=True, slots=True)
+class ClosingRecord(OpeningRecord):
+    """
+    An opening that some firewall has not closed yet.
+
+    @ivar isShut: whether the guard has closed it, so no client comes in any more.
+    """
+
+    isShut: bool
+
+    @property
+    def isDone(self) -> bool:
+        """Whether it needs nothing but time: firewalld is slower, and refuses nothing."""
+        return self.isShut and not self.trouble
+
+
+@dataclass(frozen=True, slots=True)
+class CountersRecord:
+    """
+    The counters since the daemon's start.
+
+    @ivar knocks: datagrams on the knock ports, by result.
+    @ivar dropped: datagrams that the kernel dropped before, by reason.
+    @ivar events: by kind.
+    @ivar firewallCalls: by result.
+    """
+
+    knocks: Mapping[str, int]
+    dropped: Mapping[str, int]
+    events: Mapping[str, int]
+    firewallCalls: Mapping[str, int]
+    heals: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """
+    The answer to C{GET /status}.
+
+    @ivar uptime: seconds since the daemon's start.
+    @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
+    @ivar openings: sorted by deadline.
+    """
+
+    version: str
+    uptime: float
+    firewall: str
+    troubles: Sequence[str]
+    doors: Sequence[DoorRecord]
+    openings: Collection[OpeningRecord]
+    counters: CountersRecord
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningsRecord:
+    """The answer to C{GET /openings}, sorted by deadline."""
+
+    openings: Collection[OpeningRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """The answer to C{POST /openings}."""
+
+    opening: OpeningRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedRecord:
+    """The answer to C{DELETE /openings}."""
+
+    closed: Collection[OpeningRecord]
+    closing: Collection[ClosingRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadedRecord:
+    """
+    The answer to C{POST /reload}.
+
+    @ivar changes: a sentence each, as C{troubles} are.
+    """
+
+    changes: Sequence[str]
+    troubles: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """
+    An event of C{GET /events}. L{pkdoors.events.event.fields} writes it, also for the audit file.
+
+    @ivar seconds: how long an opening lasts from then on, or, after a closing, how long it lasted.
+    @ivar text: its line in the log.
+    """
+
+    time: datetime
+    kind: str
+    door: str
+    source: str
+    ports: tuple[str, ...]
+    seconds: float
+    user: str
+    key: str
+    reason: str
+    text: str
+
+    @property
+    def who(self) -> str:
+        """The shortest name of the client that earned the opening; empty if unknown."""
+        return self.user or self.key
+
+
+class LazyRecords(Collection[T], Generic[S, T]):
+    """
+    Records that are made when they are written: there may be thousands, and knocks are heard
+    between some and the next.
+    """
+
+    def __init__(self, make: Callable[[S], T], given: Sequence[S]) -> None:
+        self._make = make
+        self._given = given
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._make, self._given)
+
+    def __contains__(self, record: object) -> bool:
+        return record in list(self)
+
+
+@cache
+def keysOf(kind: Any) -> Mapping[str, str]:
+    """Return the key in JSON of each field of a kind of record, in order."""
+    names = [field.name for field in fields(kind)]
+    return {name: _KEYS.get(name) or _WORD.sub(r"_\g<0>", name).lower() for name in names}
+
+
+def asJSON(value: Any) -> Any:
+    """Return what JSON has for a record or a time; this is what C{json.dumps} calls C{default}."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {key: getattr(value, name) for name, key in keysOf(value.__class__).items()}

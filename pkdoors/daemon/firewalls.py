@@ -1,0 +1,59 @@
+"""
+Which firewalls the daemon uses. Each is imported only if it is used: their libraries come from the
+distribution.
+"""
+
+from typing import Any
+
+from twisted.logger import Logger
+
+from pkdoors.config.config import Config
+from pkdoors.errors import PkdoorsError
+from pkdoors.firewall.interface import IFirewall
+
+_log = Logger()
+
+
+def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
+    """
+    Return the firewalls for a configuration, the innermost first. C{auto} means firewalld if it
+    runs, else nftables. With firewalld there are two: it cannot end an opening when it is itself
+    killed, but nftables can.
+
+    @raise PkdoorsError: the configuration has a zone, and the firewall has none.
+    """
+    name = config.chooseFirewall(isFirewalldRunning)
+    if config.zone and config.firewall == "auto" and name != "firewalld":
+        _log.warn("firewalld is not running: its zone (--zone) has no effect now")
+    elif config.zone and name != "firewalld":
+        raise PkdoorsError(
+            f"a zone (--zone) needs firewalld, and the firewall here is {name}: "
+            "leave it out, or start firewalld"
+        )
+    if name == "dry-run":
+        from pkdoors.firewall.dryrun import DryRunFirewall
+
+        return [DryRunFirewall(reactor)]
+    from pkdoors.firewall.nftables.firewall import NftablesFirewall
+
+    guard = NftablesFirewall(reactor)
+    if name == "nftables":
+        return [guard]
+    from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
+    from pkdoors.firewall.firewalld.thread import BusThread
+
+    thread = BusThread(reactor.callFromThread)
+    return [guard, FirewalldFirewall(reactor, thread, zone=config.zone)]
+
+
+def isFirewalldRunning() -> bool:
+    """Return whether firewalld runs; C{False} if nobody can tell."""
+    from pkdoors.firewall.firewalld.connection import isRunning
+
+    try:
+        return isRunning()
+    except Exception as error:  # D-Bus has many; none of them may keep the ports unguarded
+        _log.warn(
+            "cannot find out whether firewalld runs ({error}): using nftables alone", error=error
+        )
+        return False

@@ -1,0 +1,112 @@
+"""Tests of the status, openings and reloads in L{pkdoors.admin.operations}."""
+
+from ipaddress import ip_address
+from math import inf
+
+from pkdoors import __version__
+from pkdoors.admin._recording import recordDoors, recordOpenings
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
+from pkdoors.errors import BadValue, ConfigError, NotFound
+from pkdoors.events.event import Event
+from pkdoors.knocks.knock import Knock
+from pkdoors.model.doors import Opening
+from tests.admin.daemoncase import ANN, BOB, NO, SSH, TODAY, WEB, OperationsTestCase, write
+from tests.fakes.doors import PORTS, makeDoor
+
+
+class StatusTests(OperationsTestCase):
+    """Tests of L{Operations.status}, L{Operations.openings} and L{Operations.reload}."""
+
+    def test_status(self) -> None:
+        """The status has everything but the secrets."""
+        self.do(self.operations.open(ANN, "ssh"))
+        self.keeper.knock(Knock(BOB, PORTS[0], b"knock\n"))
+        self.reactor.advance(1.5)
+        door = {
+            "name": "ssh",
+            "ports": ["22/tcp"],
+            "lock": "sequence",
+            "open_for": 30.0,
+            "max_open_for": 3600.0,
+            "sessions": "keep",
+            "udp_idle": 180.0,
+            "udp_max": 43200.0,
+            "openings": 1,
+            "sources": 1,
+        }
+        web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
+        status = write(self.operations.status())
+        self.assertEqual(
+            {
+                "version": __version__.public(),
+                "uptime": 1.5,
+                "firewall": "nftables and firewalld",
+                "troubles": ["a port is busy"],
+                "doors": [door, {**door, **web, "openings": 0, "sources": 0}],
+                "openings": write(self.operations.openings())["openings"],
+                "counters": {
+                    "knocks": {"request": 0, "refused": 0, "other": 1},
+                    "dropped": {},
+                    "events": {"opened": 1},
+                    "firewall_calls": {"ok": 0, "failed": 0},
+                    "heals": 0,
+                },
+            },
+            status,
+        )
+        self.assertFalse([port for port in SSH.sequence.ports if str(port) in str(status)])
+
+    def test_sealed(self) -> None:
+        """A door with keys has a sealed lock."""
+        door = makeDoor(authorizedKeys="/etc/keys")
+        self.assertEqual("sealed", recordDoors(Snapshot(0, 0, (door,), (), {}))[0].lock)
+
+    def test_counted(self) -> None:
+        """Counting the openings of a door does not make their records."""
+        unwritable = [Opening(door, ip_address(ANN), inf) for door in (SSH, WEB, SSH)]
+        statuses = tuple(OpeningStatus(opening, 0.0, "") for opening in unwritable)
+        state = Snapshot(0.0, TODAY, (SSH, WEB), statuses, {})
+        self.assertEqual([2, 1], [door.openings for door in recordDoors(state)])
+        self.assertRaises(OverflowError, list, recordOpenings(state))
+
+    def test_openings(self) -> None:
+        """Openings are sorted by deadline, and can be selected by door and address."""
+        self.do(self.operations.open(ANN, "ssh", 50.0))
+        self.do(self.operations.open(ANN, "web", 40.0))
+        self.do(self.operations.open(BOB, "ssh", 30.0))
+        chosen: dict[str, str]
+        for chosen, expected in (
+            ({}, [("ssh", BOB), ("web", ANN), ("ssh", ANN)]),
+            ({"door": "ssh"}, [("ssh", BOB), ("ssh", ANN)]),
+            ({"source": ANN}, [("web", ANN), ("ssh", ANN)]),
+            ({"source": ANN, "door": "web"}, [("web", ANN)]),
+            ({"source": "10.0.0.1"}, []),
+        ):
+            found = write(self.operations.openings(**chosen))["openings"]
+            self.assertEqual(expected, self.names(found))
+        self.assertRaises(NotFound, self.operations.openings, "shh")
+        self.assertRaises(BadValue, self.operations.openings, "ssh", "ann")
+
+    def test_trouble(self) -> None:
+        """An opening that the firewall refuses is not open, and has the reason."""
+        self.outer.failures = [NO]
+        self.begin(self.operations.open(ANN, "ssh")).addErrback(lambda failure: None)
+        (opening,) = write(self.operations.openings())["openings"]
+        self.assertEqual(
+            (False, "cannot open: no privilege"), (opening["open"], opening["trouble"])
+        )
+
+    def test_reload(self) -> None:
+        """A reload returns what has changed, or fails."""
+        self.assertEqual({"changes": [], "troubles": []}, self.do(self.operations.reload()))
+        self.daemon.error = ConfigError("it is wrong")
+        self.assertEqual("it is wrong", self.refused(self.operations.reload(), ConfigError))
+
+    def test_subscribe(self) -> None:
+        """A subscriber gets the events until it unsubscribes."""
+        heard: list[Event] = []
+        end = self.operations.subscribe(heard.append)
+        self.do(self.operations.open(ANN, "ssh"))
+        end()
+        self.do(self.operations.close())
+        self.assertEqual(["opened"], [event.kind for event in heard])

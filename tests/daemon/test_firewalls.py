@@ -1,0 +1,52 @@
+"""Tests of L{pkdoors.daemon.firewalls}."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config.config import Config
+from pkdoors.daemon.firewalls import chooseFirewalls
+from pkdoors.firewall.dryrun import DryRunFirewall
+from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
+from pkdoors.firewall.nftables.firewall import NftablesFirewall
+from tests.fakes.dbus import FakeDBus
+from tests.fakes.doors import makeDoor
+from tests.fakes.modules import replaceModule
+from tests.fakes.reactor import FakeReactor
+
+
+class ChooseFirewallTests(SynchronousTestCase):
+    """
+    Tests of L{chooseFirewalls}.
+    """
+
+    def choose(self, firewall: str) -> list[type]:
+        """What is chosen, the innermost first."""
+        config = Config((makeDoor(),), firewall=firewall)
+        return [type(each) for each in chooseFirewalls(config, FakeReactor())]
+
+    def test_named(self) -> None:
+        """
+        What was asked for is taken, without looking whether it is there; with firewalld there is
+        always the guard behind it.
+        """
+        replaceModule(self, "dbus", None)
+        replaceModule(self, "nftables", None)
+        self.assertEqual([NftablesFirewall], self.choose("nftables"))
+        self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("firewalld"))
+        self.assertEqual([DryRunFirewall], self.choose("dry-run"))
+
+    def test_autoWithFirewalld(self) -> None:
+        """C{auto} takes firewalld where it runs."""
+        FakeDBus("org.fedoraproject.FirewallD1").install(self)
+        self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("auto"))
+
+    def test_autoWithoutFirewalld(self) -> None:
+        """C{auto} takes nftables alone where firewalld does not run."""
+        FakeDBus().install(self)
+        self.assertEqual([NftablesFirewall], self.choose("auto"))
+
+    def test_autoWithoutBus(self) -> None:
+        """So it does where there is no D-Bus."""
+        bus = FakeDBus()
+        bus.names = None
+        bus.install(self)
+        self.assertEqual([NftablesFirewall], self.choose("auto"))

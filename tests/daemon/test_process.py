@@ -1,0 +1,201 @@
+"""Tests of L{pkdoors.daemon.process}."""
+
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.daemon import process
+from pkdoors.daemon.process import FULL_EVERY, MemoryTrim, handleHangup
+from pkdoors.errors import PkdoorsError
+from tests.fakes.reactor import FakeReactor
+
+
+class HangupTests(SynchronousTestCase):
+    """
+    Tests of L{handleHangup}.
+    """
+
+    def setUp(self) -> None:
+        """Have a reactor, and what a terminal would do."""
+        before = signal.getsignal(signal.SIGHUP)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.reactor = FakeReactor()
+        self.done: list[str] = []
+        self.error: Exception | None = None
+        self.patch(self.reactor, "stop", lambda: self.done.append("stop"))
+        self.hasTerminal = True
+        self.patch(process, "_hasTerminal", lambda: self.hasTerminal)
+
+    def heed(self, nodaemon: bool = True) -> None:
+        """Be a daemon from now on."""
+        handleHangup({"nodaemon": nodaemon}, self.reactor, self.reload)
+
+    def reload(self) -> Deferred[None]:
+        """Reload, or fail."""
+        self.done.append("reload")
+        return fail(self.error) if self.error else succeed(None)
+
+    def hangUp(self) -> list[str]:
+        """A SIGHUP comes; what is done, in the reactor's next turn and not before."""
+        self.done.clear()
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual([], self.done)
+        self.reactor.advance(0)
+        return list(self.done)
+
+    def test_reload(self) -> None:
+        """It reloads, as often as it comes."""
+        self.heed(nodaemon=False)
+        self.assertEqual(["reload"], self.hangUp())
+        self.assertEqual(["reload"], self.hangUp())
+
+    def test_refused(self) -> None:
+        """A reload that is refused is in the log already, and not logged again."""
+        self.error = PkdoorsError("it is wrong")
+        self.heed(nodaemon=False)
+        self.assertEqual(["reload"], self.hangUp())
+        self.assertEqual([], self.flushLoggedErrors())
+
+    def test_goesWrong(self) -> None:
+        """A mistake of ours is logged, and ends nothing."""
+        self.error = ValueError("oops")
+        self.heed(nodaemon=False)
+        self.assertEqual(["reload"], self.hangUp())
+        self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
+
+    def test_terminal(self) -> None:
+        """In the foreground it reloads while the terminal is there, and ends it when it is not."""
+        self.heed()
+        self.assertEqual(["reload"], self.hangUp())
+        self.hasTerminal = False
+        self.assertEqual(["stop"], self.hangUp())
+
+    def test_noTerminal(self) -> None:
+        """Where there never was a terminal, it reloads: a service manager starts it so."""
+        self.hasTerminal = False
+        self.heed()
+        self.assertEqual(["reload"], self.hangUp())
+
+    def test_nohup(self) -> None:
+        """nohup(1) has it go on without one."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.heed()
+        self.hasTerminal = False
+        self.assertEqual(["reload"], self.hangUp())
+
+
+class InterruptTests(SynchronousTestCase):
+    """
+    Tests of L{handleInterrupt}, each in a process of its own.
+    """
+
+    def run_(self, script: str) -> tuple[int, str]:
+        """Exit status and output, both kinds, of a process that is interrupted."""
+        done = subprocess.run(
+            [sys.executable, "-c", _INTERRUPTED + script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, done.stdout
+
+    def test_before(self) -> None:
+        """Before the reactor runs it ends the process at once, without a traceback."""
+        script = "handleInterrupt()\ntry: interrupt()\nexcept BaseException: pass\nprint(1)"
+        self.assertEqual((-signal.SIGINT, ""), self.run_(script))
+        self.assertEqual((-signal.SIGINT, ""), self.run_(f"takeReactor()\n{script}"))
+
+    def test_running(self) -> None:
+        """When it runs, the daemon ends in order."""
+        status, output = self.run_("""
+reactor = takeReactor()
+handleInterrupt()
+reactor.callLater(0, interrupt)
+reactor.addSystemEventTrigger("before", "shutdown", print, "in order")
+reactor.run()
+print(reactor._exitSignal)
+""")
+        self.assertEqual((0, "in order\n2\n"), (status, output))
+
+    def test_caught(self) -> None:
+        """One that Twisted had caught ends it when the log begins."""
+        status, output = self.run_("""
+from twisted.logger import globalLogBeginner
+from twisted.python import log
+try: interrupt()
+except BaseException: log.err()
+handleInterrupt()
+print("before", flush=True)
+globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+print("after", flush=True)
+""")
+        self.assertEqual(-signal.SIGINT, status)
+        self.assertIn("before\n", output)
+        self.assertNotIn("after\n", output)
+
+    def test_otherErrors(self) -> None:
+        """Other errors in the log do not."""
+        status, output = self.run_("""
+from twisted.logger import globalLogBeginner
+from twisted.python import log
+try: 1 // 0
+except BaseException: log.err()
+handleInterrupt()
+globalLogBeginner.beginLoggingTo([lambda event: None], redirectStandardIO=False)
+print("after", flush=True)
+""")
+        self.assertEqual(0, status)
+        self.assertIn("after\n", output)
+
+    def test_ignored(self) -> None:
+        """Who starts it with the signal ignored, as a shell's C{&} does, has it ignored."""
+        script = "signal.signal(signal.SIGINT, signal.SIG_IGN)\nhandleInterrupt()\ninterrupt()"
+        self.assertEqual((0, "1\n"), self.run_(f"{script}\nprint(1)"))
+
+
+_INTERRUPTED = """
+import os, signal
+from pkdoors.daemon.process import handleInterrupt, takeReactor
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def interrupt(): os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+class MemoryTrimTests(SynchronousTestCase):
+    """
+    Tests of L{MemoryTrim}.
+    """
+
+    def setUp(self) -> None:
+        """Nothing is really done."""
+        self.done: list[object] = []
+        self.trim = MemoryTrim(
+            lambda: self.done.append("freeze"), lambda *counts: self.done.append(counts)
+        )
+
+    def test_ready(self) -> None:
+        """
+        When all is loaded, and not before, it is taken out of the collector's sight, and what
+        nothing needs is given back.
+        """
+        trim = SimpleNamespace(malloc_trim=lambda left: self.done.append(f"trim {left}"))
+        self.patch(process, "_libc", trim)
+        self.trim.prepare()
+        self.trim.start()
+        self.assertEqual([], self.done)
+        self.trim.ready()
+        self.successResultOf(self.trim.stop())
+        self.assertEqual(["freeze", (700, 10, FULL_EVERY), "trim 0"], self.done)
+
+    def test_others(self) -> None:
+        """A C library that cannot give back is no trouble."""
+        self.patch(process, "_libc", SimpleNamespace())
+        self.trim.ready()
+        self.assertEqual(["freeze", (700, 10, FULL_EVERY)], self.done)
