@@ -1,6 +1,6 @@
 """
-Benchmarks: how fast pkdoors is, beside others. No tests; nothing here is installed.
+Benchmarks: how fast pkdoors is, alone and beside others. They are not installed.
 
-C{python -m bench.opening} measures the time to open, C{python -m bench.compare} that and more
-beside what a user would pick instead.
+C{python -m bench.opening} measures the time to open; C{python -m bench.rivals} measures that and
+more, beside what a user would pick instead of pkdoors.
 """

@@ -1,41 +1,38 @@
 """
 Bursts, and a firewall that hangs.
 
-The burst: so many clients finish their sequence within one second, with nftables alone and with
-firewalld. For each, milliseconds from just before its last knock until its port answers. Beside it
-what one call of firewalld's takes by itself (the floor: C{addRichRule}, with nobody else asking; it
-grows with the rules that are there); the time from the request until the firewalls had it, as the
-daemon counts it; and how long the admin socket took to answer meanwhile, a question that costs
-nothing, so that it waits for the reactor only, and C{GET /status}; and by how much a sleep of who
-asks lasts too long, for the machine may be busy with other things. Then all are closed at once.
+The burst: many clients finish their sequence within one second, with nftables alone and with
+firewalld. The main figure is the milliseconds from just before a client's last knock until its port
+answers. Beside it is the time of a single call of firewalld's C{addRichRule} with nobody else
+asking, which is the floor, and which grows with the rules that exist; the time from the request
+until the firewalls have it, as the daemon counts it; how long the admin socket takes meanwhile to
+answer a question that costs nothing and waits for the reactor only, and C{GET /status};
+and how much too long a sleep of the asking process lasts, since the machine may be busy with other
+things. Then all openings are closed at once.
 
 The hang: firewalld is suspended (SIGSTOP) while clients knock, every other one for less time than
-that lasts. Which openings firewalld is asked for is seen on its bus. Run as root::
+that lasts. The bus shows which openings firewalld is asked for. Run as root::
 
     python -m bench.burst [--clients 1000] [--hanging 200] [--pause 10] [--only PART] [--json FILE]
 """
 
-import argparse
 import json
-import os
 import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.asker import Answers, asked, asking
-from bench.common import Times, figures, lacking, signals, table
-from bench.crowd import Crowd
-from bench.rivals import PROTECTED, SEQUENCE
+from bench.common import PROTECTED, SEQUENCE, Times, report, startDaemon
 from pkdoors.adminclient.client import AdminClient
-from tests.lab.hosts import Daemon, Firewalld, Network, eventually
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import Network, eventually
+from tests.lab.program import Program, makeNetwork, onProcessor, pickProcessors
+from tests.lab.traffic.asker import Answers, ask, keepAsking
+from tests.lab.traffic.crowd import Crowd
 
 PARTS = ("nftables", "firewalld", "hang")
 
@@ -46,19 +43,19 @@ MAX_PAUSE = 60
 """Seconds that firewalld may hang."""
 
 WITHIN = 1.0
-"""Seconds in which all of a burst finish."""
+"""Seconds in which all clients of a burst finish."""
 
 PATIENCE = 120.0
-"""Seconds in which the last one's port has to answer; firewalld needs up to 40 ms for each."""
+"""Seconds in which the last port must answer; firewalld needs up to 40 ms for each."""
 
 SHORT = 3
 """Seconds that every other client asks for while firewalld hangs."""
 
 FLOOR = 100
-"""Calls of firewalld's that are measured by themselves."""
+"""Calls of firewalld to measure by themselves."""
 
 PACKAGES = {"ip": "iproute2", "firewalld": "firewalld", "dbus-monitor": "dbus-bin"}
-"""firewalld needs nftables itself."""
+"""firewalld itself depends on nftables."""
 
 _BARE = f"""
 import time
@@ -77,7 +74,7 @@ print(times)
 _SOURCE = re.compile(r'source address=\\?"(10\.7[89]\.[0-9.]+)')
 
 Measured = tuple[Times, dict[str, Any]]
-"""Milliseconds, and what else there is to say."""
+"""Milliseconds, and other facts."""
 
 
 class Bench:
@@ -85,60 +82,58 @@ class Bench:
 
     def __init__(self, stack: ExitStack, network: Network, firewall: str) -> None:
         self.server, self.folder = network.server, network.folder
-        cpus = os.sched_getaffinity(0)
         if firewall == "firewalld":  # on any CPU
             self.firewalld = Firewalld(self.server)
         self.server.serve(PROTECTED)
         self.admin = self.folder / "admin.sock"
-        options = f"-p {PROTECTED} -f {firewall} -t 1h --admin {self.admin}"
-        os.sched_setaffinity(0, {min(cpus)})  # what is started has it, too
-        self.daemon = Daemon(self.server, "-m", ",".join(map(str, SEQUENCE)), *options.split())
-        os.sched_setaffinity(0, cpus)
+        with onProcessor(pickProcessors()[0]):
+            self.daemon = startDaemon(self.server, "--admin", str(self.admin), firewall=firewall)
         self.crowd = stack.enter_context(closing(Crowd(network, SEQUENCE, PROTECTED)))
         self.client = AdminClient(str(self.admin))
 
-    def asking(self) -> AbstractContextManager[Answers]:
+    def keepAsking(self) -> AbstractContextManager[Answers]:
         """Ask the daemon meanwhile."""
-        return asking(self.admin, self.folder / f"asker-{time.monotonic_ns()}")
+        return keepAsking(self.admin, self.folder / f"asker-{time.monotonic_ns()}")
 
-    def floor(self) -> list[float | None]:
-        """Milliseconds of single calls of firewalld's, with nobody else asking."""
+    def timeBareCalls(self) -> list[float | None]:
+        """Return the milliseconds of single calls of firewalld, with nobody else asking."""
         times: list[float | None] = json.loads(self.server.run(sys.executable, "-c", _BARE))
         return times
 
     def histogram(self) -> dict[str, int]:
-        """How many openings took up to so many seconds, from the request to the firewalls' yes."""
-        metrics = asked(str(self.admin), "/metrics")
+        """Return how many openings took up to so many seconds, from request to firewalls."""
+        metrics = ask(str(self.admin), "/metrics")
         found = re.findall(r'time_to_open_seconds_bucket{le="(.*)"} ([0-9.]+)', metrics)
         return {bound: int(float(count)) for bound, count in found}
 
 
-def made(part: Callable[[Bench], Measured], firewall: str) -> Measured:
-    """Make the hosts, measure, remove the hosts; signals wait while hosts come and go."""
-    with signals(signal.SIG_BLOCK), TemporaryDirectory(prefix="pkdoors-") as folder:
-        with Network(Path(folder)) as network, signals(signal.SIG_UNBLOCK), ExitStack() as stack:
-            return part(Bench(stack, network, firewall))
+def measure(part: str, clients: int, hanging: int, pause: float) -> Measured:
+    """Make the hosts, and measure one part."""
+    firewall = "firewalld" if part == "hang" else part
+    with makeNetwork() as network, ExitStack() as stack:
+        bench = Bench(stack, network, firewall)
+        return hang(bench, hanging, pause) if part == "hang" else burst(bench, clients, part)
 
 
 def burst(bench: Bench, clients: int, firewall: str) -> Measured:
-    """Let them all come at once, and then close all."""
+    """Let all clients come at once, and then close all openings."""
     times: Times = {}
     if firewall == "firewalld":
-        times["firewalld: one bare call"] = bench.floor()
+        times["firewalld: one bare call"] = bench.timeBareCalls()
     sources = bench.crowd.gather(clients)
     bench.crowd.approach(sources)
-    with bench.asking() as answers:
+    with bench.keepAsking() as answers:
         began = time.monotonic()
         times[f"{firewall}: open"] = bench.crowd.finish(sources, WITHIN, PATIENCE)
         opened = time.monotonic() - began
     times |= answers.rows(f"{firewall}, opening")
     if firewall == "firewalld":
-        times[f"firewalld: one bare call beside {clients}"] = bench.floor()
-    with bench.asking() as answers:
+        times[f"firewalld: one bare call beside {clients}"] = bench.timeBareCalls()
+    with bench.keepAsking() as answers:
         began = time.monotonic()
         bench.client.close()
         if not eventually(lambda: not bench.client.status()["openings"], PATIENCE):
-            raise AssertionError("not all were closed")
+            raise AssertionError("not all openings were closed")
         closed = time.monotonic() - began
     return times | answers.rows(f"{firewall}, closing"), {
         "seconds until the last was open": round(opened, 3),
@@ -148,20 +143,20 @@ def burst(bench: Bench, clients: int, firewall: str) -> Measured:
 
 
 def hang(bench: Bench, clients: int, pause: float) -> Measured:
-    """Have firewalld hang while they come."""
-    with watchBus(bench) as calls, bench.asking() as answers:
+    """Suspend firewalld while clients knock."""
+    with watchBus(bench) as calls, bench.keepAsking() as answers:
         process = bench.firewalld.process.popen
         process.send_signal(signal.SIGSTOP)
         try:
-            ends = come(bench.crowd, clients, pause)
+            ends = knockOneByOne(bench.crowd, clients, pause)
         finally:
             process.send_signal(signal.SIGCONT)
         resumed = time.time()
-        wanted = [each for each, end in ends.items() if end > resumed + PATIENCE]
-        late = {each for each, end in ends.items() if end <= resumed}
-        opened = bench.crowd.answered(wanted, PATIENCE)
+        wanted = [source for source, end in ends.items() if end > resumed + PATIENCE]
+        late = {source for source, end in ends.items() if end <= resumed}
+        opened = bench.crowd.awaitAnswers(wanted, PATIENCE)
         took = time.time() - resumed
-        time.sleep(SHORT)  # and what else there may be
+        time.sleep(SHORT)  # for calls that may still come
         called = calls()
     rules = bench.firewalld.cmd("--list-rich-rules")
     guard = bench.server.run("nft", "list", "set", "inet", "pkdoors", "default_open4")
@@ -173,15 +168,15 @@ def hang(bench: Bench, clients: int, pause: float) -> Measured:
         "over when it went on": len(late),
         "of these asked of firewalld": len(late.intersection(called)),
         "of these in firewalld": len(late.intersection(map(IPv4Address, _SOURCE.findall(rules)))),
-        "of these in the guard": len([each for each in late if f" {each} " in guard]),
+        "of these in the guard": len([source for source in late if f" {source} " in guard]),
         "calls of addRichRule": len(called),
         "refused, for too many waited": "calls wait for firewalld already" in log,
         "lines that say cannot open": log.count("cannot open door"),
     }
 
 
-def come(crowd: Crowd, clients: int, pause: float) -> dict[IPv4Address, float]:
-    """Let them come, one after the other; when the time of each ends, in seconds since 1970."""
+def knockOneByOne(crowd: Crowd, clients: int, pause: float) -> dict[IPv4Address, float]:
+    """Spread the clients over a time; return when each opening ends, in seconds since 1970."""
     ends = {}
     began = time.time()
     for number, source in enumerate(crowd.gather(clients)):
@@ -195,55 +190,31 @@ def come(crowd: Crowd, clients: int, pause: float) -> dict[IPv4Address, float]:
 
 @contextmanager
 def watchBus(bench: Bench) -> Iterator[Callable[[], list[IPv4Address]]]:
-    """See meanwhile for whom firewalld is asked to add rules."""
+    """Watch meanwhile for which addresses firewalld is asked to add rules."""
     match = "type='method_call',interface='org.fedoraproject.FirewallD1.zone',member='addRichRule'"
     process = bench.server.spawn("dbus-monitor", "--system", match)
     time.sleep(0.5)
-    yield lambda: [IPv4Address(each) for each in _SOURCE.findall(process.log())]
+    yield lambda: [IPv4Address(source) for source in _SOURCE.findall(process.log())]
 
 
 def main() -> None:
     """Run the benchmark."""
-    options = parse()
-    if lack := lacking(PACKAGES):
-        sys.exit(f"bench.burst: {lack}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    program = Program("bench.burst", "Bursts, and a hang.", PACKAGES)
+    program.addNumber("clients", 1000, MAX_CLIENTS, "clients of a burst")
+    program.addNumber("hanging", 200, MAX_CLIENTS, "clients while firewalld hangs")
+    program.addNumber("pause", 10, MAX_PAUSE, "seconds that it hangs")
+    program.parser.add_argument("--only", action="append", choices=PARTS, help="parts (all)")
+    options = program.start()
     times: Times = {}
     facts: dict[str, dict[str, Any]] = {}
-    try:
-        for name in options.only or PARTS:
-            if name == "hang":
-                part = partial(hang, clients=options.hanging, pause=options.pause)
-                more, facts[name] = made(part, "firewalld")
-            else:
-                part = partial(burst, clients=options.clients, firewall=name)
-                more, facts[name] = made(part, name)
-            times |= more
-    except KeyboardInterrupt:
-        sys.exit("bench.burst: interrupted, and cleaned up")
-    print(table(times))
-    for name, found in facts.items():
-        for what, value in found.items():
-            print(f"{name}: {what}: {value}")
-    if options.json:
-        options.json.write_text(json.dumps({**figures(times), "facts": facts}, indent=1) + "\n")
-
-
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="bench.burst", description="Bursts, and a hang.")
-    parser.add_argument("--clients", type=int, default=1000, help="of a burst (1000)")
-    parser.add_argument("--hanging", type=int, default=200, help="while firewalld hangs (200)")
-    parser.add_argument("--pause", type=int, default=10, help="seconds that it hangs (10)")
-    parser.add_argument("--only", action="append", choices=PARTS, help="which of them (all)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="where raw figures go")
-    options = parser.parse_args()
-    for name, most in (("clients", MAX_CLIENTS), ("hanging", MAX_CLIENTS), ("pause", MAX_PAUSE)):
-        if not 1 <= (given := getattr(options, name)) <= most:
-            parser.error(f"--{name} {given}: 1 to {most} are allowed")
-    if options.json and not options.json.parent.is_dir():
-        parser.error(f"--json {options.json}: there is no such directory")
-    return options
+    for part in options.only or PARTS:
+        arguments = (options.clients, options.hanging, options.pause)
+        found, facts[part] = program.run(measure, part, *arguments)
+        times |= found
+    lines = [
+        f"{part}: {name}: {value}" for part, found in facts.items() for name, value in found.items()
+    ]
+    report(program, times, lines, facts=facts)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """
 Full speed: megabytes a second through C{pkdoors connect}, and through C{nc} in its place, as a
-C{ProxyCommand} would use them: with pipes at their ends, over a veth. Each way by itself, and by
-turns, so that noise on a shared machine hits both. Run as root::
+C{ProxyCommand} would use them: with pipes at their ends, over a veth. The two directions are
+measured separately. Both programs take turns, so noise on a shared machine hits both. Run as
+root::
 
-    python -m bench.relay [--megabytes 400] [--tries 5]
+    python -m bench.relay [--megabytes 400] [--tries 5] [--json FILE]
 """
 
-import argparse
 import socket
 import statistics
 import subprocess
@@ -14,20 +14,18 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 
-from bench.common import lacking
-from tests.lab.hosts import BIN, SERVER4, Network
+from tests.lab.hosts import BIN, SERVER4
+from tests.lab.program import Program, makeNetwork
 
 PORT = 2222
 BLOCK = bytes(1 << 20)
 MAX_MEGABYTES = 100_000
-"""A minute and a half of each try, on a machine as slow as a small virtual one."""
+"""A try of this size takes a minute and a half, even on a small virtual machine."""
+MAX_TRIES = 1000
 
 PACKAGES = {"ip": "iproute2", "nc": "netcat-openbsd"}
-"""Program -> Debian's package of it."""
 
 COMMANDS = {
     "pkdoors connect": [str(BIN / "pkdoors"), "connect", SERVER4, str(PORT), "-m", "1,2,3,4,5"],
@@ -36,49 +34,40 @@ COMMANDS = {
 
 Popen = subprocess.Popen[bytes]
 Serve = Callable[[socket.socket, int], None]
+Speeds = dict[str, dict[str, list[float]]]
+"""Direction -> command -> megabytes a second of each try."""
 
 
 def main() -> None:
     """Run the benchmark."""
-    options = parse()
-    if lack := lacking(PACKAGES):
-        sys.exit(f"bench.relay: {lack}")
-    try:
-        with TemporaryDirectory() as folder, Network(Path(folder)) as network:
-            speeds = run(network, options.megabytes, options.tries)
-    except KeyboardInterrupt:
-        sys.exit("bench.relay: interrupted, and cleaned up")
-    for way in WAYS:
-        ours, theirs = (statistics.median(speeds[name, way]) for name in COMMANDS)
-        print(f"{way}: pkdoors connect {ours:.0f} MB/s, nc {theirs:.0f}, ratio {ours / theirs:.1f}")
+    program = Program("bench.relay", "Speed of the relay.", PACKAGES)
+    program.addNumber("megabytes", 400, MAX_MEGABYTES, "size of each try")
+    program.addNumber("tries", 5, MAX_TRIES, "tries of each command")
+    options = program.start()
+    speeds = program.run(measure, options.megabytes, options.tries)
+    for direction, found in speeds.items():
+        ours, theirs = (statistics.median(found[name]) for name in COMMANDS)
+        ratio = f"ratio {ours / theirs:.1f}"
+        print(f"{direction}: pkdoors connect {ours:.0f} MB/s, nc {theirs:.0f}, {ratio}")
+    program.save({"megabytes a second": speeds})
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="bench.relay", description="Speed of the relay.")
-    parser.add_argument("--megabytes", type=int, default=400, help="of each try (400)")
-    parser.add_argument("--tries", type=int, default=5, help="how many of each (5)")
-    options = parser.parse_args()
-    if not (1 <= options.megabytes <= MAX_MEGABYTES and 1 <= options.tries <= 1000):
-        parser.error(f"up to {MAX_MEGABYTES} --megabytes and 1000 --tries are allowed")
-    return options
-
-
-def run(network: Network, megabytes: int, tries: int) -> dict[tuple[str, str], list[float]]:
-    """Megabytes a second, of each command each way."""
-    speeds: dict[tuple[str, str], list[float]] = {}
-    listening = network.server.serve(PORT)
-    for _ in range(tries):
-        for way, (serve, use) in WAYS.items():
-            for name, command in COMMANDS.items():
-                serving = Thread(target=accept, args=(listening, serve, megabytes))
-                serving.start()
-                with network.client.inside():
-                    process = subprocess.Popen(command, stdin=-1, stdout=-1, bufsize=0)
-                seconds = use(process, megabytes)
-                process.wait()
-                serving.join()
-                speeds.setdefault((name, way), []).append(megabytes * len(BLOCK) / 1e6 / seconds)
+def measure(megabytes: int, tries: int) -> Speeds:
+    """Send through each command in each direction."""
+    speeds: Speeds = {name: {command: [] for command in COMMANDS} for name in DIRECTIONS}
+    with makeNetwork() as network:
+        listening = network.server.serve(PORT)
+        for _ in range(tries):
+            for direction, (serve, use) in DIRECTIONS.items():
+                for name, command in COMMANDS.items():
+                    serving = Thread(target=accept, args=(listening, serve, megabytes))
+                    serving.start()
+                    with network.client.inside():
+                        process = subprocess.Popen(command, stdin=-1, stdout=-1, bufsize=0)
+                    seconds = use(process, megabytes)
+                    process.wait()
+                    serving.join()
+                    speeds[direction][name].append(megabytes * len(BLOCK) / 1e6 / seconds)
     return speeds
 
 
@@ -89,8 +78,8 @@ def accept(listening: socket.socket, serve: Serve, megabytes: int) -> None:
         serve(connection, megabytes)
 
 
-def sendAll(connection: socket.socket, megabytes: int) -> None:
-    """The server, sending, when it is told to."""
+def serveData(connection: socket.socket, megabytes: int) -> None:
+    """Send everything from the server, once the client asks for it."""
     connection.recv(1)
     for _ in range(megabytes):
         connection.sendall(BLOCK)
@@ -98,8 +87,8 @@ def sendAll(connection: socket.socket, megabytes: int) -> None:
     connection.recv(1)
 
 
-def takeAll(connection: socket.socket, megabytes: int) -> None:
-    """The server, receiving: it says when it begins, and when it has all."""
+def takeData(connection: socket.socket, megabytes: int) -> None:
+    """Receive everything on the server; send a byte before the first and after the last block."""
     connection.sendall(b"?")
     left, buffer = megabytes * len(BLOCK), bytearray(len(BLOCK))
     while left:
@@ -107,10 +96,12 @@ def takeAll(connection: socket.socket, megabytes: int) -> None:
     connection.sendall(b"!")
 
 
-def receive(process: Popen, megabytes: int) -> float:
-    """The seconds in which all arrives."""
+def timeReceiving(process: Popen, megabytes: int) -> float:
+    """Return the seconds in which everything arrives at the client."""
     assert process.stdin and process.stdout
-    began, left, buffer = start(process), megabytes * len(BLOCK), bytearray(len(BLOCK))
+    time.sleep(1)  # do not measure how fast the relay starts
+    process.stdin.write(b"!")
+    began, left, buffer = time.monotonic(), megabytes * len(BLOCK), bytearray(len(BLOCK))
     while left:
         left -= process.stdout.readinto(buffer) or sys.exit("the relay ended")  # type: ignore
     seconds = time.monotonic() - began
@@ -118,16 +109,8 @@ def receive(process: Popen, megabytes: int) -> float:
     return seconds
 
 
-def start(process: Popen) -> float:
-    """Have the server send, when the relay stands; when that was."""
-    assert process.stdin
-    time.sleep(1)  # what is measured is not how fast it starts
-    process.stdin.write(b"!")
-    return time.monotonic()
-
-
-def send(process: Popen, megabytes: int) -> float:
-    """The seconds until the server has all."""
+def timeSending(process: Popen, megabytes: int) -> float:
+    """Return the seconds until the server has everything."""
     assert process.stdin and process.stdout
     process.stdout.read(1)
     began = time.monotonic()
@@ -141,11 +124,11 @@ def send(process: Popen, megabytes: int) -> float:
     return seconds
 
 
-WAYS: dict[str, tuple[Serve, Callable[[Popen, int], float]]] = {
-    "from the server": (sendAll, receive),
-    "to the server": (takeAll, send),
+DIRECTIONS: dict[str, tuple[Serve, Callable[[Popen, int], float]]] = {
+    "from the server": (serveData, timeReceiving),
+    "to the server": (takeData, timeSending),
 }
-"""What is measured -> what the server does, and what the client."""
+"""Direction -> what the server does, and what the client does."""
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
-Tables of what was compared, to read and as reStructuredText. Pure.
+Tables of figures, for a terminal and as reStructuredText. Pure.
 
-Each line is about one thing, each column about one of those that were measured.
+Each line is about one thing, each column about one of the programs that were measured.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Cell:
     """
-    What the table says of one.
+    One figure.
 
-    @ivar score: more is better; L{None} where there is nothing to compare.
+    @ivar score: for comparisons: more is better; L{None} if it cannot be compared.
     """
 
     text: str
     score: float | None = None
 
     def isBetter(self, other: "Cell") -> bool:
-        """Whether it is, where both can be compared."""
+        """Return whether it is better, if both can be compared."""
         return self.score is not None and other.score is not None and self.score > other.score
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: a cell for each column."""
+    """A line of the table, with a cell for each column."""
 
     title: str
     cells: Sequence[Cell]
@@ -36,7 +36,7 @@ class Row:
 class Table:
     """
     @ivar names: the columns.
-    @ivar ours: those whose losses matter; empty where nothing is compared.
+    @ivar ours: the columns whose losses matter; empty if nothing is compared.
     """
 
     names: Sequence[str]
@@ -44,11 +44,11 @@ class Table:
     ours: Sequence[str]
 
     def losses(self) -> list[str]:
-        """In what, and to whom, each column of ours loses: a line each."""
+        """Return a line for each figure in which one of our columns loses."""
         return list(self._losses())
 
     def text(self) -> str:
-        """For a terminal."""
+        """Return the table for a terminal."""
         widths = [max(map(len, column)) for column in zip(*self._lines(), strict=True)]
         return "\n".join(
             "  ".join([title.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]).rstrip()
@@ -57,10 +57,10 @@ class Table:
 
     def rst(self, abouts: Mapping[str, str], facts: Iterable[str]) -> str:
         """
-        A part of a document in reStructuredText.
+        Return a part of a document in reStructuredText.
 
         @param abouts: column -> what it is.
-        @param facts: where and how it was measured; a line each.
+        @param facts: where and how it was measured, one fact a line.
         """
         losses = self.losses()
         parts = [

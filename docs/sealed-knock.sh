@@ -1,27 +1,27 @@
 #!/bin/sh
-# A sealed knock with OpenSSH, GNU coreutils and nc alone.
+# Send a sealed knock with nothing but OpenSSH, GNU coreutils and nc.
 #
 #   sealed-knock.sh KEY HOST DOOR PORTS [SECONDS]
 #
-# KEY is a private key with KEY.pub beside it, or KEY.pub alone where the SSH agent holds the key.
+# KEY is a private key with KEY.pub beside it, or KEY.pub alone if the SSH agent holds the key.
 # PORTS is the door's sequence, 17001,17203,... SECONDS is the time to open for, or "close".
 set -eu
 key=$1 host=$2 door=$3 ports=$4 seconds=${5:-0}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# The statement: which door, for how long, when, a nonce, a hint that finds the key, any address.
+# The statement: the door, the seconds, the time, a nonce, a hint that finds the key, any address.
 nonce=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')
 hint=$({ cut -d' ' -f2 "${key%.pub}.pub" | base64 -d; printf %s "$nonce"; } | sha256sum | cut -c1-8)
 printf 'pkdoors1 %s %s %s %s %s *\n' "$door" "$seconds" "$(date +%s%3N)" "$nonce" "$hint" \
     > "$folder/knock"
 
-# The seal is over the statement and the sequence.
+# Seal the statement and the sequence.
 { cat "$folder/knock"; printf '%s\n' "$ports"; } |
     ssh-keygen -q -Y sign -n knock@pkdoors -f "$key" |
     grep -v -e ----- | base64 -d > "$folder/sshsig"
 
-# "SSHSIG" and its version, then strings: key, namespace, reserved, hash, and last the signature.
+# The result is "SSHSIG", a version, and five strings; the last one is the signature.
 next=10
 for _ in key namespace reserved hash signature; do
     start=$((next + 4))
@@ -31,7 +31,7 @@ for _ in key namespace reserved hash signature; do
 done
 tail -c "+$((start + 1))" "$folder/sshsig" >> "$folder/knock"
 
-# Three times, in case one is lost; a port that has it already does not mind.
+# Send it three times in case one is lost; a port that has it already ignores the others.
 for _ in 1 2 3; do
     for port in $(printf %s "$ports" | tr , ' '); do
         nc -u -q0 "$host" "$port" < "$folder/knock"

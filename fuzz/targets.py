@@ -99,7 +99,7 @@ def authorizedkeys(data: bytes) -> None:
         str(each)
         each.who.asComment().encode("ascii")
         for source in ("192.0.2.7", "2001:db8::7"):
-            checkSentence(each.refusal("ssh", source, 1_800_000_000))
+            checkSentence(each.findRefusal("ssh", source, 1_800_000_000))
 
 
 def ports(data: bytes) -> None:

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from collections.abc import Sequence as ListOf
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.application.service import IService
 
@@ -41,7 +41,6 @@ from pkdoors.daemon.process import (
     takeReactor,
 )
 from pkdoors.daemon.reload import ConfigFollowers, Reloader
-from pkdoors.daemon.replayfile import ReplayFile, seenPath
 from pkdoors.daemon.sdnotify import Health, Notifier
 from pkdoors.daemon.sealturns import SealTurns
 from pkdoors.daemon.service import DoorService
@@ -57,6 +56,9 @@ from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.lossalarm import LossAlarm
 from pkdoors.util.output import complain
 from pkdoors.util.steady import SteadyReactor
+
+if TYPE_CHECKING:
+    from pkdoors.daemon.replayfile import ReplayFile
 
 __all__ = ["Options", "makeDoorService", "makeService"]
 
@@ -195,7 +197,7 @@ def wire(
     publisher, counters = EventPublisher(), Counters()
     audit, hooks = _makeOutlets(config, reactor, publisher, counters)
     stack = _makeStack(config, reactor, publisher, counters)
-    smith = Locksmith(config.doors, _makeReplayFile(config, file, reactor), reactor.seconds)
+    smith = Locksmith(config.doors, _replayFileMaker(config, file, reactor), reactor.seconds)
     keeper = Doorkeeper(
         reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
     )
@@ -253,7 +255,7 @@ def _makePorts(
 ) -> KnockPorts:
     """Return the knock ports, whose losses are counted and reported."""
     ports = KnockPorts(reactor, keeper.hear)
-    counters.dropped = Drops(ports.newDrops, stack.dropped).counts
+    counters.dropped = Drops(ports.newDrops, stack.countDropped).counts
     ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
     return ports
 
@@ -263,9 +265,15 @@ def _makeInstance(config: Config) -> Instance:
     return AnyInstance() if config.firewall == "dry-run" else Instance()
 
 
-def _makeReplayFile(config: Config, file: str, reactor: Any) -> ReplayFile | None:
-    """Return the notes of sealed knocks; L{None} for a daemon that opens nothing."""
+def _replayFileMaker(config: Config, file: str, reactor: Any) -> "Callable[[], ReplayFile] | None":
+    """Return what makes the notes of sealed knocks; L{None} for a daemon that opens nothing."""
     if config.firewall == "dry-run":
         return None
     lasting = file or "\n".join(sorted({door.authorizedKeys for door in config.doors}))
-    return ReplayFile(seenPath(lasting), reactor.seconds)
+
+    def make() -> "ReplayFile":
+        from pkdoors.daemon.replayfile import ReplayFile, seenPath  # only for sealed doors
+
+        return ReplayFile(seenPath(lasting), reactor.seconds)
+
+    return make

@@ -1,7 +1,7 @@
-# What script/server and script/test have in common. POSIX sh; ROOT is the project's folder.
+# Functions for script/server, script/test and script/on. POSIX sh; ROOT is the project's folder.
 
 PATH=$PATH:/usr/sbin:/sbin
-PYTHON=/usr/bin/python3 # the distribution's: only that one sees python-firewall and libnftables
+PYTHON=/usr/bin/python3 # the distribution's: only that one finds python-firewall and libnftables
 VENV=$ROOT/.venv
 
 say() { printf '%s\n' "$*" >&2; }
@@ -12,10 +12,10 @@ die() {
 }
 
 need_root() {
-    [ "$(id -u)" = 0 ] || die "$0: $1: run it as root (sudo $0)"
+    [ "$(id -u)" = 0 ] || die "$0: $1: run this as root (sudo $0)"
 }
 
-# have KIND NAME: whether a command, a file, or a module of the distribution's Python is there.
+# have KIND NAME: succeed if a command, a file, or a module of the distribution's Python exists.
 have() {
     case $1 in
     file) [ -e "$2" ] ;;
@@ -24,34 +24,34 @@ have() {
     esac
 }
 
-# need KIND:NAME:PACKAGE...: install the packages (Debian's names) of what is not there.
+# need KIND:NAME:PACKAGE...: install the packages (Debian's names) of everything that is missing.
 need() {
     missing=
-    for each in "$@"; do
-        kind=${each%%:*} name=${each#*:}
+    for item in "$@"; do
+        kind=${item%%:*} name=${item#*:}
         have "$kind" "${name%%:*}" || missing="$missing ${name#*:}"
     done
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null ||
-        die "$0: please install these first (Debian's names; yours may differ a little):$missing"
+        die "$0: install these packages first (these are Debian's names, yours can differ):$missing"
     say "installing$missing"
     hold_services
-    apt-get update -q >/dev/null || say "(some package lists could not be read; going on)"
+    apt-get update -q >/dev/null || say "(apt-get could not update some package lists; going on)"
     DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         -o DPkg::Lock::Timeout=120 $missing >/dev/null || status=$?
     free_services
-    [ -z "${status:-}" ] || die "$0: apt-get could not install$missing: its message is above"
+    [ -z "${status:-}" ] || die "$0: apt-get could not install$missing: see its message above"
 }
 
-# A package that is installed must not start its service: firewalld would lock its operator out.
+# A new package must not start its service: firewalld would lock its operator out.
 hold_services() {
     held=
-    # One that is marked as ours was left by a run that was killed.
+    # If the file is marked as ours, a run that was killed has left it.
     [ -e /usr/sbin/policy-rc.d ] && ! grep -q pkdoors /usr/sbin/policy-rc.d && return
     held=/usr/sbin/policy-rc.d
     trap free_services EXIT
     trap 'free_services; exit 130' INT TERM HUP
-    printf '#!/bin/sh\n# of pkdoors, while it installs\nexit 101\n' >"$held"
+    printf '#!/bin/sh\n# made by pkdoors while it installs packages\nexit 101\n' >"$held"
     chmod +x "$held"
 }
 
@@ -61,31 +61,30 @@ free_services() {
     trap - EXIT INT TERM HUP
 }
 
-# make_venv EXTRAS: the project with what it needs from the package index, in .venv.
+# make_venv EXTRAS: install the project, and what it needs from the package index, into .venv.
 make_venv() {
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        die "$0: $PYTHON is older than 3.11: a newer distribution is needed (Debian 12, Ubuntu 24.04)"
+        die "$0: $PYTHON is older than 3.11: use a newer distribution (Debian 12, Ubuntu 24.04 or later)"
     stamp=$VENV/.pkdoors
     state=$(cd "$ROOT" && { pwd; "$PYTHON" -V; cat setup.cfg pyproject.toml pkdoors/_version.py script/lib.sh; } | cksum)
     case $(cat "$stamp" 2>/dev/null) in
     "$state dev" | "$state $1") return ;;
     esac
     say "installing pkdoors into .venv"
-    # Made anew only where it would not fit: a daemon may be running from it.
+    # Make it again only if it does not fit: a daemon may be running from it.
     place="$ROOT $("$PYTHON" -V)"
     if [ "$(cat "$VENV/.place" 2>/dev/null)" != "$place" ]; then
         "$PYTHON" -m venv --clear --system-site-packages "$VENV" ||
             die "$0: cannot make the virtual environment $VENV: see the message above"
         printf '%s' "$place" >"$VENV/.place"
     fi
-    # --force-reinstall: everything from the package index is in .venv, twistd with it, whatever
-    # versions of it the distribution has, and in one version; only python-firewall and libnftables
-    # are the distribution's.
+    # --force-reinstall puts everything from the package index into .venv, twistd included, whatever
+    # versions the distribution has; only python-firewall and libnftables are the distribution's.
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
         --force-reinstall -e "$ROOT${1:+[$1]}" ||
         die "$0: pip could not install what pkdoors needs: see the message above"
     printf '%s' "$state $1" >"$stamp"
-    # What root makes in somebody's clone is theirs, to remove it and to use it without root.
+    # In another user's clone, give that user what root makes there: to use it, and to remove it.
     [ "$(id -u)" != 0 ] || chown -R --reference="$ROOT" -- "$VENV" \
         $(find "$ROOT" -maxdepth 1 -name build -o -maxdepth 1 -name '*.egg-info')
 }

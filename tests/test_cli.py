@@ -192,7 +192,7 @@ class WrongUsageTests(CommandTestCase):
     def test_sequence(self) -> None:
         """A bad sequence is refused: 4 or 21 ports, port 0, port 65536, a word, an empty item."""
         self.assertEqual(
-            "argument -m/--magic-seq: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "argument -m/--magic-seq: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.wrongUsage(HOST, "-m", "1,2,3,4"),
         )
         bad = {
@@ -200,7 +200,7 @@ class WrongUsageTests(CommandTestCase):
             "1,2,0,4,5": "it is not a port: a port is a number from 1 to 65535",
             "1,2,65536,4,5": "it is not a port: a port is a number from 1 to 65535",
             "1,2,word,4,5": "it is not a port: a port is a number from 1 to 65535",
-            "1,2,,4,5": "it has an empty item: give 5 to 20 UDP ports with one comma",
+            "1,2,,4,5": "it has an empty item: separate 5 to 20 UDP ports with single commas",
         }
         for value, part in bad.items():
             line = self.wrongUsage(HOST, "-m", value)
@@ -210,7 +210,7 @@ class WrongUsageTests(CommandTestCase):
     def test_environment(self) -> None:
         """A bad sequence in the environment is refused with the variable's name."""
         self.assertEqual(
-            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.wrongUsage(HOST, KNOCKER_SEQ="1,2,3,4"),
         )
 
@@ -312,9 +312,15 @@ class OtherCommandTests(CommandTestCase):
         """The help of C{knock} names all options with their defaults."""
         end = self.run_("knock", "--help")
         self.assertEqual(0, end.status)
+        options = "--open-for --interval -4 -6 --wait --timeout --tries --keep"
         for word in (
-            *("HOST", "-m PORTS", "--open-for", "--interval", "-4", "-6", "--wait", "--timeout"),
-            *("--tries", "--keep", "KNOCKER_SEQ", "20ms", "5s", "default: 3"),
+            "HOST",
+            "-m PORTS",
+            *options.split(),
+            "KNOCKER_SEQ",
+            "20ms",
+            "5s",
+            "default: 3",
         ):
             self.assertIn(word, end.stdout)
 

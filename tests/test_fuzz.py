@@ -1,4 +1,4 @@
-"""The targets of L{fuzz.targets}, with their corpus and with what is near it."""
+"""Tests of the fuzz targets in L{fuzz.targets}, with their corpus and with similar inputs."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 import fuzz
 from fuzz.targets import MAX_INPUT, TARGETS
 from tests.fakes.log import useUTC
-from tests.lab.properties import PROPERTY
+from tests.lab.properties import PROPERTY, SLOW
 
 MAX_FILE = 4096
-"""Bytes of a file of the corpus: it is read by people, too."""
+"""The longest file of the corpus in bytes, since people read these files, too."""
 
 CORPUS = {
     target: {
@@ -24,7 +24,7 @@ CORPUS = {
 
 
 def near(data: bytes) -> st.SearchStrategy[bytes]:
-    """What is like some bytes, with a part of it replaced."""
+    """Return a strategy for data like some bytes, with a part of them replaced."""
     at = st.integers(0, len(data))
     return st.builds(
         lambda first, last, new: data[: min(first, last)] + new + data[max(first, last) :],
@@ -34,15 +34,17 @@ def near(data: bytes) -> st.SearchStrategy[bytes]:
 
 class FuzzTests(SynchronousTestCase):
     """
-    No input is a surprise.
+    No input gives an unexpected error.
     """
 
     def setUp(self) -> None:
-        """Local times are the same everywhere."""
+        """Use UTC, so local times are the same everywhere."""
         useUTC(self)
 
     def test_corpus(self) -> None:
-        """Each file of the corpus is small, and parsed, or refused by the parser's own error."""
+        """
+        Each file of the corpus is small, and is parsed or refused with the parser's own error.
+        """
         for target, files in CORPUS.items():
             for name, data in files.items():
                 with self.subTest(f"{target}/{name}"):
@@ -50,14 +52,14 @@ class FuzzTests(SynchronousTestCase):
                     TARGETS[target](data)
 
     def test_bytes(self) -> None:
-        """So is what has nothing to do with what is meant."""
+        """Random bytes are parsed or refused, too."""
         for target, run in TARGETS.items():
             with self.subTest(target):
                 PROPERTY(given(st.binary(max_size=MAX_INPUT))(run))()
 
     def test_near(self) -> None:
-        """So is what is nearly right."""
+        """So are bytes that are almost right."""
         for target, files in CORPUS.items():
             with self.subTest(target):
                 inputs = st.sampled_from(sorted(files.values())).flatmap(near)
-                PROPERTY(given(inputs)(TARGETS[target]))()
+                SLOW(given(inputs)(TARGETS[target]))()

@@ -1,13 +1,16 @@
 """The packages that are built, and one of them installed elsewhere."""
 
 import ast
+import atexit
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import zipfile
+from functools import cache
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copytree, ignore_patterns, rmtree
+from tempfile import mkdtemp
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,18 +32,39 @@ def run(*argv: str | Path, folder: Path) -> str:
     return done.stdout
 
 
+@cache
+def build() -> Path:
+    """Build both packages, out of a copy: a build leaves things beside the sources."""
+    folder = Path(mkdtemp())
+    atexit.register(rmtree, folder)
+    copytree(ROOT, folder / "tree", ignore=ignore_patterns(*_MADE))
+    out = folder / "out"
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", out, folder=folder / "tree")
+    return out
+
+
+class PluginTests(SynchronousTestCase):
+    """
+    What C{twistd} reads of every plugin that is installed.
+    """
+
+    def test_imports(self) -> None:
+        """The plugin imports only C{ServiceMaker}: what fails there breaks everybody's twistd."""
+        plugin = ast.parse((ROOT / PLUGIN).read_text())
+        kinds = (ast.Import, ast.ImportFrom)
+        found = [ast.unparse(node) for node in ast.walk(plugin) if isinstance(node, kinds)]
+        self.assertEqual(["from twisted.application.service import ServiceMaker"], found)
+
+
 class PackagingTests(SynchronousTestCase):
-    """The wheel and the source package."""
+    """
+    The wheel and the source package.
+    """
 
     def setUp(self) -> None:
-        """Build both, out of a copy: a build leaves things beside the sources."""
-        self.folder = Path(self.mktemp()).absolute()
-        tree, out = self.folder / "tree", self.folder / "out"
-        copytree(ROOT, tree, ignore=ignore_patterns(*_MADE))
-        build = (sys.executable, "-m", "build", "--no-isolation", "--outdir", out)
-        run(*build, folder=tree)
-        (self.wheel,) = out.glob("*.whl")
-        (self.source,) = out.glob("*.tar.gz")
+        """Build both, unless another test has."""
+        (self.wheel,) = build().glob("*.whl")
+        (self.source,) = build().glob("*.tar.gz")
 
     def test_wheel(self) -> None:
         """The wheel has the plugin and pkdoors, and nothing that would overwrite Twisted's own."""
@@ -63,30 +87,25 @@ class PackagingTests(SynchronousTestCase):
         wanted |= {"fuzz/run.py", "fuzz/corpus/seal/good"}
         self.assertEqual(wanted - names, set())
 
-    def test_plugin(self) -> None:
-        """The plugin imports only C{ServiceMaker}: what fails there breaks everybody's twistd."""
-        plugin = ast.parse((ROOT / PLUGIN).read_text())
-        kinds = (ast.Import, ast.ImportFrom)
-        found = [ast.unparse(node) for node in ast.walk(plugin) if isinstance(node, kinds)]
-        self.assertEqual(["from twisted.application.service import ServiceMaker"], found)
-
     def test_installed(self) -> None:
         """Installed elsewhere, C{twistd} finds the plugin, and the client is a command."""
-        home = self.folder / "venv"
-        run(sys.executable, "-m", "venv", "--system-site-packages", home, folder=self.folder)
-        # What pkdoors depends on comes from here, pkdoors itself does not.
+        folder = Path(self.mktemp()).absolute()
+        home = folder / "venv"
+        folder.mkdir()
+        run(sys.executable, "-m", "venv", "--without-pip", home, folder=folder)
+        # What pkdoors depends on comes from here, pkdoors itself does not, even if it is here, too.
         (site,) = (home / "lib").glob("python*/site-packages")
-        (site / "depends.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        pip = (home / "bin/python", "-m", "pip", "install", "--no-deps", "--no-index")
-        run(*pip, self.wheel, folder=self.folder)
+        (site / "depends.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+        pip = (sys.executable, "-m", "pip", "--python", home / "bin/python", "install")
+        run(*pip, "--no-deps", "--no-index", "--ignore-installed", self.wheel, folder=folder)
         twistd = "from twisted.scripts.twistd import run; run()"
         for command in (
             (home / "bin/python", "-c", twistd, "pkdoors", "--version"),
             (home / "bin/pkdoors", "--version"),
         ):
-            output = run(*command, folder=self.folder)
+            output = run(*command, folder=folder)
             self.assertEqual(output.strip(), f"pkdoors {pkdoors.__version__.public()}")
         where = run(
-            home / "bin/python", "-c", "import pkdoors; print(pkdoors.__file__)", folder=self.folder
+            home / "bin/python", "-c", "import pkdoors; print(pkdoors.__file__)", folder=folder
         )
         self.assertIn(str(site), where)

@@ -59,7 +59,7 @@ class MakeServiceTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a host and a reactor, and put back what is changed."""
+        """Replace the host and the reactor, and restore what is changed."""
         self.log = Log(self)
         self.host = FakeHost(self)
         self.reactor = FakeReactor()
@@ -75,7 +75,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.lackNftables()
 
     def haveNftables(self, error: str = "") -> None:
-        """Have a kernel with nftables, and the privilege, from now on; or one that says this."""
+        """Pretend a kernel with nftables, and the privilege; or one with this error."""
 
         def makeTable(seconds: Callable[[], float]) -> GuardTable:
             fake = FakeLibrary(FakeTables(Clock()))
@@ -89,11 +89,11 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(tap, "keepClosed", keep)
 
     def lackNftables(self) -> None:
-        """Have a kernel without, from now on."""
+        """Pretend a kernel without nftables."""
         self.haveNftables("netlink: Error: cache initialization failed: Protocol not supported\n")
 
     def haveFirewalld(self, *names: str) -> FakeDBus:
-        """Have a D-Bus with some names on it, and firewalld's client."""
+        """Pretend a D-Bus with some names on it, and firewalld's client."""
         bus = FakeDBus(*names)
         bus.install(self)
         module = makeModule("firewall.client", FirewallClient=object)
@@ -102,26 +102,26 @@ class MakeServiceTests(SynchronousTestCase):
         return bus
 
     def make(self, *arguments: str) -> IService:
-        """The service of a command line."""
+        """Return the service for a command line."""
         options = Options({})
         options.parseOptions(["-m", SEQ, "-p", "22", "--admin", "off", *arguments])
         return makeService(options)
 
     def refusal(self, *arguments: str) -> str:
-        """The line with which it ends."""
+        """Return the line with which the start fails."""
         end = self.assertRaises(SystemExit, self.make, *arguments)
         self.assertNotIn("\n", str(end.code))
         return str(end.code)
 
     def test_service(self) -> None:
-        """It gives a service; no port is taken, and nothing logged yet."""
+        """It returns a service; no port is taken, and nothing is logged yet."""
         service = self.make("-f", "dry-run")
         verifyObject(IService, service)
         self.assertEqual([], self.host.bound())
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
 
     def test_cleanLog(self) -> None:
-        """From now on nothing in the log steers a terminal."""
+        """From now on nothing in the log controls a terminal."""
         self.make("-f", "dry-run")
         written = StringIO()
         observer = textFileLogObserver(written)
@@ -131,7 +131,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("said \\x1b[2J\\nx\n", written.getvalue())
 
     def test_uid(self) -> None:
-        """To have twistd give up its privileges is refused: no knock could open anything."""
+        """The daemon refuses to give up its privileges: no knock could open anything."""
         options = Options({})
         options.parent = {"uid": 1000}  # type: ignore[assignment]
         options.parseOptions(["-m", SEQ, "-p", "22", "-f", "dry-run"])
@@ -145,7 +145,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("(--zone) needs firewalld, and the firewall here is nftables", line)
 
     def test_interfaces(self) -> None:
-        """The addresses to hear are those that were asked for."""
+        """It hears only the given addresses."""
         service = self.make("-f", "dry-run", "--interface", "192.0.2.1")
         service.startService()
         self.addCleanup(service.stopService)
@@ -153,14 +153,14 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(("192.0.2.1",), service._reloader._ports.plan.interfaces)
 
     def test_serviceManager(self) -> None:
-        """The service manager is told last, when the operator's commands are answered already."""
+        """The service manager hears last, when the operator's commands are answered already."""
         config = Config((makeDoor(name="ssh"), makeDoor(name="web")), firewall="dry-run")
         *_, last = wire(config, self.reactor)._components
         assert isinstance(last, Notifier)
         self.assertEqual("guarding ssh (22/tcp), web (22/tcp) with dry-run", last._status())
 
     def test_logKnocks(self) -> None:
-        """Logging of datagrams is passed on."""
+        """The option to log datagrams is passed on."""
         for logKnocks in (False, True):
             config = Config((makeDoor(),), firewall="dry-run", logKnocks=logKnocks)
             service = wire(config, self.reactor)
@@ -169,13 +169,14 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_notes(self) -> None:
         """Only a daemon that opens something notes what it heard."""
+        door = makeDoor(authorizedKeys="/keys")
         for firewall in ("nftables", "dry-run"):
-            service = wire(Config((makeDoor(),), firewall=firewall), self.reactor)
+            service = wire(Config((door,), firewall=firewall), self.reactor)
             self.assertEqual(firewall == "dry-run", service._smith._replayFile is None)
 
     def test_notesLast(self) -> None:
         """
-        Their name is the configuration's, in whatever network namespace; or, without one, that of
+        Their name depends on the configuration only, in whatever network namespace; without one, on
         the files of keys.
         """
         doors = (makeDoor(authorizedKeys="/keys"), makeDoor(name="web", authorizedKeys="/keys"))
@@ -197,7 +198,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIs(time.monotonic, self.reactor.seconds)
 
     def test_sealed(self) -> None:
-        """A door with keys is made with a lock for those; there are no notes of a dry run."""
+        """A door with keys has a lock for them; a dry run has no notes."""
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         keys = folder / "keys"
@@ -210,7 +211,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(["keys"], [each.name for each in folder.iterdir()])
 
     def test_troubles(self) -> None:
-        """What is not as it should be, the service manager and the operator are told."""
+        """The service manager and the operator hear of troubles."""
         config = Config((makeDoor(name="ssh", authorizedKeys="/nowhere/keys"),), firewall="dry-run")
         self.host.take(17001)
         service = wire(config, self.reactor)
@@ -227,14 +228,14 @@ class MakeServiceTests(SynchronousTestCase):
         )
 
     def test_firewalldUnknown(self) -> None:
-        """That nobody can tell whether firewalld runs keeps no port from being guarded."""
+        """If nobody can tell whether firewalld runs, the ports are still guarded."""
         self.haveNftables()
         replaceModule(self, "dbus", None)
         self.make()
         self.assertIn("cannot find out whether firewalld runs", self.log.lines(LogLevel.warn)[0])
 
     def test_zoneWhileFirewalldIsAway(self) -> None:
-        """Nor does a zone while firewalld does not run."""
+        """A zone does not prevent that while firewalld does not run."""
         self.haveNftables()
         self.haveFirewalld()
         self.make("--zone", "public")
@@ -264,12 +265,12 @@ class MakeServiceTests(SynchronousTestCase):
         )
 
     def test_firewalldWithoutNftables(self) -> None:
-        """A kernel without nftables will not do for firewalld either: the guard is in it."""
+        """firewalld needs nftables, too: the guard is in it."""
         self.haveFirewalld("org.fedoraproject.FirewallD1")
         self.assertIn("this kernel has no nftables", self.refusal("-f", "firewalld"))
 
     def test_noZone(self) -> None:
-        """A zone that firewalld does not have is one line, and told before the daemon forks."""
+        """A zone that firewalld does not have is one line, before the daemon forks."""
         self.haveNftables()
         bus = self.haveFirewalld("org.fedoraproject.FirewallD1")
         self.assertEqual(
@@ -281,13 +282,13 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(0, bus.connections)
 
     def test_zone(self) -> None:
-        """One that it has will do."""
+        """A zone that it has is accepted."""
         self.haveNftables()
         self.haveFirewalld("org.fedoraproject.FirewallD1")
         verifyObject(IService, self.make("-f", "auto", "--zone", "internal"))
 
     def good(self, file: str = "") -> None:
-        """Have a good configuration from before."""
+        """Pretend a good configuration from before."""
         LastGood(self.state, file).write([makeDoor()])
         self.kept: list[tuple[Door, ...]] = []
 
@@ -298,14 +299,14 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(tap, "keepClosed", keep)
 
     def test_badOption(self) -> None:
-        """A wrong option leaves closed what was closed before, and the line says so."""
+        """A wrong option leaves the ports closed, and the line says so."""
         self.good()
         self.assertTrue(self.refusal("-t", "never").endswith("; kept"))
         self.assertTrue(self.refusal("-t").endswith("; kept"))
         self.assertEqual([1, 1], [len(each) for each in self.kept])
 
     def test_badFile(self) -> None:
-        """So does a wrong file, whatever else is wrong; but not with another file."""
+        """So does a wrong file, whatever else is wrong; but not another file."""
         file = Path(self.mktemp()).absolute()
         self.good(str(file))
         for arguments in (["-c", str(file)], [f"--conf={file}", "--nonsense"], [f"-c{file}", "x"]):
@@ -316,14 +317,14 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertFalse(str(end.code).endswith("; kept"))
 
     def test_noFirewallKeepsClosed(self) -> None:
-        """So does a firewall that is not to be had."""
+        """So does a firewall that cannot be used."""
         self.haveNftables()
         self.haveFirewalld()
         self.good()
         self.assertTrue(self.refusal("-f", "firewalld").endswith("; kept"))
 
     def test_anyFailureKeepsClosed(self) -> None:
-        """So does what nobody foresaw; only a mistake of ours has a traceback."""
+        """So does an unforeseen error; only a mistake of ours has a traceback."""
         self.haveNftables()
         self.good()
         error: Exception = OSError(24, "Too many open files")
@@ -346,7 +347,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual([], self.kept)
 
     def test_copy(self) -> None:
-        """Once it runs, a configuration is kept; not that of a dry run."""
+        """A running daemon keeps a copy of its configuration; not in a dry run."""
         for firewall, count in (("dry-run", 0), ("nftables", 1)):
             self.haveNftables()
             lastGood = LastGood(self.state, "/some/file")
@@ -355,21 +356,21 @@ class MakeServiceTests(SynchronousTestCase):
             self.assertEqual(count, len(lastGood.read()))
 
     def test_ownErrorsHaveNoTraceback(self) -> None:
-        """What ends the start later is one line where it is an error of pkdoors' own."""
+        """A later error of pkdoors' own is one line."""
         self.assertEqual("pkdoors: no privilege\n", self.hooked(FirewallError("no privilege")))
 
     def test_ownErrorsAreToldOnce(self) -> None:
-        """None if it is in the log already."""
+        """There is no line if the log has it already."""
         error = FirewallError("no privilege")
         error.isLogged = True
         self.assertEqual("", self.hooked(error))
 
     def test_othersHave(self) -> None:
-        """Other exceptions are shown as ever."""
+        """Other exceptions are shown as usual."""
         self.assertIn("ZeroDivisionError: oops", self.hooked(ZeroDivisionError("oops")))
 
     def hooked(self, error: Exception) -> str:
-        """What an exception that nobody catches prints."""
+        """Return what is printed for an exception that nobody catches."""
         self.make("-f", "dry-run")
         with redirect_stderr(StringIO()) as stderr:
             sys.excepthook(type(error), error, None)
@@ -379,6 +380,7 @@ class MakeServiceTests(SynchronousTestCase):
 NOT_LOADED = frozenset(
     """
     OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
+    pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control
     pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
     twisted.protocols.tls twisted.web xml
     """.split()
@@ -410,7 +412,7 @@ class LoadTests(SynchronousTestCase):
     """
 
     def loaded(self, *more: str) -> set[str]:
-        """The modules of a daemon that nobody asks."""
+        """Return the modules that an idle daemon has loaded."""
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         number = os.getpid()  # an address of the loopback that is nobody else's: ports are free
@@ -428,11 +430,11 @@ class LoadTests(SynchronousTestCase):
         return modules
 
     def test_plain(self) -> None:
-        """Without keys nothing is loaded that asks, signs or draws."""
+        """Without keys, it loads nothing that asks, signs or draws."""
         self.assertEqual(set(), self.loaded() & NOT_LOADED)
 
     def test_sealed(self) -> None:
-        """With keys, what checks signatures is, and nothing else."""
+        """With keys, it loads what checks signatures, and nothing else."""
         folder = Path(mkdtemp())
         self.addCleanup(rmtree, folder)
         keys = folder / "keys"

@@ -1,9 +1,8 @@
 """
 How many connections the admin socket takes, and from whom: a bound for memory, time and file
-descriptors. Import it after the reactor: L{twisted.internet.unix} would load TLS otherwise.
+descriptors.
 """
 
-import os
 import resource
 import socket
 import struct
@@ -11,23 +10,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.unix import Port
-from twisted.logger import ILogObserver, LogEvent, Logger
-from twisted.python.failure import Failure
-from zope.interface import provider
+from twisted.logger import Logger
 
 MAX_CONNECTIONS = 128
 """At a time; each takes up to 0.2 MB."""
 
 RESERVE = 32
 """File descriptors that connections leave to the firewall, files and hooks."""
-
-MAX_ACCEPTS = 8
-"""Connections that are accepted in one reactor turn; each takes a tenth of a millisecond."""
-
-ACCEPT_PAUSE = 1.0
-"""Seconds until the next try to accept one, if there is no descriptor for it."""
 
 LINE_INTERVAL = 60.0
 """Seconds between two log lines about the same lack, at least."""
@@ -124,49 +113,3 @@ def findPeer(transport: Any) -> Peer:
     credentials = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     process, user, _ = struct.unpack("iII", credentials)
     return Peer(user, process)
-
-
-@provider(ILogObserver)
-def _ignore(event: LogEvent) -> None:
-    """Ignore what Twisted logs of each connection that it cannot accept."""
-
-
-class AdminPort(Port):
-    """
-    A port that accepts a few connections in each turn, and pauses when descriptors are lacking.
-    Twisted's accepts any number, and without descriptors tries again at once and for ever, with a
-    log line each time.
-    """
-
-    _log = Logger()
-    _logger = Logger(observer=_ignore)
-    _pause: IDelayedCall | None = None
-    _nextLine = 0.0
-
-    def doRead(self) -> None:
-        """See L{twisted.internet.interfaces.IReadDescriptor}."""
-        try:
-            os.close(os.dup(self.fileno()))  # is there a descriptor for a connection?
-        except OSError as error:
-            self._pauseReading(error)
-            return
-        self.numberAccepts = MAX_ACCEPTS
-        super().doRead()
-
-    def _pauseReading(self, error: OSError) -> None:
-        reactor: Any = self.reactor
-        self.stopReading()
-        self._pause = reactor.callLater(ACCEPT_PAUSE, self.startReading)
-        if reactor.seconds() >= self._nextLine:
-            self._nextLine = reactor.seconds() + LINE_INTERVAL
-            self._log.warn(
-                "cannot accept connections to the admin socket: {error}: raise LimitNOFILE= of the "
-                "service, or `ulimit -n`",
-                error=error.strerror,
-            )
-
-    def connectionLost(self, reason: Failure) -> None:
-        """See L{Port.connectionLost}."""
-        if self._pause is not None and self._pause.active():
-            self._pause.cancel()
-        super().connectionLost(reason)

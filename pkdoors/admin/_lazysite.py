@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pkdoors.admin._connections import Connections, Peer, findPeer
-from pkdoors.admin._interface import AdminOperations
+from pkdoors.admin.operations import AdminOperations
 
 
 def runInThread(work: Callable[[], None]) -> None:

@@ -1,12 +1,13 @@
 """The counters, in Prometheus' text format."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pkdoors import __version__
 from pkdoors.admin._recording import recordDoors
 from pkdoors.doorkeeper.state import Snapshot
 from pkdoors.events.counters import BUCKETS, Counters
+from pkdoors.events.event import HEALED, OPENED
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -35,47 +36,59 @@ def formatMetrics(state: Snapshot, counters: Counters) -> bytes:
 
 
 def _makeMetrics(state: Snapshot, counters: Counters) -> "Iterator[Metric]":
-    from prometheus_client.core import (
-        CounterMetricFamily,
-        GaugeMetricFamily,
-        HistogramMetricFamily,
-        InfoMetricFamily,
-    )
-
-    def counter(name: str, about: str, *labels: str) -> CounterMetricFamily:
-        return CounterMetricFamily(f"pkdoors_{name}", about, labels=labels)
+    from prometheus_client.core import InfoMetricFamily
 
     yield InfoMetricFamily("pkdoors", "The daemon", {"version": __version__.public()})
-    knocks = counter("knocks", "Datagrams on knock ports, by what became of them", "result")
-    for result, count in counters.knocks.items():
-        knocks.add_metric([result], count)
-    yield knocks
-    dropped = counter("dropped_datagrams", "Datagrams that were dropped unheard", "reason")
-    for reason, count in counters.dropped().items():
-        dropped.add_metric([reason], count)
-    yield dropped
-    events = counter("events", "What happened", "event")
-    for kind, count in counters.events.items():
-        events.add_metric([kind], count)
-    yield events
-    for name, about, kind in (
-        ("openings", "Doors that opened for an address", "opened"),
-        ("heals", "Restorations of what others took out of a firewall", "healed"),
-    ):
-        yield CounterMetricFamily(f"pkdoors_{name}", about, counters.events[kind])
-    calls = counter("firewall_calls", "Calls to the firewalls", "firewall", "call", "result")
-    for labels, count in sorted(counters.firewall.items()):
-        calls.add_metric(labels, count)
-    yield calls
-    opened = GaugeMetricFamily("pkdoors_open_doors", "Openings at this moment", labels=["door"])
-    tracked = GaugeMetricFamily(
-        "pkdoors_sources_tracked", "Knockers, or sealed knocks, that take memory", labels=["door"]
+    yield from _makeCounters(counters)
+    yield from _makeGauges(state)
+    yield _makeHistogram(counters)
+
+
+def _makeCounters(counters: Counters) -> "Iterator[Metric]":
+    from prometheus_client.core import CounterMetricFamily
+
+    def counter(
+        name: str, about: str, labels: Sequence[str], counts: Iterable[tuple[Sequence[str], int]]
+    ) -> CounterMetricFamily:
+        family = CounterMetricFamily(f"pkdoors_{name}", about, labels=labels)
+        for values, count in counts:
+            family.add_metric(values, count)
+        return family
+
+    def countBy(
+        label: str, name: str, about: str, counts: Mapping[str, int]
+    ) -> CounterMetricFamily:
+        return counter(name, about, [label], (([value], counts[value]) for value in counts))
+
+    yield countBy("result", "knocks", "Datagrams on knock ports, by result", counters.knocks)
+    about = "Datagrams that the kernel dropped before they were heard"
+    yield countBy("reason", "dropped_datagrams", about, counters.dropped())
+    yield countBy("event", "events", "Events, by kind", counters.events)
+    yield CounterMetricFamily(
+        "pkdoors_openings", "Doors that opened for an address", counters.events[OPENED]
     )
+    about = "Restorations of what others removed from a firewall"
+    yield CounterMetricFamily("pkdoors_heals", about, counters.events[HEALED])
+    labels, calls = ("firewall", "call", "result"), sorted(counters.firewall.items())
+    yield counter("firewall_calls", "Calls to the firewalls", labels, calls)
+
+
+def _makeGauges(state: Snapshot) -> "Iterator[Metric]":
+    from prometheus_client.core import GaugeMetricFamily
+
+    opened = GaugeMetricFamily("pkdoors_open_doors", "Openings at this moment", labels=["door"])
+    about = "Knockers, or sealed knocks, that are in memory"
+    tracked = GaugeMetricFamily("pkdoors_sources_tracked", about, labels=["door"])
     for door in recordDoors(state):
         opened.add_metric([door.name], door.openings)
         tracked.add_metric([door.name], door.sources)
     yield from (opened, tracked)
-    yield HistogramMetricFamily(
+
+
+def _makeHistogram(counters: Counters) -> "Metric":
+    from prometheus_client.core import HistogramMetricFamily
+
+    return HistogramMetricFamily(
         "pkdoors_time_to_open_seconds",
         "From the request until the firewall had the opening",
         buckets=list(_cumulate(counters)),

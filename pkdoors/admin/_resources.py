@@ -12,10 +12,10 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from pkdoors.admin._channel import REQUEST_TIMEOUT, AdminChannel, AdminRequest
 from pkdoors.admin._eventstream import Events
-from pkdoors.admin._interface import AdminOperations
 from pkdoors.admin._metrics import CONTENT_TYPE, formatMetrics, loadFormat
 from pkdoors.admin._requests import chooseStatus, readArguments
 from pkdoors.admin._responses import Leaf, Senders, encode, encodeShort, writeHead, writeJSON
+from pkdoors.admin.operations import AdminOperations
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.sharing import Sharing
 from pkdoors.util.turns import Turns

@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
 
-from pkdoors.admin.records import LazyRecords, asJSON
+from pkdoors.admin.records import LazyRecords, simplify
 from pkdoors.util.turns import Turns
 
 SAFE_HEADERS = (
@@ -64,6 +64,9 @@ def makeRefusal(status: int, sentence: str) -> bytes:
     return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (status, RESPONSES[status], b"".join(lines), body)
 
 
+_encodeJSON = json.JSONEncoder(default=simplify).encode
+
+
 def encodeShort(answer: dict[str, str]) -> bytes:
     """Return JSON in one line."""
     return json.dumps(answer).encode() + b"\n"
@@ -75,7 +78,7 @@ async def encode(answer: object, turns: Turns) -> bytes:
     turn: knocks are heard meanwhile, however many there are.
     """
     parts = ["{"]
-    for key, value in asJSON(answer).items():
+    for key, value in simplify(answer).items():
         parts.append(f"{', ' if len(parts) > 1 else ''}{json.dumps(key)}: ")
         if isinstance(value, LazyRecords):
             records = iter(value)
@@ -84,7 +87,7 @@ async def encode(answer: object, turns: Turns) -> bytes:
                 parts += (", " if parts[-1] != "[" else "", text)
             parts.append("]")
         else:
-            parts.append(json.dumps(value, default=asJSON))
+            parts.append(_encodeJSON(value))
     return "".join((*parts, "}\n")).encode()
 
 
@@ -92,7 +95,7 @@ async def _encodeSlice(records: Iterator[object], turns: Turns) -> str:
     """Return the next records, in one turn; an empty string if there are no more."""
     await turns.next()
     some = islice(records, SLICE_RECORDS)
-    return ", ".join(json.dumps(record, default=asJSON) for record in some)
+    return ", ".join(map(_encodeJSON, some))
 
 
 class Leaf(Resource):

@@ -1,19 +1,17 @@
-"""
-What an operator does with a running daemon: see L{pkdoors.admin._interface.AdminOperations}.
-"""
+"""What an operator can do with a running daemon, whatever carries the requests."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
 from pkdoors import __version__
 from pkdoors.daemon.reload import Reloader
-from pkdoors.doorkeeper.control import DoorControl
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
-from pkdoors.doorkeeper.state import OpeningStatus
+from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.events.counters import Counters
+from pkdoors.events.event import Event
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 
@@ -26,11 +24,48 @@ if TYPE_CHECKING:  # records are loaded when somebody asks, which most daemons n
         ReloadedRecord,
         StatusRecord,
     )
+    from pkdoors.doorkeeper.control import DoorControl
+
+
+class AdminOperations(Protocol):
+    """
+    The daemon, for its operator. An operation that fails raises a L{pkdoors.errors.PkdoorsError},
+    and has changed nothing; only an opening that a firewall refuses is tried again until its time
+    is over.
+    """
+
+    counters: Counters
+
+    def state(self) -> Snapshot:
+        """Return the doorkeeper's state."""
+
+    def status(self) -> "StatusRecord":
+        """Return all that an operator may want to know at a glance."""
+
+    def openings(self, door: str = "", source: str = "") -> "OpeningsRecord":
+        """Return the openings of a door, for an address, or (if both are empty) all of them."""
+
+    async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
+        """
+        Open a door for an address.
+
+        @param door: its name; empty if there is only one.
+        @param seconds: 0 for the door's own time.
+        """
+
+    async def close(self, door: str = "", source: str = "") -> "ClosedRecord":
+        """Close the openings of a door, for an address, or (if both are empty) all of them."""
+
+    async def reload(self) -> "ReloadedRecord":
+        """Read the configuration again, and apply it."""
+
+    def subscribe(self, hear: Callable[[Event], None]) -> Callable[[], None]:
+        """Call C{hear} with each event from now on; return a function that ends that."""
 
 
 class Operations:
     """
-    Answers in records.
+    The operations on a daemon in this process.
 
     @param stack: the firewalls.
     @param troubles: returns what keeps the daemon from doing all that it should, a sentence each.
@@ -49,7 +84,6 @@ class Operations:
         self._clock = clock
         self._began = clock.seconds()
         self._keeper = keeper
-        self._control = DoorControl(clock, keeper)
         self._reloader = reloader
         self._publisher = publisher
         self._stack = stack
@@ -79,14 +113,14 @@ class Operations:
         from pkdoors.admin._recording import recordOpenings
         from pkdoors.admin.records import OpeningsRecord
 
-        return OpeningsRecord(recordOpenings(self._control.state(door, source), door))
+        return OpeningsRecord(recordOpenings(self._control().state(door, source), door))
 
     async def open(self, source: str, door: str = "", seconds: float = 0.0) -> "OpenedRecord":
         """See L{AdminOperations.open}."""
         from pkdoors.admin._recording import recordOpening
         from pkdoors.admin.records import OpenedRecord
 
-        status = await self._control.open(source, door, seconds)
+        status = await self._control().open(source, door, seconds)
         now, time = self._clock.seconds(), self._publisher.wallClock()
         return OpenedRecord(recordOpening(status, now, time))
 
@@ -95,7 +129,7 @@ class Operations:
         from pkdoors.admin._recording import recordClosing, recordOpening
         from pkdoors.admin.records import ClosedRecord, LazyRecords
 
-        done = await self._control.close(door, source)
+        done = await self._control().close(door, source)
         record = partial(recordOpening, seconds=done.state.seconds, time=done.state.time)
 
         def recordLeft(status: OpeningStatus) -> "ClosingRecord":
@@ -105,6 +139,11 @@ class Operations:
             return recordClosing(record(status), trouble, self._stack.isInnermostClosed(*key))
 
         return ClosedRecord(LazyRecords(record, done.closed), LazyRecords(recordLeft, done.closing))
+
+    def _control(self) -> "DoorControl":
+        from pkdoors.doorkeeper.control import DoorControl
+
+        return DoorControl(self._clock, self._keeper)
 
     async def reload(self) -> "ReloadedRecord":
         """See L{AdminOperations.reload}."""

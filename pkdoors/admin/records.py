@@ -13,9 +13,8 @@ from typing import Any, Generic, TypeVar
 S = TypeVar("S")
 T = TypeVar("T")
 
-
 _KEYS = {"isOpen": "open", "isShut": "shut", "kind": "event"}
-"""Keys in JSON that do not follow from the field's name, as C{seconds_left} from C{secondsLeft}."""
+"""Keys in JSON that differ from the name of the field by more than C{seconds_left} does."""
 
 _WORD = re.compile("[A-Z]")
 
@@ -163,7 +162,8 @@ class ReloadedRecord:
 @dataclass(frozen=True, slots=True)
 class EventRecord:
     """
-    An event of C{GET /events}. L{pkdoors.events.event.fields} writes it, also for the audit file.
+    An event of C{GET /events}. L{pkdoors.events.event} writes it, because the audit file has the
+    same JSON.
 
     @ivar seconds: how long an opening lasts from then on, or, after a closing, how long it lasted.
     @ivar text: its line in the log.
@@ -213,8 +213,8 @@ def keysOf(kind: Any) -> Mapping[str, str]:
     return {name: _KEYS.get(name) or _WORD.sub(r"_\g<0>", name).lower() for name in names}
 
 
-def asJSON(value: Any) -> Any:
-    """Return what JSON has for a record or a time; this is what C{json.dumps} calls C{default}."""
+def simplify(value: Any) -> Any:
+    """Return what JSON has for a record or a time: the C{default} of a L{json.JSONEncoder}."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {key: getattr(value, name) for name, key in keysOf(value.__class__).items()}

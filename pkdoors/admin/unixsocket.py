@@ -13,7 +13,8 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
-from pkdoors.admin._interface import AdminOperations
+from pkdoors.admin._lazysite import AdminSite
+from pkdoors.admin.operations import AdminOperations
 from pkdoors.daemon.component import Component
 from pkdoors.errors import ListenError
 from pkdoors.host.serviceuser import actAsOwner
@@ -54,9 +55,7 @@ class AdminSocket(Component):
         """See L{Component.ready}. The daemon answers no operator before."""
         if not self._path:
             return
-        # After the reactor, which leaves out TLS: this loads twisted.internet.unix.
-        from pkdoors.admin._connections import AdminPort
-        from pkdoors.admin._lazysite import AdminSite
+        from pkdoors.admin._port import AdminPort  # after the reactor, which leaves out TLS
 
         site = AdminSite(self._reactor, self._operations)
         try:

@@ -61,7 +61,7 @@ class AdminClient:
         return self._ask("DELETE", f"/openings{below}{query}")
 
     def reload(self) -> Any:
-        """Have the daemon read its configuration again."""
+        """Make the daemon read its configuration again."""
         return self._ask("POST", "/reload")
 
     def events(self, onBegun: Callable[[], object] = lambda: None) -> Iterator[Any]:

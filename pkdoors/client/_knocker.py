@@ -35,7 +35,7 @@ async def resolve(reactor: Any, host: str, family: int = socket.AF_UNSPEC) -> li
             reactor,
             reactor.getThreadPool(),
             socket.getaddrinfo,
-            os.fsencode(host) if "%" in host else host,  # no domain name has a device's in it
+            os.fsencode(host) if "%" in host else host,  # no domain name has a device in it
             None,
             family,
             socket.SOCK_DGRAM,
@@ -66,7 +66,11 @@ def _addScope(address: str, port: int, flow: int = 0, scope: int = 0) -> str:
 
 
 class Knocker:
-    """@param plan: returns what to send to an address; it is called again for each knock."""
+    """
+    Sends knocks.
+
+    @param plan: returns what to send to an address; it is called again for each knock.
+    """
 
     def __init__(self, reactor: Any, plan: Callable[[str], Awaitable[Iterable[Sending]]]) -> None:
         self._reactor = reactor
@@ -82,7 +86,10 @@ class Knocker:
         @raise KnockError: no address could be knocked on.
         """
         addresses = list(addresses)
-        families = ([a for a in addresses if ":" not in a], [a for a in addresses if ":" in a])
+        families = (
+            [address for address in addresses if ":" not in address],
+            [address for address in addresses if ":" in address],
+        )
         errors: dict[str, str] = {}
         works = (self._knockEach(family, errors) for family in families)
         await gatherResults([Deferred.fromCoroutine(work) for work in works], consumeErrors=True)

@@ -5,7 +5,7 @@ import socket
 _ANY_PORT = 9  # "discard"; nothing is sent to it
 
 
-def localAddress(address: str) -> str:
+def findLocalAddress(address: str) -> str:
     """
     Return the address that datagrams to another address leave from. Nothing is sent.
 

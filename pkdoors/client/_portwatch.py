@@ -67,7 +67,7 @@ class PortWatch:
     def _try(self) -> None:
         for address in self._addresses:
             endpoint = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-            # The try ends with the watch: until then, the later it is answered the better.
+            # The watch ends its tries; until then, even a late answer is welcome.
             attempt = endpoint(self._reactor, address, self._port, timeout=3600).connect(
                 Factory.forProtocol(Protocol)
             )

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.client._localaddress import localAddress
+from pkdoors.client._localaddress import findLocalAddress
 
 SETTLE = 0.3
 """Seconds from the kernel's first message to the comparison: messages come in bursts."""
@@ -47,14 +47,18 @@ def listenToRoutes() -> socket.socket:
 def addressTowards(other: str) -> str | None:
     """Return the address that this host has towards another; L{None} if there is no route."""
     try:
-        return localAddress(other)
+        return findLocalAddress(other)
     except OSError:
         return None
 
 
 @implementer(IReadDescriptor)
 class RouteListener:
-    """@param onChanged: called when the kernel has reported something."""
+    """
+    Reads the kernel's reports.
+
+    @param onChanged: called when the kernel has reported something.
+    """
 
     def __init__(self, listening: socket.socket, onChanged: Callable[[], None]) -> None:
         self._socket = listening
@@ -85,7 +89,11 @@ class RouteListener:
 
 
 class Roaming:
-    """@param onMoved: called when this host has a new address towards the others."""
+    """
+    Compares the addresses that this host has with those that it had before.
+
+    @param onMoved: called when this host has a new address towards the others.
+    """
 
     def __init__(self, reactor: Any, onMoved: Callable[[], None]) -> None:
         self._reactor = reactor

@@ -17,6 +17,8 @@ FAMILIES = {None: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """
+    An attempt to get through the door of a host.
+
     @ivar method: how to knock.
     @ivar family: 4 or 6 for only that; L{None} for both.
     @ivar port: TCP port to wait for; L{None} to wait for none.
@@ -64,11 +66,11 @@ class Attempt:
         @return: the result, for the user.
         @raise KnockError: the knock could not be sent, or the port did not open.
         """
-        resolveHost = await self.resolveHost(reactor)
+        addresses = await self.resolveHost(reactor)
         knocker = Knocker(reactor, await self.method.prepare(reactor, say))
         refused = False
         for left in reversed(range(self.tries)):
-            knocked = await knocker.knock(resolveHost)
+            knocked = await knocker.knock(addresses)
             if self.port is None:
                 return f"{self.method.describe(self.host)} ({', '.join(knocked)})"
             began = reactor.seconds()

@@ -27,7 +27,7 @@ def parseBind(text: str) -> str:
         raise BadValue(f"{shown(text)} is none of: auto, none, an IPv4 or IPv6 address") from None
 
 
-def bindFor(bind: str, destination: str, localAddress: Callable[[str], str]) -> str:
+def bindFor(bind: str, destination: str, findLocalAddress: Callable[[str], str]) -> str:
     """
     Return what the statement of a knock says.
 
@@ -36,11 +36,11 @@ def bindFor(bind: str, destination: str, localAddress: Callable[[str], str]) -> 
     probably translated on the way, and the knock is bound to no address.
 
     @param bind: a result of L{parseBind}.
-    @param localAddress: finds the address that datagrams to a destination leave from.
+    @param findLocalAddress: finds the address that datagrams to a destination leave from.
     """
     if bind == NONE:
         return ANY
     if bind != AUTO and (":" in bind) == (":" in destination):
         return bind
-    local = canonicalize(localAddress(destination))
+    local = canonicalize(findLocalAddress(destination))
     return local if ip_address(local).is_global else ANY

@@ -27,8 +27,8 @@ async def reach(attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> s
     def take(connection: Any) -> None:
         taken.append(detach(connection))
 
-    resolveHost = await attempt.resolveHost(reactor)
-    if not await PortWatch(reactor, resolveHost, attempt.port, take, once=True).start(LOOK):
+    addresses = await attempt.resolveHost(reactor)
+    if not await PortWatch(reactor, addresses, attempt.port, take, once=True).start(LOOK):
         await attempt.run(reactor, say, take)
     return taken[0]
 

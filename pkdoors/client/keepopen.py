@@ -26,7 +26,11 @@ FAREWELL = 3.0
 
 
 class KeepOpen:
-    """@param say: called with a line for each knock, and for the first of several failures."""
+    """
+    Keeps a door open with one knock after another.
+
+    @param say: called with a line for each knock, and for the first of several failures.
+    """
 
     def __init__(self, attempt: Attempt, reactor: Any, say: Callable[[str], None]) -> None:
         self._attempt = attempt
@@ -78,13 +82,13 @@ class KeepOpen:
             except KnockError as error:
                 self._fail(error)
                 pause = self._backOff.next()
-            else:
+            else:  # the host counts from the knock, not from the port's answer
                 pause = began + RENEW * self._attempt.method.seconds - self._reactor.seconds()
             await self._sleepFor(max(0.0, pause))
 
     async def _renew(self) -> None:
         addresses = await self._attempt.resolveHost(self._reactor)
-        self._hasMoved = False
+        self._hasMoved = False  # before the knock: a move during it makes another one necessary
         self._roaming.watchTowards(addresses)
         done = await self._attempt.run(self._reactor, self._sayOnce)
         self._failing.end()

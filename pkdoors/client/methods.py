@@ -7,7 +7,7 @@ from math import ceil
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from pkdoors.client._localaddress import localAddress
+from pkdoors.client._localaddress import findLocalAddress
 from pkdoors.client._plan import Sending, planPlain, planSealed
 from pkdoors.client.binding import bindFor
 from pkdoors.errors import KnockError
@@ -26,6 +26,8 @@ Planner = Callable[[str], Awaitable[Iterable[Sending]]]
 @dataclass(frozen=True, slots=True)
 class PlainMethod:
     """
+    A knock that is a sequence of datagrams.
+
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar interval: seconds between two datagrams.
     @cvar hintOnFailure: what to check if the port does not open.
@@ -54,11 +56,13 @@ class PlainMethod:
 @dataclass(frozen=True, slots=True)
 class SealedMethod:
     """
+    A knock that a key seals.
+
     @ivar seconds: time to ask for; 0 for the door's own.
     @ivar close: whether to ask the host to close the door instead.
     @ivar bind: see L{bindFor}.
     @ivar timeOfDay: seconds since 1970.
-    @ivar localAddress: finds the address that datagrams to a destination leave from.
+    @ivar findLocalAddress: finds the address that datagrams to a destination leave from.
     @cvar hintOnFailure: what to check if the port does not open.
     """
 
@@ -69,7 +73,7 @@ class SealedMethod:
     bind: str
     identity: "Identity"
     timeOfDay: Callable[[], float]
-    localAddress: Callable[[str], str] = localAddress
+    findLocalAddress: Callable[[str], str] = findLocalAddress
 
     hintOnFailure = "sequence, door, key and both clocks are right"
 
@@ -82,7 +86,7 @@ class SealedMethod:
         signers = await self.identity.findSigners(reactor, say)
 
         async def plan(address: str) -> Iterable[Sending]:
-            bind = bindFor(self.bind, address, self.localAddress)
+            bind = bindFor(self.bind, address, self.findLocalAddress)
             return planSealed(self.sequence, await self._sealWithAll(signers, bind, say))
 
         return plan

@@ -30,6 +30,8 @@ _LOST = "the connection was lost"
 
 class Relay:
     """
+    Carries bytes both ways.
+
     @param connection: in blocking mode. What comes from C{source} goes there, and what it sends
         goes to C{sink}.
     """
@@ -48,9 +50,8 @@ class Relay:
         """
         self._connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # the bytes come in pieces already
         for descriptor in (self._source, self._sink):
-            with suppress(
-                OSError, AttributeError
-            ):  # not a pipe, too many pipes of this user, or not Linux
+            # It fails if this is not a pipe, if the user has too many pipes, or on other systems.
+            with suppress(OSError, AttributeError):
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE)
         # If the connection breaks, nothing ends this thread's read: it must not be waited for.
         sending = Thread(target=self._send, daemon=True)
@@ -67,7 +68,7 @@ class Relay:
                 try:
                     _write(self._connection.fileno(), part)
                 except OSError as error:
-                    raise _trouble(_LOST, error) from error
+                    raise _makeError(_LOST, error) from error
         except RelayError as error:
             self._trouble = error
         with suppress(OSError):  # the connection is gone
@@ -81,7 +82,7 @@ class Relay:
             except BrokenPipeError:
                 raise
             except OSError as error:
-                raise _trouble("cannot write standard output", error) from error
+                raise _makeError("cannot write standard output", error) from error
         _endOutput(self._sink)
 
 
@@ -96,7 +97,7 @@ def _readChunks(source: int, complaint: str) -> Iterator[memoryview]:
             _waitFor(source, select.POLLIN)
             continue
         except OSError as error:
-            raise _trouble(complaint, error) from error
+            raise _makeError(complaint, error) from error
         if not count:
             return
         yield view[:count]
@@ -128,5 +129,5 @@ def _endOutput(sink: int) -> None:
     os.close(null)
 
 
-def _trouble(what: str, error: OSError) -> RelayError:
+def _makeError(what: str, error: OSError) -> RelayError:
     return RelayError(f"{what}: {error.strerror}")

@@ -20,7 +20,7 @@ def addCheckCommand(commands: Any) -> None:
 def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     from pkdoors.doctor.check import checkHost
     from pkdoors.doctor.facts import Facts
-    from pkdoors.doctor.findings import asJSON, asTable, statusOf
+    from pkdoors.doctor.findings import asJSON, asTable, exitStatusOf
     from pkdoors.doctor.options import CheckOptions
     from pkdoors.doctor.sources import Sources
     from pkdoors.util.output import tellText
@@ -29,4 +29,4 @@ def _check(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
     wanted.parseOptions(options.options)
     findings = list(checkHost(Facts(wanted.config, Sources(), wanted.file)))
     tellText(f"{asJSON(findings) if wanted['json'] else asTable(findings)}\n")
-    raise SystemExit(statusOf(findings))
+    raise SystemExit(exitStatusOf(findings))

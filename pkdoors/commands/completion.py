@@ -8,6 +8,7 @@ from os import environ
 from os.path import abspath
 from typing import TYPE_CHECKING, Any
 
+from pkdoors.commands.parser import addCommand
 from pkdoors.config.config import FIREWALLS
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tellText
@@ -27,12 +28,13 @@ _CHECK_VALUES = {"firewall": FIREWALLS, "sessions": ("keep", "cut")}
 def addCompletionCommand(commands: Any) -> None:
     """Add the command."""
     about = "print the script that makes a shell complete the command line of pkdoors"
-    command = commands.add_parser(
+    command = addCommand(
+        commands,
         "completion",
-        help=about,
-        description=f"{about.capitalize()}. "
-        'In ~/.bashrc, or after compinit in ~/.zshrc: eval "$(pkdoors completion bash)", or zsh. '
-        "For fish: pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
+        about,
+        'Add eval "$(pkdoors completion bash)" to ~/.bashrc, or eval "$(pkdoors completion zsh)" '
+        "to ~/.zshrc after compinit. For fish, run: "
+        "pkdoors completion fish > ~/.config/fish/completions/pkdoors.fish",
     )
     command.add_argument("shell", choices=SHELLS, help="which shell")
     command.set_defaults(run=_printScript)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from pkdoors.commands._react import makeReporter, runReactor
 from pkdoors.commands.knock import addKnockOptions, addWaitOptions, makeAttempt
-from pkdoors.commands.parser import asType
+from pkdoors.commands.parser import addCommand, asType
 from pkdoors.errors import RelayError
 from pkdoors.model.ports import parsePort
 
@@ -15,7 +15,7 @@ from pkdoors.model.ports import parsePort
 def addConnectCommand(commands: Any) -> None:
     """Add the command."""
     about = "connect to a port, and knock first if it does not answer: a ProxyCommand for ssh"
-    command = commands.add_parser("connect", help=about, description=about.capitalize() + ".")
+    command = addCommand(commands, "connect", about)
     addKnockOptions(command)
     command.add_argument(
         "port",

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pkdoors.commands.completion import completeWith, listDoors, listFiles, listOpenAddresses
-from pkdoors.commands.parser import asType
+from pkdoors.commands.parser import addCommand, asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
@@ -26,7 +26,7 @@ NO_DAEMON = 3
 
 def addStatusCommand(commands: Any) -> None:
     """Add C{status} to the commands."""
-    about = "show the daemon's doors, and for whom they are open"
+    about = "show the daemon's doors and openings"
     command = _addCommand(commands, "status", about, _status)
     command.add_argument("--json", action="store_true", help="print the whole status, for programs")
 
@@ -58,7 +58,7 @@ def addCloseCommand(commands: Any) -> None:
 
 def addReloadCommand(commands: Any) -> None:
     """Add C{reload} to the commands."""
-    _addCommand(commands, "reload", "have the daemon read its configuration again", _reload)
+    _addCommand(commands, "reload", "make the daemon read its configuration again", _reload)
 
 
 def addAdminOptions(command: ArgumentParser) -> None:
@@ -95,9 +95,7 @@ def askOrExit(options: Namespace, ask: "Callable[[AdminClient], T]") -> T:
 def _addCommand(
     commands: Any, name: str, about: str, run: Callable[[Namespace, Mapping[str, str]], None]
 ) -> ArgumentParser:
-    command: ArgumentParser = commands.add_parser(
-        name, help=about, description=about.capitalize() + "."
-    )
+    command = addCommand(commands, name, about)
     addAdminOptions(command)
     command.set_defaults(run=run, parser=command)
     return command

@@ -12,7 +12,7 @@ from shlex import quote
 from typing import Any
 
 from pkdoors.commands.completion import completeWith, listFiles
-from pkdoors.commands.parser import addLengthOption, asType
+from pkdoors.commands.parser import addCommand, addLengthOption, asType
 from pkdoors.config.config import CONF_FILE, KEYS_FILE, SEED_FILE, SEED_NAME
 from pkdoors.config.parser import parseSeed
 from pkdoors.config.template import renderConf, renderProfile
@@ -30,7 +30,7 @@ def addInitCommand(commands: Any) -> None:
     about = (
         "create a configuration for the daemon, with a random sequence, and the client's profile"
     )
-    command = commands.add_parser("init", help=about, description=about.capitalize() + ".")
+    command = addCommand(commands, "init", about)
     output = command.add_argument(
         "--output",
         "-c",  # this and the next are the option's names in all other commands

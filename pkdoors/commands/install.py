@@ -1,4 +1,4 @@
-"""C{pkdoors install-service} on the command line."""
+"""The command C{pkdoors install-service}."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from sysconfig import get_path
 from typing import Any
 
 from pkdoors.commands.completion import completeWith, listFiles
+from pkdoors.commands.parser import addCommand
 from pkdoors.config.config import CONF_FILE, SEED_FILE
 from pkdoors.errors import InstallError, PkdoorsError
 from pkdoors.host.serviceuser import NAME
@@ -20,25 +21,22 @@ from pkdoors.util.output import tell, tellText
 def addInstallCommand(commands: Any) -> None:
     """Add it to the commands."""
     about = "make the daemon a service of systemd, with a user of its own"
-    command = commands.add_parser(
-        "install-service",
-        help=about,
-        description=f"{about.capitalize()}. It starts nothing, and says what it does.",
-    )
+    details = "This starts nothing, and prints what it does."
+    command = addCommand(commands, "install-service", about, details)
     add = command.add_argument
-    add("--uninstall", action="store_true", help="end the service, and take its files away")
+    add("--uninstall", action="store_true", help="stop the service, and remove its files")
     root = add(
         "--root",
         metavar="DIR",
         type=Path,
-        help="put the files below this folder, and do nothing else (for packagers)",
+        help="write the files below this folder, and do nothing else (for packagers)",
     )
     completeWith(root, listFiles)
     command.set_defaults(run=_install, parser=command)
 
 
 def _install(options: Namespace, environment: Mapping[str, str]) -> None:
-    # Not of the interpreter's folder: a distribution's Python has them in another.
+    # Not in the folder of the interpreter: a distribution's Python has its scripts elsewhere.
     scripts = Path(get_path("scripts"))
     files = ServiceFiles(options.root or Path("/"), scripts)
     try:
@@ -47,41 +45,41 @@ def _install(options: Namespace, environment: Mapping[str, str]) -> None:
     except PkdoorsError as error:
         options.parser.exit(1, f"{options.parser.prog}: {error}\n")
     if options.root is None:
-        tellText(_whatStays(scripts) if options.uninstall else _nextSteps(scripts))
+        tellText(_describeRest(scripts) if options.uninstall else _describeNextSteps(scripts))
 
 
 def _work(options: Namespace, files: ServiceFiles, scripts: Path) -> Iterator[str]:
     import pkdoors
     import twisted
-    from pkdoors.install.installer import command, install, uninstall
+    from pkdoors.install.installer import installService, runCommand, uninstallService
     from pkdoors.install.servicecode import findCodeFlaw
 
     if options.root is not None:
         return files.remove() if options.uninstall else files.place()
     if os.geteuid():
-        raise InstallError("only root can make or end a service: run it as root")
+        raise InstallError("only root can install or uninstall a service: run it as root")
     if options.uninstall:
-        return uninstall(files, command)
-    modules = [Path(str(each.__file__)) for each in (pkdoors, twisted)]
+        return uninstallService(files, runCommand)
+    modules = [Path(str(package.__file__)) for package in (pkdoors, twisted)]
     programs = [scripts / "twistd", scripts / "pkdoors", Path(sys.executable)]
-    return install(files, [*programs, *modules], command, findCodeFlaw)
+    return installService(files, [*programs, *modules], runCommand, findCodeFlaw)
 
 
-def _nextSteps(scripts: Path) -> str:
+def _describeNextSteps(scripts: Path) -> str:
     here = quote(str(scripts))
     isConfigured = os.path.exists(CONF_FILE) or os.path.exists(SEED_FILE)
-    init = "" if isConfigured else f"Make a configuration:    {here}/pkdoors init\n"
+    init = "" if isConfigured else f"Create a configuration:   {here}/pkdoors init\n"
     return (
         f"\n{init}"
-        f"See whether all is well: {here}/pkdoors check\n"
-        "Start it, at boots, too: systemctl enable --now pkdoors\n"
-        "See what it does:        systemctl status pkdoors; journalctl -u pkdoors\n"
+        f"Check that all is well:   {here}/pkdoors check\n"
+        "Start it, at boot, too:   systemctl enable --now pkdoors\n"
+        "See what it does:         systemctl status pkdoors; journalctl -u pkdoors\n"
     )
 
 
-def _whatStays(scripts: Path) -> str:
+def _describeRest(scripts: Path) -> str:
     return (
-        "\nThese stay, until you remove them:\n"
+        "\nThese stay until you remove them:\n"
         f"the guard, with the ports closed:  {quote(str(scripts))}/pkdoors release\n"
         "configuration, notes and logs:     "
         "rm -r /etc/pkdoors /var/lib/pkdoors /var/log/pkdoors\n"

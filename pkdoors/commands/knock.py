@@ -15,7 +15,7 @@ from pkdoors.commands._sealoptions import (
     makeSealedMethod,
 )
 from pkdoors.commands.completion import completeWith, listProfiles
-from pkdoors.commands.parser import Parser, asType, parseNumber
+from pkdoors.commands.parser import Parser, addCommand, asType, parseNumber
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import parsePort
 from pkdoors.model.sequence import Sequence
@@ -33,7 +33,7 @@ MAX_NAMED = 20
 def addKnockCommand(commands: Any) -> None:
     """Add the command."""
     about = "knock on a host to open its door for this address"
-    command = commands.add_parser("knock", help=about, description=about.capitalize() + ".")
+    command = addCommand(commands, "knock", about)
     addKnockOptions(command)
     add = command.add_argument
     add(
@@ -111,10 +111,10 @@ def makeAttempt(options: Namespace, environment: Mapping[str, str], port: int | 
 
     @param port: the TCP port to wait for; L{None} to wait for none.
     """
-    return _makeAttempt(options, environment, _findProfile(options, environment), port)
+    return _makeAttemptWith(options, environment, _findProfile(options, environment), port)
 
 
-def _makeAttempt(
+def _makeAttemptWith(
     options: Namespace, environment: Mapping[str, str], profile: Profile, port: int | None
 ) -> "Attempt":
     from pkdoors.client.attempt import Attempt
@@ -161,7 +161,7 @@ def _knock(options: Namespace, environment: Mapping[str, str]) -> NoReturn:
         options.parser.error("use --close or --wait, not both: nothing is going to open")
     profile = _findProfile(options, environment)
     port = None if options.close else options.wait or profile.wait
-    attempt = _makeAttempt(options, environment, profile, port)
+    attempt = _makeAttemptWith(options, environment, profile, port)
     if options.keep:
         _keep(options, attempt)
     runAndExit(options.parser, lambda reactor: attempt.run(reactor, makeReporter(options.parser)))

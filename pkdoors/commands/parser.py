@@ -42,6 +42,21 @@ class Parser(ArgumentParser):
         self.exit(2, f"{self.prog}: {printable(message)}\n")
 
 
+def addCommand(commands: Any, name: str, about: str, details: str = "") -> Parser:
+    """
+    Add a command.
+
+    @param about: what the list of commands says about it; the beginning of its own help.
+    @param details: the rest of its own help.
+    """
+    # Not capitalize(), which makes all other letters small.
+    sentence = f"{about[0].upper()}{about[1:]}."
+    parser: Parser = commands.add_parser(
+        name, help=about, description=f"{sentence} {details}".strip()
+    )
+    return parser
+
+
 def asType(parse: Callable[[str], T]) -> Callable[[str], T]:
     """Make a parser of values fit for C{argparse}, which has its own exception for wrong values."""
 

@@ -4,14 +4,18 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from pkdoors.commands.parser import addCommand
 from pkdoors.errors import PkdoorsError
 from pkdoors.util.output import tell
 
 
 def addReleaseCommand(commands: Any) -> None:
+    """Add the command."""
     about = "stop the daemon, and remove everything that pkdoors put into the firewall"
-    command = commands.add_parser("release", help=about, description=about.capitalize() + ".")
-    command.add_argument("--force", action="store_true", help="do not stop a running daemon first")
+    command = addCommand(commands, "release", about)
+    command.add_argument(
+        "--force", action="store_true", help="do not ask a running daemon to stop first"
+    )
     command.set_defaults(run=_release, parser=command)
 
 

@@ -4,14 +4,15 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from pkdoors.commands.parser import addLengthOption
+from pkdoors.commands.parser import addCommand, addLengthOption
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.output import tell
 
 
 def addSequenceCommand(commands: Any) -> None:
+    """Add the command."""
     about = "print a new random sequence, of ports that are free on this host"
-    command = commands.add_parser("sequence", help=about, description=about.capitalize() + ".")
+    command = addCommand(commands, "sequence", about)
     addLengthOption(command)
     command.set_defaults(run=_sequence)
 

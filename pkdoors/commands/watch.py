@@ -32,7 +32,7 @@ ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def addWatchCommand(commands: Any) -> None:
     """Add C{watch} to the commands."""
-    about = "show live what is open and what happens, until Ctrl-C"
+    about = "show openings and events live, until Ctrl-C"
     command = commands.add_parser("watch", help=about, description=f"S{about[1:]}.")
     addAdminOptions(command)
     command.set_defaults(run=_watch, parser=command)

@@ -26,6 +26,8 @@ FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
 @dataclass(frozen=True, slots=True)
 class Config:
     """
+    A configuration.
+
     @ivar firewall: one of L{FIREWALLS}.
     @ivar zone: firewalld's zone for everything; empty for the zone of each client.
     @ivar interfaces: local addresses to listen on; empty for every IPv4 and every IPv6 address.

@@ -56,7 +56,7 @@ def readConf(path: str) -> str:
     try:
         found = readFile(path, MAX_CONF)
         _checkPrivate(found.status, path)
-        _checkWay(path)
+        _checkPath(path)
         return found.text()
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}{_suggestRemedy(error)}") from error
@@ -73,7 +73,7 @@ def _suggestRemedy(error: OSError) -> str:
     return remedies.get(type(error), "")
 
 
-def _checkWay(path: str) -> None:
+def _checkPath(path: str) -> None:
     flaw = findFlaw(path)
     if flaw is None:
         return

@@ -32,6 +32,8 @@ class KeyFileError(PkdoorsError):
 
 class KeyFile:
     """
+    The keys in a file, as they are now.
+
     @param path: the file.
     @param seconds: a clock that does not jump.
     """

@@ -25,8 +25,8 @@ from pkdoors.model.ports import parsePort, parsePortRanges
 from pkdoors.model.sequence import Sequence
 
 STATE = Path("/var/lib/pkdoors")
-"""The files that must survive a boot: a sealed knock from before the boot must open nothing after
-it, and closed ports must stay closed."""
+"""The folder for what must survive a boot: a sealed knock from before the boot must open nothing
+after it, and closed ports must stay closed."""
 
 MAX_BYTES = 1 << 22
 """Of a copy: enough for thousands of doors."""

@@ -44,6 +44,8 @@ def _describe(setting: Setting) -> str:
 
 class Options(TwistedOptions):
     """
+    The options of the daemon.
+
     @ivar config: what the operator wants, after the parsing.
     @ivar file: the configuration file that was read; empty if there was none.
     """
@@ -175,7 +177,7 @@ class Options(TwistedOptions):
         if not found:
             raise ConfigError(
                 f"No configuration found (looked for {', '.join(self._places)}). "
-                "Create one with `pkdoors init`."
+                "Create one with `pkdoors init`"
             )
         return found
 

@@ -24,8 +24,9 @@ from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
 from pkdoors.config.values import allowKeys, parseAt
 from pkdoors.errors import BadValue, ConfigError
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Request, SequenceLock
+from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, checkName
 from pkdoors.model.ports import PortRange
 from pkdoors.util.quoting import shown

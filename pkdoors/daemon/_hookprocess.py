@@ -80,7 +80,7 @@ class HookRun(ProcessProtocol):
         self.transport.loseConnection()  # a process that left its group may still hold the output
 
     def processEnded(self, reason: Failure) -> None:
-        """Report how it ended. Nobody is left who could print here."""
+        """Report how it ended. No process is left that could print here."""
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
         if self._isLate:

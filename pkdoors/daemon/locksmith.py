@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from twisted.logger import Logger
 
 from pkdoors.errors import PkdoorsError
-from pkdoors.locks.lock import AnyLock, SequenceLock
+from pkdoors.locks.lockset import AnyLock
 from pkdoors.locks.sealed.checks import SealChecks
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Locksmith:
     Makes locks. All sealed locks share one queue of checks, one cache of the knocks that were seen,
     and one file of notes for the next daemon. Doors with the same file of keys share those keys.
 
-    @param replayFile: where this daemon notes for the next one what it saw; L{None} for nowhere.
+    @param makeReplayFile: makes the file where this daemon notes for the next one what it saw; only
+        called if there is a sealed door. L{None} for no notes.
     @param seconds: the clock for the locks, which does not jump.
     @param cost: returns the processor time that this thread has used so far, in seconds.
     @ivar checks: the queue of checks.
@@ -36,7 +38,7 @@ class Locksmith:
     def __init__(
         self,
         doors: Iterable[Door],
-        replayFile: "ReplayFile | None" = None,
+        makeReplayFile: "Callable[[], ReplayFile] | None" = None,
         seconds: Callable[[], float] = time.monotonic,
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
@@ -46,7 +48,8 @@ class Locksmith:
         self._hasStarted = False
         self._paths: list[str] = []
         self._reported: list[str] = []
-        self._replayFile = replayFile
+        self._makeReplayFile = makeReplayFile
+        self._replayFile: ReplayFile | None = None
         self.setDoors(doors)
         self._seconds = seconds
         self._keyFiles: dict[str, KeyFile] = {}
@@ -63,6 +66,7 @@ class Locksmith:
 
         self._allow(door.clockSkew)
         if self._seen is None:
+            self._replayFile = self._makeReplayFile() if self._makeReplayFile else None
             note = self._replayFile.note if self._replayFile else lambda key, nonce, stamp: None
             self._seen = ReplayCache(self._seconds(), note)
             self._learn()

@@ -1,6 +1,6 @@
 """
 The process of C{twistd pkdoors}: its reactor, signals, log, limits and memory. The service itself
-changes nothing of this, so that an application can embed it.
+changes none of these: an application can embed it, and keep its own.
 """
 
 import ctypes

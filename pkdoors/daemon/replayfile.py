@@ -221,7 +221,7 @@ class ReplayFile:
         writer, now = NotesWriter(), self._timeOfDay()
         try:
             header = writer.header(now, self._boot(), os.fstat(file).st_ino, self._since)
-            _writeAll(file, [header, *writer.notes(now, self._seen.notes())])
+            _writeAll(file, [header, *writer.notes(now, self._seen.makeNotes())])
             if (
                 isFirst
             ):  # else the previous file, with its proper end, might come back after a crash

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail
@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from pkdoors.daemon.component import Component
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.reload import Reloaded, Reloader
-from pkdoors.doorkeeper.control import Closed, DoorControl
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.doorkeeper.state import OpeningStatus
 from pkdoors.errors import FirewallError, PkdoorsError
@@ -19,6 +18,9 @@ from pkdoors.events.event import STOPPED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
 from pkdoors.model.doors import Door, Opening
+
+if TYPE_CHECKING:
+    from pkdoors.doorkeeper.control import Closed, DoorControl
 
 
 class DoorService(Service):
@@ -58,7 +60,6 @@ class DoorService(Service):
     ) -> None:
         self._reactor = reactor
         self._keeper = keeper
-        self._control = DoorControl(reactor, keeper)
         self._reloader = reloader
         self._instance = instance
         self._smith = smith
@@ -95,9 +96,9 @@ class DoorService(Service):
         """
         if not self._isGuarding:
             return fail(FirewallError("the doors are not guarded now: the service does not run"))
-        return Deferred.fromCoroutine(self._control.open(source, door, seconds))
+        return Deferred.fromCoroutine(self._control().open(source, door, seconds))
 
-    def close(self, door: str = "", source: str = "") -> Deferred[Closed]:
+    def close(self, door: str = "", source: str = "") -> "Deferred[Closed]":
         """
         Close openings, as C{pkdoors close} does.
 
@@ -110,7 +111,12 @@ class DoorService(Service):
         """
         if not self._isGuarding:
             return fail(FirewallError("the doors are not guarded now: the service does not run"))
-        return Deferred.fromCoroutine(self._control.close(door, source))
+        return Deferred.fromCoroutine(self._control().close(door, source))
+
+    def _control(self) -> "DoorControl":
+        from pkdoors.doorkeeper.control import DoorControl  # most daemons never need it
+
+        return DoorControl(self._reactor, self._keeper)
 
     def reload(self) -> Deferred[Reloaded]:
         """

@@ -108,7 +108,7 @@ def isGuarded(tables: Tables, ports: PortRange) -> bool:
     them directly."""
     return all(
         _isDropped(tables, withoutDNAT(newPacket(ports.protocol, port, version)), version, IN)
-        for port in _samples(ports)
+        for port in _pickSamples(ports)
         for version in tables.versions
     )
 
@@ -116,7 +116,7 @@ def isGuarded(tables: Tables, ports: PortRange) -> bool:
 def isGuardedForwards(tables: Tables, ports: PortRange) -> bool:
     """Return whether our own table keeps them closed even if DNAT sends packets elsewhere."""
     protocol = ports.protocol
-    for port in _samples(ports):
+    for port in _pickSamples(ports):
         for version in tables.versions:
             # The previous version's guard drops packets before DNAT.
             before = withoutDNAT(newPacket(protocol, port, version))
@@ -136,7 +136,7 @@ def isInGrace(tables: Tables, ports: PortRange) -> bool:
     return isGuarded(Tables(Ruleset(tables.ruleset.chains, after), tables.versions), ports)
 
 
-def _samples(ports: PortRange) -> Iterable[int]:
+def _pickSamples(ports: PortRange) -> Iterable[int]:
     step = max(1, (ports.last - ports.first) // MAX_SAMPLES)
     return {*range(ports.first, ports.last, step), ports.last}
 

@@ -65,7 +65,7 @@ def judgeKnockPorts(
     @param isReported: whether it is reported already that the daemon does not listen on some.
     """
     wanted = sorted(set(ports))
-    ownersOf = _ownersByPort(sockets, owners, interfaces)
+    ownersOf = _mapOwners(sockets, owners, interfaces)
     taken: dict[Owner | None, list[int]] = {}
     for port in wanted:
         # One program may have a port twice, over IPv4 and IPv6.
@@ -95,7 +95,7 @@ def findDeafPorts(
     """
     if daemon.process is None:
         return []
-    ownersOf = _ownersByPort(sockets, owners, interfaces)
+    ownersOf = _mapOwners(sockets, owners, interfaces)
     return [port for port in ports if not ownersOf[port]]
 
 
@@ -108,7 +108,7 @@ def reportMissing(address: str) -> Finding:
     return Finding(WARNING, "interfaces", text, "`ip address` lists the addresses that it has")
 
 
-def _ownersByPort(
+def _mapOwners(
     sockets: Iterable[Socket], owners: Mapping[int, Owner], interfaces: Iterable[str]
 ) -> Mapping[int, list[Owner | None]]:
     """Return who has each port on the daemon's addresses; L{None} stands for unknown programs."""
@@ -126,7 +126,7 @@ def _meets(socket: Socket, addresses: set[Address]) -> bool:
 
 
 def _reportTaken(ports: Sequence[int], wanted: Sequence[int], owner: Owner | None) -> Finding:
-    subject, what = _describe(ports, wanted, "it")
+    subject, what = _describePorts(ports, wanted, "it")
     others = "another program has" if len(ports) == 1 else "other programs have"
     who = f"{owner.name} (process {owner.pid}) has" if owner else others
     port = f" 'sport = {ports[0]}'" if len(ports) == 1 else ""
@@ -135,12 +135,12 @@ def _reportTaken(ports: Sequence[int], wanted: Sequence[int], owner: Owner | Non
 
 
 def _reportDeaf(ports: Sequence[int], wanted: Sequence[int], daemon: Daemon) -> Finding:
-    subject, what = _describe(ports, wanted, "this knock port")
+    subject, what = _describePorts(ports, wanted, "this knock port")
     text = f"the running daemon does not listen on {what}: it has another sequence"
     return Finding(ERROR, subject, text, daemon.remedy())
 
 
-def _describe(ports: Sequence[int], wanted: Sequence[int], one: str) -> tuple[str, str]:
+def _describePorts(ports: Sequence[int], wanted: Sequence[int], one: str) -> tuple[str, str]:
     """Return the subject of a finding about some knock ports, and what its text calls them."""
     if len(ports) == 1:
         return f"{ports[0]}/udp", one

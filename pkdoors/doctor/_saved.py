@@ -38,7 +38,7 @@ def readSavedFiles(places: Iterable[str] = PLACES) -> list[SavedFile]:
     patterns = list(places)
     # Included files join the queue. It gets empty, because each file is read once.
     while patterns and len(found) < MAX_FILES:
-        for path in islice(_matches(patterns.pop(0)), MAX_FILES - len(found)):
+        for path in islice(_expandPattern(patterns.pop(0)), MAX_FILES - len(found)):
             real = os.path.realpath(path)
             file = None if real in found else _read(path)
             if file is not None:
@@ -47,7 +47,7 @@ def readSavedFiles(places: Iterable[str] = PLACES) -> list[SavedFile]:
     return list(found.values())
 
 
-def _matches(pattern: str) -> Iterator[str]:
+def _expandPattern(pattern: str) -> Iterator[str]:
     """Yield the files that a pattern stands for."""
     # "./" is relative to nft's working directory: the root, if nft runs as a service.
     folder = "/" if pattern.startswith("./") else FOLDER

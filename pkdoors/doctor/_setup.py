@@ -15,7 +15,10 @@ def judgePrivilege(isThere: bool) -> Finding:
     """Return whether this process may see and change the firewall."""
     if isThere:
         return Finding(OK, "privilege", "this process has CAP_NET_ADMIN")
-    text = "without root or CAP_NET_ADMIN nobody can look at the firewall, or change it"
+    text = (
+        "without root or CAP_NET_ADMIN this check cannot see the firewall, and a daemon cannot "
+        "change it"
+    )
     return Finding(ERROR, "privilege", text, "`sudo pkdoors check ...`")
 
 
@@ -41,7 +44,7 @@ def judgeFirewall(config: Config, isFirewalldThere: bool | None) -> Finding:
         text = "dry-run closes no port, and opens none"
         return Finding(WARNING, "firewall", text, "remove --firewall")
     if name == "nftables" and isFirewalldThere:
-        text = "nftables, although firewalld is running: it drops what its zones do not let in"
+        text = "nftables, but firewalld is running, too, and drops what its zones do not let in"
         return Finding(WARNING, "firewall", text, "remove --firewall to use firewalld")
     return Finding(OK, "firewall", f"{name} ({state})")
 
@@ -108,7 +111,10 @@ def judgeHook(door: Door, key: str, program: str, trouble: str) -> Finding:
 
 def reportDistrusted(door: Door, key: str, why: str, remedy: str) -> Finding:
     """Report a hook that the daemon does not run, because others can change what it does."""
-    text = f"the daemon does not run {key} of door {door.name}, others decide what it does: {why}"
+    text = (
+        f"the daemon does not run {key} of door {door.name}, because others can change what it "
+        f"does: {why}"
+    )
     return Finding(ERROR, "hooks", text, f"`{remedy}`")
 
 

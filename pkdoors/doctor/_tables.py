@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pkdoors.doctor.findings import ERROR, INFO, OK, WARNING, Finding
-from pkdoors.doctor.packetfilter.openers import Opener, openerFor
+from pkdoors.doctor.packetfilter.openers import Opener, findOpener
 from pkdoors.doctor.packetfilter.packets import Packet, newPacket, newRefusal
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
-from pkdoors.doctor.packetfilter.verdicts import Fate, filterFates
+from pkdoors.doctor.packetfilter.verdicts import Fate, findFilterFates
 from pkdoors.firewall.firewalld.zones import Zone
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.model.ports import PortRange
@@ -56,7 +56,7 @@ def findFates(
 ) -> Iterator[Fate]:
     """Yield what the chains at some hooks do with a packet."""
     for hook in hooks:
-        yield from filterFates(ruleset, packet, version, hook)
+        yield from findFilterFates(ruleset, packet, version, hook)
 
 
 def judgeDrops(
@@ -125,6 +125,7 @@ def _findDrops(
     hooks: Iterable[str],
     isTracked: bool = True,
 ) -> Iterator[_Drop]:
+    # The administrator wants one command for all ports, not a finding for each.
     found: dict[tuple[bool, Opener, Chains], list[int]] = {}
     for port in ports:
         # ufw has a table for each family, and one remedy for both.
@@ -134,7 +135,7 @@ def _findDrops(
             for fate in findFates(tables.others, packet, version, hooks):
                 if fate.mayBeLost():
                     name, isSure = fate.chain.name, fate.isLost()
-                    opener = openerFor(tables.others, name, isSure)
+                    opener = findOpener(tables.others, name, isSure)
                     chains = dropping.setdefault((isSure, opener), {})
                     chains.setdefault(name, []).append(version)
         for (isSure, opener), chains in dropping.items():

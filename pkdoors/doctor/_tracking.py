@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pkdoors.doctor.findings import INFO, WARNING, Finding
 from pkdoors.doctor.packetfilter.packets import Packet, newAnswer, newPacket
 from pkdoors.doctor.packetfilter.ruleset import Name, Ruleset
-from pkdoors.doctor.packetfilter.verdicts import untrackingFates
+from pkdoors.doctor.packetfilter.verdicts import findUntrackingFates
 from pkdoors.model.ports import PortRange
 
 COOKIES = "net.ipv4.tcp_syncookies"
@@ -48,22 +48,22 @@ def judgeUntracked(
         chain: isSure
         for version in versions
         for port in (ports.first, ports.last)
-        for chain, isSure in _chains(ruleset, ports.protocol, port, version)
+        for chain, isSure in _findChains(ruleset, ports.protocol, port, version)
     }
     if not found:
         return
-    losses = _losses(ports.protocol, any(map(ports.overlaps, cut)), isForwarded)
+    losses = _listLosses(ports.protocol, any(map(ports.overlaps, cut)), isForwarded)
     for chain, isSure in found.items():
         cause = f"a notrack rule ({' '.join(chain)}) {'takes' if isSure else 'may take'}"
         text = f"{cause} it out of connection tracking: {'; '.join(losses) or _NO_LOSS}"
-        remedy = f"exclude this port from that rule (`{_showCommand(chain)}` shows it)"
+        remedy = f"exclude this port from that rule (`{_makeShowCommand(chain)}` shows it)"
         yield Finding(WARNING if losses else INFO, str(ports), text, remedy)
 
 
 _NO_LOSS = "sessions live on, because the guard itself remembers them"
 
 
-def _losses(protocol: str, cuts: bool, isForwarded: bool) -> list[str]:
+def _listLosses(protocol: str, cuts: bool, isForwarded: bool) -> list[str]:
     losses = []
     if protocol == "udp":
         losses.append(
@@ -72,7 +72,7 @@ def _losses(protocol: str, cuts: bool, isForwarded: bool) -> list[str]:
         )
     if cuts and protocol == "tcp":
         losses.append(
-            'sessions that are cut (sessions = "cut") get no reset, so that both ends wait until '
+            'sessions that are cut (sessions = "cut") get no reset, so both ends wait until '
             "they give up"
         )
     if isForwarded:
@@ -80,7 +80,7 @@ def _losses(protocol: str, cuts: bool, isForwarded: bool) -> list[str]:
     return losses
 
 
-def _chains(
+def _findChains(
     ruleset: Ruleset, protocol: str, port: int, version: int
 ) -> Iterator[tuple[Name, bool]]:
     packets: tuple[tuple[str, Packet], ...] = (
@@ -88,11 +88,11 @@ def _chains(
         ("output", newAnswer(protocol, port, version)),
     )
     for hook, packet in packets:
-        for fate in untrackingFates(ruleset, packet, version, hook):
+        for fate in findUntrackingFates(ruleset, packet, version, hook):
             yield fate.chain.name, fate.verdict == "notrack"
 
 
-def _showCommand(chain: Name) -> str:
+def _makeShowCommand(chain: Name) -> str:
     family, table, name = chain
     if table == "raw" and name in ("PREROUTING", "OUTPUT"):
         return f"{'ip6tables' if family == 'ip6' else 'iptables'} -t raw -S"

@@ -62,18 +62,18 @@ def _judgeSequences(facts: Facts) -> Findings:
 
 
 def _judgeKeys(facts: Facts) -> Findings:
-    for path in _keyFiles(facts):
+    for path in _listKeyFiles(facts):
         yield from _setup.judgeKeys(path, *facts.sources.keys(path))
 
 
-def _keyFiles(facts: Facts) -> list[str]:
+def _listKeyFiles(facts: Facts) -> list[str]:
     return sorted({door.authorizedKeys for door in facts.config.doors} - {""})
 
 
 def _judgeServiceFiles(facts: Facts) -> Findings:
     """Report files that the service must read and cannot."""
     if facts.isService:
-        files = [("configuration", facts.conf), *(("keys", path) for path in _keyFiles(facts))]
+        files = [("configuration", facts.conf), *(("keys", path) for path in _listKeyFiles(facts))]
         for subject, path in files:
             if not facts.sources.mayService("-r", path):
                 yield _setup.reportUnreadable(subject, path)
@@ -81,7 +81,7 @@ def _judgeServiceFiles(facts: Facts) -> Findings:
 
 def _judgeCode(facts: Facts) -> Findings:
     if facts.isService:
-        flaw = facts.sources.codeFlaw()
+        flaw = facts.sources.findCodeFlaw()
         yield _setup.judgeCode(*(flaw.why, flaw.remedy) if flaw else ("", ""))
 
 

@@ -105,17 +105,17 @@ class Facts:
         """The daemon. It can be started even if it is unknown whether it runs."""
         with self._reading("daemon"):
             process = self.sources.holder()
-            reload = self._reloadCommand(process)
-            return Daemon(process, self._startCommand(), self.conf, reload, self.isService)
-        return Daemon(None, self._startCommand(), self.conf, isKnown=False)
+            reload = self._makeReloadCommand(process)
+            return Daemon(process, self._makeStartCommand(), self.conf, reload, self.isService)
+        return Daemon(None, self._makeStartCommand(), self.conf, isKnown=False)
 
-    def _startCommand(self) -> str:
+    def _makeStartCommand(self) -> str:
         if self.isService:
             return f"`{START}`"
         twistd = quote(str(Path(get_path("scripts"), "twistd")))
         return f"`{twistd} pkdoors` with the options of this check"
 
-    def _reloadCommand(self, process: int | None) -> str:
+    def _makeReloadCommand(self, process: int | None) -> str:
         if not self.config.admin:
             return f"kill -HUP {process}"
         if self.conf == CONF_FILE or self.config.admin == ADMIN_SOCKET:

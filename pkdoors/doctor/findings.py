@@ -47,7 +47,7 @@ def fromFailure(subject: str, error: Exception) -> Finding:
     return Finding(WARNING, subject, text, "check it yourself, and report the failure to pkdoors")
 
 
-def statusOf(findings: Iterable[Finding]) -> int:
+def exitStatusOf(findings: Iterable[Finding]) -> int:
     """Return the exit status: 0 if all is well, 1 for warnings, 2 for errors."""
     return max((_STATUS[finding.level] for finding in findings), default=0)
 
@@ -56,10 +56,10 @@ def asTable(findings: Iterable[Finding]) -> str:
     """Return the findings for people: a line each, and further lines for the remedy."""
     findings = list(findings)
     width = max((len(finding.subject) for finding in findings), default=0) + 2
-    return "\n".join(line for finding in findings for line in _lines(finding, width))
+    return "\n".join(line for finding in findings for line in _formatLines(finding, width))
 
 
-def _lines(finding: Finding, width: int) -> Iterable[str]:
+def _formatLines(finding: Finding, width: int) -> Iterable[str]:
     start = f"{finding.level:<{len(_INDENT)}}{printable(finding.subject):<{width}}"
     yield start + printable(finding.text)
     if finding.remedy:

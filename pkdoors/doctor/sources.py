@@ -119,4 +119,4 @@ class Sources:
     explainNotRunnable: Callable[[str], str] = explainNotRunnable
     explainNotWritable: Callable[[str], str] = explainNotWritable
     findHookFlaw: Callable[[Sequence[str]], Flaw | None] = findHookFlaw
-    codeFlaw: Callable[[], Flaw | None] = findCodeFlaw
+    findCodeFlaw: Callable[[], Flaw | None] = findCodeFlaw

@@ -105,8 +105,8 @@ class DoorControl:
         state = self.state(door, source)
         statuses = [status for status in state.statuses if door in ("", status.opening.door.name)]
         if source and not statuses:
-            where = f"door {door}: " if door else ""
-            raise NotFound(f"{where}nothing is open for {parseAddress(source)}")
+            prefix = f"door {door}: " if door else ""
+            raise NotFound(f"{prefix}nothing is open for {parseAddress(source)}")
         statuses.sort(key=lambda status: status.opening.deadline)
         closing = self._keeper.close([status.opening.key for status in statuses], OPERATOR)
         await self._wait(closing.done, CLOSE_PATIENCE)

@@ -21,8 +21,9 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.clientaddress import SHARED, isShared
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import AnyLock, Guessing, Refusal, Request, Result, SequenceLock
-from pkdoors.locks.lockset import Lockset
+from pkdoors.locks.lock import Guessing, Refusal, Request, Result
+from pkdoors.locks.lockset import AnyLock, Lockset
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
@@ -88,8 +89,8 @@ class Doorkeeper:
 
     async def change(self, doors: tuple[Door, ...]) -> None:
         """
-        Guard other doors from now on, in one step. An opening remains if its door still has its
-        name and its ports, though never longer than the door now allows; all others are closed.
+        Guard other doors, in one step. An opening remains if its door keeps its name and its ports,
+        though never longer than the door now allows; all others are closed.
 
         @raise FirewallError: the firewall refused; nothing was changed.
         """
@@ -163,9 +164,7 @@ class Doorkeeper:
         """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
         key = (door.name, ip_address(request.source))
-        seconds = door.grant(request.seconds)
-        if request.most:
-            seconds = min(seconds, request.most)
+        seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
             self._closeOwn(key, request)
@@ -246,7 +245,7 @@ class Doorkeeper:
         if source is None:
             found = [life.status() for life in self._lives.values()]
         else:
-            found = [each for door in self.doors if (each := self.status(door.name, source))]
+            found = [status for door in self.doors if (status := self.status(door.name, source))]
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),

@@ -1,1 +1,1 @@
-"""Reading and writing files that others may have prepared or may change."""
+"""Read and write files safely, although others may have prepared or may change them."""

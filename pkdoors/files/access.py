@@ -1,4 +1,4 @@
-"""Whether a program can be run, and whether it may be."""
+"""Whether a program can run, and whether it is safe to run it."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,27 +9,27 @@ from pkdoors.files.reading import readStart
 from pkdoors.files.trust import Flaw, findFlaw, findNameFlaw
 
 _FIRST_LINE = 256
-"""Bytes of a script that the kernel reads; C{execve(2)}."""
+"""Bytes of a script that the kernel reads to find its interpreter; C{execve(2)}."""
 
 
 def explainNotRunnable(program: str) -> str:
-    """Why a program cannot be run, as half a sentence; empty where it can."""
+    """Return why a program cannot run, as half a sentence; empty if it can."""
     path = Path(program)
     if not path.exists():
         return "does not exist"
     if not path.is_file():
-        return "is no program"
+        return "is not a file"
     return "" if os.access(path, os.X_OK) else "is not executable"
 
 
 def findHookFlaw(command: Sequence[str]) -> Flaw | None:
     """
-    Return why somebody else decides what a command does: they can change the program, the
-    interpreter that its first line names, or a file among its arguments, as a script for a shell
-    is; or they can put one there where there is none. L{None} where nobody can.
+    Return why somebody else decides what a command does: they can change or create the program, the
+    interpreter that its first line names, or a file among its arguments, such as a shell's script.
+    Return L{None} if nobody else can.
 
-    Whoever runs the command right after this runs what was looked at: see L{findFlaw}. Only root or
-    we could have made it changeable in between, or somebody who has had it open since it was.
+    If the command runs right after this, it runs the files that were checked; see L{findFlaw}. Only
+    root, this user, or somebody who has kept a file open since they could write it can change that.
     """
     return next(filter(None, map(_partFlaw, _partsOf(command))), None)
 
@@ -45,10 +45,10 @@ def _partsOf(command: Sequence[str]) -> Iterator[str]:
     program, *arguments = command
     yield program
     yield from _interpreterOf(program)
-    for each in arguments:
-        if os.path.isabs(each):
-            yield each
-            yield from _interpreterOf(each)
+    for argument in arguments:
+        if os.path.isabs(argument):
+            yield argument
+            yield from _interpreterOf(argument)
 
 
 def _interpreterOf(program: str) -> list[str]:

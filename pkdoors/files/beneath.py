@@ -1,9 +1,9 @@
 """
-Files below a folder, for root in a folder that may be somebody else's: nothing is read, written or
-removed outside it, whatever links, pipes and names wait there.
+Files below a folder that may belong to somebody else. Root can use it: it reads, writes and removes
+nothing outside the folder, whatever links, pipes and names wait there.
 
-Each folder on the way is opened in the one above it, and never through a link. A file is made under
-a name that nobody can know, and only then put in its place.
+It opens each folder of a path in the folder above, and never through a link. It creates a file
+under a random name, and then renames it to its place.
 """
 
 import os
@@ -20,7 +20,9 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 class Beneath:
     """
-    @param root: the folder; itself it may be a link.
+    Reads, writes and removes files below a folder.
+
+    @param root: the folder, which may itself be a link.
     """
 
     def __init__(self, root: Path) -> None:
@@ -28,9 +30,9 @@ class Beneath:
 
     def read(self, place: str) -> str | None:
         """
-        Return the text of a file; L{None} where there is none.
+        Return the text of a file; L{None} if it does not exist.
 
-        @param place: its path from the folder on.
+        @param place: its path relative to the folder.
         @raise OSError: it cannot be read, or is not a regular file.
         """
         try:
@@ -39,14 +41,14 @@ class Beneath:
                 return readFile(name, folder=folder, follow=False).text("replace")
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValueError as error:  # it is text of some other kind
+        except ValueError as error:  # UTF-16
             return str(error)
 
     def write(self, place: str, text: str) -> None:
         """
-        Make or replace a file that all may read, with the folders on the way to it.
+        Create or replace a file that everybody may read, and the folders that lead to it.
 
-        @raise OSError: it cannot be written. Nothing is left half written.
+        @raise OSError: it cannot be written. No half-written file remains.
         """
         name = PurePosixPath(place).name
         with self._folder(place, make=True) as folder:
@@ -80,7 +82,7 @@ class Beneath:
 
     @contextmanager
     def _folder(self, place: str, make: bool = False) -> Iterator[int]:
-        """A descriptor of the folder that a file is in."""
+        """Yield a descriptor of the folder that a file is in."""
         if make:
             self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
         folder = os.open(self._root, _FOLDER)
@@ -103,5 +105,5 @@ def _enter(name: str, folder: int, make: bool) -> int:
     with suppress(FileExistsError):
         os.mkdir(name, 0o755, dir_fd=folder)
     made = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
-    os.fchmod(made, 0o755)  # whatever the umask: others have to come to what is in it
+    os.fchmod(made, 0o755)  # whatever the umask: other users must reach the files in it
     return made

@@ -1,4 +1,4 @@
-"""Folders that root goes to by a name, though others may have prepared the way."""
+"""Open folders by name as root, although others may have prepared links on the way."""
 
 import errno
 import os
@@ -7,16 +7,16 @@ from pathlib import Path, PurePath
 
 _HOLD = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_LINKS = 40
-"""On one way, as for the kernel; C{path_resolution(7)}."""
+"""Links in one path, as many as the kernel allows; C{path_resolution(7)}."""
 
 
 def openFolder(path: str | os.PathLike[str]) -> int:
     """
-    Return a descriptor of a folder, with which files in it can be made and opened. A link on the
-    way is followed if it is root's or our own: whoever made another one would choose where root
-    writes. Nobody can exchange a part of the way meanwhile: each is opened in the one before.
+    Return a descriptor of a folder, for creating and opening files in it. Only links that belong to
+    root or to this user are followed, since the owner of a link chooses where root writes. Nobody
+    can exchange a part of the path meanwhile, because each part is opened in the one before.
 
-    @raise OSError: it is not there, or somebody else's link is on the way.
+    @raise OSError: it does not exist, or its path leads through somebody else's link.
     """
     left = _partsOf(Path(path).absolute())
     links = 0
@@ -48,15 +48,15 @@ def openFolder(path: str | os.PathLike[str]) -> int:
 
 
 def _targetOf(part: int) -> str | None:
-    """Where a part of a way leads; L{None} where it is no link."""
+    """Return where a part of a path leads; L{None} if it is not a link."""
     status = os.fstat(part)
     if not stat.S_ISLNK(status.st_mode):
         return None
     if status.st_uid not in (0, os.geteuid()):
-        raise PermissionError(errno.EPERM, "a link on the way to it belongs to another user")
+        raise PermissionError(errno.EPERM, "a link in its path belongs to another user")
     return os.readlink("", dir_fd=part)
 
 
 def _partsOf(path: PurePath) -> list[str]:
-    """The last one first."""
+    """Return the parts of a path, the last one first."""
     return [part for part in reversed(path.parts) if part != path.anchor]

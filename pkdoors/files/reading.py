@@ -1,8 +1,8 @@
 """
-Reads files, for daemon and client: at once, so much and no more, and nothing but regular files.
+Read files, for daemon and client: without waiting, up to a limit, and only regular files.
 
-A pipe would wait for somebody to write, a device may have no end, or do something when it is
-opened. Whoever reads a file that an operator, a user or another program has named reads it here.
+A pipe would wait for a writer; a device may have no end, or act when it is opened. So all code that
+reads a file named by an operator, a user or another program uses this module.
 """
 
 import errno
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 MAX_BYTES = 1 << 20
-"""Of a file, where nothing else is said: far more than any of ours has."""
+"""The default limit of a file's size, far more than any of our files has."""
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
@@ -29,17 +29,17 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 @dataclass(frozen=True, slots=True)
 class Contents:
     """
-    What is in a file.
+    The contents of a file.
 
-    @ivar data: without a byte order mark, which editors and PowerShell put in front of UTF-8.
-    @ivar status: of the very file that was read.
+    @ivar data: the bytes without a byte order mark, which editors and PowerShell put before UTF-8.
+    @ivar status: the status of the very file that was read.
     """
 
     data: bytes = field(repr=False)
     status: os.stat_result
 
     def text(self, errors: str = "strict") -> str:
-        """See L{decodeText}."""
+        """Return the text of the file, see L{decodeText}."""
         return decodeText(self.data, errors)
 
 
@@ -52,10 +52,10 @@ def readFile(
     """
     Read a file.
 
-    @param most: bytes; a file with more is refused, and no more than that is read of it.
-    @param folder: a descriptor of the folder that a relative path begins at.
+    @param most: the most bytes. A larger file is refused, and not read any further.
+    @param folder: a descriptor of the folder at which a relative path begins.
     @param follow: whether the last part of the path may be a link.
-    @raise OSError: it is not there, is no regular file, or too large; C{strerror} is half a
+    @raise OSError: it does not exist, is not a regular file, or is too large; C{strerror} is half a
         sentence for people.
     """
     with _opened(path, folder, follow) as descriptor:
@@ -76,7 +76,7 @@ def readStart(path: str | os.PathLike[str], count: int) -> bytes:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], folder: int | None, follow: bool) -> Iterator[int]:
-    # Looked at before it is opened: to open a tape or a watchdog means something.
+    # Check before opening: to open a tape or a watchdog has effects.
     _checkKind(os.stat(path, dir_fd=folder, follow_symlinks=follow))
     flags = _FLAGS if follow else _FLAGS | os.O_NOFOLLOW
     descriptor = os.open(path, flags, dir_fd=folder)
@@ -89,10 +89,10 @@ def _opened(path: str | os.PathLike[str], folder: int | None, follow: bool) -> I
 
 def decodeText(data: bytes, errors: str = "strict") -> str:
     """
-    Return what is in a file as text, which is UTF-8.
+    Decode the contents of a file, which must be UTF-8.
 
-    @param errors: what to do about bytes that are none; C{bytes.decode}.
-    @raise ValueError: it is something else, with a sentence.
+    @param errors: how to treat bytes that are not UTF-8, see C{bytes.decode}.
+    @raise ValueError: it is not UTF-8; the message is a sentence.
     """
     if data.startswith(_UTF16):
         raise ValueError("it is UTF-16: save it as UTF-8")
@@ -100,7 +100,7 @@ def decodeText(data: bytes, errors: str = "strict") -> str:
         return data.decode("utf-8", errors)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"it is not a text in UTF-8 (line {line})") from None
+        raise ValueError(f"it is not UTF-8 text (line {line})") from None
 
 
 def _checkKind(status: os.stat_result) -> None:
@@ -115,9 +115,9 @@ def _checkKind(status: os.stat_result) -> None:
 
 def _read(descriptor: int, size: int, most: int) -> bytes:
     data = b""
-    while size <= most and len(data) <= most:  # files of /proc have a size of 0, and grow
-        more = os.read(descriptor, most + 1 - len(data))
-        if not more:
+    while size <= most and len(data) <= most:  # files in /proc have size 0, and can grow
+        chunk = os.read(descriptor, most + 1 - len(data))
+        if not chunk:
             return data
-        data += more
-    raise OSError(errno.EFBIG, f"it has more than {most} bytes, which is the most for it")
+        data += chunk
+    raise OSError(errno.EFBIG, f"it has more than the {most} bytes that are allowed")

@@ -1,8 +1,9 @@
 """
-Who can change what we obey or run: a configuration, keys, a hook, the code of the service.
+Who can change the files that pkdoors obeys or runs: a configuration, keys, a hook, the service's
+code.
 
-As with sshd's StrictModes, nobody but root and ourselves may be able to write a file, or to put
-another in its place. Unlike there, that also goes for each link that leads to it.
+As with sshd's StrictModes, only root and the user that runs pkdoors may be able to write a file, or
+to put another in its place. Unlike sshd, pkdoors demands this also of each link that leads to it.
 """
 
 import os
@@ -14,8 +15,8 @@ from shlex import quote
 
 _OWNED = "belongs to another user"
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
-"""Bits of a mode. A POSIX access list needs no look of its own: what it grants at most, its mask,
-stands in the place of the group's bits; C{acl(5)}."""
+"""Bits of a mode. They cover POSIX access lists, too: the mask of such a list, the most that it
+grants, takes the place of the group's bits; C{acl(5)}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,9 @@ class Flaw:
     """
     Why somebody else can change a file.
 
-    @ivar path: the file, a folder above it, or a link on the way.
+    @ivar path: the file, a folder above it, or a link in its path.
     @ivar what: half a sentence about that path.
-    @ivar remedy: a command for the shell.
+    @ivar remedy: a shell command that repairs it.
     """
 
     path: Path
@@ -34,30 +35,31 @@ class Flaw:
 
     @property
     def why(self) -> str:
-        """The path, and what is wrong with it."""
+        """The path with what is wrong about it."""
         return f"{self.path} {self.what}"
 
     def __str__(self) -> str:
-        return f"{self.why}: `{self.remedy}` mends it"
+        return f"{self.why}: run `{self.remedy}`"
 
 
 def findFlaw(path: str | os.PathLike[str]) -> Flaw | None:
     """
-    Return the first reason why somebody else can change a file, or which file the path means.
+    Return the first reason why somebody else can change a file, or exchange it for another.
 
-    Where there is none, nobody else can make one either: each part of the way is in a folder that
-    only root and we can write. So what is opened or run right after this is what was looked at.
+    If there is no reason, nobody else can cause one: each part of the path is in a folder that only
+    root and this user can write. So opening or running the file right after this uses the file that
+    was checked.
 
-    @raise OSError: the file is not there.
+    @raise OSError: the file does not exist.
     """
-    os.path.realpath(path, strict=True)  # the way is not followed round a circle of links
+    os.path.realpath(path, strict=True)  # raises if the path has a circle of links
     return next(_flaws(_way(Path(path).absolute(), set())), None)
 
 
 def findNameFlaw(path: str | os.PathLike[str]) -> Flaw | None:
     """
-    Return the first reason why somebody else can choose what has this name: nothing, or a file of
-    theirs. L{findFlaw} is for what is there; this is also for what is not, or is no file.
+    Return the first reason why somebody else can decide what has this name. L{findFlaw} is for
+    files that exist; this function is also for names that do not exist, or are not files.
     """
     path = Path(path).absolute()
     folder, isOurs = path.parent, _isOurs(path)
@@ -65,7 +67,7 @@ def findNameFlaw(path: str | os.PathLike[str]) -> Flaw | None:
         try:
             flaw = findFlaw(folder)
             break
-        except OSError:  # it is not there either
+        except OSError:  # it does not exist either
             folder, isOurs = folder.parent, False
     if flaw is not None or isOurs or not folder.stat().st_mode & _OTHERS:
         return flaw
@@ -81,10 +83,10 @@ def _isOurs(path: Path) -> bool:
 
 def findFlawBelow(folder: str | os.PathLike[str]) -> Flaw | None:
     """
-    Return the first reason why somebody else can change a folder, or anything in it. The remedy
-    is one for all of the folder: where one file has the wrong mode, so have a thousand.
+    Return the first reason why somebody else can change a folder, or anything in it. The remedy is
+    for the whole folder: if one file has the wrong mode, a thousand others probably have it, too.
 
-    @raise OSError: the folder is not there, or cannot be looked at.
+    @raise OSError: the folder does not exist, or cannot be read.
     """
     whole = Path(os.path.realpath(folder))
     flaw = findFlaw(folder) or next(_flaws(_tree(str(whole), set())), None)
@@ -99,27 +101,27 @@ def _flaws(paths: Iterable[Path]) -> Iterator[Flaw]:
 
 
 def _way(path: Path, seen: set[Path]) -> Iterator[Path]:
-    """All that decides which file a path means: folders, links, and the way that these lead."""
+    """Yield all that decides which file a path means: folders, links, and the links' targets."""
     todo = [path]
     while todo:
-        each = todo.pop()
-        if each in seen:
+        part = todo.pop()
+        if part in seen:
             continue
-        seen.add(each)
-        yield each
-        todo.extend(reversed(each.parents))
-        if each.is_symlink():
-            todo.append(each.parent / os.readlink(each))
+        seen.add(part)
+        yield part
+        todo.extend(reversed(part.parents))
+        if part.is_symlink():
+            todo.append(part.parent / os.readlink(part))
 
 
 def _tree(folder: str, seen: set[Path]) -> Iterator[Path]:
-    """All that is below a folder whose own way was looked at, and where its links lead."""
+    """Yield everything below a folder, and the targets of links there; its own path was checked."""
     with os.scandir(folder) as entries:
         for entry in entries:
             path = Path(entry.path)
             if not entry.is_symlink():
                 yield path
-            elif os.path.exists(path):  # what leads nowhere runs nothing
+            elif os.path.exists(path):  # a link to nothing does no harm
                 yield from _way(path, seen)
             if entry.is_dir(follow_symlinks=False):
                 yield from _tree(entry.path, seen)
@@ -131,8 +133,8 @@ def _flaw(path: Path) -> Flaw | None:
     if now.st_uid not in (0, os.geteuid()):
         chown = "chown -h" if isLink else "chown"
         return Flaw(path, _OWNED, f"{chown} root {quote(str(path))}")
-    if isLink or not now.st_mode & _OTHERS:  # a link has no mode that counts
+    if isLink or not now.st_mode & _OTHERS:  # the mode of a link means nothing
         return None
     if stat.S_ISDIR(now.st_mode) and now.st_mode & stat.S_ISVTX:
-        return None  # nobody can replace there what is not theirs
+        return None  # in a sticky folder nobody can replace the files of others
     return Flaw(path, "can be written by others", f"chmod go-w {quote(str(path))}")

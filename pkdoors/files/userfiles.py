@@ -1,4 +1,4 @@
-"""Files of the user's, some of which hold secrets that others must not read."""
+"""The user's own files, some of which hold secrets that others must not read."""
 
 import os
 import shlex
@@ -11,10 +11,10 @@ from pkdoors.files import reading
 @dataclass(frozen=True, slots=True)
 class Contents:
     """
-    What is in a file.
+    The contents of a file.
 
-    @ivar isExposed: whether it is the user's own, and others can read or write it. As ssh has it,
-        that is not asked of other people's files.
+    @ivar isExposed: whether the file is the user's own, and others can read or write it. Like ssh,
+        the client does not care about files of other users.
     """
 
     path: str
@@ -23,18 +23,19 @@ class Contents:
 
     def secret(self) -> bytes:
         """
-        What is in it, which nobody else may know.
+        Return the contents as a secret.
 
-        @raise BadValue: others do.
+        @raise BadValue: others can read or change the file.
         """
         if self.isExposed:
-            raise BadValue(f"others can read or change it: run chmod 600 {shlex.quote(self.path)}")
+            path = shlex.quote(self.path)
+            raise BadValue(f"others can read or change it: run `chmod 600 {path}`")
         return self.data
 
 
 def readFile(path: str) -> Contents | None:
     """
-    Read a file; L{None} where it does not exist.
+    Read a file. Return L{None} if it does not exist.
 
     @raise BadValue: it cannot be read.
     """

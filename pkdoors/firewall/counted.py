@@ -52,9 +52,9 @@ class CountedFirewall:
         """See L{IFirewall.close}."""
         return self._count("close", self._firewall.close(opening))
 
-    def dropped(self) -> int:
-        """See L{IFirewall.dropped}."""
-        return self._firewall.dropped()
+    def countDropped(self) -> int:
+        """See L{IFirewall.countDropped}."""
+        return self._firewall.countDropped()
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""

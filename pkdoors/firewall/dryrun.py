@@ -60,8 +60,8 @@ class DryRunFirewall:
         )
         return succeed(None)
 
-    def dropped(self) -> int:
-        """See L{IFirewall.dropped}."""
+    def countDropped(self) -> int:
+        """See L{IFirewall.countDropped}."""
         return 0
 
     def stop(self) -> Deferred[None]:

@@ -73,7 +73,7 @@ class IFirewall(Interface):
         @return: fires when it is closed, fails with L{FirewallError}.
         """
 
-    def dropped() -> int:
+    def countDropped() -> int:
         """
         Return how many datagrams to knock ports it has dropped because one source sent too many. It
         never blocks, and raises nothing.

@@ -160,9 +160,9 @@ class FirewallStack:
             raise errors[0]
         self._closedInnermost.discard(opening.key)
 
-    def dropped(self) -> int:
-        """Return the sum of L{IFirewall.dropped} of all firewalls."""
-        return sum(firewall.dropped() for firewall in self._firewalls)
+    def countDropped(self) -> int:
+        """Return the sum of L{IFirewall.countDropped} of all firewalls."""
+        return sum(firewall.countDropped() for firewall in self._firewalls)
 
     async def stop(self) -> None:
         """Let go: openings end by themselves, and the doors stay closed."""

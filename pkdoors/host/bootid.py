@@ -12,10 +12,10 @@ UNKNOWN = "-"
 
 def readBootId(path: Path = BOOT_ID, environment: Path = ENVIRONMENT) -> str:
     """Return the id, 32 hex digits; L{UNKNOWN} if neither kernel nor systemd provides it."""
-    return _read(path).replace("-", "") or _variable(environment) or UNKNOWN
+    return _read(path).replace("-", "") or _readVariable(environment) or UNKNOWN
 
 
-def _variable(environment: Path) -> str:
+def _readVariable(environment: Path) -> str:
     pairs = (entry.partition("=") for entry in _read(environment).split("\0"))
     return next((value for name, _, value in pairs if name == VARIABLE), "")
 

@@ -34,7 +34,7 @@ class Spare:
         self._fill()
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def lend(self) -> Iterator[None]:
         """Release the descriptors while the work runs."""
         self.close()
         try:

@@ -58,7 +58,7 @@ class Instance:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.give()
-            raise _running(readFile(path).text("replace") or "?") from error
+            raise _alreadyRunning(readFile(path).text("replace") or "?") from error
         except PermissionError as error:
             raise InstanceError(
                 f"no privilege to create {path}: run as root, or as the user of {self._folder}"
@@ -78,7 +78,7 @@ class Instance:
         with suppress(OSError):
             holder = self.findHolder()
             if holder is not None:
-                raise _running(str(holder))
+                raise _alreadyRunning(str(holder))
 
     def findHolder(self) -> int | None:
         """
@@ -123,7 +123,7 @@ class Instance:
             self._file = None
 
 
-def _running(process: str) -> AlreadyRunning:
+def _alreadyRunning(process: str) -> AlreadyRunning:
     return AlreadyRunning(f"pkdoors is already running here (process {process})")
 
 

@@ -20,7 +20,7 @@ def getPublicName() -> str:
     name = socket.getfqdn()
     if "." in name and not name.startswith("localhost"):
         return name
-    for address in _globalAddresses():
+    for address in _listGlobalAddresses():
         return address
     raise PkdoorsError(
         "this host has no name with a domain and no global address: "
@@ -28,7 +28,7 @@ def getPublicName() -> str:
     )
 
 
-def _globalAddresses() -> list[str]:
+def _listGlobalAddresses() -> list[str]:
     """Return the permanent global addresses: not those that privacy extensions change every day."""
     interfaces = askIp("address", "show", "up", "scope", "global")
     return [

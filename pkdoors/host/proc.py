@@ -42,9 +42,9 @@ class Proc:
 
     def findOwners(self, inodes: Container[int]) -> dict[int, Owner]:
         """Return the owners of some sockets, as far as this process may see them."""
-        return {inode: owner for inode, owner in self._owners() if inode in inodes}
+        return {inode: owner for inode, owner in self._listOwners() if inode in inodes}
 
-    def _owners(self) -> Iterator[tuple[int, Owner]]:
+    def _listOwners(self) -> Iterator[tuple[int, Owner]]:
         for process in self._root.glob("[0-9]*"):
             with suppress(OSError):  # it has ended, or is another user's
                 for file in (process / "fd").iterdir():

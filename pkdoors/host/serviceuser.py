@@ -62,7 +62,7 @@ def openOwn(path: str | os.PathLike[str], flags: int) -> int:
     try:
         status = os.fstat(file)
         refuseOddFile(status)
-        if status.st_uid not in (0, os.geteuid(), _serviceUser()):
+        if status.st_uid not in (0, os.geteuid(), _findServiceUser()):
             raise PermissionError(errno.EPERM, "it belongs to another user")
         if flags & os.O_TRUNC:
             os.ftruncate(file, 0)
@@ -100,7 +100,7 @@ def actAsOwner(folder: str | os.PathLike[str] | int) -> Iterator[None]:
     @raise OSError: the folder does not exist, or we may not act for another user.
     """
     owner = os.stat(os.curdir if folder == "" else folder)
-    if os.geteuid() or owner.st_uid != _serviceUser():
+    if os.geteuid() or owner.st_uid != _findServiceUser():
         yield
         return
     try:
@@ -110,7 +110,7 @@ def actAsOwner(folder: str | os.PathLike[str] | int) -> Iterator[None]:
         _actFor(0, os.getegid())
 
 
-def _serviceUser() -> int | None:
+def _findServiceUser() -> int | None:
     try:
         return pwd.getpwnam(NAME).pw_uid
     except KeyError:

@@ -1,1 +1,4 @@
-"""Makes the daemon a service of systemd (L{installer}), and takes it away (L{release})."""
+"""
+Makes the daemon a service of systemd, or removes that (L{installer}); removes everything of pkdoors
+from the firewall (L{release}).
+"""

@@ -1,4 +1,4 @@
-"""Making the daemon a service of systemd, with a user of its own, and undoing that."""
+"""Installs the daemon as a service of systemd, with a user of its own, and uninstalls it."""
 
 import os
 import stat
@@ -19,38 +19,38 @@ from pkdoors.host.systemd import isRunning
 from pkdoors.install.unitfiles import ServiceFiles
 
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
-"""What a service with ProtectHome= and PrivateTmp= does not see."""
+"""Folders that a service with ProtectHome= and PrivateTmp= does not see."""
 
-ELSEWHERE = "have the file elsewhere, say in /etc/pkdoors"
-"""What to do about one that the service does not see, or cannot reach."""
+ELSEWHERE = "move the file, for instance to /etc/pkdoors"
+"""The remedy for a file that the service does not see, or cannot reach."""
 
 CONFS = (CONF_FILE, SEED_FILE)
-"""What a service reads: the first that is there."""
+"""The configuration files of a service, which reads the first that exists."""
 
 Run = Callable[..., None]
 
 
-def install(
+def installService(
     files: ServiceFiles,
     code: Iterable[Path],
     run: Run,
     findCodeFlaw: Callable[[], Flaw | None] = lambda: None,
 ) -> Iterator[str]:
     """
-    Put everything in place; start nothing.
+    Install the service; start nothing.
 
-    @param code: what the service has to be able to read, or to run.
-    @param run: see L{command}.
+    @param code: the files that the service must be able to read, or to run.
+    @param run: see L{runCommand}.
     @param findCodeFlaw: see L{pkdoors.install.servicecode.findCodeFlaw}.
     @return: what is done, a line each.
-    @raise InstallError: it cannot be done. What was done until then stays.
+    @raise InstallError: it fails. What was done until then stays.
     """
     _needSystemd()
     for path in code:
         _checkReadable(path)
         _refuse(findFlaw(path))
     _refuse(findCodeFlaw())
-    os.umask(0o022)  # nothing here is a secret; what is gets its mode by name
+    os.umask(0o022)  # no file here is a secret; those that are get a mode of their own
     yield from files.place()
     yield _makeUser(files, run)
     run("systemd-tmpfiles", "--create", str(files.path("pkdoors.tmpfiles")))
@@ -60,25 +60,26 @@ def install(
     yield from _reload(run)
 
 
-def uninstall(files: ServiceFiles, run: Run) -> Iterator[str]:
+def uninstallService(files: ServiceFiles, run: Run) -> Iterator[str]:
     """
-    End the service, and take its files away. Configuration, notes, user and guard stay.
+    Stop the service, and remove its files. Configuration, notes, user and guard stay.
 
-    @raise InstallError: it cannot be done. What was done until then stays.
+    @return: what is done, a line each.
+    @raise InstallError: it fails. What was done until then stays.
     """
     files.refuseForeign()
     if isRunning() and files.path("pkdoors.service").exists():
         run("systemctl", "disable", "--quiet", "--now", "pkdoors.service")
-        yield "ended      the service; the guard keeps the ports closed"
+        yield "stopped    the service; the guard keeps the ports closed"
     yield from files.remove()
     yield from _reload(run)
 
 
-def command(*argv: str) -> None:
+def runCommand(*argv: str) -> None:
     """
     Run a command to its end.
 
-    @raise InstallError: it is not there, or failed.
+    @raise InstallError: it is missing, or fails.
     """
     try:
         done = subprocess.run(
@@ -92,7 +93,7 @@ def command(*argv: str) -> None:
 
 
 def fillPluginCache() -> None:
-    """Have Twisted write down which plugins there are: the service may not write it."""
+    """Let Twisted write its cache of plugins now: the service may not write it."""
     from twisted.plugin import IPlugin, getPlugins
 
     import twisted.plugins
@@ -108,48 +109,47 @@ def fillPluginCache() -> None:
 def _needSystemd() -> None:
     if which("systemctl") is None:
         raise InstallError(
-            "systemd is not there: have another service manager run "
+            "this host has no systemd: let its service manager run "
             "`twistd --nodaemon --pidfile= pkdoors`, with CAP_NET_ADMIN and CAP_NET_BIND_SERVICE"
         )
 
 
 def _checkReadable(path: Path) -> None:
-    _checkSeen(path, "have pkdoors, with its virtual environment, elsewhere, say in /opt/pkdoors")
-    for each in _ways(path):
-        for above in (each, *each.parents):
-            mode = _mode(above)
+    _checkSeen(path, "install pkdoors in another virtual environment, for instance in /opt/pkdoors")
+    for name in _listNames(path):
+        for step in (name, *name.parents):
+            mode = _readMode(step)
             if not mode & (stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH):
                 raise InstallError(
-                    f"the service's user could not read {above}: "
-                    f"`chmod -R go+rX {quote(str(above))}` lets it"
+                    f"the service's user cannot read {step}: "
+                    f"allow it with `chmod -R go+rX {quote(str(step))}`"
                 )
 
 
 def _refuse(flaw: Flaw | None) -> None:
     if flaw is not None:
         raise InstallError(
-            f"others could change what the service runs, because {flaw.why}: "
-            f"`{flaw.remedy}` mends it"
+            f"others can change what the service runs, because {flaw.why}: run `{flaw.remedy}`"
         )
 
 
 def _checkSeen(path: Path, remedy: str) -> None:
-    for each in _ways(path):
-        if any(each.is_relative_to(hidden) for hidden in HIDDEN):
-            raise InstallError(f"a service does not see {each}: {remedy}")
+    for name in _listNames(path):
+        if any(name.is_relative_to(hidden) for hidden in HIDDEN):
+            raise InstallError(f"a service does not see {name}: {remedy}")
 
 
-def _ways(path: Path) -> tuple[Path, Path]:
-    """A file by the name that was given, and where it really is."""
-    return path.absolute(), Path(os.path.realpath(path))  # resolve() has errors of its own
+def _listNames(path: Path) -> tuple[Path, Path]:
+    """Return the given name of a file, and its real one."""
+    return path.absolute(), Path(os.path.realpath(path))  # resolve() raises errors of its own
 
 
-def _mode(path: Path) -> int:
+def _readMode(path: Path) -> int:
     try:
         return path.stat().st_mode
     except FileNotFoundError as error:
         raise InstallError(
-            f"{path} is not there: install pkdoors with pip, in a virtual environment "
+            f"{path} does not exist: install pkdoors with pip, in a virtual environment "
             "that root made, and run it from there"
         ) from error
 
@@ -161,13 +161,13 @@ def _makeUser(files: ServiceFiles, run: Run) -> str:
         run("systemd-sysusers", str(files.path("pkdoors.sysusers")))
     else:
         run("useradd", "--system", "--user-group", "--home-dir", "/", "--no-create-home", NAME)
-    return f"made       user and group {NAME}"
+    return f"created    user and group {NAME}"
 
 
 def _shareConf(conf: Path) -> Iterator[str]:
     """
-    Let the service read its configuration, and the keys that this names. What it could not use all
-    the same is told, and hinders nothing.
+    Let the service read its configuration, and the keys that this names. Report what it cannot use
+    in spite of that, and go on.
     """
     try:
         yield _share(conf)
@@ -175,9 +175,12 @@ def _shareConf(conf: Path) -> Iterator[str]:
     except PkdoorsError as error:
         yield f"trouble    {error}"
         return
-    for command in {each for door in doors for each in door.hooks().values()}:
+    for command in {hook for door in doors for hook in door.hooks().values()}:
         if flaw := findHookFlaw(command):
-            yield f"trouble    the hook {command[0]} is not run, others decide what it does: {flaw}"
+            yield (
+                f"trouble    the daemon does not run the hook {command[0]}, because others can "
+                f"change what it does: {flaw}"
+            )
     for keys in sorted({door.authorizedKeys for door in doors} - {""}):
         try:
             yield _shareKeys(Path(keys))
@@ -188,10 +191,10 @@ def _shareConf(conf: Path) -> Iterator[str]:
 def _shareKeys(keys: Path) -> str:
     _checkSeen(keys, ELSEWHERE)
     if not os.path.exists(keys):
-        return f"not there  {keys}, which is to have the keys that may knock"
+        return f"missing    {keys}, which lists the keys that may knock"
     if os.stat(keys).st_mode & stat.S_IROTH:
         _checkUsable(keys)
-        return f"unchanged  {keys}, which all may read"
+        return f"unchanged  {keys}, which everybody may read"
     return _share(keys)
 
 
@@ -205,10 +208,10 @@ def _share(path: Path) -> str:
 
 def _checkUsable(path: Path) -> Path:
     """
-    See that the service can come to a file, and that nobody else decides which file that is: of
-    such a one root must not change who may read it.
+    Check that the service can reach a file, and that nobody else can replace it: root must not
+    change who may read a file that others chose.
 
-    @return: where it really is.
+    @return: its real name.
     """
     _checkSeen(path, ELSEWHERE)
     try:
@@ -218,35 +221,35 @@ def _checkUsable(path: Path) -> Path:
     if flaw is not None:
         raise InstallError(str(flaw))
     whole = Path(os.path.realpath(path))
-    for each in _ways(path):
-        for above in reversed(each.parents):
-            if not _canEnter(above):
+    for name in _listNames(path):
+        for folder in reversed(name.parents):
+            if not _canEnter(folder):
                 raise InstallError(
-                    f"the service's user could not enter {above}, on the way to {path}: "
-                    f"`chmod go+x {quote(str(above))}` lets it, or {ELSEWHERE}"
+                    f"the service's user cannot enter {folder}, on the way to {path}: "
+                    f"allow it with `chmod go+x {quote(str(folder))}`, or {ELSEWHERE}"
                 )
     return whole
 
 
 def _canEnter(folder: Path) -> bool:
-    now = folder.stat()
-    isItsGroup = now.st_gid == findServiceGroup()
-    return bool(now.st_mode & (stat.S_IXGRP if isItsGroup else stat.S_IXOTH))
+    status = folder.stat()
+    isItsGroup = status.st_gid == findServiceGroup()
+    return bool(status.st_mode & (stat.S_IXGRP if isItsGroup else stat.S_IXOTH))
 
 
 def _letRead(path: Path) -> str:
-    """What was done to an existing file, so that the service may read it."""
+    """Let the service read an existing file; return what was done."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        before = _access(descriptor)
+        before = _readAccess(descriptor)
         refuseOddFile(os.fstat(descriptor))
         letRead(descriptor)
-        return "unchanged" if _access(descriptor) == before else "changed  "
+        return "unchanged" if _readAccess(descriptor) == before else "changed  "
     finally:
         os.close(descriptor)
 
 
-def _access(descriptor: int) -> tuple[int, int]:
+def _readAccess(descriptor: int) -> tuple[int, int]:
     status = os.fstat(descriptor)
     return status.st_gid, status.st_mode
 

@@ -1,4 +1,4 @@
-"""C{pkdoors release}: all that pkdoors ever put into a firewall is taken out, and only that."""
+"""C{pkdoors release}: removes all that pkdoors ever put into a firewall, and nothing else."""
 
 import os
 import signal
@@ -13,18 +13,18 @@ from pkdoors.firewall.nftables.standalone import removeGuard
 from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
 
 PATIENCE = 20.0
-"""Seconds that a daemon may take to end: firewalld may keep it waiting for 5, hooks for some."""
+"""Seconds for a daemon to end: it may wait 5 for firewalld, and some for hooks."""
 _PAUSE = 0.05
 
 
 def release(force: bool) -> list[str]:
     """
-    Take it out. A daemon that runs is asked to end before: it would put all back, and it may be the
-    only one that can change its guard.
+    Remove it. Before that, ask a running daemon to end: it would put everything back, and perhaps
+    no other process can change its guard.
 
     @param force: do not ask it.
     @return: what was done, a line each.
-    @raise PkdoorsError: the daemon does not end, or a firewall refused.
+    @raise PkdoorsError: the daemon does not end, or a firewall refuses.
     """
     checkPrivilege()
     instance = Instance()
@@ -40,14 +40,14 @@ def release(force: bool) -> list[str]:
 
 
 def _end(instance: Instance) -> Iterator[str]:
-    """Have the daemon end, and keep another one from starting until this process has ended."""
+    """End the daemon, and prevent that another one starts until this process has ended."""
     asked: int | None = None
     until = time.monotonic() + PATIENCE
     while True:
         try:
             instance.take()
         except AlreadyRunning as error:
-            process = _holder(instance)
+            process = _findHolder(instance)
             if process is None or time.monotonic() > until:
                 raise InstanceError(
                     f"{error}, and does not end: stop it, then try again"
@@ -62,7 +62,7 @@ def _end(instance: Instance) -> Iterator[str]:
         yield f"ended the daemon (process {asked})"
 
 
-def _holder(instance: Instance) -> int | None:
+def _findHolder(instance: Instance) -> int | None:
     try:
         return instance.findHolder()
     except OSError:

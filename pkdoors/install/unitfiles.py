@@ -1,4 +1,4 @@
-"""The files of the service: where they go, and what they say."""
+"""The files of the service: their places, and their contents."""
 
 import errno
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pkdoors.errors import InstallError
 from pkdoors.files.beneath import Beneath
 
 MARK = "Made by `pkdoors install-service`"
-"""In each file of ours. One without it is somebody else's."""
+"""This is in each of our files. A file without it is not ours."""
 
 PLACES = {
     "pkdoors.sysusers": "etc/sysusers.d/pkdoors.conf",
@@ -18,13 +18,14 @@ PLACES = {
     "pkdoors.logrotate": "etc/logrotate.d/pkdoors",
     "pkdoors.service": "etc/systemd/system/pkdoors.service",
 }
-"""By the name of the template."""
+"""The place of each file below the root, by the name of its template."""
 
 
 class ServiceFiles:
     """
-    @param root: what they are placed below.
-    @param scripts: where C{twistd} and C{pkdoors} are.
+    The files below a root folder.
+
+    @param scripts: the folder of C{twistd} and C{pkdoors}.
     """
 
     def __init__(self, root: Path, scripts: Path) -> None:
@@ -33,15 +34,15 @@ class ServiceFiles:
         self._scripts = scripts
 
     def path(self, name: str) -> Path:
-        """Where a file goes."""
+        """Return the path of a file."""
         return self._root / PLACES[name]
 
     def place(self) -> Iterator[str]:
         """
-        Put all in place.
+        Write all files.
 
         @return: what is done, a line each.
-        @raise InstallError: one cannot be written; nothing is where one is not ours.
+        @raise InstallError: a file cannot be written. If one is not ours, none is written.
         """
         self.refuseForeign()
         for name in PLACES:
@@ -49,10 +50,10 @@ class ServiceFiles:
 
     def remove(self) -> Iterator[str]:
         """
-        Take all away that is ours.
+        Remove all files.
 
         @return: what is done, a line each.
-        @raise InstallError: one cannot be removed; nothing is where one is not ours.
+        @raise InstallError: a file cannot be removed. If one is not ours, none is removed.
         """
         self.refuseForeign()
         for name, place in PLACES.items():
@@ -60,26 +61,26 @@ class ServiceFiles:
             try:
                 isDone = self._beneath.remove(place)
             except OSError as error:
-                raise _cannot("remove", path, error) from error
-            yield f"{'removed  ' if isDone else 'not there'}  {path}"
+                raise _explain("remove", path, error) from error
+            yield f"{'removed' if isDone else 'missing'}    {path}"
 
     def refuseForeign(self) -> None:
         """
-        See that nothing is in the place of our files but what we put there.
+        Check that all files at our places are ours.
 
-        @raise InstallError: there is.
+        @raise InstallError: one is not.
         """
         for name in PLACES:
             text = self._read(name)
             if text is not None and MARK not in text:
                 raise InstallError(
-                    f"{self.path(name)} is not of `pkdoors install-service`, and is left alone: "
-                    "move it away, then try again"
+                    f"`pkdoors install-service` did not write {self.path(name)}, and does not "
+                    "touch it: move it away, then try again"
                 )
 
     def _text(self, name: str) -> str:
         template = (files("pkdoors") / "systemd" / name).read_text()
-        return template.replace("{bin}", _escaped(str(self._scripts)))
+        return template.replace("{bin}", _escape(str(self._scripts)))
 
     def _place(self, name: str, text: str) -> str:
         path = self.path(name)
@@ -88,26 +89,26 @@ class ServiceFiles:
         try:
             self._beneath.write(PLACES[name], text)
         except OSError as error:
-            raise _cannot("write", path, error) from error
+            raise _explain("write", path, error) from error
         return f"wrote      {path}"
 
     def _read(self, name: str) -> str | None:
         try:
             return self._beneath.read(PLACES[name])
         except OSError as error:
-            raise _cannot("read", self.path(name), error) from error
+            raise _explain("read", self.path(name), error) from error
 
 
-def _escaped(path: str) -> str:
-    """As it stands between quotes in a unit; C{systemd.service(5)}."""
+def _escape(path: str) -> str:
+    """Return a path as it must be between quotes in a unit; C{systemd.service(5)}."""
     for special in '\\"':
         path = path.replace(special, "\\" + special)
     return path.replace("%", "%%").replace("$", "$$")
 
 
-def _cannot(do: str, path: Path, error: OSError) -> InstallError:
+def _explain(do: str, path: Path, error: OSError) -> InstallError:
     remedy = "run it as root" if isinstance(error, PermissionError) else "move that away"
     reason = error.strerror
-    if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link on the way is either
-        reason = "a symbolic link, or what is not a folder, is in its way"
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link on the way raises either
+        reason = "a symbolic link, or something that is not a folder, is in its way"
     return InstallError(f"cannot {do} {path}: {reason}: {remedy}")

@@ -1,1 +1,1 @@
-"""A knock on the wire, for both ends: L{knock} is a plain one, L{seal} a sealed one. Pure."""
+"""Knocks on the wire, for both ends: L{knock} is for plain ones, L{seal} for sealed ones. Pure."""

@@ -9,8 +9,8 @@ Sealed knocks: a statement, and an SSH signature over it. Pure.
                 structure with the namespace "knock@pkdoors" and the hash "sha512", over
                 statement || the door's ports, comma-separated, and a newline
 
-SSHSIG is what C{ssh-keygen -Y sign} makes; OpenSSH's C{PROTOCOL.sshsig} defines it. The sequence is
-signed but not sent, so a knock for one server is worth nothing on another.
+OpenSSH's C{PROTOCOL.sshsig} defines SSHSIG; C{ssh-keygen -Y sign} makes such signatures. The
+sequence is signed but not sent, so a knock for one server is worthless on another.
 """
 
 import re
@@ -22,15 +22,15 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.model.sequence import Sequence
 
 PREFIX = b"pkdoors1 "
-"""The version. What does not begin with it is no sealed knock."""
+"""The version. All sealed knocks begin with it."""
 NAMESPACE = b"knock@pkdoors"
-"""Of SSHSIG: a signature made for anything else, a file or a commit, opens no door."""
+"""The namespace of SSHSIG. A signature made for anything else, such as a file, opens no door."""
 MAX_STATEMENT = 200
-"""Bytes: the longest door, time and IPv6 address have 137."""
+"""Bytes. The longest door, time and IPv6 address take 137."""
 MAX_SIGNATURE = 1100
-"""Bytes: an RSA key of 8192 bits, the longest that is taken, makes 1048."""
+"""Bytes. An RSA key of 8192 bits, the longest that is accepted, makes 1048."""
 CLOSE = "close"
-"""In place of the seconds: end the sender's own opening now."""
+"""A word in place of the seconds: end the sender's own opening now."""
 
 _HASH = b"sha512"
 _STATEMENT = re.compile(
@@ -41,19 +41,19 @@ _STATEMENT = re.compile(
 
 
 class SealError(PkdoorsError):
-    """It has the form of a sealed knock, but is none; the message says why, for the log."""
+    """A datagram that looks like a sealed knock is not one. The message says why, for the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """
-    What a sealed knock says.
+    The statement of a sealed knock.
 
     @ivar seconds: the time asked for; 0 for the door's own.
     @ivar close: whether it asks to close instead; then C{seconds} is 0.
     @ivar stamp: the sender's time of day, in milliseconds since 1970.
     @ivar nonce: 16 random hex digits.
-    @ivar hint: finds the key without naming it, see L{hintOf}.
+    @ivar hint: finds the key without revealing it, see L{hintOf}.
     @ivar bind: the address that the sender will be seen from, or C{"*"}.
     """
 
@@ -66,7 +66,7 @@ class Statement:
     close: bool = False
 
     def encode(self) -> bytes:
-        """As it is signed and sent."""
+        """Return the statement as it is signed and sent."""
         seconds = CLOSE if self.close else self.seconds
         text = f"{self.door} {seconds} {self.stamp} {self.nonce} {self.hint} {self.bind}\n"
         return PREFIX + text.encode("ascii")
@@ -75,9 +75,9 @@ class Statement:
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """
-    A datagram that has the form of a sealed knock; whether the seal is good is another question.
+    A datagram in the form of a sealed knock. Its seal is not checked yet.
 
-    @ivar text: the statement, as it came.
+    @ivar text: the statement as it was sent.
     @ivar signature: the SSH signature blob.
     """
 
@@ -87,7 +87,7 @@ class Sealed:
 
 
 def makeBeginning(door: str) -> bytes:
-    """How all sealed knocks for a door begin."""
+    """Return the beginning of all sealed knocks for a door."""
     return PREFIX + door.encode() + b" "
 
 
@@ -95,7 +95,7 @@ def parseSealed(datagram: bytes) -> Sealed:
     """
     Read a datagram that begins with L{PREFIX}.
 
-    @raise SealError: it is no sealed knock. Nothing else is raised, whatever the datagram.
+    @raise SealError: it is not a sealed knock. Nothing else is raised, whatever the datagram.
     """
     end = datagram.find(b"\n", 0, MAX_STATEMENT) + 1
     match = _STATEMENT.fullmatch(datagram[:end]) if end else None
@@ -103,12 +103,10 @@ def parseSealed(datagram: bytes) -> Sealed:
         raise SealError("its statement is malformed")
     signature = datagram[end:]
     if not 0 < len(signature) <= MAX_SIGNATURE:
-        raise SealError(
-            f"its signature has {len(signature)} bytes, 1 to {MAX_SIGNATURE} are allowed"
-        )
-    door, seconds, stamp, nonce, hint, bind = (each.decode("ascii") for each in match.groups())
+        raise SealError(f"its signature has {len(signature)} bytes instead of 1 to {MAX_SIGNATURE}")
+    door, seconds, stamp, nonce, hint, bind = (field.decode("ascii") for field in match.groups())
     if bind != "*" and not _isCanonical(bind):
-        raise SealError(f"it is bound to {bind!r}, which is no address, or not as it is written")
+        raise SealError(f"it is bound to {bind!r}, which is not an address in its usual notation")
     asked = 0 if seconds == CLOSE else int(seconds)
     statement = Statement(door, asked, int(stamp), nonce, hint, bind, seconds == CLOSE)
     return Sealed(statement, datagram[:end], signature)
@@ -123,24 +121,24 @@ def _isCanonical(text: str) -> bool:
 
 def hintOf(publicKey: bytes, nonce: str) -> str:
     """
-    The hint of a key: eight hex digits.
+    Return the hint of a key: eight hex digits.
 
-    @param publicKey: its SSH public key blob.
+    @param publicKey: the SSH public key blob.
     """
     return sha256(publicKey + nonce.encode("ascii")).hexdigest()[:8]
 
 
 def makeMessage(text: bytes, sequence: Sequence) -> bytes:
-    """What is sealed: the statement and the door's ports, in order."""
+    """Return the message that is sealed: the statement and the door's ports, in order."""
     return text + ",".join(map(str, sequence.ports)).encode("ascii") + b"\n"
 
 
 def makeSignedData(text: bytes, sequence: Sequence) -> bytes:
-    """The bytes that the SSH key signs: the SSHSIG structure of L{makeMessage}."""
+    """Return the bytes that the SSH key signs: the SSHSIG structure of L{makeMessage}."""
     digest = sha512(makeMessage(text, sequence)).digest()
     return b"SSHSIG" + b"".join(map(_string, (NAMESPACE, b"", _HASH, digest)))
 
 
 def _string(data: bytes) -> bytes:
-    """An SSH string, RFC 4251: its length, then the bytes."""
+    """Return an SSH string, RFC 4251: its length, then the bytes."""
     return len(data).to_bytes(4) + data

@@ -1,1 +1,1 @@
-"""What decides whether knocks open a door: L{lockset} takes a knock to each lock. Pure."""
+"""Locks decide whether knocks open a door; L{lockset} passes a knock to each lock. Pure."""

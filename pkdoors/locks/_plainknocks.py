@@ -1,18 +1,18 @@
 """
-Plain knocks, taken to the locks of all doors. Pure, like the locks.
+Plain knocks at the locks of all doors. Pure.
 
-The order of a door's ports is its secret, and somebody may know the ports. So a wrong order must
-cost the same however many doors have these ports, and however many addresses the knocker has:
+The order of a door's ports is its secret; an attacker may know the ports. So a wrong order must
+cost the same however many doors share these ports, and however many addresses the attacker has:
 
-- Progress belongs to an address, so two hosts of one network can knock at the same time; the
+- Progress belongs to an address, so two hosts of one network can knock at the same time, and the
   opening is for the address that knocked. A penalty belongs to the network, at all doors, and ends
   the progress of all its addresses.
-- A knock that is right at one door may be wrong at another that shares the port. It is forgiven
-  there only if every knock of the progress that it loses was part of the older progress at the
-  first door: then it is one sequence, knocked by somebody who does not think of the other door.
+- A knock that is right at one door may be wrong at another door that shares the port. It is
+  forgiven there only if the older progress at the first door includes every knock of the progress
+  that it loses. Then it is one sequence, knocked by somebody who does not think of the other door.
 - A door that has had too many wrong orders is wary: L{pkdoors.locks.wrongorders}. Then a sequence
-  must also begin with its first port, so an order and its beginning sent again do not try all
-  rotations, and a penalty belongs to the site.
+  must also begin with its first port, so that an order followed by its beginning does not try all
+  rotations; and a penalty belongs to the site.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import Penalties, computePenaltyEnd, computePeriodEnd
-from pkdoors.locks.lock import Guessing, Meaning, Request, Result, Run, SequenceLock
+from pkdoors.locks.lock import Guessing, Request, Result
+from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.networks import networkOf, placeOf, siteOf
 
@@ -30,7 +31,7 @@ _FITTING = _RIGHT | {Meaning.FIRST, Meaning.AFTER}
 
 
 class _View(NamedTuple):
-    """What a knock is for one lock, before anything changes."""
+    """What a knock means for one lock, before anything changes."""
 
     lock: SequenceLock
     run: Run | None
@@ -38,7 +39,7 @@ class _View(NamedTuple):
 
 
 class _Knocker(NamedTuple):
-    """Whom a knock is from: see L{pkdoors.model.networks}."""
+    """The sender of a knock, see L{pkdoors.model.networks}."""
 
     network: str
     place: str
@@ -46,7 +47,9 @@ class _Knocker(NamedTuple):
 
 class PlainKnocks:
     """
-    @param locks: of all doors that plain knocks open.
+    Decides about plain knocks for all locks together.
+
+    @param locks: the locks of all doors that plain knocks open.
     """
 
     def __init__(self, locks: Iterable[SequenceLock]) -> None:
@@ -58,7 +61,7 @@ class PlainKnocks:
                 self._byPort.setdefault(port, []).append(lock)
 
     def carryOver(self, locks: Iterable[SequenceLock]) -> "PlainKnocks":
-        """Return the same for other locks: penalties live on, and numbers go on."""
+        """Return this for other locks. Penalties stay in force, and numbers continue."""
         other = PlainKnocks(locks)
         other._penalties, other._number = self._penalties, self._number
         return other
@@ -67,7 +70,7 @@ class PlainKnocks:
         """
         Hear a plain knock.
 
-        @param seconds: the time that it asks for.
+        @param seconds: the time that the knock asks for.
         @param now: on a clock that does not jump.
         """
         locks = self._byPort.get(knock.port, ())
@@ -80,13 +83,13 @@ class PlainKnocks:
             reason = f"ignored for another {until - now:.1f} s"
             return [lock.refuse(source, reason) for lock in locks]
         place = placeOf(source, network)
-        # Most knocks of a flood are nothing to anybody, and have to be gone through quickly.
+        # Most knocks of a flood concern no lock, and must be dismissed quickly.
         if not any(lock.concerns(place, knock.port, now) for lock in locks):
             return []
         self._number += 1
-        runs = [lock.run(place, until) for lock in locks]
+        runs = [lock.findRun(place, until) for lock in locks]
         views = [
-            _View(lock, run, lock.meaning(run, knock.port, now))
+            _View(lock, run, lock.interpret(run, knock.port, now))
             for lock, run in zip(locks, runs, strict=True)
         ]
         if any(meaning is Meaning.ECHO for _, _, meaning in views):
@@ -94,46 +97,47 @@ class PlainKnocks:
         return self._judge(views, knock, _Knocker(network, place), seconds, now)
 
     def _ignoredUntil(self, network: str) -> float:
-        ends = self._penalties.ends(network)
-        return max(ends, self._penalties.ends(siteOf(network))) if ":" in network else ends
+        end = self._penalties.findEnd(network)
+        return max(end, self._penalties.findEnd(siteOf(network))) if ":" in network else end
 
     def _judge(
-        self, views: list[_View], knock: Knock, who: _Knocker, seconds: int, now: float
+        self, views: list[_View], knock: Knock, knocker: _Knocker, seconds: int, now: float
     ) -> list[Result]:
         right = [run for _, run, meaning in views if run and meaning in _RIGHT]
         numbers = {run.number for run in right}
-        wrong = self._wrong(views, numbers, now)
+        wrong = self._findWrong(views, numbers, now)
+        # The oldest run that this knock continues includes the runs that it begins elsewhere.
         whole = min(right, key=lambda run: run.number, default=None)
         results: list[Result] = []
         ended: list[tuple[SequenceLock, Run]] = []
         for lock, run, meaning in views:
             if meaning is Meaning.FIRST:
-                lock.begin(who.place, now, self._number, whole)
+                lock.begin(knocker.place, now, self._number, whole)
             if run is None:
                 continue
             if meaning is Meaning.FIRST:
                 ended.append((lock, run))
             elif meaning is Meaning.NEXT:
                 part = run.part if run.part in numbers else run.number
-                if lock.advance(who.place, run, part):
+                if lock.advance(knocker.place, run, part):
                     ended.append((lock, run))
                     results.append(Request(lock.door, knock.source, seconds))
-                    self._noteOpened(lock, who, now)
+                    self._noteOpened(lock, knocker, now)
             elif meaning in (Meaning.WRONG, Meaning.LATE):
-                lock.forget(who.place)
+                lock.forget(knocker.place)
                 if meaning is Meaning.LATE:
                     results.append(lock.refuseTooSlow(knock.source, run))
         for lock, run in ended:
-            self._endParts(lock, who.place, run)
-        return results + self._punish(wrong, knock.source, who.network, now)
+            self._endParts(lock, knocker.place, run)
+        return results + self._punish(wrong, knock.source, knocker.network, now)
 
-    def _wrong(self, views: list[_View], right: set[int], now: float) -> list[_View]:
+    def _findWrong(self, views: list[_View], right: set[int], now: float) -> list[_View]:
         """
-        Return for which locks a knock is a wrong order.
+        Return the locks for which a knock is a wrong order.
 
-        @param right: the numbers of the runs that it is right for.
+        @param right: the numbers of the runs that the knock continues.
         """
-        # A run that starts over was right until now, with all that was part of it.
+        # A run that starts over was right until now, and so were all runs that it includes.
         whole = right | {
             run.number for _, run, meaning in views if run and meaning is Meaning.FIRST
         }
@@ -163,18 +167,18 @@ class PlainKnocks:
                 results.append(Guessing(lock.door, *report))
         return results
 
-    def _neighbours(self, lock: SequenceLock) -> set[SequenceLock]:
-        """The locks that have a port of this one's, and itself."""
+    def _findNeighbours(self, lock: SequenceLock) -> set[SequenceLock]:
+        """Return the locks that share a port with this one, and itself."""
         ports = lock.door.sequence.ports
         return set(chain.from_iterable(self._byPort[port] for port in ports))
 
     def _endParts(self, lock: SequenceLock, place: str, run: Run) -> None:
-        """A run has ended well: so have those that were part of it."""
+        """End the runs that were part of a run that has ended well."""
         if run.right:
-            for each in self._neighbours(lock):
-                each.forgetPart(place, run.number)
+            for neighbour in self._findNeighbours(lock):
+                neighbour.forgetPart(place, run.number)
 
-    def _noteOpened(self, lock: SequenceLock, who: _Knocker, now: float) -> None:
-        lock.wrongOrders.forgive(who.network)
-        if len(self._neighbours(lock)) > 1 or lock.wrongOrders.isWary(now):
-            lock.noteOpened(who.place, now)
+    def _noteOpened(self, lock: SequenceLock, knocker: _Knocker, now: float) -> None:
+        lock.wrongOrders.forgive(knocker.network)
+        if len(self._findNeighbours(lock)) > 1 or lock.wrongOrders.isWary(now):
+            lock.noteOpened(knocker.place, now)

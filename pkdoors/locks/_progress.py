@@ -1,4 +1,4 @@
-"""Who is how far, in a table that is bounded. Pure."""
+"""A bounded table of the progress of knockers. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
@@ -9,39 +9,39 @@ K = TypeVar("K", bound=Hashable)
 
 Progress = tuple[int, float, int]
 """
-How far somebody is: the stage; when this place ends, on the clock of who uses the table; and what
-that one wants to remember. A plain tuple: the garbage collector does not look at those again and
-again.
+The progress of one knocker: the stage; the time when it expires, on the caller's clock; and a note
+of the caller's. It is a plain tuple, because the garbage collector does not track these for long.
 """
 
 
 class ProgressTable(Generic[K]):
     """
-    Where the table is full, those at stage 0 go first, who have no progress to lose; then somebody
-    at the fullest stage, who is there longest: whoever floods a stage pushes out his own, and
-    nobody at another.
+    The progress of knockers, by key. If the table is full, entries at stage 0 give way first, as
+    they have no progress to lose; then the oldest entry at the fullest stage. So a flood at one
+    stage pushes out only its own entries.
 
-    @param stages: how many there are, from 0.
-    @param limit: the most that it remembers.
+    @param stages: the number of stages, which begin with 0.
+    @param limit: the most entries.
     """
 
-    def __init__(self, progress: int, limit: int) -> None:
+    def __init__(self, stages: int, limit: int) -> None:
         self._limit = limit
         self._progress: dict[K, Progress] = {}
-        self._order: list[OrderedDict[K, None]] = [OrderedDict() for _ in range(progress)]
-        self._fullest: OrderedDict[K, None] | None = None  # where that is known
+        # For each stage, its keys, the oldest first.
+        self._order: list[OrderedDict[K, None]] = [OrderedDict() for _ in range(stages)]
+        self._fullest: OrderedDict[K, None] | None = None  # None if not known
         self._nextSweep = 0.0
 
     def __len__(self) -> int:
-        """How many take memory."""
+        """Return how many entries take memory."""
         return len(self._progress)
 
     def get(self, key: K) -> Progress | None:
-        """Somebody's place; L{None} for who has none."""
+        """Return the progress of a key; L{None} if it has none."""
         return self._progress.get(key)
 
     def put(self, key: K, stage: int, ends: float, note: int = 0) -> None:
-        """Give somebody a place, and make room for it."""
+        """Set the progress of a key, and make room for it."""
         order = self._order[stage]
         if key in self._progress:
             self.forget(key)
@@ -53,32 +53,32 @@ class ProgressTable(Generic[K]):
             self._fullest = None
 
     def _makeRoomIn(self, order: OrderedDict[K, None]) -> None:
-        """Push out one, so that another one can be put there."""
-        # Under a flood it is the same stage again and again: to compare them all takes longer than
-        # all else here.
+        """Remove one entry, to make room for another one in the given stage."""
+        # A flood fills the same stage again and again, and comparing all stages would take longer
+        # than all else here. So remember the fullest stage if it stays the fullest.
         fullest = self._order[0] or self._fullest or max(self._order, key=len)
         oldest, _ = fullest.popitem(last=False)
         del self._progress[oldest]
         self._fullest = fullest if fullest is order and not self._order[0] else None
 
     def forget(self, key: K) -> None:
-        """Take somebody's place away."""
-        place = self._progress.pop(key, None)
-        if place is not None:
-            order = self._order[place[0]]
+        """Remove the progress of a key."""
+        progress = self._progress.pop(key, None)
+        if progress is not None:
+            order = self._order[progress[0]]
             del order[key]
             if order is self._fullest:
                 self._fullest = None
 
     def sweep(self, now: float) -> None:
-        """Forget those whose time is over, at most once a second; each is met once."""
+        """Remove the entries that have expired, at most once a second."""
         if now < self._nextSweep:
             return
         self._nextSweep = now + 1.0
-        for key in list(self._ended(now)):
+        for key in list(self._findExpired(now)):
             self.forget(key)
 
-    def _ended(self, now: float) -> Iterator[K]:
+    def _findExpired(self, now: float) -> Iterator[K]:
         for order in self._order:
             for key in order:
                 if now < self._progress[key][1]:

@@ -1,11 +1,15 @@
-"""The locks of all doors, which may share knock ports. Pure, like the locks."""
+"""The locks of all doors, which may share knock ports. Pure."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pkdoors.knocks.knock import Knock, parsePlainKnock
 from pkdoors.locks._plainknocks import PlainKnocks
-from pkdoors.locks.lock import AnyLock, Lock, Result, SequenceLock
+from pkdoors.locks.lock import Lock, Result
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
+
+AnyLock = Lock | SequenceLock
+"""A lock that decides by itself, or one for which L{pkdoors.locks._plainknocks} decides."""
 
 _NO_LOCKS: list[Lock] = []
 _NOTHING = ()
@@ -13,10 +17,10 @@ _NOTHING = ()
 
 class Lockset:
     """
-    Takes a knock to each lock that has its port: a plain one to all L{SequenceLock}s together, and
-    any to the others, each of which decides for itself.
+    Passes a knock to all locks that have its port: plain knocks to all L{SequenceLock}s together,
+    and all knocks to each of the other locks, which decide by themselves.
 
-    @param before: whose penalties live on.
+    @param before: the earlier lockset, whose penalties stay in force.
     """
 
     def __init__(self, locks: Iterable[AnyLock], before: "Lockset | None" = None) -> None:
@@ -35,7 +39,7 @@ class Lockset:
 
         @param now: on a clock that does not jump.
         @param today: the time of day, in seconds since 1970.
-        @return: what the locks yield.
+        @return: the results of the locks.
         """
         seconds = parsePlainKnock(knock.datagram)
         found = self._plain.hear(knock, seconds, now) if seconds is not None else _NOTHING
@@ -46,33 +50,33 @@ class Lockset:
         return [*found, *(result for result in results if result is not None)]
 
     def sources(self) -> Mapping[str, int]:
-        """For each door, how many knockers take memory."""
+        """Return how many knockers take memory, by door."""
         return {lock.door.name: len(lock) for lock in self._locks}
 
     def makeMissing(
         self, doors: Iterable[Door], makeLock: Callable[[Door], AnyLock]
     ) -> Mapping[str, AnyLock]:
-        """The locks, by the names of their doors, that other doors need and there are not."""
-        return {door.name: makeLock(door) for door in doors if self._fit(door) is None}
+        """Make the locks that other doors need and this lockset lacks, by the doors' names."""
+        return {door.name: makeLock(door) for door in doors if self._findLock(door) is None}
 
     def replaceDoors(self, doors: Iterable[Door], fresh: Mapping[str, AnyLock]) -> "Lockset":
         """
-        The locks of other doors. One that stays what it was keeps what it knows, so that a sequence
-        that is half done can be finished; and penalties live on.
+        Return the lockset of other doors. A lock that stays the same keeps its memory, so a knocker
+        can finish a sequence that is half done. Penalties stay in force.
 
-        @param fresh: those that are L{makeMissing}.
+        @param fresh: the new locks, from L{makeMissing}.
         """
-        locks = [(self._carriedOn(door), door) for door in doors]
-        # Not "or": a lock that nobody is in the midst of has the length 0.
+        locks = [(self._carryOver(door), door) for door in doors]
+        # Not "or", because a lock without knockers has the length 0, and is false.
         return Lockset([fresh[door.name] if lock is None else lock for lock, door in locks], self)
 
-    def _fit(self, door: Door) -> AnyLock | None:
-        """The lock that there is already for a door."""
+    def _findLock(self, door: Door) -> AnyLock | None:
+        """Return the lock that exists already for a door."""
         fitting = (lock for lock in self._locks if lock.door.hasLockOf(door))
         return next(fitting, None)
 
-    def _carriedOn(self, door: Door) -> AnyLock | None:
-        lock = self._fit(door)
+    def _carryOver(self, door: Door) -> AnyLock | None:
+        lock = self._findLock(door)
         if lock is not None:
             lock.door = door
         return lock

@@ -1,4 +1,4 @@
-"""Which refusals the operator hears of. Pure."""
+"""Which refusals the log reports to the operator. Pure."""
 
 import re
 from collections import OrderedDict
@@ -8,19 +8,19 @@ from pkdoors.model.networks import networkOf
 from pkdoors.util.loglimits import LineLimit
 
 MAX_KNOWN = 4096
-"""Networks that have opened a door lately, of which refusals are told whatever strangers do."""
+"""Networks that have opened a door lately. Strangers cannot keep their refusals out of the log."""
 
-# How often somebody knocked rightly stays: who guesses is wrong at once, mostly, and who has lost a
-# datagram later.
+# The number of right knocks ("after 3 of 5 knocks") stays, as it tells two kinds of refusals apart:
+# a guesser is mostly wrong at once, a client that has lost a datagram is wrong later.
 _NUMBER = re.compile(r"(?<!after )\b[0-9][0-9.]*")
 
 
 class Refusals:
     """
-    Not all of them: anybody can cause some, in as many names as he likes. What is told is one in a
-    second for each network and door, and of different kinds rather than many of one kind. Networks
-    that have opened a door lately have lines of their own, so strangers cannot hide that somebody
-    who knows the door stands before it.
+    Chooses the refusals that get a line. Anybody can cause refusals, under as many addresses as he
+    likes, so each network gets one line a second for each door, and different kinds of refusals go
+    before many of one kind. Networks that have opened a door lately have lines of their own, so
+    strangers cannot hide the trouble of somebody who knows the door.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Refusals:
         self._limits = {True: LineLimit(), False: LineLimit()}
 
     def noteOpening(self, source: str) -> None:
-        """A door was opened for an address."""
+        """Note that a door was opened for an address."""
         network = networkOf(source)
         self._known[network] = None
         self._known.move_to_end(network)
@@ -37,8 +37,8 @@ class Refusals:
 
     def admit(self, refusal: Refusal, now: float) -> int | None:
         """
-        Return how many were left out since the last one that was told; L{None} if this one is to be
-        left out, too.
+        Return how many refusals were left out since the last line; L{None} if this one must be left
+        out, too.
         """
         network, door = networkOf(refusal.source), refusal.door.name
         limit = self._limits[network in self._known]

@@ -1,1 +1,1 @@
-"""The words of pkdoors as values: doors and openings, ports, addresses, sequences. Pure."""
+"""The nouns of pkdoors as values: doors and openings, ports, addresses, sequences. Pure."""

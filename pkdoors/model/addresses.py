@@ -6,8 +6,8 @@ Address = IPv4Address | IPv6Address
 
 
 def normalizeSource(host: str) -> str:
-    """An address as the kernel tells it, IPv4-mapped ones as IPv4 and without scope."""
-    # What is written as it is to be is most, and reading it would take longer than all else.
+    """Return an address from the kernel without scope, and as IPv4 if it is mapped into IPv6."""
+    # Most addresses are in that form already, and parsing would take longer than all else.
     if ":" not in host or ("." not in host and "%" not in host):
         return host
     return canonicalize(host)
@@ -15,9 +15,9 @@ def normalizeSource(host: str) -> str:
 
 def canonicalize(text: str) -> str:
     """
-    An address as the daemon sees it: without a scope, and IPv4 where it is mapped into IPv6.
+    Return an address as the daemon sees it: without a scope, and as IPv4 if it is mapped into IPv6.
 
-    @raise ValueError: it is no address.
+    @raise ValueError: it is not an address.
     """
     address = ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -1,4 +1,4 @@
-"""Doors, and what it is that is open when one is."""
+"""Doors, and their openings."""
 
 import re
 from collections.abc import Iterable
@@ -17,14 +17,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 def checkName(name: str) -> str:
     """
-    The name of a door, as it is.
+    Return the name of a door unchanged.
 
-    @raise BadValue: it is none.
+    @raise BadValue: it is not allowed as a name.
     """
     if not _NAME.fullmatch(name):
         raise BadValue(
-            f"{shown(name)} is no name for a door: small letters, digits, - and _, "
-            "at most 32, a letter first"
+            f"{shown(name)} is not a door's name: use at most 32 small letters, digits, - and _, "
+            "a letter first"
         )
     return name
 
@@ -34,24 +34,26 @@ class Door:
     """
     A named set of protected ports with a lock and times.
 
-    @ivar openFor: seconds that a knock gets which asks for nothing.
-    @ivar maxOpenFor: seconds that a knock can ask for.
-    @ivar knockTimeout: seconds in which the whole sequence must be knocked.
-    @ivar penalty: seconds for which a network is ignored after a wrong knock; 0 is off.
-    @ivar cutSessions: whether live sessions end with the opening; otherwise they live on.
-    @ivar udpIdle: seconds of a client's silence after which a UDP session ends whose door has
-        closed.
-    @ivar udpMax: seconds after its door has closed for which a UDP session goes on at most.
-    @ivar udpGrace: seconds for which a UDP port stays open that is protected for the first time,
-        so that clients in the midst of something are not cut; 0 is off.
-    @ivar authorizedKeys: the file with the SSH keys that knocks must be sealed with; empty where
-        plain knocks open the door.
-    @ivar clockSkew: seconds that the clocks of a sealed knock's sender and of this host may differ.
-    @ivar knockRate: datagrams a second that are heard of one source; 0 for all.
-    @ivar knockBurst: datagrams that are heard of it at once.
-    @ivar onOpen: the program to run when it opens for somebody, and its arguments; empty for none.
-    @ivar onClose: likewise, when it closes.
-    @ivar onRefuse: likewise, when a knock is refused.
+    @ivar openFor: how long a knock opens the door if it does not ask for a time, in seconds.
+    @ivar maxOpenFor: the longest time that a knock can ask for, in seconds.
+    @ivar knockTimeout: the time for knocking the whole sequence, in seconds.
+    @ivar penalty: how long a network is ignored after a wrong knock, in seconds; 0 for never.
+    @ivar cutSessions: whether live sessions end with the opening; otherwise they continue.
+    @ivar udpIdle: after the door has closed, a UDP session ends when its client has been silent for
+        so many seconds.
+    @ivar udpMax: after the door has closed, a UDP session ends after at most so many seconds.
+    @ivar udpGrace: a UDP port that is protected for the first time stays open for so many seconds,
+        so that clients' live sessions are not cut; 0 for none.
+    @ivar authorizedKeys: the file of the SSH keys that can seal knocks; empty if plain knocks open
+        the door.
+    @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
+        differ.
+    @ivar knockRate: how many datagrams a second the daemon accepts from one source; 0 for all.
+    @ivar knockBurst: how many datagrams it accepts from one source at once.
+    @ivar onOpen: the program to run when the door opens for somebody, and its arguments; empty for
+        none.
+    @ivar onClose: the same for a door that closes.
+    @ivar onRefuse: the same for a knock that is refused.
     """
 
     name: str
@@ -84,8 +86,8 @@ class Door:
         for knock in self.sequence.ports:
             if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
-                    "they have one of the knock ports, which must stay open: "
-                    "take another knock port, or do not protect it",
+                    "the protected ports include a knock port, which must stay open: "
+                    "use another knock port, or do not protect it",
                     "ports",
                 )
 
@@ -93,12 +95,12 @@ class Door:
         return f"{self.name} ({','.join(map(str, self.ports))})"
 
     def hooks(self) -> dict[str, tuple[str, ...]]:
-        """The programs that it has for what happens, with their arguments, by the key of each."""
+        """Return the programs to run, with their arguments, by their keys in a configuration."""
         keys = {"on_open": self.onOpen, "on_close": self.onClose, "on_refuse": self.onRefuse}
         return {key: command for key, command in keys.items() if command}
 
     def hasLockOf(self, other: "Door") -> bool:
-        """Whether the same knocks open both: then who is in the midst of them can go on."""
+        """Return whether the same knocks open both doors, so knocks that have begun stay valid."""
         return (self.name, self.sequence, self.authorizedKeys) == (
             other.name,
             other.sequence,
@@ -106,17 +108,17 @@ class Door:
         )
 
     def grant(self, asked: float) -> float:
-        """The seconds that a knock gets which asks for so many; 0 asks for nothing."""
+        """Return the seconds for a knock that asks for so many; 0 asks for the door's own time."""
         return min(asked, self.maxOpenFor) if asked else self.openFor
 
 
 def listProtectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
-    """The ports of all doors, sorted, without overlap."""
+    """Return the protected ports of all doors, sorted, without overlap."""
     return mergeRanges(ports for door in doors for ports in door.ports)
 
 
 def listKnockPorts(doors: Iterable[Door]) -> list[int]:
-    """The knock ports of all doors, sorted: their order is the secret."""
+    """Return the knock ports of all doors, sorted, as their order is the secret."""
     return sorted({port for door in doors for port in door.sequence.ports})
 
 
@@ -125,8 +127,8 @@ class Opening:
     """
     One door open for one source address until a deadline.
 
-    @ivar deadline: on the clock of who made it, in seconds.
-    @ivar who: who earned it.
+    @ivar deadline: in seconds, on the clock of the code that made the opening.
+    @ivar who: the principal that earned it.
     """
 
     door: Door
@@ -136,5 +138,5 @@ class Opening:
 
     @property
     def key(self) -> tuple[str, Address]:
-        """Which one it is: there is one for each door and address."""
+        """Identify the opening: each door has at most one for each address."""
         return self.door.name, self.source

@@ -29,13 +29,13 @@ def parsePort(text: str) -> int:
 
 def splitList(text: str, what: str) -> list[str]:
     """
-    The items of a list with commas.
+    Split a list at its commas.
 
     @raise BadValue: an item is empty.
     """
     items = [item.strip() for item in text.split(",")]
     if not all(items):
-        raise BadValue(f"{shown(text)} has an empty item: give {what} with one comma between")
+        raise BadValue(f"{shown(text)} has an empty item: separate {what} with single commas")
     return items
 
 
@@ -43,7 +43,7 @@ def parseEach(items: list[str], parse: Callable[[str], T]) -> Iterator[T]:
     """
     Read each item of a list.
 
-    @raise BadValue: one is not allowed; the message says which, for it may not quote it.
+    @raise BadValue: an item is not allowed. The message gives its number, as it may be secret.
     """
     for number, item in enumerate(items, 1):
         try:
@@ -67,16 +67,16 @@ class PortRange:
 
     @property
     def span(self) -> str:
-        """The numbers alone, C{"22"} or C{"6000-6010"}: as nftables and firewalld write them."""
+        """The numbers alone, C{"22"} or C{"6000-6010"}, as nftables and firewalld write them."""
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
     def isWithin(self, other: "PortRange") -> bool:
-        """Whether another range has all its ports."""
+        """Return whether another range has all ports of this one."""
         ends = other.first <= self.first and self.last <= other.last
         return self.protocol == other.protocol and ends
 
     def overlaps(self, other: "PortRange") -> bool:
-        """Whether both have a port in common."""
+        """Return whether both ranges have a port in common."""
         return (
             self.protocol == other.protocol
             and self.first <= other.last
@@ -86,9 +86,9 @@ class PortRange:
 
 def parsePortRange(text: str) -> PortRange:
     """
-    Read C{22}, C{22/tcp}, C{51820/udp} or C{6000-6010/tcp}; C{tcp} where no protocol is named.
+    Read C{22}, C{22/tcp}, C{51820/udp} or C{6000-6010/tcp}. The default protocol is C{tcp}.
 
-    @raise BadValue: it is none of these.
+    @raise BadValue: it is not a port or a range.
     """
     match = _RANGE.fullmatch(text.strip())
     if match is None:
@@ -108,16 +108,16 @@ def parsePortRanges(text: str) -> tuple[PortRange, ...]:
     """
     Read the protected ports of a door, C{22,80,6000-6010/tcp}.
 
-    @return: sorted, with overlapping and adjacent ranges made one.
-    @raise BadValue: an item is no port or range.
+    @return: sorted, with overlapping and adjacent ranges merged.
+    @raise BadValue: an item is not a port or a range.
     """
     return mergeRanges(parseEach(splitList(text, "ports"), parsePortRange))
 
 
 def mergeRanges(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
     """
-    The same ports, sorted, with overlapping and adjacent ranges made one. nftables refuses a set
-    whose intervals overlap.
+    Return the same ports, sorted, with overlapping and adjacent ranges merged: nftables refuses a
+    set whose intervals overlap.
     """
     return tuple(_merge(sorted(ranges)))
 

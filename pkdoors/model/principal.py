@@ -1,19 +1,19 @@
-"""Who asks for something. Pure."""
+"""Principals: those who ask for something. Pure."""
 
 import re
 from dataclasses import dataclass
 
-MAX_NOTE = 127
-"""Bytes of a comment of nftables; libnftnl's NFTNL_UDATA_COMMENT_MAXLEN, less its end."""
+MAX_COMMENT = 127
+"""Bytes of a comment in nftables: libnftnl's NFTNL_UDATA_COMMENT_MAXLEN without its null byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """
-    Somebody, as far as known.
+    Somebody who asks for an opening, as far as known.
 
-    @ivar name: a key's comment, or what else there is; it may be empty.
-    @ivar key: the fingerprint of the SSH key; empty where there was none.
+    @ivar name: a key's comment, or another name; it may be empty.
+    @ivar key: the fingerprint of the SSH key; empty without a key.
     """
 
     name: str = ""
@@ -25,22 +25,22 @@ class Principal:
         return f"{self.name or 'a key without a comment'} ({self.key})"
 
     def isOther(self, who: "Principal") -> bool:
-        """Return whether this is known to be somebody else; a comment of a key may change."""
+        """Return whether this is certainly somebody else; the comment of a key may change."""
         return self != NOBODY and (self.key or self.name) != (who.key or who.name)
 
     def asComment(self) -> str:
         """Return a comment for nftables: ASCII without quotes, bounded; see L{parsePrincipal}."""
         text = f"{self.key} {self.name}".strip()
-        return re.sub(r"[^ !#-\[\]-~]", "?", text)[:MAX_NOTE]
+        return re.sub(r"[^ !#-\[\]-~]", "?", text)[:MAX_COMMENT]
 
 
-def parsePrincipal(note: str) -> Principal:
-    """Who it was, of a L{Principal.asComment}."""
-    key, _, name = note.partition(" ")
-    return Principal(name, key) if key.startswith("SHA256:") else Principal(note)
+def parsePrincipal(comment: str) -> Principal:
+    """Return the principal of a L{Principal.asComment}."""
+    key, _, name = comment.partition(" ")
+    return Principal(name, key) if key.startswith("SHA256:") else Principal(comment)
 
 
 NOBODY = Principal()
-"""Nobody knows who: a plain knock tells nothing."""
+"""An unknown principal, as of a plain knock."""
 OPERATOR = Principal("the operator")
-"""Who has the admin socket."""
+"""Everybody who can use the admin socket."""

@@ -1,4 +1,4 @@
-"""The sequence: the UDP ports of a door's knock, in order."""
+"""Sequences: the UDP ports of a door's knock, in order."""
 
 import random
 from collections import Counter
@@ -11,25 +11,25 @@ from pkdoors.errors import BadValue
 from pkdoors.model.ports import parseEach, parsePort
 
 MIN_PORTS = 5
-"""As the program that pkdoors follows has it; k ports that are known are worth (k-1)!
-tries, see L{Sequence.tries}."""
+"""The limit of the program that pkdoors follows. The order of k known ports is worth (k-1)! tries,
+see L{Sequence.tries}."""
 MAX_PORTS = 20
-"""As the program that pkdoors follows has it; a longer knock only loses datagrams."""
+"""The limit of the program that pkdoors follows. A longer knock only loses datagrams."""
 DEFAULT_LENGTH = 8
-"""Ports in a sequence that is made here: 5040 tries, knocked in a fifth of a second."""
+"""Ports in a new random sequence: 5040 tries to guess, a fifth of a second to knock."""
 SAFE_TRIES = factorial(5)
-"""A sequence of which fewer tries find the order is warned of; 6 different ports have so many."""
+"""The number of tries to guess 6 different ports. A sequence that takes fewer gets a warning."""
 PUBLIC_PORTS = (16001, 16002, 16003, 16004, 16005)
-"""What port-knocking-doors takes where nothing else is said: its documents tell it to everybody."""
+"""The default of port-knocking-doors, which its documents publish."""
 RANDOM_PORTS = range(10_000, 32_768)
-"""Where random sequences come from: above the well-known ports, below Linux' ephemeral ones
+"""The ports of random sequences: above the well-known ports, and below Linux' ephemeral ports
 (C{net.ipv4.ip_local_port_range} begins at 32768), so that no outgoing datagram takes one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
     """
-    5 to 20 UDP ports in order. It is a secret: C{repr()} does not tell it, C{str()} does.
+    5 to 20 UDP ports in order. They are a secret: C{repr()} hides them, C{str()} shows them.
     """
 
     ports: tuple[int, ...] = field(repr=False)
@@ -38,7 +38,7 @@ class Sequence:
         if not MIN_PORTS <= len(self.ports) <= MAX_PORTS:
             raise BadValue(
                 f"it has {len(self.ports)} ports: "
-                f"a sequence has {MIN_PORTS} to {MAX_PORTS}, with commas between"
+                f"a sequence has {MIN_PORTS} to {MAX_PORTS}, separated by commas"
             )
 
     @classmethod
@@ -46,20 +46,20 @@ class Sequence:
         """
         Read C{17001,17203,17005,17404,17002}.
 
-        @raise BadValue: an item is no port, or they are too few or too many. The message quotes
-            nothing: it may be all but right.
+        @raise BadValue: an item is not a port, or there are too few or too many. The message quotes
+            nothing, as the text may be almost right.
         """
         items = [item.strip() for item in text.split(",")]
         if not all(items):
-            raise BadValue("it has an empty item: give 5 to 20 UDP ports with one comma between")
+            raise BadValue("it has an empty item: separate 5 to 20 UDP ports with single commas")
         return cls(tuple(parseEach(items, _parsePort)))
 
     @classmethod
     def random(cls, length: int, isFree: Callable[[int], bool]) -> "Sequence":
         """
-        A random sequence of distinct ports, in an order that a scan does not hit.
+        Return a random sequence of distinct ports, in an order that a port scan does not follow.
 
-        @param isFree: whether a UDP port can be listened on here.
+        @param isFree: whether the daemon could listen on a UDP port of this host.
         @raise BadValue: C{length} is not 5 to 20.
         """
         ports = random.SystemRandom().sample(RANDOM_PORTS, len(RANDOM_PORTS))
@@ -71,45 +71,45 @@ class Sequence:
 
     def tries(self) -> int:
         """
-        Return how many tries find the order, at most, if somebody knows the ports.
+        Return how many tries at most find the order for somebody who knows the ports.
 
-        Sending an order, and its beginning again, tries all its rotations at once. So this is the
-        number of necklaces with these ports (Burnside's lemma): (k-1)! of k different ports.
+        Sending an order, then its beginning again, tries all its rotations at once. So this is the
+        number of necklaces with these ports (Burnside's lemma): (k-1)! for k different ports.
         """
         length = len(self.ports)
         return sum(map(self._unchanged, range(length))) // length
 
     def _unchanged(self, turn: int) -> int:
-        """Return how many orders of these ports are the same when rotated by so many places."""
+        """Return how many orders of these ports stay the same when rotated by so many places."""
         cycles = gcd(turn, len(self.ports))
         size = len(self.ports) // cycles
         repeats = Counter(self.ports).values()
-        if any(each % size for each in repeats):
+        if any(count % size for count in repeats):
             return 0
-        return factorial(cycles) // prod(factorial(each // size) for each in repeats)
+        return factorial(cycles) // prod(factorial(count // size) for count in repeats)
 
     def warnings(self) -> list[str]:
-        """What makes this sequence weak, a sentence each."""
+        """Return why this sequence is weak, a sentence for each reason."""
         found = []
         if self.ports == PUBLIC_PORTS:
             found.append(
-                "the sequence is the default of port-knocking-doors, which is public, so that "
-                "anybody can open the door: take another one (`pkdoors sequence` makes one)"
+                "the sequence is the public default of port-knocking-doors, so anybody can open "
+                "the door: use another one (`pkdoors sequence` makes one)"
             )
         if direction := self.direction():
             found.append(
-                f"the sequence is in {direction} order, so that a simple port scan can open the "
-                "door: mix the ports"
+                f"the sequence is in {direction} order, so a simple port scan can open the door: "
+                "mix the ports"
             )
         if self.tries() < SAFE_TRIES:
             found.append(
-                f"the sequence can be guessed in only {self.tries()} tries by whoever finds its "
-                "ports: use 6 or more different ports, better 8"
+                "the sequence has so few different ports that anybody who finds them can guess "
+                f"their order in only {self.tries()} tries: use at least 6, better 8"
             )
         return found
 
     def direction(self) -> str:
-        """C{"ascending"} or C{"descending"} where the ports are in that order, else empty."""
+        """Return C{"ascending"} or C{"descending"} if the ports are in that order, else nothing."""
         rising = sorted(self.ports)
         directions = {tuple(rising[::-1]): "descending", tuple(rising): "ascending"}
         return directions.get(self.ports, "")

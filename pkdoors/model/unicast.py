@@ -1,4 +1,4 @@
-"""Which addresses are those of one host: a knock goes to nothing else. Pure."""
+"""Addresses of single hosts, the only ones that a knock goes to. Pure."""
 
 from ipaddress import IPv4Network, IPv6Address, ip_address
 
@@ -9,10 +9,10 @@ _ALL = IPv4Network("255.255.255.255/32")
 
 def isUnicast(address: str) -> bool:
     """
-    Return whether an address may be that of one host: it is neither multicast, nor broadcast, nor
-    unspecified. Others on the network would hear a knock on those, and with it the sequence.
+    Return whether an address may belong to one host: it is not multicast, broadcast or unspecified.
+    Other hosts would hear a knock on one of those, and learn the sequence.
 
-    @param address: of IPv4, or of IPv6, perhaps with a scope.
+    @param address: an IPv4 address, or an IPv6 address, perhaps with a scope.
     """
     parsed = ip_address(address.partition("%")[0])
     if isinstance(parsed, IPv6Address):

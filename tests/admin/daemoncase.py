@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.admin.records import LazyRecords, asJSON
+from pkdoors.admin.records import LazyRecords, simplify
 from pkdoors.errors import FirewallError, PkdoorsError
 from pkdoors.host import clientaddress
 from pkdoors.model.doors import Door
@@ -31,7 +31,7 @@ def write(record: object) -> dict[str, Any]:
     """Return the JSON of a record."""
 
     def convert(value: object) -> Any:
-        return list(value) if isinstance(value, LazyRecords) else asJSON(value)
+        return list(value) if isinstance(value, LazyRecords) else simplify(value)
 
     answer: dict[str, Any] = json.loads(json.dumps(record, default=convert))
     return answer

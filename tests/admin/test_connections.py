@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.admin._connections}."""
+"""Tests of L{pkdoors.admin._connections} and L{pkdoors.admin._port}."""
 
 import errno
 import os
@@ -14,17 +14,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.admin._connections import (
-    ACCEPT_PAUSE,
     LINE_INTERVAL,
-    MAX_ACCEPTS,
     MAX_CONNECTIONS,
     RESERVE,
-    AdminPort,
     Connections,
     Peer,
     findPeer,
 )
 from pkdoors.admin._lazysite import AdminSite
+from pkdoors.admin._port import ACCEPT_PAUSE, MAX_ACCEPTS, AdminPort
 from tests.admin.case import FakeOperations
 from tests.fakes.log import Log
 
@@ -61,12 +59,16 @@ class ConnectionsTests(SynchronousTestCase):
         """Admit as many connections as there is room for."""
         made = [FakeConnection(peer) for peer in peers]
         self.assertEqual(MAX_CONNECTIONS, len(made))
-        self.assertEqual({""}, {self.connections.admit(each) for each in made})
+        self.assertEqual({""}, {self.connections.admit(connection) for connection in made})
         return made
 
     def add(self, user: int, process: int) -> str:
         """Add one more; return why it is refused."""
         return self.connections.admit(FakeConnection(Peer(user, process)))
+
+    def findDropped(self, made: list[FakeConnection]) -> list[int]:
+        """Return the numbers of the connections that were dropped."""
+        return [number for number, connection in enumerate(made) if connection.isDropped]
 
     def test_most(self) -> None:
         """A process cannot have more than the limit; when one ends there is room again."""
@@ -78,13 +80,13 @@ class ConnectionsTests(SynchronousTestCase):
         self.connections.remove(made[5])
         self.assertEqual("", self.add(ROOT, 1))
         self.assertNotEqual("", self.add(ROOT, 1))
-        self.assertFalse(any(each.isDropped for each in made))
+        self.assertEqual([], self.findDropped(made))
 
     def test_another(self) -> None:
         """Another process always finds room: the one with the most loses its oldest."""
         made = self.fill([Peer(ROOT, 1)] * 28 + [Peer(ROOT, 2)] * 100)
         self.assertEqual("", self.add(ROOT, 3))
-        self.assertEqual([28], [made.index(each) for each in made if each.isDropped])
+        self.assertEqual([28], self.findDropped(made))
         for process in range(100, 200):
             self.assertEqual("", self.add(ROOT, process))
 
@@ -93,7 +95,7 @@ class ConnectionsTests(SynchronousTestCase):
         made = self.fill([Peer(ROOT, 1)] * 127 + [Peer(SERVICE, 2)])
         self.assertNotEqual("", self.add(SERVICE, 2))
         self.assertEqual("", self.add(ROOT, 3))
-        self.assertEqual([127], [made.index(each) for each in made if each.isDropped])
+        self.assertEqual([127], self.findDropped(made))
         self.assertNotEqual("", self.add(SERVICE, 4))
 
     def test_serviceFills(self) -> None:
@@ -106,8 +108,8 @@ class ConnectionsTests(SynchronousTestCase):
     def test_descriptors(self) -> None:
         """Connections leave the last descriptors to the doors."""
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        made = [FakeConnection(Peer(ROOT, 1), limit - RESERVE - 3 + each) for each in range(4)]
-        refusals = [self.connections.admit(each) for each in made]
+        made = [FakeConnection(Peer(ROOT, 1), limit - RESERVE - 3 + number) for number in range(4)]
+        refusals = [self.connections.admit(connection) for connection in made]
         last = f"3 connections to the admin socket, which is the limit with {limit} open files"
         self.assertEqual(["", "", "", f"{last}: try again"], refusals)
         # Another process finds room, and the number stays, whatever the descriptors are.
@@ -116,8 +118,8 @@ class ConnectionsTests(SynchronousTestCase):
             self.assertEqual("", self.connections.admit(new))
             made.append(new)
             self.assertEqual(3, len(self.connections._all))
-        for each in made:
-            self.connections.remove(each)
+        for connection in made:
+            self.connections.remove(connection)
         for descriptor in range(7, 20):
             new = FakeConnection(Peer(ROOT, 1), descriptor)
             self.assertEqual("", self.connections.admit(new))
@@ -171,9 +173,9 @@ class PortTests(SynchronousTestCase):
 
     def end(self) -> None:
         """Close the port and its connections."""
-        for each in self.reactor.getReaders():
-            if each is not self.port:
-                each.connectionLost(Failure(ConnectionError()))
+        for reader in self.reactor.getReaders():
+            if reader is not self.port:
+                reader.connectionLost(Failure(ConnectionError()))
         self.port.connectionLost(Failure(ConnectionError()))
 
     def connect(self) -> None:
@@ -184,7 +186,7 @@ class PortTests(SynchronousTestCase):
 
     def warnings(self) -> list[str]:
         """Return the lines it logged, apart from Twisted's."""
-        return [each for each in self.log.lines() if "starting on" not in each]
+        return [line for line in self.log.lines() if "starting on" not in line]
 
     def test_few(self) -> None:
         """Only some connections are accepted in a turn."""

@@ -38,8 +38,8 @@ class EventStreamTests(AdminTestCase):
         self.operations.publish("anna")
         _, two = self.follow()
         self.operations.publish("bob")
-        self.assertEqual(["anna", "bob"], [each["user"] for each in self.received(one)])
-        self.assertEqual(["bob"], [each["user"] for each in self.received(two)])
+        self.assertEqual(["anna", "bob"], [event["user"] for event in self.received(one)])
+        self.assertEqual(["bob"], [event["user"] for event in self.received(two)])
         self.assertIn(b"event: opened\ndata: {", one.value())
         self.assertEqual(DOOR.name, self.received(one)[0]["door"])
 

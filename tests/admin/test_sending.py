@@ -52,10 +52,10 @@ class SendingTests(StatusTestCase):
     def test_bodies(self) -> None:
         """The number of answers in memory is bounded: the clients of the oldest are dropped."""
         lazy = [self.askLong(True) for _ in range(MAX_BODIES)]
-        self.assertEqual(0, sum(each.aborts for each in lazy))
+        self.assertEqual(0, sum(transport.aborts for transport in lazy))
         later = [self.askLong(True), self.askLong(True)]
-        self.assertEqual([1, 1, 0], [each.aborts for each in lazy[:3]])
-        self.assertEqual(0, sum(each.aborts for each in later))
+        self.assertEqual([1, 1, 0], [transport.aborts for transport in lazy[:3]])
+        self.assertEqual(0, sum(transport.aborts for transport in later))
         self.assertIn(b'x"}\n', self.askLong(False).value())
 
     def test_quick(self) -> None:

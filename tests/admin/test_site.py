@@ -118,13 +118,13 @@ class RefusedSiteTests(SynchronousTestCase):
             transports.append(transport)
             protocols.append(protocol)
         *taken, refused = transports
-        self.assertFalse(any(each.value() or each.disconnecting for each in taken))
+        self.assertFalse(any(transport.value() or transport.disconnecting for transport in taken))
         self.assertTrue(refused.value().startswith(b"HTTP/1.1 503 "))
         self.assertIn(b'{"error": "128 connections', refused.value())
         self.assertTrue(refused.disconnecting)
         protocols[-1].dataReceived(b"GET /status HTTP/1.1\r\n")
-        for each in protocols:
-            goAway(each)
+        for protocol in protocols:
+            goAway(protocol)
         self.assertEqual([], site._connections._all)
 
     def test_dropped(self) -> None:
@@ -138,4 +138,6 @@ class RefusedSiteTests(SynchronousTestCase):
             protocol: Any = site.buildProtocol(None)
             transports.append(Connection())
             protocol.makeConnection(transports[-1])
-        self.assertEqual([1, *[0] * MAX_CONNECTIONS], [each.aborts for each in transports])
+        self.assertEqual(
+            [1, *[0] * MAX_CONNECTIONS], [transport.aborts for transport in transports]
+        )

@@ -92,7 +92,7 @@ class TurnTests(StatusTestCase):
         self.serve(status)
         asking = [self.askStatus() for _ in range(3)]
         self.steps(10)
-        self.assertTrue(all(b" 500 " in each.value() for each in asking))
+        self.assertTrue(all(b" 500 " in transport.value() for transport in asking))
         self.assertTrue(self.flushLoggedErrors(KeyError))
         again = self.askStatus()
         self.steps(30)
@@ -134,7 +134,7 @@ class TurnTests(StatusTestCase):
             transports.append(transport)
         answered = 0
         for _ in range(100):
-            before, answered = answered, sum(bool(each.value()) for each in transports)
+            before, answered = answered, sum(bool(transport.value()) for transport in transports)
             self.assertLessEqual(answered - before, REQUESTS_PER_TURN)
             self.oneTurn()
         self.assertEqual(100, answered)
@@ -163,7 +163,7 @@ class TurnTests(StatusTestCase):
             before = len(self.operations.asked)
             self.oneTurn()
             self.assertLessEqual(len(self.operations.asked) - before, SLICES_PER_TURN)
-        self.assertTrue(all(b"200 OK" in each.value() for each in transports))
+        self.assertTrue(all(b"200 OK" in transport.value() for transport in transports))
         self.assertLess(len(self.operations.asked), 30)
 
     def test_metricsLoad(self) -> None:

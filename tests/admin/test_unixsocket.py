@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from pkdoors.admin._connections import AdminPort
+from pkdoors.admin._port import AdminPort
 from pkdoors.admin.unixsocket import BACKLOG, AdminSocket, ensureCreatable
 from pkdoors.errors import ListenError
 from tests.admin.case import FakeOperations
@@ -40,7 +40,7 @@ class UNIXReactor(MemoryReactorClock):
     @property
     def ports(self) -> list[Any]:
         """The ports that it listens on."""
-        return [each for each in self.getReaders() if isinstance(each, AdminPort)]
+        return [reader for reader in self.getReaders() if isinstance(reader, AdminPort)]
 
     def kill(self) -> None:
         """End as a killed process does: the files stay."""

@@ -18,8 +18,8 @@ from pkdoors.admin.records import (
     OpenedRecord,
     ReloadedRecord,
     StatusRecord,
-    asJSON,
     keysOf,
+    simplify,
 )
 from pkdoors.adminclient._sse import readEvents
 from pkdoors.adminclient.responses import cleanText, readRecord
@@ -171,7 +171,7 @@ def write(record: object) -> Any:
     """Return the JSON of a record, as a program gets it."""
 
     def convert(value: object) -> Any:
-        return list(value) if isinstance(value, LazyRecords) else asJSON(value)
+        return list(value) if isinstance(value, LazyRecords) else simplify(value)
 
     return json.loads(json.dumps(record, default=convert))
 

@@ -11,7 +11,7 @@ from pkdoors.client.connect import LOOK, reach
 from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
-from tests.client.test_knocker import HOST4, HOST6, FakeNames
+from tests.client.names import HOST4, HOST6, FakeNames
 from tests.fakes.doors import PORTS
 from tests.fakes.reactor import FakeConnection, FakeReactor
 

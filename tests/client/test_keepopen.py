@@ -13,7 +13,7 @@ from pkdoors.client.keepopen import KeepOpen
 from pkdoors.client.methods import PlainMethod
 from pkdoors.errors import KnockError
 from pkdoors.model.sequence import Sequence
-from tests.client.test_knocker import HOST4, FakeNames
+from tests.client.names import HOST4, FakeNames
 from tests.fakes.doors import PORTS
 from tests.fakes.log import useUTC
 from tests.fakes.reactor import FakeReactor
@@ -99,7 +99,9 @@ class StayTests(SynchronousTestCase):
         Do what the reactor does when it is stopped; the result fires when the reactor may end.
         """
         (((work, arguments, _),),) = (
-            each["shutdown"] for each in self.reactor.triggers.values() if each.get("shutdown")
+            trigger["shutdown"]
+            for trigger in self.reactor.triggers.values()
+            if trigger.get("shutdown")
         )
         left = work(*arguments)
         assert isinstance(left, Deferred)

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.client._knocker import Knocker
-from pkdoors.client._localaddress import localAddress
+from pkdoors.client._localaddress import findLocalAddress
 from pkdoors.client._plan import Sending
 from pkdoors.client.keys.signers import Identity
 from pkdoors.client.methods import PlainMethod, SealedMethod
@@ -46,8 +46,8 @@ class PlainMannerTests(SynchronousTestCase):
             return await plan(address)
 
         found = list(self.successResultOf(Deferred.fromCoroutine(sendings(HOST4))))
-        self.assertEqual([(0.5, 17203, b"knock 2\n")], [tuple(each) for each in found[1:2]])
-        self.assertEqual(PORTS, tuple(each.port for each in found))
+        self.assertEqual([(0.5, 17203, b"knock 2\n")], [tuple(sending) for sending in found[1:2]])
+        self.assertEqual(PORTS, tuple(sending.port for sending in found))
         self.assertEqual("knocked on home", method.describe("home"))
 
 
@@ -74,7 +74,7 @@ class SealedMannerTests(SynchronousTestCase):
             "bind": "auto",
             "identity": Identity("agent", SOCKET, refuse),
             "timeOfDay": lambda: self.now,
-            "localAddress": self.find,
+            "findLocalAddress": self.find,
         }
         return SealedMethod(**{**defaults, **fields})
 
@@ -99,7 +99,10 @@ class SealedMannerTests(SynchronousTestCase):
 
     def sealed(self) -> list[Sealed]:
         """Return the different knocks that were sent, parsed."""
-        return [parseSealed(each) for each in dict.fromkeys(sent[3] for sent in self.reactor.sent)]
+        return [
+            parseSealed(datagram)
+            for datagram in dict.fromkeys(sent[3] for sent in self.reactor.sent)
+        ]
 
     def checkGood(self, sealed: Sealed, blob: bytes) -> None:
         """Assert that it is sealed with this key, for this sequence and no other."""
@@ -122,8 +125,8 @@ class SealedMannerTests(SynchronousTestCase):
     def test_close(self) -> None:
         """It can ask to close."""
         self.successResultOf(self.knock(HOST4, close=True))
-        said = [each.statement for each in self.sealed()]
-        self.assertEqual({(True, 0)}, {(each.close, each.seconds) for each in said})
+        said = [knock.statement for knock in self.sealed()]
+        self.assertEqual({(True, 0)}, {(statement.close, statement.seconds) for statement in said})
         self.assertEqual("asked home to close", self.method(close=True).describe("home"))
         self.assertEqual("knocked on home", self.method().describe("home"))
 
@@ -148,7 +151,7 @@ class SealedMannerTests(SynchronousTestCase):
         for bind, says in (("9.9.9.9", "9.9.9.9"), ("none", "*")):
             self.reactor.sent.clear()
             self.successResultOf(self.knock(HOST4, bind=bind))
-            self.assertEqual({says}, {each.statement.bind for each in self.sealed()})
+            self.assertEqual({says}, {knock.statement.bind for knock in self.sealed()})
 
     def test_fresh(self) -> None:
         """Each knock has its own stamp and nonce: the same one twice would be a replay."""
@@ -214,12 +217,12 @@ class SealedMannerTests(SynchronousTestCase):
 
 class LocalAddressTests(SynchronousTestCase):
     """
-    Tests of L{localAddress}: over the loopback interface, nothing is sent.
+    Tests of L{findLocalAddress}: over the loopback interface, nothing is sent.
     """
 
     def test_loopback(self) -> None:
         """It is the address that datagrams leave from."""
-        self.assertEqual("127.0.0.1", localAddress("127.0.0.2"))
+        self.assertEqual("127.0.0.1", findLocalAddress("127.0.0.2"))
 
     def test_noWay(self) -> None:
         """Without a route it is an L{OSError}."""
@@ -228,4 +231,4 @@ class LocalAddressTests(SynchronousTestCase):
             raise OSError(97, "Address family not supported by protocol")
 
         self.patch(socket, "socket", fail)
-        self.assertRaises(OSError, localAddress, HOST6)
+        self.assertRaises(OSError, findLocalAddress, HOST6)

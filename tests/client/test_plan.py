@@ -17,14 +17,14 @@ class PlainPlanTests(SynchronousTestCase):
     def test_order(self) -> None:
         """One datagram goes to each port, in order, with a pause between them, and none before."""
         sendings = list(planPlain(SEQUENCE, b"knock\n", 0.5))
-        self.assertEqual(PORTS, tuple(each.port for each in sendings))
-        self.assertEqual([0.0, 0.5, 0.5, 0.5, 0.5], [each.pause for each in sendings])
-        self.assertEqual({b"knock\n"}, {each.datagram for each in sendings})
+        self.assertEqual(PORTS, tuple(sending.port for sending in sendings))
+        self.assertEqual([0.0, 0.5, 0.5, 0.5, 0.5], [sending.pause for sending in sendings])
+        self.assertEqual({b"knock\n"}, {sending.datagram for sending in sendings})
 
     def test_portTwice(self) -> None:
         """A port that is in the sequence twice is knocked on twice."""
         sendings = list(planPlain(Sequence((1, 2, 1, 3, 4)), b"knock\n", 0.5))
-        self.assertEqual([1, 2, 1, 3, 4], [each.port for each in sendings])
+        self.assertEqual([1, 2, 1, 3, 4], [sending.port for sending in sendings])
 
 
 class SealedPlanTests(SynchronousTestCase):
@@ -35,19 +35,20 @@ class SealedPlanTests(SynchronousTestCase):
     def test_rounds(self) -> None:
         """A datagram goes to all ports at once, three times, 20 ms apart."""
         sendings = list(planSealed(SEQUENCE, [b"x"]))
-        self.assertEqual(set(PORTS), {each.port for each in sendings[:5]})
-        self.assertEqual(PORTS * 3, tuple(each.port for each in sendings))
+        self.assertEqual(set(PORTS), {sending.port for sending in sendings[:5]})
+        self.assertEqual(PORTS * 3, tuple(sending.port for sending in sendings))
         self.assertEqual(
-            [*(0.0,) * 5, 0.02, *(0.0,) * 4, 0.02, *(0.0,) * 4], [each.pause for each in sendings]
+            [*(0.0,) * 5, 0.02, *(0.0,) * 4, 0.02, *(0.0,) * 4],
+            [sending.pause for sending in sendings],
         )
 
     def test_several(self) -> None:
         """Several come one after another, to keep one from displacing another on the way."""
         sendings = list(planSealed(SEQUENCE, [b"x", b"y"]))
-        self.assertEqual([b"x"] * 15 + [b"y"] * 15, [each.datagram for each in sendings])
+        self.assertEqual([b"x"] * 15 + [b"y"] * 15, [sending.datagram for sending in sendings])
         self.assertEqual((0.0, 0.02), (sendings[0].pause, sendings[15].pause))
 
     def test_portTwice(self) -> None:
         """A port that is in the sequence twice gets the datagram once in a round."""
         sendings = list(planSealed(Sequence((1, 2, 1, 3, 4)), [b"x"]))
-        self.assertEqual([1, 2, 3, 4] * 3, [each.port for each in sendings])
+        self.assertEqual([1, 2, 3, 4] * 3, [sending.port for sending in sendings])

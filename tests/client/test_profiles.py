@@ -99,7 +99,10 @@ class ParseProfilesTests(SynchronousTestCase):
         for line, part in (
             ("address = 5", "address: 5 is not a string: write it in quotes"),
             ('address = ""', "address: it is empty"),
-            ('door = "My door"', "door: 'My door' is no name for a door: small letters"),
+            (
+                'door = "My door"',
+                "door: 'My door' is not a door's name: use at most 32 small letters",
+            ),
             ("identity = true", "identity: true is not a string"),
             ('sealed = "yes"', "sealed: 'yes' is neither true nor false"),
             ("open_for = true", "open_for: true is not a string"),
@@ -184,7 +187,7 @@ class HostsFileTests(SynchronousTestCase):
     def test_exposed(self) -> None:
         """A file that others can read is refused: the sequence is in it."""
         self.write(FULL, 0o644)
-        self.assertEqual(f"others can read or change it: run chmod 600 {self.path}", self.wrong())
+        self.assertEqual(f"others can read or change it: run `chmod 600 {self.path}`", self.wrong())
 
     def test_wrong(self) -> None:
         """An error in it names the file, the host and the key."""
@@ -195,7 +198,7 @@ class HostsFileTests(SynchronousTestCase):
         """A file that is not a string is one sentence."""
         self.path.write_bytes(b"\xff")
         self.path.chmod(0o600)
-        self.assertEqual("it is not a text in UTF-8 (line 1)", self.wrong())
+        self.assertEqual("it is not UTF-8 text (line 1)", self.wrong())
 
     def test_folder(self) -> None:
         """A file that cannot be read is one sentence."""

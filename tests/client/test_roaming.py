@@ -112,8 +112,8 @@ class RoamingTests(SynchronousTestCase):
         A lost address does not count as a move; a regained one does, and so does another family.
         """
         self.prepare()
-        for way, moves in ((None, 0), ("10.0.0.2", 1)):
-            self.ways["192.0.2.1"] = way
+        for route, moves in ((None, 0), ("10.0.0.2", 1)):
+            self.ways["192.0.2.1"] = route
             self.tell()
             self.reactor.advance(0.3)
             self.assertEqual(moves, self.moves)

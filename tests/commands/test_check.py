@@ -3,19 +3,15 @@
 import json
 
 from pkdoors.doctor import sources
-from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.sources import Sources
 from tests.doctor.case import (
-    DAEMON,
-    FILTER,
-    GUARD,
     NOBODY,
     ROOT,
     SEQUENCE,
+    WELL,
     FakeProc,
     giving,
 )
-from tests.fakes.rulesets import joinListings
 from tests.test_cli import CommandTestCase, End
 
 
@@ -30,19 +26,7 @@ class CommandTests(CommandTestCase):
         """Run it on a host without faults."""
         proc = FakeProc()
         proc.privilege = status
-        facts = {
-            "holder": DAEMON,
-            "tables": joinListings(GUARD, FILTER),
-            "isFirewalldThere": False,
-            "guard": GuardState(isOwned=True),
-            "savedFiles": [],
-            "nftablesFiles": [],
-            "isOn": False,
-            "isService": False,
-            "isThere": True,
-            "troubles": [],
-        }
-        sources_ = Sources(proc, **{name: giving(fact) for name, fact in facts.items()})
+        sources_ = Sources(proc, **{name: giving(fact) for name, fact in WELL.items()})
         self.patch(sources, "Sources", lambda: sources_)
         return self.run_("check", *arguments, **environment)
 

@@ -250,7 +250,7 @@ class OpenTests(ControlTestCase):
             (("host.example",), "argument ADDRESS: 'host.example' is not an address: give an IPv4"),
             (("192.0.2.0/24",), "is not an address"),
             (("",), "is not an address"),
-            (("192.0.2.7", "--door", "a b"), "argument --door: 'a b' is no name for a door"),
+            (("192.0.2.7", "--door", "a b"), "argument --door: 'a b' is not a door's name"),
             (("192.0.2.7", "--for", "0"), "argument --for: '0' is not a time"),
             ((), "ADDRESS"),
         ):

@@ -35,7 +35,7 @@ class TextTests(SynchronousTestCase):
         for door in (
             makeDoor(name="ssh"),
             makeDoor(openFor=90.0, maxOpenFor=5400.0, knockTimeout=1.5, penalty=0.0),
-            makeDoor(*(PORTS, "80,51820/udp,6000-6010"), authorizedKeys='/a "b"\\ü', clockSkew=9.0),
+            makeDoor(PORTS, "80,51820/udp,6000-6010", authorizedKeys='/a "b"\\ü', clockSkew=9.0),
         ):
             self.assertEqual(Config((door,)), parseConfig(renderConf(door), "f"))
 
@@ -50,7 +50,7 @@ class TextTests(SynchronousTestCase):
         )
         (door,) = config.doors
         self.assertEqual("/etc/pkdoors/authorized_keys", door.authorizedKeys)
-        said = [each[1] for each in (door.onOpen, door.onClose, door.onRefuse)]
+        said = [command[1] for command in (door.onOpen, door.onClose, door.onRefuse)]
         self.assertEqual(["open", "closed", "refused"], said)
         for before, line in pairwise(uncommented):
             if " = " in line and not line.startswith(("max_open_for", "udp_max")):
@@ -128,9 +128,8 @@ class InitTests(InitTestCase):
 
     def test_options(self) -> None:
         """Length, door, ports and address can be chosen."""
-        stdout, _ = self.init(
-            *("--length", "5", "--door", "web", "--ports", "443,53/udp", "--address", "192.0.2.9")
-        )
+        options = "--length 5 --door web --ports 443,53/udp --address 192.0.2.9"
+        stdout, _ = self.init(*options.split())
         (door,) = self.config().doors
         self.assertEqual(("web (443/tcp,53/udp)", 5), (str(door), len(door.sequence.ports)))
         self.assertEqual("192.0.2.9", tomllib.loads(stdout)["hosts"]["web1"]["address"])
@@ -208,7 +207,7 @@ class InitTests(InitTestCase):
     def test_wrongUsage(self) -> None:
         """A wrong value is one line and status 2."""
         for arguments, words in (
-            (("--door", "Web"), "argument --door: 'Web' is no name for a door"),
+            (("--door", "Web"), "argument --door: 'Web' is not a door's name"),
             (("--ports", "0"), "argument -p/--ports: '0' is not a port"),
             (("--length", "4"), "argument -n/--length: '4' is not a number from 5 to 20"),
             (("--sealed", "a\x7f"), "argument --sealed: 'a\\x7f' is not a usable file name"),
@@ -286,7 +285,9 @@ class SeedTests(InitTestCase):
         """It warns of a bad sequence, unless knocks are sealed."""
         self.write("opening_sequence = [16001, 16002, 16003, 16004, 16005]\n")
         _, stderr = self.init("--seed", self.seed)
-        self.assertIn("  warning: the sequence is the default of port-knocking-doors", stderr)
+        self.assertIn(
+            "  warning: the sequence is the public default of port-knocking-doors", stderr
+        )
         os.unlink(self.file)
         _, stderr = self.init("--seed", self.seed, "--sealed")
         self.assertNotIn("warning", stderr)

@@ -12,6 +12,7 @@ from pkdoors.knocks.seal import Statement, parseSealed
 from tests.client.keys.test_formats import encode
 from tests.fakes.agent import SOCKET, AgentReactor, FakeAgent, makeKey
 from tests.fakes.doors import PORTS
+from tests.fakes.host import routeAll
 from tests.fakes.modules import replaceReactor
 from tests.test_cli import HOST, SEQ, CommandTestCase
 
@@ -27,6 +28,7 @@ class SealedCommandTestCase(CommandTestCase):
         reactor = AgentReactor()
         self.reactor = reactor
         replaceReactor(self, reactor)
+        routeAll(self)
         self.agent = FakeAgent(reactor, KEY)
         self.home = Path(self.mktemp()).absolute()
         self.home.mkdir()
@@ -42,8 +44,8 @@ class SealedCommandTestCase(CommandTestCase):
 
     def profile(self, lines: str) -> None:
         """Make a profile C{home} with the address and sequence, and more lines."""
-        more = f'[hosts.home]\naddress = "{HOST}"\nsequence = "{SEQ}"\n{lines}\n'
-        self.hosts = self.write(".config/pkdoors/hosts.toml", more)
+        text = f'[hosts.home]\naddress = "{HOST}"\nsequence = "{SEQ}"\n{lines}\n'
+        self.hosts = self.write(".config/pkdoors/hosts.toml", text)
 
     def knock(self, *arguments: str, **environment: str) -> Statement:
         """Return what a successful knock says; every datagram must be sealed."""
@@ -70,10 +72,8 @@ class OptionTests(SealedCommandTestCase):
 
     def test_options(self) -> None:
         """Door, time and address can be chosen."""
-        said = self.knock(
-            *(HOST, "-m", SEQ, "--identity", self.key, "--door", "web"),
-            *("--open-for", "10m", "--bind", "203.0.113.9"),
-        )
+        options = ("--door", "web", "--open-for", "10m", "--bind", "203.0.113.9")
+        said = self.knock(HOST, "-m", SEQ, "--identity", self.key, *options)
         self.assertEqual(("web", 600, "203.0.113.9"), (said.door, said.seconds, said.bind))
 
     def test_close(self) -> None:
@@ -114,23 +114,23 @@ class OptionTests(SealedCommandTestCase):
 
     def test_plain(self) -> None:
         """An option that only a sealed knock can have is wrong without a key."""
-        for name, more in (("--door", ("web",)), ("--bind", ("none",)), ("--close", ())):
+        for name, values in (("--door", ("web",)), ("--bind", ("none",)), ("--close", ())):
             self.assertEqual(
                 f"{name} needs a sealed knock: use --identity FILE, "
                 "or set sealed = true in the host's profile",
-                self.wrong(HOST, "-m", SEQ, name, *more),
+                self.wrong(HOST, "-m", SEQ, name, *values),
             )
 
     def test_exclusive(self) -> None:
         """Closing cannot be combined with a time or with waiting."""
-        for more in (("--open-for", "5m"), ("--wait", "22")):
-            line = self.wrong(HOST, "-m", SEQ, "-i", self.key, "--close", *more)
-            self.assertIn(f"use --close or {more[0]}, not both", line)
+        for others in (("--open-for", "5m"), ("--wait", "22")):
+            line = self.wrong(HOST, "-m", SEQ, "-i", self.key, "--close", *others)
+            self.assertIn(f"use --close or {others[0]}, not both", line)
 
     def test_bad(self) -> None:
         """A wrong door or address is refused, and the error says what is allowed."""
         self.assertIn(
-            "argument --door: 'My door' is no name for a door",
+            "argument --door: 'My door' is not a door's name",
             self.wrong(HOST, "-m", SEQ, "-i", self.key, "--door", "My door"),
         )
         self.assertIn(
@@ -191,9 +191,9 @@ class ProfileTests(SealedCommandTestCase):
     def test_wait(self) -> None:
         """It brings the port to wait for, which C{--wait} changes."""
         self.profile("wait = 22")
-        for more, port in (((), 22), (("--wait", "80"), 80)):
+        for options, port in (((), 22), (("--wait", "80"), 80)):
             self.reactor.tcpClients.clear()
-            self.run_("knock", "home", "--tries", "1", *more, HOME=str(self.home))
+            self.run_("knock", "home", "--tries", "1", *options, HOME=str(self.home))
             self.assertEqual({(HOST, port)}, set(self.reactor.connections()))
 
     def test_closeDoesNotWait(self) -> None:
@@ -250,16 +250,16 @@ class AskPassphraseTests(SealedCommandTestCase):
         """Make a terminal that answers."""
         super().setUp()
         self.patch(os, "open", lambda path, flags: os.dup(2) if path == "/dev/tty" else -1)
-        for each in (signal.SIGINT, signal.SIGTERM):
-            self.addCleanup(signal.signal, each, signal.signal(each, self.handle))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.addCleanup(signal.signal, number, signal.signal(number, self.handle))
 
     def handle(self, number: int, frame: object) -> None:
         """Handle a signal as the reactor does, which would end later."""
 
     def checkHandlers(self) -> None:
         """Assert that the signals are the reactor's again."""
-        for each in (signal.SIGINT, signal.SIGTERM):
-            self.assertEqual(self.handle, signal.getsignal(each))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.assertEqual(self.handle, signal.getsignal(number))
 
     def test_answer(self) -> None:
         """The answer is returned as it was typed; the signals are as before."""

@@ -54,10 +54,10 @@ class ChangesTests(SynchronousTestCase):
 
     def test_each(self) -> None:
         """Each setting of a door is named as in the file, without its value."""
-        self.assertEqual(set(OTHERS), {each.field for each in DOOR_SETTINGS})
-        for each in DOOR_SETTINGS:
-            door = replace(SSH, **{each.field: OTHERS[each.field]})
-            self.assertEqual([f"door {door} changed: {each.key}"], self.changes(door, WEB))
+        self.assertEqual(set(OTHERS), {setting.field for setting in DOOR_SETTINGS})
+        for setting in DOOR_SETTINGS:
+            door = replace(SSH, **{setting.field: OTHERS[setting.field]})
+            self.assertEqual([f"door {door} changed: {setting.key}"], self.changes(door, WEB))
 
     def test_doors(self) -> None:
         """Doors that are gone come first, then new and changed ones in their order."""

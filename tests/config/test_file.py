@@ -34,6 +34,7 @@ class ReadTests(ConfFileTestCase):
 
     def write(self, text: bytes = b"text\n", mode: int = 0o600) -> None:
         """Make the file."""
+        Path(self.path).unlink(missing_ok=True)
         Path(self.path).write_bytes(text)
         os.chmod(self.path, mode)
 
@@ -98,18 +99,18 @@ class ReadTests(ConfFileTestCase):
         folder = self.folder / "etc"
         folder.mkdir(0o755)
         self.write()
-        for each in (folder, self.folder):
-            before = each.stat().st_mode & 0o7777
+        for unsafe in (folder, self.folder):
+            before = unsafe.stat().st_mode & 0o7777
             for mode in (0o775, 0o757, 0o777):
-                each.chmod(mode)
+                unsafe.chmod(mode)
                 self.assertEqual(
                     f"other users could replace {self.path} and so open every door, "
-                    f"because {each} can be written by others: `chmod go-w {each}`",
+                    f"because {unsafe} can be written by others: `chmod go-w {unsafe}`",
                     self.refused(),
                 )
-            each.chmod(0o1777)  # a sticky bit: nobody can replace another user's file
+            unsafe.chmod(0o1777)  # a sticky bit: nobody can replace another user's file
             self.assertEqual("text\n", readConf(self.path))
-            each.chmod(before)
+            unsafe.chmod(before)
 
     def test_home(self) -> None:
         """A file in another user's home is refused; that user may use it."""
@@ -167,7 +168,7 @@ class ReadTests(ConfFileTestCase):
     def test_noText(self) -> None:
         """A file that is not text is refused."""
         self.write(b"\xff\n")
-        self.assertIn(": it is not a text in UTF-8 (line 1)", self.refused())
+        self.assertIn(": it is not UTF-8 text (line 1)", self.refused())
 
     def test_isThere(self) -> None:
         """A file's existence is known; if it cannot be known, the file counts as existing."""

@@ -41,7 +41,7 @@ class KeyFileTestCase(SynchronousTestCase):
     def names(self) -> list[str]:
         """Return the keys that may knock, after the last look at the file has expired."""
         self.clock.advance(2 * FRESH)
-        return [each.comment for each in self.file.keys()]
+        return [key.comment for key in self.file.keys()]
 
     def errors(self) -> list[str]:
         """Return the errors in the log."""
@@ -78,16 +78,14 @@ class ReadKeysTests(KeyFileTestCase):
         """A file that its group, or anybody, can write is not read; the error says what to do."""
         for mode in (0o620, 0o602, 0o666):
             self.path.chmod(mode)
-            self.assertEqual(
-                "KEYS can be written by others: `chmod go-w KEYS` mends it", self.refused()
-            )
+            self.assertEqual("KEYS can be written by others: run `chmod go-w KEYS`", self.refused())
 
     def test_othersReplace(self) -> None:
         """Nor is a file in a folder that others can write."""
         for mode in (0o770, 0o702):
             self.folder.chmod(mode)
             self.assertEqual(
-                "FOLDER can be written by others: `chmod go-w FOLDER` mends it", self.refused()
+                "FOLDER can be written by others: run `chmod go-w FOLDER`", self.refused()
             )
 
     def test_folderAbove(self) -> None:
@@ -111,7 +109,7 @@ class ReadKeysTests(KeyFileTestCase):
     def test_otherOwner(self) -> None:
         """A file of another user is not read: that user could write it."""
         self.giveAway(self.path)
-        self.assertEqual("KEYS belongs to another user: `chown root KEYS` mends it", self.refused())
+        self.assertEqual("KEYS belongs to another user: run `chown root KEYS`", self.refused())
 
     def test_link(self) -> None:
         """A link is as safe as its target."""
@@ -148,9 +146,7 @@ class ReadKeysTests(KeyFileTestCase):
         self.path.rename(self.folder / "real")
         self.path.symlink_to("real")
         os.chown(self.path, 65_534, -1, follow_symlinks=False)
-        self.assertEqual(
-            "KEYS belongs to another user: `chown -h root KEYS` mends it", self.refused()
-        )
+        self.assertEqual("KEYS belongs to another user: run `chown -h root KEYS`", self.refused())
 
     def test_linkCircle(self) -> None:
         """A link to itself is one sentence."""
@@ -196,7 +192,7 @@ class ReadKeysTests(KeyFileTestCase):
         self.assertEqual(([], []), readKeys(self.path))
         self.path.write_bytes(MAX_BYTES * b"#" + b"\n")
         self.assertIn(
-            "cannot read KEYS (it has more than 1048576 bytes, which is the most for it)",
+            "cannot read KEYS (it has more than the 1048576 bytes that are allowed)",
             self.refused(),
         )
 
@@ -257,7 +253,7 @@ class KeysTests(KeyFileTestCase):
         self.names()
         self.path.write_text("")
         self.clock.advance(FRESH / 2)
-        self.assertEqual(["anna"], [each.comment for each in self.file.keys()])
+        self.assertEqual(["anna"], [key.comment for key in self.file.keys()])
         self.clock.advance(FRESH)
         self.assertEqual([], self.file.keys())
 
@@ -281,7 +277,7 @@ class KeysTests(KeyFileTestCase):
         """Braces in the file are not taken for a log format."""
         self.path.write_text(f'from="{{path}}" {ANNA}')
         self.names()
-        self.assertIn("'{path}' is no address", self.log.lines(LogLevel.warn)[0])
+        self.assertIn("'{path}' is not an address", self.log.lines(LogLevel.warn)[0])
 
     def test_othersWrite(self) -> None:
         """As soon as others can write the file, nobody may knock."""
@@ -291,7 +287,7 @@ class KeysTests(KeyFileTestCase):
         self.assertEqual(
             [
                 f"nobody may knock with a key: {self.path} can be written by others: "
-                f"`chmod go-w {self.path}` mends it"
+                f"run `chmod go-w {self.path}`"
             ],
             self.errors(),
         )

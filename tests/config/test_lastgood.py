@@ -114,7 +114,7 @@ class LastGoodTests(LastGoodTestCase):
         bad: str
         for bad in (
             *("", "x", "[]", "null", "{}", text[:-20], '{"file": 1}', "[" * 100_000),
-            *(json.dumps({**table, "doors": json.loads(each)}) for each in ("1", "[1]", "[{}]")),
+            *(json.dumps({**table, "doors": json.loads(doors)}) for doors in ("1", "[1]", "[{}]")),
             *(
                 json.dumps({**table, "doors": [{**table["doors"][0], key: value}]})
                 for key, value in (
@@ -186,7 +186,7 @@ class LastGoodTests(LastGoodTestCase):
         self.copy("/other").write(self.doors)
         (self.folder / "lastgood-garbled.json").write_text("x")
         removeCopies(self.folder)
-        self.assertEqual([True, False], [bool(self.copy(each).read()) for each in (FILE, "/other")])
+        self.assertEqual([True, False], [bool(self.copy(file).read()) for file in (FILE, "/other")])
         removeCopies(self.folder / "nowhere")
 
 
@@ -212,7 +212,7 @@ class KeepClosedTests(LastGoodTestCase):
 
     def isGuardedNow(self, doors: Collection[Door]) -> bool:
         """Whether there is a guard; it is asked for the doors of the copy."""
-        self.assertEqual([each.name for each in self.copy().read()], [each.name for each in doors])
+        self.assertEqual([door.name for door in self.copy().read()], [door.name for door in doors])
         return self.isGuarded
 
     def test_never(self) -> None:

@@ -64,10 +64,10 @@ class OptionsTests(SynchronousTestCase):
     def test_long(self) -> None:
         """Every option has a long name."""
         config = read(
-            *("--magic-seq", SEQ, "--ports", "22/tcp,51820/udp,6000-6010/tcp"),
-            *("--open-for", "10m", "--max-open", "8h", "--firewall", "nftables"),
-            *("--zone", "home", "--knock-timeout", "15s", "--penalty", "2m"),
-            *("--interface", "192.0.2.1", "--interface", "2001:db8::1", "--log-knocks"),
+            *f"--magic-seq {SEQ} --ports 22/tcp,51820/udp,6000-6010/tcp".split(),
+            *"--open-for 10m --max-open 8h --firewall nftables".split(),
+            *"--zone home --knock-timeout 15s --penalty 2m".split(),
+            *"--interface 192.0.2.1 --interface 2001:db8::1 --log-knocks".split(),
         )
         (door,) = config.doors
         self.assertEqual("default (22/tcp,6000-6010/tcp,51820/udp)", str(door))
@@ -206,10 +206,8 @@ class FileTests(SynchronousTestCase):
 
     def test_doorOverridden(self) -> None:
         """The command line overrides what the file says about its only door."""
-        door = self.door(
-            *("-m", "9,8,7,5,6", "-p", "80", "-t", "5s", "--max-open", "6s"),
-            *("--knock-timeout", "7s", "--penalty", "0", "--sessions", "keep"),
-        )
+        options = "-m 9,8,7,5,6 -p 80 -t 5s --max-open 6s --knock-timeout 7s --penalty 0"
+        door = self.door(*options.split(), "--sessions", "keep")
         self.assertEqual(("9,8,7,5,6", "ssh (80/tcp)"), (str(door.sequence), str(door)))
         times = (door.openFor, door.maxOpenFor, door.knockTimeout, door.penalty)
         self.assertEqual((5.0, 6.0, 7.0, 0.0), times)
@@ -247,9 +245,13 @@ class FileTests(SynchronousTestCase):
         """An option that conflicts with the file's value is named in the error."""
         line = self.refused("-t", "1h")
         self.assertIn("--open-for, --max-open: 1h is longer than the door may be open at", line)
-        self.assertIn("--ports: they have one", self.refused("-p", "17001/udp"))
+        self.assertIn(
+            "--ports: the protected ports include a knock port", self.refused("-p", "17001/udp")
+        )
         self.write(ONE.replace("[22]", '"9/udp"'))
-        self.assertIn("--magic-seq: they have one", self.refused("-m", "9,8,7,5,6"))
+        self.assertIn(
+            "--magic-seq: the protected ports include a knock port", self.refused("-m", "9,8,7,5,6")
+        )
 
     def test_bad(self) -> None:
         """An error in the file names the file, and does not point to the command line's help."""
@@ -330,7 +332,7 @@ class SeedTests(SynchronousTestCase):
         end = self.assertRaises(SystemExit, self.config)
         self.assertEqual(
             f"pkdoors: No configuration found (looked for {self.own}, {self.file}, {self.host}). "
-            "Create one with `pkdoors init`.",
+            "Create one with `pkdoors init`",
             end.code,
         )
 
@@ -395,31 +397,10 @@ class PrintingTests(SynchronousTestCase):
         """C{-h} and C{--help} name all options and the variables."""
         text = self.printed("--help")
         self.assertEqual(text, self.printed("-h"))
-        for word in (
-            *("--magic-seq=", "--ports=", "--open-for=", "--max-open=", "--firewall=", "--zone="),
-            *(
-                "--knock-rate=",
-                "--knock-burst=",
-                "--knock-timeout=",
-                "--penalty=",
-                "--interface=",
-                "--log-knocks",
-                "-m,",
-                "-p,",
-            ),
-            *(
-                "--sessions=",
-                "-t,",
-                "-f,",
-                "-c,",
-                "--conf=",
-                "-V,",
-                "-h,",
-                "KNOCKER_SEQ",
-                "KNOCKER_PORTS",
-            ),
-            *("-k,", "--authorized-keys=", "--clock-skew="),
-        ):
+        options = "magic-seq ports open-for max-open firewall zone knock-rate knock-burst penalty"
+        options += " knock-timeout interface sessions conf authorized-keys clock-skew"
+        others = "--log-knocks -m, -p, -t, -f, -c, -k, -V, -h, KNOCKER_SEQ KNOCKER_PORTS"
+        for word in (*(f"--{option}=" for option in options.split()), *others.split()):
             self.assertIn(word, text)
 
 
@@ -449,14 +430,14 @@ class BadValueTests(SynchronousTestCase):
         end = self.assertRaises(SystemExit, read, "-t", "1m")
         self.assertEqual(
             f"pkdoors: No configuration found (looked for {NOWHERE}). "
-            "Create one with `pkdoors init`.",
+            "Create one with `pkdoors init`",
             end.code,
         )
 
     def test_sequenceTooShort(self) -> None:
         """A sequence of 4 ports is refused."""
         self.assertEqual(
-            "--magic-seq: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "--magic-seq: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.refused("-m", "1,2,3,4", "-p", "22"),
         )
 
@@ -464,7 +445,7 @@ class BadValueTests(SynchronousTestCase):
         """A sequence of 21 ports is refused."""
         text = ",".join(str(1000 + number) for number in range(21))
         self.assertEqual(
-            "--magic-seq: it has 21 ports: a sequence has 5 to 20, with commas between",
+            "--magic-seq: it has 21 ports: a sequence has 5 to 20, separated by commas",
             self.refused("-m", text, "-p", "22"),
         )
 
@@ -488,11 +469,11 @@ class BadValueTests(SynchronousTestCase):
     def test_emptyItem(self) -> None:
         """An empty item is refused in both."""
         self.assertEqual(
-            "--magic-seq: it has an empty item: give 5 to 20 UDP ports with one comma between",
+            "--magic-seq: it has an empty item: separate 5 to 20 UDP ports with single commas",
             self.refused("-m", "1,2,,4,5", "-p", "22"),
         )
         self.assertEqual(
-            "--ports: '22,' has an empty item: give ports with one comma between",
+            "--ports: '22,' has an empty item: separate ports with single commas",
             self.refused("-m", SEQ, "-p", "22,"),
         )
 
@@ -524,7 +505,7 @@ class BadValueTests(SynchronousTestCase):
         A protected UDP port that is also a knock port is refused, and the line names the option.
         """
         line = self.refused("-m", SEQ, "-p", "22,17000-17010/udp")
-        self.assertIn("they have one of the knock ports", line)
+        self.assertIn("the protected ports include a knock port", line)
         self.assertRegex(line, "--ports|--magic-seq")
 
     def test_openForAboveMaxOpen(self) -> None:
@@ -609,7 +590,7 @@ class BadValueTests(SynchronousTestCase):
     def test_environment(self) -> None:
         """A bad value in the environment is refused with the variable's name."""
         self.assertEqual(
-            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, with commas between",
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, separated by commas",
             self.refused("-p", "22", KNOCKER_SEQ="1,2,3,4"),
         )
         self.assertEqual(

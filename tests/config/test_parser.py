@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.config.parser} and L{pkdoors.config.settings}."""
+"""Tests of L{pkdoors.config.parser}, L{pkdoors.config.settings} and L{pkdoors.config.values}."""
 
 import random
 
@@ -95,8 +95,8 @@ class GoodTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """Programs are lists of strings, which no shell reads."""
         text = SSH + "".join(
-            f'on_{each} = ["/bin/{each}", "a b", "$x", ""]\n'
-            for each in ("open", "close", "refuse")
+            f'on_{event} = ["/bin/{event}", "a b", "$x", ""]\n'
+            for event in ("open", "close", "refuse")
         )
         door = self.door(text)
         rest = ("a b", "$x", "")
@@ -200,7 +200,7 @@ class BadTests(SynchronousTestCase):
         """A name that is not allowed is refused."""
         for name in ("Web", "a b", "a\\nb", ""):
             line = self.refused(SSH.replace(".ssh", f'."{name}"'))
-            self.assertIn("is no name for a door: small letters", line)
+            self.assertIn("is not a door's name: use at most 32 small letters", line)
             self.assertTrue(line.startswith("doors: "), line)
 
     def test_missing(self) -> None:
@@ -374,7 +374,9 @@ class BadTests(SynchronousTestCase):
     def test_protectedKnockPort(self) -> None:
         """A protected port that is also a knock port is refused."""
         line = self.refused(SSH.replace("[22]", '["17001/udp"]'))
-        self.assertTrue(line.startswith("doors.ssh.ports: they have one of the knock"), line)
+        self.assertTrue(
+            line.startswith("doors.ssh.ports: the protected ports include a knock port"), line
+        )
 
     def test_sameSequence(self) -> None:
         """Two plain doors with the same sequence are refused, and the line does not show it."""

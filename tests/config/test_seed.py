@@ -165,7 +165,7 @@ class BadTests(SynchronousTestCase):
         for value, words in (
             ("[1, 2, 3, 4]", "it has 4 ports: a sequence has 5 to 20"),
             ("[1, 2, 3, 4, 0]", "it is not a port: a port is a number from 1 to 65535"),
-            *((each, "is not a list of ports: write [17001, ") for each in ("1", "[]", "true")),
+            *((value, "is not a list of ports: write [17001, ") for value in ("1", "[]", "true")),
         ):
             line = self.refused(f"opening_sequence = {value}\n")
             self.assertTrue(line.startswith("opening_sequence: "), line)
@@ -177,7 +177,7 @@ class BadTests(SynchronousTestCase):
             ("[65536]", "this is not a port, a number from 1 to 65535"),
             ("22", 'is not a list of ports: write [22, "51820/udp"'),
             ("[[22]]", "a list is not a list of ports"),
-            ('"17404/udp"', "they have one of the knock ports, which must stay open"),
+            ('"17404/udp"', "the protected ports include a knock port, which must stay open"),
         ):
             line = self.refused(f"{SHORT}ports_to_controls = {value}\n")
             self.assertTrue(line.startswith("ports_to_controls: "), line)

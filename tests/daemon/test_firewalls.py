@@ -19,13 +19,13 @@ class ChooseFirewallTests(SynchronousTestCase):
     """
 
     def choose(self, firewall: str) -> list[type]:
-        """What is chosen, the innermost first."""
+        """Return the types that are chosen, the innermost first."""
         config = Config((makeDoor(),), firewall=firewall)
         return [type(each) for each in chooseFirewalls(config, FakeReactor())]
 
     def test_named(self) -> None:
         """
-        What was asked for is taken, without looking whether it is there; with firewalld there is
+        A firewall that is named is used, without a look whether it runs; with firewalld there is
         always the guard behind it.
         """
         replaceModule(self, "dbus", None)
@@ -35,17 +35,17 @@ class ChooseFirewallTests(SynchronousTestCase):
         self.assertEqual([DryRunFirewall], self.choose("dry-run"))
 
     def test_autoWithFirewalld(self) -> None:
-        """C{auto} takes firewalld where it runs."""
+        """C{auto} means firewalld if it runs."""
         FakeDBus("org.fedoraproject.FirewallD1").install(self)
         self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("auto"))
 
     def test_autoWithoutFirewalld(self) -> None:
-        """C{auto} takes nftables alone where firewalld does not run."""
+        """C{auto} means nftables alone if firewalld does not run."""
         FakeDBus().install(self)
         self.assertEqual([NftablesFirewall], self.choose("auto"))
 
     def test_autoWithoutBus(self) -> None:
-        """So it does where there is no D-Bus."""
+        """C{auto} means nftables alone if there is no D-Bus."""
         bus = FakeDBus()
         bus.names = None
         bus.install(self)

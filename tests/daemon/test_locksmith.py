@@ -11,9 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.replayfile import ReplayFile
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import AnyLock, Request, SequenceLock
+from pkdoors.locks.lock import Request
+from pkdoors.locks.lockset import AnyLock
 from pkdoors.locks.sealed import sealedlock
 from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.log import Log
@@ -31,7 +33,7 @@ class LocksmithTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a plain door, and two sealed ones with one file."""
+        """Make a plain door, and two sealed ones with one file."""
         self.log = Log(self)
         self.clock = 0.0
         folder = Path(mkdtemp())
@@ -46,18 +48,22 @@ class LocksmithTests(SynchronousTestCase):
         self.web = self.sealedDoor("web")
 
     def sealedDoor(self, name: str) -> Door:
-        """A door that sealed knocks open."""
+        """Return a door that sealed knocks open."""
         return makeDoor(name=name, authorizedKeys=str(self.path))
 
     def makeSmith(self, *doors: Door, notes: bool = True) -> Locksmith:
-        """The locksmith of another daemon, which starts now."""
-        replayFile = ReplayFile(self.seenPath, lambda: self.now) if notes else None
-        if replayFile is not None:
-            self.addCleanup(replayFile.close)
-        return Locksmith(doors, replayFile, lambda: self.now, lambda: self.worked)
+        """Return the locksmith of another daemon, which starts now."""
+        make = self.makeReplayFile if notes else None
+        return Locksmith(doors, make, lambda: self.now, lambda: self.worked)
+
+    def makeReplayFile(self) -> ReplayFile:
+        """Return notes of what was seen."""
+        replayFile = ReplayFile(self.seenPath, lambda: self.now)
+        self.addCleanup(replayFile.close)
+        return replayFile
 
     def knock(self, lock: AnyLock, datagram: bytes, today: float = TODAY, source: str = ANN) -> str:
-        """What a sealed knock on all ports comes to."""
+        """Return what a sealed knock on all ports yields."""
         assert isinstance(lock, SealedLock)
         for port in PORTS:
             result = lock.knock(Knock(source, port, datagram), self.now, today)
@@ -66,7 +72,7 @@ class LocksmithTests(SynchronousTestCase):
         return "open" if isinstance(result, Request) else result.reason
 
     def seal(self, door: str = "ssh", stamp: int = TODAY * 1000) -> bytes:
-        """A knock of Anna's."""
+        """Return a knock of Anna's."""
         return sealed(ANNA, PORTS, door=door, stamp=stamp)
 
     def test_plain(self) -> None:
@@ -76,7 +82,7 @@ class LocksmithTests(SynchronousTestCase):
         self.assertIs(self.plain, lock.door)
 
     def test_plainIsLight(self) -> None:
-        """Who knocks plainly need not load what seals need."""
+        """A daemon with plain doors does not load what seals need."""
         heavy = {
             "config.keyfile",
             "knocks.seal",
@@ -87,7 +93,7 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual(set(), inside("daemon.locksmith", atTop=True) & heavy)
 
     def test_sealed(self) -> None:
-        """A door with keys has one for sealed knocks by those keys, and no others."""
+        """A door with keys has a lock for sealed knocks by those keys, and no others."""
         lock = self.makeSmith(self.ssh).make(self.ssh)
         self.assertIsInstance(lock, SealedLock)
         self.assertIs(self.ssh, lock.door)
@@ -102,7 +108,7 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual([f"1 of the keys in {self.path} may knock"], self.log.lines())
 
     def test_twoFiles(self) -> None:
-        """Two doors with two files have each their own keys."""
+        """Two doors with two files each have their own keys."""
         other = self.path.with_name("other")
         other.write_text(publicLine(makeKey()))
         web = makeDoor(name="web", authorizedKeys=str(other))
@@ -112,14 +118,14 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual("its key is not known here", self.knock(lock, self.seal("web")))
 
     def test_known(self) -> None:
-        """A lock knows the names of the other sealed doors; a plain one is none of those."""
+        """A lock knows the names of the other sealed doors, not of plain ones."""
         smith = self.makeSmith(self.plain, self.ssh, self.web)
         lock = smith.make(self.ssh)
         self.assertEqual("-", self.knock(lock, self.seal("web")))
-        self.assertIn("for a door 'plain', and this", self.knock(lock, self.seal("plain")))
+        self.assertIn("for a door 'plain', but this", self.knock(lock, self.seal("plain")))
 
     def test_examine(self) -> None:
-        """What keeps people from knocking is a sentence, and an error in the log once."""
+        """A useless file of keys is a sentence, and an error in the log once."""
         smith = self.makeSmith(self.plain, self.ssh)
         self.assertEqual([], smith.examine())
         self.path.chmod(0o666)
@@ -137,7 +143,7 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual(2, len(self.log.lines(LogLevel.error)))
 
     def test_examineNoKeys(self) -> None:
-        """So it is where the file has no key that may knock."""
+        """The same happens if the file has no key that may knock."""
         self.path.write_text("# nobody yet\n")
         smith = self.makeSmith(self.ssh)
         for _ in range(2):
@@ -146,14 +152,14 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual([line], self.log.lines(LogLevel.error))
 
     def test_examineTouchesNothing(self) -> None:
-        """Nothing is written by that."""
+        """That writes nothing."""
         smith = self.makeSmith(self.ssh)
         smith.make(self.ssh)
         smith.examine()
         self.assertFalse(self.seenPath.exists())
 
     def test_examineAll(self) -> None:
-        """Each file is read once, not only the first, and those of the doors that count."""
+        """Each file is read once, not only the first, and only those of the present doors."""
         missing = makeDoor(name="web", authorizedKeys="/nowhere/keys")
         smith = self.makeSmith(self.ssh, missing, missing)
         self.assertEqual(
@@ -168,7 +174,7 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual([], smith.examine())
 
     def test_plainNeedsNothing(self) -> None:
-        """Where all doors are plain there is nothing to examine, and nothing is written."""
+        """If all doors are plain there is nothing to examine, and nothing is written."""
         smith = self.makeSmith(self.plain)
         smith.make(self.plain)
         self.assertEqual([], smith.examine())
@@ -176,13 +182,13 @@ class LocksmithTests(SynchronousTestCase):
         self.assertFalse(self.seenPath.exists())
 
     def test_floor(self) -> None:
-        """What is older than the daemon is refused."""
+        """Knocks from before the daemon are refused."""
         lock = self.makeSmith(self.ssh).make(self.ssh)
-        reason = "it is older than this daemon: a new one will do"
+        reason = "it is older than this daemon: knock again"
         self.assertEqual(reason, self.knock(lock, self.seal(stamp=TODAY * 1000 - 1)))
 
     def test_restart(self) -> None:
-        """What one daemon heard, by a clock that is ahead, the next one refuses."""
+        """A knock that one daemon heard, by a clock that is ahead, the next one refuses."""
         leaveNotes(self.seenPath)
         knocks = [self.seal(name, stamp=(TODAY + 30) * 1000) for name in ("ssh", "web")]
         for today, outcome in ((TODAY, "open"), (TODAY + 1, "this knock was seen before")):
@@ -196,8 +202,8 @@ class LocksmithTests(SynchronousTestCase):
 
     def test_replayAfterLoss(self) -> None:
         """
-        A recorded knock opens nothing after a restart without notes, also where the clock was set
-        back to when it was good; a new one does when the skew has passed.
+        A recorded knock opens nothing after a restart without notes, even if the clock was set back
+        to when it was good; a new one does when the skew has passed.
         """
         leaveNotes(self.seenPath)
         recorded = self.seal(stamp=TODAY * 1000)
@@ -218,13 +224,13 @@ class LocksmithTests(SynchronousTestCase):
             self.now -= passed
         self.now += 7
         fresh = self.seal(stamp=(TODAY + 7) * 1000)
-        self.assertIn("a new one will do in 53 s", self.knock(lock, fresh, TODAY + 7))
+        self.assertIn("knock again in 53 s", self.knock(lock, fresh, TODAY + 7))
         self.now += 54
         self.assertEqual("open", self.knock(lock, self.seal(stamp=(TODAY + 61) * 1000), TODAY + 61))
 
     def test_replayAfterReload(self) -> None:
         """
-        So it is where a reload brought the first sealed door, or a longer skew: that daemon does
+        The same holds if a reload brought the first sealed door, or a longer skew: that daemon does
         not say at its end that the notes are whole.
         """
         for before in (self.plain, replace(self.ssh, clockSkew=1.0)):
@@ -263,11 +269,11 @@ class LocksmithTests(SynchronousTestCase):
         self.assertIn("refused for 300 s after this start", self.log.lines()[0])
 
     def test_oneBudget(self) -> None:
-        """All locks have one budget: what one has worked, another has to wait for."""
+        """All locks share one budget: what one has used, another must wait for."""
         smith = self.makeSmith(self.ssh, self.web)
         ssh, web = (smith.make(door) for door in (self.ssh, self.web))
         self.patch(sealedlock, "isGood", self.work)
-        self.assertIn("seal is not good", self.knock(ssh, self.seal("ssh")))
+        self.assertIn("seal is bad", self.knock(ssh, self.seal("ssh")))
         self.assertEqual("-", self.knock(web, self.seal("web")))
         self.assertEqual((0, 1), (len(ssh) - 1, len(web)))
 
@@ -283,7 +289,9 @@ class LocksmithTests(SynchronousTestCase):
         self.assertIs(*hints)
 
     def test_adopt(self) -> None:
-        """What waits for a door that changed, or is gone, is forgotten; the others wait on."""
+        """
+        Knocks that wait for a door that changed, or is gone, are dropped; the others still wait.
+        """
         smith = self.makeSmith(self.ssh, self.web)
         locks = [smith.make(door) for door in (self.ssh, self.web)]
         self.patch(sealedlock, "isGood", self.work)
@@ -294,7 +302,7 @@ class LocksmithTests(SynchronousTestCase):
         self.assertEqual([1, 1], [len(lock) for lock in locks])  # one was judged
 
     def test_noNotes(self) -> None:
-        """Without a file for that it works, and forgets."""
+        """Without a file it works, and forgets."""
         smith = self.makeSmith(self.ssh, notes=False)
         lock, datagram = smith.make(self.ssh), self.seal()
         smith.start()

@@ -21,7 +21,7 @@ class HangupTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a reactor, and what a terminal would do."""
+        """Make a reactor, and a terminal."""
         before = signal.getsignal(signal.SIGHUP)
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -33,7 +33,7 @@ class HangupTests(SynchronousTestCase):
         self.patch(process, "_hasTerminal", lambda: self.hasTerminal)
 
     def heed(self, nodaemon: bool = True) -> None:
-        """Be a daemon from now on."""
+        """Begin to handle the signal."""
         handleHangup({"nodaemon": nodaemon}, self.reactor, self.reload)
 
     def reload(self) -> Deferred[None]:
@@ -42,7 +42,7 @@ class HangupTests(SynchronousTestCase):
         return fail(self.error) if self.error else succeed(None)
 
     def hangUp(self) -> list[str]:
-        """A SIGHUP comes; what is done, in the reactor's next turn and not before."""
+        """Send a SIGHUP; return what happens, in the reactor's next turn and not before."""
         self.done.clear()
         os.kill(os.getpid(), signal.SIGHUP)
         self.assertEqual([], self.done)
@@ -50,7 +50,7 @@ class HangupTests(SynchronousTestCase):
         return list(self.done)
 
     def test_reload(self) -> None:
-        """It reloads, as often as it comes."""
+        """Each signal reloads."""
         self.heed(nodaemon=False)
         self.assertEqual(["reload"], self.hangUp())
         self.assertEqual(["reload"], self.hangUp())
@@ -70,20 +70,23 @@ class HangupTests(SynchronousTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
 
     def test_terminal(self) -> None:
-        """In the foreground it reloads while the terminal is there, and ends it when it is not."""
+        """
+        In the foreground, the signal reloads while the terminal exists, and stops the daemon
+        otherwise.
+        """
         self.heed()
         self.assertEqual(["reload"], self.hangUp())
         self.hasTerminal = False
         self.assertEqual(["stop"], self.hangUp())
 
     def test_noTerminal(self) -> None:
-        """Where there never was a terminal, it reloads: a service manager starts it so."""
+        """If there never was a terminal, the signal reloads: a service manager starts it so."""
         self.hasTerminal = False
         self.heed()
         self.assertEqual(["reload"], self.hangUp())
 
     def test_nohup(self) -> None:
-        """nohup(1) has it go on without one."""
+        """nohup(1) lets the daemon continue without a terminal."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.heed()
         self.hasTerminal = False
@@ -96,7 +99,7 @@ class InterruptTests(SynchronousTestCase):
     """
 
     def run_(self, script: str) -> tuple[int, str]:
-        """Exit status and output, both kinds, of a process that is interrupted."""
+        """Return exit status and output, both kinds, of a process that is interrupted."""
         done = subprocess.run(
             [sys.executable, "-c", _INTERRUPTED + script],
             stdout=subprocess.PIPE,
@@ -107,13 +110,13 @@ class InterruptTests(SynchronousTestCase):
         return done.returncode, done.stdout
 
     def test_before(self) -> None:
-        """Before the reactor runs it ends the process at once, without a traceback."""
+        """Before the reactor runs, the signal ends the process at once, without a traceback."""
         script = "handleInterrupt()\ntry: interrupt()\nexcept BaseException: pass\nprint(1)"
         self.assertEqual((-signal.SIGINT, ""), self.run_(script))
         self.assertEqual((-signal.SIGINT, ""), self.run_(f"takeReactor()\n{script}"))
 
     def test_running(self) -> None:
-        """When it runs, the daemon ends in order."""
+        """While the reactor runs, the daemon stops in order."""
         status, output = self.run_("""
 reactor = takeReactor()
 handleInterrupt()
@@ -125,7 +128,7 @@ print(reactor._exitSignal)
         self.assertEqual((0, "in order\n2\n"), (status, output))
 
     def test_caught(self) -> None:
-        """One that Twisted had caught ends it when the log begins."""
+        """An interrupt that Twisted had caught ends the process when the log begins."""
         status, output = self.run_("""
 from twisted.logger import globalLogBeginner
 from twisted.python import log
@@ -141,7 +144,7 @@ print("after", flush=True)
         self.assertNotIn("after\n", output)
 
     def test_otherErrors(self) -> None:
-        """Other errors in the log do not."""
+        """Other errors in the log do not end it."""
         status, output = self.run_("""
 from twisted.logger import globalLogBeginner
 from twisted.python import log
@@ -155,7 +158,9 @@ print("after", flush=True)
         self.assertIn("after\n", output)
 
     def test_ignored(self) -> None:
-        """Who starts it with the signal ignored, as a shell's C{&} does, has it ignored."""
+        """
+        If it is started with the signal ignored, as a shell's C{&} does, the signal stays ignored.
+        """
         script = "signal.signal(signal.SIGINT, signal.SIG_IGN)\nhandleInterrupt()\ninterrupt()"
         self.assertEqual((0, "1\n"), self.run_(f"{script}\nprint(1)"))
 
@@ -174,7 +179,7 @@ class MemoryTrimTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Nothing is really done."""
+        """Replace what it would do."""
         self.done: list[object] = []
         self.trim = MemoryTrim(
             lambda: self.done.append("freeze"), lambda *counts: self.done.append(counts)
@@ -182,8 +187,8 @@ class MemoryTrimTests(SynchronousTestCase):
 
     def test_ready(self) -> None:
         """
-        When all is loaded, and not before, it is taken out of the collector's sight, and what
-        nothing needs is given back.
+        When everything is loaded, and not before, the collector ignores it, and unused memory is
+        returned.
         """
         trim = SimpleNamespace(malloc_trim=lambda left: self.done.append(f"trim {left}"))
         self.patch(process, "_libc", trim)
@@ -195,7 +200,7 @@ class MemoryTrimTests(SynchronousTestCase):
         self.assertEqual(["freeze", (700, 10, FULL_EVERY), "trim 0"], self.done)
 
     def test_others(self) -> None:
-        """A C library that cannot give back is no trouble."""
+        """A C library that cannot return memory is not a trouble."""
         self.patch(process, "_libc", SimpleNamespace())
         self.trim.ready()
         self.assertEqual(["freeze", (700, 10, FULL_EVERY)], self.done)

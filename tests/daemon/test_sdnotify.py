@@ -30,19 +30,19 @@ class NotifierTests(SynchronousTestCase):
         self.manager = self.listen(self.path)
 
     def listen(self, address: str) -> socket.socket:
-        """Have a socket at an address."""
+        """Listen on an address."""
         manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.addCleanup(manager.close)
         manager.bind(address)
         return manager
 
     def notifier(self, **environment: str) -> Notifier:
-        """What tells it."""
+        """Return a notifier for it."""
         variables = {"NOTIFY_SOCKET": self.path, **environment}
         return Notifier(self.clock, variables, lambda: self.status)
 
     def told(self) -> list[str]:
-        """What was told since the last time."""
+        """Return the messages since the last time."""
         messages = []
         try:
             while True:
@@ -51,7 +51,7 @@ class NotifierTests(SynchronousTestCase):
             return messages
 
     def test_start(self) -> None:
-        """That it is ready, and what it does, is told then, not before."""
+        """The daemon says that it is ready, and what it does, at that moment and not before."""
         notifier = self.notifier()
         notifier.prepare()
         notifier.start()
@@ -62,7 +62,7 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_stop(self) -> None:
-        """The stop says so, and there are no signs of life after it."""
+        """The stop sends a message, and no signs of life follow."""
         notifier = self.notifier(WATCHDOG_USEC="4000000")
         notifier.ready()
         self.told()
@@ -71,7 +71,7 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_reloaded(self) -> None:
-        """After a reload it says anew what it does; other events are no matter for the manager."""
+        """After a reload it sends again what it does; other events do not matter to the manager."""
         notifier = self.notifier()
         notifier.sendStatus()  # not before it is ready
         notifier.ready()
@@ -83,7 +83,7 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(["STATUS=guarding web (80/tcp)"], self.told())
 
     def test_life(self) -> None:
-        """A sign of life comes at once, and then in half of the time that the manager waits."""
+        """A sign of life comes at once, and then after half of the time that the manager waits."""
         self.notifier(WATCHDOG_USEC="4000000", WATCHDOG_PID=str(os.getpid())).ready()
         self.assertEqual("WATCHDOG=1", self.told()[1])
         for _ in range(3):
@@ -93,7 +93,7 @@ class NotifierTests(SynchronousTestCase):
             self.assertEqual(["WATCHDOG=1"], self.told())
 
     def test_notWatched(self) -> None:
-        """There are none where they are another process's, or not wanted, or that is no number."""
+        """There are none if they are meant for another process, not wanted, or not a number."""
         for variables in (
             {"WATCHDOG_USEC": "4000000", "WATCHDOG_PID": "1"},
             {"WATCHDOG_USEC": "0"},
@@ -104,7 +104,7 @@ class NotifierTests(SynchronousTestCase):
             self.assertEqual(([], 1), (self.clock.getDelayedCalls(), len(self.told())), variables)
 
     def test_noManager(self) -> None:
-        """Without a manager, or with one of another kind, nothing is told and no timer runs."""
+        """Without a manager, or with one of another kind, nothing is sent and no timer runs."""
         for name in ("", "vsock:2:1234", "notify"):
             notifier = self.notifier(NOTIFY_SOCKET=name, WATCHDOG_USEC="4000000")
             notifier.ready()
@@ -120,13 +120,13 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual(["STOPPING=1"], self.told())
 
     def test_environment(self) -> None:
-        """A program that the daemon starts learns nothing of the manager."""
+        """A program that the daemon starts cannot find the manager."""
         environment = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "1", "WATCHDOG_PID": "1", "A": "b"}
         Notifier(self.clock, environment, str)
         self.assertEqual({"A": "b"}, environment)
 
     def test_busyManager(self) -> None:
-        """A manager that has no room for a sign of life gets the next one; nobody waits for it."""
+        """A manager without room for a sign of life gets the next one; nobody waits for it."""
         notifier = self.notifier(WATCHDOG_USEC="2000000")
         notifier.ready()
         self.clock.pump([1.0] * 2000)
@@ -136,7 +136,9 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual([], self.log.lines())
 
     def test_managerGone(self) -> None:
-        """One that is not there is a warning, and the daemon goes on; a new one is told again."""
+        """
+        A missing manager is a warning, and the daemon continues; a new one gets messages again.
+        """
         os.unlink(self.path)
         notifier = self.notifier(WATCHDOG_USEC="2000000")
         notifier.ready()

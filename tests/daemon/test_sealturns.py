@@ -19,7 +19,7 @@ ANN = "203.0.113.9"
 
 class SealTurnsTests(SynchronousTestCase):
     """
-    With checks that take 0.6 ms each.
+    Checks that take 0.6 ms each.
     """
 
     def setUp(self) -> None:
@@ -34,7 +34,7 @@ class SealTurnsTests(SynchronousTestCase):
         self.turns = SealTurns(self.clock, lambda: 1_800_000_000.0, smith, self.heed)
 
     def heed(self, results: Iterable[Request | Refusal]) -> None:
-        """Note what came of a knock."""
+        """Note the results of knocks."""
         self.heeded += results
 
     def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
@@ -46,12 +46,12 @@ class SealTurnsTests(SynchronousTestCase):
         return Request(self.door, waiting.source, waiting.key[1])
 
     def err(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
-        """Check a knock, wrongly."""
+        """Fail to check a knock."""
         self.worked += 0.0006
         raise ZeroDivisionError
 
     def submit(self, count: int) -> None:
-        """Some knocks come."""
+        """Deliver some knocks."""
         for _ in range(count):
             self.number += 1
             waiting = Waiting(self, (ANN, self.number), SEALED, ANN, 0.0, 5, 15)
@@ -59,13 +59,13 @@ class SealTurnsTests(SynchronousTestCase):
             self.heeded += [] if result is None else [result]
 
     def test_atOnce(self) -> None:
-        """What there is time for is checked at once, and nothing waits or wakes up."""
+        """Knocks are checked at once while there is time, and nothing waits or wakes up."""
         self.submit(3)
         self.assertEqual(3, len(self.heeded))
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_later(self) -> None:
-        """More is checked in slices; when all is done nothing wakes up any more."""
+        """More knocks are checked in slices; when all are done nothing wakes up any more."""
         turns, work = [], self.checks.work
 
         def measured(now: float, today: float) -> Iterator[Request | Refusal]:
@@ -83,7 +83,7 @@ class SealTurnsTests(SynchronousTestCase):
         self.assertLess(abs(self.worked - SAVED - SHARE * self.clock.seconds()), 0.01)
 
     def test_mistake(self) -> None:
-        """A mistake in one check is one line, and keeps no other from its turn."""
+        """A mistake in one check is one line, and does not delay the others."""
         log = Log(self)
         self.submit(50)
         self.mistake = True
@@ -93,7 +93,7 @@ class SealTurnsTests(SynchronousTestCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_mistakes(self) -> None:
-        """More mistakes within a second are no more lines."""
+        """More mistakes within a second cause no more lines."""
         log = Log(self)
         self.submit(50)
         self.patch(self, "examine", self.err)
@@ -103,7 +103,7 @@ class SealTurnsTests(SynchronousTestCase):
         self.flushLoggedErrors(ZeroDivisionError)
 
     def test_stop(self) -> None:
-        """After the end nothing is checked, also if more comes."""
+        """After the end nothing is checked, even if more knocks come."""
         self.submit(50)
         done = len(self.heeded)
         self.successResultOf(self.turns.stop())
@@ -112,7 +112,7 @@ class SealTurnsTests(SynchronousTestCase):
         self.assertEqual(([], done), (self.clock.getDelayedCalls(), len(self.heeded)))
 
     def test_left(self) -> None:
-        """At the end, what was seen is left to the next daemon, in order."""
+        """At the end, the notes for the next daemon are complete."""
         ended = []
         self.patch(self.smith, "stop", lambda: ended.append(True))
         self.successResultOf(self.turns.stop())

@@ -25,6 +25,22 @@ GUARD = makeListing(
 LET_KNOCKS_IN = [condition("udp dport", {"range": [17000, 17999]}), ACCEPT]
 LETS_IN = [LET_KNOCKS_IN, [condition("tcp dport", 22), ACCEPT]]
 FILTER = makeListing(*LETS_IN, policy="drop")
+WELL: dict[str, Any] = {
+    "holder": DAEMON,
+    "tables": joinListings(GUARD, FILTER),
+    "isFirewalldThere": False,
+    "zones": AssertionError("there is no firewalld"),
+    "guard": GuardState(isOwned=True),
+    "savedFiles": [],
+    "nftablesFiles": [],
+    "isOn": False,
+    "isService": False,
+    "isThere": True,
+    "troubles": [],
+    "findHookFlaw": None,
+    "findCodeFlaw": None,
+}
+"""What the sources report on a host without faults."""
 
 
 class FakeProc(Proc):
@@ -96,22 +112,7 @@ def look(
     **facts: Any,
 ) -> list[Finding]:
     """Return the findings on a host that has no faults but some facts."""
-    known: dict[str, Any] = {
-        "holder": DAEMON,
-        "tables": joinListings(GUARD, FILTER),
-        "isFirewalldThere": False,
-        "zones": AssertionError("there is no firewalld"),
-        "guard": GuardState(isOwned=True),
-        "savedFiles": [],
-        "nftablesFiles": [],
-        "isOn": False,
-        "isService": False,
-        "isThere": True,
-        "troubles": [],
-        "findHookFlaw": None,
-        "codeFlaw": None,
-        **facts,
-    }
+    known = {**WELL, **facts}
     sources = Sources(proc or FakeProc(), **{name: giving(fact) for name, fact in known.items()})
     door = makeDoor(sequence, ports, authorizedKeys=authorizedKeys, **(hooks or {}))
     config = Config((door,), **(options or {}))

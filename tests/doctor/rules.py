@@ -5,7 +5,7 @@ from typing import Any
 from pkdoors.doctor._tables import Tables
 from pkdoors.doctor.packetfilter.packets import newPacket
 from pkdoors.doctor.packetfilter.ruleset import Ruleset, readRuleset
-from pkdoors.doctor.packetfilter.verdicts import Fate, filterFates
+from pkdoors.doctor.packetfilter.verdicts import Fate, findFilterFates
 from tests.fakes.rulesets import joinListings, makeListing
 
 TCP, UDP = ("tcp", 22), ("udp", 17001)
@@ -25,7 +25,7 @@ def findFate(
     *rules: list[Any], packet: tuple[str, int] = UDP, version: int = 4, **table: Any
 ) -> Fate:
     """Return what happens to a packet in one chain."""
-    (found,) = filterFates(
+    (found,) = findFilterFates(
         makeRuleset(*rules, **table), newPacket(*packet, version), version, "input"
     )
     return found

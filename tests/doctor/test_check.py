@@ -28,7 +28,7 @@ class CheckTests(CheckTestCase):
     def test_well(self) -> None:
         """On a host without faults nothing else is found, and no finding names a knock port."""
         self.assertEqual([], self.bad())
-        said = " ".join(each.text for each in look())
+        said = " ".join(finding.text for finding in look())
         self.assertEqual([], [port for port in SEQUENCE if str(port) in said])
 
     def test_keys(self) -> None:
@@ -39,7 +39,7 @@ class CheckTests(CheckTestCase):
         self.assertEqual([], self.bad(**sealed, keys=(2, [])))
         self.assertEqual([(WARNING, "keys")], self.bad(**sealed, keys=(1, ["line 2: no"])))
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=(0, [])))
-        unsafe = KeyFileError("/etc/keys can be written by others: `chmod go-w /etc/keys` mends it")
+        unsafe = KeyFileError("/etc/keys can be written by others: run `chmod go-w /etc/keys`")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
 
     def test_notes(self) -> None:
@@ -60,13 +60,15 @@ class CheckTests(CheckTestCase):
                 "does not listen on 4 of 6 knock ports and does not guard 80/tcp",
             ),
         ):
-            errors = [each for each in look(conf=CONF_FILE, **facts) if each.level == ERROR]
-            (found,) = (each for each in errors if each.subject != "80/tcp")
+            errors = [
+                finding for finding in look(conf=CONF_FILE, **facts) if finding.level == ERROR
+            ]
+            (found,) = (finding for finding in errors if finding.subject != "80/tcp")
             self.assertEqual(("daemon", "`pkdoors reload`"), (found.subject, found.remedy))
             self.assertEqual(
                 f"the daemon has not read the current {CONF_FILE}: it {words}", found.text
             )
-            shut = [each.text for each in errors if each.subject == "80/tcp"]
+            shut = [finding.text for finding in errors if finding.subject == "80/tcp"]
             self.assertFalse([text for text in shut if "everybody can reach it" in text], shut)
 
     def test_degraded(self) -> None:
@@ -74,9 +76,11 @@ class CheckTests(CheckTestCase):
         proc = FakeProc()
         proc.udp = proc.udp[:2]
         facts: dict[str, Any] = {"proc": proc, "conf": CONF_FILE, "troubles": ["no more room"]}
-        (found,) = (each for each in look(**facts) if each.level == ERROR)
+        (found,) = (finding for finding in look(**facts) if finding.level == ERROR)
         self.assertEqual(("daemon", "no more room"), (found.subject, found.text))
-        texts = [each.text for each in look(**facts, ports="80") if each.subject == "daemon"]
+        texts = [
+            finding.text for finding in look(**facts, ports="80") if finding.subject == "daemon"
+        ]
         self.assertIn(
             f"the daemon has not read the current {CONF_FILE}: it does not guard 80/tcp", texts
         )
@@ -92,13 +96,15 @@ class CheckTests(CheckTestCase):
             ({"admin": ""}, CONF_FILE, f"`kill -HUP {DAEMON}`"),
         ):
             found = look(proc, options, conf=conf)
-            self.assertEqual([remedy], [each.remedy for each in found if each.level == ERROR])
+            self.assertEqual(
+                [remedy], [finding.remedy for finding in found if finding.level == ERROR]
+            )
 
     def test_otherOptions(self) -> None:
         """If there is no file, the remedy is to start the daemon again, for each port."""
         proc = FakeProc()
         proc.udp = proc.udp[1:]
-        (found,) = (each for each in look(proc) if each.level == ERROR)
+        (found,) = (finding for finding in look(proc) if finding.level == ERROR)
         self.assertEqual("17001/udp", found.subject)
         self.assertIn(f"`kill {DAEMON}`", found.remedy)
 
@@ -132,13 +138,13 @@ class CheckTests(CheckTestCase):
             "explainNotRunnable": "",
         }
         flaw = Flaw(Path("/bin/tell"), "can be written by others", "chmod go-w /bin/tell")
-        (found,) = (each for each in look(**hooks, findHookFlaw=flaw) if each.level != OK)
+        (found,) = (finding for finding in look(**hooks, findHookFlaw=flaw) if finding.level != OK)
         self.assertEqual(
             Finding(
                 ERROR,
                 "hooks",
-                "the daemon does not run on_open of door default, others decide what it does: "
-                "/bin/tell can be written by others",
+                "the daemon does not run on_open of door default, because others can change what "
+                "it does: /bin/tell can be written by others",
                 "`chmod go-w /bin/tell`",
             ),
             found,
@@ -148,9 +154,9 @@ class CheckTests(CheckTestCase):
         """Code of the service that others can change is an error; without a service nobody asks."""
         flaw = Flaw(Path("/opt/pkdoors"), "belongs to another user", "chown root /opt/pkdoors")
         service: dict[str, Any] = {"conf": CONF_FILE, "isService": True, "mayService": True}
-        self.assertEqual([(ERROR, "code")], self.bad(**service, codeFlaw=flaw))
+        self.assertEqual([(ERROR, "code")], self.bad(**service, findCodeFlaw=flaw))
         self.assertEqual([], self.bad(**service))
-        self.assertEqual([], self.bad(codeFlaw=flaw))
+        self.assertEqual([], self.bad(findCodeFlaw=flaw))
 
     def test_hooks(self) -> None:
         """A hook that cannot run is a warning, with its door and key."""
@@ -159,16 +165,20 @@ class CheckTests(CheckTestCase):
         }
         self.assertEqual([], self.bad(**hooks, explainNotRunnable=""))
         found = [
-            each for each in look(**hooks, explainNotRunnable="does not exist") if each.level != OK
+            finding
+            for finding in look(**hooks, explainNotRunnable="does not exist")
+            if finding.level != OK
         ]
         self.assertEqual(
             [
                 "on_open of door default cannot be run: /bin/tell does not exist",
                 "on_refuse of door default cannot be run: /bin/refuse does not exist",
             ],
-            [each.text for each in found],
+            [finding.text for finding in found],
         )
-        self.assertEqual({(WARNING, "hooks")}, {(each.level, each.subject) for each in found})
+        self.assertEqual(
+            {(WARNING, "hooks")}, {(finding.level, finding.subject) for finding in found}
+        )
         service = {"conf": CONF_FILE, "isService": True, "explainNotRunnable": ""}
         mayService = [(ERROR, "configuration"), (WARNING, "hooks"), (WARNING, "hooks")]
         self.assertEqual(mayService, self.bad(**hooks, **service, mayService=False))
@@ -188,7 +198,7 @@ class CheckTests(CheckTestCase):
     def test_publicSequence(self) -> None:
         """A sequence that everybody knows is a warning, with a command for a better one."""
         found = look(sequence=PUBLIC_PORTS)
-        (public,) = (each for each in found if "port-knocking-doors" in each.text)
+        (public,) = (finding for finding in found if "port-knocking-doors" in finding.text)
         self.assertEqual((WARNING, "sequence"), (public.level, public.subject))
         self.assertEqual("`pkdoors sequence` prints a better one", public.remedy)
 
@@ -226,7 +236,7 @@ class FailureTests(CheckTestCase):
         """A missing library is an error, with what to install."""
         error = FirewallError("the bindings are missing: install python3-nftables")
         found = look(tables=error)
-        (bad,) = (each for each in found if each.level != OK)
+        (bad,) = (finding for finding in found if finding.level != OK)
         self.assertEqual(
             Finding(ERROR, "nftables", "the bindings are missing", "install python3-nftables"), bad
         )
@@ -236,10 +246,10 @@ class FailureTests(CheckTestCase):
         for fact in ("holder", "tables", "nftablesFiles", "isOn", "isFirewalldThere"):
             facts: dict[str, Any] = {fact: RuntimeError("boom")}
             found = look(**facts)
-            (bad,) = (each for each in found if "boom" in each.text)
+            (bad,) = (finding for finding in found if "boom" in finding.text)
             self.assertEqual(WARNING, bad.level)
             self.assertIn("this check failed: ", bad.text)
-            self.assertIn("22/tcp", [each.subject for each in found])
+            self.assertIn("22/tcp", [finding.subject for finding in found])
 
     def test_garbage(self) -> None:
         """A listing that cannot be parsed is a warning."""

@@ -112,7 +112,9 @@ class NftablesTests(CheckTestCase):
         proc = FakeProc()
         proc.syncookies = 2
         self.assertEqual([(WARNING, "SYN cookies")], self.bad(proc))
-        self.assertEqual([], [each for each in self.bad(proc, ports="53/udp") if "SYN" in each[1]])
+        self.assertEqual(
+            [], [found for found in self.bad(proc, ports="53/udp") if "SYN" in found[1]]
+        )
 
     def test_legacy(self) -> None:
         """Ports that the old iptables may forward are a warning."""
@@ -123,7 +125,7 @@ class NftablesTests(CheckTestCase):
     def test_guard(self) -> None:
         """A guard that others can flush does not change the exit status."""
         self.assertEqual([(INFO, "guard")], self.bad(guard=GuardState()))
-        error = FirewallError("it does not tell: try again")
+        error = FirewallError("it does not answer: try again")
         self.assertEqual([(ERROR, "guard")], self.bad(guard=error))
         asked = AssertionError("asked")
         self.assertEqual([(ERROR, "nftables")], self.bad(tables=FirewallError("a: b"), guard=asked))
@@ -223,7 +225,7 @@ class FirewalldTests(CheckTestCase):
         """With nftables, the zone must let knocks and the port in by itself."""
         found = self.firewalld(Zone("public", "DROP"), options={"firewall": "nftables"})
         ports = ["knock ports", "22/tcp"]
-        self.assertEqual([(WARNING, "firewall"), *((ERROR, each) for each in ports)], found)
+        self.assertEqual([(WARNING, "firewall"), *((ERROR, subject) for subject in ports)], found)
 
     def test_besideOpen(self) -> None:
         """A zone that lets them in is no fault."""

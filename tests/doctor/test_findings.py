@@ -13,8 +13,8 @@ from pkdoors.doctor.findings import (
     Finding,
     asJSON,
     asTable,
+    exitStatusOf,
     fromError,
-    statusOf,
 )
 from pkdoors.errors import FirewallError
 from pkdoors.model.ports import parsePortRanges
@@ -38,7 +38,7 @@ class FindingsTests(SynchronousTestCase):
             ([WEAK, FINE], 1),
             ([FINE, BROKEN, WEAK], 2),
         ):
-            self.assertEqual(status, statusOf(findings), findings)
+            self.assertEqual(status, exitStatusOf(findings), findings)
 
     def test_table(self) -> None:
         """Each finding has a line, in columns, and its remedy another below."""
@@ -83,7 +83,9 @@ class OutdatedTests(SynchronousTestCase):
     """
 
     def test_lacks(self) -> None:
-        """What the daemon does not do yet is told, and nothing else; no knock port is named."""
+        """
+        The finding says what the daemon does not do yet, and nothing else; it names no knock port.
+        """
         daemon, ssh = Daemon(7, conf="/x.toml"), parsePortRanges("22")
         deaf, guard = "does not listen on 2 of 3 knock ports", "does not guard 22/tcp"
         for ports, unguarded, lacks in (

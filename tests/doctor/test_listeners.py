@@ -99,7 +99,7 @@ class KnockPortsTests(SynchronousTestCase):
 
     def test_free(self) -> None:
         """Free ports are good, and so are the daemon's."""
-        self.assertEqual(["all 2 are free"], [each.text for each in self.look()])
+        self.assertEqual(["all 2 are free"], [finding.text for finding in self.look()])
         (found,) = self.look(*self.ours, daemon=77)
         self.assertEqual((OK, "all 2 are the daemon's"), (found.level, found.text))
 
@@ -128,7 +128,7 @@ class KnockPortsTests(SynchronousTestCase):
     def test_apart(self) -> None:
         """Each program is a finding of its own."""
         found = self.look(self.ours[0], socket(17003, BOUND, inode=3))
-        self.assertEqual(["17001/udp", "17003/udp"], [each.subject for each in found])
+        self.assertEqual(["17001/udp", "17003/udp"], [finding.subject for finding in found])
 
     def test_allDeaf(self) -> None:
         """All ports that the daemon does not listen on are one finding."""

@@ -79,8 +79,10 @@ class HostingTests(SynchronousTestCase):
     def test_weak(self) -> None:
         """Each weakness is a warning, with the name of the door."""
         found = list(_setup.judgeSequence(makeDoor((1, 2, 3, 4, 5), name="web")))
-        self.assertTrue(all(each.text.startswith("door web: the sequence ") for each in found))
-        self.assertEqual([WARNING, WARNING], [each.level for each in found])
+        self.assertTrue(
+            all(finding.text.startswith("door web: the sequence ") for finding in found)
+        )
+        self.assertEqual([WARNING, WARNING], [finding.level for finding in found])
         self.assertIn("ascending", found[0].text)
         self.assertIn("in only 24 tries", found[1].text)
         self.assertIn("`pkdoors sequence`", found[1].remedy)

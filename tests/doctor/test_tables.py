@@ -73,7 +73,7 @@ class DropTests(SynchronousTestCase):
         self.assertEqual("`ufw allow 17001/udp`", found.remedy)
 
     def test_ufwElsewhere(self) -> None:
-        """What a table beside ufw's drops, ufw does not let in."""
+        """If another table drops the port, ufw's command is not the remedy."""
         chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
         beside = makeListing(chain="ip filter INPUT", chains=chains), makeListing(policy="drop")
         (found,) = judgeDrops(makeTables(*beside), KNOCK, "why")
@@ -83,8 +83,8 @@ class DropTests(SynchronousTestCase):
         """ufw's two tables are one finding."""
         chains: dict[str, list[list[Any]]] = {"ufw-user-input": []}
         both = [
-            makeListing(policy="drop", chain=f"{each} filter INPUT", chains=chains)
-            for each in ("ip", "ip6")
+            makeListing(policy="drop", chain=f"{family} filter INPUT", chains=chains)
+            for family in ("ip", "ip6")
         ]
         (found,) = judgeDrops(makeTables(*both), KNOCK, "effect")
         expected = "the firewall drops it (ip filter INPUT, ip6 filter INPUT): effect"
@@ -112,7 +112,7 @@ class DropTests(SynchronousTestCase):
         found = self.many(unsure, letIn, count=5)
         self.assertEqual(
             [(ERROR, "knock ports"), (WARNING, "17001/udp")],
-            [(each.level, each.subject) for each in found],
+            [(finding.level, finding.subject) for finding in found],
         )
         self.assertIn("drops datagrams to 3 of 5 knock ports", found[0].text)
 

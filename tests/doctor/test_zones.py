@@ -15,7 +15,7 @@ KNOCKS = (17003, 17001)
 
 def opening(*ports: PortRange | None) -> tuple[Exposure, ...]:
     """Return exposures that open some ports to all."""
-    return tuple(Exposure(each, "a port", "`this`") for each in ports)
+    return tuple(Exposure(exposed, "a port", "`this`") for exposed in ports)
 
 
 KNOCKED = Zone("home", "default", rules=tuple(map(knockRule, KNOCKS)))
@@ -73,7 +73,7 @@ class ZoningTests(SynchronousTestCase):
 
     def test_besideOpen(self) -> None:
         """Zones that let all in are no fault."""
-        ports = opening(SSH, *(PortRange("udp", each, each) for each in KNOCKS))
+        ports = opening(SSH, *(PortRange("udp", port, port) for port in KNOCKS))
         self.assertEqual([], list(judgeZonesBeside(KNOCKS, [SSH], [Zone("a", "default", ports)])))
         (found,) = judgeZonesBeside(KNOCKS, [SSH], [KNOCKED])
         self.assertEqual("22/tcp", found.subject)

@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from pkdoors import __version__
 from pkdoors.admin._metrics import formatMetrics
 from pkdoors.admin._recording import recordCounters
-from pkdoors.admin.records import asJSON
+from pkdoors.admin.records import simplify
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import DeadlinePassed, FirewallError
 from pkdoors.events.counters import BUCKETS, Counters
@@ -61,7 +61,7 @@ class CountersTests(SynchronousTestCase):
                 "firewall_calls": {"ok": 0, "failed": 0},
                 "heals": 0,
             },
-            asJSON(recordCounters(self.counters)),
+            simplify(recordCounters(self.counters)),
         )
 
     def test_events(self) -> None:

@@ -59,7 +59,8 @@ class MemoryDaemon:
         self.publisher.subscribe(self.counters.hear)
         self.publisher.subscribe(self.events.append)
         self.stack = FirewallStack(clock, firewalls, self.publisher)
-        self.smith = Locksmith(self.config.doors, replayFile, clock.seconds)
+        makeReplayFile = (lambda: replayFile) if replayFile else None
+        self.smith = Locksmith(self.config.doors, makeReplayFile, clock.seconds)
         self.keeper = Doorkeeper(
             clock,
             self.stack,

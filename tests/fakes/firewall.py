@@ -102,8 +102,8 @@ class FakeFirewall:
             f"close {opening.source}", key, lambda: (self._deadlines.pop(key, None), None)[1]
         )
 
-    def dropped(self) -> int:
-        """See L{IFirewall.dropped}."""
+    def countDropped(self) -> int:
+        """See L{IFirewall.countDropped}."""
         return self.drops
 
     def stop(self) -> Deferred[None]:

@@ -9,11 +9,13 @@ import subprocess
 from collections import deque
 from collections.abc import Mapping
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import pkdoors.client._localaddress
 import pkdoors.knockports.knockports
+from tests.fakes.modules import makeModule
 
 SO_TIMESTAMPNS, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_MEMINFO = 35, 26, 27, 55
 
@@ -227,3 +229,33 @@ class FakeHost:
         """The open socket of an address and port."""
         address = (interface, port)
         return next(each for each in self.sockets if each.isOpen and each.address == address)
+
+
+class _Probe:
+    """
+    A UDP socket that finds a way to every address; nothing is sent.
+    """
+
+    def __init__(self, family: int, kind: int) -> None:
+        assert kind == socket.SOCK_DGRAM
+        self._address = "2001:db8::2" if family == socket.AF_INET6 else "192.0.2.2"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def connect(self, address: tuple[str, int]) -> None:
+        """Choose the own address."""
+
+    def getsockname(self) -> tuple[str, int]:
+        """Return the own address."""
+        return self._address, 40_000
+
+
+def routeAll(test: SynchronousTestCase) -> None:
+    """Have a route to every address, from C{192.0.2.2} and C{2001:db8::2}."""
+    families = {name: getattr(socket, name) for name in ("AF_INET", "AF_INET6", "SOCK_DGRAM")}
+    module = makeModule("socket", socket=_Probe, **families)
+    test.patch(pkdoors.client._localaddress, "socket", module)

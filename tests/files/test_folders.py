@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.files.folders}, and of those who write where others prepared the way."""
+"""Tests of L{pkdoors.files.folders}, and of the code that writes where others prepared the way."""
 
 import os
 from pathlib import Path
@@ -19,11 +19,11 @@ from tests.fakes.log import Log
 
 class FolderTestCase(SynchronousTestCase):
     """
-    With a folder, and another one that is nobody's business.
+    A test with a folder, and another one that must stay untouched.
     """
 
     def setUp(self) -> None:
-        """Make both."""
+        """Make both folders."""
         self.top = Path(mkdtemp())
         self.addCleanup(rmtree, self.top)
         self.folder, self.away = self.top / "folder", self.top / "away"
@@ -31,7 +31,7 @@ class FolderTestCase(SynchronousTestCase):
         self.away.mkdir()
 
     def strangersLink(self) -> Path:
-        """A link in the folder, made by somebody else, that leads away."""
+        """Make a link in the folder that belongs to somebody else and leads away."""
         if os.geteuid():
             raise SkipTest("this test gives a link away: run it as root (sudo script/test)")
         link = self.folder / "link"
@@ -46,7 +46,7 @@ class OpenFolderTests(FolderTestCase):
     """
 
     def at(self, path: str | Path) -> str:
-        """Which folder is found there; no descriptor is left open."""
+        """Return the folder that a path leads to, and check that no descriptor stays open."""
         before = os.listdir("/proc/self/fd")
         folder = openFolder(path)
         try:
@@ -56,14 +56,14 @@ class OpenFolderTests(FolderTestCase):
             self.assertEqual(len(before), len(os.listdir("/proc/self/fd")))
 
     def test_plain(self) -> None:
-        """A folder is found by its path, whole or not, also over C{..}."""
+        """A folder is found by its path, absolute or relative, and through C{..}."""
         self.assertEqual(str(self.folder), self.at(self.folder))
         self.assertEqual(str(self.away), self.at(self.folder / ".." / "away"))
         self.assertEqual("/", self.at("/"))
         self.assertEqual(os.getcwd(), self.at(""))
 
     def test_ownLinks(self) -> None:
-        """Links of our own are followed, wherever they lead."""
+        """Our own links are followed, wherever they lead."""
         for target in (self.away, Path("../away"), Path("../folder/../away/.")):
             link = self.folder / "link"
             link.symlink_to(target)
@@ -71,34 +71,34 @@ class OpenFolderTests(FolderTestCase):
             link.unlink()
 
     def test_circle(self) -> None:
-        """A circle of links is an error, and so is what is not there."""
+        """A circle of links is an error, and so is a missing folder."""
         (self.folder / "a").symlink_to("b")
         (self.folder / "b").symlink_to("a")
         self.assertRaises(OSError, openFolder, self.folder / "a")
         self.assertRaises(FileNotFoundError, openFolder, self.folder / "c")
 
     def test_strangers(self) -> None:
-        """A link of somebody else's is not followed, and nothing is left open."""
+        """A link that belongs to somebody else is not followed, and no descriptor stays open."""
         link = self.strangersLink()
         before = os.listdir("/proc/self/fd")
         error = self.assertRaises(PermissionError, openFolder, link)
-        self.assertEqual("a link on the way to it belongs to another user", error.strerror)
+        self.assertEqual("a link in its path belongs to another user", error.strerror)
         self.assertEqual(len(before), len(os.listdir("/proc/self/fd")))
 
 
 class WriterTests(FolderTestCase):
     """
-    Whatever root writes, it does not do so through such a link.
+    Root writes nothing through such a link.
     """
 
     def test_own(self) -> None:
-        """No file of the daemon's own is made there."""
+        """The daemon creates none of its own files there."""
         path = self.strangersLink() / "file"
         self.assertRaises(PermissionError, openOwn, path, os.O_WRONLY)
         self.assertEqual([], list(self.away.iterdir()))
 
     def test_othersFile(self) -> None:
-        """A file of somebody else's is none of the daemon's, wherever it is."""
+        """A file that belongs to somebody else is not taken for the daemon's, wherever it is."""
         path = self.folder / "file"
         path.touch()
         if os.geteuid():
@@ -108,27 +108,27 @@ class WriterTests(FolderTestCase):
         self.assertEqual("it belongs to another user", error.strerror)
 
     def test_audit(self) -> None:
-        """Nor the audit file, and that is told once."""
+        """The audit file is not written there, and this is logged once."""
         log = Log(self)
         audit = AuditFile(str(self.strangersLink() / "audit.jsonl"))
         audit.start()
         audit.hear(Event(OPENED, 0.0, source="192.0.2.7"))
         self.assertEqual([], list(self.away.iterdir()))
         (line,) = log.lines()
-        self.assertIn("(a link on the way to it belongs to another user)", line)
+        self.assertIn("(a link in its path belongs to another user)", line)
 
     def test_configuration(self) -> None:
-        """Nor a new configuration."""
+        """A new configuration is not written there."""
         path = str(self.strangersLink() / "pkdoors.toml")
         self.assertIn(
-            "a link on the way to it belongs to another user",
+            "a link in its path belongs to another user",
             str(self.assertRaises(ConfigError, writeConf, path, "text\n")),
         )
         self.assertEqual([], list(self.away.iterdir()))
 
     def test_check(self) -> None:
-        """The check finds that for the audit file, before it is needed."""
+        """C{pkdoors check} reports this for the audit file before the daemon needs it."""
         path = self.strangersLink() / "audit.jsonl"
         self.assertEqual(
-            "a link on the way to it belongs to another user", explainNotWritable(str(path))
+            "a link in its path belongs to another user", explainNotWritable(str(path))
         )

@@ -17,11 +17,11 @@ from pkdoors.install.servicecode import findCodeFlaw
 
 class TrustTestCase(SynchronousTestCase):
     """
-    With a file in two folders that only we can write.
+    A test with a file in two folders that only this user can write.
     """
 
     def setUp(self) -> None:
-        """Make it. Not where trial puts its files: others may be able to write that."""
+        """Make the folders, but not in trial's own folder, which others may be able to write."""
         self.top = Path(mkdtemp())
         self.addCleanup(rmtree, self.top)
         self.folder = self.top / "folder"
@@ -30,7 +30,7 @@ class TrustTestCase(SynchronousTestCase):
         self.path.touch(0o644)
 
     def giveAway(self, path: Path) -> None:
-        """Let something belong to somebody who is neither root nor ourselves."""
+        """Give a path to a user who is neither root nor this one."""
         if os.geteuid():
             raise SkipTest("this test gives files away: run it as root (sudo script/test)")
         os.chown(path, 65_534, -1, follow_symlinks=False)
@@ -42,23 +42,23 @@ class FlawOfTests(TrustTestCase):
     """
 
     def assertFlaw(self, path: Path, remedy: str) -> None:
-        """That path is why the file is not trusted, and this mends it."""
+        """Assert that a path is the flaw, and that running the remedy repairs it."""
         flaw = findFlaw(self.path)
         assert flaw is not None
         found = os.path.join(os.path.realpath(flaw.path.parent), flaw.path.name)
         self.assertEqual(str(path), found)
-        if ".." not in flaw.remedy:  # as the link has it
+        if ".." not in flaw.remedy:  # a link's own target is quoted as it is
             self.assertEqual(remedy, flaw.remedy.replace(str(self.top), ""))
-        self.assertTrue(str(flaw).endswith(f": `{flaw.remedy}` mends it"), flaw)
+        self.assertTrue(str(flaw).endswith(f": run `{flaw.remedy}`"), flaw)
 
     def test_none(self) -> None:
-        """What only we can write is trusted, whoever can read or run it."""
+        """A file that only this user can write is trusted, whoever can read or run it."""
         for mode in (0o400, 0o644, 0o755, 0o4755):
             self.path.chmod(mode)
             self.assertIsNone(findFlaw(self.path))
 
     def test_everyPart(self) -> None:
-        """The file, and each folder above it, may be written by nobody else."""
+        """Nobody else may be able to write the file, or any folder above it."""
         for part in (self.path, self.folder, self.top):
             before = part.stat().st_mode
             for more in (0o020, 0o002, 0o022):
@@ -68,12 +68,12 @@ class FlawOfTests(TrustTestCase):
             self.assertIsNone(findFlaw(self.path))
 
     def test_sticky(self) -> None:
-        """Nobody can replace a file of ours in a folder like /tmp."""
+        """In a folder like /tmp nobody can replace a file of ours."""
         self.folder.chmod(0o1777)
         self.assertIsNone(findFlaw(self.path))
 
     def test_owner(self) -> None:
-        """Whoever owns any of it can change it, whatever the mode."""
+        """The owner of any part can change it, whatever the mode."""
         for part in (self.path, self.folder, self.top):
             self.giveAway(part)
             part.chmod(0o700)
@@ -81,7 +81,7 @@ class FlawOfTests(TrustTestCase):
             os.chown(part, 0, -1)
 
     def test_accessList(self) -> None:
-        """Whoever may write by a POSIX access list is somebody else, too."""
+        """Write access by a POSIX access list counts, too."""
         # ACL_USER_OBJ rw, ACL_USER 65534 rw, ACL_GROUP_OBJ r, ACL_MASK rw, ACL_OTHER r
         entries = ((1, 6, -1), (2, 6, 65_534), (4, 4, -1), (16, 6, -1), (32, 4, -1))
         packed = b"".join(struct.pack("<HHi", *each) for each in entries)
@@ -90,11 +90,11 @@ class FlawOfTests(TrustTestCase):
         except OSError as error:
             raise SkipTest(f"this file system has no access lists: {error.strerror}") from error
         self.assertFlaw(self.path, "chmod go-w /folder/file")
-        self.path.chmod(0o644)  # the remedy does away with what the list grants
+        self.path.chmod(0o644)  # the remedy removes what the list grants
         self.assertIsNone(findFlaw(self.path))
 
     def test_links(self) -> None:
-        """Each link on the way counts, with its folders; and so does where it leads."""
+        """Each link in the path counts, with its folders and its target."""
         middle = self.top / "middle"
         middle.mkdir(0o755)
         (middle / "link").symlink_to("../folder/file")
@@ -110,7 +110,7 @@ class FlawOfTests(TrustTestCase):
         self.assertFlaw(middle / "link", "chown -h root /middle/link")
 
     def test_linkedFolder(self) -> None:
-        """So it is for a folder that is a link."""
+        """The same holds for a folder that is a link."""
         (self.top / "away").symlink_to(self.folder)
         self.path = self.top / "away" / "file"
         self.assertIsNone(findFlaw(self.path))
@@ -118,14 +118,14 @@ class FlawOfTests(TrustTestCase):
         self.assertFlaw(self.folder, "chmod go-w /folder")
 
     def test_quoted(self) -> None:
-        """The remedy can be pasted, whatever the name."""
+        """The remedy can be pasted into a shell, whatever the name."""
         self.path = self.folder / "a b; rm"
         self.path.touch()
         self.path.chmod(0o666)
         self.assertFlaw(self.path, f"chmod go-w '{self.path}'".replace(str(self.top), ""))
 
     def test_notThere(self) -> None:
-        """What is not there, or leads round in a circle, is an error."""
+        """A missing file, or a circle of links, is an error."""
         self.path.unlink()
         self.assertRaises(FileNotFoundError, findFlaw, self.path)
         for target in ("file", "nothing"):
@@ -134,9 +134,9 @@ class FlawOfTests(TrustTestCase):
             self.path.unlink()
 
     def test_manyLinks(self) -> None:
-        """Links through links take no more time than there are parts."""
+        """Links through links take no more time than they have parts."""
         at = self.folder
-        for number in range(4):  # the kernel follows 40 in all
+        for number in range(4):  # the kernel follows 40 in one path
             link = self.top / f"l{number}"
             link.symlink_to(f"{at.name}/../{at.name}")
             at = link
@@ -150,7 +150,7 @@ class FlawBelowTests(TrustTestCase):
     """
 
     def test_everyFile(self) -> None:
-        """All that is in a folder, however deep, is looked at."""
+        """Everything in the folder is checked, however deep."""
         self.assertIsNone(findFlawBelow(self.top))
         deep = self.folder / "a" / "b"
         deep.mkdir(parents=True)
@@ -166,7 +166,7 @@ class FlawBelowTests(TrustTestCase):
         self.assertEqual(deep, flaw and flaw.path)
 
     def test_remedy(self) -> None:
-        """One command mends all of the folder; what is elsewhere has its own."""
+        """One command repairs the whole folder; a flaw elsewhere has its own remedy."""
         self.path.chmod(0o666)
         for mode in (0o755, 0o775):
             self.folder.chmod(mode)
@@ -179,13 +179,15 @@ class FlawBelowTests(TrustTestCase):
         self.assertEqual(f"chown -hR root {self.folder}", flaw and flaw.remedy)
 
     def test_above(self) -> None:
-        """So is what is above it."""
+        """The folders above are checked."""
         self.top.chmod(0o777)
         flaw = findFlawBelow(self.folder)
         self.assertEqual(self.top, flaw and flaw.path)
 
     def test_linkOut(self) -> None:
-        """So is where a link in it leads, as of an interpreter; one that leads nowhere is not."""
+        """
+        The targets of links in the folder are checked, such as an interpreter; dead links are not.
+        """
         inside = self.top / "inside"
         inside.mkdir()
         (inside / "python3").symlink_to(self.path)
@@ -202,7 +204,7 @@ class CodeFlawTests(TrustTestCase):
     """
 
     def setUp(self) -> None:
-        """Have all that a service runs, in folders of their own."""
+        """Make everything that a service runs, in folders of its own."""
         super().setUp()
         self.patch(servicecode, "get_path", lambda name: str(self.top / name))
         self.patch(pkdoors, "__path__", [str(self.top / "package")])
@@ -217,7 +219,7 @@ class CodeFlawTests(TrustTestCase):
             path.touch(0o644)
 
     def assertFlaw(self, *places: str) -> None:
-        """Whoever can change one of these can change what the service runs."""
+        """Assert that a change to any of these places is a flaw."""
         for place in places:
             path = self.top / place
             mode = path.stat().st_mode & 0o7777
@@ -228,23 +230,27 @@ class CodeFlawTests(TrustTestCase):
             self.assertIsNone(findCodeFlaw())
 
     def test_programs(self) -> None:
-        """The programs count, with their folder; a distribution has some of them elsewhere."""
+        """
+        The programs are checked, with their folders; a distribution has some of them elsewhere.
+        """
         self.assertFlaw("scripts", "scripts/twistd", "scripts/pkdoors", "scripts/python3")
         (self.top / "scripts/python3").unlink()
         self.assertIsNone(findCodeFlaw())
 
     def test_libraries(self) -> None:
-        """So do the folders of libraries; what is in them is the package manager's."""
+        """The library folders are checked; their contents belong to the package manager."""
         self.assertFlaw("stdlib", "platstdlib", "purelib", "platlib")
         (self.top / "stdlib/os.py").chmod(0o666)
         self.assertIsNone(findCodeFlaw())
 
     def test_own(self) -> None:
-        """So does all that is in our own packages, and where Twisted looks for plugins."""
+        """
+        Everything in our own packages is checked, and so are the folders of Twisted's plugins.
+        """
         self.assertFlaw("package", "package/d/e.py", "plugins", "plugins/f.py")
 
     def test_environment(self) -> None:
-        """So does all of a virtual environment; any other prefix is the distribution's."""
+        """All of a virtual environment is checked; any other prefix belongs to the distribution."""
         self.assertFlaw("data", "data/lib/c.py")
         (self.top / "data/pyvenv.cfg").unlink()
         (self.top / "data/lib/c.py").chmod(0o666)

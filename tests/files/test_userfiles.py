@@ -16,70 +16,72 @@ class ReadFileTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a file."""
+        """Make a file."""
         self.path = Path(self.mktemp())
         self.path.write_bytes(b"secret")
 
     def read(self, mode: int) -> Contents:
-        """What is read of the file with some mode."""
+        """Read the file with some mode."""
         self.path.chmod(mode)
         found = readFile(str(self.path))
         assert found is not None
         return found
 
     def test_own(self) -> None:
-        """What only its owner can read is given."""
+        """A file that only its owner can read is accepted as a secret."""
         for mode in (0o600, 0o400, 0o700):
             self.assertEqual(b"secret", self.read(mode).secret())
 
     def test_exposed(self) -> None:
-        """What others can read or change is refused, with the command that mends it."""
+        """A secret that others can read or change is refused, with the command that fixes it."""
         for mode in (0o640, 0o604, 0o620, 0o644, 0o601):
             error = self.assertRaises(BadValue, self.read(mode).secret)
             self.assertEqual(
-                f"others can read or change it: run chmod 600 {self.path}", str(error), oct(mode)
+                f"others can read or change it: run `chmod 600 {self.path}`", str(error), oct(mode)
             )
 
     def test_quoted(self) -> None:
-        """The command can be pasted whatever the path."""
+        """The command can be pasted into a shell, whatever the path."""
         error = self.assertRaises(BadValue, Contents("a b", b"", True).secret)
         self.assertIn("chmod 600 'a b'", str(error))
 
     def test_exposedButPublic(self) -> None:
-        """What is no secret may be read by others."""
+        """A file without a secret may be readable by others."""
         self.assertEqual(b"secret", self.read(0o644).data)
 
     def test_notOwn(self) -> None:
-        """Files of other people are theirs to protect."""
+        """Files of other users are for them to protect."""
         self.patch(os, "getuid", lambda: 12345)
         self.assertEqual(b"secret", self.read(0o644).secret())
 
     def test_noPath(self) -> None:
-        """What is no path at all is a sentence."""
+        """A path that is invalid gives a sentence."""
         error = self.assertRaises(BadValue, readFile, "a\0b")
         self.assertEqual("it cannot be read: embedded null byte", str(error))
 
     def test_missing(self) -> None:
-        """A file that does not exist is nothing."""
+        """A missing file gives L{None}."""
         self.assertIsNone(readFile(str(self.path) + "x"))
 
     def test_unreadable(self) -> None:
-        """What cannot be read is one sentence with the reason."""
+        """A file that cannot be read gives one sentence with the reason."""
         error = self.assertRaises(BadValue, readFile, ".")
         self.assertEqual("it cannot be read: Is a directory", str(error))
         self.assertRaises(BadValue, readFile, "a\0b")
 
     def test_bound(self) -> None:
-        """A file with more than L{MAX_BYTES} bytes is refused: what is left of it would mislead."""
+        """
+        A file with more than L{MAX_BYTES} bytes is refused: its beginning alone would mislead.
+        """
         self.path.write_bytes(bytes(MAX_BYTES))
         self.assertEqual(MAX_BYTES, len(self.read(0o600).data))
         self.path.write_bytes(bytes(MAX_BYTES + 1))
         error = self.assertRaises(BadValue, readFile, str(self.path))
         self.assertEqual(
-            "it cannot be read: it has more than 1048576 bytes, which is the most for it",
+            "it cannot be read: it has more than the 1048576 bytes that are allowed",
             str(error),
         )
 
     def test_repr(self) -> None:
-        """What is in a file does not get into a log."""
+        """The contents of a file do not get into a log."""
         self.assertNotIn("secret", repr(self.read(0o600)))

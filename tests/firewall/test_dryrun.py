@@ -16,7 +16,7 @@ class DryRunFirewallTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the firewall."""
         self.log = Log(self)
         self.clock = Clock()
         self.firewall = DryRunFirewall(self.clock)
@@ -27,12 +27,12 @@ class DryRunFirewallTests(SynchronousTestCase):
         self.assertEqual("dry-run", self.firewall.name)
 
     def test_prepare(self) -> None:
-        """Preparing says nothing."""
+        """Preparing logs nothing."""
         self.firewall.prepare((makeDoor(),))
         self.assertEqual([], self.log.lines())
 
     def test_start(self) -> None:
-        """Starting says which doors would be kept closed."""
+        """Starting logs which doors would be kept closed."""
         self.firewall.start((makeDoor(), makeDoor(ports="80", name="web")), print)
         self.assertEqual(
             [
@@ -43,12 +43,12 @@ class DryRunFirewallTests(SynchronousTestCase):
         )
 
     def test_keep(self) -> None:
-        """So does a reload."""
+        """A reload logs them, too."""
         self.firewall.setDoors((makeDoor(),))
         self.assertEqual(["dry run: would keep door default (22/tcp) closed"], self.log.lines())
 
     def test_open(self) -> None:
-        """Opening says for whom and how long."""
+        """Opening logs the source and the time."""
         self.clock.advance(10)
         self.successResultOf(self.firewall.open(makeOpening(deadline=100.0)))
         self.assertEqual(
@@ -56,12 +56,12 @@ class DryRunFirewallTests(SynchronousTestCase):
         )
 
     def test_close(self) -> None:
-        """Closing says for whom."""
+        """Closing logs the source."""
         self.successResultOf(self.firewall.close(makeOpening("2001:db8::7")))
         self.assertEqual(
             ["dry run: would close door default (22/tcp) for 2001:db8::7"], self.log.lines()
         )
 
     def test_stop(self) -> None:
-        """Stopping is done at once."""
+        """The stop has finished at once."""
         self.successResultOf(self.firewall.stop())

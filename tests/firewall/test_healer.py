@@ -20,11 +20,11 @@ GONE = FirewallError("firewalld does not answer")
 
 class HealerTests(SynchronousTestCase):
     """
-    What happens when somebody takes the guard away.
+    What happens if somebody removes the guard.
     """
 
     def setUp(self) -> None:
-        """A door that is open for one address."""
+        """Open a door for one address."""
         self.log = Log(self)
         self.clock = Clock()
         self.firewall = FakeFirewall(self.clock)
@@ -41,13 +41,13 @@ class HealerTests(SynchronousTestCase):
         self.firewall.calls.clear()
 
     def restorations(self) -> list[str]:
-        """The restorations that there were since this was last asked."""
+        """Return the restorations since the last call."""
         calls = [call for call in self.firewall.calls if call.startswith("restore")]
         self.firewall.calls.clear()
         return calls
 
     def test_atOnce(self) -> None:
-        """All is put back at once, with the deadlines that it had."""
+        """Everything is restored at once, with the same deadlines."""
         self.clock.advance(10)
         self.firewall.flush()
         self.clock.advance(0)
@@ -55,7 +55,7 @@ class HealerTests(SynchronousTestCase):
         self.assertEqual({ANN: 31.0}, self.firewall.open_())
 
     def test_warning(self) -> None:
-        """One line tells who it was."""
+        """One line in the log names the cause."""
         self.firewall.flush("nft changed the guard")
         self.clock.advance(0)
         self.assertEqual(
@@ -64,7 +64,7 @@ class HealerTests(SynchronousTestCase):
         )
 
     def test_closesOnTime(self) -> None:
-        """What was put back is closed at its deadline, once."""
+        """A restored opening is closed at its deadline, once."""
         self.firewall.flush()
         self.clock.pump([0, 30])
         self.assertEqual([f"restore {ANN} until 31", f"close {ANN}"], self.firewall.calls)
@@ -77,7 +77,10 @@ class HealerTests(SynchronousTestCase):
         self.assertEqual(["restore"], self.restorations())
 
     def test_storm(self) -> None:
-        """Who flushes in a loop makes us neither spin nor fill the log; at last all is there."""
+        """
+        If somebody flushes in a loop, the daemon neither spins nor fills the log; in the end all is
+        restored.
+        """
         for _ in range(1000):
             self.firewall.flush()
             self.clock.advance(0.001)
@@ -90,7 +93,7 @@ class HealerTests(SynchronousTestCase):
         self.assertRegex(line, r"in fake \([0-9]+ more lines like this left out\)$")
 
     def test_retries(self) -> None:
-        """Where that fails it is tried again, later and later, until it is done."""
+        """A failed restoration is tried again, after longer and longer times, until it succeeds."""
         self.firewall.failures = [GONE, GONE, GONE]
         self.firewall.flush()
         self.clock.pump([0, 1, 2, 3.9])
@@ -102,7 +105,7 @@ class HealerTests(SynchronousTestCase):
         self.assertEqual([], self.restorations())
 
     def test_told(self) -> None:
-        """That it fails is said once, with the reason, and also that it is well again."""
+        """A failure is logged once, with its reason, and its end is logged, too."""
         self.firewall.failures = [GONE] * 3
         self.firewall.flush("firewalld went away")
         self.clock.pump([0, 1, 2, 4])
@@ -116,14 +119,17 @@ class HealerTests(SynchronousTestCase):
         )
 
     def test_otherReason(self) -> None:
-        """Where it fails for another reason, that is said, too."""
+        """If it fails for another reason, that is logged, too."""
         self.firewall.failures = [GONE, FirewallError("firewalld refused")]
         self.firewall.flush()
         self.clock.pump([0, 1])
         self.assertIn("retrying: firewalld refused", self.log.lines(LogLevel.error)[-1])
 
     def test_unexpected(self) -> None:
-        """A mistake of the firewall's code is logged with its traceback, and tried again."""
+        """
+        A bug in the firewall's code is logged with its traceback, and the restoration is tried
+        again.
+        """
         self.firewall.failures = [RuntimeError("oops")]
         self.firewall.flush()
         self.clock.advance(0)
@@ -132,7 +138,7 @@ class HealerTests(SynchronousTestCase):
         self.assertEqual({ANN: 31.0}, self.firewall.open_())
 
     def test_backBeforeTheRetry(self) -> None:
-        """Who tells that the firewall is there again is not kept waiting."""
+        """A signal that the firewall is back ends the wait for the next try."""
         self.firewall.failures = [GONE, GONE, GONE]
         self.firewall.flush("firewalld went away")
         self.clock.pump([0, 1, 2])
@@ -144,7 +150,7 @@ class HealerTests(SynchronousTestCase):
         self.assertEqual([], self.restorations())
 
     def test_lostMeanwhile(self) -> None:
-        """What is lost while it is put back is put back again."""
+        """What is lost during a restoration is restored again."""
         self.firewall.holding = True
         self.firewall.flush()
         self.clock.advance(0)
@@ -155,7 +161,7 @@ class HealerTests(SynchronousTestCase):
         self.assertEqual(2, len(self.restorations()))
 
     def test_stop(self) -> None:
-        """After the stop nothing is put back any more, also not what was to be tried again."""
+        """After the stop nothing is restored, not even what was to be tried again."""
         self.firewall.failures = [GONE]
         self.firewall.flush()
         self.clock.advance(0)

@@ -22,13 +22,13 @@ ANN = "203.0.113.9"
 NO, NEITHER = FirewallError("no"), FirewallError("neither")
 
 
-class WallsTestCase(SynchronousTestCase):
+class StackTestCase(SynchronousTestCase):
     """
-    With the two firewalls of a host that has firewalld, which does not know what is open.
+    The two firewalls of a host that has firewalld, which does not know what is open.
     """
 
     def setUp(self) -> None:
-        """Have them."""
+        """Make the firewalls."""
         self.log = Log(self)
         self.clock = Clock()
         self.diary: list[str] = []
@@ -41,14 +41,14 @@ class WallsTestCase(SynchronousTestCase):
         self.onHealed: list[float] = []
 
     def start(self) -> list[Opening]:
-        """Start; what is open becomes what is wanted."""
+        """Start; the openings that are found become the wanted ones."""
         self.wanted = self.stack.start(
             self.doors, lambda: self.wanted, lambda: self.onHealed.append(self.clock.seconds())
         )
         return self.wanted
 
     def started(self) -> None:
-        """Start, and forget how."""
+        """Start, and forget the calls."""
         self.start()
         self.clock.pump([0, 1])
         self.diary.clear()
@@ -59,53 +59,56 @@ class WallsTestCase(SynchronousTestCase):
         return Deferred.fromCoroutine(work)
 
     def error(self, work: Coroutine[Any, Any, None]) -> Exception:
-        """What work fails with."""
+        """Return the error that work fails with."""
         error = self.failureResultOf(self.do(work)).value
         assert isinstance(error, Exception)
         return error
 
 
-class StartTests(WallsTestCase):
+class StartTests(StackTestCase):
     """
     Tests of L{FirewallStack.prepare} and L{FirewallStack.start}.
     """
 
     def test_name(self) -> None:
-        """All are named."""
+        """The name consists of all firewalls' names."""
         self.assertEqual("nftables and firewalld", self.stack.name)
         self.assertEqual("nftables", FirewallStack(self.clock, [self.guard]).name)
 
     def test_prepare(self) -> None:
-        """All are asked whether they will do, and nothing else."""
+        """All firewalls are prepared, and nothing else happens."""
         self.stack.prepare(self.doors)
         self.clock.advance(1)
         self.assertEqual(["nftables: prepare", "firewalld: prepare"], self.diary)
 
     def test_prepareFails(self) -> None:
-        """Where one will not, that is raised."""
+        """If one cannot work, its error is raised."""
         for firewall in (self.guard, self.firewalld):
             firewall.failures = [NO]
             self.assertIs(NO, self.assertRaises(FirewallError, self.stack.prepare, self.doors))
 
     def test_start(self) -> None:
-        """The innermost is first: one that hangs keeps nobody from closing the ports."""
+        """
+        The innermost starts first, so a firewall that hangs does not keep the ports from being
+        closed.
+        """
         self.start()
         self.assertEqual(["nftables: start", "firewalld: start"], self.diary)
 
     def test_startFails(self) -> None:
-        """Where those before it refuse, it is closed all the same."""
+        """If an outer firewall refuses, the ports are closed all the same."""
         self.firewalld.failures = [NO]
         self.assertIs(NO, self.assertRaises(FirewallError, self.start))
         self.assertEqual(self.doors, self.guard.guarded)
 
     def test_innermostRefuses(self) -> None:
-        """Where the innermost refuses, the others are not asked."""
+        """If the innermost refuses, the others are not asked."""
         self.guard.failures = [NO]
         self.assertIs(NO, self.assertRaises(FirewallError, self.start))
         self.assertEqual(["nftables: start"], self.diary)
 
     def test_found(self) -> None:
-        """What is open already is what any of them knows."""
+        """An opening exists already if any of the firewalls knows it."""
         ann, bob = makeOpening(ANN), makeOpening("2001:db8::7")
         self.guard.before = [ann]
         self.assertEqual([ann], self.start())
@@ -115,7 +118,9 @@ class StartTests(WallsTestCase):
         self.assertCountEqual([ann, bob], self.start())
 
     def test_forgetful(self) -> None:
-        """Who does not know what is open is told soon by those that do, who are left alone."""
+        """
+        A firewall that does not know what is open is restored soon; the others are left alone.
+        """
         self.guard.before = [makeOpening(ANN)]
         self.start()
         self.diary.clear()
@@ -125,13 +130,13 @@ class StartTests(WallsTestCase):
         self.assertEqual(1, len(self.diary))
 
     def test_forgetfulIsQuiet(self) -> None:
-        """That is no healing, and so not worth a line."""
+        """That is not a healing, so it is not logged."""
         self.start()
         self.clock.advance(1)
         self.assertEqual((2 + 1, []), (len(self.diary), self.log.lines()))
 
 
-class OpeningTests(WallsTestCase):
+class OpeningTests(StackTestCase):
     """
     Tests of L{FirewallStack.open} and L{FirewallStack.close}.
     """
@@ -142,14 +147,18 @@ class OpeningTests(WallsTestCase):
         self.started()
 
     def test_open(self) -> None:
-        """Each opens, the innermost first: its timer ends what the others may not end."""
+        """
+        Each firewall opens, the innermost first: its timer ends what the others may fail to end.
+        """
         self.successResultOf(self.do(self.stack.open(makeOpening(ANN))))
         self.assertEqual(
             [f"nftables: open {ANN} until 30", f"firewalld: open {ANN} until 30"], self.diary
         )
 
     def test_openWaits(self) -> None:
-        """One is asked when the one before has answered, and it is open when all have."""
+        """
+        Each firewall is asked when the one before it has answered; the door is open after the last.
+        """
         self.guard.holding = self.firewalld.holding = True
         opened = self.do(self.stack.open(makeOpening(ANN)))
         self.assertEqual(1, len(self.diary))
@@ -159,13 +168,15 @@ class OpeningTests(WallsTestCase):
         self.successResultOf(opened)
 
     def test_guardRefuses(self) -> None:
-        """Where the innermost refuses, the others are not opened."""
+        """If the innermost refuses, the others are not asked to open."""
         self.guard.failures = [NO]
         self.assertIs(NO, self.error(self.stack.open(makeOpening(ANN))))
         self.assertEqual([f"nftables: open {ANN} until 30"], self.diary)
 
     def test_otherRefuses(self) -> None:
-        """Where another refuses, that is raised; the innermost ends its part at the deadline."""
+        """
+        If an outer one refuses, its error is raised; the innermost ends its part at the deadline.
+        """
         self.firewalld.failures = [NO]
         self.assertIs(NO, self.error(self.stack.open(makeOpening(ANN))))
         self.assertEqual({ANN: 30.0}, self.guard.open_())
@@ -173,14 +184,14 @@ class OpeningTests(WallsTestCase):
         self.assertEqual({}, self.guard.open_())
 
     def test_close(self) -> None:
-        """Each closes, the innermost first."""
+        """Each firewall closes, the innermost first."""
         self.successResultOf(self.do(self.stack.open(makeOpening(ANN))))
         self.diary.clear()
         self.successResultOf(self.do(self.stack.close(makeOpening(ANN))))
         self.assertEqual([f"nftables: close {ANN}", f"firewalld: close {ANN}"], self.diary)
 
     def test_closeGoesOn(self) -> None:
-        """Where one refuses to close, even unexpectedly, the next closes all the same."""
+        """If one fails to close, even unexpectedly, the next closes all the same."""
         for error in (NO, RuntimeError("oops")):
             self.successResultOf(self.do(self.stack.open(makeOpening(ANN))))
             self.guard.failures = [error]
@@ -188,25 +199,25 @@ class OpeningTests(WallsTestCase):
             self.assertEqual(({ANN: 30.0}, {}), (self.guard.open_(), self.firewalld.open_()))
 
     def test_allRefuse(self) -> None:
-        """Where several do, the first error is raised."""
+        """If several fail, the first error is raised."""
         self.guard.failures, self.firewalld.failures = [NO], [NEITHER]
         self.assertIs(NO, self.error(self.stack.close(makeOpening(ANN))))
         self.assertEqual(([], []), (self.guard.failures, self.firewalld.failures))
 
 
-class HealingTests(WallsTestCase):
+class HealingTests(StackTestCase):
     """
-    What others take away.
+    Healing what others have removed.
     """
 
     def setUp(self) -> None:
-        """Start, with an opening."""
+        """Start with an opening."""
         super().setUp()
         self.guard.before = [makeOpening(ANN)]
         self.started()
 
     def test_eachByItself(self) -> None:
-        """What one has lost is put back there, and the other is left alone."""
+        """What one firewall has lost is restored there, and the other is left alone."""
         self.firewalld.flush("firewalld was reloaded")
         self.clock.advance(0)
         self.assertEqual([f"firewalld: restore {ANN} until 30"], self.diary)
@@ -217,7 +228,7 @@ class HealingTests(WallsTestCase):
         )
 
     def test_neverAnswers(self) -> None:
-        """One that never answers keeps nobody from putting back what the other has lost."""
+        """A firewall that never answers does not keep the other from being restored."""
         self.firewalld.holding = True
         self.firewalld.flush()
         self.clock.advance(1)
@@ -227,7 +238,7 @@ class HealingTests(WallsTestCase):
         self.assertEqual([2.0], self.onHealed)
 
     def test_fails(self) -> None:
-        """Nor does one where it fails, which is tried again."""
+        """Nor does one that fails; it is tried again."""
         self.firewalld.failures = [NO]
         self.firewalld.flush()
         self.guard.flush()
@@ -236,16 +247,43 @@ class HealingTests(WallsTestCase):
         self.clock.advance(1)
         self.assertEqual({ANN: 30.0}, self.firewalld.open_())
 
+    def test_bugAfterwards(self) -> None:
+        """A bug in what follows a restoration is logged, and does not end the healing."""
 
-class ChangeTests(WallsTestCase):
+        def fail() -> None:
+            raise RuntimeError("oops")
+
+        self.guard = FakeFirewall(self.clock, "nftables")
+        self.stack = FirewallStack(self.clock, [self.guard])
+        self.stack.start(self.doors, lambda: self.wanted, fail)
+        for _ in range(2):
+            self.guard.flush()
+            self.clock.advance(1)
+            self.assertEqual({ANN: 30.0}, self.guard.open_())
+            self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    def test_stopDuringPause(self) -> None:
+        """A loss soon after a restoration waits for the pause; a stop in it leaves no timer."""
+        self.guard.flush()
+        self.clock.advance(0)
+        self.diary.clear()
+        self.guard.flush()
+        self.clock.advance(0.01)
+        self.assertEqual([], self.diary)
+        self.successResultOf(self.do(self.stack.stop()))
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual(["firewalld: stop", "nftables: stop"], self.diary)
+
+
+class ChangeTests(StackTestCase):
     """
     Tests of L{FirewallStack.change}.
     """
 
     def test_refused(self) -> None:
         """
-        Nobody knows how far a change came that fails: what there was is put back, again and again
-        until that succeeds.
+        If a change fails, nobody knows how far it came: the earlier state is restored, and that is
+        tried until it succeeds.
         """
         self.started()
         self.guard.failures = [NO, NEITHER]
@@ -257,11 +295,11 @@ class ChangeTests(WallsTestCase):
         self.assertEqual(self.doors, self.guard.guarded)
 
     def of(self, name: str) -> list[str]:
-        """What was asked of a firewall."""
-        return [each.partition(": ")[2] for each in self.diary if each.startswith(f"{name}: ")]
+        """Return the calls of one firewall."""
+        return [call.partition(": ")[2] for call in self.diary if call.startswith(f"{name}: ")]
 
 
-class StopTests(WallsTestCase):
+class StopTests(StackTestCase):
     """
     Tests of L{FirewallStack.stop}.
     """
@@ -271,13 +309,15 @@ class StopTests(WallsTestCase):
         super().setUp()
         self.started()
 
-    def test_shut(self) -> None:
-        """Shutting closes the innermost only, where there are others."""
+    def test_closeInnermost(self) -> None:
+        """L{FirewallStack.closeInnermost} closes in the innermost only, if there are others."""
         self.successResultOf(self.do(self.stack.closeInnermost(makeOpening())))
         self.assertEqual(["nftables: close 203.0.113.9"], self.diary)
 
     def test_endWhileOpening(self) -> None:
-        """A request to close is heeded though an outer one hangs; later all is closed."""
+        """
+        A request to close takes effect although an outer firewall hangs; later all are closed.
+        """
         keeper = Doorkeeper(self.clock, self.stack, [makeDoor()], EventPublisher(lambda: 0.0))
         self.firewalld.holding = True
         keeper.request(Request(makeDoor(), "203.0.113.9", 0))
@@ -290,13 +330,13 @@ class StopTests(WallsTestCase):
         self.assertEqual([], keeper.openings())
 
     def test_stop(self) -> None:
-        """Each lets go, the innermost last."""
+        """Each firewall lets go, the innermost last."""
         self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual(["firewalld: stop", "nftables: stop"], self.diary)
         self.assertEqual([], self.log.lines())
 
     def test_healingEnds(self) -> None:
-        """Afterwards nothing is put back, also not what was to be tried again."""
+        """After the stop nothing is restored, not even what was to be tried again."""
         self.firewalld.failures = [NO]
         self.firewalld.flush()
         self.clock.advance(0)
@@ -307,21 +347,21 @@ class StopTests(WallsTestCase):
         self.assertEqual(["firewalld: stop", "nftables: stop"], self.diary)
 
     def test_fails(self) -> None:
-        """Where one fails that is one line, and the next lets go all the same."""
+        """If one fails, that is one line in the log, and the next lets go all the same."""
         self.firewalld.failures = [NO]
         self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual("nftables: stop", self.diary[-1])
         self.assertEqual(["cannot remove all rules: no"], self.log.lines(LogLevel.error))
 
     def test_unexpected(self) -> None:
-        """A mistake in one is logged with its traceback, and the next lets go all the same."""
+        """A bug in one is logged with its traceback, and the next lets go all the same."""
         self.firewalld.failures = [RuntimeError("oops")]
         self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual("nftables: stop", self.diary[-1])
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
 
     def test_neverAnswers(self) -> None:
-        """Each has its own seconds to answer, then it goes on without."""
+        """Each has its own seconds to answer; after them the stop goes on without it."""
         self.guard.holding = self.firewalld.holding = True
         stopped = self.do(self.stack.stop())
         self.clock.advance(STOP_TIMEOUT - 0.1)
@@ -341,6 +381,6 @@ class StopTests(WallsTestCase):
         )
 
     def test_nothingIsLeft(self) -> None:
-        """No timer is left where they answer."""
+        """If all answer, no timer is left."""
         self.successResultOf(self.do(self.stack.stop()))
         self.assertEqual([], self.clock.getDelayedCalls())

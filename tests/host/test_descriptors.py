@@ -42,12 +42,12 @@ def room():
             os.close(descriptor)
 
 print(room(), end=" ")
-with spare.lent():
+with spare.lend():
     print(room() == SPARE, end=" ")
     taken = os.dup(0)
 print(room(), end=" ")
 os.close(taken)
-with spare.lent():
+with spare.lend():
     pass
 print(room(), end=" ")
 spare.close()

@@ -17,28 +17,28 @@ class CodeFlawTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have nothing else to look at."""
+        """Leave nothing else to check."""
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir(0o755, parents=True)
-        self.patch(servicecode, "_single", list)
-        self.patch(servicecode, "_trees", list)
+        self.patch(servicecode, "_listFiles", list)
+        self.patch(servicecode, "_listFolders", list)
         self.patch(servicecode, "findFlaw", self.findFlaw)
         self.patch(servicecode, "findNameFlaw", self.findFlaw)
         self.patch(sys, "path", [])
 
     def findFlaw(self, path: str) -> str | None:
-        """Tell whether others can write the nearest folder that is there; trial's own is shared."""
+        """Return whether others can write the nearest existing folder; trial's own is shared."""
         while not os.path.exists(path):
             path = os.path.dirname(path)
         return path if os.stat(path).st_mode & 0o022 else None
 
     def test_nobody(self) -> None:
-        """Folders that nobody else can write are well, and so is what is no path."""
+        """Folders that nobody else can write are good, and so are entries that are not paths."""
         sys.path += ["", "relative", str(self.folder), str(self.folder / "absent.zip")]
         self.assertIsNone(findCodeFlaw())
 
     def test_others(self) -> None:
-        """One that others can write is a flaw, also if they could make it."""
+        """A folder that others can write, or could create, is a flaw."""
         self.folder.chmod(0o777)
         for name in ("", "absent"):
             sys.path[:] = [str(self.folder / name)]

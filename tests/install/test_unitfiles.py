@@ -19,17 +19,17 @@ class ServiceFilesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a root."""
+        """Name a root folder."""
         self.root = Path(self.mktemp())
         self.files = ServiceFiles(self.root, Path("/opt/pkdoors/bin"))
         self.unit = self.root / "etc/systemd/system/pkdoors.service"
 
     def lines(self, word: str) -> list[str]:
-        """A line for each file."""
+        """Return a line for each file."""
         return [f"{word}  {self.root / place}" for place in PLACES.values()]
 
     def test_place(self) -> None:
-        """All are placed, readable to all; the second time there is nothing to do."""
+        """All files are written, readable to all; the second time there is nothing to do."""
         self.assertEqual(self.lines("wrote    "), list(self.files.place()))
         modes = {path.stat().st_mode & 0o7777 for path in self.root.rglob("*") if path.is_file()}
         self.assertEqual({0o644}, modes)
@@ -45,12 +45,12 @@ class ServiceFilesTests(SynchronousTestCase):
         self.assertNotIn("{bin}", text)
 
     def test_specialCharacters(self) -> None:
-        """What is special in a unit is written so that it is not."""
+        """Characters that are special in a unit are escaped."""
         list(ServiceFiles(self.root, Path('/a b/50%/$x/"\\')).place())
         self.assertIn('"/a b/50%%/$$x/\\"\\\\/twistd"', self.unit.read_text())
 
     def test_update(self) -> None:
-        """An older one of ours is replaced."""
+        """An older file of ours is replaced."""
         list(self.files.place())
         self.unit.write_text("# Made by `pkdoors install-service`, long ago\n")
         done = list(self.files.place())
@@ -58,13 +58,13 @@ class ServiceFilesTests(SynchronousTestCase):
         self.assertEqual(1, len([line for line in done if line.startswith("wrote")]))
 
     def test_strange(self) -> None:
-        """One that is not ours is left alone, and then nothing else is done either."""
+        """A file that is not ours is not touched, and no other file either."""
         self.unit.parent.mkdir(parents=True)
         self.unit.write_text("[Service]\n")
         for work in (self.files.place, self.files.remove):
             error = self.assertRaises(InstallError, list, work())
             self.assertEqual(
-                f"{self.unit} is not of `pkdoors install-service`, and is left alone: "
+                f"`pkdoors install-service` did not write {self.unit}, and does not touch it: "
                 "move it away, then try again",
                 str(error),
             )
@@ -72,28 +72,28 @@ class ServiceFilesTests(SynchronousTestCase):
         self.assertEqual("[Service]\n", only.read_text())
 
     def test_remove(self) -> None:
-        """All are removed, and nothing else; the second time there is nothing to do."""
+        """All files are removed, and nothing else; the second time there is nothing to do."""
         list(self.files.place())
         other = self.unit.with_name("ssh.service")
         other.write_text("")
         self.assertEqual(self.lines("removed  "), list(self.files.remove()))
         self.assertEqual([other], [path for path in self.root.rglob("*") if path.is_file()])
-        self.assertEqual(self.lines("not there"), list(self.files.remove()))
+        self.assertEqual(self.lines("missing  "), list(self.files.remove()))
 
     def test_cannotWrite(self) -> None:
-        """Where one cannot be written that is a sentence."""
+        """A file that cannot be written is an error."""
         self.root.mkdir()
         (self.root / "etc").write_text("in the way")
         error = self.assertRaises(InstallError, list, self.files.place())
         path = self.root / PLACES["pkdoors.sysusers"]
         self.assertEqual(
-            f"cannot write {path}: a symbolic link, or what is not a folder, is in its way: "
-            "move that away",
+            f"cannot write {path}: a symbolic link, or something that is not a folder, is in its "
+            "way: move that away",
             str(error),
         )
 
     def test_cannotRead(self) -> None:
-        """Where one cannot be read, so it is."""
+        """A file that cannot be read is an error."""
         self.unit.mkdir(parents=True)
         error = self.assertRaises(InstallError, list, self.files.place())
         self.assertEqual(f"cannot read {self.unit}: Is a directory: move that away", str(error))
@@ -101,11 +101,11 @@ class ServiceFilesTests(SynchronousTestCase):
 
 class HostileTests(SynchronousTestCase):
     """
-    Root places the files in a folder that somebody else prepared.
+    Tests of root writing the files in a folder that another user prepared.
     """
 
     def setUp(self) -> None:
-        """Have a folder, and one beside it that is nobody's business."""
+        """Make a folder, and one outside it that must not change."""
         top = Path(self.mktemp())
         self.root, self.outside = top / "root", top / "outside"
         self.root.mkdir(parents=True)
@@ -116,7 +116,7 @@ class HostileTests(SynchronousTestCase):
         self.path = self.root / PLACES["pkdoors.sysusers"]
 
     def refused(self) -> str:
-        """The sentence with which placing and removing end; nothing outside is touched."""
+        """Return the error of placing and removing; nothing outside changes."""
         before = [*self.outside.iterdir()]
         said = [
             str(self.assertRaises(InstallError, list, work()))
@@ -137,49 +137,53 @@ class HostileTests(SynchronousTestCase):
             self.path.unlink()
 
     def test_linkedFolder(self) -> None:
-        """A link in the place of a folder, however far up, leads nowhere."""
+        """A link in the place of any folder is not followed."""
         for place in self.path.parents[:2]:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(self.outside.absolute())
-            self.assertIn("a symbolic link, or what is not a folder, is in its way", self.refused())
+            self.assertIn(
+                "a symbolic link, or something that is not a folder, is in its way", self.refused()
+            )
             place.unlink()
             if place.parent != self.root:
                 place.parent.rmdir()
 
     def test_planted(self) -> None:
-        """Whatever waits under the names that a program would guess is left alone."""
+        """Files under names that a program would guess are not touched."""
         self.path.parent.mkdir(parents=True)
-        guesses = [self.path.with_name(f".{self.path.name}{each}") for each in (".new", ".tmp", "")]
-        for each in guesses:
-            each.symlink_to(self.victim.absolute())
+        guesses = [
+            self.path.with_name(f".{self.path.name}{suffix}") for suffix in (".new", ".tmp", "")
+        ]
+        for guess in guesses:
+            guess.symlink_to(self.victim.absolute())
         list(self.files.place())
-        self.assertTrue(all(each.is_symlink() for each in guesses))
+        self.assertTrue(all(guess.is_symlink() for guess in guesses))
         self.assertIn("so they say", self.victim.read_text())
         self.assertFalse(self.path.is_symlink())
 
     def test_pipe(self) -> None:
-        """A pipe is refused, and not waited for."""
+        """A pipe is refused, without waiting for it."""
         self.path.parent.mkdir(parents=True)
         os.mkfifo(self.path)
         self.assertIn("it is a pipe, not a file", str(self.refusedTo(self.files.place)))
         self.assertIn("it is a pipe, not a file", str(self.refusedTo(self.files.remove)))
 
     def refusedTo(self, work: Callable[[], Iterator[str]]) -> Exception:
-        """What one of both says."""
+        """Return the error of one of both."""
         error: Exception = self.assertRaises(InstallError, list, work())
         return error
 
     def test_hardLink(self) -> None:
-        """A file that has another name, too, is replaced, and not written to."""
+        """A file with another name is replaced, and not written to."""
         self.path.parent.mkdir(parents=True)
         os.link(self.victim, self.path)
         list(self.files.place())
         self.assertIn("so they say", self.victim.read_text())
 
     def test_nothingLeft(self) -> None:
-        """Where it cannot be written nothing is left of it."""
+        """If a file cannot be written, nothing is left of it."""
 
-        def full(source: str, target: str, **more: int) -> None:
+        def full(source: str, target: str, **options: int) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         self.patch(os, "rename", full)
@@ -187,7 +191,7 @@ class HostileTests(SynchronousTestCase):
         self.assertEqual([], [path for path in self.root.rglob("*") if not path.is_dir()])
 
     def test_guessed(self) -> None:
-        """Even who knows the name of what is made cannot have it written elsewhere."""
+        """Even users who know the name of a new file cannot redirect it."""
         self.patch(secrets, "token_hex", lambda count: "known")
         self.path.parent.mkdir(parents=True)
         guess = self.path.with_name(f".{self.path.name}.known")
@@ -196,7 +200,7 @@ class HostileTests(SynchronousTestCase):
         self.assertIn("so they say", self.victim.read_text())
 
     def test_exchanged(self) -> None:
-        """Who puts a link in the place of a folder that was just made leads nobody away."""
+        """A link in the place of a folder that was just created is not followed."""
         mkdir = os.mkdir
 
         def exchange(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
@@ -207,11 +211,13 @@ class HostileTests(SynchronousTestCase):
 
         self.patch(os, "mkdir", exchange)
         error = self.refusedTo(self.files.place)
-        self.assertIn("a symbolic link, or what is not a folder, is in its way", str(error))
+        self.assertIn(
+            "a symbolic link, or something that is not a folder, is in its way", str(error)
+        )
         self.assertEqual([self.victim], [*self.outside.iterdir()])
 
     def test_madeMeanwhile(self) -> None:
-        """A folder that somebody makes in the same moment is as good as ours."""
+        """A folder that another process creates at the same moment is used."""
         mkdir = os.mkdir
 
         def mkdirFirst(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
@@ -235,9 +241,9 @@ class HostileTests(SynchronousTestCase):
         done: list[str] = []
         rename = os.rename
 
-        def note(*names: str, **more: Any) -> None:
+        def note(*names: str, **options: Any) -> None:
             done.append("rename")
-            rename(*names, **more)
+            rename(*names, **options)
 
         self.patch(os, "fsync", lambda file: done.append("sync" if os.fstat(file).st_size else ""))
         self.patch(os, "rename", note)
@@ -246,7 +252,7 @@ class HostileTests(SynchronousTestCase):
         self.assertTrue(done)
 
     def test_umask(self) -> None:
-        """A strict umask keeps nobody from what is in the folders."""
+        """With a strict umask, everybody can still enter the folders."""
         self.addCleanup(os.umask, os.umask(0o077))
         list(self.files.place())
         modes = {path.stat().st_mode & 0o777 for path in self.root.rglob("*") if path.is_dir()}

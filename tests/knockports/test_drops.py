@@ -26,17 +26,17 @@ class BufferErrorsTests(SynchronousTestCase):
     """
 
     def test_both(self) -> None:
-        """Those over IPv4 and over IPv6 count, of UDP alone."""
+        """Errors over IPv4 and over IPv6 count, of UDP alone."""
         self.assertEqual(47, countBufferErrors(SNMP.format(40, 7)))
 
     def test_missing(self) -> None:
-        """What is missing counts nothing."""
+        """Missing counters count as 0."""
         self.assertEqual(40, countBufferErrors(SNMP.format(40, 7).partition("\n\n")[0]))
         self.assertEqual(0, countBufferErrors("Udp: InDatagrams\nUdp: 7\n"))
         self.assertEqual(0, countBufferErrors(""))
 
     def test_here(self) -> None:
-        """So it is written on this host."""
+        """This host's counters can be read."""
         self.assertIn("RcvbufErrors", readSnmp())
         self.assertLessEqual(0, countBufferErrors(readSnmp()))
 
@@ -47,26 +47,26 @@ class DropsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """On a host that has dropped some already."""
+        """Count on a host that has dropped some already."""
         self.full, self.dropped, self.limited = 1000, 0, 0
         self.drops = Drops(self.take, lambda: self.limited, lambda: SNMP.format(self.full, 0))
 
     def take(self) -> int:
-        """What the sockets have dropped anew."""
+        """Return the new drops of the sockets."""
         dropped, self.dropped = self.dropped, 0
         return dropped
 
     def test_nothing(self) -> None:
-        """At first it is nothing, whatever the host did before."""
+        """At first there are none, whatever the host did before."""
         self.assertEqual({"limit": 0, "junk": 0, "overflow": 0}, self.drops.counts())
 
     def test_reasons(self) -> None:
-        """What found no room is told from what was filtered; the firewall's own comes beside."""
+        """Overflow is told from what was filtered; the firewall's own count is separate."""
         self.full, self.dropped, self.limited = 1003, 10, 5
         self.assertEqual({"limit": 5, "junk": 7, "overflow": 3}, self.drops.counts())
 
     def test_unreadable(self) -> None:
-        """What cannot be read, since descriptors are lacking, is read the next time."""
+        """If no descriptor is left, the counters are read the next time."""
 
         def fail() -> str:
             raise OSError(errno.EMFILE, "Too many open files")
@@ -79,14 +79,17 @@ class DropsTests(SynchronousTestCase):
         self.assertEqual({"limit": 0, "junk": 7, "overflow": 3}, self.drops.counts())
 
     def test_sums(self) -> None:
-        """They only grow."""
+        """The counts only grow."""
         for full, dropped in ((1003, 10), (1003, 4), (1010, 7)):
             self.full, self.dropped = full, dropped
             self.drops.counts()
         self.assertEqual({"limit": 0, "junk": 11, "overflow": 10}, self.drops.counts())
 
     def test_others(self) -> None:
-        """Of other programs' full buffers no more is ours than our sockets dropped."""
+        """
+        Overflow never counts more than our sockets dropped, however full other programs' buffers
+        are.
+        """
         self.full, self.dropped = 2000, 10
         self.assertEqual({"limit": 0, "junk": 0, "overflow": 10}, self.drops.counts())
         self.full, self.dropped = 500, 10  # as if the kernel began anew

@@ -12,7 +12,7 @@ from pkdoors.knocks.knock import Knock
 
 class FakePort:
     """
-    A port that has more.
+    A port that has more to read.
 
     @param more: the stamps of what it has, read after read.
     """
@@ -23,7 +23,7 @@ class FakePort:
         self.more = list(more)
 
     def doRead(self) -> None:
-        """Put what it has."""
+        """Add what it has."""
         if self.more:
             stamps = self.more.pop(0)
             self.last = stamps[-1]
@@ -33,7 +33,7 @@ class FakePort:
 
 
 def knockOn(port: int, stamp: int) -> Knock:
-    """A knock."""
+    """Return a knock."""
     return Knock("203.0.113.9", port, b"knock\n", stamp)
 
 
@@ -43,7 +43,7 @@ class InboxTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have one."""
+        """Make one."""
         self.clock = Clock()
         self.heard: list[int] = []
         self.time = 0
@@ -55,7 +55,7 @@ class InboxTests(SynchronousTestCase):
 
     def turn(self, *stamps: int, ends: int = 0) -> list[int]:
         """
-        What is heard at the end of a turn in which these were read; the port is the stamp.
+        Return what is heard at the end of a turn in which these were read; the port is the stamp.
 
         @param ends: when the turn ends; as the last one, where nothing is said.
         """
@@ -71,14 +71,14 @@ class InboxTests(SynchronousTestCase):
         return list(self.heard)
 
     def test_order(self) -> None:
-        """What was read is heard in the order in which it came."""
+        """Knocks are handled in the order in which they came."""
         stamps = list(range(1, 200))
         random.Random(7).shuffle(stamps)
         self.assertEqual([], self.turn(*stamps[:100], ends=200))
         self.assertEqual(sorted(stamps), self.turn(*stamps[100:]))
 
     def test_nextTurn(self) -> None:
-        """A knock is heard one turn later, and only once; then there is no turn for nothing."""
+        """A knock is handled one turn later, and only once; then no more turns are scheduled."""
         self.assertEqual([], self.turn(5, ends=6))
         self.assertEqual([5], self.turn())
         self.assertEqual([], self.turn())
@@ -86,27 +86,29 @@ class InboxTests(SynchronousTestCase):
 
     def test_readTooEarly(self) -> None:
         """
-        Of two ports that had something the first was read; then it got 3, and the second one 4,
-        and that was read.
+        Of two ports that had something the first was read; then it got 3, and the second one got 4,
+        and was read.
         """
         self.assertEqual([], self.turn(1, 2, 4, ends=5))
         self.assertEqual([1, 2, 3, 4], self.turn(3, ends=6))
 
     def test_readWhileItCame(self) -> None:
-        """What comes while a turn reads waits for the next one, and what is older does not."""
+        """Knocks that come while a turn reads wait for the next one; older ones do not."""
         self.turn(1, ends=10)
         self.assertEqual([1, 9], self.turn(9, 12, ends=13))
         self.assertEqual([11, 12], self.turn(11, ends=14))
 
     def test_sameTime(self) -> None:
-        """What came at one time, or at none, is heard in the order in which it was read."""
+        """
+        Knocks of the same time, or without one, are handled in the order in which they were read.
+        """
         for port in (3, 1, 2):
             self.reorderer.add([knockOn(port, 0)])
         self.clock.advance(0)
         self.assertEqual([3, 1, 2], self.heard)
 
     def test_readsOn(self) -> None:
-        """What a port had more is read at once, and heard with the rest."""
+        """What else a port had is read at once, and handled with the rest."""
         self.turn(10, 30, 9, 20, ends=40)
         self.reorderer.addUnfinished(FakePort(self.reorderer, 10, [11, 12], [13]))
         self.assertEqual([9, 10, 11, 12, 13, 20, 30], self.turn(ends=41))
@@ -114,7 +116,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([], self.clock.getDelayedCalls())
 
     def test_inTurn(self) -> None:
-        """Of several ports that have more each has its turn, and there are not too many of them."""
+        """Several ports that have more get turns, and not too many of them."""
         self.turn(1000, ends=2000)
         ports = [FakePort(self.reorderer, 1, *([each] for each in range(2, 100))) for _ in range(2)]
         for port in ports:
@@ -124,7 +126,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([5, 5], [port.last for port in ports])
 
     def test_cannotBeRead(self) -> None:
-        """A port that cannot be read on, for a mistake of ours, keeps nothing from being heard."""
+        """If a port cannot be read on, by a mistake of ours, the others are still handled."""
         self.turn(1, ends=10)
         broken = FakePort(self.reorderer, 1, [])
         self.reorderer.addUnfinished(broken)
@@ -132,7 +134,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([1, 2], self.turn(2, ends=11) + self.turn(ends=12))
 
     def test_behind(self) -> None:
-        """What is younger than what a port has not told yet waits until it has."""
+        """Knocks that are younger than those of an unfinished port wait until it was read."""
         self.turn(10, 30, 9, 20, ends=40)
         self.reorderer.addUnfinished(port := FakePort(self.reorderer, 5, *[[10]] * 20))
         self.assertEqual([9, *[10] * 9], self.turn(ends=41))
@@ -141,14 +143,14 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([11, 12, 20, 30], self.turn(ends=42))
 
     def test_severalBehind(self) -> None:
-        """The port that is furthest behind counts."""
+        """The port that is furthest behind decides."""
         self.turn(5, 10, 12, ends=20)
         self.reorderer.addUnfinished(FakePort(self.reorderer, 10, *[[10]] * 20))
         self.reorderer.addUnfinished(FakePort(self.reorderer, 5, *[[5]] * 20))
         self.assertEqual([5] * 5, self.turn())
 
     def test_notBehindForEver(self) -> None:
-        """A port holds others up for one turn: after that it says again if it has more."""
+        """A port delays others for one turn: after that it says again if it has more."""
         self.turn(10, ends=20)
         for _ in range(50):
             self.reorderer.addUnfinished(FakePort(self.reorderer, 5))
@@ -156,7 +158,7 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual([10], self.turn(ends=22))
 
     def test_bound(self) -> None:
-        """Where too many wait they are heard, whoever is behind."""
+        """If too many wait they are handled, whoever is behind."""
         self.turn(1, ends=2)
         self.reorderer.addUnfinished(port := FakePort(self.reorderer, 1, *[[1]] * 100))
         self.assertEqual([1] * 9, self.turn(*range(2, MAX_HELD - 7), ends=2 * MAX_HELD))
@@ -165,13 +167,13 @@ class InboxTests(SynchronousTestCase):
         self.assertEqual(MAX_HELD + 1, len(self.turn()))
 
     def test_clockSetBack(self) -> None:
-        """What seems to come from the future does not wait for that: the clock was set back."""
+        """Knocks from the future do not wait for that time: the clock was set back."""
         self.turn(1000, 1001, ends=1002)
         self.assertEqual([1000, 1001, 2000], self.turn(2000, ends=50))
         self.assertEqual([40, 45], self.turn(45, 40, ends=51))
 
     def test_close(self) -> None:
-        """After its end nothing is heard."""
+        """After the end nothing is handled."""
         self.reorderer.add([knockOn(1, 1)])
         self.reorderer.close()
         self.clock.advance(0)

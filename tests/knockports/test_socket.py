@@ -23,7 +23,7 @@ class KnockProtocolTests(SynchronousTestCase):
     """
 
     def test_handsOn(self) -> None:
-        """A datagram becomes a knock, whatever is in it."""
+        """A datagram becomes a knock, whatever it contains."""
         heard: list[Knock] = []
         protocol = KnockProtocol(17001, heard.extend)
         protocol.datagramReceived(b"knock\n", ("203.0.113.9", 5555))
@@ -34,7 +34,7 @@ class KnockProtocolTests(SynchronousTestCase):
         )
 
     def test_quiet(self) -> None:
-        """It does not log its port."""
+        """The port is not logged."""
         self.assertIs(False, KnockProtocol(17001, lambda knock: None).noisy)
 
 
@@ -44,7 +44,7 @@ class KnockSocketTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a socket."""
+        """Make a socket."""
         self.host = FakeHost(self)
         self.clock = Clock()
         self.heard: list[Knock] = []
@@ -56,32 +56,32 @@ class KnockSocketTests(SynchronousTestCase):
         self.reading = KnockSocket(bound, Reorderer(self.clock, self.heard.extend), receiver)
 
     def read(self) -> None:
-        """A turn of the reactor."""
+        """Let the reactor have a turn."""
         self.reading.doRead()
         self.clock.advance(0)
 
     def fill(self, count: int, datagram: bytes = b"knock\n") -> None:
-        """Datagrams come."""
+        """Deliver datagrams."""
         self.bound.reorderer.extend([(datagram, ("203.0.113.9", 5555))] * count)
 
     def test_interface(self) -> None:
-        """The reactor can read it."""
+        """The reactor can read the socket."""
         verifyObject(IReadDescriptor, self.reading)
         self.assertEqual((7, "knock"), (self.reading.fileno(), self.reading.logPrefix()))
 
     def test_empty(self) -> None:
-        """That there is nothing to read is no error."""
+        """It is not an error if there is nothing to read."""
         self.read()
         self.assertEqual([], self.heard)
 
     def test_several(self) -> None:
-        """What has come is handed on in one turn."""
+        """Everything that has come is handed on in one turn."""
         self.fill(3)
         self.read()
         self.assertEqual(3, len(self.heard))
 
     def test_turn(self) -> None:
-        """A flood has nine times 64 datagrams a turn at most, so that others have theirs."""
+        """A flood gets nine times 64 datagrams a turn at most; then others get their turn."""
         self.fill(1000)
         self.read()
         self.assertEqual(9 * 64, len(self.heard))
@@ -89,7 +89,7 @@ class KnockSocketTests(SynchronousTestCase):
         self.assertEqual(1000, len(self.heard))
 
     def test_closed(self) -> None:
-        """One that is given back while it has more is not read any more."""
+        """A socket that is closed while it has more is not read any more."""
         self.fill(100)
         self.reading.doRead()
         self.reading.connectionLost(Failure(ListenError("stopped")))
@@ -97,13 +97,13 @@ class KnockSocketTests(SynchronousTestCase):
         self.assertEqual(64, len(self.heard))
 
     def test_long(self) -> None:
-        """No more of a datagram is read than the bound."""
+        """A datagram is read up to the limit."""
         self.fill(1, b"x" * 9000)
         self.read()
         self.assertEqual(b"x" * 2048, self.heard[0].datagram)
 
     def test_networkError(self) -> None:
-        """An error that the network sends ends the turn; the socket hears on."""
+        """An error from the network ends the turn; the socket still hears."""
         self.bound.reorderer.append(OSError(errno.ECONNREFUSED, "Connection refused"))
         self.fill(1)
         self.read()
@@ -112,22 +112,22 @@ class KnockSocketTests(SynchronousTestCase):
         self.assertEqual(1, len(self.heard))
 
     def test_connectionLost(self) -> None:
-        """Its end closes it."""
+        """The end closes the socket."""
         self.reading.connectionLost(Failure(ListenError("stopped")))
         self.assertFalse(self.bound.isOpen)
 
     def test_filter(self) -> None:
-        """The kernel gets the program, as it is."""
+        """The kernel gets the program as it is."""
         self.reading.filter(bytes(range(16)))
         self.assertEqual(bytes(range(16)), self.bound.program)
 
     def test_noFilter(self) -> None:
-        """Where the kernel takes none, that is an error."""
+        """It is an error if the kernel accepts no filter."""
         self.host.filtersNothing = True
         self.assertRaises(OSError, self.reading.filter, bytes(16))
 
     def test_takeDrops(self) -> None:
-        """What the kernel has dropped is told once, also where its counter overflows."""
+        """Each drop counts once, even if the kernel's counter overflows."""
         told = []
         for drops in (5, 5, 2**32 + 1):
             self.bound.drops = drops
@@ -135,7 +135,7 @@ class KnockSocketTests(SynchronousTestCase):
         self.assertEqual([5, 0, 2**32 - 4], told)
 
     def test_dropsAreNotTold(self) -> None:
-        """Where the kernel does not tell, it is nothing."""
+        """If the kernel does not count, there are no drops."""
         self.host.tellsNothing = True
         self.bound.drops = 5
         self.assertEqual(0, self.reading.newDrops())

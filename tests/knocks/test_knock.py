@@ -16,20 +16,22 @@ class PlainKnockTests(SynchronousTestCase):
     """
 
     def test_write(self) -> None:
-        """A knock is C{knock} and a newline, with the seconds between where some are asked for."""
+        """
+        A knock is C{knock} and a newline, with the seconds between them if it asks for a time.
+        """
         self.assertEqual(b"knock\n", makePlainKnock())
         self.assertEqual(b"knock 600\n", makePlainKnock(600))
         self.assertEqual(b"knock 2592000\n", makePlainKnock(2592000))
 
     def test_read(self) -> None:
-        """A knock is read; 0 where it asks for no time."""
+        """A knock is read; the result is 0 if it asks for no time."""
         self.assertEqual(0, parsePlainKnock(b"knock\n"))
         self.assertEqual(1, parsePlainKnock(b"knock 1\n"))
         self.assertEqual(999999999, parsePlainKnock(b"knock 999999999\n"))
         self.assertEqual(0, parsePlainKnock(b"knock 0\n"))
 
     def test_other(self) -> None:
-        """Any other payload is no knock, be it ever so close."""
+        """Any other payload is not a knock, however similar."""
         other = [
             *(b"", b"\n", b"knock", b"knock\r\n", b"knock\n\n", b" knock\n", b"Knock\n"),
             *(
@@ -52,13 +54,13 @@ class PlainKnockTests(SynchronousTestCase):
         self.assertEqual([], [each for each in other if parsePlainKnock(each) is not None])
 
     def test_garbage(self) -> None:
-        """Random bytes are no knock, and never raise."""
+        """Random bytes are not a knock, and never raise an error."""
         random_ = random.Random(20261107)
         for _ in range(5000):
             self.assertIsNone(parsePlainKnock(random_.randbytes(random_.randrange(64))))
 
     def test_longest(self) -> None:
-        """A datagram that is cut off where reading ends is not taken for a knock."""
+        """A datagram that is cut off at the reader's limit is not taken for a knock."""
         datagram = b"knock 5\n" + b"x" * 4000
         self.assertIsNone(parsePlainKnock(datagram[:MAX_DATAGRAM]))
 
@@ -69,12 +71,12 @@ class SourceAddressTests(SynchronousTestCase):
     """
 
     def test_plain(self) -> None:
-        """Addresses stay what they are, written in the one usual way."""
+        """Addresses in the usual notation stay unchanged."""
         self.assertEqual("203.0.113.9", normalizeSource("203.0.113.9"))
         self.assertEqual("2001:db8::7", normalizeSource("2001:db8::7"))
 
     def test_mapped(self) -> None:
-        """An IPv4-mapped address is IPv4."""
+        """An IPv4-mapped address becomes IPv4."""
         self.assertEqual("203.0.113.9", normalizeSource("::ffff:203.0.113.9"))
 
     def test_scope(self) -> None:
@@ -82,7 +84,7 @@ class SourceAddressTests(SynchronousTestCase):
         self.assertEqual("fe80::1", normalizeSource("fe80::1%eth0"))
 
     def test_asTheKernelWritesIt(self) -> None:
-        """What the kernel writes is written as Python's own module does it, whatever it is."""
+        """Every address that the kernel writes gets the notation of Python's own module."""
         random_ = random.Random(20261125)
         for _ in range(2000):
             raw = random_.randbytes(16)

@@ -29,7 +29,7 @@ MALFORMED = "its statement is malformed"
 
 class StatementTests(SynchronousTestCase):
     """
-    What is said, as it is written and as it is read.
+    Writing and reading statements.
     """
 
     def test_encode(self) -> None:
@@ -39,12 +39,12 @@ class StatementTests(SynchronousTestCase):
         )
 
     def test_encodeClose(self) -> None:
-        """Who asks to close says so in place of the seconds."""
+        """A statement that asks to close has the word close instead of the seconds."""
         text = replace(ANNA, seconds=0, close=True).encode()
         self.assertTrue(text.startswith(b"pkdoors1 default close 1800000000123 "), text)
 
     def test_roundTrip(self) -> None:
-        """What is written is read back."""
+        """A statement can be read back."""
         for statement in (
             ANNA,
             replace(ANNA, seconds=0),
@@ -63,7 +63,7 @@ class StatementTests(SynchronousTestCase):
             )
 
     def test_longest(self) -> None:
-        """The longest statement there is stays far below what is allowed."""
+        """The longest possible statement is far below the limit."""
         statement = replace(
             ANNA,
             door=32 * "a",
@@ -75,109 +75,109 @@ class StatementTests(SynchronousTestCase):
         self.assertLess(len(statement.encode()), MAX_STATEMENT)
 
     def test_newlinesInTheSignature(self) -> None:
-        """The statement ends with the first newline; the signature may have others."""
+        """The statement ends at the first newline; the signature may have more of them."""
         self.assertEqual(b"\n\n\n", parseSealed(ANNA.encode() + b"\n\n\n").signature)
 
 
 class MalformedTests(SynchronousTestCase):
     """
-    What is no sealed knock.
+    Datagrams that are not sealed knocks.
     """
 
     def refused(self, datagram: bytes) -> str:
-        """Why a datagram is none."""
+        """Return why a datagram is refused."""
         return str(self.assertRaises(SealError, parseSealed, datagram))
 
     def field(self, index: int, *texts: bytes) -> None:
-        """Assert that a field of the statement can be none of these."""
+        """Assert that a field of the statement refuses each of some texts."""
         for text in texts:
             words = ANNA.encode()[:-1].split(b" ")
             words[index] = text
             self.assertEqual(MALFORMED, self.refused(b" ".join(words) + b"\n" + SIGNATURE), text)
 
     def test_version(self) -> None:
-        """Another version is not read."""
+        """Another version is refused."""
         self.field(0, b"pkdoors2", b"pkdoors", b"pkdoors11", b"PKDOORS1", b"")
 
     def test_door(self) -> None:
-        """The door has a door's name."""
+        """The door must be a valid name."""
         self.field(
             1, b"", b"Default", b"1st", b"-a", b"a.b", b"\xc3\xa4", 33 * b"a", b"a\0", b"a b"
         )
 
     def test_seconds(self) -> None:
-        """The time asked for is a whole number as it is written, or the word close."""
+        """The time asked for must be a whole number in its usual form, or the word close."""
         self.field(2, b"", b"-1", b"+1", b"007", b"00", b"1.5", b"1e3", 10 * b"9", b"0x1", b"Close")
         self.field(2, b"closes", b"1h", "\u0663".encode(), b"1_0")
 
     def test_stamp(self) -> None:
-        """The time of day is a whole number above 0."""
+        """The stamp must be a whole number above 0."""
         self.field(3, b"", b"0", b"-1", b"01", b"1.5", 16 * b"9", b"now", "\u0663".encode())
 
     def test_nonce(self) -> None:
-        """The nonce has 16 small hex digits."""
+        """The nonce must have 16 small hex digits."""
         self.field(
             4, b"", 15 * b"0", 17 * b"0", 16 * b"A", 16 * b"g", b"0x" + 14 * b"0", 16 * b"\0"
         )
 
     def test_hint(self) -> None:
-        """The hint has 8 small hex digits."""
+        """The hint must have 8 small hex digits."""
         self.field(5, b"", 7 * b"0", 9 * b"0", 8 * b"A", 8 * b"g", b"*")
 
     def test_bind(self) -> None:
-        """The address has only what addresses have."""
+        """The address may only have the characters of addresses."""
         self.field(6, b"", b"**", b"localhost", b"10.0.0.0/8", b"fe80::1%1", b"2001:DB8::7", b"0")
         self.field(6, b"*\r", 46 * b"0", b"10.0.0.1 ", b"* *")
 
     def test_blanks(self) -> None:
-        """There is one blank between fields, and none elsewhere."""
+        """There must be exactly one blank between fields, and none elsewhere."""
         text = ANNA.encode()
         for other in (text.replace(b" ", b"  "), text.replace(b" ", b"\t"), text[:-1] + b" \n"):
             self.assertEqual(MALFORMED, self.refused(other + SIGNATURE))
 
     def test_moreFields(self) -> None:
-        """There is neither a field more nor one less."""
+        """The number of fields is fixed."""
         text = ANNA.encode()[:-1]
         for other in (text + b" *", text[:-2], text + b" "):
             self.assertEqual(MALFORMED, self.refused(other + b"\n" + SIGNATURE))
 
     def test_noNewline(self) -> None:
-        """A statement without an end is none."""
+        """A statement without a newline is refused."""
         self.assertEqual(MALFORMED, self.refused(ANNA.encode()[:-1]))
         self.assertEqual(MALFORMED, self.refused(ANNA.encode()[:-1] + b"\r"))
 
     def test_lateNewline(self) -> None:
-        """Its end is not even looked for behind the longest that is allowed."""
+        """A newline beyond the longest statement is not searched for."""
         self.assertEqual(MALFORMED, self.refused(PREFIX + MAX_STATEMENT * b"a" + b"\n" + SIGNATURE))
 
     def test_noSignature(self) -> None:
-        """Without a signature it is none, and the reason has the bounds."""
+        """A datagram without a signature is refused, and the reason gives the limits."""
         self.assertEqual(
-            "its signature has 0 bytes, 1 to 1100 are allowed", self.refused(ANNA.encode())
+            "its signature has 0 bytes instead of 1 to 1100", self.refused(ANNA.encode())
         )
 
     def test_longSignature(self) -> None:
-        """A signature has a most, and may be as long as that."""
+        """A signature may be as long as its limit, but not longer."""
         most = MAX_SIGNATURE * b"\xff"
         self.assertEqual(most, parseSealed(ANNA.encode() + most).signature)
         self.assertEqual(
-            "its signature has 1101 bytes, 1 to 1100 are allowed",
+            "its signature has 1101 bytes instead of 1 to 1100",
             self.refused(ANNA.encode() + most + b"\xff"),
         )
 
     def test_address(self) -> None:
-        """An address is one, and written as it always is: so it can be compared as text."""
+        """An address must be valid and in its usual notation, so it can be compared as text."""
         for bind in (
             *("1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1234", ":::", "2001:db8::7::", ".."),
             *("2001:db8:0:0:0:0:0:7", "2001:0db8::7", "0:0:0:0:0:0:0:0", "::2001:db8::", "::1:"),
         ):
             self.assertEqual(
-                f"it is bound to {bind!r}, which is no address, or not as it is written",
+                f"it is bound to {bind!r}, which is not an address in its usual notation",
                 self.refused(replace(ANNA, bind=bind).encode() + SIGNATURE),
             )
 
     def test_reasonIsOneLine(self) -> None:
-        """No byte of the datagram that is not printable comes into the reason."""
+        """The reason shows only printable bytes of the datagram."""
         for byte in range(256):
             text = ANNA.encode().replace(b"*", bytes([byte]) + b"1:2")
             try:
@@ -188,11 +188,11 @@ class MalformedTests(SynchronousTestCase):
 
 class GarbageTests(SynchronousTestCase):
     """
-    Whatever comes, it is read, or refused with L{SealError}: nothing else is raised.
+    Any datagram can be read, or raises L{SealError} and nothing else.
     """
 
     def read(self, datagram: bytes) -> bool:
-        """Whether a datagram is a sealed knock; one that is has all it came with."""
+        """Return whether a datagram is a sealed knock; if so, check that nothing of it is lost."""
         try:
             sealed = parseSealed(datagram)
         except SealError as error:
@@ -203,7 +203,7 @@ class GarbageTests(SynchronousTestCase):
         return True
 
     def test_everyByte(self) -> None:
-        """Each byte changed to each other one, left out and doubled."""
+        """Change each byte to each other value, leave it out, and double it."""
         valid = replace(ANNA, bind="203.0.113.9").encode() + SIGNATURE
         self.assertTrue(self.read(valid))
         end = valid.index(b"\n")
@@ -215,19 +215,21 @@ class GarbageTests(SynchronousTestCase):
             self.read(valid[: at + 1] + valid[at:])
 
     def test_cutOff(self) -> None:
-        """Cut off anywhere before its signature it is none."""
+        """A datagram that is cut off before its signature is refused."""
         valid = ANNA.encode() + SIGNATURE
         lengths = [length for length in range(len(valid) + 1) if self.read(valid[:length])]
         self.assertEqual(list(range(len(ANNA.encode()) + 1, len(valid) + 1)), lengths)
 
     def test_doubled(self) -> None:
-        """What comes twice in one datagram is one knock, with all the rest for a signature."""
+        """Two knocks in one datagram are one knock, and the rest is its signature."""
         valid = ANNA.encode() + SIGNATURE
         self.assertEqual(SIGNATURE + valid, parseSealed(valid + valid).signature)
         self.assertFalse(self.read(20 * valid))
 
     def test_random(self) -> None:
-        """100,000 random datagrams that begin rightly, half of them of the right letters."""
+        """
+        Read 100,000 random datagrams that begin correctly, half of them with the right letters.
+        """
         random_ = random.Random(20261105)
         letters = b"abcdef0123456789 *.:\nclose-_\xff\0"
         for number in range(100_000):
@@ -236,7 +238,7 @@ class GarbageTests(SynchronousTestCase):
             self.read(PREFIX + bytes(body))
 
     def test_shuffled(self) -> None:
-        """Fields of the right form in any order are read only in the right one."""
+        """Fields of the right form are accepted only in the right order."""
         random_ = random.Random(20261106)
         words = ANNA.encode()[:-1].split(b" ")[1:]
         for _ in range(2000):
@@ -247,7 +249,7 @@ class GarbageTests(SynchronousTestCase):
 
 class SignedTests(SynchronousTestCase):
     """
-    What the key signs.
+    The data that a key signs.
     """
 
     def test_hint(self) -> None:
@@ -256,16 +258,16 @@ class SignedTests(SynchronousTestCase):
         self.assertEqual(digest[:8], hintOf(b"a key", "0123456789abcdef"))
 
     def test_hintChanges(self) -> None:
-        """Two nonces have two hints: who listens cannot tell whether it is the same key."""
+        """Two nonces give two hints, so a listener cannot see that it is the same key."""
         self.assertNotEqual(hintOf(b"a key", 16 * "0"), hintOf(b"a key", 15 * "0" + "1"))
 
     def test_message(self) -> None:
-        """The ports, which are not sent, are part of it, in order and each as often as it is."""
+        """The message includes the ports, which are not sent, in order and with repeats."""
         sequence = Sequence((5, 4, 5, 2, 1))
         self.assertEqual(ANNA.encode() + b"5,4,5,2,1\n", makeMessage(ANNA.encode(), sequence))
 
     def test_signedData(self) -> None:
-        """It is the structure of OpenSSH's PROTOCOL.sshsig, made here by hand."""
+        """The signed data is the structure of OpenSSH's PROTOCOL.sshsig, built here by hand."""
         digest = sha512(ANNA.encode() + b"17001,17203,17005,17404,17002\n").digest()
         expected = b"SSHSIG" + struct.pack(
             ">I13sII6sI64s", 13, b"knock@pkdoors", 0, 6, b"sha512", 64, digest
@@ -273,7 +275,7 @@ class SignedTests(SynchronousTestCase):
         self.assertEqual(expected, makeSignedData(ANNA.encode(), SEQUENCE))
 
     def test_otherSequence(self) -> None:
-        """The same ports in another order are something else to sign."""
+        """The same ports in another order give different data."""
         other = Sequence(SEQUENCE.ports[::-1])
         self.assertNotEqual(
             makeSignedData(ANNA.encode(), SEQUENCE), makeSignedData(ANNA.encode(), other)

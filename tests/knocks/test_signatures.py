@@ -32,17 +32,17 @@ SK_KINDS = ("ed25519", "ecdsa")
 DATA = b"what is signed"
 SSH_KEYGEN = which("ssh-keygen")
 
-makeKeyOnce = cache(makeKey)  # RSA keys take long to make
+makeKeyOnce = cache(makeKey)  # RSA keys take long to generate
 
 
 def sign(key: Key, data: bytes = DATA) -> bytes:
-    """A signature with the best algorithm of a key."""
+    """Sign with the best algorithm of a key."""
     signature: bytes = key.sign(data, ALGORITHMS[key.sshType()][0])
     return signature
 
 
-def publicOf(key: Key) -> Key:
-    """What a server has of a key."""
+def loadPublic(key: Key) -> Key:
+    """Return the public key, as a server has it."""
     return loadKey(key.public().blob())
 
 
@@ -52,20 +52,20 @@ class LoadKeyTests(SynchronousTestCase):
     """
 
     def test_kinds(self) -> None:
-        """These are taken."""
+        """These kinds of keys are accepted."""
         for kind in KINDS:
             key = makeKeyOnce(kind)
-            self.assertEqual(key.public().blob(), publicOf(key).blob(), kind)
+            self.assertEqual(key.public().blob(), loadPublic(key).blob(), kind)
 
     def test_securityKeys(self) -> None:
-        """So are security keys, which stay what they are."""
+        """Security keys are accepted, too, and stay unchanged."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             self.assertTrue(loadKey(key.blob).isSecurityKey(), kind)
             self.assertEqual(getNS(key.blob)[0], loadKey(key.blob).sshType())
 
     def test_followed(self) -> None:
-        """A key that something follows is refused: it could never be found by its hint."""
+        """A key with something after it is refused: no hint could ever find it."""
         blob = makeKey().public().blob()
         loadKey(blob)
         self.assertIn(
@@ -74,38 +74,40 @@ class LoadKeyTests(SynchronousTestCase):
 
     def test_shortRSA(self) -> None:
         """An RSA key that can be broken is refused."""
-        error = self.assertRaises(BadValue, publicOf, makeKeyOnce("rsa1024"))
+        error = self.assertRaises(BadValue, loadPublic, makeKeyOnce("rsa1024"))
         self.assertEqual(
-            "an RSA key of 1024 bits is not taken: use 2048 to 8192, or ed25519", str(error)
+            "an RSA key of 1024 bits is not accepted: use 2048 to 8192, or ed25519", str(error)
         )
 
     def test_longRSA(self) -> None:
-        """So is one that takes too long to check."""
+        """An RSA key that takes too long to check is refused."""
         number = (1 << 8192) | 1
         blob = NS(b"ssh-rsa") + NS(b"\1\0\1") + NS(number.to_bytes(1025))
         error = self.assertRaises(BadValue, loadKey, blob)
-        self.assertIn("an RSA key of 8193 bits is not taken", str(error))
+        self.assertIn("an RSA key of 8193 bits is not accepted", str(error))
 
     def test_dsa(self) -> None:
         """A DSA key is refused, and the message says what to use."""
         key = Key(dsa.generate_private_key(1024))
         error = self.assertRaises(BadValue, checkKey, key.public())
         self.assertEqual(
-            "ssh-dss keys are not taken: use ed25519 (ssh-keygen -t ed25519)", str(error)
+            "ssh-dss keys are not accepted: use ed25519 (ssh-keygen -t ed25519)", str(error)
         )
 
     def test_garbage(self) -> None:
-        """What is no key is refused, nothing else is raised: cut off anywhere, or made up."""
+        """
+        Anything that is not a key is refused, and no other error is raised: cut off, or made up.
+        """
         blob = makeKeyOnce("ecdsa256").public().blob()
         blobs = [blob[:length] for length in range(len(blob))]
         blobs += [NS(b"ssh-ed25519"), NS(b"ssh-rsa") + NS(b"\1") * 2, NS(b"x"), b"\xff" * 90]
         blobs += [NS(b"ssh-ed25519-cert-v01@openssh.com") + blob, NS(b"ecdsa-sha2-nistp256") * 3]
         for each in blobs:
             error = self.assertRaises(BadValue, loadKey, each)
-            self.assertEqual("it is no SSH public key", str(error))
+            self.assertEqual("it is not an SSH public key", str(error))
 
     def test_fingerprint(self) -> None:
-        """A fingerprint is as OpenSSH writes it."""
+        """A fingerprint is written like OpenSSH's."""
         key = makeKeyOnce("ed25519").public()
         line = fingerprint(key.blob())
         self.assertRegex(line, r"\ASHA256:[A-Za-z0-9+/]{43}\Z")
@@ -115,54 +117,54 @@ class LoadKeyTests(SynchronousTestCase):
 
 class IsGoodTests(SynchronousTestCase):
     """
-    Tests of L{isGood} with keys in a file.
+    Tests of L{isGood} with keys from a file.
     """
 
     def test_good(self) -> None:
-        """A signature of the key over the data is good, with each of its algorithms."""
+        """A key's signature over the data is good, with each of its algorithms."""
         for kind in KINDS:
             key = makeKeyOnce(kind)
             for algorithm in ALGORITHMS[key.sshType()]:
-                self.assertIs(True, isGood(publicOf(key), key.sign(DATA, algorithm), DATA), kind)
+                self.assertIs(True, isGood(loadPublic(key), key.sign(DATA, algorithm), DATA), kind)
 
     def test_otherData(self) -> None:
-        """Over other data it is bad."""
+        """A signature over other data is bad."""
         for kind in KINDS:
             key = makeKeyOnce(kind)
             for data in (b"", DATA[:-1], DATA + b"\0", DATA.upper()):
-                self.assertIs(False, isGood(publicOf(key), sign(key), data), kind)
+                self.assertIs(False, isGood(loadPublic(key), sign(key), data), kind)
 
     def test_otherKey(self) -> None:
-        """That of another key is bad, be it of the same kind or not."""
+        """A signature by another key is bad, whether of the same kind or not."""
         for kind in KINDS:
-            key = publicOf(makeKeyOnce(kind))
+            key = loadPublic(makeKeyOnce(kind))
             for other in KINDS:
                 wrong = makeKey(other) if other == kind else makeKeyOnce(other)
                 self.assertIs(False, isGood(key, sign(wrong), DATA), (kind, other))
 
     def test_trailing(self) -> None:
-        """What follows a signature makes it bad, inside its frame and outside."""
+        """A signature with something after it is bad, inside its frame and outside."""
         for kind in KINDS:
             key = makeKeyOnce(kind)
             algorithm, inner, _ = getNS(sign(key), 2)
             for more in (b"\0", b"\0\0\0\0", 5 * b"\1"):
-                self.assertFalse(isGood(publicOf(key), sign(key) + more, DATA), kind)
+                self.assertFalse(isGood(loadPublic(key), sign(key) + more, DATA), kind)
                 grown = NS(algorithm) + NS(inner + more)
-                self.assertFalse(isGood(publicOf(key), grown, DATA), kind)
+                self.assertFalse(isGood(loadPublic(key), grown, DATA), kind)
 
     def test_truncated(self) -> None:
-        """Cut off anywhere it is bad."""
+        """A signature that is cut off is bad."""
         for kind in KINDS:
             key = makeKeyOnce(kind)
-            public, signature = publicOf(key), sign(key)
+            public, signature = loadPublic(key), sign(key)
             for length in range(len(signature)):
                 self.assertIs(False, isGood(public, signature[:length], DATA), (kind, length))
 
     def test_everyByte(self) -> None:
-        """Each byte changed, it is bad: lengths that promise too much, too."""
+        """A signature with a changed byte is bad, even if a length promises too much."""
         for kind in KINDS:
             key = makeKeyOnce(kind)
-            public, signature = publicOf(key), sign(key)
+            public, signature = loadPublic(key), sign(key)
             for at in range(len(signature)):
                 for bit in (1, 128):
                     changed = bytearray(signature)
@@ -170,19 +172,19 @@ class IsGoodTests(SynchronousTestCase):
                     self.assertIs(False, isGood(public, bytes(changed), DATA), (kind, at))
 
     def test_numbers(self) -> None:
-        """The numbers of an ECDSA signature have one way to be written."""
+        """The numbers of an ECDSA signature have only one valid encoding."""
         key = makeKeyOnce("ecdsa256")
         algorithm, inner, _ = getNS(sign(key), 2)
         first, second, _ = getNS(inner, 2)
         for numbers in (NS(b"\0" + first) + NS(second), NS(first) + NS(b"\0" + second)):
-            self.assertFalse(isGood(publicOf(key), NS(algorithm) + NS(numbers), DATA))
+            self.assertFalse(isGood(loadPublic(key), NS(algorithm) + NS(numbers), DATA))
 
     def test_sha1(self) -> None:
-        """RSA with SHA-1 is refused, though the signature itself is right."""
+        """RSA with SHA-1 is refused, although the signature itself is correct."""
         key = makeKeyOnce("rsa2048")
         signature = key.sign(DATA, b"ssh-rsa")
         self.assertTrue(key.public().verify(signature, DATA))
-        self.assertIs(False, isGood(publicOf(key), signature, DATA))
+        self.assertIs(False, isGood(loadPublic(key), signature, DATA))
 
     def test_otherAlgorithm(self) -> None:
         """A signature under the name of another algorithm is bad."""
@@ -191,15 +193,15 @@ class IsGoodTests(SynchronousTestCase):
             algorithm, inner, _ = getNS(sign(key), 2)
             names = {name for several in ALGORITHMS.values() for name in several} - {algorithm}
             for name in names | {b"", b"ssh-rsa", b"ssh-dss", algorithm + b"\0"}:
-                self.assertFalse(isGood(publicOf(key), NS(name) + NS(inner), DATA), (kind, name))
+                self.assertFalse(isGood(loadPublic(key), NS(name) + NS(inner), DATA), (kind, name))
 
     def test_fortyBytes(self) -> None:
-        """Forty bytes are no DSA signature, as conch would have it."""
+        """Forty bytes are not a DSA signature, although conch takes them for one."""
         for kind in KINDS:
-            self.assertIs(False, isGood(publicOf(makeKeyOnce(kind)), 40 * b"\0", DATA))
+            self.assertIs(False, isGood(loadPublic(makeKeyOnce(kind)), 40 * b"\0", DATA))
             framed = NS(b"ssh-ed25519") + NS(21 * b"\0")
             self.assertEqual(40, len(framed))
-            self.assertIs(False, isGood(publicOf(makeKeyOnce(kind)), framed, DATA))
+            self.assertIs(False, isGood(loadPublic(makeKeyOnce(kind)), framed, DATA))
 
 
 class IsWellFormedTests(SynchronousTestCase):
@@ -208,7 +210,9 @@ class IsWellFormedTests(SynchronousTestCase):
     """
 
     def test_good(self) -> None:
-        """All that keys make is, many times over, also by security keys."""
+        """
+        All signatures that keys make are well-formed, many times over, also those of security keys.
+        """
         for kind in KINDS:
             key = makeKeyOnce(kind)
             for algorithm in ALGORITHMS[key.sshType()]:
@@ -218,10 +222,10 @@ class IsWellFormedTests(SynchronousTestCase):
             self.assertTrue(isWellFormed(SecurityKey(kind).sign(DATA)), kind)
 
     def test_whateverIsGood(self) -> None:
-        """Whatever byte is changed, or missing: what is not well-formed is not good either."""
+        """Change or remove any byte: a signature that is not well-formed is never good."""
         for kind in KINDS:
             key = makeKeyOnce(kind)
-            public, signature = publicOf(key), sign(key)
+            public, signature = loadPublic(key), sign(key)
             for length in range(len(signature)):
                 self.assertFalse(isWellFormed(signature[:length]), (kind, length))
             self.assertFalse(isWellFormed(signature + b"\0"), kind)
@@ -230,7 +234,7 @@ class IsWellFormedTests(SynchronousTestCase):
                 self.assertFalse(isGood(public, changed, DATA), (kind, at))
 
     def test_orders(self) -> None:
-        """Numbers are below the order of their group, which is the one that OpenSSL has."""
+        """Numbers are below the order of their group, which matches OpenSSL's."""
         for kind, curve in (
             ("ecdsa256", ec.SECP256R1()),
             ("ecdsa384", ec.SECP384R1()),
@@ -250,7 +254,7 @@ class IsWellFormedTests(SynchronousTestCase):
             self.assertFalse(isWellFormed(negative), kind)
 
     def test_ed25519(self) -> None:
-        """So is the number of an Ed25519 signature, which stands last, backwards; RFC 8032."""
+        """The number of an Ed25519 signature is, too; it stands last and backwards, RFC 8032."""
         order = 2**252 + 27742317777372353535851937790883648493
         for number, expected in ((0, True), (order - 1, True), (order, False), (2**255, False)):
             inner = bytes(32) + number.to_bytes(32, "little")
@@ -259,13 +263,13 @@ class IsWellFormedTests(SynchronousTestCase):
             self.assertFalse(isWellFormed(NS(b"ssh-ed25519") + NS(bytes(size))), size)
 
     def test_rsa(self) -> None:
-        """RSA signatures are as long as keys that are taken."""
+        """RSA signatures have the lengths of accepted keys."""
         for size, expected in ((255, False), (256, True), (1024, True), (1025, False)):
             framed = NS(b"rsa-sha2-512") + NS(bytes(size))
             self.assertIs(expected, isWellFormed(framed), size)
 
     def test_untouched(self) -> None:
-        """Those of security keys say that these were touched, and have nothing behind that."""
+        """A security key's signature must say that the key was touched, and end after that."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             self.assertFalse(isWellFormed(key.sign(DATA, flags=0)))
@@ -273,7 +277,7 @@ class IsWellFormedTests(SynchronousTestCase):
             self.assertFalse(isWellFormed(key.sign(DATA)[:-5]))
 
     def test_otherAlgorithm(self) -> None:
-        """An algorithm that is not taken makes none."""
+        """An algorithm that is not accepted has no well-formed signatures."""
         key = makeKeyOnce("rsa2048")
         self.assertFalse(isWellFormed(key.sign(DATA, b"ssh-rsa")))
         for name in (b"", b"ssh-rsa", b"ssh-dss", b"x"):
@@ -286,7 +290,7 @@ class SecurityKeyTests(SynchronousTestCase):
     """
 
     def test_good(self) -> None:
-        """A signature that was touched for is good, whatever the counter."""
+        """A signature with a touch is good, whatever the counter."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             for counter in (0, 7, 0xFFFFFFFF):
@@ -294,7 +298,7 @@ class SecurityKeyTests(SynchronousTestCase):
                 self.assertIs(True, isGood(loadKey(key.blob), signature, DATA), kind)
 
     def test_application(self) -> None:
-        """It does not matter whether conch has the application as text or as bytes."""
+        """The application may be text or bytes in conch."""
         key = SecurityKey()
         for application in ("ssh:", b"ssh:"):
             public = loadKey(key.blob)
@@ -302,19 +306,19 @@ class SecurityKeyTests(SynchronousTestCase):
             self.assertTrue(isGood(public, key.sign(DATA), DATA), application)
 
     def test_otherApplication(self) -> None:
-        """A key that is for another application is another key."""
+        """A key for another application is another key."""
         key = SecurityKey()
         public = loadKey(key.blob)
         public.application = b"ssh:other"
         self.assertFalse(isGood(public, key.sign(DATA), DATA))
 
     def test_verified(self) -> None:
-        """More flags than the touch are allowed: a PIN was given, too."""
+        """More flags than the touch are allowed, as when a PIN was given."""
         key = SecurityKey()
         self.assertTrue(isGood(loadKey(key.blob), key.sign(DATA, flags=5), DATA))
 
     def test_untouched(self) -> None:
-        """A signature that nobody touched the key for is bad."""
+        """A signature without a touch is bad."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             for flags in (0, 4, 0xFE):
@@ -322,7 +326,7 @@ class SecurityKeyTests(SynchronousTestCase):
                 self.assertIs(False, isGood(loadKey(key.blob), signature, DATA), (kind, flags))
 
     def test_trailerIsSigned(self) -> None:
-        """Other flags, or another counter, than what was signed are bad."""
+        """Changed flags, or a changed counter, make it bad."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             signature, public = key.sign(DATA, counter=7), loadKey(key.blob)
@@ -331,7 +335,7 @@ class SecurityKeyTests(SynchronousTestCase):
                 self.assertIs(False, isGood(public, other, DATA), (kind, trailer))
 
     def test_truncated(self) -> None:
-        """Cut off anywhere it is bad, within the trailer, too."""
+        """A signature that is cut off is bad, even within the trailer."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             signature, public = key.sign(DATA), loadKey(key.blob)
@@ -339,7 +343,7 @@ class SecurityKeyTests(SynchronousTestCase):
                 self.assertIs(False, isGood(public, signature[:length], DATA), (kind, length))
 
     def test_everyByte(self) -> None:
-        """Each byte changed, it is bad."""
+        """A signature with a changed byte is bad."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             signature, public = key.sign(DATA), loadKey(key.blob)
@@ -348,14 +352,14 @@ class SecurityKeyTests(SynchronousTestCase):
                 self.assertIs(False, isGood(public, changed, DATA), (kind, at))
 
     def test_trailing(self) -> None:
-        """What follows the counter makes it bad."""
+        """A signature with something after the counter is bad."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             for more in (b"\0", 5 * b"\1"):
                 self.assertFalse(isGood(loadKey(key.blob), key.sign(DATA) + more, DATA), kind)
 
     def test_otherData(self) -> None:
-        """Over other data it is bad, and that of another key is."""
+        """A signature over other data is bad, and so is one by another key."""
         for kind in SK_KINDS:
             key = SecurityKey(kind)
             self.assertFalse(isGood(loadKey(key.blob), key.sign(DATA + b"\0"), DATA), kind)
@@ -374,11 +378,11 @@ class SecurityKeyTests(SynchronousTestCase):
 
 class OpenSSHTests(SynchronousTestCase):
     """
-    What OpenSSH itself says of the signatures that these tests make.
+    OpenSSH's own judgement of the signatures that these tests make.
     """
 
     def verify(self, blob: bytes, signature: bytes, message: bytes) -> bool:
-        """Whether C{ssh-keygen -Y verify} takes a signature over a message."""
+        """Return whether C{ssh-keygen -Y verify} accepts a signature over a message."""
         folder = Path(self.mktemp())
         folder.mkdir()
         kind = getNS(blob)[0].decode()
@@ -399,7 +403,7 @@ class OpenSSHTests(SynchronousTestCase):
 
     @skipIf(SSH_KEYGEN is None, "there is no ssh-keygen here")
     def test_sameJudgement(self) -> None:
-        """It takes what is good here, of keys and of emulated security keys, and nothing else."""
+        """It accepts exactly what is good here, of keys and of emulated security keys."""
         text, sequence = b"pkdoors1 default 0 1 x\n", Sequence((5, 4, 3, 2, 1))
         message, data = text + b"5,4,3,2,1\n", makeSignedData(text, sequence)
         self.assertIn(sha512(message).digest(), data)

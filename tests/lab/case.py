@@ -3,10 +3,14 @@
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest import TestResult
 
+from twisted.trial.itrial import IReporter
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.lab.hosts import SERVER4, Daemon, Firewalld, Network, Process, eventually
+from tests.lab.failures import LogReporter, readLogs
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import SERVER4, Daemon, Network, Process, eventually
 
 SEQUENCE = (17001, 17203, 17005, 17404, 17002, 17009)
 KNOCKS = ",".join(map(str, SEQUENCE))
@@ -22,9 +26,15 @@ class RealTestCase(SynchronousTestCase):
     """
 
     firewall = "nftables"
+    folder: Path
 
     if os.getuid() != 0:
         skip = "real tests make network namespaces: run them as root (sudo script/test)"
+
+    def run(self, result: TestResult | None = None) -> TestResult | None:
+        """Run the test. If it fails, show what its programs wrote."""
+        super().run(LogReporter(IReporter(result), lambda: readLogs(self.folder)))
+        return result
 
     def setUp(self) -> None:
         """Make the hosts."""

@@ -9,7 +9,6 @@ Hosts for tests: network namespaces joined by veth pairs, and what runs on them.
 Client and stranger reach the server at the addresses of its C{client} side.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -18,12 +17,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, Self
 
 from pkdoors.daemon.replayfile import seenPath
+from tests.lab.namespaces import Namespaces, leaveMachine
 from tests.lab.sealing import leaveNotes
 
 BIN = Path(sys.executable).parent
@@ -39,10 +38,6 @@ REFUSAL = 0.4
 PATIENCE = 15.0
 """Seconds that something may take which ought to happen at once: these machines are shared."""
 
-_CLONE_NEWNET = 0x40000000
-_CLONE_NEWNS = 0x00020000
-_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
-_libc = ctypes.CDLL(None, use_errno=True)
 _serial = count()
 
 
@@ -52,23 +47,6 @@ def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
     while not (answer := what()) and time.monotonic() < end:
         time.sleep(0.02)
     return answer
-
-
-@cache
-def standApart() -> None:
-    """
-    Give this thread, and whatever it starts, a C{/run} and a C{/var/lib/pkdoors} of its own.
-
-    Daemons keep locks, sockets and notes there. A daemon of the machine itself, or another run of
-    the tests, neither disturbs ours nor is disturbed.
-    """
-    lasting = Path("/var/lib/pkdoors")
-    lasting.mkdir(exist_ok=True)
-    _libcDoes("unshare", _CLONE_NEWNS)
-    _libcDoes("mount", None, b"/", None, _MS_REC | _MS_PRIVATE, None)
-    for folder in (Path("/run"), lasting):
-        _libcDoes("mount", b"tmpfs", bytes(folder), b"tmpfs", 0, b"mode=755")
-    Path("/run/lock").mkdir()
 
 
 def heedSignals() -> None:
@@ -125,19 +103,18 @@ class Host:
         self.folder = folder
         self.environment: dict[str, str] = {}
         self._stack = ExitStack()
-        standApart()
+        leaveMachine()
         ip("netns", "add", name)
+        self._stack.callback(ip, "netns", "delete", name)
+        self.namespaces = Namespaces(name, [folder])
+        self._stack.callback(self.namespaces.close)
         self.run("ip", "link", "set", "lo", "up")
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Sockets that are opened and programs that are started meanwhile are on this host."""
-        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as here:
-            _setns(here.fileno())
-            try:
-                yield
-            finally:
-                _setns(home.fileno())
+        """Be on this host: so are sockets and files that are opened, and programs, meanwhile."""
+        with self.namespaces.inside():
+            yield
 
     def run(self, *argv: str) -> str:
         """Run a program to its end, which must be a good one; its output, both kinds."""
@@ -163,7 +140,8 @@ class Host:
 
     def spawn(self, *argv: str, **environment: str) -> Process:
         """Start a program; it is ended with the host."""
-        output = self.folder / f"{Path(argv[0]).name}-{next(_serial)}.log"
+        role = self.name.rpartition("-")[2]
+        output = self.folder / f"{role}-{Path(argv[0]).name}-{next(_serial)}.log"
         with self.inside():
             process = Process(list(argv), output, {**self.environment, **environment})
         self._stack.callback(process.stop)
@@ -226,20 +204,14 @@ class Host:
         files = [
             values[name] for name in ("-c", "--conf", "-k", "--authorized-keys") if name in values
         ]
-        for file in files[:1]:
-            path = seenPath(file)
-            if not path.exists():
-                leaveNotes(path)
-            for left in (path, path.with_suffix(".lock")):
-                self._stack.callback(left.unlink, missing_ok=True)
+        with self.inside():
+            for file in files[:1]:
+                if not (path := seenPath(file)).exists():
+                    leaveNotes(path)
 
     def close(self) -> None:
-        """End what runs here, and remove the namespace, and what a daemon in it left."""
+        """End what runs here, and remove the namespaces."""
         self._stack.close()
-        inode = Path(f"/run/netns/{self.name}").stat().st_ino
-        for left in Path("/run/pkdoors").glob(f"{inode}.*"):
-            left.unlink()
-        ip("netns", "delete", self.name)
 
 
 class Network:
@@ -315,70 +287,6 @@ class Daemon:
         return self.process.stop(with_)
 
 
-_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={path}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/>
-  </policy>
-</busconfig>
-"""
-
-
-class Firewalld:
-    """firewalld on a bus and with a configuration of its own; the host's programs find it."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._path = host.folder / f"bus-{next(_serial)}"
-        self._path.with_suffix(".conf").write_text(_BUS.format(path=self._path))
-        host.environment["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={self._path}"
-        self.startBus()
-        self._settings = host.folder / f"firewalld-{next(_serial)}"
-        self._settings.mkdir()
-        self.start()
-
-    def startBus(self) -> None:
-        """Start the bus, and wait until it is ready."""
-        self._path.unlink(missing_ok=True)
-        config = self._path.with_suffix(".conf")
-        self.bus = self._host.spawn(
-            "dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile"
-        )
-        if not eventually(self._path.exists):
-            raise AssertionError("dbus-daemon did not start")
-
-    def start(self) -> None:
-        """Start it, and wait until it is ready."""
-        self.process = self._host.spawn(
-            *("firewalld", "--nofork", "--nopid", "--log-target", "console"),
-            *("--system-config", str(self._settings)),
-        )
-        if not (eventually(self._answersOrEnded) and self.process.popen.poll() is None):
-            raise AssertionError(f"firewalld did not start: {self.process.log()}")
-
-    def _answersOrEnded(self) -> bool:
-        ended = self.process.popen.poll() is not None
-        return ended or self._host.status("firewall-cmd", "--state")[0] == 0
-
-    def cmd(self, *options: str) -> str:
-        """C{firewall-cmd}."""
-        return self._host.run("firewall-cmd", *options)
-
-
 def ip(*arguments: str) -> None:
     """C{ip} of iproute2, on the machine itself."""
     subprocess.run(["ip", *arguments], check=True)
-
-
-def _setns(descriptor: int) -> None:
-    _libcDoes("setns", descriptor, _CLONE_NEWNET)
-
-
-def _libcDoes(function: str, *arguments: object) -> None:
-    if getattr(_libc, function)(*arguments):
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function}: {os.strerror(number)}")

@@ -58,7 +58,7 @@ for private in /run /var/lib/pkdoors /var/lib/systemd /var/log /lib/systemd/syst
     mount -t tmpfs -o mode=755 none $private
 done
 mkdir /run/lock {folder}/proc /etc/systemd/system/service.d
-printf '[Service]\\nStandardOutput=append:{folder}/services\\nStandardError=inherit\\n' \\
+printf '[Service]\\nStandardOutput=append:{folder}/services.log\\nStandardError=inherit\\n' \\
     >/etc/systemd/system/service.d/log.conf
 mount -t cgroup2 none /sys/fs/cgroup
 mount -t proc proc {folder}/proc
@@ -131,7 +131,7 @@ class Machine:
 
     def log(self) -> str:
         """What systemd and the services wrote."""
-        services = self._host.folder / "services"
+        services = self._host.folder / "services.log"
         return self._process.log() + (services.read_text() if services.exists() else "")
 
     def says(self, text: str) -> bool:

@@ -1,6 +1,11 @@
 """How hypothesis is used here: the same examples each time, so that no run fails by chance."""
 
+import os
+
 from hypothesis import HealthCheck, settings
+
+NIGHTLY = os.environ.get("PKDOORS_NIGHTLY") == "1"
+"""Whether slow tests try all of their examples."""
 
 PROPERTY = settings(
     derandomize=True,
@@ -10,3 +15,12 @@ PROPERTY = settings(
     suppress_health_check=list(HealthCheck),
 )
 """For C{@given}. Nothing is timed, since these machines are shared."""
+
+
+def ordinarily(few: int, nightly: int) -> int:
+    """Return how many examples a slow test tries: few, unless it is a nightly run."""
+    return nightly if NIGHTLY else few
+
+
+SLOW = settings(PROPERTY, max_examples=ordinarily(20, 100))
+"""For C{@given}, if 100 examples take more than half a second."""

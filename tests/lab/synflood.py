@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 
 from tests.lab.case import PORT
@@ -43,7 +44,13 @@ class SynFlood:
             mac = _macOf(stranger, "server")
             server.run("ip", "neighbor", "replace", address, "lladdr", mac, "dev", device)
         self._process = stranger.spawn(
-            *(_program(), "server", _macOf(server, device), str(port), str(rate)),
+            *(
+                str(copy(_program(), stranger.folder)),
+                "server",
+                _macOf(server, device),
+                str(port),
+                str(rate),
+            ),
             *(STRANGER4, SERVER4, STRANGER6, SERVER6),
         )
         if not self._process.says("sending"):
@@ -62,11 +69,11 @@ def _macOf(host: Host, device: str) -> str:
 
 
 @cache
-def _program() -> str:
+def _program() -> Path:
     """The sender, made once for all tests."""
     folder = TemporaryDirectory(prefix="pkdoors-")
     atexit.register(folder.cleanup)
     source, program = Path(__file__).with_suffix(".c"), Path(folder.name) / "synflood"
     options = ("-O2", "-Wall", "-Wextra", "-fno-strict-aliasing", "-o", str(program))
     subprocess.run(["cc", *options, str(source)], check=True)
-    return str(program)
+    return program

@@ -8,13 +8,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import computePenaltyEnd
-from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import WrongOrders
 from pkdoors.model.doors import Door, listKnockPorts
 from tests.fakes.doors import knocks, makeDoor
@@ -30,7 +31,7 @@ SQL = makeDoor((C, C, A, X, B), ports="5432", name="sql")
 
 
 def interleaved(random_: random.Random, *rows: Sequence[Knock]) -> Iterator[Knock]:
-    """All knocks, each row's own in their order."""
+    """Yield all knocks in a random order that keeps the order of each row."""
     left = [list(row) for row in rows]
     while any(left):
         yield random_.choice([row for row in left if row]).pop(0)
@@ -38,19 +39,19 @@ def interleaved(random_: random.Random, *rows: Sequence[Knock]) -> Iterator[Knoc
 
 class LocksetTests(SynchronousTestCase):
     """
-    Three doors that share ports.
+    Tests of L{Lockset} with three doors that share ports.
     """
 
     def setUp(self) -> None:
-        """Make their locks."""
+        """Make the locks."""
         self.locks = Lockset(map(SequenceLock, (SSH, WEB, SQL)))
 
     def hear(self, *heard: Knock, at: float = 0.0) -> list[Result]:
-        """What knocks come to."""
+        """Return the results of some knocks."""
         return [each for knock in heard for each in self.locks.hear(knock, at, 0.0)]
 
     def opened(self, *heard: Knock, at: float = 0.0) -> list[tuple[str, str]]:
-        """Which doors they open for whom."""
+        """Return the doors that some knocks open, and for whom."""
         return [
             (each.door.name, each.source)
             for each in self.hear(*heard, at=at)
@@ -58,7 +59,7 @@ class LocksetTests(SynchronousTestCase):
         ]
 
     def refused(self, *heard: Knock, at: float = 0.0) -> list[tuple[str, str, str]]:
-        """What is refused: door, source, reason."""
+        """Return the refusals of some knocks: door, source, reason."""
         return [
             (each.door.name, each.source, each.reason)
             for each in self.hear(*heard, at=at)
@@ -66,7 +67,7 @@ class LocksetTests(SynchronousTestCase):
         ]
 
     def test_twice(self) -> None:
-        """A lock hears a knock once, also on a port that its sequence has twice."""
+        """A lock hears a knock once, even on a port that its sequence repeats."""
         heard: list[Knock] = []
 
         class Listening:
@@ -89,15 +90,15 @@ class LocksetTests(SynchronousTestCase):
             self.assertEqual([Request(door, ANN, 0)], results)
 
     def test_ports(self) -> None:
-        """The ports are told sorted, each once."""
+        """The knock ports are sorted, and each is listed once."""
         self.assertEqual([A, B, C, D, E, F, X], listKnockPorts((SSH, WEB, SQL)))
 
     def test_strangePort(self) -> None:
-        """A port that no door has is nothing."""
+        """A knock on a port of no door has no result."""
         self.assertEqual([], self.hear(*knocks(ANN, 9)))
 
     def test_interleaved(self) -> None:
-        """Whatever the order in which knocks of many come, each opens exactly its own door."""
+        """The knocks of many sources open exactly their own doors, in any order of arrival."""
         random_ = random.Random(20261123)
         for at in range(300):
             doors = {who: random_.choice((SSH, WEB, SQL)) for who in (ANN, BOB, EVE)}
@@ -108,7 +109,7 @@ class LocksetTests(SynchronousTestCase):
             )
 
     def test_likeReference(self) -> None:
-        """Random knocks on few ports open exactly what a slow reading of the rules opens."""
+        """Random knocks on few ports open exactly the doors that a slow reference opens."""
         random_ = random.Random(20261124)
         each = [SequenceLock(door) for door in (SSH, WEB, SQL)]
         locks, slow = Lockset(each), Reference(SSH, WEB, SQL)
@@ -119,7 +120,7 @@ class LocksetTests(SynchronousTestCase):
             row = random_.choice((SSH, WEB, SQL)).sequence.ports
             ports = row if random_.random() < 0.5 else (random_.choice((A, B, C, D, E, F, X)),)
             for lock in each:
-                lock.wrongOrders = WrongOrders()  # what a wary door does is another test's
+                lock.wrongOrders = WrongOrders()  # other tests cover wary doors
             for knock in knocks(who, *ports):
                 results = locks.hear(knock, now, 0.0)
                 requests = [each.door.name for each in results if isinstance(each, Request)]
@@ -128,20 +129,20 @@ class LocksetTests(SynchronousTestCase):
         self.assertGreater(opened, 1000)
 
     def test_duplicates(self) -> None:
-        """Each datagram twice opens once, whatever ports are shared."""
+        """Knocks that all arrive twice open a door once, even if doors share ports."""
         for door in (SSH, WEB):
             twice = [port for port in door.sequence.ports for _ in range(2)]
             self.assertEqual([(door.name, ANN)], self.opened(*knocks(ANN, *twice)))
 
     def test_wrongForAll(self) -> None:
-        """A knock that brings its source further nowhere is wrong where it had begun."""
+        """A knock that advances its source nowhere is wrong wherever the source had begun."""
         self.assertEqual(
             [("ssh", ANN, "wrong port after 2 of 5 knocks, ignored for 5 s")],
             self.refused(*knocks(ANN, A, B, E)),
         )
 
     def test_penaltyForAll(self) -> None:
-        """A penalty is one for all doors, and knocking at another one does not end it."""
+        """A penalty is for all doors, and knocking at another door does not end it."""
         self.hear(*knocks(ANN, A, B, E))
         for door in (WEB, SSH):
             self.assertEqual([], self.opened(*knocks(ANN, *door.sequence.ports), at=4.9))
@@ -150,13 +151,13 @@ class LocksetTests(SynchronousTestCase):
             self.assertEqual([(door.name, ANN)], opened)
 
     def test_progressIsLost(self) -> None:
-        """Who knocks at another door with a port that both have, begins anew at the first one."""
+        """A knock at another door, on a port of both, ends the progress at the first door."""
         self.hear(*knocks(ANN, A, B))
-        self.hear(*knocks(ANN, A))  # the second of web, whose first B was
+        self.hear(*knocks(ANN, A))  # the second port of web, whose first was B
         self.assertEqual([], self.opened(*knocks(ANN, D, E)))
 
     def test_guessing(self) -> None:
-        """A wrong guess at a door is penalised, though its port is one of another door's, too."""
+        """A wrong guess at a door is penalised, even if another door has its port, too."""
         locks = Lockset(map(SequenceLock, (SSH, WEB)))
         guesses = [*knocks(EVE, A, B, C, D, C), *knocks(EVE, A, B, C, D, E)]
         results = [each for knock in guesses for each in locks.hear(knock, 0.0, 0.0)]
@@ -167,29 +168,29 @@ class LocksetTests(SynchronousTestCase):
         self.assertEqual([], [each for each in results if isinstance(each, Request)])
 
     def test_sealedDatagram(self) -> None:
-        """What is no plain knock takes no progress away."""
+        """A datagram that is not a plain knock ends no progress."""
         self.hear(*knocks(ANN, A, B, C))
         self.assertEqual([], self.hear(*knocks(ANN, B, datagram=b"pkdoors1 junk")))
         self.assertEqual([("ssh", ANN)], self.opened(*knocks(ANN, D, E)))
 
     def test_sources(self) -> None:
-        """It tells how many knockers each door remembers."""
+        """The lockset counts the knockers that each door remembers."""
         self.hear(*knocks(ANN, A), *knocks(BOB, A), *knocks(EVE, C))
         self.assertEqual({"ssh": 2, "web": 0, "sql": 1}, self.locks.sources())
 
 
 class ChangedTests(LocksetTests):
     """
-    The same after a change to the same doors; and what else a change does.
+    The same tests after a change to the same doors, and tests of other changes.
     """
 
     def setUp(self) -> None:
-        """Make their locks, and change them."""
+        """Make the locks, and change them."""
         super().setUp()
         self.change(SSH, WEB, SQL)
 
     def change(self, *doors: Door) -> None:
-        """Have other doors."""
+        """Change to other doors."""
         self.locks = self.locks.replaceDoors(doors, self.locks.makeMissing(doors, SequenceLock))
 
     def test_halfDone(self) -> None:
@@ -200,25 +201,25 @@ class ChangedTests(LocksetTests):
         self.assertEqual([Request(door, ANN, 0)], self.hear(*knocks(ANN, D, E)))
 
     def test_halfDoneOfAnother(self) -> None:
-        """One of a lock that changed cannot, nor with the old ports nor with the new."""
+        """If the lock has changed, it cannot, neither with the old ports nor with the new."""
         self.hear(*knocks(ANN, A, B, C), *knocks(BOB, A, B, C))
         self.change(replace(SSH, sequence=replace(SSH.sequence, ports=(A, B, C, E, D))))
         self.assertEqual([], self.hear(*knocks(ANN, D, E), *knocks(BOB, E, D)))
 
     def test_penaltyLivesOn(self) -> None:
-        """A penalty outlives a change."""
+        """A penalty stays in force after a change."""
         self.hear(*knocks(ANN, A, B, E))
         self.change(SSH)
         self.assertEqual([], self.opened(*knocks(ANN, *SSH.sequence.ports)))
 
     def test_gone(self) -> None:
-        """A door that is gone is not heard, nor told of."""
+        """A door that is gone is neither heard nor counted."""
         self.change(SSH)
         self.assertEqual([], self.hear(*knocks(ANN, *WEB.sequence.ports[:2], F)))
         self.assertEqual(["ssh"], list(self.locks.sources()))
 
     def test_keptWhenIdle(self) -> None:
-        """A lock that nobody is in the midst of is kept, too: no other one is made."""
+        """A lock without knockers is kept, too: no new lock is made."""
         made: list[str] = []
 
         def make(door: Door) -> SequenceLock:
@@ -232,7 +233,7 @@ class ChangedTests(LocksetTests):
 
 class MixedTests(SynchronousTestCase):
     """
-    A door that sealed knocks open, and one for plain knocks, with the same ports.
+    A sealed door, and one for plain knocks, with the same ports.
     """
 
     def setUp(self) -> None:
@@ -247,12 +248,12 @@ class MixedTests(SynchronousTestCase):
         self.locks = Lockset([SequenceLock(SSH), lock])
 
     def opened(self, heard: Iterable[Knock]) -> list[str]:
-        """Which doors some knocks open."""
+        """Return the doors that some knocks open."""
         results = [each for knock in heard for each in self.locks.hear(knock, 0.0, TODAY)]
         return [each.door.name for each in results if isinstance(each, Request)]
 
     def test_interleaved(self) -> None:
-        """Of one source at the same time, each opens its own door, in whatever order they come."""
+        """Knocks of one source for both doors each open their own, in any order of arrival."""
         random_ = random.Random(20261125)
         for _ in range(50):
             ports = SSH.sequence.ports
@@ -264,9 +265,9 @@ class MixedTests(SynchronousTestCase):
 @dataclass
 class SlowRun:
     """
-    The right ports of a source at a door so far.
+    The right knocks of a source at a door so far.
 
-    @ivar knocks: the numbers of the knocks that were right, duplicates too.
+    @ivar knocks: the numbers of the right knocks, including duplicates.
     """
 
     ports: tuple[int, ...]
@@ -275,7 +276,7 @@ class SlowRun:
 
 
 class Reference:
-    """The rules, read slowly, without what a wary door does."""
+    """A slow implementation of the rules, without those for wary doors."""
 
     def __init__(self, *doors: Door) -> None:
         self._doors = doors
@@ -285,11 +286,11 @@ class Reference:
         self._number = 0
 
     def hear(self, knock: Knock, now: float) -> list[str]:
-        """Which doors it opens."""
+        """Return the doors that a knock opens."""
         if now < self._ignored.get(knock.source, 0.0):
             return []
         self._number += 1
-        for door in self._doors:  # the network's duplicate of what opened it
+        for door in self._doors:  # the network's duplicate of the last knock
             openedAt = self._openedAt.get((door.name, knock.source), -1.0)
             if knock.port == door.sequence.ports[-1] and now < openedAt + 0.5:
                 return []
@@ -312,7 +313,7 @@ class Reference:
                 self._drop(knock.source, run)
                 self._put(name, knock.source, None)
                 self._openedAt[name, knock.source] = now
-            elif run and was and run.knocks == (self._number,):  # it starts over
+            elif run and was and run.knocks == (self._number,):  # the first port starts over
                 self._drop(knock.source, was)
         if now < self._ignored.get(knock.source, 0.0):
             for door in self._doors:
@@ -329,7 +330,7 @@ class Reference:
             self._runs[door, source] = run
 
     def _drop(self, source: str, whole: SlowRun) -> None:
-        """Drop all that was part of what has ended well."""
+        """Drop all runs that are part of a run that has ended well."""
         for door in self._doors:
             run = self._runs.get((door.name, source))
             if run and run is not whole and _isPart(run, whole):
@@ -339,7 +340,7 @@ class Reference:
         return run is not None and run.ports == door.sequence.ports
 
     def _after(self, door: Door, run: SlowRun | None, port: int, now: float) -> SlowRun | None:
-        """What a knock makes of it; L{None} where it is wrong."""
+        """Return the progress after a knock; L{None} if the knock is wrong."""
         row = door.sequence.ports
         if run:
             knocks = (*run.knocks, self._number)

@@ -1,4 +1,4 @@
-"""The locks, and the table beneath them, beside slow models of themselves."""
+"""Compare the locks, and the table beneath them, with slow models of themselves."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,27 +12,28 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import computePenaltyEnd
 from pkdoors.locks._progress import ProgressTable
-from pkdoors.locks.lock import Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY, WrongOrders
 from pkdoors.model.networks import networkOf, siteOf
 from tests.fakes.doors import PORTS, makeDoor
-from tests.lab.properties import PROPERTY
+from tests.lab.properties import PROPERTY, SLOW, ordinarily
 from tests.lab.sealing import makeKey, publicLine, sealed
 from tests.locks.test_lockset import SQL, SSH, WEB, Reference
 
 SOURCES = ("203.0.113.9", "198.51.100.1", "2001:db8::7")
 STRANGE = 9
-"""A port that no sequence has."""
+"""A port of no sequence."""
 TIMEOUT, PENALTY = 8.0, 3.0
 
 Sent = list[tuple[str, int, bytes, float]]
-"""Source, port, payload, and the seconds that pass before it."""
+"""The source, the port, the payload, and the seconds that pass before it."""
 
 TIMES = st.sampled_from((0.0, 0.0, 0.25, 0.5, 1.0, 2.0, PENALTY, TIMEOUT))
 JUNK = st.sampled_from((b"", b"knock", b"knock \n", b"knock -1\n", b"KNOCK\n", b"pkdoors1 x\n"))
@@ -40,12 +41,12 @@ PAYLOADS = st.sampled_from((b"knock\n", b"knock 600\n"))
 
 
 def outcomeOf(result: Result | None) -> str:
-    """What a knock came to."""
+    """Return the outcome of a knock."""
     return {Request: "open", Refusal: "refused"}.get(type(result), "-")
 
 
 def rows(*sequences: tuple[int, ...]) -> st.SearchStrategy[Sent]:
-    """What several sources send: parts of sequences, with and without mistakes, mixed up."""
+    """Return what several sources send: parts of sequences, with and without mistakes, mixed."""
     ports = st.sampled_from((*sorted({port for each in sequences for port in each}), STRANGE))
     source = st.sampled_from(SOURCES)
     one = st.tuples(source, ports, PAYLOADS | JUNK, TIMES)
@@ -62,7 +63,7 @@ def rows(*sequences: tuple[int, ...]) -> st.SearchStrategy[Sent]:
 
 
 def mixed(parts: list[Sent]) -> st.SearchStrategy[Sent]:
-    """The same, with some neighbours changed over: so sources take turns."""
+    """Return the same knocks with some neighbours exchanged, so that sources take turns."""
     sent = [each for part in parts for each in part]
     if len(sent) < 2:
         return st.just(sent)
@@ -70,7 +71,7 @@ def mixed(parts: list[Sent]) -> st.SearchStrategy[Sent]:
 
 
 def swapped(sent: Sent, ats: Iterable[int]) -> Sent:
-    """With some neighbours changed over."""
+    """Return the same knocks with some neighbours exchanged."""
     sent = list(sent)
     for at in ats:
         sent[at], sent[at + 1] = sent[at + 1], sent[at]
@@ -78,8 +79,8 @@ def swapped(sent: Sent, ats: Iterable[int]) -> Sent:
 
 
 def slowly(past: list[tuple[int, float]], row: tuple[int, ...]) -> str:
-    """What the last knock of a source comes to, of all that it ever sent: C{"late"} is a refusal
-    where its beginning is still remembered."""
+    """Return the outcome of a source's last knock, from all that it ever sent. C{"late"} is a
+    refusal if its beginning is still remembered."""
     right, began, ignored, outcome = 0, 0.0, 0.0, "-"
     for port, now in past:
         if port not in row:
@@ -103,24 +104,24 @@ def slowly(past: list[tuple[int, float]], row: tuple[int, ...]) -> str:
 
 class SequenceLockTests(SynchronousTestCase):
     """
-    L{SequenceLock}, beside L{slowly}.
+    Compare L{SequenceLock} with L{slowly}.
     """
 
     SEQUENCES = ((1, 2, 3, 4, 5), (1, 2, 1, 3, 4), (1, 1, 2, 3, 4), (1, 2, 2, 1, 1, 3), (1,) * 5)
 
     def agree(self, row: tuple[int, ...]) -> Callable[[Sent], None]:
-        """The test for one sequence."""
+        """Return the test for one sequence."""
         return lambda sent: self.compare(row, sent)
 
     def compare(self, row: tuple[int, ...], sent: Sent) -> None:
-        """Knock on both, and count how often it opened."""
+        """Knock on both, and count the openings."""
         lock = SequenceLock(makeDoor(row, knockTimeout=TIMEOUT, penalty=PENALTY))
         locks = Lockset([lock])
         past: dict[str, list[tuple[int, float]]] = {}
         now = 0.0
         for source, port, payload, time in sent:
             now += time
-            lock.wrongOrders = WrongOrders()  # what a wary door does is another test's
+            lock.wrongOrders = WrongOrders()  # other tests cover wary doors
             result = next(iter(locks.hear(Knock(source, port, payload), now, 0.0)), None)
             expected = "-"
             if port in row and payload in (b"knock\n", b"knock 600\n"):
@@ -135,16 +136,16 @@ class SequenceLockTests(SynchronousTestCase):
             self.assertLessEqual(len(lock), len(past))
 
     def test_agree(self) -> None:
-        """Whatever is sent, both come to the same; some of it opens."""
+        """Any knocks have the same outcome in both, and some of them open."""
         for row in self.SEQUENCES:
             self.opened = 0
-            PROPERTY(given(rows(row))(self.agree(row)))()
-            self.assertGreater(self.opened, 20, row)
+            SLOW(given(rows(row))(self.agree(row)))()
+            self.assertGreater(self.opened, ordinarily(4, 20), row)
 
     @PROPERTY
     @given(rows(PORTS))
     def test_full(self, sent: Sent) -> None:
-        """Where the table is full, the bound holds, and nothing opens that would not otherwise."""
+        """With a full table the bound holds, and no knocks open that would not otherwise."""
         door = makeDoor(PORTS, knockTimeout=TIMEOUT, penalty=0.0)
         small = SequenceLock(door, maxKnockers=2)
         full, wide = Lockset([small]), Lockset([SequenceLock(door)])
@@ -160,7 +161,7 @@ class SequenceLockTests(SynchronousTestCase):
 
 class LocksetTests(SynchronousTestCase):
     """
-    L{Lockset} of doors that share ports, beside the reference of its own tests.
+    Compare L{Lockset}, with doors that share ports, with the reference of its own tests.
     """
 
     DOORS = (SSH, WEB, SQL)
@@ -168,14 +169,14 @@ class LocksetTests(SynchronousTestCase):
     @PROPERTY
     @given(rows(*(door.sequence.ports for door in DOORS)))
     def test_agree(self, sent: Sent) -> None:
-        """Whatever is sent, the same doors open."""
+        """Any knocks open the same doors in both."""
         each = [SequenceLock(door) for door in self.DOORS]
         locks, slow = Lockset(each), Reference(*self.DOORS)
         now = 0.0
         for source, port, payload, time in sent:
             now += time
             for lock in each:
-                lock.wrongOrders = WrongOrders()  # what a wary door does is another test's
+                lock.wrongOrders = WrongOrders()  # other tests cover wary doors
             knock = Knock(source, port, payload)
             results = locks.hear(knock, now, 0.0)
             opened = [result.door.name for result in results if isinstance(result, Request)]
@@ -185,7 +186,7 @@ class LocksetTests(SynchronousTestCase):
 
 class GuessingTests(SynchronousTestCase):
     """
-    Somebody who knows the ports of three doors, and sends what he likes from where he likes.
+    An attacker who knows the ports of three doors, and sends anything from anywhere.
     """
 
     DOORS = (SSH, WEB, SQL)
@@ -199,7 +200,7 @@ class GuessingTests(SynchronousTestCase):
     )
     attempt = st.tuples(source, order | st.lists(ports, min_size=1, max_size=12), TIMES)
 
-    @PROPERTY
+    @SLOW
     @given(
         st.lists(attempt, min_size=20, max_size=60),
         st.sampled_from(DOORS),
@@ -211,8 +212,8 @@ class GuessingTests(SynchronousTestCase):
         self, attempts: Any, door: Any, honest: str, between: list[int], copies: list[int]
     ) -> None:
         """
-        Whatever others send, before and meanwhile, whoever makes no mistake gets in with the first
-        sequence and with each one after, duplicates or not.
+        Whatever others send, before and meanwhile, a client that makes no mistake gets in with its
+        first sequence and with each later one, with duplicates or without.
         """
         locks, now = Lockset(map(SequenceLock, self.DOORS)), 0.0
         sent = iter([(source, port, time) for source, row, time in attempts for port in row])
@@ -229,16 +230,18 @@ class GuessingTests(SynchronousTestCase):
             self.assertEqual([door.name], opened)
 
     def copies(self, door: Any, at: int, times: int) -> int:
-        """How often the network may deliver a knock: not if it would be the next one, too."""
+        """
+        Return how often the network may deliver a knock: once if the sequence repeats its port.
+        """
         row = (*door.sequence.ports, 0)
         return 1 if row[at] == row[at + 1] or at == 0 else times
 
-    @PROPERTY
+    @SLOW
     @given(st.lists(st.tuples(source, st.permutations(SSH.sequence.ports), TIMES), max_size=40))
     def test_bound(self, attempts: Any) -> None:
         """
-        Of all sequences that a door may have, those that somebody's attempts would open are no more
-        than ten with their rotations, and one for each site in each period of a wary door.
+        Of all sequences that a door may have, an attacker's attempts would open at most ten with
+        their rotations, and one for each site in each period of a wary door.
         """
         times = [
             WARY_PENALTY / 10 * sum(time for *_, time in attempts[: at + 1])
@@ -254,7 +257,7 @@ class GuessingTests(SynchronousTestCase):
         self.assertLessEqual(found, 5 * (ALLOWED + hours) + len(periods))
 
     def opens(self, order: tuple[int, ...], sent: Any) -> bool:
-        """Whether what was sent would open a door with this sequence."""
+        """Return whether the knocks would open a door with this sequence."""
         locks = Lockset([SequenceLock(makeDoor(order))])
         return any(
             isinstance(each, Request)
@@ -267,17 +270,17 @@ class GuessingTests(SynchronousTestCase):
 TODAY = 1_800_000_000
 SKEW = 60.0
 STARTED = 30.0
-"""Seconds before the first knock that the daemon began."""
+"""When the daemon started, in seconds before the first knock."""
 ANNA, EVE = makeKey(), makeKey()
 
 
 @dataclass(frozen=True)
 class Letter:
     """
-    A datagram, and what is known of it.
+    A datagram, with what is known about it.
 
-    @ivar stamp: when it was made, in seconds from the first knock.
-    @ivar good: from where it opens; C{"*"} for from everywhere, empty for from nowhere.
+    @ivar stamp: when it was made, in seconds after the first knock.
+    @ivar good: the source from which it opens; C{"*"} for all, empty for none.
     """
 
     datagram: bytes = field(repr=False)
@@ -286,7 +289,7 @@ class Letter:
 
 
 def letter(stamp: float = 0.0, good: str = "*", key: Any = ANNA, **fields: Any) -> Letter:
-    """A sealed knock."""
+    """Make a sealed knock."""
     milliseconds = round(1000 * (TODAY + stamp))
     row = fields.pop("row", PORTS)
     fields = {"bind": good or "*", "stamp": milliseconds} | fields
@@ -294,7 +297,7 @@ def letter(stamp: float = 0.0, good: str = "*", key: Any = ANNA, **fields: Any) 
 
 
 def spoilt(other: Letter) -> Letter:
-    """Another's copy with another last byte."""
+    """Copy a knock with another last byte."""
     datagram = other.datagram
     return Letter(datagram[:-1] + bytes([datagram[-1] ^ 1]), other.stamp, "")
 
@@ -308,14 +311,14 @@ LETTERS = (
 
 
 class SlowSeal:
-    """The rules of a sealed lock: for each source and datagram the ports that had it."""
+    """The rules of a sealed lock: for each source and datagram, the ports that had it."""
 
     def __init__(self) -> None:
         self._had: dict[tuple[str, Letter], tuple[set[int], float]] = {}
         self._seen: set[Letter] = set()
 
     def knock(self, source: str, port: int, letter: Letter, now: float) -> str:
-        """What a knock comes to."""
+        """Return the outcome of a knock."""
         ports, began = self._had.get((source, letter), (set(), now))
         if now >= began + TIMEOUT:
             ports, began = set(), now
@@ -334,7 +337,7 @@ class SlowSeal:
 
 class SealedLockTests(SynchronousTestCase):
     """
-    L{SealedLock}, beside L{SlowSeal}.
+    Compare L{SealedLock} with L{SlowSeal}.
     """
 
     part = st.builds(
@@ -347,7 +350,7 @@ class SealedLockTests(SynchronousTestCase):
     )
 
     def setUp(self) -> None:
-        """Count what comes of it."""
+        """Count the outcomes."""
         self.counts = {"-": 0, "open": 0, "refused": 0}
 
     def compare(self, sent: list[tuple[str, int, Letter, float]]) -> None:
@@ -365,7 +368,7 @@ class SealedLockTests(SynchronousTestCase):
             self.counts[outcomeOf(result)] += 1
 
     def test_agree(self) -> None:
-        """In whatever order datagrams come, from wherever, both come to the same."""
+        """Datagrams in any order, from anywhere, have the same outcome in both."""
         parts = st.lists(self.part, min_size=3, max_size=10)
         flat = parts.map(lambda parts: [each for part in parts for each in part])
         mixed = st.tuples(flat, st.randoms(use_true_random=False)).map(self.shuffled)
@@ -374,14 +377,14 @@ class SealedLockTests(SynchronousTestCase):
 
     @staticmethod
     def shuffled(given: Any) -> Any:
-        """All that was sent, in another order."""
+        """Return all datagrams in another order."""
         sent, random = given
         return random.sample(sent, len(sent))
 
 
-class StagesTests(SynchronousTestCase):
+class ProgressTableTests(SynchronousTestCase):
     """
-    L{ProgressTable}, beside a plain list.
+    Compare L{ProgressTable} with a plain list.
     """
 
     STAGES, LIMIT = 4, 5
@@ -392,9 +395,9 @@ class StagesTests(SynchronousTestCase):
     @PROPERTY
     @given(st.lists(put | put | put | st.tuples(key, st.none()), min_size=20, max_size=60))
     def test_agree(self, done: list[tuple[str, int | None]]) -> None:
-        """Whoever is put and forgotten, both have the same, and the same gave way."""
+        """After any calls both hold the same keys, and the same keys gave way."""
         progress: ProgressTable[str] = ProgressTable(self.STAGES, self.LIMIT)
-        slow: list[tuple[str, int]] = []  # who was put last is last
+        slow: list[tuple[str, int]] = []  # the latest key is last
         for number, (key, stage) in enumerate(done):
             slow = [each for each in slow if each[0] != key]
             if stage is None:
@@ -411,7 +414,7 @@ class StagesTests(SynchronousTestCase):
             self.assertEqual(len(slow), len(progress))
 
     def first(self, slow: list[tuple[str, int]]) -> tuple[str, int]:
-        """Who gives way."""
+        """Return the entry that gives way."""
         sizes = [sum(stage == each for _, stage in slow) for each in range(self.STAGES)]
         fullest = 0 if sizes[0] else sizes.index(max(sizes))
         return next(each for each in slow if each[1] == fullest)
@@ -419,7 +422,7 @@ class StagesTests(SynchronousTestCase):
     @PROPERTY
     @given(st.lists(st.tuples(put, times), min_size=10, max_size=40))
     def test_sweep(self, done: list[tuple[tuple[str, int], float]]) -> None:
-        """Nobody whose time is not over is forgotten; who is swept is forgotten in the end."""
+        """A sweep forgets no key before its time, and all keys in the end."""
         progress: ProgressTable[str] = ProgressTable(self.STAGES, 100)
         ends: dict[str, float] = {}
         now = 0.0

@@ -5,19 +5,20 @@ from itertools import permutations, product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.guessing import rotations, superpermutation
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Guessing, Refusal, Request, Result, SequenceLock
+from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sealed.authorizedkeys import parseAuthorizedKeys
 from pkdoors.locks.sealed.checks import SealChecks
 from pkdoors.locks.sealed.hints import HintIndex
 from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.locks.sealed.sealedlock import SealedLock
+from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.wrongorders import ALLOWED, WARY_PENALTY
 from pkdoors.model.doors import Door
 from pkdoors.model.networks import PLACES
 from tests.fakes.doors import knocks, makeDoor
+from tests.lab.orders import rotations, superpermutation
 from tests.lab.sealing import makeKey, publicLine, sealed
 
 A, B, C, D, E, F = 1001, 1002, 1003, 1004, 1005, 1006
@@ -26,12 +27,12 @@ WEB = makeDoor((B, A, C, F, D), ports="443", name="web")
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 
 Sent = tuple[str, tuple[int, ...], float]
-"""Source, ports, time."""
+"""A source, ports, and a time."""
 
 
 class PlainKnocksTestCase(SynchronousTestCase):
     """
-    With two doors that share ports.
+    A test with two doors that share ports.
     """
 
     doors: tuple[Door, ...] = (SSH, WEB)
@@ -41,24 +42,24 @@ class PlainKnocksTestCase(SynchronousTestCase):
         self.locks = Lockset(map(SequenceLock, self.doors))
 
     def hear(self, source: str, *ports: int, at: float = 0.0) -> list[Result]:
-        """What knocks of one source come to."""
+        """Return the results of the knocks of one source."""
         return [
             result for knock in knocks(source, *ports) for result in self.locks.hear(knock, at, 0.0)
         ]
 
     def opened(self, source: str, *ports: int, at: float = 0.0) -> list[str]:
-        """Which doors they open, for this source."""
+        """Return the doors that the knocks open for this source."""
         results = [each for each in self.hear(source, *ports, at=at) if isinstance(each, Request)]
         self.assertEqual({source}, {each.source for each in results} | {source})
         return [each.door.name for each in results]
 
     def refused(self, source: str, *ports: int, at: float = 0.0) -> list[str]:
-        """Why some are refused, and where."""
+        """Return the reasons of the refusals, with their doors."""
         results = self.hear(source, *ports, at=at)
         return [f"{each.door.name}: {each.reason}" for each in results if isinstance(each, Refusal)]
 
     def makeWary(self, *ports: int, at: float = 0.0) -> list[Result]:
-        """Have ten networks knock in a wrong order at ssh, or so."""
+        """Make ten networks, or another number, knock in a wrong order at ssh."""
         ports = ports or (A, C)
         return [
             each for n in range(ALLOWED) for each in self.hear(f"198.51.100.{n}", *ports, at=at)
@@ -79,7 +80,7 @@ class NetworkTests(PlainKnocksTestCase):
         )
 
     def test_penalty(self) -> None:
-        """A penalty is for all addresses of a /64, and ends what they had begun."""
+        """A penalty is for all addresses of a /64, and ends their progress."""
         self.hear("2001:db8::1", A, B, C)
         self.hear("2001:db8::2", A, C)
         self.assertEqual(
@@ -89,14 +90,14 @@ class NetworkTests(PlainKnocksTestCase):
         self.assertEqual(["ssh"], self.opened("2001:db8::1", A, B, C, D, E, at=5.0))
 
     def test_others(self) -> None:
-        """It is none for another /64, nor for another IPv4 address."""
+        """Another /64, or another IPv4 address, has no penalty."""
         self.hear("2001:db8::2", A, C)
         self.hear("192.0.2.1", A, C)
         for source in ("2001:db8:0:1::2", "192.0.2.2"):
             self.assertEqual(["ssh"], self.opened(source, *SSH.sequence.ports))
 
     def test_parallel(self) -> None:
-        """More addresses of one network try no more orders."""
+        """More addresses in one network try no more orders."""
         orders = list(permutations(SSH.sequence.ports))
         for row in zip(*orders, strict=True):  # all first ports, then all second ones
             for number, port in enumerate(row):
@@ -109,7 +110,7 @@ class NetworkTests(PlainKnocksTestCase):
         self.assertLessEqual(self.locks.sources()["ssh"], PLACES)
 
     def test_notProlonged(self) -> None:
-        """More knocks do not prolong a penalty, from whichever address, right or wrong."""
+        """More knocks do not prolong a penalty, from any address, right or wrong."""
         self.hear("2001:db8::2", A, C)
         for tenths in range(50):
             self.hear(f"2001:db8::{tenths + 1}", A, C, at=tenths / 10)
@@ -129,7 +130,7 @@ class NetworkTests(PlainKnocksTestCase):
         self.assertEqual([], self.opened(ANN, A, B, C, D, E, at=7.9))
 
     def test_longestFirst(self) -> None:
-        """The longest also where it is that of the door that is asked first."""
+        """So it does if the door with the longest penalty is asked first."""
         doors = (
             makeDoor((A, B, C, D, E), name="one", penalty=8.0),
             makeDoor((A, B, C, E, D), name="two", penalty=1.0),
@@ -141,44 +142,49 @@ class NetworkTests(PlainKnocksTestCase):
 
 class SharingTests(PlainKnocksTestCase):
     """
-    What is a wrong order where doors share ports.
+    What is a wrong order if doors share ports.
     """
 
     def test_contained(self) -> None:
-        """What is right at one door is forgiven at the other, in whatever order one knocks."""
+        """A knock that is right at one door is forgiven at the other, in any order of the doors."""
         for door in (SSH, WEB, WEB, SSH, WEB):
             results = self.hear(ANN, *door.sequence.ports)
             self.assertEqual([Request(door, ANN, 0)], results)
 
     def test_again(self) -> None:
-        """Who lost the last datagrams can begin again, wherever the other door has got to."""
+        """
+        A client that lost its last datagrams can begin again, whatever its progress at the other
+        door.
+        """
         for door in (SSH, WEB):
             for sent in range(1, 5):
                 ports = (*door.sequence.ports[:sent], *door.sequence.ports)
                 self.assertEqual([Request(door, ANN, 0)], self.hear(ANN, *ports))
 
     def test_copies(self) -> None:
-        """Duplicates are no wrong order at the other door, either."""
+        """Duplicates are not a wrong order at the other door, either."""
         for door in (SSH, WEB):
             twice = [port for port in door.sequence.ports for _ in range(2)]
             self.assertEqual([Request(door, ANN, 0)], self.hear(ANN, *twice))
 
     def test_exploring(self) -> None:
-        """To go over to another door in the middle is an attempt at the first one."""
+        """Changing to another door in the middle is an attempt at the first door."""
         self.assertEqual(
             ["ssh: wrong port after 3 of 5 knocks, ignored for 5 s"], self.refused(ANN, A, B, C, B)
         )
         self.assertEqual([], self.opened(ANN, *WEB.sequence.ports))
 
     def test_completed(self) -> None:
-        """What opens a door opens it, though what was begun elsewhere is lost and paid for."""
+        """A sequence opens its door even if progress at another door is lost and penalised."""
         doors = makeDoor((A, B, C, D, E), name="one"), makeDoor((1, 2, 3, 4, E), name="two")
         self.locks = Lockset(map(SequenceLock, doors))
         results = self.hear(ANN, A, B, 1, 2, 3, 4, E)
         self.assertEqual(["Request", "Refusal"], [type(each).__name__ for each in results])
 
     def test_slow(self) -> None:
-        """What is part of a sequence at another door is over when that is: no wrong order."""
+        """
+        A part of a sequence at another door expires with that sequence: this is not a wrong order.
+        """
         self.hear(ANN, A, at=0.0)
         self.hear(ANN, B, at=25.0)
         self.assertEqual(
@@ -188,7 +194,7 @@ class SharingTests(PlainKnocksTestCase):
         self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports, at=31.0))
 
     def test_reload(self) -> None:
-        """What was begun before a reload is no part of what is begun after it."""
+        """A sequence that began before a reload is not part of one that begins after it."""
         doors = makeDoor((A, B, C, D, E), name="one"), makeDoor((1, 2, 3, 4, E), name="two")
         self.locks = Lockset(map(SequenceLock, doors))
         self.hear(ANN, A)
@@ -218,19 +224,21 @@ class ManyDoorsTests(PlainKnocksTestCase):
     )
 
     def test_each(self) -> None:
-        """Who knows a sequence opens its door, and is not refused, after each of the others."""
+        """A client opens its door without a refusal after each of the other doors."""
         for at, door in enumerate((*self.doors, *self.doors[::-1])):
             self.assertEqual([Request(door, ANN, 0)], self.hear(ANN, *door.sequence.ports, at=at))
 
     def test_superpermutation(self) -> None:
-        """The shortest row of all orders opens none: the first wrong one is paid at all doors."""
+        """
+        The shortest row of all orders opens no door: the first wrong order costs at all doors.
+        """
         row = superpermutation(self.ports)
         self.assertEqual(873, len(row))
         self.assertEqual([], self.opened(ANN, *row))
         self.assertEqual([], self.opened(ANN, *row))
 
     def test_insider(self) -> None:
-        """Who knows one sequence cannot try orders of another door by its help."""
+        """Knowing one sequence does not help to try orders of another door."""
         known, other = self.doors[0].sequence.ports, self.doors[1].sequence.ports
         for cut in range(1, 6):
             self.setUp()
@@ -241,7 +249,7 @@ class ManyDoorsTests(PlainKnocksTestCase):
             self.assertEqual([], self.opened(BOB, *known, *other))
 
     def test_lateCopy(self) -> None:
-        """A copy of the last knock is no beginning at another door that begins with its port."""
+        """A copy of the last knock does not begin at another door that begins with its port."""
         for at, (door, other) in enumerate(product(self.doors, self.doors)):
             row = door.sequence.ports
             results = self.hear(ANN, *row, row[-1], row[-1], at=at)
@@ -252,11 +260,13 @@ class ManyDoorsTests(PlainKnocksTestCase):
 
 class WaryTests(PlainKnocksTestCase):
     """
-    After ten wrong orders.
+    A door after ten wrong orders.
     """
 
     def test_honest(self) -> None:
-        """Who makes no mistake gets in at once, as often as he likes, duplicates or not."""
+        """
+        A client without mistakes gets in at once, as often as it likes, with duplicates or without.
+        """
         self.makeWary()
         twice = [port for port in SSH.sequence.ports for _ in range(2)]
         for source in (ANN, BOB):
@@ -264,14 +274,14 @@ class WaryTests(PlainKnocksTestCase):
                 self.assertEqual([Request(SSH, source, 0)], self.hear(source, *ports))
 
     def test_lateCopies(self) -> None:
-        """Nor do late copies of what opened the door cost anything."""
+        """Late copies of the knocks that opened the door cost nothing."""
         self.makeWary()
         self.hear(ANN, *SSH.sequence.ports)
         self.assertEqual([], self.hear(ANN, E, D, E))
         self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports))
 
     def test_lateCopiesAlone(self) -> None:
-        """Also at a door that shares no port with another one."""
+        """Nor do they at a door that shares no port with another."""
         self.locks = Lockset([SequenceLock(SSH)])
         self.makeWary()
         self.hear(ANN, *SSH.sequence.ports)
@@ -279,14 +289,14 @@ class WaryTests(PlainKnocksTestCase):
         self.assertEqual(["ssh"], self.opened(ANN, *SSH.sequence.ports, at=1.0))
 
     def test_otherDoor(self) -> None:
-        """Who knocks at another door that shares ports makes no mistake at this one."""
+        """Knocking at another door that shares ports is not a mistake at this one."""
         self.makeWary()
         for ports in (WEB.sequence.ports, (*WEB.sequence.ports[:3], *WEB.sequence.ports)):
             self.assertEqual([Request(WEB, ANN, 0)], self.hear(ANN, *ports))
             self.assertEqual([], self.hear(ANN, D))  # a copy
 
     def test_mistake(self) -> None:
-        """Whoever is wrong is ignored until the period ends, at all doors."""
+        """After a mistake a network is ignored until the period ends, at all doors."""
         self.makeWary()
         self.assertEqual(
             ["ssh: wrong port after 1 of 5 knocks, ignored for 500 s"],
@@ -297,7 +307,7 @@ class WaryTests(PlainKnocksTestCase):
             self.assertEqual([door.name], self.opened(ANN, *door.sequence.ports, at=600.0))
 
     def test_beginning(self) -> None:
-        """A sequence must begin with its first port, so rotations are not tried."""
+        """A sequence must begin with its first port, so nobody can try rotations."""
         self.makeWary()
         self.assertEqual(
             ["ssh: wrong port after 0 of 5 knocks, ignored for 600 s"], self.refused(ANN, E)
@@ -305,14 +315,14 @@ class WaryTests(PlainKnocksTestCase):
         self.assertEqual([], self.opened(ANN, A, B, C, D, E))
 
     def test_site(self) -> None:
-        """A mistake is paid for by all networks of a /48."""
+        """A mistake costs all networks of a /48."""
         self.makeWary()
         self.hear("2001:db8:0:1::1", A, C)
         self.assertEqual([], self.opened("2001:db8:0:2::1", *SSH.sequence.ports))
         self.assertEqual(["ssh"], self.opened("2001:db8:1:2::1", *SSH.sequence.ports))
 
     def test_otherDoorsPenalty(self) -> None:
-        """A door that nobody guesses at has its own penalty."""
+        """A door at which nobody guesses has its own penalty."""
         self.makeWary()
         self.assertEqual(
             ["web: wrong port after 2 of 5 knocks, ignored for 5 s"], self.refused(ANN, B, A, F)
@@ -328,7 +338,7 @@ class WaryTests(PlainKnocksTestCase):
         self.assertEqual(["ssh"], self.opened(ANN, A, B, C, D, E, at=WARY_PENALTY))
 
     def test_told(self) -> None:
-        """The operator hears of it once, in numbers, with no port."""
+        """The operator hears of it once, with numbers but without a port."""
         results = self.makeWary()
         (guessing,) = [each for each in results if isinstance(each, Guessing)]
         self.assertEqual(Guessing(SSH, 10, 10, 0.0), guessing)
@@ -337,7 +347,7 @@ class WaryTests(PlainKnocksTestCase):
             self.assertEqual(["Refusal"], [type(each).__name__ for each in results])
 
     def test_lossyLine(self) -> None:
-        """Who loses datagrams, and then gets in, does not make a door wary."""
+        """A client that loses datagrams, and then gets in, does not make a door wary."""
         for _ in range(5 * ALLOWED):
             self.hear(ANN, A, B, D, at=0.0)
             self.locks = self.locks.replaceDoors(self.doors, {})
@@ -346,11 +356,11 @@ class WaryTests(PlainKnocksTestCase):
         self.assertEqual([], self.refused(BOB, E))
 
     def setUpPenalty(self) -> None:
-        """Have its penalty over."""
+        """Let the penalty of the source pass."""
         self.locks._plain._penalties.put(ANN, 0.0)
 
     def test_reload(self) -> None:
-        """It stays so over a reload, for a door that has the same lock."""
+        """After a reload the door is still wary, if its lock stays the same."""
         self.makeWary()
         self.locks = self.locks.replaceDoors(self.doors, {})
         self.assertEqual(1, len(self.refused(ANN, E)))
@@ -362,7 +372,7 @@ class SealedTests(SynchronousTestCase):
     """
 
     def test_unconcerned(self) -> None:
-        """Wrong orders at the plain one are nothing to the sealed one."""
+        """Wrong orders at the plain door do not concern the sealed one."""
         key = makeKey()
         keys, _ = parseAuthorizedKeys(publicLine(key), "keys")
         door = makeDoor(SSH.sequence.ports, name="sealed", authorizedKeys="/keys")
@@ -384,18 +394,18 @@ class SealedTests(SynchronousTestCase):
 
 class BoundTests(SynchronousTestCase):
     """
-    For each of the 120 sequences that five ports may have: would what an attacker sends open it?
+    For each of the 120 sequences of five ports: would the attacker's knocks open it?
     """
 
     ports = (A, B, C, D, E)
 
     def found(self, sent: Iterable[Sent]) -> int:
-        """How many of all sequences are opened by what somebody sends."""
+        """Return how many of all sequences the knocks would open."""
         rows = list(sent)
         return sum(self.opens(order, rows) for order in permutations(self.ports))
 
     def opens(self, order: tuple[int, ...], sent: Iterable[Sent]) -> bool:
-        """Whether this one is."""
+        """Return whether they would open this one."""
         locks = Lockset([SequenceLock(makeDoor(order))])
         return any(
             isinstance(each, Request)
@@ -405,7 +415,7 @@ class BoundTests(SynchronousTestCase):
         )
 
     def test_oneNetwork(self) -> None:
-        """One network tries no more than one order and its rotations in a penalty, then ten such
+        """One network tries one order with its rotations in a penalty at most, then ten such
         orders, then one in ten minutes."""
         cycles = list(rotations(self.ports))
         self.assertEqual(24, len(cycles))
@@ -428,13 +438,13 @@ class BoundTests(SynchronousTestCase):
 
     def test_phases(self) -> None:
         """
-        The moment at which a penalty begins tells nothing: sequences that begin as a slow attempt
-        did are heard again together with all others, so one order in a period is tried, not one
-        of each kind of sequences.
+        The time at which a penalty begins reveals nothing: sequences that begin like a slow attempt
+        are heard again at the same time as all others. So one order is tried in a period, not one
+        for each kind of sequence.
         """
         wary: list[Sent] = [(f"198.51.100.{n}", (*self.ports, *self.ports), 0.0) for n in range(20)]
         slow: list[Sent] = [(ANN, (port,), 3.0 * at) for at, port in enumerate(self.ports, 1)]
-        # Each of these at the moment at which ten minutes are over for its own kind of sequences.
+        # Each attempt comes when ten minutes are over for its own kind of sequence.
         kinds = ((B, A, C, D, E), (A, C, B, D, E), (A, B, D, C, E), (A, B, C, E, D))
         rest: list[Sent] = [(ANN, row, 603.0 + 3.0 * n) for n, row in enumerate(kinds)]
         before = self.found([*wary, *slow])

@@ -7,64 +7,64 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.locks._progress import ProgressTable
 
 
-class StagesTests(SynchronousTestCase):
+class ProgressTableTests(SynchronousTestCase):
     """
-    With a table of four stages, for three.
+    A table of four stages, for three keys.
     """
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the table."""
         self.progress: ProgressTable[str] = ProgressTable(4, 3)
 
     def left(self, *keys: str) -> str:
-        """Which of some are there."""
+        """Return which of some keys it holds."""
         return " ".join(key for key in keys if self.progress.get(key))
 
     def test_get(self) -> None:
-        """What was put is there, and nothing else."""
+        """A key that was put has its progress, and no other key has any."""
         self.progress.put("a", 2, 30.0, 7)
         self.assertEqual((2, 30.0, 7), self.progress.get("a"))
         self.assertIsNone(self.progress.get("b"))
 
     def test_replace(self) -> None:
-        """Who is put again has the new place alone."""
+        """A key that is put again has only its new progress."""
         self.progress.put("a", 1, 30.0, 7)
         self.progress.put("a", 3, 40.0)
         self.assertEqual(((3, 40.0, 0), 1), (self.progress.get("a"), len(self.progress)))
 
     def test_forget(self) -> None:
-        """Who is forgotten takes no memory, and may be forgotten twice."""
+        """A key that is forgotten takes no memory, and may be forgotten twice."""
         self.progress.put("a", 1, 30.0)
         self.progress.forget("a")
         self.progress.forget("a")
         self.assertEqual((None, 0), (self.progress.get("a"), len(self.progress)))
 
     def test_oldestGoes(self) -> None:
-        """Where all are at one stage, who was put there first goes."""
+        """If all keys are at one stage, the one that was put first gives way."""
         for key in "abcd":
             self.progress.put(key, 1, 30.0)
         self.assertEqual("b c d", self.left(*"abcd"))
 
     def test_putAgainIsYoung(self) -> None:
-        """Who is put there again is the youngest."""
+        """A key that is put again counts as the youngest."""
         for key in "abcad":
             self.progress.put(key, 1, 30.0)
         self.assertEqual("a c d", self.left(*"abcd"))
 
     def test_lowestGoes(self) -> None:
-        """Where as many are at each, somebody at the lowest stage goes, however young."""
+        """If all stages are equally full, a key at the lowest stage gives way, however young."""
         for key, stage in zip("abcd", (2, 3, 1, 2), strict=True):
             self.progress.put(key, stage, 30.0)
         self.assertEqual("a b d", self.left(*"abcd"))
 
     def test_stageZero(self) -> None:
-        """Who is at stage 0 goes before all others."""
+        """A key at stage 0 gives way before all others."""
         for key, stage in zip("abcd", (1, 0, 1, 1), strict=True):
             self.progress.put(key, stage, 30.0)
         self.assertEqual("a c d", self.left(*"abcd"))
 
     def test_flood(self) -> None:
-        """A flood of beginners pushes out nobody who is further."""
+        """A flood of beginners pushes out no key that is further."""
         self.progress.put("a", 2, 30.0)
         self.progress.put("b", 3, 30.0)
         for number in range(1000):
@@ -72,35 +72,35 @@ class StagesTests(SynchronousTestCase):
         self.assertEqual(("a b", 3), (self.left(*"ab"), len(self.progress)))
 
     def test_floodAbove(self) -> None:
-        """Nor does a flood of those who are further push out beginners."""
+        """A flood of keys that are further pushes out no beginner."""
         self.progress.put("a", 1, 30.0)
         for number in range(1000):
             self.progress.put(f"flood {number}", 2, 30.0)
         self.assertEqual(("a", 3), (self.left("a"), len(self.progress)))
 
     def test_advanceWhenFull(self) -> None:
-        """Who advances in a full table pushes out nobody."""
+        """A key that advances in a full table pushes out no other."""
         for key in "abc":
             self.progress.put(key, 1, 30.0)
         self.progress.put("a", 2, 30.0)
         self.assertEqual("a b c", self.left(*"abc"))
 
     def test_sweep(self) -> None:
-        """Those whose time is over are forgotten, at every stage."""
+        """Keys whose time is over are forgotten, at every stage."""
         for key, stage, ends in (("a", 0, 10.0), ("b", 2, 10.0), ("c", 2, 10.1)):
             self.progress.put(key, stage, ends)
         self.progress.sweep(10.0)
         self.assertEqual("c", self.left(*"abc"))
 
     def test_sweepsEach(self) -> None:
-        """At each stage, also where a lower one has none, or others."""
+        """So they are if a lower stage is empty, or holds others."""
         for key, stage, ends in (("a", 1, 20.0), ("b", 3, 10.0), ("c", 3, 20.0)):
             self.progress.put(key, stage, ends)
         self.progress.sweep(10.0)
         self.assertEqual("a c", self.left(*"abc"))
 
     def test_sweepSeldom(self) -> None:
-        """That is done once a second at most."""
+        """A sweep happens at most once a second."""
         self.progress.sweep(9.5)
         self.progress.put("a", 1, 10.0)
         self.progress.sweep(10.4)
@@ -109,7 +109,7 @@ class StagesTests(SynchronousTestCase):
         self.assertEqual("", self.left("a"))
 
     def test_model(self) -> None:
-        """Whatever is done, the bound holds, and both its books say the same."""
+        """After any calls the bound holds, and both indexes agree."""
         random_ = random.Random(20261107)
         for number in range(5000):
             key = random_.choice("abcdefgh")

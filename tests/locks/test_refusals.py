@@ -16,7 +16,7 @@ REASON = "wrong port after 1 of 8 knocks, ignored for 5.2 s"
 
 
 def refusal(source: str, reason: str = REASON, door: Door = DOOR) -> Refusal:
-    """A refusal."""
+    """Make a refusal."""
     return Refusal(door, source, reason)
 
 
@@ -26,11 +26,11 @@ class RefusalsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Make them."""
+        """Make the filter."""
         self.refusals = Refusals()
 
     def flood(self, reason: str = "wrong port after 1 of 8 knocks, ignored for {} s") -> int:
-        """How many lines a thousand strangers get within half a second."""
+        """Return how many lines a thousand strangers get within half a second."""
         told = [
             self.refusals.admit(refusal(f"10.0.{n // 256}.{n % 256}", reason.format(n)), n / 2000)
             for n in range(1000)
@@ -38,21 +38,21 @@ class RefusalsTests(SynchronousTestCase):
         return len([each for each in told if each is not None])
 
     def test_told(self) -> None:
-        """The first is told; more of one network within a second are counted."""
+        """The first refusal of a network gets a line; more within a second are counted."""
         found = [self.refusals.admit(refusal(ANN), at) for at in (0.0, 0.1, 0.2, 1.0)]
         self.assertEqual([0, None, None, 2], found)
 
     def test_network(self) -> None:
-        """All addresses of an IPv6 /64 are one."""
+        """All addresses of an IPv6 /64 count as one."""
         found = [self.refusals.admit(refusal(f"2001:db8::{n}"), 0.0) for n in range(1, 100)]
         self.assertEqual([0], [each for each in found if each is not None])
 
     def test_flood(self) -> None:
-        """A flood gets half of the lines, also if each of its reasons has another time."""
+        """A flood gets half of the lines, even if each of its reasons has another time."""
         self.assertEqual(10, self.flood())
 
     def test_otherKind(self) -> None:
-        """It does not hide who came further, or was too slow, or has another trouble."""
+        """It does not hide a client that came further, was too slow, or has another trouble."""
         self.flood()
         for number, reason in enumerate(
             (
@@ -64,7 +64,7 @@ class RefusalsTests(SynchronousTestCase):
             self.assertIsNotNone(self.refusals.admit(refusal(f"192.0.2.{number}", reason), 0.6))
 
     def test_otherDoor(self) -> None:
-        """Nor who stands before another door, with whatever trouble; each door has its lines."""
+        """It does not hide trouble at another door; each door has its own lines."""
         self.assertEqual(0, self.refusals.admit(refusal(ANN), 0.0))
         self.assertEqual(0, self.refusals.admit(refusal(ANN, door=WEB), 0.0))
         self.setUp()
@@ -72,19 +72,19 @@ class RefusalsTests(SynchronousTestCase):
         self.assertIsNotNone(self.refusals.admit(refusal(ANN, door=WEB), 0.6))
 
     def test_known(self) -> None:
-        """Nor a network that has opened a door, whatever the reason."""
+        """It does not hide a network that has opened a door, whatever the reason."""
         self.refusals.noteOpening(ANN)
         self.flood()
         self.assertEqual(0, self.refusals.admit(refusal(ANN), 0.6))
 
     def test_knownNetwork(self) -> None:
-        """Of that network another address, too."""
+        """This holds for all addresses of that network."""
         self.refusals.noteOpening("2001:db8::7")
         self.flood()
         self.assertEqual(0, self.refusals.admit(refusal("2001:db8::8"), 0.6))
 
     def test_memory(self) -> None:
-        """It remembers a bounded number of those, the last ones."""
+        """It remembers a bounded number of such networks, the latest ones."""
         for number in range(MAX_KNOWN + 10):
             self.refusals.noteOpening(f"10.1.{number // 256}.{number % 256}")
         self.assertEqual(MAX_KNOWN, len(self.refusals._known))
@@ -92,7 +92,7 @@ class RefusalsTests(SynchronousTestCase):
         self.assertIn("10.1.0.10", self.refusals._known)
 
     def test_stays(self) -> None:
-        """Who opens a door again and again stays among them."""
+        """A network that opens a door again and again stays remembered."""
         self.refusals.noteOpening(ANN)
         for number in range(MAX_KNOWN - 1):
             self.refusals.noteOpening(f"10.1.{number // 256}.{number % 256}")

@@ -11,16 +11,18 @@ class WrongOrdersTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have none."""
+        """Make an empty counter."""
         self.wrong = WrongOrders()
 
     def add(self, count: int, at: float = 0.0, network: str = "") -> None:
-        """Have so many, of one network or of as many."""
+        """Add so many wrong orders, of one network or of as many networks."""
         for number in range(count):
             self.wrong.add(network or f"n{number}", at)
 
     def test_wary(self) -> None:
-        """Ten are accidents, from however many networks; with them the door is wary."""
+        """
+        Ten wrong orders are accidents, from however many networks; with them the door is wary.
+        """
         self.add(ALLOWED - 1)
         self.assertFalse(self.wrong.isWary(0.0))
         self.add(1)
@@ -35,7 +37,7 @@ class WrongOrdersTests(SynchronousTestCase):
             self.add(1, at=hour * REGAIN)
 
     def test_slow(self) -> None:
-        """Whoever stays within that never makes it wary; after a pause there are ten again."""
+        """A slower guesser never makes the door wary; after a pause there are ten again."""
         for hour in range(100):
             self.assertFalse(self.wrong.isWary(hour * REGAIN))
             self.add(1, at=hour * REGAIN)
@@ -44,7 +46,7 @@ class WrongOrdersTests(SynchronousTestCase):
         self.assertFalse(self.wrong.isWary(later))
 
     def test_pause(self) -> None:
-        """What is regained counts from the hours that went by, not from when somebody knocks."""
+        """The hours that pass count, not the times of the knocks."""
         self.add(ALLOWED)
         self.add(2, at=3.5 * REGAIN)
         self.assertFalse(self.wrong.isWary(3.5 * REGAIN))
@@ -53,13 +55,13 @@ class WrongOrdersTests(SynchronousTestCase):
         self.assertFalse(self.wrong.isWary(4 * REGAIN))
 
     def test_notPutOff(self) -> None:
-        """A further wrong order does not put off that the first is forgotten."""
+        """A further wrong order does not delay the end of the first one."""
         self.add(1)
         self.add(ALLOWED - 1, at=0.9 * REGAIN)
         self.assertFalse(self.wrong.isWary(REGAIN))
 
     def test_oldest(self) -> None:
-        """The oldest is forgotten, whosever it is."""
+        """The oldest wrong order is forgotten, whoever sent it."""
         self.add(1, network="a")
         self.add(ALLOWED - 1, network="b")
         self.assertFalse(self.wrong.isWary(REGAIN))
@@ -68,7 +70,7 @@ class WrongOrdersTests(SynchronousTestCase):
         self.assertFalse(self.wrong.isWary(REGAIN))
 
     def test_forgive(self) -> None:
-        """What a network did wrong is taken back, and nothing of others."""
+        """The wrong orders of a network are taken back, and no others."""
         self.add(4, network="a")
         self.add(6, network="b")
         self.wrong.forgive("c")
@@ -80,7 +82,10 @@ class WrongOrdersTests(SynchronousTestCase):
         self.assertTrue(self.wrong.isWary(0.0))
 
     def test_report(self) -> None:
-        """The first report comes when it is wary, with what led to it; the next ten minutes on."""
+        """
+        The first report comes when the door is wary, and covers what led to it; the next ten
+        minutes later.
+        """
         self.add(6, at=10.0)
         self.assertIsNone(self.wrong.report(10.0))
         self.add(4, at=70.0)

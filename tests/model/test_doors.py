@@ -19,17 +19,19 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual("web (80/tcp,443/tcp)", str(makeDoor(name="web", ports="443,80")))
 
     def test_isSecret(self) -> None:
-        """Neither C{str} nor C{repr} tells a knock port."""
+        """Neither C{str} nor C{repr} shows a knock port."""
         door = makeDoor((17001, 17203, 17005, 17404, 17002))
         self.assertNotIn("17", f"{door} {door!r}")
 
     def test_frozen(self) -> None:
-        """A door does not change."""
+        """A door is immutable."""
         with self.assertRaises(FrozenInstanceError):
             makeDoor().penalty = 0.0  # type: ignore[misc]
 
     def test_grant(self) -> None:
-        """Who asks for nothing gets the door's time, others what they ask for, up to the most."""
+        """
+        A knock gets the time that it asks for, up to the maximum; without one, the door's time.
+        """
         door = makeDoor(openFor=30.0, maxOpenFor=3600.0)
         asked = (0, 1, 29, 31, 3600, 3601, 999_999_999)
         self.assertEqual(
@@ -37,30 +39,30 @@ class DoorTests(SynchronousTestCase):
         )
 
     def test_names(self) -> None:
-        """A name is fit for the name of a set of nftables: anything else is refused."""
+        """A name must be fit for the name of a set in nftables: all others are refused."""
         for name in ("a", "ssh", "web-2_b", "a" * 32):
             self.assertEqual(name, makeDoor(name=name).name)
         for name in ("", "2web", "Web", "a b", "a;b", "a\n", "a{", "-a", "a" * 33, "ü"):
             error = self.assertRaises(BadValue, makeDoor, name=name)
             self.assertEqual(
-                f"{name!r} is no name for a door: small letters, digits, - and _, "
-                "at most 32, a letter first",
+                f"{name!r} is not a door's name: use at most 32 small letters, digits, - and _, "
+                "a letter first",
                 str(error),
             )
 
     def test_longerThanTheMost(self) -> None:
-        """A door may not open for longer than it may be open."""
+        """The default time of a door may not be longer than its maximum."""
         error = self.assertRaises(BadValue, makeDoor, openFor=7200.0, maxOpenFor=3600.0)
         self.assertIn("2h is longer than the door may be open at most, 1h", str(error))
         self.assertEqual(60.0, makeDoor(openFor=60.0, maxOpenFor=60.0).openFor)
 
     def test_knockPortProtected(self) -> None:
-        """A protected UDP port may not be a knock port, be it inside a range."""
+        """A knock port may not be a protected UDP port, not even within a range."""
         for ports in ("17005/udp", "17000-17010/udp", "22,1-65535/udp"):
             self.assertRaises(BadValue, makeDoor, ports=ports)
         error = self.assertRaises(BadValue, makeDoor, ports="17005/udp")
-        self.assertIn("they have one of the knock ports, which must stay open", str(error))
+        self.assertIn("the protected ports include a knock port, which must stay open", str(error))
 
     def test_tcpPortOfSameNumber(self) -> None:
-        """A protected TCP port may have the number of a knock port."""
+        """A knock port may have the number of a protected TCP port."""
         self.assertEqual("default (17005/tcp)", str(makeDoor(ports="17005/tcp")))

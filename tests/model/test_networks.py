@@ -14,7 +14,7 @@ class NetworksTests(SynchronousTestCase):
     """
 
     def test_networks(self) -> None:
-        """An IPv6 address has its /64, an IPv4 address is its own network."""
+        """The network of an IPv6 address is its /64; an IPv4 address is its own network."""
         for source, network, site in (
             ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
             ("64:ff9b::c000:207", "64:ff9b::c000:207", "64:ff9b::c000:207"),
@@ -31,7 +31,7 @@ class NetworksTests(SynchronousTestCase):
             self.assertEqual((network, site), (networkOf(source), siteOf(networkOf(source))))
 
     def test_likeLibrary(self) -> None:
-        """Of any address in the kernel's notation it is what the standard library finds."""
+        """For any address in the kernel's notation the standard library gives the same network."""
         random_ = random.Random(20261127)
         for _ in range(2000):
             groups = [random_.choice((0, 0, 1, 0xDB8, 0xFFFF)) for _ in range(8)]
@@ -46,7 +46,7 @@ class NetworksTests(SynchronousTestCase):
             )
 
     def test_places(self) -> None:
-        """A network has so many places, and no more; an IPv4 address is its own."""
+        """A network has a fixed number of places; an IPv4 address is its own place."""
         for each in ("192.0.2.7", "64:ff9b::c000:207"):
             self.assertEqual(each, placeOf(each, networkOf(each)))
         places = {placeOf(f"2001:db8::{n:x}", "2001:db8:0:0") for n in range(1, 20_000)}

@@ -26,7 +26,7 @@ class ParsePortTests(SynchronousTestCase):
         self.assertEqual([1, 22, 65535, 22], [parsePort(t) for t in ("1", "22", "65535", " 22 ")])
 
     def test_bad(self) -> None:
-        """All else is none."""
+        """Everything else is refused."""
         bad = [
             *("", "0", "65536", "99999", "-1", "+22", "22.0", "0x16", "ssh", "2 2", "²", "٢٢"),
             *("22/tcp", "1e3", "9" * 5000),
@@ -38,7 +38,7 @@ class ParsePortTests(SynchronousTestCase):
             )
 
     def test_leadingZeros(self) -> None:
-        """A number too large is none, however many zeros are in front of it."""
+        """A number too large is refused, however many zeros are in front of it."""
         for text in ("000065536", "00000002217001", "000000022999"):
             self.assertRaises(BadValue, parsePort, text)
 
@@ -49,15 +49,15 @@ class SplitListTests(SynchronousTestCase):
     """
 
     def test_split(self) -> None:
-        """Items are separated by commas, with blanks or without."""
+        """Items are separated by commas, with or without blanks."""
         self.assertEqual(["22", "80", "a b"], splitList("22, 80 ,a b", "ports"))
 
     def test_empty(self) -> None:
-        """An empty item is refused, and the message says what was expected."""
+        """An empty item is refused, and the message says what is expected."""
         for text in ("", ",", "22,", ",22", "22,,80", "22, ,80"):
             error = self.assertRaises(BadValue, splitList, text, "ports")
             self.assertEqual(
-                f"{shown(text)} has an empty item: give ports with one comma between", str(error)
+                f"{shown(text)} has an empty item: separate ports with single commas", str(error)
             )
 
 
@@ -67,7 +67,7 @@ class PortRangeTests(SynchronousTestCase):
     """
 
     def test_good(self) -> None:
-        """Each way to write ports is read; without a protocol it is tcp."""
+        """Every form of a port is read; the default protocol is tcp."""
         self.assertEqual(PortRange("tcp", 22, 22), parsePortRange("22"))
         self.assertEqual(PortRange("tcp", 22, 22), parsePortRange("22/tcp"))
         self.assertEqual(PortRange("udp", 51820, 51820), parsePortRange(" 51820/udp "))
@@ -76,7 +76,7 @@ class PortRangeTests(SynchronousTestCase):
         self.assertEqual(PortRange("tcp", 22, 22), parsePortRange("22-22/tcp"))
 
     def test_bad(self) -> None:
-        """All else is refused."""
+        """Everything else is refused."""
         bad = [
             *("", "/tcp", "0", "65536", "ssh", "22/", "22/TCP", "22/sctp", "22/tcp/udp", "tcp/22"),
             *("-", "-22", "22-", "0-22", "22-65536", "20-21-22", "20..22", "22 tcp", "22:23"),
@@ -85,12 +85,12 @@ class PortRangeTests(SynchronousTestCase):
             self.assertRaises(BadValue, parsePortRange, text)
 
     def test_messageNamesTheValue(self) -> None:
-        """The message names what was written, not only a part of it that is empty."""
+        """The message quotes the whole value, not only an empty part of it."""
         for text in ("-22", "22-", "/udp", "22/sctp"):
             self.assertIn(repr(text), str(self.assertRaises(BadValue, parsePortRange, text)))
 
     def test_unknownProtocol(self) -> None:
-        """The message says what is allowed."""
+        """For an unknown protocol the message says what is allowed."""
         error = self.assertRaises(BadValue, parsePortRange, "22/sctp")
         self.assertEqual(
             "'22/sctp' is not a port: write 22, 22/tcp, 51820/udp or 6000-6010/tcp, "
@@ -104,13 +104,13 @@ class PortRangeTests(SynchronousTestCase):
         self.assertEqual("this runs backwards: write the smaller port first", str(error))
 
     def test_text(self) -> None:
-        """A range is written as the operator writes it."""
+        """A range is written in the operator's own notation."""
         self.assertEqual("22/tcp", str(PortRange("tcp", 22, 22)))
         self.assertEqual("6000-6010/udp", str(PortRange("udp", 6000, 6010)))
         self.assertEqual("6000-6010", PortRange("udp", 6000, 6010).span)
 
     def test_overlaps(self) -> None:
-        """Ranges overlap where they have a port of the same protocol in common."""
+        """Ranges overlap if they have a port of the same protocol in common."""
         middle = PortRange("tcp", 20, 30)
         for other in ((30, 40), (10, 20), (22, 23), (1, 99), (20, 30)):
             self.assertTrue(middle.overlaps(PortRange("tcp", *other)), other)
@@ -125,39 +125,39 @@ class ParsePortRangesTests(SynchronousTestCase):
     """
 
     def written(self, text: str) -> str:
-        """How the ports are written after they were read."""
+        """Read ports, and write them again."""
         return ",".join(map(str, parsePortRanges(text)))
 
     def test_sorted(self) -> None:
-        """Ports are sorted, by protocol and by number as numbers."""
+        """Ports are sorted, by protocol and then by number."""
         self.assertEqual(
             "22/tcp,80/tcp,6000-6010/tcp,8080/tcp,51820/udp",
             self.written("51820/udp,8080,22, 80,6000-6010"),
         )
 
     def test_merged(self) -> None:
-        """Ranges that overlap, touch, contain each other or repeat become one."""
+        """Ranges that overlap, touch, contain each other or repeat are merged."""
         self.assertEqual("20-40/tcp", self.written("20-30,25-40"))
         self.assertEqual("22-24/tcp", self.written("22,23,24"))
         self.assertEqual("1-100/tcp", self.written("1-100,5,7-9,50-60"))
         self.assertEqual("22/tcp", self.written("22,22/tcp"))
 
     def test_apart(self) -> None:
-        """Ranges with a port between stay two, as do those of two protocols."""
+        """Ranges with a port between them stay apart, and so do those of two protocols."""
         self.assertEqual("20/tcp,22/tcp", self.written("22,20"))
         self.assertEqual("22/tcp,23/udp", self.written("22/tcp,23/udp"))
 
     def test_bad(self) -> None:
-        """One bad item or an empty one refuses all."""
+        """One bad or empty item refuses the whole list."""
         for text in ("", "22,", "22,ssh", "22,80-79", "22;80"):
             self.assertRaises(BadValue, parsePortRanges, text)
 
     def test_none(self) -> None:
-        """No ranges stay none."""
+        """No ranges give no ranges."""
         self.assertEqual((), mergeRanges([]))
 
     def test_samePorts(self) -> None:
-        """Merging neither adds nor loses a port, and leaves a gap between all ranges."""
+        """Merging neither adds nor loses a port, and leaves a gap between any two ranges."""
         random_ = random.Random(20261106)
         for _ in range(200):
             ranges = [

@@ -18,12 +18,12 @@ class PrincipalTests(SynchronousTestCase):
         self.assertEqual(f"a key without a comment ({KEY})", str(Principal("", KEY)))
         self.assertEqual(("the operator", ""), (str(OPERATOR), str(NOBODY)))
 
-    def test_note(self) -> None:
+    def test_comment(self) -> None:
         """The comment of an opening can be read back."""
         for who in (Principal("anna b@laptop", KEY), Principal("", KEY), OPERATOR, NOBODY):
             self.assertEqual(who, parsePrincipal(who.asComment()))
 
-    def test_noteIsSafe(self) -> None:
+    def test_commentIsSafe(self) -> None:
         """No name ends the quotes of a comment, or makes it too long."""
         note = Principal('a"; drop \\ \n\x1b\u00e9{}' + "x" * 500, KEY).asComment()
         self.assertEqual(f"{KEY} a?; drop ? ???{{}}", note.rstrip("x"))

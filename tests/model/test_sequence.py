@@ -11,7 +11,7 @@ from pkdoors.model.sequence import Sequence
 
 class FakeRandom:
     """
-    A C{SystemRandom} whose samples are known: the first in order, the next not.
+    A fake C{SystemRandom}: its first sample is in ascending order, the next one is not.
     """
 
     samples = ([20001, 20002, 20003, 20004, 20005, 20006], [20004, 20001, 20006, 20003, 20005])
@@ -21,7 +21,7 @@ class FakeRandom:
         self.populations: list[range] = []
 
     def sample(self, population: range, count: int) -> list[int]:
-        """The next sample."""
+        """Return the next sample."""
         self.populations.append(population)
         return self._left.pop(0)
 
@@ -32,7 +32,7 @@ class ParseTests(SynchronousTestCase):
     """
 
     def test_good(self) -> None:
-        """Ports with commas between are read, in order and with repeats."""
+        """Ports separated by commas are read, in order and with repeats."""
         self.assertEqual((9, 5, 7, 5, 1), Sequence.parse("9,5, 7,5 ,1").ports)
 
     def test_length(self) -> None:
@@ -42,23 +42,23 @@ class ParseTests(SynchronousTestCase):
             self.assertEqual((17001,) * length, Sequence.parse(text).ports)
 
     def test_wrongLength(self) -> None:
-        """Fewer than 5 or more than 20 are not, and the message tells both."""
+        """Fewer than 5 or more than 20 ports are refused, and the message gives both limits."""
         error = self.assertRaises(BadValue, Sequence.parse, "1,2,3,4")
-        self.assertEqual("it has 4 ports: a sequence has 5 to 20, with commas between", str(error))
+        self.assertEqual("it has 4 ports: a sequence has 5 to 20, separated by commas", str(error))
         error = self.assertRaises(BadValue, Sequence.parse, ",".join(["7"] * 21))
         self.assertIn(" has 21 ports: a sequence has 5 to 20", str(error))
 
     def test_bad(self) -> None:
-        """An item that is no port is refused."""
+        """An item that is not a port is refused."""
         for bad in ("0", "65536", "word", "", "22/udp", "5-6"):
             self.assertRaises(BadValue, Sequence.parse, f"1,2,{bad},4,5,6")
 
     def test_text(self) -> None:
-        """A sequence is written as it is read."""
+        """A sequence is written in the form in which it is read."""
         self.assertEqual("9,5,7,5,1", str(Sequence((9, 5, 7, 5, 1))))
 
     def test_isSecret(self) -> None:
-        """Its C{repr}, which tracebacks show, tells no port."""
+        """Its C{repr}, which tracebacks show, hides the ports."""
         self.assertEqual("Sequence()", repr(Sequence((17001, 17203, 17005, 17404, 17002))))
 
 
@@ -68,7 +68,7 @@ class WarningTests(SynchronousTestCase):
     """
 
     def warnings(self, *ports: int) -> list[str]:
-        """What a sequence is warned of."""
+        """Return the warnings about a sequence."""
         return Sequence(ports).warnings()
 
     def test_none(self) -> None:
@@ -76,53 +76,53 @@ class WarningTests(SynchronousTestCase):
         self.assertEqual([], self.warnings(5, 3, 1, 6, 2, 4))
 
     def test_ascending(self) -> None:
-        """Ascending ports are warned of, with the reason, also where a port repeats."""
+        """Ascending ports get a warning with the reason, even if a port repeats."""
         expected = [
-            "the sequence is in ascending order, so that a simple port scan can open the door: "
+            "the sequence is in ascending order, so a simple port scan can open the door: "
             "mix the ports"
         ]
         self.assertEqual(expected, self.warnings(1, 2, 3, 4, 5, 6))
         self.assertEqual(expected, self.warnings(1, 2, 3, 4, 5, 6, 6))
 
     def test_descending(self) -> None:
-        """So are descending ones."""
+        """Descending ports get one, too."""
         (warning,) = self.warnings(6, 5, 4, 3, 2, 1)
-        self.assertTrue(warning.startswith("the sequence is in descending order, so that"))
+        self.assertTrue(warning.startswith("the sequence is in descending order, so a "))
 
     def test_short(self) -> None:
-        """5 ports are warned of, with the number of tries."""
+        """A sequence of 5 ports gets a warning with the number of tries."""
         self.assertEqual(
             [
-                "the sequence can be guessed in only 24 tries by whoever finds its ports: "
-                "use 6 or more different ports, better 8"
+                "the sequence has so few different ports that anybody who finds them can guess "
+                "their order in only 24 tries: use at least 6, better 8"
             ],
             self.warnings(3, 1, 2, 5, 4),
         )
 
     def test_repeats(self) -> None:
-        """Many ports of which few are different are warned of."""
+        """Many ports get a warning if few of them are different."""
         (warning,) = self.warnings(1, 2, 1, 1, 1, 1, 1, 1)
         self.assertIn("in only 1 tries", warning)
 
     def test_both(self) -> None:
-        """A short sequence in order has two warnings; no warning tells a port."""
+        """A short sequence in order gets two warnings; no warning shows a port."""
         warnings = self.warnings(17001, 17002, 17003, 17004, 17005)
         self.assertEqual(2, len(warnings))
         self.assertNotIn("1700", "".join(warnings))
 
     def test_public(self) -> None:
-        """The default of port-knocking-doors is warned of first, before what else is wrong."""
+        """The public default of port-knocking-doors gets its warning first, before the others."""
         public, *more = self.warnings(16001, 16002, 16003, 16004, 16005)
         self.assertEqual(
-            "the sequence is the default of port-knocking-doors, which is public, so that anybody "
-            "can open the door: take another one (`pkdoors sequence` makes one)",
+            "the sequence is the public default of port-knocking-doors, so anybody can open "
+            "the door: use another one (`pkdoors sequence` makes one)",
             public,
         )
         self.assertEqual(2, len(more))
         self.assertNotIn("public", "".join(self.warnings(16002, 16001, 16003, 16004, 16005)))
 
     def test_tries(self) -> None:
-        """An order and its rotations are one try; so it is found by trying all orders."""
+        """The tries are the orders without their rotations, as counted by trying all orders."""
         self.assertEqual(5040, Sequence((1, 2, 3, 4, 5, 6, 7, 8)).tries())
         for ports in (
             *((1, 2, 3, 4, 5), (1, 1, 2, 2, 3), (1,) * 5, (1, 1, 2, 2, 3, 3), (1, 1, 1, 2, 2, 2)),
@@ -139,34 +139,34 @@ class RandomTests(SynchronousTestCase):
     """
 
     def test_ports(self) -> None:
-        """It has as many different ports as asked for, all from 10000 to 32767."""
+        """A random sequence has as many different ports as requested, from 10000 to 32767."""
         for length in (5, 8, 20):
             ports = Sequence.random(length, lambda port: True).ports
             self.assertEqual((length, length), (len(ports), len(set(ports))))
             self.assertTrue(all(10_000 <= port <= 32_767 for port in ports))
 
     def test_free(self) -> None:
-        """It takes only ports that are free."""
+        """It has only free ports."""
         free = {11_111, 12_222, 13_333, 14_444, 15_555, 16_666}
         ports = Sequence.random(6, free.__contains__).ports
         self.assertEqual(free, set(ports))
 
     def test_notInOrder(self) -> None:
-        """One that came out in ascending order is thrown away."""
+        """A sequence that comes out in ascending order is thrown away."""
         numbers = FakeRandom()
         self.patch(random, "SystemRandom", lambda: numbers)
         sequence = Sequence.random(5, lambda port: True)
         self.assertEqual((20004, 20001, 20006, 20003, 20005), sequence.ports)
 
     def test_population(self) -> None:
-        """The ports are above the well-known ones, and below the ephemeral ones of Linux."""
+        """The ports are above the well-known ports, and below Linux' ephemeral ones."""
         numbers = FakeRandom()
         self.patch(random, "SystemRandom", lambda: numbers)
         Sequence.random(5, lambda port: True)
         self.assertEqual({range(10_000, 32_768)}, set(numbers.populations))
 
     def test_differ(self) -> None:
-        """Two are not the same."""
+        """Two random sequences differ."""
         first, second = (Sequence.random(8, lambda port: True) for _ in range(2))
         self.assertNotEqual(first, second)
 

@@ -227,10 +227,9 @@ class SocketTests(SteeredTestCase):
         self.steered(SSH)
         self.assertEqual(stat.S_IMODE(self.socket.stat().st_mode), 0o600)
         self.folder.chmod(0o755)
-        command = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-        status, output = self.server.status(
-            *(*command, "curl", "-sS", "--unix-socket", str(self.socket), "http://pkdoors/status")
-        )
+        setpriv = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        curl = ("curl", "-sS", "--unix-socket", str(self.socket), "http://pkdoors/status")
+        status, output = self.server.status(*setpriv, *curl)
         self.assertNotEqual(status, 0)
         self.assertNotIn("version", output)
         self.ask("/status")
@@ -257,19 +256,9 @@ class SocketTests(SteeredTestCase):
         other = self.folder / "file"
         other.write_text("mine")
         for path in (self.socket, other):
-            daemon = self.stranger.spawn(
-                *(
-                    str(BIN / "twistd"),
-                    "-n",
-                    "--pidfile=",
-                    "pkdoors",
-                    "-m",
-                    "1,2,3,4,6",
-                    "-p",
-                    "22",
-                ),
-                *("-f", "nftables", "--admin", str(path)),
-            )
+            options = ("-m", "1,2,3,4,6", "-p", "22", "-f", "nftables", "--admin", str(path))
+            twistd = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
+            daemon = self.stranger.spawn(*twistd, *options)
             self.assertTrue(daemon.says(f"cannot create the admin socket {path}: another daemon"))
             self.assertTrue(daemon.says("guarding door"), daemon.log())
             daemon.stop()

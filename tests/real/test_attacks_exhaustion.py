@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.lab.flows import drain
@@ -40,15 +39,12 @@ class DiskTests(RealTestCase):
     """A daemon that starts when C{/run} is full."""
 
     def fill(self) -> None:
-        """Have a folder without any room."""
-        folder = Path("/run/pkdoors")
-        folder.mkdir(exist_ok=True)
-        mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", str(folder)]
-        subprocess.run(mount, check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", str(folder)], check=True)
-        with (folder / "full").open("wb", buffering=0) as file, self.assertRaises(OSError):
-            while True:
-                file.write(bytes(4096))
+        """Leave no room in the folder of the server's daemon."""
+        self.server.run(
+            *("sh", "-ec"),
+            "mkdir -p /run/pkdoors; mount -t tmpfs -o size=64k,mode=755 tmpfs /run/pkdoors; "
+            "! dd if=/dev/zero of=/run/pkdoors/full bs=4k",
+        )
 
     def test_run(self) -> None:
         """It guards, and opens; one line says what is missing; a second daemon is refused."""

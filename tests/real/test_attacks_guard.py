@@ -268,7 +268,7 @@ class LinkLocalTests(SteeredTestCase):
 
     def refusals(self) -> bool:
         """Whether the daemon's log tells of one."""
-        return any("refused door" in each.read_text() for each in self.folder.glob("twistd-*.log"))
+        return any("refused door" in each.read_text() for each in self.folder.glob("*twistd-*.log"))
 
     def link(self, host: Host) -> int:
         """The number of the host's network device."""

@@ -1,4 +1,4 @@
-"""C{pkdoors check}: what it finds on real hosts."""
+"""Tests of what C{pkdoors check} finds on real hosts."""
 
 import json
 import os
@@ -23,20 +23,20 @@ FILTER = (
     "meta l4proto { icmp, ipv6-icmp } accept; tcp dport { 22, 2222 } accept; "
     "udp dport 17000-17999 accept; }; }"
 )
-"""The operator's own: it drops all else, and lets the knocks and the protected port in."""
+"""The operator's own table: it lets knocks and the protected port in, and drops the rest."""
 
 
 class CheckTestCase(RealTestCase):
     """Checks the server."""
 
     def check(self, *options: str, to: tuple[str, ...] = OPTIONS) -> tuple[int, str]:
-        """Run it; its status, and what it prints."""
+        """Run it; return its status, and what it prints."""
         status, output = self.server.status(str(BIN / "pkdoors"), "check", *to, *options)
         self.assertNotIn("Traceback", output)
         return status, output
 
     def finds(self, level: str, subject: str, *words: str, options: tuple[str, ...] = ()) -> None:
-        """Have it find something, which it tells with these words."""
+        """Assert that it finds a fault, and reports it with these words."""
         status, output = self.check(*options)
         self.assertGreaterEqual(status, STATUS[level], output)
         for line in _findings(output):
@@ -45,24 +45,24 @@ class CheckTestCase(RealTestCase):
         self.fail(output)
 
     def sealed(self, mode: int, *lines: str) -> tuple[str, ...]:
-        """The option for a file of authorized keys."""
+        """Return the option for a file of authorized keys."""
         keys = self.folder / "authorized_keys"
         keys.write_text("".join(lines))
         keys.chmod(mode)
         return ("-k", str(keys))
 
     def findsNot(self, subject: str, *options: str) -> None:
-        """Have it find nothing wrong there."""
+        """Assert that it finds no fault there."""
         _, output = self.check(*options)
         for line in _findings(output):
             levels = ("INFO", "WARNING", "ERROR")
             self.assertFalse(
-                line.startswith(tuple(f"{each} {subject} " for each in levels)), output
+                line.startswith(tuple(f"{level} {subject} " for level in levels)), output
             )
 
 
 def _findings(output: str) -> list[str]:
-    """Each in one line, with one blank between words."""
+    """Return each finding in one line, with one blank between words."""
     lines: list[str] = []
     for line in output.splitlines():
         if line.startswith(" "):
@@ -73,10 +73,10 @@ def _findings(output: str) -> list[str]:
 
 
 class HostTests(CheckTestCase):
-    """A host with nftables."""
+    """Tests of a host with nftables."""
 
     def test_well(self) -> None:
-        """Where all is well the status is 0, and the check changes nothing."""
+        """On a host without faults the status is 0, and the check changes nothing."""
         self.server.run("nft", FILTER)
         self.start()
         before = self.server.run("nft", "list", "ruleset")
@@ -85,26 +85,29 @@ class HostTests(CheckTestCase):
         self.assertEqual(before, self.server.run("nft", "list", "ruleset"))
 
     def test_ordinary(self) -> None:
-        """A host without a firewall of its own has nothing that needs action: status 0."""
+        """A host without a firewall of its own needs no action: status 0."""
         self.start()
         status, output = self.check()
         self.assertEqual((0, set()), (status, {"WARNING", "ERROR"} & set(output.split())), output)
         self.finds("INFO", "scans", "rejects")
 
     def test_sameForPrograms(self) -> None:
-        """C{--json} has what the table has, and the same status."""
+        """C{--json} has the same findings as the table, and the same status."""
         status, table = self.check()
         again, output = self.check("--json")
         self.assertEqual((2, 2), (status, again))
         lines = [
-            " ".join(f"{each['level']} {each['subject']} {each['text']}".split())
-            + (" -> " + " ".join(each["remedy"].split()) if each["remedy"] else "")
-            for each in json.loads(output)
+            " ".join(f"{found['level']} {found['subject']} {found['text']}".split())
+            + (" -> " + " ".join(found["remedy"].split()) if found["remedy"] else "")
+            for found in json.loads(output)
         ]
         self.assertEqual(lines, _findings(table))
 
     def test_fresh(self) -> None:
-        """Before the daemon's start all can reach the port, and nobody listens; then it is well."""
+        """
+        Before the daemon starts, everybody can reach the port, and nothing listens; then all is
+        well.
+        """
         self.finds("WARNING", "daemon", "start the daemon")
         self.finds("ERROR", "2222/tcp", "everybody can reach it", "start the daemon")
         self.finds("WARNING", "2222/tcp", "no program listens")
@@ -114,7 +117,7 @@ class HostTests(CheckTestCase):
         self.findsNot("2222/tcp")
 
     def test_flushed(self) -> None:
-        """A guard that is flushed while the daemon is stopped is missed."""
+        """A guard that was flushed while the daemon was stopped is missed."""
         daemon = self.start()
         daemon.stop()
         self.findsNot("2222/tcp")
@@ -122,7 +125,7 @@ class HostTests(CheckTestCase):
         self.finds("ERROR", "2222/tcp", "everybody can reach it")
 
     def test_otherOptions(self) -> None:
-        """A daemon with other ports and another sequence is to be started anew."""
+        """The remedy for a daemon with other ports and another sequence is to start it again."""
         daemon = self.start()
         other = ("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")
         _, output = self.check(to=other)
@@ -134,7 +137,7 @@ class HostTests(CheckTestCase):
             )
 
     def test_notReloaded(self) -> None:
-        """A file that was changed is one error, and the command that it tells mends it."""
+        """A changed file is one error, and the command in its remedy fixes it."""
         file, socket = self.folder / "pkdoors.toml", self.folder / "admin.sock"
         ssh = f"admin = '{socket}'\n[doors.ssh]\nsequence = [{KNOCKS}]\nports = ['{PORT}']\n"
         file.touch(0o600)
@@ -144,7 +147,7 @@ class HostTests(CheckTestCase):
         well = self.check(to=conf)[1]
         web = "[doors.web]\nsequence = [18001,18203,18005,18404,18002,18009]\nports = ['80']\n"
         file.write_text(ssh + web)
-        errors = [each for each in _findings(self.check(to=conf)[1]) if each.startswith("ERROR ")]
+        errors = [line for line in _findings(self.check(to=conf)[1]) if line.startswith("ERROR ")]
         command = f"pkdoors reload --admin {socket}"
         self.assertEqual(
             [
@@ -160,7 +163,7 @@ class HostTests(CheckTestCase):
         self.assertNotIn("ERROR", well)
 
     def test_outgoing(self) -> None:
-        """Hooks that cannot be run, and an audit file that cannot be written, are warnings."""
+        """Hooks that cannot run, and an audit file that cannot be written, are warnings."""
         file, hook = self.folder / "pkdoors.toml", self.folder / "hook"
         door = f"[doors.ssh]\nsequence = [{KNOCKS}]\nports = ['{PORT}']\n"
         file.touch(0o600)
@@ -170,15 +173,15 @@ class HostTests(CheckTestCase):
             if mode:
                 hook.touch(mode)
             found = _findings(self.check(to=conf)[1])
-            line = f"WARNING hooks on_open of door ssh cannot be run: {hook} {words} -> "
-            self.assertTrue([each for each in found if each.startswith(line)], found)
-        line = f"WARNING audit the daemon cannot write {self.folder} (it is"
-        self.assertTrue([each for each in found if each.startswith(line)], found)
+            start = f"WARNING hooks on_open of door ssh cannot be run: {hook} {words} -> "
+            self.assertTrue([line for line in found if line.startswith(start)], found)
+        start = f"WARNING audit the daemon cannot write {self.folder} (it is"
+        self.assertTrue([line for line in found if line.startswith(start)], found)
         hook.chmod(0o755)
         self.assertIn("on_open of door ssh can be run", self.check(to=conf)[1])
 
     def test_ownService(self) -> None:
-        """Of the service it knows what starts it, and what it cannot read."""
+        """It knows how to start the service, and what the service cannot read."""
         user = "pkdoors:x:48999:48999::/:/bin/false"
         door = f"[doors.ssh]\nsequence = [{KNOCKS}]\nports = ['{PORT}']\n"
         script = f"""
@@ -215,7 +218,7 @@ class HostTests(CheckTestCase):
             self.finds("WARNING", "2222/tcp", "loopback interface only")
 
     def test_forwarded(self) -> None:
-        """Nobody need listen on a port that is forwarded, as Docker publishes it."""
+        """No program must listen on a forwarded port, as Docker publishes it."""
         self.server.run(
             "nft",
             "table ip nat { chain PREROUTING { type nat hook prerouting priority dstnat; "
@@ -224,14 +227,14 @@ class HostTests(CheckTestCase):
         self.assertIn("it is forwarded", self.check()[1])
 
     def test_knockPortTaken(self) -> None:
-        """A knock port that another program has is told with that program."""
+        """The finding about a knock port that another program has names the program."""
         other = self.server.spawn("nc", "-u", "-l", "-p", "17005")
         self.assertTrue(eventually(lambda: "17005" in self.server.run("ss", "-Hlun")))
         self.start()
         self.finds("ERROR", "17005/udp", f"nc (process {other.popen.pid}) has it")
 
     def test_knocksDropped(self) -> None:
-        """Where another table drops knocks, the remedy lets them in."""
+        """If another table drops knocks, the remedy lets them in."""
         self.server.run("nft", FILTER.replace("udp dport 17000-17999 accept;", ""))
         daemon = self.start()
         self.client.send(SEQUENCE)
@@ -245,7 +248,7 @@ class HostTests(CheckTestCase):
         self.assertTrue(daemon.says("opened door"))
 
     def test_doorDropped(self) -> None:
-        """So it is where another table drops the protected port."""
+        """If another table drops the protected port, the remedy lets it in."""
         self.server.run("nft", FILTER.replace(", 2222 ", " "))
         self.start(openFor="1h")
         self.client.send(SEQUENCE)
@@ -258,13 +261,13 @@ class HostTests(CheckTestCase):
         self.assertFalse(self.stranger.reaches(PORT))
 
     def test_mayBeDropped(self) -> None:
-        """What cannot be told is a warning, with the command that shows the rules."""
+        """A possible drop is a warning, with the command that shows the rules."""
         self.server.run("nft", FILTER.replace("udp dport", "meta mark 5 udp dport"))
         command = "`nft list chain inet filter input`"
         self.finds("WARNING", "knock ports", "may drop", command)
 
     def test_scan(self) -> None:
-        """A host that rejects is told of; its remedy makes it silent."""
+        """A host that rejects is reported; the remedy makes it silent."""
         self.finds("INFO", "scans", "rejects")
         self.assertTrue(self.refuses(17500))
         _, output = self.check()
@@ -274,7 +277,7 @@ class HostTests(CheckTestCase):
         self.assertFalse(self.refuses(17500))
 
     def refuses(self, port: int) -> bool:
-        """Whether the client is told that nobody has a UDP port."""
+        """Return whether the client learns that a UDP port is free."""
         _, output = self.client.status(
             "python3",
             "-c",
@@ -284,28 +287,28 @@ class HostTests(CheckTestCase):
         return "refused" in output
 
     def test_keys(self) -> None:
-        """Keys that are refused, and a file that others can write."""
+        """Refused keys are warnings; a file that others can write is an error."""
         good, bad = publicLine(makeKey()), "no-pty " + publicLine(makeKey())
-        words = ("line 2: this key is refused: the option no-pty", "-> fix")
+        words = ("line 2: this key is refused: unknown option no-pty", "-> fix")
         self.finds("WARNING", "keys", *words, options=self.sealed(0o600, good, bad))
         self.finds("ERROR", "keys", "`chmod go-w", options=self.sealed(0o620, good))
 
     def test_weak(self) -> None:
-        """An ascending sequence, and a short one, are warnings."""
+        """An ascending sequence is a warning, and so is a short one."""
         _, output = self.check(to=("-m", "17001,17002,17003,17004,17005", "-p", "22"))
         self.assertIn("in ascending order", output)
         self.assertIn("in only 24 tries", output)
         self.assertIn("120 tries", self.check()[1])
 
     def test_noIPv6(self) -> None:
-        """IPv6 that is off is a warning; its command ends that."""
+        """IPv6 that is off is a warning; the command in its remedy turns it on."""
         self.server.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         self.finds("WARNING", "IPv6", "`sysctl -w net.ipv6.conf.all.disable_ipv6=0`")
         self.server.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
         self.findsNot("IPv6")
 
     def test_noPrivilege(self) -> None:
-        """Who is not root is told so, and what can be found all the same."""
+        """Users who are not root are told so, and get what can be found anyway."""
         self.start()
         status, output = self.server.status(
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
@@ -318,16 +321,16 @@ class HostTests(CheckTestCase):
             self.assertTrue(any(line.startswith(start) for line in found), output)
 
     def test_noBindings(self) -> None:
-        """Bindings that are missing are told with the package."""
+        """Missing bindings are reported with the package."""
         (self.folder / "nftables.py").write_text("raise ImportError\n")
         path = os.pathsep.join([str(self.folder), os.environ.get("PYTHONPATH", "")])
         self.server.environment["PYTHONPATH"] = path.rstrip(os.pathsep)
         self.finds("ERROR", "nftables", "bindings are missing", "install python3-nftables")
 
     def test_service(self) -> None:
-        """An nftables service that flushes is told of while it is on."""
+        """An nftables service that flushes is reported while it is on."""
         if not Path("/etc/nftables.conf").exists():
-            raise SkipTest("there is no /etc/nftables.conf to put another in the place of")
+            raise SkipTest("the test needs an /etc/nftables.conf to replace")
         (self.folder / "nftables.conf").write_text("flush ruleset\n")
         (self.folder / "systemctl").write_text("#!/bin/sh\nexit $OFF\n")
         (self.folder / "systemctl").chmod(0o755)
@@ -342,22 +345,22 @@ class HostTests(CheckTestCase):
 
 
 class ZoneTests(CheckTestCase):
-    """A host with firewalld."""
+    """Tests of a host with firewalld."""
 
     firewall = "firewalld"
 
     def test_auto(self) -> None:
-        """C{auto} takes it, and the daemon's rules are seen; without them knocks are lost."""
+        """C{auto} uses firewalld, and finds the daemon's rules; without them knocks are lost."""
         daemon = self.start().process.popen
         self.assertIn("firewalld (firewalld is running)", self.check()[1])
         self.findsNot("knock ports")
-        daemon.send_signal(signal.SIGSTOP)  # or it would see to that itself
+        daemon.send_signal(signal.SIGSTOP)  # or it would add the rules itself
         self.addCleanup(daemon.send_signal, signal.SIGCONT)
         self.firewalld.cmd("--zone=work", "--add-interface=client")
         self.finds("ERROR", "knock ports", "firewalld's zone work lacks the daemon's rules")
 
     def test_daemonFirst(self) -> None:
-        """A daemon that started before firewalld must be restarted, and the remedy mends it."""
+        """A daemon that started before firewalld must be restarted, and the remedy does it."""
         self.firewalld.process.stop()
         self.server.serve(PORT)
         before = Daemon(self.server, *OPTIONS)
@@ -370,7 +373,7 @@ class ZoneTests(CheckTestCase):
         self.assertTrue(self.client.comesToReach(PORT))
 
     def test_exposed(self) -> None:
-        """A port that the zone opens is told, with the command that closes it."""
+        """A port that the zone opens is reported, with the command that closes it."""
         self.firewalld.cmd("--add-port=2222/tcp")
         command = "firewall-cmd --zone=public --remove-port=2222/tcp"
         self.finds("ERROR", "2222/tcp", "zone public (port 2222/tcp)")
@@ -381,19 +384,19 @@ class ZoneTests(CheckTestCase):
         self.findsNot("2222/tcp between")
 
     def test_scan(self) -> None:
-        """A zone rejects by its target, unless that is DROP."""
+        """A zone rejects or drops by its target."""
         self.finds("INFO", "scans", "--set-target=DROP")
         self.firewalld.cmd("--permanent", "--zone=public", "--set-target=DROP")
         self.firewalld.cmd("--reload")
         self.findsNot("scans")
 
     def test_nftablesBeside(self) -> None:
-        """A daemon on nftables gets no knocks; the commands let them, and the port, in."""
+        """A daemon on nftables gets no knocks; the commands let them and the port in."""
         beside = ("--firewall", "nftables")
         self.server.serve(PORT)
         daemon = Daemon(self.server, *OPTIONS, *beside)
         self.client.send(SEQUENCE)
-        knocks = " ".join(f"--add-port={each}/udp" for each in sorted(SEQUENCE))
+        knocks = " ".join(f"--add-port={port}/udp" for port in sorted(SEQUENCE))
         for subject, options in (
             ("knock ports", knocks),
             (f"{PORT}/tcp", f"--add-port={PORT}/tcp"),
@@ -407,14 +410,14 @@ class ZoneTests(CheckTestCase):
         self.assertTrue(self.client.comesToReach(PORT))
 
     def test_notRunning(self) -> None:
-        """One that does not run, and shall, is an error."""
+        """A firewalld that must run and does not is an error."""
         self.firewalld.process.stop()
         start = "`systemctl start firewalld`"
         self.finds("ERROR", "firewall", start, options=("--firewall", "firewalld"))
         self.findsNot("firewall")
 
     def test_hangs(self) -> None:
-        """One that does not answer holds up nothing."""
+        """A firewalld that does not answer delays nothing."""
         self.firewalld.process.popen.send_signal(signal.SIGSTOP)
         self.addCleanup(self.firewalld.process.popen.send_signal, signal.SIGCONT)
         begin = time.monotonic()

@@ -1,4 +1,4 @@
-"""C{pkdoors check}: what it says of the guard, and of what others do to it, on real hosts."""
+"""Tests of what C{pkdoors check} reports about the guard, and about other tables, on real hosts."""
 
 import re
 import signal
@@ -27,7 +27,7 @@ class GuardCheckTestCase(SteeredTestCase):
 
     def check(self, mounts: dict[str, str] | None = None) -> list[str]:
         """
-        What is found, each in one line with its level and subject.
+        Return the findings, each in one line with its level and subject.
 
         @param mounts: files, and others that the check sees in their place.
         """
@@ -56,20 +56,20 @@ class GuardCheckTestCase(SteeredTestCase):
         return [" ".join(line.split()) for line in found]
 
     def about(self, subject: str, mounts: dict[str, str] | None = None) -> list[str]:
-        """What is not well of a subject."""
+        """Return the faults of a subject."""
         pattern = re.compile(rf"(INFO|WARNING|ERROR) {re.escape(subject)} ")
-        return [each for each in self.check(mounts) if pattern.match(each)]
+        return [finding for finding in self.check(mounts) if pattern.match(finding)]
 
     def killed(self, *doors: str) -> None:
-        """Have a guard without a daemon: anybody may change it."""
+        """Leave a guard without a daemon, which everybody may change."""
         self.steered(*doors).stop(signal.SIGKILL)
 
 
 class SavedRulesTests(GuardCheckTestCase):
-    """Saved rulesets."""
+    """Tests of saved rulesets."""
 
     def test_mended(self) -> None:
-        """The file is named, or another that it includes; the commands in the remedy mend it."""
+        """The finding names the file, also an included one; the commands in the remedy fix it."""
         self.steered(SSH)
         self.open(CLIENT4)
         listing = self.server.run("nft", "list", "ruleset")
@@ -91,10 +91,10 @@ class SavedRulesTests(GuardCheckTestCase):
 
 
 class NotrackTests(GuardCheckTestCase):
-    """Rules of others that keep connection tracking from seeing a protected port."""
+    """Tests of other tables' rules that keep connection tracking from seeing a protected port."""
 
     def notrack(self, protocol: str, port: int) -> None:
-        """Have one."""
+        """Add such rules."""
         rules = "".join(
             f"chain {hook} {{ type filter hook {hook} priority raw; {protocol} {field} {port} "
             "notrack; }; "
@@ -106,25 +106,25 @@ class NotrackTests(GuardCheckTestCase):
         """Other ports do not matter."""
         self.steered(SSH)
         self.notrack("tcp", WEB)
-        self.assertFalse([each for each in self.check() if "notrack" in each])
+        self.assertFalse([finding for finding in self.check() if "notrack" in finding])
 
     def test_kept(self) -> None:
-        """For sessions that live on it is only worth knowing."""
+        """If sessions live on, the finding needs no action."""
         self.steered(SSH)
         self.notrack("tcp", PORT)
         found = self.about(f"{PORT}/tcp")
         self.assertTrue(found)
-        for each in found:
-            self.assertTrue(each.startswith("INFO ") and "sessions live on" in each, each)
+        for finding in found:
+            self.assertTrue(finding.startswith("INFO ") and "sessions live on" in finding, finding)
 
     def test_cut(self) -> None:
-        """For those that are cut it is a warning."""
+        """If sessions are cut, it is a warning."""
         self.steered(CUT)
         self.notrack("tcp", PORT)
         self.assertIn("get no reset", self.about(f"{PORT}/tcp")[0])
 
     def test_forwarded(self) -> None:
-        """So it is for a port that is forwarded, which then is not forwarded any more."""
+        """For a forwarded port it is a warning: the port is not forwarded any more."""
         self.steered(SSH)
         self.server.run(
             "nft",
@@ -135,7 +135,7 @@ class NotrackTests(GuardCheckTestCase):
         self.assertIn("the port is not forwarded", " ".join(self.about(f"{PORT}/tcp")))
 
     def test_datagrams(self) -> None:
-        """For UDP, too: what the host asks from its port is then not answered, as it says."""
+        """For UDP it is a warning: the host gets no answers on the port, as the finding says."""
         self.steered(LOOK_UP)
         self.assertTrue(self.isAnswered())
         self.notrack("udp", DATAGRAMS)
@@ -144,7 +144,7 @@ class NotrackTests(GuardCheckTestCase):
         self.assertIn(words, " ".join(self.about(f"{DATAGRAMS}/udp")))
 
     def isAnswered(self) -> bool:
-        """Whether the host gets an answer on its protected port."""
+        """Return whether the host gets an answer on its protected port."""
         kind = socket.SOCK_DGRAM
         with self.client.inside():
             service = socket.socket(socket.AF_INET, kind)
@@ -165,17 +165,17 @@ class NotrackTests(GuardCheckTestCase):
 
 
 class GuardTests(GuardCheckTestCase):
-    """The guard itself."""
+    """Tests of the guard itself."""
 
     def canOwn(self) -> bool:
-        """Whether tables can have an owner here."""
+        """Return whether tables can have an owner here."""
         probe = "add table inet probe { flags owner, persist; }"
         return self.server.status("nft", "-c", probe)[0] == 0
 
     def test_owner(self) -> None:
-        """It says whether others can flush the guard."""
+        """The finding says whether others can flush the guard."""
         self.steered(SSH)
-        (found,) = (each for each in self.check() if each.split()[1] == "guard")
+        (found,) = (finding for finding in self.check() if finding.split()[1] == "guard")
         if self.canOwn():
             self.assertEqual(
                 "OK guard the daemon owns its table: no other program can flush or change it", found
@@ -192,16 +192,16 @@ class GuardTests(GuardCheckTestCase):
         self.assertNotIn("WARNING", " ".join(self.about("guard")))
 
     def test_handover(self) -> None:
-        """What is left of a replacement is a warning; the command removes it."""
+        """The rest of a replacement is a warning; the command removes it."""
         self.steered(SSH)
         self.server.run("nft", f"{HANDOVER} {{ }}")
-        (found,) = (each for each in self.about("guard") if "handover" in each)
+        (found,) = (finding for finding in self.about("guard") if "handover" in finding)
         (command,) = re.findall("`([^`]*)`", found)
         self.server.run(*command.split())
         self.assertNotIn("handover", " ".join(self.check()))
 
     def test_otherVersion(self) -> None:
-        """A guard of another version is a warning, and keeps its ports closed all the same."""
+        """A guard of another version is a warning, and still keeps its ports closed."""
         self.write(SSH)
         self.server.run("nft", "-f", str(OLD_GUARD))
         (found,) = self.about("guard")
@@ -209,7 +209,7 @@ class GuardTests(GuardCheckTestCase):
         self.assertIn(f"OK {PORT}/tcp the guard keeps it closed", self.check())
 
     def test_otherBoot(self) -> None:
-        """One of another boot is an error, as it is if it was loaded again in the same."""
+        """A guard of another boot is an error, and so is one that was loaded again in this boot."""
         self.killed(SSH)
         other = self.folder / "boot_id"
         other.write_text(f"{uuid.uuid4()}\n")
@@ -234,13 +234,13 @@ class GuardTests(GuardCheckTestCase):
                 self.assertIn(f"OK {PORT}/tcp the guard keeps it closed", self.check())
                 self.server.run("nft", f"flush chain inet pkdoors {chain}")
                 isOpen = self.stranger.reaches(PORT)
-                found = [each for each in self.about(f"{PORT}/tcp") if words in each]
+                found = [line for line in self.about(f"{PORT}/tcp") if words in line]
                 self.assertTrue(found and found[0].startswith("ERROR"), self.check())
                 self.assertEqual(isOpen, "everybody" in words)
                 self.server.run("nft", "delete table inet pkdoors")
 
     def test_opened(self) -> None:
-        """So it is with a rule that lets everybody in."""
+        """A rule that lets everybody in is found."""
         self.killed(SSH)
         self.server.run("nft", f"insert rule inet pkdoors input tcp dport {PORT} accept")
         self.assertTrue(self.stranger.reaches(PORT))
@@ -248,10 +248,10 @@ class GuardTests(GuardCheckTestCase):
 
 
 class RedirectTests(GuardCheckTestCase):
-    """Ports of the host behind a protected one."""
+    """Tests of other ports of the host behind a protected one."""
 
     def test_redirected(self) -> None:
-        """It says which port to protect, too; then everything is closed."""
+        """The remedy names the other port to protect; then everything is closed."""
         self.server.run(
             "nft",
             "table inet nat { chain prerouting { type nat hook prerouting priority dstnat; "

@@ -14,7 +14,7 @@ class KnockTests(RealTestCase):
     """C{pkdoors knock}."""
 
     def knock(self, *options: str, **environment: str) -> tuple[int, str]:
-        """Run it on the client; status and output."""
+        """Run it on the client; return status and output."""
         return self.client.status(PKDOORS, "knock", *options, **environment)
 
     def test_bothFamilies(self) -> None:
@@ -23,7 +23,7 @@ class KnockTests(RealTestCase):
         hosts = self.folder / "hosts"
         hosts.write_text(f"{SERVER4} {name}\n{SERVER6} {name}\n")
         daemon = self.start(openFor="10s")
-        # A mount namespace of its own, so that the machine's own list of hosts stays as it is.
+        # A mount namespace of its own leaves the machine's own list of hosts as it is.
         script = f"mount --bind {hosts} /etc/hosts && {PKDOORS} knock {name} -m {KNOCKS}"
         status, output = self.client.status("unshare", "--mount", "sh", "-c", script)
         self.assertEqual(status, 0, output)
@@ -39,18 +39,17 @@ class KnockTests(RealTestCase):
         self.assertTrue(daemon.says("(1m30s)"))
 
     def test_variable(self) -> None:
-        """C{KNOCKER_SEQ} serves where the option is absent."""
+        """C{KNOCKER_SEQ} is used without the option."""
         daemon = self.start()
         self.assertEqual(self.knock(SERVER4, KNOCKER_SEQ=KNOCKS)[0], 0)
         self.assertTrue(daemon.says("opened door"))
 
     def test_wrongSequence(self) -> None:
-        """Where the port does not open, that is a sentence, and status 1."""
+        """If the port does not open, that is a sentence, and status 1."""
         self.start()
         wrong = ",".join(map(str, reversed(SEQUENCE)))
-        status, output = self.knock(
-            *(SERVER4, "-m", wrong, "--wait", str(PORT), "--timeout", "300ms", "--tries", "2")
-        )
+        waiting = ("--wait", str(PORT), "--timeout", "300ms", "--tries", "2")
+        status, output = self.knock(SERVER4, "-m", wrong, *waiting)
         self.assertEqual(status, 1)
         self.assertIn(
             f"{PORT}/tcp of {SERVER4} did not answer within 300ms (knocked 2 times)", output
@@ -58,37 +57,33 @@ class KnockTests(RealTestCase):
         self.assertIn("knocking again (1 left)", output)
 
     def test_knocksAgain(self) -> None:
-        """A knock that was lost is made up for by the next one."""
+        """After a lost knock, the next one opens the door."""
         self.start("--penalty", "100ms", openFor="10s")
         self.server.run(
             "nft",
             "table inet loss { chain c { type filter hook prerouting priority raw; "
             "udp dport 17404 numgen inc mod 1000 < 1 drop; }; }",
         )
-        status, output = self.knock(
-            *(SERVER4, "-m", KNOCKS, "--wait", str(PORT), "--timeout", "1s", "--tries", "3")
-        )
+        waiting = ("--wait", str(PORT), "--timeout", "1s", "--tries", "3")
+        status, output = self.knock(SERVER4, "-m", KNOCKS, *waiting)
         self.assertEqual(status, 0, output)
         self.assertIn("knocking again (2 left)", output)
 
     def test_nothingListens(self) -> None:
-        """An open door with nothing behind it is told from a closed one."""
+        """An open door with nothing behind it is distinguished from a closed one."""
         self.start(ports="2300", openFor="10s")
-        status, output = self.knock(
-            *(SERVER4, "-m", KNOCKS, "--wait", "2300", "--timeout", "500ms", "--tries", "1")
-        )
+        waiting = ("--wait", "2300", "--timeout", "500ms", "--tries", "1")
+        status, output = self.knock(SERVER4, "-m", KNOCKS, *waiting)
         self.assertEqual(status, 1)
         self.assertIn("the door is probably open, but nothing listens on that port", output)
 
     def test_interrupted(self) -> None:
-        """A client that is interrupted did not succeed: what was to come after it must not."""
+        """An interrupted client has not succeeded: a command after it with C{&&} must not run."""
         self.start()
+        waiting = ("--wait", "2300", "--tries", "9", "--timeout", "1s")
         for end in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(end):
-                process = self.client.spawn(
-                    *(PKDOORS, "knock", SERVER4, "-m", KNOCKS, "--wait", "2300", "--tries", "9"),
-                    *("--timeout", "1s"),
-                )
+                process = self.client.spawn(PKDOORS, "knock", SERVER4, "-m", KNOCKS, *waiting)
                 self.assertTrue(process.says("knocking again"))
                 self.assertNotEqual(process.stop(end), 0)
                 self.assertIn("interrupted", process.log())
@@ -127,11 +122,9 @@ class KnockTests(RealTestCase):
         blocked.mkdir()
         for module in ("nftables", "firewall", "dbus", "gi"):
             (blocked / f"{module}.py").write_text("raise ImportError('blocked')\n")
-        status, output = self.client.status(
-            *("setpriv", "--bounding-set=-all", "--inh-caps=-all", PKDOORS),
-            *("knock", SERVER4, "-m", KNOCKS),
-            PYTHONPATH=str(blocked),
-        )
+        unprivileged = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+        knock = (PKDOORS, "knock", SERVER4, "-m", KNOCKS)
+        status, output = self.client.status(*unprivileged, *knock, PYTHONPATH=str(blocked))
         self.assertEqual(status, 0, output)
         self.assertTrue(daemon.says("opened door"))
 
@@ -176,9 +169,8 @@ class KeepTests(RealTestCase):
 
     def keep(self, *options: str, openFor: str = "2s") -> Process:
         """Start it on the client."""
-        return self.client.spawn(
-            *(PKDOORS, "knock", "--keep", SERVER4, "-m", KNOCKS, "--open-for", openFor, *options)
-        )
+        knock = (PKDOORS, "knock", "--keep", SERVER4, "-m", KNOCKS)
+        return self.client.spawn(*knock, "--open-for", openFor, *options)
 
     def test_renews(self) -> None:
         """The door stays open past its time, and closes after the end."""
@@ -200,7 +192,7 @@ class KeepTests(RealTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def test_moved(self) -> None:
-        """When the client gets another address the door opens for that one, at once."""
+        """When the client gets another address, the door opens for that address at once."""
         daemon = self.start(openFor="60s")
         process = self.keep(openFor="60s")
         self.assertTrue(daemon.says(f"for {CLIENT4} until"), daemon.log())
@@ -212,7 +204,7 @@ class KeepTests(RealTestCase):
         self.assertEqual(0, process.stop(signal.SIGTERM))
 
     def test_networkDown(self) -> None:
-        """While the network is down it says so once; when it is back the door opens."""
+        """While the network is down it says so once; when it is back, the door opens."""
         daemon = self.start(openFor="5s")
         self.client.run("ip", "link", "set", "server", "down")
         process = self.keep(openFor="5s")
@@ -225,7 +217,7 @@ class KeepTests(RealTestCase):
         self.assertEqual(0, process.stop(signal.SIGINT))
 
     def test_wait(self) -> None:
-        """Together with C{--wait} it says that the port answers."""
+        """With C{--wait} it says that the port answers."""
         self.start()
         process = self.keep("--wait", str(PORT))
         self.assertTrue(process.says(f"{PORT}/tcp of {SERVER4} is open"))
@@ -243,12 +235,12 @@ class KeepTests(RealTestCase):
         self.assertEqual(0, process.stop(signal.SIGINT))
 
     def ticks(self, process: Process) -> int:
-        """The time on a CPU that a process has had, in hundredths of a second."""
+        """Return the CPU time that a process has used, in hundredths of a second."""
         fields = Path(f"/proc/{process.popen.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
 
     def test_openForIsMissing(self) -> None:
-        """Without C{--open-for} it is wrong usage, in one line."""
+        """Without C{--open-for}, that is wrong usage and one line."""
         status, output = self.client.status(PKDOORS, "knock", "--keep", SERVER4, "-m", KNOCKS)
         self.assertEqual((2, 1), (status, output.count("\n")))
         self.assertIn("--keep needs --open-for", output)

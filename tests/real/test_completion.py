@@ -1,4 +1,4 @@
-"""What the shells complete when TAB is pressed."""
+"""Tests of what the shells complete when the user presses TAB."""
 
 import os
 from tempfile import TemporaryDirectory
@@ -14,10 +14,10 @@ OPEN = "2001:db8::7"
 
 class BashTests(SynchronousTestCase):
     """
-    With bash, and nothing of the distribution's for completion.
+    A test with bash, without the distribution's own completion.
 
-    @cvar shell: how it is started, with no one's configuration.
-    @cvar setup: what the user puts into that.
+    @cvar shell: the command that starts it, without any user's configuration.
+    @cvar setup: the lines that the user adds to the configuration.
     """
 
     shell: tuple[str, ...] = ("bash", "--norc", "--noprofile", "-i")
@@ -43,7 +43,7 @@ class BashTests(SynchronousTestCase):
         self.do(self.setup)
 
     def do(self, command: str) -> None:
-        """Have the shell run a command to its end."""
+        """Let the shell run a command to its end."""
         self.terminal.type(f"{command}; echo do''ne\r")
         self.assertTrue(
             eventually(lambda: "done" in self.terminal.screen()), self.terminal.screen()
@@ -51,21 +51,21 @@ class BashTests(SynchronousTestCase):
         self.clear()
 
     def clear(self) -> None:
-        """Take back what was typed, and clear the screen."""
+        """Delete what was typed, and clear the screen."""
         for key in "\x15\x0c":  # Ctrl-U and Ctrl-L: Ctrl-C would swallow what is typed after it
             self.terminal.type(key)
             self.assertTrue(eventually(lambda: self.terminal.line() == ">"))
         self.assertTrue(eventually(lambda: [*filter(None, self.terminal.screen())] == [">"]))
 
     def completes(self, typed: str, whole: str) -> None:
-        """What is typed becomes this, with TAB."""
+        """Assert that the typed text becomes this, with TAB."""
         self.terminal.type(f"{typed}\t")
         becomes = eventually(lambda: self.terminal.line() == f"> {whole}")
         self.assertTrue(becomes, (typed, self.terminal.screen()))
         self.clear()
 
     def offers(self, typed: str, *words: str) -> None:
-        """What is typed can go on in these ways."""
+        """Assert that the typed text can go on in these ways."""
         self.terminal.type(f"{typed}\t\t")
         for word in words:
             self.assertTrue(self.terminal.shows(word), (typed, word, self.terminal.screen()))
@@ -78,7 +78,7 @@ class BashTests(SynchronousTestCase):
         self.offers("pkdoors rel", "release", "reload")
 
     def test_doors(self) -> None:
-        """So are names of doors, and the addresses that they are open for."""
+        """So are the names of doors, and the addresses that they are open for."""
         admin = f"--admin {self.admin.path}"
         self.completes(f"pkdoors open {admin} --door w", f"pkdoors open {admin} --door web")
         self.completes(f"pkdoors close {admin} 20", f"pkdoors close {admin} {OPEN}")
@@ -96,7 +96,7 @@ class BashTests(SynchronousTestCase):
         self.completes("pkdoors connect webs", "pkdoors connect webserver")
 
     def test_files(self) -> None:
-        """So are files, where one is wanted."""
+        """So are files, if an option needs one."""
         for name in ("a-file.toml", "a key"):
             open(f"{self.home}/{name}", "w").close()
         os.mkdir(f"{self.home}/folder")
@@ -106,20 +106,20 @@ class BashTests(SynchronousTestCase):
         self.completes("pkdoors knock h -i /etc/hostn", "pkdoors knock h -i /etc/hostname")
 
     def test_check(self) -> None:
-        """So are the options of the check, which are the daemon's, and what follows them."""
+        """So are the options of C{check}, which are the daemon's, and their values."""
         self.completes("pkdoors check --fire", "pkdoors check --firewall")
         self.completes("pkdoors check --firewall nft", "pkdoors check --firewall nftables")
         self.completes("pkdoors check --firewall fire", "pkdoors check --firewall firewalld")
         self.completes("pkdoors check --conf /etc/hostn", "pkdoors check --conf /etc/hostname")
 
     def test_noDaemon(self) -> None:
-        """Without a daemon there is nothing to complete, and no word about it."""
+        """Without a daemon there is nothing to complete, and no message about it."""
         self.admin.stop()
         line = f"pkdoors open --admin {self.admin.path} --door "
         self.terminal.type(f"{line}\t\t")
         self.terminal.type("x")
         self.assertTrue(self.terminal.shows(f"{line}x"), self.terminal.screen())
-        shown = [each for each in self.terminal.screen() if each]
+        shown = [line for line in self.terminal.screen() if line]
         self.assertEqual(1, len(shown), shown)
 
 

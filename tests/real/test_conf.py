@@ -1,6 +1,6 @@
 """
-The configuration file: what the daemon makes of it, its own or that of port-knocking-doors, and
-C{pkdoors init}, which writes one.
+Tests of the configuration file: the daemon with its own file and with that of port-knocking-doors,
+and C{pkdoors init}, which writes one.
 """
 
 import os
@@ -17,7 +17,7 @@ OTHER_PORT = 2223
 
 
 def conf(sequence: tuple[int, ...], port: int, name: str) -> str:
-    """A door, as the file has it."""
+    """Return the text of a door in the file."""
     return f"[doors.{name}]\nsequence = {list(sequence)}\nports = [{port}]\npenalty = 0\n"
 
 
@@ -25,10 +25,10 @@ DOORS = conf(SEQUENCE, PORT, "ssh") + conf(OTHER, OTHER_PORT, "web")
 
 
 class ConfTestCase(RealTestCase):
-    """With a place for a file, and programs that listen on two ports."""
+    """A test with a place for a file, and programs that listen on two ports."""
 
     def setUp(self) -> None:
-        """Have both."""
+        """Make both."""
         super().setUp()
         self.file = self.folder / "conf" / "pkdoors.toml"
         for port in (PORT, OTHER_PORT):
@@ -41,15 +41,15 @@ class ConfTestCase(RealTestCase):
         os.chmod(self.file, mode)
 
     def reached(self) -> list[int]:
-        """The ports that the client reaches."""
+        """Return the ports that the client reaches."""
         return [port for port in (PORT, OTHER_PORT) if self.client.reaches(port)]
 
 
 class TwoDoorsTests(ConfTestCase):
-    """A file with two doors, which share their knock ports."""
+    """A file with two doors that share their knock ports."""
 
     def test_twoDoors(self) -> None:
-        """The door opens that was knocked on."""
+        """The door that the client knocked on opens."""
         self.write(f'firewall = "{self.firewall}"\n{DOORS}')
         daemon = Daemon(self.server, "-c", str(self.file))
         self.assertTrue(daemon.says(f"guarding door web ({OTHER_PORT}/tcp)"))
@@ -72,7 +72,7 @@ class FileTests(ConfTestCase):
     """C{twistd pkdoors --conf}."""
 
     def test_overridden(self) -> None:
-        """What the command line says comes before what the file says."""
+        """The command line overrides the file."""
         self.write('firewall = "dry-run"\n' + conf(SEQUENCE, PORT, "ssh") + 'open_for = "1h"\n')
         daemon = Daemon(self.server, "-c", str(self.file), "-f", self.firewall, "-t", "1s")
         self.client.send(SEQUENCE)
@@ -85,10 +85,10 @@ class FileTests(ConfTestCase):
         for text, mode, words in (
             (DOORS, 0o644, f"`chmod 600 {self.file}`"),
             (DOORS, 0o622, f"`chmod 600 {self.file}`"),
-            ("[doors.ssh\n", 0o600, "is not TOML"),
+            ("[doors.ssh\n", 0o600, "is not valid TOML"),
             (f"{DOORS}port = 22\n", 0o600, "doors.web: unknown key 'port'"),
             (f"{DOORS}open_for = 0\n", 0o600, "doors.web.open_for: '0' is not a time from 1s"),
-            (DOORS.replace(str(list(OTHER)), str(list(SEQUENCE))), 0o600, "opens doors.web, too"),
+            (DOORS.replace(str(list(OTHER)), str(list(SEQUENCE))), 0o600, "also opens doors.web"),
         ):
             with self.subTest(words):
                 self.write(text, mode)
@@ -102,15 +102,15 @@ class FileTests(ConfTestCase):
 
 
 class ClientTestCase(ConfTestCase):
-    """Runs C{pkdoors init}, and knocks with the profile that it prints."""
+    """A test that runs C{pkdoors init}, and knocks with the profile that it prints."""
 
     def init(self, *options: str) -> str:
-        """Run it on the server; what it prints for the client."""
+        """Run it on the server; return what it prints for the client."""
         command = f"exec {PKDOORS} init {' '.join(options)} 2>{self.folder}/next"
         return self.server.run("sh", "-c", command)
 
     def knock(self, profile: str, *options: str) -> tuple[int, str]:
-        """Knock with a profile as it was printed; status and output."""
+        """Knock with a profile as it was printed; return status and output."""
         hosts = self.folder / "client" / "pkdoors" / "hosts.toml"
         hosts.parent.mkdir(parents=True)
         hosts.touch(0o600)
@@ -124,7 +124,10 @@ class InitTests(ClientTestCase):
     """C{pkdoors init}."""
 
     def test_works(self) -> None:
-        """The daemon starts with what it wrote, and the client gets in with what it printed."""
+        """
+        The daemon starts with the file that it wrote, and the client gets in with the profile that
+        it printed.
+        """
         port = ("--ports", str(PORT), "--address", SERVER4)
         profile = self.init("--output", str(self.file), *port)
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
@@ -139,7 +142,7 @@ class InitTests(ClientTestCase):
         self.assertTrue(self.client.reaches(PORT))
 
     def test_sealed(self) -> None:
-        """So it is with a sealed door: only who has the key gets in."""
+        """The same is true for a sealed door: only a client with the key gets in."""
         key, keys = self.folder / "key", self.folder / "keys"
         self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
         keys.touch(0o600)
@@ -161,27 +164,27 @@ class InitTests(ClientTestCase):
         before = self.file.read_text()
         status, output = self.server.status(PKDOORS, "init", "--output", str(self.file))
         self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn(f"{self.file} is there already", output)
+        self.assertIn(f"{self.file} already exists", output)
         self.assertEqual(self.file.read_text(), before)
 
     def test_address(self) -> None:
-        """A host without a domain is named by its short name, with its first address."""
+        """A host without a domain has its short name and its first address."""
         script = f"hostname lonely && exec {PKDOORS} init --output {self.file} 2>/dev/null"
         output = self.server.run("unshare", "--uts", "sh", "-c", script)
         self.assertEqual(tomllib.loads(output)["hosts"]["lonely"]["address"], SERVER4)
 
     def test_qrCode(self) -> None:
-        """A QR code is drawn, also where it goes to no terminal."""
+        """A QR code is drawn, even if the output is not a terminal."""
         output = self.server.run(PKDOORS, "init", "--output", str(self.file), "--qr")
         self.assertIn("\u2588", output)
 
     def test_usualPlace(self) -> None:
-        """Without options it writes where a daemon without options reads."""
+        """Without options it writes to the place where a daemon without options reads."""
         etc = self.folder / "etc"
         script = f"""
             cp -a /etc {etc} && mount --bind {etc} /etc && {PKDOORS} init --ports {PORT} &&
             exec {TWISTD} -n --pidfile= pkdoors"""
-        # A mount namespace of its own: the machine's own folder is not touched.
+        # A mount namespace of its own leaves the machine's own folder as it is.
         process = self.server.spawn("unshare", "--mount", "sh", "-ec", script)
         self.assertTrue(process.says(f"guarding door ssh ({PORT}/tcp)"), process.log())
         self.assertFalse(self.client.reaches(PORT))
@@ -208,7 +211,7 @@ class SeedTests(ClientTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def inHome(self, text: str, mode: int = 0o600) -> str:
-        """Write a file in a home; the home."""
+        """Write a file in a home; return the home."""
         home = self.folder / "home"
         home.mkdir()
         file = home / ".port_knocker.toml"
@@ -217,7 +220,7 @@ class SeedTests(ClientTestCase):
         return str(home)
 
     def test_home(self) -> None:
-        """With nothing but a file in the user's home it opens, and says what it does not need."""
+        """With only a file in the user's home it opens, and says which keys it does not need."""
         home = self.inHome(self.seed)
         daemon = self.server.spawn(TWISTD, "-n", "--pidfile=", "pkdoors", HOME=home)
         self.assertOpens(daemon)
@@ -227,19 +230,19 @@ class SeedTests(ClientTestCase):
         self.assertIn("no longer needed: doors_cleanup_periode (the kernel", daemon.log())
 
     def test_host(self) -> None:
-        """So it does with nothing but the host's file."""
+        """The same is true with only the host's file."""
         etc, theirs = self.folder / "etc", self.folder / "theirs"
         theirs.write_text(self.seed)
         script = f"""
             cp -a /etc {etc} && rm -rf {etc}/pkdoors && mount --bind {etc} /etc &&
             install -m 600 {theirs} /etc/port_knocker.toml &&
             exec {TWISTD} -n --pidfile= pkdoors"""
-        # A mount namespace of its own: the machine's own folder is not touched.
-        home = str(self.folder)  # where no such file is
+        # A mount namespace of its own leaves the machine's own folder as it is.
+        home = str(self.folder)  # there is no such file in it
         self.assertOpens(self.server.spawn("unshare", "--mount", "sh", "-ec", script, HOME=home))
 
     def test_overridden(self) -> None:
-        """The command line and the environment come before the file."""
+        """The command line and the environment override the file."""
         home = self.inHome(self.seed)
         file = f"{home}/.port_knocker.toml"
         daemon = Daemon(self.server, "-c", file, "-t", "1h", KNOCKER_PORTS=str(OTHER_PORT))
@@ -249,17 +252,17 @@ class SeedTests(ClientTestCase):
         self.assertIn("open it for 1h,", daemon.log())
 
     def test_publicSequence(self) -> None:
-        """The default sequence of port-knocking-doors is warned of, by daemon and check."""
+        """The daemon and C{pkdoors check} warn of the default sequence of port-knocking-doors."""
         public = "opening_sequence = [16001, 16002, 16003, 16004, 16005]\n"
         home = self.inHome(f"ports_to_controls = [{PORT}]\n{public}")
         status, output = self.server.status(PKDOORS, "check", HOME=home)
         self.assertEqual(status, 2, output)  # nothing guards the port yet
-        self.assertRegex(output, "(?m)^WARNING  sequence .* default of port-knocking-doors, which")
+        self.assertRegex(output, "(?m)^WARNING  sequence .* default of port-knocking-doors, so")
         self.assertRegex(
             output, "(?m)^OK       configuration .* is a configuration of port-knocking-doors"
         )
         daemon = self.server.spawn(TWISTD, "-n", "--pidfile=", "pkdoors", HOME=home)
-        self.assertTrue(daemon.says("the sequence is the default of port-knocking-doors"))
+        self.assertTrue(daemon.says("the sequence is the public default of port-knocking-doors"))
 
     def test_bad(self) -> None:
         """A bad file, or one that others may read, is one line and status 1."""
@@ -268,7 +271,7 @@ class SeedTests(ClientTestCase):
         for text, mode, words in (
             (self.seed, 0o644, f"`chmod 600 {file}`"),
             (self.seed + "penalty = 1\n", 0o600, "unknown key 'penalty': allowed are ports_to"),
-            (self.seed + DOORS, 0o600, "'doors' one of pkdoors"),
+            (self.seed + DOORS, 0o600, "'doors' is one of pkdoors"),
         ):
             os.chmod(file, mode)
             Path(file).write_text(text)
@@ -280,12 +283,17 @@ class SeedTests(ClientTestCase):
         self.assertEqual(self.reached(), [PORT, OTHER_PORT])
 
     def test_init(self) -> None:
-        """The daemon starts with what C{pkdoors init --seed} wrote; its profile gets in."""
+        """
+        The daemon starts with the file that C{pkdoors init --seed} wrote, and a client gets in with
+        its profile.
+        """
         home = self.inHome(self.seed)
         seed = f"{home}/.port_knocker.toml"
         profile = self.init("--seed", seed, "--output", str(self.file), "--address", SERVER4)
         self.assertEqual(Path(seed).read_text(), self.seed)
-        self.assertIn("max_opened_door_duration: it is open", (self.folder / "next").read_text())
+        self.assertIn(
+            "max_opened_door_duration is now called open", (self.folder / "next").read_text()
+        )
         daemon = Daemon(self.server, "--conf", str(self.file))
         self.assertNotIn("port-knocking-doors", daemon.log())
         status, output = self.knock(profile)

@@ -1,4 +1,4 @@
-"""C{pkdoors connect}: programs and files at its ends, and ssh with what goes through it."""
+"""Tests of C{pkdoors connect}, with programs and files at its ends, and with ssh through it."""
 
 import hashlib
 import os
@@ -19,11 +19,11 @@ PKDOORS = str(BIN / "pkdoors")
 MEGABYTE = 1 << 20
 
 BOUND = 64 * MEGABYTE
-"""More than the kernel's buffers on the way hold, by far: two sockets' and two pipes'."""
+"""Far more bytes than the kernel's buffers on the way hold: two sockets' and two pipes'."""
 
 
 class ConnectTestCase(RealTestCase):
-    """The protected port is ours, to accept and to answer what comes."""
+    """A test that listens on the protected port itself, to accept and to answer."""
 
     def setUp(self) -> None:
         """Listen."""
@@ -34,7 +34,7 @@ class ConnectTestCase(RealTestCase):
     def connect(
         self, *options: str, to: str = SERVER4, port: int = PORT, **streams: Any
     ) -> subprocess.Popen[bytes]:
-        """Start it on the client, with pipes where nothing else is said."""
+        """Start it on the client, by default with pipes."""
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         command = [PKDOORS, "connect", to, str(port), "-m", KNOCKS, *options]
         with self.client.inside():
@@ -51,14 +51,17 @@ class ConnectTestCase(RealTestCase):
             stream.close()
 
     def accept(self) -> socket.socket:
-        """The connection as the server has it."""
+        """Return the server's end of the connection."""
         peer, _ = self.listening.accept()
         self.addCleanup(peer.close)
         peer.settimeout(PATIENCE)
         return peer
 
     def assertEnds(self, process: subprocess.Popen[bytes], status: int = 0, said: str = "") -> None:
-        """It ends with this status, and has said one line with these words, or nothing at all."""
+        """
+        Assert that it ends with this status, and has said one line with these words, or nothing at
+        all.
+        """
         self.assertEqual(status, process.wait(PATIENCE))
         assert process.stderr is not None
         stderr = process.stderr.read().decode()
@@ -67,10 +70,10 @@ class ConnectTestCase(RealTestCase):
 
 
 class KnockFirstTests(ConnectTestCase):
-    """When it knocks, and when not."""
+    """When it knocks, and when it does not."""
 
     def test_closed(self) -> None:
-        """A closed door is knocked on, and the connection made; nothing is said."""
+        """It knocks on a closed door, connects, and says nothing."""
         daemon = self.daemon(openFor="10s")
         self.assertFalse(self.client.reaches(PORT))
         process = self.connect()
@@ -86,7 +89,7 @@ class KnockFirstTests(ConnectTestCase):
         self.assertEnds(process)
 
     def test_open(self) -> None:
-        """A door that is open is not knocked on."""
+        """It does not knock on an open door."""
         daemon = self.daemon("--log-knocks", openFor="30s")
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))
@@ -96,13 +99,13 @@ class KnockFirstTests(ConnectTestCase):
         self.assertEqual(before, daemon.log().count(str(SEQUENCE[0])))
 
     def test_once(self) -> None:
-        """It connects once: to look whether the port answers is to be connected."""
+        """It connects once: its look at the port is already the connection."""
         self.assertEnds(self.connectedAndClosed())
         self.listening.settimeout(0.5)
         self.assertRaises(TimeoutError, self.listening.accept)
 
     def connectedAndClosed(self) -> subprocess.Popen[bytes]:
-        """One that has nothing to send, and gets nothing."""
+        """A connection on which nothing is sent, either way."""
         process = self.connect(stdin=subprocess.DEVNULL)
         self.accept().close()
         return process
@@ -116,7 +119,9 @@ class KnockFirstTests(ConnectTestCase):
         process.kill()
 
     def test_notOpen(self) -> None:
-        """A door that does not open is one sentence and status 1, with nothing on the output."""
+        """
+        A door that does not open is one sentence and status 1, with nothing on standard output.
+        """
         self.daemon()
         process = self.connect("-m", "1,2,3,4,5", "--tries", "1", "--timeout", "300ms")
         self.assertEnds(process, 1, f"{PORT}/tcp of {SERVER4} did not answer within 300ms")
@@ -124,12 +129,12 @@ class KnockFirstTests(ConnectTestCase):
         self.assertEqual(b"", process.stdout.read())
 
     def test_refused(self) -> None:
-        """So is a door behind which nothing listens."""
+        """So is a door with nothing behind it."""
         process = self.connect("--tries", "1", "--timeout", "300ms", port=2300)
         self.assertEnds(process, 1, "nothing listens on that port")
 
     def test_secondKnock(self) -> None:
-        """It knocks again where the first knock was lost, and says that."""
+        """It knocks again if the first knock was lost, and says so."""
         self.daemon("--penalty", "100ms", openFor="10s")
         self.server.run(
             "nft",
@@ -142,10 +147,10 @@ class KnockFirstTests(ConnectTestCase):
 
 
 class EndsTests(ConnectTestCase):
-    """What may be at its ends, and how they end."""
+    """What can be at its ends, and how they end."""
 
     def test_inputEnds(self) -> None:
-        """The end of the input reaches the server, which can answer still."""
+        """The end of the input reaches the server, which can still answer."""
         process = self.connect()
         peer = self.accept()
         assert process.stdin and process.stdout
@@ -159,7 +164,7 @@ class EndsTests(ConnectTestCase):
         self.assertEnds(process)
 
     def test_serverEnds(self) -> None:
-        """The server's end is the output's, and what is put in still reaches the server."""
+        """The server's end ends the output, and further input still reaches the server."""
         process = self.connect()
         peer = self.accept()
         assert process.stdin and process.stdout
@@ -173,7 +178,7 @@ class EndsTests(ConnectTestCase):
         self.assertEnds(process)
 
     def test_files(self) -> None:
-        """Input and output may be files."""
+        """Input and output can be files."""
         here, there = self.folder / "here", self.folder / "there"
         here.write_bytes(content := os.urandom(3 * MEGABYTE))
         with here.open("rb") as stdin, there.open("wb") as stdout:
@@ -186,7 +191,7 @@ class EndsTests(ConnectTestCase):
         self.assertEqual(content, there.read_bytes())
 
     def test_nowhere(self) -> None:
-        """C{/dev/null} has nothing to send, and takes all."""
+        """C{/dev/null} has nothing to send, and accepts everything."""
         process = self.connect(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         peer = self.accept()
         self.assertEqual(b"", readAll(peer))
@@ -195,7 +200,7 @@ class EndsTests(ConnectTestCase):
         self.assertEnds(process)
 
     def test_socket(self) -> None:
-        """One socket may be both, and each half is closed by itself."""
+        """One socket can be both, and each half is closed separately."""
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
         with theirs:
@@ -211,7 +216,7 @@ class EndsTests(ConnectTestCase):
         self.assertEnds(process)
 
     def test_nonBlocking(self) -> None:
-        """A socket that was set not to block is waited for."""
+        """It waits for a socket that was set not to block."""
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
         with theirs:
@@ -225,7 +230,7 @@ class EndsTests(ConnectTestCase):
         self.assertEnds(process)
 
     def test_terminal(self) -> None:
-        """A terminal may be both; it stays as it was."""
+        """A terminal can be both; it stays as it was."""
         ours, theirs = pty.openpty()
         self.addCleanup(os.close, ours)
         process = self.connect(stdin=theirs, stdout=theirs)
@@ -242,7 +247,7 @@ class EndsTests(ConnectTestCase):
         self.assertIn(b"bye", os.read(ours, 100))
 
     def test_closed(self) -> None:
-        """Input and output that are closed are as good as C{/dev/null}."""
+        """Closed input and output are the same as C{/dev/null}."""
         command = f'exec "$0" connect {SERVER4} {PORT} -m {KNOCKS} <&- >&-'
         process = self.client.spawn("sh", "-c", command, PKDOORS)
         peer = self.accept()
@@ -267,7 +272,7 @@ class EndsTests(ConnectTestCase):
         self.assertEnds(process, 1, "cannot write standard output: No space left on device")
 
     def test_nobodyReads(self) -> None:
-        """When nobody reads the output any more, it ends without a word."""
+        """When nobody reads the output any more, it ends silently."""
         process = self.connect()
         peer = self.accept()
         assert process.stdout
@@ -276,12 +281,12 @@ class EndsTests(ConnectTestCase):
         self.assertEnds(process)
 
     def test_reset(self) -> None:
-        """A connection that breaks is one sentence, though the input has not ended."""
+        """A broken connection is one sentence, even if the input has not ended."""
         process = self.connect()
         peer = self.accept()
         peer.send(b"x")
         assert process.stdout
-        process.stdout.read(1)  # or it would take it for a port that is not open yet
+        process.stdout.read(1)  # otherwise it would seem to be a port that is not open yet
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
         self.assertEnds(process, 1, "the connection was lost: Connection reset by peer")
@@ -299,10 +304,10 @@ class EndsTests(ConnectTestCase):
 
 
 class BackpressureTests(ConnectTestCase):
-    """An end that is slow makes the other one wait."""
+    """A slow end makes the other one wait."""
 
     def test_slowServer(self) -> None:
-        """What the server does not take is not read, and arrives when it does."""
+        """Input that the server does not accept yet is not read, and arrives later."""
         process = self.connect()
         peer = self.accept()
         assert process.stdin
@@ -313,7 +318,7 @@ class BackpressureTests(ConnectTestCase):
         self.assertEqual(sent, len(readAll(peer)))
 
     def test_slowOutput(self) -> None:
-        """What nobody reads is not taken from the server."""
+        """Output that nobody reads is not read from the server."""
         process = self.connect()
         peer = self.accept()
         peer.setblocking(False)
@@ -325,16 +330,16 @@ class BackpressureTests(ConnectTestCase):
 
 
 class ThroughSshTests(SshTestCase):
-    """ssh, and what runs over it, through a closed door."""
+    """ssh, and programs that run over it, through a closed door."""
 
     def setUp(self) -> None:
-        """Have a host C{door} with a closed door, and a folder to copy from."""
+        """Make a host C{door} with a closed door, and a folder to copy from."""
         super().setUp()
         self.sshd()
         self.opened = self.daemon(ports="22", openFor="5s")
         proxy = f"ProxyCommand={PKDOORS} connect %h %p -m {KNOCKS}"
         self.options = ("-o", proxy, *self.sshOptions())
-        self.shell = " ".join(["ssh", *(f"'{each}'" for each in self.options)])
+        self.shell = " ".join(["ssh", *(f"'{option}'" for option in self.options)])
         self.big = self.folder / "big"
         self.big.write_bytes(os.urandom(50 * MEGABYTE))
         self.copy = self.folder / "copy"
@@ -357,14 +362,14 @@ class ThroughSshTests(SshTestCase):
         self.assertEqual(digest(self.big), digest(self.copy))
 
     def test_sftp(self) -> None:
-        """So it does by sftp."""
+        """A file arrives by sftp."""
         batch = self.folder / "batch"
         batch.write_text(f"put {self.big} {self.copy}\n")
         self.client.run("sftp", *self.options, "-b", str(batch), f"root@{SERVER4}")
         self.assertEqual(digest(self.big), digest(self.copy))
 
     def test_rsync(self) -> None:
-        """So it does by rsync."""
+        """A file arrives by rsync."""
         target = f"root@{SERVER4}:{self.copy}"
         self.client.run("rsync", "-e", self.shell, str(self.big), target)
         self.assertEqual(digest(self.big), digest(self.copy))
@@ -376,31 +381,32 @@ class ThroughSshTests(SshTestCase):
         self.server.run(*git, "-C", "origin", "add", str(self.link()))
         who = ("-c", "user.name=x", "-c", "user.email=x@x.example")
         self.server.run(*git, "-C", "origin", *who, "commit", "-q", "-m", "big")
-        self.client.run(
-            *(*git, "-c", f"core.sshCommand={self.shell}"),
-            *("clone", "-q", f"root@{SERVER4}:{self.folder}/origin", "clone"),
-        )
+        overSsh = ("-c", f"core.sshCommand={self.shell}")
+        origin = f"root@{SERVER4}:{self.folder}/origin"
+        self.client.run(*git, *overSsh, "clone", "-q", origin, "clone")
         self.assertEqual(digest(self.big), digest(self.folder / "clone" / "big"))
 
     def link(self) -> Path:
-        """The big file in the repository."""
+        """Return the big file in the repository."""
         path = self.folder / "origin" / "big"
         path.hardlink_to(self.big)
         return path
 
 
 def digest(path: Path) -> str:
-    """The checksum of a file."""
+    """Return the checksum of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def readAll(stream: socket.socket) -> bytes:
-    """All that comes, to its end."""
+    """Return everything that arrives, to its end."""
     return b"".join(iter(lambda: stream.recv(MEGABYTE), b""))
 
 
 def fill(descriptor: int) -> int:
-    """Write until nothing is taken for a while, or too much was; how many bytes were taken."""
+    """
+    Write until nothing is accepted for a while, or too much has been; return the bytes written.
+    """
     sent, block = 0, bytes(MEGABYTE)
     while sent < BOUND and select.select([], [descriptor], [], 1)[1]:
         sent += os.write(descriptor, block)
@@ -408,22 +414,22 @@ def fill(descriptor: int) -> int:
 
 
 def exchange(one: socket.socket, other: socket.socket, content: bytes) -> tuple[bytes, bytes]:
-    """Send the same both ways at once; what arrived at either."""
+    """Send the same both ways at once; return what arrived at either end."""
     left = {one: memoryview(content), other: memoryview(content)}
     came = {one: bytearray(), other: bytearray()}
-    for each in left:
-        each.setblocking(False)
+    for end in left:
+        end.setblocking(False)
     reading = {one, other}
     while reading:
         readable, writable, _ = select.select(list(reading), list(left), [], PATIENCE)
         assert readable or writable, "nothing moves"
-        for each in readable:
-            part = each.recv(MEGABYTE)
-            came[each] += part
-            reading -= {each} if not part else set()
-        for each in writable:
-            left[each] = left[each][each.send(left[each]) :]
-            if not left[each]:
-                each.shutdown(socket.SHUT_WR)
-                del left[each]
+        for end in readable:
+            part = end.recv(MEGABYTE)
+            came[end] += part
+            reading -= {end} if not part else set()
+        for end in writable:
+            left[end] = left[end][end.send(left[end]) :]
+            if not left[end]:
+                end.shutdown(socket.SHUT_WR)
+                del left[end]
     return bytes(came[one]), bytes(came[other])

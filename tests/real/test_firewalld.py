@@ -1,4 +1,4 @@
-"""firewalld: its zones, and what pkdoors leaves in them."""
+"""firewalld: its zones, and the rules that pkdoors leaves in them."""
 
 import signal
 
@@ -8,28 +8,28 @@ from tests.lab.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
 
 
 class ZoneTests(RealTestCase):
-    """The zone that a client's packets are in."""
+    """The zone to which a client's packets are assigned."""
 
     firewall = "firewalld"
 
     def rules(self, zone: str) -> str:
-        """The rich rules of a zone."""
+        """Return the rich rules of a zone."""
         return self.firewalld.cmd(f"--zone={zone}", "--list-rich-rules")
 
     def test_auto(self) -> None:
-        """Where firewalld runs, C{auto} takes it."""
+        """If firewalld runs, C{auto} chooses it."""
         daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
         self.assertIn("with nftables and firewalld", daemon.log())
 
     def test_defaultZone(self) -> None:
-        """Who is in no other zone is in the default one."""
+        """A client that is in no other zone is in the default one."""
         daemon = self.start()
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))
         self.assertIn(f'source address="{CLIENT4}"', self.rules("public"))
 
     def test_zoneOfTheInterface(self) -> None:
-        """The interface on the way back to the client counts before the default."""
+        """The interface on the route back to the client comes before the default."""
         self.firewalld.cmd("--zone=work", "--add-interface=client")
         daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
@@ -42,7 +42,7 @@ class ZoneTests(RealTestCase):
         self.assertIn("10.9.2.2", self.rules("public"))
 
     def test_zoneOfTheSource(self) -> None:
-        """A binding of the source counts before the interface."""
+        """A binding of the source comes before the interface."""
         self.firewalld.cmd("--zone=work", "--add-interface=client")
         self.firewalld.cmd("--zone=home", "--add-source=10.9.1.0/29")
         daemon = self.start()
@@ -52,7 +52,7 @@ class ZoneTests(RealTestCase):
         self.assertTrue(self.client.reaches(PORT))
 
     def test_zoneOfAnIpset(self) -> None:
-        """A source can be bound by an ipset, too."""
+        """An ipset can bind a source, too."""
         self.firewalld.cmd("--permanent", "--new-ipset=friends", "--type=hash:net")
         self.firewalld.cmd("--permanent", "--ipset=friends", "--add-entry=10.9.1.0/24")
         self.firewalld.cmd("--permanent", "--zone=internal", "--add-source=ipset:friends")
@@ -64,7 +64,7 @@ class ZoneTests(RealTestCase):
         self.assertTrue(self.client.reaches(PORT))
 
     def test_zoneOfTheHardware(self) -> None:
-        """A source can be bound by its hardware address, too."""
+        """A hardware address can bind a source, too."""
         address = self.client.run("ip", "-brief", "link", "show", "server").split()[2]
         self.firewalld.cmd("--zone=home", f"--add-source={address}")
         daemon = self.start()
@@ -74,7 +74,7 @@ class ZoneTests(RealTestCase):
         self.assertTrue(self.client.reaches(PORT))
 
     def test_zonesChange(self) -> None:
-        """Where an interface comes to be in another zone, knocks and openings follow it."""
+        """If an interface moves to another zone, knocks and openings follow it."""
         daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -99,7 +99,7 @@ class ZoneTests(RealTestCase):
         self.assertNotIn(CLIENT4, self.rules("home"))
 
     def test_clientsOtherAccess(self) -> None:
-        """A knock takes nothing from the client that it had before."""
+        """A knock does not take away any access that the client had before."""
         self.server.serve(80)
         self.firewalld.cmd("--add-service=http")
         self.assertTrue(self.client.reaches(80))
@@ -109,7 +109,9 @@ class ZoneTests(RealTestCase):
         self.assertTrue(self.client.reaches(80))
 
     def test_banCounts(self) -> None:
-        """Who is banned by a rule of the operator's stays out, knock or not."""
+        """
+        A client that is banned by a rule of the operator's stays out, whether it knocks or not.
+        """
         rule = f"rule family=ipv4 source address={CLIENT4} port port={PORT} protocol=tcp drop"
         self.firewalld.cmd("--add-rich-rule", rule)
         daemon = self.start()
@@ -118,7 +120,7 @@ class ZoneTests(RealTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def test_knockPortsAreTakenBack(self) -> None:
-        """A stop leaves firewalld as it was, and does not save anything for good."""
+        """A stop leaves firewalld as it was, and makes nothing permanent."""
         before = self.firewalld.cmd("--list-all-zones")
         permanent = self.firewalld.cmd("--permanent", "--list-all-zones")
         daemon = self.start()
@@ -128,7 +130,7 @@ class ZoneTests(RealTestCase):
         self.assertEqual(self.firewalld.cmd("--permanent", "--list-all-zones"), permanent)
 
     def test_leftoversOfAKilledDaemon(self) -> None:
-        """The knock ports of a daemon that was killed are gone after the next one's start."""
+        """The knock rules of a daemon that was killed are gone after the next one's start."""
         daemon = self.start()
         daemon.stop(signal.SIGKILL)
         other = "18001,18203,18005,18404,18002,18009"
@@ -153,8 +155,8 @@ class ZoneTests(RealTestCase):
 
     def test_suspended(self) -> None:
         """
-        While firewalld hangs the operator is answered. When it goes on, those are let in who still
-        may be, and who may not any more is in neither firewall.
+        While firewalld hangs, the operator gets answers. When it goes on, clients with time left
+        are let in, and clients without are in neither firewall.
         """
         daemon = self.start(openFor="1h")
         asking = AdminClient(f"{self.folder}/admin.sock")
@@ -163,7 +165,7 @@ class ZoneTests(RealTestCase):
             return {each["source"]: each["seconds_left"] for each in asking.status()["openings"]}
 
         hanging = self.firewalld.process.popen
-        self.addCleanup(hanging.send_signal, signal.SIGCONT)  # else nothing would end it
+        self.addCleanup(hanging.send_signal, signal.SIGCONT)  # otherwise nothing would end it
         hanging.send_signal(signal.SIGSTOP)
         self.client.send(SEQUENCE, b"knock 2\n")
         self.stranger.send(SEQUENCE)
@@ -180,8 +182,8 @@ class ZoneTests(RealTestCase):
 
     def test_silent(self) -> None:
         """
-        Where firewalld hangs for so long that it is given up, that is one line for all, and all is
-        put right when it goes on, also what it did of what it had not answered.
+        If firewalld hangs so long that calls time out, the log has one line for all, and everything
+        is restored when it goes on, including the results of calls that it did not answer.
         """
         daemon = self.start(openFor="1h")
         hanging = self.firewalld.process.popen
@@ -223,7 +225,10 @@ class ZoneTests(RealTestCase):
         self.assertTrue(self.client.comesToReach(8080))
 
     def test_unknownZone(self) -> None:
-        """A zone that firewalld does not have is one sentence, and the daemon does not start."""
+        """
+        If firewalld does not have the zone, the message is one sentence, and the daemon does not
+        start.
+        """
         status, output = self.server.status(
             *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "-m", KNOCKS),
             *("-p", "22", "--zone", "nowhere"),

@@ -1,5 +1,5 @@
 """
-An opening belongs to one boot of the machine, and to its own deadline, whatever is loaded again.
+An opening belongs to one boot of the machine and to its own deadline, whatever is loaded again.
 
 Another boot is another boot id, which the daemon finds in its mount namespace.
 """
@@ -16,22 +16,22 @@ from tests.lab.steered import SSH, SteeredTestCase
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 CONFIGURATION = "/etc/nftables.conf"
-"""Where Debian and Arch have what nftables.service loads."""
+"""The files of nftables.service on Debian and Arch."""
 LATE = 1.5
-"""Seconds after its deadline at which an opening must have ended."""
+"""Seconds from its deadline until an opening must have ended."""
 
 
 class _BootCase(SteeredTestCase):
-    """With a ruleset that is saved and loaded."""
+    """A ruleset that is saved and loaded."""
 
     def save(self, *options: str) -> None:
-        """Save the ruleset, as distributions say it is done."""
+        """Save the ruleset, as distributions recommend."""
         self.saved = self.folder / "nftables.conf"
         text = self.server.run("nft", *options, "list", "ruleset")
         self.saved.write_text(f"#!/usr/sbin/nft -f\nflush ruleset\n{text}")
 
     def mounted(self, what: str, where: str, *argv: str) -> tuple[str, ...]:
-        """A command line that sees one file in another's place."""
+        """Return a command line that sees one file in another's place."""
         script = f'mount --bind {what} {where}\nexec "$@"'
         return ("unshare", "-m", "--propagation", "private", "sh", "-euc", script, "sh", *argv)
 
@@ -41,24 +41,27 @@ class _BootCase(SteeredTestCase):
         other.write_text(f"{uuid.uuid4()}\n")
         daemon = self.server.spawn(
             *self.mounted(str(other), BOOT_ID, str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors"),
-            *("-c", str(self.file), "--admin", str(self.socket)),
+            *f"-c {self.file} --admin {self.socket}".split(),
         )
         self.assertTrue(daemon.says("AdminSite starting"), daemon.log())
         return daemon
 
     def lose(self, daemon: Daemon) -> None:
-        """End the daemon, and lose the ruleset, as when the machine is switched off."""
+        """End the daemon, and lose the ruleset, as if the machine were switched off."""
         daemon.stop(signal.SIGKILL)
         self.server.run("nft", "flush", "ruleset")
         self.assertTrue(self.stranger.comesToReach(PORT))
-        drain(self.listeners[PORT])  # or these would be sessions that live on
+        drain(self.listeners[PORT])  # otherwise these would be sessions that go on
 
 
 class SavedTests(_BootCase):
     """A ruleset that was saved while a door was open."""
 
     def test_otherBoot(self) -> None:
-        """Loaded at the next boot it opens nothing when the daemon is there, nor is taken over."""
+        """
+        If it is loaded at the next boot, it opens nothing once the daemon runs, and nothing is
+        taken over.
+        """
         for options in ((), ("-s",)):
             with self.subTest(options):
                 daemon = self.steered(SSH)
@@ -83,7 +86,7 @@ class SavedTests(_BootCase):
                 self.server.status(str(BIN / "pkdoors"), "release")
 
     def test_sameBoot(self) -> None:
-        """Loaded again in the same boot it gives no time back."""
+        """If it is loaded again in the same boot, no opening gets time back."""
         daemon = self.steered(SSH)
         self.open(CLIENT4, seconds=7)
         deadline = time.monotonic() + 7
@@ -98,7 +101,7 @@ class SavedTests(_BootCase):
         self.assertEqual((self.openings(), self.inKernel()), (set(), set()))
 
     def test_nextDaemon(self) -> None:
-        """In the same boot the next daemon takes over what is open, as ever."""
+        """In the same boot the next daemon takes over the openings, as usual."""
         daemon = self.steered(SSH)
         self.open(CLIENT4)
         daemon.stop(signal.SIGKILL)
@@ -108,15 +111,15 @@ class SavedTests(_BootCase):
 
 
 class CheckTests(_BootCase):
-    """What C{pkdoors check} says."""
+    """The findings of C{pkdoors check}."""
 
     def check(self, *mount: str) -> str:
-        """Its findings."""
+        """Return its findings."""
         argv = (str(BIN / "pkdoors"), "check", "--conf", str(self.file))
         return self.server.status(*(self.mounted(*mount, *argv) if mount else argv))[1]
 
     def test_saved(self) -> None:
-        """A saved ruleset with our table in it is an error; the file is named."""
+        """A saved ruleset that contains our table is an error; the finding names the file."""
         self.steered(SSH)
         self.assertNotIn(CONFIGURATION, self.check())
         self.save()
@@ -126,7 +129,9 @@ class CheckTests(_BootCase):
         self.assertTrue(found[0].startswith("ERROR"), found)
 
     def test_cookies(self) -> None:
-        """SYN cookies without need let an old SYN's answer begin a connection: a warning."""
+        """
+        SYN cookies that are always on let the answer to an old SYN begin a connection: a warning.
+        """
         self.steered(SSH)
         self.assertNotIn("tcp_syncookies", self.check())
         self.server.run("sysctl", "-qw", "net.ipv4.tcp_syncookies=2")

@@ -1,7 +1,7 @@
 """
 The guard in an unprivileged container, whose sockets have small buffers, with many openings.
 
-With C{PKDOORS_OPENINGS=60000} in the environment it is so many at the end.
+Set C{PKDOORS_OPENINGS=60000} in the environment for that many openings at the end.
 """
 
 import json
@@ -15,15 +15,15 @@ from tests.lab.hosts import BIN, eventually
 
 NUMBERS = [0, 600, 800, 2000, 4096, int(os.environ.get("PKDOORS_OPENINGS", 0))]
 MOST = 4095
-"""Openings of one door, beside that of the address that is let in."""
+"""Openings of one door, in addition to that of the address that is let in."""
 INSIDE, OUTSIDE, ALLOWED = "10.9.4.2", "10.9.4.1", "10.9.4.3"
-"""Addresses of the container, of the stranger, and one of the stranger's that is let in."""
+"""Addresses of the container and of the stranger, and one of the stranger's that is let in."""
 SECONDS = 1.5
-"""For so long the processor is watched."""
+"""Seconds for which the processor time is measured."""
 SHARE = 0.1
-"""Of one processor, which is more than a daemon without work takes."""
+"""The share of one processor, which is more than an idle daemon uses."""
 QUIET_LINES = 6
-"""Lines that a flush may write."""
+"""Lines that a flush may log."""
 
 _BOX = """
 mount -t tmpfs tmpfs /run
@@ -44,21 +44,21 @@ class ContainerTests(RealTestCase):
     """Root of a user namespace, who is nobody outside."""
 
     def setUp(self) -> None:
-        """Start the daemon there, and a service, and join it to the stranger."""
+        """Start the daemon and a service there, and connect it to the stranger."""
         super().setUp()
         socket = self.folder / "box.sock"
         self.daemonProcess = self.server.spawn(
-            *("unshare", "-U", "-r", "-n", "-m", "sh", "-euc", _BOX, "sh"),
-            *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "--admin", str(socket)),
-            *("-m", KNOCKS, "-p", str(PORT), "--max-open", "2h"),
+            *"unshare -U -r -n -m sh -euc".split(),
+            _BOX,
+            "sh",
+            str(BIN / "twistd"),
+            *f"-n --pidfile= pkdoors --admin {socket}".split(),
+            *f"-m {KNOCKS} -p {PORT} --max-open 2h".split(),
         )
         self.assertTrue(self.daemonProcess.says("guarding door"), self.daemonProcess.log())
         self.assertTrue(eventually(socket.exists))
         self.pid = self.daemonProcess.popen.pid
-        self.stranger.run(
-            *("ip", "link", "add", "box", "type", "veth"),
-            *("peer", "name", "outside", "netns", str(self.pid)),
-        )
+        self.stranger.run(*f"ip link add box type veth peer name outside netns {self.pid}".split())
         self.stranger.run("ip", "address", "add", f"{OUTSIDE}/24", "dev", "box")
         self.stranger.run("ip", "address", "add", f"{ALLOWED}/24", "dev", "box")
         self.stranger.run("ip", "link", "set", "box", "up")
@@ -71,17 +71,17 @@ class ContainerTests(RealTestCase):
 
     @property
     def entering(self) -> tuple[str, ...]:
-        """The beginning of a command line that runs in the container."""
+        """Return the beginning of a command line that runs in the container."""
         return ("nsenter", f"--target={self.pid}", "--user", "--net", "--preserve-credentials")
 
     def box(self, *argv: str) -> str:
-        """Run something in the container."""
+        """Run a command in the container."""
         return self.server.run(*self.entering, *argv)
 
     def test_flushed(self) -> None:
         """
-        After a flush the guard is back with all openings, the processor is quiet and the log too,
-        however many there are.
+        After a flush the guard is back with all openings, and the daemon uses little processor time
+        and logs little, however many openings there are.
         """
         self.admin.openAll([ALLOWED], "default")
         there = 0
@@ -99,12 +99,12 @@ class ContainerTests(RealTestCase):
                 self.assertEqual(self.openings(), there + 1)
 
     def log(self) -> list[str]:
-        """What the daemon wrote, but for what was opened."""
+        """Return the daemon's log, without the lines about openings."""
         lines = self.daemonProcess.log().splitlines()
         return [each for each in lines if "opened door" not in each]
 
     def isBack(self, number: int) -> bool:
-        """Whether the guard comes back, and so many openings."""
+        """Return whether the guard comes back with this many openings."""
         return bool(
             eventually(lambda: not self.reaches(OUTSIDE))
             and eventually(lambda: self.reaches(ALLOWED))
@@ -112,28 +112,31 @@ class ContainerTests(RealTestCase):
         )
 
     def reaches(self, source: str) -> bool:
-        """Whether an address of the stranger's gets in."""
+        """Return whether an address of the stranger's gets in."""
         return self.stranger.reaches(PORT, INSIDE, source)
 
     def openings(self) -> int:
-        """How many there are in the kernel."""
+        """Return the number of openings in the kernel."""
         listing = ("nft", "-j", "list", "table", "inet", "pkdoors")
         status, text = self.server.status(*self.entering, *listing)
         sets = [each.get("set") for each in json.loads(text)["nftables"]] if status == 0 else []
         return sum(len(each.get("elem", [])) for each in sets if each and "_open" in each["name"])
 
     def isQuiet(self) -> bool:
-        """Whether the daemon does next to nothing for a while."""
+        """Return whether the daemon does next to nothing for a while."""
         before = self.processorTime()
         time.sleep(SECONDS)
         return self.processorTime() - before < SHARE * SECONDS
 
     def processorTime(self) -> float:
-        """Seconds that the daemon has used, in its own code and the kernel's."""
+        """
+        Return the seconds of processor time that the daemon has used, in its own code and the
+        kernel's.
+        """
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def addressOf(number: int) -> str:
-    """Addresses that nobody has."""
+    """Return addresses that nobody has."""
     return f"10.{100 + number // 62500}.{number // 250 % 250}.{number % 250 + 1}"

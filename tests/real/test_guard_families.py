@@ -1,4 +1,4 @@
-"""Packets of all kinds, of a stranger's, none of which may get past the guard."""
+"""A stranger's packets of all kinds, none of which may get past the guard."""
 
 import contextlib
 import re
@@ -32,7 +32,7 @@ from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
 
 FLAGS = range(256)
 PAD = b"\0\1\4\0\0\0\0"
-"""All but the first byte of an extension header with nothing in it but padding."""
+"""All but the first byte of an extension header that contains only padding."""
 LONG = b"\x1f\1\xfc" + bytes(252)
 """The same, 256 bytes long."""
 
@@ -54,23 +54,30 @@ table inet behind {{
 }}
 """
 FRAMES = ((b"", b""), (b"\xff" * 6, b""), (b"", b"\x81\0\0\0"), (b"", b"\x81\0\xe0\0"))
-"""Target, and tag, of the frames: the right one, broadcast, and tags of no VLAN."""
+"""The target and the tag of the frames: the right one, broadcast, and tags without a VLAN."""
 REACHING = (
-    *("plain", "hop-by-hop", "options", "16 bytes", "atomic fragments", "fast open", "multipath"),
-    *("all flags", "targets of all kinds"),
+    "plain",
+    "hop-by-hop",
+    "options",
+    "16 bytes",
+    "atomic fragments",
+    "fast open",
+    "multipath",
+    "all flags",
+    "targets of all kinds",
 )
-"""Families of which something reaches a service that is not guarded."""
+"""Families with packets that reach a service that is not guarded."""
 
 Family = tuple[str, list[bytes]]
 
 
 def routing(kind: int, left: int, size: int = 2) -> bytes:
-    """All but the first byte of a routing header."""
+    """Return all but the first byte of a routing header."""
     return bytes([size, kind, left]) + bytes(4) + packed(SERVER6) * (size // 2)
 
 
 def pieces(packets: list[bytes]) -> list[list[bytes]]:
-    """Fragments in several orders."""
+    """Yield fragments in several orders."""
     return [packets, packets[::-1], [*packets, *packets], [packets[-1], *packets]]
 
 
@@ -84,9 +91,17 @@ def over4(port: int, protocol: int, make: Callable[..., bytes]) -> Iterable[Fami
     yield "plain", [plain()]
     addresses = packed(SERVER4)
     options = (
-        *(b"\1\1\1\0", b"\7\7\4" + bytes(4), b"\x44\x08\x05\0" + bytes(4), b"\x94\4\0\0"),
-        *(b"\x82\x0b" + bytes(9), b"\x83\7\4" + addresses, b"\x89\7\4" + addresses),
-        *(b"\x83\x07\x08" + addresses, b"\1" * 40, b"\x83\x03\x04", b"\x07\x28\x28" + bytes(37)),
+        b"\1\1\1\0",
+        b"\7\7\4" + bytes(4),
+        b"\x44\x08\x05\0" + bytes(4),
+        b"\x94\4\0\0",
+        b"\x82\x0b" + bytes(9),
+        b"\x83\7\4" + addresses,
+        b"\x89\7\4" + addresses,
+        b"\x83\x07\x08" + addresses,
+        b"\1" * 40,
+        b"\x83\x03\x04",
+        b"\x07\x28\x28" + bytes(37),
     )
     yield "IP options", [ip4(STRANGER4, SERVER4, protocol, body, each) for each in options]
     for size in (8, 16):
@@ -220,17 +235,24 @@ def segments(wrap: Callable[[bytes], bytes], ends: bytes) -> Iterable[Family]:
 
 
 class FamilyTests(SteeredTestCase):
-    """Of each kind some are sent, to a protected TCP and a protected UDP port."""
+    """Some packets of each kind are sent to a protected TCP port and a protected UDP port."""
 
     def setUp(self) -> None:
-        """Let the kernel take what it usually refuses, and count what comes past the guard."""
+        """
+        Let the kernel accept packets that it usually refuses, and count those that pass the guard.
+        """
         super().setUp()
         for each in (
-            *("net.ipv4.conf.all.accept_source_route=1", "net.ipv4.conf.all.rp_filter=0"),
-            *("net.ipv4.conf.stranger.route_localnet=1", "net.ipv4.conf.all.route_localnet=1"),
-            *("net.ipv4.conf.all.accept_local=1", "net.ipv6.conf.all.accept_source_route=1"),
-            *("net.ipv4.icmp_echo_ignore_broadcasts=0", "net.ipv6.conf.stranger.seg6_enabled=1"),
-            *("net.ipv4.conf.all.bootp_relay=1", "net.ipv6.conf.all.seg6_enabled=1"),
+            "net.ipv4.conf.all.accept_source_route=1",
+            "net.ipv4.conf.all.rp_filter=0",
+            "net.ipv4.conf.stranger.route_localnet=1",
+            "net.ipv4.conf.all.route_localnet=1",
+            "net.ipv4.conf.all.accept_local=1",
+            "net.ipv6.conf.all.accept_source_route=1",
+            "net.ipv4.icmp_echo_ignore_broadcasts=0",
+            "net.ipv6.conf.stranger.seg6_enabled=1",
+            "net.ipv4.conf.all.bootp_relay=1",
+            "net.ipv6.conf.all.seg6_enabled=1",
         ):
             self.server.status("sysctl", "-qw", each)
         self.steered(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
@@ -244,7 +266,7 @@ class FamilyTests(SteeredTestCase):
         self.assertFalse(self.stranger.reaches(PORT) or self.stranger.reaches(PORT, SERVER6))
 
     def families(self) -> Iterable[Family]:
-        """All of them."""
+        """Send all of them."""
         for name, port, protocol, make in (("TCP", PORT, TCP, tcp), ("UDP", WIREGUARD, UDP, udp)):
             for version, over in (("IPv4", over4), ("IPv6", over6)):
                 for family, packets in over(port, protocol, make):
@@ -256,7 +278,7 @@ class FamilyTests(SteeredTestCase):
                 yield f"{wrap.__name__}: {family}", packets
 
     def test_closed(self) -> None:
-        """None of them gets to the service, however its frame is addressed or tagged."""
+        """No packet reaches the service, however its frame is addressed or tagged."""
         self.count()
         sent = 0
         wrong = []
@@ -285,7 +307,7 @@ class FamilyTests(SteeredTestCase):
         self.server.run("nft", _COUNTERS)
 
     def passed(self) -> int:
-        """How many packets passed the guard, were answered or were received."""
+        """Return how many packets passed the guard, were answered or were received."""
         received = 0
         with contextlib.suppress(BlockingIOError):
             while self.service.recv(1000):
@@ -293,7 +315,7 @@ class FamilyTests(SteeredTestCase):
         return self.counted("passed") + received
 
     def counted(self, what: str) -> int:
-        """How many packets were counted."""
+        """Return how many packets were counted."""
         text = self.server.run("nft", "list", "table", "inet", "behind")
         found = re.findall(rf'counter packets (\d+) bytes \d+ comment "{what}"', text)
         return sum(map(int, found))

@@ -1,8 +1,8 @@
 """
 A flush of everything, while a stranger tries to get in.
 
-Where the table is owned by the daemon, a flush leaves it alone. Elsewhere it is gone for a few
-milliseconds, in which somebody may connect: he is out again as soon as it is back.
+If the daemon owns the table, a flush leaves it alone. Otherwise it is gone for a few milliseconds,
+in which a stranger may connect: he is out again as soon as it is back.
 """
 
 import socket
@@ -25,8 +25,8 @@ class KeepTests(SteeredTestCase):
 
     def test_slippedIn(self) -> None:
         """
-        Nobody who slipped in when the guard was away lives on; the session of who knocked does,
-        and through an owned table nobody slips in.
+        A connection that got in while the guard was away does not go on; the session of the client
+        that knocked does. If the table is owned, no connection gets in.
         """
         self.steered(door("ssh", more=f'sessions = "{self.policy}"\n'))
         owned = "owner" in self.server.run("nft", "-t", "list", "table", "inet", "pkdoors")
@@ -39,7 +39,7 @@ class KeepTests(SteeredTestCase):
                 for _ in range(FLUSHES):
                     self.server.run("nft", "flush", "ruleset")
                     self.assertTrue(eventually(lambda: ("ssh", CLIENT4) in self.inKernel()))
-                    time.sleep(0.25)  # in which who slipped in talks
+                    time.sleep(0.25)  # in which the connections that got in talk
             self.assertGreater(prober.tried, FLUSHES * RATE / 10)
             slipped = len(prober.connected)
             self.assertEqual(prober.alive(), 0, f"of {slipped} that slipped in")
@@ -50,7 +50,7 @@ class KeepTests(SteeredTestCase):
             self.assertEqual(self.echoes(session), self.policy == "keep")
 
     def echoes(self, session: socket.socket) -> bool:
-        """Whether something new comes back."""
+        """Return whether another answer comes back."""
         token = f"{time.monotonic()};".encode()
         heard = b""
         session.settimeout(PATIENCE if self.policy == "keep" else 2)
@@ -67,6 +67,6 @@ class KeepTests(SteeredTestCase):
 
 
 class CutTests(KeepTests):
-    """A door that cuts them."""
+    """A door that cuts sessions."""
 
     policy = "cut"

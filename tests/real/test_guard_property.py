@@ -1,7 +1,8 @@
 """
-Every state of connection tracking, every TCP flag byte, everybody, over IPv4 and IPv6.
+Every state of connection tracking, every TCP flag byte and every kind of client, over IPv4 and
+IPv6.
 
-What the kernel does with each of some 17,000 packets is compared with a model of what it must do.
+The kernel's decision about each of some 17,000 packets is compared with a model.
 """
 
 import json
@@ -25,7 +26,10 @@ from tests.lab.segments import ACK, RST, SYN, send
 from tests.lab.steered import SteeredTestCase, door
 
 STRANGER, KNOWN, OPEN = "stranger", "known", "open"
-"""Who never was let in; whose session was, but whose door has closed; for whom a door is open."""
+"""
+A client that was never let in; one with a session whose door has closed; and one whose door is
+open.
+"""
 SOURCES = {
     (STRANGER, 4): STRANGER4,
     (STRANGER, 6): STRANGER6,
@@ -38,8 +42,8 @@ TARGETS = {4: SERVER4, 6: SERVER6}
 UNTRACKED = "no entry"
 FIRST_PORT = 10_000
 
-# Counts what arrives before the guard, and notes what has passed it, which goes no further: so no
-# answer changes a state.
+# Counts packets that arrive before the guard, and notes those that have passed it. They go no
+# further, so no answer changes a state.
 _ARRIVED = f"""
 table inet probe {{
     counter arrived {{ }}
@@ -65,7 +69,7 @@ table inet probe {{
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One that is sent, on a flow of its own."""
+    """A packet that is sent, on a flow of its own."""
 
     who: str
     state: str
@@ -77,7 +81,7 @@ class Packet:
 
 
 def packets() -> Iterator[Packet]:
-    """All there are."""
+    """Return all packets."""
     for (who, version), source in SOURCES.items():
         for number, state in enumerate((UNTRACKED, *STATES)):
             for flags in range(256):
@@ -92,10 +96,10 @@ class KeepTests(SteeredTestCase):
 
     def mustPass(self, packet: Packet) -> bool | None:
         """
-        The model: what begins a connection needs an open door; everything else needs one, too, or a
-        session that was let in.
+        Return what the model says: a packet that begins a connection needs an open door; any other
+        needs an open door, too, or a session that was let in.
 
-        @return: None where it does not matter.
+        @return: None if it does not matter.
         """
         if packet.who == OPEN:
             return True
@@ -103,7 +107,7 @@ class KeepTests(SteeredTestCase):
         return packet.who == KNOWN and not begins
 
     def test_everything(self) -> None:
-        """Nothing is wrongly in, and nothing wrongly out."""
+        """No packet is wrongly let in, and none is wrongly kept out."""
         for version, length in ((4, 24), (6, 64)):
             address = f"{SOURCES[OPEN, version]}/{length}"
             nodad = ("nodad",) if version == 6 else ()
@@ -121,7 +125,7 @@ class KeepTests(SteeredTestCase):
         self.assertEqual(wrong, [], "\n".join(wrong))
 
     def letInAndClose(self, flows: list[Flow]) -> None:
-        """Begin a session on each flow through the open door, which closes then."""
+        """Begin a session on each flow through the open door; then close the door."""
         for version in TARGETS:
             self.open(SOURCES[KNOWN, version])
         beginMany(self.client, self.listeners[PORT], flows)
@@ -130,7 +134,7 @@ class KeepTests(SteeredTestCase):
             self.assertTrue(eventually(lambda: not self.client.reaches(PORT, target)))  # noqa: B023
 
     def passed(self, everything: list[Packet]) -> list[str]:
-        """Send all packets; what went otherwise than it must, in words."""
+        """Send all packets, and describe those that the kernel treated wrongly."""
         self.server.run("nft", _ARRIVED + _PASSED)
         sent = sum(
             send(
@@ -155,7 +159,7 @@ class KeepTests(SteeredTestCase):
         return [f"wrongly {way}: {n} of {who}, {state}" for (way, who, state), n in counts.items()]
 
     def arrived(self) -> int:
-        """Packets that came as far as the guard."""
+        """Return the number of packets that came as far as the guard."""
         listing = self.server.run("nft", "-j", "list", "counter", "inet", "probe", "arrived")
         (counter,) = (
             each["counter"] for each in json.loads(listing)["nftables"] if "counter" in each
@@ -163,7 +167,7 @@ class KeepTests(SteeredTestCase):
         return int(counter["packets"])
 
     def noted(self, version: int) -> set[tuple[str, int]]:
-        """Source address and port of the packets that passed the guard."""
+        """Return the source address and the port of the packets that passed the guard."""
         listing = self.server.run("nft", "-j", "list", "set", "inet", "probe", f"passed{version}")
         (noted,) = (each["set"] for each in json.loads(listing)["nftables"] if "set" in each)
         elements = (each.get("elem", each) for each in noted.get("elem", []))
@@ -177,8 +181,9 @@ class CutTests(KeepTests):
 
     def mustPass(self, packet: Packet) -> bool | None:
         """
-        The model: only what an open door lets in passes. But a reset may, since one of a client's
-        answers what the server sends when the session is cut; it begins nothing.
+        Return what the model says: only packets that an open door lets in pass. But a reset may
+        pass, because the client's own reset answers whatever the server sends when the session is
+        cut; it begins nothing.
         """
         if packet.who == OPEN:
             return True

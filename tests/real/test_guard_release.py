@@ -1,4 +1,4 @@
-"""C{pkdoors release} while a daemon runs, which owns the guard."""
+"""C{pkdoors release} while a daemon runs that owns the guard."""
 
 import signal
 import time
@@ -13,17 +13,17 @@ class RunningTests(RealTestCase):
     """It asks the daemon."""
 
     def daemonAtTheUsualPlace(self) -> Daemon:
-        """Start it, with its admin socket where C{pkdoors} looks for it."""
+        """Start it with its admin socket at the default place."""
         return self.start("--admin", USUAL, openFor="1h")
 
     def hasTable(self) -> bool:
-        """Whether there is a guard."""
+        """Return whether there is a guard."""
         return "pkdoors" in self.server.run("nft", "list", "tables")
 
     def test_asks(self) -> None:
         """
-        The daemon takes all out of the firewall and ends in order, so nothing is put back; what
-        others have stays.
+        The daemon removes everything of its own from the firewall and ends in order, so nothing is
+        put back; others' rules stay.
         """
         self.server.run("nft", "add table inet mine; add chain inet mine c { counter; }")
         before = self.server.run("nft", "list", "ruleset")
@@ -40,7 +40,7 @@ class RunningTests(RealTestCase):
         self.assertTrue(self.stranger.reaches(PORT))
 
     def test_killed(self) -> None:
-        """Where the daemon was killed it removes what is left, too."""
+        """If the daemon was killed, the command removes what is left."""
         daemon = self.daemonAtTheUsualPlace()
         daemon.process.popen.kill()
         daemon.process.popen.wait()

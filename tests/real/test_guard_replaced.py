@@ -1,8 +1,8 @@
 """
 Replacing the guard opens nothing, not for a microsecond.
 
-Under 30,000 SYNs a second the stranger gets no SYN/ACK, however often the guard is replaced. With
-C{PKDOORS_REPLACEMENTS=300} in the environment it is replaced so often in each way.
+Under 30,000 SYNs a second the stranger gets no SYN/ACK, however often the guard is replaced. Set
+C{PKDOORS_REPLACEMENTS=300} in the environment for that many replacements of each kind.
 """
 
 import json
@@ -30,29 +30,29 @@ CONFIGURATIONS = (
     (door("ssh", more='sessions = "cut"\n'),),
     (door("ssh"),),
 )
-"""Doors, each of which differs from the one before it and after it in what the guard is."""
+"""Doors whose guard differs from that of their neighbours in this list."""
 STRANGE = "somebody else's"
 """The comment of rules that are not ours."""
 
 
 def rounds(usual: int) -> int:
-    """How often something is replaced."""
+    """Return how often to replace something."""
     return int(os.environ.get("PKDOORS_REPLACEMENTS", usual))
 
 
 class _ReplacedCase(SteeredTestCase):
-    """With a sender of SYNs, and a client for whom the door is open, and others."""
+    """A sender of SYNs, and a client for whom the door is open, and other clients."""
 
     others = 0
 
     def setUp(self) -> None:
-        """Have the addresses that are let in."""
+        """Find the addresses that are let in."""
         super().setUp()
         numbers = range(self.others)
         self.sources = {CLIENT4, CLIENT6, *(f"10.{7 + n // 250}.{n % 250}.9" for n in numbers)}
 
     def flooded(self, replace: Callable[[], object]) -> Answers:
-        """What the stranger gets from the protected port while something is done."""
+        """Return the stranger's answers from the protected port while something is done."""
         drain(self.listeners[PORT])
         flood = SynFlood(self.network)
         began = time.monotonic()
@@ -65,7 +65,7 @@ class _ReplacedCase(SteeredTestCase):
         return answers
 
     def assertNobodyGetsIn(self, answers: Answers) -> None:
-        """None of many SYNs was answered; who was let in still is, and nobody else."""
+        """None of many SYNs was answered; the client that was let in still is, and nobody else."""
         self.assertEqual((answers.answered, answers.lost), (0, 0), f"of {answers.sent} SYNs")
         drain(self.listeners[PORT])
         for target in (SERVER4, SERVER6):
@@ -75,7 +75,7 @@ class _ReplacedCase(SteeredTestCase):
 
 
 class SenderTests(_ReplacedCase):
-    """The sender itself, so that its silence means something."""
+    """The sender itself works, so its silence means something."""
 
     def test_hears(self) -> None:
         """It gets an answer to each SYN to a port that is not protected, over both families."""
@@ -90,7 +90,7 @@ class SenderTests(_ReplacedCase):
 
 
 class _TodaysCase(_ReplacedCase):
-    """A guard of today's version."""
+    """A guard of this version."""
 
     def setUp(self) -> None:
         """Start the daemon, and open the door."""
@@ -108,7 +108,7 @@ class _TodaysCase(_ReplacedCase):
             self.assertTrue(self.admin.post("/reload")["changes"])
 
     def takeOver(self) -> None:
-        """The daemon is killed, or ends, and the next takes the guard over."""
+        """The daemon is killed, or ends, and the next one takes the guard over."""
         for end in islice(cycle((signal.SIGKILL, signal.SIGTERM)), rounds(3 if self.others else 6)):
             self.running.stop(end)
             self.running = self.steered(*CONFIGURATIONS[-1])
@@ -117,7 +117,8 @@ class _TodaysCase(_ReplacedCase):
 
     def heal(self) -> None:
         """
-        Others change what lets nobody in, and the daemon puts it back; or they cannot change it.
+        Somebody changes the guard without letting anybody in, and the daemon restores it; or nobody
+        else can change it.
         """
         chains = self.chains()
         for number, (name, isApart) in zip(
@@ -130,20 +131,20 @@ class _TodaysCase(_ReplacedCase):
                 self.change(f'{verb} rule inet pkdoors {name} counter comment "{STRANGE}"')
 
     def listed(self, kind: str) -> list[dict[str, Any]]:
-        """The chains or rules of the guard."""
+        """Return the guard's chains or rules."""
         status, text = self.server.status("nft", "-j", "-t", "list", "table", "inet", "pkdoors")
         listing = json.loads(text)["nftables"] if status == 0 else []
         return [each[kind] for each in listing if kind in each]
 
     def chains(self) -> list[tuple[str, bool]]:
-        """The guard's chains, and whether one sees no packet that goes to a protected port."""
+        """Return the guard's chains, and whether a chain sees no packet to a protected port."""
         return [
             (each["name"], each.get("hook") == "output" or each.get("prio", 0) < -250)
             for each in self.listed("chain")
         ]
 
     def rules(self) -> list[str]:
-        """The guard's rules, without what counts in them."""
+        """Return the guard's rules, without their counters."""
         counted = re.compile(r'"(packets|bytes)": [0-9]+')
         rules = (
             {key: each.get(key) for key in ("chain", "comment", "expr")}
@@ -162,10 +163,10 @@ class _TodaysCase(_ReplacedCase):
 
 
 class ReplacedTests(_TodaysCase):
-    """With no openings but the client's."""
+    """No openings but the client's."""
 
     def test_reload(self) -> None:
-        """Nobody gets in at a reload."""
+        """Nobody gets in during a reload."""
         self.assertNobodyGetsIn(self.flooded(self.reloadAll))
 
     def test_takeOver(self) -> None:
@@ -178,12 +179,12 @@ class ReplacedTests(_TodaysCase):
 
 
 class ManyReplacedTests(_TodaysCase):
-    """With thousands of openings."""
+    """Thousands of openings."""
 
     others = 4000
 
     def test_all(self) -> None:
-        """Nobody gets in, in whichever way the guard is replaced."""
+        """Nobody gets in, however the guard is replaced."""
         ways = (self.reloadAll, self.takeOver, self.heal)
         answers = {each.__name__: self.flooded(each) for each in ways}
         got = {name: each.answered + each.lost for name, each in answers.items()}
@@ -192,12 +193,12 @@ class ManyReplacedTests(_TodaysCase):
 
 
 class UpgradeTests(_ReplacedCase):
-    """The table of an older version, which was replaced as a whole."""
+    """The table of an older version, which is replaced as a whole."""
 
     def test_upgrade(self) -> None:
         """
-        A daemon of today's version takes its place, and nobody gets in meanwhile; at the end there
-        is one table, which opens to knocks.
+        A daemon of this version takes it over, and nobody gets in meanwhile; at the end there is
+        one table, which opens to knocks.
         """
         elements = ", ".join(f"{each} timeout 600s" for each in self.sources if "." in each)
         table = self.folder / "old-guard.nft"
@@ -212,7 +213,7 @@ class UpgradeTests(_ReplacedCase):
             rules = self.server.run("nft", "-t", "list", "ruleset")
             self.assertNotIn("!= @protected accept", rules)
             started[0].stop(signal.SIGKILL)
-            self.server.run("nft", "delete table inet pkdoors")  # else it may keep flags of ours
+            self.server.run("nft", "delete table inet pkdoors")  # or it may keep flags of ours
         daemon = self.steered(SSH)
         self.ask("/openings", "-X", "DELETE")
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
@@ -222,11 +223,11 @@ class UpgradeTests(_ReplacedCase):
         self.assertFalse(self.stranger.reaches(PORT))
 
     def tables(self) -> str:
-        """All tables."""
+        """Return all tables."""
         return self.server.run("nft", "list", "tables")
 
 
 class ManyUpgradeTests(UpgradeTests):
-    """With thousands of openings."""
+    """Thousands of openings."""
 
     others = 4000

@@ -1,4 +1,4 @@
-"""What lives on when a door has closed, and for how long."""
+"""Sessions that go on when a door has closed, and for how long."""
 
 import signal
 import socket
@@ -30,7 +30,7 @@ STRANGERS_WAYS = ((STRANGER4, SERVER4), (STRANGER6, SERVER6))
 WIREGUARD = 51820
 """A protected UDP port."""
 OUTGOING = 2224
-"""A protected port, over TCP or UDP, on which nothing listens."""
+"""A protected port, over TCP or UDP, on which no service listens."""
 FORWARDED = 51822
 """A protected UDP port that is forwarded to a container."""
 GAME = 51821
@@ -51,15 +51,15 @@ table inet other {{
 
 
 class _SessionsCase(SteeredTestCase):
-    """With sessions whose both ends we have."""
+    """Sessions of which the test has both ends."""
 
     def setUp(self) -> None:
-        """Have a port for each session."""
+        """Choose a port for each session."""
         super().setUp()
         self._ports = count(20001)
 
     def session(self, source: str, target: str, host: Host | None = None) -> Session:
-        """Begin one."""
+        """Begin a session."""
         flow = Flow(source, next(self._ports), target, PORT)
         session = Session.begin(host or self.client, self.listeners[PORT], flow)
         self.addCleanup(session.close)
@@ -81,7 +81,7 @@ class _SessionsCase(SteeredTestCase):
         self.assertFalse(self.client.reaches(PORT) or self.client.reaches(PORT, SERVER6))
 
     def assertLive(self, sessions: list[Session]) -> None:
-        """They all still carry something."""
+        """Check that all sessions still carry data."""
         for each in sessions:
             self.assertTrue(each.carries(PATIENCE), each.flow)
 
@@ -90,7 +90,7 @@ class KeptTests(_SessionsCase):
     """TCP sessions that were let in."""
 
     def test_forgotten(self) -> None:
-        """They live on when connection tracking forgets everything, as WAN fail-over has it do."""
+        """They go on when connection tracking forgets everything, as after a WAN fail-over."""
         self.steered(SSH)
         sessions = self.letIn()
         self.closeDoors()
@@ -100,7 +100,7 @@ class KeptTests(_SessionsCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def test_flushedTwice(self) -> None:
-        """And when the guard is flushed with everything then, and the daemon restarts."""
+        """So they do if everything is flushed after that, and the daemon restarts."""
         daemon = self.steered(SSH)
         sessions = self.letIn()
         self.closeDoors()
@@ -115,7 +115,7 @@ class KeptTests(_SessionsCase):
         self.assertFalse(self.client.reaches(PORT) or self.stranger.reaches(PORT))
 
     def test_notTracked(self) -> None:
-        """And when another table keeps the port away from connection tracking."""
+        """So they do if another table exempts the port from connection tracking."""
         for before in (True, False):
             with self.subTest(before):
                 if before:
@@ -131,14 +131,14 @@ class KeptTests(_SessionsCase):
                 self.server.run("nft", "delete table inet other")
 
     def test_checked(self) -> None:
-        """C{pkdoors check} says what keeps the port away from it."""
+        """C{pkdoors check} names the rule that exempts the port."""
         self.steered(SSH)
         self.server.run("nft", _NOTRACK)
         _, output = self.server.status(str(BIN / "pkdoors"), "check", "--conf", str(self.file))
         self.assertIn("notrack", output)
 
     def test_reloaded(self) -> None:
-        """And over reloads, and with a door of another name."""
+        """So they do over reloads, and with a door of another name."""
         self.steered(SSH)
         sessions = self.letIn()
         self.write(SSH.replace("doors.ssh", "doors.shell"))
@@ -147,7 +147,7 @@ class KeptTests(_SessionsCase):
         self.assertLive(sessions)
 
     def test_beganHere(self) -> None:
-        """What the host itself begins, though from a protected port, is answered."""
+        """A connection that the host itself begins is answered, even from a protected port."""
         self.steered(door("ssh", port=OUTGOING), datagramDoor("vpn", OUTGOING, WEB_SEQUENCE))
         self.client.run("ip", "address", "add", "10.9.1.3/24", "dev", "server")
         listener = self.client.serve(9999)
@@ -163,7 +163,7 @@ class KeptTests(_SessionsCase):
         self.assertFalse(self.stranger.reaches(OUTGOING))
 
     def isAsked(self, source: str, target: str, port: int) -> bool:
-        """Whether the server, with a UDP socket at the protected port, gets an answer."""
+        """Return whether the server, with a UDP socket at the protected port, gets an answer."""
         family = socket.AF_INET6 if ":" in source else socket.AF_INET
         with self.server.inside():
             here = socket.socket(family, socket.SOCK_DGRAM)
@@ -184,10 +184,10 @@ class KeptTests(_SessionsCase):
 
 
 class FirstStartTests(_SessionsCase):
-    """Whoever was connected before the daemon ever ran."""
+    """Clients that were connected before the daemon ever ran."""
 
     def test_spared(self) -> None:
-        """TCP sessions live on, over everything that let-in ones live through."""
+        """Their TCP sessions go on, through everything that sessions of open doors survive."""
         sessions = [self.session(*way, self.stranger) for way in STRANGERS_WAYS]
         daemon = self.steered(SSH)
         self.assertLive(sessions)
@@ -217,14 +217,14 @@ class FirstStartTests(_SessionsCase):
         self.assertFalse(self.client.reaches(8080))
 
     def daemonFor(self, ports: str) -> str:
-        """Start the daemon; its log."""
+        """Start the daemon, and return its log."""
         return self.daemon(ports=ports).log()
 
     def test_datagrams(self) -> None:
         """
-        A UDP flow that was there goes on, so nobody who comes in by WireGuard locks himself out; no
-        other gets an answer when the grace is over. Over IPv6 nothing is tracked here: those flows
-        are spared by the grace alone, and soon after a boot there is none.
+        An existing UDP flow goes on, so an operator who comes in by WireGuard is not locked out; no
+        other flow gets an answer after the grace. Over IPv6 nothing is tracked here: those flows
+        are spared by the grace alone, and soon after a boot there is no grace.
         """
         isGraced = readUptime() >= SETTLED
         self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -257,17 +257,17 @@ class FirstStartTests(_SessionsCase):
 
 
 GRACE = 4
-"""Seconds after the first start in which UDP flows show that they are there."""
+"""Seconds from the first start in which UDP flows show themselves."""
 GRACE_SETTING = f'udp_grace = "{GRACE}s"'
 NO_GRACE = 'udp_grace = "0"'
 IDLE, MOST = 4, 9
-"""Seconds for which a UDP session may be silent, and may last, when its door has closed."""
+"""Seconds for which a UDP session may be silent, and may last, after its door has closed."""
 
 
 def datagramDoor(
     name: str, port: int, sequence: tuple[int, ...] = SEQUENCE, policy: str = "keep", more: str = ""
 ) -> str:
-    """A door to a UDP port."""
+    """Return a door to a UDP port."""
     return (
         f'[doors.{name}]\nsequence = {list(sequence)}\nports = ["{port}/udp"]\n'
         f'sessions = "{policy}"\nopen_for = "1m"\n{more}\n'
@@ -279,9 +279,8 @@ class DatagramTests(SteeredTestCase):
 
     def test_bounds(self) -> None:
         """
-        When the door has closed a flow goes on for as long as it is not silent for too long, but
-        not for ever: over a reload and the daemon's end, too. With C{sessions = "cut"} it ends at
-        once.
+        After the door has closed, a flow goes on until it is silent for too long, but not for ever;
+        a reload and the daemon's end do not change that. With C{sessions = "cut"} it ends at once.
         """
         bounds = f'udp_idle = "{IDLE}s"\nudp_max = "{MOST}s"\n{NO_GRACE}\n'
         vpn = datagramDoor("vpn", WIREGUARD, more=bounds)
@@ -323,7 +322,7 @@ class DatagramTests(SteeredTestCase):
             self.assertAnswered(talking[0], silent[0])
 
     def test_stated(self) -> None:
-        """The bounds are options of the command line, too, and the status states them."""
+        """The bounds are options of the command line, too, and the status shows them."""
         socket = self.folder / "admin.sock"
         self.daemon("--udp-idle", "3m", "--udp-max", "12h", ports=f"{WIREGUARD}/udp")
         self.assertTrue(eventually(socket.exists))
@@ -331,9 +330,9 @@ class DatagramTests(SteeredTestCase):
         self.assertEqual((stated["udp_idle"], stated["udp_max"]), (180, 12 * 3600), stated)
 
     def assertAnswered(self, *flows: DatagramFlow) -> None:
-        """Each gets an answer to something new."""
+        """Check that each flow gets an answer to a new datagram."""
         self.assertEqual([each.isAnswered(2) for each in flows], [True] * len(flows))
 
     def assertNotAnswered(self, *flows: DatagramFlow) -> None:
-        """None does."""
+        """Check that no flow does."""
         self.assertEqual([each.isAnswered() for each in flows], [False] * len(flows))

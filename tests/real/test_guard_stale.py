@@ -1,8 +1,8 @@
 """
-Nothing begins through a closed door, whatever connection tracking remembers of the client.
+No connection begins through a closed door, whatever connection tracking remembers of the client.
 
-The kernel's connection tracking takes a bare SYN that fits an entry it has, in almost every state,
-for a part of that connection. So a client that uses its source port again has an "established" SYN.
+The kernel's connection tracking counts a bare SYN that fits an entry, in almost every state, as a
+part of that connection. So a client that uses its source port again has an "established" SYN.
 """
 
 import signal
@@ -37,23 +37,23 @@ NATURAL: tuple[tuple[str, Callable[[Session], None]], ...] = (
 
 
 class _StaleCase(SteeredTestCase):
-    """What both firewalls and both policies have in common."""
+    """The tests for both firewalls and both policies."""
 
     policy = "keep"
 
     def setUp(self) -> None:
-        """Have a listener of our own, whose connections we accept."""
+        """Have a listener of our own, whose connections the test accepts."""
         super().setUp()
         self.listener = self.listeners[PORT]
         self.table = ConntrackTable(self.server)
         self._ports = count(20001)
 
     def serve(self, *doors: str) -> Daemon:
-        """Start the daemon, with these doors or the usual one."""
+        """Start the daemon with these doors, or with the usual one."""
         return self.steered(*(doors or (self.door("ssh"),)))
 
     def door(self, name: str, sequence: tuple[int, ...] = WEB_SEQUENCE) -> str:
-        """A door to the port."""
+        """Return a door to the port."""
         return door(name, sequence, more=f'sessions = "{self.policy}"\n')
 
     def openBoth(self, name: str = "ssh", seconds: int = 600) -> None:
@@ -70,7 +70,7 @@ class _StaleCase(SteeredTestCase):
 
     def leaveBehind(self, host: Host, ways: tuple[tuple[str, str], ...]) -> list[tuple[Flow, str]]:
         """
-        Leave an entry of connection tracking behind in each state, by sessions that were real.
+        Leave an entry of connection tracking in each state, by real sessions.
 
         @return: their flows, and how each was left.
         """
@@ -91,21 +91,21 @@ class _StaleCase(SteeredTestCase):
         return left + forced
 
     def assertNoneBegins(self, left: list[tuple[Flow, str]], host: Host | None = None) -> None:
-        """No connection begins on these flows."""
+        """Check that no connection begins on these flows."""
         drain(self.listener)
         names = dict(left)
         connected = begun(host or self.client, names)
         self.assertEqual(sorted(f"{each.source}: {names[each]}" for each in connected), [])
 
     def assertAllBegin(self, left: list[tuple[Flow, str]], host: Host | None = None) -> None:
-        """A connection begins on each of them."""
+        """Check that a connection begins on each of them."""
         drain(self.listener)
         names = dict(left)
         connected = begun(host or self.client, names)
         self.assertEqual([names[each] for each in names if each not in connected], [])
 
     def closed(self) -> bool:
-        """Wait until the client is let in at neither of its addresses any more."""
+        """Wait until the client is not let in any more at either of its addresses."""
 
         def isOut() -> bool:
             drain(self.listener)
@@ -118,8 +118,8 @@ class _StaleCase(SteeredTestCase):
         self, close: Callable[[], object], name: str = "ssh", seconds: int = 600
     ) -> None:
         """
-        Let the client in, close the door in this way: nothing begins, and of what was begun the
-        policy says whether it lives on.
+        Let the client in, and close the door in this way: no connection begins, and the policy says
+        whether existing ones go on.
         """
         self.openBoth(name, seconds)
         left = self.leaveBehind(self.client, WAYS)
@@ -143,7 +143,7 @@ class _StaleCase(SteeredTestCase):
         self.ask("/openings", "-X", "DELETE")
 
     def untilDeadline(self) -> None:
-        """Wait for the end of a time that is short."""
+        """Wait for the end of a short time."""
         self.assertTrue(eventually(lambda: not self.openings()))
 
 
@@ -151,7 +151,7 @@ class StaleTests(_StaleCase):
     """A client that was let in, and whose door has closed, in one way after the other."""
 
     def test_steered(self) -> None:
-        """It closes for one address, for all, or in time."""
+        """The door closes for one address, for all, or in time."""
         self.serve()
         for way, seconds in ((self.closeOne, 600), (self.closeAll, 600), (self.untilDeadline, 3)):
             with self.subTest(way.__name__):
@@ -159,8 +159,8 @@ class StaleTests(_StaleCase):
 
     def test_killed(self) -> None:
         """
-        The daemon is killed, and the kernel closes the door: nothing begins, not with the next
-        daemon either.
+        The daemon is killed, and the kernel closes the door: no connection begins, not with the
+        next daemon either.
         """
         daemon = self.serve()
         self.openBoth(seconds=4)
@@ -175,18 +175,20 @@ class StaleTests(_StaleCase):
 
 
 class CutStaleTests(StaleTests):
-    """Where sessions end with their opening."""
+    """Sessions end with their opening."""
 
     policy = "cut"
 
 
 class GoneDoorTests(_StaleCase):
-    """A door that let the client in, and is configured away; another one protects the port."""
+    """
+    A door that let the client in is removed from the configuration; another one protects the port.
+    """
 
     def test_gone(self) -> None:
         """
-        Nothing begins; but all of it does when the other door is open, so what was left behind does
-        not hinder it.
+        No connection begins; but all do when the other door is open, so old entries do not hinder
+        it.
         """
         guest = self.door("guest", tuple(reversed(WEB_SEQUENCE)))
         self.serve(self.door("ssh"), guest)
@@ -201,31 +203,31 @@ class GoneDoorTests(_StaleCase):
 
 
 class CutGoneDoorTests(GoneDoorTests):
-    """The same where sessions end with their opening."""
+    """The same if sessions end with their opening."""
 
     policy = "cut"
 
 
 class FirewalldStaleTests(StaleTests):
-    """With firewalld before the guard."""
+    """firewalld runs in addition to the guard."""
 
     firewall = "firewalld"
 
 
 class FirewalldCutStaleTests(StaleTests):
-    """With both."""
+    """Both."""
 
     firewall = "firewalld"
     policy = "cut"
 
 
 class ReleasedTests(_StaleCase):
-    """C{pkdoors release} in between."""
+    """C{pkdoors release} is run in between."""
 
     def test_released(self) -> None:
         """
-        Whatever was released meanwhile, who was connected reconnects to nothing; his session is one
-        that lives on.
+        Whatever was released meanwhile, a client that was connected cannot connect again; its
+        session goes on.
         """
         daemon = self.serve()
         self.openBoth()
@@ -247,8 +249,8 @@ class FirstStartTests(_StaleCase):
 
     def test_spared(self) -> None:
         """
-        His session lives on, since it may be the operator's own; but he begins no other on its
-        tuple once it has ended.
+        His session goes on, because it may be the operator's own; but he cannot begin another on
+        its tuple after it has ended.
         """
         sessions = [self.session(*way, self.stranger) for way in STRANGERS_WAYS]
         ending = [
@@ -266,7 +268,7 @@ class FirstStartTests(_StaleCase):
         self.assertTrue(all(each.carries() for each in sessions))
 
     def test_everyState(self) -> None:
-        """Nor does he in any other state of connection tracking."""
+        """Nor can he in any other state of connection tracking."""
         self.table.switchOn()
         sessions = [
             (self.session(*way, self.stranger), each) for way in STRANGERS_WAYS for each in STATES
@@ -281,7 +283,7 @@ class FirstStartTests(_StaleCase):
 
 
 class FirewalldFirstStartTests(FirstStartTests):
-    """With firewalld before the guard, whose ports were open before."""
+    """firewalld runs in addition to the guard, and its ports were open before."""
 
     firewall = "firewalld"
 

@@ -1,5 +1,5 @@
 """
-The guard stands in every way that leads to a protected port, not only in the straight one.
+The guard stands in every way that leads to a protected port, not only in the direct one.
 
 A container is another host behind the server; its ports are published with the rules that Docker
 writes, which are either nft's own or those of C{iptables-nft}.
@@ -38,20 +38,22 @@ PUBLISHED, INNER = 8080, 80
 SAME = 8443
 """A protected port that is the same in the container."""
 FREE, INNER_FREE = 8082, 82
-"""The same as the first, not protected."""
+"""The same as the first, but not protected."""
 NEIGHBOUR4, NEIGHBOUR6 = "10.9.3.3", "fd09:3::3"
 """Addresses on the container's network."""
 NO_DAD = ((), ("nodad",))
 NOT_PUBLISHED = 83
 """A port of the container."""
 REDIRECTED, ELSEWHERE = 4444, 5555
-"""A port that is redirected to the protected one, and one where the protected one is redirected."""
+"""
+A port that is redirected to the protected one, and one to which the protected one is redirected.
+"""
 LOCAL4, LOCAL6 = "198.51.100.7", "fd09:77::7"
 """Addresses of the server's that are in a routing table of their own."""
 SOURCES = ((CLIENT4, CLIENT6), (STRANGER4, STRANGER6))
 """The client's addresses and the stranger's."""
 FLOATING4 = "203.0.113.7"
-"""An address that the server has no route for."""
+"""An address to which the server has no route."""
 MANY = (30000, 31500)
 """Protected ports, from the first to the last."""
 Way = tuple[str, int, int]
@@ -60,7 +62,7 @@ PAIRS = ((PUBLISHED, INNER), (SAME, SAME), (FREE, INNER_FREE))
 
 
 class _WaysCase(SteeredTestCase):
-    """With a container."""
+    """A container behind the server."""
 
     def setUp(self) -> None:
         """Have it run services."""
@@ -73,12 +75,12 @@ class _WaysCase(SteeredTestCase):
         self._ports = count(20001)
 
     def doors(self) -> tuple[str, ...]:
-        """Doors to the published ports, and the usual one."""
+        """Return doors to the published ports, and the usual one."""
         ports = f"ports = [{PUBLISHED}, {SAME}]"
         return SSH, door("web", WEB_SEQUENCE, PUBLISHED).replace(f"ports = [{PUBLISHED}]", ports)
 
     def steered(self, *doors: str, more: str = "") -> Daemon:
-        """Start the daemon, which must never complain of a way."""
+        """Start the daemon, which must never complain about a way."""
         daemon = super().steered(*doors, more=more)
         self.addCleanup(lambda: self.assertNotIn("cannot be guarded", daemon.log()))
         return daemon
@@ -104,15 +106,15 @@ class _WaysCase(SteeredTestCase):
         self.assertGuarded(*ways)
 
     def assertReached(self, ways: Sequence[Way]) -> None:
-        """The stranger comes to get in on all these ways."""
+        """Check that, after a while, the stranger gets in on all these ways."""
         eventually(lambda: len(self.reached(self.stranger, ways)) == len(ways))
         wanted = [(target, port) for target, port, _ in ways]
         self.assertEqual(self.reached(self.stranger, ways), wanted)
 
     def assertGuarded(self, *ways: Way) -> None:
         """
-        The stranger is out on each way, the client is in while the door is open, and his session
-        lives on when it has closed; what begins then is out.
+        Check that on each way the stranger is out, the client is in while the door is open, and its
+        session goes on after the door has closed, while new connections are out.
         """
         self.assertEqual(self.reached(self.stranger, ways), [])
         self.assertEqual(self.reached(self.client, ways), [])
@@ -125,7 +127,7 @@ class _WaysCase(SteeredTestCase):
         self.assertEqual(dead, [])
 
     def reached(self, host: Host, ways: Sequence[Way]) -> list[tuple[str, int]]:
-        """The ways on which a host gets in."""
+        """Return the ways on which a host gets in."""
         for each in self.listeners.values():
             drain(each)
         source4, source6 = SOURCES[host is self.stranger]
@@ -136,7 +138,7 @@ class _WaysCase(SteeredTestCase):
         return [(target, port) for target, port, _ in ways if (target, port) in connected]
 
     def assertFree(self) -> None:
-        """What is not protected is open to everybody."""
+        """A port that is not protected is open to everybody."""
         free = (
             (SERVER4, FREE, INNER_FREE),
             (CONTAINER4, INNER_FREE, INNER_FREE),
@@ -150,7 +152,7 @@ class _WaysCase(SteeredTestCase):
 
 
 class ContainerTests(_WaysCase):
-    """Published ports, with rules of nft's."""
+    """Published ports, with nft's own rules."""
 
     published = (
         (SERVER4, PUBLISHED, INNER),
@@ -180,19 +182,19 @@ class ContainerTests(_WaysCase):
             )
 
     def test_published(self) -> None:
-        """The port that is published."""
+        """The published port is guarded."""
         self.publish()
         self.guard(*self.published)
         self.assertFree()
 
     def test_direct(self) -> None:
-        """The container's own address, which a neighbour can have a route for."""
+        """The container's own address is guarded: a neighbour can have a route to it."""
         self.publish()
         self.guard(*self.direct)
         self.assertFree()
 
     def test_later(self) -> None:
-        """A container that starts while the daemon runs."""
+        """A container that starts while the daemon runs is guarded."""
         self.steered(*self.doors())
         self.assertReached(self.direct)
         self.publish()
@@ -207,7 +209,7 @@ class ContainerTests(_WaysCase):
             self.server.run("nft", "delete", "table", family, "nat")
 
     def test_removed(self) -> None:
-        """A container that is there no more leaves nothing behind; one that comes again does."""
+        """A container that is gone leaves nothing behind; one that comes back is guarded."""
         self.publish()
         self.guard(*self.direct)
         self.unpublish()
@@ -216,7 +218,7 @@ class ContainerTests(_WaysCase):
         self.assertTrue(eventually(lambda: not self.reached(self.stranger, self.direct)))
 
     def test_flushed(self) -> None:
-        """After a flush of everything, what is published then counts."""
+        """After a flush of everything, the ports that are published then count."""
         self.publish()
         self.guard(*self.direct)
         self.server.run("nft", "flush", "ruleset")
@@ -227,8 +229,10 @@ class ContainerTests(_WaysCase):
         self.assertGuarded(*ways)
 
     def test_reload(self) -> None:
-        """A port that a reload protects is behind its door on all ways, and one that it gives up is
-        not; who is connected directly then is spared."""
+        """
+        A port that a reload protects is guarded on all ways, and one that it gives up is not;
+        clients that are connected directly then are spared.
+        """
         self.publish()
         self.steered(SSH, door("web", WEB_SEQUENCE, PUBLISHED))
         other = [way for way in self.direct if way[1] == SAME]
@@ -243,7 +247,9 @@ class ContainerTests(_WaysCase):
         self.assertReached(self.direct)
 
     def test_alive(self) -> None:
-        """Who is connected directly at the first start is spared; he cannot connect again."""
+        """
+        A client that is connected directly at the first start is spared; it cannot connect again.
+        """
         self.publish()
         self.assertReached(self.direct)
         sessions = [self.strangersSession(*way) for way in self.direct]
@@ -265,7 +271,7 @@ class ContainerTests(_WaysCase):
         return session
 
     def test_fromInside(self) -> None:
-        """What a container begins itself from a published port is answered; over UDP, too."""
+        """A connection that a container begins from a published port is answered; over UDP, too."""
         self.publish()
         self.guard(*self.direct)
         self.listeners[SAME].close()
@@ -277,7 +283,7 @@ class ContainerTests(_WaysCase):
             self.assertTrue(session.carries(PATIENCE))
 
     def test_spoofed(self) -> None:
-        """A stranger who begins something in a container's name opens no way to it."""
+        """A stranger who forges packets of a container opens no way to it."""
         self.publish()
         self.guard(*self.direct)
         for name in ("all", "stranger"):
@@ -293,19 +299,21 @@ class ContainerTests(_WaysCase):
         send(self.stranger, beginnings)
         answers = [Flow(client, ELSEWHERE, inside, INNER) for inside, client in pairs]
         send(self.client, [(each, ACK) for each in answers])
-        # What comes through after them shows that they would have come.
+        # Later packets arrive, so these would have arrived, too.
         send(self.client, [(replace(each, port=INNER_FREE), ACK) for each in answers])
         self.assertTrue(eventually(lambda: self.counted(INNER_FREE) == len(pairs)))
         self.assertEqual(self.counted(INNER), 0)
 
     def counted(self, port: int) -> int:
-        """How many packets to a port the container got."""
+        """Return how many packets to a port the container got."""
         rules = self.container.run("nft", "list", "table", "inet", "count")
         return int(rules.partition(f"dport {port} counter packets ")[2].split()[0])
 
     def test_bridged(self) -> None:
-        """Who is on one bridge with the container needs no door, even if the bridge's packets are
-        seen by the firewall, as Kubernetes has it."""
+        """
+        A host on one bridge with the container needs no door, even if the firewall sees the
+        bridge's packets, as with Kubernetes.
+        """
         self.publish()
         neighbour = self.network.add("neighbour", 4)
         run = self.server.run
@@ -318,7 +326,7 @@ class ContainerTests(_WaysCase):
         for address in (NEIGHBOUR4, NEIGHBOUR6):
             size = "/64" if ":" in address else "/24"
             neighbour.run(
-                *("ip", "address", "add", f"{address}{size}", "dev", "server"),
+                *f"ip address add {address}{size} dev server".split(),
                 *NO_DAD[":" in address],
             )
         run("ip", "link", "set", "bridge", "up")
@@ -330,7 +338,7 @@ class ContainerTests(_WaysCase):
 
 
 class IptablesContainerTests(ContainerTests):
-    """With those of C{iptables-nft}."""
+    """Published ports, with the rules of C{iptables-nft}."""
 
     def publish(self) -> None:
         """Publish the container's ports, as Docker does with iptables."""
@@ -370,13 +378,13 @@ class HereTests(_WaysCase):
             )
 
     def test_redirectedTo(self) -> None:
-        """A port that is redirected to a protected one."""
+        """A port that is redirected to a protected one is guarded."""
         redirect = f"tcp dport {REDIRECTED} redirect to :{PORT}"
         self.nat(redirect, redirect)
         self.guard((SERVER4, REDIRECTED, PORT), (SERVER6, REDIRECTED, PORT))
 
     def test_redirectedFrom(self) -> None:
-        """A protected port that is redirected to another."""
+        """A protected port that is redirected to another is guarded."""
         self.listeners[ELSEWHERE] = self.server.serve(ELSEWHERE)
         redirect = f"tcp dport {PORT} redirect to :{ELSEWHERE}"
         self.nat(redirect, redirect)
@@ -392,17 +400,17 @@ class HereTests(_WaysCase):
                 self.server.run("ip", family, "rule", "add", "to", network, "lookup", name)
 
     def test_wholeNetwork(self) -> None:
-        """An address of a network that is local as a whole."""
+        """An address in a network that is local as a whole is guarded."""
         self.useTable("local")
         self.guard((LOCAL4, PORT, PORT), (LOCAL6, PORT, PORT))
 
     def test_otherTable(self) -> None:
-        """An address that is local only by a routing table of its own."""
+        """An address that is local only by a routing table of its own is guarded."""
         self.useTable("77")
-        self.guard((LOCAL6, PORT, PORT))  # over IPv4 such an address gives no answers
+        self.guard((LOCAL6, PORT, PORT))  # over IPv4 such an address does not answer
 
     def test_otherTableForwarded(self) -> None:
-        """Such an address, forwarded to a container and to this host."""
+        """Such an address is guarded when it is forwarded to a container and to this host."""
         self.useTable("77")
         self.nat(
             f"ip daddr {LOCAL4} tcp dport {PUBLISHED} dnat to {CONTAINER4}:{INNER}\n"
@@ -418,7 +426,7 @@ class HereTests(_WaysCase):
         )
 
     def test_floating(self) -> None:
-        """An address that the host has no route for, forwarded to both."""
+        """An address to which the host has no route is guarded when it is forwarded to both."""
         self.nat(
             f"ip daddr {FLOATING4} tcp dport {PORT} dnat to {SERVER4}\n"
             f"ip daddr {FLOATING4} tcp dport {PUBLISHED} dnat to {CONTAINER4}:{INNER}",
@@ -426,14 +434,18 @@ class HereTests(_WaysCase):
         self.guard((FLOATING4, PORT, PORT), (FLOATING4, PUBLISHED, INNER))
 
     def test_wholeAddress(self) -> None:
-        """An address that is forwarded as a whole: the container has each protected port."""
+        """
+        An address that is forwarded as a whole is guarded: the container has each protected port.
+        """
         self.nat(f"ip daddr {FLOATING4} dnat to {CONTAINER4}")
         self.guard((FLOATING4, SAME, SAME), (CONTAINER4, SAME, SAME))
         open_ = ((CONTAINER4, INNER, INNER), (CONTAINER4, NOT_PUBLISHED, NOT_PUBLISHED))
         self.assertReached(open_)
 
     def test_many(self) -> None:
-        """More ways than are put in place with the guard: those that come after it count, too."""
+        """
+        If there are more ways than come with the guard itself, the later ones are guarded, too.
+        """
         self.listeners[MANY[1]] = self.container.serve(MANY[1])
         self.nat(f"ip daddr {FLOATING4} dnat to {CONTAINER4}")
         many = door("many", WEB_SEQUENCE).replace(str([PORT]), '["{}-{}"]'.format(*MANY))
@@ -451,7 +463,7 @@ class HereTests(_WaysCase):
         self.assertReached(last)
 
     def test_map(self) -> None:
-        """Ports that a map forwards, also those that are added to it later."""
+        """Ports that a map forwards are guarded, even if they are added to it later."""
         self.server.run(
             "nft",
             f"table ip nat {{ map published {{ type inet_service : ipv4_addr . inet_service; "
@@ -466,23 +478,24 @@ class HereTests(_WaysCase):
         self.assertTrue(eventually(lambda: not self.reached(self.stranger, later)))
 
     def test_range(self) -> None:
-        """Ranges of ports: the kernel takes any port of the range."""
+        """With a range of ports, the kernel takes any port of the range, and all are guarded."""
         self.nat(f"tcp dport {SAME - 1}-{SAME + 1} dnat to {CONTAINER4}:{INNER}-{INNER_FREE}")
         self.guard((CONTAINER4, INNER, INNER), (CONTAINER4, INNER_FREE, INNER_FREE))
         self.assertReached(((CONTAINER4, NOT_PUBLISHED, NOT_PUBLISHED),))
 
     def test_rangeByOffset(self) -> None:
-        """With C{iptables}, each port of a range can have its own behind it."""
+        """With C{iptables}, each port of a range can have its own port behind it."""
         self.server.run(
-            *("iptables-nft", "-w", "-t", "nat", "-A", "PREROUTING", "-p", "tcp"),
-            *("--dport", f"{SAME - INNER}:{SAME + 10}", "-j", "DNAT"),
-            *("--to-destination", f"{CONTAINER4}:{INNER - 10}-{INNER + 10}/{SAME - 10}"),
+            *"iptables-nft -w -t nat -A PREROUTING -p tcp".split(),
+            *f"--dport {SAME - INNER}:{SAME + 10} -j DNAT".split(),
+            "--to-destination",
+            f"{CONTAINER4}:{INNER - 10}-{INNER + 10}/{SAME - 10}",
         )
         self.guard((SERVER4, SAME, INNER), (CONTAINER4, INNER, INNER))
         self.assertReached(((CONTAINER4, INNER_FREE, INNER_FREE),))
 
     def test_slow(self) -> None:
-        """Many rules of others, which change all the time, keep the daemon from nothing."""
+        """Many rules of others, which change all the time, do not keep the daemon from its work."""
         rules = "\n".join(f"add rule ip busy some tcp dport {port} accept" for port in range(4000))
         self.server.run(
             "nft",
@@ -505,7 +518,7 @@ class HereTests(_WaysCase):
         )
 
     def processorSeconds(self, daemon: Daemon) -> float:
-        """The processor time that a daemon has used."""
+        """Return the processor time that a daemon has used."""
         fields = (
             Path(f"/proc/{daemon.process.popen.pid}/stat").read_text().rpartition(")")[2].split()
         )
@@ -526,7 +539,7 @@ class DatagramTests(_WaysCase):
             )
 
     def doors(self) -> tuple[str, ...]:
-        """A door to that port."""
+        """Return a door to that port."""
         web = door("web", WEB_SEQUENCE, PUBLISHED)
         return SSH, web.replace(f"ports = [{PUBLISHED}]", f'ports = ["{PUBLISHED}/udp"]')
 
@@ -551,7 +564,7 @@ class DatagramTests(_WaysCase):
             self.assertEqual([each.isAnswered() for each in strange], 2 * [False])
 
     def test_fromInside(self) -> None:
-        """What the container asks from that port itself is answered."""
+        """A question that the container asks from that port is answered."""
         self.steered(*self.doors())
         with DatagramEchoServer(self.stranger, ELSEWHERE, (STRANGER4, STRANGER6)):
             for source, target in ((CONTAINER4, STRANGER4), (CONTAINER6, STRANGER6)):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import BIN, SERVER4, Daemon, Process, eventually
+from tests.lab.hosts import BIN, SERVER4, Daemon, Process, eventually, ip
 
 LATER4, LATER6 = "10.9.9.77", "fd09:9::77"
 TWISTD = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
@@ -113,8 +113,8 @@ class AddressTests(GuardFirstTestCase):
         daemon = self.heard = self.guards("--interface", "fe80::7%later0")
         self.assertIn("does not have the address fe80::7%later0 yet", daemon.log())
         for number in (1, 2):
-            self.server.run(
-                *("ip", "link", "add", "later0", "type", "veth"),
+            ip(
+                *("-n", self.server.name, "link", "add", "later0", "type", "veth"),
                 *("peer", "name", "later1", "netns", self.client.name),
             )
             for host, device, address in (
@@ -235,12 +235,7 @@ class OthersTests(GuardFirstTestCase):
 
     def test_lock(self) -> None:
         """A folder in which no lock can be made."""
-        folder = Path("/run/pkdoors")
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        self.assertFalse(folder.exists(), "this test needs a /run of its own")
-        folder.touch()
-        self.addCleanup(folder.unlink)
+        self.server.run("touch", "/run/pkdoors")
         daemon = self.guards()
         self.assertIn("a second daemon would not be noticed", daemon.log())
         self.assertTrue(self.opens())
@@ -340,7 +335,8 @@ class BrokenTests(GuardFirstTestCase):
     def run_(self) -> Daemon:
         """Start a daemon that can start."""
         daemon = Daemon(self.server, "-c", str(self.file))
-        self.assertTrue(eventually(lambda: list(Path("/var/lib/pkdoors").glob("lastgood-*"))))
+        with self.server.inside():
+            self.assertTrue(eventually(lambda: list(Path("/var/lib/pkdoors").glob("lastgood-*"))))
         return daemon
 
     def fails(self, *options: str, **environment: str) -> str:

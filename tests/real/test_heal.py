@@ -1,4 +1,4 @@
-"""What somebody else takes out of the firewall comes back by itself."""
+"""What somebody else removes from the firewall comes back by itself."""
 
 import signal
 import time
@@ -7,26 +7,26 @@ from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
 from tests.lab.hosts import BIN, CLIENT4, STRANGER4, Daemon, eventually
 
 SOON = 1.0
-"""Seconds to wait for what happens within 0.1: these machines are shared."""
+"""Seconds to wait for what should happen within 0.1: these machines are shared."""
 
 
 class NftablesTests(RealTestCase):
     """The guard in the kernel."""
 
     def opened(self, openFor: str = "1h") -> Daemon:
-        """A daemon whose door is open for the client."""
+        """Start a daemon whose door is open for the client."""
         daemon = self.start(openFor=openFor)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         return daemon
 
     def isBack(self) -> bool:
-        """Whether the door is open for the client, and for nobody else."""
+        """Return whether the door is open for the client, and for nobody else."""
         healed = eventually(lambda: CLIENT4 in self.server.run("nft", "list", "ruleset"), SOON)
         return bool(healed) and self.client.reaches(PORT) and not self.stranger.reaches(PORT)
 
     def test_flush(self) -> None:
-        """A flush of everything, as a restart of nftables.service does it, is a non-event."""
+        """A flush of everything, as in a restart of nftables.service, is a non-event."""
         daemon = self.opened()
         self.disturb(daemon, "flush ruleset")
         self.assertTrue(self.isBack())
@@ -44,11 +44,11 @@ class NftablesTests(RealTestCase):
             with self.subTest(deletion):
                 self.disturb(daemon, deletion)
                 self.assertTrue(self.isBack())
-                time.sleep(1)  # after which the next one is told, too
+                time.sleep(1)  # after which the next loss is logged, too
         self.assertEqual(daemon.log().count("opened door"), 1)
 
     def test_deadlineStays(self) -> None:
-        """What is put back ends when it would have ended."""
+        """A restored opening ends when it would have ended."""
         self.opened(openFor="3s")
         began = time.monotonic()
         while time.monotonic() < began + 2:
@@ -57,7 +57,7 @@ class NftablesTests(RealTestCase):
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 3))
 
     def test_loop(self) -> None:
-        """Who flushes in a loop gets few lines in the log, and the guard comes back at its end."""
+        """A flush in a loop causes few lines in the log, and the guard is back at the end of it."""
         daemon = self.opened()
         began = time.monotonic()
         self.server.run("sh", "-c", "for each in $(seq 200); do nft flush ruleset; done")
@@ -66,7 +66,7 @@ class NftablesTests(RealTestCase):
         self.assertLess(lines, 3 * (2 + time.monotonic() - began))  # three kinds, one a second
 
     def test_container(self) -> None:
-        """So it is in a container, where the kernel calls a process by another number."""
+        """So it is in a container, where the kernel knows a process by another number."""
         self.server.serve(PORT)
         daemon = self.server.spawn(
             *("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", str(BIN / "twistd")),
@@ -83,7 +83,7 @@ class NftablesTests(RealTestCase):
         self.assertEqual(daemon.log().count("changed the guard"), int(not isOwned), daemon.log())
 
     def test_ownChangesAreNone(self) -> None:
-        """What the daemon changes itself, and what others do elsewhere, heals nothing."""
+        """The daemon's own changes, and others' changes elsewhere, cause no healing."""
         daemon = self.opened(openFor="1s")
         self.server.run("nft", "add table inet mine; add chain inet mine c; delete table inet mine")
         self.assertTrue(daemon.says("closed door"))
@@ -96,7 +96,7 @@ class FirewalldTests(RealTestCase):
     firewall = "firewalld"
 
     def opened(self) -> Daemon:
-        """A daemon whose door is open for the client."""
+        """Start a daemon whose door is open for the client."""
         daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -114,7 +114,7 @@ class FirewalldTests(RealTestCase):
         self.assertTrue(self.stranger.comesToReach(PORT))
 
     def test_restart(self) -> None:
-        """So is a restart of firewalld, orderly or after a kill."""
+        """So is a restart of firewalld, in order or after a kill."""
         daemon = self.opened()
         for end in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(end):
@@ -128,8 +128,8 @@ class FirewalldTests(RealTestCase):
 
     def test_timerOutlivesReload(self) -> None:
         """
-        A timer of firewalld's that a reload leaves behind ends no opening: knocked again before
-        the reload and after it, the same rule is there again, for longer.
+        A timer that firewalld keeps over a reload ends no opening: if the client knocks before and
+        after the reload, the same rule is there again, for longer.
         """
         daemon = self.start(openFor="5s")
         began = time.monotonic()
@@ -163,7 +163,9 @@ class FirewalldTests(RealTestCase):
         self.assertTrue(self.client.comesToReach(PORT))
 
     def test_busGone(self) -> None:
-        """The end of the system's D-Bus is told, and when all is back, all is put back."""
+        """
+        The end of the system's D-Bus is reported, and when it is back, everything is restored.
+        """
         daemon = self.opened()
         self.firewalld.bus.stop(signal.SIGKILL)
         self.assertTrue(daemon.says("the system's D-Bus went away: cannot restore"))
@@ -176,7 +178,7 @@ class FirewalldTests(RealTestCase):
         self.assertTrue(self.stranger.comesToReach(PORT))
 
     def test_guard(self) -> None:
-        """Who flushes nftables flushes firewalld's rules, too; the guard is back at once."""
+        """A flush of nftables removes firewalld's rules, too; the guard is back at once."""
         daemon = self.opened()
         self.disturb(daemon, "flush ruleset")
         self.assertTrue(self.client.reaches(PORT))
@@ -200,16 +202,16 @@ class FirewalldTests(RealTestCase):
 
 
 class SavedTests(RealTestCase):
-    """What C{firewall-cmd --runtime-to-permanent} makes of a door that is open."""
+    """C{firewall-cmd --runtime-to-permanent} while a door is open."""
 
     firewall = "firewalld"
 
     def permanent(self) -> str:
-        """The permanent configuration."""
+        """Return the permanent configuration."""
         return self.firewalld.cmd("--permanent", "--list-all-zones")
 
     def test_saved(self) -> None:
-        """It does not become permanent; what others saved does, and the door stays open."""
+        """The open door does not become permanent, but stays open; others' rules are saved."""
         before = self.permanent()
         daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
@@ -230,7 +232,7 @@ class SavedTests(RealTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def test_atStart(self) -> None:
-        """What was saved while no daemon ran is removed at the next start."""
+        """Rules that were saved while no daemon ran are removed at the next start."""
         daemon = self.start(openFor="1h")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -244,5 +246,5 @@ class SavedTests(RealTestCase):
 
 
 def without(text: str, word: str) -> list[str]:
-    """The lines of a text that do not have a word in them."""
+    """Return the lines of a text that do not contain a word."""
     return [line for line in text.splitlines() if word not in line]

@@ -1,6 +1,6 @@
 """
-Sealed knocks with OpenSSH's own programs: its keys, its agent, its judgement. They need no daemon,
-and no root.
+Tests of sealed knocks with OpenSSH's own programs: its keys, its agent, its verification. They need
+no daemon, and no root.
 """
 
 import os
@@ -32,14 +32,12 @@ PASSPHRASE = "correct horse"
 
 
 def blobOf(key: Path) -> bytes:
-    """The public key blob of a key."""
+    """Return the public key blob of a key."""
     return b64decode(Path(f"{key}.pub").read_text().split()[1])
 
 
 class KeysTestCase(SynchronousTestCase):
-    """
-    With UDP sockets that listen on the ports of a sequence.
-    """
+    """A test with UDP sockets that listen on the ports of a sequence."""
 
     def setUp(self) -> None:
         """Listen."""
@@ -47,7 +45,7 @@ class KeysTestCase(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.sockets = [self.listen() for _ in range(5)]
-        self.sequence = Sequence(tuple(each.getsockname()[1] for each in self.sockets))
+        self.sequence = Sequence(tuple(listener.getsockname()[1] for listener in self.sockets))
         self.environment = {
             **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
             "HOME": str(self.folder),
@@ -55,28 +53,28 @@ class KeysTestCase(SynchronousTestCase):
         }
 
     def listen(self) -> socket.socket:
-        """A UDP socket with a free port."""
+        """Return a UDP socket with a free port."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(listener.close)
         listener.bind(("127.0.0.1", 0))
-        listener.settimeout(0.5)  # after the knock: all has arrived
+        listener.settimeout(0.5)  # after the knock: everything has arrived
         return listener
 
     def key(self, kind: str = "ed25519", bits: str = "256", *options: str) -> Path:
-        """A new key in a file; without a passphrase, where nothing else is said."""
+        """Make a new key in a file, by default without a passphrase; return its path."""
         path = self.folder / f"{kind}{bits}"
-        more = options if "-N" in options else ("-N", "", *options)
-        self.run_("ssh-keygen", "-q", "-t", kind, "-b", bits, "-f", str(path), *more)
+        passphrase = options if "-N" in options else ("-N", "", *options)
+        self.run_("ssh-keygen", "-q", "-t", kind, "-b", bits, "-f", str(path), *passphrase)
         return path
 
     def run_(self, *argv: str, **environment: str) -> str:
-        """Run a program to its end, which must be a good one; its output, both kinds."""
+        """Run a program to its end, which must be a success; return all its output."""
         status, output = self.status(*argv, **environment)
         self.assertEqual(status, 0, output)
         return output
 
     def status(self, *argv: str, **environment: str) -> tuple[int, str]:
-        """Run a program without a terminal; its status and output, both kinds."""
+        """Run a program without a terminal; return its status and all its output."""
         done = subprocess.run(
             argv,
             env={**self.environment, **environment},
@@ -90,14 +88,14 @@ class KeysTestCase(SynchronousTestCase):
         return done.returncode, done.stdout
 
     def client(self, *options: str) -> tuple[str, ...]:
-        """The command that knocks."""
+        """Return the command that knocks."""
         return (*CLIENT, "-m", str(self.sequence), *options)
 
     def arrived(self) -> list[bytes]:
-        """The different datagrams that came to all ports, in order."""
-        each = [self.received(listener) for listener in self.sockets]
-        self.assertEqual(1, len(set(map(tuple, each))), "the ports got the same")
-        return each[0]
+        """Return the different datagrams that came to all ports, in order."""
+        received = [self.received(listener) for listener in self.sockets]
+        self.assertEqual(1, len(set(map(tuple, received))), "the ports got the same")
+        return received[0]
 
     def received(self, listener: socket.socket) -> list[bytes]:
         found: dict[bytes, None] = {}
@@ -109,7 +107,7 @@ class KeysTestCase(SynchronousTestCase):
             return list(found)
 
     def checkGood(self, datagram: bytes, key: Path) -> Sealed:
-        """See that a datagram is a sealed knock of this key for this sequence, and no other."""
+        """Assert that a datagram is a sealed knock of this key for this sequence, and no other."""
         sealed = parseSealed(datagram)
         blob = blobOf(key)
         self.assertEqual(hintOf(blob, sealed.statement.nonce), sealed.statement.hint)
@@ -126,8 +124,8 @@ class FileTests(KeysTestCase):
 
     def test_kinds(self) -> None:
         """Keys of all kinds and formats seal."""
-        forms = [(*each, "RFC4716") for each in KINDS]  # which is OpenSSH's own
-        forms += [(*each, form) for each in KINDS[1:3] for form in ("PEM", "PKCS8")]
+        forms = [(*kind, "RFC4716") for kind in KINDS]  # this format is OpenSSH's own
+        forms += [(*kind, form) for kind in KINDS[1:3] for form in ("PEM", "PKCS8")]
         for kind, bits, form in forms:
             with self.subTest((kind, bits, form)):
                 key = self.key(kind, bits, "-m", form)
@@ -137,7 +135,7 @@ class FileTests(KeysTestCase):
                 key.unlink()
 
     def test_opensshJudges(self) -> None:
-        """C{ssh-keygen -Y verify} takes the seal, of this message and no other."""
+        """C{ssh-keygen -Y verify} accepts the seal, for this message and no other."""
         for kind, bits in KINDS:
             with self.subTest((kind, bits)):
                 key = self.key(kind, bits)
@@ -149,7 +147,7 @@ class FileTests(KeysTestCase):
                 self.assertFalse(self.verifies(key, sealed.signature, message + b"x"))
 
     def verifies(self, key: Path, signature: bytes, message: bytes) -> bool:
-        """Whether OpenSSH takes a signature blob of a key over a message."""
+        """Return whether OpenSSH accepts a signature blob of a key over a message."""
         parts = (blobOf(key), NAMESPACE, b"", b"sha512", signature)
         sshsig = b"SSHSIG" + (1).to_bytes(4) + b"".join(map(NS, parts))
         body = re.sub(rb"(.{70})", rb"\1\n", b64encode(sshsig))
@@ -157,22 +155,22 @@ class FileTests(KeysTestCase):
         (self.folder / "knock.sig").write_bytes(armoured)
         (self.folder / "allowed").write_text(f"me {Path(f'{key}.pub').read_text()}")
         verify = ("ssh-keygen", "-Y", "verify", "-f", str(self.folder / "allowed"), "-I", "me")
-        more = ("-n", NAMESPACE.decode(), "-s", str(self.folder / "knock.sig"))
-        done = subprocess.run((*verify, *more), input=message, capture_output=True)
+        namespace = ("-n", NAMESPACE.decode(), "-s", str(self.folder / "knock.sig"))
+        done = subprocess.run((*verify, *namespace), input=message, capture_output=True)
         return done.returncode == 0
 
     def test_exposed(self) -> None:
-        """A key that others can read is refused, with the command that mends it."""
+        """A key that others can read is refused, and the error has the command that repairs it."""
         key = self.key()
         key.chmod(0o640)
         status, output = self.status(*self.client("-i", str(key)))
         self.assertEqual((status, output.count("\n")), (1, 1), output)
-        self.assertIn(f"{key}: others can read or change it: run chmod 600 {key}", output)
+        self.assertIn(f"{key}: others can read or change it: run `chmod 600 {key}`", output)
         self.run_("chmod", "600", str(key))
         self.run_(*self.client("-i", str(key)))
 
     def test_profile(self) -> None:
-        """A profile has all that a knock takes."""
+        """A profile has everything that a knock needs."""
         key = self.key()
         hosts = self.folder / ".config/pkdoors/hosts.toml"
         hosts.parent.mkdir(parents=True)
@@ -186,7 +184,7 @@ class FileTests(KeysTestCase):
         self.assertEqual("web", self.checkGood(datagram, key).statement.door)
 
     def test_noTerminal(self) -> None:
-        """Without a terminal nobody is asked, which is one sentence."""
+        """Without a terminal nobody is asked, and that is one sentence."""
         key = self.key("ed25519", "256", "-N", PASSPHRASE, "-a", "1")
         status, output = self.status(*self.client("-i", str(key)))
         self.assertEqual((status, output.count("\n")), (1, 1), output)
@@ -194,15 +192,15 @@ class FileTests(KeysTestCase):
 
 
 class PassphraseTests(KeysTestCase):
-    """C{pkdoors knock} with keys that are encrypted, at a terminal."""
+    """C{pkdoors knock} with encrypted keys, at a terminal."""
 
     def setUp(self) -> None:
-        """Have the terminal's process."""
+        """Prepare the terminal's process."""
         super().setUp()
         self.seen = ""
 
     def start(self, *argv: str) -> None:
-        """Run a program at a terminal of its own."""
+        """Run a program at its own terminal."""
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -218,23 +216,26 @@ class PassphraseTests(KeysTestCase):
         os.write(self.terminal, text)
 
     def read(self) -> bool:
-        """Read what is shown; whether there is more to come."""
+        """Read what is shown; return whether there is more to come."""
         if select.select([self.terminal], [], [], PATIENCE)[0]:
             try:
                 self.seen += os.read(self.terminal, 4096).decode()
                 return True
-            except OSError:  # all have closed the terminal
+            except OSError:  # all processes have closed the terminal
                 pass
         return False
 
     def ended(self) -> int:
-        """Wait for the program's end; its status."""
+        """Wait for the program's end; return its status."""
         while self.read():
             pass
         return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
     def test_right(self) -> None:
-        """With the passphrase a key of each format seals; it is asked for once, and not shown."""
+        """
+        With the passphrase, a key of each format seals; the passphrase is asked for once, and not
+        shown.
+        """
         for kind, bits, form in (
             ("ed25519", "256", "RFC4716"),
             ("ecdsa", "256", "PEM"),
@@ -252,10 +253,10 @@ class PassphraseTests(KeysTestCase):
                 self.checkGood(datagram, key)
 
     def test_onceForAllTries(self) -> None:
-        """It is asked for once, however often the client knocks."""
+        """The passphrase is asked for once, however often the client knocks."""
         key = self.key("ed25519", "256", "-N", PASSPHRASE, "-a", "1")
-        more = ("--wait", "1", "--timeout", "200ms", "--tries", "2")
-        self.start(*self.client("-i", str(key), *more))
+        waiting = ("--wait", "1", "--timeout", "200ms", "--tries", "2")
+        self.start(*self.client("-i", str(key), *waiting))
         self.answer("Passphrase", f"{PASSPHRASE}\n".encode())
         self.assertEqual(self.ended(), 1, self.seen)
         self.assertEqual(self.seen.count("Passphrase"), 1)
@@ -265,7 +266,7 @@ class PassphraseTests(KeysTestCase):
         )
 
     def test_wrong(self) -> None:
-        """A wrong one is one sentence and status 1, and nothing is sent."""
+        """A wrong passphrase is one sentence and status 1, and nothing is sent."""
         key = self.key("ed25519", "256", "-N", PASSPHRASE, "-a", "1")
         self.start(*self.client("-i", str(key)))
         self.answer("Passphrase", b"battery staple\n")
@@ -274,7 +275,7 @@ class PassphraseTests(KeysTestCase):
         self.assertEqual(self.arrived(), [])
 
     def test_interrupted(self) -> None:
-        """Ctrl-C in place of an answer ends it."""
+        """Ctrl-C in place of an answer ends the client."""
         key = self.key("ed25519", "256", "-N", PASSPHRASE, "-a", "1")
         self.start(*self.client("-i", str(key)))
         self.answer("Passphrase", b"\3")
@@ -287,7 +288,7 @@ class AgentTests(KeysTestCase):
     """C{pkdoors knock} with ssh-agent."""
 
     def setUp(self) -> None:
-        """Start it."""
+        """Start the agent."""
         super().setUp()
         path = str(self.folder / "agent")
         agent = subprocess.Popen(
@@ -304,14 +305,14 @@ class AgentTests(KeysTestCase):
             time.sleep(0.01)
 
     def add(self, kind: str, bits: str) -> Path:
-        """A key that only the agent has; the public half's path, without its ending."""
+        """Make a key that only the agent has; return the public half's path, without its suffix."""
         key = self.key(kind, bits)
         self.run_("ssh-add", "-q", str(key))
         key.unlink()
         return key
 
     def test_public(self) -> None:
-        """With the public half of a key, by either name, the agent seals; with RSA as well."""
+        """With the public half of a key, by either name, the agent seals; with RSA, too."""
         for kind, bits in KINDS:
             key = self.add(kind, bits)
             for path in (str(key), f"{key}.pub"):
@@ -321,7 +322,7 @@ class AgentTests(KeysTestCase):
                     self.checkGood(datagram, key)
 
     def test_noPassphrase(self) -> None:
-        """A key that is encrypted in its file, and held by the agent, needs no passphrase."""
+        """A key that is encrypted in its file, but held by the agent, needs no passphrase."""
         for form in ("RFC4716", "PKCS8"):
             with self.subTest(form):
                 key = self.key("rsa", "2048", "-m", form)
@@ -355,7 +356,7 @@ class AgentTests(KeysTestCase):
         self.assertIn("the SSH agent has no usable key, or is locked", output)
 
     def test_locked(self) -> None:
-        """So is one that is locked."""
+        """So is a locked agent."""
         self.add("ed25519", "256")
         ask = self.folder / "ask"
         ask.write_text("#!/bin/sh\necho lock\n")
@@ -369,7 +370,7 @@ class AgentTests(KeysTestCase):
         self.run_(*self.client("-i", "agent"))
 
     def test_refuses(self) -> None:
-        """So is one that does not sign: here, as the user does not confirm it."""
+        """So is an agent that does not sign: here, since the user does not confirm it."""
         key = self.key()
         self.run_("ssh-add", "-q", "-c", str(key))
         key.unlink()
@@ -379,17 +380,17 @@ class AgentTests(KeysTestCase):
         self.assertEqual(self.arrived(), [])
 
     def test_gone(self) -> None:
-        """So is one that is not there."""
+        """So is a missing agent."""
         status, output = self.status(*self.client("-i", "agent"), SSH_AUTH_SOCK="/nowhere")
         self.assertEqual((status, output.count("\n")), (1, 1), output)
         self.assertIn("no SSH agent answers at /nowhere (SSH_AUTH_SOCK)", output)
 
 
 class PlainTests(KeysTestCase):
-    """Plain knocks, beside all that."""
+    """Plain knocks beside sealed ones."""
 
     def test_loadsNoKeys(self) -> None:
-        """They load nothing that deals with keys."""
+        """They load nothing that handles keys."""
         code = (
             "import sys; from pkdoors.cli import main\n"
             "try: main()\n"
@@ -402,10 +403,10 @@ class PlainTests(KeysTestCase):
 
 
 class ScriptTests(KeysTestCase):
-    """C{docs/sealed-knock.sh}: OpenSSH alone."""
+    """C{docs/sealed-knock.sh}: only OpenSSH."""
 
     def knock(self, shell: str, *arguments: str, **environment: str) -> tuple[int, str]:
-        """Run it; status and output."""
+        """Run it; return status and output."""
         return self.status(shell, str(SCRIPT), *arguments, **environment)
 
     def test_kinds(self) -> None:
@@ -424,8 +425,8 @@ class ScriptTests(KeysTestCase):
     def test_seconds(self) -> None:
         """Without a time it asks for none; it can close as well."""
         key = self.key()
-        for more, seconds, close in (((), 0, False), (("close",), 0, True)):
-            arguments = (str(key), "127.0.0.1", "web", str(self.sequence), *more)
+        for values, seconds, close in (((), 0, False), (("close",), 0, True)):
+            arguments = (str(key), "127.0.0.1", "web", str(self.sequence), *values)
             self.assertEqual(self.knock("sh", *arguments), (0, ""))
             (datagram,) = self.arrived()
             said = self.checkGood(datagram, key).statement

@@ -1,4 +1,4 @@
-"""What other users of the host can do with files, names and agents: nothing."""
+"""Tests of what other users of the host can do with files, names and agents: nothing."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from tests.lab.hosts import BIN, SERVER4, Daemon, eventually
 
 PKDOORS = str(BIN / "pkdoors")
 NASTY = "\x1b[2J\x1b]0;x\x07\nOK"
-"""The name of a process: it has 15 bytes at most."""
+"""The name of a process, which has 15 bytes at most."""
 
 LISTENER = """
 import ctypes, os, socket, sys, time
@@ -29,11 +29,13 @@ SOON = 60.0
 
 class NamesTests(RealTestCase):
     """
-    Names that steer a terminal.
+    Tests of names that control a terminal.
     """
 
     def test_check(self) -> None:
-        """A process cannot write to the terminal of root who checks, nor add a line there."""
+        """
+        A process can neither control the terminal of root during a check, nor add a line there.
+        """
         for number, name in enumerate((NASTY, "\x9b31m\udcff\udcfe", "\u202eevil")):
             port = SEQUENCE[number]
             python = str(BIN / "python")
@@ -51,17 +53,17 @@ class NamesTests(RealTestCase):
 
 class HookTests(RealTestCase):
     """
-    Hooks that others can write.
+    Tests of hooks that others can write.
     """
 
     def closed(self, daemon: Daemon, times: int) -> bool:
-        """Whether the door has closed so often."""
+        """Return whether the door has closed so many times."""
         return daemon.log().count("closed door ssh") >= times
 
     def test_notRun(self) -> None:
         """
-        A hook that anybody can write does not run as root, and the operator is told once; from the
-        moment that this is mended it runs.
+        A hook that everybody can write does not run as root, and the log says so once; once that is
+        fixed, the hook runs.
         """
         hook, out = self.folder / "hook", self.folder / "out"
         hook.write_text(f"#!/bin/sh\necho ran >> {out}\n")
@@ -79,10 +81,10 @@ class HookTests(RealTestCase):
             self.client.send(SEQUENCE)
             self.assertTrue(self.client.comesToReach(PORT), daemon.log())
             self.assertTrue(eventually(partial(self.closed, daemon, number)), daemon.log())
-        remedy = f"{hook} can be written by others: `chmod go-w {hook}` mends it"
+        remedy = f"{hook} can be written by others: run `chmod go-w {hook}`"
         self.assertTrue(daemon.says(f"others decide what it does: {remedy}"), daemon.log())
         self.assertFalse(out.exists(), daemon.log())
-        self.assertEqual(1, daemon.log().count("was not run, and is not until"), daemon.log())
+        self.assertEqual(1, daemon.log().count("was not run, and will not be until"), daemon.log())
         hook.chmod(0o755)
         self.client.send(SEQUENCE)
         self.assertTrue(eventually(out.exists), daemon.log())
@@ -90,7 +92,7 @@ class HookTests(RealTestCase):
 
 class FileTests(RealTestCase):
     """
-    Files that are none.
+    Tests of pipes in the place of files.
     """
 
     def test_keys(self) -> None:
@@ -110,7 +112,7 @@ class FileTests(RealTestCase):
         self.assertEqual(-signal.SIGTERM, daemon.stop(), daemon.log())
 
     def test_start(self) -> None:
-        """With a pipe for a file the daemon, and the client, end at once, with a sentence."""
+        """With a pipe for a file, the daemon and the client exit at once, with one sentence."""
         pipe = self.folder / "pipe"
         os.mkfifo(pipe, 0o600)
         twistd = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
@@ -128,7 +130,7 @@ class FileTests(RealTestCase):
             self.assertNotIn("Traceback", output)
 
     def test_guarded(self) -> None:
-        """With a pipe for the keys the door is guarded, and nobody may knock."""
+        """With a pipe for the keys, the door is guarded, and nobody may knock."""
         pipe = self.folder / "pipe"
         os.mkfifo(pipe, 0o600)
         daemon = self.start("-k", str(pipe))
@@ -139,11 +141,11 @@ class FileTests(RealTestCase):
 
 class AgentTests(RealTestCase):
     """
-    SSH agents that want to harm whoever asks them.
+    Tests of SSH agents that attack the client.
     """
 
     def ask(self, answer: bytes) -> str:
-        """What the client says of an agent that answers like that."""
+        """Return what the client prints about an agent with such an answer."""
         path = self.folder / "agent"
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listening:
@@ -160,7 +162,7 @@ class AgentTests(RealTestCase):
                 try:
                     connection.sendall(answer)
                     connection.shutdown(socket.SHUT_WR)
-                except OSError:  # it has had enough
+                except OSError:  # the client has given up
                     pass
                 self.assertTrue(eventually(lambda: process.popen.poll() is not None, SOON))
         self.assertEqual(1, process.popen.returncode, process.log())
@@ -170,7 +172,7 @@ class AgentTests(RealTestCase):
         return process.log()
 
     def test_hostile(self) -> None:
-        """Each is one sentence, soon."""
+        """Each of them ends the client soon, with one sentence."""
         junk = b"\0\0\0\1x\0\0\0\5\x1b[2J\x07"
         for answer in (
             b"",
@@ -189,18 +191,18 @@ class AgentTests(RealTestCase):
 
 class UnicastTests(RealTestCase):
     """
-    Addresses that are not one host's.
+    Tests of addresses that belong to more than one host.
     """
 
     def test_refused(self) -> None:
-        """No knock goes to a whole network, or to whoever listens."""
+        """No knock goes to a whole network, or to all listeners of a group."""
         for address in ("ff02::1", "0.0.0.0", "::", "224.0.0.1", "255.255.255.255"):
             status, output = self.client.status(PKDOORS, "knock", address, "--magic-seq", KNOCKS)
             self.assertEqual(1, status, output)
             self.assertIn("which is not the address of one host", output)
 
     def test_broadcast(self) -> None:
-        """Nor to the broadcast address of a network that this host is in."""
+        """No knock goes to the broadcast address of a network of this host."""
         broadcast = SERVER4.rpartition(".")[0] + ".255"
         route = self.server.status("ip", "-4", "route", "get", broadcast)[1]
         if "broadcast" not in route:
@@ -212,11 +214,11 @@ class UnicastTests(RealTestCase):
 
 class InstallTests(RealTestCase):
     """
-    C{install-service --root} in a folder that somebody prepared.
+    Tests of C{install-service --root} in a folder that another user prepared.
     """
 
     def test_planted(self) -> None:
-        """Links and pipes that wait there are neither followed nor waited for."""
+        """Prepared links and pipes are neither followed nor waited for."""
         root, victim = self.folder / "root", self.folder / "victim"
         victim.write_text("mine\n")
         place = root / "etc/systemd/system"

@@ -1,4 +1,4 @@
-"""The nftables firewall: what it has that others have not."""
+"""The nftables firewall: features that others do not have."""
 
 import signal
 import socket
@@ -9,10 +9,10 @@ from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, Daemon
 
 
 class GuardTests(RealTestCase):
-    """The guard table in the kernel."""
+    """The guard's table in the kernel."""
 
     def test_closedFromTheStart(self) -> None:
-        """What was open before the start is closed by it; loopback is not concerned."""
+        """A port that was open before the start is closed by it; loopback is not affected."""
         self.server.serve(PORT)
         self.assertTrue(self.client.reaches(PORT))
         Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
@@ -21,7 +21,7 @@ class GuardTests(RealTestCase):
         self.assertTrue(self.server.reaches(PORT, SERVER4))
 
     def test_staysClosed(self) -> None:
-        """A daemon that is stopped, or killed, leaves the port closed to all."""
+        """A daemon that is stopped or killed leaves the port closed to everybody."""
         daemon = self.start(openFor="1h")
         for end in (signal.SIGTERM, signal.SIGKILL):
             daemon.stop(end)
@@ -40,7 +40,7 @@ class GuardTests(RealTestCase):
         self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
 
     def test_anothersDropCounts(self) -> None:
-        """Where another table drops the client, a knock does not overrule that."""
+        """If another table drops the client, a knock does not overrule that."""
         self.server.run(
             "nft",
             "table inet ban { chain c { type filter hook input priority 0; "
@@ -52,7 +52,7 @@ class GuardTests(RealTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def test_udpAndRanges(self) -> None:
-        """UDP ports and ranges are closed, and opened, like others."""
+        """UDP ports and ranges are closed and opened like others."""
         answer = self.server.spawn("python3", "-c", _ECHO)
         self.assertTrue(answer.says("ready"))
         self.server.serve(6005)
@@ -64,7 +64,7 @@ class GuardTests(RealTestCase):
         self.assertTrue(self.echoes())
 
     def echoes(self) -> bool:
-        """Whether the UDP port answers the client."""
+        """Return whether the UDP port answers the client."""
         with self.client.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.settimeout(0.4)
             sender.sendto(b"hello", (SERVER4, 51820))
@@ -74,7 +74,7 @@ class GuardTests(RealTestCase):
                 return False
 
     def test_routedTrafficPasses(self) -> None:
-        """What is only routed through this host is none of its doors' business."""
+        """Packets that are only routed through this host do not concern its doors."""
         self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.start()
         self.stranger.serve(PORT)
@@ -112,7 +112,7 @@ class GuardTests(RealTestCase):
 
     def test_sessionsBeforeTheStart(self) -> None:
         """
-        Connections that exist when the daemon starts live on, though idle, and though nothing
+        Connections that exist when the daemon starts go on, even idle ones, and even if nothing
         tracked connections on the host before: they are the operator's way back.
         """
         server = self.server.serve(PORT)

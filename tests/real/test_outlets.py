@@ -378,8 +378,7 @@ class HookTests(OutletsTestCase):
 
     def isOnServer(self, pid: str) -> bool:
         """Whether a process is on this test's server."""
-        here = Path(f"/run/netns/{self.server.name}").stat().st_ino
-        return os.stat(f"/proc/{pid}/ns/net").st_ino == here
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == self.server.namespaces.number
 
     def knockAll(self, daemon: Daemon, host: Host, sources: list[str]) -> None:
         """Have the door opened for all these."""

@@ -9,14 +9,14 @@ PKDOORS = str(BIN / "pkdoors")
 
 
 class NftablesTests(RealTestCase):
-    """What is in the kernel."""
+    """Tests of what is in the kernel."""
 
     def release(self, *options: str) -> tuple[int, str]:
-        """Run it on the server; status and output."""
+        """Run it on the server; return status and output."""
         return self.server.status(PKDOORS, "release", *options)
 
     def test_removes(self) -> None:
-        """It takes out all that a daemon left, and nothing else, and says what."""
+        """It removes everything that a daemon left, and nothing else, and prints that."""
         self.server.run("nft", "add table inet mine; add chain inet mine c { counter; }")
         before = self.server.run("nft", "list", "ruleset")
         daemon = self.start(openFor="1h")
@@ -31,11 +31,11 @@ class NftablesTests(RealTestCase):
         self.assertTrue(self.stranger.reaches(PORT))
 
     def test_nothing(self) -> None:
-        """Where there is nothing it says so."""
+        """If there is nothing to remove, it says so."""
         self.assertEqual(self.release(), (0, "there is nothing of pkdoors in the firewall\n"))
 
     def test_running(self) -> None:
-        """A daemon that runs is asked to end, and does; nothing is put back."""
+        """It asks a running daemon to end, and that ends; nothing comes back."""
         daemon = self.start()
         status, output = self.release()
         self.assertEqual(status, 0, output)
@@ -44,7 +44,7 @@ class NftablesTests(RealTestCase):
         self.assertTrue(self.stranger.reaches(PORT))
 
     def test_stopped(self) -> None:
-        """One that cannot end now is left alone, and so is its guard."""
+        """A daemon that cannot end now is left alone, and so is its guard."""
         daemon = self.start()
         daemon.process.popen.send_signal(signal.SIGSTOP)
         self.addCleanup(daemon.process.popen.send_signal, signal.SIGCONT)
@@ -55,10 +55,10 @@ class NftablesTests(RealTestCase):
 
 
 class NoPrivilegeTests(RealTestCase):
-    """Somebody who is not root."""
+    """Tests with a user who is not root."""
 
     def test_sentence(self) -> None:
-        """It says that it has to be root, and nothing of a daemon."""
+        """It says to be root, and nothing about a daemon."""
         nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         status, output = self.server.status(*nobody, PKDOORS, "release")
         self.assertEqual(status, 1)
@@ -67,12 +67,12 @@ class NoPrivilegeTests(RealTestCase):
 
 
 class FirewalldTests(RealTestCase):
-    """What is in firewalld."""
+    """Tests of what is in firewalld."""
 
     firewall = "firewalld"
 
     def test_removes(self) -> None:
-        """It takes out knock ports and openings, in all zones, and those made permanent."""
+        """It removes knock ports and openings from all zones, and also those made permanent."""
         self.firewalld.cmd("--permanent", "--add-rich-rule", "rule service name=http accept")
         self.firewalld.cmd("--reload")
         before = self.firewalld.cmd("--list-all-zones")

@@ -6,7 +6,8 @@ import time
 from threading import Event, Thread
 
 from tests.lab.case import PORT, SEQUENCE
-from tests.lab.hosts import CLIENT4, STRANGER4, Firewalld, eventually, ip
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import CLIENT4, STRANGER4, eventually, ip
 from tests.lab.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 RELOADS = 200

@@ -1,4 +1,6 @@
-"""Sealed knocks against a real daemon: who has a key opens, whatever others do."""
+"""
+Tests of sealed knocks against a real daemon: only clients with a key get in, whatever others do.
+"""
 
 import random
 import re
@@ -32,50 +34,50 @@ RATE = 10_000
 
 
 class SealedTestCase(RealTestCase):
-    """With a key that may knock."""
+    """A test with a key that may knock."""
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the key."""
         super().setUp()
         self.key = makeKey()
         self.keys = self.folder / "authorized_keys"
         self.keys.write_text(publicLine(self.key))
 
     def daemonWithKeys(self, *options: str, openFor: str = "1h") -> Daemon:
-        """A daemon that wants sealed knocks."""
+        """Start a daemon that accepts sealed knocks only."""
         return self.daemon("-k", str(self.keys), *options, openFor=openFor)
 
     def knock(self, host: Host, datagram: bytes, address: str = SERVER4) -> None:
-        """Send it to all ports, in no order."""
+        """Send a datagram to all ports, in no particular order."""
         ports = list(SEQUENCE)
         random.shuffle(ports)
         host.send(ports, datagram, address, pause=0)
 
     def seal(self, **fields: object) -> bytes:
-        """A good sealed knock."""
+        """Return a good sealed knock."""
         return sealed(self.key, SEQUENCE, **fields)
 
     def assertOpens(self, datagram: bytes) -> None:
-        """It opens the door for the client."""
+        """Assert that it opens the door for the client."""
         self.knock(self.client, datagram)
         self.assertTrue(self.client.comesToReach(PORT))
 
     def close(self, key: Key | None = None) -> None:
-        """Have the client close its opening, with the key that it was opened with."""
+        """Let the client close its opening, with the key that opened it."""
         self.knock(self.client, sealed(key or self.key, SEQUENCE, close=True))
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 5))
 
 
 class LockTests(SealedTestCase):
-    """What opens, and for whom."""
+    """Which knocks open, and for which client."""
 
     def setUp(self) -> None:
-        """Have something behind the door."""
+        """Listen behind the door."""
         super().setUp()
         self.server.serve(PORT)
 
     def test_opens(self) -> None:
-        """A sealed knock opens for its sender, over both families, and names who it was."""
+        """A sealed knock opens for its sender, over both families, and the log names its key."""
         daemon = self.daemonWithKeys()
         self.assertOpens(self.seal())
         self.assertFalse(self.stranger.reaches(PORT))
@@ -85,14 +87,14 @@ class LockTests(SealedTestCase):
         self.assertTrue(self.client.comesToReach(PORT, SERVER6))
 
     def test_plain(self) -> None:
-        """A plain knock opens nothing here, and is not even told of."""
+        """A plain knock opens nothing here, and is not even logged."""
         daemon = self.daemonWithKeys()
         self.client.send(SEQUENCE)
         self.assertFalse(self.client.reaches(PORT))
         self.assertNotIn("refused", daemon.log())
 
     def test_close(self) -> None:
-        """A sealed knock can close the sender's own opening, at once, and nobody else's."""
+        """A sealed knock can close the sender's own opening, at once, and no other."""
         daemon = self.daemonWithKeys()
         self.assertOpens(self.seal())
         self.knock(self.stranger, self.seal())
@@ -102,7 +104,7 @@ class LockTests(SealedTestCase):
         self.assertEqual(daemon.log().count("closed door"), 1)
 
     def test_times(self) -> None:
-        """The time asked for is capped by the key, and by the door."""
+        """The key and the door limit the time that a knock gets."""
         self.keys.write_text('max-open="7s" ' + publicLine(self.key))
         daemon = self.daemonWithKeys(openFor="5s")
         self.knock(self.client, self.seal(seconds=6))
@@ -126,13 +128,13 @@ class LockTests(SealedTestCase):
         backwards = SEQUENCE[::-1]
         for datagram, reason in (
             (sealed(makeKey(), SEQUENCE), "its key is not known here"),
-            (self.seal()[:-1] + b"?", "its seal is not good"),
+            (self.seal()[:-1] + b"?", "its seal is bad"),
             (sealed(self.key, backwards), "made by another key, or for another sequence"),
             (self.seal(door="web"), "it is for a door 'web'"),
             (sealed(web, SEQUENCE), "the key of web@x (SHA256:"),
             (sealed(near, SEQUENCE), "may not knock from here (from=)"),
             (sealed(old, SEQUENCE), "expired 2020-01-01"),
-            (self.seal(bind="10.9.1.3"), "it is bound to 10.9.1.3, and comes from elsewhere"),
+            (self.seal(bind="10.9.1.3"), "it is bound to 10.9.1.3, but comes from elsewhere"),
             (self.seal(stamp=now - 75_000), "s behind this host's, 60 s are allowed: the knocker"),
             (self.seal(stamp=now + 95_000), "s ahead of this host's, 60 s are allowed: this host"),
             (self.seal(stamp=now - 30_000), "it is older than this daemon"),
@@ -146,11 +148,11 @@ class LockTests(SealedTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_keysChange(self) -> None:
-        """The file is read again when it changes; one that others can write lets nobody in."""
+        """The file is read again when it changes; if others can write it, nobody gets in."""
         daemon = self.daemonWithKeys()
         other = makeKey()
         self.keys.write_text(publicLine(self.key) + "\n# new\n" + publicLine(other, "bob@desk"))
-        time.sleep(2 * FRESH)  # the daemon may have looked at it just before
+        time.sleep(2 * FRESH)  # the daemon may have looked at the file just before
         self.assertOpens(sealed(other, SEQUENCE))
         self.assertTrue(daemon.says("by bob@desk"))
         self.knock(self.client, self.seal(close=True))
@@ -158,41 +160,45 @@ class LockTests(SealedTestCase):
         self.close(other)
         self.keys.chmod(0o666)
         self.knock(self.client, self.seal())
-        self.assertTrue(daemon.says("can be written by others: `chmod go-w"))
+        self.assertTrue(daemon.says("can be written by others: run `chmod go-w"))
         self.assertFalse(self.client.reaches(PORT))
         self.keys.chmod(0o600)
         self.assertOpens(self.seal())
 
     def test_badOption(self) -> None:
-        """A key with an unknown option is refused with file and line, the others are taken."""
+        """
+        A key with an unknown option is refused with file and line; the other keys are accepted.
+        """
         self.keys.write_text('no-pty,colour="red" ' + publicLine(makeKey()) + publicLine(self.key))
         daemon = self.daemonWithKeys()
-        self.assertTrue(daemon.says(f"{self.keys}, line 1: this key is refused: the option no-pty"))
+        self.assertTrue(
+            daemon.says(f"{self.keys}, line 1: this key is refused: unknown option no-pty")
+        )
         self.assertOpens(self.seal())
 
     def test_noKeys(self) -> None:
         """Without a usable file the door is guarded, nobody may knock, and the log says why."""
         self.keys.chmod(0o666)
         daemon = self.daemonWithKeys()
-        self.assertTrue(daemon.says("can be written by others: `chmod go-w"), daemon.log())
+        self.assertTrue(daemon.says("can be written by others: run `chmod go-w"), daemon.log())
         self.knock(self.client, self.seal())
         self.assertFalse(self.client.reaches(PORT))
 
 
 class AttackTests(SealedTestCase):
-    """Those who listen, and those who send in other people's names."""
+    """Attackers who record knocks, and attackers who spoof addresses."""
 
     def setUp(self) -> None:
-        """Have something behind the door."""
+        """Listen behind the door."""
         super().setUp()
         self.server.serve(PORT)
 
     def test_replay(self) -> None:
         """
         A recorded knock opens nothing: from elsewhere, from the same address after the door has
-        closed, after a restart of the daemon, or at another server that takes the same key.
+        closed, after a restart of the daemon, or at another server that accepts the same key.
         """
-        ahead = self.seal(stamp=int(1000 * time.time()) + 50_000)  # its maker's clock is ahead
+        ahead = self.seal(stamp=int(1000 * time.time()) + 50_000)  # the sender's clock is ahead
         daemon = self.daemonWithKeys(openFor="2s")
         recorded = [self.seal(), ahead]
         for datagram in recorded:
@@ -217,11 +223,9 @@ class AttackTests(SealedTestCase):
         daemon = self.daemonWithKeys()
         self.assertOpens(ahead)
         daemon.stop(signal.SIGKILL)
-        daemon = Daemon(
-            self.stranger,
-            *("-m", ",".join(map(str, SEQUENCE)), "-p", str(PORT), "-k", str(self.keys)),
-            *("-f", "nftables"),
-        )
+        sequence = ",".join(map(str, SEQUENCE))
+        options = ("-m", sequence, "-p", str(PORT), "-k", str(self.keys), "-f", "nftables")
+        daemon = Daemon(self.stranger, *options)
         self.knock(self.server, ahead, STRANGER4)
         self.assertTrue(daemon.says("this knock was seen before"), daemon.log())
         self.knock(self.server, self.seal(), STRANGER4)
@@ -229,8 +233,8 @@ class AttackTests(SealedTestCase):
 
     def test_lostNotes(self) -> None:
         """
-        Nor when the notes are deleted: all are refused until the skew has passed, and one line says
-        so; then new ones open.
+        Nor does it after the notes are deleted: all seals are refused until the skew has passed,
+        and one line says so; then new ones open.
         """
         ahead = self.seal(stamp=int(1000 * time.time()) + 4000)
         skew = ("--clock-skew", "5s")
@@ -238,11 +242,12 @@ class AttackTests(SealedTestCase):
         self.assertOpens(ahead)
         self.close()
         daemon.stop()
-        seenPath(str(self.keys)).unlink()
+        with self.server.inside():
+            seenPath(str(self.keys)).unlink()
         daemon = self.daemonWithoutNotes(*skew)
         self.assertTrue(daemon.says("cannot be trusted (they are missing): sealed knocks are refu"))
         self.knock(self.client, ahead)
-        self.assertTrue(daemon.says("the notes of what knocks opened before the start are lost"))
+        self.assertTrue(daemon.says("the notes about earlier knocks are lost"))
         self.assertTrue(eventually(lambda: self.opensNow(daemon), 60), daemon.log())
         daemon.stop()
         daemon = self.daemonWithoutNotes(*skew)
@@ -250,17 +255,17 @@ class AttackTests(SealedTestCase):
         self.assertNotIn("notes", daemon.log())
 
     def daemonWithoutNotes(self, *options: str) -> Daemon:
-        """A daemon that finds no notes but those that another left."""
+        """Start a daemon that finds no notes, or only those of another daemon."""
         self.patch(self.server, "haveNotes", lambda *options: None)
         return self.daemonWithKeys(*options)
 
     def opensNow(self, daemon: Daemon) -> bool:
-        """Whether a new knock opens."""
+        """Return whether a new knock opens."""
         self.knock(self.client, self.seal())
         return "opened door" in daemon.log()
 
     def assertReplaysFail(self, daemon: Daemon, recorded: list[bytes]) -> None:
-        """Sending them again opens nothing, from wherever."""
+        """Assert that sending them again opens nothing, from any host."""
         opened = daemon.log().count("opened door")
         for host in (self.client, self.stranger):
             for datagram in recorded:
@@ -272,8 +277,9 @@ class AttackTests(SealedTestCase):
 
     def test_spoofer(self) -> None:
         """
-        Somebody who knows the whole sequence floods it with plain knocks and bad seals, in the
-        victim's name and in others'; each of the victim's knocks opens at its first sending.
+        An attacker who knows the whole sequence floods it with plain knocks and bad seals, from the
+        victim's address and from others; each of the victim's knocks opens the first time it is
+        sent.
         """
         daemon = self.daemonWithKeys()
         spoofer = self.spoof()
@@ -288,12 +294,12 @@ class AttackTests(SealedTestCase):
         self.assertNotRegex(daemon.log(), r"opened door \S+ \S+ for 198\.51")
 
     def assertComes(self, daemon: Daemon, words: str, times: int) -> None:
-        """The daemon comes to have logged something so many times, and not more often."""
+        """Assert that the daemon logs something so many times, and not more often."""
         eventually(lambda: daemon.log().count(words) >= times)
         self.assertEqual(daemon.log().count(words), times)
 
     def spoof(self) -> Process:
-        """Somebody on the stranger's host who sends as the client."""
+        """Start an attacker on the stranger's host who sends from the client's address."""
         good = self.seal()
         stranger = makeKey()
         flipped = [
@@ -302,7 +308,7 @@ class AttackTests(SealedTestCase):
         junk = [b"knock\n", good[:100], good[:-1], *flipped]
         junk += [sealed(stranger, SEQUENCE) for _ in range(20)]
         junk += [statement(self.key).encode() + bytes(random.randbytes(83)) for _ in range(20)]
-        (self.folder / "junk").write_text("".join(f"{each.hex()}\n" for each in junk))
+        (self.folder / "junk").write_text("".join(f"{datagram.hex()}\n" for datagram in junk))
         ports = ",".join(map(str, SEQUENCE))
         command = f"{sys.executable} -m tests.lab.spoofer {CLIENT4} {SERVER4} {ports} {RATE}"
         spoofer = self.stranger.spawn(
@@ -312,7 +318,10 @@ class AttackTests(SealedTestCase):
         return spoofer
 
     def test_garbage(self) -> None:
-        """Every byte changed, cut off or doubled, and random ones: nothing opens or breaks."""
+        """
+        Datagrams with every byte changed, cut off or doubled, and random ones, open and break
+        nothing.
+        """
         daemon = self.daemonWithKeys()
         good = self.seal()
         for at in range(len(good)):
@@ -332,10 +341,10 @@ class AttackTests(SealedTestCase):
 
 
 class LineTests(SealedTestCase):
-    """A line that loses, doubles and delays."""
+    """A line that loses, doubles and delays datagrams."""
 
     def test_badLine(self) -> None:
-        """A sealed knock opens at its first sending where a plain one often does not."""
+        """A sealed knock opens the first time it is sent where a plain one often does not."""
         count = 60
         daemon = self.daemonWithKeys()
         sealed = self.opened(daemon, count, "-i", str(self.privateKey()))
@@ -346,7 +355,7 @@ class LineTests(SealedTestCase):
         self.assertLess(plain, sealed)
 
     def test_knocksAgain(self) -> None:
-        """However bad the line is: with C{--wait} it knocks again, and opens at last."""
+        """However bad the line is, with C{--wait} it knocks again, and opens at last."""
         ports = ", ".join(map(str, SEQUENCE))
         self.server.run(
             "nft",
@@ -356,35 +365,32 @@ class LineTests(SealedTestCase):
         self.server.serve(PORT)
         self.daemonWithKeys(openFor="1s")
         opened = ("nft", "list", "set", "inet", "pkdoors", "default_open4")
-        identity = str(self.privateKey())
+        knock = (str(BIN / "pkdoors"), "knock", SERVER4, "-m", ports.replace(" ", ""))
+        sealed = ("-i", str(self.privateKey()))
+        waiting = ("--wait", str(PORT), "--timeout", "300ms", "--tries", "50")
         for _ in range(4):
-            status, output = self.client.status(
-                *(str(BIN / "pkdoors"), "knock", SERVER4, "-m", ports.replace(" ", "")),
-                *("-i", identity, "--wait", str(PORT), "--timeout", "300ms", "--tries", "50"),
-            )
+            status, output = self.client.status(*knock, *sealed, *waiting)
             self.assertEqual(0, status, output)
             self.assertTrue(eventually(lambda: CLIENT4 not in self.server.run(*opened)))
 
     def privateKey(self) -> Path:
-        """The key, as ssh-keygen would leave it."""
+        """Write the key as ssh-keygen would."""
         path = self.folder / "id"
         path.write_bytes(self.key.toString("openssh", subtype="v1"))
         path.chmod(0o600)
         return path
 
     def opened(self, daemon: Daemon, count: int, *options: str) -> int:
-        """How many of so many knocks open, or move the deadline."""
+        """Return how many of so many knocks open, or move the deadline."""
         ports = ",".join(map(str, SEQUENCE))
         python = (sys.executable, "-m")
         relay = self.client.spawn(
             *python, "tests.lab.badline", SERVER4, ports, "20261123", PYTHONPATH=str(ROOT)
         )
         self.assertTrue(relay.says("relaying"), relay.log())
-        knocks = self.client.spawn(
-            *(*python, "tests.lab.knocks", str(count), "0.15"),
-            *("127.0.0.1", "-m", ports, *options),
-            PYTHONPATH=str(ROOT),
-        )
+        program = (*python, "tests.lab.knocks", str(count), "0.15")
+        arguments = ("127.0.0.1", "-m", ports, *options)
+        knocks = self.client.spawn(*program, *arguments, PYTHONPATH=str(ROOT))
         self.assertEqual(knocks.popen.wait(120), 0, knocks.log())
         relay.stop()
         return len(re.findall("(?:opened|extended) door", daemon.log()))

@@ -1,4 +1,6 @@
-"""ssh through a door that only sealed knocks open, with the keys that people have."""
+"""
+Tests of ssh through a door that only sealed knocks open, with the kinds of keys that people use.
+"""
 
 import os
 import pty
@@ -17,10 +19,10 @@ SECRET = "open sesame"
 
 
 class SealedSshTests(SshTestCase):
-    """A real sshd behind the door, and a real ssh before it."""
+    """A real sshd behind the door, and a real ssh in front of it."""
 
     def setUp(self) -> None:
-        """Have a key, a daemon that takes it, and a profile of its host."""
+        """Make a key, a daemon that accepts it, and a profile of its host."""
         super().setUp()
         self.sshd()
         self.key = self.folder / "id"
@@ -34,17 +36,17 @@ class SealedSshTests(SshTestCase):
         self.client.environment["XDG_CONFIG_HOME"] = str(self.config)
 
     def run_(self, *argv: object) -> None:
-        """Run a program on this machine, to a good end."""
+        """Run a program on this machine, which must succeed."""
         subprocess.run([*map(str, argv)], check=True, stdin=subprocess.DEVNULL)
 
     def profile(self, *lines: str) -> None:
-        """The client's one profile, C{home}."""
+        """Write the client's only profile, C{home}."""
         start = ("[hosts.home]", f'address = "{SERVER4}"', f"sequence = [{KNOCKS}]")
         self.hosts.write_text("\n".join([*start, *lines, ""]))
         self.hosts.chmod(0o600)
 
     def agent(self) -> None:
-        """An SSH agent that has the key, and another one before it."""
+        """Start an SSH agent that has the key, and another one before it."""
         socket = self.folder / "agent"
         self.client.spawn("ssh-agent", "-D", "-a", str(socket))
         self.assertTrue(eventually(socket.exists))
@@ -61,7 +63,7 @@ class SealedSshTests(SshTestCase):
         self.assertEqual(0, status, output)
 
     def throughTheDoor(self, name: str) -> tuple[int, str]:
-        """ssh to the host, with connect knocking."""
+        """Run ssh to the host, with connect as its proxy."""
         proxy = f"ProxyCommand={PKDOORS} connect {name} {SSH_PORT}"
         return self.client.status(
             "ssh", *self.sshOptions(), "-o", proxy, f"root@{SERVER4}", "echo hello from inside"
@@ -76,7 +78,7 @@ class SealedSshTests(SshTestCase):
         self.assertIn("by anna (SHA256:", self.keeper.log())
 
     def test_publicKey(self) -> None:
-        """A profile may name the public key whose private half the agent has."""
+        """A profile can name the public key whose private half the agent has."""
         self.profile(f'identity = "{self.key}.pub"', "wait = 22")
         self.agent()
         status, output = self.client.status(PKDOORS, "knock", "home")
@@ -100,9 +102,9 @@ class SealedSshTests(SshTestCase):
             text += os.read(terminal, 1000)
         os.write(terminal, SECRET.encode() + b"\n")
         try:
-            while more := os.read(terminal, 1000):
-                text += more
-        except OSError:  # it has ended
+            while part := os.read(terminal, 1000):
+                text += part
+        except OSError:  # the program has ended
             pass
         self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), text)
         self.assertNotIn(SECRET.encode(), text)
@@ -110,7 +112,7 @@ class SealedSshTests(SshTestCase):
         self.assertTrue(self.keeper.says("by anna (SHA256:"))
 
     def test_noKey(self) -> None:
-        """Who has no key gets a sentence, and ssh ends."""
+        """A user without a key gets a sentence, and ssh ends."""
         self.profile("sealed = true")
         self.client.environment["SSH_AUTH_SOCK"] = str(self.folder / "nothing")
         status, output = self.throughTheDoor("home")
@@ -119,7 +121,7 @@ class SealedSshTests(SshTestCase):
         self.assertNotIn("Traceback", output)
 
     def test_openSshAlone(self) -> None:
-        """The script of the documentation, with nothing of pkdoors, opens and closes the door."""
+        """The script in the documentation, without pkdoors, opens and closes the door."""
         self.agent()
         script = ("sh", str(SCRIPT), f"{self.key}", SERVER4, "default", KNOCKS)
         status, output = self.client.status(*script, "60")

@@ -1,4 +1,4 @@
-"""The daemon as a service: C{pkdoors install-service}, and what systemd makes of it."""
+"""Tests of the daemon as a service: C{pkdoors install-service}, and systemd itself."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.lab.machine import BIN, Machine, isPossible
 
 PKDOORS = str(BIN / "pkdoors")
 INSTALL = (PKDOORS, "install-service")
-"""On a machine."""
+"""The command on a machine."""
 HERE = (str(hosts.BIN / "pkdoors"), "install-service")
 UNIT = "/etc/systemd/system/pkdoors.service"
 RULE = "/etc/polkit-1/rules.d/50-pkdoors.rules"
@@ -28,16 +28,16 @@ LOW = (17001, 203, 17005, 404, 17002, 17009)
 
 
 class UnitTests(RealTestCase):
-    """The unit, without a systemd that runs."""
+    """Tests of the unit, without a running systemd."""
 
     def setUp(self) -> None:
-        """Have the files in a folder."""
+        """Write the files below a folder."""
         super().setUp()
         self.output = self.server.run(*HERE, "--root", str(self.folder))
         self.unit = f"{self.folder}{UNIT}"
 
     def test_verify(self) -> None:
-        """systemd finds nothing wrong with it."""
+        """systemd finds no fault with it."""
         self.assertEqual(self.server.run("systemd-analyze", "verify", self.unit), "")
 
     def test_security(self) -> None:
@@ -49,25 +49,25 @@ class UnitTests(RealTestCase):
         self.assertLessEqual(float(score[1]), 2.0)
 
     def test_root(self) -> None:
-        """C{--root} places five files below a folder, and does nothing else."""
+        """C{--root} writes five files below a folder, and does nothing else."""
         placed = [line.removeprefix("wrote      ") for line in self.output.splitlines()]
         self.assertEqual(5, len(placed))
         for path in map(Path, placed):
             self.assertEqual((0o644, True), (path.stat().st_mode & 0o7777, path.is_file()))
         self.assertIn(f'"{hosts.BIN}/twistd"', Path(self.unit).read_text())
         removed = self.server.run(*HERE, "--uninstall", "--root", str(self.folder))
-        self.assertEqual([f"removed    {each}" for each in placed], removed.splitlines())
+        self.assertEqual([f"removed    {path}" for path in placed], removed.splitlines())
         self.assertFalse([path for path in placed if Path(path).exists()])
 
 
 class ServiceTestCase(RealTestCase):
-    """With a systemd that runs on the server, and the service installed."""
+    """With a running systemd on the server, and the service installed."""
 
     if os.getuid() == 0 and not isPossible():
         skip = "these tests run systemd: they need a kernel with cgroup2"
 
     def setUp(self) -> None:
-        """Boot, and install it."""
+        """Boot, and install the service."""
         super().setUp()
         self.server.serve(PORT)
         self.machine = Machine(self.server)
@@ -75,11 +75,11 @@ class ServiceTestCase(RealTestCase):
         self.output = self.machine.run(*INSTALL)
 
     def file(self, path: str) -> Path:
-        """A file below C{/etc} of the machine."""
+        """Return a file below C{/etc} of the machine."""
         return self.folder / path.removeprefix("/")
 
     def configure(self, extra: str = "", sequence: tuple[int, ...] = SEQUENCE) -> str:
-        """Write the configuration as root does, and install anew; what that says."""
+        """Write the configuration as root does, install again, and return the output."""
         ports = f"sequence = {list(sequence)}\nports = [{PORT}]\nopen_for = '1h'\n"
         self.file(CONF).touch(0o600)
         self.file(CONF).write_text(f"[doors.ssh]\n{ports}{extra}")
@@ -92,13 +92,13 @@ class ServiceTestCase(RealTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def opens(self, sequence: tuple[int, ...] = SEQUENCE) -> bool:
-        """Whether knocks open the door, and for nobody else."""
+        """Return whether knocks open the door, for this client only."""
         self.client.send(sequence)
         opened = self.client.comesToReach(PORT)
         return opened and not self.stranger.reaches(PORT)
 
     def assertUnprivileged(self) -> None:
-        """The daemon has nothing but what it needs."""
+        """Assert that the daemon has no privileges but those that it needs."""
         lines = (self.machine.process() / "status").read_text().splitlines()
         status = dict(line.split(":\t") for line in lines)
         for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
@@ -112,10 +112,10 @@ class ServiceTestCase(RealTestCase):
 
 
 class ServiceTests(ServiceTestCase):
-    """The service at work, in its whole sandbox."""
+    """Tests of the running service, in its whole sandbox."""
 
     def test_works(self) -> None:
-        """It opens, heals, and takes over what is open after a restart; when it ends, it closes."""
+        """It opens, heals, and takes over its openings after a restart; when it ends, it closes."""
         self.begin()
         self.assertTrue(self.opens(), self.machine.log())
         self.assertNotIn("Unable to write to plugin cache", self.machine.log())
@@ -132,12 +132,12 @@ class ServiceTests(ServiceTestCase):
         self.assertFalse(self.stranger.reaches(PORT))
 
     def test_privileges(self) -> None:
-        """It has two capabilities and no others, no other user's rights, and can gain none."""
+        """It has two capabilities and no others, no rights of other users, and can gain none."""
         self.begin()
         self.assertUnprivileged()
 
     def test_cannotWriteItsConfiguration(self) -> None:
-        """It reads its configuration, which is a secret, and could not change it."""
+        """It can read its configuration, which is a secret, but not change it."""
         self.begin()
         for path, mode in ((CONF, 0o640), ("/etc/pkdoors", 0o750)):
             now = self.file(path).stat()
@@ -147,14 +147,14 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual(1, self.machine.status(*who, "test", "-w", CONF)[0])
 
     def test_lowPorts(self) -> None:
-        """Knock ports below 1024 are heard."""
+        """It receives knocks to ports below 1024."""
         self.begin(sequence=LOW)
         self.assertTrue(self.opens(LOW), self.machine.log())
 
     def test_sealed(self) -> None:
         """
-        Sealed knocks open, once the first start is so long ago as clocks may differ: who installed
-        it lets it read the keys, that are root's.
+        Sealed knocks open doors, once the first start is longer ago than clocks may differ; the
+        installation lets the service read root's keys.
         """
         key, keys = self.folder / "key", self.file("/etc/pkdoors/authorized_keys")
         self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
@@ -172,7 +172,7 @@ class ServiceTests(ServiceTestCase):
 
     def test_whatRootLeft(self) -> None:
         """
-        The notes, and the audit file, of a daemon that ran as root become the service's; so does
+        The notes and the audit file of a daemon that ran as root become the service's; so does
         C{init}'s folder.
         """
         left = ("/var/lib/pkdoors/1.seen", AUDIT)
@@ -186,7 +186,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual("pkdoors pkdoors 600\n" * 2, owners)
 
     def runAsRoot(self) -> None:
-        """Run the daemon as root does, without systemd, open the door, and kill it."""
+        """Run the daemon as root, without systemd, open the door, and kill the daemon."""
         script = (
             f"umask 077; {BIN}/twistd --pidfile=/run/byhand.pid --logfile=/run/byhand.log pkdoors; "
             "until [ -S /run/pkdoors/admin.sock ]; do sleep 0.05; done"
@@ -197,8 +197,8 @@ class ServiceTests(ServiceTestCase):
 
     def test_afterRoot(self) -> None:
         """
-        After a daemon that ran as root was killed, the service goes on with all that this left: the
-        admin socket, the notes, the audit file.
+        After a daemon that ran as root was killed, the service goes on with everything that it
+        left: the admin socket, the notes, the audit file.
         """
         self.audited()
         self.runAsRoot()
@@ -213,7 +213,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual("", self.machine.run("find", *folders, "!", "-user", "pkdoors"))
 
     def test_readiness(self) -> None:
-        """What waits for the service finds the guard in place."""
+        """Units that wait for the service find the guard in place."""
         self.configure()
         self.file("/etc/systemd/system/network.service").write_text(
             "[Unit]\nAfter=network-pre.target\n[Service]\nType=oneshot\n"
@@ -229,7 +229,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual(status, f"guarding ssh ({PORT}/tcp) with nftables")
 
     def test_earlyNetwork(self) -> None:
-        """Where the network comes before sysinit.target, as with cloud-init, there is no circle."""
+        """If the network comes before sysinit.target, as with cloud-init, there is no circle."""
         self.configure()
         units = self.file("/etc/systemd/system")
         (units / "network.service").write_text(
@@ -246,8 +246,8 @@ class ServiceTests(ServiceTestCase):
 
     def test_addressComesLater(self) -> None:
         """
-        An address to listen on that only the network brings keeps neither that waiting nor the
-        guard from being put in place before it; and knocks on it open as soon as it comes.
+        An address to listen on that only the network brings delays neither the network nor the
+        guard; knocks to it open doors as soon as it comes.
         """
         self.configure()
         text = self.file(CONF).read_text()
@@ -271,7 +271,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual(1, self.machine.log().count(missing))
 
     def test_watchdog(self) -> None:
-        """A daemon that hangs is replaced; the door that it had opened stays open meanwhile."""
+        """A daemon that hangs is replaced; its open door stays open meanwhile."""
         self.begin()
         self.assertTrue(self.opens())
         folder = self.file(f"{UNIT}.d")
@@ -288,15 +288,15 @@ class ServiceTests(ServiceTestCase):
 
     def test_noConfiguration(self) -> None:
         """Without a configuration it does not start, nor try again and again."""
-        self.assertIn(f"Make a configuration:    {PKDOORS} init\n", self.output)
+        self.assertIn(f"Create a configuration:   {PKDOORS} init\n", self.output)
         status, output = self.machine.status("systemctl", "start", "pkdoors")
         self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
         self.assertEqual("0", self.machine.show("NRestarts"))
 
     def test_lostConfiguration(self) -> None:
         """
-        If it had one, which is gone at the next boot, the ports are closed all the same, and the
-        log says why nobody can knock; until all is released.
+        If its configuration is lost at the next boot, it closes the ports all the same, and the log
+        says why nobody can knock, until C{pkdoors release}.
         """
         self.begin()
         self.machine.run("systemctl", "stop", "pkdoors")
@@ -305,7 +305,7 @@ class ServiceTests(ServiceTestCase):
         self.assertTrue(self.client.reaches(PORT))
         self.assertNotEqual(0, self.machine.status("systemctl", "start", "pkdoors")[0])
         self.assertTrue(self.machine.says(f"keeps {PORT}/tcp closed"), self.machine.log())
-        self.assertIn("Create one with `pkdoors init`.", self.machine.log())
+        self.assertIn("Create one with `pkdoors init`", self.machine.log())
         self.assertFalse(self.client.reaches(PORT))
         self.machine.run("systemctl", "stop", "pkdoors")
         self.machine.run(PKDOORS, "release")
@@ -314,7 +314,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual((1, "Assertion failed on job for pkdoors.service.\n"), (status, output))
 
     def test_init(self) -> None:
-        """What C{pkdoors init} writes after that is for the service."""
+        """C{pkdoors init} after the installation writes for the service."""
         init = (PKDOORS, "init", "--ports", str(PORT), "--address", SERVER4)
         output = self.machine.run(*init)
         self.assertIn("Only root and the service (user pkdoors) may read the file.", output)
@@ -324,7 +324,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual("active", self.machine.show("ActiveState"))
 
     def test_readme(self) -> None:
-        """The commands of README's section do what it says, in this order."""
+        """The commands in README's section do what it says, in this order."""
         self.machine.run(*INSTALL, "--uninstall")
         self.configure()
         self.machine.run(*INSTALL, "--uninstall")
@@ -345,7 +345,7 @@ class ServiceTests(ServiceTestCase):
         self.assertEqual([*stages, ("inactive", True)], states)
 
     def test_reload(self) -> None:
-        """C{systemctl reload} takes a file that changed, and fails where that is wrong."""
+        """C{systemctl reload} applies a changed file, and fails if the file is wrong."""
         self.begin()
         self.assertTrue(self.opens())
         self.server.serve(PORT + 1)
@@ -365,7 +365,9 @@ class ServiceTests(ServiceTestCase):
         self.assertTrue(self.client.reaches(PORT))
 
     def test_sessionsLiveOn(self) -> None:
-        """Who is connected when it starts stays so, as the operator over ssh: no byte is lost."""
+        """
+        Sessions from before its start live on, such as the operator's over ssh: no byte is lost.
+        """
         with self.server.inside():
             listening = socket.create_server(("0.0.0.0", PORT + 1))
         self.addCleanup(listening.close)
@@ -385,8 +387,8 @@ class ServiceTests(ServiceTestCase):
 
     def test_logrotate(self) -> None:
         """
-        The audit file, which a daemon of root's began, is rotated while the service writes, and no
-        event is lost.
+        The audit file, begun by a daemon that ran as root, is rotated while the service writes, and
+        no event is lost.
         """
         self.audited()
         self.runAsRoot()
@@ -408,15 +410,15 @@ class ServiceTests(ServiceTestCase):
         self.file(CONF).write_text(f'audit = "{AUDIT}"\n' + self.file(CONF).read_text())
 
     def hasReloaded(self, times: int) -> bool:
-        """Whether it was told so often to reload."""
+        """Return whether it has reloaded so many times."""
         return self.machine.log().count("reloaded: nothing has changed") == times
 
 
 class FirewalldServiceTests(ServiceTestCase):
-    """The service beside firewalld, which asks the real polkit who may change it."""
+    """Tests of the service beside firewalld, which asks the real polkit."""
 
     def test_works(self) -> None:
-        """It starts after firewalld and works with it, and heals when that reloads."""
+        """It starts after firewalld and works with it, and heals after a reload of firewalld."""
         self.configure()
         self.machine.run("systemctl", "start", "--no-block", "firewalld")
         self.machine.run("systemctl", "start", "pkdoors")
@@ -433,7 +435,7 @@ class FirewalldServiceTests(ServiceTestCase):
         self.assertNotIn(str(SEQUENCE[0]), rules)
 
     def test_noRule(self) -> None:
-        """Without polkit's rule it says what to do, in one line, and touches nothing."""
+        """Without polkit's rule it says what to do, in one line, and changes nothing."""
         self.configure()
         self.file(RULE).unlink()
         before = self.machine.run("nft", "list", "ruleset")
@@ -450,17 +452,17 @@ class FirewalldServiceTests(ServiceTestCase):
 
 
 class InstallTests(ServiceTestCase):
-    """C{pkdoors install-service} and C{--uninstall}."""
+    """Tests of C{pkdoors install-service} and C{--uninstall}."""
 
     def test_order(self) -> None:
-        """It says what it does, a line each, and what to do next."""
+        """It prints what it does, a line each, and what to do next."""
         lines = self.output.splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
-        self.assertEqual(done, ["wrote"] * 5 + ["made", "reloaded"])
-        self.assertIn("Start it, at boots, too: systemctl enable --now pkdoors", lines)
+        self.assertEqual(done, ["wrote"] * 5 + ["created", "reloaded"])
+        self.assertIn("Start it, at boot, too:   systemctl enable --now pkdoors", lines)
 
     def test_twice(self) -> None:
-        """Once more it changes nothing, and says so."""
+        """The second time it changes nothing, and says so."""
         before = self.tree()
         lines = self.configure().splitlines()
         done = [line.split()[0] for line in lines[: lines.index("")]]
@@ -471,12 +473,12 @@ class InstallTests(ServiceTestCase):
         self.assertEqual(before | {CONF.removeprefix("/etc/")}, self.tree())
 
     def tree(self) -> set[str]:
-        """The files below C{/etc}."""
+        """Return the files below C{/etc}."""
         etc = self.folder / "etc"
         return {str(path.relative_to(etc)) for path in etc.rglob("*") if not path.is_dir()}
 
     def test_uninstall(self) -> None:
-        """The service ends, its files are gone, and all else stays, the guard, too."""
+        """The service stops, its files are removed, and everything else stays, also the guard."""
         self.begin()
         self.machine.run("systemctl", "enable", "--quiet", "pkdoors")
         before = self.tree()
@@ -485,7 +487,7 @@ class InstallTests(ServiceTestCase):
         wants = "/etc/systemd/system/multi-user.target.wants/pkdoors.service"
         self.assertEqual(6, len(gone))
         self.assertTrue(all(f"removed    {path}\n" in output for path in gone - {wants}), output)
-        self.assertIn("ended      the service; the guard keeps the ports closed\n", output)
+        self.assertIn("stopped    the service; the guard keeps the ports closed\n", output)
         for command in ("pkdoors release\n", "userdel pkdoors\n", "rm -r /etc/pkdoors"):
             self.assertIn(command, output)
         self.assertEqual("inactive", self.machine.show("ActiveState"))
@@ -495,29 +497,33 @@ class InstallTests(ServiceTestCase):
         self.machine.run(PKDOORS, "release")
         self.assertTrue(self.client.reaches(PORT))
         again = self.machine.run(*INSTALL, "--uninstall")
-        self.assertEqual(5, again.count("not there  "))
+        self.assertEqual(5, again.count("missing    "))
 
     def test_strangeFile(self) -> None:
-        """A file that is not ours is left alone, and so is everything else then."""
+        """A file that is not ours is not touched, and no other file either."""
         self.machine.run(*INSTALL, "--uninstall")
         self.file(UNIT).write_text("[Service]\nExecStart=true\n")
         before = self.tree()
         for options in ((), ("--uninstall",)):
             status, output = self.machine.status(*INSTALL, *options)
             self.assertEqual((1, 1), (status, output.count("\n")), output)
-            self.assertIn(f"{UNIT} is not of `pkdoors install-service`, and is left", output)
+            self.assertIn(
+                f"`pkdoors install-service` did not write {UNIT}, and does not touch", output
+            )
         self.assertEqual(before, self.tree())
 
     def test_notRoot(self) -> None:
-        """Who is not root is told so."""
+        """Users who are not root get an error that says so."""
         self.file(UNIT).unlink()
         status, output = self.machine.status("setpriv", "--reuid=pkdoors", *INSTALL)
         self.assertEqual(1, status)
-        self.assertIn("install-service: only root can make or end a service: run it", output)
+        self.assertIn(
+            "install-service: only root can install or uninstall a service: run it", output
+        )
         self.assertFalse(self.file(UNIT).exists())
 
     def test_badConfiguration(self) -> None:
-        """A configuration that is not right does not keep it from being installed; it is told."""
+        """A bad configuration is reported, and does not prevent the installation."""
         output = self.configure("colour = 'red'\n")
         line = "trouble    /etc/pkdoors/pkdoors.toml: doors.ssh: unknown key 'colour'"
         self.assertIn(line, output)

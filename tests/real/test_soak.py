@@ -1,4 +1,4 @@
-"""The soak, in small; and that it sees what is wrong."""
+"""The soak in small, and that it notices what is wrong."""
 
 import os
 import signal
@@ -6,15 +6,15 @@ import sys
 
 from tests import ROOT
 from tests.lab.case import RealTestCase
-from tests.soak.eyes import Eyes
+from tests.soak.checker import Checker
 from tests.soak.world import STRANGERS, World
 
 
 class SoakTests(RealTestCase):
-    """With nftables."""
+    """Tests with nftables."""
 
     def test_steps(self) -> None:
-        """A few steps go well, and are counted."""
+        """A few steps succeed, and are counted."""
         options = ("--steps", "8", "--seed", "2", "--minutes", "2", "--firewall", self.firewall)
         status, output = self.server.status(
             *(sys.executable, "-m", "tests.soak", *options), PYTHONPATH=str(ROOT)
@@ -22,35 +22,35 @@ class SoakTests(RealTestCase):
         self.assertEqual(status, 0, output)
         self.assertRegex(output, "8 steps in .* 0 violations")
 
-    def watched(self) -> tuple[World, Eyes]:
-        """The world of the soak, with all as it has to be."""
+    def makeWorld(self) -> tuple[World, Checker]:
+        """Return the world of the soak, in which everything is as expected."""
         world = World(self.network, self.firewall)
         self.addCleanup(world.close)
-        eyes = Eyes(world)
-        self.assertEqual(eyes.settled() or eyes.strangersIn(), "")
-        return world, eyes
+        checker = Checker(world)
+        self.assertEqual(checker.awaitAgreement() or checker.tryDoors(), "")
+        return world, checker
 
     def test_stranger(self) -> None:
-        """Somebody who is in and may not be is seen, in the kernel and at the door."""
-        world, eyes = self.watched()
+        """A stranger who gets in is noticed, both in the kernel and at the door."""
+        world, checker = self.makeWorld()
         self.hold(world)
         element = f"{{ {STRANGERS[0]} timeout 1h }}"
         self.server.run("nft", f"add element inet pkdoors ssh_open4 {element}")
         self.assertIn(
-            "the kernel lets in who may not come in, or for too long: ssh for 10.9.2.2",
-            eyes.settled(),
+            "the kernel has openings that are not allowed, or too long: ssh for 10.9.2.2",
+            checker.awaitAgreement(),
         )
-        self.assertEqual(eyes.strangersIn(), "got in, and may not: ssh for 10.9.2.2")
+        self.assertEqual(checker.tryDoors(), "got in without an opening: ssh for 10.9.2.2")
 
     def test_noGuard(self) -> None:
-        """So is it where there is no guard."""
-        world, eyes = self.watched()
+        """Strangers who get in because the guard is missing are noticed."""
+        world, checker = self.makeWorld()
         self.hold(world)
         self.server.run("nft", "delete table inet pkdoors")
-        self.assertIn("got in, and may not:", eyes.strangersIn())
+        self.assertIn("got in without an opening:", checker.tryDoors())
 
     def hold(self, world: World) -> None:
-        """Stop the daemon, so that it mends nothing."""
+        """Suspend the daemon, so that it repairs nothing."""
         assert world.daemon
         process = world.daemon.process.popen.pid
         os.kill(process, signal.SIGSTOP)

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import BIN, PATIENCE, Daemon, Firewalld, eventually, heedSignals
+from tests.lab.firewalld import Firewalld
+from tests.lab.hosts import BIN, PATIENCE, Daemon, eventually, heedSignals
 
 TWISTD = str(BIN / "twistd")
 GOOD = ("-m", KNOCKS, "-p", str(PORT))
@@ -34,7 +35,7 @@ class StartTests(RealTestCase):
         for options, *words in (
             (("-m", "1,2,3,4", "-p", "22"), "--magic-seq", "it has 4 ports", "5 to 20"),
             (("-m", KNOCKS, "-p", "22x"), "--ports", "'22x'", "1 to 65535"),
-            (("-m", KNOCKS, "-p", "17001/udp"), "--ports", "knock ports"),
+            (("-m", KNOCKS, "-p", "17001/udp"), "--ports", "a knock port"),
             ((*GOOD, "-t", "-5"), "--open-for", "'-5'", "1h30m"),
             ((*GOOD, "-f", "iptables"), "--firewall", "'iptables'", "nftables"),
             (("-p", "22"), "--magic-seq", "missing", "KNOCKER_SEQ"),

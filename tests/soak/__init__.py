@@ -1,1 +1,1 @@
-"""The parts of L{tests.soak}."""
+"""The parts of C{python -m tests.soak}: real daemons and firewalls, used at random."""

@@ -3,25 +3,25 @@
 import time
 from random import Random
 
-from tests.soak.chance import Step
-from tests.soak.eyes import Eyes
-from tests.soak.knockers import Knockers
-from tests.soak.operators import Operators
-from tests.soak.others import Others
-from tests.soak.sealers import Sealers
+from tests.soak.checker import Checker
+from tests.soak.operatorsteps import OperatorSteps
+from tests.soak.othersteps import OtherSteps
+from tests.soak.plainsteps import PlainSteps
+from tests.soak.sealedsteps import SealedSteps
+from tests.soak.stepbase import Step
 from tests.soak.world import World
 
 MAX_WAIT = 6.0
-"""Seconds that a step waits at most."""
+"""The most seconds that a step waits."""
 
 
-class Steps(Knockers, Sealers, Operators, Others):
+class Steps(PlainSteps, SealedSteps, OperatorSteps, OtherSteps):
     """
-    @ivar table: the steps, and how often each comes, as against the others.
+    @ivar table: the steps, and how often each of them comes, relative to the others.
     """
 
-    def __init__(self, world: World, eyes: Eyes, random: Random) -> None:
-        super().__init__(world, eyes, random)
+    def __init__(self, world: World, checker: Checker, random: Random) -> None:
+        super().__init__(world, checker, random)
         self.between = [self.flush, self.deleteTable, self.deleteElement, self.reload]
         self.table: dict[Step, int] = {
             self.knock: 9,
@@ -58,23 +58,23 @@ class Steps(Knockers, Sealers, Operators, Others):
             self.table |= {self.firewalldReload: 8, self.firewalldRestart: 4, self.saved: 2}
 
     def draw(self) -> Step:
-        """The next step."""
+        """Return the next step."""
         return self.random.choices(list(self.table), list(self.table.values()))[0]
 
     def session(self) -> str:
-        """Connect through an open door, and stay: who is in stays in."""
-        keys = self._open()
+        """Connect through an open door, and stay connected: sessions survive their opening."""
+        keys = self._listOpenings()
         if not keys:
             return self.knock()
         door, source = self.random.choice(keys)
         if not self.world.stay(source, self.world.gates[door].port):
-            return f"{source} would connect through {door}, which closed meanwhile"
+            return f"{source} tries to connect through {door}, which has just closed"
         return f"{source} connects through {door}"
 
     def wait(self) -> str:
-        """Let an opening end by itself."""
+        """Wait until an opening ends by itself."""
         now = time.monotonic()
-        end = self.world.books.nextEnd(now)
+        end = self.world.expected.nextEnd(now)
         left = min(max(0.0, end + 1.6 - now), MAX_WAIT)
         time.sleep(left)
         return f"{left:.1f} s pass"

@@ -84,7 +84,11 @@ class AgentClient(Protocol):
 
 
 class Agent:
-    """@param path: of the agent's socket, from C{SSH_AUTH_SOCK}."""
+    """
+    Lists the keys of the agent, and makes it sign with one.
+
+    @param path: of the agent's socket, from C{SSH_AUTH_SOCK}.
+    """
 
     def __init__(self, reactor: Any, path: str) -> None:
         self._reactor = reactor
@@ -106,7 +110,7 @@ class Agent:
                 f"the SSH agent at {self._path} does not list its keys: {error}"
             ) from error
         try:
-            return [blob for blob in _parseKeyList(answer) if _isTaken(blob)]
+            return [blob for blob in _parseKeyList(answer) if _isAccepted(blob)]
         except Exception as error:  # conch raises all kinds of errors for a malformed answer
             raise KnockError(f"the SSH agent at {self._path} does not list its keys") from error
 
@@ -138,7 +142,7 @@ class Agent:
             )
         return signature
 
-    async def _ask(self, question: bytes, patience: float) -> bytes:
+    async def _ask(self, question: bytes, seconds: float) -> bytes:
         """Connect for one request: nothing stays open while the client waits or relays."""
         endpoint = UNIXClientEndpoint(self._reactor, self._path, timeout=LIST_TIMEOUT)
         try:
@@ -148,7 +152,7 @@ class Agent:
                 f"no SSH agent answers at {self._path} (SSH_AUTH_SOCK): is it still running?"
             ) from error
         try:
-            answer: bytes = await client.ask(question).addTimeout(patience, self._reactor)
+            answer: bytes = await client.ask(question).addTimeout(seconds, self._reactor)
             return answer
         finally:
             client.transport.loseConnection()
@@ -180,7 +184,7 @@ def _isGood(blob: bytes, signature: bytes, data: bytes) -> bool:
         return False
 
 
-def _isTaken(blob: bytes) -> bool:
+def _isAccepted(blob: bytes) -> bool:
     try:
         loadKey(blob)
     except BadValue:

@@ -21,6 +21,8 @@ ms."""
 
 class Signer(Protocol):
     """
+    A key that can sign.
+
     @ivar publicKey: its SSH public key blob.
     @ivar needsTouch: whether the user must touch it for each signature.
     """

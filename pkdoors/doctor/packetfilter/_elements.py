@@ -37,32 +37,32 @@ class Elements(list[Any]):
         if values is None or len(self) <= _FEW:
             return self
         index = self._index
-        found = [item for value in values for item in _named(index, value)]
+        found = [item for value in values for item in _lookUp(index, value)]
         return [*found, *index.others]
 
     @cached_property
     def _index(self) -> _Index:
         plain, ranges, others = {}, [], []
         for item in self:
-            key = _keyOf(item)
+            key = _getKey(item)
             if isinstance(key, int | str) and key != "*":
                 plain[key] = item
             elif _isRange(key):
                 ranges.append(item)
             else:
                 others.append(item)
-        ranges.sort(key=lambda item: _keyOf(item)["range"][0])
-        return _Index(plain, [_keyOf(item)["range"][0] for item in ranges], ranges, others)
+        ranges.sort(key=lambda item: _getKey(item)["range"][0])
+        return _Index(plain, [_getKey(item)["range"][0] for item in ranges], ranges, others)
 
 
-def _named(index: _Index, value: Any) -> Iterable[Any]:
+def _lookUp(index: _Index, value: Any) -> Iterable[Any]:
     if value in index.plain:
         yield index.plain[value]
     if isinstance(value, int) and (place := bisect_right(index.starts, value)):
         yield index.ranges[place - 1]
 
 
-def _keyOf(item: Any) -> Any:
+def _getKey(item: Any) -> Any:
     return item[0] if isinstance(item, list) else item
 
 

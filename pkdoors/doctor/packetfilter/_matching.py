@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any
 
 from pkdoors.doctor.packetfilter._elements import Elements
-from pkdoors.doctor.packetfilter.packets import Packet, nameOf
+from pkdoors.doctor.packetfilter.packets import Packet, getName
 from pkdoors.doctor.packetfilter.ruleset import Expression
 
 
@@ -54,15 +54,15 @@ def judge(expression: Expression, packet: Packet, elements: FindElements) -> Mat
     """
     ((kind, body),) = expression.items()
     if kind == "match":
-        return _judge(body["op"], body["left"], packet, elements(body["right"]))
+        return _judgeMatch(body["op"], body["left"], packet, elements(body["right"]))
     if kind in ("limit", "quota", "ct count"):
         return Match.SOME
     if kind == "xt":
-        return _xt(body)
+        return _judgeXt(body)
     return None
 
 
-def _xt(body: Any) -> Match | None:
+def _judgeXt(body: Any) -> Match | None:
     if not isinstance(body, dict):  # an old library does not show it
         return Match.UNSURE
     if body.get("type") != "match":
@@ -72,7 +72,7 @@ def _xt(body: Any) -> Match | None:
     return Match.SOME if body["name"] in _NARROW_MATCHES else Match.UNSURE
 
 
-def _judge(op: str, left: Any, packet: Packet, right: Elements) -> Match:
+def _judgeMatch(op: str, left: Any, packet: Packet, right: Elements) -> Match:
     if _isOfAnother(left, packet):
         return Match.NO
     met = _isMet(op, left, packet, right)
@@ -83,12 +83,12 @@ def _judge(op: str, left: Any, packet: Packet, right: Elements) -> Match:
 
 def judgeUnknown(left: Any) -> Match:
     """Return the answer for a rule that asks for an unknown value of the packet."""
-    return Match.SOME if _NARROW.intersection(map(nameOf, partsOf(left))) else Match.UNSURE
+    return Match.SOME if _NARROW.intersection(map(getName, splitParts(left))) else Match.UNSURE
 
 
 def _isOfAnother(left: Any, packet: Packet) -> bool:
     """Return whether an expression is about other packets: a rule on a TCP port ignores UDP."""
-    return any(packet.lacks(nameOf(part)) for part in partsOf(left))
+    return any(packet.lacks(getName(part)) for part in splitParts(left))
 
 
 def _isMet(op: str, left: Any, packet: Packet, right: Elements) -> bool | None:
@@ -111,9 +111,10 @@ def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:
     """Return whether a packet's value is one of some elements; L{None} if that is unknown."""
     if _isOfAnother(left, packet):
         return False
-    facts = [packet.values(part) for part in partsOf(left)]
+    facts = [packet.values(part) for part in splitParts(left)]
     if facts == [None]:
         return _isForeign(left, elements)
+    # A set may be very large: without an index, a check of many ports would take minutes.
     candidates = elements.near(facts[0]) if len(facts) == 1 else elements
     answers = {_equals(facts, element) for element in candidates}
     return True if True in answers else None if None in answers else False
@@ -122,7 +123,7 @@ def isAmong(packet: Packet, left: Any, elements: Elements) -> bool | None:
 def _isForeign(left: Any, elements: Elements) -> bool | None:
     """Return whether an unknown value is one of some elements: the interface is not loopback."""
     isLoopback = bool(elements) and all(element == "lo" for element in elements)
-    return False if nameOf(left) in _INTERFACES and isLoopback else None
+    return False if getName(left) in _INTERFACES and isLoopback else None
 
 
 def _equals(facts: list[frozenset[Any] | None], element: Any) -> bool | None:
@@ -143,6 +144,6 @@ def _isOneOf(values: frozenset[Any], item: Any) -> bool | None:
     return any(isinstance(value, int) and first <= value <= last for value in values)
 
 
-def partsOf(left: Any) -> Iterator[Any]:
+def splitParts(left: Any) -> Iterator[Any]:
     """Yield the parts of a concatenation, or the only one."""
     yield from left["concat"] if isinstance(left, dict) and "concat" in left else [left]

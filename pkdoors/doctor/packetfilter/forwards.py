@@ -5,7 +5,7 @@ from functools import partial
 
 from pkdoors.doctor.findings import WARNING, Finding
 from pkdoors.doctor.packetfilter._matching import Match, judge
-from pkdoors.doctor.packetfilter.packets import Packet, nameOf, newPacket
+from pkdoors.doctor.packetfilter.packets import Packet, getName, newPacket
 from pkdoors.doctor.packetfilter.ruleset import Chain, Expression, Ruleset
 from pkdoors.model.ports import PortRange
 
@@ -24,7 +24,7 @@ def isForwarded(
     """
     return any(
         isWholeAddressMeant or any(map(_hasPort, rule))
-        for rule in _forwarding(ruleset, packet, version)
+        for rule in _findForwardingRules(ruleset, packet, version)
     )
 
 
@@ -41,7 +41,11 @@ def judgeRedirects(
     @param isReachable: whether clients reach an unprotected port of this host.
     """
     packets = [(newPacket(ports.protocol, ports.first, version), version) for version in versions]
-    rules = [rule for packet, version in packets for rule in _forwarding(ruleset, packet, version)]
+    rules = [
+        rule
+        for packet, version in packets
+        for rule in _findForwardingRules(ruleset, packet, version)
+    ]
     bodies = [part["redirect"] for rule in rules for part in rule if "redirect" in part]
     numbers = {body["port"]: None for body in bodies if isinstance((body or {}).get("port"), int)}
     for number in numbers:
@@ -81,8 +85,11 @@ def hasFlowtable(ruleset: Ruleset) -> bool:
     return any(_isOffload(part) for rule in rules for part in rule)
 
 
-def _forwarding(ruleset: Ruleset, packet: Packet, version: int) -> Iterator[list[Expression]]:
+def _findForwardingRules(
+    ruleset: Ruleset, packet: Packet, version: int
+) -> Iterator[list[Expression]]:
     """Yield the rules that may forward a packet."""
+    # Docker's rules are in chains that a hooked one calls, so all chains of its table count.
     hooked = ruleset.hooked("prerouting", version)
     tables = {chain.name[:2] for chain in hooked if chain.kind == "nat"}
     for chain in ruleset.chains.values() if tables else ():
@@ -98,20 +105,20 @@ def _mayMeet(rule: list[Expression], ruleset: Ruleset, chain: Chain, packet: Pac
 
 
 def _isTarget(part: Expression) -> bool:
-    return "dnat" in part or "redirect" in part or _xtName(part) in _TARGETS
+    return "dnat" in part or "redirect" in part or _getTarget(part) in _TARGETS
 
 
 def _isRedirectOfIptables(part: Expression) -> bool:
-    return _xtName(part) == _TARGETS[1]
+    return _getTarget(part) == _TARGETS[1]
 
 
-def _xtName(part: Expression) -> str:
+def _getTarget(part: Expression) -> str:
     return str((part.get("xt") or {}).get("name", ""))
 
 
 def _isOffload(part: Expression) -> bool:
-    return "flow" in part or _xtName(part) == _OFFLOAD
+    return "flow" in part or _getTarget(part) == _OFFLOAD
 
 
 def _hasPort(part: Expression) -> bool:
-    return "match" in part and nameOf(part["match"]["left"]).endswith(" dport")
+    return "match" in part and getName(part["match"]["left"]).endswith(" dport")

@@ -26,7 +26,7 @@ class Opener:
     def remedy(self, ports: Sequence[int], protocol: str) -> str:
         """Return how to let ports in: a command for as many ports as one command can take."""
         if self.tool == "ufw":
-            spans = (",".join(map(str, portion)) for portion in _portions(ports))
+            spans = (",".join(map(str, portion)) for portion in _splitPorts(ports))
             return "\n".join(f"`ufw allow {span}/{protocol}`" for span in spans)
         family, table, name = self.chain or ("", "", "")
         where = f"{family} {table} {name}"
@@ -39,32 +39,32 @@ class Opener:
             return f"`nft {command}`, and add the rule to the file that the chain comes from"
         program = "ip6tables" if family == "ip6" else "iptables"
         commands = (
-            f"`{program} -I INPUT -p {protocol} {_iptablesMatch(portion)} -j ACCEPT`"
-            for portion in _portions(ports)
+            f"`{program} -I INPUT -p {protocol} {_makeIptablesMatch(portion)} -j ACCEPT`"
+            for portion in _splitPorts(ports)
         )
         return "\n".join(commands) + ", and save the rules"
 
 
-def openerFor(ruleset: Ruleset, chain: Name, isSure: bool) -> Opener:
+def findOpener(ruleset: Ruleset, chain: Name, isSure: bool) -> Opener:
     """
     Return the program that made a chain.
 
     @param isSure: whether the chain drops for certain; if not, somebody must look first.
     """
-    if any(each[:2] == chain[:2] and each[2].startswith("ufw") for each in ruleset.chains):
+    if any(name[:2] == chain[:2] and name[2].startswith("ufw") for name in ruleset.chains):
         return Opener("ufw", None)
     if not isSure:
         return Opener("", chain)
     return Opener("iptables" if chain[1:] == ("filter", "INPUT") else "nft", chain)
 
 
-def _portions(ports: Sequence[int]) -> Iterator[list[int]]:
+def _splitPorts(ports: Sequence[int]) -> Iterator[list[int]]:
     rest = iter(ports)
     while portion := list(islice(rest, _MANY)):
         yield portion
 
 
-def _iptablesMatch(ports: Sequence[int]) -> str:
+def _makeIptablesMatch(ports: Sequence[int]) -> str:
     if len(ports) == 1:
         return f"--dport {ports[0]}"
     return f"-m multiport --dports {','.join(map(str, ports))}"

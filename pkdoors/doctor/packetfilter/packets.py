@@ -15,7 +15,7 @@ _NOTHING: Values = frozenset()
 @dataclass(frozen=True, slots=True)
 class Packet:
     """
-    @ivar facts: what is known, by L{nameOf} the expression for it.
+    @ivar facts: what is known, by L{getName} the expression for it.
     @ivar headers: the protocols whose headers it has; it has no others.
     """
 
@@ -24,7 +24,7 @@ class Packet:
 
     def values(self, expression: Any) -> Values | None:
         """Return its value for an expression; L{None} if that is unknown."""
-        return self.facts.get(nameOf(expression))
+        return self.facts.get(getName(expression))
 
     def lacks(self, name: str) -> bool:
         """Return whether an expression is about a header that it does not have."""
@@ -43,7 +43,7 @@ def newPacket(protocol: str, port: int, version: int, isTracked: bool = True) ->
     facts["payload tcp flags"] = frozenset({"syn"})
     facts["ct state"] = frozenset({"new" if isTracked else "untracked"})
     facts["fib type"] = frozenset({"local"})
-    return _packet(protocol, version, facts, headers)
+    return _makePacket(protocol, version, facts, headers)
 
 
 def withoutDNAT(packet: Packet) -> Packet:
@@ -72,7 +72,7 @@ def newAnswer(protocol: str, port: int, version: int) -> Packet:
     """Return a packet that a service of this host sends from its port."""
     headers = {protocol, "th"}
     facts: dict[str, Values] = {f"payload {name} sport": frozenset({port}) for name in headers}
-    return _packet(protocol, version, facts, headers)
+    return _makePacket(protocol, version, facts, headers)
 
 
 def newRefusal(version: int) -> Packet:
@@ -85,10 +85,10 @@ def newRefusal(version: int) -> Packet:
         "ct state": frozenset({"related"}),
     }
     protocol = "icmp" if version == 4 else "ipv6-icmp"
-    return _packet(protocol, version, facts, {icmp})
+    return _makePacket(protocol, version, facts, {icmp})
 
 
-def _packet(protocol: str, version: int, facts: dict[str, Values], headers: set[str]) -> Packet:
+def _makePacket(protocol: str, version: int, facts: dict[str, Values], headers: set[str]) -> Packet:
     ip, field = ("ip", "protocol") if version == 4 else ("ip6", "nexthdr")
     names = frozenset({protocol, _NUMBERS[protocol]})
     facts = {
@@ -101,7 +101,7 @@ def _packet(protocol: str, version: int, facts: dict[str, Values], headers: set[
     return Packet(facts, frozenset({*headers, ip, "ether"}))
 
 
-def nameOf(expression: Any) -> str:
+def getName(expression: Any) -> str:
     """Return a short name for what an expression asks of a packet, as C{"payload tcp dport"}."""
     if not isinstance(expression, dict):
         return ""
@@ -112,4 +112,4 @@ def nameOf(expression: Any) -> str:
         return f"{kind} {body['key']}"
     if kind == "fib":
         return "fib saddr" if "saddr" in body["flags"] else f"fib {body['result']}"
-    return nameOf(body[0]) if kind == "&" else str(kind)
+    return getName(body[0]) if kind == "&" else str(kind)

@@ -76,7 +76,7 @@ class Ruleset:
             return Elements([right])
         # The list is part of a rule, which lives as long as this object: so its identity is a key.
         if id(right) not in self._unnamed:
-            self._unnamed[id(right)] = Elements(map(_plain, right))
+            self._unnamed[id(right)] = Elements(map(_simplify, right))
         return self._unnamed[id(right)]
 
     def only(self, isMeant: Callable[[str], bool]) -> "Ruleset":
@@ -98,26 +98,26 @@ def readRuleset(listing: str) -> Ruleset:
     for item in json.loads(listing)["nftables"]:
         ((kind, body),) = item.items()
         if kind == "chain":
-            chains[_name(body, "name")] = _chain(body)
+            chains[_getName(body, "name")] = _readChain(body)
         elif kind == "rule":
-            chains[_name(body, "chain")].rules.append(body.get("expr", []))
+            chains[_getName(body, "chain")].rules.append(body.get("expr", []))
         elif kind in ("set", "map"):
-            sets[_name(body, "name")] = [_plain(item) for item in body.get("elem", [])]
+            sets[_getName(body, "name")] = [_simplify(item) for item in body.get("elem", [])]
     return Ruleset(chains, sets)
 
 
-def _name(body: Mapping[str, Any], key: str) -> Name:
+def _getName(body: Mapping[str, Any], key: str) -> Name:
     return body["family"], body["table"], body[key]
 
 
-def _chain(body: Mapping[str, Any]) -> Chain:
+def _readChain(body: Mapping[str, Any]) -> Chain:
     hook, kind = body.get("hook", ""), body.get("type", "")
     policy, priority = body.get("policy", "accept"), body.get("prio", 0)
-    return Chain(_name(body, "name"), hook, kind, policy, [], priority)
+    return Chain(_getName(body, "name"), hook, kind, policy, [], priority)
 
 
-def _plain(element: Any) -> Any:
+def _simplify(element: Any) -> Any:
     """Return an element, or the key of a map's pair, without its timeout and comment."""
     if isinstance(element, list):
-        return [_plain(element[0]), *element[1:]]
+        return [_simplify(element[0]), *element[1:]]
     return element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element

@@ -62,7 +62,7 @@ def judgeSavedFiles(files: Iterable[SavedFile]) -> Iterator[Finding]:
                 "before the daemon starts, it opens the doors again that were open when it was "
                 "saved. If it is loaded while the daemon owns its table, nftables refuses the "
                 "whole file, so the host may have no firewall at all",
-                _remedy(file, line),
+                _makeRemedy(file, line),
             )
         elif not file.isWhole:
             text = f"{file.name} is so large that only its beginning was checked"
@@ -71,7 +71,7 @@ def judgeSavedFiles(files: Iterable[SavedFile]) -> Iterator[Finding]:
             yield Finding(WARNING, "saved rules", text, remedy)
 
 
-def _remedy(file: SavedFile, line: int) -> str:
+def _makeRemedy(file: SavedFile, line: int) -> str:
     command = f"sed -i -E {quote(_FILTER)} {quote(file.name)}"
     if findOurLine(_BLOCK.sub("", file.text)):
         return f"remove line {line}, and everything else there that names the table inet {TABLE}"

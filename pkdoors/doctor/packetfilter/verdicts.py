@@ -69,20 +69,22 @@ class Fate:
         return self.verdict != "accept" or bool(unsure - {"accept"})
 
 
-def filterFates(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
+def findFilterFates(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
     """Yield what the filters at a hook do with a packet."""
     for chain in ruleset.hooked(hook, version):
         if chain.kind == "filter":
-            yield _Walk(ruleset, packet).fate(chain)
+            yield _Walk(ruleset, packet).findFate(chain)
 
 
-def untrackingFates(ruleset: Ruleset, packet: Packet, version: int, hook: str) -> Iterator[Fate]:
+def findUntrackingFates(
+    ruleset: Ruleset, packet: Packet, version: int, hook: str
+) -> Iterator[Fate]:
     """Yield the fates of a packet in chains at a hook that keep connection tracking from seeing it,
     or may, and not only a few such packets: their verdict is C{"notrack"}, or may be."""
     for chain in ruleset.hooked(hook, version):
         # Later chains run after tracking has begun.
         if chain.kind == "filter" and chain.priority < _TRACKING:
-            fate = _Walk(ruleset, packet, _UNTRACKING).fate(chain)
+            fate = _Walk(ruleset, packet, _UNTRACKING).findFate(chain)
             if fate.verdict == "notrack" or ("notrack", Match.UNSURE) in fate.others:
                 yield fate
 
@@ -102,11 +104,11 @@ class _Walk:
         self._targets = targets
         self._left = MAX_RULES
 
-    def fate(self, chain: Chain) -> Fate:
+    def findFate(self, chain: Chain) -> Fate:
         """Return what happens to it."""
         others: set[Outcome] = set()
         try:
-            for verdict, likelihood in self._chain(chain, 0):
+            for verdict, likelihood in self._walkChain(chain, 0):
                 if likelihood is Match.YES:
                     return Fate(chain, verdict, frozenset(others))
                 others.add((verdict, likelihood))
@@ -114,10 +116,10 @@ class _Walk:
             return Fate(chain, "queue", frozenset(others))
         return Fate(chain, chain.policy, frozenset(others))
 
-    def _chain(self, chain: Chain, depth: int) -> Iterator[Outcome]:
+    def _walkChain(self, chain: Chain, depth: int) -> Iterator[Outcome]:
         """Yield what may happen to it in a chain; nothing follows a certain outcome."""
-        for rule in _applicable(chain):
-            for verdict, likelihood in self._rule(chain, rule, depth):
+        for rule in _selectRules(chain):
+            for verdict, likelihood in self._walkRule(chain, rule, depth):
                 if verdict != "return":
                     yield verdict, likelihood
                 elif likelihood is not Match.YES:  # then a later rule drops it, or does not
@@ -125,22 +127,23 @@ class _Walk:
                 if likelihood is Match.YES:
                     return
 
-    def _rule(self, chain: Chain, rule: list[Expression], depth: int) -> Iterator[Outcome]:
+    def _walkRule(self, chain: Chain, rule: list[Expression], depth: int) -> Iterator[Outcome]:
         self._left -= 1
         if self._left < 0 or depth > MAX_DEPTH:
             raise TooManyRules
+        # A verdict is at most as likely as the conditions before it in the rule.
         met = Match.YES
         for part in rule:
             match = judge(part, self._packet, partial(self._ruleset.elements, chain.name))
             if match is not None:
                 met = min(met, match)
             else:
-                for verdict, likelihood in self._decision(chain, part, depth):
+                for verdict, likelihood in self._walkPart(chain, part, depth):
                     yield verdict, min(likelihood, met)
             if met is Match.NO:
                 return
 
-    def _decision(self, chain: Chain, part: Expression, depth: int) -> Iterator[Outcome]:
+    def _walkPart(self, chain: Chain, part: Expression, depth: int) -> Iterator[Outcome]:
         ((kind, body),) = part.items()
         if kind in _VERDICTS or (kind == "notrack" and self._targets is _UNTRACKING):
             yield kind, Match.YES
@@ -148,22 +151,22 @@ class _Walk:
             # CT has other uses, and nft does not show which one it is.
             yield target, Match.UNSURE if target == "notrack" else Match.YES
         elif kind in ("jump", "goto"):
-            yield from self._call(chain, body["target"], kind == "goto", depth)
+            yield from self._walkCall(chain, body["target"], kind == "goto", depth)
         elif kind == "vmap":
-            for verdict, likelihood in self._choices(chain, body):
-                for outcome, further in self._decision(chain, verdict, depth):
+            for verdict, likelihood in self._lookUpVerdicts(chain, body):
+                for outcome, further in self._walkPart(chain, verdict, depth):
                     yield outcome, min(likelihood, further)
 
-    def _call(self, chain: Chain, target: str, isGoto: bool, depth: int) -> Iterator[Outcome]:
+    def _walkCall(self, chain: Chain, target: str, isGoto: bool, depth: int) -> Iterator[Outcome]:
         called = self._ruleset.chains[(*chain.name[:2], target)]
-        for outcome in self._chain(called, depth + 1):
+        for outcome in self._walkChain(called, depth + 1):
             yield outcome
             if outcome[1] is Match.YES:
                 return
         if isGoto:
             yield "return", Match.YES
 
-    def _choices(self, chain: Chain, body: Any) -> Iterator[tuple[Expression, Match]]:
+    def _lookUpVerdicts(self, chain: Chain, body: Any) -> Iterator[tuple[Expression, Match]]:
         """Yield the verdicts that a map may give, with their likelihood."""
         unsure: dict[str, Expression] = {}
         pairs = self._ruleset.elements(chain.name, body["data"])
@@ -178,7 +181,7 @@ class _Walk:
             yield verdict, judgeUnknown(body["key"])
 
 
-def _applicable(chain: Chain) -> Iterator[list[Expression]]:
+def _selectRules(chain: Chain) -> Iterator[list[Expression]]:
     for rule in chain.rules:
         isFrame = chain.name[2] in _UFW_FRAME and any("xt" in part for part in rule)
         if not isFrame and chain.name[2] not in _UFW_BROADCASTS:

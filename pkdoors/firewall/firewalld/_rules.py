@@ -197,7 +197,7 @@ class ZoneDoors:
         """Return the time left, rounded up: firewalld counts whole seconds, the guard is exact."""
         seconds = ceil(opening.deadline - self._clock.seconds())
         if seconds <= 0:
-            raise DeadlinePassed("its time was over before firewalld got to it")
+            raise DeadlinePassed("its deadline passed before firewalld could open it")
         return seconds
 
     def _findZone(self, source: Address) -> str:

@@ -101,8 +101,8 @@ class FirewalldFirewall:
         work = self._unlessSilent(lambda: self._zoneDoors.close(opening))
         return self._thread.call(lambda: work() if self._zoneDoors.has(opening) else None)
 
-    def dropped(self) -> int:
-        """See L{IFirewall.dropped}. The guard limits knocks."""
+    def countDropped(self) -> int:
+        """See L{IFirewall.countDropped}. The guard limits knocks."""
         return 0
 
     def stop(self) -> Deferred[None]:

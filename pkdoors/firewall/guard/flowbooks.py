@@ -25,7 +25,7 @@ class FlowBooks:
         """Replace the copy by what the kernel remembers now."""
         self._books = {name: dict(flows) for name, flows in books.items()}
 
-    def left(self) -> Books:
+    def living(self) -> Books:
         """Return the flows whose time is not over."""
         now = self._seconds()
         return {

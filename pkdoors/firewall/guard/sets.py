@@ -15,7 +15,7 @@ from math import ceil
 
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import MAX_NOTE, parsePrincipal
+from pkdoors.model.principal import MAX_COMMENT, parsePrincipal
 
 MAX_ELEMENTS = 65_536
 """Addresses or flows in one set: a bound for the kernel's memory, far above what the doorkeeper
@@ -171,7 +171,7 @@ def openingElement(opening: Opening, left: float, now: float) -> Element:
     @param left: seconds until its deadline.
     @param now: seconds on the boot clock, which also runs while the host sleeps.
     """
-    comment = f"until={ceil(now + left)} {opening.who.asComment()}".strip()[:MAX_NOTE]
+    comment = f"until={ceil(now + left)} {opening.who.asComment()}".strip()[:MAX_COMMENT]
     return Element(opening.source.packed, max(1, round(1000 * left)), comment=comment)
 
 

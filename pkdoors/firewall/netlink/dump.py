@@ -85,14 +85,14 @@ def readTable(answer: Answer) -> Table | None:
 def readChains(answer: Answer, table: str) -> set[str]:
     """Return the names of a table's chains."""
     found = (parseAttributes(body) for _, body in answer)
-    return {_text(each.get(3)) for each in found if _text(each.get(1)) == table}
+    return {_text(chain.get(3)) for chain in found if _text(chain.get(1)) == table}
 
 
 def readRules(answer: Answer, table: str) -> list[tuple[str, int]]:
     """Return the chain and the handle of each rule, in order: a changed rule has a new handle."""
     found = (parseAttributes(body) for _, body in answer)
     return [
-        (_text(each.get(2)), _number(each.get(3))) for each in found if _text(each.get(1)) == table
+        (_text(rule.get(2)), _number(rule.get(3))) for rule in found if _text(rule.get(1)) == table
     ]
 
 
@@ -103,9 +103,9 @@ def readSets(answer: Answer) -> dict[str, int]:
     """
     found = (parseAttributes(body) for _, body in answer)
     return {
-        _text(each.get(2)): _number(each.get(11))  # NFTA_SET_NAME, ..._TIMEOUT
-        for each in found
-        if 2 in each and not _number(each.get(3)) & _ANONYMOUS  # NFTA_SET_FLAGS
+        _text(attributes.get(2)): _number(attributes.get(11))  # NFTA_SET_NAME, ..._TIMEOUT
+        for attributes in found
+        if 2 in attributes and not _number(attributes.get(3)) & _ANONYMOUS  # NFTA_SET_FLAGS
     }
 
 
@@ -113,11 +113,10 @@ def readCounters(answer: Answer) -> dict[str, int]:
     """Return the packets that each named counter has counted."""
     found = (parseAttributes(body) for _, body in answer)
     return {
-        _text(each.get(2)): _number(
-            parseAttributes(each.get(4, b"")).get(2)
-        )  # NFTA_COUNTER_PACKETS
-        for each in found
-        if 2 in each
+        # NFTA_OBJ_DATA { NFTA_COUNTER_PACKETS }
+        _text(counter.get(2)): _number(parseAttributes(counter.get(4, b"")).get(2))
+        for counter in found
+        if 2 in counter
     }
 
 
@@ -129,7 +128,8 @@ def readElements(answer: Answer) -> list[Element]:
 def readVerdicts(answer: Answer) -> list[bytes]:
     """Return the elements of a map as raw bytes, sorted: the kernel's order may change."""
     return sorted(
-        each.get(1, b"") + each.get(2, b"") + each.get(3, b"") for each in _listed(answer)
+        element.get(1, b"") + element.get(2, b"") + element.get(3, b"")
+        for element in _listed(answer)
     )
 
 
@@ -166,20 +166,22 @@ def readSpans(answer: Answer, isInterval: bool) -> Iterable[tuple[bytes, bytes, 
     element that stands for all keys that the others lack has two empty keys.
     """
     found = [
-        (_key(each, 1), _key(each, 10), each)  # NFTA_SET_ELEM_KEY, ..._KEY_END
-        for each in _listed(answer)
+        (_key(element, 1), _key(element, 10), element)  # NFTA_SET_ELEM_KEY, ..._KEY_END
+        for element in _listed(answer)
     ]
     if not isInterval or any(high for _, high, _ in found):
-        for low, high, each in found:
-            yield low, high or low, parseAttributes(each.get(2, b""))  # NFTA_SET_ELEM_DATA
+        for low, high, element in found:
+            yield low, high or low, parseAttributes(element.get(2, b""))  # NFTA_SET_ELEM_DATA
         return
-    marks = [(low, not _number(each.get(3)) & _INTERVAL_END, each) for low, _, each in found]
+    marks = [
+        (low, not _number(element.get(3)) & _INTERVAL_END, element) for low, _, element in found
+    ]
     marks.sort(key=lambda mark: mark[:2])  # an end comes before a beginning at the same key
     ends = [low for low, _, _ in marks[1:]] + [b""]
-    for (low, isBegin, each), end in zip(marks, ends, strict=False):
+    for (low, isBegin, element), end in zip(marks, ends, strict=False):
         if isBegin:
             last = max(0, int.from_bytes(end[: len(low)]) - 1).to_bytes(len(low))
-            yield low, last if end else b"\xff" * len(low), parseAttributes(each.get(2, b""))
+            yield low, last if end else b"\xff" * len(low), parseAttributes(element.get(2, b""))
 
 
 def _key(element: dict[int, bytes], kind: int) -> bytes:

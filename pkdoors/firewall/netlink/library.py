@@ -76,7 +76,8 @@ class Library:
         if descriptor > MOST_DESCRIPTOR:
             raise FirewallError(
                 f"this process has {descriptor} files and sockets open, and libnftables can wait "
-                f"only for the first {MOST_DESCRIPTOR}: start pkdoors before what opens so many"
+                f"only for the first {MOST_DESCRIPTOR}: start pkdoors earlier, before so many are "
+                "open"
             )
         # A child process must not keep the table's owner alive.
         os.set_inheritable(descriptor, False)
@@ -146,7 +147,7 @@ class Library:
         self._context = None
 
     def _command(self, commands: str) -> Any:
-        with self._spare.lent():
+        with self._spare.lend():
             return self._context.cmd(commands)
 
 

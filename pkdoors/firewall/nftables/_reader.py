@@ -109,10 +109,12 @@ class GuardReader:
             counters=readCounters(dump(askCounters(name))),
             ports=ports,
             verdicts=verdicts,
-            notes=frozenset(element.comment for element in self.elements(ABOUT, name)),
+            notes=frozenset(element.comment for element in self.listElements(ABOUT, name)),
         )
 
-    def openings(self, survey: Survey, doors: Iterable[Door], table: str = TABLE) -> list[Opening]:
+    def listOpenings(
+        self, survey: Survey, doors: Iterable[Door], table: str = TABLE
+    ) -> list[Opening]:
         """Return the openings of these doors in a table that are still valid."""
         now, sinceBoot = self._seconds(), self._bootClock()
         known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
@@ -120,40 +122,40 @@ class GuardReader:
             parseOpening(element, door, now + min(left, door.maxOpenFor))
             for door in known
             for version in (4, 6)
-            for element in self.elements(f"{door.name}_open{version}", table)
+            for element in self.listElements(f"{door.name}_open{version}", table)
             if (left := secondsLeft(element, sinceBoot)) > 0
         ]
 
-    def openKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
+    def listOpenKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
         """Return the set and the key of each opening in the kernel."""
         names = [f"{door.name}_open{version}" for door in doors for version in (4, 6)]
-        return {(name, element.key) for name in names for element in self.elements(name)}
+        return {(name, element.key) for name in names for element in self.listElements(name)}
 
     def countOpenings(self) -> int:
         """Return the number of openings of all doors."""
         names = [name for name in self.survey().sets if isOpenings(name)]
-        return sum(len(self.elements(name)) for name in names)
+        return sum(len(self.listElements(name)) for name in names)
 
-    def flows(self, doors: Iterable[Door], table: str = TABLE) -> Books:
+    def listFlows(self, doors: Iterable[Door], table: str = TABLE) -> Books:
         """Return all flows that the kernel remembers."""
         names = [name for name, definition in setsFor(doors).items() if definition.isFlows]
-        return {name: self.flowsOf(name, table) for name in names}
+        return {name: self.listFlowsIn(name, table) for name in names}
 
-    def flowsWith(self, flows: Books, doors: Iterable[Door], table: str) -> Books:
+    def mergeFlows(self, flows: Books, doors: Iterable[Door], table: str) -> Books:
         """Return these flows, and those that a table remembers if it is a guard of this boot."""
         survey = self.survey(table)
         if not (survey.isOurs and survey.isOf(self.boot)):
             return flows
-        there = self.flows(doors, table)
+        there = self.listFlows(doors, table)
         return {name: {**flows.get(name, {}), **there.get(name, {})} for name in {**flows, **there}}
 
-    def flowsOf(self, name: str, table: str = TABLE) -> dict[bytes, float]:
+    def listFlowsIn(self, name: str, table: str = TABLE) -> dict[bytes, float]:
         """Return the flows in one set, with their deadlines."""
         now = self._seconds()
-        elements = self.elements(name, table)
+        elements = self.listElements(name, table)
         return {element.key: now + element.expires / 1000 for element in elements}
 
-    def elements(self, name: str, table: str = TABLE) -> list[Element]:
+    def listElements(self, name: str, table: str = TABLE) -> list[Element]:
         """Return the elements of a set; an empty list if it is not there."""
         return readElements(self._kernel.dump(askElements(table, name)))
 

@@ -62,9 +62,9 @@ class SessionKeeper:
             self._noting.cancel()
         self._descriptors.close()
 
-    def left(self) -> Books:
+    def living(self) -> Books:
         """Return the flows whose time is not over."""
-        return self._flows.left()
+        return self._flows.living()
 
     def spare(self, guard: Guard, predecessor: Predecessor) -> LiveFlows:
         """
@@ -90,7 +90,7 @@ class SessionKeeper:
         idle until its door closes is cut.
         """
         try:
-            with self._descriptors.lent():
+            with self._descriptors.lend():
                 live = self._look()
         except FirewallError as error:
             if not self._isBlind:
@@ -127,7 +127,7 @@ class SessionKeeper:
             return 0.0
         began = self._clock.seconds()
         with suppress(FirewallError):
-            flows = self._table.flows(self._doors())
+            flows = self._table.listFlows(self._doors())
             # If the table has just been flushed, the earlier notes are still right.
             if self._table.isThere():
                 self._flows.note(flows)

@@ -138,8 +138,8 @@ class NftablesFirewall:
         """See L{IFirewall.close}."""
         return execute(self._closeNow, opening)
 
-    def dropped(self) -> int:
-        """See L{IFirewall.dropped}."""
+    def countDropped(self) -> int:
+        """See L{IFirewall.countDropped}."""
         if self._fingerprint is not None:
             counts = self._table.readCounts()
             # A counter that has decreased is a new one, which began at 0.
@@ -167,10 +167,10 @@ class NftablesFirewall:
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
-        self.dropped()  # count before the new counters begin at 0
+        self.countDropped()  # count before the new counters begin at 0
         for triesLeft in reversed(range(TRIES)):
             try:
-                self._table.replace(self._guard, openings, self._sessions.left())
+                self._table.replace(self._guard, openings, self._sessions.living())
                 break
             except GuardGone:  # somebody flushed nftables meanwhile
                 if not triesLeft:
@@ -201,7 +201,7 @@ class NftablesFirewall:
         if direct != self._guard.direct:
             self._guard = guard = replace(self._guard, direct=direct)
             try:
-                self._table.replaceWays(guard)
+                self._table.writeWays(guard)
                 self._fingerprint = self._table.readFingerprint()
             except GuardGone:
                 pass  # the healing puts it back with these ways
@@ -228,7 +228,7 @@ class NftablesFirewall:
         self._throttle.want()
         now = self._reactor.seconds()
         try:
-            present = self._table.openKeys(self._guard.doors)
+            present = self._table.listOpenKeys(self._guard.doors)
             ours = {key for key, deadline in self._deadlines.items() if deadline - now > MARGIN}
             isSame = self._table.readFingerprint() == self._fingerprint
             isSame = isSame and ours <= present <= {*self._deadlines}

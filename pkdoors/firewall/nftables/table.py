@@ -1,6 +1,6 @@
 """Replaces the guard's table in the kernel without a gap."""
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -8,23 +8,17 @@ from twisted.logger import Logger
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE, Guard
-from pkdoors.firewall.guard.sets import differs, openingElement, setName, setsFor
 from pkdoors.firewall.guard.survey import Survey
-from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, SetFull
+from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted
 from pkdoors.firewall.netlink.library import Library, notOwnerError
 from pkdoors.firewall.netlink.messages import (
     OWNED,
     PERSISTS,
-    Element,
-    addElements,
-    removeElements,
-    splitPortions,
-    swapElements,
 )
-from pkdoors.firewall.nftables._reader import GuardReader, bootClock
+from pkdoors.firewall.nftables._reader import bootClock
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
+from pkdoors.firewall.nftables._writer import GuardWriter
 from pkdoors.firewall.ways.forwards import Forwards
 from pkdoors.firewall.ways.natrules import readForwardsInTurns
 from pkdoors.model.doors import Door, Opening
@@ -40,7 +34,7 @@ def openTable(seconds: Callable[[], float]) -> "GuardTable":
     return GuardTable(library, library.canOwn(), seconds)
 
 
-class GuardTable(GuardReader):
+class GuardTable(GuardWriter):
     """
     @param isOwned: whether nobody but us can change the table.
     @param seconds: the clock of deadlines.
@@ -87,7 +81,7 @@ class GuardTable(GuardReader):
         if survey.table is None:
             return Predecessor()
         if survey.isOurs:
-            openings = self.openings(survey, doors, name)
+            openings = self.listOpenings(survey, doors, name)
             return Predecessor(isThere=True, protected=survey.protected(), openings=openings)
         return readOldGuard(
             self._library.listAsJson(f"table inet {name}"), doors, self._seconds(), isSettled
@@ -103,12 +97,12 @@ class GuardTable(GuardReader):
         """
         survey = self.survey()
         if survey.table is None:
-            flows = self.flowsWith(flows, guard.doors, HANDOVER)
+            flows = self.mergeFlows(flows, guard.doors, HANDOVER)
             self._place(TABLE, guard, survey, openings, flows)
         elif survey.table.owner not in (0, self.port):
             raise notOwnerError(TABLE)
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
-            self._handOver(guard, openings, self.flowsWith(flows, guard.doors, TABLE))
+            self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
     def _fits(self, survey: Survey) -> bool:
@@ -129,7 +123,7 @@ class GuardTable(GuardReader):
         """
         if guard.reshapes(survey.present(guard.doors, self.boot)):
             with self._finished(HANDOVER, beside=TABLE):
-                known = self.flowsWith(flows, guard.doors, TABLE)
+                known = self.mergeFlows(flows, guard.doors, TABLE)
                 self._place(HANDOVER, guard, self.survey(HANDOVER), openings, known, isOwned=False)
         try:
             self._place(TABLE, guard, survey, openings, flows)
@@ -150,7 +144,7 @@ class GuardTable(GuardReader):
             self.delete(TABLE)
         with self._finished(TABLE, beside=HANDOVER):
             self._place(TABLE, guard, Survey(), openings, flows)
-            self._remember(guard.doors, self.flows(guard.doors, HANDOVER), TABLE)
+            self.writeFlows(guard.doors, self.listFlows(guard.doors, HANDOVER), TABLE)
 
     @contextmanager
     def _finished(self, name: str, beside: str) -> Iterator[None]:
@@ -181,110 +175,22 @@ class GuardTable(GuardReader):
         created = Survey(self.tableOf(name))
         guard = replace(guard, origin=created.origin(self.boot))
         # These sets are made again, empty: keep their flows.
-        retimed = {flows: self.flowsOf(flows, name) for flows in survey.setsToRetime(guard.doors)}
+        retimed = {
+            flows: self.listFlowsIn(flows, name) for flows in survey.setsToRetime(guard.doors)
+        }
         present = survey.present(guard.doors, self.boot)
         # The guard comes first and alone: it is small, so it always fits. What grows comes after
         # it.
         self._library.run(guard.commands(present, name))
-        self._sync(guard.doors, openings, name)
-        self._replaceWays(guard, name)
+        self.writeOpenings(guard.doors, openings, name)
+        self.writeWays(guard, name)
         for books in (retimed if survey.isOf(self.boot) else {}, flows):
-            self._remember(guard.doors, books, name)
-        self._forgetCut(guard.doors, name)
-
-    def replaceWays(self, guard: Guard) -> None:
-        """
-        Put exactly a guard's ways past the protected ports into the kernel. Only what differs is
-        written.
-
-        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
-        """
-        self._replaceWays(guard, TABLE)
-
-    def _replaceWays(self, guard: Guard, table: str) -> None:
-        gone = {}
-        for name, elements in guard.ways().items():
-            wanted = {element.key: element for element in elements}
-            present = {element.key: element for element in self.elements(name, table)}
-            gone[name] = present.keys() - wanted.keys()
-            # A way that is missing is open, so all new ones come first.
-            new = (element for key, element in wanted.items() if present.get(key) != element)
-            for portion in splitPortions(new):
-                changed = [element.key for element in portion if element.key in present]
-                self._kernel.transact(swapElements(table, name, changed, portion))
-        for name, keys in gone.items():
-            for keysPortion in splitPortions(keys):
-                self._kernel.transact(swapElements(table, name, keysPortion, ()))
+            self.writeFlows(guard.doors, books, name)
+        self.removeCutSessions(guard.doors, name)
 
     def readForwards(self) -> Generator[None, None, Forwards]:
         """Read where the host forwards ports to, see L{readForwardsInTurns}."""
         return readForwardsInTurns(self._kernel.dump)
-
-    def _sync(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
-        """Put exactly these openings into the kernel. Only what differs is written."""
-        wanted: dict[str, dict[bytes, Element]] = {
-            f"{door.name}_open{version}": {} for door in doors for version in (4, 6)
-        }
-        for opening in openings:
-            element = self.makeElement(opening)
-            wanted[setName(opening)][element.key] = element
-        for name, elements in wanted.items():
-            present = {element.key: element for element in self.elements(name, table)}
-            self._remove(table, name, present.keys() - elements.keys())
-            changed = [
-                element for key, element in elements.items() if differs(element, present.get(key))
-            ]
-            for portion in splitPortions(changed):
-                self._kernel.transact(addElements(table, name, portion))
-
-    def makeElement(self, opening: Opening) -> Element:
-        """Return the element for an opening, with the time that it has left now."""
-        return openingElement(opening, opening.deadline - self._seconds(), self._bootClock())
-
-    def _remember(self, doors: Iterable[Door], books: Books, table: str) -> None:
-        """Add the flows that have time left; those that are there already keep their time."""
-        now, sets = self._seconds(), setsFor(doors)
-        for name, flows in books.items():
-            if name not in sets:
-                continue
-            present = {element.key for element in self.elements(name, table)}
-            elements = [
-                Element(key, expires=round(1000 * min(deadline - now, sets[name].timeout)))
-                for key, deadline in flows.items()
-                if deadline - now > 0.001 and key not in present
-            ]
-            for portion in splitPortions(elements):
-                with suppress(SetFull):
-                    self._kernel.transact(addElements(table, name, portion))
-
-    def _forgetCut(self, doors: Iterable[Door], table: str) -> None:
-        """Remove the sessions of doors that cut sessions now, but may have kept them before."""
-        cut = [ports for door in doors if door.cutSessions for ports in door.ports]
-        for version in (4, 6) if cut else ():
-            name = f"sessions{version}"
-            flows = [parseFlow("tcp", element.key) for element in self.elements(name, table)]
-            self._remove(table, name, [flow.key for flow in flows if isOn(cut, "tcp", flow.port)])
-
-    def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
-        for portion in splitPortions(keys):
-            self._kernel.transact(removeElements(table, name, portion))
-
-    def add(self, opening: Opening) -> None:
-        """
-        Add an opening, or give it another deadline.
-
-        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
-        """
-        self._kernel.transact(addElements(TABLE, setName(opening), [self.makeElement(opening)]))
-
-    def remove(self, opening: Opening) -> None:
-        """
-        Remove an opening; if the guard is gone, so is the opening.
-
-        @raise FirewallError: the kernel refused.
-        """
-        with suppress(GuardGone):
-            self._kernel.transact(removeElements(TABLE, setName(opening), [opening.source.packed]))
 
     def delete(self, name: str) -> bool:
         """

@@ -1,1 +1,1 @@
-"""The lock that sealed knocks open, its keys, and its memory of used seals. Pure."""
+"""The lock that opens to sealed knocks, its keys, and its memory of used seals. Pure."""

@@ -1,4 +1,4 @@
-"""Lists of addresses as C{from=} of an authorized key has them; C{ssh_config(5)}. Pure."""
+"""Lists of addresses, as in C{from=} of an authorized key; C{ssh_config(5)}. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ from ipaddress import (
 from pkdoors.errors import BadValue
 
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-"""What C{*} stands for."""
+"""The meaning of C{*}."""
 
 _NUMBERS = range(256)
 _PART = re.compile(r"[0-9*?]{1,3}")
 _PARTS = 4  # of an IPv4 address
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NOBODY = tuple(map(ip_network, ("0.0.0.0/32", "255.255.255.255/32", "::/128")))
-_TAKEN = "192.0.2.7, 10.0.0.0/8, 2001:db8::/32 and 192.0.2.* are allowed, names of hosts are not"
+_ALLOWED = "use 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 or 192.0.2.*, but not names of hosts"
 
 Network = IPv4Network | IPv6Network
 
@@ -31,20 +31,22 @@ Network = IPv4Network | IPv6Network
 @dataclass(frozen=True, slots=True)
 class Wildcards:
     """
-    An IPv4 address with C{*} and C{?}: for each of its four numbers, those that match.
+    An IPv4 address with C{*} and C{?}.
+
+    @ivar numbers: for each of the four numbers of an address, the values that match.
     """
 
     numbers: tuple[frozenset[int], ...]
 
     def __contains__(self, address: object) -> bool:
-        """Whether an address matches."""
+        """Return whether an address matches."""
         return isinstance(address, IPv4Address) and all(
             number in matching
             for number, matching in zip(address.packed, self.numbers, strict=True)
         )
 
     def covers(self, other: "Wildcards") -> bool:
-        """Return whether all that another one matches matches this one, too."""
+        """Return whether this pattern matches all addresses that another one matches."""
         both = zip(other.numbers, self.numbers, strict=True)
         return all(theirs <= ours for theirs, ours in both)
 
@@ -55,10 +57,10 @@ Pattern = Network | Wildcards
 @dataclass(frozen=True, slots=True)
 class AddressPatterns:
     """
-    Some match, and none of those with C{!} in front does.
+    Patterns for addresses, and exceptions from them.
 
-    @ivar allowed: those that are allowed.
-    @ivar denied: those that had C{!} in front.
+    @ivar allowed: patterns of addresses that are allowed.
+    @ivar denied: exceptions: patterns with C{!} in front.
     """
 
     allowed: tuple[Pattern, ...]
@@ -69,8 +71,8 @@ class AddressPatterns:
         """
         Read C{10.0.0.0/8,!10.0.0.7,2001:db8::/32,192.0.2.*}.
 
-        @raise BadValue: an item is not an address, or would not mean what it says. Names of hosts
-            are refused: to look them up takes a name server's word for who may come in.
+        @raise BadValue: an item is not an address, or would not mean what it seems to. Names of
+            hosts are refused: a name server would decide who may come in.
         """
         allowed: list[Pattern] = []
         denied: list[Pattern] = []
@@ -78,26 +80,28 @@ class AddressPatterns:
         for item in items:
             (denied if item.startswith("!") else allowed).extend(_read(item.removeprefix("!")))
         if not allowed:
-            raise BadValue("it allows no address: name those that are allowed, too")
+            raise BadValue("it allows no address: add the addresses that are allowed")
         for item in items:
-            if not item.startswith("!") and all(_isCovered(one, denied) for one in _read(item)):
+            if item.startswith("!"):
+                continue
+            if all(_isCovered(pattern, denied) for pattern in _read(item)):
                 raise BadValue(
-                    f"it allows {item!r}, and takes all of that out again with !: "
-                    "remove the one or the other"
+                    f"it allows {item!r}, but excludes all of it again with !: "
+                    "remove one or the other"
                 )
         return cls(tuple(allowed), tuple(denied))
 
     def match(self, source: str) -> bool:
-        """Whether an address is one of them."""
+        """Return whether an address is allowed, and not denied."""
         address = ip_address(source)
-        return any(address in each for each in self.allowed) and not any(
-            address in each for each in self.denied
+        return any(address in pattern for pattern in self.allowed) and not any(
+            address in pattern for pattern in self.denied
         )
 
 
 def _read(item: str) -> tuple[Pattern, ...]:
     if not item:
-        raise BadValue("an item is empty: remove the comma or the ! that is too many")
+        raise BadValue("an item is empty: remove the extra comma or !")
     if item == "*":
         return EVERYWHERE
     if "*" in item or "?" in item:
@@ -107,21 +111,21 @@ def _read(item: str) -> tuple[Pattern, ...]:
 
 def _readNetwork(item: str) -> Network:
     """
-    A network as the daemon sees addresses: IPv4 addresses that are mapped into IPv6 are IPv4.
+    Read a network as the daemon sees it: IPv4 addresses that are mapped into IPv6 become IPv4.
 
-    @raise BadValue: it is none, or can match nothing, or not what it seems to.
+    @raise BadValue: it is not a network, can never match, or does not mean what it seems to.
     """
     address, slash, length = item.partition("/")
     try:
         network = ip_network(item, strict=False)
         isHost = ip_address(address) != network.network_address
     except ValueError:
-        raise BadValue(f"{item!r} is no address: {_TAKEN}") from None
+        raise BadValue(f"{item!r} is not an address: {_ALLOWED}") from None
     if "%" in address or (slash and not length.isdecimal()):
-        raise BadValue(f"{item!r} is no address: {_TAKEN}")
+        raise BadValue(f"{item!r} is not an address: {_ALLOWED}")
     if isHost:  # sshd refuses it, too
         raise BadValue(
-            f"{item!r} is the address of a host and the length of a network: "
+            f"{item!r} is the address of a host with the length of a network: "
             f"write {network} for the network, or {address} for the host"
         )
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
@@ -134,21 +138,23 @@ def _readNetwork(item: str) -> Network:
 
 def _readWildcards(item: str) -> Pattern:
     """
-    @raise BadValue: it is for IPv6, whose addresses can be written in many ways, so most of those
-        that are meant would not match; or no address matches, or others than one would think.
+    Read an IPv4 address with C{*} and C{?}.
+
+    @raise BadValue: it is an IPv6 address, which has many notations, so that most addresses that
+        are meant would not match; or no address matches, or not those that one would expect.
     """
     if ":" in item:
         raise BadValue(
             f"{item!r} has * or ? in an IPv6 address, and would not match all that it seems to: "
-            "write a network, 2001:db8::/32"
+            "write a network like 2001:db8::/32"
         )
     parts = item.split(".")
     if not all(map(_PART.fullmatch, parts)):
-        raise BadValue(f"{item!r} is no address: {_TAKEN}")
+        raise BadValue(f"{item!r} is not an address: {_ALLOWED}")
     if len(parts) < _PARTS and parts[-1] == "*":
         parts += ["*"] * (_PARTS - len(parts))
     if len(parts) != _PARTS:
-        raise BadValue(f"{item!r} does not have the four numbers of an IPv4 address: write 10.0.*")
+        raise BadValue(f"{item!r} does not have four numbers: write an IPv4 address like 10.0.*")
     numbers = tuple(
         frozenset(number for number in _NUMBERS if fnmatchcase(str(number), part)) for part in parts
     )
@@ -158,7 +164,7 @@ def _readWildcards(item: str) -> Pattern:
 
 
 def _asNetwork(wildcards: Wildcards) -> Pattern:
-    """The network that it is, if it is one: 10.0.* is 10.0.0.0/16."""
+    """Return the network that wildcards stand for, if there is one: 10.0.* is 10.0.0.0/16."""
     fixed = [number for matching in wildcards.numbers for number in matching if len(matching) == 1]
     network = IPv4Network((bytes([*fixed, *[0] * (_PARTS - len(fixed))]), 8 * len(fixed)))
     return network if _wildcardsOf(network) == wildcards else wildcards
@@ -171,18 +177,19 @@ def _wildcardsOf(network: IPv4Network) -> Wildcards:
 
 def _isCovered(pattern: Pattern, denied: Iterable[Pattern]) -> bool:
     """
-    Whether exceptions leave nothing of a pattern: several networks together, or any one of them.
+    Return whether exceptions leave nothing of a pattern: several networks together, or a single
+    exception.
     """
     if isinstance(pattern, IPv6Network):
-        sixes = collapse_addresses(each for each in denied if isinstance(each, IPv6Network))
-        return any(pattern.subnet_of(each) for each in sixes)
-    fours = collapse_addresses(each for each in denied if isinstance(each, IPv4Network))
-    if isinstance(pattern, IPv4Network) and any(pattern.subnet_of(each) for each in fours):
+        sixes = collapse_addresses(other for other in denied if isinstance(other, IPv6Network))
+        return any(pattern.subnet_of(network) for network in sixes)
+    fours = collapse_addresses(other for other in denied if isinstance(other, IPv4Network))
+    if isinstance(pattern, IPv4Network) and any(pattern.subnet_of(network) for network in fours):
         return True
     small = pattern if isinstance(pattern, Wildcards) else _wildcardsOf(pattern)
     big = (
-        each if isinstance(each, Wildcards) else _wildcardsOf(each)
-        for each in denied
-        if not isinstance(each, IPv6Network)
+        other if isinstance(other, Wildcards) else _wildcardsOf(other)
+        for other in denied
+        if not isinstance(other, IPv6Network)
     )
-    return any(each.covers(small) for each in big)
+    return any(wildcards.covers(small) for wildcards in big)

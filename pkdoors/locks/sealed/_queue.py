@@ -1,12 +1,12 @@
 """
-Where sealed knocks wait until their signatures are checked: bounded, and fair. Pure.
+The queue of sealed knocks whose signatures are to be checked: bounded, and fair. Pure.
 
-Before its signature is checked, nothing tells an honest knock from a forged one: an attacker who
-watches the network knows the sequence, the public keys and the addresses, so a quota for an address
-or a key would be a weapon against its owner. What nobody can forge is what a sender has spent. Each
-datagram that comes for a knock, copies included, counts, and the knock with the most is checked
-next. The client sends a knock three times to each port, so whoever wants to keep it waiting must
-send as much for every single forgery.
+Until its signature is checked, an honest knock looks like a forged one: an attacker who watches the
+network knows the sequence, the public keys and the addresses, so a quota for an address or a key
+would be a weapon against its owner. But nobody can forge the datagrams that a sender has spent.
+Each datagram of a knock counts, copies included, and the knock with the most is checked next. The
+client sends a knock three times to each port, so an attacker who wants to keep it waiting must send
+as much for every single forgery.
 """
 
 import random
@@ -20,11 +20,10 @@ from pkdoors.model.doors import Door
 from pkdoors.model.networks import networkOf
 
 MAX_WAITING = 2048
-"""Knocks that wait at most, about 3 MB; then the one that waits longest gives way. At 100,000
-datagrams a second on 8 ports that is after 0.16 s, and the client has sent all its copies after
-0.04 s."""
+"""The most knocks that wait, about 3 MB; then the oldest gives way. With 100,000 datagrams a second
+on 8 ports, that is after 0.16 s. The client has sent all its copies after 0.04 s."""
 KnockKey = tuple[str, int]
-"""Source and hash of a datagram."""
+"""The source and the hash of a datagram."""
 
 
 class Examiner(Protocol):
@@ -39,12 +38,13 @@ class Examiner(Protocol):
 @dataclass(slots=True, eq=False)
 class Waiting:
     """
-    A sealed knock that every port has had, and whose signature is not yet checked.
+    A sealed knock that has arrived on every port, and whose signature is not yet checked.
 
-    @ivar key: finds it when a copy comes.
-    @ivar ends: until when its copies are ignored after it has been checked.
-    @ivar spent: datagrams that its sender has spent on it.
+    @ivar key: finds the knock when a copy arrives.
+    @ivar ends: until then its copies are ignored after it has been checked.
+    @ivar spent: the datagrams that its sender has spent on it.
     @ivar most: the most of these that count.
+    @ivar place: its index in the list of its level.
     """
 
     lock: Examiner
@@ -64,27 +64,29 @@ class Waiting:
 
 class SealQueue:
     """
-    @param chance: gives random numbers.
+    Knocks that wait, by the number of datagrams that were spent on them.
+
+    @param chance: the source of random numbers.
     """
 
     def __init__(self, limit: int = MAX_WAITING, chance: random.Random | None = None) -> None:
         self._limit = limit
         self._chance = chance or random.Random()
         self._waiting: dict[KnockKey, Waiting] = {}  # the oldest first
-        self._levels: dict[int, _Level] = {}  # by what was spent on them; none is empty
+        self._levels: dict[int, _Level] = {}  # by the datagrams spent; none is empty
         self._byNetwork = False
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Return how many knocks wait."""
         return len(self._waiting)
 
     def count(self, lock: Examiner) -> int:
-        """Return how many wait for one lock."""
-        return sum(each.lock is lock for each in self._waiting.values())
+        """Return how many knocks wait for one lock."""
+        return sum(waiting.lock is lock for waiting in self._waiting.values())
 
     def add(self, waiting: Waiting) -> Waiting | None:
         """
-        Let a knock wait.
+        Add a knock.
 
         @return: the knock that had to give way; L{None} if there was room.
         """
@@ -97,7 +99,7 @@ class SealQueue:
         return out
 
     def countCopy(self, key: KnockKey) -> bool:
-        """Count one more datagram of a knock. Return whether that knock waits."""
+        """Count one more datagram of a knock. Return whether the knock is waiting."""
         waiting = self._waiting.get(key)
         if waiting is None:
             return False
@@ -111,20 +113,20 @@ class SealQueue:
         """
         Take the knock that is to be checked next; there must be one.
 
-        Of those on which the same was spent, every other time it is one from the network that came
-        last: then a few networks cannot keep out the others. The other times it is any: then
-        whoever makes up addresses cannot keep out the network whose address he uses.
+        If equally much was spent on several, every other time it is the newest one of the network
+        that arrived last, so that a few networks cannot keep out the others. The other times it is
+        a random one, so that an attacker who forges addresses cannot keep out their owners.
         """
         level = self._levels[max(self._levels)]
         self._byNetwork = not self._byNetwork
-        taken = level.newest() if self._byNetwork else self._chance.choice(level.all)
+        taken = level.findNewest() if self._byNetwork else self._chance.choice(level.all)
         self._remove(taken)
         return taken
 
     def drop(self, isDropped: Callable[[Waiting], bool]) -> None:
-        """Forget some of those that wait."""
-        for each in [each for each in self._waiting.values() if isDropped(each)]:
-            self._remove(each)
+        """Forget some of the knocks."""
+        for waiting in [waiting for waiting in self._waiting.values() if isDropped(waiting)]:
+            self._remove(waiting)
 
     def _remove(self, waiting: Waiting) -> None:
         del self._waiting[waiting.key]
@@ -144,9 +146,9 @@ class SealQueue:
 
 class _Level:
     """
-    The knocks on which the same was spent.
+    The knocks on which equally many datagrams were spent.
 
-    @ivar all: in no order.
+    @ivar all: these knocks, in no order.
     """
 
     __slots__ = ("_networks", "all")
@@ -156,13 +158,13 @@ class _Level:
         self._networks: dict[str, dict[KnockKey, Waiting]] = {}
 
     def add(self, waiting: Waiting) -> None:
-        """Add one."""
+        """Add a knock."""
         waiting.place = len(self.all)
         self.all.append(waiting)
         self._networks.setdefault(waiting.network, {})[waiting.key] = waiting
 
     def remove(self, waiting: Waiting) -> None:
-        """Remove one: the last one of all takes its place there."""
+        """Remove a knock; the last knock in the list takes its place."""
         last = self.all.pop()
         if last is not waiting:
             self.all[waiting.place] = last
@@ -172,7 +174,7 @@ class _Level:
         if not network:
             del self._networks[waiting.network]
 
-    def newest(self) -> Waiting:
-        """Return the newest of the network that came last."""
+    def findNewest(self) -> Waiting:
+        """Return the newest knock of the network that arrived last."""
         network = next(reversed(self._networks.values()))
         return next(reversed(network.values()))

@@ -1,8 +1,9 @@
 """
-Who may knock: a file in the format of OpenSSH's C{authorized_keys}, C{sshd(8)}. Pure.
+The keys that may knock, in a file in the format of OpenSSH's C{authorized_keys}, C{sshd(8)}. Pure.
 
-Of its options these count: C{from}, C{expiry-time}, C{doors} and C{max-open}; the last two are
-pkdoors' own. Any other refuses the key: it would mean less than its author thinks.
+The allowed options are C{from}, C{expiry-time}, C{doors} and C{max-open}; the last two are pkdoors'
+own. A key with any other option is refused, because the option would not restrict it as its author
+thinks.
 """
 
 import re
@@ -22,7 +23,7 @@ from pkdoors.model.principal import Principal
 from pkdoors.util.durations import parseDuration
 
 MAX_KEYS = 256
-"""Keys in one file: each knock is compared with all of them."""
+"""The most keys in one file, as each knock is compared with all of them."""
 
 _OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:="(?P<value>(?:[^"\\]|\\.)*)")?(?:,|(?=\s)|$)')
 _TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -31,14 +32,15 @@ _TIMES = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 @dataclass(frozen=True, slots=True)
 class AuthorizedKey:
     """
-    Somebody who may knock.
+    A key that may knock.
 
     @ivar blob: the SSH public key blob.
-    @ivar comment: the name of who it is, as the file has it.
-    @ivar sources: from where it may knock; L{None} for everywhere.
-    @ivar expires: the time of day from which it is refused; L{None} for never.
+    @ivar comment: the name of its owner, as the file has it.
+    @ivar sources: the addresses from which it may knock; L{None} for all.
+    @ivar expires: the time of day at which it expires; L{None} for never.
     @ivar doors: the doors that it may open; L{None} for all.
-    @ivar maxOpenFor: seconds that it may open for at most; 0 where only the door says that.
+    @ivar maxOpenFor: the longest time for which it may open, in seconds; 0 if only the door has a
+        limit.
     """
 
     key: Key = field(repr=False)
@@ -51,14 +53,14 @@ class AuthorizedKey:
 
     @property
     def who(self) -> Principal:
-        """Whose it is."""
+        """The owner of the key."""
         return Principal(self.comment, fingerprint(self.blob))
 
     def __str__(self) -> str:
         return str(self.who)
 
-    def refusal(self, door: str, source: str, today: float) -> str:
-        """Why it may not open a door from somewhere now; empty where it may."""
+    def findRefusal(self, door: str, source: str, today: float) -> str:
+        """Return why the key may not open a door from an address now; empty if it may."""
         if self.expires is not None and today >= self.expires:
             when = datetime.fromtimestamp(self.expires)
             return f"the key of {self} expired {when:%Y-%m-%d %H:%M}"
@@ -71,9 +73,9 @@ class AuthorizedKey:
 
 def parseAuthorizedKeys(text: str, path: str) -> tuple[list[AuthorizedKey], list[str]]:
     """
-    Read the file.
+    Read a file of keys.
 
-    @param path: its name, for the complaints.
+    @param path: the file's name, for the complaints.
     @return: the keys, and a sentence for each line that is refused.
     """
     keys: list[AuthorizedKey] = []
@@ -84,7 +86,7 @@ def parseAuthorizedKeys(text: str, path: str) -> tuple[list[AuthorizedKey], list
             continue
         try:
             if len(keys) >= MAX_KEYS:
-                raise BadValue(f"there are {MAX_KEYS} keys before it, which is the most")
+                raise BadValue(f"the file has more than {MAX_KEYS} keys")
             keys.append(_parseLine(line))
         except BadValue as error:
             complaints.append(f"{path}, line {number}: this key is refused: {error}")
@@ -95,15 +97,15 @@ def _parseLine(line: str) -> AuthorizedKey:
     options, rest = ({}, line) if _isKeyType(line.split()[0]) else _splitOptions(line)
     kind, blob, comment = [*rest.split(None, 2), "", "", ""][:3]
     if not _isKeyType(kind):
-        raise BadValue(f"{kind[:40]!r} is no type of key: {', '.join(_typeNames())} are taken")
+        raise BadValue(f"{kind[:40]!r} is not a type of key: use one of {', '.join(_typeNames())}")
     try:
         data = b64decode(blob, validate=True)
     except (Base64Error, ValueError):
-        raise BadValue("it is no SSH public key") from None
+        raise BadValue("it is not an SSH public key") from None
     key = loadKey(data)
     if key.sshType().decode() != kind:
-        raise BadValue(f"it is said to be {kind}, but is {key.sshType().decode()}")
-    fields = {name: value for each in options.items() for name, value in [_read(*each)]}
+        raise BadValue(f"it is labelled {kind}, but is {key.sshType().decode()}")
+    fields = dict(_read(name, value) for name, value in options.items())
     return AuthorizedKey(key, data, comment.strip(), **fields)
 
 
@@ -116,23 +118,23 @@ def _typeNames() -> list[str]:
 
 
 def _splitOptions(line: str) -> tuple[dict[str, str], str]:
-    """The options in front of a key, names in small letters, and what follows them."""
+    """Split off the options in front of a key, with names in small letters, from the rest."""
     options: dict[str, str] = {}
     at = 0
     while match := _OPTION.match(line, at):
         name = match["name"].lower()
         if name in options:
-            raise BadValue(f"the option {name} is there twice")
+            raise BadValue(f"the option {name} is given twice")
         options[name] = (match["value"] or "").replace('\\"', '"')
         at = match.end()
         if not match[0].endswith(","):
             return options, line[at:]
-    raise BadValue('its options cannot be read: they look like from="10.0.0.0/8",doors="ssh"')
+    raise BadValue('its options cannot be read: write them like from="10.0.0.0/8",doors="ssh"')
 
 
 def _read(name: str, value: str) -> tuple[str, Any]:
     if name not in _READERS:
-        raise BadValue(f"the option {name} is not known: {', '.join(_READERS)} are")
+        raise BadValue(f"unknown option {name}: use {', '.join(_READERS)}")
     attribute, read = _READERS[name]
     try:
         return attribute, read(value)
@@ -140,22 +142,22 @@ def _read(name: str, value: str) -> tuple[str, Any]:
         raise error.at(f"{name}=") from error
 
 
-def _expiry(text: str) -> float:
-    """A time as C{expiry-time} has it: C{YYYYMMDD[HHMM[SS]]}, local, or with a Z in UTC."""
+def _parseExpiry(text: str) -> float:
+    """Read a time of C{expiry-time}: C{YYYYMMDD[HHMM[SS]]}, local, or in UTC if it ends with Z."""
     digits = text.removesuffix("Z")
     try:
         when = datetime.strptime(digits, _TIMES[len(digits)])
         seconds = (when.replace(tzinfo=UTC) if text.endswith("Z") else when).timestamp()
-        datetime.fromtimestamp(seconds)  # it will be shown: see that it can be
+        datetime.fromtimestamp(seconds)  # messages will show it, so check that they can
     except (KeyError, ValueError, OverflowError):
         raise BadValue(
-            f"{text!r} is no time: write it as 20271231 or 202712312359, Z for UTC"
+            f"{text!r} is not a time: write it like 20271231 or 202712312359, with a Z for UTC"
         ) from None
     return seconds
 
 
-def _names(text: str) -> frozenset[str]:
-    names = frozenset(filter(None, (each.strip() for each in text.split(","))))
+def _parseNames(text: str) -> frozenset[str]:
+    names = frozenset(filter(None, (name.strip() for name in text.split(","))))
     if not names:
         raise BadValue("it names no door")
     return names
@@ -163,7 +165,7 @@ def _names(text: str) -> frozenset[str]:
 
 _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "from": ("sources", AddressPatterns.parse),
-    "expiry-time": ("expires", _expiry),
-    "doors": ("doors", _names),
+    "expiry-time": ("expires", _parseExpiry),
+    "doors": ("doors", _parseNames),
     "max-open": ("maxOpenFor", parseDuration),
 }

@@ -1,4 +1,4 @@
-"""Checks the signatures of sealed knocks within one budget for all doors. Pure."""
+"""Check the signatures of sealed knocks within one budget for all doors. Pure."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,23 +7,24 @@ from pkdoors.locks.sealed._queue import Examiner, KnockKey, SealQueue, Waiting
 from pkdoors.util.ratelimits import TimeBudget
 
 SHARE = 0.5
-"""Of one processor, for the checks of all sealed doors. An Ed25519 check takes 0.1 ms, one with
-P-521 0.5 ms, and finding the key among 256 another 0.1 ms."""
+"""The share of one processor for the checks of all sealed doors. A check of Ed25519 takes 0.1 ms,
+one of P-521 0.5 ms, and finding the key among 256 another 0.1 ms."""
 SLICE = 0.002
-"""Seconds of checks in one turn of the reactor. Knocks on other doors wait no longer than this and
-one check."""
+"""Seconds of checks in one turn of the reactor. Knocks on other doors wait for at most this and one
+more check."""
 SAVED = 0.05
-"""Seconds of checks that are saved up: turns come late on a busy host, and under a flood."""
+"""Seconds of checks that can be saved up, as turns come late on a busy host, and under a flood."""
 
-LATER = "too many signatures to check at this moment: this one gave way"
+LATER = "too many signatures to check at the moment, so this one was dropped"
 
 
 class SealChecks:
     """
-    Checks a knock at once if there is time and nobody waits; otherwise the knock waits.
+    Checks a knock at once if there is time and no other knock waits; otherwise the knock waits.
 
-    @param cost: processor time that this thread has taken so far, in seconds.
-    @ivar onWaiting: called when a knock has to wait: L{work} is to be called after L{pause}.
+    @param cost: returns the processor time that this thread has taken so far, in seconds.
+    @ivar onWaiting: called when a knock must wait. The caller must then call L{work} after
+        L{pause}.
     """
 
     def __init__(
@@ -37,9 +38,9 @@ class SealChecks:
 
     def submit(self, waiting: Waiting, now: float, today: float) -> Request | Refusal | None:
         """
-        Have a knock checked, now or later.
+        Check a knock, now or later.
 
-        @return: what it came to, or the refusal of a knock that had to give way.
+        @return: the result, or the refusal of another knock that had to give way.
         """
         if not self._queue and self._hasTime(now):
             return self._examine(waiting, now, today)
@@ -48,32 +49,32 @@ class SealChecks:
         return None if out is None else Refusal(out.lock.door, out.source, LATER)
 
     def countCopy(self, key: KnockKey) -> bool:
-        """See L{SealQueue.countCopy}."""
+        """Count one more datagram of a knock, see L{SealQueue.countCopy}."""
         return self._queue.countCopy(key)
 
     def count(self, lock: Examiner) -> int:
-        """See L{SealQueue.count}."""
+        """Return how many knocks wait for a lock, see L{SealQueue.count}."""
         return self._queue.count(lock)
 
     def work(self, now: float, today: float) -> Iterator[Request | Refusal]:
-        """Check what waits, for one turn's time at most, and yield what comes of each."""
+        """Check waiting knocks, for one turn's time at most, and yield their results."""
         self._turn, self._worked = now, 0.0
         while self._queue and self._hasTime(now):
             yield self._examine(self._queue.take(), now, today)
 
     def pause(self, now: float) -> float | None:
-        """Return the seconds until there is time to L{work}; L{None} if nobody waits."""
+        """Return the seconds until there is time to L{work}; L{None} if no knock waits."""
         if not self._queue:
             return None
         self._budget.has(now)
         return self._budget.pause(SLICE / 2)
 
     def keep(self, isKept: Callable[[Examiner], bool]) -> None:
-        """Forget what waits for locks that are gone: it must not open a door of the past."""
+        """Forget the knocks for locks that are gone, so they cannot open a door of the past."""
         self._queue.drop(lambda waiting: not isKept(waiting.lock))
 
     def _hasTime(self, now: float) -> bool:
-        """Whether there is time in this turn, in all of which it is the same moment."""
+        """Return whether there is time in this turn; C{now} stays the same during a turn."""
         if now != self._turn:
             self._turn, self._worked = now, 0.0
         return self._worked < SLICE and self._budget.has(now)

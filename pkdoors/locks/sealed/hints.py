@@ -1,4 +1,4 @@
-"""Finds the key of a sealed knock by the knock's hint. Pure."""
+"""Find the key of a sealed knock by the knock's hint. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -8,29 +8,30 @@ from typing import Any
 from pkdoors.locks.sealed.authorizedkeys import AuthorizedKey
 
 MAX_NONCES = 16
-"""Nonces whose hints are remembered. An attacker can take a new nonce each time; the memory only
-saves work if he copies a nonce, and the budget covers the rest."""
+"""Nonces whose hints are remembered. This saves work only if an attacker copies a nonce. If he uses
+a new one each time, the budget limits the work."""
 
 HINT_DIGITS = 8
 """See L{pkdoors.knocks.seal.hintOf}."""
 
 Lines = tuple[AuthorizedKey, ...]
-"""The lines of a file that have one and the same key."""
+"""The lines of a file that have the same key."""
 Index = Mapping[str, list[Lines]]
-"""Hint -> the keys that have it: one, except with a chance of one in four thousand million."""
+"""Hint -> the keys that have it. Two keys share a hint with a chance of one in four thousand
+million."""
 
 
 class HintIndex:
     """
-    Hashes every distinct key once for each nonce. The doors that share a file share its index.
+    Hashes every distinct key once for each nonce. Doors that share a file share its index.
 
-    @param keys: gives the lines of the file; the same list for as long as they stay the same.
+    @param keys: returns the lines of the file; the same list while the file stays the same.
     """
 
     def __init__(self, keys: Callable[[], Sequence[AuthorizedKey]]) -> None:
         self._keys = keys
         self._known: Sequence[AuthorizedKey] | None = None
-        self._begun: list[tuple[Any, Lines]] = []  # hash of a key so far, and the key's lines
+        self._begun: list[tuple[Any, Lines]] = []  # a hash fed with a key, and the key's lines
         self._indexes: OrderedDict[str, Index] = OrderedDict()
 
     def find(self, nonce: str, hint: str) -> list[Lines]:
@@ -54,8 +55,8 @@ class HintIndex:
         lines: dict[bytes, Lines] = {}
         for key in keys:
             lines[key.blob] = (*lines.get(key.blob, ()), key)
-        # The blob, up to half a kilobyte, is hashed here, and only the nonce for each knock.
-        self._begun = [(sha256(blob), each) for blob, each in lines.items()]
+        # Hash the blob, up to half a kilobyte, here once; for a knock only the nonce is hashed.
+        self._begun = [(sha256(blob), group) for blob, group in lines.items()]
         self._known = keys
         self._indexes.clear()
 

@@ -1,5 +1,5 @@
 """
-The text of the notes that a daemon leaves to the next one: which sealed knocks it saw. Pure.
+The notes that a daemon leaves to the next one, about the sealed knocks that it saw. Pure.
 
 ::
 
@@ -9,9 +9,10 @@ The text of the notes that a daemon leaves to the next one: which sealed knocks 
     TIME end WHOLE CHECK
 
 TIME is when a line was written, in milliseconds since 1970. CHECK covers its line and all lines
-before it, so a line that is changed, missing or moved spoils all that follow. BOOT and INODE tell
-where the file was written, SINCE from when on it is whole, in seconds of the clock that does not
-jump, or C{-}; WHOLE is 1 if by its end nothing was missing that could still matter.
+before it, so a line that is changed, missing or moved invalidates all that follow. BOOT and INODE
+say where the file was written. SINCE says from when on it is complete, in seconds of the clock that
+does not jump, or is C{-} if nothing is missing. WHOLE is 1 if at the end nothing was missing that
+could still matter.
 """
 
 import re
@@ -36,19 +37,19 @@ _END = re.compile(r"end ([01])")
 
 
 class NotesLost(PkdoorsError):
-    """The notes cannot be trusted; the message says why, in half a sentence."""
+    """The notes cannot be trusted. The message says why, in half a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """
-    What a file of notes says.
+    The contents of a file of notes.
 
     @ivar boot: the boot in which it was written.
-    @ivar inode: the number of its file.
-    @ivar since: from when on it is whole, on the clock that does not jump; L{None} if nothing is
+    @ivar inode: the inode number of its file.
+    @ivar since: from when on it is complete, on the clock that does not jump; L{None} if nothing is
         missing.
-    @ivar isEnded: whether the daemon ended it, and nothing was missing then.
+    @ivar isEnded: whether the daemon ended it, with nothing missing.
     @ivar time: when its last line was written, in seconds since 1970.
     """
 
@@ -61,7 +62,7 @@ class Found:
 
 
 class NotesWriter:
-    """Makes the lines of one file, in order."""
+    """Writes the lines of one file, in order."""
 
     def __init__(self) -> None:
         self._check = ""
@@ -96,7 +97,7 @@ def parseNotes(text: str) -> Found:
     """
     Read a file of notes.
 
-    @raise NotesLost: it is not exactly what was written.
+    @raise NotesLost: it was changed, or is of another version.
     """
     lines = _lines(text)
     last, rest = next(lines, (0.0, ""))
@@ -123,7 +124,7 @@ def parseNotes(text: str) -> Found:
 
 
 def _lines(text: str) -> Iterator[tuple[float, str]]:
-    """Each line's time, in seconds, and what it says."""
+    """Yield the time of each line, in seconds, and its text."""
     check, at = "", 0
     while at < len(text):
         match = _LINE.match(text, at)

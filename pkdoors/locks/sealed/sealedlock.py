@@ -1,4 +1,4 @@
-"""The lock that sealed knocks open. Pure, like the others."""
+"""The lock of a door that opens to sealed knocks. Pure."""
 
 from collections.abc import Collection
 from math import inf
@@ -24,36 +24,38 @@ from pkdoors.locks.sealed.replays import ReplayCache
 from pkdoors.model.doors import Door
 
 MAX_PENDING = 16_384
-"""Datagrams that are remembered until every port has had them, about 8 MB. At 100,000 junk ones a
-second on one port an honest one is forgotten after 0.16 s; its copies come within a millisecond."""
+"""Datagrams that are remembered until every port has had them, about 8 MB. Under 100,000 junk
+datagrams a second on one port, an honest one is forgotten after 0.16 s; its copies for the other
+ports come within a millisecond."""
 ROUNDS = 3
 """How often a client sends its knock to each port; see L{pkdoors.client._plan}. More copies do not
 count."""
 FAR = 24 * 3600.0
-"""Seconds; clocks that differ by more are told so without a number."""
+"""Seconds. If clocks differ by more, the refusal says so without a number."""
 
 _JUDGED = 0
-"""The stage of datagrams whose case is closed. Others are at the number of ports that had them."""
+"""The stage of datagrams that need no more attention. The stage of the others is the number of
+ports that had them."""
 _NO_PROGRESS = (_JUDGED, -inf, 0)
-"""The place of a new one."""
+"""The progress of a new datagram."""
 _COPY = 1 << 32
-"""One datagram, in the note of a place; below are the ports that had it, a bit each."""
+"""One arrival, in the note of a progress. The lower bits are the ports that had the datagram."""
 _PORTS = _COPY - 1
 
 
 class SealedLock:
     """
-    Opens to a datagram with a good seal that came to every port of the door's sequence.
+    Opens to a datagram with a good seal that arrives on every port of the door's sequence.
 
-    The same datagram, in any order, any number of times, with anything in between. Only when every
-    port had it from one source, its signature is checked, once, or waits for that. Whatever others
-    send, also in that source's name, takes nothing away from it.
+    The same datagram may arrive in any order, any number of times, with anything in between. Only
+    when every port has had it from one source, its signature is checked, once, or queued for a
+    check. Nothing that others send, even in that source's name, can spoil it.
 
     @param hints: finds the keys that may knock.
-    @param seen: the knocks that opened something.
-    @param checks: what all sealed locks share.
-    @param known: the names of all doors with such locks: a knock for one of the others, on a port
-        that they share, is none of this one's business.
+    @param seen: the knocks that opened a door.
+    @param checks: the checks, which all sealed locks share.
+    @param known: the names of all doors with such locks. This lock ignores knocks for the other
+        ones on ports that they share.
     """
 
     def __init__(
@@ -75,23 +77,22 @@ class SealedLock:
         self._checks = checks
 
     def __len__(self) -> int:
-        """How many datagrams take memory."""
+        """Return how many datagrams take memory."""
         return len(self._progress) + self._checks.count(self)
 
     def knock(self, knock: Knock, now: float, today: float) -> Request | Refusal | None:
-        """See L{pkdoors.locks.lock.Lock.knock}."""
+        """Hear a knock, see L{pkdoors.locks.lock.Lock.knock}."""
         source, port, datagram, _ = knock
         if not datagram.startswith(PREFIX):
             return None
-        # SipHash, with a secret of this process: nobody can make another datagram that has it, too;
-        # and if somebody could, that would open nothing, for it is the datagram that is judged.
+        # hash() is SipHash with a secret of this process, so nobody can make another datagram with
+        # the same hash. If somebody could, it would open nothing: the datagram itself is judged.
         key = (source, hash(datagram))
         stage, ends, note = self._progress.get(key) or _NO_PROGRESS
         if now >= ends:
-            # All else of it is looked at when every port had it: a flood has to be gone through
-            # quickly.
+            # Look at the rest only when every port has had it: a flood must be dismissed quickly.
             if not datagram.startswith(self._beginning):
-                return self._strange(knock)
+                return self._refuseForeign(knock)
             if self._checks.countCopy(key):
                 return None
             self._progress.sweep(now)
@@ -105,9 +106,9 @@ class SealedLock:
             return None
         return self._complete(knock, key, ends, note // _COPY, now, today)
 
-    def _strange(self, knock: Knock) -> Refusal | None:
-        """What is wrong with it; nothing where it is for another door that shares the port."""
-        # Not parsed for this: under a flood each door would do that with what is another's.
+    def _refuseForeign(self, knock: Knock) -> Refusal | None:
+        """Refuse a knock for another door, unless that door exists and shares the port."""
+        # Do not parse the knock to find the name: under a flood each door would parse the others'.
         name = knock.datagram[len(PREFIX) :].partition(b" ")[0].decode(errors="replace")
         if name in self._known:
             return None
@@ -117,14 +118,14 @@ class SealedLock:
             return self._refuse(knock.source, str(error))
         return self._refuse(
             knock.source,
-            f"it is for a door {door!r}, and this one is called {self.door.name}: "
+            f"it is for a door {door!r}, but this door is called {self.door.name}: "
             f"knock with --door {self.door.name}",
         )
 
     def _complete(
         self, knock: Knock, key: KnockKey, ends: float, spent: int, now: float, today: float
     ) -> Request | Refusal | None:
-        """Every port had it: refuse what can be refused cheaply, and have the rest checked."""
+        """Refuse a knock that every port has had, if that is cheap, or have its seal checked."""
         try:
             sealed = parseSealed(knock.datagram)
             self._checkCheaply(sealed, knock.source, now, today)
@@ -137,11 +138,11 @@ class SealedLock:
         return self._checks.submit(waiting, now, today)
 
     def _close(self, key: KnockKey, ends: float) -> None:
-        """Its copies are ignored from now on."""
+        """Ignore the copies of a datagram from now on."""
         self._progress.put(key, _JUDGED, ends, self._all)
 
     def examine(self, waiting: Waiting, now: float, today: float) -> Request | Refusal:
-        """Check the signature, see L{pkdoors.locks.sealed._queue.Examiner}."""
+        """Check the signature of a knock, see L{pkdoors.locks.sealed._queue.Examiner}."""
         self._close(waiting.key, waiting.ends)
         try:
             return self._examine(waiting.sealed, waiting.source, now, today)
@@ -149,10 +150,10 @@ class SealedLock:
             return self._refuse(waiting.source, str(reason))
 
     def _examine(self, sealed: Sealed, source: str, now: float, today: float) -> Request:
-        """Nothing of what it claims is believed before its seal."""
+        """Return the request of a knock with a good seal. Its claims are worthless until then."""
         statement = sealed.statement
-        self._checkTime(statement, now, today)  # it may have waited
-        signer = self._signer(sealed, self._hinted(statement), source, today)
+        self._checkTime(statement, now, today)  # again, as it may have waited
+        signer = self._findSigner(sealed, self._findHinted(statement), source, today)
         self._seen.add(signer.blob, statement.nonce, statement.stamp)
         asked, most = statement.seconds, signer.maxOpenFor
         return Request(self.door, source, asked, most, signer.who, statement.close)
@@ -160,21 +161,21 @@ class SealedLock:
     def _checkCheaply(self, sealed: Sealed, source: str, now: float, today: float) -> None:
         self._checkTime(sealed.statement, now, today)
         if sealed.statement.bind not in ("*", source):
-            raise _Refused(f"it is bound to {sealed.statement.bind}, and comes from elsewhere")
+            raise _Refused(f"it is bound to {sealed.statement.bind}, but comes from elsewhere")
         if not isWellFormed(sealed.signature):
             raise _Refused(
-                "its seal is not good: malformed, or by a security key that was not touched"
+                "its seal is bad: malformed, or made by a security key that was not touched"
             )
 
     def _checkTime(self, statement: Statement, now: float, today: float) -> None:
         behind = today - statement.stamp / 1000
         if abs(behind) > self.door.clockSkew:
-            raise _Refused(_skew(behind, self.door.clockSkew))
-        if reason := self._seen.refusal(statement.stamp, now, today, self.door.clockSkew):
+            raise _Refused(_explainSkew(behind, self.door.clockSkew))
+        if reason := self._seen.findRefusal(statement.stamp, now, today, self.door.clockSkew):
             raise _Refused(reason)
 
-    def _hinted(self, statement: Statement) -> list[Lines]:
-        """The keys that it may be from."""
+    def _findHinted(self, statement: Statement) -> list[Lines]:
+        """Return the keys that may have made the seal."""
         nonce = statement.nonce
         found = self._hints.find(nonce, statement.hint)
         if not found:
@@ -183,22 +184,22 @@ class SealedLock:
             raise _Refused("this knock was seen before")
         return found
 
-    def _signer(
+    def _findSigner(
         self, sealed: Sealed, hinted: list[Lines], source: str, today: float
     ) -> AuthorizedKey:
-        """Whose seal it is. A key may be on several lines: the first that allows it counts."""
+        """Return the key that made the seal, as its first line that allows the knock has it."""
         data = makeSignedData(sealed.text, self.door.sequence)
         for lines in hinted:
             if isGood(lines[0].key, sealed.signature, data):
-                return self._allowed(lines, sealed.statement, source, today)
-        raise _Refused("its seal is not good: made by another key, or for another sequence")
+                return self._chooseLine(lines, sealed.statement, source, today)
+        raise _Refused("its seal is bad: made by another key, or for another sequence")
 
-    def _allowed(
+    def _chooseLine(
         self, lines: Lines, statement: Statement, source: str, today: float
     ) -> AuthorizedKey:
         if self._seen.isForgotten(lines[0].blob, statement.stamp):
-            raise _Refused("this key has opened too much meanwhile: a new knock will do")
-        reasons = [each.refusal(self.door.name, source, today) for each in lines]
+            raise _Refused("this key has opened too often meanwhile: knock again")
+        reasons = [line.findRefusal(self.door.name, source, today) for line in lines]
         if all(reasons):
             raise _Refused(reasons[0])
         return lines[reasons.index("")]
@@ -208,14 +209,14 @@ class SealedLock:
 
 
 class _Refused(Exception):
-    """Why a datagram opens nothing."""
+    """A datagram opens nothing. The message says why."""
 
 
-def _skew(behind: float, allowed: float) -> str:
-    way, reason = (
+def _explainSkew(behind: float, allowed: float) -> str:
+    direction, reason = (
         ("behind", "the knocker's clock is behind, or the knock is old")
         if behind > 0
         else ("ahead of", "this host's clock is behind, or the knocker's is ahead")
     )
     far = "more than a day" if abs(behind) > FAR else f"{abs(behind):.0f} s"
-    return f"its time is {far} {way} this host's, {allowed:g} s are allowed: {reason}"
+    return f"its time is {far} {direction} this host's, {allowed:g} s are allowed: {reason}"

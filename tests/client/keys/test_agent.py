@@ -49,7 +49,7 @@ class AgentTestCase(SynchronousTestCase):
 
     def hungUp(self) -> list[bool]:
         """Return for each connection to the agent whether it has ended."""
-        return [each.disconnecting for each in self.fake.transports]
+        return [transport.disconnecting for transport in self.fake.transports]
 
 
 class AgentTests(AgentTestCase):
@@ -138,8 +138,8 @@ class AgentTests(AgentTestCase):
         self.fake.isMute = True
         for work, patience in ((self.agent.listKeys(), 10), (self.agent.sign(b"", b""), 60)):
             result = self.begin(work)
-            for each in (b"\0\0\1\0" + bytes(patience))[: patience - 1]:
-                self.fake.transports[-1].prints(bytes([each]))
+            for byte in (b"\0\0\1\0" + bytes(patience))[: patience - 1]:
+                self.fake.transports[-1].prints(bytes([byte]))
                 self.reactor.advance(1)
             self.assertNoResult(result)
             self.reactor.advance(1)
@@ -301,13 +301,13 @@ class IdentityTests(AgentTestCase):
     def test_publicWithoutAgent(self) -> None:
         """If it cannot, the sentence says whether there is no agent, or no such key."""
         self.write(publicLine(makeKey("ed25519", 1).blob()))
-        what = f"{self.path}: the private half of {fingerprint(makeKey('ed25519', 1).blob())} "
+        part = f"{self.path}: the private half of {fingerprint(makeKey('ed25519', 1).blob())} "
         for path, why in (
             ("", "and there is no SSH agent (SSH_AUTH_SOCK is not set)"),
             (SOCKET, "and the SSH agent does not hold it, or is locked: run ssh-add, or ssh-add"),
         ):
             found = self.wrong(self.signers(agentPath=path))
-            self.assertTrue(found.startswith(f"{what}is not in this file, {why}"), found)
+            self.assertTrue(found.startswith(f"{part}is not in this file, {why}"), found)
         self.assertIn("no SSH agent answers", self.wrong(self.signers(agentPath="/nowhere")))
 
     def test_securityKey(self) -> None:
@@ -336,10 +336,10 @@ class IdentityTests(AgentTestCase):
     def test_agentBound(self) -> None:
         """It uses no more than eight keys, and says so."""
         self.fake.held = {
-            key.blob(): key for key in (makeKey("ed25519", each) for each in range(9))
+            key.blob(): key for key in (makeKey("ed25519", number) for number in range(9))
         }
         found = self.wait(self.signers("agent", SOCKET))
-        self.assertEqual(list(self.fake.held)[:8], [each.publicKey for each in found])
+        self.assertEqual(list(self.fake.held)[:8], [signer.publicKey for signer in found])
         (line,) = self.said
         self.assertIn("only the first 8 of the SSH agent's 9 keys are tried", line)
 

@@ -116,7 +116,7 @@ class PrivateKeyTests(SynchronousTestCase):
 
         weak = rsa.generate_private_key(65537, 1024)
         error = self.assertRaises(BadValue, parsePrivateKey, encode(Key(weak)))
-        self.assertIn("an RSA key of 1024 bits is not taken", str(error))
+        self.assertIn("an RSA key of 1024 bits is not accepted", str(error))
         other = Key(ec.generate_private_key(ec.SECP256K1()))
         self.assertRaises(BadValue, parsePrivateKey, encode(other, PEM))
 

@@ -33,7 +33,7 @@ class ElementsTests(SynchronousTestCase):
         self.assertEqual(ODD, self.near(999))
 
     def test_addresses(self) -> None:
-        """A range of addresses may always be one."""
+        """A range of addresses may always match."""
         odd = {"range": ["10.0.0.1", "10.0.0.9"]}
         self.assertEqual([110, odd], list(Elements([*MANY, odd]).near([110])))
         self.assertIn(odd, Elements([*MANY, odd]).near(["10.0.0.5"]))

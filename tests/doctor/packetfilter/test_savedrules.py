@@ -181,7 +181,7 @@ class FilesTests(SynchronousTestCase):
         self.assertEqual(["nftables.conf", "d/a.nft", "rules.nft"], self.names())
 
     def test_included(self) -> None:
-        """A path that begins with a dot is meant from the root, where a service runs."""
+        """A path that begins with a dot is relative to the root, in which a service runs."""
         rules = self.write("rules.nft")
         self.write("nftables.conf", f'include ".{rules}"\n')
         self.assertEqual(["nftables.conf", "rules.nft"], self.names())

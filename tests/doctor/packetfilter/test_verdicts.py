@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.doctor.packetfilter._matching import Match
 from pkdoors.doctor.packetfilter.packets import newPacket, newRefusal
 from pkdoors.doctor.packetfilter.ruleset import readRuleset
-from pkdoors.doctor.packetfilter.verdicts import MAX_DEPTH, MAX_RULES, Fate, filterFates
+from pkdoors.doctor.packetfilter.verdicts import MAX_DEPTH, MAX_RULES, Fate, findFilterFates
 from tests.doctor.rules import UDP, findFate, makeRuleset
 from tests.fakes.rulesets import ACCEPT, DROP, REJECT, condition, expression
 
@@ -163,7 +163,7 @@ class WalkTests(SynchronousTestCase):
             {"kind": "nat"},
             {"chain": "bridge filter input"},
         ):
-            found = filterFates(makeRuleset([DROP], **table), newPacket(*UDP, 4), 4, "input")
+            found = findFilterFates(makeRuleset([DROP], **table), newPacket(*UDP, 4), 4, "input")
             self.assertEqual([], list(found), table)
 
     def test_ufw(self) -> None:
@@ -189,9 +189,9 @@ class WalkTests(SynchronousTestCase):
                 DROP,
             ]
             rules = makeRuleset(rule, hook="output")
-            (found,) = filterFates(rules, newRefusal(version), version, "output")
+            (found,) = findFilterFates(rules, newRefusal(version), version, "output")
             self.assertTrue(found.isLost())
-            (found,) = filterFates(rules, newRefusal(10 - version), 10 - version, "output")
+            (found,) = findFilterFates(rules, newRefusal(10 - version), 10 - version, "output")
             self.assertFalse(found.mayBeLost())
 
 

@@ -49,7 +49,7 @@ class RouteTests(SynchronousTestCase):
         self.assertEqual("eth0", findRouteInterface(ANN))
 
     def test_hardware(self) -> None:
-        """The hardware address is in small letters."""
+        """The hardware address is in lower case."""
         self.assertEqual("aa:bb:cc:00:00:01", findHardwareAddress(ANN))
 
     def test_noNeighbour(self) -> None:
@@ -58,14 +58,17 @@ class RouteTests(SynchronousTestCase):
             self.assertEqual("", findHardwareAddress(ip_address(f"203.0.113.{last}")), last)
 
     def test_failures(self) -> None:
-        """No route, no C{ip} command, a slow one or one that babbles: empty, nothing raised."""
+        """
+        If there is no route, or no C{ip} command, or if that is slow or prints nonsense, the result
+        is empty, and nothing is raised.
+        """
         for last in (99, 13, 14, 15):
             self.assertEqual("", findRouteInterface(ip_address(f"203.0.113.{last}")), last)
 
 
 class ZoneClientTestCase(SynchronousTestCase):
     """
-    With a firewalld.
+    A firewalld.
     """
 
     def setUp(self) -> None:
@@ -91,48 +94,48 @@ class ZoneChoiceTests(ZoneClientTestCase):
         self.assertEqual(["home", "public", "work"], self.zones.knockZones())
 
     def test_interfaceByRoute(self) -> None:
-        """The interface is found by the route back to the client."""
+        """The interface is that of the route back to the client."""
         self.firewalld.active = {"home": {"interfaces": ["eth0"]}, "dmz": {"interfaces": ["eth1"]}}
         self.assertEqual("home", self.zones.zoneFinder()(ANN))
         self.ip.answers["route get 203.0.113.9"] = [{"dev": "eth1"}]
         self.assertEqual("dmz", self.zones.zoneFinder()(ANN))
 
     def test_default(self) -> None:
-        """Without a binding it is firewalld's default zone."""
+        """Without a binding, it is firewalld's default zone."""
         self.firewalld.active = {}
         self.firewalld.default = "internal"
         self.assertEqual("internal", self.zones.zoneFinder()(ANN))
 
     def test_source(self) -> None:
-        """Source bindings count first."""
+        """Source bindings come first."""
         self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
         self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_ipset(self) -> None:
-        """The entries of an ipset are asked for."""
+        """firewalld is asked for the entries of an ipset."""
         self.firewalld.active["work"] = {"sources": ["ipset:friends"]}
         self.firewalld.ipsets = {"friends": ["203.0.113.9"]}
         self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_ipsetWithTimeout(self) -> None:
-        """An ipset that does not tell its entries is passed over."""
+        """An ipset that does not list its entries is ignored."""
         self.firewalld.active["a"] = {"sources": ["ipset:secretive"]}
         self.assertEqual("public", self.zones.zoneFinder()(ANN))
 
     def test_hardware(self) -> None:
-        """The hardware address is asked for where it can matter."""
+        """The hardware address is looked up if it can matter."""
         self.ip.answers["neigh show 203.0.113.9"] = [{"lladdr": "aa:bb:cc:00:00:01"}]
         self.firewalld.active["work"] = {"sources": ["AA:BB:CC:00:00:01"]}
         self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_hardwareNotAsked(self) -> None:
-        """Elsewhere that question is saved."""
+        """Otherwise that look-up is saved."""
         self.firewalld.active["dmz"] = {"interfaces": ["eth1"]}
         self.zones.zoneFinder()(ANN)
         self.assertEqual(["route get 203.0.113.9"], self.ip.asked)
 
     def test_askedOnce(self) -> None:
-        """For many clients firewalld is asked once; the route is asked for each."""
+        """For many clients firewalld is asked once; the route is looked up for each."""
         self.ip.answers["route get 2001:db8::7"] = [{"dev": "eth1"}]
         self.firewalld.active["dmz"] = {"interfaces": ["eth1"]}
         find = self.zones.zoneFinder()
@@ -140,13 +143,13 @@ class ZoneChoiceTests(ZoneClientTestCase):
         self.assertEqual(["public", "dmz"], [find(ANN), find(ip_address("2001:db8::7"))])
 
     def test_asThingsAre(self) -> None:
-        """Who asks anew hears of what has changed."""
+        """A new finder knows what has changed."""
         self.assertEqual("public", self.zones.zoneFinder()(ANN))
         self.firewalld.active["work"] = {"sources": ["203.0.113.9"]}
         self.assertEqual("work", self.zones.zoneFinder()(ANN))
 
     def test_override(self) -> None:
-        """The zone that was asked for counts for everything, and nobody is asked."""
+        """A given zone is used for everything, and firewalld is not asked."""
         self.firewalld.active["work"] = {"sources": ["203.0.113.0/24"]}
         zones = ZoneClient("internal", lambda: self.firewalld)
         self.assertEqual("internal", zones.zoneFinder()(ANN))
@@ -160,27 +163,27 @@ class RuleTests(ZoneClientTestCase):
     """
 
     def test_add(self) -> None:
-        """A rule is added for good, or for so many seconds."""
+        """A rule is added permanently, or for some seconds."""
         self.zones.add("public", RULE)
         self.zones.add("internal", RULE, 30)
         self.assertEqual({RULE: 0}, self.firewalld.present("public"))
         self.assertEqual({RULE: 30}, self.firewalld.present("internal"))
 
     def test_alreadyThere(self) -> None:
-        """A rule that is there already is no error, and nothing is changed."""
+        """Adding an existing rule is no error, and changes nothing."""
         self.zones.add("public", RULE)
         self.zones.add("public", RULE)
         self.assertEqual([f"add public {RULE}"], self.firewalld.calls)
 
     def test_newTimeout(self) -> None:
-        """With a time, a rule that is there already gets that time."""
+        """An existing rule that is added with a time gets that time."""
         self.zones.add("public", RULE, 30)
         self.clock.advance(10)
         self.zones.add("public", RULE, 600)
         self.assertEqual({RULE: 600}, self.firewalld.present())
 
     def test_remove(self) -> None:
-        """A rule is removed; that it is not there is no error."""
+        """A rule is removed; a missing rule is no error."""
         self.zones.add("public", RULE)
         self.zones.remove("public", RULE)
         self.zones.remove("public", RULE)
@@ -192,12 +195,12 @@ class RuleTests(ZoneClientTestCase):
         self.assertEqual(([RULE], []), (self.zones.rules("public"), self.zones.rules("internal")))
 
     def test_allRules(self) -> None:
-        """So are those of all zones, also of those that have none."""
+        """The rules of all zones are listed, including zones that have none."""
         self.zones.add("internal", RULE)
         self.assertEqual({"public": [], "internal": [RULE], "trusted": []}, self.zones.allRules())
 
     def test_otherRefusals(self) -> None:
-        """Other refusals are raised, by both."""
+        """Both raise other refusals."""
         self.firewalld.refuse("addRichRule", "", "INVALID_RULE: no")
         self.firewalld.refuse("removeRichRule", "", "INVALID_RULE: no")
         self.assertRaises(FirewallError, self.zones.add, "public", RULE)
@@ -222,7 +225,7 @@ class SavedTests(ZoneClientTestCase):
             self.firewalld.rules[zone] = dict.fromkeys(self.firewalld.permanent[zone], 0.0)
 
     def test_takeSaved(self) -> None:
-        """Our rules are taken out of the permanent configuration of all zones, and told."""
+        """Our rules are removed from the permanent configuration of all zones, and reported."""
         self.assertEqual(
             [(zone, rule) for zone in ("public", "internal") for rule in self.ours],
             self.zones.takeSaved(),
@@ -234,23 +237,23 @@ class SavedTests(ZoneClientTestCase):
         self.assertEqual(["public", "internal"], self.told)
 
     def test_runtimeStays(self) -> None:
-        """What is in effect stays so."""
+        """The rules that are in effect stay."""
         self.zones.takeSaved()
         self.assertEqual([], self.firewalld.calls)
         self.assertEqual(3, len(self.firewalld.present()))
 
     def test_oneZone(self) -> None:
-        """So it is done for one zone, where that is asked for."""
+        """If one zone is asked for, only that one changes."""
         self.assertEqual(2, len(self.zones.takeSaved(["internal"])))
         self.assertEqual(([STRANGERS], 3), self.permanent())
         self.assertEqual(["internal"], self.told)
 
     def permanent(self) -> tuple[list[str], int]:
-        """What is permanent in C{internal}, and how much in C{public}."""
+        """Return the permanent rules in C{internal}, and the number in C{public}."""
         return self.firewalld.permanent["internal"], len(self.firewalld.permanent["public"])
 
     def test_nothingSaved(self) -> None:
-        """Where there is none of ours, nothing is told."""
+        """If there are none of ours, nothing is reported."""
         self.zones.takeSaved()
         self.told.clear()
         self.assertEqual(([], []), (self.zones.takeSaved(), self.told))
@@ -283,16 +286,16 @@ class ListenTests(ZoneClientTestCase):
         self.zones.listen(self.lost.append, self.saved.append, self.isWanted)
 
     def isWanted(self, zone: str, rule: str) -> bool:
-        """Whether a rule ought to be there."""
+        """Return whether a rule must exist."""
         return (zone, rule) == ("public", RULE)
 
     def test_reload(self) -> None:
-        """A reload is told."""
+        """A reload is reported."""
         self.firewalld.reload()
         self.assertEqual(["firewalld was reloaded"], self.lost)
 
     def test_moves(self) -> None:
-        """That packets may be put in other zones is told."""
+        """It is reported if packets may be assigned to other zones."""
         for signal, arguments in (
             ("default-zone-changed", ["work"]),
             ("zone-of-interface-changed", ["work", "eth0"]),
@@ -302,7 +305,7 @@ class ListenTests(ZoneClientTestCase):
         self.assertEqual(["firewalld's zones were changed"] * 3, self.lost)
 
     def test_removed(self) -> None:
-        """So is that a rule is gone that ought to be there; of others nothing is said."""
+        """So is the removal of a rule that must exist; that of others is not."""
         for rule in (RULE, STRANGERS):
             self.firewalld.rules["public"][rule] = 0
         self.firewalld.end(STRANGERS)
@@ -311,7 +314,7 @@ class ListenTests(ZoneClientTestCase):
         self.assertEqual(["firewalld ended a rule of pkdoors"], self.lost)
 
     def test_comesAndGoes(self) -> None:
-        """So is that firewalld goes away, or comes back."""
+        """So is it if firewalld goes away, or comes back."""
         self.firewalld.change(False)
         self.firewalld.change(True)
         self.assertEqual(["firewalld went away", "firewalld is back"], self.lost)
@@ -322,7 +325,7 @@ class ListenTests(ZoneClientTestCase):
         self.assertEqual(["the system's D-Bus went away"], self.lost)
 
     def test_newBus(self) -> None:
-        """On a new bus it listens again."""
+        """It listens to a new bus, too."""
         new = FakeFirewalld(self.clock)
         zones = ZoneClient("", iter((self.firewalld, new)).__next__)
         zones.listen(self.lost.append, self.saved.append, self.isWanted)
@@ -332,7 +335,7 @@ class ListenTests(ZoneClientTestCase):
         self.assertEqual(["the system's D-Bus went away", "firewalld was reloaded"], self.lost)
 
     def test_saved(self) -> None:
-        """Rules of ours that are made permanent are removed at once, and the zone is told."""
+        """Rules of ours that become permanent are removed at once, and their zone is reported."""
         self.zones.add("public", RULE)
         self.firewalld.rules["public"][STRANGERS] = 0
         self.firewalld.save()
@@ -340,7 +343,7 @@ class ListenTests(ZoneClientTestCase):
         self.assertEqual(["public"], self.saved)
 
     def test_savedRefuses(self) -> None:
-        """Where firewalld refuses that, what it says is told, so that it is tried again."""
+        """If firewalld refuses that, its message is reported, so the removal is tried again."""
         self.zones.add("public", RULE)
         self.firewalld.refuse("removePermanentRule", RULE, "INVALID_RULE: no")
         self.firewalld.save()
@@ -350,17 +353,17 @@ class ListenTests(ZoneClientTestCase):
 
 class ErrorTests(ZoneClientTestCase):
     """
-    What the operator is told.
+    Messages for the operator.
     """
 
     def test_disconnected(self) -> None:
-        """A lost connection, which the client swallows, is an error."""
+        """A lost connection, which the client ignores, is an error."""
         self.firewalld.connected = False
         error = self.assertRaises(FirewalldTimeout, self.zones.add, "public", RULE)
         self.assertEqual(SILENT, str(error))
 
     def test_zone(self) -> None:
-        """A zone that does not exist is named, and how to list those that do."""
+        """The message names a zone that does not exist, and the command that lists the others."""
         error = self.assertRaises(FirewallError, self.zones.add, "nowhere", RULE)
         self.assertEqual(
             "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists its zones",
@@ -368,14 +371,14 @@ class ErrorTests(ZoneClientTestCase):
         )
 
     def test_connectionIsKept(self) -> None:
-        """One connection serves for all calls."""
+        """One connection is used for all calls."""
         zones = ZoneClient("", iter((self.firewalld,)).__next__)
         for seconds in (30, 60):
             zones.add("public", RULE, seconds)
         self.assertEqual({RULE: 60}, self.firewalld.present())
 
     def test_busRestarted(self) -> None:
-        """Where the bus was restarted there is a new connection."""
+        """After a restart of the bus there is a new connection."""
         new = FakeFirewalld(self.clock)
         zones = ZoneClient("", iter((self.firewalld, new)).__next__)
         self.firewalld.isOnBus = False
@@ -383,7 +386,9 @@ class ErrorTests(ZoneClientTestCase):
         self.assertEqual({RULE: 0}, new.present())
 
     def test_busIsGone(self) -> None:
-        """Where there is no bus to connect to anew, that is the sentence, too, and tried again."""
+        """
+        If there is no bus to connect to, the message says so, too, and the call is tried again.
+        """
         new = FakeFirewalld(self.clock)
         gone = FakeDBusException("no socket", "org.freedesktop.DBus.Error.FileNotFound")
         answers: Iterator[Any] = iter([self.firewalld, gone, gone, new])

@@ -36,23 +36,23 @@ class IsRunningTests(SynchronousTestCase):
         self.bus.install(self)
 
     def test_runs(self) -> None:
-        """firewalld runs where its name has an owner; no connection is left behind."""
+        """firewalld runs if its name has an owner; no connection is left."""
         self.assertIs(True, isRunning())
         self.assertEqual(0, self.bus.connections)
 
     def test_runsNot(self) -> None:
-        """Else it does not; no connection is left behind."""
+        """Otherwise it does not; no connection is left."""
         self.bus.names = ("org.freedesktop.DBus",)
         self.assertIs(False, isRunning())
         self.assertEqual(0, self.bus.connections)
 
     def test_noBus(self) -> None:
-        """Nor does it where there is no bus at all."""
+        """Nor does it run if there is no bus at all."""
         self.bus.names = None
         self.assertIs(False, isRunning())
 
     def test_missing(self) -> None:
-        """Without python3-dbus the sentence names the package to install."""
+        """Without python3-dbus the message names the package to install."""
         replaceModule(self, "dbus", None)
         self.assertEqual(MISSING, str(self.assertRaises(FirewallError, isRunning)))
 
@@ -63,15 +63,15 @@ class ClientClassTests(SynchronousTestCase):
     """
 
     def test_missing(self) -> None:
-        """Without python3-firewall the sentence names the package."""
+        """Without python3-firewall the message names the package."""
         replaceModule(self, "firewall", None)
         replaceModule(self, "firewall.client", None)
         self.assertEqual(MISSING, str(self.assertRaises(FirewallError, importClientClass)))
 
     def test_connect(self) -> None:
         """
-        The client is told not to print what goes wrong, and gets a connection of its own, whose
-        end does not end the daemon.
+        The client must not print errors, and gets a connection of its own, whose end does not end
+        the daemon.
         """
         bus = FakeDBus()
         bus.install(self)
@@ -89,7 +89,7 @@ class ClientClassTests(SynchronousTestCase):
         self.assertEqual((1, False), (bus.connections, bus.isDeadly))
 
     def test_impatient(self) -> None:
-        """Whatever the client asks over it is given up after some seconds, and not after 25."""
+        """Whatever the client asks, its calls time out after some seconds, and not after 25."""
         bus = FakeDBus(BUS_NAME)
         bus.install(self)
         self.assertTrue(isRunning())
@@ -109,20 +109,20 @@ class ExamineTests(SynchronousTestCase):
         self.bus.install(self)
 
     def refusal(self, zone: str = "") -> str:
-        """The sentence; no connection is left behind."""
+        """Return the message; no connection is left."""
         error = self.assertRaises(FirewallError, checkZone, zone)
         self.assertEqual(0, self.bus.connections)
         return str(error)
 
     def test_good(self) -> None:
-        """A zone that firewalld has will do, or none; no connection is left behind."""
+        """A zone that firewalld has is accepted, and so is none; no connection is left."""
         checkZone("internal")
         self.bus.zones = []
         checkZone("")
         self.assertEqual(0, self.bus.connections)
 
     def test_notRunning(self) -> None:
-        """Where firewalld does not run, or there is no bus, the sentence says what to do."""
+        """If firewalld does not run, or there is no bus, the message says what to do."""
         for names in ((), None):
             self.bus.names = names
             self.assertEqual(
@@ -132,26 +132,26 @@ class ExamineTests(SynchronousTestCase):
             )
 
     def test_noZone(self) -> None:
-        """A zone that does not exist is named, and how to list those that do."""
+        """The message names a zone that does not exist, and the command that lists the others."""
         self.assertEqual(
             "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists its zones",
             self.refusal("nowhere"),
         )
 
     def test_silent(self) -> None:
-        """A firewalld that does not answer is told."""
+        """If firewalld does not answer, the message says so."""
         self.bus.zones = FakeDBusException("gone", "org.freedesktop.DBus.Error.NoReply")
         self.assertEqual(SILENT, self.refusal("internal"))
 
     def test_missing(self) -> None:
-        """Without python3-dbus the sentence names the package to install."""
+        """Without python3-dbus the message names the package to install."""
         replaceModule(self, "dbus", None)
         self.assertEqual(MISSING, self.refusal())
 
 
 class TranslatedTests(SynchronousTestCase):
     """
-    Tests of L{translateErrors}: what the operator is told.
+    Tests of L{translateErrors}: messages for the operator.
     """
 
     def setUp(self) -> None:
@@ -159,7 +159,7 @@ class TranslatedTests(SynchronousTestCase):
         FakeDBus().install(self)
 
     def refusal(self, message: str, name: str = f"{BUS_NAME}.Exception") -> str:
-        """What is made of a message of firewalld's."""
+        """Return our message for a message of firewalld's."""
 
         def work() -> None:
             raise FakeDBusException(message, name)
@@ -167,12 +167,15 @@ class TranslatedTests(SynchronousTestCase):
         return str(self.assertRaises(FirewalldRefusal, translateErrors, work))
 
     def test_result(self) -> None:
-        """What work gives is given, and what is no error of D-Bus is raised as it is."""
+        """
+        The result of the work is returned, and errors that do not come from D-Bus are raised
+        unchanged.
+        """
         self.assertEqual(5, translateErrors(lambda: 5))
         self.assertRaises(ZeroDivisionError, translateErrors, lambda: 1 // 0)
 
     def test_silent(self) -> None:
-        """Where the bus ends during a call, or firewalld does, that is said."""
+        """If the bus or firewalld ends during a call, the message says so."""
         for name in ("Disconnected", "FileNotFound", "NoReply", "NoServer", "ServiceUnknown"):
             gone = FakeDBusException("gone", f"org.freedesktop.DBus.Error.{name}")
 
@@ -184,13 +187,13 @@ class TranslatedTests(SynchronousTestCase):
             )
 
     def test_code(self) -> None:
-        """The code of a refusal is told to those that can do something about it."""
+        """The code of a refusal is available to callers that can handle it."""
         self.assertEqual(
             "NOT_ENABLED", FirewalldRefusal(BUS_NAME, "NOT_ENABLED: 'rule' not in").code
         )
 
     def test_privilege(self) -> None:
-        """Without the privilege, the sentence says what to do."""
+        """Without the privilege, the message says what to do."""
         for name in (
             "org.fedoraproject.FirewallD1.NotAuthorizedException",
             "org.freedesktop.DBus.Error.AccessDenied",
@@ -203,14 +206,16 @@ class TranslatedTests(SynchronousTestCase):
             )
 
     def test_zone(self) -> None:
-        """A zone that does not exist is named, and how to list those that do."""
+        """The message names a zone that does not exist, and the command that lists the others."""
         self.assertEqual(
             "firewalld has no zone 'nowhere': `firewall-cmd --get-zones` lists its zones",
             self.refusal("INVALID_ZONE: nowhere"),
         )
 
     def test_flushed(self) -> None:
-        """Where somebody flushed firewalld's tables, the sentence names the command that mends."""
+        """
+        If somebody flushed firewalld's tables, the message names the command that restores them.
+        """
         message = (
             "COMMAND_FAILED: 'python-nftables' failed: internal:0:0-0: Error: Could not process "
             "rule: No such file or directory\n\nJSON blob:\n{...}"
@@ -222,17 +227,17 @@ class TranslatedTests(SynchronousTestCase):
         )
 
     def test_reloadedAfterFlush(self) -> None:
-        """So it does after the reload that somebody tried then."""
+        """So does the message after a reload in that state."""
         message = "COMMAND_FAILED: UNKNOWN_ERROR: nonexistent or underflow of priority count"
         self.assertIn("run `systemctl restart firewalld` to restore them", self.refusal(message))
 
     def test_otherFailure(self) -> None:
-        """Not every command that failed, nor every file that is missing, is a flush."""
+        """Not every failed command, nor every missing file, is a flush."""
         for message in ("COMMAND_FAILED: out of memory", "INVALID: No such file or directory"):
             self.assertEqual(f"firewalld refused: {message}", self.refusal(message))
 
     def test_other(self) -> None:
-        """Anything else is told in firewalld's words, on one line, cut where it is long."""
+        """Any other error is reported in firewalld's words, on one line, cut if it is long."""
         self.assertEqual(
             "firewalld refused: INVALID_RULE: bad rule", self.refusal("INVALID_RULE: bad\n  rule")
         )

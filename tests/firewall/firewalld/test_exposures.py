@@ -23,13 +23,13 @@ class ExposureTests(SynchronousTestCase):
         self.firewalld = FakeFirewalld(Clock())
 
     def exposures(self, settings: FakeZoneSettings) -> list[Exposure]:
-        """What a zone called public lets everybody reach."""
+        """Return what a zone called public lets everybody reach."""
         self.firewalld.settings["public"] = settings
         (zone,) = surveyZones("", lambda name: SurveyClient(name, lambda: self.firewalld))
         return list(zone.exposures)
 
     def remedy(self, option: str) -> str:
-        """The commands that remove something from it."""
+        """Return the commands that remove something from it."""
         return (
             f"`firewall-cmd --zone=public {option}` and, permanently, "
             f"`firewall-cmd --zone=public --permanent {option}`"
@@ -51,7 +51,7 @@ class ExposureTests(SynchronousTestCase):
         )
 
     def test_ports(self) -> None:
-        """So do open ports."""
+        """Open ports expose something, too."""
         settings = FakeZoneSettings(ports=[("22", "tcp"), ("6000-6010", "udp"), ("9", "sctp")])
         self.assertEqual(
             [
@@ -68,7 +68,7 @@ class ExposureTests(SynchronousTestCase):
         )
 
     def test_services(self) -> None:
-        """So do services, by the ports they have."""
+        """So do services, by their ports."""
         self.firewalld.services["http3"] = [("443", "tcp"), ("443", "udp"), ("", "ipv6-icmp")]
         remedy = self.remedy("--remove-service=http3")
         self.assertEqual(
@@ -80,7 +80,7 @@ class ExposureTests(SynchronousTestCase):
         )
 
     def test_includes(self) -> None:
-        """So do the services that a service includes, also where they include each other."""
+        """So do the services that a service includes, even if they include each other."""
         self.firewalld.services |= {"mine": [], "outer": []}
         self.firewalld.includes = {"outer": ["mine"], "mine": ["ssh", "outer"]}
         remedy = self.remedy("--remove-service=outer")
@@ -90,7 +90,7 @@ class ExposureTests(SynchronousTestCase):
         )
 
     def test_protocols(self) -> None:
-        """So do protocols, all ports of them."""
+        """So do protocols, with all their ports."""
         remedy = self.remedy("--remove-protocol=tcp")
         self.assertEqual(
             [Exposure(PortRange("tcp", 1, 65535), "protocol tcp", remedy)],
@@ -106,9 +106,9 @@ class ExposureTests(SynchronousTestCase):
             knockRule(17001),
         ]
         found = self.exposures(FakeZoneSettings(rules=rules))
-        self.assertEqual([PortRange("tcp", 22, 22)] * 2, [each.ports for each in found])
-        self.assertEqual(["a rich rule"] * 2, [each.what for each in found])
+        self.assertEqual([PortRange("tcp", 22, 22)] * 2, [exposure.ports for exposure in found])
+        self.assertEqual(["a rich rule"] * 2, [exposure.what for exposure in found])
         self.assertEqual(
             [self.remedy(f"--remove-rich-rule='{rule}'") for rule in rules[:2]],
-            [each.remedy for each in found],
+            [exposure.remedy for exposure in found],
         )

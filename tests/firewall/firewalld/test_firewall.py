@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import DeadlinePassed, FirewallError
-from pkdoors.firewall.firewalld import thread as bus
+from pkdoors.firewall.firewalld import thread
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
 from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
@@ -35,7 +35,7 @@ KNOCKS = {
 """The rules of L{PORTS}."""
 
 QUESTIONS = ("getZones", "getRichRules", "getActiveZones", "getDefaultZone", "config")
-"""What firewalld is asked in each restoration."""
+"""The questions to firewalld in each restoration."""
 
 STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" drop'
 
@@ -43,7 +43,7 @@ STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" dro
 def rule(
     priority: int, port: str = "22", protocol: str = "tcp", source: str = "203.0.113.9"
 ) -> str:
-    """The rule of an opening."""
+    """Return the rule of an opening."""
     family = "ipv6" if ":" in source else "ipv4"
     return (
         f'rule priority="{priority}" family="{family}" source address="{source}" '
@@ -53,13 +53,13 @@ def rule(
 
 class FirewalldTestCase(SynchronousTestCase):
     """
-    With a firewalld whose zone C{public} has the interface that clients come in at.
+    A firewalld whose zone C{public} has the interface of the clients.
     """
 
     zone = ""
 
     def setUp(self) -> None:
-        """Have it, with a rule of somebody else."""
+        """Have a firewalld, with a rule of somebody else."""
         self.bus = FakeDBus("org.fedoraproject.FirewallD1")
         self.bus.install(self)
         FakeIp(
@@ -83,20 +83,20 @@ class FirewalldTestCase(SynchronousTestCase):
         self.lost: list[str] = []
 
     def haveClient(self) -> None:
-        """Have firewalld's client."""
+        """Make firewalld's client."""
         module = makeModule("firewall.client", FirewallClient=object)
         replaceModule(self, "firewall", makeModule("firewall", client=module))
         replaceModule(self, "firewall.client", module)
 
     def start(self) -> None:
-        """Start, and forget how."""
+        """Start, and forget the calls."""
         self.firewall.start(self.doors, self.lost.append)
         self.firewalld.calls.clear()
 
     def added(self, zone: str = "public") -> dict[str, float]:
-        """The rules of a zone, with their time left, but for those that let knocks in."""
+        """Return the rules of a zone, with their time left, without those that let knocks in."""
         present = self.firewalld.present(zone)
-        return {each: left for each, left in present.items() if each not in {*KNOCKS, STRANGERS}}
+        return {rule: left for rule, left in present.items() if rule not in {*KNOCKS, STRANGERS}}
 
 
 class StartTests(FirewalldTestCase):
@@ -110,14 +110,14 @@ class StartTests(FirewalldTestCase):
         self.assertEqual("firewalld", self.firewall.name)
 
     def test_prepare(self) -> None:
-        """Preparing touches nothing where firewalld runs; no thread or connection is left."""
+        """If firewalld runs, preparing touches nothing; no thread or connection is left."""
         self.haveClient()
         self.firewall.prepare(self.doors)
         self.assertEqual([], self.firewalld.calls)
         self.assertEqual((False, 0), (self.thread.isRunning, self.bus.connections))
 
     def test_notRunning(self) -> None:
-        """Where firewalld does not run, the sentence says what to do."""
+        """If firewalld does not run, the message says what to do."""
         self.haveClient()
         self.bus.names = ()
         self.assertEqual(
@@ -127,14 +127,14 @@ class StartTests(FirewalldTestCase):
         )
 
     def test_missing(self) -> None:
-        """Where python-firewall is missing, the sentence names the package."""
+        """If python-firewall is missing, the message names the package."""
         replaceModule(self, "firewall", None)
         replaceModule(self, "firewall.client", None)
         error = self.assertRaises(FirewallError, self.firewall.prepare, self.doors)
         self.assertIn("install python3-firewall", str(error))
 
     def test_knockPorts(self) -> None:
-        """Starting lets knocks in, for good, beside the rules of others."""
+        """Starting lets knocks in, without an end, beside the rules of others."""
         self.firewall.start(self.doors, self.lost.append)
         self.assertEqual({STRANGERS: 0, **KNOCKS}, self.firewalld.present())
 
@@ -147,14 +147,14 @@ class StartTests(FirewalldTestCase):
         self.assertEqual({}, self.firewalld.present("trusted"))
 
     def test_orderIsHidden(self) -> None:
-        """The rules are added in the order of their numbers: the sequence's order is a secret."""
+        """The rules are added in numerical order: the order of the sequence is a secret."""
         self.firewall.start((makeDoor((5, 3, 9, 3, 7)),), self.lost.append)
         self.assertEqual(
             [f"add public {knockRule(port)}" for port in (3, 5, 7, 9)], self.firewalld.calls
         )
 
     def test_staleRules(self) -> None:
-        """Knock rules of a daemon that was killed are removed where they are not wanted now."""
+        """Knock rules of a daemon that was killed are removed if they are not wanted now."""
         stale = knockRule(999)
         self.firewalld.rules["public"] = {STRANGERS: 0, stale: 0, knockRule(PORTS[0]): 0}
         self.firewall.start(self.doors, self.lost.append)
@@ -163,20 +163,20 @@ class StartTests(FirewalldTestCase):
         self.assertEqual([f"remove public {stale}"], removed)
 
     def test_refused(self) -> None:
-        """What firewalld refuses is raised."""
+        """A refusal of firewalld's is raised."""
         self.firewalld.refuse("addRichRule", "", "INVALID_RULE: no")
         error = self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.assertEqual("firewalld refused: INVALID_RULE: no", str(error))
 
     def test_refusedHalfway(self) -> None:
-        """What was let in before firewalld refused is taken back."""
+        """The rules that were added before firewalld refused are removed."""
         self.firewalld.refuse("addRichRule", knockRule(max(PORTS)), "INVALID_RULE: no")
         self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.assertIn(f"add public {knockRule(min(PORTS))}", self.firewalld.calls)
         self.assertEqual({STRANGERS: 0}, self.firewalld.present())
 
     def test_reload(self) -> None:
-        """After a reload knocks and openings are put back, with the time that is left."""
+        """After a reload knocks and openings are restored, with the time that is left."""
         self.start()
         self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
         before = self.added()
@@ -188,7 +188,7 @@ class StartTests(FirewalldTestCase):
         self.assertEqual({**KNOCKS, **self.added()}, self.firewalld.present())
 
     def test_endedTooEarly(self) -> None:
-        """A rule of ours that somebody ended is put back, with the time that is left."""
+        """A rule of ours that somebody ended is restored, with the time that is left."""
         self.start()
         self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
         before = self.added()
@@ -202,7 +202,7 @@ class StartTests(FirewalldTestCase):
             self.assertLess(set(KNOCKS), set(self.firewalld.present()))
 
     def test_endedInTime(self) -> None:
-        """That firewalld, or we, end an opening in time is nothing that has to be mended."""
+        """If firewalld or the daemon ends an opening in time, nothing is restored."""
         self.start()
         self.successResultOf(self.firewall.open(makeOpening(deadline=30.0)))
         self.clock.advance(29.5)
@@ -213,14 +213,14 @@ class StartTests(FirewalldTestCase):
         self.assertEqual([], self.lost)
 
     def test_comesAndGoes(self) -> None:
-        """That firewalld goes away, or is back, is told."""
+        """It is reported if firewalld goes away, and if it is back."""
         self.start()
         self.firewalld.change(False)
         self.firewalld.change(True)
         self.assertEqual(["firewalld went away", "firewalld is back"], self.lost)
 
     def test_stuck(self) -> None:
-        """A firewalld that does not answer is an error with what to do, and no hang."""
+        """A firewalld that does not answer is an error that says what to do; nothing hangs."""
         self.thread.isStuck = True
         self.assertEqual(
             "firewalld did not answer within 30 s: "
@@ -231,19 +231,19 @@ class StartTests(FirewalldTestCase):
         )
 
     def test_doesNotTellOpenings(self) -> None:
-        """What is open it does not tell: firewalld does not say until when."""
+        """It does not list openings: firewalld does not say when they end."""
         self.firewalld.rules["public"][rule(31338)] = 30.0
         firewall: IFirewall = self.firewall
         self.assertIsNone(firewall.start(self.doors, self.lost.append))
 
     def test_openingsStay(self) -> None:
-        """Starting leaves openings alone: which of them are wanted is told by the restoration."""
+        """Starting leaves openings alone: the restoration knows which of them are wanted."""
         self.firewalld.rules["public"][rule(31338)] = 30.0
         self.start()
         self.assertEqual({rule(31338): 30.0}, self.added())
 
     def test_nothingLogged(self) -> None:
-        """All this is done without a word."""
+        """Nothing of this is logged."""
         self.firewalld.settings["public"] = FakeZoneSettings(services=["ssh"])
         self.firewall.start(self.doors, self.lost.append)
         self.assertEqual([], self.log.lines())
@@ -260,7 +260,7 @@ class RestoreTests(FirewalldTestCase):
         self.start()
 
     def open(self, *openings: Opening) -> None:
-        """Open, and forget how."""
+        """Open, and forget the calls."""
         for opening in openings:
             self.successResultOf(self.firewall.open(opening))
         self.firewalld.calls.clear()
@@ -270,35 +270,37 @@ class RestoreTests(FirewalldTestCase):
         self.firewalld.rules[zone].update(dict.fromkeys(rules, end))
 
     def restore(self, *openings: Opening) -> list[str]:
-        """Restore; the calls that change something."""
+        """Restore, and return the calls that change something."""
         self.firewalld.calls.clear()
         self.assertIsNone(self.successResultOf(self.firewall.restore(iter(openings))))
         return self.firewalld.calls
 
     def failed(self, *openings: Opening) -> FirewallError:
-        """Restore, which fails."""
+        """Restore, and return the error."""
         error = self.failureResultOf(self.firewall.restore(openings), FirewallError).value
         assert isinstance(error, FirewallError)
         return error
 
     def refuseAll(self) -> None:
-        """Have firewalld refuse every change, also to what is there, or is not."""
+        """
+        Let firewalld refuse every change, even to add an existing rule or to remove a missing one.
+        """
         for method in ("addRichRule", "removeRichRule", "removePermanentRule"):
             self.firewalld.refuse(method, "", "INVALID_RULE: no")
 
     def hang(self, method: str, part: str = "") -> None:
-        """Have firewalld not answer a question any more."""
+        """Let firewalld not answer a question any more."""
         self.firewalld.refuse(method, part, "no reply", "org.freedesktop.DBus.Error.NoReply")
 
     def test_allThere(self) -> None:
-        """What is there as it should be is not touched."""
+        """Rules that are right are not touched."""
         openings = [makeOpening(), makeOpening("2001:db8::7", ports="22,80")]
         self.open(*openings)
         self.refuseAll()
         self.assertEqual([], self.restore(*openings))
 
     def test_earlierDaemon(self) -> None:
-        """What an earlier daemon put there ends nobody knows when: it gets the right deadline."""
+        """The end of an earlier daemon's rules is unknown: they get the right deadline."""
         self.leave(rule(31339))
         self.assertEqual(
             [f"add public {rule(31338)}", f"remove public {rule(31339)}"],
@@ -307,7 +309,10 @@ class RestoreTests(FirewalldTestCase):
         self.assertEqual([], self.restore(makeOpening()))
 
     def test_extendsEarlier(self) -> None:
-        """That can be extended as ever: first the other priority, then this one's removal."""
+        """
+        Such an opening can be extended as usual: first the other priority, then the removal of this
+        one.
+        """
         self.leave(rule(31338))
         self.restore(makeOpening())
         self.open(makeOpening(deadline=50.0))
@@ -321,13 +326,13 @@ class RestoreTests(FirewalldTestCase):
         self.assertEqual({}, self.added())
 
     def test_missing(self) -> None:
-        """What is not there is added with the time that is left."""
+        """A missing opening is added with the time that is left."""
         self.clock.advance(10)
         self.assertEqual([f"add public {rule(31338)}"], self.restore(makeOpening()))
         self.assertEqual({rule(31338): 20.0}, self.added())
 
     def test_partlyThere(self) -> None:
-        """Where one rule of several is missing, all are there afterwards, till the deadline."""
+        """If one rule of several is missing, all are added, until the deadline."""
         both = {rule(31338): 30.0, rule(31338, "80"): 30.0}
         self.leave(rule(31338), end=5.0)
         self.restore(makeOpening(ports="22,80"))
@@ -337,7 +342,9 @@ class RestoreTests(FirewalldTestCase):
         self.assertEqual(both, self.added())
 
     def test_otherDeadline(self) -> None:
-        """Where the deadline has moved it is extended, with no moment in which it is closed."""
+        """
+        If the deadline has moved, the opening is extended, without closing it even for a moment.
+        """
         self.open(makeOpening())
         self.assertEqual(
             [f"add public {rule(31339)}", f"remove public {rule(31338)}"],
@@ -346,37 +353,37 @@ class RestoreTests(FirewalldTestCase):
         self.assertEqual({rule(31339): 60.0}, self.added())
 
     def test_movedZone(self) -> None:
-        """Where the client is in another zone now, so are the rules."""
+        """If the client is in another zone now, the rules move there."""
         self.open(makeOpening())
         self.firewalld.active["internal"] = {"sources": ["203.0.113.9"]}
         self.restore(makeOpening())
         self.assertEqual(({}, {rule(31338): 30.0}), (self.added(), self.openings("internal")))
 
     def openings(self, zone: str) -> dict[str, float]:
-        """The rules of openings in a zone."""
+        """Return the rules of openings in a zone."""
         present = self.firewalld.present(zone)
-        return {each: left for each, left in present.items() if each not in KNOCKS}
+        return {rule: left for rule, left in present.items() if rule not in KNOCKS}
 
     def test_unwanted(self) -> None:
-        """Rules of openings that are not wanted are removed, in all zones, and no others."""
+        """Rules of openings that are not wanted are removed, in all zones, and no others are."""
         eves = rule(31338, source="203.0.113.66"), rule(31339, "80", source="203.0.113.66")
         self.open(makeOpening())
         self.leave(*eves)
         self.leave(*eves, zone="trusted")
         self.assertEqual(
-            sorted(f"remove {zone} {each}" for zone in ("public", "trusted") for each in eves),
+            sorted(f"remove {zone} {rule}" for zone in ("public", "trusted") for rule in eves),
             sorted(self.restore(makeOpening())),
         )
         self.assertEqual({STRANGERS: 0, **KNOCKS, rule(31338): 30.0}, self.firewalld.present())
 
     def test_bothPriorities(self) -> None:
-        """What is there twice is there once afterwards, with the right deadline."""
+        """Rules that exist at both priorities exist once afterwards, with the right deadline."""
         self.leave(rule(31338), rule(31339))
         self.restore(makeOpening())
         self.assertEqual({rule(31339): 30.0}, self.added())
 
     def test_knockRefused(self) -> None:
-        """A knock rule that firewalld refuses keeps it from nothing else, and is told."""
+        """If firewalld refuses a knock rule, all else is restored, and the refusal is reported."""
         self.firewalld.permanent["public"] = [knockRule(999)]
         self.leave(rule(31338, source="203.0.113.66"))
         self.firewalld.rules["public"].pop(knockRule(PORTS[0]))
@@ -386,19 +393,19 @@ class RestoreTests(FirewalldTestCase):
         self.assertEqual([], self.firewalld.permanent["public"])
 
     def test_wrongZone(self) -> None:
-        """What is in a zone that the client is not in is none of its opening."""
+        """Rules in a zone that the client is not in do not count for its opening."""
         self.leave(rule(31338), zone="trusted")
         self.restore(makeOpening())
         self.assertEqual(({rule(31338): 30.0}, {}), (self.added(), self.added("trusted")))
 
     def test_nothingWanted(self) -> None:
-        """Where nothing is open any more, nothing is left."""
+        """If nothing is open any more, nothing is left."""
         self.open(makeOpening())
         self.restore()
         self.assertEqual({}, self.added())
 
     def test_knocks(self) -> None:
-        """Knocks are let in again where they are not, and stale rules for them are removed."""
+        """Missing rules for knocks are added, and stale ones are removed."""
         del self.firewalld.rules["public"][knockRule(PORTS[2])]
         self.leave(knockRule(999), end=0)
         self.assertEqual(
@@ -407,20 +414,20 @@ class RestoreTests(FirewalldTestCase):
         )
 
     def test_newZone(self) -> None:
-        """They are let into a zone that has become active."""
+        """Knocks are let into a zone that has become active."""
         self.firewalld.active["internal"] = {"sources": ["10.0.0.0/8"]}
         self.restore()
         self.assertEqual(KNOCKS, self.firewalld.present("internal"))
 
     def test_oneRefused(self) -> None:
-        """An opening that firewalld refuses keeps no other from coming back; the error is told."""
+        """If firewalld refuses an opening, all others are restored; the error is reported."""
         self.firewalld.refuse("addRichRule", "203.0.113.9", "INVALID_RULE: no")
         error = self.failed(makeOpening(), makeOpening("2001:db8::7"))
         self.assertEqual("firewalld refused: INVALID_RULE: no", str(error))
         self.assertEqual({rule(31338, source="2001:db8::7"): 30.0}, self.added())
 
     def test_refusedBefore(self) -> None:
-        """When it is refused no more, it is put there, and the others are not touched."""
+        """When it is not refused any more, it is added, and the others are not touched."""
         self.test_oneRefused()
         self.firewalld.refusals.clear()
         self.assertEqual(
@@ -429,7 +436,7 @@ class RestoreTests(FirewalldTestCase):
         )
 
     def test_silent(self) -> None:
-        """A firewalld that does not answer is not asked for each of the others."""
+        """If firewalld does not answer one call, it is not asked for each of the others."""
         self.hang("addRichRule", "203.0.113.9")
         self.assertIsInstance(
             self.failed(makeOpening(), makeOpening("2001:db8::7")), FirewalldTimeout
@@ -438,8 +445,8 @@ class RestoreTests(FirewalldTestCase):
 
     def test_silentMeanwhile(self) -> None:
         """
-        Until when an opening is in firewalld is not forgotten where it did not answer, whichever
-        question it was; so it is known that the opening is to be extended there.
+        If firewalld did not answer, whichever call it was, the deadlines in it are still known; so
+        it is known that an opening must be extended.
         """
         for number, method in enumerate(QUESTIONS, 1):
             self.open(makeOpening(deadline=30.0 * number))
@@ -450,7 +457,7 @@ class RestoreTests(FirewalldTestCase):
             self.assertEqual([30.0 * number + 15], list(self.added().values()), method)
 
     def test_stopAfterSilence(self) -> None:
-        """Nor is where knocks were let in: the stop takes that back."""
+        """Nor are the zones that let knocks in forgotten: the stop removes those rules."""
         for method in QUESTIONS:
             self.hang(method)
             self.failed()
@@ -459,7 +466,7 @@ class RestoreTests(FirewalldTestCase):
         self.assertEqual({STRANGERS: 0}, self.firewalld.present())
 
     def test_inactiveZone(self) -> None:
-        """They are let in no more in a zone that is not active any more, nor left there."""
+        """In a zone that is not active any more, the rules for knocks are removed."""
         self.firewalld.active["internal"] = {"sources": ["10.0.0.0/8"]}
         self.restore()
         del self.firewalld.active["internal"]
@@ -467,14 +474,14 @@ class RestoreTests(FirewalldTestCase):
         self.assertEqual({}, self.firewalld.present("internal"))
 
     def test_busGone(self) -> None:
-        """The end of the bus is told; what is asked meanwhile fails."""
+        """The end of the bus is reported; calls fail meanwhile."""
         self.firewalld.disconnect()
         self.assertEqual(["the system's D-Bus went away"], self.lost)
         self.assertIsInstance(self.failed(makeOpening()), FirewalldTimeout)
         self.failureResultOf(self.firewall.open(makeOpening()), FirewalldTimeout)
 
     def test_busIsBack(self) -> None:
-        """When it is back, with a firewalld that knows nothing, all is put there."""
+        """When it is back, with a firewalld that knows nothing, all is added."""
         self.open(makeOpening())
         self.firewalld.disconnect()
         self.failed(makeOpening())
@@ -495,7 +502,10 @@ class SavedTests(FirewalldTestCase):
     )
 
     def test_atOnce(self) -> None:
-        """Ours are permanent no more at once, those of others are; what is in effect stays so."""
+        """
+        Ours are removed there at once, those of others stay; the rules that are in effect stay,
+        too.
+        """
         self.start()
         self.successResultOf(self.firewall.open(makeOpening()))
         before = self.firewalld.present()
@@ -506,7 +516,7 @@ class SavedTests(FirewalldTestCase):
         self.assertEqual((7, before), (len(before), self.firewalld.present()))
 
     def test_warning(self) -> None:
-        """Each zone that had some is one warning, and nothing is to be put back."""
+        """Each zone that had some is one warning, and nothing needs to be restored."""
         self.firewalld.active["internal"] = {"sources": ["10.0.0.0/8"]}
         self.start()
         self.firewalld.save()
@@ -517,14 +527,14 @@ class SavedTests(FirewalldTestCase):
         self.assertEqual([], self.lost)
 
     def test_notOurs(self) -> None:
-        """What others save is none of our business."""
+        """Rules that others save do not concern us."""
         self.start()
         self.firewalld.rules["public"] = {STRANGERS: 0}
         self.firewalld.save()
         self.assertEqual(([STRANGERS], []), (self.firewalld.permanent["public"], self.log.lines()))
 
     def test_whileNoDaemonRan(self) -> None:
-        """What was saved while no daemon ran is removed by the restoration, once."""
+        """Rules that were saved while no daemon ran are removed by the restoration, once."""
         self.firewalld.permanent["trusted"] = [rule(31338), STRANGERS, knockRule(PORTS[0])]
         self.start()
         for _ in range(2):
@@ -533,7 +543,7 @@ class SavedTests(FirewalldTestCase):
         self.assertEqual([self.warning.format("trusted")], self.log.lines())
 
     def test_refused(self) -> None:
-        """Where firewalld refuses, that is told, so that a restoration tries again."""
+        """If firewalld refuses, that is reported, so a restoration tries again."""
         self.start()
         self.firewalld.refuse("removePermanentRule", "", "COMMAND_FAILED: read-only")
         self.firewalld.save()
@@ -543,7 +553,7 @@ class SavedTests(FirewalldTestCase):
         self.assertEqual([STRANGERS], self.firewalld.permanent["public"])
 
     def test_noPortsLogged(self) -> None:
-        """What is logged of it tells no knock port."""
+        """The log about it contains no knock port."""
         self.start()
         self.firewalld.save()
         self.assertFalse([port for port in PORTS if str(port) in "".join(self.log.lines())])
@@ -568,7 +578,7 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({rule(31338): 30.0}, self.added())
 
     def test_openIPv6(self) -> None:
-        """So it is with IPv6."""
+        """So it is over IPv6."""
         self.start()
         self.open("2001:db8::7")
         self.assertEqual({rule(31338, source="2001:db8::7"): 30.0}, self.added())
@@ -586,21 +596,24 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({rule(31338): 30.0}, self.added())
 
     def test_neverForEver(self) -> None:
-        """The timeout is at least a second: 0 would be for ever."""
+        """The timeout is at least a second: 0 would mean for ever."""
         self.start()
         self.clock.advance(29.999)
         self.open(deadline=30.0)
         self.assertEqual(1.0, round(self.added()[rule(31338)], 3))
 
     def test_tooLate(self) -> None:
-        """An opening whose time is over when its turn comes is not made, and nothing is asked."""
+        """
+        If the time of an opening is over when its turn comes, it is not made, and firewalld is not
+        asked.
+        """
         self.start()
         self.clock.advance(30)
         self.firewalld.connected = False
         self.failureResultOf(self.firewall.open(makeOpening(deadline=30.0)), DeadlinePassed)
 
     def test_zoneOfClient(self) -> None:
-        """It is put into the zone that the client's packets are put in."""
+        """It is added to the zone to which firewalld assigns the client's packets."""
         self.firewalld.active["internal"] = {"sources": ["203.0.113.0/24"]}
         self.start()
         self.open()
@@ -637,7 +650,7 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({rule(31338): 70.0}, self.added())
 
     def test_extendInAnotherZone(self) -> None:
-        """Where the client's zone has changed meanwhile, the rule moves."""
+        """If the client's zone has changed meanwhile, the rule moves."""
         self.start()
         self.open()
         self.firewalld.active["internal"] = {"sources": ["203.0.113.9"]}
@@ -661,13 +674,13 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({rule(31338): 30.0}, self.added())
 
     def test_failedExtensionIsClosed(self) -> None:
-        """After an extension that failed, closing removes what is there."""
+        """After a failed extension, closing removes the rules that exist."""
         self.test_failedExtension()
         self.successResultOf(self.firewall.close(makeOpening()))
         self.assertEqual({}, self.added())
 
     def test_rollback(self) -> None:
-        """Where the second rule of an opening fails, the first is taken back."""
+        """If the second rule of an opening fails, the first is removed."""
         self.start()
         self.firewalld.refuse("addRichRule", 'port="6000-6010"', "INVALID_RULE: no")
         opening = makeOpening(ports="22,6000-6010/udp")
@@ -675,7 +688,7 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({}, self.added())
 
     def test_rollbackOfExtension(self) -> None:
-        """So it is where that happens in an extension, and the old rules stay."""
+        """So it is if that happens in an extension, and the old rules stay."""
         ports = "22,6000-6010/udp"
         self.start()
         self.open(ports=ports)
@@ -690,7 +703,7 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual((2, before), (len(before), self.added()))
 
     def test_oldRuleStays(self) -> None:
-        """Where an extension cannot remove the old rule, closing still removes the new one."""
+        """If an extension cannot remove the old rule, closing still removes the new one."""
         self.start()
         self.open()
         self.firewalld.refuse("removeRichRule", 'priority="31338"', "INVALID_RULE: no")
@@ -721,7 +734,7 @@ class OpeningTests(FirewalldTestCase):
         self.successResultOf(self.firewall.close(makeOpening()))
 
     def test_closeTwice(self) -> None:
-        """Nor is closing again, or what was never open."""
+        """Nor is closing again, or closing a door that was never open."""
         self.start()
         self.open()
         for _ in range(2):
@@ -729,7 +742,7 @@ class OpeningTests(FirewalldTestCase):
         self.assertEqual({}, self.added())
 
     def test_failedClose(self) -> None:
-        """A closing that fails can be tried again."""
+        """A failed closing can be tried again."""
         self.start()
         self.open()
         self.firewalld.refuse("removeRichRule", "", "COMMAND_FAILED: busy")
@@ -758,7 +771,7 @@ class OpeningTests(FirewalldTestCase):
 
 class SlowTests(FirewalldTestCase):
     """
-    With a thread that does its work in L{FakeGLib}'s steps: a firewalld that takes its time.
+    A thread that does its work in steps of L{FakeGLib}: a firewalld that takes its time.
     """
 
     def setUp(self) -> None:
@@ -766,7 +779,7 @@ class SlowTests(FirewalldTestCase):
         super().setUp()
         self.glib = FakeGLib()
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
-        self.patch(bus, "Thread", FakeThread)
+        self.patch(thread, "Thread", FakeThread)
         self.firewall = FirewalldFirewall(
             self.clock,
             BusThread(lambda work, *arguments: work(*arguments)),
@@ -778,26 +791,26 @@ class SlowTests(FirewalldTestCase):
         self.firewalld.asked.clear()
 
     def hang(self) -> None:
-        """Have firewalld answer nothing."""
+        """Let firewalld answer nothing."""
         for method in (*QUESTIONS, "addRichRule", "removeRichRule"):
             self.firewalld.refuse(method, "", "no", "org.freedesktop.DBus.Error.NoReply")
 
     def sources(self) -> list[str]:
-        """For whom rules were added, in this order."""
-        calls = [each for each in self.firewalld.calls if each.startswith("add")]
-        return [each.partition('source address="')[2].partition('"')[0] for each in calls]
+        """Return the sources for which rules were added, in order."""
+        calls = [call for call in self.firewalld.calls if call.startswith("add")]
+        return [call.partition('source address="')[2].partition('"')[0] for call in calls]
 
     def open(self, source: str, deadline: float = 30.0) -> Deferred[None]:
         """Ask for an opening."""
         return self.firewall.open(makeOpening(source, deadline))
 
     def callOff(self, opening: Deferred[None]) -> None:
-        """Want it no more."""
+        """Cancel it."""
         opening.cancel()
         self.failureResultOf(opening, CancelledError)
 
     def test_zonesOnce(self) -> None:
-        """Those who come together share one question for the zones; who comes later asks anew."""
+        """Openings at the same moment share one question for the zones; a later one asks again."""
         for last in range(20):
             self.open(f"192.0.2.{last}")
         self.glib.run()
@@ -808,7 +821,7 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual(2, self.firewalld.asked.count("getActiveZones"))
 
     def test_zonesMoved(self) -> None:
-        """Where firewalld tells that something has moved, they are asked anew at once."""
+        """If firewalld signals a change, it is asked again at once."""
         self.open("192.0.2.1")
         self.glib.run()
         self.firewalld.active["internal"] = {"sources": ["192.0.2.0/24"]}
@@ -818,7 +831,9 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual((1, 1), (len(self.added()), len(self.added("internal"))))
 
     def test_tooLate(self) -> None:
-        """Who waits for longer than was asked for is not let in any more; the others are."""
+        """
+        A client that waits for longer than it asked for is not let in any more; the others are.
+        """
         short, long = self.open("192.0.2.1", 5.0), self.open("192.0.2.2", 30.0)
         self.clock.advance(10)
         self.glib.run()
@@ -827,7 +842,10 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual(["192.0.2.2"], self.sources())
 
     def test_superseded(self) -> None:
-        """Who knocks again and again meanwhile is one call, at the turn of the first knock."""
+        """
+        If a client knocks again and again meanwhile, it gets one call, at the turn of its first
+        knock.
+        """
         waiting = self.open("192.0.2.1", 30.0)
         self.open("192.0.2.2")
         for deadline in (40.0, 50.0, 60.0):
@@ -839,7 +857,7 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual(60.0, self.added()[rule(31338, source="192.0.2.1")])
 
     def test_closed(self) -> None:
-        """What is closed while it waits is never made."""
+        """An opening that is closed while it waits is never made."""
         self.callOff(self.open("192.0.2.1"))
         closed = self.firewall.close(makeOpening("192.0.2.1"))
         self.glib.run()
@@ -847,10 +865,10 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual([], self.firewalld.calls)
 
     def test_full(self) -> None:
-        """Where too many wait the next is refused; what closes, heals or lets go is not."""
+        """If too many wait, the next is refused; closing, healing and stopping are not."""
         self.open("192.0.2.1")
         self.glib.run()
-        self.patch(bus, "MAX_WAITING", 1)
+        self.patch(thread, "MAX_WAITING", 1)
         self.open("192.0.2.2")
         refused = self.failureResultOf(self.open("192.0.2.3"), FirewallError)
         self.assertIn("already wait for firewalld", str(refused.value))
@@ -860,8 +878,8 @@ class SlowTests(FirewalldTestCase):
             self.firewall.restore([makeOpening("192.0.2.2")]),
         ]
         self.glib.run()
-        for each in others:
-            self.successResultOf(each)
+        for result in others:
+            self.successResultOf(result)
         self.assertIn(knockRule(PORTS[0]), self.firewalld.present())
         self.assertEqual([rule(31338, source="192.0.2.2")], list(self.added()))
         stopped = self.firewall.stop()
@@ -870,18 +888,21 @@ class SlowTests(FirewalldTestCase):
         self.assertTrue(self.glib.isQuit)
 
     def test_silence(self) -> None:
-        """What waits behind a call that is not answered fails with it; it is asked only once."""
+        """
+        If a call is not answered, those that wait behind it fail, too; firewalld is asked only
+        once.
+        """
         waiting = [self.open(f"192.0.2.{last}") for last in range(5)]
         self.hang()
         self.clock.advance(1)
         self.glib.run()
-        for each in waiting:
-            self.failureResultOf(each, FirewalldTimeout)
+        for result in waiting:
+            self.failureResultOf(result, FirewalldTimeout)
         self.assertEqual(["getActiveZones"], self.firewalld.asked)
         self.assertEqual(["firewalld did not answer"], self.lost)
 
     def test_afterSilence(self) -> None:
-        """Who comes after that is tried again, and that it is silent is not told again."""
+        """A later opening is tried again, and the silence is not reported again."""
         self.test_silence()
         self.clock.advance(1)
         again = self.open("192.0.2.1")
@@ -899,7 +920,7 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual(2, len(self.lost))
 
     def test_silentClose(self) -> None:
-        """A closing fails with it only where there is something to close."""
+        """A closing fails with it only if there is something to close."""
         opened = self.open("192.0.2.1")
         self.glib.run()
         self.successResultOf(opened)
@@ -917,7 +938,10 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual({}, self.added())
 
     def test_doneLater(self) -> None:
-        """What firewalld makes of a call that it did not answer is taken away by restoring."""
+        """
+        If firewalld executes a call later that it did not answer, the restoration removes the
+        result.
+        """
         self.hang()
         unanswered = self.open("192.0.2.1")
         self.glib.run()
@@ -930,7 +954,10 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual({}, self.added())
 
     def test_noJumping(self) -> None:
-        """What is asked for after a restoration is done after it: that has an older deadline."""
+        """
+        Work that is asked for after a restoration is done after it: the restoration has an older
+        deadline.
+        """
         self.callOff(self.open("192.0.2.1", 30.0))
         self.firewall.restore([makeOpening("192.0.2.1", 30.0)])
         self.open("192.0.2.1", 60.0)
@@ -938,7 +965,7 @@ class SlowTests(FirewalldTestCase):
         self.assertEqual([60.0], list(self.added().values()))
 
     def test_restoredTooLate(self) -> None:
-        """What a restoration puts there is still wanted when its turn comes."""
+        """An opening that a restoration adds is still wanted when its turn comes."""
         restored = self.firewall.restore(
             [makeOpening("192.0.2.1", 5.0), makeOpening("192.0.2.2", 30.0)]
         )
@@ -950,7 +977,7 @@ class SlowTests(FirewalldTestCase):
 
 class KeepTests(FirewalldTestCase):
     """
-    Tests of L{FirewalldFirewall.keep}, after the start with three doors that have one port.
+    Tests of L{FirewalldFirewall.setDoors}, after the start with three doors that have one port.
     """
 
     def setUp(self) -> None:
@@ -964,17 +991,17 @@ class KeepTests(FirewalldTestCase):
         self.successResultOf(self.firewall.open(makeOpening(deadline=deadline, name=name)))
 
     def test_knocks(self) -> None:
-        """What L{FirewalldFirewall.restore} lets in are the new knocks and no others."""
+        """L{FirewalldFirewall.restore} lets in the new knocks and no others."""
         self.firewall.setDoors((makeDoor((1, 2, 3, 4, 17001)),))
         self.assertEqual([], self.firewalld.calls)
         self.successResultOf(self.firewall.restore([]))
-        rules = {each for each in self.firewalld.present() if "udp" in each}
+        rules = {rule for rule in self.firewalld.present() if "udp" in rule}
         self.assertEqual({knockRule(port) for port in (1, 2, 3, 4, 17001)}, rules)
 
     def test_priorities(self) -> None:
         """
-        Doors that stay keep their rules to themselves when others go or change places: no closing
-        of one closes another.
+        Doors that stay keep their own rules when others go or change places: closing one does not
+        close another.
         """
         for name in "abc":
             self.open(name)
@@ -1004,7 +1031,7 @@ class StopTests(FirewalldTestCase):
     """
 
     def test_takesKnockPorts(self) -> None:
-        """Stopping takes back the rules that let knocks in, and nobody else's."""
+        """Stopping removes the rules that let knocks in, and nobody else's."""
         self.firewalld.active["internal"] = {"sources": ["10.0.0.0/8"]}
         self.start()
         self.successResultOf(self.firewall.stop())
@@ -1027,13 +1054,13 @@ class StopTests(FirewalldTestCase):
         self.assertFalse(self.thread.isRunning)
 
     def test_reloaded(self) -> None:
-        """That the rules are gone already, as after a reload, is no error."""
+        """If the rules are gone already, as after a reload, that is no error."""
         self.start()
         self.firewalld.rules["public"].clear()
         self.successResultOf(self.firewall.stop())
 
     def test_fails(self) -> None:
-        """Where firewalld does not answer any more it fails, and the thread ends."""
+        """If firewalld does not answer any more, the stop fails, and the thread ends."""
         self.start()
         self.firewalld.connected = False
         self.failureResultOf(self.firewall.stop(), FirewallError)
@@ -1048,20 +1075,20 @@ class ZoneTests(FirewalldTestCase):
     zone = "internal"
 
     def test_everything(self) -> None:
-        """The zone that was asked for gets the knock rules and the openings, no other does."""
+        """The given zone gets the knock rules and the openings; no other does."""
         self.start()
         self.successResultOf(self.firewall.open(makeOpening()))
         self.assertEqual({STRANGERS: 0}, self.firewalld.present("public"))
         self.assertEqual({**KNOCKS, rule(31338): 30.0}, self.firewalld.present("internal"))
 
     def test_prepare(self) -> None:
-        """A zone that firewalld has will do."""
+        """A zone that firewalld has is accepted."""
         self.haveClient()
         self.firewall.prepare(self.doors)
         self.assertEqual((False, 0), (self.thread.isRunning, self.bus.connections))
 
     def test_restore(self) -> None:
-        """What is in another zone is not wanted there."""
+        """Rules in another zone are not wanted there."""
         self.start()
         self.firewalld.rules["public"][rule(31338)] = 30.0
         self.successResultOf(self.firewall.restore([makeOpening()]))
@@ -1086,6 +1113,6 @@ class NoZoneTests(FirewalldTestCase):
         self.assertEqual((False, 0), (self.thread.isRunning, self.bus.connections))
 
     def test_start(self) -> None:
-        """And where it was removed meanwhile, at start."""
+        """If the zone was removed meanwhile, it is refused at the start."""
         error = self.assertRaises(FirewallError, self.firewall.start, self.doors, self.lost.append)
         self.assertIn("firewalld has no zone 'nowhere'", str(error))

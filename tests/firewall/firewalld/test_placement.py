@@ -15,7 +15,7 @@ STRANGERS = 'rule priority="-1" family="ipv4" source address="198.51.100.66" dro
 
 
 def rule(priority: int, port: int = 22, source: str = "203.0.113.9") -> str:
-    """The rule of an opening."""
+    """Return the rule of an opening."""
     return (
         f'rule priority="{priority}" family="ipv4" source address="{source}" '
         f'port port="{port}" protocol="tcp" accept'
@@ -23,7 +23,7 @@ def rule(priority: int, port: int = 22, source: str = "203.0.113.9") -> str:
 
 
 def placed(priority: int = 31338, zone: str = "public", deadline: float = 30.0) -> Placed:
-    """An opening of two ports, somewhere."""
+    """Return the place of an opening of two ports."""
     return Placed(zone, (rule(priority, 22), rule(priority, 80)), deadline)
 
 
@@ -43,7 +43,7 @@ class PlacingsTests(SynchronousTestCase):
         )
 
     def test_isIn(self) -> None:
-        """It is there where all its rules are, whatever else is, in its zone."""
+        """It is there if all its rules are in its zone, whatever else is there."""
         rules = [STRANGERS, rule(31338, 80), rule(31338, 22), rule(31339, 22)]
         self.assertTrue(placed().isIn({"public": rules, "internal": []}))
         self.assertFalse(placed(31339).isIn({"public": rules}))
@@ -53,45 +53,45 @@ class PlacingsTests(SynchronousTestCase):
 
 class FoundTests(SynchronousTestCase):
     """
-    Tests of L{found}.
+    Tests of L{findPlacement}.
     """
 
     def found(self, before: Placed | None, **present: list[str]) -> Placed | None:
-        """What is found in the zone C{public}."""
+        """Return the place that is found in the zone C{public}."""
         return findPlacement(OPENING, "public", (31338, 31339), before, present)
 
     def test_asWePutIt(self) -> None:
-        """What we put there is found with the deadline that we gave it."""
+        """An opening that we placed is found with the deadline that we gave it."""
         for priority in (31338, 31339):
             before = placed(priority)
             self.assertIs(before, self.found(before, public=[STRANGERS, *before.rules]))
 
     def test_firstOurs(self) -> None:
-        """Ours is taken where both priorities are there."""
+        """If both priorities are there, ours is found."""
         before = placed(31339)
         everything = [*placed(31338).rules, *before.rules]
         self.assertIs(before, self.found(before, public=everything))
 
     def test_earlierDaemon(self) -> None:
-        """Of what we did not put there, we do not know the deadline."""
+        """If we did not place it, the deadline is unknown."""
         for priority in (31338, 31339):
             there = placed(priority, deadline=0.0)
             self.assertEqual(there, self.found(None, public=[STRANGERS, *there.rules]))
 
     def test_notThere(self) -> None:
-        """Where it is not, or not wholly, it is not found."""
+        """If any of its rules is missing, it is not found."""
         for rules in ([], [STRANGERS], [rule(31338, 22)], [rule(31338, 22), rule(31339, 80)]):
             for before in (None, placed(), placed(31339)):
                 self.assertIsNone(self.found(before, public=rules), rules)
 
     def test_otherZone(self) -> None:
-        """In a zone that the client is not in any more it is of no use."""
+        """A place in a zone that the client is not in any more does not count."""
         before = placed(zone="internal")
         self.assertIsNone(self.found(before, internal=list(before.rules), public=[]))
         self.assertIsNone(self.found(None, internal=list(before.rules)))
 
     def test_otherSource(self) -> None:
-        """What is somebody else's is not this one's."""
+        """Rules of another source do not count."""
         rules = [rule(31338, port, "203.0.113.10") for port in (22, 80)]
         self.assertIsNone(self.found(None, public=rules))
 
@@ -102,7 +102,7 @@ class OutdatedTests(SynchronousTestCase):
     """
 
     def test_outdated(self) -> None:
-        """Rules of openings that belong to none that is placed are out of date, in each zone."""
+        """Rules of openings that belong to no placed opening are stale, in each zone."""
         present = {
             "public": [*placed().rules, rule(31339, 22), rule(31338, 22, "203.0.113.10")],
             "internal": [rule(31338, 22)],
@@ -122,7 +122,7 @@ class OutdatedTests(SynchronousTestCase):
         self.assertEqual([], staleRules({"public": others}, []))
 
     def test_nothing(self) -> None:
-        """Where all is placed, nothing is."""
+        """If all openings are placed, no rule is stale."""
         zones = ("public", "internal")
         present = {zone: list(placed(zone=zone).rules) for zone in zones}
         self.assertEqual([], staleRules(present, [placed(zone=zone) for zone in zones]))

@@ -24,21 +24,21 @@ class RuleTests(SynchronousTestCase):
     """
 
     def test_priorities(self) -> None:
-        """All differ, and are positive, so that others' bans come first."""
-        doors = [each for number in range(MAX_DOORS) for each in openingPriorities(number)]
+        """All priorities differ, and are positive, so others' bans come first."""
+        doors = [priority for number in range(MAX_DOORS) for priority in openingPriorities(number)]
         self.assertEqual([31338, 31339, 31340, 31341], doors[:4])
         priorities = {KNOCK_PRIORITY, *doors}
         self.assertEqual(1 + 2 * MAX_DOORS, len(priorities))
-        self.assertTrue(all(0 < each <= 32767 for each in priorities))
+        self.assertTrue(all(0 < priority <= 32767 for priority in priorities))
 
     def test_knockRule(self) -> None:
-        """A knock port is let in from everybody."""
+        """Everybody's knocks on a port are let in."""
         self.assertEqual(
             'rule priority="31337" port port="17001" protocol="udp" accept', knockRule(17001)
         )
 
     def test_isKnockRule(self) -> None:
-        """Our rules for knocks are known, others are not, nor our rules of openings."""
+        """Our rules for knocks are recognized; others are not, nor our rules for openings."""
         self.assertTrue(isKnockRule(knockRule(17001)))
         opening = openingRules(ip_address("203.0.113.9"), [PortRange("tcp", 22, 22)], 31338)
         for rule in (
@@ -50,7 +50,7 @@ class RuleTests(SynchronousTestCase):
             self.assertFalse(isKnockRule(rule), rule)
 
     def test_isOurs(self) -> None:
-        """Our rules are known, and told apart; those of others are not ours."""
+        """Our rules are recognized, and distinguished; those of others are not ours."""
         knock, port = knockRule(17001), [PortRange("tcp", 22, 22)]
         self.assertEqual((True, False), (isOurs(knock), isOpeningRule(knock)))
         for priority in (*openingPriorities(MAX_DOORS - 1), *openingPriorities(0)):
@@ -79,7 +79,7 @@ class RuleTests(SynchronousTestCase):
         )
 
     def test_openingRulesIPv6(self) -> None:
-        """So it is with IPv6."""
+        """So it is over IPv6."""
         self.assertEqual(
             (
                 'rule priority="31339" family="ipv6" source address="2001:db8::7" '
@@ -109,7 +109,7 @@ class OpenToAllTests(SynchronousTestCase):
             self.assertEqual(("22", "tcp", ""), parseOpenToAll(rule), rule)
 
     def test_audited(self) -> None:
-        """So it is where the rule is audited as well."""
+        """So it is if the rule is audited as well."""
         rule = 'rule service name="ssh" audit accept'
         self.assertEqual(("", "", "ssh"), parseOpenToAll(rule))
 
@@ -118,13 +118,13 @@ class OpenToAllTests(SynchronousTestCase):
         self.assertEqual(("", "", "ssh"), parseOpenToAll('rule service name="ssh" accept'))
 
     def test_protocol(self) -> None:
-        """So is a whole protocol, and everything at once."""
+        """So is a whole protocol, and a rule that opens everything."""
         self.assertEqual(("1-65535", "tcp", ""), parseOpenToAll('rule protocol value="tcp" accept'))
         for rule in ("rule accept", 'rule priority="5" family="ipv6" accept'):
             self.assertEqual(("", "", ""), parseOpenToAll(rule), rule)
 
     def test_others(self) -> None:
-        """What opens nothing, or only for some, is not."""
+        """A rule that opens nothing, or only to some, is not found."""
         for rule in (
             'rule port port="22" protocol="tcp" reject',
             'rule port port="22" protocol="tcp" drop',

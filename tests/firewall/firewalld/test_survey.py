@@ -27,29 +27,29 @@ class SurveyTests(SynchronousTestCase):
         self.firewalld = FakeFirewalld(Clock())
 
     def survey(self, zone: str = "") -> list[Zone]:
-        """Look at the zones."""
+        """Read the zones."""
         return surveyZones(zone, lambda name: SurveyClient(name, lambda: self.firewalld))
 
     def test_zones(self) -> None:
-        """Each zone is read, with what it opens and its rules."""
+        """Each zone is read, with its exposures and its rules."""
         rule = 'rule priority="31337" port port="17001" protocol="udp" accept'
         self.firewalld.rules["public"][rule] = 0
         self.firewalld.settings["public"] = FakeZoneSettings("DROP", services=["ssh"])
         (zone,) = self.survey()
         self.assertEqual(("public", "DROP", (rule,)), (zone.name, zone.target, zone.rules))
-        self.assertEqual(["service ssh"], [each.what for each in zone.exposures])
+        self.assertEqual(["service ssh"], [exposure.what for exposure in zone.exposures])
 
     def test_oneZone(self) -> None:
-        """Only the zone that was asked for may count."""
+        """If a zone is given, only that one counts."""
         self.assertEqual(["internal"], [zone.name for zone in self.survey("internal")])
 
     def test_refused(self) -> None:
-        """What firewalld refuses is one of our errors."""
+        """A refusal of firewalld's is one of our errors."""
         self.firewalld.refuse("getActiveZones", "", "FAILED")
         self.assertRaises(FirewallError, self.survey)
 
     def test_running(self) -> None:
-        """Whether it runs is asked."""
+        """The bus is asked whether firewalld runs."""
         self.assertTrue(isFirewalldThere())
         self.bus.names = ()
         self.assertFalse(isFirewalldThere())
@@ -61,7 +61,7 @@ class WithinTests(SynchronousTestCase):
     """
 
     def test_answers(self) -> None:
-        """The result comes back, and so does an error."""
+        """The result is returned, and an error is raised."""
 
         def fail() -> None:
             raise FakeDBusException("no")
@@ -70,7 +70,7 @@ class WithinTests(SynchronousTestCase):
         self.assertRaises(FakeDBusException, waitFor, 60, fail)
 
     def test_hangs(self) -> None:
-        """What takes too long is left, and says what to do."""
+        """If the work takes too long, it is left, and the message says what to do."""
         forever = Event()
         self.addCleanup(forever.set)
         error = self.assertRaises(FirewallError, waitFor, 0.01, forever.wait)
@@ -83,13 +83,13 @@ class ListTablesTests(SynchronousTestCase):
     """
 
     def test_listing(self) -> None:
-        """What libnftables says comes back, as JSON."""
+        """The output of libnftables is returned, as JSON."""
         library = FakeNftables()
         library.ruleset = '{"nftables": []}'
         self.assertEqual(library.ruleset, listTables(lambda: library, lambda: None))
 
     def test_refused(self) -> None:
-        """What it says in place of that is an error."""
+        """A message of libnftables' in its place is an error."""
         library = FakeNftables()
         error = self.assertRaises(FirewallError, listTables, lambda: library, lambda: None)
         self.assertEqual(

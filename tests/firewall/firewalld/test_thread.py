@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.firewalld import thread as bus
+from pkdoors.firewall.firewalld import thread
 from pkdoors.firewall.firewalld.thread import RESULTS_PER_TURN, BusThread
 from tests.fakes.modules import makeModule, replaceModule
 
@@ -30,7 +30,7 @@ class FakeGLib:
         return self
 
     def run(self) -> None:
-        """Do what there is, until told to quit."""
+        """Do the work that waits, until it is told to quit."""
         while self._idle and not self.isQuit:
             self.step()
 
@@ -45,19 +45,19 @@ class FakeGLib:
             self.step()
 
     def step(self) -> None:
-        """Do one piece of work, and again later if it says so."""
+        """Do one piece of work, and again later if it asks for that."""
         work = self._idle.popleft()
         if work():
             self._idle.append(work)
 
     def waiting(self) -> int:
-        """How much work waits."""
+        """Return the number of waiting pieces of work."""
         return len(self._idle)
 
 
 class FakeThread:
     """
-    A thread that is run by hand.
+    A thread that is stepped by hand.
     """
 
     def __init__(self, target: Callable[[], None], name: str, daemon: bool) -> None:
@@ -81,21 +81,21 @@ class BusThreadTests(SynchronousTestCase):
         self.threads: list[FakeThread] = []
         self.fromThread: deque[Callable[[], Any]] = deque()
         replaceModule(self, "gi.repository", makeModule("gi.repository", GLib=self.glib))
-        self.patch(bus, "Thread", self.makeThread)
+        self.patch(thread, "Thread", self.makeThread)
         self.thread = BusThread(self.callFromThread)
         self.done: list[int] = []
 
     def makeThread(self, **arguments: Any) -> FakeThread:
-        """C{Thread}."""
+        """Stand in for C{Thread}."""
         self.threads.append(FakeThread(**arguments))
         return self.threads[-1]
 
     def callFromThread(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """The reactor's."""
+        """Stand in for the reactor's method."""
         self.fromThread.append(lambda: work(*arguments))
 
     def react(self) -> None:
-        """The reactor's next turn."""
+        """Do the reactor's next turn."""
         while self.fromThread:
             self.fromThread.popleft()()
 
@@ -108,7 +108,7 @@ class BusThreadTests(SynchronousTestCase):
         )
 
     def test_nothingBefore(self) -> None:
-        """Making it starts nothing: a daemon forks afterwards."""
+        """Making it starts nothing: a daemon forks later."""
         self.assertEqual([], self.threads)
 
     def test_missing(self) -> None:
@@ -118,13 +118,13 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual([], self.threads)
 
     def test_callBlocking(self) -> None:
-        """A blocking call gives the result of the work."""
+        """A blocking call returns the result of the work."""
         self.glib.isEager = True
         self.thread.start()
         self.assertEqual(42, self.thread.callBlocking(lambda: 42, 1.0))
 
     def test_callBlockingRaises(self) -> None:
-        """A blocking call raises what the work raised."""
+        """A blocking call raises the error of the work."""
         self.glib.isEager = True
         self.thread.start()
         self.assertRaises(ZeroDivisionError, self.thread.callBlocking, lambda: 1 // 0, 1.0)
@@ -145,7 +145,7 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual(42, self.successResultOf(result))
 
     def test_callFails(self) -> None:
-        """So does what it raises."""
+        """So does its error."""
         self.thread.start()
         result = self.thread.call(lambda: 1 // 0)
         self.glib.step()
@@ -154,7 +154,7 @@ class BusThreadTests(SynchronousTestCase):
         self.failureResultOf(result, ZeroDivisionError)
 
     def test_once(self) -> None:
-        """Work is done once, also where its result is true."""
+        """Work is done once, even if its result is true."""
         self.thread.start()
         result = self.thread.call(lambda: True)
         self.glib.step()
@@ -162,7 +162,7 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual((True, 0), (self.successResultOf(result), self.glib.waiting()))
 
     def test_order(self) -> None:
-        """Work is done in the order it came."""
+        """Work is done in the order of arrival."""
         done: list[int] = []
         self.thread.start()
         for number in range(5):
@@ -171,24 +171,26 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual([0, 1, 2, 3, 4], done)
 
     def offer(self, place: str, number: int) -> Deferred[int]:
-        """Offer work that gives a number."""
+        """Offer work that returns a number."""
         return self.thread.offer(place, lambda: self.did(number))
 
     def did(self, number: int) -> int:
-        """Work that is done."""
+        """Return the work that is done."""
         self.done.append(number)
         return number
 
     def test_offer(self) -> None:
-        """What is offered is done like all else."""
+        """Offered work is done like all other."""
         self.thread.start()
         results = [self.offer(place, number) for number, place in enumerate("ab")]
         self.glib.run()
         self.react()
-        self.assertEqual([0, 1], [self.successResultOf(each) for each in results])
+        self.assertEqual([0, 1], [self.successResultOf(result) for result in results])
 
     def test_resultsInTurns(self) -> None:
-        """Of many results so many come in one turn of the reactor, in order, and none is lost."""
+        """
+        Of many results, only some come in one turn of the reactor, in order, and none is lost.
+        """
         self.thread.start()
         came: list[int] = []
         for number in range(2 * RESULTS_PER_TURN + 1):
@@ -205,23 +207,23 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual(-1, came[-1])
 
     def test_replaced(self) -> None:
-        """What is offered in place of what waits has its turn; the older is not done."""
+        """Work that is offered for a taken place has its turn; the older work is not done."""
         self.thread.start()
         older, other, newer = self.offer("a", 1), self.offer("b", 2), self.offer("a", 3)
         self.failureResultOf(older, CancelledError)
         self.glib.run()
         self.react()
         self.assertEqual([3, 2], self.done)
-        self.assertEqual([2, 3], [self.successResultOf(each) for each in (other, newer)])
+        self.assertEqual([2, 3], [self.successResultOf(result) for result in (other, newer)])
         self.assertEqual(0, self.glib.waiting())
 
     def test_cancelled(self) -> None:
-        """What is cancelled is not done, and its place can be taken."""
+        """Cancelled work is not done, and its place can be taken."""
         self.thread.start()
         gone, taken, other = self.offer("a", 1), self.offer("b", 2), self.offer("c", 3)
-        for each in (gone, taken):
-            each.cancel()
-            self.failureResultOf(each, CancelledError)
+        for result in (gone, taken):
+            result.cancel()
+            self.failureResultOf(result, CancelledError)
         self.offer("b", 4)
         self.glib.run()
         self.react()
@@ -229,7 +231,7 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual(3, self.successResultOf(other))
 
     def test_cancelledTooLate(self) -> None:
-        """What has begun is done though it is cancelled, and what it raises is lost."""
+        """Work that has begun is done although it is cancelled, and its error is ignored."""
         self.thread.start()
         begun = self.thread.offer("a", lambda: 1 // 0)
         self.glib.step()
@@ -242,8 +244,8 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual(2, self.successResultOf(newer))
 
     def test_full(self) -> None:
-        """Where too much waits an offer is refused at once, until there is room."""
-        self.patch(bus, "MAX_WAITING", 2)
+        """If too much waits, an offer is refused at once, until there is room."""
+        self.patch(thread, "MAX_WAITING", 2)
         self.thread.start()
         older = self.offer("a", 1)
         self.offer("b", 2)
@@ -261,8 +263,8 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual([4, 2, 5], self.done)
 
     def test_callsAreTaken(self) -> None:
-        """What is no offer is taken however much waits."""
-        self.patch(bus, "MAX_WAITING", 2)
+        """Other work is accepted however much waits."""
+        self.patch(thread, "MAX_WAITING", 2)
         self.thread.start()
         for number in range(5):
             self.thread.call(lambda number=number: self.did(number))  # type: ignore[misc]
@@ -281,6 +283,6 @@ class BusThreadTests(SynchronousTestCase):
         self.assertEqual(([1], True), (done, self.glib.isQuit))
 
     def test_stopWithoutStart(self) -> None:
-        """Stopping what was never started is nothing."""
+        """Stopping a thread that was never started does nothing."""
         self.thread.stop()
         self.assertEqual(0, self.glib.waiting())

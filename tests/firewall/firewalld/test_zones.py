@@ -35,21 +35,21 @@ class ZoneOfTests(SynchronousTestCase):
         interface: str = "eth0",
         hardware: str = "",
     ) -> str:
-        """The zone of a client, where the default zone is C{public}."""
+        """Return the zone of a client, with the default zone C{public}."""
         client = Client(ip_address(address), interface, hardware)
         return findZone(client, active, "public", self.entries)
 
     def entries(self, ipset: str) -> Iterable[str]:
-        """The entries of an ipset."""
+        """Return the entries of the ipset."""
         return IPSETS[ipset]
 
     def test_default(self) -> None:
-        """Where nothing is bound it is the default zone."""
+        """If nothing is bound, it is the default zone."""
         self.assertEqual("public", self.zone({}))
         self.assertEqual("public", self.zone({"dmz": {"interfaces": ["eth1"]}}))
 
     def test_noRoute(self) -> None:
-        """So it is where there is no route to the client."""
+        """So it is if there is no route to the client."""
         self.assertEqual("public", self.zone({"dmz": {"interfaces": ["eth0"]}}, interface=""))
 
     def test_interface(self) -> None:
@@ -69,13 +69,15 @@ class ZoneOfTests(SynchronousTestCase):
         self.assertEqual("public", self.zone({"work": {"sources": ["203.0.112.0/24"]}}))
 
     def test_ipv6(self) -> None:
-        """So it is with IPv6; a network of the other family does not match."""
+        """So it may be over IPv6; a network of the other family does not match."""
         active = {"work": {"sources": ["2001:db8::/32"]}, "old": {"sources": ["0.0.0.0/0"]}}
         self.assertEqual("work", self.zone(active, address="2001:db8::7"))
         self.assertEqual("public", self.zone(active, address="2001:db9::7"))
 
     def test_zoneNameOrder(self) -> None:
-        """Of several source bindings that match the first zone by name counts, not the closest."""
+        """
+        If several source bindings match, the first zone by name counts, not the closest network.
+        """
         active = {
             "work": {"sources": ["203.0.113.9"]},
             "home": {"sources": ["203.0.113.0/24"]},
@@ -91,19 +93,19 @@ class ZoneOfTests(SynchronousTestCase):
         self.assertEqual("public", self.zone(active, address="203.0.113.10"))
 
     def test_hardware(self) -> None:
-        """A source binding may be a hardware address, in capitals or not."""
+        """A source binding may be a hardware address, in upper or lower case."""
         active = {"work": {"sources": ["AA:BB:CC:00:00:01"]}}
         self.assertEqual("work", self.zone(active, hardware="aa:bb:cc:00:00:01"))
         self.assertEqual("public", self.zone(active, hardware="aa:bb:cc:00:00:02"))
         self.assertEqual("public", self.zone(active, hardware=""))
 
     def test_hardwareIpset(self) -> None:
-        """So may be the entry of an ipset."""
+        """So may the entry of an ipset."""
         active = {"work": {"sources": ["ipset:macs"]}}
         self.assertEqual("work", self.zone(active, hardware="aa:bb:cc:00:00:01"))
 
     def test_pairs(self) -> None:
-        """An entry of several parts is passed over."""
+        """An entry of several parts is ignored."""
         self.assertEqual("public", self.zone({"work": {"sources": ["ipset:pairs"]}}))
 
     def test_wildcard(self) -> None:
@@ -119,7 +121,7 @@ class ZoneOfTests(SynchronousTestCase):
         self.assertEqual("home", self.zone(active))
 
     def test_prefixIsNoWildcard(self) -> None:
-        """Without the plus a part of the name is not enough."""
+        """Without the plus, a part of the name does not match."""
         self.assertEqual("public", self.zone({"home": {"interfaces": ["eth"]}}))
 
 
@@ -140,7 +142,7 @@ class HardwareSourcesTests(SynchronousTestCase):
         self.assertFalse(hasHardwareSources({}))
 
     def test_interface(self) -> None:
-        """The interface counts where a zone other than the default one has some."""
+        """The interface matters if a zone other than the default one has some."""
         active = {"public": {"interfaces": ["eth0"]}, "home": {"sources": ["10.0.0.0/8"]}}
         self.assertEqual(
             (False, True, False),
@@ -162,18 +164,18 @@ class ExposureTests(SynchronousTestCase):
         self.assertTrue(exposure.reaches(PortRange("tcp", 6000, 6010)))
 
     def test_everything(self) -> None:
-        """What reaches everything reaches all ports."""
+        """An exposure of everything reaches all ports."""
         exposure = Exposure(None, "its target is ACCEPT", "`this`")
         self.assertTrue(exposure.reaches(PortRange("udp", 53, 53)))
 
     def test_none(self) -> None:
-        """What reaches none of the ports does not, nor with the other protocol."""
+        """An exposure of other ports does not, nor one of the other protocol."""
         exposure = Exposure(PortRange("tcp", 22, 22), "service ssh", "`this`")
         self.assertFalse(exposure.reaches(PortRange("tcp", 23, 99)))
         self.assertFalse(exposure.reaches(PortRange("udp", 22, 22)))
 
     def test_removal(self) -> None:
-        """A remedy is the command for now and the one for good."""
+        """The remedy consists of the command for now and the permanent one."""
         self.assertEqual(
             "`firewall-cmd --zone=home --remove-service=ssh` and, permanently, "
             "`firewall-cmd --zone=home --permanent --remove-service=ssh`",

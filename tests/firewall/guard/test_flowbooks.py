@@ -21,24 +21,24 @@ class FlowBooksTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have empty books."""
+        """Make empty books."""
         self.clock = Clock()
         self.books = FlowBooks(self.clock.seconds)
         self.live: list[Flow] = []
 
     def flowsTo(self, ports: Iterable[PortRange]) -> list[Tracked]:
-        """The connections that there are."""
+        """Return the existing connections."""
         ports = list(ports)
         return [
-            Tracked(each, each.port) for each in self.live if isOn(ports, each.protocol, each.port)
+            Tracked(flow, flow.port) for flow in self.live if isOn(ports, flow.protocol, flow.port)
         ]
 
     def left(self) -> dict[str, dict[bytes, float]]:
-        """Sets, and the deadlines of the flows in them."""
-        return {name: dict(flows) for name, flows in self.books.left().items() if flows}
+        """Return the sets, and the deadlines of the flows in them."""
+        return {name: dict(flows) for name, flows in self.books.living().items() if flows}
 
     def test_note(self) -> None:
-        """What is noted replaces all that was, and goes with its time."""
+        """Noted flows replace all earlier ones, and are gone when their time is over."""
         one, other = flow().key, flow(EVE).key
         self.books.note({"sessions4": {other: 9.0}})
         self.books.note({"sessions4": {one: 10.0}, "spared4": {one: 20.0}})
@@ -47,7 +47,7 @@ class FlowBooksTests(SynchronousTestCase):
         self.assertEqual({"spared4": {one: 20.0}}, self.left())
 
     def test_copied(self) -> None:
-        """What is noted belongs to the books."""
+        """The books keep a copy of what they note."""
         noted = {"sessions4": {flow().key: 10.0}}
         self.books.note(noted)
         self.books.addSpared([flow(EVE)])
@@ -55,7 +55,7 @@ class FlowBooksTests(SynchronousTestCase):
         self.assertIn("sessions4", self.left())
 
     def test_spared(self) -> None:
-        """Flows that are spared have their sets and times: TCP days, UDP minutes."""
+        """Spared flows are in the right sets, for the right time: days for TCP, minutes for UDP."""
         self.clock.advance(5)
         udp = flow(SIX, 53, protocol="udp")
         self.books.addSpared([flow(), udp])
@@ -69,13 +69,13 @@ class FlowBooksTests(SynchronousTestCase):
         )
 
     def test_noted(self) -> None:
-        """What the kernel remembers no more is forgotten here, too."""
+        """Flows that the kernel has forgotten are forgotten here, too."""
         self.books.note({"sessions4": {b"a": 9.0}, "spared4": {b"b": 9.0}})
         self.books.note({"sessions4": {b"a": 9.0}})
         self.assertEqual({"sessions4": {b"a": 9.0}}, self.left())
 
     def test_letIn(self) -> None:
-        """Those of clients whose door is open are noted, for the door's own times."""
+        """Flows of clients whose door is open are noted, for the door's own times."""
         self.clock.advance(5)
         udp = flow(port=53, protocol="udp")
         self.live = [flow(), flow(EVE), udp, flow(port=80), flow(SIX)]
@@ -91,13 +91,13 @@ class FlowBooksTests(SynchronousTestCase):
         )
 
     def test_otherDoor(self) -> None:
-        """An opening of one door lets nobody go on through another."""
+        """An opening of one door does not let flows to another go on."""
         self.live = [flow(port=80)]
         self.books.addLetIn([makeOpening()], self.flowsTo)
         self.assertEqual({}, self.left())
 
     def test_notKept(self) -> None:
-        """Nobody is noted where sessions are cut; of UDP, nobody where they end with the door."""
+        """No flow is noted if sessions are cut, nor UDP flows that end with the door."""
         self.live = [flow(), flow(port=53, protocol="udp")]
         ports = "22,53/udp"
         self.books.addLetIn([makeOpening(ports=ports, cutSessions=True)], self.flowsTo)
@@ -106,7 +106,7 @@ class FlowBooksTests(SynchronousTestCase):
         self.assertEqual(["sessions4"], list(self.left()))
 
     def test_manyOpenings(self) -> None:
-        """The connections are looked for once a door, however many have it open."""
+        """The connections are looked up once for each door, however many clients have it open."""
         calls = []
 
         def flowsTo(ports: tuple[PortRange, ...]) -> list[Tracked]:

@@ -23,23 +23,25 @@ PORTS = ("tcp_ports", "tcp_doors", "udp_ports", "udp_doors")
 
 
 def presentIn(table: FakeTable, *stale: str) -> Present:
-    """What the kernel has of a table."""
-    protocols = [each for each in ("tcp", "udp") if f"{each}_ports" in table.sets]
-    ports = {each: table.sets[f"{each}_ports"].elements for each in protocols}
-    doors = {each: table.sets[f"{each}_doors"].elements for each in protocols}
+    """Return what the kernel has of a table."""
+    protocols = [protocol for protocol in ("tcp", "udp") if f"{protocol}_ports" in table.sets]
+    ports = {protocol: table.sets[f"{protocol}_ports"].elements for protocol in protocols}
+    doors = {protocol: table.sets[f"{protocol}_doors"].elements for protocol in protocols}
     return Present(
-        *(frozenset(table.chains), frozenset(table.sets), frozenset(table.counters)),
+        frozenset(table.chains),
+        frozenset(table.sets),
+        frozenset(table.counters),
         frozenset(stale),
         {protocol: [*map(spanOf, elements)] for protocol, elements in ports.items()},
         {
-            protocol: {spanOf(key): each.data.split()[1] for key, each in elements.items()}
+            protocol: {spanOf(key): element.data.split()[1] for key, element in elements.items()}
             for protocol, elements in doors.items()
         },
     )
 
 
 def spanOf(key: bytes) -> tuple[int, int]:
-    """First and last port of a range, as the fake kernel has it."""
+    """Return the first and the last port of a range in the fake kernel."""
     return int.from_bytes(key[:2]), int.from_bytes(key[2:])
 
 
@@ -49,7 +51,7 @@ class CommandsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a table."""
+        """Make a table."""
         self.tables = FakeTables(Clock())
         self.tables.run(f"add table {WHERE}")
         self.table = self.tables.tables[TABLE]
@@ -63,12 +65,12 @@ class CommandsTests(SynchronousTestCase):
         return reshapes
 
     def kept(self, name: str) -> dict[tuple[int, int], str]:
-        """The elements of a set or map of ports, as ranges with their verdicts."""
+        """Return the elements of a set or map of ports, as ranges with their verdicts."""
         elements = self.table.sets[name].elements if name in self.table.sets else {}
-        return {spanOf(key): each.data for key, each in elements.items()}
+        return {spanOf(key): element.data for key, element in elements.items()}
 
     def elements(self, guard: Guard, name: str) -> list[str]:
-        """The commands that put elements into a set or map."""
+        """Return the commands that add elements to a set or map."""
         begin = f"add element {WHERE} {name} {{ "
         lines = guard.commands().splitlines()
         return [line.removeprefix(begin)[:-2] for line in lines if line.startswith(begin)]
@@ -80,22 +82,34 @@ class CommandsTests(SynchronousTestCase):
         elements last.
         """
         present = Present(
-            *(frozenset(("old_tcp",)), frozenset(("old_open4",)), frozenset(("old_dropped",))),
+            frozenset(("old_tcp",)),
+            frozenset(("old_open4",)),
+            frozenset(("old_dropped",)),
         )
         lines = Guard((makeDoor(ports="22,53/udp"),)).commands(present).splitlines()
         kinds = [" ".join(line.split()[:2]) for line in lines]
         order = [kind for kind, _ in groupby(kind for kind in kinds if kind != "flush set")]
         self.assertEqual(
             [
-                *("add chain", "add map", "add set", "flush table", "flush map", "add element"),
-                *("delete chain", "delete set", "delete counter"),
-                *("add set", "add counter", "add rule", "add element"),
+                "add chain",
+                "add map",
+                "add set",
+                "flush table",
+                "flush map",
+                "add element",
+                "delete chain",
+                "delete set",
+                "delete counter",
+                "add set",
+                "add counter",
+                "add rule",
+                "add element",
             ],
             order,
         )
 
     def test_nothingIsTakenAway(self) -> None:
-        """No table is made or deleted, no base chain either, whatever there is."""
+        """No table and no base chain is ever made or deleted."""
         doors = (makeDoor(ports="22,53/udp"), makeDoor(NEXT, "80", name="web"))
         present = Present(frozenset((*BASE_CHAINS, "x")), frozenset(("x", *MAPS)), frozenset("x"))
         for line in Guard(doors).commands(present).splitlines():
@@ -108,8 +122,8 @@ class CommandsTests(SynchronousTestCase):
 
     def test_anyAfterAny(self) -> None:
         """
-        From any doors to any others it is one transaction that the kernel takes, and it leaves
-        nothing that is not of the new ones.
+        From any doors to any others it is one transaction that the kernel accepts, and it leaves
+        only what belongs to the new ones.
         """
 
         @PROPERTY
@@ -131,8 +145,9 @@ class CommandsTests(SynchronousTestCase):
 
     def checkPorts(self, before: dict[str, dict[tuple[int, int], str]], reshapes: bool) -> None:
         """
-        A port that stays protected keeps its element, in the set or in the map: in between a
-        packet may find neither of two that are made anew. If it does not, that is told before.
+        A port that stays protected keeps its element, in the set or in the map: a packet may find
+        neither element while both are replaced. If it loses its element, L{Guard.reshapes} says so
+        before.
         """
         after = {name: self.kept(name) for name in PORTS}
         lost = False
@@ -149,18 +164,24 @@ class CommandsTests(SynchronousTestCase):
         self.assertTrue(reshapes or not lost)
 
     def test_reshapes(self) -> None:
-        """Whether another guard is needed meanwhile: if a port that stays is of another range."""
+        """Another guard is needed meanwhile if a port that stays moves to another range."""
         for old, new, expected in (
-            *(("22", "22", False), ("22", "22,80", False), ("22,80", "22", False)),
-            *(("22", "80", False), ("22", "22-23", True), ("22-30", "25", True)),
-            *(("22-23", "23-24", True), ("53/udp", "53", False), ("1-5/udp", "5/udp", True)),
+            ("22", "22", False),
+            ("22", "22,80", False),
+            ("22,80", "22", False),
+            ("22", "80", False),
+            ("22", "22-23", True),
+            ("22-30", "25", True),
+            ("22-23", "23-24", True),
+            ("53/udp", "53", False),
+            ("1-5/udp", "5/udp", True),
         ):
             self.setUp()
             self.assertFalse(self.place(makeDoor(ports=old)))
             self.assertIs(expected, self.place(makeDoor(ports=new)), (old, new))
 
     def test_twice(self) -> None:
-        """The same guard again changes no set."""
+        """Putting the same guard in place again changes no set."""
         self.place(makeDoor())
         key = ip_address("203.0.113.9").packed
         self.tables.put("default_open4", key, 30.0)
@@ -168,21 +189,21 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
 
     def test_otherChain(self) -> None:
-        """Ports that another door protects from now on lead to its chain."""
+        """Ports that change their door lead to the chain of the new one."""
         for name in ("ssh", "web", "ssh"):
             self.assertFalse(self.place(makeDoor(ports="22,53-54/udp", name=name)))
             self.assertEqual([f"jump {name}_tcp"], [*self.kept("tcp_doors").values()])
             self.assertEqual([f"jump {name}_udp"], [*self.kept("udp_doors").values()])
 
     def test_stale(self) -> None:
-        """A set that must be made again is empty then."""
+        """A set that must be made again is empty afterwards."""
         self.place(makeDoor())
         self.tables.put("default_open4", ip_address("203.0.113.9").packed, 30.0)
         self.place(makeDoor(), stale=("default_open4",))
         self.assertEqual({}, self.tables.sources("default_open4"))
 
     def test_about(self) -> None:
-        """The table says which guard it is, whose boot's, and of which doors."""
+        """The table says which guard it is, of which boot, and of which doors."""
         doors = (makeDoor(), makeDoor(NEXT, "443", name="web"))
         notes = [FORMAT, "origin boot 7", *map(aboutDoor, doors)]
         expected = ", ".join(f'{n} comment "{note}"' for n, note in enumerate(notes))
@@ -198,12 +219,16 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(["53"], self.elements(guard, "udp_ports"))
 
     def test_direct(self) -> None:
-        """A container's port leads to the chain of the port that is forwarded to it, if any."""
+        """
+        A container's port leads to the chain of the port that is forwarded to it, if there is one.
+        """
         ways = tuple(
             DirectWay(ip_address(address), protocol, port, wanted)
             for address, protocol, port, wanted in (
-                *(("10.0.0.7", "tcp", 8022, 22), ("2001:db8::7", "udp", 5353, 53)),
-                *(("10.0.0.8", "tcp", 80, 80), ("10.0.0.9", "udp", 22, 22)),
+                ("10.0.0.7", "tcp", 8022, 22),
+                ("2001:db8::7", "udp", 5353, 53),
+                ("10.0.0.8", "tcp", 80, 80),
+                ("10.0.0.9", "udp", 22, 22),
             )
         )
         guard = Guard((makeDoor(ports="20-30,53/udp"),), direct=ways)
@@ -213,7 +238,7 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual(expected, self.elements(guard, "direct6"))
 
     def test_grace(self) -> None:
-        """Without a grace, the one that runs is left to itself; with one there is only that."""
+        """Without a grace, a running one is left alone; with a grace, only that one applies."""
         doors = (makeDoor(ports="53/udp"),)
         self.assertNotIn(f"flush set {WHERE} grace", Guard(doors).commands())
         grace = {PortRange("udp", 53, 60): 2.5, PortRange("udp", 1, 1): 30.0}
@@ -226,9 +251,11 @@ class CommandsTests(SynchronousTestCase):
                 self.assertIs(version in versions, flush in guard.commands())
 
     def test_knocks(self) -> None:
-        """Knock ports are told, as sockets do, but not their order, nor which begin."""
+        """
+        The guard shows the knock ports, as sockets do, but neither their order nor the first ones.
+        """
         ports = (17001, 17203, 17005, 17404, 17002)
-        guard, other = (Guard((makeDoor(each),)) for each in (ports, tuple(reversed(ports))))
+        guard, other = (Guard((makeDoor(order),)) for order in (ports, tuple(reversed(ports))))
         self.assertEqual(guard.commands(), other.commands())
         expected = ["17001, 17002, 17005, 17203, 17404"]
         self.assertEqual(expected, self.elements(guard, "knocks"))
@@ -238,7 +265,7 @@ class CommandsTests(SynchronousTestCase):
         self.assertEqual([], self.elements(rateless, "default_knocks"))
 
     def test_otherName(self) -> None:
-        """It can be put into a table of another name, and names no other."""
+        """The guard can be put into a table of another name, and names no other table."""
         text = Guard((makeDoor(),)).commands(table="other")
         self.assertTrue(text.endswith("\n"))
         for line in text.splitlines():

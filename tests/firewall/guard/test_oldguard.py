@@ -18,7 +18,7 @@ from tests.fakes.doors import makeDoor
 
 
 def listing(**sets: list[Any]) -> str:
-    """What nft 1.0.6 lists."""
+    """Return a list as nft 1.0.6 prints it."""
     described: list[Any] = [{"metainfo": {"version": "1.0.6"}}, {"table": {"name": "pkdoors"}}]
     for name, elements in sets.items():
         described.append({"set": {"name": name, **({"elem": elements} if elements else {})}})
@@ -26,7 +26,7 @@ def listing(**sets: list[Any]) -> str:
 
 
 def element(address: str, expires: int) -> dict[str, Any]:
-    """An element with a timeout."""
+    """Return an element with a timeout."""
     return {"elem": {"val": address, "timeout": 60, "expires": expires}}
 
 
@@ -39,13 +39,13 @@ class ProtectedInTests(SynchronousTestCase):
     """
 
     def test_found(self) -> None:
-        """The ports that it keeps closed are found, ranges too."""
+        """The protected ports are found, including ranges."""
         ports = [{"concat": ["tcp", {"range": [6000, 6010]}]}, {"concat": ["udp", 53]}]
         found = readProtected(listing(protected=ports, ssh_ports=SSH))
         self.assertEqual(parsePortRanges("6000-6010,53/udp"), tuple(found))
 
     def test_none(self) -> None:
-        """A table without them protects nothing."""
+        """A table without any protects nothing."""
         self.assertEqual([], readProtected(listing(ssh_ports=SSH)))
 
 
@@ -55,22 +55,22 @@ class OpeningsInTests(SynchronousTestCase):
     """
 
     def openings(self, text: str, **door: Any) -> dict[str, float]:
-        """Source and deadline of each opening found, at 100 s."""
+        """Return the source and the deadline of each opening found, at 100 s."""
         found = readOpenings(text, [makeDoor(**door)], 100.0)
-        return {str(each.source): each.deadline for each in found}
+        return {str(opening.source): opening.deadline for opening in found}
 
     def test_who(self) -> None:
-        """Who earned an opening is in its comment."""
+        """The principal of an opening is in its comment."""
         known = element("203.0.113.9", 42)
         known["elem"]["comment"] = Principal("anna@laptop", "SHA256:abc").asComment()
         text = listing(default_ports=SSH, default_open4=[known, element("203.0.113.8", 9)])
         found = readOpenings(text, [makeDoor()], 100.0)
         self.assertEqual(
-            [Principal("anna@laptop", "SHA256:abc"), NOBODY], [each.who for each in found]
+            [Principal("anna@laptop", "SHA256:abc"), NOBODY], [opening.who for opening in found]
         )
 
     def test_found(self) -> None:
-        """Both families are found, with the time they have left."""
+        """Openings of both families are found, with the time that they have left."""
         text = listing(
             default_ports=SSH,
             default_open4=[element("203.0.113.9", 42), element("203.0.113.10", 7)],
@@ -88,28 +88,30 @@ class OpeningsInTests(SynchronousTestCase):
         self.assertEqual({"203.0.113.9": 142.0}, self.openings(text, ports="6000-6010,53/udp"))
 
     def test_otherPorts(self) -> None:
-        """Who earned other ports than the door has now does not keep them."""
+        """An opening that was granted for other ports than the door has now is not kept."""
         text = listing(default_ports=SSH, default_open4=[element("203.0.113.9", 42)])
         for ports in ("22,80", "80", "22/udp", "22-23"):
             self.assertEqual({}, self.openings(text, ports=ports), ports)
 
     def test_otherDoor(self) -> None:
-        """A door that is not there any more has no openings."""
+        """A door that does not exist any more has no openings."""
         text = listing(other_ports=SSH, other_open4=[element("203.0.113.9", 42)])
         self.assertEqual({}, self.openings(text))
 
     def test_capped(self) -> None:
-        """Nobody keeps more than the door allows now."""
+        """No opening keeps more time than the door allows now."""
         text = listing(default_ports=SSH, default_open4=[element("203.0.113.9", 9999)])
         self.assertEqual({"203.0.113.9": 3700.0}, self.openings(text))
 
     def test_withoutEnd(self) -> None:
-        """What has no end, or is at it, is not taken over."""
+        """An opening without an end, or at its end, is not taken over."""
         text = listing(default_ports=SSH, default_open4=["203.0.113.9", element("203.0.113.8", 0)])
         self.assertEqual({}, self.openings(text))
 
     def test_noOpening(self) -> None:
-        """What looks like an opening and is none is one error of a few, or none; never another."""
+        """
+        Something that only looks like an opening raises one of a few errors or none; never another.
+        """
         for inner in ("x", [1], None, 5, {"expires": 5, "val": ["a"]}, {"expires": "5", "val": 1}):
             text = listing(default_ports=SSH, default_open4=[{"elem": inner}])
             try:
@@ -122,7 +124,7 @@ class OpeningsInTests(SynchronousTestCase):
             self.assertEqual({}, self.openings(text), left)
 
     def test_empty(self) -> None:
-        """A table with nothing in it is fine."""
+        """An empty table is accepted."""
         self.assertEqual({}, self.openings(listing()))
         self.assertEqual({}, self.openings(listing(default_ports=SSH, default_open4=[])))
 
@@ -149,6 +151,6 @@ class LivingInTests(SynchronousTestCase):
         )
 
     def test_empty(self) -> None:
-        """A table without any is fine, also one without these sets."""
+        """A table without connections is accepted, even without the sets for them."""
         self.assertEqual([], readLivingSessions(listing(live4=[], live6=[])))
         self.assertEqual([], readLivingSessions(listing(default_ports=SSH)))

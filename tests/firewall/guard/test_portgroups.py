@@ -19,14 +19,14 @@ def ranges() -> st.SearchStrategy[PortRange]:
     found = st.builds(
         lambda protocol, ends: PortRange(protocol, *ends), st.sampled_from(("tcp", "udp")), ends
     )
-    # A door may not protect its own knock ports.
-    return found.filter(lambda each: each.protocol == "tcp" or each.last - each.first < 100)
+    # A door must not protect its own knock ports.
+    return found.filter(lambda range_: range_.protocol == "tcp" or range_.last - range_.first < 100)
 
 
 def doorsOf(ports: list[list[PortRange]]) -> list[Door]:
-    """A door for each list of ports, as they are: they may name a port twice."""
+    """Return a door for each list of ports, unchanged: a list may name a port twice."""
     sequence = makeDoor().sequence
-    return [Door(f"d{n}", sequence, tuple(each)) for n, each in enumerate(ports)]
+    return [Door(f"d{n}", sequence, tuple(ranges)) for n, ranges in enumerate(ports)]
 
 
 class PortGroupsTests(SynchronousTestCase):
@@ -35,19 +35,21 @@ class PortGroupsTests(SynchronousTestCase):
     """
 
     def groups(self, *ports: str, protocol: str = "tcp") -> dict[str, str]:
-        """Name and ports of each group, of doors a, b and so on."""
-        doors = [makeDoor(ports=each, name=name) for name, each in zip("abcd", ports, strict=False)]
+        """Return the name and the ports of each group, of doors a, b and so on."""
+        doors = [
+            makeDoor(ports=ranges, name=name) for name, ranges in zip("abcd", ports, strict=False)
+        ]
         return {
-            each.name: ",".join(ports.span for ports in each.ports)
-            for each in portGroups(doors, protocol)
+            group.name: ",".join(ports.span for ports in group.ports)
+            for group in portGroups(doors, protocol)
         }
 
     def test_apart(self) -> None:
-        """Doors that share nothing are groups of their own, called as they are."""
+        """Doors that share nothing are groups of their own, with the doors' names."""
         self.assertEqual({"a": "22", "b": "80,443"}, self.groups("22", "80,443"))
 
     def test_shared(self) -> None:
-        """Ports of several doors are a group of those, with a name that no door has."""
+        """Ports of several doors are one group, with a name that no door can have."""
         self.assertEqual({"a": "22", "Doors1": "80", "b": "81-90"}, self.groups("22,80", "80-90"))
         self.assertEqual(
             {"a": "1-4,11-20", "Doors1": "5-6,9-10", "Doors2": "7-8"},
@@ -55,21 +57,24 @@ class PortGroupsTests(SynchronousTestCase):
         )
 
     def test_protocols(self) -> None:
-        """A port of another protocol is another."""
+        """The same number of another protocol is another port."""
         self.assertEqual({"a": "53"}, self.groups("53", "53/udp"))
         self.assertEqual({"b": "53"}, self.groups("53", "53/udp", protocol="udp"))
 
     def test_adjacent(self) -> None:
-        """Adjacent ports of different doors do not mix."""
+        """Adjacent ports of different doors stay apart."""
         self.assertEqual({"a": "1-2", "b": "3-4"}, self.groups("1-2", "3-4"))
 
     def test_none(self) -> None:
-        """Without doors, or ports of the protocol, there is none."""
+        """Without doors, or without ports of the protocol, there is no group."""
         self.assertEqual({}, self.groups())
         self.assertEqual({}, self.groups("22", protocol="udp"))
 
     def test_model(self) -> None:
-        """For every port the group has just the doors that protect it, and no port is in two."""
+        """
+        For every port, the group has exactly the doors that protect it, and no port is in two
+        groups.
+        """
 
         @PROPERTY
         @given(
@@ -83,7 +88,7 @@ class PortGroupsTests(SynchronousTestCase):
                 wanted = PortRange(protocol, number, number)
                 expected = tuple(door for door in doors if any(map(wanted.overlaps, door.ports)))
                 found = [
-                    group.doors for group in groups for each in group.ports if wanted.overlaps(each)
+                    group.doors for group in groups for span in group.ports if wanted.overlaps(span)
                 ]
                 self.assertEqual([expected] if expected else [], found)
             self.checkShape(groups)
@@ -91,9 +96,9 @@ class PortGroupsTests(SynchronousTestCase):
         check()
 
     def checkShape(self, groups: list[PortGroup]) -> None:
-        """Names and sets of doors are different, and ranges are in order."""
+        """Names and sets of doors are distinct, and ranges are in order."""
         self.assertEqual(len(groups), len({group.name for group in groups}))
         self.assertEqual(len(groups), len({group.doors for group in groups}))
         for group in groups:
             self.assertEqual(sorted(group.ports), list(group.ports))
-            self.assertTrue(all(1 <= each.first <= each.last <= 65535 for each in group.ports))
+            self.assertTrue(all(1 <= span.first <= span.last <= 65535 for span in group.ports))

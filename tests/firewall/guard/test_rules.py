@@ -67,17 +67,17 @@ counter drop
 
 
 def rules(*doors: Door) -> list[str]:
-    """The rules of some doors."""
+    """Return the rules of some doors."""
     return list(rulesFor(iter(doors)))
 
 
 def chain(name: str, found: list[str]) -> list[str]:
-    """The rules of one chain."""
+    """Return the rules of one chain."""
     return [rule[len(name) + 1 :] for rule in found if rule.startswith(f"{name} ")]
 
 
 def spared() -> list[str]:
-    """The rules for UDP flows that were there before the guard, IPv4's first."""
+    """Return the rules for UDP flows that existed before the guard, IPv4's first."""
     return [
         f"{f} @sparedmost{v} {f} @sparedudp{v} update @sparedudp{v} {{ {f} }} accept"
         for v, f in ((4, U4), (6, U6))
@@ -90,7 +90,10 @@ class RulesTests(SynchronousTestCase):
     """
 
     def test_withoutDoors(self) -> None:
-        """The ways in are the same for all; what goes on is judged in chains of its own."""
+        """
+        The ways in are the same for all doors; packets that go on are judged in chains of their
+        own.
+        """
         found = rules()
         self.assertEqual(GENERAL.splitlines(), found[: len(GENERAL.splitlines())])
         more = {rule.partition(" ")[0] for rule in found[len(GENERAL.splitlines()) :]}
@@ -98,7 +101,7 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual(expected, more)
 
     def test_goingOn(self) -> None:
-        """What begins a connection never goes on, before anything else is asked."""
+        """A packet that begins a connection never goes on, whatever else the rules check."""
         goingOn, spared = (chain(name, rules()) for name in ("going_on", "spared"))
         for found in (goingOn, spared):
             self.assertEqual("tcp flags & (syn|ack) == syn return", found[0])
@@ -110,8 +113,8 @@ class RulesTests(SynchronousTestCase):
 
     def test_letIn(self) -> None:
         """
-        Only a flow that was answered is remembered as a session: nobody fills that set in another's
-        name. One that finds its set full comes in as well.
+        Only an answered flow is remembered as a session: nobody can fill that set in another's
+        name. If the set is full, the flow comes in all the same.
         """
         found = chain("let_in", rules())
         for v, f in ((4, F4), (6, F6)):
@@ -123,7 +126,7 @@ class RulesTests(SynchronousTestCase):
 
     def test_session(self) -> None:
         """
-        A flow is made with the time of its set before that is shortened, else the saved rules would
+        A flow gets the timeout of its set before that is shortened; otherwise the saved rules would
         not load.
         """
         found = chain("session", rules())
@@ -136,8 +139,8 @@ class RulesTests(SynchronousTestCase):
 
     def test_answers(self) -> None:
         """
-        Only this host's own SYN from a protected port makes a flow; and answers in the grace. Its
-        own reset shortens one that is there.
+        Only this host's own SYN from a protected port makes a flow, and its answers during the
+        grace. Its own reset shortens an existing flow.
         """
         found = chain("answers", rules())
         self.assertEqual(8, len(found))
@@ -148,7 +151,10 @@ class RulesTests(SynchronousTestCase):
             self.assertTrue(begins or re.search(GRACED, rule) or re.search(RESET, rule), rule)
 
     def test_keep(self) -> None:
-        """A TCP door lets in whom it is open for, and remembers; all else must go on already."""
+        """
+        A TCP door lets in the clients that it is open for, and remembers them; anything else must
+        be going on already.
+        """
         self.assertEqual(
             [
                 "ip saddr @default_open4 goto let_in",
@@ -160,7 +166,10 @@ class RulesTests(SynchronousTestCase):
         )
 
     def test_cut(self) -> None:
-        """One that cuts remembers nobody, nor heeds what others do; and it resets both ends."""
+        """
+        A door that cuts sessions remembers no flow, ignores those of other doors, and resets both
+        ends.
+        """
         found = rules(makeDoor(cutSessions=True))
         self.assertEqual(
             [
@@ -183,8 +192,8 @@ class RulesTests(SynchronousTestCase):
 
     def test_udp(self) -> None:
         """
-        A UDP door remembers what was answered, by an idle time and by the longest; the latter is
-        not refreshed. What is not answered yet counts apart, and towards the longest time.
+        A UDP door remembers answered flows, for an idle time and for the longest time; the latter
+        is not refreshed. Unanswered flows count apart, and towards the longest time.
         """
         found = rules(makeDoor(ports="53/udp"))
         own = [
@@ -203,7 +212,10 @@ class RulesTests(SynchronousTestCase):
                 "ip saddr @default_open4 goto default_letin",
                 "ip6 saddr @default_open6 goto default_letin",
                 "ct direction reply accept",
-                *(spared()[0], own[0], spared()[1], own[1]),
+                spared()[0],
+                own[0],
+                spared()[1],
+                own[1],
                 *answered,
                 *GRACE,
                 "counter drop",
@@ -218,7 +230,7 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual("accept", letIn[-1])
 
     def test_udpWithoutSessions(self) -> None:
-        """If UDP sessions end with the opening, none is remembered."""
+        """If UDP sessions end with the opening, no flow is remembered."""
         for door in (
             makeDoor(ports="53/udp", udpMax=0.0),
             makeDoor(ports="53/udp", cutSessions=True),
@@ -244,7 +256,9 @@ class RulesTests(SynchronousTestCase):
             self.assertIn("ip saddr @default_open4 ", "\n".join(chain(name, found)))
 
     def test_shared(self) -> None:
-        """Ports of several doors are open if one of them is; each keeps its own UDP sessions."""
+        """
+        Ports of several doors are open if one of them is; each door keeps its own UDP sessions.
+        """
         doors = (
             makeDoor(ports="22,53/udp", name="a"),
             makeDoor(NEXT, "22-23,53-54/udp", name="b"),
@@ -255,10 +269,10 @@ class RulesTests(SynchronousTestCase):
             for door in ("a", "b")
             for v, ip in ((4, "ip"), (6, "ip6"))
         ]
-        letIn = [f"{each} let_in" for each, _ in opens]
+        letIn = [f"{match} let_in" for match, _ in opens]
         self.assertEqual([*letIn, "jump going_on", "counter drop"], chain("Doors1_tcp", found))
         udp = chain("Doors1_udp", found)
-        self.assertEqual([f"{each} {door}_letin" for each, door in opens], udp[:4])
+        self.assertEqual([f"{match} {door}_letin" for match, door in opens], udp[:4])
         for door in "ab":
             self.assertEqual(2, sum(f"@{door}_udpnew" in rule for rule in udp))
             self.assertEqual(4, sum(f"@{door}_udpmost" in rule for rule in udp))
@@ -266,7 +280,7 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual(letIn[2:], chain("b_tcp", found)[:2])
 
     def test_limit(self) -> None:
-        """Knocks are counted for each door and source, over IPv6 each network."""
+        """Knocks are counted for each door and source; over IPv6, for each network."""
         found = chain("knock_ports", rules(makeDoor(knockRate=7, knockBurst=9)))
         limits = [
             f"udp dport @default_knocks update @default_rate{v} {{ {source} limit rate over "
@@ -276,21 +290,21 @@ class RulesTests(SynchronousTestCase):
         self.assertEqual([*limits, "notrack"], found[-3:])
 
     def test_noLimit(self) -> None:
-        """A door without a limit counts nobody, and its knocks are not tracked all the same."""
+        """A door without a limit counts nothing, but its knocks are not tracked either."""
         found = "\n".join(rules(makeDoor(name="a", knockRate=0), makeDoor(NEXT, name="b")))
         self.assertNotIn("a_rate", found)
         self.assertEqual(2, found.count("@b_rate"))
         self.assertIn("knock_ports notrack", found)
 
     def test_tellsNoOrder(self) -> None:
-        """The rules tell no knock port."""
+        """The rules contain no knock port."""
         ports = (17001, 17203, 17005, 17404, 17002)
         self.assertEqual(rules(makeDoor(ports)), rules(makeDoor(tuple(reversed(ports)))))
         self.assertFalse([port for port in ports if str(port) in "\n".join(rules(makeDoor()))])
 
 
 def doorLists() -> st.SearchStrategy[list[Door]]:
-    """Doors of all kinds, which may share ports."""
+    """Return doors of all kinds, which may share ports."""
     kinds: dict[str, Any] = {
         "knockRate": st.sampled_from((0, 5)),
         "udpMax": st.sampled_from((0.0, 600.0)),
@@ -298,24 +312,24 @@ def doorLists() -> st.SearchStrategy[list[Door]]:
     }
     fields = st.lists(st.fixed_dictionaries(kinds), min_size=1, max_size=4)
     return st.builds(
-        lambda each, cuts: [
-            makeDoor(name=name, cutSessions=cuts, **more)
-            for name, more in zip(("a", "a_tcp", "b-1", "tcp"), each, strict=False)
+        lambda doors, cuts: [
+            makeDoor(name=name, cutSessions=cuts, **door)
+            for name, door in zip(("a", "a_tcp", "b-1", "tcp"), doors, strict=False)
         ],
-        *(fields, st.booleans()),
+        fields,
+        st.booleans(),
     )
 
 
 class ShapeTests(SynchronousTestCase):
     """
-    What holds whatever the doors.
+    Properties that hold for all doors.
     """
 
     def test_closed(self) -> None:
         """
-        No negated set decides what is let in; every chain of a door ends with a drop; in no chain
-        of theirs is anything let in but by an opening, a remembered flow, UDP's answers or the
-        grace.
+        No negated set decides what is let in. Every chain of a door ends with a drop, and lets a
+        packet in only by an opening, a remembered flow, UDP's answers or the grace.
         """
 
         @PROPERTY
@@ -343,8 +357,8 @@ class ShapeTests(SynchronousTestCase):
 
     def test_noSetsWithoutNames(self) -> None:
         """
-        A set without a name goes with its rule, and is empty for a packet that still meets the old
-        rule when the new ones come into force: what it sorts then passes.
+        No rule uses an anonymous set: that goes with its rule, so for a packet that still passes
+        the old rule while the new ones take effect it is empty, and the packet passes.
         """
 
         @PROPERTY
@@ -357,7 +371,9 @@ class ShapeTests(SynchronousTestCase):
         check()
 
     def test_names(self) -> None:
-        """All that is named is there, and no two have one name, whatever doors are called."""
+        """
+        All names that are used exist, and no two things have one name, whatever the doors' names.
+        """
 
         @PROPERTY
         @given(doorLists())
@@ -365,7 +381,7 @@ class ShapeTests(SynchronousTestCase):
             found = rules(*doors)
             sets = {*setsFor(doors), *MAPS}
             common = len(setsFor([]))
-            own = sum(len(setsFor([each])) - common for each in doors)
+            own = sum(len(setsFor([door])) - common for door in doors)
             self.assertEqual(common + own, len(setsFor(doors)))
             chains = {rule.partition(" ")[0] for rule in found} | set(BASE_CHAINS)
             text = "\n".join(found)
@@ -375,7 +391,7 @@ class ShapeTests(SynchronousTestCase):
         check()
 
     def test_manyDoors(self) -> None:
-        """The chains that each packet passes do not grow with the doors."""
+        """The number of chains that a packet passes does not grow with the number of doors."""
 
         def general(number: int) -> list[str]:
             doors = [

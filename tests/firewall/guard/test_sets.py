@@ -25,7 +25,7 @@ from pkdoors.firewall.guard.sets import (
 )
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import MAX_NOTE, Principal
+from pkdoors.model.principal import MAX_COMMENT, Principal
 from tests.fakes.doors import makeDoor, makeOpening
 from tests.lab.properties import PROPERTY
 
@@ -36,11 +36,11 @@ class SetsTests(SynchronousTestCase):
     """
 
     def own(self, **fields: Any) -> set[str]:
-        """The names of a door's sets, without those of IPv6 and without its own name."""
+        """Return the names of a door's sets, without those of IPv6 and without the door's name."""
         names = setsOf(makeDoor(**fields))
         four = {name.removeprefix("default_") for name in names if not name.endswith("6")}
         six = {name.removeprefix("default_") for name in names if name.endswith("6")}
-        self.assertEqual({each[:-1] for each in six}, {a[:-1] for a in four if a[-1] == "4"})
+        self.assertEqual({name[:-1] for name in six}, {a[:-1] for a in four if a[-1] == "4"})
         return four
 
     def test_kinds(self) -> None:
@@ -53,7 +53,7 @@ class SetsTests(SynchronousTestCase):
         self.assertEqual({"open4"}, self.own(**udp, cutSessions=True))
 
     def test_udpSessions(self) -> None:
-        """UDP sessions are of doors that keep them and have such ports."""
+        """Doors that keep sessions have sets for UDP if they have UDP ports."""
         cases: list[tuple[dict[str, Any], bool]] = [
             ({"ports": "22"}, False),
             ({"ports": "22,53/udp"}, True),
@@ -64,20 +64,20 @@ class SetsTests(SynchronousTestCase):
             self.assertIs(expected, hasUdpSessions(makeDoor(**fields)))
 
     def test_bounds(self) -> None:
-        """All that packets put there is bounded, in number and in time."""
-        for name, each in setsFor([makeDoor(ports="22,53/udp")]).items():
-            if "dynamic" in each.definition:
-                self.assertRegex(each.definition, r"timeout \d+m?s; size \d+;", name)
-                self.assertTrue(each.timeout)
+        """All sets that packets fill are bounded, in number and in time."""
+        for name, definition in setsFor([makeDoor(ports="22,53/udp")]).items():
+            if "dynamic" in definition.definition:
+                self.assertRegex(definition.definition, r"timeout \d+m?s; size \d+;", name)
+                self.assertTrue(definition.timeout)
 
     def test_sizes(self) -> None:
-        """So are openings; and what this host begins has room beside what was spared."""
+        """So are openings; and flows that this host begins have room beside the spared ones."""
         found = setsFor([makeDoor()])
         for name, size in (("default_open6", MAX_ELEMENTS), ("spared4", MAX_SPARED)):
             self.assertIn(f" size {size};", found[name].definition)
 
     def test_times(self) -> None:
-        """UDP's times are those of the door."""
+        """UDP's timeouts are those of the door."""
         found = setsOf(makeDoor(ports="53/udp", udpIdle=2.5, udpMax=60.0))
         self.assertIn("timeout 2500ms;", found["default_udp4"].definition)
         self.assertIn("timeout 60s;", found["default_udpmost6"].definition)
@@ -86,7 +86,7 @@ class SetsTests(SynchronousTestCase):
         )
 
     def test_notAnswered(self) -> None:
-        """What is not answered yet takes part of the longest time, however short that is."""
+        """An unanswered datagram takes a part of the longest time, however short that is."""
         for idle, most, expected in ((180.0, 3600.0, 180.0), (180.0, 60.0, 30.0)):
             found = setsOf(makeDoor(ports="53/udp", udpIdle=idle, udpMax=most))
             self.assertEqual(expected, found["default_udpnew4"].timeout)
@@ -99,7 +99,7 @@ class SetsTests(SynchronousTestCase):
         self.assertFalse(isOpenings("sessions4") or isOpenings("open_knocks"))
 
     def test_spell(self) -> None:
-        """Times are seconds or milliseconds."""
+        """Times are spelled in seconds or milliseconds."""
         self.assertEqual(["3s", "2500ms"], list(map(spell, (3.0, 2.5))))
 
 
@@ -109,19 +109,19 @@ class AboutDoorTests(SynchronousTestCase):
     """
 
     def test_known(self) -> None:
-        """A door is known by its name and its ports, not by how it opens."""
+        """A door is recognized by its name and its ports, not by how it opens."""
         same = makeDoor((1, 2, 3, 4, 5), openFor=7.0, cutSessions=True)
         self.assertEqual(aboutDoor(makeDoor()), aboutDoor(same))
         for other in (makeDoor(name="web"), makeDoor(ports="22-23"), makeDoor(ports="22/udp")):
             self.assertNotEqual(aboutDoor(makeDoor()), aboutDoor(other))
 
     def test_order(self) -> None:
-        """In whatever order its ports are named."""
+        """The order of its ports does not matter."""
         door = makeDoor(ports="22,53/udp")
         self.assertEqual(aboutDoor(door), aboutDoor(replace(door, ports=door.ports[::-1])))
 
     def test_short(self) -> None:
-        """It fits into a comment, whatever the door."""
+        """The note fits into a comment, whatever the door."""
         many = ",".join(f"{n}/udp" for n in range(1, 2000, 2))
         self.assertLess(len(aboutDoor(makeDoor(ports=many, name="d" * 32))), 128)
 
@@ -132,28 +132,28 @@ class ElementTests(SynchronousTestCase):
     """
 
     def element(self, left: float, name: str = "") -> Element:
-        """The element, at 500 s on the boot clock."""
+        """Return the element, at 500 s on the boot clock."""
         return openingElement(
             Opening(makeDoor(), ip_address("203.0.113.9"), 0.0, Principal(name)), left, 500.0
         )
 
     def test_element(self) -> None:
-        """It has a time of its own, and says who has it, and until when."""
+        """It has a timeout of its own; its comment names the principal and the end."""
         expected = Element(b"\xcb\x00\x71\x09", 30_500, comment="until=531 anna")
         self.assertEqual(expected, self.element(30.5, "anna"))
         self.assertEqual("until=531", self.element(30.5).comment)
 
     def test_longName(self) -> None:
-        """It fits into a comment, whoever has it."""
-        self.assertEqual(MAX_NOTE, len(self.element(30.5, "a" * 500).comment))
+        """The comment has the maximum length, whoever the principal is."""
+        self.assertEqual(MAX_COMMENT, len(self.element(30.5, "a" * 500).comment))
 
     def test_least(self) -> None:
-        """No time is never none, which would be for ever."""
+        """A time that is over is not written as 0, which would mean for ever."""
         for left in (0.0, -5.0, 0.0001):
             self.assertEqual(1, self.element(left).timeout)
 
     def test_back(self) -> None:
-        """The next daemon reads it, with no more time than it had, by either clock."""
+        """The next daemon reads the element, with no more time than it had, by either clock."""
 
         @PROPERTY
         @given(st.floats(0.01, 1e6), st.floats(0, 1e6), st.floats(0, 1e6), st.text(max_size=200))
@@ -171,18 +171,22 @@ class ElementTests(SynchronousTestCase):
         check()
 
     def test_strange(self) -> None:
-        """A comment that is not ours is who has it; the kernel's time counts."""
+        """A comment that is not ours names the principal; then the kernel's time counts."""
         found = Element(b"\xcb\x00\x71\x09", 60_000, 42_000, "until=never anna")
         self.assertEqual(42.0, secondsLeft(found, 500.0))
         self.assertEqual("until=never anna", parseOpening(found, makeDoor(), 1.0).who.name)
 
     def test_differs(self) -> None:
-        """It is written again if it ends otherwise, or belongs to somebody else."""
+        """The element is written again if its end or its principal has changed."""
         wanted = self.element(30.0, "anna")
         self.assertTrue(differs(wanted, None))
         for milliseconds, name, expected in (
-            *((30_000, "anna", False), (29_200, "anna", False), (30_800, "anna", False)),
-            *((28_000, "anna", True), (32_000, "anna", True), (30_000, "eve", True)),
+            (30_000, "anna", False),
+            (29_200, "anna", False),
+            (30_800, "anna", False),
+            (28_000, "anna", True),
+            (32_000, "anna", True),
+            (30_000, "eve", True),
         ):
             there = self.element(600.0, name)._replace(expires=milliseconds)
             self.assertIs(expected, differs(wanted, there))

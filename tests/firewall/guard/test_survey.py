@@ -14,8 +14,8 @@ VPN = makeDoor(ports="53/udp", udpIdle=100.0)
 
 
 def surveyed(boot: str = BOOT, handle: int = 7, made: int = 7) -> Survey:
-    """A guard of the VPN's door, that was made in a boot with a handle."""
-    sets = {name: round(1000 * each.timeout) for name, each in setsFor([VPN]).items()}
+    """Return a guard of the VPN's door, made in a boot, with a handle."""
+    sets = {name: round(1000 * definition.timeout) for name, definition in setsFor([VPN]).items()}
     return Survey(
         Table(handle=handle),
         chains=frozenset(("input",)),
@@ -33,7 +33,7 @@ class SurveyTests(SynchronousTestCase):
     """
 
     def test_nothing(self) -> None:
-        """Where there is no table nothing is ours."""
+        """Without a table, nothing is ours."""
         self.assertFalse(Survey().isOurs or Survey().isOf(BOOT))
         self.assertEqual("a-boot 0", Survey().origin(BOOT))
 
@@ -43,13 +43,13 @@ class SurveyTests(SynchronousTestCase):
         self.assertFalse(replace(surveyed(), notes=frozenset(("pkdoors guard 3",))).isOurs)
 
     def test_isOf(self) -> None:
-        """It is of this boot if it says so, and of this very table."""
+        """A guard is of this boot and of this very table if it says so."""
         self.assertTrue(surveyed().isOf(BOOT))
         self.assertFalse(surveyed().isOf("another"))
         self.assertFalse(surveyed(handle=8).isOf(BOOT))
 
     def test_origin(self) -> None:
-        """What it says next is read so again."""
+        """The notes of a new guard are read in the same way."""
         note = originNote(surveyed(handle=8).origin(BOOT))
         self.assertTrue(replace(surveyed(handle=8), notes=frozenset((note,))).isOf(BOOT))
 
@@ -64,23 +64,26 @@ class SurveyTests(SynchronousTestCase):
         self.assertEqual({"tcp": {}, "udp": {(53, 53): "default_udp"}}, found.verdicts)
 
     def test_otherBoot(self) -> None:
-        """Of another boot, or another table, all must, but those of ports: they must not go."""
+        """
+        After another boot, or in another table, all sets must be made again, except those of ports,
+        which must not go.
+        """
         expected = set(setsFor([VPN])) - {"tcp_ports", "udp_ports"}
         for survey in (surveyed(boot="another"), surveyed(handle=8)):
             self.assertEqual(expected, survey.present([VPN], BOOT).stale)
 
     def test_otherPorts(self) -> None:
-        """Those of a door that had other ports must, and no other's."""
+        """The sets of a door that had other ports must be made again, and no other's."""
         other = makeDoor(ports="53-54/udp", udpIdle=100.0)
         self.assertEqual(set(setsOf(other)), surveyed().present([other], BOOT).stale)
 
     def test_newDoor(self) -> None:
-        """What is not there cannot be made again."""
+        """A missing set cannot be made again."""
         web = makeDoor(ports="80", name="web")
         self.assertEqual(set(), surveyed().present([VPN, web], BOOT).stale)
 
     def test_retimed(self) -> None:
-        """Sets whose timeout changes must."""
+        """Sets whose timeout changes must be made again."""
         other = makeDoor(ports="53/udp", udpIdle=50.0)
         expected = {f"default_{name}{v}" for name in ("udp", "udpnew") for v in (4, 6)}
         self.assertEqual(expected, surveyed().setsToRetime([other]))

@@ -1,5 +1,5 @@
 """
-Tests of L{pkdoors.firewall.netlink.dump}, with what the kernel answered; see
+Tests of L{pkdoors.firewall.netlink.dump}, with answers of the kernel; see
 L{tests.recorded.recording}.
 """
 
@@ -41,14 +41,19 @@ from tests.recorded.recording import DOORS, FLOWS, ORIGIN
 
 VERSIONS = ("1.0.6", "1.1.3")
 PARSERS: tuple[Callable[[Any], object], ...] = (
-    *(readTable, readSets, readCounters, readElements, readVerdicts, readIntervals),
+    readTable,
+    readSets,
+    readCounters,
+    readElements,
+    readVerdicts,
+    readIntervals,
     lambda answer: readChains(answer, "pkdoors"),
     lambda answer: readRules(answer, "pkdoors"),
 )
 
 
 def recorded(version: str) -> dict[str, list[tuple[int, bytes]]]:
-    """What the kernel answered to each question, with a version of nft."""
+    """The kernel's answer to each question, with one version of nft."""
     text = (ROOT / "tests/recorded" / f"nft-{version}.json").read_text()
     return {
         name: [(kind, bytes.fromhex(body)) for kind, body in answer]
@@ -62,7 +67,7 @@ class RecordedTests(SynchronousTestCase):
     """
 
     def test_table(self) -> None:
-        """The table, its owner and its handle are told."""
+        """The table, its owner and its handle are read."""
         plain, owned = (readTable(recorded(version)["table"]) for version in VERSIONS)
         assert plain is not None and owned is not None
         self.assertEqual((0, 0), (plain.flags, plain.owner))
@@ -71,9 +76,11 @@ class RecordedTests(SynchronousTestCase):
         self.assertIsNone(readTable([]))
 
     def test_names(self) -> None:
-        """Chains, sets with their timeouts, and counters are those that the guard has."""
+        """Chains, sets with their timeouts, and counters are those of the guard."""
         rules = list(rulesFor(DOORS))
-        sets = {name: round(1000 * each.timeout) for name, each in setsFor(DOORS).items()}
+        sets = {
+            name: round(1000 * definition.timeout) for name, definition in setsFor(DOORS).items()
+        }
         for version in VERSIONS:
             found = recorded(version)
             chains = [rule.partition(" ")[0] for rule in rules]
@@ -82,7 +89,7 @@ class RecordedTests(SynchronousTestCase):
             self.assertEqual({"ssh_dropped": 0}, readCounters(found["counters"]))
 
     def test_rules(self) -> None:
-        """Each rule is told with its chain, in the order of each, and a handle of its own."""
+        """Each rule is read with its chain, in order, and with a handle of its own."""
         for version in VERSIONS:
             found = readRules(recorded(version)["rules"], "pkdoors")
             self.assertEqual(len(found), len({handle for _, handle in found}))
@@ -98,7 +105,7 @@ class RecordedTests(SynchronousTestCase):
         self.assertEqual([], readRules(found["rules"], "pkdoors2"))
 
     def test_intervals(self) -> None:
-        """Ports are told as ranges, up to the last port there is."""
+        """Ports are read as ranges, up to the highest port."""
         for version in VERSIONS:
             found = recorded(version)
             self.assertEqual([(22, 22), (6000, 6010)], [*readIntervals(found["tcp_ports"])])
@@ -109,26 +116,27 @@ class RecordedTests(SynchronousTestCase):
             self.assertEqual(expected, readIntervals(found["tcp_doors"]))
 
     def test_openings(self) -> None:
-        """Openings are told with times and comments."""
+        """Openings are read with times and comments."""
         for version in VERSIONS:
             found = readElements(recorded(version)["ssh_open4"])
             self.assertEqual(
                 {
                     ip_address("203.0.113.9").packed: (
-                        *(30_000, "until=530 SHA256:abc anna@laptop"),
+                        30_000,
+                        "until=530 SHA256:abc anna@laptop",
                     ),
                     ip_address("203.0.113.10").packed: (600_000, "until=1100"),
                 },
-                {each.key: (each.timeout, each.comment) for each in found},
+                {element.key: (element.timeout, element.comment) for element in found},
             )
-            for each in found:
-                self.assertTrue(0 < each.expires <= each.timeout, each)
+            for element in found:
+                self.assertTrue(0 < element.expires <= element.timeout, element)
             (other,) = readElements(recorded(version)["vpn_open6"])
             self.assertEqual(f"until=560 {OPERATOR}", other.comment)
             self.assertEqual([], readElements(recorded(version)["vpn_open4"]))
 
     def test_flows(self) -> None:
-        """Flows have the set's time, and what they have left of it."""
+        """Flows have the set's timeout, and what they have left of it."""
         for version in VERSIONS:
             for name, flows in FLOWS.items():
                 (found,) = readElements(recorded(version)[name])
@@ -137,7 +145,7 @@ class RecordedTests(SynchronousTestCase):
                 self.assertTrue(left - 1 < found.expires / 1000 <= left, found)
 
     def test_about(self) -> None:
-        """What the guard says of itself is told."""
+        """The guard's notes about itself are read."""
         for version in VERSIONS:
             found = recorded(version)
             table = readTable(found["table"])
@@ -145,14 +153,14 @@ class RecordedTests(SynchronousTestCase):
             origin = originNote(f"{ORIGIN} {table.handle}")
             self.assertEqual(
                 {FORMAT, origin, *map(aboutDoor, DOORS)},
-                {each.comment for each in readElements(found["about"])},
+                {element.comment for element in readElements(found["about"])},
             )
 
     def test_verdicts(self) -> None:
-        """What ports lead to does not depend on the kernel's order, but on each verdict."""
+        """The verdicts of ports do not depend on the kernel's order, but on each verdict."""
         answer = recorded(VERSIONS[0])["tcp_doors"]
         before = readVerdicts(answer)
-        self.assertEqual(2, sum(b"ssh_tcp" in each for each in before))
+        self.assertEqual(2, sum(b"ssh_tcp" in verdict for verdict in before))
         (kind, body), *_ = answer
         changed = [(kind, body.replace(b"ssh_tcp", b"let_in\0"))]
         self.assertNotEqual(before, readVerdicts(changed))
@@ -161,7 +169,7 @@ class RecordedTests(SynchronousTestCase):
         self.assertEqual({""}, set(readIntervals(accepted).values()))
 
     def test_garbage(self) -> None:
-        """Whatever comes, nothing is raised."""
+        """Whatever the answer, nothing is raised."""
         for name, answer in recorded(VERSIONS[1]).items():
             for kind, body in answer[:3]:
                 for broken in spoiled(body, 40):
@@ -176,7 +184,7 @@ class AskTests(SynchronousTestCase):
     """
 
     def test_questions(self) -> None:
-        """Each names our table; all but the first are for a dump."""
+        """Each question names our table; all but the first ask for a dump."""
         for question, kind, flags, more in (
             (askTable("t"), 1, 0x1, {}),
             (askChains("t"), 4, 0x301, {}),
@@ -193,18 +201,18 @@ class AskTests(SynchronousTestCase):
             self.assertEqual({1: b"t\0", **more}, readAttributes(question[20:]))
 
     def test_bytes(self) -> None:
-        """Random bytes are never taken for something else than nothing, or raise."""
+        """Random bytes never raise, and never count as anything."""
 
         @PROPERTY
         @given(st.lists(st.tuples(st.integers(0, 65535), st.binary(max_size=200))))
         def check(answer: list[tuple[int, bytes]]) -> None:
             for parse in PARSERS:
                 parse(answer)
-            for each in readElements(answer):
-                self.assertIsInstance(each, Element)
+            for element in readElements(answer):
+                self.assertIsInstance(element, Element)
 
         check()
 
     def test_recordingIsOfTheGuard(self) -> None:
-        """The doors that were recorded make a guard today."""
+        """The recorded doors make a valid guard today."""
         self.assertIn("ssh_open4", Guard(DOORS).commands())

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.netlink import kernel as kernelModule
+from pkdoors.firewall.netlink import kernel
 from pkdoors.firewall.netlink.kernel import GuardGone, Kernel, NotPermitted, SetFull, mayAdminister
 from tests.fakes.netlink import FakeNetlink
 
@@ -21,7 +21,7 @@ NO_PRIVILEGE = (
 
 
 def answer(number: int) -> bytes:
-    """The kernel's answer to one message."""
+    """Return the kernel's answer to one message."""
     return struct.pack("=IHHIIi", 36, 2, 0, 0, 0, -number) + bytes(16)
 
 
@@ -31,24 +31,26 @@ class MayAdministerTests(SynchronousTestCase):
     """
 
     def status(self, capabilities: str) -> str:
-        """What the kernel tells of a process with some capabilities."""
+        """Return the kernel's status of a process with some capabilities."""
         return (
             "Name:\ttwistd\nCapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\n"
             f"CapEff:\t{capabilities}\nCapBnd:\t000001ffffffffff\n"
         )
 
     def test_may(self) -> None:
-        """Root may, and who has CAP_NET_ADMIN alone."""
+        """Root may change the firewall, and so may a process with CAP_NET_ADMIN alone."""
         for capabilities in ("000001ffffffffff", "0000000000001000"):
             self.assertIs(True, mayAdminister(self.status(capabilities)), capabilities)
 
     def test_mayNot(self) -> None:
-        """Who has all but that may not, nor who has none, whatever he could get."""
+        """
+        A process with all other capabilities may not, nor one with none, whatever it could acquire.
+        """
         for capabilities in ("000001ffffffefff", "0000000000000000"):
             self.assertIs(False, mayAdminister(self.status(capabilities)), capabilities)
 
     def test_unknown(self) -> None:
-        """Where the kernel does not tell, he may not."""
+        """If the kernel's status lacks the line, the process may not."""
         self.assertIs(False, mayAdminister("Name:\ttwistd\n"))
 
 
@@ -58,9 +60,9 @@ class KernelTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a kernel, and the privilege."""
+        """Make a kernel, and have the privilege."""
         self.netlink = FakeNetlink(self)
-        self.patch(kernelModule, "mayAdminister", lambda status: True)
+        self.patch(kernel, "mayAdminister", lambda status: True)
 
 
 class KernelTests(KernelTestCase):
@@ -69,13 +71,13 @@ class KernelTests(KernelTestCase):
     """
 
     def refusal(self, *numbers: int) -> FirewallError:
-        """What a batch fails with that the kernel answers to with these errors."""
+        """Return the error of a batch that the kernel answers with these errors."""
         self.netlink.answers = [b"".join(map(answer, numbers))]
         error: FirewallError = self.assertRaises(FirewallError, Kernel().transact, b"batch")
         return error
 
     def test_noNftables(self) -> None:
-        """A kernel without nftables is named as that."""
+        """A kernel without nftables is reported as such."""
         self.netlink.refusal = OSError(errno.EPROTONOSUPPORT, "Protocol not supported")
         self.assertEqual(
             "this kernel has no nftables (Protocol not supported): load its module "
@@ -84,13 +86,13 @@ class KernelTests(KernelTestCase):
         )
 
     def test_noPrivilege(self) -> None:
-        """Without the privilege the sentence says what to do, and no socket is left."""
-        self.patch(kernelModule, "mayAdminister", lambda status: False)
+        """Without the privilege, the message says what to do, and no socket is left."""
+        self.patch(kernel, "mayAdminister", lambda status: False)
         self.assertEqual(NO_PRIVILEGE, str(self.assertRaises(FirewallError, Kernel)))
         self.assertFalse(self.netlink.isOpen)
 
     def test_transact(self) -> None:
-        """A batch is sent as it is, once; its answers may be in one piece or in several."""
+        """A batch is sent unchanged, once; its answers may come in one piece or in several."""
         kernel = Kernel()
         for answers in ([answer(0) + answer(0)], [answer(0), answer(0)]):
             self.netlink.answers = list(answers)
@@ -98,7 +100,7 @@ class KernelTests(KernelTestCase):
         self.assertEqual([b"batch", b"batch"], self.netlink.sent)
 
     def test_guardGone(self) -> None:
-        """That our table is missing is an error of its own kind."""
+        """A missing table raises an error of its own kind."""
         error = self.refusal(errno.ENOENT, 0)
         self.assertIsInstance(error, GuardGone)
         self.assertEqual(
@@ -106,7 +108,7 @@ class KernelTests(KernelTestCase):
         )
 
     def test_full(self) -> None:
-        """A set that is full, a lost privilege, and anything else are sentences."""
+        """A full set, a lost privilege, and any other error have a message each."""
         self.assertEqual(
             "too many openings: a set of the guard is full", str(self.refusal(0, errno.ENFILE))
         )
@@ -114,24 +116,24 @@ class KernelTests(KernelTestCase):
         self.assertEqual("nftables refused: File exists", str(self.refusal(errno.EEXIST)))
 
     def test_otherRefusalsAreNotGone(self) -> None:
-        """They are not taken for a missing table: closing would else be thought done."""
+        """They do not count as a missing table: otherwise a close would seem done."""
         self.assertIsInstance(self.refusal(errno.ENFILE), SetFull)
         self.assertIsInstance(self.refusal(errno.EPERM), NotPermitted)
         for number in (errno.ENFILE, errno.EPERM, errno.EEXIST):
             self.assertNotIsInstance(self.refusal(number), GuardGone)
 
     def test_silence(self) -> None:
-        """No answer is no success."""
+        """No answer is not a success."""
         self.assertRaises(FirewallError, Kernel().transact, b"batch")
 
     def test_notSent(self) -> None:
-        """What cannot be sent is no success either."""
+        """A batch that cannot be sent is not a success either."""
         self.netlink.answers = [OSError(errno.ENOBUFS, "No buffer space available")]
         error = self.assertRaises(FirewallError, Kernel().transact, b"batch")
         self.assertEqual("nftables refused: No buffer space available", str(error))
 
     def test_nextBatch(self) -> None:
-        """After a batch that failed the next one has its own answer."""
+        """After a failed batch, the next one has its own answer."""
         kernel = Kernel()
         self.netlink.answers = [answer(errno.EEXIST) + answer(errno.EEXIST)]
         self.assertRaises(FirewallError, kernel.transact, b"batch")
@@ -139,7 +141,7 @@ class KernelTests(KernelTestCase):
         kernel.transact(b"batch")
 
     def test_nextBatchAfterBrokenAnswer(self) -> None:
-        """What is left of an answer that broke off is not taken for the next one's."""
+        """The rest of an answer that broke off does not count as the next one's."""
         kernel = Kernel()
         self.netlink.answers = [answer(errno.EEXIST), OSError(errno.ENOBUFS, "No buffer space")]
         self.assertRaises(FirewallError, kernel.transact, b"batch")
@@ -151,7 +153,7 @@ class KernelTests(KernelTestCase):
         self.assertEqual(4711, Kernel().port)
 
     def test_given(self) -> None:
-        """A socket that is given is used, and no other made."""
+        """A given socket is used, and no other is made."""
         self.netlink.make(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 12)
         self.netlink.bind((0, 0))
         self.netlink.refusal = OSError(errno.EMFILE, "Too many open files")
@@ -162,13 +164,13 @@ class KernelTests(KernelTestCase):
 
 
 def part(body: bytes, kind: int = 10 << 8 | 12, flags: int = 2) -> bytes:
-    """A message of a dump, padded to whole words."""
+    """Return a message of a dump, padded to whole words."""
     data = struct.pack("=IHHIIBBH", 20 + len(body), kind, flags, 0, 0, 1, 0, 0) + body
     return data + bytes(-len(data) % 4)
 
 
 def done(number: int = 0) -> bytes:
-    """The end of a dump."""
+    """Return the end of a dump."""
     return struct.pack("=IHHIIi", 20, 3, 2, 0, 0, -number)
 
 
@@ -178,27 +180,27 @@ class DumpTests(KernelTestCase):
     """
 
     def dump(self, *answers: bytes | OSError) -> list[tuple[int, bytes]]:
-        """What comes of some answers."""
+        """Return the result of a dump with some answers."""
         self.netlink.answers = list(answers)
         return Kernel().dump(b"question")
 
     def test_parts(self) -> None:
-        """The answer may be in parts; their ends are not among it."""
+        """The answer may come in parts; their ends are not in the result."""
         expected = [(10 << 8 | 12, body) for body in (b"aaaa", b"bbbb", b"cccc")]
         found = self.dump(part(b"aaaa") + part(b"bbbb"), part(b"cccc"), done())
         self.assertEqual(expected, found)
         self.assertEqual([b"question"], self.netlink.sent)
 
     def test_single(self) -> None:
-        """What is no dump has one message."""
+        """An answer that is not a dump has one message."""
         self.assertEqual([(10 << 8, b"aaaa")], self.dump(part(b"aaaa", 10 << 8, flags=0)))
 
     def test_noSuchThing(self) -> None:
-        """That it is not there is an empty answer."""
+        """If the thing does not exist, the answer is empty."""
         self.assertEqual([], self.dump(answer(errno.ENOENT)))
 
     def test_goneMeanwhile(self) -> None:
-        """So it is when it goes in the middle: half an answer is none."""
+        """The same holds if it is deleted meanwhile: half an answer counts as none."""
         self.assertEqual([], self.dump(part(b"aaaa"), done(errno.ENOENT)))
 
     def test_refused(self) -> None:
@@ -208,7 +210,7 @@ class DumpTests(KernelTestCase):
             self.assertEqual(NO_PRIVILEGE, str(error))
 
     def test_interrupted(self) -> None:
-        """A dump that a change has interrupted is begun again; not for ever."""
+        """A dump that a change has interrupted is tried again, but not for ever."""
         for interrupted in (
             [part(b"aaaa", flags=0x12), done()],
             [part(b"aaaa"), answer(errno.EINTR)],
@@ -220,7 +222,7 @@ class DumpTests(KernelTestCase):
             self.assertEqual(5, len(self.netlink.sent))
 
     def test_notRead(self) -> None:
-        """What cannot be read is an error, and what is asked next has its own answer."""
+        """An answer that cannot be read is an error, and the next question has its own answer."""
         kernel = Kernel()
         self.netlink.answers = [part(b"late"), OSError(errno.ENOBUFS, "No buffer space available")]
         self.assertRaises(FirewallError, kernel.dump, b"question")
@@ -228,7 +230,7 @@ class DumpTests(KernelTestCase):
         self.assertEqual([(10 << 8 | 12, b"good")], kernel.dump(b"question"))
 
     def test_garbage(self) -> None:
-        """Whatever comes is an answer or an error of ours."""
+        """Whatever comes, the result is an answer or an error of ours."""
         source = random.Random(20261127)
         good = part(b"aaaa") + answer(errno.ENOENT) + done()
         for _ in range(2000):

@@ -17,7 +17,7 @@ from tests.fakes.nftables import FakeNftables
 
 class LibraryTestCase(SynchronousTestCase):
     """
-    libnftables, or what answers like it.
+    Stands in for libnftables.
     """
 
     def setUp(self) -> None:
@@ -30,22 +30,22 @@ class LibraryTestCase(SynchronousTestCase):
         self.addCleanup(self.closeAll)
 
     def kernel(self, connection: socket.socket) -> None:
-        """What is made of the socket."""
+        """Return what is made of the socket."""
         self.duplicates.append(connection)
 
     def closeAll(self) -> None:
         """Close the sockets."""
-        for each in (*self.sockets, *self.duplicates):
-            each.close()
+        for open_ in (*self.sockets, *self.duplicates):
+            open_.close()
 
     def connect(self, sockets: int = 1) -> FakeNftables:
-        """Make the context, and what sockets it has; another thread opens one of its own."""
+        """Make the context, and its sockets; another thread opens one of its own."""
         self.sockets += [socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) for _ in range(sockets)]
         self.duplicates.append(socket.socket(socket.AF_UNIX))
         return self.context
 
     def make(self, error: str = "") -> Library:
-        """Make it, over a kernel that says this to everything."""
+        """Make a library, over a kernel that gives this answer to everything."""
         self.context.error = error
         return Library(self.connect)
 
@@ -56,7 +56,7 @@ class LibraryTests(LibraryTestCase):
     """
 
     def test_socket(self) -> None:
-        """It finds the library's socket, and keeps it from the programs that it runs."""
+        """The library's socket is found, and child processes do not inherit it."""
         self.make()
         (theirs,), (_, ours) = self.sockets, self.duplicates
         self.assertEqual(os.fstat(theirs.fileno()).st_ino, os.fstat(ours.fileno()).st_ino)
@@ -64,13 +64,13 @@ class LibraryTests(LibraryTestCase):
         self.assertFalse(os.get_inheritable(ours.fileno()))
 
     def test_noSocket(self) -> None:
-        """A library without one socket, or with several, will not do."""
+        """A library without a socket, or with several, is refused."""
         for number in (0, 2):
             error = self.assertRaises(FirewallError, Library, lambda n=number: self.connect(n))
             self.assertIn("has no netlink socket that pkdoors can share", str(error))
 
     def test_manyDescriptors(self) -> None:
-        """One that select(2) could not wait for is refused: the process would end."""
+        """A descriptor that select(2) cannot wait for is refused: it would end the process."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard < 1100:
             raise self.skipTest("this process may not open so many files")
@@ -79,7 +79,7 @@ class LibraryTests(LibraryTestCase):
         for _ in range(1024):
             self.addCleanup(os.close, os.open(os.devnull, os.O_RDONLY))
         error = self.assertRaises(FirewallError, Library, self.connect)
-        self.assertIn("start pkdoors before what opens so many", str(error))
+        self.assertIn("start pkdoors earlier, before so many are open", str(error))
 
     def test_noPrivilege(self) -> None:
         """Without the privilege the library, which might end the process, is not touched."""
@@ -92,7 +92,7 @@ class LibraryTests(LibraryTestCase):
         self.assertEqual([], self.sockets)
 
     def test_run(self) -> None:
-        """What is run is not judged, and what is judged is not run, whatever came before."""
+        """Commands are either executed or checked, whatever came before."""
         library = self.make()
         for _ in range(2):
             library.judge("a")
@@ -100,7 +100,7 @@ class LibraryTests(LibraryTestCase):
         self.assertEqual((["a"] * 2, ["b"] * 2), (self.context.judged, self.context.ran))
 
     def test_judgedInVain(self) -> None:
-        """After a refusal, what is run is run."""
+        """After a refusal, commands are executed."""
         library = self.make("Error: no\n")
         self.assertRaises(FirewallError, library.judge, "a")
         self.context.error = ""
@@ -108,7 +108,7 @@ class LibraryTests(LibraryTestCase):
         self.assertEqual((["b"], []), (self.context.ran, self.context.judged))
 
     def test_canOwn(self) -> None:
-        """Whether tables can have an owner is tried without making one."""
+        """Whether tables can have an owner is checked without making one."""
         library = self.make()
         self.assertIs(True, library.canOwn())
         self.assertIn("owner, persist", self.context.judged[0])
@@ -119,7 +119,7 @@ class LibraryTests(LibraryTestCase):
         self.assertEqual(["b"], self.context.ran)
 
     def test_listed(self) -> None:
-        """What is listed is JSON; nothing if there is no such thing; then all is as before."""
+        """The list is JSON, or empty if the thing does not exist; then everything is as before."""
         library = self.make()
         self.assertEqual("", library.listAsJson("table inet pkdoors"))
         self.context.listing = '{"nftables": []}'
@@ -129,15 +129,15 @@ class LibraryTests(LibraryTestCase):
 
 class ErrorTests(LibraryTestCase):
     """
-    What the operator is told when something is missing.
+    What the operator reads if something is missing.
     """
 
     def explained(self, errors: str) -> str:
-        """What is made of libnftables' errors."""
+        """Return the message that is made of libnftables' errors."""
         return str(self.assertRaises(FirewallError, self.make(errors).judge, "add table"))
 
     def test_privilege(self) -> None:
-        """Without the privilege, one sentence tells what to do."""
+        """Without the privilege, one sentence says what to do."""
         for errors in (
             "netlink: Error: cache initialization failed: Operation not permitted\n",
             "Error: Could not process rule: Operation not permitted\nadd table inet pkdoors\n^^^\n",
@@ -151,7 +151,9 @@ class ErrorTests(LibraryTestCase):
         self.assertRaises(NotPermitted, self.make(errors).run, "add table")
 
     def test_kernel(self) -> None:
-        """A kernel without nftables, or what the guard needs of it, is named as that."""
+        """
+        A kernel without nftables, or without a part that the guard needs, is reported as such.
+        """
         reason = "cache initialization failed: Protocol not supported"
         self.assertEqual(
             f"this kernel has no nftables ({reason}): load its module (modprobe nf_tables), "
@@ -165,14 +167,14 @@ class ErrorTests(LibraryTestCase):
         )
 
     def test_other(self) -> None:
-        """Anything else is told in libnftables' words, the first line of them."""
+        """Any other error is reported in libnftables' words, its first line."""
         self.assertEqual(
             "nftables refused: Could not process rule: File exists",
             self.explained("\nError: Could not process rule: File exists\nadd ...\n^^^\n"),
         )
 
     def test_silent(self) -> None:
-        """An error without words is still a sentence."""
+        """An error without words still makes a sentence."""
         self.assertEqual("nftables refused: no reason given", self.explained("\n"))
 
 
@@ -187,7 +189,7 @@ class ConnectTests(SynchronousTestCase):
         self.assertIsInstance(connect(), FakeNftables)
 
     def test_bindingsMissing(self) -> None:
-        """Without the bindings the sentence names the package."""
+        """Without the bindings, the message names the package."""
         replaceModule(self, "nftables", None)
         self.assertEqual(
             "libnftables' Python bindings are missing: install python3-nftables "
@@ -196,7 +198,7 @@ class ConnectTests(SynchronousTestCase):
         )
 
     def test_libraryMissing(self) -> None:
-        """Without the library itself the sentence names its packages."""
+        """Without the library itself, the message names its packages."""
 
         def absent() -> Any:
             raise OSError("libnftables.so.1: cannot open shared object file")

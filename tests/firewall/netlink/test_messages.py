@@ -30,7 +30,7 @@ REQUEST, ACK, CREATE = 0x1, 0x4, 0x400
 
 
 def answer(number: int, kind: int = 2) -> bytes:
-    """The kernel's answer to one message, with the header of that message."""
+    """Return the kernel's answer to one message, with the header of that message."""
     body = struct.pack("=i", -number) + bytes(16)
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
 
@@ -42,8 +42,8 @@ class BatchTests(SynchronousTestCase):
 
     def test_adding(self) -> None:
         """
-        Adding is one batch: added and deleted first, so that an old timeout is not kept, nor its
-        absence an error. Each of the latter two is acknowledged.
+        Adding is one batch: each element is added and deleted first, so an old timeout is not kept,
+        and its absence is not an error. The latter two are acknowledged.
         """
         self.assertEqual(
             [
@@ -55,18 +55,20 @@ class BatchTests(SynchronousTestCase):
         )
 
     def test_several(self) -> None:
-        """Several elements are one batch of three messages, in their order."""
+        """Several elements make one batch of three messages, in order."""
         elements = [Element(bytes([n]) * 4, 1000 * n, n, f"c{n}") for n in range(1, 4)]
         added = [
-            (each.key, each.milliseconds, each.comment, each.expires)
-            for each in readBatch(addElements("t", "s", iter(elements)))
+            (change.key, change.milliseconds, change.comment, change.expires)
+            for change in readBatch(addElements("t", "s", iter(elements)))
         ]
-        plain = [(each.key, 0, "", 0) for each in elements]
-        full = [(each.key, each.timeout, each.comment, each.expires) for each in elements]
+        plain = [(element.key, 0, "", 0) for element in elements]
+        full = [
+            (element.key, element.timeout, element.comment, element.expires) for element in elements
+        ]
         self.assertEqual(plain + plain + full, added)
 
     def test_removing(self) -> None:
-        """Removing adds before it deletes: that it is not there is no error."""
+        """Removing adds before it deletes: a missing element is not an error."""
         self.assertEqual(
             [
                 Change("add", REQUEST | CREATE, "pkdoors", "web_open6", KEY6, 0),
@@ -81,20 +83,20 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(2_592_000_000, changes[-1].milliseconds)
 
     def test_comment(self) -> None:
-        """It can have a comment, as long as one may be."""
+        """An element can have a comment of the maximum length."""
         for comment in ("a", "SHA256:abc anna@laptop", "x" * 127):
             batch = addElements("t", "s", [Element(KEY4, 30_000, comment=comment)])
-            self.assertEqual(["", "", comment], [each.comment for each in readBatch(batch)])
+            self.assertEqual(["", "", comment], [change.comment for change in readBatch(batch)])
 
     def test_portion(self) -> None:
-        """As many of the largest elements as are sent at a time fit into one message."""
+        """A full portion of the largest elements fits into one message."""
         element = Element(bytes(40), 2**40, 2**40, "x" * 127)
         self.assertEqual(
             3 * PORTION, len(readBatch(addElements("t", "s" * 40, [element] * PORTION)))
         )
 
     def test_making(self) -> None:
-        """A table is made, or taken, in a batch, with the flags of one that is owned."""
+        """A table is made, or taken over, in a batch, with the flags of an owned one."""
         for flags in (0, OWNED):
             begin, (kind, sent, body), end = splitMessages(createTable("pkdoors", flags))
             self.assertEqual((16, 17), (begin[0], end[0]))
@@ -104,13 +106,13 @@ class BatchTests(SynchronousTestCase):
             )
 
     def test_padding(self) -> None:
-        """Names of any length are padded to what the kernel wants."""
+        """Names of any length are padded as the kernel wants."""
         for length in range(1, 9):
             (change, _) = readBatch(removeElements("t" * length, "s" * length, [KEY4]))
             self.assertEqual(("t" * length, "s" * length), (change.table, change.name))
 
     def test_bytes(self) -> None:
-        """The bytes of one batch, on a machine whose integers begin with the lowest byte."""
+        """The bytes of one batch, on a little-endian machine."""
         if sys.byteorder != "little":
             raise self.skipTest("this machine has the other order of bytes")
         body = (
@@ -132,7 +134,7 @@ class ErrorOfTests(SynchronousTestCase):
     """
 
     def test_success(self) -> None:
-        """Acknowledgements alone are success."""
+        """If there are only acknowledgements, it is a success."""
         self.assertEqual(0, firstError(answer(0) + answer(0)))
 
     def test_error(self) -> None:
@@ -142,16 +144,16 @@ class ErrorOfTests(SynchronousTestCase):
         self.assertEqual(errno.ENFILE, firstError(both))
 
     def test_otherMessages(self) -> None:
-        """Messages that are no answers are passed over."""
+        """Messages that are not answers are ignored."""
         self.assertEqual(errno.EPERM, firstError(answer(errno.EIO, kind=3) + answer(errno.EPERM)))
 
     def test_none(self) -> None:
-        """No answer at all is no success."""
+        """No answer at all is not a success."""
         for silence in (b"", b"\0" * 10, answer(0, kind=3)):
             self.assertEqual(errno.EPROTO, firstError(silence))
 
     def test_garbage(self) -> None:
-        """Random bytes never raise and end, also where a length is absurd."""
+        """Random bytes never raise, and reading ends, even if a length is absurd."""
         random_ = random.Random(20261108)
         for _ in range(2000):
             self.assertIsInstance(firstError(random_.randbytes(random_.randrange(100))), int)
@@ -164,7 +166,7 @@ class PortionsTests(SynchronousTestCase):
     """
 
     def test_portions(self) -> None:
-        """Items are split, in order, and nothing is made of nothing."""
+        """Items are split in order, and no items make no portion."""
         self.assertEqual([[0, 1], [2, 3], [4]], list(splitPortions(range(5), 2)))
         self.assertEqual([], list(splitPortions([])))
         self.assertEqual([200, 200, 1], list(map(len, splitPortions(range(401)))))
@@ -172,27 +174,27 @@ class PortionsTests(SynchronousTestCase):
 
 class AttributeTests(SynchronousTestCase):
     """
-    Reading what the kernel tells.
+    Reading the kernel's messages.
     """
 
     def test_back(self) -> None:
-        """What is written is read again: content, order, padding."""
+        """Attributes that were written are read again: content, order, padding."""
         contents = [(kind, bytes([kind]) * kind) for kind in range(1, 9)]
-        data = b"".join(attribute(*each) for each in contents)
+        data = b"".join(attribute(*content) for content in contents)
         self.assertEqual(contents, list(iterAttributes(data)))
         self.assertEqual(dict(contents), parseAttributes(data))
 
     def test_flags(self) -> None:
-        """That one is nested, or in the network's order, is no part of its type."""
+        """The flags for nested content and the network's order are not part of a type."""
         data = attribute(0x8000 | 3, b"a") + attribute(0x4000 | 4, b"b")
         self.assertEqual({3: b"a", 4: b"b"}, parseAttributes(data))
 
     def test_first(self) -> None:
-        """Of several of one type the first counts."""
+        """If a type occurs more than once, the first attribute counts."""
         self.assertEqual({1: b"a"}, parseAttributes(attribute(1, b"a") + attribute(1, b"b")))
 
     def test_garbage(self) -> None:
-        """Whatever comes, nothing is raised, and it ends."""
+        """Whatever comes, nothing is raised, and reading ends."""
         good = (
             answer(0) + answer(errno.ENOENT, 3) + addElements("t", "s", [Element(KEY4, 1, 1, "c")])
         )

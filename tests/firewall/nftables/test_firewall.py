@@ -1,4 +1,4 @@
-"""Tests of L{pkdoors.firewall.nftables.firewall}."""
+"""Tests of L{pkdoors.firewall.nftables.firewall} and L{pkdoors.firewall.nftables.standalone}."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow
 from pkdoors.firewall.guard.guard import HANDOVER, TABLE
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.firewall.nftables import _reader as guardreader
+from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables._liveflows import LiveFlows
 from pkdoors.firewall.nftables._sessions import NOTE_AFTER
 from pkdoors.firewall.nftables.firewall import SETTLED, NftablesFirewall
@@ -32,15 +32,15 @@ DAY = 24 * 3600.0
 
 class NftablesTestCase(SynchronousTestCase):
     """
-    A firewall over a kernel of our own.
+    A firewall over a fake kernel.
     """
 
     def setUp(self) -> None:
-        """A firewall with one door."""
+        """Make a firewall with one door."""
         self.log = Log(self)
         self.clock = Clock()
         self.tables = FakeTables(self.clock)
-        self.patch(guardreader, "readBootId", lambda: "a boot")
+        self.patch(_reader, "readBootId", lambda: "a boot")
         self.isOwner = False
         self.libraries: list[FakeLibrary] = []
         self.watch = FakeMonitor()
@@ -52,18 +52,18 @@ class NftablesTestCase(SynchronousTestCase):
         self.firewall = self.make()
 
     def make(self) -> NftablesFirewall:
-        """Make one."""
+        """Make a firewall."""
         return NftablesFirewall(
-            *(self.clock, self.makeTable, self.watch.make, self.look, lambda: self.up)
+            self.clock, self.makeTable, self.watch.make, self.look, lambda: self.up
         )
 
     def makeTable(self, seconds: Callable[[], float]) -> GuardTable:
-        """Make what it deals with."""
+        """Make its table."""
         self.libraries.append(FakeLibrary(self.tables, self.isOwner))
         return GuardTable(self.libraries[-1], self.isOwner, seconds, self.clock.seconds)
 
     def look(self) -> LiveFlows:
-        """Look which connections there are."""
+        """Find the existing connections."""
         return LiveFlows(lambda: [listTCP(*self.sockets)], lambda: answerOf(self.tracked))
 
     def start(self, *doors: Door) -> list[Opening]:
@@ -72,19 +72,19 @@ class NftablesTestCase(SynchronousTestCase):
         return self.firewall.start(self.doors, self.lost.append)
 
     def restore(self, *openings: Opening) -> None:
-        """Have all put back."""
+        """Restore these openings."""
         self.successResultOf(self.firewall.restore(openings))
 
     def ours(self) -> FakeTable:
-        """Our table, as the kernel has it."""
+        """Return our table in the kernel."""
         return self.tables.tables[TABLE]
 
     def flows(self, name: str) -> set[bytes]:
-        """What is in a set of flows."""
+        """Return the contents of a set of flows."""
         return set(self.tables.flows(name))
 
     def flush(self) -> None:
-        """Somebody flushes nftables."""
+        """Do what somebody does who flushes nftables."""
         self.tables.tables.clear()
 
 
@@ -99,11 +99,11 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertEqual("nftables", self.firewall.name)
 
     def test_nothingBeforePrepare(self) -> None:
-        """Making it does not load the library."""
+        """Making the firewall does not load the library."""
         self.assertEqual([], self.libraries)
 
     def test_prepare(self) -> None:
-        """Preparing lets the kernel judge the guard, changes nothing, and leaves nothing open."""
+        """Preparing has the kernel check the guard, changes nothing, and leaves nothing open."""
         self.firewall.prepare(self.doors)
         (library,) = self.libraries
         self.assertEqual((1, []), (len(library.judged), self.tables.steps))
@@ -122,13 +122,13 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertFalse(self.libraries[-1].kernel.isOpen)
 
     def test_start(self) -> None:
-        """Starting puts the guard in place, without openings, and watches it."""
+        """Starting puts the guard in place, without openings, and begins to watch it."""
         self.assertEqual([], self.start())
         self.assertTrue(self.ours().guards())
         self.assertEqual((True, OUR_PORT), (self.watch.isOn, self.watch.port))
 
     def test_takesOver(self) -> None:
-        """What is open already stays so, with the time it has left."""
+        """Existing openings stay, with the time that they have left."""
         self.start()
         self.successResultOf(self.firewall.open(makeOpening(deadline=60.0)))
         self.clock.advance(18)
@@ -145,7 +145,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertIn("does not belong to pkdoors: replaced", warning)
 
     def test_noLongerProtected(self) -> None:
-        """A port that was closed and is not any more is told of."""
+        """A port that was closed, and is not any more, is reported."""
         self.start(makeDoor(ports="22,80"))
         self.firewall = self.make()
         self.start(makeDoor(ports="22"))
@@ -153,7 +153,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertTrue(warning.startswith("80/tcp: an earlier daemon kept this closed"), warning)
 
     def test_lost(self) -> None:
-        """Who changes the guard is told of, as long as we are started."""
+        """Others' changes of the guard are reported from the start to the stop."""
         self.start()
         self.watch.changed("nft")
         self.assertEqual(["nft changed the guard"], self.lost)
@@ -161,7 +161,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertFalse(self.watch.isOn)
 
     def test_stop(self) -> None:
-        """Stopping changes nothing, lets go of all, and tells how to remove the guard."""
+        """Stopping changes nothing, lets go of everything, and says how to remove the guard."""
         self.start()
         self.successResultOf(self.firewall.close(makeOpening()))  # which will note flows
         steps = list(self.tables.steps)
@@ -176,7 +176,7 @@ class NftablesFirewallTests(NftablesTestCase):
         )
 
     def test_open(self) -> None:
-        """Opening, extending and closing are one step each."""
+        """Opening, extending and closing take one step each."""
         self.start()
         self.tables.steps.clear()
         for deadline in (30.0, 90.0):
@@ -187,14 +187,14 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertEqual(3, len(self.tables.steps))
 
     def test_guardGone(self) -> None:
-        """Where somebody flushed the tables, opening fails, and closing has nothing to do."""
+        """If somebody has flushed the tables, opening fails, and closing has nothing to do."""
         self.start()
         self.flush()
         self.failureResultOf(self.firewall.open(makeOpening()), FirewallError)
         self.successResultOf(self.firewall.close(makeOpening()))
 
     def test_refusals(self) -> None:
-        """What the kernel refuses is raised, or fails the Deferred."""
+        """A refusal of the kernel's is raised, or fails the Deferred."""
         self.start()
 
         def refuse(step: str) -> None:
@@ -207,7 +207,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertRaises(FirewallError, self.make().start, self.doors, self.lost.append)
 
     def test_restore(self) -> None:
-        """A flushed guard comes back, with what is open, and the time it has left."""
+        """A flushed guard is restored, with its openings and the time that they have left."""
         self.start()
         self.clock.advance(10)
         self.flush()
@@ -218,8 +218,8 @@ class NftablesFirewallTests(NftablesTestCase):
 
     def test_restoreUnread(self) -> None:
         """
-        So it does where nobody tells who is connected, for want of a descriptor say: the guard does
-        not wait. That is said once, until it is over.
+        So it is if the connections cannot be read, for example because no descriptor is left: the
+        guard does not wait for that. It is logged once, until it is over.
         """
         self.start()
         log = Log(self)
@@ -228,8 +228,8 @@ class NftablesFirewallTests(NftablesTestCase):
         def fail() -> LiveFlows:
             raise FirewallError("cannot read it")
 
-        for each, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
-            self.firewall._sessions._look = each
+        for looking, count in ((fail, 1), (fail, 1), (look, 1), (fail, 2)):
+            self.firewall._sessions._look = looking
             self.flush()
             self.restore(makeOpening())
             self.assertTrue(self.ours().guards())
@@ -237,7 +237,7 @@ class NftablesFirewallTests(NftablesTestCase):
             self.assertEqual(count, len(log.lines(LogLevel.warn)))
 
     def test_keep(self) -> None:
-        """The guard that is put back from then on is for the new doors; nothing before."""
+        """Restorations after a change of doors are for the new doors; nothing changes before."""
         self.start()
         steps = list(self.tables.steps)
         self.firewall.setDoors((makeDoor(NEXT, "443", name="web"),))
@@ -247,7 +247,9 @@ class NftablesFirewallTests(NftablesTestCase):
         self.assertNotIn("default_open4", self.ours().sets)
 
     def test_flushedInTheMidst(self) -> None:
-        """A flush while the guard is put back makes it begin anew, but not for ever."""
+        """
+        If somebody flushes while the guard is put in place, that begins again, but not for ever.
+        """
         self.start()
         flushes = [True]
 
@@ -264,7 +266,7 @@ class NftablesFirewallTests(NftablesTestCase):
         self.failureResultOf(self.firewall.restore([other]), FirewallError)
 
     def test_keepUnread(self) -> None:
-        """Where nobody tells who is connected, the doors are as before."""
+        """If the connections cannot be read, the doors are as before."""
         self.start()
 
         def fail() -> LiveFlows:
@@ -280,45 +282,45 @@ class NftablesFirewallTests(NftablesTestCase):
 
 class DroppedTests(NftablesTestCase):
     """
-    Tests of L{NftablesFirewall.dropped}.
+    Tests of L{NftablesFirewall.countDropped}.
     """
 
     def test_dropped(self) -> None:
-        """What the guard has dropped is told; nothing before there is one."""
-        self.assertEqual(0, self.firewall.dropped())
+        """The count of dropped knocks is reported; it is 0 before there is a guard."""
+        self.assertEqual(0, self.firewall.countDropped())
         self.start()
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.ours().counters["default_dropped"] = 7
-        self.assertEqual([7, 7], [self.firewall.dropped() for _ in range(2)])
+        self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_madeAgain(self) -> None:
-        """A counter that begins again, goes, or comes, takes nothing away, nor counts twice."""
+        """A counter that begins again, goes, or comes is neither subtracted nor counted twice."""
         web = makeDoor(NEXT, "443", name="web")
         self.start(makeDoor(), web)
         self.ours().counters.update(default_dropped=7, web_dropped=3)
         self.flush()
-        self.assertEqual(0, self.firewall.dropped())
+        self.assertEqual(0, self.firewall.countDropped())
         self.restore()
         self.ours().counters.update(default_dropped=2)
-        self.assertEqual(2, self.firewall.dropped())
+        self.assertEqual(2, self.firewall.countDropped())
         self.firewall.setDoors((web,))
         self.restore()
         self.ours().counters.update(web_dropped=5)
-        self.assertEqual([7, 7], [self.firewall.dropped() for _ in range(2)])
+        self.assertEqual([7, 7], [self.firewall.countDropped() for _ in range(2)])
 
     def test_rateless(self) -> None:
         """A door without a limit counts nothing."""
         self.start(makeDoor(knockRate=0))
-        self.assertEqual(({}, 0), (self.ours().counters, self.firewall.dropped()))
+        self.assertEqual(({}, 0), (self.ours().counters, self.firewall.countDropped()))
 
 
 class SpareTests(NftablesTestCase):
     """
-    Who is connected when a port becomes protected.
+    The connections that exist when a port becomes protected.
     """
 
     def test_firstStart(self) -> None:
-        """At the first start all connections to the ports live on, and no others."""
+        """At the first start all connections to the ports go on, and no others."""
         web = flow(port=80, sourcePort=40003)
         for cut in (False, True):
             self.flush()
@@ -330,14 +332,17 @@ class SpareTests(NftablesTestCase):
             self.assertEqual(set(), self.flows("sessions4"))
 
     def test_forwarded(self) -> None:
-        """So do those that DNAT leads elsewhere, as the guard sees them behind it."""
+        """So do those that DNAT leads elsewhere, as the guard sees them after it."""
         behind = flow(port=8022, address="10.0.0.7")
         self.tracked = [Entry(flow(port=22, address="10.0.0.1"), behind)]
         self.start()
         self.assertEqual({behind.key}, self.flows("spared4"))
 
     def test_nextStart(self) -> None:
-        """At the next one they do, as the kernel remembers; who came between does not."""
+        """
+        At the next start they go on if the kernel remembers them; a connection that came between
+        does not.
+        """
         self.sockets = [flow()]
         self.start()
         self.sockets.append(flow(EVE))
@@ -348,8 +353,8 @@ class SpareTests(NftablesTestCase):
 
     def test_forwardedAtTheNextStart(self) -> None:
         """
-        A connection through DNAT was let in by an opening, whatever port it goes to behind that:
-        a next start or a reload does not spare it.
+        A connection through DNAT was let in by an opening, whatever port it goes to after that: a
+        later start or a reload does not spare it.
         """
         door = makeDoor(cutSessions=True)
         self.start(door)
@@ -362,7 +367,7 @@ class SpareTests(NftablesTestCase):
         self.assertEqual(set(), self.flows("spared4"))
 
     def test_afterStrangeTable(self) -> None:
-        """A table that is not ours counts as none: nobody had to knock."""
+        """A table that is not ours counts as none: no client had to knock."""
         self.tables.tables[TABLE] = FakeTable(1)
         self.sockets = [flow()]
         self.start(makeDoor(cutSessions=True))
@@ -370,8 +375,8 @@ class SpareTests(NftablesTestCase):
 
     def test_keep(self) -> None:
         """
-        A reload spares those who are connected to what becomes protected; not those who came for
-        what is protected already, nor who comes after it.
+        A reload spares the connections to ports that become protected; not those to ports that are
+        protected already, nor any that come later.
         """
         self.sockets = [flow()]
         self.start()
@@ -387,8 +392,8 @@ class SpareTests(NftablesTestCase):
 
     def test_keepRefused(self) -> None:
         """
-        If the kernel refuses the new doors, the old ones are as they were: clients that knocked
-        for these are not spared.
+        If the kernel refuses the new doors, the old ones are as they were: clients that knocked for
+        the new doors are not spared.
         """
         self.sockets = [flow()]
         self.start(makeDoor(cutSessions=True))
@@ -407,7 +412,7 @@ class SpareTests(NftablesTestCase):
         self.assertNotIn("web_open4", self.ours().sets)
 
     def test_udp(self) -> None:
-        """UDP flows that are tracked are spared for a time; then nothing needs a grace."""
+        """Tracked UDP flows are spared for a time; then no port needs a grace."""
         vpn = flow(port=51820, protocol="udp")
         self.tracked = [Entry(vpn, vpn)]
         self.start(makeDoor(ports="51820/udp"))
@@ -422,30 +427,30 @@ class GraceTests(NftablesTestCase):
     """
 
     def graces(self) -> dict[str, int]:
-        """Ports, and the seconds for which they stay open."""
+        """Return the ports, and the seconds for which they stay open."""
         four, six = (self.gracesOver(version) for version in (4, 6))
         self.assertEqual(four, six)
         return four
 
     def gracesOver(self, version: int) -> dict[str, int]:
-        """The same, over one IP."""
+        """Return the same, over one version of IP."""
         now = self.tables.now()
         return {
             f"{int.from_bytes(key[:2], 'big')}-{int.from_bytes(key[2:], 'big')}": round(
-                ((each.end or 0) - now) / 1000
+                ((element.end or 0) - now) / 1000
             )
-            for key, each in self.tables.living(TABLE, f"grace{version}").items()
+            for key, element in self.tables.living(TABLE, f"grace{version}").items()
         }
 
     def test_untracked(self) -> None:
-        """Over an IP of which connections are tracked it needs none."""
+        """Over a version of IP whose connections are tracked, no port needs a grace."""
         self.tracked = [Entry(flow(), flow())]
         self.start(makeDoor(ports="53/udp"))
         self.assertEqual({}, self.gracesOver(4))
         self.assertEqual({"53-53": 30}, self.gracesOver(6))
 
     def test_firstStart(self) -> None:
-        """They stay open for a while, which is told."""
+        """They stay open for a while, and that is logged."""
         self.start(makeDoor(ports="22,6000-6010/udp,53/udp"))
         self.assertEqual({"53-53": 30, "6000-6010": 30}, self.graces())
         (line,) = self.log.lines(LogLevel.info)
@@ -454,7 +459,7 @@ class GraceTests(NftablesTestCase):
         self.assertEqual({}, self.graces())
 
     def test_sharedPorts(self) -> None:
-        """A port of several doors has the shortest of their times."""
+        """A port of several doors has the shortest of their graces."""
         self.start(
             makeDoor(ports="6000-6010/udp", udpGrace=20.0),
             makeDoor(NEXT, "6005-6020/udp", name="b", udpGrace=10.0),
@@ -463,7 +468,7 @@ class GraceTests(NftablesTestCase):
         self.assertEqual({"6000-6004": 20, "6005-6010": 10, "6011-6019": 10}, self.graces())
 
     def test_onlyOnce(self) -> None:
-        """A flush opens them to nobody again, nor does a reload."""
+        """Neither a flush nor a reload opens them again."""
         self.start(makeDoor(ports="53/udp"))
         self.clock.advance(100)
         for _ in range(2):
@@ -475,13 +480,13 @@ class GraceTests(NftablesTestCase):
         self.assertEqual({}, self.graces())
 
     def test_boot(self) -> None:
-        """Soon after the boot nobody is in the midst of anything."""
+        """Soon after the boot there is nobody to spare."""
         self.up = SETTLED - 1
         self.start(makeDoor(ports="53/udp"))
         self.assertEqual({}, self.graces())
 
     def test_nextStart(self) -> None:
-        """Nor does a port that was protected need any, nor one of a strange table."""
+        """A port that was protected before needs no grace, nor does one of a strange table."""
         self.start(makeDoor(ports="53/udp"))
         self.clock.advance(100)
         self.firewall = self.make()
@@ -494,7 +499,7 @@ class GraceTests(NftablesTestCase):
         self.assertEqual({}, self.graces())
 
     def test_handingOver(self) -> None:
-        """Nor does one that a daemon kept closed which was killed while it handed over."""
+        """Nor does a port that was closed by a daemon that was killed while it handed over."""
         self.start(makeDoor(ports="53/udp"))
         self.clock.advance(100)
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
@@ -503,23 +508,26 @@ class GraceTests(NftablesTestCase):
         self.assertEqual({}, self.graces())
 
     def test_off(self) -> None:
-        """A door may do without."""
+        """A door may have no grace."""
         self.start(makeDoor(ports="53/udp", udpGrace=0.0))
         self.assertEqual(({}, []), (self.graces(), self.log.lines()))
 
 
 class NotesTests(NftablesTestCase):
     """
-    What goes on after a flush.
+    The connections that go on after a flush.
     """
 
     def letIn(self, *flows: Flow, name: str = "sessions4") -> None:
-        """The kernel lets some in."""
-        for each in flows:
-            self.tables.put(name, each.key, 5 * DAY)
+        """Have the kernel let some clients in."""
+        for session in flows:
+            self.tables.put(name, session.key, 5 * DAY)
 
     def test_open(self) -> None:
-        """Who is connected through a door that is open goes on; not strangers who slipped in."""
+        """
+        A client that is connected through an open door goes on; strangers who got in meanwhile do
+        not.
+        """
         self.start(makeDoor(ports="22"), makeDoor(NEXT, "443", name="web"))
         self.flush()
         late = flow(ANN, 443, sourcePort=9)
@@ -528,7 +536,7 @@ class NotesTests(NftablesTestCase):
         self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
 
     def test_openAndCut(self) -> None:
-        """Where sessions are cut nobody is noted."""
+        """If sessions are cut, no flow is noted."""
         self.start(makeDoor(cutSessions=True))
         self.flush()
         self.sockets = [flow(ANN)]
@@ -536,14 +544,14 @@ class NotesTests(NftablesTestCase):
         self.assertEqual(set(), self.flows("sessions4"))
 
     def test_notFlushed(self) -> None:
-        """Where the guard is there, a stranger's change gives nobody a session."""
+        """If the guard is still there, a stranger's change gives nobody a session."""
         self.start()
         self.sockets = [flow(ANN)]
         self.restore(makeOpening(ANN))
         self.assertEqual(set(), self.flows("sessions4"))
 
     def test_closed(self) -> None:
-        """Sessions of a door that has closed go on: they are noted when it does."""
+        """Sessions of a door that has closed go on: they are noted when it closes."""
         self.start()
         self.successResultOf(self.firewall.open(makeOpening(ANN)))
         self.letIn(flow(ANN))
@@ -554,7 +562,7 @@ class NotesTests(NftablesTestCase):
         self.assertEqual({flow(ANN).key: 5 * DAY - 29}, self.tables.flows("sessions4"))
 
     def test_closings(self) -> None:
-        """Of many closings there are two looks: at the first, and a moment after."""
+        """After many closings the flows are noted twice: at the first, and a moment later."""
         self.start()
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
         asked = self.libraries[-1].kernel.asked
@@ -569,7 +577,7 @@ class NotesTests(NftablesTestCase):
         self.assertEqual({flow(EVE).key}, self.flows("sessions4"))
 
     def test_closedWithoutGuard(self) -> None:
-        """A closing while there is no guard takes away nothing that was noted."""
+        """A closing while there is no guard keeps the earlier notes."""
         self.start()
         self.letIn(flow(ANN))
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
@@ -580,7 +588,7 @@ class NotesTests(NftablesTestCase):
         self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
 
     def test_flushedMeanwhile(self) -> None:
-        """Nor does one while it goes."""
+        """So does a closing while the guard disappears."""
         self.start()
         self.letIn(flow(ANN))
         self.successResultOf(self.firewall.close(makeOpening(ANN)))
@@ -599,7 +607,7 @@ class NotesTests(NftablesTestCase):
         self.assertEqual({flow(ANN).key}, self.flows("sessions4"))
 
     def test_ended(self) -> None:
-        """What has had its time does not come back."""
+        """A flow whose time is over does not come back."""
         self.start()
         self.tables.put("sessions4", flow().key, 120.0)
         self.successResultOf(self.firewall.close(makeOpening()))
@@ -609,7 +617,7 @@ class NotesTests(NftablesTestCase):
         self.assertEqual(set(), self.flows("sessions4"))
 
     def test_owned(self) -> None:
-        """If nobody else can take the guard away, nothing is noted: the kernel remembers."""
+        """If nobody else can remove the guard, nothing is noted: the kernel remembers."""
         self.isOwner = True
         self.firewall = self.make()
         self.start()
@@ -622,24 +630,24 @@ class NotesTests(NftablesTestCase):
 
 class UnsureTests(NftablesTestCase):
     """
-    More was changed than could be told.
+    The kernel reported more changes than the socket could hold.
     """
 
     def setUp(self) -> None:
-        """Have two open, one of them for a moment only."""
+        """Have two openings, one of them for only a moment."""
         super().setUp()
         self.start()
         for source, deadline in ((ANN, 30.0), ("2001:db8::7", 3.0)):
             self.successResultOf(self.firewall.open(makeOpening(source, deadline)))
 
     def unsure(self) -> list[str]:
-        """What comes of it."""
+        """Return what is reported."""
         self.lost.clear()
         self.watch.unsure()
         return self.lost
 
     def test_same(self) -> None:
-        """Nothing is done where all is as it was: also what the packets put there counts."""
+        """Nothing is done if all is as it was, including the elements that packets have added."""
         self.assertEqual([], self.unsure())
         self.tables.put("sessions4", flow().key, 100.0)
         self.clock.advance(2.5)
@@ -653,7 +661,7 @@ class UnsureTests(NftablesTestCase):
         self.assertEqual([], self.unsure())
 
     def test_changed(self) -> None:
-        """An opening more or less, a rule, a port, or the table: all is put back."""
+        """An opening too many or too few, a rule, a port, or the table: the guard is restored."""
         stranger = flow(EVE).source.packed
         changes: list[Callable[[FakeTable], Any]] = [
             lambda there: there.sets["default_open4"].elements.clear(),
@@ -670,7 +678,7 @@ class UnsureTests(NftablesTestCase):
             self.assertEqual([], self.unsure(), number)
 
     def test_notTold(self) -> None:
-        """Where the kernel does not tell, all is put back."""
+        """If the kernel's table cannot be read, the guard is restored."""
         self.libraries[-1].kernel.refusing = FirewallError("busy")
         self.assertEqual(["somebody changed the guard"], self.unsure())
 
@@ -681,7 +689,7 @@ class RemoveTests(NftablesTestCase):
     """
 
     def test_remove(self) -> None:
-        """The table goes, also one of a hand-over, and the line says what was in it."""
+        """The table goes, even that of a hand-over, and the line says what was in it."""
         for number, words in ((0, "0 openings"), (1, "1 opening"), (2, "2 openings")):
             self.firewall = self.make()
             self.start()
@@ -694,11 +702,11 @@ class RemoveTests(NftablesTestCase):
             self.assertFalse(self.libraries[-1].kernel.isOpen)
 
     def test_nothing(self) -> None:
-        """Where there is none there is nothing to tell."""
+        """If there is no table, there is no line."""
         self.assertEqual([], removeGuard(self.makeTable))
 
     def test_notOurs(self) -> None:
-        """A table that a daemon owns stays, and the sentence says so."""
+        """A table that a daemon owns stays, and the message says so."""
         self.isOwner = True
         self.firewall = self.make()
         self.start()

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.firewall.nftables import _monitor as watch
+from pkdoors.firewall.nftables import _monitor
 from pkdoors.firewall.nftables._monitor import READS_PER_TURN, NftablesMonitor
 from tests.fakes.reactor import FakeReactor
 from tests.firewall.nftables.test_notifications import DELTABLE, OURS, about, end, ours
@@ -18,18 +18,18 @@ THEIRS = about(DELTABLE) + end()
 
 
 class FakeListening:
-    """A socket on which the kernel tells."""
+    """Stands in for a socket that gets the kernel's notifications."""
 
     def __init__(self) -> None:
         self.told: deque[bytes | OSError] = deque()
         self.isOpen = True
 
     def fileno(self) -> int:
-        """A number, unless it is closed."""
+        """Return a number, unless it is closed."""
         return 99 if self.isOpen else -1
 
     def recv(self, size: int) -> bytes:
-        """What comes next."""
+        """Return the next notification."""
         assert self.isOpen
         if not self.told:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
@@ -39,7 +39,7 @@ class FakeListening:
         return told
 
     def close(self) -> None:
-        """Close."""
+        """Close it."""
         self.isOpen = False
 
 
@@ -49,7 +49,7 @@ class MonitorTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Watch."""
+        """Make a monitor."""
         self.listening = FakeListening()
         self.ports: list[int] = []
 
@@ -57,55 +57,58 @@ class MonitorTests(SynchronousTestCase):
             self.ports.append(port)
             return self.listening
 
-        self.patch(watch, "listenToNftables", listen)
+        self.patch(_monitor, "listenToNftables", listen)
         self.heard: list[str] = []
-        self.watch = NftablesMonitor(
-            *("pkdoors", OURS, self.heard.append, lambda: self.heard.append("unsure")),
+        self.monitor = NftablesMonitor(
+            "pkdoors",
+            OURS,
+            self.heard.append,
+            lambda: self.heard.append("unsure"),
             lambda: self.heard.append("moved"),
         )
 
     def hear(self, *told: bytes | OSError) -> list[str]:
-        """What comes of what is told, in one turn."""
+        """Return what is reported in one turn, after these notifications."""
         self.heard.clear()
         self.listening.told.extend(told)
-        self.watch.doRead()
+        self.monitor.doRead()
         return self.heard
 
     def overflow(self) -> OSError:
-        """The kernel had more to tell."""
+        """Return the error of a socket that has overflowed."""
         return OSError(errno.ENOBUFS, "No buffer space available")
 
     def test_interface(self) -> None:
-        """It can be read by a reactor, and knows our port."""
-        verifyObject(IReadDescriptor, self.watch)
+        """The reactor can read it, and it knows our port."""
+        verifyObject(IReadDescriptor, self.monitor)
         self.assertEqual([OURS], self.ports)
 
     def test_changed(self) -> None:
-        """Others' changes are told, ours and nothing are not."""
+        """Others' changes are reported; our own are not."""
         self.assertEqual(["nft"], self.hear(THEIRS))
         self.assertEqual([], self.hear(ours()))
         self.assertEqual([], self.hear())
 
     def test_overflow(self) -> None:
-        """An overflow is one doubt, after all that could be read, however many there were."""
+        """However many overflows there are, one is reported, after all that could be read."""
         self.assertEqual(["unsure"], self.hear(*[self.overflow()] * 3))
         self.assertEqual(["nft", "unsure"], self.hear(self.overflow(), THEIRS))
         self.assertEqual([], self.hear(ours()))
 
     def test_fair(self) -> None:
-        """The knocks have their turn, however much is told."""
+        """The reactor has its turn, however many notifications come."""
         self.hear(*[ours()] * (READS_PER_TURN + 5))
         self.assertEqual(5, len(self.listening.told))
 
     def test_lifetime(self) -> None:
         """It is read from the start to the stop, which closes its socket."""
         reactor = FakeReactor()
-        self.watch.start(reactor)
-        self.assertEqual([self.watch], reactor.getReaders())
-        self.watch.stop(reactor)
+        self.monitor.start(reactor)
+        self.assertEqual([self.monitor], reactor.getReaders())
+        self.monitor.stop(reactor)
         self.assertEqual(([], False), (reactor.getReaders(), self.listening.isOpen))
 
     def test_connectionLost(self) -> None:
-        """If the reactor gives it up, the socket is closed."""
-        self.watch.connectionLost(Failure(ConnectionDone()))
+        """If the reactor gives it up, its socket is closed."""
+        self.monitor.connectionLost(Failure(ConnectionDone()))
         self.assertFalse(self.listening.isOpen)

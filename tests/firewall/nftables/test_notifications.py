@@ -14,30 +14,30 @@ NEWTABLE, DELTABLE, DELRULE, DELSETELEM, NEWGEN = 0, 2, 8, 14, 15
 
 
 def attribute(kind: int, body: bytes) -> bytes:
-    """A netlink attribute."""
+    """Return a netlink attribute."""
     return struct.pack("=HH", 4 + len(body), kind) + body + bytes(-len(body) % 4)
 
 
 def message(kind: int, body: bytes, family: int = 1, subsystem: int = 10, port: int = NFT) -> bytes:
-    """A netlink message of nftables, about a change that came from a port."""
+    """Return a message of nftables, about a change that came from a port."""
     head = struct.pack("=IHHIIBBH", 20 + len(body), subsystem << 8 | kind, 0, 7, port, family, 0, 0)
     return head + body
 
 
 def about(kind: int, table: str = "pkdoors", family: int = 1, port: int = NFT) -> bytes:
-    """A message about something in a table."""
+    """Return a message about something in a table."""
     body = attribute(1, table.encode() + b"\0") + attribute(2, b"more\0")
     return message(kind, body, family, port=port)
 
 
 def end(port: int = NFT, name: str = "nft") -> bytes:
-    """What ends a transaction."""
+    """Return the end of a transaction."""
     body = attribute(1, struct.pack("!I", 5)) + attribute(2, struct.pack("!I", 1234))
     return message(NEWGEN, body + attribute(3, name.encode() + b"\0"), family=0, port=port)
 
 
 def ours(kind: int = DELTABLE) -> bytes:
-    """A transaction of our own."""
+    """Return a transaction of our own."""
     return about(kind, port=OURS) + end(OURS, "twistd")
 
 
@@ -47,33 +47,36 @@ class ChangesTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """The guard is in place, and nothing else has come."""
+        """Have a guard in place, and no changes."""
         self.changes = Changes("pkdoors", OURS)
         self.assertEqual([], self.changes.feed(ours(NEWTABLE)))
 
     def test_others(self) -> None:
-        """A change of our table by another process is told, with its name, at its end."""
+        """A change of our table by another process is reported with its name, at its end."""
         for kind in (DELTABLE, DELRULE, DELSETELEM, NEWTABLE):
             self.assertEqual([], self.changes.feed(about(kind)))
             self.assertEqual(["nft"], self.changes.feed(end()))
 
     def test_ours(self) -> None:
-        """What we did ourselves is not, by our port: also what another of our name did is."""
+        """
+        Our own changes are recognized by our port, and not reported; those of another process with
+        our name are.
+        """
         self.assertEqual([], self.changes.feed(ours()))
         self.assertEqual(["twistd"], self.changes.feed(about(DELTABLE, port=7) + end(7, "twistd")))
 
     def test_between(self) -> None:
-        """What others do counts, whatever we do before and after it."""
+        """Others' changes count, whatever we do before and after them."""
         self.assertEqual(["nft"], self.changes.feed(ours() + about(DELRULE) + end() + ours()))
         self.assertEqual([], self.changes.feed(ours()))
 
     def test_otherTables(self) -> None:
-        """Other tables are none of our business, nor is one of our name in another family."""
+        """Other tables do not count, nor does one of our name in another family."""
         strangers = about(DELTABLE, "filter") + about(DELTABLE, "pkdoors2") + about(0, family=2)
         self.assertEqual([], self.changes.feed(strangers + end()))
 
     def test_once(self) -> None:
-        """A transaction is told once, however much it changed; the next one is another."""
+        """A transaction is reported once, however much it changed; the next one is another."""
         flush = about(DELSETELEM) + about(DELRULE) + about(DELTABLE) + end()
         self.assertEqual(["nft"], self.changes.feed(flush))
         self.assertEqual([], self.changes.feed(end()))
@@ -87,7 +90,7 @@ class ChangesTests(SynchronousTestCase):
         self.assertEqual([], self.changes.feed(stranger + end()))
 
     def test_garbage(self) -> None:
-        """Nothing raises, whatever comes."""
+        """Whatever comes, nothing is raised."""
         source = random.Random(7)
         good = about(DELTABLE) + end()
         for _ in range(3000):
@@ -105,7 +108,7 @@ class OthersOnlyTests(SynchronousTestCase):
     """
 
     def test_filter(self) -> None:
-        """The program lets through what others did, on a real socket."""
+        """On a real socket, the program passes others' changes."""
         for port in (OURS, 0x1234, 0xFFFFFECF):
             hears, tells = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
             self.addCleanup(hears.close)
@@ -113,7 +116,7 @@ class OthersOnlyTests(SynchronousTestCase):
             hears.setblocking(False)
             attachFilter(hears, ignoreOwn(port))
             theirs = [about(DELTABLE, port=other) for other in (port ^ 1, port ^ 0x1000000, 0)]
-            for each in (about(DELTABLE, port=port), *theirs, end(port)):
-                tells.send(each)
+            for datagram in (about(DELTABLE, port=port), *theirs, end(port)):
+                tells.send(datagram)
             self.assertEqual(theirs, [hears.recv(65536) for _ in theirs])
             self.assertRaises(BlockingIOError, hears.recv, 65536)

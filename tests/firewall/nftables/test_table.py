@@ -14,7 +14,7 @@ from pkdoors.firewall.guard.guard import FIRST_WAYS, HANDOVER, TABLE, DirectWay,
 from pkdoors.firewall.guard.sets import FORMAT
 from pkdoors.firewall.netlink.kernel import GuardGone, NotPermitted, errorFor
 from pkdoors.firewall.netlink.messages import OWNED
-from pkdoors.firewall.nftables import _reader as guardreader
+from pkdoors.firewall.nftables import _reader
 from pkdoors.firewall.nftables.table import GuardTable
 from pkdoors.host.bootid import UNKNOWN
 from pkdoors.model.doors import Door, Opening
@@ -34,28 +34,30 @@ NEXT = (1, 2, 3, 4, 5)
 
 class GuardTableTestCase(SynchronousTestCase):
     """
-    A table of the guard in a kernel of our own.
+    A table of the guard in a fake kernel.
     """
 
     isOwner = False
 
     def setUp(self) -> None:
-        """Have a kernel in which there is nothing, and one door."""
+        """Make an empty kernel, and one door."""
         self.log = Log(self)
         self.clock = Clock()
         self.clock.advance(1000.0)
         self.boot = BOOT
-        self.patch(guardreader, "readBootId", lambda: self.boot)
+        self.patch(_reader, "readBootId", lambda: self.boot)
         self.bootOffset = 500.0
         self.tables = FakeTables(self.clock)
         self.doors: tuple[Door, ...] = (makeDoor(),)
         self.table = self.daemon(self.isOwner)
 
     def daemon(self, isOwner: bool = False) -> GuardTable:
-        """A daemon's table."""
+        """Make a daemon's table."""
         self.library = FakeLibrary(self.tables, isOwner)
         return GuardTable(
-            *(self.library, isOwner, self.clock.seconds),
+            self.library,
+            isOwner,
+            self.clock.seconds,
             lambda: self.clock.seconds() + self.bootOffset,
         )
 
@@ -67,16 +69,16 @@ class GuardTableTestCase(SynchronousTestCase):
         self.table.replace(Guard(self.doors), openings, flows or {})
 
     def steps(self) -> list[str]:
-        """What was done since this was last asked."""
+        """Return the transactions since the last call."""
         steps, self.tables.steps = self.tables.steps, []
         return steps
 
     def ours(self) -> FakeTable:
-        """Our table, as the kernel has it."""
+        """Return our table in the kernel."""
         return self.tables.tables[TABLE]
 
     def failAt(self, number: int, error: FirewallError | None = None) -> None:
-        """The step of that number, from 0, fails from now on, and all after it are done."""
+        """From now on let the step of this number, from 0, fail, and all after it succeed."""
         count = iter(range(1000))
 
         def check(step: str) -> None:
@@ -88,38 +90,38 @@ class GuardTableTestCase(SynchronousTestCase):
 
 class GuardsTests(GuardTableTestCase):
     """
-    Tests of L{GuardTable.guards}.
+    Tests of L{GuardTable.isGuarding}.
     """
 
     def test_doors(self) -> None:
-        """A guard counts for the doors that it covers, and for fewer."""
+        """A guard is valid for the doors that it covers, and for fewer."""
         self.assertFalse(self.table.isGuarding(()))
         self.replace()
         other = makeDoor(NEXT, "443", name="web")
         self.assertEqual(
             [True, True, False, False],
             [
-                self.table.isGuarding(each)
-                for each in ((), self.doors, (other,), (*self.doors, other))
+                self.table.isGuarding(doors)
+                for doors in ((), self.doors, (other,), (*self.doors, other))
             ],
         )
 
     def test_otherBoot(self) -> None:
-        """One of another boot does not count."""
+        """A guard of another boot is not."""
         self.replace()
         self.boot = "another"
         self.assertFalse(self.daemon().isGuarding(self.doors))
 
     def test_otherVersion(self) -> None:
-        """Nor does one of another version, though it is of this boot."""
+        """Nor is one of another version, even if it is of this boot."""
         self.replace()
         about = self.ours().sets["about"].elements
-        for key in [key for key, each in about.items() if each.comment == FORMAT]:
+        for key in [key for key, element in about.items() if element.comment == FORMAT]:
             del about[key]
         self.assertFalse(self.table.isGuarding(self.doors))
 
     def test_noRules(self) -> None:
-        """One whose rules somebody took away does not count."""
+        """A guard whose rules somebody removed is not valid."""
         self.replace()
         self.ours().rules.clear()
         self.assertFalse(self.table.isGuarding(self.doors))
@@ -131,7 +133,10 @@ class ReplaceTests(GuardTableTestCase):
     """
 
     def test_first(self) -> None:
-        """Where there is nothing, the table is made, the guard alone is first, and one thing."""
+        """
+        If there is nothing, the table is made, and the guard comes first, alone, in one
+        transaction.
+        """
         self.replace(makeOpening(deadline=1030.0))
         expected = [f"take {TABLE} 0", f"run {TABLE}", f"add {TABLE} default_open4 1"]
         self.assertEqual(expected, self.steps())
@@ -139,7 +144,9 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
 
     def test_inPlace(self) -> None:
-        """It is replaced in place: the table and its hooks stay, and what is in its sets."""
+        """
+        It is changed in place: the table and its hooks stay, and so do the elements of its sets.
+        """
         self.replace(makeOpening(deadline=1030.0))
         self.tables.put("sessions4", TCP, 5000)
         handle = self.ours().handle
@@ -152,7 +159,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
 
     def test_doorGoes(self) -> None:
-        """What a door had goes with it."""
+        """The sets of a door go with it."""
         web = makeDoor(NEXT, "443", name="web")
         self.replace(doors=(*self.doors, web))
         self.replace(doors=self.doors[:1])
@@ -170,7 +177,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertNotIn("Doors1_tcp", self.ours().chains)
 
     def test_onlyDifferences(self) -> None:
-        """What is there already is not written again, even if it is a little off."""
+        """An existing opening is not written again, even if its end is a little off."""
         for milliseconds, number in ((0, 0), (900, 0), (2000, 1)):
             self.replace(makeOpening(deadline=1030.0), makeOpening("2001:db8::7", 1030.0))
             self.steps()
@@ -182,7 +189,7 @@ class ReplaceTests(GuardTableTestCase):
             self.assertEqual([f"add {TABLE} default_open4 1"] * number, written)
 
     def test_others(self) -> None:
-        """An opening that is not wanted goes."""
+        """An opening that is not wanted is removed."""
         self.replace(makeOpening(deadline=1030.0), makeOpening("203.0.113.10", 1030.0))
         self.steps()
         self.replace(makeOpening(deadline=1030.0))
@@ -190,7 +197,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({"203.0.113.9": 30.0}, self.tables.sources("default_open4"))
 
     def test_otherPrincipal(self) -> None:
-        """Who earned an opening is written when it changes."""
+        """If the principal of an opening changes, the opening is written."""
         self.replace(makeOpening(deadline=1030.0))
         opening = Opening(makeDoor(), ip_address("203.0.113.9"), 1030.0, Principal("anna"))
         self.replace(opening)
@@ -198,7 +205,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual("until=1530 anna", entry.comment)
 
     def test_portions(self) -> None:
-        """Many are written in portions of 200."""
+        """Many openings are written in portions of 200."""
         openings = [makeOpening(f"10.1.{n // 250}.{n % 250}", 1030.0) for n in range(450)]
         self.replace(*openings)
         expected = [f"add {TABLE} default_open4 {number}" for number in (200, 200, 50)]
@@ -209,7 +216,9 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({}, self.tables.sources("default_open4"))
 
     def test_flows(self) -> None:
-        """Flows are remembered for what is left of their time, at most the set's."""
+        """
+        Flows are remembered for the time that they have left, but at most for the set's timeout.
+        """
         keys = [flow(sourcePort=port).key for port in (1, 2, 3)]
         deadlines = (1100.0, 1000.0, 1e9)
         self.replace(flows={"sessions4": dict(zip(keys, deadlines, strict=True)), "no_udp4": {}})
@@ -223,7 +232,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
 
     def test_full(self) -> None:
-        """Flows that find their set full are not remembered, and the guard is in place."""
+        """If their set is full, flows are not remembered, but the guard is in place."""
 
         def check(step: str) -> None:
             if step.startswith(f"add {TABLE} sessions4"):
@@ -235,7 +244,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({TCP: 1000.0}, self.tables.flows("spared4"))
 
     def test_cut(self) -> None:
-        """A door that cuts from now on forgets its sessions, and no other door's."""
+        """A door that cuts from now on loses its sessions; no other door does."""
         web = makeDoor(NEXT, "443", name="web")
         self.replace(doors=(*self.doors, web))
         kept = flow(port=443).key
@@ -248,7 +257,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({}, self.tables.flows("sessions6"))
 
     def test_retimed(self) -> None:
-        """Where the time of a set changes, its flows live on, for at most the new time."""
+        """If the timeout of a set changes, its flows go on, for at most the new time."""
         self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=100.0),))
         self.tables.put("default_udp4", VPN, 90)
         for idle, left in ((200.0, 90.0), (50.0, 50.0)):
@@ -257,7 +266,7 @@ class ReplaceTests(GuardTableTestCase):
             self.assertEqual(1000 * idle, self.ours().sets["default_udp4"].timeout)
 
     def test_retimedInAnotherBoot(self) -> None:
-        """Not those of another boot, of a table that was loaded from a saved ruleset."""
+        """The flows of another boot, in a table that was loaded from a saved ruleset, do not."""
         self.replace(doors=(makeDoor(ports="51820/udp", udpIdle=100.0),))
         self.tables.put("default_udp4", VPN, 90)
         self.boot = "another"
@@ -266,30 +275,30 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({}, self.tables.flows("default_udp4"))
 
     def test_manyWays(self) -> None:
-        """All ways past the ports are there in the end, however many, and no others later."""
+        """In the end all ways past the ports are guarded, however many, and later no others."""
         for count, leading in ((FIRST_WAYS + 300, False), (FIRST_WAYS + 5, True), (0, True)):
             ways = (
                 DirectWay(ip_address("10.0.0.7"), "tcp", port, 22) for port in range(1, count + 1)
             )
             guard = Guard(self.doors, direct=tuple(ways))
             if leading:
-                self.table.replaceWays(guard)
+                self.table.writeWays(guard)
             else:
                 self.table.replace(guard, (), {})
             for name in ("direct4", "inside4"):
                 self.assertEqual(count, len(self.tables.living(TABLE, name)))
             self.steps()
-            self.table.replaceWays(guard)
+            self.table.writeWays(guard)
             self.assertEqual([], self.steps())
 
     def test_otherPorts(self) -> None:
-        """A door with other ports has no opening that was granted for those before."""
+        """A door whose ports have changed has no opening that was granted for the earlier ports."""
         self.replace(makeOpening(deadline=1030.0))
         self.replace(doors=(makeDoor(ports="23"),))
         self.assertEqual({}, self.tables.sources("default_open4"))
 
     def test_unknownBoot(self) -> None:
-        """If nobody tells the boot, it guards, and takes over nothing from anybody."""
+        """If the boot is unknown, the table guards, but takes over nothing."""
         self.boot = UNKNOWN
         self.table = self.daemon()
         self.replace(makeOpening(deadline=1030.0))
@@ -297,7 +306,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual([], self.daemon().readPredecessor(self.doors, True).openings)
 
     def test_otherBoot(self) -> None:
-        """Of a table of another boot nothing counts but that it guards."""
+        """A table of another boot guards, but nothing else in it counts."""
         self.replace(makeOpening(deadline=1030.0))
         self.tables.put("sessions4", TCP, 5000)
         self.boot = "another"
@@ -316,7 +325,7 @@ class ReplaceTests(GuardTableTestCase):
         self.assertEqual({}, self.tables.sources("default_open4"))
 
     def test_refused(self) -> None:
-        """What the kernel refuses at any step is an error, and the guard is what it was."""
+        """A refusal of the kernel's at any step is an error, and the guard is as it was."""
         self.replace(makeOpening(deadline=1030.0))
         for number in range(20):
             self.failAt(number)
@@ -326,7 +335,7 @@ class ReplaceTests(GuardTableTestCase):
             except FirewallError:
                 continue
             finally:
-                guards = [name for name, each in self.tables.tables.items() if each.guards()]
+                guards = [name for name, table in self.tables.tables.items() if table.guards()]
                 self.assertTrue(guards, number)
                 self.tables.failing = lambda step: None
                 self.replace(makeOpening(deadline=1030.0), doors=(makeDoor(),))
@@ -341,21 +350,21 @@ class ReplaceTests(GuardTableTestCase):
 
 class OwnedReplaceTests(ReplaceTests):
     """
-    The same where the table is owned.
+    The same with an owned table.
     """
 
     isOwner = True
 
     def steps(self) -> list[str]:
-        """The flags of the table differ; nothing else."""
+        """The flags of the table differ; nothing else does."""
         return [step.replace(" 6", " 0") for step in super().steps()]
 
     def daemon(self, isOwner: bool = False) -> GuardTable:
-        """It owns what it makes."""
+        """The table is owned from the beginning."""
         return super().daemon(True)
 
     def test_owner(self) -> None:
-        """The table is ours alone."""
+        """Nobody else can change the table."""
         self.replace()
         self.assertEqual((OWNED, OUR_PORT), (self.ours().flags, self.ours().owner))
 
@@ -372,22 +381,26 @@ class HandOverTests(GuardTableTestCase):
         self.tables.put("sessions4", TCP, 5000)
 
     def otherVersion(self) -> None:
-        """Make it another version's: it says nothing that is known."""
+        """Make it another version's: remove all its notes."""
         self.ours().sets["about"].elements.clear()
         self.tables.steps, self.tables.guarding = [], []
 
     def test_otherVersion(self) -> None:
         """
-        The new guard is beside the old one before that goes, and goes when it is in its place; in
-        each there are the openings.
+        The new guard is put beside the old one before that goes, and goes when the new one is in
+        its place; both have the openings.
         """
         self.otherVersion()
         self.replace(makeOpening(deadline=1030.0))
         self.assertEqual(
             [
-                *(f"take {HANDOVER} 0", f"run {HANDOVER}", f"add {HANDOVER} default_open4 1"),
+                f"take {HANDOVER} 0",
+                f"run {HANDOVER}",
+                f"add {HANDOVER} default_open4 1",
                 f"delete {TABLE}",
-                *(f"take {TABLE} 0", f"run {TABLE}", f"add {TABLE} default_open4 1"),
+                f"take {TABLE} 0",
+                f"run {TABLE}",
+                f"add {TABLE} default_open4 1",
                 f"delete {HANDOVER}",
             ],
             self.tables.steps,
@@ -396,7 +409,7 @@ class HandOverTests(GuardTableTestCase):
         self.assertEqual([TABLE], list(self.tables.tables))
 
     def test_otherOwner(self) -> None:
-        """So it is where the table is to be owned from now on, or not any more; flows live on."""
+        """So it is if the table must be owned from now on, or not any more; flows go on."""
         for isOwner in (True, False):
             self.table = self.daemon(isOwner)
             self.tables.steps, self.tables.guarding = [], []
@@ -407,7 +420,9 @@ class HandOverTests(GuardTableTestCase):
             self.assertEqual(OWNED if isOwner else 0, self.ours().flags)
 
     def test_cannotBeChanged(self) -> None:
-        """So it is where the kernel refuses to change it: a set is of another kind, say."""
+        """
+        So it is if the kernel refuses to change the table: for example, a set is of another kind.
+        """
         self.ours().sets["grace4"].definition = "type inet_proto;"
         self.tables.guarding = []
         self.replace(makeOpening(deadline=1030.0))
@@ -416,7 +431,7 @@ class HandOverTests(GuardTableTestCase):
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
 
     def test_notPermitted(self) -> None:
-        """Where we may not change it, or it has just gone, nothing else is tried."""
+        """If we may not change it, or it has just disappeared, nothing else is tried."""
         for error in (errorFor(errno.EPERM), errorFor(errno.ENOENT)):
             self.steps()
             self.failAt(1, error)
@@ -426,7 +441,7 @@ class HandOverTests(GuardTableTestCase):
             self.assertEqual([], [step for step in self.steps() if HANDOVER in step])
 
     def test_flowsBoth(self) -> None:
-        """What the kernel remembers lives on, and what is to be spared from now on."""
+        """The flows that the kernel remembers go on, and so do those to be spared from now on."""
         spared = flow(sourcePort=7).key
         self.tables.put("spared4", TCP, 70)
         self.table = self.daemon(isOwner=True)
@@ -434,7 +449,7 @@ class HandOverTests(GuardTableTestCase):
         self.assertEqual({TCP: 70.0, spared: 60.0}, self.tables.flows("spared4"))
 
     def test_newFlows(self) -> None:
-        """Who comes in while it is replaced is remembered."""
+        """A client that comes in during the replacement is remembered."""
         self.otherVersion()
 
         def check(step: str) -> None:
@@ -447,15 +462,15 @@ class HandOverTests(GuardTableTestCase):
 
     def test_failures(self) -> None:
         """
-        Whatever step fails, a guard is in place that lets in who may come in; the next try leaves
-        one table.
+        Whatever step fails, a guard is in place that lets in clients with an opening; the next try
+        leaves one table.
         """
         for number in range(8):
             self.otherVersion()
             self.failAt(number)
             self.assertRaises(FirewallError, self.replace, makeOpening(deadline=1030.0))
             self.tables.failing = lambda step: None
-            guards = [name for name, each in self.tables.tables.items() if each.guards()]
+            guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
                 there = self.tables.sources("default_open4", name)
@@ -464,7 +479,7 @@ class HandOverTests(GuardTableTestCase):
             self.assertEqual([TABLE], list(self.tables.tables))
 
     def test_deletedButRefused(self) -> None:
-        """If the old table goes, though that is said to have failed, the new one stays."""
+        """If the old table goes although its deletion is reported as failed, the new one stays."""
         self.otherVersion()
 
         def check(step: str) -> None:
@@ -478,41 +493,45 @@ class HandOverTests(GuardTableTestCase):
 
     def test_killed(self) -> None:
         """
-        A daemon that is killed while its guard has the other name leaves it all to the next one:
-        what is protected, open, and goes on.
+        A daemon that is killed while its guard has the other name leaves it to the next one, with
+        the protected ports, the openings and the flows.
         """
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
         self.table = self.daemon()
-        left = self.table.readPredecessor(self.doors, True)
-        self.assertEqual((True, [*parsePortRanges("22")]), (left.isThere, [*left.protected]))
-        self.assertEqual([makeOpening(deadline=1030.0)], left.openings)
+        predecessor = self.table.readPredecessor(self.doors, True)
+        self.assertEqual(
+            (True, [*parsePortRanges("22")]), (predecessor.isThere, [*predecessor.protected])
+        )
+        self.assertEqual([makeOpening(deadline=1030.0)], predecessor.openings)
         self.tables.guarding = []
-        self.replace(*left.openings)
+        self.replace(*predecessor.openings)
         self.assertEqual([], [step for step in self.tables.guarding if not step])
         self.assertEqual([TABLE], list(self.tables.tables))
         self.assertEqual({TCP: 5000.0}, self.tables.flows("sessions4"))
 
     def test_killedInAnotherBoot(self) -> None:
-        """If it comes from a file of another boot, only that it guards counts."""
+        """
+        If that guard comes from a file of another boot, it guards, but nothing else in it counts.
+        """
         self.tables.tables[HANDOVER] = self.tables.tables.pop(TABLE)
         self.boot = "another"
         self.table = self.daemon()
-        left = self.table.readPredecessor(self.doors, True)
-        self.assertEqual((True, []), (left.isThere, left.openings))
+        predecessor = self.table.readPredecessor(self.doors, True)
+        self.assertEqual((True, []), (predecessor.isThere, predecessor.openings))
         self.replace()
         self.assertEqual({}, self.tables.flows("sessions4"))
 
 
 class ReshapeTests(GuardTableTestCase):
     """
-    Replacing a guard in place whose ports come to be in other ranges: for a moment the kernel may
-    find none of these, so that another guard stands there meanwhile.
+    Replacing a guard in place if its ports move to other ranges: for a moment the kernel may find
+    none of these, so another guard is in place meanwhile.
     """
 
     wider = (makeDoor(ports="22-23"),)
 
     def setUp(self) -> None:
-        """Have a guard, a session, and another connection that is to be spared."""
+        """Have a guard, a session, and another connection that must be spared."""
         super().setUp()
         # An opening of a door with other ports does not count; one that was granted since does.
         self.opening = makeOpening(deadline=1030.0, ports="22-23")
@@ -522,11 +541,13 @@ class ReshapeTests(GuardTableTestCase):
         self.other = flow(sourcePort=7).key
 
     def widen(self) -> None:
-        """Have other ranges."""
+        """Use other ranges."""
         self.replace(self.opening, flows={"sessions4": {self.other: 1060.0}}, doors=self.wider)
 
     def test_reshaped(self) -> None:
-        """The other guard is there while ranges change, with all that may come in, then it goes."""
+        """
+        The other guard is in place while ranges change, with all that may come in; then it goes.
+        """
         handle = self.ours().handle
         seen: list[tuple[bool, dict[str, float], dict[bytes, float]]] = []
 
@@ -546,13 +567,15 @@ class ReshapeTests(GuardTableTestCase):
         self.assertNotIn(f"delete {TABLE}", self.tables.steps)
 
     def test_failures(self) -> None:
-        """Whatever step fails, a guard is in place, and none that keeps out who may come in."""
+        """
+        Whatever step fails, a guard is in place, and none that keeps out clients with an opening.
+        """
         for number in range(12):
             self.failAt(number)
             with contextlib.suppress(FirewallError):
                 self.widen()
             self.tables.failing = lambda step: None
-            guards = [name for name, each in self.tables.tables.items() if each.guards()]
+            guards = [name for name, table in self.tables.tables.items() if table.guards()]
             self.assertTrue(guards, number)
             for name in guards:
                 self.assertIn("203.0.113.9", self.tables.sources("default_open4", name), number)
@@ -560,7 +583,7 @@ class ReshapeTests(GuardTableTestCase):
             self.assertEqual([TABLE], list(self.tables.tables))
 
     def test_same(self) -> None:
-        """For ports that come, go or stay no other guard is needed."""
+        """Ports that come, go or stay need no other guard."""
         for ports in ("22,80", "22", "22,80-90"):
             self.replace(doors=(makeDoor(ports=ports),))
         self.assertFalse([step for step in self.tables.steps if HANDOVER in step])
@@ -568,20 +591,20 @@ class ReshapeTests(GuardTableTestCase):
 
 class BeforeTests(GuardTableTestCase):
     """
-    Tests of L{GuardTable.before}.
+    Tests of L{GuardTable.readPredecessor}.
     """
 
     def before(self, *doors: Door) -> dict[str, float]:
-        """What a next daemon takes over."""
+        """Return what a later daemon takes over."""
         found = self.daemon().readPredecessor(doors or self.doors, True).openings
-        return {str(each.source): each.deadline for each in found}
+        return {str(opening.source): opening.deadline for opening in found}
 
     def test_nothing(self) -> None:
-        """Where there is no table, there is nothing."""
+        """Without a table, there is nothing."""
         self.assertFalse(self.table.readPredecessor(self.doors, True).isThere)
 
     def test_openings(self) -> None:
-        """What is open is found, with who has it, and the ports that are closed."""
+        """Openings are found with their principals, and so are the protected ports."""
         who = Principal("anna@laptop", "SHA256:abc")
         openings = [
             Opening(makeDoor(ports="22,51820/udp"), ip_address(source), 1042.0, who)
@@ -589,10 +612,12 @@ class BeforeTests(GuardTableTestCase):
         ]
         self.doors = (makeDoor(ports="22,51820/udp"),)
         self.replace(*openings)
-        left = self.daemon().readPredecessor(self.doors, True)
-        self.assertEqual((True, False, None), (left.isThere, left.isStrange, left.living))
-        self.assertEqual(openings, left.openings)
-        self.assertEqual(list(parsePortRanges("22,51820/udp")), list(left.protected))
+        predecessor = self.daemon().readPredecessor(self.doors, True)
+        self.assertEqual(
+            (True, False, None), (predecessor.isThere, predecessor.isStrange, predecessor.living)
+        )
+        self.assertEqual(openings, predecessor.openings)
+        self.assertEqual(list(parsePortRanges("22,51820/udp")), list(predecessor.protected))
 
     def test_ranges(self) -> None:
         """Ports of any kind are found: adjacent ones, the first and the last."""
@@ -603,7 +628,7 @@ class BeforeTests(GuardTableTestCase):
             self.assertEqual(parsePortRanges(ports), tuple(sorted(found)))
 
     def test_time(self) -> None:
-        """Nobody gets time back, whatever a table says that was loaded again."""
+        """Nobody gets time back, whatever a table says that was saved and loaded again."""
         self.replace(makeOpening(deadline=1030.0))
         (key,) = self.tables.living(TABLE, "default_open4")
         self.ours().sets["default_open4"].elements[key] = self.tables.living(
@@ -614,7 +639,7 @@ class BeforeTests(GuardTableTestCase):
         self.assertEqual({}, self.before())
 
     def test_capped(self) -> None:
-        """Nobody keeps more than the door allows now."""
+        """No opening keeps more than the door allows now."""
         self.replace(makeOpening(deadline=1600.0))
         self.assertEqual({"203.0.113.9": 1060.0}, self.before(makeDoor(maxOpenFor=60.0)))
 
@@ -625,7 +650,9 @@ class BeforeTests(GuardTableTestCase):
             self.assertEqual({}, self.before(makeDoor(ports=ports)), ports)
 
     def test_old(self) -> None:
-        """A table of the version before is read through libnftables; a strange one is called so."""
+        """
+        A table of the previous version is read through libnftables; a strange one is recognized.
+        """
         self.tables.tables[TABLE] = FakeTable(1)
         listing = (
             '{"nftables": [{"set": {"name": "protected", "elem": [{"concat": ["tcp", 22]}]}}]}'
@@ -633,18 +660,18 @@ class BeforeTests(GuardTableTestCase):
         for text, isStrange in ((listing, False), ("", True), ("[]", True), ("{}", True)):
             table = self.daemon()
             self.library.listings[f"table inet {TABLE}"] = text
-            left = table.readPredecessor(self.doors, True)
-            self.assertEqual((True, isStrange), (left.isThere, left.isStrange), text)
+            predecessor = table.readPredecessor(self.doors, True)
+            self.assertEqual((True, isStrange), (predecessor.isThere, predecessor.isStrange), text)
 
     def test_refused(self) -> None:
-        """What the kernel does not tell is an error, not an empty table."""
+        """A refusal of the kernel's is an error, not an empty table."""
         self.library.kernel.refusing = errorFor(errno.EPERM)
         self.assertRaises(NotPermitted, self.table.readPredecessor, self.doors, True)
 
 
 class ElementTests(GuardTableTestCase):
     """
-    Single openings, and what is asked of the table.
+    Single openings, and questions about the table.
     """
 
     def setUp(self) -> None:
@@ -654,7 +681,7 @@ class ElementTests(GuardTableTestCase):
         self.steps()
 
     def test_add(self) -> None:
-        """An opening is one step, as is its next deadline, later or earlier."""
+        """Opening takes one step, and so does another deadline, later or earlier."""
         for deadline in (1030.0, 1090.0, 1005.5):
             self.table.add(makeOpening(deadline=deadline))
             expected = {"203.0.113.9": deadline - 1000}
@@ -662,19 +689,19 @@ class ElementTests(GuardTableTestCase):
         self.assertEqual([f"add {TABLE} default_open4 1"] * 3, self.steps())
 
     def test_milliseconds(self) -> None:
-        """The time is rounded to milliseconds, and at least one: 0 would be for ever."""
+        """The time is rounded to milliseconds, and at least one: 0 would mean for ever."""
         for left, expected in ((1.2346, 1.235), (0.0001, 0.001), (0.0, 0.001), (-5.0, 0.001)):
             self.table.add(makeOpening(deadline=1000.0 + left))
             self.assertEqual({"203.0.113.9": expected}, self.tables.sources("default_open4"))
 
     def test_ends(self) -> None:
-        """The kernel ends it, whatever becomes of the daemon."""
+        """The kernel ends an opening, whatever happens to the daemon."""
         self.table.add(makeOpening("2001:db8::7", 1030.0))
         self.clock.advance(30)
         self.assertEqual({}, self.tables.sources("default_open6"))
 
     def test_remove(self) -> None:
-        """Removing takes away this source only, and needs nothing to be there."""
+        """Removing an opening affects its source only, and succeeds if there is none."""
         for source in ("203.0.113.9", "203.0.113.10"):
             self.table.add(makeOpening(source, 1030.0))
         for _ in range(2):
@@ -682,18 +709,20 @@ class ElementTests(GuardTableTestCase):
         self.assertEqual({"203.0.113.10": 30.0}, self.tables.sources("default_open4"))
 
     def test_gone(self) -> None:
-        """Where the guard is gone, so is the opening; a new one is an error of its own kind."""
+        """
+        If the guard is gone, so is the opening; a new one fails with an error of its own kind.
+        """
         del self.tables.tables[TABLE]
         self.table.remove(makeOpening())
         self.assertRaises(GuardGone, self.table.add, makeOpening(deadline=1030.0))
 
     def test_refused(self) -> None:
-        """Any other refusal to close is an error: it is tried again."""
+        """Any other refusal to close is an error, so the daemon tries again."""
         self.failAt(0)
         self.assertRaises(FirewallError, self.table.remove, makeOpening())
 
     def test_counts(self) -> None:
-        """Openings are counted over all doors."""
+        """Openings of all doors are counted."""
         self.assertEqual(0, self.table.countOpenings())
         self.replace(
             *(makeOpening(f"203.0.113.{n}", 1030.0) for n in (1, 2)),
@@ -703,7 +732,7 @@ class ElementTests(GuardTableTestCase):
         self.assertEqual(3, self.table.countOpenings())
 
     def test_counted(self) -> None:
-        """Counters are told; nothing if the kernel does not tell."""
+        """The counts of the counters are returned; none if the kernel refuses."""
         self.assertEqual({"default_dropped": 0}, self.table.readCounts())
         self.ours().counters["default_dropped"] = 1 << 40
         self.assertEqual({"default_dropped": 1 << 40}, self.table.readCounts())
@@ -711,17 +740,20 @@ class ElementTests(GuardTableTestCase):
         self.assertEqual({}, self.table.readCounts())
 
     def test_openKeys(self) -> None:
-        """What is open is told by set and key."""
+        """Openings are listed by set and key."""
         self.table.add(makeOpening(deadline=1030.0))
         self.table.add(makeOpening("2001:db8::7", 1030.0))
         expected = {
             ("default_open4", ip_address("203.0.113.9").packed),
             ("default_open6", ip_address("2001:db8::7").packed),
         }
-        self.assertEqual(expected, self.table.openKeys(self.doors))
+        self.assertEqual(expected, self.table.listOpenKeys(self.doors))
 
     def test_fingerprint(self) -> None:
-        """It changes with the table, a rule, or what leads to the rules; not with openings."""
+        """
+        The fingerprint changes with the table, a rule, or what leads to the rules; not with
+        openings.
+        """
         before = self.table.readFingerprint()
         self.table.add(makeOpening(deadline=1030.0))
         self.tables.put("sessions4", TCP, 5000)
@@ -740,18 +772,21 @@ class ElementTests(GuardTableTestCase):
             before = now
 
     def test_judge(self) -> None:
-        """Judging changes nothing, and is under another name: the table may be another version."""
+        """
+        Checking a guard changes nothing, and uses another name: the table may be of another
+        version.
+        """
         self.table.judge(Guard(self.doors))
         (commands,) = self.library.judged
         self.assertTrue(commands.startswith(f"add table inet {HANDOVER}\n"))
         self.assertEqual([], self.steps())
 
     def test_delete(self) -> None:
-        """A table is deleted if it is there."""
+        """A table is deleted if it exists."""
         self.assertIs(True, self.table.delete(TABLE))
         self.assertIs(False, self.table.delete(TABLE))
 
     def test_close(self) -> None:
-        """Letting go leaves the table."""
+        """Letting go leaves the table in the kernel."""
         self.table.close()
         self.assertTrue(self.ours().guards())

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow, Tracked
 from pkdoors.firewall.guard.oldguard import OldSession
-from pkdoors.firewall.nftables import _liveflows as liveflows
+from pkdoors.firewall.nftables import _liveflows
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._takeover import Predecessor, readOldGuard
 from pkdoors.model.ports import parsePortRanges
@@ -22,13 +22,13 @@ PORTS = parsePortRanges("22,53/udp")
 SSH = [{"concat": ["tcp", 22]}]
 
 
-def plain(each: Flow) -> Tracked:
-    """A connection without DNAT."""
-    return Tracked(each, each.port)
+def plain(flow: Flow) -> Tracked:
+    """Return a connection without DNAT."""
+    return Tracked(flow, flow.port)
 
 
 def listing(**sets: list[Any]) -> str:
-    """What nft lists as the table of the version before."""
+    """Return a list of the previous version's table, as nft prints it."""
     described = [{"set": {"name": name, "elem": elements}} for name, elements in sets.items()]
     return json.dumps({"nftables": described})
 
@@ -38,32 +38,34 @@ class IsSparedTests(SynchronousTestCase):
     Tests of L{Predecessor.isSpared}.
     """
 
-    def spared(self, left: Predecessor, *cut: bool) -> list[bool]:
-        """For each way to treat sessions: whether each of both connections is spared."""
+    def spared(self, predecessor: Predecessor, *cut: bool) -> list[bool]:
+        """Return, for each way to treat sessions, whether each of two connections is spared."""
         return [
-            left.isSpared(plain(each), [makeDoor(cutSessions=how)])
-            for how in cut or (False, True)
-            for each in (OLD, NEW)
+            predecessor.isSpared(plain(flow), [makeDoor(cutSessions=isCut)])
+            for isCut in cut or (False, True)
+            for flow in (OLD, NEW)
         ]
 
     def test_noGuardBefore(self) -> None:
-        """Before there was a guard nobody had to knock."""
+        """Before there was a guard, no client had to knock."""
         self.assertEqual([True] * 4, self.spared(Predecessor()))
         self.assertEqual([True] * 4, self.spared(Predecessor(isThere=True, isStrange=True)))
 
     def test_guardOfThisVersion(self) -> None:
-        """Where a port was protected, the kernel knows who goes on."""
+        """If a port was protected, the kernel knows which connections go on."""
         self.assertEqual([False] * 4, self.spared(Predecessor(True, protected=PORTS)))
 
     def test_behind(self) -> None:
-        """A connection was guarded if the port was that it came by, or that it was led to."""
-        left = Predecessor(True, protected=PORTS)
+        """
+        A connection was guarded if the port that it asked for was, or the one that it was led to.
+        """
+        predecessor = Predecessor(True, protected=PORTS)
         for wanted, port, expected in ((22, 80, False), (80, 22, False), (80, 443, True)):
-            each = Tracked(flow(port=port), wanted)
-            self.assertIs(expected, left.isSpared(each, [makeDoor()]))
+            tracked = Tracked(flow(port=port), wanted)
+            self.assertIs(expected, predecessor.isSpared(tracked, [makeDoor()]))
 
     def test_isNew(self) -> None:
-        """Ways past a port are new if the port is, or the guard was of the version before."""
+        """Ways past a port are new if the port is, or if the guard was of the previous version."""
         for port, expected in ((22, False), (80, True)):
             self.assertIs(expected, Predecessor(True, protected=PORTS).isNew("tcp", port))
             self.assertIs(
@@ -71,35 +73,38 @@ class IsSparedTests(SynchronousTestCase):
             )
 
     def test_otherPorts(self) -> None:
-        """A port that becomes protected spares whom it has; UDP and TCP are different."""
-        left = Predecessor(True, protected=PORTS)
+        """A port that becomes protected spares its connections; UDP and TCP are different."""
+        predecessor = Predecessor(True, protected=PORTS)
         for protocol, port, expected in (
-            *(("tcp", 80, True), ("udp", 22, True), ("udp", 53, False), ("tcp", 53, True)),
+            ("tcp", 80, True),
+            ("udp", 22, True),
+            ("udp", 53, False),
+            ("tcp", 53, True),
         ):
-            each = plain(flow(port=port, protocol=protocol))
-            self.assertIs(expected, left.isSpared(each, [makeDoor()]), (protocol, port))
+            tracked = plain(flow(port=port, protocol=protocol))
+            self.assertIs(expected, predecessor.isSpared(tracked, [makeDoor()]), (protocol, port))
 
     def test_guardBefore(self) -> None:
         """
-        That of the version before does not know whom it let in: sessions that are kept go on, of
-        those that are cut only those that it spared itself.
+        A guard of the previous version does not know which connections it let in: if sessions are
+        kept, all go on; if they are cut, only those that it had spared itself.
         """
         old = OldSession(OLD.source, OLD.sourcePort, 22)
-        left = Predecessor(True, protected=PORTS, living=frozenset((old,)))
-        self.assertEqual([True, True], self.spared(left, False))
-        self.assertEqual([True, False], self.spared(left, True))
+        predecessor = Predecessor(True, protected=PORTS, living=frozenset((old,)))
+        self.assertEqual([True, True], self.spared(predecessor, False))
+        self.assertEqual([True, False], self.spared(predecessor, True))
 
     def test_forwarded(self) -> None:
-        """Behind DNAT, too: both ports count."""
+        """After DNAT, both ports count, too."""
         behind = flow(port=8022, address="10.0.0.7")
         door = makeDoor(cutSessions=True)
         self.assertFalse(Predecessor(True, protected=PORTS).isSpared(Tracked(behind, 22), [door]))
         self.assertTrue(Predecessor(True, protected=PORTS).isSpared(Tracked(behind, 80), [door]))
-        left = Predecessor(True, protected=PORTS, living=frozenset())
-        self.assertFalse(left.isSpared(Tracked(behind, 22), [door]))
+        predecessor = Predecessor(True, protected=PORTS, living=frozenset())
+        self.assertFalse(predecessor.isSpared(Tracked(behind, 22), [door]))
         known = frozenset((OldSession(behind.source, behind.sourcePort, 22),))
-        left = Predecessor(True, protected=PORTS, living=known)
-        self.assertTrue(left.isSpared(Tracked(behind, 22), [door]))
+        predecessor = Predecessor(True, protected=PORTS, living=known)
+        self.assertTrue(predecessor.isSpared(Tracked(behind, 22), [door]))
 
 
 class LeftByOldTests(SynchronousTestCase):
@@ -115,21 +120,21 @@ class LeftByOldTests(SynchronousTestCase):
             default_open4=[{"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}],
             live4=[{"concat": ["203.0.113.9", 40001, 22]}],
         )
-        left = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
-        self.assertEqual((True, False), (left.isThere, left.isStrange))
-        self.assertEqual([142.0], [each.deadline for each in left.openings])
-        self.assertEqual([*parsePortRanges("22")], [*left.protected])
-        self.assertEqual({OldSession(OLD.source, 40001, 22)}, left.living)
+        predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
+        self.assertEqual((True, False), (predecessor.isThere, predecessor.isStrange))
+        self.assertEqual([142.0], [opening.deadline for opening in predecessor.openings])
+        self.assertEqual([*parsePortRanges("22")], [*predecessor.protected])
+        self.assertEqual({OldSession(OLD.source, 40001, 22)}, predecessor.living)
 
     def test_soonAfterTheBoot(self) -> None:
-        """Soon after a boot its openings may be another boot's: they do not count."""
+        """Soon after a boot, its openings may be of another boot: they do not count."""
         opening = {"elem": {"val": "203.0.113.9", "timeout": 60, "expires": 42}}
         text = listing(protected=SSH, default_ports=SSH, default_open4=[opening])
-        left = readOldGuard(text, [makeDoor()], 100.0, isSettled=False)
-        self.assertEqual(([], True), (left.openings, bool(left.protected)))
+        predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=False)
+        self.assertEqual(([], True), (predecessor.openings, bool(predecessor.protected)))
 
     def test_strange(self) -> None:
-        """What cannot be read, or protects nothing, is a strange table."""
+        """A table that cannot be parsed, or that protects nothing, is a strange one."""
         for text in (
             "",
             "no JSON",
@@ -139,9 +144,13 @@ class LeftByOldTests(SynchronousTestCase):
             listing(protected=[5]),
             '{"nftables": 5}',
         ):
-            left = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
-            self.assertEqual((True, True, []), (left.isThere, left.isStrange, left.openings), text)
-            self.assertEqual([], [*left.protected])
+            predecessor = readOldGuard(text, [makeDoor()], 100.0, isSettled=True)
+            self.assertEqual(
+                (True, True, []),
+                (predecessor.isThere, predecessor.isStrange, predecessor.openings),
+                text,
+            )
+            self.assertEqual([], [*predecessor.protected])
 
 
 class LiveFlowsTests(SynchronousTestCase):
@@ -150,7 +159,7 @@ class LiveFlowsTests(SynchronousTestCase):
     """
 
     def look(self, sockets: list[Flow], tracked: list[Entry]) -> LiveFlows:
-        """Look."""
+        """Find the connections."""
         return LiveFlows(lambda: [listTCP(*sockets)], lambda: answerOf(tracked))
 
     def test_both(self) -> None:
@@ -163,21 +172,21 @@ class LiveFlowsTests(SynchronousTestCase):
         self.assertEqual({Tracked(behind, 22)}, direct)
 
     def test_redirected(self) -> None:
-        """A socket of ours to which a port is redirected came by that port."""
+        """A socket of this host to which a port is redirected is found by that port."""
         behind = flow(port=2222)
         live = self.look([behind], [Entry(OLD, behind)])
         for ports in ("22", "2222", "22,2222"):
             self.assertEqual({Tracked(behind, 22)}, live.ofPorts(parsePortRanges(ports)), ports)
 
     def test_untracked(self) -> None:
-        """Over which IP anything is tracked tells where tracking is at work."""
+        """Tracked connections show over which versions of IP tracking is at work."""
         six = flow("2001:db8::7")
         self.assertEqual({4, 6}, self.look([OLD], []).untracked)
         self.assertEqual({6}, self.look([], [Entry(OLD, OLD)]).untracked)
         self.assertEqual(set(), self.look([], [Entry(OLD, OLD), Entry(six, six)]).untracked)
 
     def test_refused(self) -> None:
-        """Where sockets cannot be read, nobody knows whom to spare: that is an error."""
+        """If sockets cannot be read, nobody knows which connections to spare: that is an error."""
 
         def refuse() -> list[str]:
             raise FirewallError("cannot read /proc/self/net/tcp")
@@ -185,7 +194,7 @@ class LiveFlowsTests(SynchronousTestCase):
         self.assertRaises(FirewallError, LiveFlows, refuse, list)
 
     def test_upFor(self) -> None:
-        """The time since the boot is a time, also where other processes are hidden."""
+        """The uptime can be read even if other processes are hidden."""
         self.assertGreater(readUptime(), 0)
 
         class Hidden:
@@ -195,7 +204,7 @@ class LiveFlowsTests(SynchronousTestCase):
             def read_text(self) -> str:
                 raise FileNotFoundError("/proc/1/stat")
 
-        self.patch(liveflows, "Path", Hidden)
+        self.patch(_liveflows, "Path", Hidden)
         self.assertGreater(readUptime(), 0)
 
 
@@ -205,25 +214,27 @@ class ReadingTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """Have a folder in place of the kernel's."""
+        """Use a folder in place of the kernel's."""
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
-        self.patch(liveflows, "Path", lambda path: self.folder)
+        self.patch(_liveflows, "Path", lambda path: self.folder)
 
     def test_noIPv6(self) -> None:
         """A host without IPv6 has one list."""
         (self.folder / "tcp").write_text("four")
-        self.assertEqual(["four"], liveflows.readSockets())
+        self.assertEqual(["four"], _liveflows.readSockets())
         (self.folder / "tcp6").write_text("six")
-        self.assertEqual(["four", "six"], liveflows.readSockets())
+        self.assertEqual(["four", "six"], _liveflows.readSockets())
 
     def test_hidden(self) -> None:
-        """Where the kernel does not tell, nobody knows who must live on: that is an error."""
-        error = self.assertRaises(FirewallError, liveflows.readSockets)
+        """
+        If the lists cannot be read, nobody knows which connections must go on: that is an error.
+        """
+        error = self.assertRaises(FirewallError, _liveflows.readSockets)
         self.assertIn("lists the connections that must not be cut", str(error))
 
     def test_noTracking(self) -> None:
-        """Where connections are not tracked there are none."""
+        """If connections are not tracked, there are none."""
         closed = []
 
         class Without:
@@ -233,5 +244,5 @@ class ReadingTests(SynchronousTestCase):
             def close(self) -> None:
                 closed.append(True)
 
-        self.patch(liveflows, "Kernel", Without)
-        self.assertEqual(([], [True]), (liveflows.readConntrack(), closed))
+        self.patch(_liveflows, "Kernel", Without)
+        self.assertEqual(([], [True]), (_liveflows.readConntrack(), closed))

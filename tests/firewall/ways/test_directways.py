@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.firewall.guard.guard import FIRST_WAYS, DirectWay, Guard
 from pkdoors.firewall.netlink.dump import readElements
 from pkdoors.firewall.netlink.messages import Element, splitMessages, swapElements
-from pkdoors.firewall.ways import _directways as directways
+from pkdoors.firewall.ways import _directways
 from pkdoors.firewall.ways._directways import MOST_WAYS, findWays
 from pkdoors.firewall.ways._xtables import Target
 from pkdoors.firewall.ways.forwards import Forward
@@ -21,7 +21,7 @@ WEB = PortRange("tcp", 8080, 8080)
 def forward(
     first: int, last: int, ports: tuple[int, int] | None = None, base: int | None = None
 ) -> Forward:
-    """What a rule forwards, over TCP."""
+    """Return a rule's forward over TCP."""
     return Forward("tcp", first, last, Target(HERE, HERE, ports, base))
 
 
@@ -31,51 +31,53 @@ class WaysPastTests(SynchronousTestCase):
     """
 
     def ways(self, found: Forward, *protected: PortRange) -> dict[int, int]:
-        """Port there, and the protected port."""
+        """Return each way's port, and the protected port."""
         ways = findWays([found], protected or [WEB])
         self.assertFalse(ways.isCut)
-        return {each.port: each.wanted for each in ways.direct}
+        return {way.port: way.wanted for way in ways.direct}
 
     def test_port(self) -> None:
-        """A port that is forwarded to another."""
+        """A port is forwarded to another."""
         self.assertEqual({80: 8080}, self.ways(forward(8080, 8080, (80, 80))))
 
     def test_notProtected(self) -> None:
-        """Other ports are none of the guard's, nor is the same port of another protocol."""
+        """Other ports do not concern the guard, nor does the same number of another protocol."""
         self.assertEqual({}, self.ways(forward(8081, 8081, (80, 80))))
         self.assertEqual({}, self.ways(forward(8080, 8080, (80, 80)), PortRange("udp", 1, 65535)))
 
     def test_portStays(self) -> None:
-        """Without a port in the rule, each protected port is the same there."""
+        """If the rule has no port, each protected port stays the same."""
         ports = (PortRange("tcp", 22, 22), PortRange("tcp", 8080, 8082))
         wanted = {22: 22, 8080: 8080, 8081: 8081}
         self.assertEqual(wanted, self.ways(forward(0, 8081), *ports))
 
     def test_toOnePort(self) -> None:
-        """Several ports that lead to one: the lowest that is protected counts."""
+        """If several ports lead to one, the lowest protected port counts."""
         ports = (PortRange("tcp", 9000, 9000), PortRange("tcp", 8080, 8082))
         self.assertEqual({80: 8080}, self.ways(forward(1, 65535, (80, 80)), *ports))
 
     def test_narrow(self) -> None:
-        """The same way by two rules: the narrower one counts."""
+        """If two rules lead to the same way, the narrower one counts."""
         rules = [forward(1, 65535), forward(8080, 8080, (80, 80))]
         ways = findWays(rules, [PortRange("tcp", 80, 80), WEB])
         wanted = [DirectWay(HERE, "tcp", 80, 8080), DirectWay(HERE, "tcp", 8080, 8080)]
         self.assertEqual(wanted, list(ways.direct))
 
     def test_ranges(self) -> None:
-        """A range to one of the same length: any port there may be reached, and is likely to be
-        reached by the one at the same place."""
+        """
+        A range that is forwarded to one of the same length: any port there may be reached, most
+        likely by the port at the same position.
+        """
         ways = self.ways(forward(8079, 8082, (79, 82)), PortRange("tcp", 8080, 8081))
         self.assertEqual({79: 8080, 80: 8080, 81: 8081, 82: 8080}, ways)
 
     def test_otherLength(self) -> None:
-        """A port that is in the range there stays what it is."""
+        """A port that is in the target's range stays the same."""
         ways = self.ways(forward(8080, 8090, (8085, 8086)), PortRange("tcp", 8080, 8085))
         self.assertEqual({8085: 8085, 8086: 8080}, ways)
 
     def test_offset(self) -> None:
-        """With a base, each port has its own, and at the end of the range it begins again."""
+        """With a base, each port has its own target, and counting wraps at the end of the range."""
         protected = PortRange("tcp", 8079, 8083)
         ways = self.ways(forward(8080, 8090, (80, 82), base=8080), protected)
         self.assertEqual({80: 8080, 81: 8081, 82: 8082}, ways)
@@ -84,25 +86,25 @@ class WaysPastTests(SynchronousTestCase):
         )
 
     def test_emptyRange(self) -> None:
-        """A range that ends before it begins leads nowhere, whatever it counts from."""
+        """A range that ends before it begins leads nowhere, whatever its base."""
         for base in (None, 8080):
             self.assertEqual({}, self.ways(forward(8080, 8080, (80, 79), base)))
 
     def test_addresses(self) -> None:
-        """A range of addresses: each of them; IPv6 likewise."""
+        """Each address of a range is a way; over IPv6, too."""
         for first in (HERE, THERE):
             target = Target(first, first + 2, (80, 80))
             ways = findWays([Forward("udp", 1, 65535, target)], [PortRange("udp", 53, 53)])
-            wanted = [DirectWay(first + each, "udp", 80, 53) for each in range(3)]
+            wanted = [DirectWay(first + number, "udp", 80, 53) for number in range(3)]
             self.assertEqual(wanted, list(ways.direct))
 
     def test_order(self) -> None:
-        """The order of the rules does not count: only what changes is a change."""
+        """The order of the rules does not count: only a real change is a change."""
         several = [forward(8080, 8080, (port, port)) for port in (80, 443, 22)]
         self.assertEqual(findWays(several, [WEB]), findWays(reversed(several), [WEB]))
 
     def test_tooMany(self) -> None:
-        """Of too many ways, those of narrow rules are guarded."""
+        """If there are too many ways, those of narrow rules are guarded."""
         rules = [forward(1, 65535), forward(8080, 8080, (60000, 60000))]
         ways = findWays(rules, [PortRange("tcp", 1, 65535)])
         self.assertTrue(ways.isCut)
@@ -110,47 +112,47 @@ class WaysPastTests(SynchronousTestCase):
         self.assertEqual(DirectWay(HERE, "tcp", 60000, 8080), ways.direct[-1])
 
     def test_same(self) -> None:
-        """A way that is known already is not one too many."""
-        self.patch(directways, "MOST_WAYS", 1)
+        """A way that is known already does not count against the limit."""
+        self.patch(_directways, "MOST_WAYS", 1)
         for rules, isCut in ((2, False), (3, True)):
             found = [forward(8080, 8080), forward(8080, 8080), forward(8080, 8080, (80, 80))]
             self.assertIs(isCut, findWays(found[:rules], [WEB]).isCut)
 
     def test_wide(self) -> None:
-        """Ranges of addresses end, however wide."""
+        """Ranges of addresses end, however wide they are."""
         last = ip_address("ffff::")
         for ports in ((80, 80), (80, 79), None):
             found = Forward("tcp", 8080, 8080, Target(THERE, last, ports))
             self.assertEqual(ports != (80, 79), findWays([found], [WEB]).isCut)
 
     def test_again(self) -> None:
-        """Rules for the same end, too."""
-        self.patch(directways, "MOST_STEPS", 3)
+        """Too many rules for the same way end, too."""
+        self.patch(_directways, "MOST_STEPS", 3)
         self.assertTrue(findWays(4 * [forward(8080, 8080)], [WEB]).isCut)
         self.assertFalse(findWays(3 * [forward(8080, 8080)], [WEB]).isCut)
 
 
 class GuardTests(SynchronousTestCase):
     """
-    What the guard makes of ways.
+    The guard's elements for ways.
     """
 
     def setUp(self) -> None:
-        """A guard with two ways."""
+        """Make a guard with two ways."""
         self.ways = (DirectWay(HERE, "tcp", 80, 8081), DirectWay(THERE, "udp", 53, 53))
         self.doors = (makeDoor(ports="8080-8082", name="web"), makeDoor(ports="53/udp", name="dns"))
 
     def test_commands(self) -> None:
-        """Each way leads to its door's chain, and TCP ones are known as a container's."""
+        """Each way leads to its door's chain, and TCP ways are known as a container's."""
         lines = Guard(self.doors, direct=self.ways).commands().splitlines()
-        added = [each for each in lines if " direct" in each or " inside" in each]
+        added = [line for line in lines if " direct" in line or " inside" in line]
         self.assertEqual(
             [
                 "add element inet pkdoors direct4 { 10.9.3.2 . 6 . 80 : jump web_tcp }",
                 "add element inet pkdoors direct6 { fd09:3::2 . 17 . 53 : jump dns_udp }",
                 "add element inet pkdoors inside4 { 10.9.3.2 . 6 . 80 }",
             ],
-            sorted(each for each in added if each.startswith("add element")),
+            sorted(line for line in added if line.startswith("add element")),
         )
 
     def test_elements(self) -> None:
@@ -163,19 +165,19 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual(([Element(key4)], []), (ways["inside4"], ways["inside6"]))
 
     def test_verdict(self) -> None:
-        """What is written of a way is what is read of it."""
+        """The element that is written for a way is read again."""
         (element,) = Guard(self.doors, direct=self.ways).ways()["direct4"]
         written = list(splitMessages(swapElements("pkdoors", "direct4", (), [element])))[1][2][4:]
         self.assertEqual([element], readElements([(12, written)]))
 
     def test_notProtected(self) -> None:
-        """A way past a port that no door has any more is none."""
+        """A way past a port that no door has any more is left out."""
         for wanted in (8079, 8083, 1):
             ways = (DirectWay(HERE, "tcp", 80, wanted),)
             self.assertEqual([], Guard(self.doors, direct=ways).ways()["direct4"])
 
     def test_firstOnes(self) -> None:
-        """With the guard come only so many, so that it always fits."""
+        """Only some ways come with the guard itself, so it always fits."""
         ways = tuple(DirectWay(HERE, "tcp", port, 8080) for port in range(1, FIRST_WAYS + 9))
         guard = Guard(self.doors, direct=ways)
         self.assertEqual(FIRST_WAYS, guard.commands().count(": jump web_tcp") - 1)

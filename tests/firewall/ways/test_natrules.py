@@ -19,6 +19,7 @@ from pkdoors.firewall.ways._xtables import readTarget
 from pkdoors.firewall.ways.forwards import Forward, Forwards, NftName
 from pkdoors.firewall.ways.natrules import readForwards
 from pkdoors.model.ports import PortRange
+from tests.lab.properties import ordinarily
 from tests.recorded.natrecording import RECORDINGS, Recording
 
 EVERYTHING = """
@@ -73,9 +74,10 @@ udp 53-53 10.0.0.2
 udp 7000-7000 10.0.0.13
 udp 81-81 fd00::3
 """.strip().splitlines()
-"""What the rules of L{tests.recorded.natrecording} forward. A condition that is neither protocol
-nor a plain
-port counts as true."""
+"""
+The forwards by the rules of L{tests.recorded.natrecording}. A condition that is neither protocol
+nor a plain port counts as true.
+"""
 
 ADDRESS4 = bytes([10, 0, 0, 9])
 ADDRESS6 = bytes([0xFD, *bytes(14), 9])
@@ -86,7 +88,7 @@ Recorded = Mapping[bytes, list[tuple[int, bytes]]]
 
 
 def spelled(forward: Forward) -> str:
-    """A forward as a line."""
+    """Return a forward as a line."""
     target = forward.target
     words = [forward.protocol, f"{forward.first}-{forward.last}", str(target.first)]
     if target.last != target.first:
@@ -99,23 +101,23 @@ def spelled(forward: Forward) -> str:
 
 
 def packNumber(value: int) -> bytes:
-    """A number as nftables has them."""
+    """Return a number as nftables has it."""
     return struct.pack("!I", value)
 
 
 def expression(name: str, **parts: bytes) -> bytes:
-    """An expression of a rule: its attributes by their number, C{_1} and so on."""
+    """Return an expression of a rule: its attributes by number, C{_1} and so on."""
     body = b"".join(attribute(int(kind[1:]), content) for kind, content in parts.items())
     return attribute(1, text(1, name) + attribute(2, body))
 
 
 def rule(*expressions: bytes) -> bytes:
-    """A rule."""
+    """Return a rule."""
     return attribute(4, b"".join(expressions))
 
 
 def isProtocol(protocol: int) -> bytes:
-    """The condition that it is TCP, say."""
+    """Return the condition that the protocol is TCP, for example."""
     value = attribute(1, bytes([protocol]))
     return expression("meta", _1=packNumber(1), _2=packNumber(16)) + expression(
         "cmp", _1=packNumber(1), _2=packNumber(0), _3=value
@@ -123,17 +125,17 @@ def isProtocol(protocol: int) -> bytes:
 
 
 def match(name: str, revision: int, info: bytes) -> bytes:
-    """A match of iptables."""
+    """Return a match of iptables."""
     return expression("match", _1=name.encode() + b"\0", _2=packNumber(revision), _3=info)
 
 
 def target(revision: int, info: bytes, name: str = "DNAT") -> bytes:
-    """A target of iptables."""
+    """Return a target of iptables."""
     return expression("target", _1=name.encode() + b"\0", _2=packNumber(revision), _3=info)
 
 
 def target4(ports: int = 0) -> bytes:
-    """The target 10.0.0.9 in the first revision, with a port or without."""
+    """Return the target 10.0.0.9 in the first revision, with a port or without."""
     flags = 1 | (2 if ports else 0)
     info = struct.pack("=II4s4s", 1, flags, ADDRESS4, ADDRESS4) + struct.pack("!HH", ports, ports)
     return target(0, info)
@@ -152,30 +154,30 @@ class FakeRules:
         self.asked: list[int] = []
 
     def ask(self, question: bytes) -> Answer:
-        """Answer."""
+        """Answer a question."""
         kind = question[4]
         self.asked.append(kind)
         if question[16] != self._family or kind not in (4, 7):
             return []
         if kind == 7:
-            return [(6, each) for each in self._rules]
+            return [(6, rule) for rule in self._rules]
         hook = attribute(4, attribute(1, packNumber(0)))
         return [(3, text(1, "nat") + text(3, "first") + hook + text(7, "nat"))]
 
     def found(self) -> list[str]:
-        """What they forward."""
+        """Return the forwards."""
         return sorted(map(spelled, readForwards(self.ask).found))
 
 
 class RecordedTests(SynchronousTestCase):
     """
-    What kernels told.
+    Answers of real kernels.
     """
 
     def test_everything(self) -> None:
-        """All kinds of rules, as both generations of the tools write them."""
+        """All kinds of rules are read, as both generations of the tools write them."""
         self.assertEqual(
-            ["natrules-1.0.6.json", "natrules-1.1.3.json"], [each.name for each in RECORDINGS]
+            ["natrules-1.0.6.json", "natrules-1.1.3.json"], [path.name for path in RECORDINGS]
         )
         for file in RECORDINGS:
             forwards = readForwards(Recording(file).ask)
@@ -183,21 +185,21 @@ class RecordedTests(SynchronousTestCase):
             self.assertFalse(forwards.isCut)
 
     def test_whatLeadsThere(self) -> None:
-        """Tables and sets count that lead to what is forwarded; a list of addresses does not."""
+        """Tables and sets that lead to forwards are reported; a list of addresses is not."""
         for file in RECORDINGS:
             forwards = readForwards(Recording(file).ask)
             tables = {NftName(2, "nat"), NftName(10, "nat"), NftName(1, "other")}
             self.assertEqual(tables, forwards.tables)
-            named = {each for each in forwards.sets if not each.name.startswith("__")}
+            named = {name for name in forwards.sets if not name.name.startswith("__")}
             sets = {NftName(2, "nat", name) for name in ("ports", "ranges", "verdicts", "several")}
             self.assertEqual(sets, named)
 
     def test_garbage(self) -> None:
-        """Nothing is raised, whatever the kernel says."""
+        """Whatever the kernel answers, nothing is raised."""
         source = random.Random(7)
         for file in RECORDINGS:
             recording = Recording(file)
-            for _ in range(40):
+            for _ in range(ordinarily(8, 40)):
 
                 def ask(question: bytes, answers: Recorded = recording.answers) -> Answer:
                     return broken(answers.get(question, []), source)
@@ -206,26 +208,26 @@ class RecordedTests(SynchronousTestCase):
                 findWays(forwards.found, [PortRange("tcp", 1, 65535)])
 
     def test_tooManyRules(self) -> None:
-        """Only so many rules are read, and more are told."""
+        """If there are too many rules, some are not read, and that is reported."""
         self.patch(natrules, "MOST_RULES", 12)
         forwards = readForwards(Recording(RECORDINGS[0]).ask)
         self.assertTrue(forwards.isCut)
         self.assertTrue(0 < len(forwards.found) < len(EVERYTHING))
 
     def test_tooManySteps(self) -> None:
-        """Only so many rules are gone through, whatever chains lead to what chains."""
+        """The number of rules that are walked through is limited, however the chains are linked."""
         self.patch(natrules, "MOST_STEPS", 12)
         self.assertTrue(readForwards(Recording(RECORDINGS[0]).ask).isCut)
 
     def test_tooManyCases(self) -> None:
-        """Nor does a map make more cases than that."""
+        """A map cannot make more cases than the limit."""
         self.patch(natrules, "MOST_CASES", 1)
         self.assertTrue(readForwards(Recording(RECORDINGS[0]).ask).isCut)
 
 
 class XtablesTests(SynchronousTestCase):
     """
-    Parts of iptables that the recordings do not have.
+    Matches and targets of iptables that the recordings do not have.
     """
 
     def test_ports(self) -> None:
@@ -245,7 +247,7 @@ class XtablesTests(SynchronousTestCase):
         self.assertEqual(wanted, rules.found())
 
     def test_multiport(self) -> None:
-        """The first revision has neither ranges nor inversion; source ports are not asked."""
+        """The first revision has neither ranges nor inversion; source ports are ignored."""
         ports = struct.pack("=BB15H", 1, 2, 80, 443, *(13 * [0]))
         rules = FakeRules(rule(isProtocol(TCP), match("multiport", 0, ports), target4()))
         self.assertEqual(["tcp 443-443 10.0.0.9", "tcp 80-80 10.0.0.9"], rules.found())
@@ -256,13 +258,13 @@ class XtablesTests(SynchronousTestCase):
             self.assertEqual(["udp 0-65535 10.0.0.9"], rules.found())
 
     def test_otherMatch(self) -> None:
-        """Any other match may be true, whatever is in it."""
+        """Any other match counts as true, whatever is in it."""
         ports = struct.pack("=BB15H", 1, 2, 80, 443, *(13 * [0]))
         rules = FakeRules(rule(isProtocol(UDP), match("conntrack", 0, ports), target4()))
         self.assertEqual(["udp 0-65535 10.0.0.9"], rules.found())
 
     def test_revisions(self) -> None:
-        """All three revisions of the target, for both families."""
+        """All three revisions of the target are read, for both families."""
         for family, address in ((2, ADDRESS4.ljust(16, b"\0")), (10, ADDRESS6)):
             for revision, more in ((1, b""), (2, struct.pack("!H", 100) + bytes(2))):
                 info = struct.pack("=I16s16s", 3 | 0x20, address, address)
@@ -279,7 +281,7 @@ class XtablesTests(SynchronousTestCase):
         )
 
     def test_noTarget(self) -> None:
-        """What forwards nowhere: another target, one without an address, one that is too short."""
+        """Another target, one without an address, and one that is too short forward nowhere."""
         whole: Mapping[int, bytes] = parseAttributes(parseAttributes(target4()[4:])[2])
         self.assertIsNotNone(readTarget(2, whole))
         for wrong in ({**whole, 1: b"REDIRECT\0"}, {**whole, 3: whole[3][:-1]}):
@@ -290,11 +292,11 @@ class XtablesTests(SynchronousTestCase):
 
 class ChainTests(SynchronousTestCase):
     """
-    What is asked.
+    The questions that the kernel is asked.
     """
 
     def test_nothing(self) -> None:
-        """Where nothing is forwarded, the kernel is asked for chains alone."""
+        """If nothing is forwarded, the kernel is only asked for chains."""
         rules = FakeRules(family=99)
         self.assertEqual(Forwards(), readForwards(rules.ask))
         self.assertEqual([4, 4, 4], rules.asked)
@@ -309,7 +311,7 @@ class ChainTests(SynchronousTestCase):
         )
 
     def test_chains(self) -> None:
-        """Both ways to go to another chain lead there, each once; there may be too many rules."""
+        """A jump and a goto lead to another chain, each once; there may be too many rules."""
         for code in (0xFFFFFFFD, 0xFFFFFFFC):
             verdict = attribute(2, attribute(1, packNumber(code)) + text(2, "second"))
             jump = rule(expression("immediate", _1=packNumber(0), _2=verdict))
@@ -323,7 +325,7 @@ class ChainTests(SynchronousTestCase):
             patch.restore()
 
     def test_bounds(self) -> None:
-        """No more is read, or found, than that."""
+        """No more is read or found than the limits allow."""
         some = [rule(isProtocol(TCP), target4(port)) for port in range(1, 11)]
         for name in ("MOST_RULES", "MOST_FORWARDS"):
             patch = self.patch(natrules, name, 3)
@@ -332,19 +334,19 @@ class ChainTests(SynchronousTestCase):
             patch.restore()
 
     def test_pauses(self) -> None:
-        """After some rules there is a pause."""
+        """After some rules the reader pauses."""
         work = natrules.readForwardsInTurns(FakeRules(*[rule(target4())] * 250).ask)
         self.assertEqual(500 // natrules.RULES_PER_TURN, len(list(work)))
 
     def test_source(self) -> None:
-        """What changes the source forwards nothing."""
+        """A rule that changes the source forwards nothing."""
         address = expression("immediate", _1=packNumber(1), _2=attribute(1, ADDRESS4))
         for kind, count in ((0, 0), (1, 1)):
             nat = expression("nat", _1=packNumber(kind), _2=packNumber(2), _3=packNumber(1))
             self.assertEqual(count, len(FakeRules(rule(isProtocol(TCP), address, nat)).found()))
 
     def test_notInSet(self) -> None:
-        """What is in a set that must not have it is not forwarded; all else is."""
+        """With an inverted set, its elements are not forwarded, and everything else is."""
         load = expression(
             "payload", _1=packNumber(1), _2=packNumber(2), _3=packNumber(2), _4=packNumber(2)
         )
@@ -360,10 +362,10 @@ class ChainTests(SynchronousTestCase):
         ):
             lookup = expression("lookup", _1=b"s\0", _2=packNumber(1), _5=packNumber(flags))
             found = FakeRules(rule(isProtocol(TCP), load, lookup, target4())).found()
-            self.assertEqual([f"tcp {each} 10.0.0.9" for each in expected], found)
+            self.assertEqual([f"tcp {ports} 10.0.0.9" for ports in expected], found)
 
     def test_concatenation(self) -> None:
-        """Each part of a range of several fields counts for itself."""
+        """In a range of several fields, each field is compared by itself."""
         load = expression(
             "payload", _1=packNumber(8), _2=packNumber(1), _3=packNumber(16), _4=packNumber(4)
         )
@@ -379,7 +381,7 @@ class ChainTests(SynchronousTestCase):
         self.assertEqual(["tcp 80-81 10.0.0.9"], found)
 
     def test_computedPort(self) -> None:
-        """A port that a rule computes may be any; an address that it computes is not known."""
+        """A port that a rule computes may be any; an address that it computes is unknown."""
         address = expression("immediate", _1=packNumber(1), _2=attribute(1, ADDRESS4))
         nat = expression(
             "nat", _1=packNumber(1), _2=packNumber(2), _3=packNumber(1), _5=packNumber(2)
@@ -398,7 +400,7 @@ class ChainTests(SynchronousTestCase):
 
 
 def broken(answer: list[tuple[int, bytes]], source: random.Random) -> Answer:
-    """An answer in which some bytes are wrong."""
+    """Return an answer in which some bytes are wrong."""
     for kind, body in answer:
         wrong = bytearray(body)
         for _ in range(source.randrange(4)):

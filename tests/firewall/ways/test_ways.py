@@ -32,7 +32,7 @@ class ThrottleTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """One that does something that takes a while."""
+        """Make a throttle for work that takes a while."""
         self.clock = Clock()
         self.takes = 0.0
         self.isFailing = False
@@ -44,7 +44,7 @@ class ThrottleTests(SynchronousTestCase):
         self.throttle = Throttle(self.clock, self.do)
 
     def do(self) -> Generator[None, None, bool]:
-        """Do it, in ten portions."""
+        """Do the work, in ten portions."""
         self.did.append(self.clock.seconds())
         for _ in range(10):
             self.clock.rightNow += self.takes / 10
@@ -58,18 +58,20 @@ class ThrottleTests(SynchronousTestCase):
         return self.isFailing
 
     def test_portions(self) -> None:
-        """Between portions that take long, others have their turn; it is done only once more,
-        however often that is wanted meanwhile."""
+        """
+        Between long portions others have their turn; the work is done only once more, however often
+        it is wanted meanwhile.
+        """
         self.takes, self.isWantedAgain = 1.0, True
         self.throttle.want()
         self.clock.advance(0)
         self.assertEqual(list(range(10)), self.turns)
         self.assertEqual([0.0], self.did)
         self.clock.advance(SHARE)
-        self.assertEqual([0.0, 1 + SHARE], [round(each, 6) for each in self.did])
+        self.assertEqual([0.0, 1 + SHARE], [round(moment, 6) for moment in self.did])
 
     def test_mistake(self) -> None:
-        """A mistake of ours is logged, and it is done again."""
+        """A bug of ours is logged, and the work is done again."""
         self.mistake = ValueError("no")
         self.throttle.want()
         self.clock.advance(0)
@@ -79,14 +81,17 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual(2, len(self.did))
 
     def test_atOnce(self) -> None:
-        """What is wanted is done at once, in a turn of its own."""
+        """The work is done soon after it is wanted, in a turn of its own."""
         self.throttle.want()
         self.assertEqual([], self.did)
         self.clock.advance(0)
         self.assertEqual([0.0], self.did)
 
     def test_pause(self) -> None:
-        """However often it is wanted, there is a pause; what is wanted in it is done after it."""
+        """
+        However often the work is wanted, there is a pause; work that is wanted during the pause is
+        done after it.
+        """
         for _ in range(100):
             self.throttle.want()
             self.throttle.want()
@@ -99,7 +104,7 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual(6, len(self.did))
 
     def test_slow(self) -> None:
-        """What takes long is done with longer pauses, so that it takes a tenth of the time."""
+        """After long work the pause is longer, so the work takes a tenth of the time."""
         self.takes = 1.0
         while self.clock.seconds() < 100:
             self.throttle.want()
@@ -107,7 +112,7 @@ class ThrottleTests(SynchronousTestCase):
         self.assertTrue(5 <= len(self.did) <= 1 + 100 / (1 + SHARE))
 
     def test_failed(self) -> None:
-        """What has failed is done again."""
+        """Failed work is done again."""
         self.isFailing = True
         self.throttle.want()
         self.clock.advance(0)
@@ -119,7 +124,7 @@ class ThrottleTests(SynchronousTestCase):
         self.assertEqual(3, len(self.did))
 
     def test_stop(self) -> None:
-        """After the end nothing is done."""
+        """After the stop no work is done."""
         self.throttle.stop()
         self.throttle.want()
         self.throttle.stop()
@@ -133,27 +138,27 @@ class WaysLookTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """A host that forwards one port."""
+        """Have a host that forwards one port."""
         self.log = Log(self)
         self.forwards: Forwards | FirewallError = FOUND
         self.attended: list[Forwards | None] = []
         self.look = WaysFinder(self.read, self.attended.append)
 
     def read(self) -> Generator[None, None, Forwards]:
-        """Read."""
+        """Read the forwards."""
         yield
         if isinstance(self.forwards, FirewallError):
             raise self.forwards
         return self.forwards
 
     def test_find(self) -> None:
-        """What is found is for the protected ports; the watch is told what leads there."""
+        """The ways are those past the protected ports; the monitor gets the forwards."""
         self.assertEqual(WAYS, self.look.find(WEB, ()))
         self.assertEqual((), self.look.find([PortRange("tcp", 22, 22)], WAYS))
         self.assertEqual([None, FOUND, None, FOUND], self.attended)
 
     def test_unread(self) -> None:
-        """Where the kernel does not tell, what was known stays; that is said once."""
+        """If the kernel's rules cannot be read, the known ways stay; that is logged once."""
         self.forwards = FirewallError("no")
         for _ in range(3):
             self.assertEqual(WAYS, self.look.find(WEB, WAYS))
@@ -168,14 +173,14 @@ class WaysLookTests(SynchronousTestCase):
         self.assertEqual(2, len(self.log.lines()))
 
     def test_cut(self) -> None:
-        """Too much to read is said once, until all can be read again."""
+        """If there is too much to read, that is logged once, until all can be read again."""
         for isCut in (True, True, False, True):
             self.forwards = Forwards(FOUND.found, isCut=isCut)
             self.look.find(WEB, ())
         self.assertEqual(2, sum("can be reached" in line for line in self.log.lines()))
 
     def test_report(self) -> None:
-        """The operator is told in one line, however many there are."""
+        """The operator reads one line, however many ways there are."""
         six = [DirectWay(ip_address("fd09:3::2"), "tcp", port, 8080) for port in range(1, 10)]
         self.look.report((), WAYS)
         self.look.report(WAYS, WAYS)
@@ -190,17 +195,17 @@ class WaysLookTests(SynchronousTestCase):
 
 class MovedTests(SynchronousTestCase):
     """
-    Which changes L{Changes} takes for ones of what is forwarded.
+    The changes that L{Changes} counts as changes of the forwards.
     """
 
     def setUp(self) -> None:
-        """Some of it is known."""
+        """Have some known forwards."""
         self.changes = Changes("pkdoors", OURS)
         sets = frozenset({NftName(IP, "nat", "ports")})
         self.changes.attend(Forwards((), frozenset({NftName(IP, "nat")}), sets))
 
     def moved(self, kind: int, family: int, table: str, more: bytes = b"", port: int = 1) -> bool:
-        """Whether a message is one of them."""
+        """Return whether a message is a change of the forwards."""
         for readNumber, body in ((kind, text(1, table) + more), (END, text(3, "nft"))):
             head = (20 + len(body), 10 << 8 | readNumber, 0, 0, port, family, 0, 0)
             self.assertEqual([], self.changes.feed(struct.pack("=IHHIIBBH", *head) + body))
@@ -209,31 +214,33 @@ class MovedTests(SynchronousTestCase):
         return moved
 
     def test_table(self) -> None:
-        """Any change of a table that forwards, but not of another."""
+        """Any change of a table that forwards counts; changes of another do not."""
         self.assertTrue(self.moved(NEW_RULE, IP, "nat"))
         self.assertFalse(self.moved(NEW_RULE, IP, "filter"))
         self.assertFalse(self.moved(NEW_RULE, IP6, "nat"))
 
     def test_newChain(self) -> None:
-        """A new chain for NAT, wherever; other chains do not count."""
+        """A new chain for NAT counts in any table; other chains do not."""
         for family in (IP, IP6, INET):
             self.assertTrue(self.moved(NEW_CHAIN, family, "new", text(7, "nat")))
             self.assertFalse(self.moved(NEW_CHAIN, family, "new", text(7, "filter")))
             self.assertFalse(self.moved(NEW_CHAIN, family, "new"))
 
     def test_elements(self) -> None:
-        """Of elements, those of sets that the rules ask for ports: others may be many."""
+        """
+        Of elements, only those of sets in which the rules look up ports count: others may be many.
+        """
         for kind in (NEW_ELEMENT, DELETE_ELEMENT):
             self.assertTrue(self.moved(kind, IP, "nat", text(2, "ports") + attribute(3, b"")))
             self.assertFalse(self.moved(kind, IP, "nat", text(2, "blocked")))
             self.assertFalse(self.moved(kind, IP6, "nat", text(2, "ports")))
 
     def test_any(self) -> None:
-        """Any change, as long as nobody has said which count."""
+        """Any change counts until the forwards are known."""
         self.changes.attend(None)
         self.assertTrue(self.moved(NEW_ELEMENT, INET, "filter", text(2, "blocked")))
         self.assertFalse(self.moved(NEW_RULE, IP, "nat", port=OURS))
 
     def test_ours(self) -> None:
-        """Nothing that we do ourselves."""
+        """Our own changes do not count."""
         self.assertFalse(self.moved(NEW_RULE, IP, "nat", port=OURS))

@@ -22,17 +22,17 @@ KIND, BLOB, _ = ANNA.split()
 
 
 def utc(*when: int) -> float:
-    """A time of day in UTC."""
+    """Return a time of day in UTC."""
     return datetime(*when, tzinfo=UTC).timestamp()  # type: ignore[misc, arg-type]
 
 
 def toBase64(blob: bytes) -> str:
-    """A key as a line has it."""
+    """Return a key in the form of a line."""
     return b64encode(blob).decode()
 
 
 def useZone(test: SynchronousTestCase, zone: str) -> None:
-    """Be in another time zone, named as POSIX does, while a test runs."""
+    """Use another time zone, with a POSIX name, while a test runs."""
     useUTC(test)
     os.environ["TZ"] = zone
     time.tzset()
@@ -40,22 +40,22 @@ def useZone(test: SynchronousTestCase, zone: str) -> None:
 
 class AuthorizedKeysTestCase(SynchronousTestCase):
     """
-    With ways to read lines.
+    A test that reads lines.
     """
 
     def read(self, *lines: str) -> list[AuthorizedKey]:
-        """The keys of lines that are all right."""
+        """Return the keys of lines that are all valid."""
         keys, complaints = parseAuthorizedKeys("\n".join(lines) + "\n", "keys")
         self.assertEqual([], complaints)
         return keys
 
     def readOne(self, line: str) -> AuthorizedKey:
-        """The key of a line that is all right."""
+        """Return the key of a valid line."""
         (key,) = self.read(line)
         return key
 
     def refused(self, line: str) -> str:
-        """Why a line is refused."""
+        """Return why a line is refused."""
         keys, (complaint,) = parseAuthorizedKeys(line, "keys")
         self.assertEqual([], keys)
         start = "keys, line 1: this key is refused: "
@@ -65,11 +65,11 @@ class AuthorizedKeysTestCase(SynchronousTestCase):
 
 class LineTests(AuthorizedKeysTestCase):
     """
-    The lines of the file.
+    Tests of the lines of a file.
     """
 
     def test_key(self) -> None:
-        """A line of ssh-keygen's C{.pub} file is a key that may everything."""
+        """A line of ssh-keygen's C{.pub} file is a key without restrictions."""
         key = self.readOne(ANNA)
         self.assertEqual(key.blob, key.key.blob())
         self.assertEqual(
@@ -78,7 +78,7 @@ class LineTests(AuthorizedKeysTestCase):
         )
 
     def test_kinds(self) -> None:
-        """Each kind of key that is taken can stand there, security keys too."""
+        """Each accepted kind of key can be used, including security keys."""
         kinds = ("ed25519", "ecdsa256", "ecdsa384", "ecdsa521", "rsa2048")
         lines = [publicLine(makeKey(kind)).strip() for kind in kinds]
         for kind in ("ed25519", "ecdsa"):
@@ -88,65 +88,64 @@ class LineTests(AuthorizedKeysTestCase):
         self.assertEqual(5, len(self.read(*lines)))
 
     def test_several(self) -> None:
-        """Keys come in the order of the file."""
+        """Keys keep the order of the file."""
         comments = [each.comment for each in self.read(ANNA, BOB, ECDSA)]
         self.assertEqual(["anna@laptop", "bob", ""], comments)
 
     def test_nothing(self) -> None:
-        """Empty lines and comments are nothing, with blanks before them, too."""
+        """Empty lines and comments are ignored, with blanks before them, too."""
         self.assertEqual([], self.read("", "   \t", "# a comment", f"  # {ANNA}", "#", f"#{ANNA}"))
 
     def test_blanks(self) -> None:
-        """Blanks and tabs around the fields do not count, nor does a carriage return."""
+        """Blanks and tabs around the fields are ignored, and so is a carriage return."""
         for line in (f"  {ANNA}  ", ANNA.replace(" ", "\t"), ANNA.replace(" ", "   "), f"{ANNA}\r"):
             self.assertEqual("anna@laptop", self.readOne(line).comment)
 
     def test_longComment(self) -> None:
-        """A comment may have blanks, and what looks like an option."""
+        """A comment may have blanks, and text that looks like an option."""
         line = f'{KIND} {BLOB} anna  at home, from="nowhere"'
         self.assertEqual('anna  at home, from="nowhere"', self.readOne(line).comment)
         self.assertIsNone(self.readOne(line).sources)
 
     def test_noComment(self) -> None:
-        """Who has no comment is named so, with the fingerprint that tells who it is."""
+        """A key without a comment is named as such, with its fingerprint."""
         key = self.readOne(ECDSA)
         self.assertEqual(f"a key without a comment ({fingerprint(key.blob)})", str(key))
 
     def test_name(self) -> None:
-        """Who has one is named by it, and by the fingerprint: a comment proves nothing."""
+        """A key is named by its comment and its fingerprint, as a comment proves nothing."""
         key = self.readOne(ANNA)
         self.assertEqual(f"anna@laptop ({fingerprint(key.blob)})", str(key))
 
     def test_lineEnds(self) -> None:
-        """Only a newline ends a line: what a comment hides from sshd is hidden here, too."""
+        """Only a newline ends a line: what sshd sees as a comment is a comment here, too."""
         for end in ("\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"):
             keys, complaints = parseAuthorizedKeys(f"# old:{end}{ANNA}", "keys")
             self.assertEqual(([], []), (keys, complaints), repr(end))
 
     def test_noNewlineAtTheEnd(self) -> None:
-        """The last line needs no end."""
+        """The last line needs no newline."""
         self.assertEqual(2, len(parseAuthorizedKeys(f"{ANNA}\n{BOB}", "keys")[0]))
 
     def test_duplicates(self) -> None:
-        """The same key twice is two lines, each with its own options."""
+        """The same key on two lines is two entries, each with its own options."""
         first, second = self.read(f'doors="ssh" {ANNA}', f'doors="web" {ANNA}')
         self.assertEqual(first.blob, second.blob)
         self.assertEqual([{"ssh"}, {"web"}], [first.doors, second.doors])
 
     def test_complaint(self) -> None:
-        """A bad line takes no other away; the complaint has file and number, from 1."""
+        """A bad line affects no other; its complaint has the file and the line's number, from 1."""
         keys, complaints = parseAuthorizedKeys(f"# a\n\n{ANNA}\nnonsense\n{BOB}\n", "/etc/keys")
         self.assertEqual(["anna@laptop", "bob"], [each.comment for each in keys])
         (complaint,) = complaints
         self.assertTrue(complaint.startswith("/etc/keys, line 4: this key is refused: "), complaint)
 
     def test_bound(self) -> None:
-        """There is a most; what comes after it is complained of, line by line."""
+        """The number of keys is limited; each line beyond it gets a complaint."""
         keys, complaints = parseAuthorizedKeys(f"{ANNA}\n" * (MAX_KEYS + 2), "keys")
         self.assertEqual(
             [
-                f"keys, line {number}: this key is refused: "
-                "there are 256 keys before it, which is the most"
+                f"keys, line {number}: this key is refused: the file has more than 256 keys"
                 for number in (257, 258)
             ],
             complaints,
@@ -154,29 +153,31 @@ class LineTests(AuthorizedKeysTestCase):
         self.assertEqual(256, len(keys))
 
     def test_badBase64(self) -> None:
-        """What is no base64 is no key: nothing in it is skipped."""
+        """Invalid base64 is refused: no character is skipped."""
         for blob in (BLOB[:-1], "=" + BLOB, BLOB[:20] + "*" + BLOB[20:], "", "ä", "-_" + BLOB):
-            self.assertEqual("it is no SSH public key", self.refused(f"{KIND} {blob} anna"))
+            self.assertEqual("it is not an SSH public key", self.refused(f"{KIND} {blob} anna"))
 
     def test_cutOff(self) -> None:
-        """A key that is not all there is none."""
+        """An incomplete key is refused."""
         for length in range(0, len(BLOB), 4):
-            self.assertEqual("it is no SSH public key", self.refused(f"{KIND} {BLOB[:length]} a"))
+            self.assertEqual(
+                "it is not an SSH public key", self.refused(f"{KIND} {BLOB[:length]} a")
+            )
 
     def test_otherType(self) -> None:
-        """The type in the line is that of the key."""
+        """The type in the line must be the type of the key."""
         self.assertEqual(
-            "it is said to be ecdsa-sha2-nistp256, but is ssh-ed25519",
+            "it is labelled ecdsa-sha2-nistp256, but is ssh-ed25519",
             self.refused(f"ecdsa-sha2-nistp256 {BLOB} anna"),
         )
 
     def test_weak(self) -> None:
-        """A key that is too weak is refused for that."""
+        """A key that is too weak is refused with the reason."""
         line = self.refused(publicLine(makeKey("rsa1024")))
-        self.assertIn("an RSA key of 1024 bits is not taken", line)
+        self.assertIn("an RSA key of 1024 bits is not accepted", line)
 
     def test_notTaken(self) -> None:
-        """Types that are not taken, certificates above all, are refused."""
+        """Types that are not accepted are refused, above all certificates."""
         for kind in (
             *("ssh-dss", "ssh-ed25519-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com"),
             *("ssh-xmss@openssh.com", "SSH-ED25519", "rsa-sha2-512", "1024 65537"),
@@ -185,17 +186,19 @@ class LineTests(AuthorizedKeysTestCase):
             self.refused(f'from="10.0.0.1" {kind} {BLOB} anna')
 
     def test_certificate(self) -> None:
-        """A certificate under the name of a key is none."""
+        """A certificate under the name of a key is refused."""
         blob = NS(b"ssh-ed25519-cert-v01@openssh.com") + NS(b"x") * 9
-        self.assertEqual("it is no SSH public key", self.refused(f"{KIND} {toBase64(blob)}"))
+        self.assertEqual("it is not an SSH public key", self.refused(f"{KIND} {toBase64(blob)}"))
 
     def test_noKey(self) -> None:
-        """Options alone are no key, and the complaint lists the types."""
+        """Options without a key are refused, and the complaint lists the types."""
         line = self.refused('from="10.0.0.1"')
-        self.assertTrue(line.startswith("'' is no type of key: ssh-ed25519, ecdsa-sha2-"), line)
+        self.assertTrue(
+            line.startswith("'' is not a type of key: use one of ssh-ed25519, ecdsa-sha2-"), line
+        )
 
     def test_garbage(self) -> None:
-        """Whatever is in the file, nothing is raised, and each complaint is one line."""
+        """No contents of a file raise an error, and each complaint is one line."""
         random_ = random.Random(20261108)
         letters = 'abc"\\,= \t#=\u2028\0\ud800' + KIND + BLOB
         for _ in range(3000):
@@ -209,16 +212,16 @@ class LineTests(AuthorizedKeysTestCase):
 
 class OptionTests(AuthorizedKeysTestCase):
     """
-    The options in front of a key.
+    Tests of the options in front of a key.
     """
 
     def test_from(self) -> None:
-        """C{from} has addresses, with commas between, also inside the quotes."""
+        """C{from} has addresses, separated by commas, even inside the quotes."""
         key = self.readOne(f'from="10.0.0.0/8,!10.0.0.7" {ANNA}')
         self.assertEqual(AddressPatterns.parse("10.0.0.0/8,!10.0.0.7"), key.sources)
 
     def test_doors(self) -> None:
-        """C{doors} has names; blanks inside the quotes do not count."""
+        """C{doors} has names; blanks inside the quotes are ignored."""
         key = self.readOne(f'doors="ssh, web ,,mail" {ANNA}')
         self.assertEqual({"ssh", "web", "mail"}, key.doors)
 
@@ -239,7 +242,7 @@ class OptionTests(AuthorizedKeysTestCase):
                 self.assertEqual(when, key.expires)
 
     def test_all(self) -> None:
-        """All of them together, in any order, with the key behind as ever."""
+        """All options can be combined, in any order, in front of the key."""
         key = self.readOne(
             f'max-open="1h",doors="ssh",expiry-time="20271231Z",from="10.0.0.1" {ANNA}'
         )
@@ -253,31 +256,31 @@ class OptionTests(AuthorizedKeysTestCase):
         self.assertEqual({"ssh"}, self.readOne(f'Doors="ssh" {ANNA}').doors)
 
     def test_escapes(self) -> None:
-        """A backslash makes a quote part of the value; elsewhere it is one itself."""
+        """A backslash makes a quote part of the value; elsewhere it is an ordinary character."""
         key = self.readOne(f'doors="a\\"b,c\\d" {ANNA}')
         self.assertEqual({'a"b', "c\\d"}, key.doors)
 
     def test_keyInside(self) -> None:
-        """What looks like a key inside the quotes is not the key."""
+        """Text that looks like a key inside the quotes is not the key."""
         self.assertEqual("anna@laptop", self.readOne(f'doors="ssh-rsa {BLOB} x" {ANNA}').comment)
 
     def test_unknown(self) -> None:
-        """An option that is not known refuses the key, and the complaint has those that are."""
+        """An unknown option refuses the key, and the complaint lists the known ones."""
         for option in ("no-pty", 'command="ls"', "cert-authority", "restrict", 'environment="A=B"'):
             name = option.partition("=")[0]
             self.assertEqual(
-                f"the option {name} is not known: from, expiry-time, doors, max-open are",
+                f"unknown option {name}: use from, expiry-time, doors, max-open",
                 self.refused(f"{option} {ANNA}"),
             )
-            self.assertIn(f"option {name} is not", self.refused(f'doors="ssh",{option} {ANNA}'))
+            self.assertIn(f"unknown option {name}: ", self.refused(f'doors="ssh",{option} {ANNA}'))
 
     def test_twice(self) -> None:
-        """An option that is there twice refuses the key, also with other capitals."""
+        """An option that is given twice refuses the key, even with different capitals."""
         for options in ('doors="a",doors="b"', 'doors="a",from="10.0.0.1",DOORS="a"'):
-            self.assertEqual("the option doors is there twice", self.refused(f"{options} {ANNA}"))
+            self.assertEqual("the option doors is given twice", self.refused(f"{options} {ANNA}"))
 
     def test_unreadable(self) -> None:
-        """Options that are not written as they should be refuse the key."""
+        """Malformed options refuse the key."""
         for options in (
             *('doors="ssh', "doors=ssh", 'doors="ssh"x', 'doors="a",', ',doors="a"', 'doors="a\\"'),
             *('doors="a",,from="10.0.0.1"', 'doors = "a"', '="a"', "from=10.0.0.1"),
@@ -285,14 +288,14 @@ class OptionTests(AuthorizedKeysTestCase):
             self.refused(f"{options} {ANNA}")
 
     def test_blankBetween(self) -> None:
-        """A blank ends the options: what follows it is the key, or none."""
+        """A blank ends the options: the key must follow."""
         self.assertIn("options cannot be read", self.refused(f'doors="a", from="10.0.0.1" {ANNA}'))
-        self.assertIn("is no type of key", self.refused(f'doors="a" from="10.0.0.1" {ANNA}'))
+        self.assertIn("is not a type of key", self.refused(f'doors="a" from="10.0.0.1" {ANNA}'))
 
     def test_badValues(self) -> None:
         """A bad value refuses the key, and the complaint begins with the option."""
         for option, reason in (
-            ('from="example.org"', "from=: 'example.org' is no address: "),
+            ('from="example.org"', "from=: 'example.org' is not an address: "),
             ('from="!10.0.0.1"', "from=: it allows no address: "),
             ('from=""', "from=: an item is empty: "),
             ("from", "from=: an item is empty: "),
@@ -307,29 +310,32 @@ class OptionTests(AuthorizedKeysTestCase):
             self.assertTrue(line.startswith(reason), line)
 
     def test_badTimes(self) -> None:
-        """What is no time refuses the key: neither a wrong length nor a day that is not."""
+        """
+        An invalid time refuses the key, such as one of a wrong length, or a day that does not
+        exist.
+        """
         for text in (
             *("", "2027", "2027123", "202712311", "20270230", "20271301", "2027-12-31", "Z"),
             *("202712312460", "20271231235999", "20271231ZZ", "20271231z", "+2027123", " 2027123"),
         ):
             self.assertEqual(
-                f"expiry-time=: {text!r} is no time: "
-                "write it as 20271231 or 202712312359, Z for UTC",
+                f"expiry-time=: {text!r} is not a time: "
+                "write it like 20271231 or 202712312359, with a Z for UTC",
                 self.refused(f'expiry-time="{text}" {ANNA}'),
             )
 
     def test_farTimes(self) -> None:
-        """Nor a time that this host's time zone cannot show; nothing is raised."""
+        """A time that this host's time zone cannot show refuses it, too; nothing is raised."""
         for zone, text in (
             ("JST-9", "00010101"),
             ("PST8", "00010101Z"),
             ("JST-9", "99991231235959Z"),
         ):
             useZone(self, zone)
-            self.assertIn(f"{text!r} is no time", self.refused(f'expiry-time="{text}" {ANNA}'))
+            self.assertIn(f"{text!r} is not a time", self.refused(f'expiry-time="{text}" {ANNA}'))
 
     def test_zones(self) -> None:
-        """A time is that of this host's time zone, with a Z that of UTC."""
+        """A time is in this host's time zone, or in UTC if it has a Z."""
         for zone, hours in (("JST-9", -9), ("PST8", 8), ("CET-1CEST,M3.5.0,M10.5.0/3", -2)):
             useZone(self, zone)
             local = self.readOne(f'expiry-time="20270701" {ANNA}').expires
@@ -340,27 +346,27 @@ class OptionTests(AuthorizedKeysTestCase):
 
 class RefusalTests(AuthorizedKeysTestCase):
     """
-    Tests of L{AuthorizedKey.refusal}.
+    Tests of L{AuthorizedKey.findRefusal}.
     """
 
     def refusal(
         self, options: str, door: str = "ssh", source: str = "10.0.0.1", today: float = 0.0
     ) -> str:
-        """Why Anna's key may not open, without her name."""
+        """Return why Anna's key may not open, without her name."""
         key = self.readOne(f"{options} {ANNA}")
-        return key.refusal(door, source, today).replace(str(key), "anna")
+        return key.findRefusal(door, source, today).replace(str(key), "anna")
 
     def test_none(self) -> None:
         """Without options nothing is refused."""
         self.assertEqual("", self.refusal("", today=9e9))
 
     def test_door(self) -> None:
-        """It opens the doors that are named, and no other."""
+        """The key opens the doors that are named, and no others."""
         self.assertEqual("", self.refusal('doors="web,ssh"'))
         self.assertEqual("the key of anna is not for this door", self.refusal('doors="web,ss"'))
 
     def test_source(self) -> None:
-        """It opens for the sources that are named, and no other."""
+        """It opens for the sources that are named, and no others."""
         self.assertEqual("", self.refusal('from="10.0.0.0/8"'))
         self.assertEqual(
             "the key of anna may not knock from here (from=)",
@@ -368,7 +374,7 @@ class RefusalTests(AuthorizedKeysTestCase):
         )
 
     def test_expired(self) -> None:
-        """It opens until the moment that is named, which the refusal has in local time."""
+        """It opens until it expires; the refusal has that time in local time."""
         useZone(self, "JST-9")
         options, end = 'expiry-time="20270701Z"', utc(2027, 7, 1)
         self.assertEqual("", self.refusal(options, today=end - 0.001))
@@ -378,7 +384,7 @@ class RefusalTests(AuthorizedKeysTestCase):
             )
 
     def test_eachCounts(self) -> None:
-        """With several options all must allow it."""
+        """If there are several options, all must allow the knock."""
         options = 'from="10.0.0.0/8",doors="ssh",expiry-time="20270701Z"'
         self.assertEqual("", self.refusal(options))
         self.assertNotEqual("", self.refusal(options, door="web"))

@@ -15,28 +15,28 @@ NONCE = "0123456789abcdef"
 
 class HintIndexTests(SynchronousTestCase):
     """
-    With three keys, one of which is on two lines.
+    A test with three keys, one of which is on two lines.
 
-    @ivar hashed: how many nonces were hashed with how many keys.
+    @ivar hashed: the keys for which a nonce was hashed, for each nonce.
     """
 
     def setUp(self) -> None:
-        """Count."""
+        """Make an index that counts."""
         self.lines = [publicLine(makeKey(), name) for name in ("anna", "bob", "eve")]
         self.keys = self.parse(*self.lines, self.lines[1].replace("bob", "bob again"))
         self.index = HintIndex(lambda: self.keys)
 
     def parse(self, *lines: str) -> list[AuthorizedKey]:
-        """The keys of some lines."""
+        """Return the keys of some lines."""
         return parseAuthorizedKeys("".join(lines), "keys")[0]
 
     def find(self, at: int, nonce: str = NONCE) -> list[list[str]]:
-        """The comments of the lines that are found by a key's hint."""
+        """Return the comments of the lines that a key's hint finds."""
         found = self.index.find(nonce, hintOf(self.keys[at].blob, nonce))
         return [[line.comment for line in lines] for lines in found]
 
     def count(self) -> list[bytes]:
-        """Have the keys that are hashed counted from now on."""
+        """Count the keys that are hashed from now on."""
         hashed: list[bytes] = []
 
         def count(blob: bytes) -> object:
@@ -47,41 +47,41 @@ class HintIndexTests(SynchronousTestCase):
         return hashed
 
     def test_find(self) -> None:
-        """A key is found by its hint, with all of its lines."""
+        """A hint finds its key, with all of its lines."""
         self.assertEqual([["anna"]], self.find(0))
         self.assertEqual([["bob", "bob again"]], self.find(1))
         self.assertEqual([["bob", "bob again"]], self.find(3, "f" * 16))
 
     def test_unknown(self) -> None:
-        """A hint of no key finds none."""
+        """The hint of no key finds none."""
         self.assertEqual([], self.index.find(NONCE, "00000000"))
 
     def test_sameHint(self) -> None:
-        """Of several keys with one hint all are found."""
+        """If several keys have the same hint, it finds all of them."""
         self.patch(hintsModule, "HINT_DIGITS", 0)
         self.assertEqual([["anna"], ["bob", "bob again"], ["eve"]], self.find(0))
 
     def test_hashedOnce(self) -> None:
-        """Each distinct key is hashed once, and then only nonces are."""
+        """Each distinct key is hashed once; after that only nonces are."""
         hashed = self.count()
         for number in range(100):
             self.index.find(f"{number:016x}", "00000000")
         self.assertEqual(3, len(hashed))
 
     def test_indexedOnce(self) -> None:
-        """One nonce is indexed once, whatever hints come with it."""
+        """A nonce is indexed once, whatever hints come with it."""
         self.index.find(NONCE, "00000000")
         self.index._begun = []
         self.assertEqual([["anna"]], self.find(0))
 
     def test_bound(self) -> None:
-        """Only so many nonces take memory."""
+        """Only a limited number of nonces take memory."""
         for number in range(10 * MAX_NONCES):
             self.index.find(f"{number:016x}", "00000000")
         self.assertEqual(MAX_NONCES, len(self.index._indexes))
 
     def test_change(self) -> None:
-        """When the file changes, what was found before counts no more."""
+        """A change of the file discards the earlier indexes."""
         self.find(0)
         self.keys = self.parse(*self.lines[1:])
         self.assertEqual([["bob"]], self.find(0))

@@ -13,33 +13,33 @@ SEALED = Sealed(Statement("ssh", 0, 1, "0" * 16, "0" * 8), b"", b"")
 
 class SealQueueTests(SynchronousTestCase):
     """
-    Tests of L{SealQueue}, with room for ten.
+    Tests of L{SealQueue} with room for ten.
     """
 
     def setUp(self) -> None:
-        """Make it."""
+        """Make the queue."""
         self.lock: Any = object()
         self.queue = SealQueue(10, random.Random(7))
 
     def add(self, name: int, source: str = "192.0.2.7", spent: int = 5, lock: Any = None) -> Any:
-        """Let a knock wait; the name of the one that gave way."""
+        """Add a knock. Return the name of the one that gave way."""
         key = (source, name)
         waiting = Waiting(lock or self.lock, key, SEALED, source, 0.0, spent, most=15)
         out = self.queue.add(waiting)
         return out and out.key[1]
 
     def takeAll(self) -> list[int]:
-        """The names of all, in the order in which they are taken."""
+        """Return the names of all knocks, in the order in which they are taken."""
         return [self.queue.take().key[1] for _ in range(len(self.queue))]
 
     def test_mostSpentFirst(self) -> None:
-        """The one that most was spent on is taken first."""
+        """The knock on which most was spent is taken first."""
         for name, spent in enumerate((5, 9, 7, 15, 6)):
             self.add(name, spent=spent)
         self.assertEqual([3, 1, 2, 4, 0], self.takeAll())
 
     def test_copies(self) -> None:
-        """Copies that come meanwhile count, up to the most that does."""
+        """Copies that arrive meanwhile count, up to the maximum."""
         for name in range(3):
             self.add(name)
         for name, count in ((1, 1), (0, 2)):
@@ -52,32 +52,32 @@ class SealQueueTests(SynchronousTestCase):
         self.assertEqual(15, self.queue.take().spent)
 
     def test_tooManySpent(self) -> None:
-        """So it is where more were spent before."""
+        """The maximum also holds for datagrams that were spent before."""
         self.add(0, spent=99)
         self.assertEqual(15, self.queue.take().spent)
 
     def test_noCopy(self) -> None:
-        """What does not wait has no copies."""
+        """A knock that does not wait has no copies."""
         self.add(0)
         self.assertFalse(self.queue.countCopy(("192.0.2.8", 0)))
         self.queue.take()
         self.assertFalse(self.queue.countCopy(("192.0.2.7", 0)))
 
     def test_bound(self) -> None:
-        """Where there is no room, the one that has waited longest gives way."""
+        """If there is no room, the oldest knock gives way."""
         outs = [self.add(name, spent=5 + name % 3) for name in range(15)]
         self.assertEqual([None] * 10 + [0, 1, 2, 3, 4], outs)
         self.assertEqual(list(range(5, 15)), sorted(self.takeAll()))
 
     def test_defaultBound(self) -> None:
-        """Unless something else is said, 2048 wait."""
+        """By default, 2048 knocks can wait."""
         self.queue = SealQueue()
         for name in range(MAX_WAITING + 5):
             self.add(name)
         self.assertEqual(2048, len(self.queue))
 
     def test_few(self) -> None:
-        """A crowded network keeps out no other one for longer than one take."""
+        """A crowded network keeps out no other network for longer than one turn."""
         for crowded in ("192.0.2.7", "2001:db8::{:x}"):
             for number in range(9):
                 self.add(number, crowded.format(number))
@@ -85,13 +85,13 @@ class SealQueueTests(SynchronousTestCase):
             self.assertIn(99, self.takeAll()[:2])
 
     def test_newest(self) -> None:
-        """Of a network whose turn it is the newest is taken: what it sent before may be old."""
+        """A network's newest knock is taken, as its earlier ones may have expired."""
         for name in range(5):
             self.add(name)
         self.assertEqual(4, self.queue.take().key[1])
 
     def test_many(self) -> None:
-        """Nor do many networks keep out a crowded one."""
+        """Many networks do not keep out a crowded one."""
         first = 0
         for _ in range(300):
             for number in range(5):
@@ -101,7 +101,7 @@ class SealQueueTests(SynchronousTestCase):
         self.assertGreater(first, 80)
 
     def test_any(self) -> None:
-        """Of equals each comes to be taken."""
+        """Of equal knocks each is taken some day."""
         taken = set()
         for _ in range(300):
             for number in range(10):
@@ -111,7 +111,7 @@ class SealQueueTests(SynchronousTestCase):
         self.assertEqual(10, len(taken))
 
     def test_drop(self) -> None:
-        """Some can be forgotten; the others stay."""
+        """Some knocks can be forgotten; the others stay."""
         other: Any = object()
         for name in range(10):
             self.add(name, spent=5 + name % 2, lock=other if name < 4 else self.lock)
@@ -121,7 +121,7 @@ class SealQueueTests(SynchronousTestCase):
         self.assertEqual([4, 5, 6, 7, 8, 9], sorted(self.takeAll()))
 
     def test_likeList(self) -> None:
-        """Whatever is done, it has what it should have, and nothing is left over."""
+        """After any calls the queue holds what it should, and nothing else."""
         chance = random.Random(8)
         plain: dict[tuple[str, int], int] = {}
         for name in range(5000):

@@ -14,20 +14,20 @@ TODAY = 1_800_000_000.125
 
 
 def write(since: float | None = None, isWhole: bool | None = None) -> str:
-    """A file; C{isWhole} where its daemon has ended."""
+    """Write a file; give C{isWhole} if its daemon has ended."""
     writer = NotesWriter()
     lines = [writer.header(TODAY, BOOT, 4711, since), *writer.notes(TODAY, NOTES)]
     lines.append(writer.seen(TODAY + 5, ANNA, "2" * 16, 1003))
     return "".join(lines) + ("" if isWhole is None else writer.end(TODAY + 9, isWhole))
 
 
-class SeenNotesTests(SynchronousTestCase):
+class ReplayNotesTests(SynchronousTestCase):
     """
     Tests of L{NotesWriter} and L{parseNotes}.
     """
 
     def test_reads(self) -> None:
-        """What was written is read."""
+        """The notes can be read back."""
         found = parseNotes(write())
         self.assertEqual((BOOT, 4711, None), (found.boot, found.inode, found.since))
         self.assertEqual(NOTES.forgotten, found.notes.forgotten)
@@ -35,7 +35,7 @@ class SeenNotesTests(SynchronousTestCase):
         self.assertEqual((False, TODAY + 5), (found.isEnded, found.time))
 
     def test_since(self) -> None:
-        """So is the moment from which on it is whole."""
+        """So can the time from which on they are complete."""
         self.assertEqual(17.5, parseNotes(write(17.5)).since)
 
     def test_end(self) -> None:
@@ -45,7 +45,7 @@ class SeenNotesTests(SynchronousTestCase):
             self.assertEqual((isWhole, TODAY + 9), (found.isEnded, found.time))
 
     def test_changed(self) -> None:
-        """No byte of it can be another one."""
+        """No byte of the file can be changed."""
         text = write(isWhole=True)
         for at in range(len(text)):
             for new in ("0", "1", "x", "\n", " ", "\ufffd"):
@@ -54,7 +54,7 @@ class SeenNotesTests(SynchronousTestCase):
                     self.assertRaises(NotesLost, parseNotes, changed)
 
     def test_cutOff(self) -> None:
-        """What is cut off within a line is damaged, and so is what lacks its beginning."""
+        """A file that is cut off within a line is damaged, and so is one without its beginning."""
         text = write(isWhole=True)
         ends = {at + 1 for at, char in enumerate(text) if char == "\n"}
         for at in set(range(len(text))) - ends:
@@ -63,7 +63,7 @@ class SeenNotesTests(SynchronousTestCase):
             self.assertRaises(NotesLost, parseNotes, text[at:])
 
     def test_lines(self) -> None:
-        """Nor can a line be missing before others, be there twice, or be in another place."""
+        """No line can be missing before others, be there twice, or be in another place."""
         lines = write(isWhole=True).splitlines(keepends=True)
         for at in range(len(lines) - 1):
             for some in (
@@ -74,7 +74,7 @@ class SeenNotesTests(SynchronousTestCase):
                 self.assertRaises(NotesLost, parseNotes, "".join(some))
 
     def test_afterEnd(self) -> None:
-        """After the end there is nothing."""
+        """Nothing may follow the end."""
         writer = NotesWriter()
         text = writer.header(TODAY, BOOT, 1, None) + writer.end(TODAY, True)
         self.assertTrue(parseNotes(text).isEnded)
@@ -82,18 +82,18 @@ class SeenNotesTests(SynchronousTestCase):
         self.assertRaises(NotesLost, parseNotes, text)
 
     def test_otherLine(self) -> None:
-        """A line that says something else is damage, though its check is right."""
+        """An unknown line is damage, even if its check is right."""
         writer = NotesWriter()
         text = writer.header(TODAY, BOOT, 1, None) + writer._line(TODAY, f"seen {ANNA} x 1")
         self.assertRaises(NotesLost, parseNotes, text)
 
     def test_nonsense(self) -> None:
-        """Garbage is damaged, whatever it is; nothing else is raised."""
+        """Garbage is damage, whatever it is; nothing else is raised."""
         chance = random.Random(1)
         for length in range(200):
             text = "".join(chance.choices("0123456789abcdef \n-seen", k=length))
             self.assertRaises(NotesLost, parseNotes, text)
 
     def test_otherVersion(self) -> None:
-        """So is what another version wrote."""
+        """A file of another version is damage."""
         self.assertRaises(NotesLost, parseNotes, f"{ANNA} 1001\n")

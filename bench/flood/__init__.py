@@ -1,0 +1,1 @@
+"""The parts of C{python -m bench.flood}."""

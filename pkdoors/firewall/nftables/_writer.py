@@ -1,0 +1,113 @@
+"""Writes elements into the guard's table in the kernel."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from pkdoors.firewall.guard.flowbooks import Books
+from pkdoors.firewall.guard.flows import isOn, parseFlow
+from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.sets import differs, openingElement, setName, setsFor
+from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
+from pkdoors.firewall.netlink.messages import (
+    Element,
+    addElements,
+    removeElements,
+    splitPortions,
+    swapElements,
+)
+from pkdoors.firewall.nftables._reader import GuardReader
+from pkdoors.model.doors import Door, Opening
+
+
+class GuardWriter(GuardReader):
+    """
+    Adds, replaces and removes elements. All methods that write raise a C{FirewallError} if the
+    kernel refuses.
+    """
+
+    def add(self, opening: Opening) -> None:
+        """
+        Add an opening, or give it another deadline.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        self._kernel.transact(addElements(TABLE, setName(opening), [self.makeElement(opening)]))
+
+    def remove(self, opening: Opening) -> None:
+        """
+        Remove an opening; if the guard is gone, so is the opening.
+
+        @raise FirewallError: the kernel refused.
+        """
+        with suppress(GuardGone):
+            self._kernel.transact(removeElements(TABLE, setName(opening), [opening.source.packed]))
+
+    def makeElement(self, opening: Opening) -> Element:
+        """Return the element for an opening, with the time that it has left now."""
+        return openingElement(opening, opening.deadline - self._seconds(), self._bootClock())
+
+    def writeWays(self, guard: Guard, table: str = TABLE) -> None:
+        """
+        Put exactly a guard's ways past the protected ports into the kernel. Only what differs is
+        written.
+
+        @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
+        """
+        gone = {}
+        for name, elements in guard.ways().items():
+            wanted = {element.key: element for element in elements}
+            present = {element.key: element for element in self.listElements(name, table)}
+            gone[name] = present.keys() - wanted.keys()
+            # A way that is missing is open, so all new ones come first.
+            new = (element for key, element in wanted.items() if present.get(key) != element)
+            for portion in splitPortions(new):
+                changed = [element.key for element in portion if element.key in present]
+                self._kernel.transact(swapElements(table, name, changed, portion))
+        for name, keys in gone.items():
+            for keysPortion in splitPortions(keys):
+                self._kernel.transact(swapElements(table, name, keysPortion, ()))
+
+    def writeOpenings(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
+        """Put exactly these openings into the kernel. Only what differs is written."""
+        wanted: dict[str, dict[bytes, Element]] = {
+            f"{door.name}_open{version}": {} for door in doors for version in (4, 6)
+        }
+        for opening in openings:
+            element = self.makeElement(opening)
+            wanted[setName(opening)][element.key] = element
+        for name, elements in wanted.items():
+            present = {element.key: element for element in self.listElements(name, table)}
+            self._remove(table, name, present.keys() - elements.keys())
+            changed = [
+                element for key, element in elements.items() if differs(element, present.get(key))
+            ]
+            for portion in splitPortions(changed):
+                self._kernel.transact(addElements(table, name, portion))
+
+    def writeFlows(self, doors: Iterable[Door], books: Books, table: str) -> None:
+        """Add the flows that have time left; those that are there already keep their time."""
+        now, sets = self._seconds(), setsFor(doors)
+        for name, flows in books.items():
+            if name not in sets:
+                continue
+            present = {element.key for element in self.listElements(name, table)}
+            elements = [
+                Element(key, expires=round(1000 * min(deadline - now, sets[name].timeout)))
+                for key, deadline in flows.items()
+                if deadline - now > 0.001 and key not in present
+            ]
+            for portion in splitPortions(elements):
+                with suppress(SetFull):
+                    self._kernel.transact(addElements(table, name, portion))
+
+    def removeCutSessions(self, doors: Iterable[Door], table: str) -> None:
+        """Remove the sessions of doors that cut sessions now, but may have kept them before."""
+        cut = [ports for door in doors if door.cutSessions for ports in door.ports]
+        for version in (4, 6) if cut else ():
+            name = f"sessions{version}"
+            flows = [parseFlow("tcp", element.key) for element in self.listElements(name, table)]
+            self._remove(table, name, [flow.key for flow in flows if isOn(cut, "tcp", flow.port)])
+
+    def _remove(self, table: str, name: str, keys: Iterable[bytes]) -> None:
+        for portion in splitPortions(keys):
+            self._kernel.transact(removeElements(table, name, portion))
