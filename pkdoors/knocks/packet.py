@@ -1,5 +1,5 @@
 """
-A knock as a packet on the wire: what is in an IP packet that came to a knock port. Pure.
+A knock as a packet on the wire: what is in an IP packet that came to a knock port.
 
 Formats: RFC 791 (IPv4), RFC 8200 (IPv6 and its extension headers), RFC 768 (UDP), RFC 9293 (TCP).
 """
@@ -33,6 +33,7 @@ class Arrival(NamedTuple):
     What came to a port.
 
     @ivar source: the sender's address, without a scope.
+    @ivar destination: the address that it came to, 4 or 16 bytes.
     @ivar port: the port that it came to.
     @ivar protocol: L{TCP} or L{UDP}.
     @ivar payload: the datagram; empty for TCP.
@@ -41,6 +42,7 @@ class Arrival(NamedTuple):
     """
 
     source: str
+    destination: bytes
     port: int
     protocol: int
     payload: bytes
@@ -63,7 +65,8 @@ def readPacket(etherType: int, packet: bytes) -> Arrival | None:
         return _readUdp(packet, at, end, family, source, destination)
     if protocol == TCP and end - at >= 20:
         sourcePort, port, sequence = _TCP_HEADER.unpack_from(packet, at)
-        return Arrival(socket.inet_ntop(family, source), port, TCP, b"", (sourcePort, sequence))
+        host = socket.inet_ntop(family, source)
+        return Arrival(host, destination, port, TCP, b"", (sourcePort, sequence))
     return None
 
 
@@ -114,7 +117,7 @@ def _readUdp(
     if not _isSound(family, source, destination, datagram, checksum):
         return None
     host = socket.inet_ntop(family, source)
-    return Arrival(host, port, UDP, datagram[8:], (sourcePort, 0))
+    return Arrival(host, destination, port, UDP, datagram[8:], (sourcePort, 0))
 
 
 def _isSound(

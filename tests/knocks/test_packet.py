@@ -18,10 +18,15 @@ FAMILIES = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 
 def sumOf(data: bytes) -> int:
     """Return the sum in one's complement, word by word, as RFC 1071 has it."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total
+
+
+def packed(kind: int) -> bytes:
+    """Return the destination as it is in a packet."""
+    return socket.inet_pton(FAMILIES[kind], HERE[kind])
 
 
 def pseudoHeader(kind: int, length: int) -> bytes:
@@ -73,7 +78,8 @@ class UdpTests(SynchronousTestCase):
         """A knock has its source, port and payload."""
         for kind, packet in packets():
             found = readPacket(kind, packet)
-            self.assertEqual((SOURCES[kind], 17001, UDP, b"knock\n", (40000, 0)), found)
+            expected = (SOURCES[kind], packed(kind), 17001, UDP, b"knock\n", (40000, 0))
+            self.assertEqual(expected, found)
 
     def test_padding(self) -> None:
         """What an Ethernet frame is filled up with does not belong to the packet."""
@@ -136,7 +142,8 @@ class TcpTests(SynchronousTestCase):
         segment = struct.pack("!HHIIBBHHH", 40000, 7000, 123456, 0, 0x50, 2, 1000, 0, 0)
         for kind, make in MAKERS.items():
             found = readPacket(kind, make(segment, TCP))
-            self.assertEqual((SOURCES[kind], 7000, TCP, b"", (40000, 123456)), found)
+            expected = (SOURCES[kind], packed(kind), 7000, TCP, b"", (40000, 123456))
+            self.assertEqual(expected, found)
             self.assertIsNone(readPacket(kind, make(segment[:19], TCP)))
 
 

@@ -27,7 +27,7 @@ _BIND, _UNBIND = 1, 2  # NFULNL_CFG_CMD_...
 _COPY_PACKET = 2  # NFULNL_COPY_PACKET
 _NUMBERED = 1  # NFULNL_CFG_F_SEQ
 _COMMAND, _MODE, _TIMEOUT, _THRESHOLD, _FLAGS = 1, 2, 4, 5, 6  # NFULA_CFG_...
-_PACKET_HEADER, _TIMESTAMP, _PAYLOAD, _SEQUENCE = 1, 3, 9, 12  # NFULA_...
+_PACKET_HEADER, _TIMESTAMP, _INTERFACE, _PAYLOAD, _SEQUENCE = 1, 3, 4, 9, 12  # NFULA_...
 
 _MESSAGE = _LOG << 8 | _PACKET
 _ATTRIBUTE = struct.Struct("=HH")
@@ -47,12 +47,14 @@ class LoggedPacket(NamedTuple):
     @ivar packet: from the IP header on; at most L{COPIED} bytes.
     @ivar sequence: which of the packets of this group it is; gaps are packets that were lost.
     @ivar stamp: when the kernel received it, in nanoseconds since 1970; 0 if it did not note that.
+    @ivar interface: the number of the interface by which it came; 0 if unknown.
     """
 
     protocol: int
     packet: bytes
     sequence: int
     stamp: int
+    interface: int
 
 
 def bindGroup(group: int) -> bytes:
@@ -90,7 +92,7 @@ def iterPackets(data: bytes) -> Iterator[LoggedPacket]:
 
 def _readPacket(data: bytes, at: int, end: int) -> LoggedPacket:
     # By hand, not by parseAttributes: this is done for each knock of a flood.
-    protocol = sequence = stamp = 0
+    protocol = sequence = stamp = interface = 0
     packet = b""
     while end - at >= 4:
         length, kind = _ATTRIBUTE.unpack_from(data, at)
@@ -101,8 +103,10 @@ def _readPacket(data: bytes, at: int, end: int) -> LoggedPacket:
             (protocol,) = _PROTOCOL.unpack_from(data, at + 4)
         elif kind == _SEQUENCE and last - at >= 8:
             (sequence,) = _NUMBER.unpack_from(data, at + 4)
+        elif kind == _INTERFACE and last - at >= 8:
+            (interface,) = _NUMBER.unpack_from(data, at + 4)
         elif kind == _TIMESTAMP and last - at >= 20:
             seconds, microseconds = _TIME.unpack_from(data, at + 4)
             stamp = seconds * 10**9 + microseconds * 1000
         at = last + 3 & ~3
-    return LoggedPacket(protocol, packet, sequence, stamp)
+    return LoggedPacket(protocol, packet, sequence, stamp, interface)

@@ -11,6 +11,7 @@ from tests.lab.garbage import spoiled
 PACKET = b"E\x00" + bytes(39)
 HEADER = attribute(1, struct.pack("!HBB", 0x0800, 0, 0))
 STAMP = attribute(3, struct.pack("!QQ", 1_795_000_000, 123_456))
+INTERFACE = attribute(4, struct.pack("!I", 3))
 SEQUENCE = attribute(12, struct.pack("!I", 7))
 
 
@@ -20,15 +21,15 @@ def logged(*attributes: bytes) -> bytes:
 
 
 WHOLE = logged(HEADER, attribute(4, bytes(4)), attribute(8, bytes(12)), STAMP, SEQUENCE) + b""
-GOOD = logged(HEADER, attribute(16, bytes(14)), STAMP, SEQUENCE, attribute(9, PACKET))
+GOOD = logged(HEADER, attribute(16, bytes(14)), STAMP, INTERFACE, SEQUENCE, attribute(9, PACKET))
 
 
 class PacketLogTests(SynchronousTestCase):
     """Tests of what is read."""
 
     def test_packet(self) -> None:
-        """A packet has its protocol, number and time."""
-        expected = (0x0800, PACKET, 7, 1_795_000_000_123_456_000)
+        """A packet has its protocol, number, time and interface."""
+        expected = (0x0800, PACKET, 7, 1_795_000_000_123_456_000, 3)
         self.assertEqual([expected], list(iterPackets(GOOD)))
 
     def test_several(self) -> None:
@@ -39,7 +40,7 @@ class PacketLogTests(SynchronousTestCase):
 
     def test_lacks(self) -> None:
         """What the kernel leaves out is 0 or empty."""
-        self.assertEqual([(0, b"", 0, 0)], list(iterPackets(logged(attribute(8, bytes(12))))))
+        self.assertEqual([(0, b"", 0, 0, 0)], list(iterPackets(logged(attribute(8, bytes(12))))))
         self.assertEqual([b""], [each.packet for each in iterPackets(WHOLE)])
 
     def test_forged(self) -> None:
