@@ -1,11 +1,11 @@
 """
-A knock as a packet on the wire: what is in an IP packet that came to a knock port.
+A knock as a packet on the wire: what is in an IP packet that came to a knock port. Pure.
 
 Formats: RFC 791 (IPv4), RFC 8200 (IPv6 and its extension headers), RFC 768 (UDP), RFC 9293 (TCP).
 """
 
-import socket
 import struct
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 IPV4, IPV6 = 0x0800, 0x86DD  # ETH_P_IP, ETH_P_IPV6
@@ -60,18 +60,17 @@ def readPacket(etherType: int, packet: bytes) -> Arrival | None:
     found = _readIPv4(packet) if etherType == IPV4 else _readIPv6(packet)
     if found is None:
         return None
-    family, source, destination, protocol, at, end = found
+    source, destination, protocol, at, end = found
     if protocol == UDP:
-        return _readUdp(packet, at, end, family, source, destination)
+        return _readUdp(packet, at, end, source, destination)
     if protocol == TCP and end - at >= 20:
         sourcePort, port, sequence = _TCP_HEADER.unpack_from(packet, at)
-        host = socket.inet_ntop(family, source)
-        return Arrival(host, destination, port, TCP, b"", (sourcePort, sequence))
+        return Arrival(_spell(source), destination, port, TCP, b"", (sourcePort, sequence))
     return None
 
 
-_Found = tuple[int, bytes, bytes, int, int, int]
-"""Family, source, destination, protocol, where the payload begins and ends."""
+_Found = tuple[bytes, bytes, int, int, int]
+"""Source, destination, protocol, where the payload begins and ends."""
 
 
 def _readIPv4(packet: bytes) -> _Found | None:
@@ -81,7 +80,7 @@ def _readIPv4(packet: bytes) -> _Found | None:
     at = (first & 15) * 4
     if first >> 4 != 4 or at < 20 or fragment & _MORE_OR_LATER or not at <= length <= len(packet):
         return None
-    return socket.AF_INET, source, destination, protocol, at, length
+    return source, destination, protocol, at, length
 
 
 def _readIPv6(packet: bytes) -> _Found | None:
@@ -93,7 +92,7 @@ def _readIPv6(packet: bytes) -> _Found | None:
         return None
     for _ in range(_MAX_EXTENSIONS):
         if kind not in _EXTENSIONS and kind not in (_FRAGMENT, _AUTHENTICATION):
-            return socket.AF_INET6, source, destination, kind, at, end
+            return source, destination, kind, at, end
         if end - at < 8:
             return None
         size = 8 if kind == _FRAGMENT else (packet[at + 1] + 2) * 4
@@ -105,30 +104,25 @@ def _readIPv6(packet: bytes) -> _Found | None:
     return None
 
 
-def _readUdp(
-    packet: bytes, at: int, end: int, family: int, source: bytes, destination: bytes
-) -> Arrival | None:
+def _readUdp(packet: bytes, at: int, end: int, source: bytes, destination: bytes) -> Arrival | None:
     if end - at < 8:
         return None
     sourcePort, port, length, checksum = _UDP_HEADER.unpack_from(packet, at)
     if not 8 <= length <= end - at:
         return None
     datagram = packet[at : at + length]
-    if not _isSound(family, source, destination, datagram, checksum):
+    if not _isSound(source, destination, datagram, checksum):
         return None
-    host = socket.inet_ntop(family, source)
-    return Arrival(host, destination, port, UDP, datagram[8:], (sourcePort, 0))
+    return Arrival(_spell(source), destination, port, UDP, datagram[8:], (sourcePort, 0))
 
 
-def _isSound(
-    family: int, source: bytes, destination: bytes, datagram: bytes, checksum: int
-) -> bool:
+def _isSound(source: bytes, destination: bytes, datagram: bytes, checksum: int) -> bool:
     """
     Return whether a checksum fits. The packet log comes before the kernel checks it, and sees what
     this host itself sends with the sum of the pseudo-header alone, which a device completes later.
     """
     if not checksum:
-        return family == socket.AF_INET  # RFC 768: the sender made none; RFC 8200 wants one
+        return len(source) == 4  # RFC 768: the sender made none; RFC 8200 wants one
     pseudo = source + destination + struct.pack("!II", len(datagram), UDP)
     if _sum(pseudo) == checksum:
         return True
@@ -140,3 +134,8 @@ def _sum(data: bytes) -> int:
     # All words at once: the remainder is the sum with its carries added; 0 only for no bits at all.
     whole = int.from_bytes(data + bytes(len(data) % 2))
     return (whole % 0xFFFF or 0xFFFF) if whole else 0
+
+
+def _spell(address: bytes) -> str:
+    """Return an address as text."""
+    return ".".join(map(str, address)) if len(address) == 4 else str(IPv6Address(address))

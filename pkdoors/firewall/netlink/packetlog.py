@@ -18,8 +18,9 @@ from pkdoors.firewall.netlink.messages import (
     buildMessage,
 )
 
-COPIED = 640
-"""Bytes of a packet that are copied: headers, and the longest sealed knock."""
+COPIED = 1500
+"""Bytes of a packet that are copied: its headers, and the longest sealed knock, which is signed
+with an RSA key of 8192 bits."""
 
 _LOG = 4  # NFNL_SUBSYS_ULOG
 _PACKET, _CONFIG = 0, 1  # NFULNL_MSG_...

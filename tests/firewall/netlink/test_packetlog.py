@@ -67,6 +67,6 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_setUp(self) -> None:
         """Whole packets, each at once, with numbers."""
-        expected = attribute(2, struct.pack("!IBx", 640, 2)) + attribute(4, bytes(4))
+        expected = attribute(2, struct.pack("!IBx", 1500, 2)) + attribute(4, bytes(4))
         expected += attribute(5, struct.pack("!I", 1)) + attribute(6, struct.pack("!H", 1))
         self.assertEqual(expected, setUpGroup(4097)[20:])
