@@ -23,6 +23,7 @@ from pkdoors.config.values import (
     parseDatagrams,
     parseFirewall,
     parseInterfaces,
+    parseListening,
     parsePath,
     parseSessions,
     quoteString,
@@ -69,6 +70,17 @@ DAEMON_SETTINGS = (
         comment="The local addresses to listen on, instead of all.",
         example='["192.0.2.1", "2001:db8::1"]',
         isRepeated=True,
+    ),
+    Setting(
+        key="listen",
+        field="listen",
+        parse=parseListening,
+        option="listen",
+        about="auto, capture or sockets",
+        comment='"capture" hears knocks in the kernel\'s packet log: no knock port is open, and no '
+        'other firewall has to let knocks in. "sockets" opens a socket for each knock port. "auto" '
+        "captures if the kernel can.",
+        isFixed=True,
     ),
     Setting(
         key="admin",

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from pkdoors.firewall.netlink.logsocket import LogSocket
+from pkdoors.firewall.netlink.logsocket import LogSocket, PacketLog
 from pkdoors.firewall.netlink.packetlog import LoggedPacket, iterPackets
 from pkdoors.knockports._destinations import Destinations
 from pkdoors.knockports._ordering import KnockHandler
@@ -34,6 +34,8 @@ class KnockLog:
 
     @param reactor: reads the socket.
     @param handle: gets the knocks.
+    @param log: the packet log, whose group the guard's rules name.
+    @param nameOf: returns the name of the interface with a number.
     @ivar onTurn: called after the knocks of each turn were handled.
     @ivar onChange: called when L{troubles} have changed, which never happens here.
     """
@@ -42,12 +44,12 @@ class KnockLog:
         self,
         reactor: Any,
         handle: KnockHandler,
-        openLog: Callable[[], LogSocket] = LogSocket,
+        log: PacketLog,
         nameOf: Callable[[int], str] = socket.if_indextoname,
     ) -> None:
         self._reactor = reactor
         self._handle = handle
-        self._openLog = openLog
+        self._log = log
         self._nameOf = nameOf
         self._source: LogSocket | None = None
         self._isHearing = False
@@ -58,17 +60,6 @@ class KnockLog:
         self.plan = Plan()
         self.onTurn: Callable[[], None] = lambda: None
         self.onChange: Callable[[], None] = lambda: None
-
-    def open(self) -> int:
-        """
-        Bind a group of the packet log. Nothing is read until L{listen}.
-
-        @return: the group, for the guard's rules.
-        @raise FirewallError: the kernel has no packet log, or this process may not read it.
-        """
-        if self._source is None:
-            self._source = self._openLog()
-        return self._source.group
 
     def check(self, plan: Plan) -> None:
         """Check that a plan can be used, as any can: no port needs a socket."""
@@ -86,7 +77,7 @@ class KnockLog:
 
     def use(self, plan: Plan) -> None:
         """Hear the ports of a plan from now on, and no others."""
-        self.open()
+        self._source = self._log.open()
         before, add = self._protocols, self._heard.extend
         self._protocols = {
             port: before.get(port) or KnockProtocol(port, add) for port in plan.ports
@@ -113,8 +104,7 @@ class KnockLog:
         if self._isHearing:
             self._isHearing = False
             self._reactor.removeReader(self)
-        if self._source is not None:
-            self._source.close()
+        self._log.close()
 
     def fileno(self) -> int:
         """See L{IReadDescriptor}."""

@@ -167,7 +167,8 @@ class BadTests(SynchronousTestCase):
     def test_unknownKeys(self) -> None:
         """An unknown key is refused, and the line names the known ones."""
         self.assertEqual(
-            "unknown key 'fire': allowed are firewall, zone, interfaces, admin, audit, doors",
+            "unknown key 'fire': allowed are firewall, zone, interfaces, listen, admin, audit, "
+            "doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(

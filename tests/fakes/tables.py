@@ -243,7 +243,7 @@ class FakeTables:
 
     def _addRule(self, table: FakeTable, chain: str, text: str) -> None:
         self._there(table.chains, chain)
-        for name in re.findall(r"@([\w-]+)", text):
+        for name in re.findall(r"@(?!th,)([\w-]+)", text):
             self._there(table.sets, name)
         for name in re.findall(r"(?:goto|jump) ([\w-]+)", text):
             self._there(table.chains, name)

@@ -8,7 +8,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from pkdoors.errors import FirewallError, ListenError
+from pkdoors.errors import ListenError
+from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.knockports.knocklog import MOST, KnockLog
 from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
@@ -65,15 +66,11 @@ class KnockLogTests(SynchronousTestCase):
         self.number = 0
         self.log = self.make()
 
-    def make(self, error: FirewallError | None = None) -> KnockLog:
+    def make(self) -> KnockLog:
         """Return a log."""
-
-        def openLog() -> Any:
-            if error is not None:
-                raise error
-            return self.source
-
-        return KnockLog(self.reactor, self.turns.append, openLog, lambda number: f"eth{number}")
+        source: Any = self.source
+        log = PacketLog(lambda: source)
+        return KnockLog(self.reactor, self.turns.append, log, lambda number: f"eth{number}")
 
     def put(
         self, port: int = A, payload: bytes = b"knock\n", to: str = HERE, stamp: int = 0
@@ -97,18 +94,13 @@ class KnockLogTests(SynchronousTestCase):
         self.log.doRead()
         self.assertEqual((0, []), (self.log.newDrops(), self.log.troubles()))
 
-    def test_open(self) -> None:
-        """The group is bound before anything is heard, and only once."""
-        self.assertEqual([4711, 4711], [self.log.open(), self.log.open()])
+    def test_listen(self) -> None:
+        """The reactor reads it from the first plan on."""
         self.assertEqual([], self.reactor.getReaders())
         self.log.listen(Plan((A, B)))
-        self.assertEqual([self.log], self.reactor.getReaders())
+        self.assertEqual(([self.log], 7), (self.reactor.getReaders(), self.log.fileno()))
         self.log.listen(Plan((A,)))
         self.assertEqual([self.log], self.reactor.getReaders())
-
-    def test_cannotOpen(self) -> None:
-        """What the kernel says against it is handed on."""
-        self.assertRaises(FirewallError, self.make(FirewallError("no")).open)
 
     def test_order(self) -> None:
         """Knocks on all ports come in the order of the log, whatever their time, in one turn."""

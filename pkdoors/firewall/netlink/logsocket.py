@@ -101,6 +101,42 @@ class LogSocket:
         return errno.EPROTO
 
 
+class PacketLog:
+    """
+    One group of the packet log, which is bound when somebody needs it. The guard's rules need its
+    number before anybody reads it.
+
+    @param makeSocket: binds a group.
+    """
+
+    def __init__(self, makeSocket: Callable[[], LogSocket] = LogSocket) -> None:
+        self._makeSocket = makeSocket
+        self._socket: LogSocket | None = None
+
+    def check(self) -> None:
+        """
+        Check that a group can be bound. Nothing stays open.
+
+        @raise FirewallError: it cannot.
+        """
+        self._makeSocket().close()
+
+    def open(self) -> LogSocket:
+        """
+        Return the socket, which is opened the first time.
+
+        @raise FirewallError: no group can be bound.
+        """
+        if self._socket is None:
+            self._socket = self._makeSocket()
+        return self._socket
+
+    def close(self) -> None:
+        """Give the group back."""
+        if self._socket is not None:
+            self._socket.close()
+
+
 def _explain(number: int) -> str:
     reason = os.strerror(number)
     return (

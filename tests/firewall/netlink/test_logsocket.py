@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import pkdoors.firewall.netlink.logsocket
 from pkdoors.errors import FirewallError
-from pkdoors.firewall.netlink.logsocket import FIRST_GROUP, GROUPS, LogSocket
+from pkdoors.firewall.netlink.logsocket import FIRST_GROUP, GROUPS, LogSocket, PacketLog
 from pkdoors.firewall.netlink.packetlog import bindGroup, setUpGroup
 from tests.lab.packets import makeDatagram, makeLogged
 
@@ -141,3 +141,30 @@ class LogSocketTests(SynchronousTestCase):
         """The end closes the socket."""
         self.open().close()
         self.assertFalse(self.kernel.isOpen)
+
+
+class PacketLogTests(SynchronousTestCase):
+    """Tests of L{PacketLog}."""
+
+    def setUp(self) -> None:
+        """Make one."""
+        self.made: list[Any] = []
+
+        def makeSocket() -> Any:
+            self.made.append(FakeConnection())
+            return self.made[-1]
+
+        self.log = PacketLog(makeSocket)
+
+    def test_check(self) -> None:
+        """Nothing stays open."""
+        self.log.check()
+        self.assertEqual([False], [each.isOpen for each in self.made])
+
+    def test_open(self) -> None:
+        """It is opened once, until the end."""
+        self.log.close()
+        self.assertIs(self.log.open(), self.log.open())
+        self.assertEqual([True], [each.isOpen for each in self.made])
+        self.log.close()
+        self.assertEqual([False], [each.isOpen for each in self.made])
