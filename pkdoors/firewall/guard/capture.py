@@ -16,13 +16,14 @@ from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
 from pkdoors.model.doors import Door, listKnockPorts
 
 CLOSED_CHAIN = "knock_closed"
+HEARD_CHAIN = "knock_heard"
 LAST_CHAINS = {CLOSED_CHAIN: "type filter hook input priority 1000; policy accept;"}
 """A base chain behind those of all firewalls."""
 JUNK = "KnockJunk"
 """The counter of datagrams to knock ports that are not knocks; no door's name has a capital."""
+KNOCK_SETS = ("PlainKnocks", "SealedKnocks")
 SETS = {
-    "PlainKnocks": "type inet_service;",
-    "SealedKnocks": "type inet_service;",
+    **dict.fromkeys(KNOCK_SETS, "type inet_service;"),
     "StrictKnocks": "type ifname;",
 }
 """The ports of plain and of sealed knocks, and the interfaces that accept a packet only if its
@@ -69,7 +70,7 @@ class Capture:
         yield from _SOURCES.strip().split("\n")
         yield from limits
         yield "knock_sources goto knock_heard"
-        yield f"knock_heard log group {self.group} snaplen {COPIED}"
+        yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
         yield f"{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable"
 
     def _payloads(self) -> Iterator[str]:
@@ -89,6 +90,6 @@ class Capture:
         doors = list(doors)
         plain = [door for door in doors if not door.authorizedKeys]
         sealed = [door for door in doors if door.authorizedKeys]
-        yield "PlainKnocks", list(map(str, listKnockPorts(plain)))
-        yield "SealedKnocks", list(map(str, listKnockPorts(sealed)))
+        for name, some in zip(KNOCK_SETS, (plain, sealed), strict=True):
+            yield name, list(map(str, listKnockPorts(some)))
         yield "StrictKnocks", [f'"{name}"' for name in self.strict]
