@@ -1,7 +1,8 @@
 """
-What can be fuzzed: each target gives bytes to a parser, and takes no other error than its own.
+The targets for fuzzing. Each target gives bytes to a parser, and accepts only the parser's own
+errors.
 
-Where there are two directions, what was read is written, and read again.
+If the format can also be written, the target writes the result, and reads it again.
 """
 
 from collections.abc import Callable
@@ -40,32 +41,32 @@ from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import formatDuration, parseDuration
 
 MAX_INPUT = 4096
-"""Bytes that a target is given: twice the longest datagram."""
+"""The most bytes for a target: twice the longest datagram."""
 
 DOOR = Door("ssh", Sequence((17001, 17203, 17005, 17404, 17002)), parsePortRanges("22"))
 STATEMENT = b"pkdoors1 ssh 0 1800000000000 0123456789abcdef 01234567 *\n"
 
 
 def knock(data: bytes) -> None:
-    """The payload of a plain knock."""
+    """Fuzz the payload of a plain knock."""
     seconds = parsePlainKnock(data)
     if seconds is not None:
         check(parsePlainKnock(makePlainKnock(seconds)) == seconds, f"{seconds} s are other seconds")
 
 
 def seal(data: bytes) -> None:
-    """A sealed knock."""
+    """Fuzz a sealed knock."""
     try:
         found = parseSealed(data)
     except SealError as error:
         checkSentence(error)
         return
-    check(found.statement.encode() == found.text, "the statement has another writing")
+    check(found.statement.encode() == found.text, "the statement is encoded differently")
     check(found.text + found.signature == data, "something is left over")
 
 
 def signature(data: bytes) -> None:
-    """An SSH signature: only one is good, that which the key made."""
+    """Fuzz an SSH signature: only the one that the key made is good."""
     signed = makeSignedData(STATEMENT, DOOR.sequence)
     for key, good in _signers():
         check(isGood(key, data, signed) == (data == good), f"{data!r} is taken for {good!r}")
@@ -73,37 +74,37 @@ def signature(data: bytes) -> None:
 
 @cache
 def _signers() -> list[tuple[Key, bytes]]:
-    """Keys of a kind that signs in one way only, and what each makes of the statement."""
-    keys = [Key(Ed25519PrivateKey.from_private_bytes(bytes([each] * 32))) for each in range(2)]
+    """Return keys of a kind with only one signature for each message, and their signatures."""
+    keys = [Key(Ed25519PrivateKey.from_private_bytes(bytes([byte] * 32))) for byte in range(2)]
     signed = makeSignedData(STATEMENT, DOOR.sequence)
-    return [(each.public(), each.sign(signed)) for each in keys]
+    return [(key.public(), key.sign(signed)) for key in keys]
 
 
 def key(data: bytes) -> None:
-    """An SSH public key."""
+    """Fuzz an SSH public key."""
     try:
         found = loadKey(data)
     except BadValue as error:
         checkSentence(error)
         return
-    check(found.blob() == data, "the key has another writing")
-    check(found.sshType() in ALGORITHMS, "a key of a kind that is not taken")
+    check(found.blob() == data, "the key is encoded differently")
+    check(found.sshType() in ALGORITHMS, "a key of a kind that is not accepted")
 
 
 def authorizedkeys(data: bytes) -> None:
-    """A file of those who may knock."""
+    """Fuzz a file of authorized keys."""
     keys, complaints = parseAuthorizedKeys(data.decode(errors="replace"), "keys")
     for complaint in complaints:
         checkSentence(complaint)
-    for each in keys:
-        str(each)
-        each.who.asComment().encode("ascii")
+    for authorized in keys:
+        str(authorized)
+        authorized.who.asComment().encode("ascii")
         for source in ("192.0.2.7", "2001:db8::7"):
-            checkSentence(each.findRefusal("ssh", source, 1_800_000_000))
+            checkSentence(authorized.findRefusal("ssh", source, 1_800_000_000))
 
 
 def ports(data: bytes) -> None:
-    """Protected ports."""
+    """Fuzz a list of protected ports."""
     text = data.decode(errors="replace")
     try:
         found = parsePortRanges(text)
@@ -114,7 +115,7 @@ def ports(data: bytes) -> None:
 
 
 def sequence(data: bytes) -> None:
-    """A sequence."""
+    """Fuzz a sequence."""
     try:
         found = Sequence.parse(data.decode(errors="replace"))
     except BadValue as error:
@@ -125,7 +126,7 @@ def sequence(data: bytes) -> None:
 
 
 def duration(data: bytes) -> None:
-    """A time."""
+    """Fuzz a time."""
     try:
         found = parseDuration(data.decode(errors="replace"), least=0)
     except BadValue as error:
@@ -136,7 +137,7 @@ def duration(data: bytes) -> None:
 
 
 def addresses(data: bytes) -> None:
-    """From where a key may knock."""
+    """Fuzz the addresses from which a key may knock."""
     try:
         found = AddressPatterns.parse(data.decode(errors="replace"))
     except BadValue as error:
@@ -147,7 +148,7 @@ def addresses(data: bytes) -> None:
 
 
 def config(data: bytes) -> None:
-    """The daemon's file, which may be one of port-knocking-doors."""
+    """Fuzz the daemon's file, which may be one of port-knocking-doors."""
     text = data.decode(errors="replace")
     try:
         parseConfig(text, "pkdoors.toml")
@@ -156,7 +157,7 @@ def config(data: bytes) -> None:
 
 
 def seed(data: bytes) -> None:
-    """A file of port-knocking-doors."""
+    """Fuzz a file of port-knocking-doors."""
     text = data.decode(errors="replace")
     try:
         parseSeed(text, "port_knocker.toml")
@@ -165,7 +166,7 @@ def seed(data: bytes) -> None:
 
 
 def profiles(data: bytes) -> None:
-    """The client's hosts."""
+    """Fuzz the client's file of hosts."""
     try:
         parseProfiles(data.decode(errors="replace"))
     except BadValue as error:
@@ -173,19 +174,19 @@ def profiles(data: bytes) -> None:
 
 
 def events(data: bytes) -> None:
-    """What the kernel tells of changes to nftables."""
+    """Fuzz the kernel's notifications about changes to nftables."""
     changes = Changes("pkdoors", 4711)
     for part in (data, data[len(data) // 2 :]):
         check(all(isinstance(name, str) for name in changes.feed(part)), "no name")
 
 
 def netlink(data: bytes) -> None:
-    """What the kernel answers."""
+    """Fuzz an answer of the kernel."""
     check(isinstance(firstError(data), int), "no number")
 
 
 def dump(data: bytes) -> None:
-    """What the kernel answers when it is asked for a part of our table."""
+    """Fuzz the kernel's answer with a part of our table."""
     answer = [(NFTABLES << 8, data)]
     readTable(answer)
     names = (*readChains(answer, "pkdoors"), *readSets(answer), *readCounters(answer))
@@ -199,14 +200,15 @@ def dump(data: bytes) -> None:
 
 
 def conntrack(data: bytes) -> None:
-    """What the kernel answers when it is asked for a tracked connection."""
-    for each in readTracked([(CONNTRACK << 8, data)]):
-        check(parseFlow(each.flow.protocol, each.flow.key) == each.flow, "another flow")
-        check(0 <= each.wanted <= 65535, "no port")
+    """Fuzz the kernel's answer with a tracked connection."""
+    for tracked in readTracked([(CONNTRACK << 8, data)]):
+        flow = tracked.flow
+        check(parseFlow(flow.protocol, flow.key) == flow, "another flow")
+        check(0 <= tracked.wanted <= 65535, "not a port")
 
 
 def oldguard(data: bytes) -> None:
-    """What C{nft} lists; whoever reads it takes these errors for a table that is none of ours."""
+    """Fuzz the output of C{nft}; its reader takes these errors for a table that is not ours."""
     listing = data.decode(errors="replace")
     try:
         for opening in readOpenings(listing, [DOOR], 1000.0):
@@ -220,20 +222,35 @@ def oldguard(data: bytes) -> None:
 
 
 def check(isRight: bool, complaint: str) -> None:
-    """See that something is as it has to be."""
+    """Check a condition."""
     if not isRight:
         raise AssertionError(complaint)
 
 
 def checkSentence(error: object) -> None:
-    """See that the operator gets one line."""
+    """Check that the operator gets one line."""
     check("\n" not in str(error), f"more than one line: {error}")
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    each.__name__: each
-    for each in (
-        *(knock, seal, signature, key, authorizedkeys, ports, sequence, duration, addresses),
-        *(config, seed, profiles, events, netlink, dump, conntrack, oldguard),
+    target.__name__: target
+    for target in (
+        knock,
+        seal,
+        signature,
+        key,
+        authorizedkeys,
+        ports,
+        sequence,
+        duration,
+        addresses,
+        config,
+        seed,
+        profiles,
+        events,
+        netlink,
+        dump,
+        conntrack,
+        oldguard,
     )
 }

@@ -9,5 +9,5 @@ ROOT = Path(__file__).parents[1]
 
 if "twisted.trial._dist.worker" in sys.modules:
     # `trial --jobs` gives its workers all folders that it imports from itself. The programs that
-    # tests start shall find their modules without those.
+    # tests start must find their modules without those.
     os.environ.pop("PYTHONPATH", None)

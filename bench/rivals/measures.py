@@ -143,7 +143,7 @@ def lines(testbed: Testbed, sizes: Sizes) -> Figures:
 
 
 def killed(testbed: Testbed, sizes: Sizes) -> Figures:
-    """Kill the daemon with C{kill -9} one second after it opened; how long is the door open?"""
+    """Measure how long a door stays open if C{kill -9} ends its daemon after one second."""
     testbed.restart(SHORT)
     if not testbed.pid:
         return {}
@@ -162,8 +162,8 @@ def killed(testbed: Testbed, sizes: Sizes) -> Figures:
 
 def reloaded(testbed: Testbed, sizes: Sizes) -> Figures:
     """
-    Load the firewall's rules again, as the administrator does. Does the door stay open, and for how
-    many milliseconds is the port open to somebody who never knocked?
+    Load the firewall's rules again, as the administrator does. Measure how long the door stays
+    open, and for how many milliseconds the port is open to somebody who never knocked.
     """
     testbed.restart(SHORT)
     source, stranger = testbed.open(), testbed.prober.fresh()

@@ -78,7 +78,7 @@ def _checkPath(path: str) -> None:
     if flaw is None:
         return
     remedy = f"`{flaw.remedy}`"
-    if flaw.what.startswith("belongs"):
+    if flaw.isOwner:
         remedy = f"move the configuration to {CONF_FILE}, or {remedy}"
     raise ConfigError(
         f"other users could replace {path} and so open every door, because {flaw.path} "

@@ -34,6 +34,11 @@ class Flaw:
     remedy: str
 
     @property
+    def isOwner(self) -> bool:
+        """Whether the path belongs to somebody else."""
+        return self.what == _OWNED
+
+    @property
     def why(self) -> str:
         """The path with what is wrong about it."""
         return f"{self.path} {self.what}"

@@ -17,7 +17,7 @@ from pkdoors.adminclient.watchmodel import MAX_EVENTS, RATE_SECONDS, Board
 from pkdoors.adminclient.watchview import View
 from pkdoors.errors import AskError
 from pkdoors.events.event import CLOSED, EXTENDED, OPENED
-from tests.commands.test_control import longStatus, setZone
+from tests.commands.controlcase import longStatus, setZone
 from tests.fakes.admin import FakeAdmin, makeDoor, makeEvent, makeOpening
 from tests.lab.hosts import eventually
 

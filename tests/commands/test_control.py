@@ -1,10 +1,8 @@
 """Tests of L{pkdoors.commands.control}, with a daemon on a real socket."""
 
-import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,171 +10,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.admin.records import StatusRecord
 from pkdoors.adminclient.client import AdminClient
-from pkdoors.adminclient.responses import readRecord
-from pkdoors.adminclient.statusview import formatStatus
 from pkdoors.cli import main
 from tests import ROOT
-from tests.fakes.admin import KEY, FakeAdmin, makeDoor, makeOpening
-from tests.test_cli import CommandTestCase, End
-
-LONGEST = "2001:db8:1234:5678:9abc:def0:1234:5678"
-
-
-def longStatus() -> StatusRecord:
-    """Return a status in which everything is as long as it can be."""
-    admin = FakeAdmin()
-    name = "a-door-with-a-very-long-name-000"
-    admin.doors = [makeDoor(name, ",".join(f"{port}/tcp" for port in range(6000, 6040)))]
-    admin.openings = [
-        makeOpening(LONGEST, name, 3599.0, user="somebody with [red]a long comment " * 5),
-        makeOpening("192.0.2.7", name, 9.0, trouble="COMMAND_FAILED: no such zone " * 9),
-    ]
-    return readRecord(StatusRecord, admin.status())
-
-
-class ControlTestCase(CommandTestCase):
-    """Has a daemon."""
-
-    def setUp(self) -> None:
-        """Start the daemon."""
-        super().setUp()
-        self.admin = FakeAdmin().__enter__()
-        self.addCleanup(self.admin.__exit__)
-
-    def ask(self, command: str, *arguments: str, **environment: str) -> End:
-        """Run a command with this daemon."""
-        return self.run_(command, "--admin", self.admin.path, *arguments, **environment)
-
-    def says(self, *arguments: str) -> str:
-        """Return what a command prints, which succeeds."""
-        end = self.ask(*arguments)
-        self.assertEqual((0, ""), (end.status, end.stderr))
-        return end.stdout
-
-    def fails(self, *arguments: str, status: int = 1) -> str:
-        """Return the one line of a command that fails."""
-        end = self.ask(*arguments)
-        self.assertEqual((status, "", 1), (end.status, end.stdout, end.stderr.count("\n")), end)
-        self.assertTrue(end.stderr.startswith(f"pkdoors {arguments[0]}: "), end.stderr)
-        return end.stderr.partition(": ")[2].rstrip("\n")
-
-
-class StatusTests(ControlTestCase):
-    """Tests of C{pkdoors status}."""
-
-    def test_documented(self) -> None:
-        """The output looks as the README shows it."""
-        self.admin.firewall = "nftables"
-        self.admin.openings = [
-            makeOpening("192.0.2.7", left=252.4, user="anna@laptop", key=KEY),
-            makeOpening("2001:db8::7", left=3543.0, user="the operator"),
-        ]
-        shown = (ROOT / "README.md").read_text().partition("pkdoors status\n\n")[2]
-        lines = shown.partition("\n\n| command")[0].replace("    ", "", 1).replace("\n    ", "\n")
-        self.assertEqual(f"{lines}\n", self.says("status"))
-
-    def test_closed(self) -> None:
-        """The output says so if nothing is open."""
-        self.assertIn("\nno door is open\n", self.says("status"))
-
-    def test_who(self) -> None:
-        """A key without a comment is shown as its fingerprint, and no key as a dash."""
-        self.admin.openings = [makeOpening("192.0.2.7", key=KEY), makeOpening("192.0.2.8")]
-        self.assertRegex(self.says("status"), rf"192.0.2.7 +12s +{KEY}\n.* 192.0.2.8 +12s +-\n")
-
-    def test_trouble(self) -> None:
-        """The output has what a firewall refuses."""
-        self.admin.openings = [makeOpening("192.0.2.7", open=False, trouble="no such zone")]
-        line = "door ssh is not open for 192.0.2.7: no such zone\n"
-        self.assertTrue(self.says("status").endswith(f"\n\n{line}"))
-
-    def test_nothingLost(self) -> None:
-        """If the output is not a terminal, nothing is cut, coloured or taken for markup."""
-        self.admin.openings = [
-            makeOpening(LONGEST, user="[red]x[/red] :smile: " + "y" * 300, trouble="z" * 300)
-        ]
-        lines = self.says("status").splitlines()
-        self.assertTrue(
-            any(LONGEST in line and "[red]x[/red] :smile: " + "y" * 300 in line for line in lines)
-        )
-        self.assertTrue(any("z" * 300 in line for line in lines))
-        self.assertFalse([line for line in lines if "\x1b" in line or line != line.rstrip()])
-
-    def test_json(self) -> None:
-        """C{--json} prints the daemon's whole answer, indented, even keys that are new."""
-        answer = {**self.admin.status(), "new": 7}
-        self.admin.answers["GET", "/status"] = (200, answer)
-        output = self.says("status", "--json")
-        self.assertEqual(answer, json.loads(output))
-        self.assertIn('\n  "doors": [\n', output)
-
-    def test_encoding(self) -> None:
-        """Characters that the output's encoding lacks are no error."""
-        self.admin.openings = [makeOpening("192.0.2.7", user="jürgen")]
-        command = (sys.executable, "-c", "from pkdoors.cli import main; main()")
-        done = subprocess.run(
-            [*command, "status", "--admin", self.admin.path],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
-            capture_output=True,
-            text=True,
-        )
-        self.assertEqual((0, ""), (done.returncode, done.stderr))
-        self.assertIn("j?rgen", done.stdout)
-
-    def test_brokenPipe(self) -> None:
-        """There is no error if the reader of a pipe, C{| head}, has read enough."""
-        self.admin.openings = [makeOpening(f"10.0.{n // 250}.{n % 250}") for n in range(5000)]
-        done = self.shell(f"status --admin {self.admin.path} | head -n 1")
-        self.assertEqual(("", 1), (done.stderr, done.stdout.count("\n")))
-
-    def test_outputLost(self) -> None:
-        """Output that is full, or closed, is one sentence and status 1."""
-        for redirection, reason in (
-            (">/dev/full", "No space left on device"),
-            (">&-", "Bad file descriptor"),
-            (">&- <&-", "Bad file descriptor"),
-        ):
-            done = self.shell(f"status --admin {self.admin.path} {redirection}")
-            line = f"pkdoors: cannot write to standard output: {reason}\n"
-            self.assertEqual((1, "", line), (done.returncode, done.stdout, done.stderr))
-
-    def shell(self, arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command in a shell."""
-        script = f"{sys.executable} -c 'from pkdoors.cli import main; main()'"
-        return subprocess.run(
-            ["sh", "-c", f"{script} {arguments}"], cwd=ROOT, capture_output=True, text=True
-        )
-
-
-class TableTests(SynchronousTestCase):
-    """Tests of L{formatStatus} on terminals."""
-
-    def shown(self, **environment: str) -> str:
-        """Return the output on a terminal of 80 columns."""
-        from rich.console import Console
-
-        console = Console(
-            file=StringIO(),
-            width=80,
-            force_terminal=True,
-            markup=False,
-            highlight=False,
-            _environ=environment,
-        )
-        return formatStatus(longStatus(), console)
-
-    def test_width(self) -> None:
-        """Long names, addresses and comments are wrapped at 80 columns, and nothing is cut."""
-        lines = self.shown(TERM="dumb").splitlines()
-        self.assertEqual([], [line for line in lines if len(line) > 80])
-        text = "".join("".join(lines).split())
-        self.assertTrue(any(LONGEST in line for line in lines))
-        for part in ("6039/tcp", "nosuchzone", "[red]"):
-            self.assertIn(part, text)
-        self.assertNotIn("…", text)
+from tests.commands.controlcase import ControlTestCase, setZone
+from tests.fakes.admin import makeOpening
+from tests.test_cli import End
 
 
 class OpenTests(ControlTestCase):
@@ -438,19 +277,3 @@ class StartTests(SynchronousTestCase):
                 self.assertRaises(SystemExit, main, [command, "--help"], {})
             for word in words:
                 self.assertIn(word, stdout.getvalue())
-
-
-def setZone(test: SynchronousTestCase, zone: str) -> None:
-    """Set the time zone for a test."""
-    before = os.environ.get("TZ")
-
-    def restore() -> None:
-        if before is None:
-            os.environ.pop("TZ", None)
-        else:
-            os.environ["TZ"] = before
-        time.tzset()
-
-    os.environ["TZ"] = zone
-    time.tzset()
-    test.addCleanup(restore)

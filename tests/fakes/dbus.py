@@ -21,11 +21,11 @@ class FakeDBusException(Exception):
         self._name = name
 
     def get_dbus_message(self) -> str:
-        """What went wrong."""
+        """Return what went wrong."""
         return self._message
 
     def get_dbus_name(self) -> str:
-        """The kind of error."""
+        """Return the kind of error."""
         return self._name
 
 
@@ -33,10 +33,10 @@ class FakeDBus:
     """
     D-Bus.
 
-    @ivar names: the names that have an owner; L{None} where there is no bus.
+    @ivar names: the names that have an owner; L{None} if there is no bus.
     @ivar connections: how many connections are open.
     @ivar isDeadly: whether the end of the connection would end the process.
-    @ivar zones: the zones that firewalld tells; an error is raised.
+    @ivar zones: the zones that firewalld lists; if it is an error, it is raised.
     @ivar timeouts: the seconds that calls were given.
     """
 
@@ -49,7 +49,7 @@ class FakeDBus:
         self.timeouts: list[float] = []
 
     def install(self, test: SynchronousTestCase) -> None:
-        """Be what C{import dbus} gives."""
+        """Make C{import dbus} give this."""
         module = makeModule("dbus", DBusException=FakeDBusException, SystemBus=self.connect)
         replaceModule(test, "dbus", module)
 
@@ -63,7 +63,7 @@ class FakeDBus:
         return self
 
     def set_exit_on_disconnect(self, onOff: bool) -> None:
-        """Whether to end the process with the connection."""
+        """Set whether the process ends with the connection."""
         self.isDeadly = onOff
 
     def call_blocking(self, *call: str, timeout: float = -1.0) -> None:
@@ -75,19 +75,19 @@ class FakeDBus:
         self.timeouts.append(timeout)
 
     def name_has_owner(self, name: str) -> bool:
-        """Whether somebody answers to a name."""
+        """Return whether a name has an owner."""
         assert self.connections and self.names is not None
         return name in self.names
 
     def get_object(self, name: str, path: str, introspect: bool = True) -> "FakeDBus":
-        """A proxy of firewalld."""
+        """Return a proxy of firewalld."""
         assert self.connections and self.names is not None and name in self.names
         assert (name, path) == ("org.fedoraproject.FirewallD1", "/org/fedoraproject/FirewallD1")
         assert not introspect, "that needs a main loop, which a start does not have"
         return self
 
     def getZones(self, dbus_interface: str) -> list[str]:
-        """The names of firewalld's zones, asked of the proxy."""
+        """Return the names of firewalld's zones, as the proxy does."""
         assert self.connections, "asked over a connection that is closed"
         assert dbus_interface == "org.fedoraproject.FirewallD1.zone"
         if isinstance(self.zones, FakeDBusException):

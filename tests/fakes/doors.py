@@ -15,7 +15,7 @@ PORTS = (17001, 17203, 17005, 17404, 17002)
 
 
 def makeDoor(sequence: tuple[int, ...] = PORTS, ports: str = "22", **fields: Any) -> Door:
-    """A door, C{default (22/tcp)} where nothing else is said."""
+    """Return a door, by default C{default (22/tcp)}."""
     return Door(**{"name": "default", **fields}, sequence=Sequence(sequence), ports=parse(ports))
 
 
@@ -23,7 +23,7 @@ parse = parsePortRanges
 
 
 def listTCP(*flows: Flow) -> str:
-    """C{/proc/net/tcp} with some connections, all over IPv4."""
+    """Return C{/proc/net/tcp} with some connections, all over IPv4."""
     lines = ["  sl  local_address rem_address   st"]
     for each in flows:
         here, there = (
@@ -38,12 +38,12 @@ def listTCP(*flows: Flow) -> str:
 
 
 def makeOpening(source: str = "203.0.113.9", deadline: float = 30.0, **door: Any) -> Opening:
-    """An opening of a door of L{makeDoor}."""
+    """Return an opening of a door of L{makeDoor}."""
     return Opening(makeDoor(**door), ipaddress.ip_address(source), deadline)
 
 
 def knocks(source: str, *ports: int, datagram: bytes = b"knock\n") -> list[Knock]:
-    """Knocks of one source on some ports."""
+    """Return knocks of one source on some ports."""
     return [Knock(source, port, datagram) for port in ports]
 
 
@@ -54,7 +54,7 @@ def flow(
     protocol: str = "tcp",
     address: str = "",
 ) -> Flow:
-    """A connection to this host."""
+    """Return a connection to this host."""
     here = address or ("2001:db8::1" if ":" in source else "10.0.0.1")
     ends = ipaddress.ip_address(source), ipaddress.ip_address(here)
     return Flow(protocol, *ends, sourcePort, port)

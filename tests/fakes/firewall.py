@@ -18,9 +18,9 @@ class FakeFirewall:
 
     @param diary: where all firewalls of a test write their calls, with their names.
     @ivar calls: the calls that came, as text.
-    @ivar failures: what the next calls fail with, one each.
+    @ivar failures: the errors of the next calls, one each.
     @ivar holding: whether calls wait for L{answer}.
-    @ivar hasBegun: whether an opening that is cancelled is made all the same, in its turn.
+    @ivar hasBegun: whether it still makes an opening that is cancelled.
     @ivar before: what is open when it is started.
     @ivar isForgetful: whether it does not know what is open when it is started.
     @ivar guarded: the doors that it keeps closed now.
@@ -82,7 +82,7 @@ class FakeFirewall:
         return self._call(f"restore {who}".strip(), ("", ""), put)
 
     def flush(self, why: str = "nft changed the guard") -> None:
-        """Lose everything, and say so."""
+        """Lose everything, and report it."""
         self._deadlines.clear()
         self.lost(why)
 
@@ -136,7 +136,7 @@ class FakeFirewall:
                     effect()
                 return
             self._busy.discard(key)
-            if answer.called:  # who waited lost patience
+            if answer.called:  # the caller has given up
                 return
             if error is not None:
                 answer.errback(error)
@@ -163,15 +163,15 @@ class FakeFirewall:
         self._waiting.popleft()(error)
 
     def answerAll(self) -> None:
-        """Answer all calls that wait, and those that come of it."""
+        """Answer all calls that wait, and those that follow from the answers."""
         while self._waiting:
             self.answer()
 
     def open_(self) -> dict[str, float]:
-        """Who can come in now, and until when."""
+        """Return which sources can come in now, and until when."""
         return {source: end for (_, source), end in self.doorsOpen().items()}
 
     def doorsOpen(self) -> dict[tuple[str, str], float]:
-        """Which doors are open for whom now, and until when."""
+        """Return which doors are open for which sources now, and until when."""
         now = self._clock.seconds()
         return {key: end for key, end in self._deadlines.items() if now < end}

@@ -31,23 +31,23 @@ class FakeZoneSettings:
         self._rules = list(rules)
 
     def getTarget(self) -> str:
-        """What becomes of packets that nothing else decides on."""
+        """Return what happens to packets that no rule decides on."""
         return self._target
 
     def getPorts(self) -> list[tuple[str, str]]:
-        """Open ports."""
+        """Return the open ports."""
         return self._ports
 
     def getServices(self) -> list[str]:
-        """Open services."""
+        """Return the open services."""
         return self._services
 
     def getProtocols(self) -> list[str]:
-        """Open protocols."""
+        """Return the open protocols."""
         return self._protocols
 
     def getRichRules(self) -> list[str]:
-        """Rich rules."""
+        """Return the rich rules."""
         return self._rules
 
 
@@ -61,11 +61,11 @@ class FakeServiceSettings:
         self._includes = includes
 
     def getPorts(self) -> list[tuple[str, str]]:
-        """The ports of the service itself."""
+        """Return the ports of the service itself."""
         return self._ports
 
     def getIncludes(self) -> list[str]:
-        """The services that are part of it."""
+        """Return the services that it includes."""
         return self._includes
 
 
@@ -75,7 +75,7 @@ SIGNALS = {
     *("interface-added", "interface-removed", "zone-of-interface-changed"),
     *("source-added", "source-removed", "zone-of-source-changed"),
 }
-"""Some of those that firewalld's client knows."""
+"""Some of the signals that firewalld's client knows."""
 
 
 class FakePermanent:
@@ -91,22 +91,22 @@ class FakePermanent:
         self._zone = zone
 
     def getZoneNames(self) -> list[str]:
-        """The names of all zones."""
+        """Return the names of all zones."""
         self._check("getZoneNames", "")
         return list(self._zones)
 
     def getZoneByName(self, name: str) -> "FakePermanent":
-        """One of them."""
+        """Return one zone."""
         if name not in self._zones:
             raise FakeDBusException(f"INVALID_ZONE: {name}")
         return FakePermanent(self._zones, self._check, name)
 
     def getRichRules(self) -> list[str]:
-        """Its rich rules."""
+        """Return the rich rules of the zone."""
         return list(self._zones[self._zone])
 
     def removeRichRule(self, rule: str) -> None:
-        """Remove one of them."""
+        """Remove one of these rules."""
         self._check("removePermanentRule", rule)
         if rule not in self.getRichRules():
             raise FakeDBusException(f"NOT_ENABLED: '{rule}'")
@@ -122,7 +122,7 @@ class FakeFirewalld:
     @ivar calls: the calls that change something, C{"add public rule ..."}.
     @ivar refusals: method, part of a rule, and what firewalld answers to calls with it;
         C{removePermanentRule} is of the permanent configuration.
-    @ivar asked: the methods that were called, whatever came of it.
+    @ivar asked: the methods that were called, whether they succeeded or not.
     @ivar isOnBus: whether the client's connection to the bus is there.
     @ivar connected: whether the client has seen firewalld on the bus.
     """
@@ -145,12 +145,12 @@ class FakeFirewalld:
         self.asked: list[str] = []
 
     def refuse(self, method: str, part: str, message: str, name: str = "") -> None:
-        """Refuse a method from now on where this is part of the rule."""
+        """Refuse a method from now on if this is part of the rule."""
         error = FakeDBusException(message, name) if name else FakeDBusException(message)
         self.refusals.append((method, part, error))
 
     def present(self, zone: str = "public") -> dict[str, float]:
-        """The rules of a zone that are in effect, and the seconds they have left, 0 for ever."""
+        """Return the rules in effect in a zone, and the seconds that they have left; 0 for ever."""
         now = self._clock.seconds()
         return {
             rule: end and end - now
@@ -160,15 +160,15 @@ class FakeFirewalld:
 
     @property
     def bus(self) -> "FakeFirewalld":
-        """The client's connection."""
+        """Return the client's connection."""
         return self
 
     def get_is_connected(self) -> bool:
-        """Whether it is there."""
+        """Return whether the connection is there."""
         return self.isOnBus
 
     def connect(self, signal: str, callback: Callable[..., None]) -> None:
-        """Have this called when a signal comes."""
+        """Call this when a signal comes."""
         assert signal in SIGNALS, signal
         self._callbacks[signal] = callback
 
@@ -177,72 +177,72 @@ class FakeFirewalld:
         self._callbacks[signal](*arguments)
 
     def call_on_disconnection(self, callback: Callable[[object], None]) -> None:
-        """Have this called when the bus goes away."""
+        """Call this when the bus goes away."""
         self._callbacks["disconnected"] = callback
 
     def disconnect(self) -> None:
-        """The bus goes away."""
+        """Take the bus away."""
         self.isOnBus = False
         self._callbacks["disconnected"](self)
 
     def end(self, rule: str, zone: str = "public") -> None:
-        """Remove a rule, as a timer does, and tell."""
+        """Remove a rule, as a timer does, and send the signal."""
         del self.rules[zone][rule]
         self._callbacks["richrule-removed"](zone, rule)
 
     def save(self) -> None:
-        """Make all rules permanent, as C{--runtime-to-permanent} does, and tell."""
+        """Make all rules permanent, as C{--runtime-to-permanent} does, and send the signals."""
         for zone in self.rules:
             self.permanent[zone] = list(self.present(zone))
             self._callbacks["config:zone-updated"](zone)
 
     def config(self) -> "FakePermanent":
-        """The permanent configuration."""
+        """Return the permanent configuration."""
         self._check("config", "")
         return FakePermanent(self.permanent, self._check)
 
     def getZones(self) -> list[str]:
-        """The names of all zones."""
+        """Return the names of all zones."""
         self._check("getZones", "")
         return list(self.rules)
 
     def reload(self) -> None:
-        """Forget all rules that are not permanent, as a reload does, and tell."""
+        """Forget all rules that are not permanent, as a reload does, and send the signal."""
         self.rules = {zone: dict.fromkeys(rules, 0.0) for zone, rules in self.permanent.items()}
         self._callbacks["reloaded"]()
 
     def change(self, connected: bool) -> None:
-        """Come or go, and tell."""
+        """Come or go, and send the signal."""
         self.connected = connected
         self._callbacks["connection-changed"]()
 
     def getActiveZones(self) -> dict[str, dict[str, list[str]]]:
-        """The zones that interfaces or sources are bound to."""
+        """Return the zones that have interfaces or sources."""
         self._check("getActiveZones", "")
         return self.active
 
     def getDefaultZone(self) -> str:
-        """The zone of all else."""
+        """Return the zone of everything else."""
         self._check("getDefaultZone", "")
         return self.default
 
     def getEntries(self, ipset: str) -> list[str]:
-        """What is in an ipset."""
+        """Return the entries of an ipset."""
         if ipset not in self.ipsets:
             raise FakeDBusException(f"IPSET_WITH_TIMEOUT: {ipset}")
         return self.ipsets[ipset]
 
     def getZoneSettings(self, zone: str) -> FakeZoneSettings:
-        """The configuration of a zone."""
+        """Return the configuration of a zone."""
         self._zone(zone)
         return self.settings.get(zone, FakeZoneSettings())
 
     def getServiceSettings(self, service: str) -> FakeServiceSettings:
-        """The configuration of a service."""
+        """Return the configuration of a service."""
         return FakeServiceSettings(self.services[service], self.includes.get(service, []))
 
     def getRichRules(self, zone: str) -> list[str]:
-        """The rich rules of a zone."""
+        """Return the rich rules of a zone."""
         self._check("getRichRules", zone)
         return list(self.present(zone))
 

@@ -34,7 +34,7 @@ class FakeIp:
         self.asked: list[str] = []
 
     def install(self, test: SynchronousTestCase) -> None:
-        """Be what runs."""
+        """Make C{subprocess.run} call this."""
         test.patch(subprocess, "run", self)
 
     def __call__(
@@ -57,7 +57,7 @@ class FakeSocket:
     A UDP socket of a L{FakeHost}.
 
     @ivar inbox: what comes next: payload and sender, or an error.
-    @ivar program: what it was told to filter with.
+    @ivar program: its filter, as the kernel gets it.
     @ivar drops: how many datagrams the kernel dropped.
     """
 
@@ -75,7 +75,7 @@ class FakeSocket:
 
     @property
     def isShared(self) -> bool:
-        """Whether its port can be taken by others that are willing to share it."""
+        """Whether other sockets that share can bind its port."""
         return bool(self.options.get(socket.SO_REUSEPORT))
 
     def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
@@ -107,7 +107,7 @@ class FakeSocket:
         self.program = ctypes.string_at(where, 8 * count)
 
     def bind(self, address: tuple[Any, ...]) -> None:
-        """Take an address and a port."""
+        """Bind an address and a port."""
         interface, port = address[:2]
         if interface not in self._host.addresses and not self.isFree:
             raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
@@ -130,15 +130,15 @@ class FakeSocket:
         )
 
     def getsockname(self) -> tuple[str, int]:
-        """The address and port."""
+        """Return the address and port."""
         return self.address
 
     def fileno(self) -> int:
-        """A number."""
+        """Return a number."""
         return self._number if self.isOpen else -1
 
     def take(self, size: int) -> tuple[str, bytes, int]:
-        """The next datagram, cut off where it is too long, with the time at which it came."""
+        """Return the next datagram: sender, payload up to a size, and time."""
         assert self.isOpen, "read from a socket that is closed"
         assert self.options[SO_TIMESTAMPNS], "it would have no time"
         if not self.reorderer:
@@ -149,7 +149,7 @@ class FakeSocket:
         return item[1][0], item[0][:size], next(self._host.stamps)
 
     def getsockopt(self, level: int, option: int, size: int) -> bytes:
-        """What the kernel counts."""
+        """Return what the kernel counts."""
         assert (level, option) == (socket.SOL_SOCKET, SO_MEMINFO), "unknown option"
         if self._host.tellsNothing:
             raise OSError(errno.ENOPROTOOPT, "Protocol not available")
@@ -169,7 +169,7 @@ class FakeReceiver:
         self._size = size
 
     def receive(self, bound: FakeSocket) -> list[tuple[str, bytes, int]]:
-        """What has come, 64 datagrams at most; an error comes when all before it was read."""
+        """Return at most 64 datagrams; an error is raised when all before it were read."""
         received = [bound.take(self._size)]
         while (
             len(received) < 64 and bound.reorderer and not isinstance(bound.reorderer[0], OSError)
@@ -183,7 +183,7 @@ class FakeHost:
     A host's UDP ports, in place of L{socket.socket}.
 
     @ivar filtersNothing: whether its kernel takes no filters.
-    @ivar tellsNothing: whether it does not tell what it dropped.
+    @ivar tellsNothing: whether it does not report what it dropped.
     """
 
     def __init__(
@@ -215,18 +215,18 @@ class FakeHost:
         return self.sockets[-1]
 
     def take(self, port: int, interface: str = "0.0.0.0") -> None:
-        """Another program has this port."""
+        """Have another program bind this port."""
         family = socket.AF_INET6 if ":" in interface else socket.AF_INET
         taken = self._makeUDP(family)
         taken.isV6Only = True
         taken.bind((interface, port))
 
     def bound(self) -> list[tuple[str, int]]:
-        """The addresses and ports that are taken."""
+        """Return the addresses and ports that are bound."""
         return [each.address for each in self.sockets if each.isOpen]
 
     def find(self, interface: str, port: int) -> FakeSocket:
-        """The open socket of an address and port."""
+        """Return the open socket of an address and port."""
         address = (interface, port)
         return next(each for each in self.sockets if each.isOpen and each.address == address)
 

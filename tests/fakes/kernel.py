@@ -20,7 +20,7 @@ class FakeKernel(Kernel):
     What answers messages.
 
     @ivar isOpen: whether it may be asked.
-    @ivar refusing: what each question fails with.
+    @ivar refusing: the error of each question.
     @ivar asked: how many questions came.
     """
 
@@ -33,11 +33,11 @@ class FakeKernel(Kernel):
 
     @property
     def port(self) -> int:
-        """Our netlink port."""
+        """Return our netlink port."""
         return self._port
 
     def close(self) -> None:
-        """End it."""
+        """Close it."""
         self.isOpen = False
 
     def transact(self, batch: bytes) -> None:
@@ -142,7 +142,7 @@ class FakeKernel(Kernel):
                 yield 10 << 8 | 3, found_(1, name) + found_(3, chain)
 
     def _elements(self, table: str, name: str) -> Iterator[Message]:
-        """In parts of some hundred, as the kernel tells them."""
+        """Yield the elements in messages of some hundred, as the kernel sends them."""
         if name not in self.tables.tables[table].sets:
             return
         there = self.tables.tables[table].sets[name]
@@ -166,7 +166,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _step(changes: list[tuple[int, int, bytes]]) -> str:
-    """The last message tells what it is: before it is what makes it possible."""
+    """Return a line about a batch: its last message is what the others prepare."""
     kind, _, body = changes[-1]
     found = readAttributes(body)
     table = _text(found[1])
@@ -199,7 +199,7 @@ def _attribute(kind: int, body: bytes) -> bytes:
 
 
 def found_(kind: int, text: str) -> bytes:
-    """An attribute that is a text."""
+    """Return an attribute that is a text."""
     return _attribute(kind, text.encode() + b"\0")
 
 
@@ -224,7 +224,7 @@ def _element(key: bytes, each: Entry, now: float) -> bytes:
 
 
 def _verdict(text: str) -> bytes:
-    """The data of a map's element: what to do, and the chain."""
+    """Return the data of a map's element: what to do, and the chain."""
     if not text:
         return b""
     verb, chain = text.split()
@@ -233,7 +233,7 @@ def _verdict(text: str) -> bytes:
 
 
 def _interval(key: bytes, each: Entry) -> list[bytes]:
-    """The kernel tells the end first: the port behind it, unless that is none."""
+    """Return both ends of a range; the kernel lists the port after it first, if any."""
     first, last = int.from_bytes(key[:2], "big"), int.from_bytes(key[2:], "big")
     begin = _attribute(1, _attribute(1, first.to_bytes(2, "big")))
     start = _attribute(1, begin + _verdict(each.data))

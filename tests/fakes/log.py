@@ -19,7 +19,7 @@ class Log:
         test.addCleanup(globalLogPublisher.removeObserver, self._events)
 
     def lines(self, *levels: LogLevel) -> list[str]:
-        """The lines of some levels, or of all, as the operator sees them."""
+        """Return the lines of some levels, or of all, as the operator sees them."""
         return [
             formatEvent(event)
             for event in self._events
@@ -27,7 +27,7 @@ class Log:
         ]
 
     def levels(self) -> list[str]:
-        """The level of each line."""
+        """Return the level of each line."""
         return [event["log_level"].name for event in self._events]
 
 

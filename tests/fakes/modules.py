@@ -17,7 +17,7 @@ SERVICE = 61234
 
 
 def haveService(test: SynchronousTestCase) -> Path:
-    """Have a user of the service while a test runs; a folder of its own, that it can enter."""
+    """Have a service user while a test runs, and return a folder that belongs to it."""
     user = pwd.struct_passwd(("pkdoors", "x", SERVICE, SERVICE, "", "/", "/bin/false"))
     test.patch(pwd, "getpwnam", lambda name: user)
     above = Path(mkdtemp())
@@ -30,7 +30,7 @@ def haveService(test: SynchronousTestCase) -> Path:
 
 
 def replaceModule(test: SynchronousTestCase, name: str, module: ModuleType | None) -> None:
-    """Make C{import} give this module while a test runs; L{None}: it is not installed."""
+    """Make C{import} give this module while a test runs; with L{None} the import fails."""
 
     def restore(before: dict[str, ModuleType]) -> None:
         sys.modules.pop(name, None)
@@ -42,7 +42,7 @@ def replaceModule(test: SynchronousTestCase, name: str, module: ModuleType | Non
 
 
 def replaceReactor(test: SynchronousTestCase, reactor: object) -> None:
-    """Be what C{from twisted.internet import reactor} gives while a test runs."""
+    """Make C{from twisted.internet import reactor} give this reactor while a test runs."""
     contents = twisted.internet.__dict__
 
     def restore(before: dict[str, object]) -> None:
@@ -54,7 +54,7 @@ def replaceReactor(test: SynchronousTestCase, reactor: object) -> None:
 
 
 def makeModule(name: str, **contents: Any) -> ModuleType:
-    """A module."""
+    """Return a module."""
     module = ModuleType(name)
     module.__dict__.update(contents)
     return module

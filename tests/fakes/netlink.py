@@ -16,8 +16,8 @@ class Change(NamedTuple):
     """
     A message of netlink about an element of a set.
 
-    @ivar flags: those of the message, C{NLM_F_...}.
-    @ivar milliseconds: the timeout; 0 where there is none.
+    @ivar flags: the flags of the message, C{NLM_F_...}.
+    @ivar milliseconds: the timeout; 0 if there is none.
     @ivar comment: what C{nft list} shows beside it.
     @ivar expires: the milliseconds that are left; 0 for all.
     """
@@ -33,7 +33,7 @@ class Change(NamedTuple):
 
 
 def readBatch(batch: bytes) -> list[Change]:
-    """The changes of a batch of nftables, which must be made as the kernel wants it."""
+    """Return the changes of a batch of nftables; check that the kernel would take it."""
     messages = []
     while batch:
         length, kind, flags, _, _ = struct.unpack_from("=IHHII", batch)
@@ -77,7 +77,7 @@ def _readElement(body: bytes) -> tuple[bytes, int, str, int]:
 
 
 def readAttributes(body: bytes) -> dict[int, bytes]:
-    """Attributes of netlink, by type."""
+    """Return netlink attributes by type."""
     found = {}
     while body:
         length, kind = struct.unpack_from("=HH", body)
@@ -105,7 +105,7 @@ class FakeNetlink:
         test.patch(socket, "socket", self.make)
 
     def make(self, family: int, kind: int, protocol: int) -> "FakeNetlink":
-        """What C{socket.socket} gives."""
+        """Return the socket, as C{socket.socket} does."""
         assert (family, protocol) == (socket.AF_NETLINK, 12)
         assert kind == socket.SOCK_RAW | socket.SOCK_NONBLOCK, "a read would block the reactor"
         if self.refusal is not None:
@@ -114,17 +114,17 @@ class FakeNetlink:
         return self
 
     def bind(self, address: tuple[int, int]) -> None:
-        """Take an address that the kernel chooses, and no group."""
+        """Bind an address that the kernel chooses, and no group."""
         assert address == (0, 0)
         self.isBound = True
 
     def getsockname(self) -> tuple[int, int]:
-        """The port that the kernel gave it, and its groups."""
+        """Return the port that the kernel chose, and the groups."""
         assert self.isOpen and self.isBound
         return 4711, 0
 
     def send(self, batch: bytes) -> int:
-        """Send; the answer is there at once."""
+        """Send a batch; the answer comes at once."""
         assert self.isOpen and self.isBound
         self.sent.append(batch)
         for answer in self.answers:
@@ -134,7 +134,7 @@ class FakeNetlink:
         return len(batch)
 
     def recv(self, size: int) -> bytes:
-        """The next datagram."""
+        """Return the next datagram."""
         assert self.isOpen and size >= 8192
         if not self._reorderer:
             raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
@@ -143,4 +143,4 @@ class FakeNetlink:
     def close(self) -> None:
         """Close."""
         self.isOpen = False
-        self._reorderer.clear()  # a new socket begins anew
+        self._reorderer.clear()  # a new socket has no answers

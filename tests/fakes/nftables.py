@@ -14,10 +14,10 @@ class FakeNftables:
     A context of libnftables.
 
     @ivar ran: the commands of each transaction that was not a dry run.
-    @ivar judged: those of each that was.
-    @ivar error: what the kernel says to everything, where not empty.
-    @ivar listing: what it lists as our table, where not empty.
-    @ivar ruleset: what it lists of all tables, where not empty.
+    @ivar judged: the commands of each dry run.
+    @ivar error: the kernel's error for everything, if it is not empty.
+    @ivar listing: the listing of our table, if it is not empty.
+    @ivar ruleset: the listing of all tables, if it is not empty.
     """
 
     def __init__(self, error: str = "") -> None:
@@ -64,7 +64,7 @@ class FakeMonitor:
     @ivar attended: which changes count, as far as it was told; see
         L{pkdoors.firewall.nftables._notifications.Changes.attend}.
     @ivar port: the netlink port whose changes are not told.
-    @ivar isOn: whether somebody watches.
+    @ivar isOn: whether it was started.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class FakeMonitor:
         unsure: Callable[[], None],
         moved: Callable[[], None],
     ) -> Any:
-        """Be made."""
+        """Take the arguments of L{pkdoors.firewall.nftables._watch.Watch}."""
         assert table == "pkdoors"
         self.port, self.changed, self.unsure, self.moved = port, changed, unsure, moved
         return self
@@ -121,26 +121,26 @@ class FakeLibrary(Library):
         self.error: FirewallError | None = None
 
     def canOwn(self) -> bool:
-        """Whether tables can have an owner."""
+        """Return whether tables can have an owner."""
         return self.isOwner
 
     def judge(self, commands: str) -> None:
-        """Judge."""
+        """Judge commands."""
         if self.error is not None:
             raise self.error
         self.judged.append(commands)
 
     def run(self, commands: str) -> None:
-        """Do."""
+        """Run commands."""
         assert self.kernel.isOpen
         if self.error is not None:
             raise self.error
         self.tables.run(commands)
 
     def listAsJson(self, what: str) -> str:
-        """List."""
+        """Return a listing."""
         return self.listings.get(what, "")
 
     def close(self) -> None:
-        """Let go."""
+        """Close the kernel's socket."""
         self.kernel.close()

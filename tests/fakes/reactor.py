@@ -64,7 +64,7 @@ class FakeHandle:
         self._own = own
 
     def detach(self) -> int:
-        """Give the descriptor away."""
+        """Return the descriptor, which the caller owns then."""
         return self._own.detach()
 
 
@@ -72,17 +72,17 @@ class FakeConnection(StringTransport):
     """
     A connection of the reactor's, with a socket underneath.
 
-    @ivar peer: the other end of it, where somebody asked for the socket.
+    @ivar peer: the other end, if the socket was asked for.
     """
 
     peer: socket.socket | None = None
 
     def stopReading(self) -> None:
-        """The reactor reads no more."""
+        """Stop reading."""
         self.pauseProducing()
 
     def getHandle(self) -> FakeHandle:
-        """The socket."""
+        """Return the socket."""
         assert self.producerState == "paused", "the reactor would read from it"
         own, self.peer = socket.socketpair()
         own.setblocking(False)
@@ -94,7 +94,7 @@ class FakeReactor(MemoryReactorClock):
     Twisted's own fake reactor, with what it lacks: UDP, threads, and a C{run} that passes time.
 
     @ivar sent: the datagrams that were sent: when, address, port, payload.
-    @ivar unreachable: addresses that there is no route to.
+    @ivar unreachable: addresses without a route.
     @ivar udpPorts: all UDP ports that were ever opened.
     @ivar isIPv6Missing: whether the kernel has no IPv6 at all.
     """
@@ -109,7 +109,7 @@ class FakeReactor(MemoryReactorClock):
     def listenUDP(
         self, port: int, protocol: DatagramProtocol, interface: str = "", maxPacketSize: int = 8192
     ) -> FakeUDPPort:
-        """Take a UDP port."""
+        """Bind a UDP port."""
         assert port == 0 and interface in ("", "::"), "that may be taken"
         if interface == "::" and self.isIPv6Missing:
             error = OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
@@ -118,15 +118,15 @@ class FakeReactor(MemoryReactorClock):
         return self.udpPorts[-1]
 
     def callFromThread(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """Do something in the reactor's next turn."""
+        """Call something in the reactor's next turn."""
         self.callLater(0, work, *arguments)
 
     def getThreadPool(self) -> FakeThreadPool:
-        """Where what blocks is done."""
+        """Return the pool that runs blocking calls."""
         return FakeThreadPool()
 
     def begin(self) -> None:
-        """Run from now on; time passes by hand."""
+        """Start; the test advances the time."""
         assert not self.running
         self.running = self.hasRun = True
         for work, arguments, keywords in self.whenRunningHooks:
@@ -140,11 +140,11 @@ class FakeReactor(MemoryReactorClock):
             self.advance(max(0, self.getDelayedCalls()[0].getTime() - self.seconds()))
 
     def connections(self) -> list[tuple[str, int]]:
-        """The TCP connections that were tried, in order."""
+        """Return the attempted TCP connections, in order."""
         return [(host, port) for host, port, *_ in self.tcpClients]
 
     def accept(self, index: int = -1) -> "FakeConnection":
-        """Let a TCP connection that is tried succeed."""
+        """Let an attempted TCP connection succeed."""
         transport = FakeConnection()
         protocol = self.tcpClients[index][2].buildProtocol(None)
         assert protocol is not None
@@ -152,5 +152,5 @@ class FakeReactor(MemoryReactorClock):
         return transport
 
     def reject(self, error: Exception, index: int = -1) -> None:
-        """Let a TCP connection that is tried fail."""
+        """Let an attempted TCP connection fail."""
         self.tcpClients[index][2].clientConnectionFailed(self.connectors[index], Failure(error))

@@ -38,17 +38,17 @@ def makeListing(
 
 
 def joinListings(*listings: dict[str, list[Any]]) -> str:
-    """The text of several tables of L{makeListing} together."""
+    """Return the text of several tables of L{makeListing} together."""
     return json.dumps({"nftables": [item for each in listings for item in each["nftables"]]})
 
 
 def condition(field: str, right: Any, op: str = "==") -> dict[str, Any]:
-    """A condition of a rule: C{"tcp dport"}, C{"meta l4proto"}, ... compared with something."""
+    """Return a condition: C{"tcp dport"}, C{"meta l4proto"}, ... compared with something."""
     return {"match": {"op": op, "left": expression(field), "right": right}}
 
 
 def expression(field: str) -> dict[str, Any]:
-    """What a condition asks for; several with dots between are a concatenation."""
+    """Return the left side of a condition; fields with dots between are a concatenation."""
     if " . " in field:
         return {"concat": [expression(each) for each in field.split(" . ")]}
     kind, key = field.split()

@@ -47,7 +47,7 @@ class FakeSet:
 
     @property
     def timeout(self) -> int:
-        """Of elements that have none of their own, in milliseconds."""
+        """The timeout of elements without their own, in milliseconds."""
         found = re.search(r"timeout (\d+)(ms|s);", self.definition)
         return int(found[1]) * {"s": 1000, "ms": 1}[found[2]] if found else 0
 
@@ -76,11 +76,11 @@ class FakeTable:
     counters: dict[str, int] = field(default_factory=dict)
 
     def texts(self, chain: str) -> list[str]:
-        """The rules of a chain."""
+        """Return the rules of a chain."""
         return [text for _, of, text in self.rules if of == chain]
 
     def guards(self) -> bool:
-        """Whether it drops what comes to its ports, in both ways in."""
+        """Return whether it drops packets to its ports, TCP and UDP."""
         ports = any(self.sets[f"{p}_ports"].elements for p in ("tcp", "udp") if self._has(p))
         return ports and all(
             f"{p} dport @{p}_ports counter drop" in self.texts(f"{p}_in") for p in ("tcp", "udp")
@@ -109,11 +109,11 @@ class FakeTables:
         self.failing: Callable[[str], None] = lambda step: None
 
     def now(self) -> float:
-        """Milliseconds."""
+        """Return the time in milliseconds."""
         return 1000 * self._clock.seconds()
 
     def handle(self) -> int:
-        """A new one."""
+        """Return a new handle."""
         self._handles += 1
         return self._handles
 
@@ -130,7 +130,7 @@ class FakeTables:
         self.guarding.append({name for name, table in self.tables.items() if table.guards()})
 
     def table(self, name: str, port: int = OUR_PORT) -> FakeTable:
-        """A table that may be changed by a socket."""
+        """Return a table, if a socket may change it."""
         if name not in self.tables:
             raise errorFor(errno.ENOENT)
         table = self.tables[name]
@@ -139,26 +139,26 @@ class FakeTables:
         return table
 
     def living(self, table: str, name: str) -> dict[bytes, Entry]:
-        """The elements of a set whose time is not over."""
+        """Return the elements of a set that have not expired."""
         there = self.tables[table].sets[name].elements
         return {
             key: each for key, each in there.items() if each.end is None or each.end > self.now()
         }
 
     def sources(self, name: str, table: str = "pkdoors") -> dict[str, float]:
-        """Addresses in a set of openings, and the seconds that each has left."""
+        """Return the addresses in a set of openings, and how many seconds each has left."""
         return {
             str(ipaddress.ip_address(key)): round(((each.end or 0) - self.now()) / 1000, 3)
             for key, each in self.living(table, name).items()
         }
 
     def put(self, name: str, key: bytes, left: float, table: str = "pkdoors") -> None:
-        """A packet puts an element there, or someone else does."""
+        """Add an element, as a packet or another program does."""
         there = self.tables[table].sets[name]
         there.elements[key] = Entry(there.timeout, self.now() + 1000 * left)
 
     def flows(self, name: str, table: str = "pkdoors") -> dict[bytes, float]:
-        """Keys of a set of flows, and the seconds that each has left."""
+        """Return the keys of a set of flows, and how many seconds each has left."""
         return {
             key: round(((each.end or 0) - self.now()) / 1000, 3)
             for key, each in self.living(table, name).items()
@@ -167,7 +167,7 @@ class FakeTables:
     # -- nft's language, as far as it is written
 
     def run(self, commands: str, port: int = OUR_PORT) -> None:
-        """Do commands."""
+        """Run commands."""
         lines = [line for line in commands.splitlines() if line]
         deletes = [line for line in lines if line.startswith("delete table")]
         assert not deletes or len(lines) == 1, "a table may go only in a transaction of its own"
@@ -232,7 +232,7 @@ class FakeTables:
         return found[name]
 
     def _delete(self, table: FakeTable, found: dict[str, V], name: str) -> None:
-        """A hook is never deleted: packets would get through."""
+        """Delete something; a hook is never deleted, because packets would get through."""
         assert "hook" not in table.chains.get(name, ""), f"{name} is a base chain"
         self._there(found, name)
         words = [re.split(r"[ @]", rule) for _, _, rule in table.rules]

@@ -14,8 +14,8 @@ class ClientAddressTests(SynchronousTestCase):
 
     def test_broadcast(self) -> None:
         """The kernel knows which addresses are broadcast addresses."""
-        for address in ("255.255.255.255", "127.255.255.255"):
-            self.assertTrue(clientaddress._isBroadcast(IPv4Address(address)), address)
+        # Not 255.255.255.255, which the kernel knows only if it has a route to it.
+        self.assertTrue(clientaddress._isBroadcast(IPv4Address("127.255.255.255")))
         for address in ("127.0.0.1", "192.0.2.1"):
             self.assertFalse(clientaddress._isBroadcast(IPv4Address(address)), address)
 

@@ -52,12 +52,12 @@ class RealTestCase(SynchronousTestCase):
         if self.firewall == "firewalld":
             self.firewalld = Firewalld(self.server)
 
-    def start(self, *options: str, ports: str = str(PORT), openFor: str = "2s") -> Daemon:
+    def start(self, *options: str, ports: str = str(PORT), openFor: str = "1h") -> Daemon:
         """Start the daemon on the server, with a program that listens on the protected port."""
         self.server.serve(PORT)
         return self.daemon(*options, ports=ports, openFor=openFor)
 
-    def daemon(self, *options: str, ports: str = str(PORT), openFor: str = "2s") -> Daemon:
+    def daemon(self, *options: str, ports: str = str(PORT), openFor: str = "1h") -> Daemon:
         """Start the daemon, alone."""
         return Daemon(
             self.server,
@@ -66,7 +66,7 @@ class RealTestCase(SynchronousTestCase):
         )
 
     def isOwned(self) -> bool:
-        """Whether the guard belongs to the daemon, so that nobody else can touch it."""
+        """Return whether the daemon owns the guard, so that nobody else can change it."""
         _, listing = self.server.status("nft", "list table inet pkdoors")
         return "owner" in listing
 
@@ -109,18 +109,23 @@ class SshTestCase(RealTestCase):
         )
         self.assertTrue(sshd.says("Server listening on :: port 22"), sshd.log())
 
-    def sshOptions(self) -> tuple[str, ...]:
-        """What ssh, and what is like it, needs to get in."""
+    def sshOptions(self, patience: int = 60) -> tuple[str, ...]:
+        """Return the options with which ssh, scp and the like get in."""
         return (
             *("-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
-            *("-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=no"),
+            *("-o", f"ConnectTimeout={patience}", "-o", "StrictHostKeyChecking=no"),
             *("-o", f"UserKnownHostsFile={self.folder}/known"),
         )
 
-    def sshCommand(self, command: str) -> tuple[str, ...]:
-        """The command line of ssh."""
-        return ("ssh", *self.sshOptions(), f"root@{SERVER4}", command)
+    def sshCommand(self, command: str, patience: int = 60) -> tuple[str, ...]:
+        """Return the command line of ssh."""
+        return ("ssh", *self.sshOptions(patience), f"root@{SERVER4}", command)
 
     def ssh(self, command: str) -> tuple[int, str]:
-        """Run a command on the server, over ssh; status and output."""
+        """Run a command on the server over ssh; return its status and output."""
         return self.client.status(*self.sshCommand(command))
+
+    def isShut(self) -> bool:
+        """Return whether ssh gets no answer."""
+        status, output = self.client.status(*self.sshCommand("true", 1))
+        return status == 255 and "timed out" in output

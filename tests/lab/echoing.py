@@ -1,4 +1,4 @@
-"""Services that echo, and a stranger who tries to get in all the time."""
+"""Services that echo, and a stranger that tries to get in all the time."""
 
 import selectors
 import socket
@@ -14,7 +14,7 @@ GREETING = b"hello;"
 
 
 class _Loop(Thread):
-    """Something that goes on until its end."""
+    """A thread that works until it is ended."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -130,7 +130,7 @@ class DatagramFlow:
         self._asked = 0
 
     def isAnswered(self, patience: float = REFUSAL) -> bool:
-        """Whether something new comes back."""
+        """Return whether a new question comes back."""
         self._asked += 1
         token = f"question {self._asked}".encode()
         end = time.monotonic() + patience
@@ -221,7 +221,7 @@ class Prober(_Loop):
 
 
 def _heard(connections: list[socket.socket], end: float) -> list[bytes]:
-    """What comes from each until then."""
+    """Return what comes from each connection until then."""
     heard = dict.fromkeys(connections, b"")
     with selectors.DefaultSelector() as selector:
         for each in connections:

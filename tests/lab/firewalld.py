@@ -16,7 +16,7 @@ _BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuratio
 
 
 class Firewalld:
-    """firewalld on a bus and with a configuration of its own; the host's programs find it."""
+    """firewalld with its own bus and configuration; the host's programs find it."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -52,5 +52,5 @@ class Firewalld:
         return ended or self._host.status("firewall-cmd", "--state")[0] == 0
 
     def cmd(self, *options: str) -> str:
-        """C{firewall-cmd}."""
+        """Run C{firewall-cmd}."""
         return self._host.run("firewall-cmd", *options)

@@ -1,4 +1,4 @@
-"""Connections whose source port is chosen, and what becomes of them."""
+"""Connections with chosen source ports, and what happens to them."""
 
 import selectors
 import socket
@@ -21,7 +21,7 @@ RETRANSMITTED = 1.3
 
 
 def bound(host: Host, flow: Flow) -> socket.socket:
-    """A socket with the flow's source address and port, even if they were used before."""
+    """Return a socket with the flow's source address and port, even if they were used before."""
     family = socket.AF_INET6 if ":" in flow.source else socket.AF_INET
     with host.inside():
         new = socket.socket(family, socket.SOCK_STREAM)
@@ -44,7 +44,7 @@ class Session:
 
     @classmethod
     def begin(cls, host: Host, listener: socket.socket, flow: Flow) -> Self:
-        """Connect, and accept at the server; what others left in the backlog is closed."""
+        """Connect, and accept at the server; close other connections that wait there."""
         client = bound(host, flow)
         client.settimeout(PATIENCE)
         try:
@@ -59,7 +59,7 @@ class Session:
             client.close()
             raise AssertionError(f"{flow} cannot be made: {error}") from error
 
-    def carries(self, patience: float = 3.0) -> bool:
+    def carries(self, patience: float = PATIENCE) -> bool:
         """
         Whether something new gets from the client to the server and back.
 
@@ -108,7 +108,7 @@ class Session:
 
 
 def beginMany(host: Host, listener: socket.socket, flows: Iterable[Flow]) -> None:
-    """Begin a session on each flow, which both kernels forget at once; see L{Session.vanish}."""
+    """Begin a session on each flow, and have both kernels forget it; see L{Session.vanish}."""
     listener.settimeout(PATIENCE)
     with host.inside():
         for flow in flows:
@@ -132,7 +132,7 @@ def _receives(receiver: socket.socket, text: bytes, patience: float) -> bool:
 
 
 def drain(listener: socket.socket) -> None:
-    """Close what waits to be accepted: with a full backlog a server takes no connection at all."""
+    """Close connections that wait to be accepted: with a full backlog a server takes no others."""
     listener.setblocking(False)
     with suppress(BlockingIOError):
         while True:

@@ -35,14 +35,14 @@ STRANGER4, STRANGER6 = "10.9.2.2", "fd09:2::2"
 REFUSAL = 0.4
 """Seconds without an answer after which a port counts as closed. On a veth it takes 1 ms."""
 
-PATIENCE = 15.0
-"""Seconds that something may take which ought to happen at once: these machines are shared."""
+PATIENCE = 60.0
+"""Seconds that a test waits for something that should happen at once: the machine may be busy."""
 
 _serial = count()
 
 
 def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Ask again and again until the answer is true, and give it; or the last one that was not."""
+    """Ask again and again until the answer is true, and return it; or the last one that was not."""
     end = time.monotonic() + patience
     while not (answer := what()) and time.monotonic() < end:
         time.sleep(0.02)
@@ -50,7 +50,7 @@ def eventually(what: Callable[[], Any], patience: float = PATIENCE) -> Any:
 
 
 def heedSignals() -> None:
-    """Whoever runs the tests may ignore signals, and children would, too."""
+    """Stop ignoring signals, as a child of a program that ignores them would."""
     for each in (signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_DFL)
 
@@ -72,11 +72,11 @@ class Process:
             )
 
     def log(self) -> str:
-        """What it has written so far."""
+        """Return what it has written so far."""
         return self.output.read_text(errors="replace")
 
     def says(self, text: str, patience: float = PATIENCE) -> bool:
-        """Whether it writes this, within a while."""
+        """Wait until it writes this; return whether it did."""
         ended = self.popen.poll
 
         def said() -> bool:
@@ -85,7 +85,7 @@ class Process:
         return bool(eventually(said, patience)) and text in self.log()
 
     def stop(self, with_: signal.Signals = signal.SIGTERM) -> int:
-        """End it and give its exit status."""
+        """End it, and return its exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(with_)
         try:
@@ -96,7 +96,7 @@ class Process:
 
 
 class Host:
-    """A network namespace, and what happens on it."""
+    """A host: its namespaces, and the programs that run on it."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -112,19 +112,19 @@ class Host:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """Be on this host: so are sockets and files that are opened, and programs, meanwhile."""
+        """Be on this host, with sockets and files opened, and programs started, meanwhile."""
         with self.namespaces.inside():
             yield
 
     def run(self, *argv: str) -> str:
-        """Run a program to its end, which must be a good one; its output, both kinds."""
+        """Run a program, which must succeed; return its output, both kinds."""
         status, output = self.status(*argv)
         if status:
             raise AssertionError(f"{argv} ended with {status}: {output}")
         return output
 
     def status(self, *argv: str, **environment: str) -> tuple[int, str]:
-        """Run a program to its end; its exit status, and its output, both kinds."""
+        """Run a program; return its exit status, and its output, both kinds."""
         with self.inside():
             done = subprocess.run(
                 argv,
@@ -139,7 +139,7 @@ class Host:
         return done.returncode, done.stdout
 
     def spawn(self, *argv: str, **environment: str) -> Process:
-        """Start a program; it is ended with the host."""
+        """Start a program, which ends with the host at the latest."""
         role = self.name.rpartition("-")[2]
         output = self.folder / f"{role}-{Path(argv[0]).name}-{next(_serial)}.log"
         with self.inside():
@@ -148,23 +148,23 @@ class Host:
         return process
 
     def serve(self, port: int) -> socket.socket:
-        """Listen on a TCP port, on IPv4 and IPv6; who connects is let in, and waits."""
+        """Listen on a TCP port, on IPv4 and IPv6; connections wait to be accepted."""
         with self.inside():
             server = socket.create_server(
-                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=100
+                ("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=4096
             )
         self._stack.callback(server.close)
         return server
 
     def connect(self, port: int, address: str = SERVER4, source: str = "") -> socket.socket:
-        """Connect over TCP; L{OSError} where the port does not answer."""
+        """Connect over TCP; raise L{OSError} if the port does not answer."""
         with self.inside():
             return socket.create_connection(
                 (address, port), REFUSAL, (source, 0) if source else None
             )
 
     def reaches(self, port: int, address: str = SERVER4, source: str = "") -> bool:
-        """Whether a TCP port answers now."""
+        """Return whether a TCP port answers now."""
         try:
             self.connect(port, address, source).close()
         except OSError:
@@ -172,8 +172,8 @@ class Host:
         return True
 
     def comesToReach(self, port: int, address: str = SERVER4, source: str = "") -> bool:
-        """Whether a TCP port answers within a while."""
-        return bool(eventually(lambda: self.reaches(port, address, source), 3))
+        """Wait until a TCP port answers; return whether it did."""
+        return bool(eventually(lambda: self.reaches(port, address, source)))
 
     def send(
         self,
@@ -234,7 +234,7 @@ class Network:
         self._stack.close()
 
     def add(self, role: str, number: int) -> Host:
-        """Another host, which is 10.9.NUMBER.2 and fd09:NUMBER::2, behind the server."""
+        """Add a host behind the server: 10.9.NUMBER.2 and fd09:NUMBER::2."""
         host = self._host(role)
         self._join(number, host)
         return host
@@ -275,18 +275,18 @@ class Daemon:
             raise AssertionError(f"the daemon did not start: {self.log()}")
 
     def log(self) -> str:
-        """What it has logged so far."""
+        """Return what it has logged so far."""
         return self.process.log()
 
     def says(self, text: str) -> bool:
-        """Whether it logs this, within a while."""
+        """Wait until it logs this; return whether it did."""
         return self.process.says(text)
 
     def stop(self, with_: signal.Signals = signal.SIGTERM) -> int:
-        """End it and give its exit status."""
+        """End it, and return its exit status."""
         return self.process.stop(with_)
 
 
 def ip(*arguments: str) -> None:
-    """C{ip} of iproute2, on the machine itself."""
+    """Run C{ip} of iproute2 on the machine itself."""
     subprocess.run(["ip", *arguments], check=True)

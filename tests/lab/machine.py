@@ -11,12 +11,12 @@ from tests.lab.hosts import Host, eventually
 
 PLACE = Path("/opt/pkdoors")
 """Where a machine has this project, as README.md says: a service sees little below C{/tmp} or
-C{/root}, where it may be really."""
+C{/root}, where the checkout may be."""
 BIN = PLACE / hosts.BIN.relative_to(ROOT)
 """Where C{twistd} and C{pkdoors} are on a machine."""
 
 UNITS = "dbus.service dbus.socket polkit.service firewalld.service *.target *.slice"
-"""All that there is to be started: the rest would look after the real machine."""
+"""The units that the machine has: others would look after the real machine."""
 
 _OUTSIDE = """
 mkdir {folder}/cgroup
@@ -90,7 +90,7 @@ class Machine:
         return self._pid() is not None and self.status("systemctl", "is-system-running")[0] == 0
 
     def _pid(self) -> int | None:
-        """The first process of the machine, as it is numbered outside."""
+        """Return the machine's first process, as it is numbered outside."""
         parent = self._process.popen.pid
         children = Path(f"/proc/{parent}/task/{parent}/children")
         for child in children.read_text().split() if children.exists() else ():
@@ -100,24 +100,24 @@ class Machine:
         return None
 
     def status(self, *argv: str) -> tuple[int, str]:
-        """Run a program on it to its end; its exit status, and its output, both kinds."""
+        """Run a program on it; return its exit status, and its output, both kinds."""
         return self._host.status(
             "nsenter", f"--target={self._pid()}", "--all", "--root", "--wd", *argv
         )
 
     def run(self, *argv: str) -> str:
-        """The same, where the end must be a good one; the output."""
+        """Run a program, which must succeed; return its output."""
         status, output = self.status(*argv)
         if status:
             raise AssertionError(f"{argv} ended with {status}: {output}\n{self.log()}")
         return output
 
     def show(self, name: str, unit: str = "pkdoors") -> str:
-        """A property of a unit."""
+        """Return a property of a unit."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
     def process(self) -> Path:
-        """The daemon's folder in C{/proc}, as it is seen outside."""
+        """Return the daemon's folder in C{/proc}, as seen from outside."""
         inside = self.show("MainPID")
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -130,12 +130,12 @@ class Machine:
         raise AssertionError(f"there is no process {inside}: {self.log()}")
 
     def log(self) -> str:
-        """What systemd and the services wrote."""
+        """Return what systemd and the services wrote."""
         services = self._host.folder / "services.log"
         return self._process.log() + (services.read_text() if services.exists() else "")
 
     def says(self, text: str) -> bool:
-        """Whether one of them writes this, within a while."""
+        """Wait until one of them writes this; return whether it did."""
         return bool(eventually(lambda: text in self.log()))
 
     def stop(self) -> None:
@@ -152,5 +152,5 @@ class Machine:
 
 
 def isPossible() -> bool:
-    """Whether this kernel, and we, have what systemd needs."""
+    """Return whether this kernel and this user can run systemd."""
     return os.getuid() == 0 and "\tcgroup2\n" in Path("/proc/filesystems").read_text()

@@ -7,20 +7,20 @@ from hypothesis import HealthCheck, settings
 NIGHTLY = os.environ.get("PKDOORS_NIGHTLY") == "1"
 """Whether slow tests try all of their examples."""
 
-PROPERTY = settings(
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=100,
-    suppress_health_check=list(HealthCheck),
-)
-"""For C{@given}. Nothing is timed, since these machines are shared."""
-
 
 def ordinarily(few: int, nightly: int) -> int:
     """Return how many examples a slow test tries: few, unless it is a nightly run."""
     return nightly if NIGHTLY else few
 
 
-SLOW = settings(PROPERTY, max_examples=ordinarily(20, 100))
+PROPERTY = settings(
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=ordinarily(50, 100),
+    suppress_health_check=list(HealthCheck),
+)
+"""For C{@given}. Nothing is timed, since these machines are shared."""
+
+SLOW = settings(PROPERTY, max_examples=ordinarily(15, 100))
 """For C{@given}, if 100 examples take more than half a second."""

@@ -13,7 +13,7 @@ import time
 
 
 def packet(source: str, target: str, port: int, datagram: bytes) -> bytes:
-    """An IPv4 packet; the kernel fills in what is 0. UDP needs no checksum there."""
+    """Return an IPv4 packet; the kernel fills in the zeros. UDP needs no checksum over IPv4."""
     udp = struct.pack("!HHHH", random.randrange(1024, 65536), port, 8 + len(datagram), 0) + datagram
     ip = struct.pack(
         "!BBHHHBBH4s4s",

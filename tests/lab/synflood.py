@@ -70,7 +70,7 @@ def _macOf(host: Host, device: str) -> str:
 
 @cache
 def _program() -> Path:
-    """The sender, made once for all tests."""
+    """Compile the sender, once for all tests."""
     folder = TemporaryDirectory(prefix="pkdoors-")
     atexit.register(folder.cleanup)
     source, program = Path(__file__).with_suffix(".c"), Path(folder.name) / "synflood"

@@ -62,7 +62,7 @@ class Terminal:
         os.close(self._theirs)
 
     def settings(self) -> list[Any]:
-        """How it is set: whether it shows what is typed, ..."""
+        """Return its settings: whether it shows what is typed, ..."""
         return termios.tcgetattr(self._theirs)
 
     def type(self, keys: str) -> None:
@@ -75,7 +75,7 @@ class Terminal:
         self._setSize(columns, lines)
 
     def screen(self) -> list[str]:
-        """The lines that are seen now."""
+        """Return the lines that it shows now."""
         while select.select([self._ours], [], [], 0)[0]:
             data = os.read(self._ours, 1 << 16)
             self.written += data
@@ -83,20 +83,20 @@ class Terminal:
         return [line.rstrip() for line in self._screen.display]
 
     def line(self) -> str:
-        """The line that the cursor is in."""
+        """Return the line with the cursor."""
         return self.screen()[self._screen.cursor.y]
 
     def shows(self, text: str) -> bool:
-        """Whether it shows this, within a while."""
+        """Wait until it shows this; return whether it did."""
         return bool(eventually(lambda: text in "\n".join(self.screen())))
 
     def hidesCursor(self) -> bool:
-        """Whether the cursor is not seen."""
+        """Return whether the cursor is hidden."""
         self.screen()
         return bool(self._screen.cursor.hidden)
 
     def end(self, with_: signal.Signals | None = None) -> int:
-        """Wait for the program's end, and give its status; what it writes is read."""
+        """Wait for the program's end, reading what it writes, and return its status."""
         if with_ is not None:
             self.process.send_signal(with_)
 

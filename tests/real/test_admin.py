@@ -8,6 +8,7 @@ import stat
 import time
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import MANY, SHARING, SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.hosts import (
     BIN,
     CLIENT4,
@@ -19,17 +20,16 @@ from tests.lab.hosts import (
     eventually,
 )
 from tests.lab.sealing import makeKey, publicLine, sealed
-from tests.lab.steered import MANY, SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 WEB_DOOR = door("web", WEB_SEQUENCE, WEB)
 
 
-class OpeningsTests(SteeredTestCase):
+class OpeningsTests(ControlledTestCase):
     """Tests of opening and closing."""
 
     def test_open(self) -> None:
         """The door opens for the address at once, as after a knock, and for no other."""
-        daemon = self.steered(SSH, WEB_DOOR)
+        daemon = self.controlled(SSH, WEB_DOOR)
         opening = self.open(CLIENT4)
         self.assertTrue(opening["open"])
         self.assertEqual(opening["user"], "the operator")
@@ -39,14 +39,14 @@ class OpeningsTests(SteeredTestCase):
 
     def test_extend(self) -> None:
         """Opening again extends the time, and never shortens it."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4, seconds=100)
         self.assertGreater(self.open(CLIENT4, seconds=1000)["seconds_left"], 990)
         self.assertGreater(self.open(CLIENT4, seconds=10)["seconds_left"], 980)
 
     def test_ends(self) -> None:
         """The opening ends in time."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4, seconds=1)
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
         self.assertEqual(self.openings(), set())
@@ -56,7 +56,7 @@ class OpeningsTests(SteeredTestCase):
         everything = {
             (name, source) for name in ("ssh", "web") for source in (CLIENT4, CLIENT6, "1.1.1.1")
         }
-        self.steered(SSH, WEB_DOOR)
+        self.controlled(SSH, WEB_DOOR)
         for path, gone in (
             (f"/{CLIENT4}?door=ssh", {("ssh", CLIENT4)}),
             (f"/{CLIENT6}", {("ssh", CLIENT6), ("web", CLIENT6)}),
@@ -75,7 +75,7 @@ class OpeningsTests(SteeredTestCase):
 
     def test_thousand(self) -> None:
         """A thousand openings are listed, and closed with one request, within its time."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.openMany(MANY)
         self.assertEqual(self.openings(), {("ssh", source) for source in MANY})
         self.assertEqual(self.inKernel(), {("ssh", source) for source in MANY})
@@ -85,7 +85,7 @@ class OpeningsTests(SteeredTestCase):
 
     def test_badRequests(self) -> None:
         """A bad request is answered with a sentence, and changes nothing."""
-        self.steered(SSH, WEB_DOOR)
+        self.controlled(SSH, WEB_DOOR)
         for status, path, *options in (
             (404, "/"),
             (404, "/nothing"),
@@ -132,7 +132,7 @@ class OpeningsTests(SteeredTestCase):
         self.assertEqual((self.openings(), self.inKernel()), (set(), set()))
 
 
-class UsersTests(SteeredTestCase):
+class UsersTests(ControlledTestCase):
     """Tests of two doors, and three people with different rights."""
 
     def test_rights(self) -> None:
@@ -148,7 +148,7 @@ class UsersTests(SteeredTestCase):
             + publicLine(carl, "carl@phone")
         )
         sealedBy = f'authorized_keys = "{keys}"\n'
-        daemon = self.steered(
+        daemon = self.controlled(
             door("ssh", SEQUENCE, PORT, sealedBy), door("web", SHARING, WEB, sealedBy)
         )
         known = (
@@ -193,13 +193,13 @@ class UsersTests(SteeredTestCase):
         keys.touch(0o600)
         keys.write_text(publicLine(key, 'anna "quoted" é@laptop'))
         ssh = door("ssh", SEQUENCE, PORT, f'authorized_keys = "{keys}"\n')
-        daemon = self.steered(ssh)
+        daemon = self.controlled(ssh)
         self.client.send(SEQUENCE, sealed(key, SEQUENCE, door="ssh"), pause=0)
         self.assertTrue(self.client.comesToReach(PORT))
         self.open("192.0.2.7")
         before = {found["source"]: found["key"] for found in self.ask("/openings")["openings"]}
         daemon.stop(signal.SIGKILL)
-        self.steered(ssh)
+        self.controlled(ssh)
         self.server.run("nft", "flush", "ruleset")
         self.assertTrue(eventually(self.inKernel))
         after = self.ask("/openings")["openings"]
@@ -212,19 +212,19 @@ class UsersTests(SteeredTestCase):
 
     def test_sharedPorts(self) -> None:
         """Plain doors that share ports do not disturb each other: nobody is penalised."""
-        daemon = self.steered(SSH, door("web", SHARING, WEB))
+        daemon = self.controlled(SSH, door("web", SHARING, WEB))
         for sequence, port in ((SEQUENCE, PORT), (SHARING, WEB)):
             self.client.send(sequence)
             self.assertTrue(self.client.comesToReach(port), daemon.log())
         self.assertNotIn("refused", daemon.log())
 
 
-class SocketTests(SteeredTestCase):
+class SocketTests(ControlledTestCase):
     """Tests of the socket."""
 
     def test_mode(self) -> None:
         """Only root and the daemon's own user can use it; it is made with that mode."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertEqual(stat.S_IMODE(self.socket.stat().st_mode), 0o600)
         self.folder.chmod(0o755)
         setpriv = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -237,22 +237,22 @@ class SocketTests(SteeredTestCase):
     def test_notOnTheNetwork(self) -> None:
         """It listens on no TCP port."""
         before = self.server.run("ss", "-Hltn")
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertEqual(self.server.run("ss", "-Hltn"), before)
 
     def test_left(self) -> None:
         """A killed daemon's socket is replaced; a daemon that stops removes its own."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         daemon.stop(signal.SIGKILL)
         self.assertTrue(self.socket.exists())
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.ask("/status")
         daemon.stop()
         self.assertFalse(self.socket.exists())
 
     def test_taken(self) -> None:
         """A path that a daemon or a file has is an error in the log, and doors are guarded."""
-        self.steered(SSH)
+        self.controlled(SSH)
         other = self.folder / "file"
         other.write_text("mine")
         for path in (self.socket, other):
@@ -276,13 +276,13 @@ class SocketTests(SteeredTestCase):
 
     def test_firstMoment(self) -> None:
         """All clients that ask at once are answered, though the server is loaded only then."""
-        self.steered(SSH)
+        self.controlled(SSH)
         for asking in [self.connect() for _ in range(100)]:
             self.assertIn(b"200 OK", asking.recv(4096))
 
     def test_endsMeanwhile(self) -> None:
         """The daemon's end waits neither for the server's loading nor for clients."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.connect()
         self.assertEqual(-signal.SIGTERM, daemon.stop(), daemon.log())
         self.assertNotIn("Traceback", daemon.log())
@@ -307,12 +307,12 @@ class SocketTests(SteeredTestCase):
         self.assertTrue(process.says("700\n600\n"), process.log())
 
 
-class EventsTests(SteeredTestCase):
+class EventsTests(ControlledTestCase):
     """Tests of clients that follow the events."""
 
     def test_sent(self) -> None:
         """Events are sent as they happen, with the same line as in the log."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         following = self.follow()
         self.client.send(SEQUENCE, b"knock 2\n")
         self.stranger.send((*SEQUENCE[:2], SEQUENCE[4]))
@@ -332,7 +332,7 @@ class EventsTests(SteeredTestCase):
 
     def test_followers(self) -> None:
         """Of ten, one never reads: it is dropped, memory is bounded, the others get all events."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         followers = [self.follow() for _ in range(9)]
         lazy = socket.socket(socket.AF_UNIX)
         self.addCleanup(lazy.close)
@@ -366,12 +366,12 @@ class EventsTests(SteeredTestCase):
         return 1024 * int(found.split()[1])
 
 
-class StatusTests(SteeredTestCase):
+class StatusTests(ControlledTestCase):
     """Tests of the status and the metrics."""
 
     def test_status(self) -> None:
         """The status has doors, openings and counters, and no secrets."""
-        self.steered(SSH, WEB_DOOR)
+        self.controlled(SSH, WEB_DOOR)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         self.client.send(WEB_SEQUENCE[:2])
@@ -389,7 +389,7 @@ class StatusTests(SteeredTestCase):
 
     def test_metrics(self) -> None:
         """The metrics have the counters, for Prometheus."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         status, text = self.curl("/metrics")

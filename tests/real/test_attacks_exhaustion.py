@@ -1,20 +1,20 @@
-"""What the daemon does when the host has nothing left to give."""
+"""The daemon on a host whose resources are exhausted."""
 
 import os
 import subprocess
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.controlled import ControlledTestCase, door
 from tests.lab.flows import drain
 from tests.lab.hosts import BIN, Daemon, Process, eventually
-from tests.lab.steered import SteeredTestCase, door
 
 
-class DescriptorTests(SteeredTestCase):
-    """A daemon without a file descriptor left."""
+class DescriptorTests(ControlledTestCase):
+    """A daemon without a free file descriptor."""
 
     def test_none(self) -> None:
-        """It opens, closes, and puts back what somebody flushes; and it goes on."""
-        daemon = self.steered(door("ssh", more='open_for = "3s"'))
+        """The daemon opens, closes, restores the guard after a flush, and keeps running."""
+        daemon = self.controlled(door("ssh", more='open_for = "3s"'))
         process = daemon.process.popen
         highest = max(map(int, os.listdir(f"/proc/{process.pid}/fd")))
         limit = f"--nofile={highest + 1}:"
@@ -30,16 +30,16 @@ class DescriptorTests(SteeredTestCase):
         self.assertIsNone(process.poll(), daemon.log())
 
     def isClosedToStrangers(self) -> bool:
-        """Whether the stranger gets no answer, though there is room in the backlog."""
+        """Return whether the stranger gets no answer, although the backlog has room."""
         drain(self.listeners[PORT])
         return not self.stranger.reaches(PORT)
 
 
 class DiskTests(RealTestCase):
-    """A daemon that starts when C{/run} is full."""
+    """A daemon that starts while C{/run} is full."""
 
     def fill(self) -> None:
-        """Leave no room in the folder of the server's daemon."""
+        """Fill the folder of the server's daemon."""
         self.server.run(
             *("sh", "-ec"),
             "mkdir -p /run/pkdoors; mount -t tmpfs -o size=64k,mode=755 tmpfs /run/pkdoors; "
@@ -47,7 +47,9 @@ class DiskTests(RealTestCase):
         )
 
     def test_run(self) -> None:
-        """It guards, and opens; one line says what is missing; a second daemon is refused."""
+        """
+        The daemon guards and opens; one line says what is missing; a second daemon is refused.
+        """
         self.fill()
         daemon: Daemon = self.start()
         self.assertFalse(self.stranger.reaches(PORT))

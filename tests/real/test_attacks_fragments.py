@@ -1,4 +1,4 @@
-"""A stranger's IPv6 packets, cut before the port, so that no fragment shows all of it."""
+"""A stranger's IPv6 packets, cut before the port, so that no fragment shows the whole port."""
 
 import contextlib
 import re
@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterable
 
 from tests.lab.case import PORT
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase
 from tests.lab.frames import (
     FRAGMENT,
     HOP_BY_HOP,
@@ -23,13 +24,12 @@ from tests.lab.frames import (
     udp,
 )
 from tests.lab.hosts import CLIENT6, SERVER6, STRANGER6, eventually
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase
 from tests.real.test_guard_sessions import NO_GRACE, WIREGUARD, datagramDoor
 
 PAD = b"\0\1\4\0\0\0\0"
-"""All but the first byte of an extension header with nothing in it but padding."""
+"""All but the first byte of an extension header that has only padding."""
 LONG = b"\x1f\1\xfc" + bytes(252)
-"""The same, 256 bytes long."""
+"""The same header, 256 bytes long."""
 CHAINS: tuple[list[tuple[int, bytes]], ...] = (
     [],
     [(OPTIONS, PAD)],
@@ -40,10 +40,10 @@ CHAINS: tuple[list[tuple[int, bytes]], ...] = (
     [(OPTIONS, PAD)] * 5,
 )
 SIZES = (8, 16, 24, 32, 40, 64, 264, 272)
-"""Bytes of each fragment."""
+"""The bytes of each fragment."""
 
-# Connection tracking gathers fragments at priority -400. Whoever exempts packets from it earlier
-# than that leaves this to the kernel, which does it behind all hooks.
+# Connection tracking gathers fragments at priority -400. A rule that exempts packets earlier than
+# that leaves the gathering to the kernel, which does it behind all hooks.
 _EARLY = """
 table inet early {
     chain exempt {
@@ -62,16 +62,18 @@ table inet behind {{
 """
 
 
-class FragmentTests(SteeredTestCase):
-    """In all orders, with all kinds of headers, in the stranger's name and in the client's."""
+class FragmentTests(ControlledTestCase):
+    """
+    Fragments in all orders, with all kinds of headers, in the stranger's and the client's name.
+    """
 
     def setUp(self) -> None:
-        """Have services, and count what they answer or receive."""
+        """Start services, and count what they answer or receive."""
         super().setUp()
         for each in ("all", "stranger"):
             for name in ("accept_source_route", "seg6_enabled"):
                 self.server.status("sysctl", "-qw", f"net.ipv6.conf.{each}.{name}=1")
-        self.steered(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
+        self.controlled(SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE, more=NO_GRACE))
         with self.server.inside():
             self.service = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self.addCleanup(self.service.close)
@@ -110,7 +112,7 @@ class FragmentTests(SteeredTestCase):
                             )[order]
 
     def passed(self) -> int:
-        """How many packets came to a service, or were answered."""
+        """Return how many packets reached a service, or were answered."""
         received = 0
         with contextlib.suppress(BlockingIOError):
             while self.service.recv(1000):
@@ -119,7 +121,9 @@ class FragmentTests(SteeredTestCase):
         return received + sum(map(int, re.findall(r"counter packets (\d+)", text)))
 
     def test_closed(self) -> None:
-        """None gets to a service, whether connection tracking gathers the pieces or the kernel."""
+        """
+        No packet reaches a service, whether connection tracking or the kernel gathers the pieces.
+        """
         for rules in ("", _EARLY):
             if rules:
                 self.server.run("nft", rules)
@@ -128,7 +132,7 @@ class FragmentTests(SteeredTestCase):
             self.assertFalse(eventually(self.passed, 1), rules)
 
     def test_open(self) -> None:
-        """With an opening many do, so the test sees what it claims to see."""
+        """With an opening many packets do, so the test can see what it claims to see."""
         self.server.run("nft", _EARLY)
         for name in ("ssh", "vpn"):
             self.open(STRANGER6, name)

@@ -1,4 +1,4 @@
-"""What an attacker sends, and does, who knows the guard's rules."""
+"""Attacks by somebody who knows the guard's rules."""
 
 import re
 import signal
@@ -12,6 +12,7 @@ from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.conntrack import ConntrackTable, Flow
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.echoing import DatagramEchoServer, DatagramFlow
 from tests.lab.flows import Session
 from tests.lab.hosts import (
@@ -24,32 +25,31 @@ from tests.lab.hosts import (
     eventually,
 )
 from tests.lab.segments import ACK, FIN, PSH, RST, SYN, send
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 from tests.real.test_guard_sessions import NO_GRACE, OUTGOING, WIREGUARD, datagramDoor
 
 GRACE = 3
-"""Seconds for which a UDP port stays open that is protected for the first time."""
+"""Seconds for which a UDP port stays open when it is protected for the first time."""
 PUBLISHED, INNER = 8080, 80
 """A protected port of the server, and the container's port behind it."""
 ALL_PORTS = range(65536)
-"""As many as a set of flows has room for."""
+"""The number of flows that fills a set."""
 
 
 LONG = "expires [45]d"
-"""What a flow has that is remembered for days."""
+"""The state of a flow that is remembered for days."""
 LINK_LOCAL = "fe80::dead"
 
 
 class Killed(Exception):
-    """What a daemon does no more."""
+    """A daemon that is killed at this point."""
 
 
-class GraceTests(SteeredTestCase):
-    """The time in which a UDP port stays open that is protected for the first time."""
+class GraceTests(ControlledTestCase):
+    """The time for which a UDP port stays open when it is protected for the first time."""
 
     def test_healed(self) -> None:
-        """It is over for good: what puts the guard back gives it to nobody again."""
-        self.steered(datagramDoor("vpn", WIREGUARD, more=f'udp_grace = "{GRACE}s"'))
+        """The time is over for good: restoring the guard does not begin it again."""
+        self.controlled(datagramDoor("vpn", WIREGUARD, more=f'udp_grace = "{GRACE}s"'))
         with DatagramEchoServer(self.server, WIREGUARD):
             self.assertTrue(eventually(lambda: not self.isAnswered()))
             self.server.run("nft", "flush", "ruleset")
@@ -57,7 +57,7 @@ class GraceTests(SteeredTestCase):
             self.assertFalse(self.isAnswered())
 
     def isAnswered(self) -> bool:
-        """Whether a stranger who never spoke before is answered."""
+        """Return whether a stranger who never spoke before gets an answer."""
         stranger = DatagramFlow(self.stranger, WIREGUARD)
         try:
             return stranger.isAnswered()
@@ -65,29 +65,29 @@ class GraceTests(SteeredTestCase):
             stranger.close()
 
     def isGuarded(self) -> bool:
-        """Whether the guard is there."""
+        """Return whether the guard is in place."""
         return self.server.status("nft", "list", "chain", "inet", "pkdoors", "vpn_udp")[0] == 0
 
 
-class SpoofedTests(SteeredTestCase):
-    """Flows that a stranger makes up in the name of a client whose door is open."""
+class SpoofedTests(ControlledTestCase):
+    """Flows that a stranger forges in the name of a client whose door is open."""
 
     def setUp(self) -> None:
-        """Have the stranger use the client's address, too."""
+        """Give the stranger the client's address, too."""
         super().setUp()
         self.stranger.run("ip", "address", "add", f"{CLIENT4}/32", "dev", "lo")
 
     def remembered(self, name: str) -> int:
-        """How many flows a set has."""
+        """Return how many flows a set has."""
         listing = self.server.run("nft", "list", "set", "inet", "pkdoors", name)
         return len(re.findall(r"expires", listing))
 
     def test_segments(self) -> None:
         """
-        Segments that belong to no connection fill no set of sessions, so that sessions of others,
-        of another door even, go on when their door has closed.
+        Segments without a connection fill no set of sessions, so that the sessions of others, even
+        at another door, continue when their door has closed.
         """
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4)
         self.open(STRANGER4)
         for flags in (0, RST, FIN | ACK, ACK | PSH, RST | ACK, SYN | ACK):
@@ -103,11 +103,11 @@ class SpoofedTests(SteeredTestCase):
         self.addCleanup(session.close)
         self.assertTrue(session.carries())
         self.ask("/openings", "-X", "DELETE")
-        self.assertTrue(session.carries(PATIENCE))
+        self.assertTrue(session.carries())
 
     def test_datagrams(self) -> None:
-        """Nor do datagrams that the service does not answer."""
-        self.steered(datagramDoor("vpn", WIREGUARD, more=NO_GRACE))
+        """Datagrams that the service does not answer fill no set, either."""
+        self.controlled(datagramDoor("vpn", WIREGUARD, more=NO_GRACE))
         self.open(CLIENT4, "vpn")
         self.open(STRANGER4, "vpn")
         self.stranger.send([WIREGUARD] * 3, source=CLIENT4)
@@ -121,8 +121,10 @@ class SpoofedTests(SteeredTestCase):
             self.assertTrue(flow.isAnswered())
 
     def test_closedInTheMidst(self) -> None:
-        """A client whose door closes in the midst of its handshake has begun: it goes on."""
-        self.steered(SSH)
+        """
+        A client whose door closes during its handshake has begun its session, so it continues.
+        """
+        self.controlled(SSH)
         self.open(CLIENT4)
         # The server's answer is held back until the door has closed.
         hook = "type filter hook output priority 0"
@@ -144,13 +146,13 @@ class SpoofedTests(SteeredTestCase):
         self.assertEqual(server.recv(100), b"still here")
 
 
-class ForwardedCutTests(SteeredTestCase):
+class ForwardedCutTests(ControlledTestCase):
     """A published port of a container whose door cuts sessions."""
 
     web = door("web", WEB_SEQUENCE, PUBLISHED, 'sessions = "cut"\n')
 
     def setUp(self) -> None:
-        """Publish it."""
+        """Publish the port."""
         super().setUp()
         self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.server.run(
@@ -161,7 +163,7 @@ class ForwardedCutTests(SteeredTestCase):
         self.listener = self.stranger.serve(INNER)
 
     def session(self) -> Session:
-        """Begin one through the open door."""
+        """Begin a session through the open door."""
         self.open(CLIENT4, "web")
         flow = Flow(CLIENT4, 20001, SERVER4, PUBLISHED)
         session = Session.begin(self.client, self.listener, flow)
@@ -170,41 +172,41 @@ class ForwardedCutTests(SteeredTestCase):
         return session
 
     def test_revived(self) -> None:
-        """A session that has ended with its opening is spared by no reload and no restart."""
-        daemon = self.steered(self.web)
+        """A session that ended with its opening is not revived by a reload or a restart."""
+        daemon = self.controlled(self.web)
         session = self.session()
         self.ask("/openings", "-X", "DELETE")
         self.write(self.web, SSH)
         self.reload()
         self.assertEqual(self.spared(), "")
         daemon.stop()
-        self.steered(self.web)
+        self.controlled(self.web)
         self.assertEqual(self.spared(), "")
-        self.assertFalse(session.carries())
+        self.assertFalse(session.carries(3.0))
 
     def spared(self) -> str:
-        """The flows that go on without an opening."""
+        """Return the flows that continue without an opening."""
         listing = self.server.run("nft", "list", "set", "inet", "pkdoors", "spared4")
         return listing.partition("elements")[2]
 
     def test_keptBefore(self) -> None:
-        """A door that kept sessions before cuts them when it closes."""
-        self.steered(door("web", WEB_SEQUENCE, PUBLISHED))
+        """A door that used to keep sessions cuts them when it closes."""
+        self.controlled(door("web", WEB_SEQUENCE, PUBLISHED))
         session = self.session()
         self.write(self.web)
         self.reload()
         self.assertTrue(session.carries())
         self.ask("/openings", "-X", "DELETE")
-        self.assertFalse(session.carries())
+        self.assertFalse(session.carries(3.0))
 
 
-class HandOverTests(SteeredTestCase):
-    """A daemon that is killed in the midst of a hand-over, when only the second table is there."""
+class HandOverTests(ControlledTestCase):
+    """A daemon that is killed during a hand-over, when only the second table exists."""
 
     def test_killed(self) -> None:
-        """The next daemon finds what is open there, and what goes on; there is no grace."""
+        """The next daemon finds the openings and sessions there, and grants no grace period."""
         doors = (SSH, datagramDoor("vpn", WIREGUARD, WEB_SEQUENCE))
-        daemon = self.steered(*doors)
+        daemon = self.controlled(*doors)
         self.open(CLIENT4)
         self.open(CLIENT4, "vpn")
         with DatagramEchoServer(self.server, WIREGUARD):
@@ -215,7 +217,7 @@ class HandOverTests(SteeredTestCase):
             daemon.stop(signal.SIGKILL)
             self.leaveHandOver()
             ConntrackTable(self.server).flush()
-            self.steered(*doors)
+            self.controlled(*doors)
             self.assertEqual(self.openings(), {("ssh", CLIENT4)})
             self.assertTrue(self.client.reaches(PORT))
             stranger = DatagramFlow(self.stranger, WIREGUARD)
@@ -225,7 +227,7 @@ class HandOverTests(SteeredTestCase):
         self.assertNotIn("handover", self.server.run("nft", "list", "tables"))
 
     def leaveHandOver(self) -> None:
-        """Begin a hand-over, and go no further than to the deletion of the first table."""
+        """Begin a hand-over, and stop after the deletion of the first table."""
 
         def fall(name: str) -> bool:
             delete(name)
@@ -246,12 +248,12 @@ class HandOverTests(SteeredTestCase):
         self.assertEqual(self.server.run("nft", "list", "tables").count("pkdoors"), 1)
 
 
-class LinkLocalTests(SteeredTestCase):
+class LinkLocalTests(ControlledTestCase):
     """Two hosts with the same link-local address, on two of the server's networks."""
 
     def test_otherLink(self) -> None:
-        """What one of them earns is not the other's."""
-        self.steered(SSH)
+        """An opening that one of them earns does not let in the other."""
+        self.controlled(SSH)
         for host in (self.client, self.stranger):
             host.run("ip", "address", "add", f"{LINK_LOCAL}/64", "dev", "server", "nodad")
         for side in ("client", "stranger"):
@@ -267,28 +269,28 @@ class LinkLocalTests(SteeredTestCase):
             self.assertRaises(OSError, connection.connect, target)
 
     def refusals(self) -> bool:
-        """Whether the daemon's log tells of one."""
+        """Return whether the daemon's log reports a refusal."""
         return any("refused door" in each.read_text() for each in self.folder.glob("*twistd-*.log"))
 
     def link(self, host: Host) -> int:
-        """The number of the host's network device."""
+        """Return the number of the host's network device."""
         with host.inside():
             return socket.if_nametoindex("server")
 
     def bound(self, host: Host, kind: socket.SocketKind) -> socket.socket:
-        """A socket with the link-local address."""
+        """Return a socket with the link-local address."""
         with host.inside():
             found = socket.socket(socket.AF_INET6, kind)
         found.bind((LINK_LOCAL, 0, 0, self.link(host)))
         return found
 
 
-class ResetTests(SteeredTestCase):
-    """Flows that this host ends with a reset, after which nothing comes of the other side."""
+class ResetTests(ControlledTestCase):
+    """Flows that this host ends with a reset, while the other side stays silent."""
 
     def test_forgotten(self) -> None:
-        """They are soon forgotten, and fill no set."""
-        self.steered(door("ssh", port=OUTGOING), door("web", WEB_SEQUENCE))
+        """Such flows are soon forgotten, and fill no set."""
+        self.controlled(door("ssh", port=OUTGOING), door("web", WEB_SEQUENCE))
         self.open(CLIENT4, "web")
         listener = self.client.serve(9999)
         ways = (
@@ -307,6 +309,6 @@ class ResetTests(SteeredTestCase):
             self.assertRegex(self.listed(), "expires [12]m")
 
     def listed(self) -> str:
-        """The flows."""
+        """Return the flows."""
         names = ("sessions4", "spared4")
         return "".join(self.server.run("nft", "list", "set", "inet", "pkdoors", n) for n in names)

@@ -97,7 +97,7 @@ class NftablesTests(RealTestCase):
         """Start, opening, healing, closing, stop and release change none of their rules."""
         before = self.rules()
         self.assertLessEqual({"ip filter", "ip nat", "inet filter"}, set(before))
-        daemon = self.start(openFor="2s")
+        daemon = self.start(openFor="1h")
         self.assertSame(before, opened=True)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -105,6 +105,8 @@ class NftablesTests(RealTestCase):
         self.assertSame(before, opened=True)
         self.disturb(daemon, "delete table inet pkdoors")
         self.assertSame(before, opened=True)
+        socket = f"{self.folder}/admin.sock"
+        self.server.run(str(BIN / "pkdoors"), "close", "--all", "--admin", socket)
         self.assertTrue(daemon.says("closed door"))
         daemon.stop()
         self.assertFalse(self.client.reaches(PORT))

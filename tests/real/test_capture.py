@@ -11,6 +11,7 @@ from typing import ClassVar
 from pkdoors.firewall.netlink.logsocket import FIRST_GROUP
 from tests.lab import frames
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SSH, door
 from tests.lab.firewalld import Firewalld
 from tests.lab.frames import Wire
 from tests.lab.hosts import (
@@ -22,7 +23,6 @@ from tests.lab.hosts import (
     Host,
     ip,
 )
-from tests.lab.steered import SSH, door
 from tests.real.test_flood import FloodTestCase, flood
 
 ADDRESSES = (SERVER4, SERVER6)
@@ -55,7 +55,7 @@ class BesideTests(CaptureTestCase):
     def checkHeard(self, listRules: Callable[[], str]) -> None:
         """Check that knocks over IPv4 and IPv6 open the door, and that no rule changes."""
         before = listRules()
-        self.steered(SSH)
+        self.controlled(SSH)
         for address in ADDRESSES:
             self.assertFalse(self.client.reaches(PORT, address))
             self.assertTrue(self.opensOver(address), address)
@@ -101,7 +101,7 @@ class BesideTests(CaptureTestCase):
         self.firewalld = Firewalld(self.server)
         self.firewalld.cmd("--set-default-zone=drop")
         before = self.firewalld.cmd("--list-all-zones")
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertEqual(before, self.firewalld.cmd("--list-all-zones"))
         for address in ADDRESSES:
             self.assertTrue(self.opensOver(address), address)
@@ -112,7 +112,7 @@ class HiddenTests(CaptureTestCase):
 
     def test_noSocket(self) -> None:
         """The kernel lists no socket at all, and no port in the daemon's log."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.assertTrue(self.opensOver(SERVER4))
         for name in ("udp", "udp6", "raw", "raw6", "packet"):
             with self.server.inside(), open(f"/proc/thread-self/net/{name}") as listing:
@@ -124,7 +124,7 @@ class HiddenTests(CaptureTestCase):
         """A local program that binds a knock port, early or late, hears nothing of knocks."""
         with self.server.inside(), closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as one:
             one.bind(("0.0.0.0", SEQUENCE[0]))
-            self.steered(SSH)
+            self.controlled(SSH)
             with closing(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as other:
                 other.bind(("::", SEQUENCE[1]))
                 for address in ADDRESSES:
@@ -137,7 +137,7 @@ class HiddenTests(CaptureTestCase):
 
     def test_localKnock(self) -> None:
         """A knock from the host itself is heard, and answered like any packet to a closed port."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.server.send(SEQUENCE, address="127.0.0.1")
         self.comes(lambda: self.heard() == len(SEQUENCE))
         for address in ("127.0.0.1", "::1"):
@@ -162,7 +162,7 @@ class HiddenTests(CaptureTestCase):
         self.letServiceIn(
             "sysctl -qw net.ipv4.icmp_ratemask=0", "sysctl -qw net.ipv6.icmp.ratelimit=0"
         )
-        self.steered(SSH)
+        self.controlled(SSH)
         ports = [*SEQUENCE, *(port + 1000 for port in SEQUENCE[:4])]
         for address in ADDRESSES:
             for payload in (b"", b"knock\n", b"junk"):
@@ -221,7 +221,7 @@ class PacketTests(CaptureTestCase):
 
     def test_fragments(self) -> None:
         """A knock in fragments is heard once, when it is whole; so is one with more headers."""
-        self.steered(SSH)
+        self.controlled(SSH)
         datagram = frames.udp(self.ends4, SEQUENCE[0], b"knock 30\n")
         pieces = frames.fragments4(CLIENT4, SERVER4, socket.IPPROTO_UDP, datagram, 8)
         self.assertEqual(0, self.hears(pieces[0]))
@@ -236,7 +236,7 @@ class PacketTests(CaptureTestCase):
 
     def test_checksum(self) -> None:
         """A datagram with a wrong checksum is not heard; over IPv4, one without any is."""
-        self.steered(SSH)
+        self.controlled(SSH)
         datagram = frames.udp(self.ends4, SEQUENCE[0], b"knock\n")
         wrong = datagram[:6] + struct.pack("!H", 0x1234) + datagram[8:]
         self.assertEqual(0, self.hears(frames.ip4(CLIENT4, SERVER4, 17, wrong)))
@@ -245,20 +245,20 @@ class PacketTests(CaptureTestCase):
 
     def test_martians(self) -> None:
         """Sources that no packet can come from are not heard."""
-        self.steered(SSH)
+        self.controlled(SSH)
         for source in ("127.0.0.1", SERVER4, "10.9.2.1", "10.9.1.255", "224.0.0.1", "0.0.0.0"):
             self.assertEqual(0, self.hears(self.knock4(source)), source)
 
     def test_destinations(self) -> None:
         """Only knocks to an address of this host are heard, not those to everybody."""
-        self.steered(SSH)
+        self.controlled(SSH)
         for target in ("10.9.1.255", "255.255.255.255", "224.0.0.1", STRANGER4, "192.0.2.77"):
             self.assertEqual(0, self.hears(self.knock4(target=target)), target)
         self.assertEqual(1, self.hears(self.knock4(target="10.9.2.1")))
 
     def test_interfaces(self) -> None:
         """With addresses in the configuration, only knocks to those are heard."""
-        self.steered(SSH, more=f'interfaces = ["{SERVER4}"]')
+        self.controlled(SSH, more=f'interfaces = ["{SERVER4}"]')
         self.assertEqual(0, self.hears(self.knock4(target="10.9.2.1")))
         self.client.send(SEQUENCE, address=SERVER6)
         self.hears()
@@ -269,7 +269,7 @@ class PacketTests(CaptureTestCase):
         for value, expected in ((1, 0), (0, 1), (2, 1)):
             for name in ("all", "client", "stranger"):
                 self.letServiceIn(f"sysctl -qw net.ipv4.conf.{name}.rp_filter={value}")
-            daemon = self.steered(SSH)
+            daemon = self.controlled(SSH)
             self.assertEqual(expected, self.hears(self.knock4(STRANGER4)), value)
             self.assertTrue(self.opensOver(SERVER4))
             daemon.stop()
@@ -281,7 +281,7 @@ class LifeTests(CaptureTestCase):
     def test_overflow(self) -> None:
         """What the log had no room for is counted, and hearing goes on."""
         count = 60_000
-        daemon = self.steered(door("ssh", more="knock_rate = 0"))
+        daemon = self.controlled(door("ssh", more="knock_rate = 0"))
         daemon.process.popen.send_signal(signal.SIGSTOP)
         try:
             flood(self.stranger, (b"knock\n",), count)
@@ -303,7 +303,7 @@ class LifeTests(CaptureTestCase):
             "time.sleep(600)",
         )
         self.assertTrue(other.says(f"group {FIRST_GROUP}"), other.log())
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertIn(f"log group {FIRST_GROUP + 1} ", self.listing())
         self.assertTrue(self.opensOver(SERVER4))
 
@@ -313,7 +313,7 @@ class LifeTests(CaptureTestCase):
 
     def test_reload(self) -> None:
         """A reload that changes the sequence keeps the group; the old ports are closed again."""
-        self.steered(SSH)
+        self.controlled(SSH)
         sequence = tuple(port + 1000 for port in SEQUENCE)
         self.write(door("ssh", sequence))
         self.reload()
@@ -325,7 +325,7 @@ class LifeTests(CaptureTestCase):
 
     def test_healed(self) -> None:
         """After somebody's flush, knocks are heard as before."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.disturb(daemon, "flush ruleset")
         self.assertTrue(self.opensOver(SERVER4))
 
@@ -335,7 +335,7 @@ class LifeTests(CaptureTestCase):
             self.listen = listen
             address = f"10.9.1.{50 + number}"
             ip("-n", self.client.name, "address", "add", f"{address}/24", "dev", "server")
-            daemon = self.steered(door("ssh", more='open_for = "10m"'))
+            daemon = self.controlled(door("ssh", more='open_for = "10m"'))
             self.client.send(SEQUENCE, source=address)
             self.assertTrue(self.client.comesToReach(PORT, source=address), listen)
             self.assertEqual(number + 1, len(self.openings()))
@@ -344,6 +344,6 @@ class LifeTests(CaptureTestCase):
     def test_auto(self) -> None:
         """If the kernel can, it captures."""
         self.listen = "auto"
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertIn(f"log group {FIRST_GROUP} ", self.listing())
         self.assertTrue(self.opensOver(SERVER4))

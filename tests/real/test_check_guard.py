@@ -7,8 +7,8 @@ import uuid
 from pathlib import Path
 
 from tests.lab.case import PORT
-from tests.lab.hosts import BIN, CLIENT4, Daemon
-from tests.lab.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
+from tests.lab.controlled import SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
+from tests.lab.hosts import BIN, CLIENT4, PATIENCE, Daemon
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 CONFIGURATION = "/etc/nftables.conf"
@@ -22,7 +22,7 @@ LOOK_UP = door("dns", WEB_SEQUENCE, DATAGRAMS, 'udp_grace = "0s"').replace(
 HANDOVER = "table inet pkdoors_handover"
 
 
-class GuardCheckTestCase(SteeredTestCase):
+class GuardCheckTestCase(ControlledTestCase):
     """Checks the server."""
 
     def check(self, mounts: dict[str, str] | None = None) -> list[str]:
@@ -62,7 +62,7 @@ class GuardCheckTestCase(SteeredTestCase):
 
     def killed(self, *doors: str) -> None:
         """Leave a guard without a daemon, which everybody may change."""
-        self.steered(*doors).stop(signal.SIGKILL)
+        self.controlled(*doors).stop(signal.SIGKILL)
 
 
 class SavedRulesTests(GuardCheckTestCase):
@@ -70,7 +70,7 @@ class SavedRulesTests(GuardCheckTestCase):
 
     def test_mended(self) -> None:
         """The finding names the file, also an included one; the commands in the remedy fix it."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4)
         listing = self.server.run("nft", "list", "ruleset")
         included = self.folder / "saved.nft"
@@ -104,13 +104,13 @@ class NotrackTests(GuardCheckTestCase):
 
     def test_unprotected(self) -> None:
         """Other ports do not matter."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.notrack("tcp", WEB)
         self.assertFalse([finding for finding in self.check() if "notrack" in finding])
 
     def test_kept(self) -> None:
         """If sessions live on, the finding needs no action."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.notrack("tcp", PORT)
         found = self.about(f"{PORT}/tcp")
         self.assertTrue(found)
@@ -119,13 +119,13 @@ class NotrackTests(GuardCheckTestCase):
 
     def test_cut(self) -> None:
         """If sessions are cut, it is a warning."""
-        self.steered(CUT)
+        self.controlled(CUT)
         self.notrack("tcp", PORT)
         self.assertIn("get no reset", self.about(f"{PORT}/tcp")[0])
 
     def test_forwarded(self) -> None:
         """For a forwarded port it is a warning: the port is not forwarded any more."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.server.run(
             "nft",
             "table ip nat { chain prerouting { type nat hook prerouting priority dstnat; "
@@ -136,7 +136,7 @@ class NotrackTests(GuardCheckTestCase):
 
     def test_datagrams(self) -> None:
         """For UDP it is a warning: the host gets no answers on the port, as the finding says."""
-        self.steered(LOOK_UP)
+        self.controlled(LOOK_UP)
         self.assertTrue(self.isAnswered())
         self.notrack("udp", DATAGRAMS)
         self.assertFalse(self.isAnswered())
@@ -153,7 +153,7 @@ class NotrackTests(GuardCheckTestCase):
         with service, asking:
             service.bind((CLIENT4, 0))
             asking.bind(("", DATAGRAMS))
-            service.settimeout(5)
+            service.settimeout(PATIENCE)
             asking.settimeout(0.5)
             asking.sendto(b"question", service.getsockname())
             _, peer = service.recvfrom(99)
@@ -174,7 +174,7 @@ class GuardTests(GuardCheckTestCase):
 
     def test_owner(self) -> None:
         """The finding says whether others can flush the guard."""
-        self.steered(SSH)
+        self.controlled(SSH)
         (found,) = (finding for finding in self.check() if finding.split()[1] == "guard")
         if self.canOwn():
             self.assertEqual(
@@ -188,12 +188,12 @@ class GuardTests(GuardCheckTestCase):
         self.killed(SSH)
         (found,) = self.about("guard")
         self.assertTrue(found.startswith("WARNING guard the daemon has ended"), found)
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertNotIn("WARNING", " ".join(self.about("guard")))
 
     def test_handover(self) -> None:
         """The rest of a replacement is a warning; the command removes it."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.server.run("nft", f"{HANDOVER} {{ }}")
         (found,) = (finding for finding in self.about("guard") if "handover" in finding)
         (command,) = re.findall("`([^`]*)`", found)
@@ -257,12 +257,12 @@ class RedirectTests(GuardCheckTestCase):
             "table inet nat { chain prerouting { type nat hook prerouting priority dstnat; "
             f"tcp dport {PORT} redirect to :{WEB}; }}; }}",
         )
-        daemon: Daemon = self.steered(SSH)
+        daemon: Daemon = self.controlled(SSH)
         self.assertFalse(self.stranger.reaches(PORT))
         self.assertTrue(self.stranger.reaches(WEB))
         words = f"it is redirected to {WEB}/tcp, which everybody can reach directly"
         self.assertIn(words, " ".join(self.about(f"{PORT}/tcp")))
         daemon.stop()
-        self.steered(SSH.replace(f"ports = [{PORT}]", f"ports = [{PORT}, {WEB}]"))
+        self.controlled(SSH.replace(f"ports = [{PORT}]", f"ports = [{PORT}, {WEB}]"))
         self.assertFalse(self.stranger.reaches(WEB))
         self.assertNotIn("redirected", " ".join(self.check()))

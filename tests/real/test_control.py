@@ -5,14 +5,14 @@ import re
 import signal
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import MANY, SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER6, STRANGER4, eventually
-from tests.lab.steered import MANY, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 from tests.lab.terminal import Terminal
 
 PKDOORS = str(BIN / "pkdoors")
 
 
-class ControlTests(SteeredTestCase):
+class ControlTests(ControlledTestCase):
     """Tests of the commands, with the guard alone."""
 
     count = 1000
@@ -34,7 +34,7 @@ class ControlTests(SteeredTestCase):
 
     def test_openAndClose(self) -> None:
         """A door is open for the address that it was opened for, until it is closed."""
-        self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.controlled(SSH, door("web", WEB_SEQUENCE, WEB))
         line = self.pkdoors("open", CLIENT4, "--door", "ssh", "--for", "10m")
         self.assertRegex(
             line,
@@ -56,7 +56,7 @@ class ControlTests(SteeredTestCase):
     def test_closeMany(self) -> None:
         """A thousand openings are closed with one command, whose status is 0."""
         sources = MANY[: self.count]
-        self.steered(SSH)
+        self.controlled(SSH)
         self.openMany(sources)
         self.assertEqual(self.inKernel(), {("ssh", source) for source in sources})
         self.assertEqual(self.inFirewalld(), len(sources))
@@ -69,7 +69,7 @@ class ControlTests(SteeredTestCase):
 
     def test_refused(self) -> None:
         """A refusal is the daemon's own sentence."""
-        self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.controlled(SSH, door("web", WEB_SEQUENCE, WEB))
         self.assertIn("ssh, web", self.fails(1, "open", CLIENT4))
         self.assertIn("'shh'", self.fails(1, "open", CLIENT4, "--door", "shh"))
         self.assertIn("1h", self.fails(1, "open", CLIENT4, "--door", "ssh", "--for", "2h"))
@@ -79,7 +79,7 @@ class ControlTests(SteeredTestCase):
 
     def test_status(self) -> None:
         """The output has the doors, and who has earned the openings."""
-        self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        self.controlled(SSH, door("web", WEB_SEQUENCE, WEB))
         self.assertIn("\nno door is open\n", self.pkdoors("status"))
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -95,7 +95,7 @@ class ControlTests(SteeredTestCase):
 
     def test_reload(self) -> None:
         """The output has what has changed, or why nothing has."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertEqual(self.pkdoors("reload"), "nothing has changed\n")
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
         self.assertIn(f"web ({WEB}/tcp)", self.pkdoors("reload"))
@@ -129,7 +129,7 @@ class ControlTests(SteeredTestCase):
 
     def test_noDaemon(self) -> None:
         """After the daemon's end the status is 3."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         daemon.stop()
         for command in (("status",), ("open", CLIENT4), ("close", "--all"), ("reload",)):
             self.assertRegex(
@@ -138,7 +138,7 @@ class ControlTests(SteeredTestCase):
 
     def test_watch(self) -> None:
         """The watch shows knocks, openings and closings, and survives a restart of the daemon."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         terminal = Terminal(PKDOORS, "watch", "-c", str(self.file))
         self.addCleanup(terminal.close)
         self.assertTrue(terminal.shows("no door is open"), terminal.written)
@@ -153,7 +153,7 @@ class ControlTests(SteeredTestCase):
         self.assertTrue(terminal.shows("no door is open"))
         daemon.stop()
         self.assertTrue(terminal.shows("No answer, trying again: the daemon is not running"))
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertTrue(eventually(lambda: "No answer" not in "\n".join(terminal.screen())))
         self.pkdoors("open", STRANGER4)
         self.assertTrue(terminal.shows(f"ssh  {STRANGER4}  "))
@@ -176,7 +176,7 @@ class FirewalldControlTests(ControlTests):
 
     def test_firewalldHangs(self) -> None:
         """If firewalld does not answer, the guard closes, and the status is 0."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.openMany(MANY[:30])
         self.pkdoors("open", CLIENT4)
         self.assertTrue(self.client.reaches(PORT))

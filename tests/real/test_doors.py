@@ -5,17 +5,11 @@ import time
 from socket import socket
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import BIN, CLIENT4, SERVER6, Daemon, Host, eventually
+from tests.lab.hosts import BIN, CLIENT4, PATIENCE, SERVER6, Daemon, eventually
 
 
 class DoorTests(RealTestCase):
     """Doors on the kernel's nftables."""
-
-    def closes(self, host: Host, address: str) -> float:
-        """Wait until the port does not answer any more; for how long it did."""
-        began = time.monotonic()
-        self.assertTrue(eventually(lambda: not host.reaches(PORT, address)))
-        return time.monotonic() - began
 
     def test_opensForTheKnockerOnly(self) -> None:
         """The port is closed to all, and after the knock open to the knocker and nobody else."""
@@ -46,17 +40,18 @@ class DoorTests(RealTestCase):
 
     def test_closesAtTheDeadline(self) -> None:
         """The port answers until the time is over, and then no more."""
-        daemon = self.start(openFor="3s")
+        daemon = self.start(openFor="5s")
+        began = time.monotonic()
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
-        seconds = self.closes(self.client, "10.9.1.1")
-        self.assertTrue(1.5 < seconds < 4.5, seconds)
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
+        self.assertGreater(time.monotonic() - began, 4.9)
         self.assertTrue(daemon.says(f"closed door default ({PORT}/tcp) for {CLIENT4}"))
 
     def test_sessionSurvives(self) -> None:
         """A connection that was made while the door was open works after it has closed."""
         server = self.server.serve(2223)
-        daemon = self.start(ports=f"{PORT},2223", openFor="1s")
+        daemon = self.start(ports=f"{PORT},2223", openFor="5s")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         session, other = self.session(server)
@@ -71,7 +66,7 @@ class DoorTests(RealTestCase):
         """With C{--sessions cut} such a connection ends with the opening, and both ends see it."""
         server = self.server.serve(2223)
         ports = f"{PORT},2223"
-        daemon = self.start("--sessions", "cut", ports=ports, openFor="2s")
+        daemon = self.start("--sessions", "cut", ports=ports, openFor="5s")
         self.assertIn("sessions end with it", daemon.log())
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -79,8 +74,8 @@ class DoorTests(RealTestCase):
         session.sendall(b"hello")
         self.assertEqual(other.recv(100), b"hello")
         self.assertTrue(daemon.says("closed door"), daemon.log())
-        self.assertRaises(OSError, self.talk, session)
-        self.assertRaises(OSError, self.talk, other)
+        self.assertComesToBeCut(session)
+        self.assertComesToBeCut(other)
 
     def test_cutThoughTheDaemonIsKilled(self) -> None:
         """So it does though the daemon was killed, and though another took over."""
@@ -92,7 +87,7 @@ class DoorTests(RealTestCase):
 
         for again in (False, True):
             # Another takes over only what is still open when it has started, with firewalld, too.
-            openFor = "8s" if again else "2s"
+            openFor = "20s" if again else "5s"
             with self.subTest(again):
                 daemon = start()
                 self.client.send(SEQUENCE)
@@ -102,8 +97,7 @@ class DoorTests(RealTestCase):
                 if again:
                     daemon = start()
                     self.assertTrue(daemon.says("closed door"), daemon.log())
-                time.sleep(2)
-                self.assertRaises(OSError, self.talk, session)
+                self.assertComesToBeCut(session)
                 daemon.stop()
 
     def test_notCutBeforeTheStart(self) -> None:
@@ -125,14 +119,20 @@ class DoorTests(RealTestCase):
         self.addCleanup(session.close)
         other, _ = server.accept()
         self.addCleanup(other.close)
-        other.settimeout(5)
+        other.settimeout(PATIENCE)
         return session, other
 
-    def talk(self, end: socket) -> None:
-        """Send for two seconds; L{OSError} where the connection has ended."""
-        for _ in range(20):
-            end.sendall(b"still there?")
-            time.sleep(0.1)
+    def assertComesToBeCut(self, end: socket) -> None:
+        """Assert that a connection ends, as its end learns when it sends something."""
+
+        def isCut() -> bool:
+            try:
+                end.sendall(b"still there?")
+            except OSError:
+                return True
+            return False
+
+        self.assertTrue(eventually(isCut))
 
     def test_wrongOrder(self) -> None:
         """The same ports in another order open nothing, and the log tells why."""
@@ -157,13 +157,13 @@ class DoorTests(RealTestCase):
 
     def test_penalty(self) -> None:
         """After a wrong knock the source is ignored for a while, however often it knocks then."""
-        self.start("--penalty", "2s", openFor="10s")
+        self.start("--penalty", "4s")
         self.client.send((SEQUENCE[0], SEQUENCE[3]))
         wrong = time.monotonic()
-        while time.monotonic() < wrong + 1.2:
+        while time.monotonic() < wrong + 1.5:
             self.client.send(SEQUENCE)
         self.assertFalse(self.client.reaches(PORT))
-        time.sleep(max(0.0, wrong + 2.7 - time.monotonic()))  # it is up to a quarter longer
+        time.sleep(max(0.0, wrong + 5.3 - time.monotonic()))  # it is up to a quarter longer
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
 
@@ -178,17 +178,17 @@ class DoorTests(RealTestCase):
 
     def test_extension(self) -> None:
         """Who knocks again while the door is open has it for longer: once, without a gap."""
-        daemon = self.start(openFor="3s")
+        daemon = self.start(openFor="8s")
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
-        time.sleep(1.5)
+        time.sleep(2)
         began = time.monotonic()
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("extended door"))
-        while time.monotonic() < began + 2.3:
+        while time.monotonic() < began + 6.5:
             self.assertTrue(self.client.reaches(PORT))
             time.sleep(0.05)  # or the connections fill the backlog
-        self.assertTrue(eventually(lambda: not self.client.reaches(PORT), 4))
+        self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
         self.assertEqual(daemon.log().count("opened door"), 1)
         self.assertEqual(daemon.log().count("extended door"), 1)
 

@@ -1,12 +1,12 @@
-"""What floods of datagrams do: they end in the kernel, and take nothing from anybody."""
+"""Floods of datagrams end in the kernel, and take nothing from anybody."""
 
 import signal
 import socket
 from collections.abc import Callable
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SSH, ControlledTestCase, door
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER4, SERVER6, Host, eventually, ip
-from tests.lab.steered import SSH, SteeredTestCase, door
 
 LIMITED = door("ssh", more="knock_rate = 100\nknock_burst = 100")
 JUNK = (b"", b"knock", b"KNOCK\n", b"knock\n\n", b"pkdoors1 too short", b"x" * 1400)
@@ -16,46 +16,46 @@ MANY = 500
 def flood(
     host: Host, datagrams: tuple[bytes, ...], count: int, address: str = SERVER4, source: str = ""
 ) -> None:
-    """Send so many datagrams, of these, to the first knock port, as fast as one process can."""
+    """Send so many of these datagrams to the first knock port, as fast as one process can."""
     for at, datagram in enumerate(datagrams):
         ports = [SEQUENCE[0] for _ in range(at, count, len(datagrams))]
         host.send(ports, datagram, address, source, pause=0)
 
 
-class FloodTestCase(SteeredTestCase):
-    """What is told of a flood."""
+class FloodTestCase(ControlledTestCase):
+    """A test that looks at the counters of a flood."""
 
     def dropped(self) -> dict[str, int]:
-        """What was dropped so far."""
+        """Return the counters of dropped datagrams."""
         dropped: dict[str, int] = self.ask("/status")["counters"]["dropped"]
         return dropped
 
     def heard(self) -> int:
-        """How many datagrams were heard so far."""
+        """Return how many datagrams the daemon has heard so far."""
         return int(sum(self.ask("/status")["counters"]["knocks"].values()))
 
     def comes(self, what: Callable[[], object]) -> None:
-        """See that something comes to be so."""
+        """Assert that something becomes true."""
         self.assertTrue(eventually(what), self.ask("/status")["counters"])
 
     def opens(self, source: str = "") -> bool:
-        """Whether a knock of the client's opens the door."""
+        """Return whether a knock of the client's opens the door."""
         self.client.send(SEQUENCE, source=source)
         return self.client.comesToReach(PORT, source=source)
 
     def tracked(self) -> int:
-        """How many connections the server's kernel tracks."""
+        """Return how many connections the server's kernel tracks."""
         return int(self.server.run("cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
 
     def isTracked(self, begin: str) -> bool:
-        """Whether the kernel tracks a connection from there, with its answers."""
+        """Return whether the kernel tracks an answered connection that begins there."""
         lines = self.server.run("cat", "/proc/net/nf_conntrack").splitlines()
         return any(f" {begin} " in line and "[UNREPLIED]" not in line for line in lines)
 
 
 class FloodTests(FloodTestCase):
     """
-    With the nftables firewall.
+    Floods with the nftables firewall.
 
     @cvar tooMany: more knocks than the daemon's buffers hold.
     """
@@ -63,8 +63,8 @@ class FloodTests(FloodTestCase):
     tooMany = 20_000
 
     def test_junk(self) -> None:
-        """Junk does not come to the daemon, is counted, and keeps nobody out."""
-        self.steered(SSH)
+        """Junk does not reach the daemon, is counted, and keeps nobody out."""
+        self.controlled(SSH)
         flood(self.stranger, JUNK, MANY)
         flood(self.client, JUNK, MANY, SERVER6)
         self.comes(lambda: self.dropped()["junk"] == 2 * MANY)
@@ -76,8 +76,8 @@ class FloodTests(FloodTestCase):
         )
 
     def test_status(self) -> None:
-        """`pkdoors status` tells of it."""
-        self.steered(SSH)
+        """C{pkdoors status} shows the junk."""
+        self.controlled(SSH)
         flood(self.stranger, JUNK, MANY)
         self.comes(lambda: self.dropped()["junk"] == MANY)
         status, told = self.server.status(
@@ -87,17 +87,17 @@ class FloodTests(FloodTestCase):
         self.assertIn("dropped before they were heard: 500 not knocks\n", told)
 
     def test_everything(self) -> None:
-        """Who wants to see every datagram does."""
+        """A door that accepts any payload hears every datagram."""
         daemon = self.daemon("--log-knocks")
         flood(self.stranger, JUNK, 6)
         self.assertTrue(daemon.says("b'pkdoors1 too short'"), daemon.log())
         self.assertTrue(daemon.says("b'KNOCK\\n'"), daemon.log())
 
     def test_reload(self) -> None:
-        """A port hears what its doors hear, also after a reload made them other ones."""
+        """After a reload, too, a port hears exactly what its doors accept."""
         key = self.folder / "key"
         self.server.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
-        self.steered(SSH)
+        self.controlled(SSH)
         self.write(door("ssh", more=f'authorized_keys = "{key}.pub"'))
         self.reload()
         self.client.send(SEQUENCE)
@@ -107,16 +107,16 @@ class FloodTests(FloodTestCase):
         self.assertTrue(self.opens())
 
     def test_limit(self) -> None:
-        """Of one source no more than its rate is heard; others are not concerned."""
-        self.steered(LIMITED)
+        """A source is heard up to its rate; other sources are not affected."""
+        self.controlled(LIMITED)
         flood(self.stranger, (b"knock\n",), MANY)
         self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
         self.assertLess(0, self.dropped()["limit"])
         self.assertTrue(self.opens())
 
     def test_limitAgain(self) -> None:
-        """What was dropped is still told after a reload, and the new limit counts."""
-        self.steered(LIMITED)
+        """After a reload the dropped datagrams are still reported, and the new limit counts."""
+        self.controlled(LIMITED)
         flood(self.stranger, (b"knock\n",), MANY)
         self.comes(lambda: self.dropped()["limit"] + self.heard() == MANY)
         limited, heard = self.dropped()["limit"], self.heard()
@@ -128,8 +128,8 @@ class FloodTests(FloodTestCase):
         self.assertEqual(limited, self.dropped()["limit"])
 
     def test_limitIPv6(self) -> None:
-        """Over IPv6 all addresses of one network of 64 bits are one source."""
-        self.steered(LIMITED)
+        """In IPv6 all addresses of a /64 count as one source."""
+        self.controlled(LIMITED)
         same, other = CLIENT6 + "00", "fd09:1:0:1::2"
         for address in (same, other):
             ip("-n", self.client.name, "address", "add", f"{address}/128", "dev", "server", "nodad")
@@ -145,8 +145,8 @@ class FloodTests(FloodTestCase):
         self.assertEqual(limited, self.dropped()["limit"])
 
     def test_full(self) -> None:
-        """What a busy daemon has no room for is told, and told from junk."""
-        daemon = self.steered(door("ssh", more="knock_rate = 0"))
+        """Datagrams for which a busy daemon has no room are reported separately from junk."""
+        daemon = self.controlled(door("ssh", more="knock_rate = 0"))
         daemon.process.popen.send_signal(signal.SIGSTOP)
         try:
             flood(self.stranger, (b"knock\n",), self.tooMany)
@@ -160,7 +160,7 @@ class FloodTests(FloodTestCase):
 
     def test_notTracked(self) -> None:
         """Knocks take no place in the kernel's table of connections; connections do."""
-        self.steered(SSH)
+        self.controlled(SSH)
         before = self.tracked()
         for last in range(2, 250):
             ip("-n", self.client.name, "address", "add", f"10.9.3.{last}/32", "dev", "server")
@@ -173,8 +173,8 @@ class FloodTests(FloodTestCase):
         self.assertTrue(self.isTracked(f"src=10.9.3.2 dst={SERVER4}"))
 
     def test_healed(self) -> None:
-        """After a flush limit and filter are as before."""
-        daemon = self.steered(LIMITED)
+        """After a flush the limit and the filter are restored."""
+        daemon = self.controlled(LIMITED)
         self.disturb(daemon, "flush ruleset")
         flood(self.stranger, (*JUNK, b"knock\n"), 7 * MANY)
         self.comes(
@@ -191,18 +191,20 @@ class CapturedFloodTests(FloodTests):
 
 
 class FirewalldFloodTests(FloodTests):
-    """With firewalld, which judges packets that are not tracked, too."""
+    """Floods with firewalld, which also judges packets that are not tracked."""
 
     firewall = "firewalld"
 
 
 class RouterTests(FloodTestCase):
-    """On a host that others' packets pass."""
+    """Floods on a host that routes the packets of others."""
 
     def test_othersAreTracked(self) -> None:
-        """What is only routed through, to the same ports of another host, is tracked as ever."""
+        """
+        Packets to the same ports of another host, which are only routed, are tracked as usual.
+        """
         self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        self.steered(SSH)
+        self.controlled(SSH)
         before = self.tracked()
         with self.client.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"knock\n", ("10.9.2.2", SEQUENCE[0]))

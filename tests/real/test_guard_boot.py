@@ -10,9 +10,9 @@ import time
 import uuid
 
 from tests.lab.case import PORT
+from tests.lab.controlled import SSH, ControlledTestCase
 from tests.lab.flows import drain
 from tests.lab.hosts import BIN, CLIENT4, CLIENT6, SERVER6, Daemon, Process, eventually
-from tests.lab.steered import SSH, SteeredTestCase
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 CONFIGURATION = "/etc/nftables.conf"
@@ -21,7 +21,7 @@ LATE = 1.5
 """Seconds from its deadline until an opening must have ended."""
 
 
-class _BootCase(SteeredTestCase):
+class _BootCase(ControlledTestCase):
     """A ruleset that is saved and loaded."""
 
     def save(self, *options: str) -> None:
@@ -35,7 +35,7 @@ class _BootCase(SteeredTestCase):
         script = f'mount --bind {what} {where}\nexec "$@"'
         return ("unshare", "-m", "--propagation", "private", "sh", "-euc", script, "sh", *argv)
 
-    def steeredInNextBoot(self) -> Process:
+    def controlledInNextBoot(self) -> Process:
         """Start the daemon as if the machine had booted."""
         other = self.folder / "boot_id"
         other.write_text(f"{uuid.uuid4()}\n")
@@ -64,7 +64,7 @@ class SavedTests(_BootCase):
         """
         for options in ((), ("-s",)):
             with self.subTest(options):
-                daemon = self.steered(SSH)
+                daemon = self.controlled(SSH)
                 self.open(CLIENT4)
                 self.open(CLIENT6)
                 session = self.client.connect(PORT)
@@ -72,7 +72,7 @@ class SavedTests(_BootCase):
                 session.close()
                 self.lose(daemon)
                 self.server.run("nft", "-f", str(self.saved))
-                after = self.steeredInNextBoot()
+                after = self.controlledInNextBoot()
                 self.assertFalse(self.client.reaches(PORT) or self.client.reaches(PORT, SERVER6))
                 self.assertFalse(self.stranger.reaches(PORT))
                 self.assertEqual((self.openings(), self.inKernel()), (set(), set()))
@@ -87,14 +87,14 @@ class SavedTests(_BootCase):
 
     def test_sameBoot(self) -> None:
         """If it is loaded again in the same boot, no opening gets time back."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.open(CLIENT4, seconds=7)
         deadline = time.monotonic() + 7
         self.save("-s")
         self.lose(daemon)
         time.sleep(max(0, deadline - 3.5 - time.monotonic()))
         self.server.run("nft", "-f", str(self.saved))
-        self.steered(SSH)
+        self.controlled(SSH)
         while time.monotonic() < deadline + LATE:
             time.sleep(0.1)
         self.assertFalse(self.client.reaches(PORT))
@@ -102,10 +102,10 @@ class SavedTests(_BootCase):
 
     def test_nextDaemon(self) -> None:
         """In the same boot the next daemon takes over the openings, as usual."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.open(CLIENT4)
         daemon.stop(signal.SIGKILL)
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.assertIn("took over", daemon.log())
         self.assertTrue(self.client.reaches(PORT))
 
@@ -120,7 +120,7 @@ class CheckTests(_BootCase):
 
     def test_saved(self) -> None:
         """A saved ruleset that contains our table is an error; the finding names the file."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertNotIn(CONFIGURATION, self.check())
         self.save()
         lines = self.check(str(self.saved), CONFIGURATION).splitlines()
@@ -132,7 +132,7 @@ class CheckTests(_BootCase):
         """
         SYN cookies that are always on let the answer to an old SYN begin a connection: a warning.
         """
-        self.steered(SSH)
+        self.controlled(SSH)
         self.assertNotIn("tcp_syncookies", self.check())
         self.server.run("sysctl", "-qw", "net.ipv4.tcp_syncookies=2")
         self.assertTrue(eventually(lambda: "syncookies" in self.check(), 1))

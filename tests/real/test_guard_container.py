@@ -93,7 +93,7 @@ class ContainerTests(RealTestCase):
                 lines = self.log()
                 self.box("nft", "flush", "ruleset")
                 self.assertTrue(self.isBack(there + 1), self.log()[len(lines) :])
-                self.assertTrue(eventually(self.isQuiet, 8), "the processor is busy")
+                self.assertTrue(eventually(self.isQuiet), "the processor is busy")
                 new = self.log()[len(lines) :]
                 self.assertLessEqual(len(new), QUIET_LINES, new)
                 self.assertEqual(self.openings(), there + 1)

@@ -9,16 +9,16 @@ import socket
 import time
 
 from tests.lab.case import PORT
+from tests.lab.controlled import ControlledTestCase, door
 from tests.lab.echoing import GREETING, EchoServer, Prober
 from tests.lab.hosts import CLIENT4, PATIENCE, eventually
-from tests.lab.steered import SteeredTestCase, door
 
 FLUSHES = 8
 RATE = 430
 """Attempts to connect in a second."""
 
 
-class KeepTests(SteeredTestCase):
+class KeepTests(ControlledTestCase):
     """A door that keeps sessions."""
 
     policy = "keep"
@@ -28,7 +28,7 @@ class KeepTests(SteeredTestCase):
         A connection that got in while the guard was away does not go on; the session of the client
         that knocked does. If the table is owned, no connection gets in.
         """
-        self.steered(door("ssh", more=f'sessions = "{self.policy}"\n'))
+        self.controlled(door("ssh", more=f'sessions = "{self.policy}"\n'))
         owned = "owner" in self.server.run("nft", "-t", "list", "table", "inet", "pkdoors")
         with EchoServer(self.listeners[PORT]):
             self.open(CLIENT4)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from tests.lab.case import PORT
 from tests.lab.conntrack import STATES, ConntrackTable, Flow
+from tests.lab.controlled import ControlledTestCase, door
 from tests.lab.flows import beginMany
 from tests.lab.hosts import (
     CLIENT4,
@@ -23,7 +24,6 @@ from tests.lab.hosts import (
     eventually,
 )
 from tests.lab.segments import ACK, RST, SYN, send
-from tests.lab.steered import SteeredTestCase, door
 
 STRANGER, KNOWN, OPEN = "stranger", "known", "open"
 """
@@ -89,7 +89,7 @@ def packets() -> Iterator[Packet]:
                 yield Packet(who, state, flags, Flow(source, port, TARGETS[version], PORT))
 
 
-class KeepTests(SteeredTestCase):
+class KeepTests(ControlledTestCase):
     """A door that keeps sessions."""
 
     policy = "keep"
@@ -112,7 +112,7 @@ class KeepTests(SteeredTestCase):
             address = f"{SOURCES[OPEN, version]}/{length}"
             nodad = ("nodad",) if version == 6 else ()
             self.client.run("ip", "address", "add", address, "dev", "server", *nodad)
-        self.steered(door("ssh", more=f'sessions = "{self.policy}"\n'))
+        self.controlled(door("ssh", more=f'sessions = "{self.policy}"\n'))
         everything = list(packets())
         self.letInAndClose([each.flow for each in everything if each.who == KNOWN])
         for version in TARGETS:

@@ -17,9 +17,9 @@ from typing import Any
 
 from tests.lab.adminclient import AdminClient
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.flows import drain
 from tests.lab.hosts import CLIENT4, CLIENT6, SERVER4, SERVER6, Daemon, eventually
-from tests.lab.steered import SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 from tests.lab.synflood import RATE, Answers, SynFlood
 
 OLD = Path(__file__).with_name("old-guard.nft")
@@ -40,7 +40,7 @@ def rounds(usual: int) -> int:
     return int(os.environ.get("PKDOORS_REPLACEMENTS", usual))
 
 
-class _ReplacedCase(SteeredTestCase):
+class _ReplacedCase(ControlledTestCase):
     """A sender of SYNs, and a client for whom the door is open, and other clients."""
 
     others = 0
@@ -79,7 +79,7 @@ class SenderTests(_ReplacedCase):
 
     def test_hears(self) -> None:
         """It gets an answer to each SYN to a port that is not protected, over both families."""
-        self.steered(door("ssh"))
+        self.controlled(door("ssh"))
         self.server.run("sysctl", "-qw", "net.ipv4.tcp_max_syn_backlog=65536")
         flood = SynFlood(self.network, WEB, 1000)
         time.sleep(0.5)
@@ -95,7 +95,7 @@ class _TodaysCase(_ReplacedCase):
     def setUp(self) -> None:
         """Start the daemon, and open the door."""
         super().setUp()
-        self.running = self.steered(*CONFIGURATIONS[-1])
+        self.running = self.controlled(*CONFIGURATIONS[-1])
         self.admin = AdminClient(self.socket)
         self.addCleanup(self.admin.close)
         for source in self.sources:
@@ -111,7 +111,7 @@ class _TodaysCase(_ReplacedCase):
         """The daemon is killed, or ends, and the next one takes the guard over."""
         for end in islice(cycle((signal.SIGKILL, signal.SIGTERM)), rounds(3 if self.others else 6)):
             self.running.stop(end)
-            self.running = self.steered(*CONFIGURATIONS[-1])
+            self.running = self.controlled(*CONFIGURATIONS[-1])
         self.admin.close()
         self.assertIn("took over", self.running.log())
 
@@ -206,7 +206,7 @@ class UpgradeTests(_ReplacedCase):
         for _ in range(rounds(2 if self.others else 4)):
             self.server.run("nft", "-f", str(table))
             started: list[Daemon] = []
-            answers = self.flooded(lambda: started.append(self.steered(SSH)))  # noqa: B023
+            answers = self.flooded(lambda: started.append(self.controlled(SSH)))  # noqa: B023
             self.assertEqual((answers.answered, answers.lost), (0, 0), f"of {answers.sent} SYNs")
             self.assertFalse(self.stranger.reaches(PORT))
             self.assertTrue(eventually(lambda: self.tables() == "table inet pkdoors\n"))
@@ -214,7 +214,7 @@ class UpgradeTests(_ReplacedCase):
             self.assertNotIn("!= @protected accept", rules)
             started[0].stop(signal.SIGKILL)
             self.server.run("nft", "delete table inet pkdoors")  # or it may keep flags of ours
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.ask("/openings", "-X", "DELETE")
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT)))
         self.client.send(SEQUENCE)

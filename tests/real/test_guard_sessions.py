@@ -9,6 +9,7 @@ from pkdoors.firewall.nftables._liveflows import readUptime
 from pkdoors.firewall.nftables.firewall import SETTLED
 from tests.lab.case import PORT, SEQUENCE
 from tests.lab.conntrack import ConntrackTable, Flow
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.echoing import DatagramEchoServer, DatagramFlow
 from tests.lab.flows import Session, drain
 from tests.lab.hosts import (
@@ -23,7 +24,6 @@ from tests.lab.hosts import (
     Host,
     eventually,
 )
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 
 WAYS = ((CLIENT4, SERVER4), (CLIENT6, SERVER6))
 STRANGERS_WAYS = ((STRANGER4, SERVER4), (STRANGER6, SERVER6))
@@ -50,7 +50,7 @@ table inet other {{
 """
 
 
-class _SessionsCase(SteeredTestCase):
+class _SessionsCase(ControlledTestCase):
     """Sessions of which the test has both ends."""
 
     def setUp(self) -> None:
@@ -83,7 +83,7 @@ class _SessionsCase(SteeredTestCase):
     def assertLive(self, sessions: list[Session]) -> None:
         """Check that all sessions still carry data."""
         for each in sessions:
-            self.assertTrue(each.carries(PATIENCE), each.flow)
+            self.assertTrue(each.carries(), each.flow)
 
 
 class KeptTests(_SessionsCase):
@@ -91,7 +91,7 @@ class KeptTests(_SessionsCase):
 
     def test_forgotten(self) -> None:
         """They go on when connection tracking forgets everything, as after a WAN fail-over."""
-        self.steered(SSH)
+        self.controlled(SSH)
         sessions = self.letIn()
         self.closeDoors()
         self.assertLive(sessions)
@@ -101,7 +101,7 @@ class KeptTests(_SessionsCase):
 
     def test_flushedTwice(self) -> None:
         """So they do if everything is flushed after that, and the daemon restarts."""
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         sessions = self.letIn()
         self.closeDoors()
         ConntrackTable(self.server).flush()
@@ -109,7 +109,7 @@ class KeptTests(_SessionsCase):
         self.assertTrue(eventually(lambda: not self.stranger.reaches(PORT)))
         self.assertLive(sessions)
         daemon.stop(signal.SIGKILL)
-        self.steered(SSH)
+        self.controlled(SSH)
         ConntrackTable(self.server).flush()
         self.assertLive(sessions)
         self.assertFalse(self.client.reaches(PORT) or self.stranger.reaches(PORT))
@@ -120,7 +120,7 @@ class KeptTests(_SessionsCase):
             with self.subTest(before):
                 if before:
                     self.server.run("nft", _NOTRACK)
-                daemon = self.steered(SSH)
+                daemon = self.controlled(SSH)
                 sessions = self.letIn()
                 if not before:
                     self.server.run("nft", _NOTRACK)
@@ -132,14 +132,14 @@ class KeptTests(_SessionsCase):
 
     def test_checked(self) -> None:
         """C{pkdoors check} names the rule that exempts the port."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.server.run("nft", _NOTRACK)
         _, output = self.server.status(str(BIN / "pkdoors"), "check", "--conf", str(self.file))
         self.assertIn("notrack", output)
 
     def test_reloaded(self) -> None:
         """So they do over reloads, and with a door of another name."""
-        self.steered(SSH)
+        self.controlled(SSH)
         sessions = self.letIn()
         self.write(SSH.replace("doors.ssh", "doors.shell"))
         self.reload()
@@ -148,18 +148,18 @@ class KeptTests(_SessionsCase):
 
     def test_beganHere(self) -> None:
         """A connection that the host itself begins is answered, even from a protected port."""
-        self.steered(door("ssh", port=OUTGOING), datagramDoor("vpn", OUTGOING, WEB_SEQUENCE))
+        self.controlled(door("ssh", port=OUTGOING), datagramDoor("vpn", OUTGOING, WEB_SEQUENCE))
         self.client.run("ip", "address", "add", "10.9.1.3/24", "dev", "server")
         listener = self.client.serve(9999)
         for number, (target, source) in enumerate(WAYS):
             session = Session.begin(self.server, listener, Flow(source, OUTGOING, target, 9999))
             self.addCleanup(session.close)
-            self.assertTrue(session.carries(PATIENCE), source)
+            self.assertTrue(session.carries(), source)
             self.assertTrue(self.isAsked(source, target, 9000 + number), source)
         self.server.run("nft", _NOTRACK.replace(str(PORT), str(OUTGOING)))
         session = Session.begin(self.server, listener, Flow(SERVER4, OUTGOING, "10.9.1.3", 9999))
         self.addCleanup(session.close)
-        self.assertTrue(session.carries(PATIENCE))
+        self.assertTrue(session.carries())
         self.assertFalse(self.stranger.reaches(OUTGOING))
 
     def isAsked(self, source: str, target: str, port: int) -> bool:
@@ -189,12 +189,12 @@ class FirstStartTests(_SessionsCase):
     def test_spared(self) -> None:
         """Their TCP sessions go on, through everything that sessions of open doors survive."""
         sessions = [self.session(*way, self.stranger) for way in STRANGERS_WAYS]
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.assertLive(sessions)
         ConntrackTable(self.server).flush()
         self.assertLive(sessions)
         daemon.stop(signal.SIGKILL)
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.assertLive(sessions)
         self.server.run("nft", "flush", "ruleset")
         self.assertTrue(eventually(lambda: not self.stranger.reaches(PORT)))
@@ -213,7 +213,7 @@ class FirstStartTests(_SessionsCase):
         self.addCleanup(session.close)
         self.assertTrue(session.carries())
         daemon = self.daemonFor("8080")
-        self.assertTrue(session.carries(PATIENCE), daemon)
+        self.assertTrue(session.carries(), daemon)
         self.assertFalse(self.client.reaches(8080))
 
     def daemonFor(self, ports: str) -> str:
@@ -246,7 +246,7 @@ class FirstStartTests(_SessionsCase):
             vpn = datagramDoor("vpn", WIREGUARD, more=GRACE_SETTING).replace(
                 f'"{WIREGUARD}/udp"', ports
             )
-            self.steered(vpn)
+            self.controlled(vpn)
             goOn = [isGraced or target != SERVER6 for _, target in ways]
             end = time.monotonic() + GRACE + 2
             while time.monotonic() < end:
@@ -274,7 +274,7 @@ def datagramDoor(
     )
 
 
-class DatagramTests(SteeredTestCase):
+class DatagramTests(ControlledTestCase):
     """UDP sessions, which nobody ends."""
 
     def test_bounds(self) -> None:
@@ -285,7 +285,7 @@ class DatagramTests(SteeredTestCase):
         bounds = f'udp_idle = "{IDLE}s"\nudp_max = "{MOST}s"\n{NO_GRACE}\n'
         vpn = datagramDoor("vpn", WIREGUARD, more=bounds)
         game = datagramDoor("game", GAME, WEB_SEQUENCE, "cut", NO_GRACE)
-        daemon = self.steered(vpn, game)
+        daemon = self.controlled(vpn, game)
         with DatagramEchoServer(self.server, WIREGUARD), DatagramEchoServer(self.server, GAME):
             targets = (SERVER4, SERVER6)
             talking = [DatagramFlow(self.client, WIREGUARD, each) for each in targets]
@@ -316,7 +316,7 @@ class DatagramTests(SteeredTestCase):
                     each.isAnswered()
                 time.sleep(0.2)
             self.assertNotAnswered(*talking)
-            self.steered(vpn)
+            self.controlled(vpn)
             self.assertNotAnswered(*talking, *silent, *strange)
             self.open(CLIENT4, "vpn", 60)
             self.assertAnswered(talking[0], silent[0])

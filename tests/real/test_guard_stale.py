@@ -11,6 +11,7 @@ from itertools import count
 
 from tests.lab.case import PORT
 from tests.lab.conntrack import STATES, ConntrackTable, Flow
+from tests.lab.controlled import WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.flows import Session, begun, drain
 from tests.lab.hosts import (
     BIN,
@@ -26,7 +27,6 @@ from tests.lab.hosts import (
     Host,
     eventually,
 )
-from tests.lab.steered import WEB_SEQUENCE, SteeredTestCase, door
 
 WAYS = ((CLIENT4, SERVER4), (CLIENT6, SERVER6))
 STRANGERS_WAYS = ((STRANGER4, SERVER4), (STRANGER6, SERVER6))
@@ -36,7 +36,7 @@ NATURAL: tuple[tuple[str, Callable[[Session], None]], ...] = (
 )
 
 
-class _StaleCase(SteeredTestCase):
+class _StaleCase(ControlledTestCase):
     """The tests for both firewalls and both policies."""
 
     policy = "keep"
@@ -50,7 +50,7 @@ class _StaleCase(SteeredTestCase):
 
     def serve(self, *doors: str) -> Daemon:
         """Start the daemon with these doors, or with the usual one."""
-        return self.steered(*(doors or (self.door("ssh"),)))
+        return self.controlled(*(doors or (self.door("ssh"),)))
 
     def door(self, name: str, sequence: tuple[int, ...] = WEB_SEQUENCE) -> str:
         """Return a door to the port."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.lab.case import PORT
 from tests.lab.conntrack import Flow
+from tests.lab.controlled import SSH, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.echoing import DatagramEchoServer, DatagramFlow
 from tests.lab.flows import Session, begun, drain
 from tests.lab.hosts import (
@@ -30,7 +31,6 @@ from tests.lab.hosts import (
     eventually,
 )
 from tests.lab.segments import ACK, SYN, send
-from tests.lab.steered import SSH, WEB_SEQUENCE, SteeredTestCase, door
 
 CONTAINER4, CONTAINER6 = "10.9.3.2", "fd09:3::2"
 PUBLISHED, INNER = 8080, 80
@@ -61,7 +61,7 @@ Way = tuple[str, int, int]
 PAIRS = ((PUBLISHED, INNER), (SAME, SAME), (FREE, INNER_FREE))
 
 
-class _WaysCase(SteeredTestCase):
+class _WaysCase(ControlledTestCase):
     """A container behind the server."""
 
     def setUp(self) -> None:
@@ -79,9 +79,9 @@ class _WaysCase(SteeredTestCase):
         ports = f"ports = [{PUBLISHED}, {SAME}]"
         return SSH, door("web", WEB_SEQUENCE, PUBLISHED).replace(f"ports = [{PUBLISHED}]", ports)
 
-    def steered(self, *doors: str, more: str = "") -> Daemon:
+    def controlled(self, *doors: str, more: str = "") -> Daemon:
         """Start the daemon, which must never complain about a way."""
-        daemon = super().steered(*doors, more=more)
+        daemon = super().controlled(*doors, more=more)
         self.addCleanup(lambda: self.assertNotIn("cannot be guarded", daemon.log()))
         return daemon
 
@@ -102,7 +102,7 @@ class _WaysCase(SteeredTestCase):
     def guard(self, *ways: Way) -> None:
         """Start the daemon; before that everybody gets in on these ways."""
         self.assertReached(ways)
-        self.steered(*self.doors())
+        self.controlled(*self.doors())
         self.assertGuarded(*ways)
 
     def assertReached(self, ways: Sequence[Way]) -> None:
@@ -123,7 +123,7 @@ class _WaysCase(SteeredTestCase):
         self.assertEqual(self.reached(self.stranger, ways), [])
         self.ask("/openings", "-X", "DELETE")
         self.assertTrue(eventually(lambda: not self.reached(self.client, ways)))
-        dead = [each.flow for each in sessions if not each.carries(PATIENCE)]
+        dead = [each.flow for each in sessions if not each.carries()]
         self.assertEqual(dead, [])
 
     def reached(self, host: Host, ways: Sequence[Way]) -> list[tuple[str, int]]:
@@ -195,7 +195,7 @@ class ContainerTests(_WaysCase):
 
     def test_later(self) -> None:
         """A container that starts while the daemon runs is guarded."""
-        self.steered(*self.doors())
+        self.controlled(*self.doors())
         self.assertReached(self.direct)
         self.publish()
         ways = (*self.direct, *self.published)
@@ -234,14 +234,14 @@ class ContainerTests(_WaysCase):
         clients that are connected directly then are spared.
         """
         self.publish()
-        self.steered(SSH, door("web", WEB_SEQUENCE, PUBLISHED))
+        self.controlled(SSH, door("web", WEB_SEQUENCE, PUBLISHED))
         other = [way for way in self.direct if way[1] == SAME]
         self.assertReached(other)
         spared = [self.strangersSession(*way) for way in other]
         self.write(*self.doors())
         self.reload()
         self.assertEqual(self.reached(self.stranger, self.direct), [])
-        self.assertTrue(all(each.carries(PATIENCE) for each in spared))
+        self.assertTrue(all(each.carries() for each in spared))
         self.write(SSH)
         self.reload()
         self.assertReached(self.direct)
@@ -254,8 +254,8 @@ class ContainerTests(_WaysCase):
         self.assertReached(self.direct)
         sessions = [self.strangersSession(*way) for way in self.direct]
         self.assertTrue(all(each.carries() for each in sessions))
-        self.steered(*self.doors())
-        self.assertEqual([each.flow for each in sessions if not each.carries(PATIENCE)], [])
+        self.controlled(*self.doors())
+        self.assertEqual([each.flow for each in sessions if not each.carries()], [])
         for each in sessions:
             each.vanish()
         self.assertEqual(begun(self.stranger, [each.flow for each in sessions]), [])
@@ -280,7 +280,7 @@ class ContainerTests(_WaysCase):
             flow = Flow(source, SAME, target, ELSEWHERE)
             session = Session.begin(self.container, elsewhere, flow)
             self.addCleanup(session.close)
-            self.assertTrue(session.carries(PATIENCE))
+            self.assertTrue(session.carries())
 
     def test_spoofed(self) -> None:
         """A stranger who forges packets of a container opens no way to it."""
@@ -449,7 +449,7 @@ class HereTests(_WaysCase):
         self.listeners[MANY[1]] = self.container.serve(MANY[1])
         self.nat(f"ip daddr {FLOATING4} dnat to {CONTAINER4}")
         many = door("many", WEB_SEQUENCE).replace(str([PORT]), '["{}-{}"]'.format(*MANY))
-        self.steered(many)
+        self.controlled(many)
         last = ((CONTAINER4, MANY[1], MANY[1]),)
         for _ in range(2):
             self.assertEqual(self.reached(self.stranger, last), [])
@@ -505,7 +505,7 @@ class HereTests(_WaysCase):
         file = self.folder / "busy.nft"
         file.write_text(rules)
         self.server.run("nft", "-f", str(file))
-        daemon = self.steered(*self.doors())
+        daemon = self.controlled(*self.doors())
         before = self.processorSeconds(daemon)
         began = time.monotonic()
         while time.monotonic() < began + 6:
@@ -553,7 +553,7 @@ class DatagramTests(_WaysCase):
         with DatagramEchoServer(self.container, INNER, (CONTAINER4, CONTAINER6)):
             for each in steady:
                 self.assertTrue(each.isAnswered(PATIENCE))
-            self.steered(*self.doors())
+            self.controlled(*self.doors())
             self.assertEqual([each.isAnswered() for each in (*strange, *known)], 4 * [False])
             for each in steady:  # he was there before the guard
                 self.assertTrue(each.isAnswered(PATIENCE))
@@ -565,7 +565,7 @@ class DatagramTests(_WaysCase):
 
     def test_fromInside(self) -> None:
         """A question that the container asks from that port is answered."""
-        self.steered(*self.doors())
+        self.controlled(*self.doors())
         with DatagramEchoServer(self.stranger, ELSEWHERE, (STRANGER4, STRANGER6)):
             for source, target in ((CONTAINER4, STRANGER4), (CONTAINER6, STRANGER6)):
                 asking = DatagramFlow(self.container, ELSEWHERE, target, (source, INNER))

@@ -1,4 +1,4 @@
-"""The guard comes first: whatever becomes of the sockets, nobody gets in who did not knock."""
+"""The guard comes first: whatever happens to the sockets, nobody gets in without a knock."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import BIN, SERVER4, Daemon, Process, eventually, ip
+from tests.lab.hosts import BIN, PATIENCE, SERVER4, Daemon, Process, eventually, ip
 
 LATER4, LATER6 = "10.9.9.77", "fd09:9::77"
 TWISTD = (str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors")
@@ -16,19 +16,19 @@ GOOD = ("-m", KNOCKS, "-p", str(PORT), "-f", "nftables")
 
 
 class GuardFirstTestCase(RealTestCase):
-    """With a program behind the door."""
+    """A test with a program behind the door."""
 
     def setUp(self) -> None:
-        """Have it, and a manager to be told."""
+        """Start the program, and a fake service manager."""
         super().setUp()
         self.server.serve(PORT)
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.manager.close)
         self.manager.bind(f"{self.folder}/notify")
-        self.manager.settimeout(15)
+        self.manager.settimeout(PATIENCE)
 
     def take(self, port: int, address: str = "0.0.0.0") -> socket.socket:
-        """Another program takes a knock port."""
+        """Take a knock port, as another program."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with self.server.inside():
             other = socket.socket(family, socket.SOCK_DGRAM)
@@ -46,12 +46,12 @@ class GuardFirstTestCase(RealTestCase):
         return daemon
 
     def state(self) -> str:
-        """What the manager was told last."""
+        """Return the last state that the manager was given."""
         message = self.manager.recv(4096).decode()
         return message.partition("STATUS=")[2]
 
     def status(self) -> list[str]:
-        """What C{pkdoors status} says of troubles."""
+        """Return the troubles that C{pkdoors status} shows."""
         command = (str(BIN / "pkdoors"), "status", "--admin", f"{self.folder}/admin.sock")
         text = eventually(lambda: self.server.status(*command)[1].startswith("pkdoors "))
         self.assertTrue(text)
@@ -59,18 +59,18 @@ class GuardFirstTestCase(RealTestCase):
         return list(troubles)
 
     def opens(self, address: str = SERVER4) -> bool:
-        """Whether knocks on an address open the door."""
+        """Return whether knocks on an address open the door."""
         self.client.send(SEQUENCE, address=address)
         return self.client.comesToReach(PORT, address)
 
 
 class AddressTests(GuardFirstTestCase):
-    """Addresses that come later."""
+    """Addresses that appear later."""
 
     def test_later(self) -> None:
         """
-        Addresses that the host does not have yet: the guard is there, one warning tells of each,
-        and a knock opens as soon as they come.
+        If the host does not have some addresses yet, the guard is in place, one warning names each
+        of them, and a knock opens the door as soon as they appear.
         """
         daemon = self.guards("--interface", LATER4, "--interface", LATER6)
         for address in (LATER4, LATER6):
@@ -96,7 +96,7 @@ class AddressTests(GuardFirstTestCase):
         self.assertEqual([], self.status())
 
     def test_onlyThose(self) -> None:
-        """Knocks to other addresses than those are not heard."""
+        """Knocks to other addresses than the configured ones are not heard."""
         self.guards("--interface", LATER4)
         self.client.send(SEQUENCE)
         self.client.send(SEQUENCE, address="fd09:1::1")
@@ -107,8 +107,8 @@ class AddressTests(GuardFirstTestCase):
 
     def test_linkLocal(self) -> None:
         """
-        So it is with an interface that comes, goes, and comes again with another number. Knocks are
-        heard there, though on a host with several networks a link-local address earns no opening.
+        The same holds for an interface that comes, goes, and returns with another number. Knocks
+        are heard there, but on a host with several networks a link-local address earns no opening.
         """
         daemon = self.heard = self.guards("--interface", "fe80::7%later0")
         self.assertIn("does not have the address fe80::7%later0 yet", daemon.log())
@@ -128,7 +128,7 @@ class AddressTests(GuardFirstTestCase):
             os.kill(daemon.process.popen.pid, signal.SIGHUP)  # sooner than by itself
 
     def isHeardLocally(self) -> bool:
-        """Whether knocks on the address of the link are heard."""
+        """Return whether knocks on the link's address are heard."""
         before = self.refusals()
         with self.client.inside(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
             for port in SEQUENCE:
@@ -137,23 +137,23 @@ class AddressTests(GuardFirstTestCase):
         return bool(eventually(lambda: self.refusals() > before, 3))
 
     def refusals(self) -> int:
-        """How often the log says that a link-local address earns no opening."""
+        """Return how often the log says that a link-local address earns no opening."""
         return self.heard.log().count("for fe80::8: a link-local address may belong to other hosts")
 
     def test_noIPv6(self) -> None:
-        """A host that is to listen over IPv6, too, and has none, listens over IPv4."""
+        """A host that should also listen over IPv6, but does not have it, listens over IPv4."""
         self.server.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         self.guards("--interface", SERVER4, "--interface", "fd09:1::1")
         self.assertTrue(self.opens())
 
 
 class BusyTests(GuardFirstTestCase):
-    """Ports that somebody else has."""
+    """Ports that another program uses."""
 
     def test_busy(self) -> None:
         """
-        The guard is there, one warning without the port tells of it, and when the other program has
-        gone, a knock opens; also where another one took it meanwhile.
+        The guard is in place, and one warning without the port reports it. When the other program
+        has gone, a knock opens the door, even if a third program took the port meanwhile.
         """
         other = self.take(SEQUENCE[0])
         daemon = self.guards("--interface", "0.0.0.0")
@@ -172,21 +172,23 @@ class BusyTests(GuardFirstTestCase):
         self.assertFalse([each for each in SEQUENCE if str(each) in daemon.log()])
 
     def test_busyIPv6(self) -> None:
-        """Where it is busy over IPv6 only, IPv4 opens."""
+        """If the port is busy over IPv6 only, knocks over IPv4 open the door."""
         self.take(SEQUENCE[0], "::")
         daemon = self.guards()
         self.assertIn("1 of 6 knock ports is not heard over IPv6: another program", daemon.log())
         self.assertTrue(self.opens())
 
     def test_busyElsewhere(self) -> None:
-        """Where it is busy at another address than the one that is wanted, that is no matter."""
+        """If the port is busy at an address that is not configured, nothing is wrong."""
         self.take(SEQUENCE[0], "127.0.0.1")
         daemon = self.guards("--interface", SERVER4)
         self.assertTrue(self.opens())
         self.assertNotIn("another program", daemon.log())
 
     def test_check(self) -> None:
-        """C{pkdoors check} names the port and who has it, and does not say it was a sequence."""
+        """
+        C{pkdoors check} names the port and its owner, and does not call it a part of a sequence.
+        """
         other = self.take(SEQUENCE[0])
         self.guards()
         findings = json.loads(self.server.status(str(BIN / "pkdoors"), "check", *GOOD, "--json")[1])
@@ -197,7 +199,7 @@ class BusyTests(GuardFirstTestCase):
         other.close()
 
     def test_stopped(self) -> None:
-        """It ends in order, at once, while it tries; the ports stay closed."""
+        """A daemon that is still trying ends at once, in order; the ports stay closed."""
         self.take(SEQUENCE[0])
         daemon = self.guards()
         daemon.stop()
@@ -206,7 +208,7 @@ class BusyTests(GuardFirstTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def test_reloadMeanwhile(self) -> None:
-        """A reload tries at once; its answer says what is not had."""
+        """A reload tries again at once; its answer says what is missing."""
         other = self.take(SEQUENCE[0])
         self.guards("--interface", "0.0.0.0")
         reload_ = (str(BIN / "pkdoors"), "reload", "--admin", f"{self.folder}/admin.sock")
@@ -217,24 +219,24 @@ class BusyTests(GuardFirstTestCase):
 
 
 class OthersTests(GuardFirstTestCase):
-    """What else is not the guard's business."""
+    """Other troubles that must not affect the guard."""
 
     def test_keys(self) -> None:
-        """A file of keys that cannot be read: nobody may knock, and an error says why."""
+        """A key file that cannot be read: nobody may knock, and an error says why."""
         daemon = self.guards("-k", f"{self.folder}/keys")
         self.assertIn("nobody may knock with a key: cannot read", daemon.log())
         self.assertTrue(self.state().startswith("degraded: nobody may knock with a key"))
         self.assertEqual(1, len(self.status()))
 
     def test_adminSocket(self) -> None:
-        """A file where the admin socket should be."""
+        """Another file in the place of the admin socket."""
         (self.folder / "busy").touch()
         daemon = self.guards("--admin", f"{self.folder}/busy")
         self.assertIn("cannot create the admin socket", daemon.log())
         self.assertTrue(self.opens())
 
     def test_lock(self) -> None:
-        """A folder in which no lock can be made."""
+        """A folder in which the lock file cannot be created."""
         self.server.run("touch", "/run/pkdoors")
         daemon = self.guards()
         self.assertIn("a second daemon would not be noticed", daemon.log())
@@ -255,10 +257,10 @@ class OthersTests(GuardFirstTestCase):
 
 
 class LimitTests(GuardFirstTestCase):
-    """More knock ports than there may be sockets."""
+    """More knock ports than the process may have sockets."""
 
     def write(self, doors: int) -> str:
-        """A configuration of some doors with eight ports each."""
+        """Write a configuration of some doors with eight ports each, and return its path."""
         lines = ['firewall = "nftables"']
         for number in range(doors):
             first = 20_000 + 16 * number
@@ -277,12 +279,12 @@ class LimitTests(GuardFirstTestCase):
         )
 
     def reload(self) -> tuple[int, str]:
-        """Reload."""
+        """Reload the configuration."""
         command = (str(BIN / "pkdoors"), "reload", "--admin", f"{self.folder}/admin.sock")
         return self.server.status(*command)
 
     def test_raised(self) -> None:
-        """The soft limit is raised; then 70 doors work, and a reload among 1,120 sockets, too."""
+        """The soft limit is raised; then 70 doors work, and so does a reload with 1,120 sockets."""
         daemon = self.daemon_(70, "256:8192")
         self.assertTrue(daemon.says("AdminSite starting", 60), daemon.log())
         self.assertNotIn("not heard", daemon.log())
@@ -294,8 +296,8 @@ class LimitTests(GuardFirstTestCase):
 
     def test_tooMany(self) -> None:
         """
-        Beyond the hard limit all is guarded, what fits is heard, and one sentence says what to do;
-        a reload that would need more is refused.
+        Beyond the hard limit all doors are guarded, as many as possible are heard, and one sentence
+        says what to do; a reload that would need more sockets is refused.
         """
         daemon = self.daemon_(70, "1024:1024")
         self.assertTrue(daemon.says("AdminSite starting", 60), daemon.log())
@@ -317,17 +319,17 @@ class LimitTests(GuardFirstTestCase):
 
 
 class BrokenTests(GuardFirstTestCase):
-    """A configuration that is broken, after one that was good, or not."""
+    """A broken configuration, with or without a good one before it."""
 
     def setUp(self) -> None:
-        """Have a good one."""
+        """Write a good configuration."""
         super().setUp()
         self.file = self.folder / "pkdoors.toml"
         self.file.touch(0o600)
         self.good()
 
     def good(self) -> None:
-        """Write it."""
+        """Write the good configuration."""
         self.file.write_text(
             f'firewall = "nftables"\n[doors.ssh]\nsequence = {list(SEQUENCE)}\nports = [{PORT}]\n'
         )
@@ -340,19 +342,19 @@ class BrokenTests(GuardFirstTestCase):
         return daemon
 
     def fails(self, *options: str, **environment: str) -> str:
-        """Start one that cannot: its one line."""
+        """Start a daemon that cannot start, and return its line."""
         command = (*TWISTD, *(options or ("-c", str(self.file))))
         status, output = self.server.status(*command, **environment)
         self.assertEqual((status, output.count("\n")), (1, 1), output)
         return output
 
     def boot(self) -> None:
-        """Nothing of a firewall survives a boot."""
+        """Remove all firewall rules, as a boot does."""
         self.server.run("nft", "flush", "ruleset")
         self.assertTrue(self.client.reaches(PORT))
 
     def test_never(self) -> None:
-        """Where no configuration was good yet, nothing is touched: nobody is locked out."""
+        """If no configuration was ever good, nothing changes: nobody is locked out."""
         self.file.write_text("[doors.ssh]\n")
         self.assertIn("; pkdoors has closed no port", self.fails())
         self.assertEqual("", self.server.run("nft", "list", "ruleset"))
@@ -360,8 +362,8 @@ class BrokenTests(GuardFirstTestCase):
 
     def test_boot(self) -> None:
         """
-        After a boot the ports are closed as the last good one says, and the line says so; with
-        every way in which the file can be broken.
+        After a boot the ports are closed as the last good configuration says, and the line says so,
+        however the file is broken.
         """
         self.run_().stop()
         for break_ in (
@@ -384,7 +386,7 @@ class BrokenTests(GuardFirstTestCase):
         self.assertTrue(self.client.comesToReach(PORT))
 
     def test_firewall(self) -> None:
-        """So it is if the file is right and a firewall that it asks for is missing."""
+        """The same holds if the file is good, but a firewall that it asks for is missing."""
         self.run_().stop()
         self.boot()
         self.good()
@@ -395,7 +397,7 @@ class BrokenTests(GuardFirstTestCase):
         self.assertFalse(self.client.reaches(PORT))
 
     def test_stays(self) -> None:
-        """A guard that is there stays, and whoever is let in stays for the time that is left."""
+        """A guard that is in place stays, and every opening stays for the rest of its time."""
         daemon = self.run_()
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
@@ -407,8 +409,8 @@ class BrokenTests(GuardFirstTestCase):
 
     def test_saved(self) -> None:
         """
-        A table of our name is not yet a guard: a saved ruleset may bring one with other doors, or
-        with openings of a time before; somebody may have emptied it.
+        A table of our name is not a guard yet: a saved ruleset may bring one with other doors, or
+        with openings of an earlier time, and somebody may have emptied it.
         """
         daemon = self.run_()
         self.client.send(SEQUENCE)
@@ -418,7 +420,9 @@ class BrokenTests(GuardFirstTestCase):
         Daemon(self.server, "-m", KNOCKS, "-p", "2299", "-f", "nftables").stop()
         other = self.server.run("nft", "list", "ruleset")
         self.file.write_text("[doors.ssh]\n")
-        self.assertIn(f"keeps {PORT}/tcp closed", self.fails())  # that of another daemon is there
+        self.assertIn(
+            f"keeps {PORT}/tcp closed", self.fails()
+        )  # another daemon's guard is in place
         self.assertFalse(self.stranger.reaches(PORT))
         self.server.run("nft", "flush", "table", "inet", "pkdoors")
         self.assertIn(f"keeps {PORT}/tcp closed", self.fails())
@@ -434,7 +438,7 @@ class BrokenTests(GuardFirstTestCase):
             self.assertIn("the guard that is in place stays", self.fails())
 
     def test_otherFile(self) -> None:
-        """What another file once said closes nothing."""
+        """A configuration in another file closes nothing."""
         self.run_().stop()
         self.boot()
         other = self.folder / "other.toml"
@@ -444,7 +448,7 @@ class BrokenTests(GuardFirstTestCase):
         self.assertTrue(self.client.reaches(PORT))
 
     def test_released(self) -> None:
-        """What was released is not closed again."""
+        """Ports that were released are not closed again."""
         self.run_().stop()
         self.server.run(str(BIN / "pkdoors"), "release")
         self.file.write_text("[doors.ssh]\n")
@@ -460,14 +464,14 @@ class BrokenTests(GuardFirstTestCase):
         self.assertTrue(eventually(lambda: not self.client.reaches(PORT)), daemon.log())
 
     def test_options(self) -> None:
-        """The same goes for options without a file, on the same host."""
+        """The same holds for options without a file, on the same host."""
         Daemon(self.server, *GOOD).stop()
         self.boot()
         self.assertIn("of the last good configuration keeps", self.fails(*GOOD, "-t", "never"))
         self.assertFalse(self.client.reaches(PORT))
 
     def test_reload(self) -> None:
-        """What a reload has put in place is the last good one."""
+        """The configuration of the last successful reload is the last good one."""
         daemon = self.run_()
         self.file.write_text(self.file.read_text().replace(str(PORT), f'{PORT}, "53/udp"'))
         os.kill(daemon.process.popen.pid, signal.SIGHUP)
@@ -486,7 +490,7 @@ class FirewalldTests(GuardFirstTestCase):
     firewall = "firewalld"
 
     def test_hangs(self) -> None:
-        """It keeps no port open: the guard is there before it has not answered, and stays."""
+        """It keeps no port open: the guard is in place before firewalld has answered, and stays."""
         os.kill(self.firewalld.process.popen.pid, signal.SIGSTOP)
         self.addCleanup(os.kill, self.firewalld.process.popen.pid, signal.SIGCONT)
         options = ("-m", KNOCKS, "-p", str(PORT), "-f", "firewalld", "--admin", "off")

@@ -5,7 +5,7 @@ import socket
 import time
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
-from tests.lab.hosts import CLIENT4, SERVER4, SERVER6, Daemon
+from tests.lab.hosts import CLIENT4, PATIENCE, SERVER4, SERVER6, Daemon, eventually
 
 
 class GuardTests(RealTestCase):
@@ -61,7 +61,7 @@ class GuardTests(RealTestCase):
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door default (6000-6010/tcp,51820/udp)"))
         self.assertTrue(self.client.reaches(6005))
-        self.assertTrue(self.echoes())
+        self.assertTrue(eventually(self.echoes))
 
     def echoes(self) -> bool:
         """Return whether the UDP port answers the client."""
@@ -121,7 +121,7 @@ class GuardTests(RealTestCase):
             self.addCleanup(session.close)
             other, _ = server.accept()
             self.addCleanup(other.close)
-            other.settimeout(3)
+            other.settimeout(PATIENCE)
             daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT))
             self.assertFalse(self.client.reaches(PORT, address))
             session.sendall(b"still there?")
@@ -131,7 +131,7 @@ class GuardTests(RealTestCase):
 
     def test_oneInterface(self) -> None:
         """With --interface, knocks are heard on that address only."""
-        daemon = self.start("--interface", "10.9.2.1", openFor="10s")
+        daemon = self.start("--interface", "10.9.2.1")
         self.client.send(SEQUENCE)
         self.client.send(SEQUENCE, address="10.9.2.1")
         self.assertTrue(daemon.says("opened door"))

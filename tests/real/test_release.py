@@ -80,9 +80,8 @@ class FirewalldTests(RealTestCase):
         daemon = Daemon(self.server, "-m", KNOCKS, "-p", str(PORT), "-t", "1h")
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("opened door"))
+        daemon.stop(signal.SIGKILL)  # or it would remove them from the permanent rules itself
         self.firewalld.cmd("--runtime-to-permanent")
-        daemon.process.popen.kill()
-        daemon.process.popen.wait()
         status, output = self.server.status(PKDOORS, "release")
         self.assertEqual(status, 0, output)
         self.assertIn("removed from firewalld, zone public: rule priority", output)

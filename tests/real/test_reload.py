@@ -6,21 +6,21 @@ import time
 from threading import Event, Thread
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SHARING, SSH, WEB, WEB_SEQUENCE, ControlledTestCase, door
 from tests.lab.firewalld import Firewalld
 from tests.lab.hosts import CLIENT4, STRANGER4, eventually, ip
-from tests.lab.steered import SHARING, SSH, WEB, WEB_SEQUENCE, SteeredTestCase, door
 
 RELOADS = 200
 PAUSE = 0.02
 """Seconds between two knocks: 50 a second."""
 
 
-class ReloadTests(SteeredTestCase):
+class ReloadTests(ControlledTestCase):
     """What a reload changes, and what it leaves alone."""
 
     def test_newDoor(self) -> None:
-        """A door that is new is closed at once, and opens to its knocks; the others go on."""
-        daemon = self.steered(SSH)
+        """A new door is closed at once, and opens to its knocks; the other doors keep working."""
+        daemon = self.controlled(SSH)
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         session = self.client.connect(WEB)
@@ -35,37 +35,39 @@ class ReloadTests(SteeredTestCase):
         self.assertIn(f"guarding door web ({WEB}/tcp)", daemon.log())
 
     def test_sessionsLiveOn(self) -> None:
-        """Who is connected to a port that becomes protected stays so, also with sessions cut."""
-        self.steered(SSH)
+        """Connections to a port that becomes protected continue, even if the door cuts sessions."""
+        self.controlled(SSH)
         session = self.client.connect(WEB)
         self.addCleanup(session.close)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB, 'sessions = "cut"\n'))
         self.reload()
         self.assertFalse(self.client.reaches(WEB))
         session.sendall(b"still here")
-        time.sleep(0.3)  # in which a reset would come
+        time.sleep(0.3)  # time enough for a reset
         session.sendall(b"and still")
         session.settimeout(0.2)
         self.assertRaises(TimeoutError, session.recv, 1)
 
     def test_goneDoor(self) -> None:
-        """A door that is gone is none any more, its openings and its knock ports with it."""
-        daemon = self.steered(SSH, door("web", WEB_SEQUENCE, WEB))
+        """A door that is gone is removed, with its openings and its knock ports."""
+        daemon = self.controlled(SSH, door("web", WEB_SEQUENCE, WEB))
         self.open(CLIENT4, "web")
         self.open(CLIENT4, "ssh")
         self.write(SSH)
         self.assertEqual(self.reload(), [f"door web ({WEB}/tcp) is gone"])
         self.assertEqual(self.openings(), {("ssh", CLIENT4)})
         self.assertEqual(self.inKernel(), {("ssh", CLIENT4)})
-        self.assertTrue(self.stranger.reaches(WEB))  # it is not protected any more
+        self.assertTrue(self.stranger.reaches(WEB))  # not protected any more
         self.assertIn("because the new configuration has no such door", daemon.log())
         listening = self.server.run("ss", "-Hlun")
         self.assertNotIn(str(WEB_SEQUENCE[0]), listening)
         self.assertIn(str(SEQUENCE[0]), listening)
 
     def test_otherPorts(self) -> None:
-        """Where a door protects other ports than before, nobody who was let in is let in there."""
-        self.steered(SSH)
+        """
+        If a door protects other ports than before, nobody who was let in gets into the new ones.
+        """
+        self.controlled(SSH)
         self.open(CLIENT4)
         self.write(door("ssh", port=WEB))
         self.assertEqual(self.reload(), [f"door ssh ({WEB}/tcp) changed: ports"])
@@ -75,8 +77,8 @@ class ReloadTests(SteeredTestCase):
         self.assertTrue(self.client.comesToReach(WEB))
 
     def test_otherSequence(self) -> None:
-        """A sequence that was changed opens nothing more; what is open stays open."""
-        self.steered(door("ssh", more="penalty = 0\n"))
+        """A sequence that was changed opens nothing more; openings stay."""
+        self.controlled(door("ssh", more="penalty = 0\n"))
         self.open(CLIENT4)
         self.write(door("ssh", SHARING, more="penalty = 0\n"))
         self.reload()
@@ -87,20 +89,20 @@ class ReloadTests(SteeredTestCase):
         self.assertTrue(self.stranger.comesToReach(PORT))
 
     def test_shorter(self) -> None:
-        """Nobody has more time than the door now allows, in the kernel neither."""
-        daemon = self.steered(SSH)
+        """No opening lasts longer than the door now allows, not even in the kernel."""
+        daemon = self.controlled(SSH)
         self.open(CLIENT4, seconds=3600)
-        self.write(door("ssh", more='open_for = "1s"\nmax_open_for = "2s"\n'))
+        self.write(door("ssh", more='open_for = "1s"\nmax_open_for = "5s"\n'))
         self.reload()
         os.kill(daemon.process.popen.pid, signal.SIGSTOP)
         self.assertTrue(self.client.reaches(PORT))
-        time.sleep(2.2)  # what the kernel has left, with no daemon
+        time.sleep(5.2)  # the kernel closes it alone, without a daemon
         self.assertFalse(self.client.reaches(PORT))
         os.kill(daemon.process.popen.pid, signal.SIGCONT)
 
     def test_halfDone(self) -> None:
-        """Who is in the midst of a sequence can finish it."""
-        daemon = self.steered(SSH)
+        """A client that has knocked half a sequence can finish it."""
+        daemon = self.controlled(SSH)
         self.client.send(SEQUENCE[:3])
         self.write(door("ssh", more='open_for = "5m"\n'), door("web", SHARING, WEB))
         self.reload()
@@ -111,8 +113,8 @@ class ReloadTests(SteeredTestCase):
         self.assertNotIn("refused", daemon.log())
 
     def test_interfaces(self) -> None:
-        """The addresses that are listened on can be changed, with the same ports."""
-        self.steered(SSH)
+        """A reload can change the addresses on which the daemon listens, with the same ports."""
+        self.controlled(SSH)
         self.client.send(SEQUENCE[:2])
         for addresses in ('interfaces = ["10.9.1.1"]', 'interfaces = ["0.0.0.0"]', ""):
             self.write(SSH, more=addresses)
@@ -128,10 +130,10 @@ class ReloadTests(SteeredTestCase):
 
     def test_degraded(self) -> None:
         """
-        A new door whose knock port is busy, or whose keys cannot be read, is guarded from the
-        reload on, and the answer says why no knock opens it; the port is taken when it is free.
+        If a new door's knock port is busy, or its keys cannot be read, the door is guarded from the
+        reload on. The answer says why no knock opens it; the port is used as soon as it is free.
         """
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         busy = self.server.spawn("nc", "-lu", "0.0.0.0", "17998")
         self.assertTrue(eventually(lambda: "17998" in self.server.run("ss", "-Hlun")))
         sequence = (17998, *WEB_SEQUENCE[1:])
@@ -151,8 +153,10 @@ class ReloadTests(SteeredTestCase):
         self.assertTrue(self.client.comesToReach(WEB), daemon.log())
 
     def test_refused(self) -> None:
-        """What cannot be used changes nothing, and is told to who asked, and in the log."""
-        daemon = self.steered(SSH)
+        """
+        A bad configuration changes nothing; the client that asked and the log both get the reason.
+        """
+        daemon = self.controlled(SSH)
         self.open(CLIENT4)
         rules, ports = self.ruleset(), self.server.run("ss", "-Hlun")
         for bad, words in (
@@ -174,8 +178,8 @@ class ReloadTests(SteeredTestCase):
         self.assertTrue(self.stranger.comesToReach(PORT))
 
     def test_fixed(self) -> None:
-        """What needs a restart is refused, and not left half done."""
-        self.steered(SSH)
+        """A change that needs a restart is refused completely."""
+        self.controlled(SSH)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB), more="")
         text = self.file.read_text().replace(self.firewall, "dry-run")
         self.file.write_text(text)
@@ -185,8 +189,8 @@ class ReloadTests(SteeredTestCase):
         self.assertTrue(self.stranger.reaches(WEB))
 
     def test_hangup(self) -> None:
-        """SIGHUP does the same; a bad file is an error in the log, and not the end."""
-        daemon = self.steered(SSH)
+        """SIGHUP reloads, too; a bad file is an error in the log, and the daemon keeps running."""
+        daemon = self.controlled(SSH)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
         os.kill(daemon.process.popen.pid, signal.SIGHUP)
         self.assertTrue(daemon.says(f"reloaded: door web ({WEB}/tcp) is new"))
@@ -197,8 +201,8 @@ class ReloadTests(SteeredTestCase):
         self.assertFalse(self.client.reaches(WEB))
 
     def test_troubles(self) -> None:
-        """What is not as it should be is told to who asked: a hook, an audit file, a sequence."""
-        daemon = self.steered(SSH)
+        """The client that asked hears of all troubles: a hook, an audit file, a sequence."""
+        daemon = self.controlled(SSH)
         weak = door("web", (18001, 18002, 18003, 18004, 18005), WEB, 'on_open = ["/no/such"]\n')
         self.write(SSH, weak, more=f'audit = "{self.folder}"')
         troubles = "\n".join(self.ask("/reload", "-X", "POST")["troubles"])
@@ -211,20 +215,20 @@ class ReloadTests(SteeredTestCase):
             self.assertIn(words, daemon.log())
 
     def ruleset(self) -> str:
-        """What is in the kernel, without the times that run down and the counters."""
+        """Return the kernel's ruleset without counters and remaining times."""
         text = self.server.run("nft", "-s", "list", "ruleset")
         return "\n".join(line.partition(" expires ")[0] for line in text.splitlines())
 
 
-class FirewalldReloadTests(SteeredTestCase):
-    """With firewalld, which has to let new knocks in."""
+class FirewalldReloadTests(ControlledTestCase):
+    """Reloads with firewalld, which must let the new knocks in."""
 
     firewall = "firewalld"
     firewalld: Firewalld
 
     def test_doors(self) -> None:
         """Doors come and go; when the reload is answered, firewalld has followed."""
-        self.steered(SSH)
+        self.controlled(SSH)
         self.open(CLIENT4)
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
         self.reload()
@@ -242,8 +246,8 @@ class FirewalldReloadTests(SteeredTestCase):
         self.assertEqual(self.inKernel(), {("web", CLIENT4)})
 
     def test_away(self) -> None:
-        """While firewalld is away a reload is taken all the same; it follows when it is back."""
-        self.steered(SSH)
+        """A reload succeeds while firewalld is away; firewalld follows when it is back."""
+        self.controlled(SSH)
         self.firewalld.process.stop()
         self.write(SSH, door("web", WEB_SEQUENCE, WEB))
         answer = self.ask("/reload", "-X", "POST")
@@ -254,16 +258,16 @@ class FirewalldReloadTests(SteeredTestCase):
         self.assertTrue(eventually(self.getsIn))
 
     def getsIn(self) -> bool:
-        """Knock once more: firewalld has just come back, and may not let knocks in yet."""
+        """Knock once more, as firewalld has just come back, and may not let knocks in yet."""
         self.client.send(WEB_SEQUENCE)
         return self.client.reaches(WEB)
 
 
-class SteadyTests(SteeredTestCase):
-    """Two hundred reloads, while people knock all the time."""
+class SteadyTests(ControlledTestCase):
+    """Two hundred reloads, while clients knock all the time."""
 
     def setUp(self) -> None:
-        """A client with many addresses."""
+        """Make a client with many addresses."""
         super().setUp()
         self.sources = [f"10.9.1.{last}" for last in range(10, 250)]
         for each in self.sources:
@@ -272,7 +276,7 @@ class SteadyTests(SteeredTestCase):
         self.enough = Event()
 
     def test_steady(self) -> None:
-        """No knock is lost, and none lets somebody in by mistake."""
+        """No knock is lost, and no wrong knock lets anybody in."""
         ssh = door("ssh", more='open_for = "1h"\n')
         versions = (
             (ssh,),
@@ -280,7 +284,7 @@ class SteadyTests(SteeredTestCase):
             (door("ssh", more='open_for = "50m"\n'), door("web", SHARING, WEB)),
             (ssh, door("web", WEB_SEQUENCE, 2224)),
         )
-        daemon = self.steered(*versions[0])
+        daemon = self.controlled(*versions[0])
         following = self.follow()
         threads = [Thread(target=self.knockRightly), Thread(target=self.knockWrongly)]
         for each in threads:
@@ -315,7 +319,7 @@ class SteadyTests(SteeredTestCase):
             self.knocked.append(source)
 
     def knockWrongly(self) -> None:
-        """Knock as somebody does who knows all ports and no order, or orders that were."""
+        """Knock as an attacker who knows all ports, but only wrong or outdated orders."""
         stale = (*WEB_SEQUENCE[:3], *SEQUENCE[3:])
         while not self.enough.is_set():
             for wrong in (SEQUENCE[::-1], stale, SEQUENCE[1:]):

@@ -135,7 +135,7 @@ class SealedSshTests(SshTestCase):
         """C{knock --keep} renews the opening, and closes the door at its end."""
         self.profile(f'identity = "{self.key}.pub"')
         self.agent()
-        keep = self.client.spawn(PKDOORS, "knock", "home", "--keep", "--open-for", "2s")
+        keep = self.client.spawn(PKDOORS, "knock", "home", "--keep", "--open-for", "6s")
         self.assertTrue(self.keeper.says("extended door"), self.keeper.log())
         self.assertTrue(self.client.reaches(SSH_PORT))
         self.assertNotIn("closed door", self.keeper.log())

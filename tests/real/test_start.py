@@ -1,4 +1,4 @@
-"""Starting C{twistd pkdoors}: what it prints, and how it ends where it cannot."""
+"""Starting C{twistd pkdoors}: its output, and how it ends if it cannot start."""
 
 import fcntl
 import os
@@ -22,7 +22,9 @@ class StartTests(RealTestCase):
     """The daemon in the foreground."""
 
     def fails(self, *options: str, before: tuple[str, ...] = (), **environment: str) -> str:
-        """Start the daemon where it must not: one line, status 1, nothing changed. The line."""
+        """
+        Start the daemon, which must fail with one line, status 1 and no change. Return the line.
+        """
         rules = self.server.run("nft", "list", "ruleset")
         command = (*before, TWISTD, "-n", "--pidfile=", "pkdoors", *options)
         status, output = self.server.status(*command, **environment)
@@ -31,7 +33,7 @@ class StartTests(RealTestCase):
         return output
 
     def test_badValues(self) -> None:
-        """A bad value is one line that names the option, the value and what is allowed."""
+        """A bad value gives one line with the option, the value and what is allowed."""
         for options, *words in (
             (("-m", "1,2,3,4", "-p", "22"), "--magic-seq", "it has 4 ports", "5 to 20"),
             (("-m", KNOCKS, "-p", "22x"), "--ports", "'22x'", "1 to 65535"),
@@ -45,7 +47,7 @@ class StartTests(RealTestCase):
                 self.assertTrue(all(word in output for word in words), output)
 
     def test_badVariable(self) -> None:
-        """So is a bad variable of the environment, which counts where the option is absent."""
+        """So does a bad environment variable, which counts if the option is absent."""
         line = self.fails("-p", "22", KNOCKER_SEQ="x,1")
         self.assertIn("KNOCKER_SEQ: item 1: it is not a port", line)
         self.assertIn("KNOCKER_PORTS: '0'", self.fails("-m", KNOCKS, KNOCKER_PORTS="0"))
@@ -56,7 +58,7 @@ class StartTests(RealTestCase):
         self.assertIn("guarding door default (22/tcp,80/tcp) with nftables", daemon.log())
 
     def test_secondDaemon(self) -> None:
-        """A second daemon would take the first one's guard away: it is told so, and ends."""
+        """A second daemon, which would take the first one's guard away, says so and ends."""
         first = Daemon(self.server, *GOOD)
         pid = first.process.popen.pid
         for options in (GOOD, ("-m", "18001,18203,18005,18404,18002,18009", "-p", "80")):
@@ -64,7 +66,9 @@ class StartTests(RealTestCase):
             self.assertIn(f"pkdoors is already running here (process {pid})", output)
 
     def test_otherPorts(self) -> None:
-        """A daemon that does not protect what an earlier one closed says that it is open now."""
+        """
+        A daemon that does not protect the ports of an earlier one says that they are open now.
+        """
         self.server.serve(PORT)
         Daemon(self.server, *GOOD).stop()
         self.assertFalse(self.client.reaches(PORT))
@@ -73,19 +77,19 @@ class StartTests(RealTestCase):
         self.assertTrue(self.client.reaches(PORT))
 
     def test_uid(self) -> None:
-        """It does not start where it would lose the right to open doors."""
+        """The daemon does not start if it would lose the privilege to open doors."""
         command = (TWISTD, "-n", "--pidfile=", "--uid=65534", "pkdoors", *GOOD)
         status, output = self.server.status(*command)
         self.assertEqual((status, output.count("\n")), (1, 1), output)
         self.assertIn("twistd's --uid would take from the daemon the right", output)
 
     def test_noPrivilege(self) -> None:
-        """Without the right to change the firewall it says which right is needed."""
+        """Without the privilege to change the firewall it says which capability is missing."""
         output = self.fails(*GOOD, before=WITHOUT_NET_ADMIN)
         self.assertIn("no privilege to change the firewall (nftables): run as root", output)
 
     def test_noLibnftables(self) -> None:
-        """Without libnftables' bindings it names their package."""
+        """Without the Python bindings of libnftables it names their package."""
         output = self.fails(*GOOD, "-f", "nftables", PYTHONPATH=self.without("nftables"))
         self.assertIn("install python3-nftables", output)
 
@@ -95,14 +99,14 @@ class StartTests(RealTestCase):
         self.assertIn("install python3-firewall", output)
 
     def without(self, module: str) -> str:
-        """A folder for C{PYTHONPATH} with which a module cannot be imported."""
+        """Return a folder for C{PYTHONPATH} with which a module cannot be imported."""
         folder = self.folder / f"without-{module}"
         folder.mkdir()
         (folder / f"{module}.py").write_text(f"raise ImportError('no {module}')\n")
         return str(folder)
 
     def test_noFirewalld(self) -> None:
-        """Where firewalld is asked for and does not run it says so."""
+        """If firewalld is requested and does not run, the daemon says so."""
         bus = f"unix:path={self.folder}/nothing"
         output = self.fails(*GOOD, "-f", "firewalld", DBUS_SYSTEM_BUS_ADDRESS=bus)
         self.assertIn("firewalld is not running: start it", output)
@@ -119,13 +123,13 @@ class StartTests(RealTestCase):
         self.assertEqual(self.server.run("nft", "list", "ruleset"), before)
 
     def test_weakSequence(self) -> None:
-        """A weak sequence is a warning, and works."""
+        """A weak sequence gives a warning, and works."""
         daemon = Daemon(self.server, "-m", "1001,1002,1003,1004,1005", "-p", str(PORT))
         self.assertTrue(daemon.says("the sequence is in ascending order"))
         self.assertTrue(daemon.says("in only 24 tries"))
 
     def test_secretStaysSecret(self) -> None:
-        """The log tells no knock port."""
+        """The log shows no knock port."""
         daemon = self.start()
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("closed door"))
@@ -133,7 +137,7 @@ class StartTests(RealTestCase):
         self.assertFalse([port for port in SEQUENCE if str(port) in daemon.log()], daemon.log())
 
     def test_logsKnocks(self) -> None:
-        """Datagrams are logged only if asked for, and quoted."""
+        """Datagrams are logged only on request, and quoted."""
         daemon = self.start("--log-knocks")
         self.client.send(SEQUENCE[:1], b"\x1b[31mred\n")
         self.assertTrue(daemon.says(r"datagram from 10.9.1.2 on 17001: b'\x1b[31mred\n'"))
@@ -144,14 +148,16 @@ class StartTests(RealTestCase):
         self.assertEqual((status, output.split()[0]), (0, "pkdoors"))
 
     def test_endsInOrder(self) -> None:
-        """All ways to ask for an end are heeded, and leave a line."""
+        """Every request to end is obeyed, and leaves a line."""
         for end in (signal.SIGTERM, signal.SIGINT):
             daemon = Daemon(self.server, *GOOD)
             daemon.stop(end)
             self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", daemon.log())
 
     def inTerminal(self, *before: str) -> tuple[int, Path, subprocess.Popen[bytes]]:
-        """A daemon in the foreground of a terminal: whoever holds that, its log, and itself."""
+        """
+        Start a daemon in a terminal's foreground. Return the terminal, the log and the process.
+        """
         master, slave = pty.openpty()
         log = self.folder / "log"
 
@@ -175,7 +181,7 @@ class StartTests(RealTestCase):
         return master, log, process
 
     def test_terminalGone(self) -> None:
-        """Where its terminal goes away, it ends in order; before that, SIGHUP only reloads."""
+        """If its terminal goes away, the daemon ends in order; before that, SIGHUP only reloads."""
         master, log, process = self.inTerminal()
         process.send_signal(signal.SIGHUP)
         self.assertTrue(eventually(lambda: "reloaded: nothing has changed" in log.read_text()))
@@ -184,7 +190,7 @@ class StartTests(RealTestCase):
         self.assertIn(f"stopped; door default ({PORT}/tcp) stays closed", log.read_text())
 
     def test_nohup(self) -> None:
-        """Under nohup it goes on without its terminal."""
+        """Under nohup it keeps running without its terminal."""
         master, log, process = self.inTerminal("nohup")
         os.close(master)
         self.assertTrue(eventually(lambda: "reloaded: nothing has changed" in log.read_text()))
@@ -195,7 +201,7 @@ class DaemonTests(RealTestCase):
     """The daemon in the background."""
 
     def daemonise(self, *options: str) -> tuple[int, str]:
-        """Start it; the status and output that a terminal sees."""
+        """Start it. Return the status and output that a terminal sees."""
         self.pidfile, self.logfile = self.folder / "twistd.pid", self.folder / "twistd.log"
         self.addCleanup(self.end)
         return self.server.status(
@@ -203,18 +209,18 @@ class DaemonTests(RealTestCase):
         )
 
     def end(self) -> None:
-        """End it, and wait for that."""
+        """End it, and wait for the end."""
         if self.pidfile.exists():
             pid = int(self.pidfile.read_text())
             os.kill(pid, signal.SIGTERM)
             eventually(lambda: not Path(f"/proc/{pid}").exists())
 
     def test_works(self) -> None:
-        """It goes to the background, writes its log, opens doors, and ends when told to."""
+        """It goes to the background, writes its log, opens doors, and ends on request."""
         self.server.serve(PORT)
         self.assertEqual(self.daemonise(*GOOD), (0, ""))
         self.assertFalse(self.client.reaches(PORT))
-        os.kill(int(self.pidfile.read_text()), signal.SIGHUP)  # is not its end
+        os.kill(int(self.pidfile.read_text()), signal.SIGHUP)  # reloads, and does not end it
         self.client.send(SEQUENCE)
         self.assertTrue(self.client.comesToReach(PORT))
         self.end()
@@ -230,7 +236,7 @@ class DaemonTests(RealTestCase):
         self.assertTrue(self.client.comesToReach(PORT))
 
     def test_second(self) -> None:
-        """The process that a second daemon names is the one in the background."""
+        """A second daemon names the process that is in the background."""
         self.daemonise(*GOOD)
         pid = self.pidfile.read_text()
         status, output = self.server.status(
@@ -240,7 +246,7 @@ class DaemonTests(RealTestCase):
         self.assertIn(f"(process {pid})", output)
 
     def test_fails(self) -> None:
-        """What is missing is told on the terminal, with a status that is not 0."""
+        """An error at the start is shown on the terminal, with a status that is not 0."""
         for options, words in (
             (("-m", "1,2,3,4,5", "-p", "22", "-f", "firewalld"), "firewalld is not running"),
             (("-m", "1,2", "-p", "22"), "--magic-seq"),
@@ -251,7 +257,7 @@ class DaemonTests(RealTestCase):
                 self.assertIn(words, output)
 
     def test_unknownZone(self) -> None:
-        """What only firewalld knows is told on the terminal, too, before anything is touched."""
+        """An error that only firewalld knows is shown there, too, before anything changes."""
         Firewalld(self.server)
         status, output = self.daemonise(*GOOD, "--zone", "nowhere")
         self.assertEqual((status, output.count("\n")), (1, 1), output)
@@ -260,10 +266,10 @@ class DaemonTests(RealTestCase):
 
 
 class LogTests(RealTestCase):
-    """What the log says of those who try."""
+    """The log's lines about those who try."""
 
     def test_refusalsAreLimited(self) -> None:
-        """However fast a source knocks wrongly, that is about one line a second."""
+        """However fast a source knocks wrongly, it gets about one line a second."""
         daemon = self.start("--penalty", "0")
         began = time.monotonic()
         while time.monotonic() < began + 2.5:
@@ -274,17 +280,17 @@ class LogTests(RealTestCase):
 
 
 class InterruptTests(RealTestCase):
-    """Ctrl-C, and what else ends it, while it starts."""
+    """Ctrl-C, and other signals, while the daemon starts."""
 
     MOMENTS = 20
-    """Of the start, evenly spread."""
+    """The number of moments to test, evenly spread over the start."""
 
     def run_(self, moment: int, number: signal.Signals) -> tuple[int | None, str]:
         """
-        Start a daemon that gets a signal at the so-manieth call of a function since it heeds them;
-        0 for never.
+        Start a daemon that gets a signal at a certain call of a function after it began to handle
+        signals; 0 for never.
 
-        @return: its exit status, L{None} where it goes on, and what it said.
+        @return: its exit status, L{None} if it keeps running, and its output.
         """
         script = self.folder / "interrupted.py"
         script.write_text(_INTERRUPTED)
@@ -302,7 +308,7 @@ class InterruptTests(RealTestCase):
         return process.popen.wait(PATIENCE), process.log()
 
     def test_anyMoment(self) -> None:
-        """Whenever the signal comes, the daemon ends by it, without a traceback."""
+        """Whenever the signal comes, it ends the daemon, without a traceback."""
         _, log = self.run_(0, signal.SIGINT)
         count = int(log.partition("ready after ")[2].split()[0])
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -338,4 +344,4 @@ sys.setprofile(look)
 from twisted.scripts.twistd import run
 run()
 """
-"""Runs twistd, and sends itself a signal at one moment. It must look at all calls to know it."""
+"""Runs twistd, and sends itself a signal at one moment. To find that moment it counts all calls."""

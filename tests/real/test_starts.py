@@ -3,8 +3,8 @@
 import sys
 
 from tests.lab.case import KNOCKS, PORT, SEQUENCE, RealTestCase
+from tests.lab.controlled import door
 from tests.lab.hosts import BIN, Process
-from tests.lab.steered import door
 
 OPTIONS = ("-m", KNOCKS, "-p", str(PORT), "-f", "nftables")
 

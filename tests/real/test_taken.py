@@ -1,10 +1,10 @@
-"""Nobody else on the host gets a knock port while the daemon runs."""
+"""No other program on the host gets a knock port while the daemon runs."""
 
 import signal
 
 from tests.lab.case import PORT, SEQUENCE
+from tests.lab.controlled import SSH, ControlledTestCase
 from tests.lab.hosts import Process
-from tests.lab.steered import SSH, SteeredTestCase
 
 RELOADS = 200
 PLACES = (
@@ -46,11 +46,11 @@ while True:
 """
 
 
-class ThiefTests(SteeredTestCase):
-    """A local user who wants the ports, with all that makes a port shareable."""
+class ThiefTests(ControlledTestCase):
+    """A local user who wants the ports, with all options that make a port shareable."""
 
     def thief(self) -> Process:
-        """Let them spin, as nobody."""
+        """Start the thief as user nobody."""
         script = self.folder / "thief.py"
         script.write_text(_THIEF)
         self.folder.chmod(0o755)
@@ -63,10 +63,10 @@ class ThiefTests(SteeredTestCase):
 
     def test_never(self) -> None:
         """
-        Over 200 reloads that change the addresses to hear, all of them while it spins, it never
-        gets a port, and the daemon hears knocks afterwards.
+        During 200 reloads that change the addresses to hear, the thief never gets a port, and the
+        daemon hears knocks afterwards.
         """
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         thief = self.thief()
         for number in range(RELOADS):
             self.write(SSH, more=PLACES[number % len(PLACES)])
@@ -81,14 +81,14 @@ class ThiefTests(SteeredTestCase):
 
     def test_whileDown(self) -> None:
         """
-        What it took while no daemon ran, it keeps, and the daemon does without; when it ends, all
-        is heard again.
+        The thief keeps a port that it took while no daemon ran, and the daemon works without it;
+        when the thief ends, the daemon hears all ports again.
         """
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         daemon.stop()
         thief = self.thief()
         self.assertTrue(thief.says("taken"), thief.log())
-        daemon = self.steered(SSH)
+        daemon = self.controlled(SSH)
         self.assertIn("another program uses", daemon.log())
         self.assertFalse(self.client.reaches(PORT))
         thief.stop(signal.SIGKILL)

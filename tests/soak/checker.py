@@ -44,7 +44,7 @@ class Checker:
             leak, lack = self._findDisagreement()
             took = time.monotonic() - began
             if leak or not lack or took > PATIENCE:
-                self.slowest = max(self.slowest, (took, last))
+                self.slowest = max(self.slowest, (took, last or "nothing"))
                 return leak or lack
             last = lack
             time.sleep(0.05)

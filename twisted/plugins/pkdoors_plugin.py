@@ -3,5 +3,5 @@
 from twisted.application.service import ServiceMaker
 
 pkdoors = ServiceMaker(
-    "pkdoors", "pkdoors.tap", "Open ports for those who knock the right way.", "pkdoors"
+    "pkdoors", "pkdoors.tap", "Open ports to clients that knock in the right order.", "pkdoors"
 )

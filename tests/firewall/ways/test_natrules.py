@@ -199,7 +199,7 @@ class RecordedTests(SynchronousTestCase):
         source = random.Random(7)
         for file in RECORDINGS:
             recording = Recording(file)
-            for _ in range(ordinarily(8, 40)):
+            for _ in range(ordinarily(3, 40)):
 
                 def ask(question: bytes, answers: Recorded = recording.answers) -> Answer:
                     return broken(answers.get(question, []), source)

@@ -27,8 +27,8 @@ def door(name: str, sequence: tuple[int, ...] = SEQUENCE, port: int = PORT, more
 SSH = door("ssh")
 
 
-class SteeredTestCase(RealTestCase):
-    """With programs that listen on two ports, and a daemon that is steered."""
+class ControlledTestCase(RealTestCase):
+    """With programs that listen on two ports, and a daemon with an admin socket."""
 
     def setUp(self) -> None:
         """Have both."""
@@ -45,7 +45,7 @@ class SteeredTestCase(RealTestCase):
         new.write_text(text + "\n".join(doors))
         os.replace(new, self.file)
 
-    def steered(self, *doors: str, more: str = "") -> Daemon:
+    def controlled(self, *doors: str, more: str = "") -> Daemon:
         """Start the daemon with some doors."""
         self.write(*doors, more=more)
         options = ("-c", str(self.file), "--admin", str(self.socket), "--listen", self.listen)

@@ -1,0 +1,130 @@
+"""Tests of C{pkdoors status}, with a daemon on a real socket."""
+
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.adminclient.statusview import formatStatus
+from tests import ROOT
+from tests.commands.controlcase import LONGEST, ControlTestCase, longStatus
+from tests.fakes.admin import KEY, makeOpening
+
+
+class StatusTests(ControlTestCase):
+    """Tests of C{pkdoors status}."""
+
+    def test_documented(self) -> None:
+        """The output looks as the README shows it."""
+        self.admin.firewall = "nftables"
+        self.admin.openings = [
+            makeOpening("192.0.2.7", left=252.4, user="anna@laptop", key=KEY),
+            makeOpening("2001:db8::7", left=3543.0, user="the operator"),
+        ]
+        shown = (ROOT / "README.md").read_text().partition("pkdoors status\n\n")[2]
+        lines = shown.partition("\n\n| command")[0].replace("    ", "", 1).replace("\n    ", "\n")
+        self.assertEqual(f"{lines}\n", self.says("status"))
+
+    def test_closed(self) -> None:
+        """The output says so if nothing is open."""
+        self.assertIn("\nno door is open\n", self.says("status"))
+
+    def test_who(self) -> None:
+        """A key without a comment is shown as its fingerprint, and no key as a dash."""
+        self.admin.openings = [makeOpening("192.0.2.7", key=KEY), makeOpening("192.0.2.8")]
+        self.assertRegex(self.says("status"), rf"192.0.2.7 +12s +{KEY}\n.* 192.0.2.8 +12s +-\n")
+
+    def test_trouble(self) -> None:
+        """The output has what a firewall refuses."""
+        self.admin.openings = [makeOpening("192.0.2.7", open=False, trouble="no such zone")]
+        line = "door ssh is not open for 192.0.2.7: no such zone\n"
+        self.assertTrue(self.says("status").endswith(f"\n\n{line}"))
+
+    def test_nothingLost(self) -> None:
+        """If the output is not a terminal, nothing is cut, coloured or taken for markup."""
+        self.admin.openings = [
+            makeOpening(LONGEST, user="[red]x[/red] :smile: " + "y" * 300, trouble="z" * 300)
+        ]
+        lines = self.says("status").splitlines()
+        self.assertTrue(
+            any(LONGEST in line and "[red]x[/red] :smile: " + "y" * 300 in line for line in lines)
+        )
+        self.assertTrue(any("z" * 300 in line for line in lines))
+        self.assertFalse([line for line in lines if "\x1b" in line or line != line.rstrip()])
+
+    def test_json(self) -> None:
+        """C{--json} prints the daemon's whole answer, indented, even keys that are new."""
+        answer = {**self.admin.status(), "new": 7}
+        self.admin.answers["GET", "/status"] = (200, answer)
+        output = self.says("status", "--json")
+        self.assertEqual(answer, json.loads(output))
+        self.assertIn('\n  "doors": [\n', output)
+
+    def test_encoding(self) -> None:
+        """Characters that the output's encoding lacks are no error."""
+        self.admin.openings = [makeOpening("192.0.2.7", user="jürgen")]
+        command = (sys.executable, "-c", "from pkdoors.cli import main; main()")
+        done = subprocess.run(
+            [*command, "status", "--admin", self.admin.path],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        self.assertIn("j?rgen", done.stdout)
+
+    def test_brokenPipe(self) -> None:
+        """There is no error if the reader of a pipe, C{| head}, has read enough."""
+        self.admin.openings = [makeOpening(f"10.0.{n // 250}.{n % 250}") for n in range(1500)]
+        done = self.shell(f"status --admin {self.admin.path} | head -n 1")
+        self.assertEqual(("", 1), (done.stderr, done.stdout.count("\n")))
+
+    def test_outputLost(self) -> None:
+        """Output that is full, or closed, is one sentence and status 1."""
+        for redirection, reason in (
+            (">/dev/full", "No space left on device"),
+            (">&-", "Bad file descriptor"),
+            (">&- <&-", "Bad file descriptor"),
+        ):
+            done = self.shell(f"status --admin {self.admin.path} {redirection}")
+            line = f"pkdoors: cannot write to standard output: {reason}\n"
+            self.assertEqual((1, "", line), (done.returncode, done.stdout, done.stderr))
+
+    def shell(self, arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command in a shell."""
+        script = f"{sys.executable} -c 'from pkdoors.cli import main; main()'"
+        return subprocess.run(
+            ["sh", "-c", f"{script} {arguments}"], cwd=ROOT, capture_output=True, text=True
+        )
+
+
+class TableTests(SynchronousTestCase):
+    """Tests of L{formatStatus} on terminals."""
+
+    def shown(self, **environment: str) -> str:
+        """Return the output on a terminal of 80 columns."""
+        from rich.console import Console
+
+        console = Console(
+            file=StringIO(),
+            width=80,
+            force_terminal=True,
+            markup=False,
+            highlight=False,
+            _environ=environment,
+        )
+        return formatStatus(longStatus(), console)
+
+    def test_width(self) -> None:
+        """Long names, addresses and comments are wrapped at 80 columns, and nothing is cut."""
+        lines = self.shown(TERM="dumb").splitlines()
+        self.assertEqual([], [line for line in lines if len(line) > 80])
+        text = "".join("".join(lines).split())
+        self.assertTrue(any(LONGEST in line for line in lines))
+        for part in ("6039/tcp", "nosuchzone", "[red]"):
+            self.assertIn(part, text)
+        self.assertNotIn("…", text)

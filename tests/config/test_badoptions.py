@@ -1,0 +1,229 @@
+"""Tests of L{pkdoors.config.options}: wrong command lines."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.config.options import Options
+from pkdoors.util.quoting import shown
+from tests.config.commandlines import GOOD, NOWHERE, SEQ, read
+
+
+class BadValueTests(SynchronousTestCase):
+    """Wrong command lines."""
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """Return the one line that refuses a command line."""
+        end = self.assertRaises(SystemExit, read, *arguments, **environment)
+        line = end.code
+        assert isinstance(line, str)  # printed to stderr, with status 1
+        self.assertNotIn("\n", line)
+        self.assertTrue(line.startswith("pkdoors: "), line)
+        self.assertTrue(line.endswith(" (`twistd pkdoors --help` shows all options)"), line)
+        return line[len("pkdoors: ") : -len(" (`twistd pkdoors --help` shows all options)")]
+
+    def test_missing(self) -> None:
+        """Without a sequence or ports the line names the option and the variable."""
+        self.assertEqual(
+            "--magic-seq is missing, and KNOCKER_SEQ is not set",
+            self.refused("-p", "22"),
+        )
+        self.assertEqual(
+            "--ports is missing, and KNOCKER_PORTS is not set",
+            self.refused("-m", SEQ),
+        )
+        end = self.assertRaises(SystemExit, read, "-t", "1m")
+        self.assertEqual(
+            f"pkdoors: No configuration found (looked for {NOWHERE}). "
+            "Create one with `pkdoors init`",
+            end.code,
+        )
+
+    def test_sequenceTooShort(self) -> None:
+        """A sequence of 4 ports is refused."""
+        self.assertEqual(
+            "--magic-seq: it has 4 ports: a sequence has 5 to 20, separated by commas",
+            self.refused("-m", "1,2,3,4", "-p", "22"),
+        )
+
+    def test_sequenceTooLong(self) -> None:
+        """A sequence of 21 ports is refused."""
+        text = ",".join(str(1000 + number) for number in range(21))
+        self.assertEqual(
+            "--magic-seq: it has 21 ports: a sequence has 5 to 20, separated by commas",
+            self.refused("-m", text, "-p", "22"),
+        )
+
+    def test_sequenceItems(self) -> None:
+        """Port 0, port 65536 and a word are refused in a sequence."""
+        for item in ("0", "65536", "word", "-1"):
+            self.assertEqual(
+                "--magic-seq: item 3: it is not a port: a port is a number from 1 to 65535",
+                self.refused("-m", f"1,2,{item},4,5", "-p", "22"),
+            )
+
+    def test_portItems(self) -> None:
+        """Port 0, port 65536 and a word are refused as protected ports."""
+        for item in ("0", "65536", "word"):
+            self.assertEqual(
+                f"--ports: item 2: {shown(item)} is not a port, a number from 1 to 65535: "
+                "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas",
+                self.refused("-m", SEQ, "-p", f"22,{item}"),
+            )
+
+    def test_emptyItem(self) -> None:
+        """An empty item is refused in both."""
+        self.assertEqual(
+            "--magic-seq: it has an empty item: separate 5 to 20 UDP ports with single commas",
+            self.refused("-m", "1,2,,4,5", "-p", "22"),
+        )
+        self.assertEqual(
+            "--ports: '22,' has an empty item: separate ports with single commas",
+            self.refused("-m", SEQ, "-p", "22,"),
+        )
+
+    def test_emptyValue(self) -> None:
+        """An empty value does not count as absent: the environment does not replace it."""
+        self.assertTrue(
+            self.refused("-m", "", "-p", "22", KNOCKER_SEQ=SEQ).startswith(
+                "--magic-seq: it has an empty item"
+            )
+        )
+
+    def test_backwards(self) -> None:
+        """A port range that runs backwards is refused."""
+        self.assertEqual(
+            "--ports: this runs backwards: write the smaller port first",
+            self.refused("-m", SEQ, "-p", "6010-6000/tcp"),
+        )
+
+    def test_protocol(self) -> None:
+        """An unknown protocol is refused."""
+        self.assertEqual(
+            "--ports: '22/sctp' is not a port: "
+            "write 22, 22/tcp, 51820/udp or 6000-6010/tcp, several with commas",
+            self.refused("-m", SEQ, "-p", "22/sctp"),
+        )
+
+    def test_protectedKnockPort(self) -> None:
+        """
+        A protected UDP port that is also a knock port is refused, and the line names the option.
+        """
+        line = self.refused("-m", SEQ, "-p", "22,17000-17010/udp")
+        self.assertIn("the protected ports include a knock port", line)
+        self.assertRegex(line, "--ports|--magic-seq")
+
+    def test_openForAboveMaxOpen(self) -> None:
+        """A time above the maximum is refused, and the line names both options."""
+        line = self.refused(*GOOD, "-t", "8h")
+        self.assertIn("8h", line)
+        self.assertIn("1h", line)
+        self.assertIn("--open-for", line)
+        self.assertIn("--max-open", line)
+
+    def test_sameInterfaceTwice(self) -> None:
+        """An interface that is given twice counts once."""
+        config = read(*GOOD, "--interface", "::1", "--interface", "::1")
+        self.assertEqual(("::1",), config.interfaces)
+
+    def test_firewall(self) -> None:
+        """An unknown firewall is refused."""
+        self.assertEqual(
+            "--firewall: 'iptables' is not a firewall: "
+            "choose one of auto, nftables, firewalld, dry-run",
+            self.refused(*GOOD, "-f", "iptables"),
+        )
+
+    def test_sessions(self) -> None:
+        """A value other than keep and cut is refused, and the line says what the two mean."""
+        for value in ("", "kill", "Cut", "yes"):
+            self.assertEqual(
+                f"--sessions: {value!r} is neither keep (live sessions go on after the door "
+                "has closed) nor cut (they end when it closes)",
+                self.refused(*GOOD, "--sessions", value),
+            )
+
+    def test_times(self) -> None:
+        """A negative or absurd time is refused, for each option that takes a time."""
+        for option in ("open-for", "max-open", "knock-timeout"):
+            for value in ("-5", "-5s", "0", "ten", "", "721h", "9" * 400, "1.5h"):
+                self.assertEqual(
+                    f"--{option}: {shown(value)} is not a time from 1s to 720h: "
+                    "write it like 45, 45s, 10m, 8h or 1h30m",
+                    self.refused(*GOOD, f"--{option}", value),
+                )
+
+    def test_datagrams(self) -> None:
+        """The same is true for the numbers of datagrams; the rate can be 0."""
+        self.assertEqual(
+            "--knock-rate: '5' is not a valid number of datagrams: "
+            "use 100 to 1000000, or 0 for no limit",
+            self.refused(*GOOD, "--knock-rate", "5"),
+        )
+        self.assertIn(
+            "--knock-burst: '0' is not a valid number", self.refused(*GOOD, "--knock-burst", "0")
+        )
+
+    def test_penalty(self) -> None:
+        """The same is true for the penalty, which can be 0."""
+        self.assertEqual(
+            "--penalty: '-1' is not a time from 0s to 720h: "
+            "write it like 45, 45s, 10m, 8h or 1h30m",
+            self.refused(*GOOD, "--penalty", "-1"),
+        )
+
+    def test_clockSkew(self) -> None:
+        """
+        The same is true for the clocks, which can differ by an hour at most, and never by nothing.
+        """
+        for value in ("0", "3601", "2h", "-5", "", "ten"):
+            self.assertEqual(
+                f"--clock-skew: {shown(value)} is not a time from 1s to 1h: "
+                "write it like 45, 45s, 10m, 8h or 1h30m",
+                self.refused(*GOOD, "--clock-skew", value),
+            )
+
+    def test_interface(self) -> None:
+        """A value that is not an address is refused as an interface."""
+        for value in ("eth0", "", "192.0.2.256", "192.0.2.0/24", "localhost"):
+            self.assertEqual(
+                f"--interface: {shown(value)} is not an address: "
+                "use a local IPv4 or IPv6 address, like 192.0.2.1",
+                self.refused(*GOOD, "--interface", value),
+            )
+
+    def test_environment(self) -> None:
+        """A bad value in the environment is refused with the variable's name."""
+        self.assertEqual(
+            "KNOCKER_SEQ: it has 4 ports: a sequence has 5 to 20, separated by commas",
+            self.refused("-p", "22", KNOCKER_SEQ="1,2,3,4"),
+        )
+        self.assertEqual(
+            "KNOCKER_PORTS: '80-79' runs backwards: write the smaller port first",
+            self.refused("-m", SEQ, KNOCKER_PORTS="80-79"),
+        )
+        self.assertTrue(self.refused("-m", SEQ, KNOCKER_PORTS="").startswith("KNOCKER_PORTS: ''"))
+
+    def test_unknownOption(self) -> None:
+        """An option that does not exist is refused."""
+        options = Options({})
+        end = self.assertRaises(SystemExit, options.parseOptions, [*GOOD, "--logfile", "x"])
+        self.assertEqual(
+            "pkdoors: option --logfile not recognized (`twistd pkdoors --help` shows all options; "
+            "put twistd's own options before the word pkdoors)",
+            end.code,
+        )
+
+    def test_missingValue(self) -> None:
+        """An option without its value is refused."""
+        self.assertIn("open-for", self.refused(*GOOD, "--open-for"))
+
+    def test_rest(self) -> None:
+        """Words that belong to no option are refused."""
+        words = "'now' is not an option: write lists with commas, without blanks"
+        self.assertEqual(words, self.refused(*GOOD, "now"))
+
+    def test_newlines(self) -> None:
+        """Whatever the value, the error is one line."""
+        for arguments in (["-m", "1\n2"], ["-p", "1\n2"], ["-t", "1\n2"], ["-f", "a\nb"]):
+            self.refused(*GOOD, *arguments)
+        self.refused(*GOOD, "--sessions", "a\nb")
+        self.refused(*GOOD, "a\nb")

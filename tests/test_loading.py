@@ -1,0 +1,79 @@
+"""Tests of the modules that an idle daemon loads."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors import tap
+from tests.lab.sealing import makeKey, publicLine
+from tests.tapcase import SEQ
+
+NOT_LOADED = frozenset(
+    """
+    OpenSSL argcomplete bcrypt cryptography dbus firewall gi nftables pkdoors.admin._resources
+    pkdoors.admin.records pkdoors.daemon.replayfile pkdoors.doorkeeper.control
+    pkdoors.locks.sealed.authorizedkeys prometheus_client rich segno twisted.conch
+    twisted.protocols.tls twisted.web xml
+    """.split()
+)
+"""Modules that a daemon does not load until it needs them; it never needs most of them."""
+_RUN = """
+import sys
+from pkdoors.daemon.process import takeReactor
+from pkdoors.tap import Options, makeService
+options = Options({})
+options.parseOptions(sys.argv[1:])
+service = makeService(options)
+service.privilegedStartService()
+service.startService()
+reactor = takeReactor()
+reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+reactor.callWhenRunning(reactor.callLater, 0, reactor.stop)
+reactor.run()
+import pkdoors.firewall.nftables.firewall
+print(*sys.modules)
+"""
+"""Start a daemon, end it when it is ready, and print all modules that are loaded."""
+
+
+class LoadTests(SynchronousTestCase):
+    """
+    Tests of the modules that an idle daemon loads.
+    """
+
+    def loaded(self, *more: str) -> set[str]:
+        """Return the modules that an idle daemon has loaded."""
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        number = os.getpid()  # an address of the loopback that is nobody else's: ports are free
+        address = f"127.{64 + (number >> 16 & 63)}.{number >> 8 & 255}.{number & 255}"
+        options = ("-m", SEQ, "-p", "22", "-f", "dry-run", "--interface", address)
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, *options, "--admin", str(folder / "admin.sock"), *more],
+            cwd=Path(tap.__file__).parent.parent,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        modules = set(done.stdout.split())
+        self.assertIn("pkdoors.admin._lazysite", modules)
+        return modules
+
+    def test_plain(self) -> None:
+        """Without keys, it loads nothing that asks, signs or draws."""
+        self.assertEqual(set(), self.loaded() & NOT_LOADED)
+
+    def test_sealed(self) -> None:
+        """With keys, it loads what checks signatures, and nothing else."""
+        folder = Path(mkdtemp())
+        self.addCleanup(rmtree, folder)
+        keys = folder / "keys"
+        keys.write_text(publicLine(makeKey(), "anna"))
+        keys.chmod(0o600)
+        keyed = {"bcrypt", "cryptography", "pkdoors.locks.sealed.authorizedkeys", "twisted.conch"}
+        self.assertEqual(keyed, self.loaded("-k", str(keys)) & NOT_LOADED)
