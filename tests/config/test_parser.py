@@ -289,6 +289,16 @@ class BadTests(SynchronousTestCase):
                 self.assertTrue(line.endswith(" is not a number: write it like 10000"), line)
         self.refused(f"{SSH}knock_burst = 0\n")
 
+    def test_listen(self) -> None:
+        """Knocks are heard by sockets unless the file says otherwise."""
+        self.assertEqual("sockets", parseConfig(SSH, FILE).listen)
+        for listen in ("auto", "capture", "sockets"):
+            self.assertEqual(listen, parseConfig(f'listen = "{listen}"\n{SSH}', FILE).listen)
+        self.assertEqual(
+            "listen: 'tcp' is not a way to listen: choose one of auto, capture, sockets",
+            self.refused('listen = "tcp"\n' + SSH),
+        )
+
     def test_sessions(self) -> None:
         """Sessions are kept or cut."""
         line = self.refused(SSH + 'sessions = "kill"\n')

@@ -276,6 +276,8 @@ def _key(text: str, there: FakeSet) -> bytes:
         address, protocol, port = text.split(" . ")
         fields = bytes([int(protocol), 0, 0, 0]) + int(port).to_bytes(2, "big") + bytes(2)
         return ipaddress.ip_address(address).packed + fields
+    if text.startswith('"'):  # the name of an interface
+        return text.strip('"').encode().ljust(16, b"\0")
     size = 4 if "type mark;" in there.definition else 2
     return int(text).to_bytes(size, "big")
 
