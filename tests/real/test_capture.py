@@ -15,6 +15,7 @@ from tests.lab.controlled import SSH, door
 from tests.lab.firewalld import Firewalld
 from tests.lab.frames import Wire
 from tests.lab.hosts import (
+    BIN,
     CLIENT4,
     CLIENT6,
     SERVER4,
@@ -340,6 +341,20 @@ class LifeTests(CaptureTestCase):
             self.assertTrue(self.client.comesToReach(PORT, source=address), listen)
             self.assertEqual(number + 1, len(self.openings()))
             daemon.stop()
+
+    def test_check(self) -> None:
+        """C{check} misses no socket, and no rule in a firewall that drops knocks."""
+        for command in (
+            "add table inet host",
+            "add chain inet host input { type filter hook input priority 0; policy drop; }",
+            f"add rule inet host input tcp dport {PORT} accept",
+        ):
+            self.server.run("nft", command)
+        self.controlled(SSH, more='listen = "capture"')
+        _, output = self.server.status(str(BIN / "pkdoors"), "check", "-c", str(self.file))
+        self.assertIn(f"all {len(SEQUENCE)} are heard without sockets", output)
+        self.assertIn("a scan of the UDP ports does not reveal the knock ports", output)
+        self.assertNotIn("ERROR", output.upper())
 
     def test_auto(self) -> None:
         """If the kernel can, it captures."""
