@@ -59,8 +59,11 @@ def cleanText(text: str) -> str:
 
 
 _CONVERSIONS: Mapping[Any, Any] = {
-    **{bool: bool, int: int, float: float},
-    **{str: cleanText, datetime: datetime.fromisoformat},
+    bool: bool,
+    int: int,
+    float: float,
+    str: cleanText,
+    datetime: datetime.fromisoformat,
 }
 
 

@@ -26,7 +26,7 @@ MAX_VALUE = 1024
 """Characters of a variable for a hook: knockers and comments of keys influence them."""
 COUNT_EVERY = 10.0
 """Seconds between two lines about hooks that were left out."""
-PATIENCE = 3.0
+STOP_TIMEOUT = 3.0
 """Seconds that hooks may still run when the daemon stops; systemd waits 90."""
 
 # setsid(1), of util-linux or busybox: Twisted cannot start a program in a session of its own. It
@@ -153,7 +153,7 @@ class Hooks(Component):
         See L{Component.stop}. Start no more, wait a little for those that run, then kill them.
         """
         self._isStopping = True
-        self._end = self._reactor.callLater(PATIENCE, self._endAll)
+        self._end = self._reactor.callLater(STOP_TIMEOUT, self._endAll)
         self._finishIfIdle()
         return self._idle
 

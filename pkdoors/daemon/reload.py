@@ -21,7 +21,7 @@ from pkdoors.knockports.filters import knockFilters
 from pkdoors.knockports.plan import Plan
 from pkdoors.model.doors import listKnockPorts
 
-PATIENCE = 10.0
+FIREWALL_TIMEOUT = 10.0
 """Seconds that a reload waits for firewalld, which takes some tenths of a second."""
 
 
@@ -99,7 +99,7 @@ class Reloader:
         """
         changes, troubles = await self._lock.run(self._reload)
         if changes:
-            troubles += await self._keeper.waitForOuter(PATIENCE)
+            troubles += await self._keeper.waitForOuter(FIREWALL_TIMEOUT)
         return Reloaded(changes, troubles)
 
     def announceFirst(self) -> None:

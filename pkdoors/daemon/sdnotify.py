@@ -22,7 +22,7 @@ from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.events.event import RELOADED, Event
 from pkdoors.util.oneline import oneLine
 
-PATIENCE = 1.0
+SEND_TIMEOUT = 1.0
 """Seconds to wait until the manager has room for an important message."""
 
 
@@ -55,7 +55,7 @@ class Notifier(Component):
     def ready(self) -> None:
         """See L{Component.ready}. From now on, send signs of life if the manager wants them."""
         self._isReady = True
-        self._send(f"READY=1\nSTATUS={self._status()}", PATIENCE)
+        self._send(f"READY=1\nSTATUS={self._status()}", SEND_TIMEOUT)
         if self._address and self._interval and self._watched in ("", str(os.getpid())):
             self._sendAlive()
 
@@ -75,7 +75,7 @@ class Notifier(Component):
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        self._send("STOPPING=1", PATIENCE)
+        self._send("STOPPING=1", SEND_TIMEOUT)
         return succeed(None)
 
     def _sendAlive(self) -> None:

@@ -12,7 +12,7 @@ from pkdoors.firewall.netlink.kernel import checkPrivilege
 from pkdoors.firewall.nftables.standalone import removeGuard
 from pkdoors.host.instance import AlreadyRunning, Instance, InstanceError
 
-PATIENCE = 20.0
+END_TIMEOUT = 20.0
 """Seconds for a daemon to end: it may wait 5 for firewalld, and some for hooks."""
 _PAUSE = 0.05
 
@@ -42,7 +42,7 @@ def release(force: bool) -> list[str]:
 def _end(instance: Instance) -> Iterator[str]:
     """End the daemon, and prevent that another one starts until this process has ended."""
     asked: int | None = None
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + END_TIMEOUT
     while True:
         try:
             instance.take()

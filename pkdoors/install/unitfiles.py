@@ -61,7 +61,7 @@ class ServiceFiles:
             try:
                 isDone = self._beneath.remove(place)
             except OSError as error:
-                raise _explain("remove", path, error) from error
+                raise _installError("remove", path, error) from error
             yield f"{'removed' if isDone else 'missing'}    {path}"
 
     def refuseForeign(self) -> None:
@@ -89,14 +89,14 @@ class ServiceFiles:
         try:
             self._beneath.write(PLACES[name], text)
         except OSError as error:
-            raise _explain("write", path, error) from error
+            raise _installError("write", path, error) from error
         return f"wrote      {path}"
 
     def _read(self, name: str) -> str | None:
         try:
             return self._beneath.read(PLACES[name])
         except OSError as error:
-            raise _explain("read", self.path(name), error) from error
+            raise _installError("read", self.path(name), error) from error
 
 
 def _escape(path: str) -> str:
@@ -106,7 +106,7 @@ def _escape(path: str) -> str:
     return path.replace("%", "%%").replace("$", "$$")
 
 
-def _explain(do: str, path: Path, error: OSError) -> InstallError:
+def _installError(do: str, path: Path, error: OSError) -> InstallError:
     remedy = "run it as root" if isinstance(error, PermissionError) else "move that away"
     reason = error.strerror
     if error.errno in (errno.ELOOP, errno.ENOTDIR):  # a link on the way raises either

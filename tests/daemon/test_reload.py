@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
-from pkdoors.daemon.reload import PATIENCE, Reloaded
+from pkdoors.daemon.reload import FIREWALL_TIMEOUT, Reloaded
 from pkdoors.errors import BadValue, ConfigError, FirewallError, ListenError, PkdoorsError
 from pkdoors.host import descriptors
 from pkdoors.knockports import plan
@@ -169,7 +169,7 @@ class ToldTests(ReloadTestCase):
         self.outer.holding = True
         done = self.begin(WEB)
         self.assertEqual((WEB,), self.guard.guarded)
-        self.reactor.pump([0, PATIENCE - 0.1])
+        self.reactor.pump([0, FIREWALL_TIMEOUT - 0.1])
         self.assertNoResult(done)
         self.reactor.advance(0.1)
         self.assertEqual(

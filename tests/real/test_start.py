@@ -130,7 +130,7 @@ class StartTests(RealTestCase):
 
     def test_secretStaysSecret(self) -> None:
         """The log shows no knock port."""
-        daemon = self.start()
+        daemon = self.start(openFor="2s")
         self.client.send(SEQUENCE)
         self.assertTrue(daemon.says("closed door"))
         daemon.stop()

@@ -33,14 +33,36 @@ FindElements = Callable[[Any], Elements]
 """Returns the elements on the right side of a condition, C{"@name"} of a set or a value."""
 
 _NARROW = {
-    *("payload ip saddr", "payload ip6 saddr", "payload ether saddr", "payload th sport"),
-    *("payload tcp sport", "payload udp sport", "ct status", "ct helper", "meta pkttype"),
-    *("fib saddr", "exthdr", "ip option", "tcp option"),
+    "payload ip saddr",
+    "payload ip6 saddr",
+    "payload ether saddr",
+    "payload th sport",
+    "payload tcp sport",
+    "payload udp sport",
+    "ct status",
+    "ct helper",
+    "meta pkttype",
+    "fib saddr",
+    "exthdr",
+    "ip option",
+    "tcp option",
 }
 """A rule that asks for a value of these is met by a few packets only."""
 _NARROW_MATCHES = {
-    *("conntrack", "state", "recent", "limit", "hashlimit", "connlimit", "set", "mac", "iprange"),
-    *("rpfilter", "rt", "hl", "icmp", "icmp6"),
+    "conntrack",
+    "state",
+    "recent",
+    "limit",
+    "hashlimit",
+    "connlimit",
+    "set",
+    "mac",
+    "iprange",
+    "rpfilter",
+    "rt",
+    "hl",
+    "icmp",
+    "icmp6",
 }
 """The same for iptables' own matches, of which nft shows the name only. conntrack: it lets in what
 was begun before, and drops what is broken."""

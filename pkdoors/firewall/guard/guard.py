@@ -146,8 +146,8 @@ class Guard:
             yield f"delete set {where} {name}"
         for name in sorted(present.counters - counters):
             yield f"delete counter {where} {name}"
-        for name, each in sets.items():
-            yield f"add set {where} {name} {_braced(each.definition)}"
+        for name, guardSet in sets.items():
+            yield f"add set {where} {name} {_braced(guardSet.definition)}"
         yield from (f"add counter {where} {name}" for name in sorted(counters))
         yield from (f"add rule {where} {rule}" for rule in rules)
         for name, elements in self._elements():
