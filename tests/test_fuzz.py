@@ -28,7 +28,9 @@ def near(data: bytes) -> st.SearchStrategy[bytes]:
     at = st.integers(0, len(data))
     return st.builds(
         lambda first, last, new: data[: min(first, last)] + new + data[max(first, last) :],
-        *(at, at, st.binary(max_size=12) | st.text(max_size=6).map(lambda text: text.encode())),
+        at,
+        at,
+        st.binary(max_size=12) | st.text(max_size=6).map(lambda text: text.encode()),
     )
 
 

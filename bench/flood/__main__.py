@@ -80,7 +80,7 @@ def main() -> None:
     program.addFile("--rst", "write the table to FILE, as reStructuredText")
     options = program.start()
     outcomes, memory = program.run(
-        measure, *(options.methods, options.kinds, options.rates, options.tries, options.memory)
+        measure, options.methods, options.kinds, options.rates, options.tries, options.memory
     )
     if options.rst:
         options.rst.write_text(makeTable(outcomes).rst(ABOUTS, []))

@@ -58,9 +58,12 @@ def makeTable(outcomes: Iterable[Outcome]) -> Table:
     for outcome in outcomes:
         times, lost = summarize(outcome.tries), outcome.dropped["overflow"]
         cells = (
-            *(f"{outcome.rate:,.0f}", countDone(outcome.tries)),
+            f"{outcome.rate:,.0f}",
+            countDone(outcome.tries),
             *(f"{times.get(name, 0):.1f}" for name in ("median", "p95")),
-            *(f"{outcome.cpu:.2f}", f"{outcome.grown:+.0f}", f"{lost / outcome.sent:.0%}"),
+            f"{outcome.cpu:.2f}",
+            f"{outcome.grown:+.0f}",
+            f"{lost / outcome.sent:.0%}",
         )
         asked = f"{outcome.asked:,}" if outcome.asked else "the most"
         title = f"{outcome.method}, {outcome.kind}, {asked}"

@@ -71,7 +71,8 @@ def main() -> None:
     program = Program("bench.rivals", "Side by side.", {}, processors=2)
     for name, choices in (("daemon", [*RIVALS]), ("measure", ["opening", *MEASURES])):
         program.parser.add_argument(
-            *(f"-{name[0]}", f"--{name}"),
+            f"-{name[0]}",
+            f"--{name}",
             nargs="+",
             choices=choices,
             default=choices,

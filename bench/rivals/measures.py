@@ -1,4 +1,4 @@
-"""The measures: what is measured with each rival. Each returns figures, for JSON."""
+"""The measures that each rival goes through. Each returns figures, for JSON."""
 
 import random
 import signal

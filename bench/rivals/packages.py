@@ -19,7 +19,7 @@ need "$@"
 
 def install(packages: Mapping[str, str], services: Mapping[str, str]) -> None:
     """
-    Install what is missing, with apt-get; end the program if that fails.
+    Install the missing packages with apt-get; end the program if that fails.
 
     @param packages: program -> Debian's package of it.
     @param services: program -> the systemd unit that is installed with it.

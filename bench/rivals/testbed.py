@@ -20,7 +20,7 @@ FASTEST = 1_000_000
 
 APART = 0.03
 """Seconds from the end of one client's knock to the beginning of the next one's. A daemon has two
-at a time only if this is what is measured."""
+at a time only if the measure is about that."""
 
 USUAL = Line(interval=PACE)
 """A client's knock over a good network."""

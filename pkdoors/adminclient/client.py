@@ -86,7 +86,7 @@ class AdminClient:
         Connect.
 
         @raise NoDaemon: no daemon listens there.
-        @raise AskError: the connection, or what is done with it, fails.
+        @raise AskError: the connection, or the work with it, fails.
         """
         try:
             with closing(_UnixConnection(self.path, timeout)) as connection:

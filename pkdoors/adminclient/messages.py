@@ -32,7 +32,7 @@ def formatLength(seconds: float) -> str:
 
 
 def describeDropped(dropped: Mapping[str, int]) -> str:
-    """Return C{12 too many from one source, 4,512 not knocks}; what is 0 is left out."""
+    """Return C{12 too many from one source, 4,512 not knocks}; counts of 0 are left out."""
     return ", ".join(
         f"{count:,} {_REASONS.get(reason, reason)}" for reason, count in dropped.items() if count
     )

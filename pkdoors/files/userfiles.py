@@ -43,9 +43,10 @@ def readFile(path: str) -> Contents | None:
         found = reading.readFile(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
-        reason = getattr(error, "strerror", None) or error
-        raise BadValue(f"it cannot be read: {reason}") from error
+    except ValueError as error:  # each version of Python has other words for it
+        raise BadValue("it cannot be read: its path has a null byte") from error
+    except OSError as error:
+        raise BadValue(f"it cannot be read: {error.strerror or error}") from error
     status = found.status
     isExposed = status.st_uid == os.getuid() and status.st_mode & 0o077 != 0
     return Contents(path, found.data, isExposed)

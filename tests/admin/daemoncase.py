@@ -5,7 +5,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.admin.records import LazyRecords, simplify
 from pkdoors.errors import FirewallError, PkdoorsError
@@ -13,10 +12,7 @@ from pkdoors.host import clientaddress
 from pkdoors.model.doors import Door
 from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import makeDoor
-from tests.fakes.firewall import FakeFirewall
-from tests.fakes.host import FakeHost
-from tests.fakes.log import Log
-from tests.fakes.reactor import FakeReactor
+from tests.fakes.hostcase import HostTestCase
 
 ANN, BOB = "192.0.2.7", "2001:db8::7"
 BROADCAST = "192.0.2.255"
@@ -37,20 +33,14 @@ def write(record: object) -> dict[str, Any]:
     return answer
 
 
-class OperationsTestCase(SynchronousTestCase):
+class OperationsTestCase(HostTestCase):
     """Has a daemon with two doors, on a host with two firewalls."""
 
     doors: tuple[Door, ...] = (SSH, WEB)
 
     def setUp(self) -> None:
         """Start the daemon."""
-        self.log = Log(self)
-        self.host = FakeHost(self)
-        self.reactor = FakeReactor()
-        clock: Any = self.reactor
-        self.guard = FakeFirewall(clock, "nftables")
-        self.outer = FakeFirewall(clock, "firewalld")
-        self.outer.isForgetful = True
+        super().setUp()
         self.daemon = MemoryDaemon(
             self.reactor,
             [self.guard, self.outer],

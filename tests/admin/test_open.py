@@ -164,8 +164,18 @@ class AddressTests(OperationsTestCase):
     def test_refused(self) -> None:
         """They are refused with a sentence, and nothing opens."""
         for address in (
-            *("0.0.0.0", "0.0.0.7", "127.0.0.1", "127.9.9.9", "224.0.0.1", "239.255.255.250"),
-            *("255.255.255.255", BROADCAST, "::", "::1", "ff02::1", "::ffff:255.255.255.255"),
+            "0.0.0.0",
+            "0.0.0.7",
+            "127.0.0.1",
+            "127.9.9.9",
+            "224.0.0.1",
+            "239.255.255.250",
+            "255.255.255.255",
+            BROADCAST,
+            "::",
+            "::1",
+            "ff02::1",
+            "::ffff:255.255.255.255",
         ):
             sentence = self.refused(self.operations.open(address, "ssh"), BadValue)
             shown = address.removeprefix("::ffff:")

@@ -212,7 +212,10 @@ class NoDaemonTests(ControlTestCase):
     """Tests of all commands without a daemon that answers as it should."""
 
     COMMANDS: tuple[tuple[str, ...], ...] = (
-        *(("status",), ("status", "--json"), ("open", "192.0.2.7"), ("close", "--all")),
+        ("status",),
+        ("status", "--json"),
+        ("open", "192.0.2.7"),
+        ("close", "--all"),
         ("reload",),
     )
 

@@ -113,13 +113,24 @@ class LastGoodTests(LastGoodTestCase):
         table = json.loads(text)
         bad: str
         for bad in (
-            *("", "x", "[]", "null", "{}", text[:-20], '{"file": 1}', "[" * 100_000),
+            "",
+            "x",
+            "[]",
+            "null",
+            "{}",
+            text[:-20],
+            '{"file": 1}',
+            "[" * 100_000,
             *(json.dumps({**table, "doors": json.loads(doors)}) for doors in ("1", "[1]", "[{}]")),
             *(
                 json.dumps({**table, "doors": [{**table["doors"][0], key: value}]})
                 for key, value in (
-                    *(("name", "a b"), ("ports", ["22; flush ruleset"]), ("ports", [])),
-                    *(("knock_ports", [1]), ("knock_ports", ["x"] * 5), ("rate", "x")),
+                    ("name", "a b"),
+                    ("ports", ["22; flush ruleset"]),
+                    ("ports", []),
+                    ("knock_ports", [1]),
+                    ("knock_ports", ["x"] * 5),
+                    ("rate", "x"),
                 )
             ),
         ):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.daemon.reload import Reloaded
 from pkdoors.errors import FirewallError
@@ -12,10 +11,7 @@ from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Door, Opening
 from tests.fakes.daemon import MemoryDaemon
 from tests.fakes.doors import makeDoor
-from tests.fakes.firewall import FakeFirewall
-from tests.fakes.host import FakeHost
-from tests.fakes.log import Log
-from tests.fakes.reactor import FakeReactor
+from tests.fakes.hostcase import HostTestCase
 
 ANN, BOB = "203.0.113.9", "2001:db8::7"
 
@@ -30,7 +26,7 @@ SSH = makeDoor(name="ssh")
 WEB = makeDoor(OTHER, ports="443", name="web")
 
 
-class ReloadTestCase(SynchronousTestCase):
+class ReloadTestCase(HostTestCase):
     """
     A host with firewalld, and a daemon with two doors.
 
@@ -41,13 +37,7 @@ class ReloadTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Start it."""
-        self.log = Log(self)
-        self.host = FakeHost(self)
-        self.reactor = FakeReactor()
-        clock: Any = self.reactor
-        self.guard = FakeFirewall(clock, "nftables")
-        self.outer = FakeFirewall(clock, "firewalld")
-        self.outer.isForgetful = True
+        super().setUp()
         self.daemon = MemoryDaemon(self.reactor, [self.guard, self.outer], (SSH, WEB))
         self.keeper, self.reloader = self.daemon.keeper, self.daemon.reloader
         self.events, self.smith = self.daemon.events, self.daemon.smith

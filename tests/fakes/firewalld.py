@@ -70,10 +70,17 @@ class FakeServiceSettings:
 
 
 SIGNALS = {
-    *("reloaded", "connection-changed", "config:zone-updated", "default-zone-changed"),
+    "reloaded",
+    "connection-changed",
+    "config:zone-updated",
+    "default-zone-changed",
     "richrule-removed",
-    *("interface-added", "interface-removed", "zone-of-interface-changed"),
-    *("source-added", "source-removed", "zone-of-source-changed"),
+    "interface-added",
+    "interface-removed",
+    "zone-of-interface-changed",
+    "source-added",
+    "source-removed",
+    "zone-of-source-changed",
 }
 """Some of the signals that firewalld's client knows."""
 

@@ -210,9 +210,17 @@ class CodeFlawTests(TrustTestCase):
         self.patch(pkdoors, "__path__", [str(self.top / "package")])
         self.patch(twisted.plugins, "__path__", [str(self.top / at) for at in ("plugins", "gone")])
         for place in (
-            *("scripts/twistd", "scripts/pkdoors", "scripts/python3", "stdlib/os.py"),
-            *("platstdlib/x.so", "purelib/a.py", "platlib/b.so", "data/pyvenv.cfg"),
-            *("data/lib/c.py", "package/d/e.py", "plugins/f.py"),
+            "scripts/twistd",
+            "scripts/pkdoors",
+            "scripts/python3",
+            "stdlib/os.py",
+            "platstdlib/x.so",
+            "purelib/a.py",
+            "platlib/b.so",
+            "data/pyvenv.cfg",
+            "data/lib/c.py",
+            "package/d/e.py",
+            "plugins/f.py",
         ):
             path = self.top / place
             path.parent.mkdir(0o755, parents=True, exist_ok=True)

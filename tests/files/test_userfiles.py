@@ -57,7 +57,7 @@ class ReadFileTests(SynchronousTestCase):
     def test_noPath(self) -> None:
         """A path that is invalid gives a sentence."""
         error = self.assertRaises(BadValue, readFile, "a\0b")
-        self.assertEqual("it cannot be read: embedded null byte", str(error))
+        self.assertEqual("it cannot be read: its path has a null byte", str(error))
 
     def test_missing(self) -> None:
         """A missing file gives L{None}."""

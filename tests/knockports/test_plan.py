@@ -111,7 +111,10 @@ class QuestionTests(SearchTestCase):
         The kernel says whether the host has an address; an interface that is missing has none.
         """
         for address, expected in (
-            *(("192.0.2.1", True), (NEVER, False), ("::", True), ("2001:db8::1", True)),
+            ("192.0.2.1", True),
+            (NEVER, False),
+            ("::", True),
+            ("2001:db8::1", True),
             *((f"fe80::1%{name}", False) for name in ("nosuch0", "...", "\u202e", "\xfc", "1234")),
         ):
             self.assertIs(expected, hasAddress(address), address)

@@ -61,8 +61,17 @@ class RealTestCase(SynchronousTestCase):
         """Start the daemon, alone."""
         return Daemon(
             self.server,
-            *("--magic-seq", KNOCKS, "--ports", ports, "--open-for", openFor),
-            *("--firewall", self.firewall, "--listen", self.listen, *options),
+            "--magic-seq",
+            KNOCKS,
+            "--ports",
+            ports,
+            "--open-for",
+            openFor,
+            "--firewall",
+            self.firewall,
+            "--listen",
+            self.listen,
+            *options,
         )
 
     def isOwned(self) -> bool:
@@ -112,9 +121,18 @@ class SshTestCase(RealTestCase):
     def sshOptions(self, patience: int = 60) -> tuple[str, ...]:
         """Return the options with which ssh, scp and the like get in."""
         return (
-            *("-F", "none", "-i", str(self.folder / "user"), "-o", "BatchMode=yes"),
-            *("-o", f"ConnectTimeout={patience}", "-o", "StrictHostKeyChecking=no"),
-            *("-o", f"UserKnownHostsFile={self.folder}/known"),
+            "-F",
+            "none",
+            "-i",
+            str(self.folder / "user"),
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            f"ConnectTimeout={patience}",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            f"UserKnownHostsFile={self.folder}/known",
         )
 
     def sshCommand(self, command: str, patience: int = 60) -> tuple[str, ...]:

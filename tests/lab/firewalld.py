@@ -41,8 +41,13 @@ class Firewalld:
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         self.process = self._host.spawn(
-            *("firewalld", "--nofork", "--nopid", "--log-target", "console"),
-            *("--system-config", str(self._settings)),
+            "firewalld",
+            "--nofork",
+            "--nopid",
+            "--log-target",
+            "console",
+            "--system-config",
+            str(self._settings),
         )
         if not (eventually(self._answersOrEnded) and self.process.popen.poll() is None):
             raise AssertionError(f"firewalld did not start: {self.process.log()}")

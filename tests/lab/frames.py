@@ -70,8 +70,16 @@ def ip4(
     size = 5 + len(options) // 4
     head = struct.pack(
         "!BBHHHBBH4s4s",
-        *(0x40 | size, 0, 4 * size + len(payload), number, fragment, 64, protocol, 0),
-        *(packed(source), packed(target)),
+        0x40 | size,
+        0,
+        4 * size + len(payload),
+        number,
+        fragment,
+        64,
+        protocol,
+        0,
+        packed(source),
+        packed(target),
     )
     head = head + options
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload

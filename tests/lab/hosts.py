@@ -247,14 +247,30 @@ class Network:
     def _join(self, number: int, other: Host) -> None:
         side = other.name.rpartition("-")[2]
         ip(
-            *("-n", self.server.name, "link", "add", side, "type", "veth"),
-            *("peer", "name", "server", "netns", other.name),
+            "-n",
+            self.server.name,
+            "link",
+            "add",
+            side,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "server",
+            "netns",
+            other.name,
         )
         for host, device, last in ((self.server, side, 1), (other, "server", 2)):
             ip("-n", host.name, "address", "add", f"10.9.{number}.{last}/24", "dev", device)
             ip(
-                *("-n", host.name, "address", "add", f"fd09:{number}::{last}/64"),
-                *("dev", device, "nodad"),
+                "-n",
+                host.name,
+                "address",
+                "add",
+                f"fd09:{number}::{last}/64",
+                "dev",
+                device,
+                "nodad",
             )
             ip("-n", host.name, "link", "set", device, "up")
         ip("-n", other.name, "route", "add", "default", "via", f"10.9.{number}.1")

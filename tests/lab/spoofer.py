@@ -17,8 +17,16 @@ def packet(source: str, target: str, port: int, datagram: bytes) -> bytes:
     udp = struct.pack("!HHHH", random.randrange(1024, 65536), port, 8 + len(datagram), 0) + datagram
     ip = struct.pack(
         "!BBHHHBBH4s4s",
-        *(0x45, 0, 0, random.randrange(65536), 0, 64, socket.IPPROTO_UDP, 0),
-        *(socket.inet_aton(source), socket.inet_aton(target)),
+        0x45,
+        0,
+        0,
+        random.randrange(65536),
+        0,
+        64,
+        socket.IPPROTO_UDP,
+        0,
+        socket.inet_aton(source),
+        socket.inet_aton(target),
     )
     return ip + udp
 

@@ -44,14 +44,15 @@ class SynFlood:
             mac = _macOf(stranger, "server")
             server.run("ip", "neighbor", "replace", address, "lladdr", mac, "dev", device)
         self._process = stranger.spawn(
-            *(
-                str(copy(_program(), stranger.folder)),
-                "server",
-                _macOf(server, device),
-                str(port),
-                str(rate),
-            ),
-            *(STRANGER4, SERVER4, STRANGER6, SERVER6),
+            str(copy(_program(), stranger.folder)),
+            "server",
+            _macOf(server, device),
+            str(port),
+            str(rate),
+            STRANGER4,
+            SERVER4,
+            STRANGER6,
+            SERVER6,
         )
         if not self._process.says("sending"):
             raise AssertionError(f"the flood did not begin: {self._process.log()}")

@@ -55,7 +55,11 @@ def rows(*sequences: tuple[int, ...]) -> st.SearchStrategy[Sent]:
             (who, port, payload, time if number == 0 else 0.0)
             for number, port in enumerate(row[at:])
         ],
-        *(source, st.sampled_from(sequences), st.sampled_from((0, 0, 0, 1, 2, 3)), PAYLOADS, TIMES),
+        source,
+        st.sampled_from(sequences),
+        st.sampled_from((0, 0, 0, 1, 2, 3)),
+        PAYLOADS,
+        TIMES,
     )
     return st.lists(st.lists(one, min_size=1, max_size=2) | part, min_size=8, max_size=20).flatmap(
         mixed
@@ -304,9 +308,19 @@ def spoilt(other: Letter) -> Letter:
 
 FIRST = letter()
 LETTERS = (
-    *(FIRST, letter(), letter(10.0), letter(-29.0), letter(-31.0), letter(-61.0), letter(61.0)),
-    *(letter(good=SOURCES[0]), letter(close=True), letter(seconds=600)),
-    *(letter(good="", key=EVE), letter(good="", row=PORTS[::-1]), spoilt(FIRST)),
+    FIRST,
+    letter(),
+    letter(10.0),
+    letter(-29.0),
+    letter(-31.0),
+    letter(-61.0),
+    letter(61.0),
+    letter(good=SOURCES[0]),
+    letter(close=True),
+    letter(seconds=600),
+    letter(good="", key=EVE),
+    letter(good="", row=PORTS[::-1]),
+    spoilt(FIRST),
 )
 
 
@@ -344,7 +358,8 @@ class SealedLockTests(SynchronousTestCase):
         lambda who, letter, ports, time: [
             (who, port, letter, time if number == 0 else 0.0) for number, port in enumerate(ports)
         ],
-        *(st.sampled_from(SOURCES), st.sampled_from(LETTERS)),
+        st.sampled_from(SOURCES),
+        st.sampled_from(LETTERS),
         st.permutations(PORTS) | st.lists(st.sampled_from(PORTS), min_size=1, max_size=8),
         st.sampled_from((0.0, 0.0, 0.0, 1.0, TIMEOUT, 20.0)),
     )

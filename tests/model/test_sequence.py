@@ -125,8 +125,14 @@ class WarningTests(SynchronousTestCase):
         """The tries are the orders without their rotations, as counted by trying all orders."""
         self.assertEqual(5040, Sequence((1, 2, 3, 4, 5, 6, 7, 8)).tries())
         for ports in (
-            *((1, 2, 3, 4, 5), (1, 1, 2, 2, 3), (1,) * 5, (1, 1, 2, 2, 3, 3), (1, 1, 1, 2, 2, 2)),
-            *((1, 2, 1, 2, 1, 2), (1, 2, 3, 4, 5, 6), (1, 1, 1, 1, 1, 2, 2)),
+            (1, 2, 3, 4, 5),
+            (1, 1, 2, 2, 3),
+            (1,) * 5,
+            (1, 1, 2, 2, 3, 3),
+            (1, 1, 1, 2, 2, 2),
+            (1, 2, 1, 2, 1, 2),
+            (1, 2, 3, 4, 5, 6),
+            (1, 1, 1, 1, 1, 2, 2),
         ):
             orders = set(permutations(ports))
             tries = {min(row[at:] + row[:at] for at in range(len(row))) for row in orders}

@@ -41,7 +41,8 @@ class DiskTests(RealTestCase):
     def fill(self) -> None:
         """Fill the folder of the server's daemon."""
         self.server.run(
-            *("sh", "-ec"),
+            "sh",
+            "-ec",
             "mkdir -p /run/pkdoors; mount -t tmpfs -o size=64k,mode=755 tmpfs /run/pkdoors; "
             "! dd if=/dev/zero of=/run/pkdoors/full bs=4k",
         )
@@ -58,7 +59,17 @@ class DiskTests(RealTestCase):
         self.assertFalse(self.stranger.reaches(PORT))
         self.assertEqual(1, daemon.log().count("No space left on device"), daemon.log())
         second: Process = self.server.spawn(
-            *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "--admin", "off"),
-            *("-m", KNOCKS, "-p", str(PORT), "-f", "nftables"),
+            str(BIN / "twistd"),
+            "-n",
+            "--pidfile=",
+            "pkdoors",
+            "--admin",
+            "off",
+            "-m",
+            KNOCKS,
+            "-p",
+            str(PORT),
+            "-f",
+            "nftables",
         )
         self.assertTrue(second.says("pkdoors is already running here"), second.log())

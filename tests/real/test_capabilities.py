@@ -34,8 +34,14 @@ class CapabilitiesTests(RealTestCase):
         """Start the daemon as this user."""
         names = ",".join(["-all", *(f"+{name}" for name in self.capabilities)])
         alone = (
-            *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"),
-            *(f"--bounding-set={names}", f"--inh-caps={names}", f"--ambient-caps={names}"),
+            "setpriv",
+            f"--reuid={USER}",
+            f"--regid={USER}",
+            "--clear-groups",
+            "--no-new-privs",
+            f"--bounding-set={names}",
+            f"--inh-caps={names}",
+            f"--ambient-caps={names}",
         )
         options = ("--listen", self.listen, *options)
         script = f"""

@@ -311,8 +311,13 @@ class HostTests(CheckTestCase):
         """Users who are not root are told so, and get what can be found anyway."""
         self.start()
         status, output = self.server.status(
-            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-            *(str(BIN / "pkdoors"), "check", *OPTIONS),
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            str(BIN / "pkdoors"),
+            "check",
+            *OPTIONS,
         )
         self.assertEqual(2, status)
         self.assertNotIn("Traceback", output)
@@ -336,7 +341,10 @@ class HostTests(CheckTestCase):
         (self.folder / "systemctl").chmod(0o755)
         for off in "01":
             _, output = self.server.status(
-                *("unshare", "--mount", "sh", "-c"),
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
                 "mount --bind nftables.conf /etc/nftables.conf && "
                 f"PATH=.:$PATH exec {BIN}/pkdoors check {' '.join(OPTIONS)}",
                 OFF=off,

@@ -33,17 +33,18 @@ class GuardCheckTestCase(ControlledTestCase):
         """
         places = "".join(f"mount --bind {by} {at}\n" for at, by in (mounts or {}).items())
         status, output = self.server.status(
-            *(
-                "unshare",
-                "-m",
-                "--propagation",
-                "private",
-                "sh",
-                "-euc",
-                f'{places}exec "$@"',
-                "sh",
-            ),
-            *(str(BIN / "pkdoors"), "check", "--conf", str(self.file)),
+            "unshare",
+            "-m",
+            "--propagation",
+            "private",
+            "sh",
+            "-euc",
+            f'{places}exec "$@"',
+            "sh",
+            str(BIN / "pkdoors"),
+            "check",
+            "--conf",
+            str(self.file),
         )
         self.assertNotIn("Traceback", output)
         found: list[str] = []

@@ -109,9 +109,22 @@ class DeadlineTests(RealTestCase):
         """
         self.server.serve(PORT)
         process = self.server.spawn(
-            *(sys.executable, "-m", "tests.lab.clockwork", "-n", "--pidfile=", "pkdoors"),
-            *("-m", KNOCKS, "-p", str(PORT), "-t", "10s", "-f", self.firewall),
-            *("--admin", "off"),
+            sys.executable,
+            "-m",
+            "tests.lab.clockwork",
+            "-n",
+            "--pidfile=",
+            "pkdoors",
+            "-m",
+            KNOCKS,
+            "-p",
+            str(PORT),
+            "-t",
+            "10s",
+            "-f",
+            self.firewall,
+            "--admin",
+            "off",
             PYTHONPATH=str(ROOT),
         )
         self.assertTrue(process.says("guarding door"), process.log())

@@ -230,8 +230,16 @@ class ZoneTests(RealTestCase):
         start.
         """
         status, output = self.server.status(
-            *(str(BIN / "twistd"), "-n", "--pidfile=", "pkdoors", "-m", KNOCKS),
-            *("-p", "22", "--zone", "nowhere"),
+            str(BIN / "twistd"),
+            "-n",
+            "--pidfile=",
+            "pkdoors",
+            "-m",
+            KNOCKS,
+            "-p",
+            "22",
+            "--zone",
+            "nowhere",
         )
         self.assertEqual(status, 1)
         self.assertIn("firewalld has no zone 'nowhere': `firewall-cmd --get-zones`", output)

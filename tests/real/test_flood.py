@@ -81,7 +81,7 @@ class FloodTests(FloodTestCase):
         flood(self.stranger, JUNK, MANY)
         self.comes(lambda: self.dropped()["junk"] == MANY)
         status, told = self.server.status(
-            *(str(BIN / "pkdoors"), "status", "--admin", str(self.socket))
+            str(BIN / "pkdoors"), "status", "--admin", str(self.socket)
         )
         self.assertEqual(0, status, told)
         self.assertIn("dropped before they were heard: 500 not knocks\n", told)

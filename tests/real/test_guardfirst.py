@@ -114,8 +114,18 @@ class AddressTests(GuardFirstTestCase):
         self.assertIn("does not have the address fe80::7%later0 yet", daemon.log())
         for number in (1, 2):
             ip(
-                *("-n", self.server.name, "link", "add", "later0", "type", "veth"),
-                *("peer", "name", "later1", "netns", self.client.name),
+                "-n",
+                self.server.name,
+                "link",
+                "add",
+                "later0",
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "later1",
+                "netns",
+                self.client.name,
             )
             for host, device, address in (
                 (self.server, "later0", "fe80::7/64"),
@@ -274,8 +284,13 @@ class LimitTests(GuardFirstTestCase):
     def daemon_(self, doors: int, limit: str) -> Process:
         """Start a daemon with a limit, soft and hard."""
         return self.server.spawn(
-            *("prlimit", f"--nofile={limit}", *TWISTD, "-c", self.write(doors)),
-            *("--admin", f"{self.folder}/admin.sock"),
+            "prlimit",
+            f"--nofile={limit}",
+            *TWISTD,
+            "-c",
+            self.write(doors),
+            "--admin",
+            f"{self.folder}/admin.sock",
         )
 
     def reload(self) -> tuple[int, str]:

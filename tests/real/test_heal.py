@@ -66,8 +66,21 @@ class NftablesTests(RealTestCase):
         """So it is in a container, where the kernel knows a process by another number."""
         self.server.serve(PORT)
         daemon = self.server.spawn(
-            *("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", str(BIN / "twistd")),
-            *("-n", "--pidfile=", "pkdoors", "-m", KNOCKS, "-p", str(PORT), "-t", "1h"),
+            "unshare",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            "--kill-child",
+            str(BIN / "twistd"),
+            "-n",
+            "--pidfile=",
+            "pkdoors",
+            "-m",
+            KNOCKS,
+            "-p",
+            str(PORT),
+            "-t",
+            "1h",
         )
         self.assertTrue(daemon.says("guarding door"), daemon.log())
         self.client.send(SEQUENCE)

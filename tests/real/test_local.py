@@ -151,7 +151,13 @@ class AgentTests(RealTestCase):
             listening.bind(str(path))
             listening.listen()
             process = self.client.spawn(
-                *(PKDOORS, "knock", SERVER4, "--magic-seq", KNOCKS, "--identity", "agent"),
+                PKDOORS,
+                "knock",
+                SERVER4,
+                "--magic-seq",
+                KNOCKS,
+                "--identity",
+                "agent",
                 SSH_AUTH_SOCK=str(path),
             )
             connection, _ = listening.accept()

@@ -165,8 +165,21 @@ class ServiceTests(ServiceTestCase):
         self.assertFalse(self.opens())
         ports = ",".join(map(str, SEQUENCE))
         self.client.run(
-            *(HERE[0], "knock", SERVER4, "-m", ports, "-i", str(key), "--door", "ssh"),
-            *("--wait", str(PORT), "--timeout", "1s", "--tries", "60"),
+            HERE[0],
+            "knock",
+            SERVER4,
+            "-m",
+            ports,
+            "-i",
+            str(key),
+            "--door",
+            "ssh",
+            "--wait",
+            str(PORT),
+            "--timeout",
+            "1s",
+            "--tries",
+            "60",
         )
         self.assertTrue(self.machine.run("sh", "-c", "cat /var/lib/pkdoors/*.seen"))
 

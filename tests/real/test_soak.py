@@ -17,7 +17,7 @@ class SoakTests(RealTestCase):
         """A few steps succeed, and are counted."""
         options = ("--steps", "8", "--seed", "2", "--minutes", "2", "--firewall", self.firewall)
         status, output = self.server.status(
-            *(sys.executable, "-m", "tests.soak", *options), PYTHONPATH=str(ROOT)
+            sys.executable, "-m", "tests.soak", *options, PYTHONPATH=str(ROOT)
         )
         self.assertEqual(status, 0, output)
         self.assertRegex(output, "8 steps in .* 0 violations")

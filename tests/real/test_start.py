@@ -205,7 +205,7 @@ class DaemonTests(RealTestCase):
         self.pidfile, self.logfile = self.folder / "twistd.pid", self.folder / "twistd.log"
         self.addCleanup(self.end)
         return self.server.status(
-            *(TWISTD, f"--pidfile={self.pidfile}", f"--logfile={self.logfile}", "pkdoors"), *options
+            TWISTD, f"--pidfile={self.pidfile}", f"--logfile={self.logfile}", "pkdoors", *options
         )
 
     def end(self) -> None:
@@ -240,7 +240,7 @@ class DaemonTests(RealTestCase):
         self.daemonise(*GOOD)
         pid = self.pidfile.read_text()
         status, output = self.server.status(
-            *(TWISTD, "-n", "--pidfile=", "pkdoors", "-m", "1,2,3,4,5", "-p", "22")
+            TWISTD, "-n", "--pidfile=", "pkdoors", "-m", "1,2,3,4,5", "-p", "22"
         )
         self.assertEqual(status, 1)
         self.assertIn(f"(process {pid})", output)
@@ -295,8 +295,16 @@ class InterruptTests(RealTestCase):
         script = self.folder / "interrupted.py"
         script.write_text(_INTERRUPTED)
         process = self.server.spawn(
-            *(str(BIN / "python"), str(script), str(moment), str(int(number))),
-            *("-n", "--pidfile=", "pkdoors", *GOOD, "--admin", "off"),
+            str(BIN / "python"),
+            str(script),
+            str(moment),
+            str(int(number)),
+            "-n",
+            "--pidfile=",
+            "pkdoors",
+            *GOOD,
+            "--admin",
+            "off",
         )
         ended = eventually(lambda: process.popen.poll() is not None or "ready" in process.log())
         self.assertTrue(ended, process.log())

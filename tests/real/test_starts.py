@@ -129,7 +129,7 @@ class StartTests(RealTestCase):
     def test_never(self) -> None:
         """One that is ended before it began leaves everything as it was, without a traceback."""
         process = self.server.spawn(
-            *(sys.executable, self.script("running"), "never", *OPTIONS, "--admin", "off")
+            sys.executable, self.script("running"), "never", *OPTIONS, "--admin", "off"
         )
         self.assertTrue(process.says("not begun"), process.log())
         process.stop()

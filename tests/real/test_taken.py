@@ -55,8 +55,13 @@ class ThiefTests(ControlledTestCase):
         script.write_text(_THIEF)
         self.folder.chmod(0o755)
         thief = self.server.spawn(
-            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-            *("/usr/bin/python3", str(script), *map(str, SEQUENCE)),
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "/usr/bin/python3",
+            str(script),
+            *map(str, SEQUENCE),
         )
         self.assertTrue(thief.says("begins"), thief.log())
         return thief

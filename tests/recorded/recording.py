@@ -57,8 +57,16 @@ QUESTIONS = {
     **{
         name: askElements(TABLE, name)
         for name in (
-            *("about", "tcp_ports", "udp_ports", "tcp_doors", "grace4", "ssh_open4", "vpn_open6"),
-            *("sessions4", "vpn_udp6", "vpn_open4"),
+            "about",
+            "tcp_ports",
+            "udp_ports",
+            "tcp_doors",
+            "grace4",
+            "ssh_open4",
+            "vpn_open6",
+            "sessions4",
+            "vpn_udp6",
+            "vpn_open4",
         )
     },
 }

@@ -7,8 +7,17 @@ from tests.soak.stepbase import HANDLED, StepBase
 from tests.soak.world import STRANGERS
 
 MALFORMED = (
-    *(b"", b"knock", b"knock \n", b"knock -1\n", b"knock 1e3\n", b"KNOCK\n", b"knock\nknock\n"),
-    *(b"pkdoors1 ", b"pkdoors1 vault 0 1 2 3 *\n", b"knock 9999999999\n", b"\0" * 2048),
+    b"",
+    b"knock",
+    b"knock \n",
+    b"knock -1\n",
+    b"knock 1e3\n",
+    b"KNOCK\n",
+    b"knock\nknock\n",
+    b"pkdoors1 ",
+    b"pkdoors1 vault 0 1 2 3 *\n",
+    b"knock 9999999999\n",
+    b"\0" * 2048,
 )
 
 

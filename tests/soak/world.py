@@ -83,8 +83,14 @@ class World:
         for address in CLIENTS:
             length = "64" if ":" in address else "24"
             ip(
-                *("-n", network.client.name, "address", "add", f"{address}/{length}"),
-                *("dev", "server", *(["nodad"] if ":" in address else [])),
+                "-n",
+                network.client.name,
+                "address",
+                "add",
+                f"{address}/{length}",
+                "dev",
+                "server",
+                *(["nodad"] if ":" in address else []),
             )
         for port in (SSH, WEB, VAULT):
             self._serve(port)

@@ -144,8 +144,14 @@ class PublicBlobTests(SynchronousTestCase):
         """A file that is not a public key is one sentence."""
         blob = makeKey("ed25519").blob()
         for data in (
-            *(b"", b"\xff\0", b"ssh-ed25519", b"ssh-ed25519 !!!", b"ssh-ed25519 AAAA"),
-            *(b64encode(blob), publicLine(blob, b"ssh-rsa"), publicLine(b"\0\0\0\1")),
+            b"",
+            b"\xff\0",
+            b"ssh-ed25519",
+            b"ssh-ed25519 !!!",
+            b"ssh-ed25519 AAAA",
+            b64encode(blob),
+            publicLine(blob, b"ssh-rsa"),
+            publicLine(b"\0\0\0\1"),
         ):
             error = self.assertRaises(BadValue, parsePublicBlob, data)
             self.assertEqual("it does not contain an SSH key", str(error), data)

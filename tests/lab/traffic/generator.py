@@ -129,9 +129,18 @@ class Generator:
         chosen = [*chosen] * (ROUNDS if kind == "paid" else 1)
         mode = "full" if kind in ("full", "seals", "known", "forged", "paid") else "each"
         process = host.spawn(
-            *(str(self._program), device, targetMac, target, first, str(sources)),
-            *(",".join(map(str, chosen)), str(file), str(len(payloads[0])), mode),
-            *(str(rate), str(count)),
+            str(self._program),
+            device,
+            targetMac,
+            target,
+            first,
+            str(sources),
+            ",".join(map(str, chosen)),
+            str(file),
+            str(len(payloads[0])),
+            mode,
+            str(rate),
+            str(count),
         )
         return Flood(process)
 

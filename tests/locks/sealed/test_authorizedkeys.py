@@ -179,8 +179,13 @@ class LineTests(AuthorizedKeysTestCase):
     def test_notTaken(self) -> None:
         """Types that are not accepted are refused, above all certificates."""
         for kind in (
-            *("ssh-dss", "ssh-ed25519-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com"),
-            *("ssh-xmss@openssh.com", "SSH-ED25519", "rsa-sha2-512", "1024 65537"),
+            "ssh-dss",
+            "ssh-ed25519-cert-v01@openssh.com",
+            "ssh-rsa-cert-v01@openssh.com",
+            "ssh-xmss@openssh.com",
+            "SSH-ED25519",
+            "rsa-sha2-512",
+            "1024 65537",
         ):
             self.refused(f"{kind} {BLOB} anna")
             self.refused(f'from="10.0.0.1" {kind} {BLOB} anna')
@@ -282,8 +287,16 @@ class OptionTests(AuthorizedKeysTestCase):
     def test_unreadable(self) -> None:
         """Malformed options refuse the key."""
         for options in (
-            *('doors="ssh', "doors=ssh", 'doors="ssh"x', 'doors="a",', ',doors="a"', 'doors="a\\"'),
-            *('doors="a",,from="10.0.0.1"', 'doors = "a"', '="a"', "from=10.0.0.1"),
+            'doors="ssh',
+            "doors=ssh",
+            'doors="ssh"x',
+            'doors="a",',
+            ',doors="a"',
+            'doors="a\\"',
+            'doors="a",,from="10.0.0.1"',
+            'doors = "a"',
+            '="a"',
+            "from=10.0.0.1",
         ):
             self.refused(f"{options} {ANNA}")
 
@@ -315,8 +328,20 @@ class OptionTests(AuthorizedKeysTestCase):
         exist.
         """
         for text in (
-            *("", "2027", "2027123", "202712311", "20270230", "20271301", "2027-12-31", "Z"),
-            *("202712312460", "20271231235999", "20271231ZZ", "20271231z", "+2027123", " 2027123"),
+            "",
+            "2027",
+            "2027123",
+            "202712311",
+            "20270230",
+            "20271301",
+            "2027-12-31",
+            "Z",
+            "202712312460",
+            "20271231235999",
+            "20271231ZZ",
+            "20271231z",
+            "+2027123",
+            " 2027123",
         ):
             self.assertEqual(
                 f"expiry-time=: {text!r} is not a time: "
