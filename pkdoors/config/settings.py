@@ -35,6 +35,9 @@ from pkdoors.util.durations import parseDuration
 MAX_SKEW = 3600.0
 """Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
 
+MAX_KNOCK_TIMEOUT = 3600.0
+"""Seconds for a whole sequence: a client that failed is reported when they are over."""
+
 MAX_GRACE = 300.0
 """Seconds for which a UDP port can stay open when it is first protected."""
 
@@ -158,7 +161,7 @@ DOOR_SETTINGS = (
     Setting(
         key="knock_timeout",
         field="knockTimeout",
-        parse=parseDuration,
+        parse=partial(parseDuration, most=MAX_KNOCK_TIMEOUT),
         kind=TIME,
         option="knock-timeout",
         about="TIME within which the whole sequence must arrive",

@@ -144,7 +144,9 @@ def _readTime(value: object) -> str:
     if isinstance(value, str):
         return value
     if type(value) is not int:
-        raise BadValue(f'{shown(value)} is not a time: write it like "45s", "10m", "8h" or "1h30m"')
+        raise BadValue(
+            f'{shown(value)} is not a time: write it like "45s", "10m", "8h", "7d" or "1h30m"'
+        )
     return str(value)
 
 
