@@ -51,10 +51,12 @@ class FakeAdmin:
     Listens on a socket in a folder of its own, while it is entered.
 
     @ivar path: of the socket.
+    @ivar others: what it says of other openings after a closing.
     @ivar closing: the addresses whose openings not every firewall closes.
     @ivar refused: what that firewall says; empty where it is only slow.
     @ivar isShut: whether the guard closes them.
     @ivar refusal: what its firewall says to each opening; empty where it does them.
+    @ivar refusals: what it answers to an opening for an address.
     @ivar answers: by method and path: a status and JSON (or text) in place of the right answer.
     @ivar asked: method and path of each request, and its body.
     @ivar runsDown: whether the time passes.
@@ -70,9 +72,11 @@ class FakeAdmin:
         self.troubles: list[str] = []
         self.firewall = "nftables and firewalld"
         self.closing: set[str] = set()
+        self.others: list[str] = []
         self.refused = ""
         self.isShut = False
         self.refusal = ""
+        self.refusals: dict[str, Answer] = {}
         self.reloading: Answer = (200, {"changes": [], "troubles": []})
         self.answers: dict[tuple[str, str], Answer] = {}
         self.asked: list[tuple[str, str, Any]] = []
@@ -177,6 +181,8 @@ class FakeAdmin:
         if "door" not in wanted and len(self.doors) > 1:
             return 400, {"error": "say which door: its doors are ssh, web"}
         (door,) = (each for each in self.doors if each["name"] == wanted.get("door", each["name"]))
+        if wanted["source"] in self.refusals:
+            return self.refusals[wanted["source"]]
         if self.refusal:
             return 503, {"error": self.refusal}
         seconds = wanted.get("seconds", door["open_for"])
@@ -198,7 +204,7 @@ class FakeAdmin:
         self.openings = [each for each in self.openings if each not in closed]
         how = {"trouble": self.refused, "shut": self.isShut}
         closing = [{**each, **how} for each in chosen if each not in closed]
-        return 200, {"closed": closed, "closing": closing}
+        return 200, {"closed": closed, "closing": closing, "others": self.others}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -72,6 +72,10 @@ class NetworkTests(ControlledTestCase):
             one.close()
         return found
 
+    def comesToBe(self, expected: set[str]) -> bool:
+        """Wait until exactly these addresses reach the port; return whether they did."""
+        return bool(eventually(lambda: self.inside() == expected))
+
     def close(self, source: str) -> list[str]:
         """Close what is open for just this source; return what the daemon says of others."""
         others: list[str] = self.ask(f"/openings/{source}", "-X", "DELETE")["others"]
@@ -92,7 +96,7 @@ class NetworkTests(ControlledTestCase):
             (WIDE6, {CLIENT6, NEAR6, FAR6, STRANGER6}),
         ):
             self.open(source)
-            self.assertTrue(eventually(lambda expected=expected: self.inside() == expected), source)
+            self.assertTrue(self.comesToBe(expected), source)
             self.close(source)
             self.assertTrue(eventually(lambda: not self.inside()), source)
 

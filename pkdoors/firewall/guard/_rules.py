@@ -11,6 +11,7 @@ Each rule is a line here, with its chain in front.
 
 from collections.abc import Collection, Iterable, Iterator
 
+from pkdoors.firewall.guard.capture import Capture
 from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
@@ -148,22 +149,34 @@ knock_ports iif "lo" notrack accept
 # Limits the knocks from one source, which is a network over IPv6. If the set is full, sources
 # outside it are not limited: counting cannot keep out somebody who has so many addresses.
 _LIMIT = (
-    "knock_ports udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
-    "{rate}/second burst {burst} packets }} counter name {counter} drop"
+    "{chain} udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
+    "{rate}/second burst {burst} packets }} counter name {counter} {verdict}"
 )
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
 _IP = {4: "ip", 6: "ip6"}
 _NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
-def rulesFor(doors: Iterable[Door], networks: Collection[OpeningSet] = ()) -> Iterator[str]:
+def rulesFor(
+    doors: Iterable[Door],
+    networks: Collection[OpeningSet] = (),
+    capture: Capture | None = None,
+) -> Iterator[str]:
     """
     Yield the rules, each with its chain in front, in the order in which packets pass them.
 
     @param networks: the sets that openings for networks need.
+    @param capture: how knocks get into the packet log; L{None} if sockets hear them.
     """
     doors = list(doors)
-    yield from _knockRules(doors)
+    if capture is None:
+        yield from _lines(_KNOCKS)
+        yield from _limits(doors, "knock_ports", "drop")
+        yield "knock_ports notrack"
+    else:
+        # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a
+        # scan could find the port.
+        yield from capture.rules(_limits(doors, "knock_sources", "accept"))
     for v in (4, 6):
         fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
@@ -197,19 +210,19 @@ def chainName(group: PortGroup, protocol: str) -> str:
     return f"{group.name}_{protocol}"
 
 
-def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
-    yield from _lines(_KNOCKS)
+def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
     for door in doors:
         for v in (4, 6) if door.knockRate else ():
             yield _LIMIT.format(
+                chain=chain,
                 door=door.name,
                 v=v,
                 source=_LIMITED[v],
                 rate=door.knockRate,
                 burst=door.knockBurst,
                 counter=counterName(door),
+                verdict=verdict,
             )
-    yield "knock_ports notrack"
 
 
 def _flowRules() -> Iterator[str]:
