@@ -6,13 +6,14 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
-from ipaddress import ip_address
 from pathlib import Path
 from queue import SimpleQueue
 from socketserver import ThreadingUnixStreamServer
 from threading import Thread
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from pkdoors.model.sources import readSource
 
 KEY = "SHA256:uNiVztksCsDhcc0u9e8BgrJXVGDa6Bm7Bpsr5/0I1gY"
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -187,7 +188,7 @@ class FakeAdmin:
             return 503, {"error": self.refusal}
         seconds = wanted.get("seconds", door["open_for"])
         opening = makeOpening(
-            str(ip_address(wanted["source"])), door["name"], seconds, ports=door["ports"]
+            str(readSource(wanted["source"])), door["name"], seconds, ports=door["ports"]
         )
         self.openings.append(opening)
         return 200, {"opening": opening}
