@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pkdoors.firewall.guard.flows import Flow, Tracked
 from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, hasUdpSessions
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import SourceSet
 from pkdoors.model.trusted import listNetworks
 
 Books = Mapping[str, Mapping[bytes, float]]
@@ -56,14 +56,14 @@ class FlowBooks:
 
         @param flowsTo: returns the connections to some ports.
         """
-        sources: dict[Door, set[Address]] = {door: set() for door in doors if door.trusted}
+        sources = {door: SourceSet() for door in doors if door.trusted}
         for opening in openings:
-            sources.setdefault(opening.door, set()).add(opening.source)
+            sources.setdefault(opening.door, SourceSet()).add(opening.source)
         for door, letIn in sources.items():
             networks = listNetworks(door.trusted)
             for tracked in flowsTo(door.ports) if not door.cutSessions else ():
                 source = tracked.flow.source
-                if source in letIn or any(source in network for network in networks):
+                if letIn.letsIn(source) or any(source in network for network in networks):
                     self._addLetIn(door, tracked.flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:
