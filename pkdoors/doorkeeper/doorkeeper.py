@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,7 +18,7 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import SHARED, isShared
+from pkdoors.host.clientaddress import SHARED, isShared, parseSource
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
@@ -163,7 +162,7 @@ class Doorkeeper:
     def request(self, request: Request) -> None:
         """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
-        key = (door.name, ip_address(request.source))
+        key = (door.name, parseSource(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
@@ -186,7 +185,7 @@ class Doorkeeper:
             or it was closed again. It never fails, and can be cancelled.
         @raise FirewallError: the door has too many openings.
         """
-        key = (request.door.name, ip_address(request.source))
+        key = (request.door.name, parseSource(request.source))
         settled = self._settled.next(key)  # before the request: a firewall may answer at once
         self.request(request)
         life = self._lives.get(key)

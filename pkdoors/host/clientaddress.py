@@ -1,7 +1,7 @@
-"""Addresses that no client can have, or that several can have."""
+"""Addresses of clients, those that no client can have, and those that several can have."""
 
 import socket
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 
 from pkdoors.model.addresses import Address
@@ -13,6 +13,21 @@ SHARED = (
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _DISCARD = 9
 """The port for a connection that never sends anything; RFC 863."""
+
+
+def parseSource(source: str) -> Address:
+    """
+    Return an address that has the form which the kernel gives it.
+
+    @raise ValueError: it is not an address.
+    """
+    if ":" in source:
+        return ip_address(source)
+    try:
+        # ip_address() takes several times as long, and all of it delays an opening.
+        return IPv4Address(int.from_bytes(socket.inet_pton(socket.AF_INET, source)))
+    except OSError as error:
+        raise ValueError(f"{source!r} is not an IPv4 address") from error
 
 
 def canBeClient(address: Address) -> bool:
