@@ -70,6 +70,13 @@ class RefusalTests(AdminTestCase):
             self.ask("DELETE", path)
             self.assertNotIn(("close", "", ""), self.operations.asked)
 
+    def test_network(self) -> None:
+        """A network's slash may stand in the path as it is, or quoted."""
+        for path in ("/openings/10.0.0.0/16", "/openings/10.0.0.0%2F16"):
+            self.operations.asked.clear()
+            self.ask("DELETE", path)
+            self.assertEqual([("close", "", "10.0.0.0/16")], self.operations.asked)
+
     def test_body(self) -> None:
         """Bodies that are not JSON, are not an object, or lack the address are refused."""
         for body, sentence in (
@@ -138,7 +145,7 @@ class RefusalTests(AdminTestCase):
             body = f'{{"source": "{ANN}", "seconds": {text}}}'.encode()
             status, error = self.refused("POST", "/openings", body)
             self.assertEqual(400, status)
-            self.assertTrue(error.endswith("is not a number of seconds, from 1 to 720h"), error)
+            self.assertTrue(error.endswith("is not a number of seconds, from 1 to 30d"), error)
         many = f'{{"source": "{ANN}", "seconds": {"9" * 3000}}}'.encode()
         self.assertLess(len(self.refused("POST", "/openings", many)[1]), 300)
         given = f'{{"source": "{ANN}", "seconds": "60"}}'.encode()
