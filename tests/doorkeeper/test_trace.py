@@ -77,7 +77,7 @@ class TraceTests(KeeperTestCase):
         self.clock.pump([1.0] * 31)
         more = re.findall(r" \(([0-9]+) more lines like this left out\)", "\n".join(self.traces()))
         # One client may count as left out when it begins, and be told when it has come further.
-        self.assertAlmostEqual(6001 - MAX_UNFINISHED, sum(map(int, more)), delta=1)
+        self.assertIn(sum(map(int, more)), (6001 - MAX_UNFINISHED, 6002 - MAX_UNFINISHED))
 
     def test_known(self) -> None:
         """A client that has opened a door before comes first."""

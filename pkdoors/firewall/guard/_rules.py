@@ -9,9 +9,10 @@ belong to a flow that the guard itself remembers.
 Each rule is a line here, with its chain in front.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pkdoors.firewall.guard.capture import Capture
+from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
 from pkdoors.model.doors import Door
@@ -156,10 +157,15 @@ _IP = {4: "ip", 6: "ip6"}
 _NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
-def rulesFor(doors: Iterable[Door], capture: Capture | None = None) -> Iterator[str]:
+def rulesFor(
+    doors: Iterable[Door],
+    networks: Collection[OpeningSet] = (),
+    capture: Capture | None = None,
+) -> Iterator[str]:
     """
     Yield the rules, each with its chain in front, in the order in which packets pass them.
 
+    @param networks: the sets that openings for networks need.
     @param capture: how knocks get into the packet log; L{None} if sockets hear them.
     """
     doors = list(doors)
@@ -180,13 +186,23 @@ def rulesFor(doors: Iterable[Door], capture: Capture | None = None) -> Iterator[
         yield from _lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
     yield from _flowRules()
     for group in portGroups(doors, "tcp"):
-        yield from _tcpRules(group)
+        yield from _tcpRules(group, networks)
     for group in portGroups(doors, "udp"):
-        yield from _udpRules(group)
+        yield from _udpRules(group, networks)
     for door in filter(hasUdpSessions, doors):
         for v in (4, 6):
             yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v)))
         yield f"{door.name}_letin accept"
+
+
+def rulesForSet(doors: Iterable[Door], openings: OpeningSet) -> Iterator[str]:
+    """Yield the rules for one set of openings: they can stand before all others in their chains."""
+    doors = list(doors)
+    for protocol in ("tcp", "udp"):
+        for group in portGroups(doors, protocol):
+            for door in group.doors:
+                if door.name == openings.door:
+                    yield _openingRule(group, protocol, door, openings)
 
 
 def chainName(group: PortGroup, protocol: str) -> str:
@@ -231,22 +247,18 @@ def _flowRules() -> Iterator[str]:
     yield from _lines(_CUT_OFF)
 
 
-def _tcpRules(group: PortGroup) -> Iterator[str]:
+def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
-    for source, name, _ in _openings(group):
-        yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
+    yield from _openings(group, "tcp", networks)
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
 
-def _udpRules(group: PortGroup) -> Iterator[str]:
+def _udpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of UDP ports."""
     chain = chainName(group, "udp")
-    for source, name, door in _openings(group):
-        yield f"{chain} {source} @{name} " + (
-            f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
-        )
+    yield from _openings(group, "udp", networks)
     # Answers to this host's own questions. TCP has no such rule: a client that got in while there
     # was no guard would seem to answer, too.
     yield f"{chain} ct direction reply accept"
@@ -272,11 +284,19 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
     yield f"{chain} counter drop"
 
 
-def _openings(group: PortGroup) -> Iterator[tuple[str, str, Door]]:
-    """Yield the field that is compared, the set, and the door, for each set of openings."""
+def _openings(group: PortGroup, protocol: str, networks: Collection[OpeningSet]) -> Iterator[str]:
+    """Yield the rules that let in the clients for whom a door is open."""
     for door in group.doors:
-        for v in (4, 6):
-            yield f"{_IP[v]} saddr", f"{door.name}_open{v}", door
+        for openings in openingSets(door, networks):
+            yield _openingRule(group, protocol, door, openings)
+
+
+def _openingRule(group: PortGroup, protocol: str, door: Door, openings: OpeningSet) -> str:
+    if protocol == "tcp":
+        verdict = "accept" if door.cutSessions else "goto let_in"
+    else:
+        verdict = f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
+    return f"{chainName(group, protocol)} {openings.field} @{openings.name} {verdict}"
 
 
 def _flow(protocol: str, v: int) -> str:

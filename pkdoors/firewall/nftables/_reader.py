@@ -7,7 +7,8 @@ from secrets import token_hex
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.openingsets import findSets, isOpenings, openingSets
 from pkdoors.firewall.guard.sets import (
     ABOUT,
     INSIDE_SETS,
@@ -15,7 +16,6 @@ from pkdoors.firewall.guard.sets import (
     PORT_MAPS,
     PORT_SETS,
     PROTOCOLS,
-    isOpenings,
     parseOpening,
     secondsLeft,
     setsFor,
@@ -120,16 +120,18 @@ class GuardReader:
         now, sinceBoot = self._seconds(), self._bootClock()
         known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
         return [
-            parseOpening(element, door, now + min(left, door.maxOpenFor))
+            parseOpening(element, door, now + min(left, door.maxOpenFor), openings.length)
             for door in known
-            for version in (4, 6)
-            for element in self.listElements(f"{door.name}_open{version}", table)
+            for openings in findSets(survey.sets, door)
+            for element in self.listElements(openings.name, table)
             if (left := secondsLeft(element, sinceBoot)) > 0
         ]
 
-    def listOpenKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
+    def listOpenKeys(self, guard: Guard) -> set[tuple[str, bytes]]:
         """Return the set and the key of each opening in the kernel."""
-        names = [f"{door.name}_open{version}" for door in doors for version in (4, 6)]
+        names = [
+            openings.name for door in guard.doors for openings in openingSets(door, guard.networks)
+        ]
         return {(name, element.key) for name in names for element in self.listElements(name)}
 
     def countOpenings(self) -> int:
