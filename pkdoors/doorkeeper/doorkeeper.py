@@ -20,14 +20,14 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import SHARED, isShared
+from pkdoors.host.clientaddress import SHARED, isShared, readClient
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
-from pkdoors.model.sources import Source, readSource
+from pkdoors.model.sources import Source
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
 
@@ -145,7 +145,7 @@ class Doorkeeper:
     def request(self, request: Request) -> None:
         """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
-        key = (door.name, readSource(request.source))
+        key = (door.name, readClient(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
@@ -168,7 +168,7 @@ class Doorkeeper:
             or it was closed again. It never fails, and can be cancelled.
         @raise FirewallError: the door has too many openings.
         """
-        key = (request.door.name, readSource(request.source))
+        key = (request.door.name, readClient(request.source))
         settled = self._settled.next(key)  # before the request: a firewall may answer at once
         self.request(request)
         life = self._lives.get(key)

@@ -17,6 +17,7 @@ cost the same however many doors share these ports, and however many addresses t
 
 from collections.abc import Iterable
 from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from pkdoors.knocks.knock import Knock
@@ -25,11 +26,13 @@ from pkdoors.locks.lock import Guessing, Request, Result
 from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
 from pkdoors.locks.tries import Tries
 from pkdoors.locks.wrongorders import WARY_PENALTY
-from pkdoors.model.doors import Door
 from pkdoors.model.networks import networkOf, placeOf, siteOf
 
-_RIGHT = frozenset({Meaning.NEXT, Meaning.COPY})
-_FITTING = _RIGHT | {Meaning.FIRST, Meaning.AFTER}
+# Tuples, not sets: an Enum's hash is computed in Python, which takes longer than to compare four.
+_RIGHT = (Meaning.NEXT, Meaning.COPY)
+_FITTING = (*_RIGHT, Meaning.FIRST, Meaning.AFTER)
+_NUMBER = attrgetter("number")
+_DOUBTFUL = (Meaning.WRONG, Meaning.STRAY)
 
 
 class _View(NamedTuple):
@@ -68,6 +71,8 @@ class PlainKnocks:
         for lock in locks:
             for port in set(lock.door.sequence.ports):
                 self._byPort.setdefault(port, []).append(lock)
+        # Most locks share no port, and need no search for others.
+        self._shared = {lock for locks in self._byPort.values() if len(locks) > 1 for lock in locks}
 
     def carryOver(self, locks: Iterable[SequenceLock]) -> "PlainKnocks":
         """Return this for other locks. Penalties stay in force, and numbers and tries continue."""
@@ -94,17 +99,19 @@ class PlainKnocks:
             return [lock.refuse(source, reason) for lock in locks]
         place = placeOf(source, network)
         # Most knocks of a flood concern no lock, and must be dismissed quickly.
-        if not any(lock.concerns(place, knock.port, now) for lock in locks):
+        for lock in locks:
+            if lock.concerns(place, knock.port, now):
+                break
+        else:
             for lock in locks:
                 self.tries.note(lock.door, source, place, now)
             return []
         self._number += 1
-        runs = [lock.findRun(place, until) for lock in locks]
-        views = [
-            _View(lock, run, lock.interpret(run, knock.port, now))
-            for lock, run in zip(locks, runs, strict=True)
-        ]
-        if any(meaning is Meaning.ECHO for _, _, meaning in views):
+        views = []
+        for lock in locks:
+            run = lock.findRun(place, until)
+            views.append(_View(lock, run, lock.interpret(run, knock.port, now)))
+        if [view for view in views if view.meaning is Meaning.ECHO]:
             return []
         return self._judge(views, _Knocker(source, network, place), seconds, now)
 
@@ -139,9 +146,10 @@ class PlainKnocks:
         numbers = {run.number for run in right}
         wrong = self._findWrong(views, numbers, now)
         # The oldest run that this knock continues includes the runs that it begins elsewhere.
-        whole = min(right, key=lambda run: run.number, default=None)
+        whole = min(right, key=_NUMBER, default=None)
         results: list[Result] = []
         ended: list[tuple[SequenceLock, Run]] = []
+        opened: list[SequenceLock] = []
         note, source, place = self.tries.note, knocker.source, knocker.place
         for lock, run, meaning in views:
             if meaning is Meaning.FIRST:
@@ -158,6 +166,7 @@ class PlainKnocks:
                 part = run.part if run.part in numbers else run.number
                 if lock.advance(place, run, part):
                     ended.append((lock, run))
+                    opened.append(lock)
                     results.append(Request(lock.door, source, seconds))
                     self._noteOpened(lock, knocker, now)
                 elif part == run.number:
@@ -169,10 +178,11 @@ class PlainKnocks:
                     self.tries.forget(place, lock.door)
         for lock, run in ended:
             self._endParts(lock, place, run)
-        for result in results:
-            if isinstance(result, Request):
-                self._forgetTries(result.door, place)
-        return results + self._punish(wrong, knocker, now)
+        for lock in opened:
+            self._forgetTries(lock, place)
+        if wrong:
+            results += self._punish(wrong, knocker, now)
+        return results
 
     def _findWrong(self, views: list[_View], right: set[int], now: float) -> list[_View]:
         """
@@ -180,6 +190,8 @@ class PlainKnocks:
 
         @param right: the numbers of the runs that the knock continues.
         """
+        if not [view for view in views if view.meaning in _DOUBTFUL]:
+            return []
         # A run that starts over was right until now, and so were all runs that it includes.
         whole = right | {
             run.number for _, run, meaning in views if run and meaning is Meaning.FIRST
@@ -193,8 +205,6 @@ class PlainKnocks:
         ]
 
     def _punish(self, wrong: list[_View], knocker: _Knocker, now: float) -> list[Result]:
-        if not wrong:
-            return []
         network = knocker.network
         name, until = network, now
         for lock, _, _ in wrong:
@@ -212,22 +222,25 @@ class PlainKnocks:
                 results.append(Guessing(lock.door, *report))
         return results
 
-    def _findNeighbours(self, door: Door) -> set[SequenceLock]:
-        """Return the locks that share a port with a door, its own among them."""
-        return set(chain.from_iterable(self._byPort[port] for port in door.sequence.ports))
+    def _findNeighbours(self, lock: SequenceLock) -> Iterable[SequenceLock]:
+        """Return the locks that share a port with this one, and itself."""
+        if lock not in self._shared:
+            return (lock,)
+        ports = lock.door.sequence.ports
+        return set(chain.from_iterable(self._byPort[port] for port in ports))
 
     def _endParts(self, lock: SequenceLock, place: str, run: Run) -> None:
         """End the runs that were part of a run that has ended well."""
         if run.right:
-            for neighbour in self._findNeighbours(lock.door):
+            for neighbour in self._findNeighbours(lock):
                 neighbour.forgetPart(place, run.number)
 
-    def _forgetTries(self, door: Door, place: str) -> None:
+    def _forgetTries(self, lock: SequenceLock, place: str) -> None:
         """Forget the tries that were part of a sequence that has opened a door."""
-        for neighbour in self._findNeighbours(door):
+        for neighbour in self._findNeighbours(lock):
             self.tries.forget(place, neighbour.door)
 
     def _noteOpened(self, lock: SequenceLock, knocker: _Knocker, now: float) -> None:
         lock.wrongOrders.forgive(knocker.network)
-        if len(self._findNeighbours(lock.door)) > 1 or lock.wrongOrders.isWary(now):
+        if lock in self._shared or lock.wrongOrders.isWary(now):
             lock.noteOpened(knocker.place, now)
