@@ -111,7 +111,7 @@ DAEMON_SETTINGS = (
         field="logKnocks",
         parse=bool,
         option="log-knocks",
-        about="log every datagram, to find out why a knock fails",
+        about="log every datagram, and what each door makes of it",
         isFlag=True,
     ),
 )
