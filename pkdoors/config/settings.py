@@ -19,12 +19,14 @@ from pkdoors.config.values import (
     SEQUENCE,
     SESSIONS,
     TIME,
+    USES,
     parseAdmin,
     parseDatagrams,
     parseFirewall,
     parseInterfaces,
     parsePath,
     parseSessions,
+    parseUses,
     quoteString,
 )
 from pkdoors.model.ports import parsePortRanges
@@ -170,6 +172,16 @@ DOOR_SETTINGS = (
         about="keep or cut live sessions when the door closes",
         comment='Whether connections go on after the door has closed ("keep") or end with it '
         '("cut").',
+    ),
+    Setting(
+        key="uses",
+        field="once",
+        parse=parseUses,
+        kind=USES,
+        option="uses",
+        about="many or once: how many connections an opening lets in",
+        comment='How many connections an opening lets in: "many", or "once" if the first one uses '
+        "it up. TCP ports only.",
     ),
     Setting(
         key="udp_idle",

@@ -11,8 +11,16 @@ Each rule is a line here, with its chain in front.
 
 from collections.abc import Iterable, Iterator
 
+from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
-from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
+from pkdoors.firewall.guard.sets import (
+    TCP_ENDING,
+    counterName,
+    hasUdpSessions,
+    openingsName,
+    spell,
+    udpNew,
+)
 from pkdoors.model.doors import Door
 
 BASE_CHAINS = {
@@ -162,6 +170,7 @@ def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
     for v in (4, 6):
         fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
         yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
+    yield from handshakeRules(doors, _source)
     yield from _lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):
         forwarded = _FORWARDED.format(p=protocol)
@@ -222,17 +231,24 @@ def _flowRules() -> Iterator[str]:
 def _tcpRules(group: PortGroup) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
-    for source, name, _ in _openings(group):
-        yield f"{chain} {source} @{name} {'accept' if cuts else 'goto let_in'}"
+    once = []
+    for source, v, door in _openings(group):
+        if door.once:
+            once.append((source, v, door))
+        else:
+            letIn = "accept" if cuts else "goto let_in"
+            yield f"{chain} {source} @{openingsName(door, v)} {letIn}"
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
+    # A client with an opening of another kind, or a session, does not use up this one.
+    yield from onceRules(chain, once)
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
 
 def _udpRules(group: PortGroup) -> Iterator[str]:
     """Yield the rules of a group of UDP ports."""
     chain = chainName(group, "udp")
-    for source, name, door in _openings(group):
-        yield f"{chain} {source} @{name} " + (
+    for source, v, door in _openings(group):
+        yield f"{chain} {source} @{openingsName(door, v)} " + (
             f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
         )
     # Answers to this host's own questions. TCP has no such rule: a client that got in while there
@@ -260,11 +276,18 @@ def _udpRules(group: PortGroup) -> Iterator[str]:
     yield f"{chain} counter drop"
 
 
-def _openings(group: PortGroup) -> Iterator[tuple[str, str, Door]]:
-    """Yield the field that is compared, the set, and the door, for each set of openings."""
+def _openings(group: PortGroup) -> Iterator[tuple[str, int, Door]]:
+    """
+    Yield the field that is compared, the version of IP, and the door, for each set of openings.
+    """
     for door in group.doors:
         for v in (4, 6):
-            yield f"{_IP[v]} saddr", f"{door.name}_open{v}", door
+            yield _source(door, v), v, door
+
+
+def _source(door: Door, v: int) -> str:
+    """Return the field that is compared with the openings of a door."""
+    return f"{_IP[v]} saddr"
 
 
 def _flow(protocol: str, v: int) -> str:

@@ -49,7 +49,9 @@ class FlowBooks:
         flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
     ) -> None:
         """
-        Note the flows of clients whose door is open, if it keeps sessions.
+        Note the flows of clients whose door is open, if it keeps sessions and lets in any number of
+        connections: nobody knows which one used up an opening, and which ones came while there was
+        no guard.
 
         @param flowsTo: returns the connections to some ports.
         """
@@ -57,7 +59,7 @@ class FlowBooks:
         for opening in openings:
             sources.setdefault(opening.door, set()).add(opening.source)
         for door, letIn in sources.items():
-            for tracked in flowsTo(door.ports) if not door.cutSessions else ():
+            for tracked in flowsTo(door.ports) if not (door.cutSessions or door.once) else ():
                 if tracked.flow.source in letIn:
                     self._addLetIn(door, tracked.flow)
 

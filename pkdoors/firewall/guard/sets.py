@@ -1,8 +1,8 @@
 """
 The guard's sets, which stay in the kernel while the rules are replaced. Pure.
 
-Sets such as C{ssh_open4} hold the clients that may begin a connection; flow sets hold the
-connections that go on, because the guard let them in or because they existed before the guard did.
+Sets such as C{ssh_open4} hold the clients that may begin a connection, C{ssh_once4} those that may
+begin one only, and C{ssh_used4} those of them that have; flow sets hold the connections that go on, because the guard let them in or because they existed before the guard did.
 See L{pkdoors.firewall.guard.flows.Flow}.
 """
 
@@ -22,6 +22,9 @@ MAX_ELEMENTS = 65_536
 opens. 65,536 flows take 8 MB."""
 MAX_SPARED = 262_144
 """Flows that need no opening, including those that this host begins from a protected port."""
+MAX_SYNACKS = 262_144
+"""Handshakes of clients whose opening is for one connection. To fill this, somebody must forge
+65,000 SYNs a second in a client's name."""
 MAX_LIMITED = 4096
 """Sources of one door whose knocks are counted at a time: about 1 MB of the kernel's memory."""
 
@@ -36,6 +39,9 @@ TCP_ENDING = 120.0
 TCP_BEGINNING = 90.0
 """Seconds for which a client's SYN is remembered. After that, no server waits for the client's
 answer any more: Linux repeats a SYN/ACK for 63 s."""
+ANSWERED = 4.0
+"""Seconds for which the number of a SYN/ACK is remembered: Linux repeats it after 1 and 2 and 4
+seconds, and each time that counts anew."""
 SPARED_IDLE, SPARED_MOST = 180.0, 3600.0
 """Seconds of silence after which a UDP flow from before the guard ends, and the longest time that
 it goes on."""
@@ -98,6 +104,14 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
         found[f"spared{version}"] = _flows(version, TCP_IDLE, MAX_SPARED)
         found[f"sparedudp{version}"] = _flows(version, SPARED_IDLE)
         found[f"sparedmost{version}"] = _flows(version, SPARED_MOST)
+    doors = list(doors)
+    for version in (4, 6) if any(door.once for door in doors) else ():
+        ip = {4: "ip", 6: "ip6"}[version]
+        found[f"synacks{version}"] = Set(
+            f"typeof {ip} saddr . tcp ackseq; flags dynamic,timeout; timeout {spell(ANSWERED)}; "
+            f"size {MAX_SYNACKS};",
+            ANSWERED,
+        )
     for door in doors:
         found |= setsOf(door)
     return found
@@ -109,9 +123,13 @@ def setsOf(door: Door) -> dict[str, Set]:
     if door.knockRate:
         found[f"{door.name}_knocks"] = Set("type inet_service;")
     for version, address in _ADDRESS.items():
-        found[f"{door.name}_open{version}"] = Set(
+        found[openingsName(door, version)] = Set(
             f"type {address}; flags timeout; size {MAX_ELEMENTS};"
         )
+        if door.once:
+            found[usedName(door, version)] = Set(
+                f"type {address}; flags dynamic; size {MAX_ELEMENTS};"
+            )
         if hasUdpSessions(door):
             found[f"{door.name}_udp{version}"] = _flows(version, door.udpIdle)
             found[f"{door.name}_udpmost{version}"] = _flows(version, door.udpMax)
@@ -142,14 +160,30 @@ def udpNew(door: Door) -> float:
     return min(door.udpIdle, door.udpMax / 2)
 
 
+def openingsName(door: Door, version: int) -> str:
+    """
+    Return the name of a set of openings. Those for one connection have a set of their own: a change
+    of the rules must not make them into more.
+    """
+    return f"{door.name}_{'once' if door.once else 'open'}{version}"
+
+
+def usedName(door: Door, version: int) -> str:
+    """
+    Return the name of the set of openings that a connection has used. Its elements have no timeout:
+    they must never end before the opening.
+    """
+    return f"{door.name}_used{version}"
+
+
 def setName(opening: Opening) -> str:
     """Return the name of the set that has an opening as an element."""
-    return f"{opening.door.name}_open{opening.source.version}"
+    return openingsName(opening.door, opening.source.version)
 
 
 def isOpenings(name: str) -> bool:
     """Return whether the elements of a set are openings of some door."""
-    return name.endswith(("_open4", "_open6"))
+    return name.endswith(("_open4", "_open6", "_once4", "_once6"))
 
 
 def originNote(origin: str) -> str:

@@ -15,9 +15,11 @@ from pkdoors.firewall.guard.sets import (
     PORT_SETS,
     PROTOCOLS,
     isOpenings,
+    openingsName,
     parseOpening,
     secondsLeft,
     setsFor,
+    usedName,
 )
 from pkdoors.firewall.guard.survey import Survey
 from pkdoors.firewall.netlink.dump import (
@@ -122,14 +124,44 @@ class GuardReader:
             parseOpening(element, door, now + min(left, door.maxOpenFor))
             for door in known
             for version in (4, 6)
-            for element in self.listElements(f"{door.name}_open{version}", table)
+            for element in self._listUnused(door, version, table)
             if (left := secondsLeft(element, sinceBoot)) > 0
         ]
 
+    def _listUnused(self, door: Door, version: int, table: str) -> list[Element]:
+        """Return the openings of a door that let a client begin a connection."""
+        elements = self.listElements(openingsName(door, version), table)
+        if not (door.once and elements):
+            return elements
+        used = self.listKeys(usedName(door, version), table)  # after the openings, to miss none
+        return [element for element in elements if element.key not in used]
+
+    def listKeys(self, name: str, table: str = TABLE) -> set[bytes]:
+        """Return the keys of a set; none if it is not there."""
+        return {element.key for element in self.listElements(name, table)}
+
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """
+        Return which openings for one connection are over, see L{IFirewall.findUsed}.
+        """
+        bySet: dict[tuple[str, str], list[Opening]] = {}
+        for opening in openings:
+            version = opening.source.version
+            names = openingsName(opening.door, version), usedName(opening.door, version)
+            bySet.setdefault(names, []).append(opening)
+        found = []
+        for (name, usedSet), some in bySet.items():
+            present, used = self.listKeys(name), self.listKeys(usedSet)
+            for opening in some:
+                key = opening.source.packed
+                if key in used or key not in present:
+                    found.append((opening, key in used))
+        return found
+
     def listOpenKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
         """Return the set and the key of each opening in the kernel."""
-        names = [f"{door.name}_open{version}" for door in doors for version in (4, 6)]
-        return {(name, element.key) for name in names for element in self.listElements(name)}
+        names = [openingsName(door, version) for door in doors for version in (4, 6)]
+        return {(name, key) for name in names for key in self.listKeys(name)}
 
     def countOpenings(self) -> int:
         """Return the number of openings of all doors."""

@@ -64,7 +64,9 @@ def readOldGuard(listing: str, doors: Collection[Door], now: float, isSettled: b
     """
     try:
         living, protected = frozenset(readLivingSessions(listing)), readProtected(listing)
-        openings = readOpenings(listing, doors, now) if isSettled else []
+        # An opening of that version lets in any number of connections.
+        many = [door for door in doors if not door.once]
+        openings = readOpenings(listing, many, now) if isSettled else []
         return Predecessor(True, not protected, protected, openings, living)
     except (ValueError, LookupError, TypeError):
         return Predecessor(isThere=True, isStrange=True)

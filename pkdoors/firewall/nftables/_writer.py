@@ -1,17 +1,25 @@
 """Writes elements into the guard's table in the kernel."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.sets import differs, openingElement, setName, setsFor
+from pkdoors.firewall.guard.sets import (
+    differs,
+    openingElement,
+    openingsName,
+    setName,
+    setsFor,
+    usedName,
+)
 from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     Element,
     addElements,
     removeElements,
+    renewElement,
     splitPortions,
     swapElements,
 )
@@ -25,13 +33,20 @@ class GuardWriter(GuardReader):
     kernel refuses.
     """
 
-    def add(self, opening: Opening) -> None:
+    def add(self, opening: Opening, isNew: bool = True) -> None:
         """
         Add an opening, or give it another deadline.
 
+        @param isNew: whether it was granted anew: if it is for one connection, it is not used then.
         @raise FirewallError: the kernel refused; L{GuardGone} if the guard is not there.
         """
-        self._kernel.transact(addElements(TABLE, setName(opening), [self.makeElement(opening)]))
+        name, element = setName(opening), self.makeElement(opening)
+        if opening.door.once and isNew:
+            used = usedName(opening.door, opening.source.version)
+            with suppress(GuardGone):  # the last one was not used
+                self._kernel.transact(renewElement(TABLE, name, element, used))
+                return
+        self._kernel.transact(addElements(TABLE, name, [element]))
 
     def remove(self, opening: Opening) -> None:
         """
@@ -41,6 +56,9 @@ class GuardWriter(GuardReader):
         """
         with suppress(GuardGone):
             self._kernel.transact(removeElements(TABLE, setName(opening), [opening.source.packed]))
+            if opening.door.once:  # only now: without the mark, it would be unused again
+                used = usedName(opening.door, opening.source.version)
+                self._kernel.transact(swapElements(TABLE, used, [opening.source.packed], ()))
 
     def makeElement(self, opening: Opening) -> Element:
         """Return the element for an opening, with the time that it has left now."""
@@ -67,10 +85,10 @@ class GuardWriter(GuardReader):
             for keysPortion in splitPortions(keys):
                 self._kernel.transact(swapElements(table, name, keysPortion, ()))
 
-    def writeOpenings(self, doors: Iterable[Door], openings: Iterable[Opening], table: str) -> None:
+    def writeOpenings(self, doors: Collection[Door], openings: Iterable[Opening], table: str) -> None:
         """Put exactly these openings into the kernel. Only what differs is written."""
         wanted: dict[str, dict[bytes, Element]] = {
-            f"{door.name}_open{version}": {} for door in doors for version in (4, 6)
+            openingsName(door, version): {} for door in doors for version in (4, 6)
         }
         for opening in openings:
             element = self.makeElement(opening)
@@ -83,6 +101,12 @@ class GuardWriter(GuardReader):
             ]
             for portion in splitPortions(changed):
                 self._kernel.transact(addElements(table, name, portion))
+        for door in doors:
+            for version in (4, 6) if door.once else ():
+                used = usedName(door, version)
+                gone = self.listKeys(used, table) - wanted[openingsName(door, version)].keys()
+                for keys in splitPortions(gone):
+                    self._kernel.transact(swapElements(table, used, keys, ()))
 
     def writeFlows(self, doors: Iterable[Door], books: Books, table: str) -> None:
         """Add the flows that have time left; those that are there already keep their time."""

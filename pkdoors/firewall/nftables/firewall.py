@@ -25,6 +25,7 @@ from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
+from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
 
@@ -69,6 +70,8 @@ class NftablesFirewall:
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
         self._deadlines: dict[tuple[str, bytes], float] = {}  # of the openings in the kernel
+        self._grants: dict[tuple[str, Address], int] = {}  # likewise, see L{Opening}
+        self._isDoubtful = False  # whether somebody has changed what was granted
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._fingerprint: object = None  # differs once a stranger has changed the guard
         self._counts: Mapping[str, int] = {}
@@ -100,6 +103,7 @@ class NftablesFirewall:
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
             self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
+        self._grants = {opening.key: opening.grant for opening in predecessor.openings}
         self._put(predecessor.openings)
         # A port has its grace only once: no later flush opens it again.
         self._guard = replace(self._guard, grace={}, graceVersions=())
@@ -138,6 +142,17 @@ class NftablesFirewall:
         """See L{IFirewall.close}."""
         return execute(self._closeNow, opening)
 
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        soon = self._reactor.seconds() + MARGIN
+        try:
+            found = self._table.findUsed(openings)
+        except FirewallError:  # it is asked again
+            return []
+        return [
+            (opening, isUsed) for opening, isUsed in found if isUsed or opening.deadline > soon
+        ]
+
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
         if self._fingerprint is not None:
@@ -160,10 +175,19 @@ class NftablesFirewall:
     def _restore(self, openings: list[Opening]) -> None:
         if not self._table.isThere():  # what the kernel remembered went with the table
             self._sessions.addLetIn(openings, self._guard.direct)
-        self._put(openings)
+        self._put([opening for opening in openings if self._isCertain(opening)])
         # Whatever removed the guard may have changed the ways past it, too. The guard itself does
         # not wait for them.
         self._throttle.want()
+
+    def _isCertain(self, opening: Opening) -> bool:
+        """
+        Return whether an opening can be put in place again. One for one connection can not be if
+        somebody else has changed the guard, because it may have been used; nor if it has not been
+        there yet, because putting it there grants it.
+        """
+        isGranted = self._grants.get(opening.key) == opening.grant
+        return not opening.door.once or (isGranted and not self._isDoubtful)
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
@@ -178,9 +202,12 @@ class NftablesFirewall:
                 self._sessions.addLetIn(openings, self._guard.direct)
         self._protected = listProtectedPorts(self._guard.doors)
         self._sessions.noteReplaced()
+        self._isDoubtful = False
         self._deadlines = {
             (setName(opening), opening.source.packed): opening.deadline for opening in openings
         }
+        kept = {opening.key for opening in openings}
+        self._grants = {key: grant for key, grant in self._grants.items() if key in kept}
         self._fingerprint = self._table.readFingerprint()
 
     def _withWays(self, guard: Guard) -> Guard:
@@ -212,15 +239,18 @@ class NftablesFirewall:
         return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
-        self._table.add(opening)
+        self._table.add(opening, self._grants.get(opening.key) != opening.grant)
+        self._grants[opening.key] = opening.grant
         self._deadlines[setName(opening), opening.source.packed] = opening.deadline
 
     def _closeNow(self, opening: Opening) -> None:
         self._deadlines.pop((setName(opening), opening.source.packed), None)
+        self._grants.pop(opening.key, None)
         self._table.remove(opening)
         self._sessions.noteSoon()
 
     def _onChanged(self, process: str) -> None:
+        self._isDoubtful = True
         self._onLost(f"{process} changed the guard")
 
     def _onOverflow(self) -> None:

@@ -92,16 +92,21 @@ class GuardTable(GuardWriter):
         Put a guard in place, with exactly these openings. Whatever there is now, no packet reaches
         a protected port without passing a guard meanwhile.
 
+        @param openings: those for one connection are left out unless this very table has been in
+            place: nobody else knows whether they were used.
         @param flows: the flows that must go on, in addition to those that the kernel remembers.
         @raise FirewallError: the kernel refused. The earlier guard is still in place.
         """
         survey = self.survey()
+        isSame = self._fits(survey) and survey.isOf(self.boot)
+        openings = [opening for opening in openings if isSame or not opening.door.once]
         if survey.table is None:
             flows = self.mergeFlows(flows, guard.doors, HANDOVER)
             self._place(TABLE, guard, survey, openings, flows)
         elif survey.table.owner not in (0, self.port):
             raise notOwnerError(TABLE)
         elif not (self._fits(survey) and self._mend(guard, survey, openings, flows)):
+            openings = [opening for opening in openings if not opening.door.once]
             self._handOver(guard, openings, self.mergeFlows(flows, guard.doors, TABLE))
         self.delete(HANDOVER)  # a daemon may have been killed while it handed over
 
