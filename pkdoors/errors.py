@@ -70,5 +70,9 @@ class AskError(PkdoorsError):
     """The daemon could not be reached, or refused a request."""
 
 
+class AskNotFound(AskError):
+    """The daemon does not have what a request was about."""
+
+
 class NoDaemon(AskError):
     """No daemon is running."""

@@ -32,6 +32,7 @@ from pkdoors.daemon.component import Component
 from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.daemon.firewalls import chooseFirewalls
 from pkdoors.daemon.hooks import Hooks
+from pkdoors.daemon.listening import IKnockPorts, choosePacketLog, explainNoCapture
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.daemon.process import (
     MemoryTrim,
@@ -49,9 +50,11 @@ from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.counted import CountedFirewall
+from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.instance import AlreadyRunning, AnyInstance, Instance
-from pkdoors.knockports.drops import Drops
+from pkdoors.knockports.drops import Drops, LogDrops
+from pkdoors.knockports.knocklog import KnockLog
 from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.knockports.lossalarm import LossAlarm
 from pkdoors.util.output import complain
@@ -196,12 +199,13 @@ def wire(
     """
     publisher, counters = EventPublisher(), Counters()
     audit, hooks = _makeOutlets(config, reactor, publisher, counters)
-    stack = _makeStack(config, reactor, publisher, counters)
+    log = choosePacketLog(config, lambda: explainNoCapture(config, reactor))
+    stack = _makeStack(config, reactor, publisher, counters, log)
     smith = Locksmith(config.doors, _replayFileMaker(config, file, reactor), reactor.seconds)
     keeper = Doorkeeper(
         reactor, stack, config.doors, publisher, smith.make, counters, logKnocks=config.logKnocks
     )
-    ports = _makePorts(reactor, keeper, stack, counters)
+    ports = _makePorts(reactor, keeper, stack, counters, log)
     followers, reread = ConfigFollowers(lastGood, hooks, audit), read or (lambda: config)
     reloader = Reloader(config, reread, keeper, smith, publisher, ports, followers.apply)
     health = Health(keeper, stack.name, ports, smith, audit)
@@ -243,19 +247,33 @@ def _makeOutlets(
 
 
 def _makeStack(
-    config: Config, reactor: Any, publisher: EventPublisher, counters: Counters
+    config: Config,
+    reactor: Any,
+    publisher: EventPublisher,
+    counters: Counters,
+    log: PacketLog | None,
 ) -> FirewallStack:
     """Return the firewalls, whose calls are counted."""
-    firewalls = [CountedFirewall(one, counters) for one in chooseFirewalls(config, reactor)]
+    firewalls = [CountedFirewall(one, counters) for one in chooseFirewalls(config, reactor, log)]
     return FirewallStack(reactor, firewalls, publisher)
 
 
 def _makePorts(
-    reactor: Any, keeper: Doorkeeper, stack: FirewallStack, counters: Counters
-) -> KnockPorts:
+    reactor: Any,
+    keeper: Doorkeeper,
+    stack: FirewallStack,
+    counters: Counters,
+    log: PacketLog | None,
+) -> IKnockPorts[Any]:
     """Return the knock ports, whose losses are counted and reported."""
-    ports = KnockPorts(reactor, keeper.hear)
-    counters.dropped = Drops(ports.newDrops, stack.countDropped).counts
+    ports: IKnockPorts[Any]
+    if log is None:
+        ports = KnockPorts(reactor, keeper.hear)
+        counters.dropped = Drops(ports.newDrops, stack.countDropped).counts
+    else:
+        ports = KnockLog(reactor, keeper.hear, log)
+        drops = LogDrops(ports.newDrops, stack.countDropped, stack.countJunk)
+        counters.dropped = drops.counts
     ports.onTurn = LossAlarm(counters.dropped, reactor.seconds).look
     return ports
 

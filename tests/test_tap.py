@@ -20,6 +20,9 @@ from pkdoors.daemon.replayfile import seenPath
 from pkdoors.daemon.sdnotify import Notifier
 from pkdoors.daemon.service import DoorService
 from pkdoors.errors import FirewallError
+from pkdoors.knockports.knocklog import KnockLog
+from pkdoors.knockports.knockports import KnockPorts
+from pkdoors.knockports.plan import Plan
 from pkdoors.knocks.knock import Knock
 from pkdoors.tap import Options, makeService, wire
 from tests.fakes.doors import makeDoor
@@ -38,6 +41,15 @@ class MakeServiceTests(TapTestCase):
         verifyObject(IService, service)
         self.assertEqual([], self.host.bound())
         self.assertEqual(([], []), (self.reactor.getReaders(), self.log.lines()))
+
+    def test_capture(self) -> None:
+        """The service reads the packet log if it is to capture knocks; else it has sockets."""
+        door = makeDoor()
+        for listen, kind in (("capture", KnockLog), ("sockets", KnockPorts)):
+            config = Config((door,), firewall="nftables", listen=listen)
+            ports = wire(config, self.reactor)._reloader._ports
+            self.assertIsInstance(ports, kind)
+            ports.check(Plan((1, 2)))  # there is room
 
     def test_cleanLog(self) -> None:
         """From now on nothing in the log controls a terminal."""

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from pkdoors.adminclient._sse import readEvents
 from pkdoors.adminclient.responses import cleanText, rejectAnswer
-from pkdoors.errors import AskError, NoDaemon
+from pkdoors.errors import AskError, AskNotFound, NoDaemon
 from pkdoors.host.systemd import START, isInstalled
 
 ANSWER_TIMEOUT = 30.0
@@ -141,7 +141,8 @@ def _send(
     """
     Send a request, and return the response.
 
-    @raise AskError: the daemon refuses; the sentence is its own.
+    @raise AskNotFound: the daemon does not have that; the sentence is its own.
+    @raise AskError: the daemon refuses, likewise.
     """
     headers = {"Content-Type": "application/json"} if body else {}
     with suppress(BrokenPipeError):  # it hung up before it read all; its answer may be there
@@ -151,7 +152,8 @@ def _send(
         answer = _parse(response.read())
         if not isinstance(answer, dict) or "error" not in answer:
             raise rejectAnswer(f"status {response.status}")
-        raise AskError(cleanText(str(answer["error"])))
+        kind = AskNotFound if response.status == 404 else AskError
+        raise kind(cleanText(str(answer["error"])))
     return response
 
 

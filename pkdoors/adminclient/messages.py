@@ -38,15 +38,16 @@ def describeDropped(dropped: Mapping[str, int]) -> str:
     )
 
 
-def describeOpening(opening: OpeningRecord, asked: float = 0.0) -> str:
+def describeOpening(opening: OpeningRecord, asked: float = 0.0, client: str = "") -> str:
     """
     Return C{door ssh (22/tcp) is open for 192.0.2.7 until 08:10:00 (10m)}.
 
     @param asked: the seconds that were asked for; 0 for the door's own.
+    @param client: the source with what is to be said of it.
     """
     line = (
-        f"door {opening.door} ({','.join(opening.ports)}) is open for {opening.source} until "
-        f"{formatDeadline(opening)} ({formatLength(opening.secondsLeft)})"
+        f"door {opening.door} ({','.join(opening.ports)}) is open for {client or opening.source} "
+        f"until {formatDeadline(opening)} ({formatLength(opening.secondsLeft)})"
     )
     isLonger = asked > 0 and round(opening.secondsLeft) > round(asked)
     return f"{line}: {_LONGER}" if isLonger else line

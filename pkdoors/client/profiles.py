@@ -15,7 +15,7 @@ from typing import Any
 
 from pkdoors.errors import BadValue
 from pkdoors.model.doors import checkName
-from pkdoors.model.ports import parsePort
+from pkdoors.model.ports import parsePort, parseTcpPort
 from pkdoors.model.sequence import MAX_PORTS, MIN_PORTS, Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.oneline import oneLine
@@ -126,9 +126,9 @@ def _readTime(value: object) -> float:
 
 
 def _readPort(value: object) -> int:
-    if type(value) is not int:
-        raise BadValue(f"{shown(value)} is not a port: a port is a number from 1 to 65535")
-    return parsePort(str(value))
+    if type(value) is not int and not isinstance(value, str):
+        raise BadValue(f'{shown(value)} is not a port: write 22 or "22/tcp"')
+    return parseTcpPort(str(value))
 
 
 _KEYS: dict[str, tuple[str, Callable[[object], Any]]] = {

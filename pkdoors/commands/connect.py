@@ -9,7 +9,7 @@ from pkdoors.commands._react import makeReporter, runReactor
 from pkdoors.commands.knock import addKnockOptions, addWaitOptions, makeAttempt
 from pkdoors.commands.parser import addCommand, asType
 from pkdoors.errors import RelayError
-from pkdoors.model.ports import parsePort
+from pkdoors.model.ports import parseTcpPort
 
 
 def addConnectCommand(commands: Any) -> None:
@@ -20,7 +20,7 @@ def addConnectCommand(commands: Any) -> None:
     command.add_argument(
         "port",
         metavar="PORT",
-        type=asType(parsePort),
+        type=asType(parseTcpPort),
         help="the TCP port to connect standard input and output to",
     )
     addWaitOptions(command)

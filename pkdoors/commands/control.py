@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from pkdoors.adminclient.clients import NamedClient, checkClient, findClient
 from pkdoors.commands.completion import completeWith, listDoors, listFiles, listOpenAddresses
 from pkdoors.commands.parser import addCommand, asType
 from pkdoors.config.config import ADMIN_SOCKET, CONF_FILE
 from pkdoors.config.values import parsePath
 from pkdoors.errors import AskError, BadValue, NoDaemon
-from pkdoors.model.addresses import canonicalize
 from pkdoors.model.doors import checkName
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.output import complain, tell, tellDrawn, tellText
@@ -42,7 +42,7 @@ def addOpenCommand(commands: Any) -> None:
         dest="seconds",
         metavar="TIME",
         type=asType(parseDuration),
-        help="how long, 10m or 1h30m (default: the door's own time, as for a knock); an opening "
+        help="how long, 7d or 1h30m (default: the door's own time, as for a knock); an opening "
         "that lasts longer is kept: to shorten it, close it, then open it again",
     )
 
@@ -102,24 +102,15 @@ def _addCommand(
 
 
 def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
-    about = "an IPv4 or IPv6 address"
+    about = "an IPv4 or IPv6 address, or a name: its addresses are looked up once"
     return command.add_argument(
-        "address", metavar="ADDRESS", type=asType(_parseAddress), help=about, **settings
+        "address", metavar="ADDRESS", type=asType(checkClient), help=about, **settings
     )
 
 
 def _addDoor(command: ArgumentParser, about: str) -> None:
     door = command.add_argument("--door", metavar="NAME", type=asType(checkName), help=about)
     completeWith(door, listDoors)
-
-
-def _parseAddress(text: str) -> str:
-    try:
-        return canonicalize(text)
-    except ValueError:
-        raise BadValue(
-            f"{text!r} is not an address: give an IPv4 or IPv6 address, such as 192.0.2.7"
-        ) from None
 
 
 def _status(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -143,9 +134,19 @@ def _open(options: Namespace, environment: Mapping[str, str]) -> None:
     from pkdoors.adminclient.messages import describeOpening
     from pkdoors.adminclient.responses import readRecord
 
-    wanted = (options.address, options.door or "", options.seconds or 0.0)
-    opened = askOrExit(options, lambda daemon: readRecord(OpenedRecord, daemon.open(*wanted)))
-    tell(describeOpening(opened.opening, wanted[2]))
+    client = _findClient(options)
+    wanted = (options.door or "", options.seconds or 0.0)
+
+    def openEach(daemon: "AdminClient") -> tuple[list[OpenedRecord], list[AskError]]:
+        return client.askForEach(
+            lambda address: readRecord(OpenedRecord, daemon.open(address, *wanted))
+        )
+
+    answers, refusals = askOrExit(options, openEach)
+    for answer in answers:
+        source = client.describe(answer.opening.source)
+        tell(describeOpening(answer.opening, wanted[1], source))
+    _exitIf(options, *map(str, refusals))
 
 
 def _close(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -155,14 +156,20 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
 
     if bool(options.address) == options.all:
         options.parser.error("give either the ADDRESS to close for, or --all")
-    wanted = (options.address or "", options.door or "")
-    answer = askOrExit(options, lambda daemon: readRecord(ClosedRecord, daemon.close(*wanted)))
-    done = [*describeClosed(answer.closed), *describeFollowing(answer.closing)]
-    refused = describeClosing(answer.closing)
+    client = NamedClient([""]) if options.all else _findClient(options)
+
+    def closeEach(daemon: "AdminClient") -> tuple[list[ClosedRecord], list[AskError]]:
+        return client.askForAny(
+            lambda address: readRecord(ClosedRecord, daemon.close(address, options.door or ""))
+        )
+
+    answers, refusals = askOrExit(options, closeEach)
+    closed = [opening for answer in answers for opening in answer.closed]
+    closing = [opening for answer in answers for opening in answer.closing]
+    done = [*describeClosed(closed), *describeFollowing(closing)]
+    refused = [*describeClosing(closing), *map(str, refusals)]
     tell(*(done or ([] if refused else ["no door was open"])))
-    complain(options.parser.prog, *refused)
-    if refused:
-        raise SystemExit(1)
+    _exitIf(options, *refused)
 
 
 def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
@@ -172,6 +179,20 @@ def _reload(options: Namespace, environment: Mapping[str, str]) -> None:
     answer = askOrExit(options, lambda daemon: readRecord(ReloadedRecord, daemon.reload()))
     tell(*(answer.changes or ["nothing has changed"]))
     complain(options.parser.prog, *answer.troubles)
+
+
+def _findClient(options: Namespace) -> NamedClient:
+    try:
+        return findClient(options.address)
+    except BadValue as error:
+        _exit(options, str(error))
+
+
+def _exitIf(options: Namespace, *refused: str) -> None:
+    """Print what was refused, and exit with status 1 if there is anything."""
+    complain(options.parser.prog, *refused)
+    if refused:
+        raise SystemExit(1)
 
 
 def _exit(options: Namespace, line: str, status: int = 1) -> NoReturn:

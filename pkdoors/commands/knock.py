@@ -17,7 +17,7 @@ from pkdoors.commands._sealoptions import (
 from pkdoors.commands.completion import completeWith, listProfiles
 from pkdoors.commands.parser import Parser, addCommand, asType, parseNumber
 from pkdoors.errors import BadValue
-from pkdoors.model.ports import parsePort
+from pkdoors.model.ports import parseTcpPort
 from pkdoors.model.sequence import Sequence
 from pkdoors.util.durations import parseDuration
 from pkdoors.util.quoting import quoteHost
@@ -39,7 +39,7 @@ def addKnockCommand(commands: Any) -> None:
     add(
         "--wait",
         metavar="PORT",
-        type=asType(parsePort),
+        type=asType(parseTcpPort),
         help="wait until this TCP port answers, and knock again if it does not",
     )
     addCloseOption(command)
@@ -70,7 +70,7 @@ def addKnockOptions(command: Parser) -> None:
         "--open-for",
         metavar="TIME",
         type=asType(parseDuration),
-        help="how long the door is to stay open, 10m or 1h30m (default: what the host grants)",
+        help="how long the door is to stay open, 10m, 1d or 1h30m (default: what the host grants)",
     )
     add(
         "--interval",
@@ -92,7 +92,7 @@ def addWaitOptions(command: Parser) -> None:
         "--timeout",
         metavar="TIME",
         default="5s",
-        type=asType(lambda text: parseDuration(text, least=0.1)),
+        type=asType(lambda text: parseDuration(text, least=0.1, most=24 * 3600)),
         help="when waiting: how long to wait after each knock (default: %(default)s)",
     )
     add(

@@ -20,6 +20,7 @@ SEED_NAME = ".port_knocker.toml"
 SEED_FILE = "/etc/port_knocker.toml"
 """The configuration of port-knocking-doors for the whole host."""
 
+LISTENING = ("auto", "capture", "sockets")
 FIREWALLS = ("auto", "nftables", "firewalld", "dry-run")
 
 
@@ -35,6 +36,7 @@ class Config:
     @ivar audit: the path of the audit file; empty for none.
     @ivar logKnocks: whether each datagram is logged.
     @ivar notes: what the operator should know about the configuration, a sentence each.
+    @ivar listen: one of L{LISTENING}: whether the kernel's packet log hears the knocks, or sockets.
     """
 
     doors: tuple[Door, ...]
@@ -45,6 +47,7 @@ class Config:
     audit: str = ""
     logKnocks: bool = False
     notes: tuple[str, ...] = ()
+    listen: str = "sockets"
 
     def chooseFirewall(self, isFirewalldThere: Callable[[], bool | None]) -> str:
         """

@@ -55,7 +55,7 @@ class Options(TwistedOptions):
         "Keep ports closed, and open them for a limited time to an address that knocks on some "
         "UDP ports in the right order. Options override the environment (KNOCKER_SEQ for "
         "--magic-seq, KNOCKER_PORTS for --ports), which overrides the file. Options about a door "
-        "work only if the file has exactly one door. A TIME is 45, 45s, 10m, 8h or 1h30m."
+        "work only if the file has exactly one door. A TIME is 45, 45s, 10m, 8h, 7d or 1h30m."
     )
     optParameters: ClassVar = [
         [
@@ -225,7 +225,11 @@ class Options(TwistedOptions):
                 "openFor": "--open-for, --max-open",
                 "ports": origins.get("ports") or origins.get("sequence", ""),
                 "once": next(
-                    (origins[field] for field in ("once", "cutSessions", "ports") if field in origins),
+                    (
+                        origins[field]
+                        for field in ("once", "cutSessions", "ports")
+                        if field in origins
+                    ),
                     "",
                 ),
             }

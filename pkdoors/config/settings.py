@@ -24,6 +24,7 @@ from pkdoors.config.values import (
     parseDatagrams,
     parseFirewall,
     parseInterfaces,
+    parseListening,
     parsePath,
     parseSessions,
     parseUses,
@@ -35,6 +36,9 @@ from pkdoors.util.durations import parseDuration
 
 MAX_SKEW = 3600.0
 """Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
+
+MAX_KNOCK_TIMEOUT = 3600.0
+"""Seconds for a whole sequence: a client that failed is reported when they are over."""
 
 MAX_GRACE = 300.0
 """Seconds for which a UDP port can stay open when it is first protected."""
@@ -71,6 +75,17 @@ DAEMON_SETTINGS = (
         comment="The local addresses to listen on, instead of all.",
         example='["192.0.2.1", "2001:db8::1"]',
         isRepeated=True,
+    ),
+    Setting(
+        key="listen",
+        field="listen",
+        parse=parseListening,
+        option="listen",
+        about="auto, capture or sockets",
+        comment='"capture" hears knocks in the kernel\'s packet log: no knock port is open, and no '
+        'other firewall has to let knocks in. "sockets" opens a socket for each knock port. "auto" '
+        "captures if the kernel can.",
+        isFixed=True,
     ),
     Setting(
         key="admin",
@@ -148,7 +163,7 @@ DOOR_SETTINGS = (
     Setting(
         key="knock_timeout",
         field="knockTimeout",
-        parse=parseDuration,
+        parse=partial(parseDuration, most=MAX_KNOCK_TIMEOUT),
         kind=TIME,
         option="knock-timeout",
         about="TIME within which the whole sequence must arrive",

@@ -12,7 +12,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any, NamedTuple, TypeVar
 
-from pkdoors.config.config import FIREWALLS
+from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import PortRange
 from pkdoors.util.durations import formatDuration
@@ -56,6 +56,15 @@ def parseFirewall(text: str) -> str:
     """Read the name of a firewall."""
     if text not in FIREWALLS:
         raise BadValue(f"{shown(text)} is not a firewall: choose one of {', '.join(FIREWALLS)}")
+    return text
+
+
+def parseListening(text: str) -> str:
+    """Read the name of a way to hear knocks."""
+    if text not in LISTENING:
+        raise BadValue(
+            f"{shown(text)} is not a way to listen: choose one of {', '.join(LISTENING)}"
+        )
     return text
 
 
@@ -145,7 +154,9 @@ def _readTime(value: object) -> str:
     if isinstance(value, str):
         return value
     if type(value) is not int:
-        raise BadValue(f'{shown(value)} is not a time: write it like "45s", "10m", "8h" or "1h30m"')
+        raise BadValue(
+            f'{shown(value)} is not a time: write it like "45s", "10m", "8h", "7d" or "1h30m"'
+        )
     return str(value)
 
 

@@ -10,16 +10,18 @@ from twisted.logger import Logger
 from pkdoors.config.config import Config
 from pkdoors.errors import PkdoorsError
 from pkdoors.firewall.interface import IFirewall
+from pkdoors.firewall.netlink.logsocket import PacketLog
 
 _log = Logger()
 
 
-def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
+def chooseFirewalls(config: Config, reactor: Any, log: PacketLog | None = None) -> list[IFirewall]:
     """
     Return the firewalls for a configuration, the innermost first. C{auto} means firewalld if it
     runs, else nftables. With firewalld there are two: it cannot end an opening when it is itself
     killed, but nftables can.
 
+    @param log: the packet log that hears the knocks; L{None} if sockets hear them.
     @raise PkdoorsError: the configuration has a zone, and the firewall has none.
     """
     name = config.chooseFirewall(isFirewalldRunning)
@@ -34,16 +36,18 @@ def chooseFirewalls(config: Config, reactor: Any) -> list[IFirewall]:
         from pkdoors.firewall.dryrun import DryRunFirewall
 
         return [DryRunFirewall(reactor)]
+    from pkdoors.firewall.nftables.capturing import Capturing
     from pkdoors.firewall.nftables.firewall import NftablesFirewall
 
-    guard = NftablesFirewall(reactor)
+    capturing = None if log is None else Capturing(log, hearsAll=config.logKnocks)
+    guard = NftablesFirewall(reactor, capturing=capturing)
     if name == "nftables":
         return [guard]
     from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
     from pkdoors.firewall.firewalld.thread import BusThread
 
     thread = BusThread(reactor.callFromThread)
-    return [guard, FirewalldFirewall(reactor, thread, zone=config.zone)]
+    return [guard, FirewalldFirewall(reactor, thread, zone=config.zone, letsKnocksIn=log is None)]
 
 
 def isFirewalldRunning() -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
@@ -10,14 +11,14 @@ from pkdoors.config.config import Config
 from pkdoors.config.lastgood import LastGood
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.hooks import Hooks
+from pkdoors.daemon.listening import IKnockPorts
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.errors import ConfigError, PkdoorsError
 from pkdoors.events.event import RELOAD_REFUSED, RELOADED
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.knockports.filters import knockFilters
-from pkdoors.knockports.knockports import KnockPorts
-from pkdoors.knockports.plan import Plan, checkFits
+from pkdoors.knockports.plan import Plan
 from pkdoors.model.doors import listKnockPorts
 
 FIREWALL_TIMEOUT = 10.0
@@ -66,7 +67,7 @@ class Reloader:
         keeper: Doorkeeper,
         smith: Locksmith,
         publisher: EventPublisher,
-        ports: KnockPorts,
+        ports: IKnockPorts[Any],
         onApplied: Callable[[Config], Iterable[str]] = lambda config: (),
     ) -> None:
         self.config = config
@@ -138,8 +139,7 @@ class Reloader:
 
     async def _apply(self, config: Config) -> None:
         plan = planFor(config)
-        if plan.needs() > self._ports.plan.needs():
-            checkFits(plan)
+        self._ports.check(plan)
         search = self._ports.search(plan)
         try:
             await self._keeper.change(config.doors)
@@ -149,7 +149,7 @@ class Reloader:
         # From here on nothing can fail.
         self._smith.setDoors(config.doors)
         if self._isStopped:
-            search.close()
+            self._ports.giveUp(search)
             return
         self._ports.use(search)
 

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,10 +16,10 @@ from twisted.logger import Logger
 
 from pkdoors.daemon.audit import AuditFile
 from pkdoors.daemon.component import Component
+from pkdoors.daemon.listening import IKnockPorts
 from pkdoors.daemon.locksmith import Locksmith
 from pkdoors.doorkeeper.doorkeeper import Doorkeeper
 from pkdoors.events.event import RELOADED, Event
-from pkdoors.knockports.knockports import KnockPorts
 from pkdoors.util.oneline import oneLine
 
 SEND_TIMEOUT = 1.0
@@ -124,7 +125,7 @@ class Health:
         self,
         keeper: Doorkeeper,
         firewallName: str,
-        ports: KnockPorts,
+        ports: IKnockPorts[Any],
         smith: Locksmith,
         audit: AuditFile,
     ) -> None:

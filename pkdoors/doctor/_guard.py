@@ -33,6 +33,8 @@ class GuardState:
     @ivar isOwned: whether a living process owns it.
     @ivar isLasting: whether it has or had an owner, and outlives that.
     @ivar canBeOwned: whether kernel and nft can give it an owner.
+    @ivar captured: the knock ports whose datagrams it writes into the kernel's packet log; L{None}
+        if it does not do that.
     @ivar isHandingOver: whether the table that guards during a replacement is there, and stays.
     """
 
@@ -43,6 +45,7 @@ class GuardState:
     isLasting: bool = False
     canBeOwned: bool = False
     isHandingOver: bool = False
+    captured: frozenset[int] | None = None
 
 
 def judgeGuard(state: GuardState, daemon: Daemon) -> Iterator[Finding]:

@@ -82,6 +82,29 @@ def judgeKnockPorts(
     return [Finding(OK, "knock ports", f"all {len(wanted)} {state}")]
 
 
+def judgeCaptured(
+    ports: Iterable[int], sockets: Iterable[Socket], owners: Mapping[int, Owner], daemon: Daemon
+) -> list[Finding]:
+    """
+    Return whether knock ports that have no socket are free of other programs' sockets: a program
+    gets nothing on a knock port.
+
+    @param sockets: those of UDP.
+    @param owners: the owner of each socket, by its inode.
+    """
+    wanted = sorted(set(ports))
+    taken: dict[Owner | None, list[int]] = {}
+    ownersOf = _mapOwners(sockets, owners, ())
+    for port in wanted:
+        for owner in dict.fromkeys(ownersOf[port]):
+            taken.setdefault(owner, []).append(port)
+    if not taken:
+        state = "heard without sockets"
+        will = f"will be {state}" if daemon.process is None else f"are {state}"
+        return [Finding(OK, "knock ports", f"all {len(wanted)} {will}")]
+    return [_reportUseless(takenPorts, wanted, owner) for owner, takenPorts in taken.items()]
+
+
 def findDeafPorts(
     ports: Iterable[int],
     sockets: Iterable[Socket],
@@ -132,6 +155,15 @@ def _reportTaken(ports: Sequence[int], wanted: Sequence[int], owner: Owner | Non
     port = f" 'sport = {ports[0]}'" if len(ports) == 1 else ""
     remedy = f"stop that program (`ss -lunp{port}` shows it), or use other knock ports"
     return Finding(ERROR, subject, f"{who} {what}: knocks do not reach pkdoors", remedy)
+
+
+def _reportUseless(ports: Sequence[int], wanted: Sequence[int], owner: Owner | None) -> Finding:
+    subject, what = _describePorts(ports, wanted, "it")
+    who = f"{owner.name} (process {owner.pid}) listens" if owner else "another program listens"
+    text = f"{who} on {what} and gets nothing: the guard keeps knock ports closed"
+    port = f" 'sport = {ports[0]}'" if len(ports) == 1 else ""
+    remedy = f"stop that program (`ss -lunp{port}` shows it), or use other knock ports"
+    return Finding(WARNING, subject, text, remedy)
 
 
 def _reportDeaf(ports: Sequence[int], wanted: Sequence[int], daemon: Daemon) -> Finding:

@@ -155,6 +155,9 @@ def isLost(tables: Tables, ports: PortRange, hooks: Iterable[str] = IN) -> bool:
     )
 
 
+HIDDEN = Finding(OK, "scans", "a scan of the UDP ports does not reveal the knock ports")
+
+
 def judgeScans(tables: Tables, port: int, zones: Iterable[Zone]) -> Finding:
     """
     Return whether free ports of this host are silent, so that a scan does not reveal the knock
@@ -167,7 +170,7 @@ def judgeScans(tables: Tables, port: int, zones: Iterable[Zone]) -> Finding:
     isLoud = any(not _isSilent(others, port, version) for version in tables.versions)
     loudZones = [name for name, target in targets.items() if target != "DROP"]
     if not isLoud or (targets and not loudZones):
-        return Finding(OK, "scans", "a scan of the UDP ports does not reveal the knock ports")
+        return HIDDEN
     if not loudZones:
         text = f"this host rejects datagrams to other UDP ports, {_REVEALS}"
         return Finding(INFO, "scans", text, _QUIET)

@@ -207,6 +207,10 @@ def _judgeKnockPorts(facts: Facts) -> Findings:
     udp, owners = facts.knockSockets
     if not facts.mayAdminister and any(socket.inode not in owners for socket in udp):
         raise PermissionError  # only root sees whose sockets these are
+    if facts.captured is not None:
+        if not facts.deaf:
+            yield from _listeners.judgeCaptured(facts.knocks, udp, owners, facts.daemon)
+        return
     yield from _listeners.judgeKnockPorts(
         facts.knocks, udp, owners, facts.daemon, facts.config.interfaces, bool(facts.deaf)
     )
@@ -214,11 +218,15 @@ def _judgeKnockPorts(facts: Facts) -> Findings:
 
 def _judgeKnocks(facts: Facts) -> Findings:
     """Report knocks that do not reach the daemon."""
-    if facts.tables is not None:
+    isCaptured = facts.captured is not None  # before any firewall can drop them
+    if facts.tables is not None and not isCaptured:
         yield from _tables.judgeKnockDrops(facts.tables, facts.knocks)
     if facts.zones is None:
         return
-    if facts.usesFirewalld:
+    if isCaptured:
+        if not facts.usesFirewalld:
+            yield from _zones.judgeZonesBeside((), facts.ports, facts.zones)
+    elif facts.usesFirewalld:
         deaf = set(facts.deaf)
         heard = [port for port in facts.knocks if port not in deaf]
         yield from _zones.judgeKnockRules(heard, facts.zones, facts.daemon)
@@ -227,6 +235,9 @@ def _judgeKnocks(facts: Facts) -> Findings:
 
 
 def _judgeScans(facts: Facts) -> Findings:
+    if facts.captured is not None:
+        yield _tables.HIDDEN
+        return
     if facts.tables is not None and facts.sockets is not None and facts.areZonesKnown:
         taken = {*facts.knocks, *(socket.port for socket in facts.sockets["udp"])}
         free = next(port for port in SCANNED if port not in taken)

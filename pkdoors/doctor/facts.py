@@ -193,9 +193,23 @@ class Facts:
         return not self.isFirewalldThere or self.zones is not None
 
     @cached_property
+    def captured(self) -> frozenset[int] | None:
+        """The knock ports that are heard without sockets; L{None} if sockets hear them. Without a
+        daemon, those that it will hear."""
+        if self.config.listen == "sockets" or self.config.firewall == "dry-run":
+            return None
+        if self.daemon.process is None or self.guard is None:
+            return frozenset(self.knocks)
+        return self.guard.captured
+
+    @cached_property
     def deaf(self) -> list[int]:
         """The knock ports in the file that the running daemon does not listen on."""
-        if self.knockSockets is None or not self._mayBeOutdated:
+        if not self._mayBeOutdated:
+            return []
+        if self.captured is not None:
+            return [port for port in self.knocks if port not in self.captured]
+        if self.knockSockets is None:
             return []
         interfaces = self.config.interfaces
         return findDeafPorts(self.knocks, *self.knockSockets, self.daemon, interfaces)

@@ -81,6 +81,7 @@ def surveyGuard() -> GuardState:
             isLasting=bool(table.flags & _LASTING),
             canBeOwned=guard.isOwned,
             isHandingOver=_isLeftBehind(guard),
+            captured=guard.listCaptured(survey),
         )
     finally:
         guard.close()

@@ -60,6 +60,10 @@ class CountedFirewall:
         """See L{IFirewall.countDropped}."""
         return self._firewall.countDropped()
 
+    def countJunk(self) -> int:
+        """See L{IFirewall.countJunk}."""
+        return self._firewall.countJunk()
+
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
         return self._firewall.stop()

@@ -68,6 +68,10 @@ class DryRunFirewall:
         """See L{IFirewall.countDropped}."""
         return 0
 
+    def countJunk(self) -> int:
+        """See L{IFirewall.countJunk}."""
+        return 0
+
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""
         return succeed(None)

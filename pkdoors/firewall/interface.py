@@ -86,6 +86,12 @@ class IFirewall(Interface):
         never blocks, and raises nothing.
         """
 
+    def countJunk() -> int:
+        """
+        Return how many datagrams to knock ports it has sorted out because they are not knocks. It
+        never blocks, and raises nothing.
+        """
+
     def stop() -> Deferred[None]:
         """
         Let go: protected ports stay closed, openings end by themselves, and knock ports that were

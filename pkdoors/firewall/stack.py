@@ -168,6 +168,10 @@ class FirewallStack:
         """Return the sum of L{IFirewall.countDropped} of all firewalls."""
         return sum(firewall.countDropped() for firewall in self._firewalls)
 
+    def countJunk(self) -> int:
+        """Return the sum of L{IFirewall.countJunk} of all firewalls."""
+        return sum(firewall.countJunk() for firewall in self._firewalls)
+
     async def stop(self) -> None:
         """Let go: openings end by themselves, and the doors stay closed."""
         for healer in self._healers:

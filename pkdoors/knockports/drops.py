@@ -54,6 +54,29 @@ class Drops:
         return {"limit": self._limited(), "junk": self._junk, "overflow": self._overflow}
 
 
+class LogDrops:
+    """
+    The same for knocks from the kernel's packet log, where rules of the firewall sort out junk.
+
+    @param newDrops: returns how many knocks the log has lost since its last call.
+    @param limited: returns how many datagrams were more than one source may send.
+    @param junk: returns how many datagrams were not knocks.
+    """
+
+    def __init__(
+        self, newDrops: Callable[[], int], limited: Callable[[], int], junk: Callable[[], int]
+    ) -> None:
+        self._newDrops = newDrops
+        self._limited = limited
+        self._junk = junk
+        self._overflow = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts so far; see L{Drops.counts}."""
+        self._overflow += self._newDrops()
+        return {"limit": self._limited(), "junk": self._junk(), "overflow": self._overflow}
+
+
 def countBufferErrors(listing: str) -> int:
     """
     Return how many datagrams have found a full buffer, on the whole host.

@@ -13,7 +13,7 @@ from pkdoors.knockports._recvmmsg import BatchReceiver
 from pkdoors.knockports._socket import KnockSocket
 from pkdoors.knockports._troubles import PortTrouble, findTroubles
 from pkdoors.knockports.binding import Endpoint
-from pkdoors.knockports.plan import Plan
+from pkdoors.knockports.plan import Plan, checkFits
 from pkdoors.knockports.search import Search
 from pkdoors.knocks.knock import MAX_DATAGRAM, Knock
 from pkdoors.util.backoff import BackOff
@@ -54,6 +54,15 @@ class KnockPorts:
     def troubles(self) -> list[str]:
         """Return why some knocks are not heard now, a sentence for each reason."""
         return [trouble.text for trouble in self._troubles.values()]
+
+    def check(self, plan: Plan) -> None:
+        """
+        Check that this process may open as many sockets as a plan needs.
+
+        @raise ListenError: it may not.
+        """
+        if plan.needs() > self.plan.needs():
+            checkFits(plan)
 
     def listen(self, plan: Plan) -> None:
         """Hear what can be had of a plan, at once."""

@@ -27,6 +27,21 @@ def parsePort(text: str) -> int:
     return int(text)
 
 
+def parseTcpPort(text: str) -> int:
+    """
+    Read the port of a connection, C{22} or C{22/tcp}.
+
+    @raise BadValue: it is not a TCP port.
+    """
+    number, _, protocol = text.strip().partition("/")
+    if protocol == "udp":
+        raise BadValue(
+            f"{shown(text)} is a UDP port, and only a TCP port accepts connections: "
+            "give a TCP port, such as 22 or 22/tcp"
+        )
+    return parsePort(number if protocol == "tcp" else text)
+
+
 def splitList(text: str, what: str) -> list[str]:
     """
     Split a list at its commas.

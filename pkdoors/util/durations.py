@@ -1,4 +1,4 @@
-"""Times as people write them: C{45}, C{45s}, C{10m}, C{8h}, C{1h30m}, C{20ms}."""
+"""Times as people write them: C{45}, C{45s}, C{10m}, C{8h}, C{7d}, C{1h30m}, C{20ms}."""
 
 import re
 
@@ -8,12 +8,13 @@ from pkdoors.util.quoting import shown
 MAX_DURATION = 30 * 24 * 3600.0
 """The longest time allowed anywhere, in seconds. A door that is open longer is not a door."""
 
-_UNITS = {"h": 3600_000, "m": 60_000, "s": 1000, "ms": 1}
+_UNITS = {"d": 86_400_000, "h": 3600_000, "m": 60_000, "s": 1000, "ms": 1}
 """Milliseconds in each unit, the largest first."""
 
 _PLAIN = re.compile(r"[0-9]{1,9}")
 _PARTS = re.compile(
-    r"(?=.)(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?"
+    r"(?=.)(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?"
+    r"(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?"
 )
 
 
@@ -29,7 +30,7 @@ def parseDuration(text: str, least: float = 1.0, most: float = MAX_DURATION) -> 
     if seconds is None or not least <= seconds <= most:
         raise BadValue(
             f"{shown(text)} is not a time from {formatDuration(least)} to {formatDuration(most)}: "
-            "write it like 45, 45s, 10m, 8h or 1h30m"
+            "write it like 45, 45s, 10m, 8h, 7d or 1h30m"
         )
     return seconds
 

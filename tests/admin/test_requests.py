@@ -138,7 +138,7 @@ class RefusalTests(AdminTestCase):
             body = f'{{"source": "{ANN}", "seconds": {text}}}'.encode()
             status, error = self.refused("POST", "/openings", body)
             self.assertEqual(400, status)
-            self.assertTrue(error.endswith("is not a number of seconds, from 1 to 720h"), error)
+            self.assertTrue(error.endswith("is not a number of seconds, from 1 to 30d"), error)
         many = f'{{"source": "{ANN}", "seconds": {"9" * 3000}}}'.encode()
         self.assertLess(len(self.refused("POST", "/openings", many)[1]), 300)
         given = f'{{"source": "{ANN}", "seconds": "60"}}'.encode()

@@ -64,6 +64,11 @@ class ParseProfilesTests(SynchronousTestCase):
         found = parseProfiles(text)["a"]
         self.assertEqual((Sequence(PORTS), 60.0), (found.sequence, found.openFor))
 
+    def test_wait(self) -> None:
+        """The port to wait for is a number, or a string with or without its protocol."""
+        for value in ("22", '"22"', '"22/tcp"'):
+            self.assertEqual(22, parseProfiles(f"[hosts.a]\nwait = {value}")["a"].wait)
+
     def test_sealed(self) -> None:
         """Knocks are sealed if there is an identity, unless the profile says otherwise."""
         for lines, isSealed in (
@@ -106,10 +111,12 @@ class ParseProfilesTests(SynchronousTestCase):
             ("identity = true", "identity: true is not a string"),
             ('sealed = "yes"', "sealed: 'yes' is neither true nor false"),
             ("open_for = true", "open_for: true is not a string"),
-            ('open_for = "soon"', "open_for: 'soon' is not a time from 1s to 720h"),
+            ('open_for = "soon"', "open_for: 'soon' is not a time from 1s to 30d"),
             ("open_for = 0", "open_for: '0' is not a time"),
             ("open_for = 1.5", "open_for: 1.5 is not a string"),
-            ('wait = "22"', "wait: '22' is not a port: a port is a number from 1 to 65535"),
+            ('wait = "ssh"', "wait: 'ssh' is not a port: a port is a number from 1 to 65535"),
+            ('wait = "51820/udp"', "wait: this is a UDP port, and only a TCP port accepts"),
+            ("wait = [22]", "wait: a list is not a port: write 22"),
             ("wait = true", "wait: true is not a port"),
             ("wait = 65536", "wait: this is not a port"),
             ("sequence = 5", "sequence: it is not a list of 5 to 20 UDP ports"),

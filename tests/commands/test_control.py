@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pkdoors.adminclient.client import AdminClient
 from pkdoors.cli import main
 from tests import ROOT
+from tests.client.names import FakeNames
 from tests.commands.controlcase import ControlTestCase, setZone
 from tests.fakes.admin import makeOpening
 from tests.test_cli import End
@@ -37,7 +38,7 @@ class OpenTests(ControlTestCase):
         """A deadline on another day has its date."""
         line = self.says("open", "2001:DB8:0::7", "--door", "web", "--for", "30h")
         self.assertEqual(
-            "door web (443/tcp) is open for 2001:db8::7 until 2026-11-24 14:00:00 (30h)\n", line
+            "door web (443/tcp) is open for 2001:db8::7 until 2026-11-24 14:00:00 (1d6h)\n", line
         )
 
     def test_ownTime(self) -> None:
@@ -86,15 +87,113 @@ class OpenTests(ControlTestCase):
     def test_wrongUsage(self) -> None:
         """A bad address, door or time is status 2, and no request is sent."""
         for arguments, words in (
-            (("host.example",), "argument ADDRESS: 'host.example' is not an address: give an IPv4"),
-            (("192.0.2.0/24",), "is not an address"),
-            (("",), "is not an address"),
+            (
+                ("a host",),
+                "argument ADDRESS: 'a host' is neither an address nor the name of a host: give an "
+                "IPv4 or IPv6 address, such as 192.0.2.7, or a name",
+            ),
+            (("192.0.2.0/24",), "is neither"),
+            (("192.0.2.256",), "is neither"),
+            (("3221225991",), "is neither"),
+            (("",), "is neither"),
             (("192.0.2.7", "--door", "a b"), "argument --door: 'a b' is not a door's name"),
             (("192.0.2.7", "--for", "0"), "argument --for: '0' is not a time"),
             ((), "ADDRESS"),
         ):
             self.assertIn(words, self.fails("open", *arguments, status=2))
         self.assertEqual([], self.admin.asked)
+
+
+class NameTests(ControlTestCase):
+    """Tests of C{pkdoors open} and C{pkdoors close} with the name of a client."""
+
+    def setUp(self) -> None:
+        """Set the time zone to UTC."""
+        super().setUp()
+        setZone(self, "UTC")
+        self.admin.doors.pop()
+
+    def sources(self) -> list[str]:
+        """Return the addresses that the daemon was asked to open for."""
+        return [body["source"] for _, _, body in self.admin.asked]
+
+    def test_open(self) -> None:
+        """The name is looked up once, and the line says so."""
+        names = FakeNames(self, "203.0.113.7")
+        self.assertEqual(
+            "door ssh (22/tcp) is open for 203.0.113.7 (my.host.example, looked up once) "
+            "until 08:00:30 (30s)\n",
+            self.says("open", "my.host.example"),
+        )
+        self.assertEqual((["203.0.113.7"], 1), (self.sources(), len(names.asked)))
+
+    def test_several(self) -> None:
+        """All addresses of both families are opened, each with its line."""
+        FakeNames(self, "203.0.113.7", "2001:db8::7", "203.0.113.7", "fe80::7", "::ffff:192.0.2.9")
+        lines = self.says("open", "my.host.example").splitlines()
+        opened = ["203.0.113.7", "2001:db8::7", "192.0.2.9"]
+        self.assertEqual(opened, self.sources())
+        for address, line in zip(opened, lines, strict=True):
+            self.assertIn(f"is open for {address} (my.host.example, looked up once) until", line)
+
+    def test_address(self) -> None:
+        """An address is never looked up."""
+        names = FakeNames(self)
+        for address in ("192.0.2.7", "2001:db8::7", "fe80::7%eth0"):
+            self.says("open", address)
+        self.assertEqual([], names.asked)
+
+    def test_oneRefused(self) -> None:
+        """An address that is refused keeps no other one from opening; the status is 1."""
+        FakeNames(self, "203.0.113.7", "127.0.0.1")
+        self.admin.refusals["127.0.0.1"] = (400, {"error": "no client has the address 127.0.0.1"})
+        end = self.ask("open", "my.host.example")
+        self.assertEqual((1, 1), (end.status, end.stdout.count("\n")))
+        self.assertEqual(
+            "pkdoors open: 127.0.0.1 (my.host.example, looked up once): "
+            "no client has the address 127.0.0.1\n",
+            end.stderr,
+        )
+
+    def test_unknown(self) -> None:
+        """A name without an address is one sentence, and nothing is asked."""
+        FakeNames(self)
+        for command in ("open", "close"):
+            self.assertEqual(
+                "no address found for 'my.host.example': Name or service not known",
+                self.fails(command, "my.host.example"),
+            )
+        self.assertEqual([], self.admin.asked)
+
+    def test_tooMany(self) -> None:
+        """A name with very many addresses is not a single client."""
+        FakeNames(self, *(f"203.0.113.{number}" for number in range(9)))
+        self.assertEqual(
+            "'my.host.example' has 9 addresses, so it is not a single client: "
+            "give the client's own address",
+            self.fails("open", "my.host.example"),
+        )
+        self.assertEqual([], self.admin.asked)
+
+    def test_close(self) -> None:
+        """What is open for any of its addresses is closed."""
+        FakeNames(self, "203.0.113.7", "2001:db8::7", "2001:db8::8")
+        self.admin.openings = [makeOpening("203.0.113.7"), makeOpening("2001:db8::8")]
+        self.admin.openings.append(makeOpening("203.0.113.8"))
+        self.assertEqual(
+            "closed door ssh for 203.0.113.7\nclosed door ssh for 2001:db8::8\n",
+            self.says("close", "my.host.example"),
+        )
+        self.assertEqual(["203.0.113.8"], [each["source"] for each in self.admin.openings])
+
+    def test_nothingOpen(self) -> None:
+        """If nothing is open for any of them, the sentence says that the address may have moved."""
+        FakeNames(self, "203.0.113.7")
+        self.assertEqual(
+            "203.0.113.7 (my.host.example, looked up once): nothing is open for 203.0.113.7: "
+            "if its address has changed since, use the one that `pkdoors status` shows",
+            self.fails("close", "my.host.example"),
+        )
 
 
 class CloseTests(ControlTestCase):

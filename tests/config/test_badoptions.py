@@ -143,11 +143,11 @@ class BadValueTests(SynchronousTestCase):
 
     def test_times(self) -> None:
         """A negative or absurd time is refused, for each option that takes a time."""
-        for option in ("open-for", "max-open", "knock-timeout"):
+        for option, most in (("open-for", "30d"), ("max-open", "30d"), ("knock-timeout", "1h")):
             for value in ("-5", "-5s", "0", "ten", "", "721h", "9" * 400, "1.5h"):
                 self.assertEqual(
-                    f"--{option}: {shown(value)} is not a time from 1s to 720h: "
-                    "write it like 45, 45s, 10m, 8h or 1h30m",
+                    f"--{option}: {shown(value)} is not a time from 1s to {most}: "
+                    "write it like 45, 45s, 10m, 8h, 7d or 1h30m",
                     self.refused(*GOOD, f"--{option}", value),
                 )
 
@@ -165,8 +165,8 @@ class BadValueTests(SynchronousTestCase):
     def test_penalty(self) -> None:
         """The same is true for the penalty, which can be 0."""
         self.assertEqual(
-            "--penalty: '-1' is not a time from 0s to 720h: "
-            "write it like 45, 45s, 10m, 8h or 1h30m",
+            "--penalty: '-1' is not a time from 0s to 30d: "
+            "write it like 45, 45s, 10m, 8h, 7d or 1h30m",
             self.refused(*GOOD, "--penalty", "-1"),
         )
 
@@ -177,7 +177,7 @@ class BadValueTests(SynchronousTestCase):
         for value in ("0", "3601", "2h", "-5", "", "ten"):
             self.assertEqual(
                 f"--clock-skew: {shown(value)} is not a time from 1s to 1h: "
-                "write it like 45, 45s, 10m, 8h or 1h30m",
+                "write it like 45, 45s, 10m, 8h, 7d or 1h30m",
                 self.refused(*GOOD, "--clock-skew", value),
             )
 

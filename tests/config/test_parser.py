@@ -167,7 +167,8 @@ class BadTests(SynchronousTestCase):
     def test_unknownKeys(self) -> None:
         """An unknown key is refused, and the line names the known ones."""
         self.assertEqual(
-            "unknown key 'fire': allowed are firewall, zone, interfaces, admin, audit, doors",
+            "unknown key 'fire': allowed are firewall, zone, interfaces, listen, admin, audit, "
+            "doors",
             self.refused('fire = "auto"\n' + SSH),
         )
         self.assertEqual(
@@ -247,12 +248,12 @@ class BadTests(SynchronousTestCase):
     def test_times(self) -> None:
         """A value that is not a time is refused, for each key that takes a time."""
         for key, bounds in (
-            ("open_for", "from 1s to 720h"),
-            ("max_open_for", "from 1s to 720h"),
-            ("knock_timeout", "from 1s to 720h"),
-            ("penalty", "from 0s to 720h"),
-            ("udp_idle", "from 1s to 720h"),
-            ("udp_max", "from 0s to 720h"),
+            ("open_for", "from 1s to 30d"),
+            ("max_open_for", "from 1s to 30d"),
+            ("knock_timeout", "from 1s to 1h"),
+            ("penalty", "from 0s to 30d"),
+            ("udp_idle", "from 1s to 30d"),
+            ("udp_max", "from 0s to 30d"),
             ("udp_grace", "from 0s to 5m"),
             ("clock_skew", "from 1s to 1h"),
         ):
@@ -269,7 +270,7 @@ class BadTests(SynchronousTestCase):
             ):
                 self.assertEqual(
                     f"doors.ssh.{key}: {said} is not a time: "
-                    'write it like "45s", "10m", "8h" or "1h30m"',
+                    'write it like "45s", "10m", "8h", "7d" or "1h30m"',
                     self.refused(f"{SSH}{key} = {value}\n"),
                 )
 
@@ -287,6 +288,16 @@ class BadTests(SynchronousTestCase):
                 line = self.refused(f"{SSH}{key} = {value}\n")
                 self.assertTrue(line.endswith(" is not a number: write it like 10000"), line)
         self.refused(f"{SSH}knock_burst = 0\n")
+
+    def test_listen(self) -> None:
+        """Knocks are heard by sockets unless the file says otherwise."""
+        self.assertEqual("sockets", parseConfig(SSH, FILE).listen)
+        for listen in ("auto", "capture", "sockets"):
+            self.assertEqual(listen, parseConfig(f'listen = "{listen}"\n{SSH}', FILE).listen)
+        self.assertEqual(
+            "listen: 'tcp' is not a way to listen: choose one of auto, capture, sockets",
+            self.refused('listen = "tcp"\n' + SSH),
+        )
 
     def test_sessions(self) -> None:
         """Sessions are kept or cut."""

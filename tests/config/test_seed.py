@@ -185,17 +185,17 @@ class BadTests(SynchronousTestCase):
 
     def test_times(self) -> None:
         """A value that is not a time is refused, for each key that takes a time, needed or not."""
-        for key, least in (
-            ("max_opened_door_duration", 1),
-            ("max_knocker_live_time", 1),
-            ("ignoring_period_after_knock_error", 0),
-            ("firewall_rules_check_periode_seconds", 0),
-            ("doors_cleanup_periode", 0),
+        for key, least, most in (
+            ("max_opened_door_duration", 1, "30d"),
+            ("max_knocker_live_time", 1, "1h"),
+            ("ignoring_period_after_knock_error", 0, "30d"),
+            ("firewall_rules_check_periode_seconds", 0, "30d"),
+            ("doors_cleanup_periode", 0, "30d"),
         ):
             for value in (str(least - 1), '"ten"', '"721h"'):
                 line = self.refused(f"{SHORT}{key} = {value}\n")
                 self.assertTrue(line.startswith(f"{key}: "), line)
-                self.assertIn(f"is not a time from {least}s to 720h: write it like 45", line)
+                self.assertIn(f"is not a time from {least}s to {most}: write it like 45", line)
             for value in ("1.5", "true", "[10]", "{}"):
                 line = self.refused(f"{SHORT}{key} = {value}\n")
                 self.assertTrue(line.startswith(f"{key}: "), line)

@@ -6,6 +6,7 @@ from pkdoors.config.config import Config
 from pkdoors.daemon.firewalls import chooseFirewalls
 from pkdoors.firewall.dryrun import DryRunFirewall
 from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
+from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.firewall.nftables.firewall import NftablesFirewall
 from tests.fakes.dbus import FakeDBus
 from tests.fakes.doors import makeDoor
@@ -33,6 +34,16 @@ class ChooseFirewallTests(SynchronousTestCase):
         self.assertEqual([NftablesFirewall], self.choose("nftables"))
         self.assertEqual([NftablesFirewall, FirewalldFirewall], self.choose("firewalld"))
         self.assertEqual([DryRunFirewall], self.choose("dry-run"))
+
+    def test_captured(self) -> None:
+        """If knocks are captured, the guard has rules for that, and firewalld none for knocks."""
+        config = Config((makeDoor(),), firewall="firewalld", logKnocks=True)
+        for log in (None, PacketLog()):
+            guard, outer = chooseFirewalls(config, FakeReactor(), log)
+            assert isinstance(guard, NftablesFirewall) and isinstance(outer, FirewalldFirewall)
+            self.assertEqual(log is None, outer._zoneDoors._letsKnocksIn)
+            hearsAll = None if guard._capturing is None else guard._capturing._hearsAll
+            self.assertEqual(None if log is None else True, hearsAll)
 
     def test_autoWithFirewalld(self) -> None:
         """C{auto} means firewalld if it runs."""

@@ -6,18 +6,24 @@ from typing import Any
 
 from pkdoors.config.config import CONF_FILE
 from pkdoors.config.keyfile import KeyFileError
+from pkdoors.doctor._guard import GuardState
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.errors import FirewallError
 from pkdoors.files.trust import Flaw
 from pkdoors.model.sequence import PUBLIC_PORTS
 from tests.doctor.case import (
     DAEMON,
+    GUARD,
     NOBODY,
     SEQUENCE,
     CheckTestCase,
     FakeProc,
     look,
 )
+from tests.fakes.rulesets import ACCEPT, condition, joinListings, makeListing
+
+CLOSED = makeListing([condition("tcp dport", 22), ACCEPT], policy="drop")
+"""A firewall that lets no knock in."""
 
 
 class CheckTests(CheckTestCase):
@@ -41,6 +47,24 @@ class CheckTests(CheckTestCase):
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=(0, [])))
         unsafe = KeyFileError("/etc/keys can be written by others: run `chmod go-w /etc/keys`")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
+
+    def test_captured(self) -> None:
+        """With capture no port has a socket, and no other firewall has to let knocks in."""
+        proc, heard = FakeProc(), GuardState(isOwned=True, captured=frozenset(SEQUENCE))
+        proc.udp = []
+        host: dict[str, Any] = {"proc": proc, "tables": joinListings(GUARD, CLOSED), "conf": "/x"}
+        for options in ({"listen": "capture"}, {"listen": "auto"}):
+            for daemon in (None, DAEMON):
+                known = {**host, "options": options, "guard": heard, "holder": daemon}
+                found = self.bad(**known)
+                self.assertEqual([], [each for each in found if each[1] not in ("daemon", "guard")])
+        few = GuardState(isOwned=True, captured=frozenset(SEQUENCE[:2]))
+        options = {"listen": "capture"}
+        self.assertEqual([(ERROR, "daemon")], self.bad(**host, options=options, guard=few))
+        # A daemon that could not capture.
+        none = GuardState(isOwned=True)
+        options = {"listen": "auto"}
+        self.assertIn((ERROR, "daemon"), self.bad(**host, options=options, guard=none))
 
     def test_notes(self) -> None:
         """Notes about the configuration are good findings."""

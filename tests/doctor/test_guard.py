@@ -1,5 +1,7 @@
 """Tests of L{pkdoors.doctor._guard}."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor._daemon import Daemon
@@ -22,7 +24,7 @@ class GuardTests(SynchronousTestCase):
     Tests of L{judgeGuard}.
     """
 
-    def one(self, daemon: Daemon = RUNS, **state: bool) -> Finding:
+    def one(self, daemon: Daemon = RUNS, **state: Any) -> Finding:
         """Return the only finding."""
         (found,) = judgeGuard(GuardState(**state), daemon)
         self.assertEqual("guard", found.subject)
@@ -85,10 +87,11 @@ class GuardTests(SynchronousTestCase):
 
     def test_handover(self) -> None:
         """The table of a replacement that never ended is found; a command removes it."""
-        for state, remedy in (
+        cases: tuple[tuple[dict[str, Any], str], ...] = (
             ({"isOwned": True}, "`nft delete table inet pkdoors_handover`"),
             ({"isThere": False}, "`pkdoors reload`"),
-        ):
+        )
+        for state, remedy in cases:
             *_, found = judgeGuard(GuardState(isHandingOver=True, **state), Daemon(77, conf="/x"))
             self.assertEqual((WARNING, remedy), (found.level, found.remedy))
             self.assertIn("pkdoors_handover", found.text)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from twisted.trial.unittest import SynchronousTestCase
 
 from pkdoors.doctor._daemon import Daemon
-from pkdoors.doctor._listeners import findDeafPorts, judgeKnockPorts, judgeListener
+from pkdoors.doctor._listeners import findDeafPorts, judgeCaptured, judgeKnockPorts, judgeListener
 from pkdoors.doctor.findings import ERROR, OK, WARNING, Finding
 from pkdoors.host.proc import Owner
 from pkdoors.host.procnet import BOUND, ESTABLISHED, LISTENS, Socket
@@ -169,3 +169,35 @@ class KnockPortsTests(SynchronousTestCase):
             other = socket(17001, BOUND, here=here, inode=3)
             (found,) = self.look(other, at="192.0.2.7 fe80::1%eth0")
             self.assertEqual(level, found.level, here)
+
+
+class CapturedTests(SynchronousTestCase):
+    """
+    Tests of L{judgeCaptured}.
+    """
+
+    if sys.byteorder != "little":
+        skip = "the examples are of a little-endian machine"
+
+    owners: ClassVar = {1: Owner(5, "named")}
+
+    def look(self, *sockets: Socket, daemon: int | None = None) -> list[Finding]:
+        """Return the findings."""
+        return judgeCaptured((17003, 17001), sockets, self.owners, Daemon(daemon))
+
+    def test_free(self) -> None:
+        """Ports without sockets are good, whether the daemon runs or not."""
+        self.assertEqual(
+            ["all 2 will be heard without sockets"], [each.text for each in self.look()]
+        )
+        (found,) = self.look(daemon=77)
+        self.assertEqual((OK, "all 2 are heard without sockets"), (found.level, found.text))
+
+    def test_taken(self) -> None:
+        """A program on a knock port is warned of: it gets nothing."""
+        (found,) = self.look(socket(17001, BOUND, inode=1), daemon=77)
+        self.assertEqual((WARNING, "17001/udp"), (found.level, found.subject))
+        self.assertIn("named (process 5) listens on it and gets nothing", found.text)
+        (found,) = self.look(*(socket(port, BOUND, inode=9) for port in (17001, 17003)))
+        self.assertEqual((WARNING, "knock ports"), (found.level, found.subject))
+        self.assertIn("another program listens on 2 of 2 knock ports", found.text)

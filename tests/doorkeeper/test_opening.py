@@ -4,8 +4,10 @@ from ipaddress import ip_address
 
 from twisted.logger import LogLevel
 
+from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening
 from tests.doorkeeper.case import ANN, BOB, BUSY, CANNOT_OPEN, KeeperTestCase
+from tests.fakes.doors import makeDoor
 
 
 class OpeningTests(KeeperTestCase):
@@ -51,6 +53,23 @@ class OpeningTests(KeeperTestCase):
         self.assertEqual(["open 203.0.113.9 until 30"], self.calls())
         self.clock.pump([0.001])
         self.assertEqual(["close 203.0.113.9"], self.calls())
+
+    def test_month(self) -> None:
+        """A door can be open for a month; no timer is too long for the reactor."""
+        month = 30 * 24 * 3600.0
+        door = makeDoor(openFor=month, maxOpenFor=month)
+        self.makeKeeper(door).request(Request(door, ANN, 0))
+        day = 24 * 3600.0
+        for _ in range(29):
+            self.clock.advance(day)
+            self.assertEqual([], [call for call in self.clock.calls if call.getTime() > month])
+            last = max(call.getTime() for call in self.clock.getDelayedCalls())
+            self.assertLessEqual(last - self.clock.seconds(), day)
+        self.clock.advance(day - 1)
+        self.assertEqual({ANN: month}, self.firewall.open_())
+        self.calls()
+        self.clock.advance(1)
+        self.assertEqual([f"close {ANN}"], self.calls())
 
     def test_closedLine(self) -> None:
         """A closing is one line at level info."""

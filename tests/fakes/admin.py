@@ -55,6 +55,7 @@ class FakeAdmin:
     @ivar refused: what that firewall says; empty where it is only slow.
     @ivar isShut: whether the guard closes them.
     @ivar refusal: what its firewall says to each opening; empty where it does them.
+    @ivar refusals: what it answers to an opening for an address.
     @ivar answers: by method and path: a status and JSON (or text) in place of the right answer.
     @ivar asked: method and path of each request, and its body.
     @ivar runsDown: whether the time passes.
@@ -73,6 +74,7 @@ class FakeAdmin:
         self.refused = ""
         self.isShut = False
         self.refusal = ""
+        self.refusals: dict[str, Answer] = {}
         self.reloading: Answer = (200, {"changes": [], "troubles": []})
         self.answers: dict[tuple[str, str], Answer] = {}
         self.asked: list[tuple[str, str, Any]] = []
@@ -177,6 +179,8 @@ class FakeAdmin:
         if "door" not in wanted and len(self.doors) > 1:
             return 400, {"error": "say which door: its doors are ssh, web"}
         (door,) = (each for each in self.doors if each["name"] == wanted.get("door", each["name"]))
+        if wanted["source"] in self.refusals:
+            return self.refusals[wanted["source"]]
         if self.refusal:
             return 503, {"error": self.refusal}
         seconds = wanted.get("seconds", door["open_for"])

@@ -25,6 +25,7 @@ class FakeFirewall:
     @ivar isForgetful: whether it does not know what is open when it is started.
     @ivar guarded: the doors that it keeps closed now.
     @ivar drops: how many datagrams it has dropped.
+    @ivar junk: how many were no knocks.
     """
 
     def __init__(self, clock: Clock, name: str = "fake", diary: list[str] | None = None) -> None:
@@ -42,7 +43,7 @@ class FakeFirewall:
         self.before: list[Opening] = []
         self.isForgetful = False
         self.guarded: tuple[Door, ...] = ()
-        self.drops = 0
+        self.drops = self.junk = 0
         self._kept: tuple[Door, ...] = ()
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -105,6 +106,10 @@ class FakeFirewall:
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
         return self.drops
+
+    def countJunk(self) -> int:
+        """See L{IFirewall.countJunk}."""
+        return self.junk
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}."""

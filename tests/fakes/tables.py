@@ -243,7 +243,7 @@ class FakeTables:
 
     def _addRule(self, table: FakeTable, chain: str, text: str) -> None:
         self._there(table.chains, chain)
-        for name in re.findall(r"@([\w-]+)", text):
+        for name in re.findall(r"@(?!th,)([\w-]+)", text):
             self._there(table.sets, name)
         for name in re.findall(r"(?:goto|jump) ([\w-]+)", text):
             self._there(table.chains, name)
@@ -276,6 +276,8 @@ def _key(text: str, there: FakeSet) -> bytes:
         address, protocol, port = text.split(" . ")
         fields = bytes([int(protocol), 0, 0, 0]) + int(port).to_bytes(2, "big") + bytes(2)
         return ipaddress.ip_address(address).packed + fields
+    if text.startswith('"'):  # the name of an interface
+        return text.strip('"').encode().ljust(16, b"\0")
     size = 4 if "type mark;" in there.definition else 2
     return int(text).to_bytes(size, "big")
 

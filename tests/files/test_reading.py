@@ -231,6 +231,7 @@ ALLOWED = {
     "knockports.drops": {"read_text"},
     "firewall.netlink.kernel": {"read_text"},
     "firewall.nftables._liveflows": {"read_text"},
+    "firewall.nftables.capturing": {"read_text"},
     "firewall.nftables.firewall": {"read_text"},
     "firewall.nftables._watch": {"read_text"},
     # Files in a folder of the daemon's own, which has no links or pipes.

@@ -4,7 +4,7 @@ import errno
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knockports.drops import Drops, countBufferErrors, readSnmp
+from pkdoors.knockports.drops import Drops, LogDrops, countBufferErrors, readSnmp
 
 SNMP = """\
 Tcp: RtoAlgorithm RtoMin
@@ -94,3 +94,17 @@ class DropsTests(SynchronousTestCase):
         self.assertEqual({"limit": 0, "junk": 0, "overflow": 10}, self.drops.counts())
         self.full, self.dropped = 500, 10  # as if the kernel began anew
         self.assertEqual({"limit": 0, "junk": 10, "overflow": 10}, self.drops.counts())
+
+
+class LogDropsTests(SynchronousTestCase):
+    """
+    Tests of L{LogDrops}.
+    """
+
+    def test_counts(self) -> None:
+        """The firewall counts limit and junk, the log its losses since the last look."""
+        lost = iter((3, 0, 4))
+        drops = LogDrops(lambda: next(lost), lambda: 5, lambda: 6)
+        found = [drops.counts() for _ in range(3)]
+        self.assertEqual({"limit": 5, "junk": 6, "overflow": 3}, found[1])
+        self.assertEqual([3, 3, 7], [counts["overflow"] for counts in found])

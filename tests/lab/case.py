@@ -23,9 +23,12 @@ class RealTestCase(SynchronousTestCase):
     A server, a client and a stranger for each test.
 
     @cvar firewall: C{"nftables"} or C{"firewalld"}; the latter is started.
+    @cvar listen: how the daemon hears knocks. The variable C{PKDOORS_TEST_LISTEN} changes that for
+        all tests.
     """
 
     firewall = "nftables"
+    listen = os.environ.get("PKDOORS_TEST_LISTEN", "sockets")
     folder: Path
 
     if os.getuid() != 0:
@@ -66,6 +69,8 @@ class RealTestCase(SynchronousTestCase):
             openFor,
             "--firewall",
             self.firewall,
+            "--listen",
+            self.listen,
             *options,
         )
 

@@ -48,7 +48,8 @@ class ControlledTestCase(RealTestCase):
     def controlled(self, *doors: str, more: str = "") -> Daemon:
         """Start the daemon with some doors."""
         self.write(*doors, more=more)
-        daemon = Daemon(self.server, "-c", str(self.file), "--admin", str(self.socket))
+        options = ("-c", str(self.file), "--admin", str(self.socket), "--listen", self.listen)
+        daemon = Daemon(self.server, *options)
         self.assertTrue(daemon.says("AdminSite starting"), daemon.log())
         # Twisted says so before it listens.
         self.assertTrue(eventually(self._answers), daemon.log())

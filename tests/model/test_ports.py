@@ -11,6 +11,7 @@ from pkdoors.model.ports import (
     parsePort,
     parsePortRange,
     parsePortRanges,
+    parseTcpPort,
     splitList,
 )
 from pkdoors.util.quoting import shown
@@ -54,6 +55,29 @@ class ParsePortTests(SynchronousTestCase):
         """A number too large is refused, however many zeros are in front of it."""
         for text in ("000065536", "00000002217001", "000000022999"):
             self.assertRaises(BadValue, parsePort, text)
+
+
+class ParseTcpPortTests(SynchronousTestCase):
+    """
+    Tests of L{parseTcpPort}.
+    """
+
+    def test_good(self) -> None:
+        """A number is a TCP port, and its protocol can follow."""
+        self.assertEqual([22, 22, 65535], list(map(parseTcpPort, ("22", " 22/tcp ", "65535/tcp"))))
+
+    def test_udp(self) -> None:
+        """A UDP port is refused: nobody can see whether it is open."""
+        self.assertEqual(
+            "this is a UDP port, and only a TCP port accepts connections: "
+            "give a TCP port, such as 22 or 22/tcp",
+            str(self.assertRaises(BadValue, parseTcpPort, "51820/udp")),
+        )
+
+    def test_bad(self) -> None:
+        """Everything else is refused."""
+        for text in ("", "/tcp", "0/tcp", "22/", "22/sctp", "22/TCP", "22/tcp/udp", "22-23/tcp"):
+            self.assertIn("is not a", str(self.assertRaises(BadValue, parseTcpPort, text)))
 
 
 class SplitListTests(SynchronousTestCase):

@@ -233,3 +233,15 @@ class FirewalldDoorTests(DoorTests):
     """The same doors on firewalld."""
 
     firewall = "firewalld"
+
+
+class CapturedDoorTests(DoorTests):
+    """The same doors, if no port has a socket."""
+
+    listen = "capture"
+
+
+class CapturedFirewalldDoorTests(FirewalldDoorTests):
+    """The same doors on firewalld, which has no rule for knocks then."""
+
+    listen = "capture"

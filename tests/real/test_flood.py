@@ -54,7 +54,13 @@ class FloodTestCase(ControlledTestCase):
 
 
 class FloodTests(FloodTestCase):
-    """Floods with the nftables firewall."""
+    """
+    Floods with the nftables firewall.
+
+    @cvar tooMany: more knocks than the daemon's buffers hold.
+    """
+
+    tooMany = 20_000
 
     def test_junk(self) -> None:
         """Junk does not reach the daemon, is counted, and keeps nobody out."""
@@ -143,10 +149,10 @@ class FloodTests(FloodTestCase):
         daemon = self.controlled(door("ssh", more="knock_rate = 0"))
         daemon.process.popen.send_signal(signal.SIGSTOP)
         try:
-            flood(self.stranger, (b"knock\n",), 20_000)
+            flood(self.stranger, (b"knock\n",), self.tooMany)
         finally:
             daemon.process.popen.send_signal(signal.SIGCONT)
-        self.comes(lambda: self.dropped()["overflow"] + self.heard() == 20_000)
+        self.comes(lambda: self.dropped()["overflow"] + self.heard() == self.tooMany)
         self.assertEqual(0, self.dropped()["junk"])
         self.assertLess(0, self.heard())
         self.assertTrue(self.opens())
@@ -175,6 +181,13 @@ class FloodTests(FloodTestCase):
             lambda: self.dropped()["limit"] + self.dropped()["junk"] == 7 * MANY - self.heard()
         )
         self.assertTrue(self.opens())
+
+
+class CapturedFloodTests(FloodTests):
+    """Floods of knocks that are captured."""
+
+    listen = "capture"
+    tooMany = 60_000
 
 
 class FirewalldFloodTests(FloodTests):

@@ -395,3 +395,15 @@ class LineTests(SealedTestCase):
         self.assertEqual(knocks.popen.wait(120), 0, knocks.log())
         relay.stop()
         return len(re.findall("(?:opened|extended) door", daemon.log()))
+
+
+class CapturedLockTests(LockTests):
+    """The same locks, if no port has a socket."""
+
+    listen = "capture"
+
+
+class CapturedAttackTests(AttackTests):
+    """The same attacks."""
+
+    listen = "capture"

@@ -29,6 +29,10 @@ class ParseDurationTests(SynchronousTestCase):
             "1s250ms": 1.25,
             "1": 1.0,
             "720h": 2592000.0,
+            "30d": 2592000.0,
+            "7d": 604800.0,
+            "1d12h": 129600.0,
+            "1d1ms": 86400.001,
             " 5s ": 5.0,
             "007": 7.0,
         }
@@ -50,7 +54,11 @@ class ParseDurationTests(SynchronousTestCase):
             "1.5h",
             "1e3",
             "5 s",
-            "5d",
+            "5w",
+            "1h1d",
+            "1d1d",
+            "1d12",
+            "1D",
             "30m1h",
             "1h1h",
             "1m30",
@@ -71,7 +79,7 @@ class ParseDurationTests(SynchronousTestCase):
         """The message names the value, the bounds and the form of a time."""
         error = self.assertRaises(BadValue, parseDuration, "ten")
         self.assertEqual(
-            "'ten' is not a time from 1s to 720h: write it like 45, 45s, 10m, 8h or 1h30m",
+            "'ten' is not a time from 1s to 30d: write it like 45, 45s, 10m, 8h, 7d or 1h30m",
             str(error),
         )
 
@@ -85,7 +93,9 @@ class ParseDurationTests(SynchronousTestCase):
     def test_tooLong(self) -> None:
         """More than 30 days is refused, however absurd, and so is more than a lower bound."""
         self.assertEqual(2_592_000.0, MAX_DURATION)
-        for text in ("2592001", "721h", "999999999", "999999999h", "9" * 1000, "9" * 1000 + "h"):
+        for text in ("2592001", "721h", "31d", "30d1ms", "999999999", "999999999h", "999999999d"):
+            self.assertRaises(BadValue, parseDuration, text)
+        for text in ("9" * 1000, "9" * 1000 + "h", "9" * 1000 + "d"):
             self.assertRaises(BadValue, parseDuration, text)
         self.assertRaises(BadValue, parseDuration, "11s", 0, 10)
         self.assertEqual(10.0, parseDuration("10s", 0, 10))
@@ -112,7 +122,9 @@ class FormatDurationTests(SynchronousTestCase):
             90.0: "1m30s",
             5400.0: "1h30m",
             3615.0: "1h15s",
-            2592000.0: "720h",
+            86400.0: "1d",
+            129600.0: "1d12h",
+            2592000.0: "30d",
         }
         self.assertEqual(written, {seconds: formatDuration(seconds) for seconds in written})
 

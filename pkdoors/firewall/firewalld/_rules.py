@@ -42,14 +42,20 @@ class ZoneDoors:
 
     @param makeZones: makes the L{ZoneClient}.
     @param zone: the zone for all rules; empty for the zones that firewalld chooses.
+    @param letsKnocksIn: whether knocks need rules, because sockets hear them.
     """
 
     def __init__(
-        self, clock: IReactorTime, makeZones: Callable[[str], ZoneClient], zone: str
+        self,
+        clock: IReactorTime,
+        makeZones: Callable[[str], ZoneClient],
+        zone: str,
+        letsKnocksIn: bool = True,
     ) -> None:
         self._clock = clock
         self._makeZones = makeZones
         self._zone = zone
+        self._letsKnocksIn = letsKnocksIn
         self._doors: tuple[Door, ...] = ()
         self._numbers: dict[str, int] = {}  # numbers of the doors, for their priorities
         self._zones: ZoneClient
@@ -145,8 +151,8 @@ class ZoneDoors:
             self._zones.remove(zone, rule)
 
     def _letKnocksIn(self, present: Present) -> None:
-        """Add the rules for knocks, and remove those of an earlier daemon."""
-        zones = self._zones.knockZones()
+        """Add the rules for knocks if they need any, and remove those of an earlier daemon."""
+        zones = self._zones.knockZones() if self._letsKnocksIn else []
         ports = listKnockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
         existing = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)

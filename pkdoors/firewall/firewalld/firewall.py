@@ -41,6 +41,7 @@ class FirewalldFirewall:
     """
     @param makeZones: makes the L{ZoneClient}, in the thread.
     @param zone: the zone for all rules; empty for the zones that firewalld chooses.
+    @param letsKnocksIn: whether knocks need rules, because sockets hear them.
     """
 
     _log = Logger()
@@ -52,13 +53,14 @@ class FirewalldFirewall:
         thread: BusThread,
         makeZones: Callable[[str], ZoneClient] = ZoneClient,
         zone: str = "",
+        letsKnocksIn: bool = True,
     ) -> None:
         self._clock = clock
         self._thread = thread
         self._zone = zone
         self._round = 0  # counts restorations and changes of the doors
         # What follows belongs to the thread.
-        self._zoneDoors = ZoneDoors(clock, makeZones, zone)
+        self._zoneDoors = ZoneDoors(clock, makeZones, zone, letsKnocksIn)
         self._silentSince = 0.0  # when firewalld last failed to answer
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
@@ -107,6 +109,10 @@ class FirewalldFirewall:
 
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}. The guard limits knocks."""
+        return 0
+
+    def countJunk(self) -> int:
+        """See L{IFirewall.countJunk}. The guard sorts knocks."""
         return 0
 
     def stop(self) -> Deferred[None]:

@@ -11,8 +11,9 @@ The opening stays in its set until its deadline, or until the daemon has noticed
 that it is used; only a new grant takes it out there.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
+from pkdoors.firewall.guard._fields import IP, lines, sourceOf
 from pkdoors.firewall.guard.sets import openingsName, usedName
 from pkdoors.model.doors import Door
 
@@ -49,8 +50,6 @@ _ANSWERED = (
 _PROOF = "proof{v} {ip} saddr . tcp ackseq ^ {bits:#x} @synacks{v} return"
 _UNPROVED = "proof{v} counter drop"
 
-_IP = {4: "ip", 6: "ip6"}
-
 
 def onceRules(chain: str, sets: Iterable[tuple[str, int, Door]]) -> Iterator[str]:
     """
@@ -66,17 +65,13 @@ def onceRules(chain: str, sets: Iterable[tuple[str, int, Door]]) -> Iterator[str
             yield from _rules(rules, door, v, source=source, chain=chain)
 
 
-def handshakeRules(doors: Iterable[Door], sourceOf: Callable[[Door, int], str]) -> Iterator[str]:
-    """
-    Yield the rules that remember what the host answered, and prove that the client heard it.
-
-    @param sourceOf: returns the field that is compared with the openings of a door.
-    """
+def handshakeRules(doors: Iterable[Door]) -> Iterator[str]:
+    """Yield the rules that remember what the host answered, and prove that the client heard it."""
     doors = [door for door in doors if door.once]
     if not doors:
         return
-    yield from _ANSWERS.strip().split("\n")
-    for v, ip in _IP.items():
+    yield from lines(_ANSWERS)
+    for v, ip in IP.items():
         for door in doors:
             source = sourceOf(door, v)
             yield from _rules(_ANSWERED, door, v, client=source.replace("saddr", "daddr"), ip=ip)
@@ -87,4 +82,4 @@ def handshakeRules(doors: Iterable[Door], sourceOf: Callable[[Door, int], str]) 
 
 def _rules(rules: str, door: Door, v: int, **fields: str) -> list[str]:
     names = {"open": openingsName(door, v), "used": usedName(door, v), "door": door.name}
-    return rules.format(v=v, **names, **fields).strip().split("\n")
+    return lines(rules.format(v=v, **names, **fields))

@@ -11,15 +11,16 @@ Each rule is a line here, with its chain in front.
 
 from collections.abc import Iterable, Iterator
 
+from pkdoors.firewall.guard._fields import IP, NFPROTO, back, flow, lines, openingsOf
 from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
+from pkdoors.firewall.guard._udprules import letInRules, udpRules
+from pkdoors.firewall.guard.capture import Capture
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
     TCP_ENDING,
     counterName,
-    hasUdpSessions,
     openingsName,
     spell,
-    udpNew,
 )
 from pkdoors.model.doors import Door
 
@@ -129,21 +130,6 @@ cut_off ct state established meta l4proto tcp counter reject with tcp reset
 cut_off counter drop
 """
 
-# Only a flow that the service answers is a session: otherwise datagrams that are forged in the
-# client's name would fill the sets. A first datagram is remembered apart, for a client that sends
-# its second one after the door has closed.
-_UDP_LET_IN = """
-{door}_letin ct state established,untracked update @{door}_udpmost{v} {{ {f} }} \
-update @{door}_udp{v} {{ {f} }} accept
-{door}_letin update @{door}_udpnew{v} {{ {f} }} accept
-"""
-# Each datagram restarts the idle time; the longest time restarts only while the door is open.
-_UDP_GOING_ON = "{f} @{most} {f} @{idle} update @{idle} {{ {f} }} accept"
-_UDP_ANSWERED = (
-    "{f} @{door}_udpnew{v} ct state established,untracked update @{door}_udpmost{v} {{ {f} }} "
-    "update @{door}_udpmost{v} {{ {f} timeout {most} }} update @{door}_udp{v} {{ {f} }} accept"
-)
-
 # Knocks are not tracked: each source would take a place in the kernel's table of connections. A
 # flood from forged sources would fill it, and then nobody could connect to anything.
 _KNOCKS = """
@@ -155,35 +141,41 @@ knock_ports iif "lo" notrack accept
 # Limits the knocks from one source, which is a network over IPv6. If the set is full, sources
 # outside it are not limited: counting cannot keep out somebody who has so many addresses.
 _LIMIT = (
-    "knock_ports udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
-    "{rate}/second burst {burst} packets }} counter name {counter} drop"
+    "{chain} udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
+    "{rate}/second burst {burst} packets }} counter name {counter} {verdict}"
 )
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
-_IP = {4: "ip", 6: "ip6"}
-_NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
-def rulesFor(doors: Iterable[Door]) -> Iterator[str]:
-    """Yield the rules, each with its chain in front, in the order in which packets pass them."""
+def rulesFor(doors: Iterable[Door], capture: Capture | None = None) -> Iterator[str]:
+    """
+    Yield the rules, each with its chain in front, in the order in which packets pass them.
+
+    @param capture: how knocks get into the packet log; L{None} if sockets hear them.
+    """
     doors = list(doors)
-    yield from _knockRules(doors)
+    if capture is None:
+        yield from lines(_KNOCKS)
+        yield from _limits(doors, "knock_ports", "drop")
+        yield "knock_ports notrack"
+    else:
+        # A packet over the limit goes on as a packet to a closed port does: if it were dropped, a
+        # scan could find the port.
+        yield from capture.rules(_limits(doors, "knock_sources", "accept"))
     for v in (4, 6):
-        fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
-        yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
-    yield from handshakeRules(doors, _source)
-    yield from _lines(_WAYS_IN)
+        fields = {"back": back("tcp", v), "ending": spell(TCP_ENDING)}
+        yield from lines(_INSIDE.format(ip=IP[v], v=v, **fields))
+    yield from handshakeRules(doors)
+    yield from lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):
         forwarded = _FORWARDED.format(p=protocol)
-        yield from _lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
+        yield from lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
     yield from _flowRules()
     for group in portGroups(doors, "tcp"):
         yield from _tcpRules(group)
     for group in portGroups(doors, "udp"):
-        yield from _udpRules(group)
-    for door in filter(hasUdpSessions, doors):
-        for v in (4, 6):
-            yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v)))
-        yield f"{door.name}_letin accept"
+        yield from udpRules(chainName(group, "udp"), group)
+    yield from letInRules(doors)
 
 
 def chainName(group: PortGroup, protocol: str) -> str:
@@ -191,19 +183,19 @@ def chainName(group: PortGroup, protocol: str) -> str:
     return f"{group.name}_{protocol}"
 
 
-def _knockRules(doors: Iterable[Door]) -> Iterator[str]:
-    yield from _lines(_KNOCKS)
+def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
     for door in doors:
         for v in (4, 6) if door.knockRate else ():
             yield _LIMIT.format(
+                chain=chain,
                 door=door.name,
                 v=v,
                 source=_LIMITED[v],
                 rate=door.knockRate,
                 burst=door.knockBurst,
                 counter=counterName(door),
+                verdict=verdict,
             )
-    yield "knock_ports notrack"
 
 
 def _flowRules() -> Iterator[str]:
@@ -212,27 +204,27 @@ def _flowRules() -> Iterator[str]:
     for v in (4, 6):
         fields = {
             "v": v,
-            "f": _flow("tcp", v),
-            "back": _back("tcp", v),
+            "f": flow("tcp", v),
+            "back": back("tcp", v),
             "ending": spell(TCP_ENDING),
             "answered": _ANSWERED,
         }
         for rules in (_LET_IN, _SESSION, _GOING_ON, _SPARED):
-            yield from _lines(rules.format(**fields))
+            yield from lines(rules.format(**fields))
         for name in ("sessions", "spared"):
             yield _RESET.format(**fields, name=name)
-        yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
+        yield _GRACE.format(v=v, nfproto=NFPROTO[v], back=back("udp", v))
     yield "going_on goto spared"
     yield f"let_in {_ANSWERED} goto session"
     yield "let_in accept"
-    yield from _lines(_CUT_OFF)
+    yield from lines(_CUT_OFF)
 
 
 def _tcpRules(group: PortGroup) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
     once = []
-    for source, v, door in _openings(group):
+    for source, v, door in openingsOf(group):
         if door.once:
             once.append((source, v, door))
         else:
@@ -242,65 +234,3 @@ def _tcpRules(group: PortGroup) -> Iterator[str]:
     # A client with an opening of another kind, or a session, does not use up this one.
     yield from onceRules(chain, once)
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
-
-
-def _udpRules(group: PortGroup) -> Iterator[str]:
-    """Yield the rules of a group of UDP ports."""
-    chain = chainName(group, "udp")
-    for source, v, door in _openings(group):
-        yield f"{chain} {source} @{openingsName(door, v)} " + (
-            f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
-        )
-    # Answers to this host's own questions. TCP has no such rule: a client that got in while there
-    # was no guard would seem to answer, too.
-    yield f"{chain} ct direction reply accept"
-    for v in (4, 6):
-        pairs = [("sparedmost", "sparedudp")]
-        pairs += [
-            (f"{door.name}_udpmost", f"{door.name}_udp")
-            for door in group.doors
-            if hasUdpSessions(door)
-        ]
-        for most, idle in pairs:
-            yield f"{chain} " + _UDP_GOING_ON.format(
-                f=_flow("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
-            )
-    for door in filter(hasUdpSessions, group.doors):
-        most = spell(door.udpMax - udpNew(door))
-        for v in (4, 6):
-            yield f"{chain} " + _UDP_ANSWERED.format(
-                door=door.name, v=v, f=_flow("udp", v), most=most
-            )
-    for v in (4, 6):
-        yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"
-    yield f"{chain} counter drop"
-
-
-def _openings(group: PortGroup) -> Iterator[tuple[str, int, Door]]:
-    """
-    Yield the field that is compared, the version of IP, and the door, for each set of openings.
-    """
-    for door in group.doors:
-        for v in (4, 6):
-            yield _source(door, v), v, door
-
-
-def _source(door: Door, v: int) -> str:
-    """Return the field that is compared with the openings of a door."""
-    return f"{_IP[v]} saddr"
-
-
-def _flow(protocol: str, v: int) -> str:
-    """Return the key of a flow, in a packet from the client."""
-    ip, p = _IP[v], protocol
-    return f"{ip} saddr . {ip} daddr . {p} sport . {p} dport"
-
-
-def _back(protocol: str, v: int) -> str:
-    """Return the key of a flow, in a packet to the client."""
-    ip, p = _IP[v], protocol
-    return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
-
-
-def _lines(rules: str) -> list[str]:
-    return rules.strip().split("\n")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from pkdoors.firewall.guard._rules import BASE_CHAINS, chainName, rulesFor
+from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS, Capture
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import (
     ABOUT,
@@ -22,6 +23,7 @@ from pkdoors.firewall.guard.sets import (
     MAPS,
     PORT_SETS,
     PROTOCOLS,
+    Set,
     aboutDoor,
     counterName,
     originNote,
@@ -99,6 +101,7 @@ class Guard:
     @ivar grace: UDP ports that were never protected before, and the seconds that they stay open.
     @ivar graceVersions: the versions of IP over which they stay open: 4, 6 or both.
     @ivar direct: ways that lead past the protected ports.
+    @ivar capture: how knocks get into the kernel's packet log; L{None} if sockets hear them.
     """
 
     doors: tuple[Door, ...]
@@ -106,6 +109,7 @@ class Guard:
     grace: Mapping[PortRange, float] = field(default_factory=dict)
     graceVersions: Collection[int] = ()
     direct: tuple[DirectWay, ...] = ()
+    capture: Capture | None = None
 
     def commands(self, present: Present = ABSENT, table: str = TABLE) -> str:
         """
@@ -115,13 +119,18 @@ class Guard:
         return "".join(f"{line}\n" for line in self._lines(f"inet {table}", present))
 
     def _lines(self, where: str, present: Present) -> Iterator[str]:
-        rules, sets = list(rulesFor(self.doors)), setsFor(self.doors)
+        rules, sets = list(rulesFor(self.doors, self.capture)), setsFor(self.doors)
         counters = {counterName(door) for door in self.doors if door.knockRate}
-        chains = dict.fromkeys((*BASE_CHAINS, *(rule.partition(" ")[0] for rule in rules)))
+        base = BASE_CHAINS
+        if self.capture is not None:
+            base = BASE_CHAINS | LAST_CHAINS
+            sets |= {name: Set(definition) for name, definition in SETS.items()}
+            counters.add(JUNK)
+        chains = dict.fromkeys((*base, *(rule.partition(" ")[0] for rule in rules)))
         # Chains come first: nft 1.0 sends the elements of an interval map with the map. Whatever is
         # deleted must not be in use any more.
         for chain in chains:
-            yield f"add chain {where} {chain} {_braced(BASE_CHAINS.get(chain, ''))}".rstrip()
+            yield f"add chain {where} {chain} {_braced(base.get(chain, ''))}".rstrip()
         for name, definition in MAPS.items():
             yield f"add map {where} {name} {_braced(definition)}"
         for name in PORT_SETS.values():
@@ -130,7 +139,8 @@ class Guard:
         yield from (f"flush map {where} {name}" for name in DIRECT_MAPS)
         yield from self._ports(where, present)
         gone = present.sets - sets.keys() - MAPS.keys() - {*PORT_SETS.values()}
-        for name in sorted(present.chains - chains.keys()):
+        # An empty base chain does no harm, and deleting one would let packets through for a moment.
+        for name in sorted(present.chains - chains.keys() - {CLOSED_CHAIN}):
             yield f"delete chain {where} {name}"
         for name in sorted(gone | present.stale):
             yield f"delete set {where} {name}"
@@ -201,6 +211,8 @@ class Guard:
         for door in self.doors:
             if door.knockRate:
                 yield f"{door.name}_knocks", list(map(str, listKnockPorts([door])))
+        if self.capture is not None:
+            yield from self.capture.elements(self.doors)
 
     def _spans(self, protocol: str) -> list[Span]:
         """Return the protected ports."""

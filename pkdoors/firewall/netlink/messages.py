@@ -143,9 +143,15 @@ def message(kind: int, flags: int, body: bytes) -> bytes:
     return buildMessage(NFTABLES, kind, flags, body, INET)
 
 
-def buildMessage(subsystem: int, kind: int, flags: int, body: bytes, family: int) -> bytes:
-    """Return one message to a subsystem C{NFNL_SUBSYS_...}."""
-    return _frame(subsystem << 8 | kind, REQUEST | flags, family, body)
+def buildMessage(
+    subsystem: int, kind: int, flags: int, body: bytes, family: int, resource: int = 0
+) -> bytes:
+    """
+    Return one message to a subsystem C{NFNL_SUBSYS_...}.
+
+    @param resource: which one of the subsystem's, for example a group of the packet log.
+    """
+    return _frame(subsystem << 8 | kind, REQUEST | flags, family, body, resource)
 
 
 def text(kind: int, value: str) -> bytes:

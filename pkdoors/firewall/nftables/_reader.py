@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from secrets import token_hex
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.sets import (
@@ -190,6 +191,16 @@ class GuardReader:
     def listElements(self, name: str, table: str = TABLE) -> list[Element]:
         """Return the elements of a set; an empty list if it is not there."""
         return readElements(self._kernel.dump(askElements(table, name)))
+
+    def listCaptured(self, survey: Survey) -> frozenset[int] | None:
+        """
+        Return the knock ports whose datagrams the table writes into the kernel's packet log;
+        L{None} if it does not do that.
+        """
+        if HEARD_CHAIN not in survey.chains:
+            return None
+        elements = (element for name in KNOCK_SETS for element in self.listElements(name))
+        return frozenset(int.from_bytes(element.key[:2]) for element in elements)
 
     def readCounts(self) -> Mapping[str, int]:
         """Return the counts of dropped knocks; empty if the kernel refuses."""

@@ -85,7 +85,9 @@ class GuardWriter(GuardReader):
             for keysPortion in splitPortions(keys):
                 self._kernel.transact(swapElements(table, name, keysPortion, ()))
 
-    def writeOpenings(self, doors: Collection[Door], openings: Iterable[Opening], table: str) -> None:
+    def writeOpenings(
+        self, doors: Collection[Door], openings: Iterable[Opening], table: str
+    ) -> None:
         """Put exactly these openings into the kernel. Only what differs is written."""
         wanted: dict[str, dict[bytes, Element]] = {
             openingsName(door, version): {} for door in doors for version in (4, 6)

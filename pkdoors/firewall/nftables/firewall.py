@@ -5,7 +5,7 @@ If both the kernel and nft can do that, this process owns the table: then nobody
 touches it. Otherwise the daemon watches the table and heals it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +19,12 @@ from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import setName
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
+from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
 from pkdoors.firewall.nftables._takeover import Predecessor
+from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
 from pkdoors.model.addresses import Address
@@ -46,6 +48,7 @@ class NftablesFirewall:
     @param reactor: gives the time, and reads others' changes.
     @param look: finds the connections that exist.
     @param readUptime: returns the seconds since the boot.
+    @param capturing: how knocks get into the kernel's packet log; L{None} if sockets hear them.
     """
 
     _log = Logger()
@@ -58,11 +61,13 @@ class NftablesFirewall:
         makeMonitor: Callable[..., NftablesMonitor] = NftablesMonitor,
         look: Callable[[], LiveFlows] = LiveFlows,
         readUptime: Callable[[], float] = readUptime,
+        capturing: Capturing | None = None,
     ) -> None:
         self._reactor = reactor
         self._makeTable = makeTable
         self._makeMonitor = makeMonitor
         self._readUptime = readUptime
+        self._capturing = capturing
         self._table: GuardTable
         self._monitor: NftablesMonitor
         self._guard = Guard(())
@@ -74,14 +79,14 @@ class NftablesFirewall:
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._fingerprint: object = None  # differs once a stranger has changed the guard
-        self._counts: Mapping[str, int] = {}
-        self._dropped = 0
+        self._counts = KnockCounts()
 
     def prepare(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.prepare}. The kernel checks the guard, but does not put it in place."""
+        capture = None if self._capturing is None else self._capturing.probe()
         table = self._makeTable(self._reactor.seconds)
         try:
-            table.judge(Guard(doors))
+            table.judge(Guard(doors, capture=capture))
         finally:
             table.close()
 
@@ -95,7 +100,9 @@ class NftablesFirewall:
             TABLE, table.port, self._onChanged, self._onOverflow, self._throttle.want
         )
         self._ways = WaysFinder(table.readForwards, self._monitor.attend)
-        self._guard = self._withWays(Guard(doors))
+        # The group is bound before the rules name it: another program may have it.
+        capture = None if self._capturing is None else self._capturing.begin()
+        self._guard = self._withWays(Guard(doors, capture=capture))
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
         self._warn(predecessor)
@@ -149,19 +156,21 @@ class NftablesFirewall:
             found = self._table.findUsed(openings)
         except FirewallError:  # it is asked again
             return []
-        return [
-            (opening, isUsed) for opening, isUsed in found if isUsed or opening.deadline > soon
-        ]
+        return [(opening, isUsed) for opening, isUsed in found if isUsed or opening.deadline > soon]
 
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
+        self._count()
+        return self._counts.dropped
+
+    def countJunk(self) -> int:
+        """See L{IFirewall.countJunk}."""
+        self._count()
+        return self._counts.junk
+
+    def _count(self) -> None:
         if self._fingerprint is not None:
-            counts = self._table.readCounts()
-            # A counter that has decreased is a new one, which began at 0.
-            news = {name: count - self._counts.get(name, 0) for name, count in counts.items()}
-            self._dropped += sum(new if new >= 0 else counts[name] for name, new in news.items())
-            self._counts = counts
-        return self._dropped
+            self._counts.add(self._table.readCounts())
 
     def stop(self) -> Deferred[None]:
         """See L{IFirewall.stop}. The guard stays, and the kernel ends the openings."""
@@ -191,7 +200,10 @@ class NftablesFirewall:
 
     def _put(self, openings: list[Opening]) -> None:
         """Put the guard in place, with these openings."""
-        self.countDropped()  # count before the new counters begin at 0
+        self._count()  # before the new counters begin at 0
+        if self._capturing is not None and self._guard.capture is not None:
+            capture = self._capturing.refresh(self._guard.capture)
+            self._guard = replace(self._guard, capture=capture)
         for triesLeft in reversed(range(TRIES)):
             try:
                 self._table.replace(self._guard, openings, self._sessions.living())

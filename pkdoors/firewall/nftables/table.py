@@ -127,9 +127,10 @@ class GuardTable(GuardWriter):
         @return: whether that was possible: somebody may have added a set of another kind to it.
         """
         if guard.reshapes(survey.present(guard.doors, self.boot)):
+            deaf = replace(guard, capture=None)  # otherwise each knock would be logged twice
             with self._finished(HANDOVER, beside=TABLE):
                 known = self.mergeFlows(flows, guard.doors, TABLE)
-                self._place(HANDOVER, guard, self.survey(HANDOVER), openings, known, isOwned=False)
+                self._place(HANDOVER, deaf, self.survey(HANDOVER), openings, known, isOwned=False)
         try:
             self._place(TABLE, guard, survey, openings, flows)
         except (NotPermitted, GuardGone):
@@ -144,8 +145,9 @@ class GuardTable(GuardWriter):
 
     def _handOver(self, guard: Guard, openings: Collection[Opening], flows: Books) -> None:
         """Make before break: a drop in either table is final, so one of them always guards."""
+        deaf = replace(guard, capture=None)  # otherwise each knock would be logged twice
         with self._finished(HANDOVER, beside=TABLE):
-            self._place(HANDOVER, guard, self.survey(HANDOVER), openings, flows, isOwned=False)
+            self._place(HANDOVER, deaf, self.survey(HANDOVER), openings, flows, isOwned=False)
             self.delete(TABLE)
         with self._finished(TABLE, beside=HANDOVER):
             self._place(TABLE, guard, Survey(), openings, flows)

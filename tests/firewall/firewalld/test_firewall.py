@@ -4,8 +4,10 @@ from twisted.logger import LogLevel
 from zope.interface.verify import verifyObject
 
 from pkdoors.errors import FirewallError
+from pkdoors.firewall.firewalld.firewall import FirewalldFirewall
 from pkdoors.firewall.firewalld.richrules import knockRule
 from pkdoors.firewall.interface import IFirewall
+from tests.fakes.dbus import SyncBusThread
 from tests.fakes.doors import PORTS, makeDoor, makeOpening
 from tests.fakes.firewalld import FakeZoneSettings
 from tests.fakes.modules import replaceModule
@@ -235,6 +237,17 @@ class StopTests(FirewalldTestCase):
     """
     Tests of L{FirewalldFirewall.stop}.
     """
+
+    def test_captured(self) -> None:
+        """If knocks are captured, there are no rules that let them in, nor those of before."""
+        self.start()
+        self.assertNotEqual({STRANGERS: 0}, self.firewalld.present("public"))
+        makeZones = self.firewall._zoneDoors._makeZones
+        self.firewall = FirewalldFirewall(
+            self.clock, SyncBusThread(), makeZones, letsKnocksIn=False
+        )
+        self.start()
+        self.assertEqual({STRANGERS: 0}, self.firewalld.present("public"))
 
     def test_takesKnockPorts(self) -> None:
         """Stopping removes the rules that let knocks in, and nobody else's."""

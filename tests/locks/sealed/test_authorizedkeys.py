@@ -315,7 +315,7 @@ class OptionTests(AuthorizedKeysTestCase):
             ('doors=""', "doors=: it names no door"),
             ('doors=" , "', "doors=: it names no door"),
             ("doors", "doors=: it names no door"),
-            ('max-open="0"', "max-open=: '0' is not a time from 1s to 720h: "),
+            ('max-open="0"', "max-open=: '0' is not a time from 1s to 30d: "),
             ('max-open="ever"', "max-open=: 'ever' is not a time "),
             ("max-open", "max-open=: '' is not a time "),
         ):

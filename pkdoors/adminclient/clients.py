@@ -1,0 +1,88 @@
+"""The clients that an operator names: by address, or by a name that is looked up once."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from pkdoors.errors import AskError, AskNotFound, BadValue, NoDaemon
+from pkdoors.host.lookup import isName, lookUp
+from pkdoors.model.addresses import canonicalize
+from pkdoors.util.quoting import quoteHost
+
+R = TypeVar("R")
+
+
+class NamedClient(NamedTuple):
+    """
+    A client.
+
+    @ivar addresses: as the daemon sees them.
+    @ivar name: the name with these addresses; empty if the operator gave an address.
+    """
+
+    addresses: list[str]
+    name: str = ""
+
+    def describe(self, address: str) -> str:
+        """Return one of its addresses, and where it comes from."""
+        return f"{address} ({self.name}, looked up once)" if self.name else address
+
+    def askForEach(self, ask: Callable[[str], R]) -> tuple[list[R], list[AskError]]:
+        """
+        Ask the daemon for each address.
+
+        @return: its answers, and what it refused.
+        @raise NoDaemon: it is not running.
+        """
+        answers, refusals = [], []
+        for address in self.addresses:
+            try:
+                answers.append(ask(address))
+            except NoDaemon:
+                raise
+            except AskError as error:
+                if not self.name:
+                    raise
+                refusals.append(type(error)(f"{self.describe(address)}: {error}"))
+        return answers, refusals
+
+    def askForAny(self, ask: Callable[[str], R]) -> tuple[list[R], list[AskError]]:
+        """
+        Do the same as L{askForEach}, but an address that the daemon does not know is an error only
+        if it knows none.
+        """
+        answers, refusals = self.askForEach(ask)
+        found = [error for error in refusals if not isinstance(error, AskNotFound)]
+        if answers or found or not refusals:
+            return answers, found
+        moved = "if its address has changed since, use the one that `pkdoors status` shows"
+        return answers, [AskError(f"{'; '.join(map(str, refusals))}: {moved}")]
+
+
+def checkClient(text: str) -> str:
+    """
+    Return an address as the daemon sees it, or the name of a host, unchanged.
+
+    @raise BadValue: the text is neither.
+    """
+    try:
+        return canonicalize(text)
+    except ValueError:
+        pass
+    if isName(text):
+        return text
+    raise BadValue(
+        f"{quoteHost(text)} is neither an address nor the name of a host: give an IPv4 or IPv6 "
+        "address, such as 192.0.2.7, or a name, such as laptop.example.org"
+    )
+
+
+def findClient(checked: str) -> NamedClient:
+    """
+    Return the client that a result of L{checkClient} means. This blocks.
+
+    @raise BadValue: the name has no address, or too many.
+    """
+    try:
+        return NamedClient([canonicalize(checked)])
+    except ValueError:
+        return NamedClient(lookUp(checked), checked)

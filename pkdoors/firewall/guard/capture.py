@@ -1,0 +1,95 @@
+"""
+How the guard writes knocks into the kernel's packet log, so that no port needs a socket. Pure.
+
+The rules come before every filter of the host, before connection tracking, and before the kernel
+checks where a packet came from. So they check that themselves. A knock then continues, and the
+host's other filters treat it like a packet to any other port; behind all of them, a last rule
+answers as the kernel answers for a closed port. Without that rule, a local program that binds a
+knock port would get the knocks, and a scan would find that port.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pkdoors.firewall.netlink.packetlog import COPIED
+from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
+from pkdoors.model.doors import Door, listKnockPorts
+
+CLOSED_CHAIN = "knock_closed"
+HEARD_CHAIN = "knock_heard"
+LAST_CHAINS = {CLOSED_CHAIN: "type filter hook input priority 1000; policy accept;"}
+"""A base chain behind those of all firewalls."""
+JUNK = "KnockJunk"
+"""The counter of datagrams to knock ports that are not knocks; no door's name has a capital."""
+KNOCK_SETS = ("PlainKnocks", "SealedKnocks")
+SETS = {
+    **dict.fromkeys(KNOCK_SETS, "type inet_service;"),
+    "StrictKnocks": "type ifname;",
+}
+"""The ports of plain and of sealed knocks, and the interfaces that accept a packet only if its
+answer would leave by the same one."""
+
+_UDP_HEADER = 8
+_SHORTEST_SEALED = 52  # with the UDP header, as in L{pkdoors.knockports.filters}
+_PLAIN = "udp length {length} @th,64,48 {begin:#x} udp dport @PlainKnocks goto knock_sources"
+_SEALED = "udp length {length} @th,64,72 {begin:#x} udp dport @SealedKnocks goto knock_sources"
+_SOURCES = """
+knock_sources iif "lo" goto knock_heard
+knock_sources fib saddr type != unicast accept
+knock_sources meta nfproto ipv4 iifname @StrictKnocks fib saddr . iif oif missing accept
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """
+    How knocks are captured.
+
+    @ivar group: the group of the packet log that the daemon has bound.
+    @ivar hearsAll: whether every datagram to a knock port is logged, not only those that look like
+        a knock.
+    @ivar strict: the interfaces whose C{rp_filter} is strict. The packet log comes before the
+        kernel applies that, so a rule does the same.
+    """
+
+    group: int
+    hearsAll: bool = False
+    strict: tuple[str, ...] = ()
+
+    def rules(self, limits: Iterable[str]) -> Iterator[str]:
+        """
+        Yield the rules.
+
+        @param limits: those that limit one source, each with its chain in front.
+        """
+        yield "knock_ports meta l4proto != udp accept"
+        yield "knock_ports udp dport != @knocks accept"
+        yield "knock_ports fib daddr type != local accept"
+        yield "knock_ports notrack"
+        yield from (f"knock_ports {rule}" for rule in self._payloads())
+        yield from _SOURCES.strip().split("\n")
+        yield from limits
+        yield "knock_sources goto knock_heard"
+        yield f"{HEARD_CHAIN} log group {self.group} snaplen {COPIED}"
+        yield f"{CLOSED_CHAIN} udp dport @knocks reject with icmpx type port-unreachable"
+
+    def _payloads(self) -> Iterator[str]:
+        if self.hearsAll:
+            yield "goto knock_sources"
+            return
+        # The filter of a socket checks the last byte, too: here the daemon does.
+        yield _PLAIN.format(length=_UDP_HEADER + 6, begin=int.from_bytes(b"knock\n"))
+        yield _PLAIN.format(length="16-24", begin=int.from_bytes(b"knock "))
+        most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
+        begin = int.from_bytes(b"pkdoors1 ")
+        yield _SEALED.format(length=f"{_SHORTEST_SEALED}-{most}", begin=begin)
+        yield f"counter name {JUNK}"
+
+    def elements(self, doors: Iterable[Door]) -> Iterator[tuple[str, list[str]]]:
+        """Yield the elements of L{SETS}."""
+        doors = list(doors)
+        plain = [door for door in doors if not door.authorizedKeys]
+        sealed = [door for door in doors if door.authorizedKeys]
+        for name, some in zip(KNOCK_SETS, (plain, sealed), strict=True):
+            yield name, list(map(str, listKnockPorts(some)))
+        yield "StrictKnocks", [f'"{name}"' for name in self.strict]

@@ -1,0 +1,76 @@
+"""Decides how the guard of this host writes knocks into the kernel's packet log."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from pkdoors.firewall.guard.capture import Capture
+from pkdoors.firewall.netlink.logsocket import FIRST_GROUP, PacketLog
+
+SETTINGS = Path("/proc/sys/net/ipv4/conf")
+"""For each interface, and for C{all} of them, its settings; C{ip-sysctl} of the kernel's manual."""
+
+_STRICT = 1  # of rp_filter; 2 is loose, 0 is off
+_NAME = re.compile(r"[\w.@:-]*[\w.@:-]", re.ASCII)  # as nft reads it; "*" would be a pattern
+
+
+def readStrict(settings: Path = SETTINGS) -> tuple[str, ...]:
+    """
+    Return the interfaces that accept a packet only if its answer would leave by the same one. The
+    kernel uses the higher value of the interface's own setting and that for all.
+    """
+    found = {}
+    for folder in settings.glob("*"):
+        with suppress(OSError, ValueError):  # the interface has just gone
+            found[folder.name] = int((folder / "rp_filter").read_text())
+    every = found.pop("all", 0)
+    found.pop("default", None)
+    return tuple(
+        sorted(
+            name
+            for name, own in found.items()
+            if max(own, every) == _STRICT and _NAME.fullmatch(name)
+        )
+    )
+
+
+class Capturing:
+    """
+    Makes the guard's L{Capture}.
+
+    @param hearsAll: see L{Capture}.
+    @param readStrict: returns the interfaces whose C{rp_filter} is strict.
+    """
+
+    def __init__(
+        self,
+        log: PacketLog,
+        hearsAll: bool = False,
+        readStrict: Callable[[], tuple[str, ...]] = readStrict,
+    ) -> None:
+        self._packetLog = log
+        self._hearsAll = hearsAll
+        self._readStrict = readStrict
+
+    def probe(self) -> Capture:
+        """
+        Return a capture with which the kernel can check a guard. Nothing stays open.
+
+        @raise FirewallError: no group of the packet log can be bound.
+        """
+        self._packetLog.check()
+        return Capture(FIRST_GROUP)
+
+    def begin(self) -> Capture:
+        """
+        Bind a group of the packet log, and return the capture.
+
+        @raise FirewallError: no group can be bound.
+        """
+        return self.refresh(Capture(self._packetLog.open().group, self._hearsAll))
+
+    def refresh(self, capture: Capture) -> Capture:
+        """Return a capture as the interfaces are now."""
+        return replace(capture, strict=self._readStrict())

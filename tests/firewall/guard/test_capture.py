@@ -1,0 +1,115 @@
+"""Tests of L{pkdoors.firewall.guard.capture}."""
+
+import re
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS, Capture
+from pkdoors.firewall.guard.guard import ABSENT, TABLE, Guard
+from pkdoors.firewall.guard.sets import setsFor
+from pkdoors.model.doors import Door
+from tests.fakes.doors import makeDoor
+from tests.fakes.tables import FakeTables
+from tests.firewall.guard.test_guard import presentIn
+
+SEALED = makeDoor((1, 2, 3, 4, 5), "80", name="web", authorizedKeys="/keys", knockRate=0)
+DOORS = (makeDoor((11, 12, 13, 14, 15)), SEALED)
+
+KNOCKS = """\
+knock_ports meta l4proto != udp accept
+knock_ports udp dport != @knocks accept
+knock_ports fib daddr type != local accept
+knock_ports notrack
+knock_ports udp length 14 @th,64,48 0x6b6e6f636b0a udp dport @PlainKnocks goto knock_sources
+knock_ports udp length 16-24 @th,64,48 0x6b6e6f636b20 udp dport @PlainKnocks goto knock_sources
+knock_ports udp length 52-1308 @th,64,72 0x706b646f6f72733120 udp dport @SealedKnocks \
+goto knock_sources
+knock_ports counter name KnockJunk
+knock_sources iif "lo" goto knock_heard
+knock_sources fib saddr type != unicast accept
+knock_sources meta nfproto ipv4 iifname @StrictKnocks fib saddr . iif oif missing accept
+knock_sources udp dport @default_knocks update @default_rate4 { ip saddr \
+limit rate over 10000/second burst 10000 packets } counter name default_dropped accept
+knock_sources udp dport @default_knocks update @default_rate6 { ip6 saddr & ffff:ffff:ffff:ffff:: \
+limit rate over 10000/second burst 10000 packets } counter name default_dropped accept
+knock_sources goto knock_heard
+knock_heard log group 4711 snaplen 1500
+knock_closed udp dport @knocks reject with icmpx type port-unreachable
+"""
+
+
+def rules(text: str) -> list[str]:
+    """Return the rules in a guard's commands, those of knocks only."""
+    begin = f"add rule inet {TABLE} knock_"
+    lines = [line for line in text.splitlines() if line.startswith(begin)]
+    return [line.removeprefix(f"add rule inet {TABLE} ") for line in lines]
+
+
+def elements(name: str, capture: Capture, doors: tuple[Door, ...] = DOORS) -> str:
+    """Return the elements of a set."""
+    text = Guard(doors, capture=capture).commands()
+    found = re.search(rf"^add element inet {TABLE} {name} {{ (.*) }}$", text, re.M)
+    return found[1] if found else ""
+
+
+class CaptureTests(SynchronousTestCase):
+    """Tests of L{Capture} in a L{Guard}."""
+
+    def test_rules(self) -> None:
+        """What the rules are."""
+        text = Guard(DOORS, capture=Capture(4711)).commands()
+        self.assertEqual(KNOCKS.splitlines(), rules(text))
+        (hook,) = LAST_CHAINS.values()
+        self.assertIn(f"add chain inet {TABLE} {CLOSED_CHAIN} {{ {hook} }}\n", text)
+
+    def test_everything(self) -> None:
+        """If everything is to be heard, nothing is sorted out."""
+        found = rules(Guard(DOORS, capture=Capture(4711, hearsAll=True)).commands())
+        self.assertEqual("knock_ports goto knock_sources", found[4])
+        self.assertEqual("knock_sources", found[5].split()[0])
+
+    def test_rest(self) -> None:
+        """All other rules, sets and elements are as they are without it."""
+        plain = Guard(DOORS).commands().splitlines()
+        found = Guard(DOORS, capture=Capture(4711)).commands().splitlines()
+        ours = ("knock_", "PlainKnocks", "SealedKnocks", "StrictKnocks", "KnockJunk")
+        for one, other in ((plain, found), (found, plain)):
+            self.assertEqual(
+                [], [line for line in one if line not in other and not any(map(line.count, ours))]
+            )
+
+    def test_noAnonymousSets(self) -> None:
+        """No rule has a set without a name: it would go with its rule."""
+        for rule in rules(Guard(DOORS, capture=Capture(4711)).commands()):
+            self.assertNotIn("{", re.sub(r"update @\S+ {.*?}", "", rule))
+
+    def test_sets(self) -> None:
+        """Ports of plain knocks, those of sealed ones, and strict interfaces."""
+        capture = Capture(4711, strict=("eth0", "br-1.2"))
+        self.assertEqual("11, 12, 13, 14, 15", elements("PlainKnocks", capture))
+        self.assertEqual("1, 2, 3, 4, 5", elements("SealedKnocks", capture))
+        self.assertEqual('"eth0", "br-1.2"', elements("StrictKnocks", capture))
+        for name in ("PlainKnocks", "StrictKnocks"):
+            self.assertEqual("", elements(name, Capture(4711), (SEALED,)))
+
+    def test_names(self) -> None:
+        """No door's own set, chain or counter has such a name."""
+        self.assertTrue(all(re.search("[A-Z]", name) for name in (*SETS, JUNK)))
+        self.assertEqual(set(), SETS.keys() & setsFor(DOORS).keys())
+
+    def test_afterSockets(self) -> None:
+        """It replaces a guard for sockets, and such a guard replaces it, in one transaction."""
+        tables = FakeTables(Clock())
+        tables.run(f"add table inet {TABLE}")
+        present = ABSENT
+        for capture in (None, Capture(4711), Capture(4712), None, Capture(4713)):
+            tables.run(Guard((SEALED,), capture=capture).commands(present))
+            table = tables.tables[TABLE]
+            self.assertEqual(capture is not None, "PlainKnocks" in table.sets)
+            self.assertEqual(capture is not None, JUNK in table.counters)
+            logs = table.texts("knock_heard") if "knock_heard" in table.chains else []
+            group = [] if capture is None else [f"log group {capture.group} snaplen 1500"]
+            self.assertEqual(group, logs)
+            present = presentIn(table)
+        self.assertIn(CLOSED_CHAIN, table.chains)

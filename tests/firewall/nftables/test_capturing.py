@@ -1,0 +1,169 @@
+"""
+Tests of L{pkdoors.firewall.nftables.capturing} and L{pkdoors.firewall.nftables._counting}, and of
+what L{pkdoors.firewall.nftables.firewall} does with them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pkdoors.errors import FirewallError
+from pkdoors.firewall.guard.capture import JUNK, Capture
+from pkdoors.firewall.guard.guard import HANDOVER, TABLE
+from pkdoors.firewall.netlink.logsocket import FIRST_GROUP, PacketLog
+from pkdoors.firewall.nftables._counting import KnockCounts
+from pkdoors.firewall.nftables.capturing import Capturing, readStrict
+from pkdoors.firewall.nftables.firewall import NftablesFirewall
+from tests.fakes.doors import makeDoor
+from tests.firewall.nftables.firewallcase import NEXT, NftablesTestCase
+
+GROUP = 4711
+
+
+class FakeSocket:
+    """A L{pkdoors.firewall.netlink.logsocket.LogSocket}."""
+
+    group = GROUP
+    isOpen = True
+
+    def close(self) -> None:
+        """Be closed."""
+        self.isOpen = False
+
+
+class StrictTests(SynchronousTestCase):
+    """Tests of L{readStrict}."""
+
+    def strict(self, **values: str) -> tuple[str, ...]:
+        """Return the strict interfaces of a host."""
+        folder = Path(self.mktemp())
+        for name, value in values.items():
+            (folder / name).mkdir(parents=True)
+            (folder / name / "rp_filter").write_text(f"{value}\n")
+        return readStrict(folder)
+
+    def test_higher(self) -> None:
+        """The higher value counts, the interface's own or that for all: 1 is strict, 2 is not."""
+        own = {"eth0": "0", "eth1": "1", "eth2": "2"}
+        self.assertEqual(("eth1",), self.strict(all="0", default="1", **own))
+        self.assertEqual(("eth0", "eth1"), self.strict(all="1", default="0", **own))
+        self.assertEqual((), self.strict(all="2", default="0", **own))
+
+    def test_odd(self) -> None:
+        """An interface that has gone is none, nor is one whose name nft would misread."""
+        odd = {"eth*": "1", 'e"0': "1", "br-1.2@x:1": "1", "gone": "?"}
+        self.assertEqual(("br-1.2@x:1",), self.strict(all="0", **odd))
+        self.assertEqual((), readStrict(Path("/nowhere")))
+
+    def test_here(self) -> None:
+        """This host's settings can be read."""
+        self.assertIsInstance(readStrict(), tuple)
+
+
+class CountsTests(SynchronousTestCase):
+    """Tests of L{KnockCounts}."""
+
+    def test_junk(self) -> None:
+        """Junk is counted apart, also after the counters began at 0 again."""
+        counts = KnockCounts()
+        counts.add({"ssh_dropped": 3, "web_dropped": 4, JUNK: 5})
+        counts.add({"ssh_dropped": 4, JUNK: 2})
+        self.assertEqual((8, 7), (counts.dropped, counts.junk))
+
+
+class CapturingFirewallTests(NftablesTestCase):
+    """A firewall that captures knocks."""
+
+    def setUp(self) -> None:
+        """Have a packet log."""
+        self.opened: list[FakeSocket] = []
+        self.error: FirewallError | None = None
+        self.strict: tuple[str, ...] = ()
+        super().setUp()
+
+    def openSocket(self) -> Any:
+        """Bind a group."""
+        if self.error is not None:
+            raise self.error
+        self.opened.append(FakeSocket())
+        return self.opened[-1]
+
+    def make(self) -> NftablesFirewall:
+        """Make a firewall."""
+        self.packetLog = PacketLog(self.openSocket)
+        capturing = Capturing(self.packetLog, readStrict=lambda: self.strict)
+        watch, up = self.watch.make, self.up
+        return NftablesFirewall(self.clock, self.makeTable, watch, self.look, lambda: up, capturing)
+
+    def logs(self, table: str = TABLE) -> list[str]:
+        """Return the rules that log."""
+        found = self.tables.tables[table]
+        return found.texts("knock_heard") if "knock_heard" in found.chains else []
+
+    def test_prepare(self) -> None:
+        """The kernel checks the rules, and whether a group can be bound; nothing stays open."""
+        self.firewall.prepare(self.doors)
+        (library,) = self.libraries
+        self.assertIn(f"knock_heard log group {FIRST_GROUP} ", library.judged[0])
+        self.assertEqual([False], [each.isOpen for each in self.opened])
+        self.assertEqual([], self.tables.steps)
+
+    def test_cannot(self) -> None:
+        """A host that cannot capture is refused at once, with the reason."""
+        self.error = FirewallError("no packet log")
+        error = self.assertRaises(FirewallError, self.firewall.prepare, self.doors)
+        self.assertEqual("no packet log", str(error))
+        self.assertEqual([], self.libraries)
+
+    def test_start(self) -> None:
+        """The group is bound, and the rules name it."""
+        self.start()
+        self.assertEqual([f"log group {GROUP} snaplen 1500"], self.logs())
+        self.assertEqual([True], [each.isOpen for each in self.opened])
+
+    def test_hearsAll(self) -> None:
+        """Everything can be heard."""
+        capture = Capturing(self.packetLog, hearsAll=True, readStrict=lambda: ()).begin()
+        self.assertEqual(Capture(GROUP, hearsAll=True), capture)
+
+    def test_reload(self) -> None:
+        """Other doors keep the group; each time, the interfaces are looked at again."""
+        self.start()
+        self.strict = ("eth0",)
+        self.firewall.setDoors((makeDoor(NEXT),))
+        self.restore()
+        self.assertEqual([f"log group {GROUP} snaplen 1500"], self.logs())
+        self.assertEqual(1, len(self.opened))
+        self.assertEqual(1, len(self.ours().sets["StrictKnocks"].elements))
+
+    def test_healed(self) -> None:
+        """After a flush the rules name the same group."""
+        self.start()
+        self.flush()
+        self.restore()
+        self.assertEqual([f"log group {GROUP} snaplen 1500"], self.logs())
+
+    def test_handover(self) -> None:
+        """The table that guards during a replacement logs nothing: a knock would count twice."""
+        self.start(makeDoor(ports="20-30"))
+        seen = []
+        run = self.tables.run
+
+        def watchRun(commands: str, *arguments: Any) -> None:
+            run(commands, *arguments)
+            if HANDOVER in self.tables.tables:
+                seen.append(self.logs(HANDOVER))
+
+        self.patch(self.tables, "run", watchRun)
+        self.firewall.setDoors((makeDoor(ports="20-25"),))
+        self.restore()
+        self.assertTrue(seen)
+        self.assertEqual([], [rules for rules in seen if rules])
+
+    def test_counts(self) -> None:
+        """Junk is told apart from what one source sent too much."""
+        self.assertEqual(0, self.firewall.countJunk())
+        self.start()
+        self.ours().counters.update({"default_dropped": 7, JUNK: 3})
+        self.assertEqual((7, 3), (self.firewall.countDropped(), self.firewall.countJunk()))
