@@ -30,6 +30,7 @@ class DoorRecord:
     @ivar openFor: seconds.
     @ivar openings: the number of addresses that the door is open for.
     @ivar sources: the number of knockers that the door remembers.
+    @ivar uses: C{many} or C{once}, the connections that an opening lets in.
     """
 
     name: str
@@ -42,6 +43,7 @@ class DoorRecord:
     udpMax: float
     openings: int
     sources: int
+    uses: str = "many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class OpeningRecord:
     @ivar user: the comment of the key that earned it, or the operator; empty if unknown.
     @ivar key: the fingerprint of that key.
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
+    @ivar uses: as of its door.
+    @ivar used: whether the one connection that it was for has used it up.
     """
 
     door: str
@@ -65,6 +69,8 @@ class OpeningRecord:
     user: str
     key: str
     trouble: str
+    uses: str = "many"
+    used: bool = False
 
     @property
     def who(self) -> str:
@@ -80,7 +86,7 @@ class ClosingRecord(OpeningRecord):
     @ivar isShut: whether the guard has closed it, so no client comes in any more.
     """
 
-    isShut: bool
+    isShut: bool = False
 
     @property
     def isDone(self) -> bool:

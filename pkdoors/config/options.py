@@ -224,14 +224,7 @@ class Options(TwistedOptions):
             places = {
                 "openFor": "--open-for, --max-open",
                 "ports": origins.get("ports") or origins.get("sequence", ""),
-                "once": next(
-                    (
-                        origins[field]
-                        for field in ("once", "cutSessions", "ports")
-                        if field in origins
-                    ),
-                    "",
-                ),
+                "once": origins.get("once") or origins.get("cutSessions", ""),
             }
             raise error.at(places[error.field]) from error
 

@@ -1,18 +1,21 @@
 """The doorkeeper: the one place that owns time and openings."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ipaddress import ip_address
+from itertools import count
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
+from pkdoors.doorkeeper._carrying import carryOver
 from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper._report import OpeningReport
 from pkdoors.doorkeeper._settling import Closing, Key, Waiters
+from pkdoors.doorkeeper._uses import UseWatch
 from pkdoors.doorkeeper.admission import MAX_OPENINGS, Admission
 from pkdoors.doorkeeper.state import OpeningStatus, Snapshot
 from pkdoors.errors import FirewallError
@@ -69,6 +72,8 @@ class Doorkeeper:
         self._lives: dict[Key, OpeningLife] = {}
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
+        self._uses = UseWatch(clock, stack, self._lives)
+        self._grants = count(1)
 
     def prepare(self) -> None:
         """
@@ -94,29 +99,25 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused; nothing was changed.
         """
-        known = {door.name: door for door in doors}
+
+        def carried() -> list[Opening]:
+            return carryOver(self._wanted(), doors, self._clock.seconds())
+
         fresh = self._locks.makeMissing(doors, self._makeLock)  # before anything is changed
-        await self._stack.change(doors, self._carryOver(known))
+        self._uses.look()
+        await self._stack.change(doors, carried())
         self.doors = doors
         self._locks = self._locks.replaceDoors(doors, fresh)
-        carried = {opening.key: opening for opening in self._carryOver(known)}
+        kept = {opening.key: opening for opening in carried()}
         for key, life in list(self._lives.items()):
-            if key in carried:
-                life.move(carried[key].door, carried[key].deadline)
-            elif life.isWanted():
+            if key in kept:
+                life.move(kept[key].door, kept[key].deadline)
+            elif life.isWanted() or life.isUsed:
                 life.end("because the new configuration has no such door")
-
-    def _carryOver(self, doors: Mapping[str, Door]) -> list[Opening]:
-        """Return the wanted openings whose door still exists with the same ports."""
-        now = self._clock.seconds()
-        return [
-            replace(opening, door=door, deadline=min(opening.deadline, now + door.maxOpenFor))
-            for opening in self._wanted()
-            if (door := doors.get(opening.door.name)) and door.ports == opening.door.ports
-        ]
+        self._uses.startIfNeeded()
 
     def announce(self, doors: Iterable[Door]) -> list[str]:
-        """Report doors that are guarded from now on. See L{announce}."""
+        """See L{announce}."""
         return announce(self._publisher, doors, self._stack.name)
 
     async def waitForOuter(self, patience: float) -> list[str]:
@@ -166,6 +167,7 @@ class Doorkeeper:
         key = (door.name, ip_address(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
+        opening = Opening(door, key[1], now + seconds, request.who, next(self._grants))
         if request.close:
             self._closeOwn(key, request)
         elif isShared(key[1]):
@@ -173,9 +175,9 @@ class Doorkeeper:
         elif reason := self._admission.findRefusal(request, isThere, now):
             self._refusals.publish(Refusal(door, request.source, reason))
         elif isThere:
-            self._lives[key].extend(door, now + seconds, request.who)
+            self._lives[key].extend(opening)
         else:
-            self._begin(Opening(door, key[1], now + seconds, request.who))
+            self._begin(opening)
             self._refusals.noteOpening(request.source)
 
     def open(self, request: Request) -> Deferred[None]:
@@ -242,6 +244,7 @@ class Doorkeeper:
 
         @param source: only the openings for this address, without a search through all of them.
         """
+        self._uses.look()
         if source is None:
             found = [life.status() for life in self._lives.values()]
         else:
@@ -261,6 +264,7 @@ class Doorkeeper:
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
+        self._uses.stop()
         for life in list(self._lives.values()):
             life.leave()
         await self._stack.stop()
@@ -277,6 +281,8 @@ class Doorkeeper:
         report = OpeningReport(self._clock, self._publisher, self._troubles)
         life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._settle)
         self._lives[key] = life
+        if opening.door.once:
+            self._uses.start()
         self._admission.began(key[0])
         if isThere:
             life.takeOver()

@@ -1,8 +1,9 @@
 """
 The guard's sets, which stay in the kernel while the rules are replaced. Pure.
 
-Sets such as C{ssh_open4} hold the clients that may begin a connection, C{ssh_once4} those that may
-begin one only, and C{ssh_used4} those of them that have; flow sets hold the connections that go on, because the guard let them in or because they existed before the guard did.
+Sets such as C{ssh_open4} hold the clients that may begin a connection. C{ssh_once4} has those that
+may begin only one, and C{ssh_used4} those of them that have. Flow sets hold the connections that go
+on, because the guard let them in or because they existed before the guard did.
 See L{pkdoors.firewall.guard.flows.Flow}.
 """
 

@@ -3,7 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from twisted.logger import Logger
+
 from pkdoors.firewall.guard.flows import Tracked, isOn
+from pkdoors.firewall.guard.guard import TABLE
 from pkdoors.firewall.guard.oldguard import (
     OldSession,
     readLivingSessions,
@@ -12,6 +15,8 @@ from pkdoors.firewall.guard.oldguard import (
 )
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
+
+_log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +75,23 @@ def readOldGuard(listing: str, doors: Collection[Door], now: float, isSettled: b
         return Predecessor(True, not protected, protected, openings, living)
     except (ValueError, LookupError, TypeError):
         return Predecessor(isThere=True, isStrange=True)
+
+
+def warnAbout(predecessor: Predecessor, protected: Collection[PortRange]) -> None:
+    """
+    Log what an operator may not expect of a change of guards.
+
+    @param protected: the ports that the new guard keeps closed.
+    """
+    if predecessor.isStrange:
+        _log.warn(
+            "the table inet {table} that was there before does not belong to pkdoors: replaced",
+            table=TABLE,
+        )
+    opened = [ports for ports in predecessor.protected if not any(map(ports.isWithin, protected))]
+    if opened:
+        _log.warn(
+            "{ports}: an earlier daemon kept this closed, but this one does not protect it: "
+            "it is open from now on, unless another firewall closes it",
+            ports=", ".join(map(str, opened)),
+        )

@@ -23,7 +23,7 @@ from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
-from pkdoors.firewall.nftables._takeover import Predecessor
+from pkdoors.firewall.nftables._takeover import Predecessor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
@@ -105,7 +105,7 @@ class NftablesFirewall:
         self._guard = self._withWays(Guard(doors, capture=capture))
         isSettled = self._readUptime() >= SETTLED
         predecessor = table.readPredecessor(doors, isSettled)
-        self._warn(predecessor)
+        warnAbout(predecessor, listProtectedPorts(doors))
         live = self._sessions.spare(self._guard, predecessor)
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
@@ -295,20 +295,3 @@ class NftablesFirewall:
                 seconds=max(udp.values()),
             )
         return udp
-
-    def _warn(self, predecessor: Predecessor) -> None:
-        if predecessor.isStrange:
-            self._log.warn(
-                "the table inet {table} that was there before does not belong to pkdoors: replaced",
-                table=TABLE,
-            )
-        protected = listProtectedPorts(self._guard.doors)
-        opened = [
-            ports for ports in predecessor.protected if not any(map(ports.isWithin, protected))
-        ]
-        if opened:
-            self._log.warn(
-                "{ports}: an earlier daemon kept this closed, but this one does not protect it: "
-                "it is open from now on, unless another firewall closes it",
-                ports=", ".join(map(str, opened)),
-            )
