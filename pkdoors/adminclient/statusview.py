@@ -57,9 +57,10 @@ def _tabulateOpenings(openings: Collection[OpeningRecord]) -> "Table":
     for column in table.columns[1:3]:
         column.no_wrap = True
     for opening in openings:
-        left = formatLength(opening.secondsLeft)
+        left = "used" if opening.used else formatLength(opening.secondsLeft)
+        left += ", for one connection" * (opening.uses == "once" and not opening.used)
         cells = (opening.door, opening.source, left, opening.who or "-")
-        _addRow(table, cells, "red" if opening.trouble else "")
+        _addRow(table, cells, "red" if opening.trouble else "dim" if opening.used else "")
     return table
 
 

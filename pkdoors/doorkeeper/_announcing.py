@@ -32,7 +32,8 @@ def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) ->
 def _describeTerms(door: Door) -> str:
     """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
-    return f"{_describeKnocks(door)} it for {times}{_describeSessions(door)}"
+    uses = ", for one connection" if door.once else ""
+    return f"{_describeKnocks(door)} it for {times}{uses}{_describeSessions(door)}"
 
 
 def _describeSessions(door: Door) -> str:

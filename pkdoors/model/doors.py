@@ -99,15 +99,15 @@ class Door:
     def _checkOnce(self) -> None:
         if self.cutSessions:
             raise BadValue(
-                "an opening for one connection ends when that begins, so cutting sessions then "
-                "would cut it at once: use sessions = keep, or uses = many",
+                "an opening for one connection ends when that begins, so the door cannot cut "
+                "sessions when it closes: use sessions = keep, or uses = many",
                 "once",
             )
         udp = [str(ports) for ports in self.ports if ports.protocol == "udp"]
         if udp:
             raise BadValue(
-                f"{udp[0]} cannot be opened for one connection: UDP has none, so one forged "
-                "datagram would use the opening up: give UDP ports a door of their own",
+                f"{udp[0]} cannot be opened for one connection, because UDP has no connections: "
+                "give UDP ports a door of their own",
                 "once",
             )
 

@@ -84,6 +84,10 @@ class FakeFirewall:
 
         return self._call(f"restore {who}".strip(), ("", ""), put)
 
+    def forget(self) -> None:
+        """Lose everything, and report nothing."""
+        self._deadlines.clear()
+
     def flush(self, why: str = "nft changed the guard") -> None:
         """Lose everything, and report it."""
         self._deadlines.clear()
