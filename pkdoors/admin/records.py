@@ -147,10 +147,15 @@ class OpenedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ClosedRecord:
-    """The answer to C{DELETE /openings}."""
+    """
+    The answer to C{DELETE /openings}.
+
+    @ivar others: which clients still get in through other openings, a sentence each.
+    """
 
     closed: Collection[OpeningRecord]
     closing: Collection[ClosingRecord]
+    others: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 from pkdoors.errors import AskError, AskNotFound, BadValue, NoDaemon
 from pkdoors.host.lookup import isName, lookUp
 from pkdoors.model.addresses import canonicalize
+from pkdoors.model.sources import parseSource
 from pkdoors.util.quoting import quoteHost
 
 R = TypeVar("R")
@@ -15,7 +16,7 @@ class NamedClient(NamedTuple):
     """
     A client.
 
-    @ivar addresses: as the daemon sees them.
+    @ivar addresses: as the daemon sees them; or one network.
     @ivar name: the name with these addresses; empty if the operator gave an address.
     """
 
@@ -60,10 +61,12 @@ class NamedClient(NamedTuple):
 
 def checkClient(text: str) -> str:
     """
-    Return an address as the daemon sees it, or the name of a host, unchanged.
+    Return an address or a network as the daemon sees it, or the name of a host, unchanged.
 
-    @raise BadValue: the text is neither.
+    @raise BadValue: the text is none of these.
     """
+    if "/" in text:
+        return str(parseSource(text))
     try:
         return canonicalize(text)
     except ValueError:
@@ -82,6 +85,8 @@ def findClient(checked: str) -> NamedClient:
 
     @raise BadValue: the name has no address, or too many.
     """
+    if "/" in checked:
+        return NamedClient([checked])
     try:
         return NamedClient([canonicalize(checked)])
     except ValueError:

@@ -33,7 +33,7 @@ def addStatusCommand(commands: Any) -> None:
 
 def addOpenCommand(commands: Any) -> None:
     """Add C{open} to the commands."""
-    about = "open a door for an address, without a knock"
+    about = "open a door for an address or a network, without a knock"
     command = _addCommand(commands, "open", about, _open)
     _addAddress(command)
     _addDoor(command, "the door to open (not needed if there is only one)")
@@ -49,7 +49,7 @@ def addOpenCommand(commands: Any) -> None:
 
 def addCloseCommand(commands: Any) -> None:
     """Add C{close} to the commands."""
-    about = "close the openings for an address, or for all"
+    about = "close the openings for an address or a network, or for all"
     command = _addCommand(commands, "close", about, _close)
     completeWith(_addAddress(command, nargs="?"), listOpenAddresses)
     command.add_argument("--all", action="store_true", help="close for all addresses")
@@ -102,7 +102,10 @@ def _addCommand(
 
 
 def _addAddress(command: ArgumentParser, **settings: Any) -> Any:
-    about = "an IPv4 or IPv6 address, or a name: its addresses are looked up once"
+    about = (
+        "an IPv4 or IPv6 address, a network like 10.0.0.0/16, or a name: its addresses are looked "
+        "up once"
+    )
     return command.add_argument(
         "address", metavar="ADDRESS", type=asType(checkClient), help=about, **settings
     )
@@ -166,7 +169,8 @@ def _close(options: Namespace, environment: Mapping[str, str]) -> None:
     answers, refusals = askOrExit(options, closeEach)
     closed = [opening for answer in answers for opening in answer.closed]
     closing = [opening for answer in answers for opening in answer.closing]
-    done = [*describeClosed(closed), *describeFollowing(closing)]
+    others = [sentence for answer in answers for sentence in answer.others]
+    done = [*describeClosed(closed), *describeFollowing(closing), *others]
     refused = [*describeClosing(closing), *map(str, refusals)]
     tell(*(done or ([] if refused else ["no door was open"])))
     _exitIf(options, *refused)

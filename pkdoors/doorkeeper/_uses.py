@@ -1,11 +1,9 @@
 """Notices when openings for one connection are used: the kernel does not report that by itself."""
 
-from collections.abc import Mapping
-
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from pkdoors.doorkeeper._life import OpeningLife
-from pkdoors.doorkeeper._settling import Key
+from pkdoors.doorkeeper._lives import Lives
 from pkdoors.firewall.stack import FirewallStack
 
 PACE = 1.0
@@ -20,9 +18,7 @@ class UseWatch:
     @param lives: all openings.
     """
 
-    def __init__(
-        self, clock: IReactorTime, stack: FirewallStack, lives: Mapping[Key, OpeningLife]
-    ) -> None:
+    def __init__(self, clock: IReactorTime, stack: FirewallStack, lives: Lives) -> None:
         self._clock = clock
         self._stack = stack
         self._lives = lives
@@ -62,4 +58,4 @@ class UseWatch:
             self.startIfNeeded()
 
     def _once(self) -> list[OpeningLife]:
-        return [life for life in self._lives.values() if life.opening.door.once]
+        return [life for life in self._lives if life.opening.door.once]

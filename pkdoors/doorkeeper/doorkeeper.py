@@ -1,8 +1,6 @@
 """The doorkeeper: the one place that owns time and openings."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from ipaddress import ip_address
 from itertools import count
 
 from twisted.internet.defer import Deferred
@@ -10,8 +8,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
-from pkdoors.doorkeeper._carrying import carryOver
+from pkdoors.doorkeeper._carrying import carryOver, moveLives
 from pkdoors.doorkeeper._life import OpeningLife
+from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
 from pkdoors.doorkeeper._report import OpeningReport
 from pkdoors.doorkeeper._settling import Closing, Key, Waiters
@@ -22,14 +21,14 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import SHARED, isShared
+from pkdoors.host.clientaddress import SHARED, isShared, readClient
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import NOBODY, Principal
+from pkdoors.model.sources import Source
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
 
@@ -69,7 +68,7 @@ class Doorkeeper:
         self._turns = Turns(clock)
         self.doors = tuple(doors)
         self._locks = Lockset(map(makeLock, self.doors))
-        self._lives: dict[Key, OpeningLife] = {}
+        self._lives = Lives()
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
         self._uses = UseWatch(clock, stack, self._lives)
@@ -89,7 +88,7 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused.
         """
-        for opening in self._stack.start(self.doors, self._wanted, self._retry):
+        for opening in self._stack.start(self.doors, self._lives.wanted, self._retry):
             self._begin(opening, isThere=True)
 
     async def change(self, doors: tuple[Door, ...]) -> None:
@@ -99,21 +98,12 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused; nothing was changed.
         """
-
-        def carried() -> list[Opening]:
-            return carryOver(self._wanted(), doors, self._clock.seconds())
-
         fresh = self._locks.makeMissing(doors, self._makeLock)  # before anything is changed
         self._uses.look()
-        await self._stack.change(doors, carried())
+        await self._stack.change(doors, carryOver(self._lives, doors, self._clock.seconds()))
         self.doors = doors
         self._locks = self._locks.replaceDoors(doors, fresh)
-        kept = {opening.key: opening for opening in carried()}
-        for key, life in list(self._lives.items()):
-            if key in kept:
-                life.move(kept[key].door, kept[key].deadline)
-            elif life.isWanted() or life.isUsed:
-                life.end("because the new configuration has no such door")
+        moveLives(self._lives, doors, self._clock.seconds())
         self._uses.startIfNeeded()
 
     def announce(self, doors: Iterable[Door]) -> list[str]:
@@ -164,7 +154,7 @@ class Doorkeeper:
     def request(self, request: Request) -> None:
         """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
-        key = (door.name, ip_address(request.source))
+        key = (door.name, readClient(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         opening = Opening(door, key[1], now + seconds, request.who, next(self._grants))
@@ -188,7 +178,7 @@ class Doorkeeper:
             or it was closed again. It never fails, and can be cancelled.
         @raise FirewallError: the door has too many openings.
         """
-        key = (request.door.name, ip_address(request.source))
+        key = (request.door.name, readClient(request.source))
         settled = self._settled.next(key)  # before the request: a firewall may answer at once
         self.request(request)
         life = self._lives.get(key)
@@ -233,54 +223,57 @@ class Doorkeeper:
             else:
                 self._closed.notify(key)
 
-    def status(self, door: str, source: Address) -> OpeningStatus | None:
+    def status(self, door: str, source: Source) -> OpeningStatus | None:
         """Return how things stand with one opening; L{None} if there is none."""
         life = self._lives.get((door, source))
         return life.status() if life is not None else None
 
-    def state(self, source: Address | None = None) -> Snapshot:
+    def overlapping(self, opening: Opening) -> list[Source]:
+        """Return the other sources that a door is open for, and that share clients with this."""
+        return self._lives.overlapping(*opening.key)
+
+    def state(self, source: Source | None = None) -> Snapshot:
         """
         Return how things stand now.
 
-        @param source: only the openings for this address, without a search through all of them.
+        @param source: only the openings that let this address or network in, without a search
+            through all of them.
         """
         self._uses.look()
         if source is None:
-            found = [life.status() for life in self._lives.values()]
+            lives = [*self._lives]
         else:
-            found = [status for door in self.doors if (status := self.status(door.name, source))]
+            lives = [
+                life for door in self.doors for life in self._lives.lettingIn(door.name, source)
+            ]
         return Snapshot(
             self._clock.seconds(),
             self._publisher.wallClock(),
             self.doors,
-            tuple(found),
+            tuple(life.status() for life in lives),
             self._locks.sources() if source is None else {},
         )
 
     def openings(self) -> list[Opening]:
         """Return what is open now, each with the deadline that the firewall has."""
-        statuses = [life.status() for life in self._lives.values() if life.isGranted()]
-        return [replace(status.opening, deadline=status.granted) for status in statuses]
+        return self._lives.granted()
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
         self._uses.stop()
-        for life in list(self._lives.values()):
+        for life in self._lives:
             life.leave()
         await self._stack.stop()
 
-    def _wanted(self) -> list[Opening]:
-        return [life.opening for life in self._lives.values() if life.isWanted()]
-
     def _retry(self) -> None:
-        for life in list(self._lives.values()):
+        for life in self._lives:
             life.retry()
 
     def _begin(self, opening: Opening, isThere: bool = False) -> None:
         key = opening.key
         report = OpeningReport(self._clock, self._publisher, self._troubles)
         life = OpeningLife(self._clock, self._stack, opening, report, self._turns, self._settle)
-        self._lives[key] = life
+        self._lives.add(life)
         if opening.door.once:
             self._uses.start()
         self._admission.began(key[0])
@@ -291,7 +284,7 @@ class Doorkeeper:
             try:
                 await life.run()
             finally:
-                del self._lives[key]
+                self._lives.remove(key)
                 self._admission.ended(key[0])
                 self._settled.notify(key)
 

@@ -17,6 +17,7 @@ cost the same however many doors share these ports, and however many addresses t
 
 from collections.abc import Iterable
 from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from pkdoors.knocks.knock import Knock
@@ -26,8 +27,11 @@ from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.networks import networkOf, placeOf, siteOf
 
-_RIGHT = frozenset({Meaning.NEXT, Meaning.COPY})
-_FITTING = _RIGHT | {Meaning.FIRST, Meaning.AFTER}
+# Tuples, not sets: an Enum's hash is computed in Python, which takes longer than to compare four.
+_RIGHT = (Meaning.NEXT, Meaning.COPY)
+_FITTING = (*_RIGHT, Meaning.FIRST, Meaning.AFTER)
+_NUMBER = attrgetter("number")
+_DOUBTFUL = (Meaning.WRONG, Meaning.STRAY)
 
 
 class _View(NamedTuple):
@@ -59,6 +63,8 @@ class PlainKnocks:
         for lock in locks:
             for port in set(lock.door.sequence.ports):
                 self._byPort.setdefault(port, []).append(lock)
+        # Most locks share no port, and need no search for others.
+        self._shared = {lock for locks in self._byPort.values() if len(locks) > 1 for lock in locks}
 
     def carryOver(self, locks: Iterable[SequenceLock]) -> "PlainKnocks":
         """Return this for other locks. Penalties stay in force, and numbers continue."""
@@ -84,15 +90,17 @@ class PlainKnocks:
             return [lock.refuse(source, reason) for lock in locks]
         place = placeOf(source, network)
         # Most knocks of a flood concern no lock, and must be dismissed quickly.
-        if not any(lock.concerns(place, knock.port, now) for lock in locks):
+        for lock in locks:
+            if lock.concerns(place, knock.port, now):
+                break
+        else:
             return []
         self._number += 1
-        runs = [lock.findRun(place, until) for lock in locks]
-        views = [
-            _View(lock, run, lock.interpret(run, knock.port, now))
-            for lock, run in zip(locks, runs, strict=True)
-        ]
-        if any(meaning is Meaning.ECHO for _, _, meaning in views):
+        views = []
+        for lock in locks:
+            run = lock.findRun(place, until)
+            views.append(_View(lock, run, lock.interpret(run, knock.port, now)))
+        if [view for view in views if view.meaning is Meaning.ECHO]:
             return []
         return self._judge(views, knock, _Knocker(network, place), seconds, now)
 
@@ -107,7 +115,7 @@ class PlainKnocks:
         numbers = {run.number for run in right}
         wrong = self._findWrong(views, numbers, now)
         # The oldest run that this knock continues includes the runs that it begins elsewhere.
-        whole = min(right, key=lambda run: run.number, default=None)
+        whole = min(right, key=_NUMBER, default=None)
         results: list[Result] = []
         ended: list[tuple[SequenceLock, Run]] = []
         for lock, run, meaning in views:
@@ -129,7 +137,9 @@ class PlainKnocks:
                     results.append(lock.refuseTooSlow(knock.source, run))
         for lock, run in ended:
             self._endParts(lock, knocker.place, run)
-        return results + self._punish(wrong, knock.source, knocker.network, now)
+        if wrong:
+            results += self._punish(wrong, knock.source, knocker.network, now)
+        return results
 
     def _findWrong(self, views: list[_View], right: set[int], now: float) -> list[_View]:
         """
@@ -137,6 +147,8 @@ class PlainKnocks:
 
         @param right: the numbers of the runs that the knock continues.
         """
+        if not [view for view in views if view.meaning in _DOUBTFUL]:
+            return []
         # A run that starts over was right until now, and so were all runs that it includes.
         whole = right | {
             run.number for _, run, meaning in views if run and meaning is Meaning.FIRST
@@ -150,8 +162,6 @@ class PlainKnocks:
         ]
 
     def _punish(self, wrong: list[_View], source: str, network: str, now: float) -> list[Result]:
-        if not wrong:
-            return []
         name, until = network, now
         for lock, _, _ in wrong:
             until = max(until, computePenaltyEnd(now, lock.door.penalty))
@@ -167,8 +177,10 @@ class PlainKnocks:
                 results.append(Guessing(lock.door, *report))
         return results
 
-    def _findNeighbours(self, lock: SequenceLock) -> set[SequenceLock]:
+    def _findNeighbours(self, lock: SequenceLock) -> Iterable[SequenceLock]:
         """Return the locks that share a port with this one, and itself."""
+        if lock not in self._shared:
+            return (lock,)
         ports = lock.door.sequence.ports
         return set(chain.from_iterable(self._byPort[port] for port in ports))
 
@@ -180,5 +192,5 @@ class PlainKnocks:
 
     def _noteOpened(self, lock: SequenceLock, knocker: _Knocker, now: float) -> None:
         lock.wrongOrders.forgive(knocker.network)
-        if len(self._findNeighbours(lock)) > 1 or lock.wrongOrders.isWary(now):
+        if lock in self._shared or lock.wrongOrders.isWary(now):
             lock.noteOpened(knocker.place, now)

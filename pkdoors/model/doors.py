@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
-from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
+from pkdoors.model.sources import Source
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 
@@ -145,7 +145,7 @@ def listKnockPorts(doors: Iterable[Door]) -> list[int]:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """
-    One door open for one source address until a deadline.
+    One door open for one source, an address or a network, until a deadline.
 
     @ivar deadline: in seconds, on the clock of the code that made the opening.
     @ivar who: the principal that earned it.
@@ -154,12 +154,12 @@ class Opening:
     """
 
     door: Door
-    source: Address
+    source: Source
     deadline: float
     who: Principal = field(default=NOBODY, compare=False)
     grant: int = field(default=0, compare=False)
 
     @property
-    def key(self) -> tuple[str, Address]:
-        """Identify the opening: each door has at most one for each address."""
+    def key(self) -> tuple[str, Source]:
+        """Identify the opening: each door has at most one for each source."""
         return self.door.name, self.source

@@ -5,16 +5,15 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from pkdoors.doorkeeper._carrying import carryOver
 from pkdoors.doorkeeper._uses import LOST, PACE
 from pkdoors.events.event import CLOSED, EXTENDED, OPENED, TAKEN_OVER, USED
-from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door, Opening
+from pkdoors.model.doors import Opening
 from pkdoors.model.principal import OPERATOR
+from pkdoors.model.sources import Source
 from tests.doorkeeper.case import ANN, BOB, KeeperTestCase
 from tests.fakes.doors import makeDoor
 
-KEY: tuple[str, Address] = ("default", ip_address(ANN))
+KEY: tuple[str, Source] = ("default", ip_address(ANN))
 
 
 class OnceTestCase(KeeperTestCase):
@@ -249,15 +248,3 @@ class CarryOverTests(OnceTestCase):
         self.change(once=True, openFor=7.0)
         self.assertEqual([(BOB, 30.0)], self.openings())
         self.assertIs(None, self.isUsed())
-
-    def test_rule(self) -> None:
-        """The rule itself."""
-        once, many = makeDoor(once=True), makeDoor()
-
-        def remains(before: Door, after: Door) -> bool:
-            return bool(carryOver([Opening(before, ip_address(ANN), 9.0)], [after], 0.0))
-
-        self.assertEqual(
-            [True, True, True, False],
-            [remains(once, once), remains(many, many), remains(many, once), remains(once, many)],
-        )

@@ -8,8 +8,8 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from pkdoors.firewall.interface import IFirewall
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
+from pkdoors.model.sources import Source
 
 
 @implementer(IFirewall)
@@ -44,7 +44,7 @@ class FakeFirewall:
         self.hasBegun = False
         self.before: list[Opening] = []
         self.isForgetful = False
-        self.used: set[tuple[str, Address]] = set()
+        self.used: set[tuple[str, Source]] = set()
         self.guarded: tuple[Door, ...] = ()
         self.drops = self.junk = 0
         self._kept: tuple[Door, ...] = ()

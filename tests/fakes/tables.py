@@ -206,8 +206,10 @@ class FakeTables:
                     raise errorFor(errno.EEXIST)
             case "add", "counter":
                 table.counters.setdefault(name, 0)
-            case "add", "rule":
+            case "add" | "insert", "rule":
                 self._addRule(table, name, more)
+                if verb == "insert":
+                    table.rules.insert(0, table.rules.pop())
             case "flush", "set" | "map":
                 self._there(table.sets, name).elements.clear()
             case "add", "element":

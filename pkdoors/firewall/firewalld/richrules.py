@@ -9,8 +9,8 @@ that deny come before it, so a ban stays a ban.
 import re
 from collections.abc import Iterable
 
-from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import Source
 
 KNOCK_PRIORITY = 31_337
 """The priority of the rules that let knocks in."""
@@ -76,8 +76,8 @@ def openingPriorities(number: int) -> tuple[int, int]:
     return first, first + 1
 
 
-def openingRules(source: Address, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:
-    """Return the rules that open ports for an address, one for each range."""
+def openingRules(source: Source, ports: Iterable[PortRange], priority: int) -> tuple[str, ...]:
+    """Return the rules that open ports for an address or a network, one for each range."""
     return tuple(
         f'rule priority="{priority}" family="ipv{source.version}" source address="{source}" '
         f'port port="{ranges.span}" protocol="{ranges.protocol}" accept'

@@ -1,7 +1,8 @@
 """What the guard's rules compare, as nft writes it. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import PortGroup
 from pkdoors.model.doors import Door
 
@@ -9,18 +10,13 @@ IP = {4: "ip", 6: "ip6"}
 NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
-def openingsOf(group: PortGroup) -> Iterator[tuple[str, int, Door]]:
-    """
-    Yield the field that is compared, the version of IP, and the door, for each set of openings.
-    """
+def openingsOf(
+    group: PortGroup, networks: Collection[OpeningSet]
+) -> Iterator[tuple[Door, OpeningSet]]:
+    """Yield all sets of openings that let clients in to a group of ports, each with its door."""
     for door in group.doors:
-        for v in (4, 6):
-            yield sourceOf(door, v), v, door
-
-
-def sourceOf(door: Door, v: int) -> str:
-    """Return the field that is compared with the openings of a door."""
-    return f"{IP[v]} saddr"
+        for openings in openingSets(door, networks):
+            yield door, openings
 
 
 def flow(protocol: str, v: int) -> str:

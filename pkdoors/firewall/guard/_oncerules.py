@@ -11,10 +11,10 @@ The opening stays in its set until its deadline, or until the daemon has noticed
 that it is used; only a new grant takes it out there.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from pkdoors.firewall.guard._fields import IP, lines, sourceOf
-from pkdoors.firewall.guard.sets import openingsName, usedName
+from pkdoors.firewall.guard._fields import IP, lines
+from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.model.doors import Door
 
 # A fast-open SYN would reach the service before the handshake proves anything. Without an answer,
@@ -28,11 +28,11 @@ _RESET = "{chain} tcp flags & (syn|rst) == rst {source} @{open} accept"
 # Several processors may judge handshakes of one client at a time. The limit lets exactly one
 # packet pass, and the set keeps it for as long as the element is there.
 _USE = """
-{chain} tcp flags & (syn|rst|ack) == ack {source} @{open} {source} != @{used} jump {door}_first{v}
+{chain} tcp flags & (syn|rst|ack) == ack {source} @{open} {source} != @{used} jump {first}
 """
 _FIRST = """
-{door}_first{v} jump proof{v}
-{door}_first{v} add @{used} {{ {source} limit rate 1/week burst 1 packets }} goto session
+{first} jump proof{v}
+{first} add @{used} {{ {source} limit rate 1/week burst 1 packets }} goto session
 """
 _TOO_LATE = """
 {chain} tcp flags & (syn|rst|ack) == ack {source} @{open} counter reject with tcp reset
@@ -51,35 +51,36 @@ _PROOF = "proof{v} {ip} saddr . tcp ackseq ^ {bits:#x} @synacks{v} return"
 _UNPROVED = "proof{v} counter drop"
 
 
-def onceRules(chain: str, sets: Iterable[tuple[str, int, Door]]) -> Iterator[str]:
+def onceRules(chain: str, sets: Collection[OpeningSet]) -> Iterator[str]:
     """
     Yield the rules for the openings of a group of ports that are for one connection.
 
     @param chain: the chain of the group.
-    @param sets: the field that is compared, the version of IP, and the door, for each set of such
-        openings.
     """
-    sets = list(sets)
-    for rules in (_SYN, _RESET, _USE, _TOO_LATE) if sets else ():
-        for source, v, door in sets:
-            yield from _rules(rules, door, v, source=source, chain=chain)
+    for rules in (_SYN, _RESET, _USE, _TOO_LATE):
+        for openings in sets:
+            yield from _rules(rules, openings, chain=chain)
 
 
-def handshakeRules(doors: Iterable[Door]) -> Iterator[str]:
-    """Yield the rules that remember what the host answered, and prove that the client heard it."""
-    doors = [door for door in doors if door.once]
-    if not doors:
+def handshakeRules(doors: Iterable[Door], networks: Collection[OpeningSet]) -> Iterator[str]:
+    """
+    Yield the rules that remember what the host answered, and prove that the client heard it.
+
+    @param networks: the sets that openings for networks need.
+    """
+    sets = [found for door in doors if door.once for found in openingSets(door, networks)]
+    if not sets:
         return
     yield from lines(_ANSWERS)
+    for openings in sets:
+        client = openings.field.replace("saddr", "daddr")
+        yield from _rules(_ANSWERED, openings, client=client, ip=IP[openings.version])
+        yield from _rules(_FIRST, openings)
     for v, ip in IP.items():
-        for door in doors:
-            source = sourceOf(door, v)
-            yield from _rules(_ANSWERED, door, v, client=source.replace("saddr", "daddr"), ip=ip)
-            yield from _rules(_FIRST, door, v, source=source)
         yield from (_PROOF.format(v=v, ip=ip, bits=2**count - 1) for count in range(1, 33))
         yield _UNPROVED.format(v=v)
 
 
-def _rules(rules: str, door: Door, v: int, **fields: str) -> list[str]:
-    names = {"open": openingsName(door, v), "used": usedName(door, v), "door": door.name}
-    return lines(rules.format(v=v, **names, **fields))
+def _rules(rules: str, openings: OpeningSet, **fields: str) -> list[str]:
+    names = {"open": openings.name, "used": openings.used, "first": openings.first}
+    return lines(rules.format(v=openings.version, source=openings.field, **names, **fields))

@@ -9,17 +9,17 @@ belong to a flow that the guard itself remembers.
 Each rule is a line here, with its chain in front.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pkdoors.firewall.guard._fields import IP, NFPROTO, back, flow, lines, openingsOf
 from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
-from pkdoors.firewall.guard._udprules import letInRules, udpRules
+from pkdoors.firewall.guard._udprules import letInRules, udpOpeningRule, udpRules
 from pkdoors.firewall.guard.capture import Capture
+from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import (
     TCP_ENDING,
     counterName,
-    openingsName,
     spell,
 )
 from pkdoors.model.doors import Door
@@ -147,10 +147,15 @@ _LIMIT = (
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
 
 
-def rulesFor(doors: Iterable[Door], capture: Capture | None = None) -> Iterator[str]:
+def rulesFor(
+    doors: Iterable[Door],
+    networks: Collection[OpeningSet] = (),
+    capture: Capture | None = None,
+) -> Iterator[str]:
     """
     Yield the rules, each with its chain in front, in the order in which packets pass them.
 
+    @param networks: the sets that openings for networks need.
     @param capture: how knocks get into the packet log; L{None} if sockets hear them.
     """
     doors = list(doors)
@@ -165,17 +170,28 @@ def rulesFor(doors: Iterable[Door], capture: Capture | None = None) -> Iterator[
     for v in (4, 6):
         fields = {"back": back("tcp", v), "ending": spell(TCP_ENDING)}
         yield from lines(_INSIDE.format(ip=IP[v], v=v, **fields))
-    yield from handshakeRules(doors)
+    yield from handshakeRules(doors, networks)
     yield from lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):
         forwarded = _FORWARDED.format(p=protocol)
         yield from lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
     yield from _flowRules()
     for group in portGroups(doors, "tcp"):
-        yield from _tcpRules(group)
+        yield from _tcpRules(group, networks)
     for group in portGroups(doors, "udp"):
-        yield from udpRules(chainName(group, "udp"), group)
+        yield from udpRules(chainName(group, "udp"), group, networks)
     yield from letInRules(doors)
+
+
+def rulesForSet(doors: Iterable[Door], openings: OpeningSet) -> Iterator[str]:
+    """Yield the rules for one set of openings: they can stand before all others in their chains."""
+    doors = list(doors)
+    for protocol in ("tcp", "udp"):
+        for group in portGroups(doors, protocol):
+            for door in group.doors:
+                if door.name == openings.door:
+                    make = _openingRule if protocol == "tcp" else udpOpeningRule
+                    yield make(chainName(group, protocol), door, openings)
 
 
 def chainName(group: PortGroup, protocol: str) -> str:
@@ -220,17 +236,21 @@ def _flowRules() -> Iterator[str]:
     yield from lines(_CUT_OFF)
 
 
-def _tcpRules(group: PortGroup) -> Iterator[str]:
+def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
     once = []
-    for source, v, door in openingsOf(group):
+    for door, openings in openingsOf(group, networks):
         if door.once:
-            once.append((source, v, door))
+            once.append(openings)
         else:
-            letIn = "accept" if cuts else "goto let_in"
-            yield f"{chain} {source} @{openingsName(door, v)} {letIn}"
+            yield _openingRule(chain, door, openings)
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
     # A client with an opening of another kind, or a session, does not use up this one.
     yield from onceRules(chain, once)
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
+
+
+def _openingRule(chain: str, door: Door, openings: OpeningSet) -> str:
+    verdict = "accept" if door.cutSessions else "goto let_in"
+    return f"{chain} {openings.field} @{openings.name} {verdict}"

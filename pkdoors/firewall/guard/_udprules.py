@@ -1,10 +1,11 @@
 """The guard's rules for UDP ports. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pkdoors.firewall.guard._fields import NFPROTO, flow, lines, openingsOf
+from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup
-from pkdoors.firewall.guard.sets import hasUdpSessions, openingsName, spell, udpNew
+from pkdoors.firewall.guard.sets import hasUdpSessions, spell, udpNew
 from pkdoors.model.doors import Door
 
 # Only a flow that the service answers is a session: otherwise datagrams that are forged in the
@@ -23,16 +24,15 @@ _UDP_ANSWERED = (
 )
 
 
-def udpRules(chain: str, group: PortGroup) -> Iterator[str]:
+def udpRules(chain: str, group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """
     Yield the rules of a group of UDP ports.
 
     @param chain: the chain of the group.
+    @param networks: the sets that openings for networks need.
     """
-    for source, v, door in openingsOf(group):
-        yield f"{chain} {source} @{openingsName(door, v)} " + (
-            f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
-        )
+    for door, openings in openingsOf(group, networks):
+        yield udpOpeningRule(chain, door, openings)
     # Answers to this host's own questions. TCP has no such rule: a client that got in while there
     # was no guard would seem to answer, too.
     yield f"{chain} ct direction reply accept"
@@ -64,3 +64,9 @@ def letInRules(doors: Iterable[Door]) -> Iterator[str]:
         for v in (4, 6):
             yield from lines(_UDP_LET_IN.format(door=door.name, v=v, f=flow("udp", v)))
         yield f"{door.name}_letin accept"
+
+
+def udpOpeningRule(chain: str, door: Door, openings: OpeningSet) -> str:
+    """Return the rule for one set of openings."""
+    verdict = f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
+    return f"{chain} {openings.field} @{openings.name} {verdict}"

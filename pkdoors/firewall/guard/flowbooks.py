@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pkdoors.firewall.guard.flows import Flow, Tracked
 from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, hasUdpSessions
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import SourceSet
 
 Books = Mapping[str, Mapping[bytes, float]]
 """The flows of each set of L{pkdoors.firewall.guard.sets}: key and deadline."""
@@ -55,12 +55,13 @@ class FlowBooks:
 
         @param flowsTo: returns the connections to some ports.
         """
-        sources: dict[Door, set[Address]] = {}
+        sources: dict[Door, SourceSet] = {}
         for opening in openings:
-            sources.setdefault(opening.door, set()).add(opening.source)
+            sources.setdefault(opening.door, SourceSet()).add(opening.source)
         for door, letIn in sources.items():
-            for tracked in flowsTo(door.ports) if not (door.cutSessions or door.once) else ():
-                if tracked.flow.source in letIn:
+            isCounted = not (door.cutSessions or door.once)
+            for tracked in flowsTo(door.ports) if isCounted else ():
+                if letIn.letsIn(tracked.flow.source):
                     self._addLetIn(door, tracked.flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:

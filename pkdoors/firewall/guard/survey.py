@@ -1,9 +1,9 @@
 """What a daemon finds of our table in the kernel. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pkdoors.firewall.guard.guard import Present, Span
+from pkdoors.firewall.guard.guard import Guard, Present, Span
 from pkdoors.firewall.guard.sets import (
     FORMAT,
     PORT_SETS,
@@ -63,7 +63,7 @@ class Survey:
         """Return whether the table has this door, with the same ports."""
         return aboutDoor(door) in self.notes
 
-    def setsToRetime(self, doors: Collection[Door]) -> set[str]:
+    def setsToRetime(self, doors: Iterable[Door]) -> set[str]:
         """Return the sets whose timeout must change: the kernel cannot change it in place."""
         return {
             name
@@ -71,18 +71,18 @@ class Survey:
             if name in self.sets and self.sets[name] != round(1000 * definition.timeout)
         }
 
-    def present(self, doors: Collection[Door], boot: str) -> Present:
+    def present(self, guard: Guard, boot: str) -> Present:
         """
-        Return what the kernel has for the new guard of these doors. Sets whose content is not valid
+        Return what the kernel has for a new guard. Sets whose content is not valid
         are stale: those of another boot, those of a door that had other ports, because its openings
         were granted for those, and those whose timeout changes.
         """
-        stale = self.setsToRetime(doors)
+        stale = self.setsToRetime(guard.doors)
         if not self.isOf(boot):
-            stale |= setsFor(doors).keys()
-        for door in doors:
+            stale |= setsFor(guard.doors, guard.networks).keys()
+        for door in guard.doors:
             if not self.knows(door):
-                stale |= setsOf(door).keys()
+                stale |= setsOf(door, guard.networks).keys()
         return Present(
             self.chains,
             frozenset(self.sets),

@@ -7,7 +7,8 @@ from secrets import token_hex
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.capture import HEARD_CHAIN, KNOCK_SETS
 from pkdoors.firewall.guard.flowbooks import Books
-from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.guard import TABLE, Guard
+from pkdoors.firewall.guard.openingsets import OpeningSet, findSets, isOpenings, openingSets, setOf
 from pkdoors.firewall.guard.sets import (
     ABOUT,
     INSIDE_SETS,
@@ -15,12 +16,10 @@ from pkdoors.firewall.guard.sets import (
     PORT_MAPS,
     PORT_SETS,
     PROTOCOLS,
-    isOpenings,
-    openingsName,
+    openingKey,
     parseOpening,
     secondsLeft,
     setsFor,
-    usedName,
 )
 from pkdoors.firewall.guard.survey import Survey
 from pkdoors.firewall.netlink.dump import (
@@ -122,19 +121,19 @@ class GuardReader:
         now, sinceBoot = self._seconds(), self._bootClock()
         known = [door for door in doors if survey.isOf(self.boot) and survey.knows(door)]
         return [
-            parseOpening(element, door, now + min(left, door.maxOpenFor))
+            parseOpening(element, door, now + min(left, door.maxOpenFor), openings.length)
             for door in known
-            for version in (4, 6)
-            for element in self._listUnused(door, version, table)
+            for openings in findSets(survey.sets, door)
+            for element in self._listUnused(openings, table)
             if (left := secondsLeft(element, sinceBoot)) > 0
         ]
 
-    def _listUnused(self, door: Door, version: int, table: str) -> list[Element]:
-        """Return the openings of a door that let a client begin a connection."""
-        elements = self.listElements(openingsName(door, version), table)
-        if not (door.once and elements):
+    def _listUnused(self, openings: OpeningSet, table: str) -> list[Element]:
+        """Return the elements of a set that still let a client begin a connection."""
+        elements = self.listElements(openings.name, table)
+        if not (openings.isOnce and elements):
             return elements
-        used = self.listKeys(usedName(door, version), table)  # after the openings, to miss none
+        used = self.listKeys(openings.used, table)  # after the openings, to miss none
         return [element for element in elements if element.key not in used]
 
     def listKeys(self, name: str, table: str = TABLE) -> set[bytes]:
@@ -142,26 +141,26 @@ class GuardReader:
         return {element.key for element in self.listElements(name, table)}
 
     def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
-        """
-        Return which openings for one connection are over, see L{IFirewall.findUsed}.
-        """
-        bySet: dict[tuple[str, str], list[Opening]] = {}
+        """Return which openings for one connection are over, see L{IFirewall.findUsed}."""
+        bySet: dict[OpeningSet, list[Opening]] = {}
         for opening in openings:
-            version = opening.source.version
-            names = openingsName(opening.door, version), usedName(opening.door, version)
-            bySet.setdefault(names, []).append(opening)
+            bySet.setdefault(setOf(opening), []).append(opening)
         found = []
-        for (name, usedSet), some in bySet.items():
-            present, used = self.listKeys(name), self.listKeys(usedSet)
-            for opening in some:
-                key = opening.source.packed
-                if key in used or key not in present:
-                    found.append((opening, key in used))
+        for openingSet, some in bySet.items():
+            present, used = self.listKeys(openingSet.name), self.listKeys(openingSet.used)
+            keyed = [(openingKey(opening.source), opening) for opening in some]
+            found += [
+                (opening, key in used)
+                for key, opening in keyed
+                if key in used or key not in present
+            ]
         return found
 
-    def listOpenKeys(self, doors: Iterable[Door]) -> set[tuple[str, bytes]]:
+    def listOpenKeys(self, guard: Guard) -> set[tuple[str, bytes]]:
         """Return the set and the key of each opening in the kernel."""
-        names = [openingsName(door, version) for door in doors for version in (4, 6)]
+        names = [
+            openings.name for door in guard.doors for openings in openingSets(door, guard.networks)
+        ]
         return {(name, key) for name in names for key in self.listKeys(name)}
 
     def countOpenings(self) -> int:

@@ -1,6 +1,6 @@
 """The guard that an earlier daemon of any version left in the kernel."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from twisted.logger import Logger
@@ -13,6 +13,7 @@ from pkdoors.firewall.guard.oldguard import (
     readOpenings,
     readProtected,
 )
+from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
 
@@ -95,3 +96,21 @@ def warnAbout(predecessor: Predecessor, protected: Collection[PortRange]) -> Non
             "it is open from now on, unless another firewall closes it",
             ports=", ".join(map(str, opened)),
         )
+
+
+def graceFor(doors: Iterable[Door]) -> dict[PortRange, float]:
+    """
+    Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
+    connections, so without connection tracking nobody knows which clients are using a port.
+    """
+    groups = portGroups(doors, "udp")
+    graces = [(group.ports, min(door.udpGrace for door in group.doors)) for group in groups]
+    udp = {ports: grace for ranges, grace in graces for ports in ranges if grace}
+    if udp:
+        _log.info(
+            "{ports}: protected for the first time, and it is unknown who uses it: it stays "
+            "open for {seconds:g} s, so that its present clients are not cut",
+            ports=", ".join(map(str, udp)),
+            seconds=max(udp.values()),
+        )
+    return udp

@@ -1,19 +1,13 @@
 """Writes elements into the guard's table in the kernel."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from pkdoors.firewall.guard.flowbooks import Books
 from pkdoors.firewall.guard.flows import isOn, parseFlow
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.sets import (
-    differs,
-    openingElement,
-    openingsName,
-    setName,
-    setsFor,
-    usedName,
-)
+from pkdoors.firewall.guard.openingsets import openingSets, setOf
+from pkdoors.firewall.guard.sets import differs, openingElement, openingKey, setName, setsFor
 from pkdoors.firewall.netlink.kernel import GuardGone, SetFull
 from pkdoors.firewall.netlink.messages import (
     Element,
@@ -42,9 +36,8 @@ class GuardWriter(GuardReader):
         """
         name, element = setName(opening), self.makeElement(opening)
         if opening.door.once and isNew:
-            used = usedName(opening.door, opening.source.version)
             with suppress(GuardGone):  # the last one was not used
-                self._kernel.transact(renewElement(TABLE, name, element, used))
+                self._kernel.transact(renewElement(TABLE, name, element, setOf(opening).used))
                 return
         self._kernel.transact(addElements(TABLE, name, [element]))
 
@@ -55,10 +48,10 @@ class GuardWriter(GuardReader):
         @raise FirewallError: the kernel refused.
         """
         with suppress(GuardGone):
-            self._kernel.transact(removeElements(TABLE, setName(opening), [opening.source.packed]))
-            if opening.door.once:  # only now: without the mark, it would be unused again
-                used = usedName(opening.door, opening.source.version)
-                self._kernel.transact(swapElements(TABLE, used, [opening.source.packed], ()))
+            key = openingKey(opening.source)
+            self._kernel.transact(removeElements(TABLE, setName(opening), [key]))
+            if opening.door.once:  # only now: without its mark, it would be unused again
+                self._kernel.transact(swapElements(TABLE, setOf(opening).used, [key], ()))
 
     def makeElement(self, opening: Opening) -> Element:
         """Return the element for an opening, with the time that it has left now."""
@@ -85,12 +78,10 @@ class GuardWriter(GuardReader):
             for keysPortion in splitPortions(keys):
                 self._kernel.transact(swapElements(table, name, keysPortion, ()))
 
-    def writeOpenings(
-        self, doors: Collection[Door], openings: Iterable[Opening], table: str
-    ) -> None:
+    def writeOpenings(self, guard: Guard, openings: Iterable[Opening], table: str) -> None:
         """Put exactly these openings into the kernel. Only what differs is written."""
         wanted: dict[str, dict[bytes, Element]] = {
-            openingsName(door, version): {} for door in doors for version in (4, 6)
+            found.name: {} for door in guard.doors for found in openingSets(door, guard.networks)
         }
         for opening in openings:
             element = self.makeElement(opening)
@@ -103,12 +94,11 @@ class GuardWriter(GuardReader):
             ]
             for portion in splitPortions(changed):
                 self._kernel.transact(addElements(table, name, portion))
-        for door in doors:
-            for version in (4, 6) if door.once else ():
-                used = usedName(door, version)
-                gone = self.listKeys(used, table) - wanted[openingsName(door, version)].keys()
+        for door in guard.doors:
+            for found in openingSets(door, guard.networks) if door.once else ():
+                gone = self.listKeys(found.used, table) - wanted[found.name].keys()
                 for keys in splitPortions(gone):
-                    self._kernel.transact(swapElements(table, used, keys, ()))
+                    self._kernel.transact(swapElements(table, found.used, keys, ()))
 
     def writeFlows(self, doors: Iterable[Door], books: Books, table: str) -> None:
         """Add the flows that have time left; those that are there already keep their time."""

@@ -15,21 +15,21 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.portgroups import portGroups
-from pkdoors.firewall.guard.sets import setName
+from pkdoors.firewall.guard.openingsets import networkSets
+from pkdoors.firewall.guard.sets import openingKey, setName
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
 from pkdoors.firewall.nftables._counting import KnockCounts
 from pkdoors.firewall.nftables._liveflows import LiveFlows, readUptime
 from pkdoors.firewall.nftables._monitor import NftablesMonitor
 from pkdoors.firewall.nftables._sessions import SessionKeeper
-from pkdoors.firewall.nftables._takeover import Predecessor, warnAbout
+from pkdoors.firewall.nftables._takeover import Predecessor, graceFor, warnAbout
 from pkdoors.firewall.nftables.capturing import Capturing
 from pkdoors.firewall.nftables.table import GuardTable, openTable
 from pkdoors.firewall.ways.ways import Throttle, WaysFinder
-from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, Opening, listProtectedPorts
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import Source
 
 SETTLED = 300.0
 """Seconds from the boot until there may be flows that began before the guard. Earlier there are
@@ -75,7 +75,7 @@ class NftablesFirewall:
         self._ways: WaysFinder
         self._throttle = Throttle(reactor, self._updateWays)
         self._deadlines: dict[tuple[str, bytes], float] = {}  # of the openings in the kernel
-        self._grants: dict[tuple[str, Address], int] = {}  # likewise, see L{Opening}
+        self._grants: dict[tuple[str, Source], int] = {}  # likewise, see L{Opening}
         self._isDoubtful = False  # whether somebody has changed what was granted
         self._protected: Collection[PortRange] = ()  # what the kernel keeps closed
         self._fingerprint: object = None  # differs once a stranger has changed the guard
@@ -109,7 +109,7 @@ class NftablesFirewall:
         live = self._sessions.spare(self._guard, predecessor)
         if isSettled and not predecessor.isThere and live.untracked:
             versions = tuple(live.untracked)
-            self._guard = replace(self._guard, grace=self._grace(), graceVersions=versions)
+            self._guard = replace(self._guard, grace=graceFor(doors), graceVersions=versions)
         self._grants = {opening.key: opening.grant for opening in predecessor.openings}
         self._put(predecessor.openings)
         # A port has its grace only once: no later flush opens it again.
@@ -204,6 +204,8 @@ class NftablesFirewall:
         if self._capturing is not None and self._guard.capture is not None:
             capture = self._capturing.refresh(self._guard.capture)
             self._guard = replace(self._guard, capture=capture)
+        # Only here do sets that no opening needs any more go: until then they cost little.
+        self._guard = replace(self._guard, networks=networkSets(openings))
         for triesLeft in reversed(range(TRIES)):
             try:
                 self._table.replace(self._guard, openings, self._sessions.living())
@@ -215,9 +217,7 @@ class NftablesFirewall:
         self._protected = listProtectedPorts(self._guard.doors)
         self._sessions.noteReplaced()
         self._isDoubtful = False
-        self._deadlines = {
-            (setName(opening), opening.source.packed): opening.deadline for opening in openings
-        }
+        self._deadlines = {_keyOf(opening): opening.deadline for opening in openings}
         kept = {opening.key for opening in openings}
         self._grants = {key: grant for key, grant in self._grants.items() if key in kept}
         self._fingerprint = self._table.readFingerprint()
@@ -251,12 +251,22 @@ class NftablesFirewall:
         return self._ways.isFailing
 
     def _openNow(self, opening: Opening) -> None:
+        self._addSet(opening)
         self._table.add(opening, self._grants.get(opening.key) != opening.grant)
         self._grants[opening.key] = opening.grant
-        self._deadlines[setName(opening), opening.source.packed] = opening.deadline
+        self._deadlines[_keyOf(opening)] = opening.deadline
+
+    def _addSet(self, opening: Opening) -> None:
+        """Have the kernel compare as many bits of addresses as an opening needs."""
+        needed = networkSets([opening])
+        if needed <= self._guard.networks:
+            return
+        self._table.addSet(self._guard, *needed)
+        self._guard = replace(self._guard, networks=self._guard.networks | needed)
+        self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
-        self._deadlines.pop((setName(opening), opening.source.packed), None)
+        self._deadlines.pop(_keyOf(opening), None)
         self._grants.pop(opening.key, None)
         self._table.remove(opening)
         self._sessions.noteSoon()
@@ -270,7 +280,7 @@ class NftablesFirewall:
         self._throttle.want()
         now = self._reactor.seconds()
         try:
-            present = self._table.listOpenKeys(self._guard.doors)
+            present = self._table.listOpenKeys(self._guard)
             ours = {key for key, deadline in self._deadlines.items() if deadline - now > MARGIN}
             isSame = self._table.readFingerprint() == self._fingerprint
             isSame = isSame and ours <= present <= {*self._deadlines}
@@ -279,19 +289,6 @@ class NftablesFirewall:
         if not isSame:
             self._onChanged("somebody")
 
-    def _grace(self) -> dict[PortRange, float]:
-        """
-        Return the UDP ports that stay open for a while, and for how many seconds. UDP has no
-        connections, so without connection tracking nobody knows which clients are using a port.
-        """
-        groups = portGroups(self._guard.doors, "udp")
-        graces = [(group.ports, min(door.udpGrace for door in group.doors)) for group in groups]
-        udp = {ports: grace for ranges, grace in graces for ports in ranges if grace}
-        if udp:
-            self._log.info(
-                "{ports}: protected for the first time, and it is unknown who uses it: it stays "
-                "open for {seconds:g} s, so that its present clients are not cut",
-                ports=", ".join(map(str, udp)),
-                seconds=max(udp.values()),
-            )
-        return udp
+
+def _keyOf(opening: Opening) -> tuple[str, bytes]:
+    return setName(opening), openingKey(opening.source)

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.flows import Flow
 from pkdoors.firewall.guard.guard import TABLE
+from pkdoors.firewall.guard.sets import openingKey
 from pkdoors.firewall.nftables.firewall import MARGIN
 from pkdoors.model.doors import Opening
 from tests.fakes.doors import flow, makeDoor, makeOpening
@@ -72,7 +73,7 @@ class OnceTests(NftablesTestCase):
         opening = granted(source="2001:db8::7")
         self.open(opening)
         self.assertEqual([], self.find(opening))
-        self.tables.put("default_used6", opening.source.packed, LONG)
+        self.tables.put("default_used6", openingKey(opening.source), LONG)
         self.assertEqual([(opening, True)], self.find(opening))
 
     def test_grantedAgain(self) -> None:
