@@ -34,6 +34,7 @@ def recordDoors(state: Snapshot) -> list[DoorRecord]:
             openings=openings[door.name],
             sources=state.sources.get(door.name, 0),
             uses="once" if door.once else "many",
+            trusted=tuple(map(str, door.trusted)),
         )
         for door in state.doors
     ]

@@ -31,6 +31,7 @@ class DoorRecord:
     @ivar openings: the number of addresses that the door is open for.
     @ivar sources: the number of knockers that the door remembers.
     @ivar uses: C{many} or C{once}, the connections that an opening lets in.
+    @ivar trusted: the networks and interfaces that need no knock.
     """
 
     name: str
@@ -44,6 +45,7 @@ class DoorRecord:
     openings: int
     sources: int
     uses: str = "many"
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,12 @@ def _describeTerms(door: Door) -> str:
     """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
     uses = ", for one connection" if door.once else ""
-    return f"{_describeKnocks(door)} it for {times}{uses}{_describeSessions(door)}"
+    ends = f"{_describeSessions(door)}{_describeTrusted(door)}"
+    return f"{_describeKnocks(door)} it for {times}{uses}{ends}"
+
+
+def _describeTrusted(door: Door) -> str:
+    return f"; no knock needed from {', '.join(map(str, door.trusted))}" if door.trusted else ""
 
 
 def _describeSessions(door: Door) -> str:

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
 from pkdoors.doorkeeper._carrying import carryOver, moveLives
+from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
@@ -23,7 +24,7 @@ from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
 from pkdoors.host.clientaddress import SHARED, isShared, readClient
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Guessing, Refusal, Request, Result
+from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, Opening
@@ -41,7 +42,7 @@ class Doorkeeper:
     @param publisher: publishes what happens, and knows the time of day.
     @param makeLock: makes the lock of a door.
     @param counters: where knocks are counted.
-    @param logKnocks: whether to log each datagram.
+    @param logKnocks: whether to log each datagram, and what each door makes of it.
     """
 
     _log = Logger()
@@ -60,14 +61,19 @@ class Doorkeeper:
         self._stack = stack
         self._publisher = publisher or EventPublisher()
         self._makeLock = makeLock
-        self._counters = counters or Counters()
-        self._logKnocks = logKnocks
-        self._mistakes = LineLimit()
         self._refusals = RefusalReport(clock, self._publisher)
         self._troubles = LineLimit()
         self._turns = Turns(clock)
         self.doors = tuple(doors)
-        self._locks = Lockset(map(makeLock, self.doors))
+        self._hearing = Hearing(
+            clock,
+            self._publisher,
+            counters or Counters(),
+            self._refusals,
+            self.request,
+            Lockset(map(makeLock, self.doors)),
+            logKnocks,
+        )
         self._lives = Lives()
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
@@ -98,11 +104,11 @@ class Doorkeeper:
 
         @raise FirewallError: the firewall refused; nothing was changed.
         """
-        fresh = self._locks.makeMissing(doors, self._makeLock)  # before anything is changed
+        fresh = self._hearing.locks.makeMissing(doors, self._makeLock)  # before anything is changed
         self._uses.look()
         await self._stack.change(doors, carryOver(self._lives, doors, self._clock.seconds()))
         self.doors = doors
-        self._locks = self._locks.replaceDoors(doors, fresh)
+        self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
         moveLives(self._lives, doors, self._clock.seconds())
         self._uses.startIfNeeded()
 
@@ -120,36 +126,11 @@ class Doorkeeper:
 
     def hear(self, knocks: Iterable[Knock]) -> None:
         """Hear knocks. Nothing is raised: the reactor would stop reading that port."""
-        now, today = self._clock.seconds(), self._publisher.wallClock()
-        hear = self._locks.hear
-        unheeded = 0
-        for knock in knocks:
-            if self._logKnocks:
-                self._log.debug(
-                    "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
-                )
-            try:
-                results = hear(knock, now, today)
-                if results:
-                    self.heed(results)
-                else:
-                    unheeded += 1
-            except Exception:
-                if self._mistakes.admit("", now):
-                    self._log.failure("a knock of {source} went wrong", source=knock.source)
-        self._counters.knocks["other"] += unheeded
+        self._hearing.hear(knocks)
 
     def heed(self, results: Iterable[Result]) -> None:
         """Act on what locks yield."""
-        for result in results:
-            if isinstance(result, Request):
-                self._counters.knocks["request"] += 1
-                self.request(result)
-            elif isinstance(result, Guessing):
-                self._refusals.publishGuessing(result)
-            else:
-                self._counters.knocks["refused"] += 1
-                self._refusals.publish(result)
+        self._hearing.heed(results)
 
     def request(self, request: Request) -> None:
         """Open the door or, if it is open for this source already, move the deadline."""
@@ -251,7 +232,7 @@ class Doorkeeper:
             self._publisher.wallClock(),
             self.doors,
             tuple(life.status() for life in lives),
-            self._locks.sources() if source is None else {},
+            self._hearing.locks.sources() if source is None else {},
         )
 
     def openings(self) -> list[Opening]:
@@ -261,6 +242,7 @@ class Doorkeeper:
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
         self._uses.stop()
+        self._hearing.stop()
         for life in self._lives:
             life.leave()
         await self._stack.stop()

@@ -34,8 +34,10 @@ class StatusTests(OperationsTestCase):
             "openings": 1,
             "sources": 1,
             "uses": "many",
+            "trusted": [],
         }
         web = {"name": "web", "ports": ["443/tcp"], "sessions": "cut", "max_open_for": 60.0}
+        web |= {"trusted": ["192.168.1.0/24", "wg0"]}
         status = write(self.operations.status())
         self.assertEqual(
             {

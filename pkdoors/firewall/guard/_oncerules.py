@@ -13,8 +13,8 @@ that it is used; only a new grant takes it out there.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from pkdoors.firewall.guard._fields import IP, lines
 from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
+from pkdoors.firewall.guard.portgroups import PortGroup
 from pkdoors.model.doors import Door
 
 # A fast-open SYN would reach the service before the handshake proves anything. Without an answer,
@@ -51,12 +51,17 @@ _PROOF = "proof{v} {ip} saddr . tcp ackseq ^ {bits:#x} @synacks{v} return"
 _UNPROVED = "proof{v} counter drop"
 
 
-def onceRules(chain: str, sets: Collection[OpeningSet]) -> Iterator[str]:
+_IP = {4: "ip", 6: "ip6"}
+
+
+def onceRules(chain: str, group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """
     Yield the rules for the openings of a group of ports that are for one connection.
 
     @param chain: the chain of the group.
+    @param networks: the sets that openings for networks need.
     """
+    sets = _setsOf(group.doors, networks)
     for rules in (_SYN, _RESET, _USE, _TOO_LATE):
         for openings in sets:
             yield from _rules(rules, openings, chain=chain)
@@ -68,19 +73,24 @@ def handshakeRules(doors: Iterable[Door], networks: Collection[OpeningSet]) -> I
 
     @param networks: the sets that openings for networks need.
     """
-    sets = [found for door in doors if door.once for found in openingSets(door, networks)]
+    sets = _setsOf(doors, networks)
     if not sets:
         return
-    yield from lines(_ANSWERS)
+    yield from _ANSWERS.strip().split("\n")
     for openings in sets:
         client = openings.field.replace("saddr", "daddr")
-        yield from _rules(_ANSWERED, openings, client=client, ip=IP[openings.version])
+        yield from _rules(_ANSWERED, openings, client=client, ip=_IP[openings.version])
         yield from _rules(_FIRST, openings)
-    for v, ip in IP.items():
+    for v, ip in _IP.items():
         yield from (_PROOF.format(v=v, ip=ip, bits=2**count - 1) for count in range(1, 33))
         yield _UNPROVED.format(v=v)
 
 
 def _rules(rules: str, openings: OpeningSet, **fields: str) -> list[str]:
     names = {"open": openings.name, "used": openings.used, "first": openings.first}
-    return lines(rules.format(v=openings.version, source=openings.field, **names, **fields))
+    text = rules.format(v=openings.version, source=openings.field, **names, **fields)
+    return text.strip().split("\n")
+
+
+def _setsOf(doors: Iterable[Door], networks: Collection[OpeningSet]) -> list[OpeningSet]:
+    return [found for door in doors if door.once for found in openingSets(door, networks)]

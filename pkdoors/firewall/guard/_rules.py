@@ -11,17 +11,12 @@ Each rule is a line here, with its chain in front.
 
 from collections.abc import Collection, Iterable, Iterator
 
-from pkdoors.firewall.guard._fields import IP, NFPROTO, back, flow, lines, openingsOf
+from pkdoors.firewall.guard._lettingin import chainName, letInRules
 from pkdoors.firewall.guard._oncerules import handshakeRules, onceRules
-from pkdoors.firewall.guard._udprules import letInRules, udpOpeningRule, udpRules
 from pkdoors.firewall.guard.capture import Capture
 from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
-from pkdoors.firewall.guard.sets import (
-    TCP_ENDING,
-    counterName,
-    spell,
-)
+from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
 from pkdoors.model.doors import Door
 
 BASE_CHAINS = {
@@ -130,6 +125,21 @@ cut_off ct state established meta l4proto tcp counter reject with tcp reset
 cut_off counter drop
 """
 
+# Only a flow that the service answers is a session: otherwise datagrams that are forged in the
+# client's name would fill the sets. A first datagram is remembered apart, for a client that sends
+# its second one after the door has closed.
+_UDP_LET_IN = """
+{door}_letin ct state established,untracked update @{door}_udpmost{v} {{ {f} }} \
+update @{door}_udp{v} {{ {f} }} accept
+{door}_letin update @{door}_udpnew{v} {{ {f} }} accept
+"""
+# Each datagram restarts the idle time; the longest time restarts only while the door is open.
+_UDP_GOING_ON = "{f} @{most} {f} @{idle} update @{idle} {{ {f} }} accept"
+_UDP_ANSWERED = (
+    "{f} @{door}_udpnew{v} ct state established,untracked update @{door}_udpmost{v} {{ {f} }} "
+    "update @{door}_udpmost{v} {{ {f} timeout {most} }} update @{door}_udp{v} {{ {f} }} accept"
+)
+
 # Knocks are not tracked: each source would take a place in the kernel's table of connections. A
 # flood from forged sources would fill it, and then nobody could connect to anything.
 _KNOCKS = """
@@ -145,6 +155,8 @@ _LIMIT = (
     "{rate}/second burst {burst} packets }} counter name {counter} {verdict}"
 )
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
+_IP = {4: "ip", 6: "ip6"}
+_NFPROTO = {4: "ipv4", 6: "ipv6"}
 
 
 def rulesFor(
@@ -160,7 +172,7 @@ def rulesFor(
     """
     doors = list(doors)
     if capture is None:
-        yield from lines(_KNOCKS)
+        yield from _lines(_KNOCKS)
         yield from _limits(doors, "knock_ports", "drop")
         yield "knock_ports notrack"
     else:
@@ -168,35 +180,22 @@ def rulesFor(
         # scan could find the port.
         yield from capture.rules(_limits(doors, "knock_sources", "accept"))
     for v in (4, 6):
-        fields = {"back": back("tcp", v), "ending": spell(TCP_ENDING)}
-        yield from lines(_INSIDE.format(ip=IP[v], v=v, **fields))
+        fields = {"back": _back("tcp", v), "ending": spell(TCP_ENDING)}
+        yield from _lines(_INSIDE.format(ip=_IP[v], v=v, **fields))
     yield from handshakeRules(doors, networks)
-    yield from lines(_WAYS_IN)
+    yield from _lines(_WAYS_IN)
     for protocol in ("tcp", "udp"):
         forwarded = _FORWARDED.format(p=protocol)
-        yield from lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
+        yield from _lines(_WAYS_IN_OF.format(p=protocol, forwarded=forwarded))
     yield from _flowRules()
     for group in portGroups(doors, "tcp"):
         yield from _tcpRules(group, networks)
     for group in portGroups(doors, "udp"):
-        yield from udpRules(chainName(group, "udp"), group, networks)
-    yield from letInRules(doors)
-
-
-def rulesForSet(doors: Iterable[Door], openings: OpeningSet) -> Iterator[str]:
-    """Yield the rules for one set of openings: they can stand before all others in their chains."""
-    doors = list(doors)
-    for protocol in ("tcp", "udp"):
-        for group in portGroups(doors, protocol):
-            for door in group.doors:
-                if door.name == openings.door:
-                    make = _openingRule if protocol == "tcp" else udpOpeningRule
-                    yield make(chainName(group, protocol), door, openings)
-
-
-def chainName(group: PortGroup, protocol: str) -> str:
-    """Return the name of the chain that judges a group of ports."""
-    return f"{group.name}_{protocol}"
+        yield from _udpRules(group, networks)
+    for door in filter(hasUdpSessions, doors):
+        for v in (4, 6):
+            yield from _lines(_UDP_LET_IN.format(door=door.name, v=v, f=_flow("udp", v)))
+        yield f"{door.name}_letin accept"
 
 
 def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
@@ -220,37 +219,72 @@ def _flowRules() -> Iterator[str]:
     for v in (4, 6):
         fields = {
             "v": v,
-            "f": flow("tcp", v),
-            "back": back("tcp", v),
+            "f": _flow("tcp", v),
+            "back": _back("tcp", v),
             "ending": spell(TCP_ENDING),
             "answered": _ANSWERED,
         }
         for rules in (_LET_IN, _SESSION, _GOING_ON, _SPARED):
-            yield from lines(rules.format(**fields))
+            yield from _lines(rules.format(**fields))
         for name in ("sessions", "spared"):
             yield _RESET.format(**fields, name=name)
-        yield _GRACE.format(v=v, nfproto=NFPROTO[v], back=back("udp", v))
+        yield _GRACE.format(v=v, nfproto=_NFPROTO[v], back=_back("udp", v))
     yield "going_on goto spared"
     yield f"let_in {_ANSWERED} goto session"
     yield "let_in accept"
-    yield from lines(_CUT_OFF)
+    yield from _lines(_CUT_OFF)
 
 
 def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
-    once = []
-    for door, openings in openingsOf(group, networks):
-        if door.once:
-            once.append(openings)
-        else:
-            yield _openingRule(chain, door, openings)
+    yield from letInRules(group, "tcp", networks)
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
-    # A client with an opening of another kind, or a session, does not use up this one.
-    yield from onceRules(chain, once)
+    # A client that is let in otherwise, or has a session, does not use these up.
+    yield from onceRules(chain, group, networks)
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
 
-def _openingRule(chain: str, door: Door, openings: OpeningSet) -> str:
-    verdict = "accept" if door.cutSessions else "goto let_in"
-    return f"{chain} {openings.field} @{openings.name} {verdict}"
+def _udpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
+    """Yield the rules of a group of UDP ports."""
+    chain = chainName(group, "udp")
+    yield from letInRules(group, "udp", networks)
+    # Answers to this host's own questions. TCP has no such rule: a client that got in while there
+    # was no guard would seem to answer, too.
+    yield f"{chain} ct direction reply accept"
+    for v in (4, 6):
+        pairs = [("sparedmost", "sparedudp")]
+        pairs += [
+            (f"{door.name}_udpmost", f"{door.name}_udp")
+            for door in group.doors
+            if hasUdpSessions(door)
+        ]
+        for most, idle in pairs:
+            yield f"{chain} " + _UDP_GOING_ON.format(
+                f=_flow("udp", v), most=f"{most}{v}", idle=f"{idle}{v}"
+            )
+    for door in filter(hasUdpSessions, group.doors):
+        most = spell(door.udpMax - udpNew(door))
+        for v in (4, 6):
+            yield f"{chain} " + _UDP_ANSWERED.format(
+                door=door.name, v=v, f=_flow("udp", v), most=most
+            )
+    for v in (4, 6):
+        yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"
+    yield f"{chain} counter drop"
+
+
+def _flow(protocol: str, v: int) -> str:
+    """Return the key of a flow, in a packet from the client."""
+    ip, p = _IP[v], protocol
+    return f"{ip} saddr . {ip} daddr . {p} sport . {p} dport"
+
+
+def _back(protocol: str, v: int) -> str:
+    """Return the key of a flow, in a packet to the client."""
+    ip, p = _IP[v], protocol
+    return f"{ip} daddr . {ip} saddr . {p} dport . {p} sport"
+
+
+def _lines(rules: str) -> list[str]:
+    return rules.strip().split("\n")

@@ -7,6 +7,7 @@ from pkdoors.firewall.guard.sets import SPARED_IDLE, SPARED_MOST, TCP_IDLE, hasU
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.ports import PortRange
 from pkdoors.model.sources import SourceSet
+from pkdoors.model.trusted import listNetworks
 
 Books = Mapping[str, Mapping[bytes, float]]
 """The flows of each set of L{pkdoors.firewall.guard.sets}: key and deadline."""
@@ -47,21 +48,24 @@ class FlowBooks:
         self,
         openings: Iterable[Opening],
         flowsTo: Callable[[tuple[PortRange, ...]], Iterable[Tracked]],
+        doors: Iterable[Door] = (),
     ) -> None:
         """
-        Note the flows of clients whose door is open, if it keeps sessions and lets in any number of
-        connections: nobody knows which one used up an opening, and which ones came while there was
-        no guard.
+        Note the flows of clients whose door is open, and of trusted networks, if the door keeps
+        sessions. If an opening is for one connection, nobody knows which flow used it up, and which
+        ones came while there was no guard.
 
         @param flowsTo: returns the connections to some ports.
         """
-        sources: dict[Door, SourceSet] = {}
+        sources = {door: SourceSet() for door in doors if door.trusted}
         for opening in openings:
             sources.setdefault(opening.door, SourceSet()).add(opening.source)
         for door, letIn in sources.items():
-            isCounted = not (door.cutSessions or door.once)
-            for tracked in flowsTo(door.ports) if isCounted else ():
-                if letIn.letsIn(tracked.flow.source):
+            networks = listNetworks(door.trusted)
+            for tracked in flowsTo(door.ports) if not door.cutSessions else ():
+                source = tracked.flow.source
+                isLetIn = letIn.letsIn(source) and not door.once
+                if isLetIn or any(source in network for network in networks):
                     self._addLetIn(door, tracked.flow)
 
     def _addLetIn(self, door: Door, flow: Flow) -> None:
