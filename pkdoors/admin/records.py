@@ -114,6 +114,7 @@ class StatusRecord:
     @ivar uptime: seconds since the daemon's start.
     @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
     @ivar openings: sorted by deadline.
+    @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
     """
 
     version: str
@@ -123,6 +124,7 @@ class StatusRecord:
     doors: Sequence[DoorRecord]
     openings: Collection[OpeningRecord]
     counters: CountersRecord
+    listen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
