@@ -122,6 +122,7 @@ class StatusRecord:
     @ivar uptime: seconds since the daemon's start.
     @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
     @ivar openings: sorted by deadline.
+    @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
     """
 
     version: str
@@ -131,6 +132,7 @@ class StatusRecord:
     doors: Sequence[DoorRecord]
     openings: Collection[OpeningRecord]
     counters: CountersRecord
+    listen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def _makeParts(status: StatusRecord) -> Iterable["Table | Text"]:
     from rich.text import Text
 
     uptime = f"up {formatLength(status.uptime)}"
-    yield Text(f"pkdoors {status.version}, {uptime}, firewall: {status.firewall}\n")
+    listen = f", listen: {status.listen}" if status.listen else ""
+    yield Text(f"pkdoors {status.version}, {uptime}, firewall: {status.firewall}{listen}\n")
     if status.troubles:
         lines = [f"degraded: {trouble}" for trouble in status.troubles]
         yield Text("\n".join((*lines, "")), style="red")

@@ -86,7 +86,7 @@ DAEMON_SETTINGS = (
         about="auto, capture or sockets",
         comment='"capture" hears knocks in the kernel\'s packet log: no knock port is open, and no '
         'other firewall has to let knocks in. "sockets" opens a socket for each knock port. "auto" '
-        "captures if the kernel can.",
+        "chooses.",
         isFixed=True,
     ),
     Setting(

@@ -54,6 +54,7 @@ class StatusTests(OperationsTestCase):
                     "firewall_calls": {"ok": 0, "failed": 0},
                     "heals": 0,
                 },
+                "listen": "capture",
             },
             status,
         )

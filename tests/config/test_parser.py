@@ -292,7 +292,7 @@ class BadTests(SynchronousTestCase):
 
     def test_listen(self) -> None:
         """Knocks are heard by sockets unless the file says otherwise."""
-        self.assertEqual("sockets", parseConfig(SSH, FILE).listen)
+        self.assertEqual("auto", parseConfig(SSH, FILE).listen)
         for listen in ("auto", "capture", "sockets"):
             self.assertEqual(listen, parseConfig(f'listen = "{listen}"\n{SSH}', FILE).listen)
         self.assertEqual(
