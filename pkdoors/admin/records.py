@@ -30,6 +30,7 @@ class DoorRecord:
     @ivar openFor: seconds.
     @ivar openings: the number of addresses that the door is open for.
     @ivar sources: the number of knockers that the door remembers.
+    @ivar uses: C{many} or C{once}, the connections that an opening lets in.
     @ivar trusted: the networks and interfaces that need no knock.
     """
 
@@ -43,6 +44,7 @@ class DoorRecord:
     udpMax: float
     openings: int
     sources: int
+    uses: str = "many"
     trusted: tuple[str, ...] = ()
 
 
@@ -56,6 +58,8 @@ class OpeningRecord:
     @ivar user: the comment of the key that earned it, or the operator; empty if unknown.
     @ivar key: the fingerprint of that key.
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
+    @ivar uses: as of its door.
+    @ivar used: whether the one connection that it was for has used it up.
     """
 
     door: str
@@ -67,6 +71,8 @@ class OpeningRecord:
     user: str
     key: str
     trouble: str
+    uses: str = "many"
+    used: bool = False
 
     @property
     def who(self) -> str:
@@ -82,7 +88,7 @@ class ClosingRecord(OpeningRecord):
     @ivar isShut: whether the guard has closed it, so no client comes in any more.
     """
 
-    isShut: bool
+    isShut: bool = False
 
     @property
     def isDone(self) -> bool:
@@ -116,6 +122,7 @@ class StatusRecord:
     @ivar uptime: seconds since the daemon's start.
     @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
     @ivar openings: sorted by deadline.
+    @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
     """
 
     version: str
@@ -125,6 +132,7 @@ class StatusRecord:
     doors: Sequence[DoorRecord]
     openings: Collection[OpeningRecord]
     counters: CountersRecord
+    listen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

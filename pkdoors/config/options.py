@@ -224,6 +224,7 @@ class Options(TwistedOptions):
             places = {
                 "openFor": "--open-for, --max-open",
                 "ports": origins.get("ports") or origins.get("sequence", ""),
+                "once": origins.get("once") or origins.get("cutSessions", ""),
             }
             raise error.at(places[error.field]) from error
 

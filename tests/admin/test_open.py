@@ -24,6 +24,8 @@ class OpenTests(OperationsTestCase):
                     "user": "the operator",
                     "key": "",
                     "trouble": "",
+                    "uses": "many",
+                    "used": False,
                 }
             },
             self.do(self.operations.open(ANN, "ssh")),
