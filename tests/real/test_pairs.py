@@ -58,6 +58,7 @@ KINDS = (
     Kind("sealed", SEALED),
     Kind("trusted", TRUSTS, trusts=True),
     Kind("sealedtrusted", SEALED + TRUSTS, trusts=True),
+    Kind("once", 'uses = "once"\n', uses=1, policies=("keep",), protocols=("tcp",)),
 )
 
 
@@ -246,6 +247,24 @@ class PairTests(ControlledTestCase):
             wrong += differences(live.begin(host, allowed, hoped), hoped, f"round {number}")
         return wrong
 
+    def assertUsed(self) -> None:
+        """Check that an opening for one connection is used up if, and only if, nothing else let
+        its client in."""
+        used = {
+            (opening["door"], opening["source"])
+            for opening in self.ask("/openings")["openings"]
+            if opening.get("used")
+        }
+        expected = {
+            (pair.door(which), client.address(version))
+            for pair in self.pairs
+            for client in CLIENTS
+            for which in client.earns
+            for version in TARGETS
+            if pair.kinds[which].uses == 1 and connectionsOf(pair, client) < ROUNDS
+        }
+        self.assertEqual(expected, used)
+
     def test_all(self) -> None:
         """Each client begins as many connections as the model says; when everything closes,
         nobody begins one, and sessions are kept or cut."""
@@ -261,6 +280,7 @@ class PairTests(ControlledTestCase):
             wrong += self.tryAll(others, number)
             others.close()
         self.assertEqual([], wrong, daemon.log()[-2000:])
+        self.assertUsed()
         self.ask("/openings", "-X", "DELETE")
         self.write(*self.doors(trusting=False))
         self.reload()
