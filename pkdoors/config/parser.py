@@ -107,7 +107,7 @@ def _readDoor(name: str, table: object) -> Door:
     try:
         return Door(name, **fields)
     except BadValue as error:
-        keys = {"openFor": ("open_for", "max_open_for"), "ports": ("ports",)}[error.field]
+        keys = {"openFor": ("open_for", "max_open_for")}.get(error.field, (error.field,))
         raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
 
 

@@ -22,6 +22,7 @@ from pkdoors.config.values import (
     parseAdmin,
     parseDatagrams,
     parseFirewall,
+    parseGrant,
     parseInterfaces,
     parseListening,
     parsePath,
@@ -237,6 +238,29 @@ DOOR_SETTINGS = (
         option="clock-skew",
         about="TIME by which a sealed knock's clock may differ from this host's",
         comment="How much the clocks of a sealed knock's sender and of this host may differ.",
+        isForSealed=True,
+    ),
+    Setting(
+        key="grant4",
+        field="grant4",
+        parse=partial(parseGrant, version=4),
+        kind=NUMBER,
+        option="grant4",
+        about="length of the IPv4 network that a sealed knock opens for, if its key has prefix",
+        comment="The length of the IPv4 network, 24 for example, that a sealed knock opens for, if "
+        "its key has the option prefix: all hosts in it can then connect. 32 for the sender's "
+        "address alone.",
+        isForSealed=True,
+    ),
+    Setting(
+        key="grant6",
+        field="grant6",
+        parse=partial(parseGrant, version=6),
+        kind=NUMBER,
+        option="grant6",
+        about="length of the IPv6 network that a sealed knock opens for, if its key has prefix",
+        comment="The same over IPv6: with 64, a client stays in though its address changes "
+        "within its network, and so does everybody else in there. 128 for the address alone.",
         isForSealed=True,
     ),
     Setting(

@@ -19,13 +19,13 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import SHARED, isShared
+from pkdoors.host.clientaddress import findUseless
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Guessing, Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import NOBODY, Principal
+from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source, readSource
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
@@ -169,15 +169,15 @@ class Doorkeeper:
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
             self._closeOwn(key, request)
-        elif isShared(key[1]):
-            self._refusals.publish(Refusal(door, request.source, SHARED))
+        elif reason := findUseless(key[1], isHeard=request.sender == request.source):
+            self._refusals.publish(Refusal(door, request.sender, reason))
         elif reason := self._admission.findRefusal(request, isThere, now):
-            self._refusals.publish(Refusal(door, request.source, reason))
+            self._refusals.publish(Refusal(door, request.sender, reason))
         elif isThere:
             self._lives[key].extend(door, now + seconds, request.who)
         else:
             self._begin(Opening(door, key[1], now + seconds, request.who))
-            self._refusals.noteOpening(request.source)
+            self._refusals.noteOpening(request.sender)
 
     def open(self, request: Request) -> Deferred[None]:
         """
@@ -200,13 +200,17 @@ class Doorkeeper:
         return settled
 
     def _closeOwn(self, key: Key, request: Request) -> None:
-        """Close what the same key opened: a seal proves who asks, but not from where."""
-        opener = self._lives[key].opening.who if key in self._lives else NOBODY
-        if opener.isOther(request.who):
-            reason = f"{request.who} cannot close what {opener} opened"
-            self._refusals.publish(Refusal(request.door, request.source, reason))
+        """
+        Close what the same key opened and what lets the address in: a seal proves who asks, but not
+        from where.
+        """
+        lives = self._lives.lettingIn(*key)
+        own = [life for life in lives if not life.opening.who.isOther(request.who)]
+        if lives and not own:
+            reason = f"{request.who} cannot close what {lives[-1].opening.who} opened"
+            self._refusals.publish(Refusal(request.door, request.sender, reason))
         else:
-            self._startClosing([key], request.who)
+            self._startClosing([life.opening.key for life in own], request.who)
 
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
         """

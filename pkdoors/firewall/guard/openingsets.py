@@ -12,9 +12,8 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.sources import isNetwork, lengthOf
+from pkdoors.model.sources import WHOLE, isNetwork, lengthOf
 
-_BITS = {4: 32, 6: 128}
 _FIELD = {4: "ip saddr", 6: "ip6 saddr"}
 _ZERO = {4: "0.0.0.0", 6: "::"}
 _NAME = re.compile(r"(.+)_open([46])(?:_([0-9]{1,3}))?")
@@ -36,25 +35,27 @@ class OpeningSet(NamedTuple):
     @property
     def name(self) -> str:
         """The name in the guard's table: C{ssh_open4}, or C{ssh_open4_24} for networks."""
-        suffix = "" if self.length == _BITS[self.version] else f"_{self.length}"
+        suffix = "" if self.length == WHOLE[self.version] else f"_{self.length}"
         return f"{self.door}_open{self.version}{suffix}"
 
     @property
     def field(self) -> str:
         """The field of a packet that is looked up."""
         field = _FIELD[self.version]
-        if self.length == _BITS[self.version]:
+        if self.length == WHOLE[self.version]:
             return field
         return f"{field} & {ip_network((_ZERO[self.version], self.length)).netmask}"
 
 
 def openingSets(door: Door, networks: Iterable[OpeningSet] = ()) -> list[OpeningSet]:
     """
-    Return the sets of a door: those that it always has, and those of networks of other lengths.
+    Return the sets of a door: those that it always has, and those of networks of other lengths,
+    which operators open.
 
     @param networks: the sets of all doors that openings need.
     """
-    always = {OpeningSet(door.name, version, bits) for version, bits in _BITS.items()}
+    always = {OpeningSet(door.name, version, bits) for version, bits in WHOLE.items()}
+    always |= {OpeningSet(door.name, int(key[-1]), length) for key, length in door.grants().items()}
     own = {found for found in networks if found.door == door.name}
     return sorted(always | own, key=lambda found: (found.version, -found.length))
 
@@ -76,8 +77,8 @@ def findSets(names: Collection[str], door: Door) -> Iterator[OpeningSet]:
         match = _NAME.fullmatch(name)
         if match is not None and match[1] == door.name:
             version = int(match[2])
-            found = OpeningSet(door.name, version, int(match[3] or _BITS[version]))
-            if found.name == name and 0 < found.length <= _BITS[version]:
+            found = OpeningSet(door.name, version, int(match[3] or WHOLE[version]))
+            if found.name == name and 0 < found.length <= WHOLE[version]:
                 yield found
 
 

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import networkSets
+from pkdoors.firewall.guard.openingsets import networkSets, setOf
 from pkdoors.firewall.guard.portgroups import portGroups
 from pkdoors.firewall.guard.sets import openingKey, setName
 from pkdoors.firewall.interface import IFirewall
@@ -233,11 +233,11 @@ class NftablesFirewall:
 
     def _addSet(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
-        needed = networkSets([opening])
-        if needed <= self._guard.networks:
+        needed = setOf(opening)
+        if self._guard.hasSet(needed):
             return
-        self._table.addSet(self._guard, *needed)
-        self._guard = replace(self._guard, networks=self._guard.networks | needed)
+        self._table.addSet(self._guard, needed)
+        self._guard = replace(self._guard, networks=self._guard.networks | {needed})
         self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
