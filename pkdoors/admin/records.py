@@ -185,9 +185,9 @@ class EventRecord:
     seconds: float
     user: str
     key: str
+    askedFrom: str = field(default="", kw_only=True)
     reason: str
     text: str
-    askedFrom: str = ""
 
     @property
     def who(self) -> str:

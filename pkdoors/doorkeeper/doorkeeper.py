@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
+from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
@@ -69,6 +70,7 @@ class Doorkeeper:
         self._lives = Lives()
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
+        self._closer = Closer(self._lives, self._closed, self._refusals, self._turns)
 
     def prepare(self) -> None:
         """
@@ -168,7 +170,7 @@ class Doorkeeper:
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
-            self._closeOwn(key, request)
+            self._closer.closeOwn(request)
         elif reason := findUseless(key[1], isHeard=request.sender == request.source):
             self._refusals.publish(Refusal(door, request.sender, reason))
         elif reason := self._admission.findRefusal(request, isThere, now):
@@ -199,42 +201,9 @@ class Doorkeeper:
             )
         return settled
 
-    def _closeOwn(self, key: Key, request: Request) -> None:
-        """
-        Close what the same key opened and what lets the address in: a seal proves who asks, but not
-        from where.
-        """
-        lives = self._lives.lettingIn(*key)
-        own = [life for life in lives if not life.opening.who.isOther(request.who)]
-        if lives and not own:
-            reason = f"{request.who} cannot close what {lives[-1].opening.who} opened"
-            self._refusals.publish(Refusal(request.door, request.sender, reason))
-        else:
-            self._startClosing([life.opening.key for life in own], request.who)
-
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
-        """
-        End openings now; if there are very many, some of them in later turns of the reactor.
-
-        @param keys: those that are not open are not an error.
-        @param who: who asks for it.
-        """
-        closing = Closing(keys, self._closed)
-        self._startClosing(keys, who)
-        return closing
-
-    def _startClosing(self, keys: Iterable[Key], who: Principal) -> None:
-        Deferred.fromCoroutine(self._end(list(keys), who)).addErrback(
-            lambda failure: self._log.failure("the closing of a door went wrong", failure)
-        )
-
-    async def _end(self, keys: list[Key], who: Principal) -> None:
-        for key in keys:
-            await self._turns.next()
-            if key in self._lives:
-                self._lives[key].end(f"asked to by {who}" if str(who) else "")
-            else:
-                self._closed.notify(key)
+        """See L{Closer.close}."""
+        return self._closer.close(keys, who)
 
     def status(self, door: str, source: Source) -> OpeningStatus | None:
         """Return how things stand with one opening; L{None} if there is none."""
