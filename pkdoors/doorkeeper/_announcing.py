@@ -32,7 +32,8 @@ def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) ->
 def _describeTerms(door: Door) -> str:
     """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
-    return f"{_describeKnocks(door)} it for {times}{_describeGrants(door)}{_describeSessions(door)}"
+    how = f"{_describeKnocks(door)} it for {times}{_describeGrants(door)}"
+    return f"{how}{_describeSessions(door)}{_describeTrusted(door)}"
 
 
 def _describeGrants(door: Door) -> str:
@@ -40,6 +41,10 @@ def _describeGrants(door: Door) -> str:
     names = {"grant4": "IPv4", "grant6": "IPv6"}
     networks = " or ".join(f"{names[key]} /{length}" for key, length in door.grants().items())
     return f"; for the {networks} network of a client whose key has prefix" if networks else ""
+
+
+def _describeTrusted(door: Door) -> str:
+    return f"; no knock needed from {', '.join(map(str, door.trusted))}" if door.trusted else ""
 
 
 def _describeSessions(door: Door) -> str:

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
 from pkdoors.doorkeeper._closer import Closer
+from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
 from pkdoors.doorkeeper._refusing import RefusalReport
@@ -20,14 +21,14 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import findUseless
+from pkdoors.host.clientaddress import findUseless, readClient
 from pkdoors.knocks.knock import Knock
-from pkdoors.locks.lock import Guessing, Refusal, Request, Result
+from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import Principal
-from pkdoors.model.sources import Source, readSource
+from pkdoors.model.sources import Source
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
 
@@ -40,7 +41,7 @@ class Doorkeeper:
     @param publisher: publishes what happens, and knows the time of day.
     @param makeLock: makes the lock of a door.
     @param counters: where knocks are counted.
-    @param logKnocks: whether to log each datagram.
+    @param logKnocks: whether to log each datagram, and what each door makes of it.
     """
 
     _log = Logger()
@@ -59,14 +60,19 @@ class Doorkeeper:
         self._stack = stack
         self._publisher = publisher or EventPublisher()
         self._makeLock = makeLock
-        self._counters = counters or Counters()
-        self._logKnocks = logKnocks
-        self._mistakes = LineLimit()
         self._refusals = RefusalReport(clock, self._publisher)
         self._troubles = LineLimit()
         self._turns = Turns(clock)
         self.doors = tuple(doors)
-        self._locks = Lockset(map(makeLock, self.doors))
+        self._hearing = Hearing(
+            clock,
+            self._publisher,
+            counters or Counters(),
+            self._refusals,
+            self.request,
+            Lockset(map(makeLock, self.doors)),
+            logKnocks,
+        )
         self._lives = Lives()
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
@@ -97,10 +103,10 @@ class Doorkeeper:
         @raise FirewallError: the firewall refused; nothing was changed.
         """
         known = {door.name: door for door in doors}
-        fresh = self._locks.makeMissing(doors, self._makeLock)  # before anything is changed
+        fresh = self._hearing.locks.makeMissing(doors, self._makeLock)  # before anything is changed
         await self._stack.change(doors, self._carryOver(known))
         self.doors = doors
-        self._locks = self._locks.replaceDoors(doors, fresh)
+        self._hearing.locks = self._hearing.locks.replaceDoors(doors, fresh)
         carried = {opening.key: opening for opening in self._carryOver(known)}
         for life in self._lives:
             key = life.opening.key
@@ -132,41 +138,16 @@ class Doorkeeper:
 
     def hear(self, knocks: Iterable[Knock]) -> None:
         """Hear knocks. Nothing is raised: the reactor would stop reading that port."""
-        now, today = self._clock.seconds(), self._publisher.wallClock()
-        hear = self._locks.hear
-        unheeded = 0
-        for knock in knocks:
-            if self._logKnocks:
-                self._log.debug(
-                    "datagram from {knock.source} on {knock.port}: {knock.datagram!r}", knock=knock
-                )
-            try:
-                results = hear(knock, now, today)
-                if results:
-                    self.heed(results)
-                else:
-                    unheeded += 1
-            except Exception:
-                if self._mistakes.admit("", now):
-                    self._log.failure("a knock of {source} went wrong", source=knock.source)
-        self._counters.knocks["other"] += unheeded
+        self._hearing.hear(knocks)
 
     def heed(self, results: Iterable[Result]) -> None:
         """Act on what locks yield."""
-        for result in results:
-            if isinstance(result, Request):
-                self._counters.knocks["request"] += 1
-                self.request(result)
-            elif isinstance(result, Guessing):
-                self._refusals.publishGuessing(result)
-            else:
-                self._counters.knocks["refused"] += 1
-                self._refusals.publish(result)
+        self._hearing.heed(results)
 
     def request(self, request: Request) -> None:
         """Open the door or, if it is open for this source already, move the deadline."""
         door = request.door
-        key = (door.name, readSource(request.source))
+        key = (door.name, readClient(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
         now, isThere = self._clock.seconds(), key in self._lives
         if request.close:
@@ -189,7 +170,7 @@ class Doorkeeper:
             or it was closed again. It never fails, and can be cancelled.
         @raise FirewallError: the door has too many openings.
         """
-        key = (request.door.name, readSource(request.source))
+        key = (request.door.name, readClient(request.source))
         settled = self._settled.next(key)  # before the request: a firewall may answer at once
         self.request(request)
         life = self._lives.get(key)
@@ -232,7 +213,7 @@ class Doorkeeper:
             self._publisher.wallClock(),
             self.doors,
             tuple(life.status() for life in lives),
-            self._locks.sources() if source is None else {},
+            self._hearing.locks.sources() if source is None else {},
         )
 
     def openings(self) -> list[Opening]:
@@ -241,6 +222,7 @@ class Doorkeeper:
 
     async def stop(self) -> None:
         """Let go: openings run out by themselves in the firewall, the doors stay closed."""
+        self._hearing.stop()
         for life in self._lives:
             life.leave()
         await self._stack.stop()

@@ -122,7 +122,8 @@ class FirewallStack:
 
         @raise FirewallError: a firewall refused. What the others opened ends at the deadline.
         """
-        self._closedInnermost.discard(opening.key)
+        if self._closedInnermost:
+            self._closedInnermost.discard(opening.key)
         for firewall in self._firewalls:
             await firewall.open(opening)
 

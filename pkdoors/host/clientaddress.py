@@ -1,11 +1,11 @@
-"""Addresses that no client can have, or that several can have."""
+"""Addresses of clients, those that no client can have, and those that several can have."""
 
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from pkdoors.model.addresses import Address
-from pkdoors.model.sources import Source, isNetwork
+from pkdoors.model.sources import Source, isNetwork, readSource
 
 SHARED = (
     "a link-local address may belong to other hosts, too, on other networks of this host: use an "
@@ -28,6 +28,21 @@ def findUseless(source: Source, isHeard: bool = False) -> str:
             return f"no client has an address in {source}: give a network that clients are in"
         return f"no client has the address {source}: give the address of one client"
     return SHARED if isShared(source) else ""
+
+
+def readClient(text: str) -> Source:
+    """
+    Return the source that a text of the kernel's or of ours means, as L{readSource} does.
+
+    @raise ValueError: it is not a source.
+    """
+    if ":" in text or "/" in text:
+        return readSource(text)
+    try:
+        # ip_address() takes several times as long, and all of it delays an opening.
+        return IPv4Address(int.from_bytes(socket.inet_pton(socket.AF_INET, text)))
+    except OSError as error:
+        raise ValueError(f"{text!r} is not an IPv4 address") from error
 
 
 def canBeClient(source: Source) -> bool:

@@ -10,6 +10,7 @@ from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.sources import WHOLE, Source, widen
+from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
 
@@ -45,6 +46,7 @@ class Door:
     @ivar udpMax: after the door has closed, a UDP session ends after at most so many seconds.
     @ivar udpGrace: a UDP port that is protected for the first time stays open for so many seconds,
         so that clients' live sessions are not cut; 0 for none.
+    @ivar trusted: the networks and interfaces from which clients need no knock.
     @ivar authorizedKeys: the file of the SSH keys that can seal knocks; empty if plain knocks open
         the door.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
@@ -71,6 +73,7 @@ class Door:
     udpIdle: float = 180.0
     udpMax: float = 12 * 3600.0
     udpGrace: float = 30.0
+    trusted: tuple[Trusted, ...] = ()
     authorizedKeys: str = ""
     clockSkew: float = 60.0
     grant4: int = WHOLE[4]

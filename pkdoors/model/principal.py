@@ -6,6 +6,8 @@ from dataclasses import dataclass
 MAX_COMMENT = 127
 """Bytes of a comment in nftables: libnftnl's NFTNL_UDATA_COMMENT_MAXLEN without its null byte."""
 
+_UNFIT = re.compile(r"[^ !#-\[\]-~]")
+
 # The name comes last, as it may be cut; only a key's principal has an address, so a name of anybody
 # else cannot look like one.
 _COMMENT = re.compile(r"(?:from=([0-9a-f.:]+) )?(SHA256:\S*) ?(.*)")
@@ -39,7 +41,7 @@ class Principal:
         """Return a comment for nftables: ASCII without quotes, bounded; see L{parsePrincipal}."""
         origin = f"from={self.address} " if self.key and self.address else ""
         text = f"{origin}{self.key} {self.name}".strip()
-        return re.sub(r"[^ !#-\[\]-~]", "?", text)[:MAX_COMMENT]
+        return _UNFIT.sub("?", text)[:MAX_COMMENT] if text else ""
 
 
 def parsePrincipal(comment: str) -> Principal:

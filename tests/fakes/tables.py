@@ -280,6 +280,8 @@ def _key(text: str, there: FakeSet) -> bytes:
         return ipaddress.ip_address(address).packed + fields
     if text.startswith('"'):  # the name of an interface
         return text.strip('"').encode().ljust(16, b"\0")
+    if "_addr;" in there.definition:
+        return ipaddress.ip_address(text).packed
     size = 4 if "type mark;" in there.definition else 2
     return int(text).to_bytes(size, "big")
 

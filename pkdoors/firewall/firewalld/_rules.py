@@ -20,9 +20,15 @@ from pkdoors.firewall.firewalld._placement import (
 )
 from pkdoors.firewall.firewalld.client import ZoneClient
 from pkdoors.firewall.firewalld.connection import FirewalldTimeout
-from pkdoors.firewall.firewalld.richrules import isKnockRule, knockRule, openingPriorities
+from pkdoors.firewall.firewalld.richrules import (
+    isStandingRule,
+    knockRule,
+    openingPriorities,
+    trustedRules,
+)
 from pkdoors.model.doors import Door, Opening, listKnockPorts
 from pkdoors.model.sources import Source
+from pkdoors.model.trusted import Interface
 
 ZONES_LAST = 1.0
 """Seconds for which openings share one answer about firewalld's zones: asking takes as long as
@@ -61,6 +67,7 @@ class ZoneDoors:
         self._zones: ZoneClient
         self._placed: dict[tuple[str, Source], Placed] = {}
         self._knocks: list[tuple[str, str]] = []
+        self._trusted: list[tuple[str, str]] = []
         self._finder: tuple[float, ZonesOf] | None = None  # since when it is valid, and the finder
 
     def setDoors(self, doors: tuple[Door, ...]) -> None:
@@ -86,7 +93,7 @@ class ZoneDoors:
         """
         self._zones = self._makeZones(self._zone)
         try:
-            self._letKnocksIn(self._zones.allRules())
+            self._addStanding(self._zones.allRules())
         except FirewallError:
             self.takeKnocks()
             raise
@@ -100,15 +107,15 @@ class ZoneDoors:
     def _isWanted(self, zone: str, rule: str) -> bool:
         """Return whether a rule must exist now, and for more than L{NEARLY_OVER}."""
         soon = self._clock.seconds() + NEARLY_OVER
-        return (zone, rule) in self._knocks or any(
+        return (zone, rule) in (*self._knocks, *self._trusted) or any(
             zone in placed.zones and rule in placed.rules and placed.deadline > soon
             for placed in self._placed.values()
         )
 
     def restore(self, openings: list[Opening]) -> None:
         """
-        Restore the rules: first those for knocks, and last remove rules that are out of date. If
-        firewalld refuses one, the others are restored all the same.
+        Restore the rules: first those for knocks and trusted networks, and last remove rules that
+        are out of date. If firewalld refuses one, the others are restored all the same.
 
         @raise FirewallError: the first refusal.
         """
@@ -117,7 +124,7 @@ class ZoneDoors:
         findZones = cache(self._zones.zonesFinder())
         self._find(openings, findZones, present)
         tasks: list[Callable[[], object]] = [
-            lambda: self._letKnocksIn(present),
+            lambda: self._addStanding(present),
             *(partial(self.open, opening, findZones) for opening in openings),
             lambda: self._sweep(present),
             self._zones.takeSaved,
@@ -150,18 +157,35 @@ class ZoneDoors:
         for zone, rule in staleRules(present, self._placed.values()):
             self._zones.remove(zone, rule)
 
-    def _letKnocksIn(self, present: Present) -> None:
-        """Add the rules for knocks if they need any, and remove those of an earlier daemon."""
+    def _addStanding(self, present: Present) -> None:
+        """
+        Add the rules for knocks if they need any, and for what is trusted, and remove those of an
+        earlier daemon.
+        """
         zones = self._zones.knockZones() if self._letsKnocksIn else []
         ports = listKnockPorts(self._doors)
         self._knocks = [(zone, knockRule(port)) for zone in zones for port in ports]
+        self._trusted = self._placeTrusted()
+        wanted = dict.fromkeys((*self._knocks, *self._trusted))
         existing = dict.fromkeys((zone, rule) for zone, rules in present.items() for rule in rules)
         for zone, rule in existing:
-            if isKnockRule(rule) and (zone, rule) not in self._knocks:
+            if isStandingRule(rule) and (zone, rule) not in wanted:
                 self._zones.remove(zone, rule)
-        for zone, rule in self._knocks:
+        for zone, rule in wanted:
             if (zone, rule) not in existing:
                 self._zones.add(zone, rule)
+
+    def _placeTrusted(self) -> list[tuple[str, str]]:
+        """Return the zones and rules that let through what the guard lets in without a knock."""
+        return [
+            (zone, rule)
+            for door in self._doors
+            for trusted in door.trusted
+            for zone in self._zones.trustedZones(trusted)
+            for rule in trustedRules(
+                None if isinstance(trusted, Interface) else trusted, door.ports
+            )
+        ]
 
     def open(self, opening: Opening, findZones: ZonesOf | None = None) -> None:
         """
@@ -232,7 +256,7 @@ class ZoneDoors:
 
     def takeKnocks(self) -> None:
         """
-        Remove the rules that let knocks in.
+        Remove the rules that let knocks in. Those for what is trusted stay, as in the guard.
 
         @raise FirewallError: firewalld refused.
         """

@@ -24,8 +24,10 @@ from pkdoors.firewall.firewalld.zones import (
     findZone,
     hasHardwareSources,
     hasInterfaces,
+    zonesOfInterface,
 )
 from pkdoors.model.sources import Source
+from pkdoors.model.trusted import Interface, Trusted
 
 _MOVES = (
     "default-zone-changed",
@@ -110,6 +112,12 @@ class ZoneClient:
         if self._zone:
             return [self._zone]
         return sorted({*self._activeZones(), self._defaultZone()})
+
+    def trustedZones(self, trusted: Trusted) -> list[str]:
+        """Return the zones in which packets of a trusted network or interface can arrive."""
+        if self._zone or not isinstance(trusted, Interface):
+            return self.knockZones()
+        return zonesOfInterface(trusted.name, self._activeZones(), self._defaultZone())
 
     def zonesFinder(self) -> Callable[[Source], tuple[str, ...]]:
         """

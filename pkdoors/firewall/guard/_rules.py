@@ -11,8 +11,9 @@ Each rule is a line here, with its chain in front.
 
 from collections.abc import Collection, Iterable, Iterator
 
+from pkdoors.firewall.guard._lettingin import chainName, letInRules
 from pkdoors.firewall.guard.capture import Capture
-from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
+from pkdoors.firewall.guard.openingsets import OpeningSet
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
 from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
 from pkdoors.model.doors import Door
@@ -195,21 +196,6 @@ def rulesFor(
         yield f"{door.name}_letin accept"
 
 
-def rulesForSet(doors: Iterable[Door], openings: OpeningSet) -> Iterator[str]:
-    """Yield the rules for one set of openings: they can stand before all others in their chains."""
-    doors = list(doors)
-    for protocol in ("tcp", "udp"):
-        for group in portGroups(doors, protocol):
-            for door in group.doors:
-                if door.name == openings.door:
-                    yield _openingRule(group, protocol, door, openings)
-
-
-def chainName(group: PortGroup, protocol: str) -> str:
-    """Return the name of the chain that judges a group of ports."""
-    return f"{group.name}_{protocol}"
-
-
 def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
     for door in doors:
         for v in (4, 6) if door.knockRate else ():
@@ -250,7 +236,7 @@ def _flowRules() -> Iterator[str]:
 def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of TCP ports: its doors all keep sessions, or all cut them."""
     chain, cuts = chainName(group, "tcp"), group.doors[0].cutSessions
-    yield from _openings(group, "tcp", networks)
+    yield from letInRules(group, "tcp", networks)
     yield f"{chain} jump {'spared' if cuts else 'going_on'}"
     yield f"{chain} goto cut_off" if cuts else f"{chain} counter drop"
 
@@ -258,7 +244,7 @@ def _tcpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[st
 def _udpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[str]:
     """Yield the rules of a group of UDP ports."""
     chain = chainName(group, "udp")
-    yield from _openings(group, "udp", networks)
+    yield from letInRules(group, "udp", networks)
     # Answers to this host's own questions. TCP has no such rule: a client that got in while there
     # was no guard would seem to answer, too.
     yield f"{chain} ct direction reply accept"
@@ -282,21 +268,6 @@ def _udpRules(group: PortGroup, networks: Collection[OpeningSet]) -> Iterator[st
     for v in (4, 6):
         yield f"{chain} meta nfproto {_NFPROTO[v]} udp dport @grace{v} accept"
     yield f"{chain} counter drop"
-
-
-def _openings(group: PortGroup, protocol: str, networks: Collection[OpeningSet]) -> Iterator[str]:
-    """Yield the rules that let in the clients for whom a door is open."""
-    for door in group.doors:
-        for openings in openingSets(door, networks):
-            yield _openingRule(group, protocol, door, openings)
-
-
-def _openingRule(group: PortGroup, protocol: str, door: Door, openings: OpeningSet) -> str:
-    if protocol == "tcp":
-        verdict = "accept" if door.cutSessions else "goto let_in"
-    else:
-        verdict = f"goto {door.name}_letin" if hasUdpSessions(door) else "accept"
-    return f"{chainName(group, protocol)} {openings.field} @{openings.name} {verdict}"
 
 
 def _flow(protocol: str, v: int) -> str:

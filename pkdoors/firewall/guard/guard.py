@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from pkdoors.firewall.guard._rules import BASE_CHAINS, chainName, rulesFor, rulesForSet
+from pkdoors.firewall.guard._lettingin import chainName, rulesForSet
+from pkdoors.firewall.guard._rules import BASE_CHAINS, rulesFor
 from pkdoors.firewall.guard.capture import CLOSED_CHAIN, JUNK, LAST_CHAINS, SETS, Capture
 from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets
 from pkdoors.firewall.guard.portgroups import portGroups
@@ -31,6 +32,7 @@ from pkdoors.firewall.guard.sets import (
     setsFor,
     spell,
 )
+from pkdoors.firewall.guard.trusted import changeTrusted
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.addresses import Address
 from pkdoors.model.doors import Door, listKnockPorts, listProtectedPorts
@@ -80,6 +82,7 @@ class Present:
     @ivar stale: sets that must be made again, empty.
     @ivar ports: for C{tcp} and C{udp}, the protected ports.
     @ivar verdicts: likewise, the chain for ports; empty for any other verdict.
+    @ivar trusted: the keys of trusted networks and interfaces, by the names of their sets.
     """
 
     chains: frozenset[str] = frozenset()
@@ -88,6 +91,7 @@ class Present:
     stale: frozenset[str] = frozenset()
     ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
+    trusted: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
 
 ABSENT = Present()
@@ -177,6 +181,8 @@ class Guard:
                 yield f"flush set {where} {name}"
             if elements:
                 yield f"add element {where} {name} {_braced(', '.join(elements))}"
+        for door in self.doors:
+            yield from changeTrusted(where, door, present.trusted)
 
     def _ports(self, where: str, present: Present) -> Iterator[str]:
         """

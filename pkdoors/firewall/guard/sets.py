@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from math import ceil
 
 from pkdoors.firewall.guard.openingsets import OpeningSet, openingSets, setOf
+from pkdoors.firewall.guard.trusted import trustedSets
 from pkdoors.firewall.netlink.messages import Element
 from pkdoors.model.doors import Door, Opening
 from pkdoors.model.principal import MAX_COMMENT, parsePrincipal
@@ -117,6 +118,7 @@ def setsOf(door: Door, networks: Iterable[OpeningSet] = ()) -> dict[str, Set]:
         )
         for openings in openingSets(door, networks)
     }
+    found |= {trusted.name: Set(trusted.definition) for trusted in trustedSets(door)}
     if door.knockRate:
         found[f"{door.name}_knocks"] = Set("type inet_service;")
     for version, address in _ADDRESS.items():

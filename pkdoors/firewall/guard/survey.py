@@ -13,6 +13,7 @@ from pkdoors.firewall.guard.sets import (
     setsFor,
     setsOf,
 )
+from pkdoors.firewall.guard.trusted import isTrustedSet
 from pkdoors.firewall.netlink.dump import Table
 from pkdoors.model.doors import Door
 from pkdoors.model.ports import PortRange, mergeRanges
@@ -26,6 +27,7 @@ class Survey:
     @ivar counters: the counts of named counters.
     @ivar ports: for C{tcp} and C{udp}, the protected ports.
     @ivar verdicts: likewise, the chain for ports.
+    @ivar trusted: the keys of trusted networks and interfaces, by the names of their sets.
     @ivar notes: the comments in the set L{pkdoors.firewall.guard.sets.ABOUT}.
     """
 
@@ -36,6 +38,7 @@ class Survey:
     ports: Mapping[str, Collection[Span]] = field(default_factory=dict)
     verdicts: Mapping[str, Mapping[Span, str]] = field(default_factory=dict)
     notes: frozenset[str] = frozenset()
+    trusted: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
     @property
     def isOurs(self) -> bool:
@@ -83,11 +86,14 @@ class Survey:
         for door in guard.doors:
             if not self.knows(door):
                 stale |= setsOf(door, guard.networks).keys()
+        # What the configuration alone determines is changed in place instead.
+        stale -= {*PORT_SETS.values(), *filter(isTrustedSet, stale)}
         return Present(
             self.chains,
             frozenset(self.sets),
             frozenset(self.counters),
-            frozenset(stale & self.sets.keys() - {*PORT_SETS.values()}),
+            frozenset(stale & self.sets.keys()),
             self.ports,
             self.verdicts,
+            self.trusted,
         )

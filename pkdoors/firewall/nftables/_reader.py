@@ -21,6 +21,7 @@ from pkdoors.firewall.guard.sets import (
     setsFor,
 )
 from pkdoors.firewall.guard.survey import Survey
+from pkdoors.firewall.guard.trusted import isTrustedSet
 from pkdoors.firewall.netlink.dump import (
     Table,
     askChains,
@@ -103,14 +104,19 @@ class GuardReader:
             }
             for sets in (PORT_SETS, PORT_MAPS)
         )
+        sets = readSets(dump(askSets(name)))
         return Survey(
             table,
             chains=frozenset(readChains(dump(askChains(name)), name)),
-            sets=readSets(dump(askSets(name))),
+            sets=sets,
             counters=readCounters(dump(askCounters(name))),
             ports=ports,
             verdicts=verdicts,
             notes=frozenset(element.comment for element in self.listElements(ABOUT, name)),
+            trusted={
+                trusted: frozenset(element.key for element in self.listElements(trusted, name))
+                for trusted in filter(isTrustedSet, sets)
+            },
         )
 
     def listOpenings(
@@ -184,6 +190,7 @@ class GuardReader:
         Return a value that stays equal until somebody changes the rules, or what leads to them.
         """
         dump = self._kernel.dump
-        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS)
+        trusted = sorted(filter(isTrustedSet, readSets(dump(askSets(TABLE)))))
+        names = (*MAPS, *PORT_SETS.values(), *INSIDE_SETS, *trusted)
         maps = [readVerdicts(dump(askElements(TABLE, name))) for name in names]
         return self.tableOf(TABLE), readRules(dump(askRules(TABLE)), TABLE), maps

@@ -234,11 +234,10 @@ class NftablesFirewall:
     def _addSet(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
         needed = setOf(opening)
-        if self._guard.hasSet(needed):
-            return
-        self._table.addSet(self._guard, needed)
-        self._guard = replace(self._guard, networks=self._guard.networks | {needed})
-        self._fingerprint = self._table.readFingerprint()
+        if not self._guard.hasSet(needed):
+            self._table.addSet(self._guard, needed)
+            self._guard = replace(self._guard, networks=self._guard.networks | {needed})
+            self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
         self._deadlines.pop(_keyOf(opening), None)
