@@ -203,7 +203,7 @@ class ForOthersTests(GrantTestCase):
         daemon = self.controlled(self.door(""))
         for host, sender in ((self.client, CLIENT4), (self.stranger, STRANGER4)):
             self.knock(datagram, host)
-            self.assertTrue(daemon.says(f"for {sender}: this knock was seen before"))
+            self.assertTrue(daemon.says(f"refused door ssh ({PORT}/tcp) for {sender}: "))
         self.assertEqual(set(), self.openings())
 
     def test_useless(self) -> None:
