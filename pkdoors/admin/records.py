@@ -30,6 +30,7 @@ class DoorRecord:
     @ivar openFor: seconds.
     @ivar openings: the number of addresses that the door is open for.
     @ivar sources: the number of knockers that the door remembers.
+    @ivar uses: C{many} or C{once}, the connections that an opening lets in.
     @ivar trusted: the networks and interfaces that need no knock.
     """
 
@@ -43,6 +44,7 @@ class DoorRecord:
     udpMax: float
     openings: int
     sources: int
+    uses: str = "many"
     trusted: tuple[str, ...] = ()
 
 
@@ -58,6 +60,8 @@ class OpeningRecord:
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
     @ivar askedFrom: the address that the client asked from, if the opening is not for just that
         one; otherwise empty.
+    @ivar uses: as of its door.
+    @ivar used: whether the one connection that it was for has used it up.
     """
 
     door: str
@@ -70,6 +74,8 @@ class OpeningRecord:
     key: str
     trouble: str
     askedFrom: str = field(default="", kw_only=True)
+    uses: str = "many"
+    used: bool = False
 
     @property
     def who(self) -> str:
@@ -85,7 +91,7 @@ class ClosingRecord(OpeningRecord):
     @ivar isShut: whether the guard has closed it, so no client comes in any more.
     """
 
-    isShut: bool
+    isShut: bool = False
 
     @property
     def isDone(self) -> bool:
@@ -119,6 +125,7 @@ class StatusRecord:
     @ivar uptime: seconds since the daemon's start.
     @ivar troubles: what keeps the daemon from doing all that it should, a sentence each.
     @ivar openings: sorted by deadline.
+    @ivar listen: how knocks are heard, C{capture} or C{sockets}; empty if unknown.
     """
 
     version: str
@@ -128,6 +135,7 @@ class StatusRecord:
     doors: Sequence[DoorRecord]
     openings: Collection[OpeningRecord]
     counters: CountersRecord
+    listen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,14 @@ from pkdoors.config.values import (
     SESSIONS,
     TIME,
     TRUSTED,
+    USES,
     parseAdmin,
     parseDatagrams,
     parseFirewall,
     parseInterfaces,
     parseListening,
     parseSessions,
+    parseUses,
     quoteString,
 )
 from pkdoors.model.ports import parsePortRanges
@@ -81,7 +83,7 @@ DAEMON_SETTINGS = (
         about="auto, capture or sockets",
         comment='"capture" hears knocks in the kernel\'s packet log: no knock port is open, and no '
         'other firewall has to let knocks in. "sockets" opens a socket for each knock port. "auto" '
-        "captures if the kernel can.",
+        "chooses.",
         isFixed=True,
     ),
     Setting(
@@ -184,6 +186,16 @@ DOOR_SETTINGS = (
         about="keep or cut live sessions when the door closes",
         comment='Whether connections go on after the door has closed ("keep") or end with it '
         '("cut").',
+    ),
+    Setting(
+        key="uses",
+        field="once",
+        parse=parseUses,
+        kind=USES,
+        option="uses",
+        about="many or once: how many connections an opening lets in",
+        comment='How many connections an opening lets in: "many", or "once" if the first one uses '
+        "it up. TCP ports only.",
     ),
     Setting(
         key="udp_idle",

@@ -116,6 +116,16 @@ def parseSessions(text: str) -> bool:
     return text == "cut"
 
 
+def parseUses(text: str) -> bool:
+    """Read whether an opening is for one connection."""
+    if text not in ("many", "once"):
+        raise BadValue(
+            f"{shown(text)} is neither many (an opening lets in any number of connections) "
+            "nor once (the first connection uses it up)"
+        )
+    return text == "once"
+
+
 def parseInterface(text: str) -> str:
     """Read a local address to listen on."""
     try:
@@ -253,6 +263,7 @@ STRING = Kind(readString, quoteString)
 PATH = Kind(_readPath, quoteString)
 ADMIN = Kind(readString, lambda path: quoteString(path or "off"))
 SESSIONS = Kind(readString, lambda isCut: quoteString("cut" if isCut else "keep"))
+USES = Kind(readString, lambda isOnce: quoteString("once" if isOnce else "many"))
 TIME = Kind(_readTime, lambda seconds: quoteString(formatDuration(seconds)))
 NUMBER = Kind(_readNumber, str)
 ADDRESSES = Kind(_readAddresses, lambda addresses: json.dumps([*addresses]))

@@ -229,9 +229,9 @@ def _judgeKnockPorts(facts: Facts) -> Findings:
 
 def _judgeKnocks(facts: Facts) -> Findings:
     """Report knocks that do not reach the daemon."""
-    isCaptured = facts.captured is not None  # before any firewall can drop them
-    if facts.tables is not None and not isCaptured:
-        yield from _tables.judgeKnockDrops(facts.tables, facts.knocks)
+    isCaptured = facts.captured is not None  # before nearly all firewalls
+    if facts.tables is not None:
+        yield from _tables.judgeKnockDrops(facts.tables, facts.knocks, isCaptured)
     if facts.zones is None:
         return
     if isCaptured:

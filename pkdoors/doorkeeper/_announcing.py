@@ -32,8 +32,9 @@ def announce(publisher: EventPublisher, doors: Iterable[Door], firewall: str) ->
 def _describeTerms(door: Door) -> str:
     """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
-    how = f"{_describeKnocks(door)} it for {times}{_describeGrants(door)}"
-    return f"{how}{_describeSessions(door)}{_describeTrusted(door)}"
+    uses = ", for one connection" if door.once else ""
+    ends = f"{_describeGrants(door)}{_describeSessions(door)}{_describeTrusted(door)}"
+    return f"{_describeKnocks(door)} it for {times}{uses}{ends}"
 
 
 def _describeGrants(door: Door) -> str:

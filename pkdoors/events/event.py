@@ -17,6 +17,7 @@ GUARDING, STOPPED = "guarding", "stopped"
 OPENED, EXTENDED, TAKEN_OVER = "opened", "extended", "taken-over"
 SHORTENED = "shortened"
 CLOSED, UNOPENED = "closed", "unopened"
+USED = "used"
 REFUSED = "refused"
 UNFINISHED = "unfinished"
 GUESSING = "guessing"
@@ -37,6 +38,7 @@ _SENTENCES: Mapping[str, str] = {
     TAKEN_OVER: f"took over {_UNTIL}",
     SHORTENED: f"shortened by the new configuration: {_UNTIL}",
     CLOSED: "closed door {door} for {source}{why}",
+    USED: "door {door} for {source} is used up: its one connection has begun",
     UNOPENED: "door {door} never opened for {source}: {reason}",
     REFUSED: "refused door {door} for {source}: {reason}{more}",
     UNFINISHED: "door {door} stays closed for {source}: {reason}{more}",

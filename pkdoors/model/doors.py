@@ -41,6 +41,8 @@ class Door:
     @ivar knockTimeout: the time for knocking the whole sequence, in seconds.
     @ivar penalty: how long a network is ignored after a wrong knock, in seconds; 0 for never.
     @ivar cutSessions: whether live sessions end with the opening; otherwise they continue.
+    @ivar once: whether an opening is for one TCP connection, which uses it up; otherwise for any
+        number.
     @ivar udpIdle: after the door has closed, a UDP session ends when its client has been silent for
         so many seconds.
     @ivar udpMax: after the door has closed, a UDP session ends after at most so many seconds.
@@ -70,6 +72,7 @@ class Door:
     knockTimeout: float = 30.0
     penalty: float = 5.0
     cutSessions: bool = False
+    once: bool = False
     udpIdle: float = 180.0
     udpMax: float = 12 * 3600.0
     udpGrace: float = 30.0
@@ -98,6 +101,8 @@ class Door:
                 "the door a file of authorized keys, or remove this",
                 next(iter(self.grants())),
             )
+        if self.once:
+            self._checkOnce()
         for knock in self.sequence.ports:
             if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
@@ -105,6 +110,21 @@ class Door:
                     "use another knock port, or do not protect it",
                     "ports",
                 )
+
+    def _checkOnce(self) -> None:
+        if self.cutSessions:
+            raise BadValue(
+                "an opening for one connection ends when that begins, so the door cannot cut "
+                "sessions when it closes: use sessions = keep, or uses = many",
+                "once",
+            )
+        udp = [str(ports) for ports in self.ports if ports.protocol == "udp"]
+        if udp:
+            raise BadValue(
+                f"{udp[0]} cannot be opened for one connection, because UDP has no connections: "
+                "give UDP ports a door of their own",
+                "once",
+            )
 
     def __str__(self) -> str:
         return f"{self.name} ({','.join(map(str, self.ports))})"
@@ -153,12 +173,15 @@ class Opening:
 
     @ivar deadline: in seconds, on the clock of the code that made the opening.
     @ivar who: the principal that earned it.
+    @ivar grant: the number of the request that it answers; it matters if the door opens for one
+        connection at a time, because each request earns one.
     """
 
     door: Door
     source: Source
     deadline: float
     who: Principal = field(default=NOBODY, compare=False)
+    grant: int = field(default=0, compare=False)
 
     @property
     def key(self) -> tuple[str, Source]:

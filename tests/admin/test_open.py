@@ -25,6 +25,8 @@ class OpenTests(OperationsTestCase):
                     "key": "",
                     "trouble": "",
                     "asked_from": "",
+                    "uses": "many",
+                    "used": False,
                 }
             },
             self.do(self.operations.open(ANN, "ssh")),

@@ -246,3 +246,27 @@ class BadValueTests(SynchronousTestCase):
             self.refused(*GOOD, *arguments)
         self.refused(*GOOD, "--sessions", "a\nb")
         self.refused(*GOOD, "a\nb")
+
+    def test_uses(self) -> None:
+        """A value other than many and once is refused, and the line says what the two mean."""
+        self.assertEqual(
+            "--uses: 'twice' is neither many (an opening lets in any number of connections) nor "
+            "once (the first connection uses it up)",
+            self.refused(*GOOD, "--uses", "twice"),
+        )
+
+    def test_onceAndCut(self) -> None:
+        """A door that opens for one connection cannot cut it when it closes."""
+        line = (
+            "--uses: an opening for one connection ends when that begins, so the door cannot cut "
+            "sessions when it closes: use sessions = keep, or uses = many"
+        )
+        self.assertEqual(line, self.refused(*GOOD, "--uses", "once", "--sessions", "cut"))
+
+    def test_onceOverUdp(self) -> None:
+        """Nor can it open UDP ports."""
+        self.assertEqual(
+            "--uses: 53/udp cannot be opened for one connection, because UDP has no connections: "
+            "give UDP ports a door of their own",
+            self.refused("-m", SEQ, "-p", "22,53/udp", "--uses", "once"),
+        )

@@ -25,6 +25,7 @@ OTHERS: dict[str, Any] = {
     "knockTimeout": 7.0,
     "penalty": 7.0,
     "cutSessions": True,
+    "once": True,
     "udpIdle": 7.0,
     "udpMax": 700.0,
     "udpGrace": 7.0,

@@ -76,6 +76,12 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(False, self.door(*GOOD, "--sessions", "keep").cutSessions)
         self.assertIs(True, self.door(*GOOD, "--sessions", "cut").cutSessions)
 
+    def test_uses(self) -> None:
+        """An opening is for any number of connections unless it is to be for one."""
+        self.assertIs(False, self.door(*GOOD).once)
+        self.assertIs(False, self.door(*GOOD, "--uses", "many").once)
+        self.assertIs(True, self.door(*GOOD, "--uses", "once").once)
+
     def test_authorizedKeys(self) -> None:
         """With a file of keys, knocks must be sealed; its path holds wherever twistd changes to."""
         self.assertEqual(("", 60.0), (self.door(*GOOD).authorizedKeys, self.door(*GOOD).clockSkew))

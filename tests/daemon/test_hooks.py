@@ -38,11 +38,12 @@ class ChoosingTests(HooksTestCase):
     def test_kinds(self) -> None:
         """
         There are hooks for opening, closing and refusing; an extension is not an opening, and so
-        on. The one for refusals hears of guessing, too.
+        on. The one for closings hears of openings that are used, too; the one for refusals of
+        guessing.
         """
         self.start(*KINDS)
         commands = [each.command for each in self.system.processes]
-        self.assertEqual([(OPEN, "a b"), (CLOSE,), (REFUSE,), (REFUSE,)], commands)
+        self.assertEqual([(OPEN, "a b"), (CLOSE,), (CLOSE,), (REFUSE,), (REFUSE,)], commands)
 
     def test_none(self) -> None:
         """A door without hooks, and an event without a door, run nothing."""

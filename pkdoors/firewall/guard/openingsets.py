@@ -16,7 +16,7 @@ from pkdoors.model.sources import WHOLE, isNetwork, lengthOf
 
 _FIELD = {4: "ip saddr", 6: "ip6 saddr"}
 _ZERO = {4: "0.0.0.0", 6: "::"}
-_NAME = re.compile(r"(.+)_open([46])(?:_([0-9]{1,3}))?")
+_NAME = re.compile(r"(.+)_(open|once)([46])(?:_([0-9]{1,3}))?")
 
 
 class OpeningSet(NamedTuple):
@@ -26,17 +26,33 @@ class OpeningSet(NamedTuple):
     @ivar door: the name of the door.
     @ivar version: of IP, 4 or 6.
     @ivar length: how many bits of an address are compared.
+    @ivar isOnce: whether each opening is for one connection. Such openings have sets of their own,
+        so that a change of the rules never makes them into more.
     """
 
     door: str
     version: int
     length: int
+    isOnce: bool = False
 
     @property
     def name(self) -> str:
         """The name in the guard's table: C{ssh_open4}, or C{ssh_open4_24} for networks."""
+        return self._named("once" if self.isOnce else "open")
+
+    @property
+    def used(self) -> str:
+        """The name of the set that says which openings for one connection are used."""
+        return self._named("used")
+
+    @property
+    def first(self) -> str:
+        """The chain that lets in the first connection of such an opening."""
+        return self._named("first")
+
+    def _named(self, kind: str) -> str:
         suffix = "" if self.length == WHOLE[self.version] else f"_{self.length}"
-        return f"{self.door}_open{self.version}{suffix}"
+        return f"{self.door}_{kind}{self.version}{suffix}"
 
     @property
     def field(self) -> str:
@@ -54,16 +70,17 @@ def openingSets(door: Door, networks: Iterable[OpeningSet] = ()) -> list[Opening
 
     @param networks: the sets of all doors that openings need.
     """
-    always = {OpeningSet(door.name, version, bits) for version, bits in WHOLE.items()}
-    always |= {OpeningSet(door.name, int(key[-1]), length) for key, length in door.grants().items()}
-    own = {found for found in networks if found.door == door.name}
+    always = {OpeningSet(door.name, version, bits, door.once) for version, bits in WHOLE.items()}
+    for key, length in door.grants().items():
+        always.add(OpeningSet(door.name, int(key[-1]), length, door.once))
+    own = {found for found in networks if found[::3] == (door.name, door.once)}
     return sorted(always | own, key=lambda found: (found.version, -found.length))
 
 
 def setOf(opening: Opening) -> OpeningSet:
     """Return the set that has an opening as an element."""
     source = opening.source
-    return OpeningSet(opening.door.name, source.version, lengthOf(source))
+    return OpeningSet(opening.door.name, source.version, lengthOf(source), opening.door.once)
 
 
 def networkSets(openings: Iterable[Opening]) -> frozenset[OpeningSet]:
@@ -76,8 +93,8 @@ def findSets(names: Collection[str], door: Door) -> Iterator[OpeningSet]:
     for name in sorted(names):
         match = _NAME.fullmatch(name)
         if match is not None and match[1] == door.name:
-            version = int(match[2])
-            found = OpeningSet(door.name, version, int(match[3] or WHOLE[version]))
+            version = int(match[3])
+            found = OpeningSet(door.name, version, int(match[4] or WHOLE[version]), door.once)
             if found.name == name and 0 < found.length <= WHOLE[version]:
                 yield found
 
