@@ -224,6 +224,8 @@ class Options(TwistedOptions):
             places = {
                 "openFor": "--open-for, --max-open",
                 "ports": origins.get("ports") or origins.get("sequence", ""),
+                "grant4": "--grant4",
+                "grant6": "--grant6",
                 "once": origins.get("once") or origins.get("cutSessions", ""),
             }
             raise error.at(places[error.field]) from error

@@ -114,7 +114,7 @@ def _readDoor(name: str, table: object) -> Door:
     try:
         return Door(name, **fields)
     except BadValue as error:
-        keys = _PLACES[error.field]
+        keys = _PLACES.get(error.field, (error.field,))
         raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
 
 

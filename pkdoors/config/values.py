@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import BadValue
 from pkdoors.model.ports import PortRange
+from pkdoors.model.sources import WHOLE
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
@@ -24,6 +25,10 @@ MAX_SOCKET_PATH = 107
 
 FEWEST, MOST_DATAGRAMS = 100, 1_000_000
 """Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
+
+WIDEST_GRANT = {4: 16, 6: 48}
+"""The shortest lengths of networks for one knock: an IPv6 /48 is one customer's site; behind larger
+ones are strangers in any number. An operator can open larger ones."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -67,6 +72,22 @@ def parseListening(text: str) -> str:
             f"{shown(text)} is not a way to listen: choose one of {', '.join(LISTENING)}"
         )
     return text
+
+
+def parseGrant(text: str, version: int) -> int:
+    """
+    Read the length of a network that one knock opens for.
+
+    @param version: of IP, 4 or 6.
+    """
+    given = int(text) if re.fullmatch("[0-9]{1,3}", text) else -1
+    least, most = WIDEST_GRANT[version], WHOLE[version]
+    if not least <= given <= most:
+        raise BadValue(
+            f"{shown(text)} is not a length of IPv{version} networks that a knock may open for: "
+            f"use {least} to {most}; {most} is the sender's address alone"
+        )
+    return given
 
 
 def parseDatagrams(text: str, orNone: bool) -> int:

@@ -72,6 +72,9 @@ def _judgeTrusted(facts: Facts) -> Findings:
 def _judgeKeys(facts: Facts) -> Findings:
     for path in _listKeyFiles(facts):
         yield from _setup.judgeKeys(path, *facts.sources.keys(path))
+    for door in facts.config.doors:
+        if door.grants():
+            yield _setup.judgeGrants(door, facts.sources.prefixed(door.authorizedKeys))
 
 
 def _listKeyFiles(facts: Facts) -> list[str]:

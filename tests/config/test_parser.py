@@ -174,8 +174,8 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
             "max_open_for, knock_timeout, penalty, sessions, uses, udp_idle, udp_max, udp_grace, "
-            "trusted, authorized_keys, clock_skew, knock_rate, knock_burst, on_open, on_close, "
-            "on_refuse",
+            "trusted, authorized_keys, clock_skew, grant4, grant6, knock_rate, knock_burst, "
+            "on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))
@@ -245,6 +245,14 @@ class BadTests(SynchronousTestCase):
             line = self.refused(f"[doors.ssh]\nsequence = {list(PORTS)}\nports = {value}\n")
             self.assertTrue(line.startswith("doors.ssh.ports: "), line)
             self.assertIn(words, line)
+
+    def test_grants(self) -> None:
+        """A plain door opens for no networks, and the line names the key."""
+        for key, value in (("grant4", 24), ("grant6", 64)):
+            line = self.refused(f"{SSH}{key} = {value}\n")
+            self.assertTrue(line.startswith(f"doors.ssh.{key}: only a sealed knock opens"), line)
+            line = self.refused(f'{SSH}authorized_keys = "/k"\n{key} = 8\n')
+            self.assertTrue(line.startswith(f"doors.ssh.{key}: '8' is not a length of IPv"), line)
 
     def test_times(self) -> None:
         """A value that is not a time is refused, for each key that takes a time."""
