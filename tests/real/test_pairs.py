@@ -58,6 +58,7 @@ KINDS = (
     Kind("sealed", SEALED),
     Kind("trusted", TRUSTS, trusts=True),
     Kind("sealedtrusted", SEALED + TRUSTS, trusts=True),
+    Kind("prefix", f"{SEALED}grant4 = 24\ngrant6 = 64\n", opensNetworks=True),
     Kind("once", 'uses = "once"\n', uses=1, policies=("keep",), protocols=("tcp",)),
 )
 
@@ -166,7 +167,7 @@ class PairTests(ControlledTestCase):
         self.pairs = list(allPairs())
         self.key = makeKey()
         self.keys = self.folder / "authorized_keys"
-        self.keys.write_text(publicLine(self.key))
+        self.keys.write_text(f"prefix {publicLine(self.key)}")
         ports = {
             protocol: [pair.port for pair in self.pairs if protocol in pair.protocols]
             for protocol in ("tcp", "udp")
