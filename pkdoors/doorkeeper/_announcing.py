@@ -34,7 +34,12 @@ def _describeTerms(door: Door) -> str:
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
     return (
         f"{_describeKnocks(door)} it for {times}{_describeSessions(door)}{_describeTrusted(door)}"
+        f"{_describeProgram(door)}"
     )
+
+
+def _describeProgram(door: Door) -> str:
+    return "" if door.ports else f"; it only runs {door.onOpen[0] if door.onOpen else 'nothing'}"
 
 
 def _describeTrusted(door: Door) -> str:
@@ -43,7 +48,7 @@ def _describeTrusted(door: Door) -> str:
 
 def _describeSessions(door: Door) -> str:
     """Return when its sessions end; empty if they are only left alone."""
-    if door.cutSessions:
+    if door.cutSessions and door.ports:
         return "; sessions end with it"
     if not any(ports.protocol == "udp" for ports in door.ports):
         return ""
