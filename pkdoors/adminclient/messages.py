@@ -54,6 +54,7 @@ def describeOpening(opening: OpeningRecord, asked: float = 0.0, client: str = ""
         f"door {opening.door} ({formatPorts(opening.ports)}) is open for "
         f"{client or opening.source} until {formatDeadline(opening)} "
         f"({formatLength(opening.secondsLeft)})"
+        f"{', for one connection' if opening.uses == 'once' else ''}"
     )
     isLonger = asked > 0 and round(opening.secondsLeft) > round(asked)
     return f"{line}: {_LONGER}" if isLonger else line

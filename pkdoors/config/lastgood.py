@@ -108,6 +108,7 @@ def _serialize(door: Door) -> dict[str, Any]:
         "ports": [*map(str, door.ports)] or [NO_PORTS],
         "knock_ports": sorted(door.sequence.ports),
         "cut": door.cutSessions,
+        "once": door.once,
         "udp_idle": door.udpIdle,
         "udp_max": door.udpMax,
         "trusted": [*map(str, door.trusted)],
@@ -127,6 +128,7 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
             Sequence(tuple(parsePort(str(port)) for port in saved["knock_ports"])),
             parseDoorPorts(",".join(saved["ports"])),
             cutSessions=saved["cut"] is True,
+            once=saved.get("once") is True,  # a copy of an earlier version does not say
             udpIdle=float(saved["udp_idle"]),
             udpMax=float(saved["udp_max"]),
             udpGrace=0.0,  # these ports were protected before

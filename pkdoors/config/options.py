@@ -226,6 +226,9 @@ class Options(TwistedOptions):
                 "openFor": "--open-for, --max-open",
                 "ports": origins.get("ports") or origins.get("sequence", "--ports"),
                 "trusted": "--trusted",
+                "grant4": "--grant4",
+                "grant6": "--grant6",
+                "once": origins.get("once") or origins.get("cutSessions", ""),
             }
             raise error.at(places[error.field]) from error
         return (door,)

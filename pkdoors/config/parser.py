@@ -34,6 +34,13 @@ from pkdoors.util.toml import readToml
 
 Table = Mapping[str, Any]
 
+_PLACES = {
+    "openFor": ("open_for", "max_open_for"),
+    "ports": ("ports",),
+    "once": ("uses",),
+}
+"""The keys to blame if the fields of a door do not fit together."""
+
 _KEYS = (*listKeys(DAEMON_SETTINGS), "doors")
 
 
@@ -108,7 +115,7 @@ def _readDoor(name: str, table: object) -> Door:
         door = Door(name, **fields)
         door.checkPurpose()
     except BadValue as error:
-        keys = ("open_for", "max_open_for") if error.field == "openFor" else (error.field,)
+        keys = _PLACES.get(error.field, (error.field,))
         raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
     return door
 

@@ -12,6 +12,9 @@ from pkdoors.errors import FirewallError
 from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.knockports.plan import Plan
 
+PREFERS_CAPTURE = False
+"""Whether C{auto} captures knocks if the kernel can; C{bench.hearing} compares both ways."""
+
 T = TypeVar("T")
 
 _log = Logger()
@@ -22,11 +25,13 @@ class IKnockPorts(Protocol[T]):
     Hears the ports of a plan. L{pkdoors.knockports.knockports.KnockPorts} does this with sockets,
     L{pkdoors.knockports.knocklog.KnockLog} with the packet log.
 
+    @ivar method: C{"capture"} or C{"sockets"}.
     @ivar plan: what is heard now.
     @ivar onTurn: called after the knocks of each turn were handled.
     @ivar onChange: called when L{troubles} have changed.
     """
 
+    method: str
     plan: Plan
     onTurn: Callable[[], None]
     onChange: Callable[[], None]
@@ -63,6 +68,13 @@ class IKnockPorts(Protocol[T]):
         """Hear nothing more."""
 
 
+def mayCapture(config: Config) -> bool:
+    """Return whether the packet log hears the knocks of a configuration, if the kernel can."""
+    if config.firewall == "dry-run":
+        return False
+    return config.listen == "capture" or (config.listen == "auto" and PREFERS_CAPTURE)
+
+
 def choosePacketLog(config: Config, canCapture: Callable[[], str]) -> PacketLog | None:
     """
     Return the packet log that hears the knocks; L{None} if sockets do. A dry run has no rules that
@@ -71,7 +83,7 @@ def choosePacketLog(config: Config, canCapture: Callable[[], str]) -> PacketLog 
     @param canCapture: returns why this host cannot capture knocks; empty if it can. Called only for
         C{auto}.
     """
-    if config.listen == "sockets" or config.firewall == "dry-run":
+    if not mayCapture(config):
         return None
     if config.listen == "auto" and (reason := canCapture()):
         _log.info("knocks are heard by sockets: {reason}", reason=reason)

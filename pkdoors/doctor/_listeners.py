@@ -78,7 +78,7 @@ def judgeKnockPorts(
         found.append(_reportDeaf(deaf, wanted, daemon))
     if found or deaf:
         return found
-    state = "are free" if daemon.process is None else "are the daemon's"
+    state = "are free" if daemon.process is None else "are heard by the daemon's sockets"
     return [Finding(OK, "knock ports", f"all {len(wanted)} {state}")]
 
 
@@ -99,9 +99,9 @@ def judgeCaptured(
         for owner in dict.fromkeys(ownersOf[port]):
             taken.setdefault(owner, []).append(port)
     if not taken:
-        state = "heard without sockets"
-        will = f"will be {state}" if daemon.process is None else f"are {state}"
-        return [Finding(OK, "knock ports", f"all {len(wanted)} {will}")]
+        verb = "will be" if daemon.process is None else "are"
+        text = f"all {len(wanted)} {verb} heard without sockets, before other firewalls"
+        return [Finding(OK, "knock ports", text)]
     return [_reportUseless(takenPorts, wanted, owner) for owner, takenPorts in taken.items()]
 
 

@@ -29,10 +29,12 @@ class KnockPorts:
 
     @param reactor: reads the sockets, and has a clock.
     @param handle: gets the knocks.
+    @cvar method: see L{pkdoors.daemon.listening.IKnockPorts}.
     @ivar onTurn: called after the knocks of each turn were handled.
     @ivar onChange: called when L{troubles} have changed.
     """
 
+    method = "sockets"
     _log = Logger()
 
     def __init__(self, reactor: Any, handle: KnockHandler) -> None:
