@@ -9,6 +9,7 @@ from pkdoors.adminclient.messages import (
     describeTroubles,
     describeTrusted,
     formatLength,
+    formatPorts,
 )
 
 if TYPE_CHECKING:  # it takes long to load
@@ -50,7 +51,13 @@ def _tabulateDoors(doors: Sequence[DoorRecord]) -> "Table":
     table = _makeTable("DOOR", "PORTS", "LOCK", "OPEN FOR", "A KNOCK GETS")
     for door in doors:
         times = f"{formatLength(door.openFor)}, at most {formatLength(door.maxOpenFor)}"
-        cells = (door.name, ",".join(door.ports), door.lock, _countAddresses(door.openings), times)
+        cells = (
+            door.name,
+            formatPorts(door.ports),
+            door.lock,
+            _countAddresses(door.openings),
+            times,
+        )
         _addRow(table, cells, "green" if door.openings else "")
     return table
 
