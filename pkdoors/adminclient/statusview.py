@@ -10,6 +10,7 @@ from pkdoors.adminclient.messages import (
     describeTroubles,
     describeTrusted,
     formatLength,
+    formatPorts,
 )
 
 if TYPE_CHECKING:  # it takes long to load
@@ -56,7 +57,7 @@ def _tabulateDoors(doors: Sequence[DoorRecord], networks: Mapping[str, int]) -> 
         times = f"{formatLength(door.openFor)}, at most {formatLength(door.maxOpenFor)}"
         cells = (
             door.name,
-            ",".join(door.ports),
+            formatPorts(door.ports),
             door.lock,
             _countSources(door.openings, networks.get(door.name, 0)),
             times,
