@@ -34,6 +34,13 @@ from pkdoors.util.toml import readToml
 
 Table = Mapping[str, Any]
 
+_PLACES = {
+    "openFor": ("open_for", "max_open_for"),
+    "ports": ("ports",),
+    "once": ("uses",),
+}
+"""The keys to blame if the fields of a door do not fit together."""
+
 _KEYS = (*listKeys(DAEMON_SETTINGS), "doors")
 
 
@@ -105,10 +112,12 @@ def _readDoor(name: str, table: object) -> Door:
             raise BadValue(f"{where}.{key} is missing: every door needs a sequence and ports")
     fields = readSettings(DOOR_SETTINGS, table, f"{where}.")
     try:
-        return Door(name, **fields)
+        door = Door(name, **fields)
+        door.checkPurpose()
     except BadValue as error:
-        keys = {"openFor": ("open_for", "max_open_for"), "ports": ("ports",)}[error.field]
+        keys = _PLACES.get(error.field, (error.field,))
         raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
+    return door
 
 
 def _checkSharing(doors: Iterable[Door]) -> None:

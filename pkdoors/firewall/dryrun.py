@@ -35,7 +35,12 @@ class DryRunFirewall:
     def setDoors(self, doors: tuple[Door, ...]) -> None:
         """See L{IFirewall.setDoors}."""
         for door in doors:
-            self._log.info("dry run: would keep door {door} closed", door=door)
+            trusted = ", ".join(map(str, door.trusted))
+            self._log.info(
+                "dry run: would keep door {door} closed{others}",
+                door=door,
+                others=f", except to {trusted}" if trusted else "",
+            )
 
     def restore(self, openings: Iterable[Opening]) -> Deferred[None]:
         """See L{IFirewall.restore}."""
@@ -59,6 +64,10 @@ class DryRunFirewall:
             source=opening.source,
         )
         return succeed(None)
+
+    def findUsed(self, openings: Iterable[Opening]) -> list[tuple[Opening, bool]]:
+        """See L{IFirewall.findUsed}."""
+        return []
 
     def countDropped(self) -> int:
         """See L{IFirewall.countDropped}."""
