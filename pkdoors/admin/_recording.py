@@ -69,6 +69,7 @@ def recordOpening(status: OpeningStatus, seconds: float, time: float) -> Opening
         secondsLeft=round(left, 3),
         user=opening.who.name,
         key=opening.who.key,
+        askedFrom=opening.who.address,
         trouble=status.trouble,
         uses="once" if opening.door.once else "many",
         used=status.isUsed,

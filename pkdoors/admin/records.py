@@ -5,7 +5,7 @@ daemon writes records, and the commands read them. Pure.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -58,6 +58,8 @@ class OpeningRecord:
     @ivar user: the comment of the key that earned it, or the operator; empty if unknown.
     @ivar key: the fingerprint of that key.
     @ivar trouble: what the firewall refuses; empty if it refuses nothing.
+    @ivar askedFrom: the address that the client asked from, if the opening is not for just that
+        one; otherwise empty.
     @ivar uses: as of its door.
     @ivar used: whether the one connection that it was for has used it up.
     """
@@ -71,13 +73,14 @@ class OpeningRecord:
     user: str
     key: str
     trouble: str
+    askedFrom: str = field(default="", kw_only=True)
     uses: str = "many"
     used: bool = False
 
     @property
     def who(self) -> str:
         """The shortest name of the client that earned it; empty if unknown."""
-        return self.user or self.key
+        return _describeWho(self.user or self.key, self.askedFrom)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +195,18 @@ class EventRecord:
     seconds: float
     user: str
     key: str
+    askedFrom: str = field(default="", kw_only=True)
     reason: str
     text: str
 
     @property
     def who(self) -> str:
         """The shortest name of the client that earned the opening; empty if unknown."""
-        return self.user or self.key
+        return _describeWho(self.user or self.key, self.askedFrom)
+
+
+def _describeWho(name: str, askedFrom: str) -> str:
+    return f"{name} from {askedFrom}" if askedFrom else name
 
 
 class LazyRecords(Collection[T], Generic[S, T]):

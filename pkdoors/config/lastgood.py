@@ -21,7 +21,7 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.host.bootid import readBootId
 from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.model.doors import Door
-from pkdoors.model.ports import parsePort, parsePortRanges
+from pkdoors.model.ports import NO_PORTS, parseDoorPorts, parsePort
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.trusted import parseTrustedList
 
@@ -105,7 +105,7 @@ def removeCopies(folder: Path) -> None:
 def _serialize(door: Door) -> dict[str, Any]:
     return {
         "name": door.name,
-        "ports": [*map(str, door.ports)],
+        "ports": [*map(str, door.ports)] or [NO_PORTS],
         "knock_ports": sorted(door.sequence.ports),
         "cut": door.cutSessions,
         "once": door.once,
@@ -126,7 +126,7 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
         Door(
             saved["name"],
             Sequence(tuple(parsePort(str(port)) for port in saved["knock_ports"])),
-            parsePortRanges(",".join(saved["ports"])),
+            parseDoorPorts(",".join(saved["ports"])),
             cutSessions=saved["cut"] is True,
             once=saved.get("once") is True,  # a copy of an earlier version does not say
             udpIdle=float(saved["udp_idle"]),

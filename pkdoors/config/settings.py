@@ -7,8 +7,9 @@ configurations are all made from the two tables here.
 
 from functools import partial
 
+from pkdoors.config._sealedsettings import SEALED_SETTINGS
 from pkdoors.config._setting import Setting
-from pkdoors.config.config import ADMIN_SOCKET, KEYS_FILE
+from pkdoors.config.config import ADMIN_SOCKET
 from pkdoors.config.values import (
     ADDRESSES,
     ADMIN,
@@ -26,18 +27,14 @@ from pkdoors.config.values import (
     parseFirewall,
     parseInterfaces,
     parseListening,
-    parsePath,
     parseSessions,
     parseUses,
     quoteString,
 )
-from pkdoors.model.ports import parsePortRanges
+from pkdoors.model.ports import parseDoorPorts
 from pkdoors.model.sequence import Sequence
 from pkdoors.model.trusted import parseTrustedList
 from pkdoors.util.durations import parseDuration
-
-MAX_SKEW = 3600.0
-"""Seconds: so long the nonces of sealed knocks are remembered. Clocks are set nowadays."""
 
 MAX_KNOCK_TIMEOUT = 3600.0
 """Seconds for a whole sequence: a client that failed is reported when they are over."""
@@ -134,14 +131,14 @@ DOOR_SETTINGS = (
     Setting(
         key="ports",
         field="ports",
-        parse=parsePortRanges,
+        parse=parseDoorPorts,
         kind=PORTS,
         option="ports",
         letter="p",
         about="the ports to protect: 22,80,51820/udp,6000-6010/tcp",
         variable="KNOCKER_PORTS",
         comment='The ports that the door protects: "22" means "22/tcp"; "51820/udp", '
-        '"6000-6010/tcp".',
+        '"6000-6010/tcp"; [] for a door that only runs on_open.',
     ),
     Setting(
         key="open_for",
@@ -241,28 +238,7 @@ DOOR_SETTINGS = (
         comment="The networks and interfaces from which clients reach the ports without a knock.",
         example='["192.168.1.0/24", "fd00::/8", "wg0"]',
     ),
-    Setting(
-        key="authorized_keys",
-        field="authorizedKeys",
-        parse=parsePath,
-        kind=PATH,
-        option="authorized-keys",
-        letter="k",
-        about="accept only knocks that are sealed with a key in this file, which is like sshd's",
-        comment="Only knocks that are sealed with one of the SSH keys in this file open the door.",
-        example=quoteString(KEYS_FILE),
-        isForSealed=True,
-    ),
-    Setting(
-        key="clock_skew",
-        field="clockSkew",
-        parse=partial(parseDuration, most=MAX_SKEW),
-        kind=TIME,
-        option="clock-skew",
-        about="TIME by which a sealed knock's clock may differ from this host's",
-        comment="How much the clocks of a sealed knock's sender and of this host may differ.",
-        isForSealed=True,
-    ),
+    *SEALED_SETTINGS,
     Setting(
         key="knock_rate",
         field="knockRate",

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from pkdoors.config.config import FIREWALLS, LISTENING
 from pkdoors.errors import BadValue
-from pkdoors.model.ports import PortRange
+from pkdoors.model.ports import NO_PORTS, PortRange
+from pkdoors.model.sources import WHOLE
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
@@ -24,6 +25,11 @@ MAX_SOCKET_PATH = 107
 
 FEWEST, MOST_DATAGRAMS = 100, 1_000_000
 """Datagrams of one source: a sealed knock on 20 ports, sent three times, has 60."""
+
+_PORTS_EXAMPLE = '[22, "51820/udp", "6000-6010/tcp"]'
+WIDEST_GRANT = {4: 16, 6: 48}
+"""The shortest lengths of networks for one knock: an IPv6 /48 is one customer's site; behind larger
+ones are strangers in any number. An operator can open larger ones."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -67,6 +73,22 @@ def parseListening(text: str) -> str:
             f"{shown(text)} is not a way to listen: choose one of {', '.join(LISTENING)}"
         )
     return text
+
+
+def parseGrant(text: str, version: int) -> int:
+    """
+    Read the length of a network that one knock opens for.
+
+    @param version: of IP, 4 or 6.
+    """
+    given = int(text) if re.fullmatch("[0-9]{1,3}", text) else -1
+    least, most = WIDEST_GRANT[version], WHOLE[version]
+    if not least <= given <= most:
+        raise BadValue(
+            f"{shown(text)} is not a length of IPv{version} networks that a knock may open for: "
+            f"use {least} to {most}; {most} is the sender's address alone"
+        )
+    return given
 
 
 def parseDatagrams(text: str, orNone: bool) -> int:
@@ -175,6 +197,10 @@ def _readPorts(example: str, kinds: tuple[type, ...], value: object) -> str:
     return ",".join(map(str, value))
 
 
+def _readDoorPorts(value: object) -> str:
+    return NO_PORTS if value == [] else _readPorts(_PORTS_EXAMPLE, (int, str), value)
+
+
 def _readAddresses(value: object) -> list[str]:
     if not isinstance(value, list):
         raise BadValue(f'{shown(value)} is not a list of addresses: write ["192.0.2.1", "::1"]')
@@ -188,8 +214,8 @@ def _readTrusted(value: object) -> str:
             'write ["192.168.1.0/24", "fd00::/8", "wg0"]'
         )
     items = list(map(readString, value))
-    if any("," in item for item in items):
-        raise BadValue("one of them has a comma: write each as a string of its own")
+    if any("," in item or not item for item in items):
+        raise BadValue("an item is empty or has a comma: write each as a string of its own")
     return ",".join(items)
 
 
@@ -252,4 +278,4 @@ SEQUENCE = Kind(
     partial(_readPorts, "[17001, 17203, ...], 5 to 20 numbers", (int,)),
     lambda sequence: str(list(sequence.ports)),
 )
-PORTS = Kind(partial(_readPorts, '[22, "51820/udp", "6000-6010/tcp"]', (int, str)), _writePorts)
+PORTS = Kind(_readDoorPorts, _writePorts)

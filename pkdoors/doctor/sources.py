@@ -47,6 +47,17 @@ def countKeys(path: str) -> tuple[int, list[str]]:
     return len(keys), complaints
 
 
+def countPrefixed(path: str) -> int:
+    """
+    Return how many keys of a file open for networks.
+
+    @raise KeyFileError: no key may knock, because of the file.
+    """
+    from pkdoors.config.keyfile import readKeys
+
+    return sum(key.hasPrefix for key in readKeys(Path(path))[0])
+
+
 def askTroubles(admin: str) -> list[str]:
     """
     Return what the running daemon cannot do at present, as it reports itself; nothing if it does
@@ -129,6 +140,7 @@ class Sources:
     defaultInterfaces: Callable[[], set[str]] = listDefaultInterfaces
     troubles: Callable[[str], list[str]] = askTroubles
     keys: Callable[[str], tuple[int, list[str]]] = countKeys
+    prefixed: Callable[[str], int] = countPrefixed
     isService: Callable[[], bool] = isInstalled
     mayService: Callable[[str, str], bool] = mayService
     explainNotRunnable: Callable[[str], str] = explainNotRunnable

@@ -33,8 +33,19 @@ def _describeTerms(door: Door) -> str:
     """Return how a door opens, and for how long."""
     times = f"{formatDuration(door.openFor)}, at most {formatDuration(door.maxOpenFor)} if asked"
     uses = ", for one connection" if door.once else ""
-    ends = f"{_describeSessions(door)}{_describeTrusted(door)}"
-    return f"{_describeKnocks(door)} it for {times}{uses}{ends}"
+    ends = f"{_describeGrants(door)}{_describeSessions(door)}{_describeTrusted(door)}"
+    return f"{_describeKnocks(door)} it for {times}{uses}{ends}{_describeProgram(door)}"
+
+
+def _describeGrants(door: Door) -> str:
+    """Return for which networks it opens; empty if only for addresses."""
+    names = {"grant4": "IPv4", "grant6": "IPv6"}
+    networks = " or ".join(f"{names[key]} /{length}" for key, length in door.grants().items())
+    return f"; for the {networks} network of a client whose key has prefix" if networks else ""
+
+
+def _describeProgram(door: Door) -> str:
+    return "" if door.ports else f"; it only runs {door.onOpen[0] if door.onOpen else 'nothing'}"
 
 
 def _describeTrusted(door: Door) -> str:
@@ -43,7 +54,7 @@ def _describeTrusted(door: Door) -> str:
 
 def _describeSessions(door: Door) -> str:
     """Return when its sessions end; empty if they are only left alone."""
-    if door.cutSessions:
+    if door.cutSessions and door.ports:
         return "; sessions end with it"
     if not any(ports.protocol == "udp" for ports in door.ports):
         return ""

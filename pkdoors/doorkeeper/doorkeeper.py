@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from pkdoors.doorkeeper._announcing import announce
 from pkdoors.doorkeeper._carrying import carryOver, moveLives
+from pkdoors.doorkeeper._closer import Closer
 from pkdoors.doorkeeper._hearing import Hearing
 from pkdoors.doorkeeper._life import OpeningLife
 from pkdoors.doorkeeper._lives import Lives
@@ -22,13 +23,13 @@ from pkdoors.errors import FirewallError
 from pkdoors.events.counters import Counters
 from pkdoors.events.publisher import EventPublisher
 from pkdoors.firewall.stack import FirewallStack
-from pkdoors.host.clientaddress import SHARED, isShared, readClient
+from pkdoors.host.clientaddress import findUseless, readClient
 from pkdoors.knocks.knock import Knock
 from pkdoors.locks.lock import Refusal, Request, Result
 from pkdoors.locks.lockset import AnyLock, Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.principal import NOBODY, Principal
+from pkdoors.model.principal import Principal
 from pkdoors.model.sources import Source
 from pkdoors.util.loglimits import LineLimit
 from pkdoors.util.turns import Turns
@@ -77,6 +78,7 @@ class Doorkeeper:
         self._lives = Lives()
         self._settled, self._closed = Waiters(), Waiters()
         self._admission = Admission()
+        self._closer = Closer(self._lives, self._closed, self._refusals, self._turns)
         self._uses = UseWatch(clock, stack, self._lives)
         self._grants = count(1)
 
@@ -140,16 +142,16 @@ class Doorkeeper:
         now, isThere = self._clock.seconds(), key in self._lives
         opening = Opening(door, key[1], now + seconds, request.who, next(self._grants))
         if request.close:
-            self._closeOwn(key, request)
-        elif isShared(key[1]):
-            self._refusals.publish(Refusal(door, request.source, SHARED))
+            self._closer.closeOwn(request)
+        elif reason := findUseless(key[1], isHeard=request.sender == request.source):
+            self._refusals.publish(Refusal(door, request.sender, reason))
         elif reason := self._admission.findRefusal(request, isThere, now):
-            self._refusals.publish(Refusal(door, request.source, reason))
+            self._refusals.publish(Refusal(door, request.sender, reason))
         elif isThere:
             self._lives[key].extend(opening)
         else:
             self._begin(opening)
-            self._refusals.noteOpening(request.source)
+            self._refusals.noteOpening(request.sender)
 
     def open(self, request: Request) -> Deferred[None]:
         """
@@ -171,38 +173,9 @@ class Doorkeeper:
             )
         return settled
 
-    def _closeOwn(self, key: Key, request: Request) -> None:
-        """Close what the same key opened: a seal proves who asks, but not from where."""
-        opener = self._lives[key].opening.who if key in self._lives else NOBODY
-        if opener.isOther(request.who):
-            reason = f"{request.who} cannot close what {opener} opened"
-            self._refusals.publish(Refusal(request.door, request.source, reason))
-        else:
-            self._startClosing([key], request.who)
-
     def close(self, keys: Iterable[Key], who: Principal) -> Closing:
-        """
-        End openings now; if there are very many, some of them in later turns of the reactor.
-
-        @param keys: those that are not open are not an error.
-        @param who: who asks for it.
-        """
-        closing = Closing(keys, self._closed)
-        self._startClosing(keys, who)
-        return closing
-
-    def _startClosing(self, keys: Iterable[Key], who: Principal) -> None:
-        Deferred.fromCoroutine(self._end(list(keys), who)).addErrback(
-            lambda failure: self._log.failure("the closing of a door went wrong", failure)
-        )
-
-    async def _end(self, keys: list[Key], who: Principal) -> None:
-        for key in keys:
-            await self._turns.next()
-            if key in self._lives:
-                self._lives[key].end(f"asked to by {who}" if str(who) else "")
-            else:
-                self._closed.notify(key)
+        """See L{Closer.close}."""
+        return self._closer.close(keys, who)
 
     def status(self, door: str, source: Source) -> OpeningStatus | None:
         """Return how things stand with one opening; L{None} if there is none."""

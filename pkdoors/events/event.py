@@ -115,7 +115,8 @@ def fields(event: Event) -> dict[str, Any]:
 
         {"time": "2026-11-23T08:00:00.000Z", "event": "opened", "door": "ssh",
          "source": "192.0.2.7", "ports": ["22/tcp"], "seconds": 30.0,
-         "user": "anna@laptop", "key": "SHA256:...", "reason": "", "text": "opened door ssh ..."}
+         "user": "anna@laptop", "key": "SHA256:...", "asked_from": "", "reason": "",
+         "text": "opened door ssh ..."}
     """
     return {
         "time": formatISOTime(event.time),
@@ -126,6 +127,7 @@ def fields(event: Event) -> dict[str, Any]:
         "seconds": round(event.seconds, 3),
         "user": event.who.name,
         "key": event.who.key,
+        "asked_from": event.who.address,
         "reason": event.reason or event.cause,
         "text": sentence(event),
     }

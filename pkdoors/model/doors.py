@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
+from pkdoors.model.addresses import Address
 from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
-from pkdoors.model.sources import Source
+from pkdoors.model.sources import WHOLE, Source, widen
 from pkdoors.model.trusted import Trusted
 from pkdoors.util.durations import formatDuration
 from pkdoors.util.quoting import shown
@@ -33,7 +34,7 @@ def checkName(name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Door:
     """
-    A named set of protected ports with a lock and times.
+    A named set of protected ports with a lock and times. A door without ports only runs a program.
 
     @ivar openFor: how long a knock opens the door if it does not ask for a time, in seconds.
     @ivar maxOpenFor: the longest time that a knock can ask for, in seconds.
@@ -52,6 +53,9 @@ class Door:
         the door.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
         differ.
+    @ivar grant4: the length of the IPv4 network that a sealed knock opens for, if its key has
+        C{prefix}; 32 for the address alone.
+    @ivar grant6: the same over IPv6; 128 for the address alone.
     @ivar knockRate: how many datagrams a second the daemon accepts from one source; 0 for all.
     @ivar knockBurst: how many datagrams it accepts from one source at once.
     @ivar onOpen: the program to run when the door opens for somebody, and its arguments; empty for
@@ -75,6 +79,8 @@ class Door:
     trusted: tuple[Trusted, ...] = ()
     authorizedKeys: str = ""
     clockSkew: float = 60.0
+    grant4: int = WHOLE[4]
+    grant6: int = WHOLE[6]
     knockRate: int = 10_000
     knockBurst: int = 10_000
     onOpen: tuple[str, ...] = ()
@@ -88,6 +94,12 @@ class Door:
                 f"{formatDuration(self.openFor)} is longer than the door may be open at most, "
                 f"{formatDuration(self.maxOpenFor)}: lower the one or raise the other",
                 "openFor",
+            )
+        if self.grants() and not self.authorizedKeys:
+            raise BadValue(
+                "only a sealed knock opens for a network, as its key's line must allow it: give "
+                "the door a file of authorized keys, or remove this",
+                next(iter(self.grants())),
             )
         if self.once:
             self._checkOnce()
@@ -115,12 +127,46 @@ class Door:
             )
 
     def __str__(self) -> str:
-        return f"{self.name} ({','.join(map(str, self.ports))})"
+        return f"{self.name} ({','.join(map(str, self.ports)) or 'no ports'})"
+
+    def checkPurpose(self) -> None:
+        """
+        Check that something happens when the door opens.
+
+        @raise BadValue: nothing does.
+        """
+        if not self.ports and not self.onOpen:
+            raise BadValue(
+                "a door without ports opens nothing, so it needs on_open, a program to run: "
+                "add that in the file, or name ports",
+                "ports",
+            )
+        if not self.ports and self.trusted:
+            raise BadValue(
+                "a door without ports has nothing that clients could use without a knock: "
+                "remove this, or name ports",
+                "trusted",
+            )
+        if not self.ports and self.once:
+            raise BadValue(
+                "a door without ports lets no connection in that could use an opening up: "
+                "remove this, or name ports",
+                "once",
+            )
 
     def hooks(self) -> dict[str, tuple[str, ...]]:
         """Return the programs to run, with their arguments, by their keys in a configuration."""
         keys = {"on_open": self.onOpen, "on_close": self.onClose, "on_refuse": self.onRefuse}
         return {key: command for key, command in keys.items() if command}
+
+    def grants(self) -> dict[str, int]:
+        """Return the lengths of networks that knocks can open for, by their keys."""
+        lengths = {"grant4": self.grant4, "grant6": self.grant6}
+        return {key: length for key, length in lengths.items() if length < WHOLE[int(key[-1])]}
+
+    def widen(self, address: Address) -> Source:
+        """Return the network, or the address alone, that a key with C{prefix} opens for."""
+        return widen(address, self.grant4 if address.version == 4 else self.grant6)
 
     def hasLockOf(self, other: "Door") -> bool:
         """Return whether the same knocks open both doors, so knocks that have begun stay valid."""

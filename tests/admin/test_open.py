@@ -24,6 +24,7 @@ class OpenTests(OperationsTestCase):
                     "user": "the operator",
                     "key": "",
                     "trouble": "",
+                    "asked_from": "",
                     "uses": "many",
                     "used": False,
                 }

@@ -103,6 +103,18 @@ class BadValueTests(SynchronousTestCase):
             self.refused("-m", SEQ, "-p", "22/sctp"),
         )
 
+    def test_noPorts(self) -> None:
+        """A door without ports needs a program, which only a file can have."""
+        for place, arguments, environment in (
+            ("--ports", ("-m", SEQ, "-p", "none"), {}),
+            ("KNOCKER_PORTS", ("-m", SEQ), {"KNOCKER_PORTS": "none"}),
+        ):
+            self.assertEqual(
+                f"{place}: a door without ports opens nothing, so it needs on_open, a program to "
+                "run: add that in the file, or name ports",
+                self.refused(*arguments, **environment),
+            )
+
     def test_protectedKnockPort(self) -> None:
         """
         A protected UDP port that is also a knock port is refused, and the line names the option.
@@ -179,6 +191,25 @@ class BadValueTests(SynchronousTestCase):
                 f"--clock-skew: {shown(value)} is not a time from 1s to 1h: "
                 "write it like 45, 45s, 10m, 8h, 7d or 1h30m",
                 self.refused(*GOOD, "--clock-skew", value),
+            )
+
+    def test_grants(self) -> None:
+        """Lengths that are none, or networks that are too large for one knock, are refused."""
+        for option, bounds, values in (
+            ("--grant4", "16 to 32; 32", ("0", "15", "33", "64", "-1", "", "/24", "2 4")),
+            ("--grant6", "48 to 128; 128", ("0", "47", "129", "032x", "1e2")),
+        ):
+            for value in values:
+                self.assertEqual(
+                    f"{option}: {shown(value)} is not a length of IPv{option[-1]} networks that a "
+                    f"knock may open for: use {bounds} is the sender's address alone",
+                    self.refused(*GOOD, "-k", "/etc/keys", option, value),
+                )
+        for option, value in (("--grant4", "24"), ("--grant6", "64")):
+            self.assertEqual(
+                f"{option}: only a sealed knock opens for a network, as its key's line must allow "
+                "it: give the door a file of authorized keys, or remove this",
+                self.refused(*GOOD, option, value),
             )
 
     def test_interface(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pkdoors.daemon.failclosed import keepClosed
 from pkdoors.errors import FirewallError
 from pkdoors.host.instance import Instance
 from pkdoors.model.doors import Door
+from pkdoors.model.trusted import parseTrustedList
 from tests.fakes.doors import PORTS, makeDoor
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.log import Log
@@ -48,6 +50,30 @@ class LastGoodTests(LastGoodTestCase):
     """
     Tests of L{LastGood}.
     """
+
+    def test_noPorts(self) -> None:
+        """A door without ports is read, too: its openings must not be lost."""
+        door = replace(self.doors[0], ports=(), onOpen=("/bin/true",))
+        self.copy().write([door])
+        (found,) = self.copy().read()
+        self.assertEqual(("ssh", ()), (found.name, found.ports))
+
+    def test_trusted(self) -> None:
+        """Clients that need no knock need none after a broken configuration either. A copy of an
+        earlier version trusts nobody."""
+        trusted = parseTrustedList("192.168.1.0/24,fd00::/8,wg0")
+        self.copy().write([replace(self.doors[0], trusted=trusted)])
+        (found,) = self.copy().read()
+        self.assertEqual(trusted, found.trusted)
+        table = json.loads(self.path().read_text())
+        del table["doors"][0]["trusted"]
+        self.path().write_text(json.dumps(table))
+        (found,) = self.copy().read()
+        self.assertEqual((), found.trusted)
+        for wrong in ("0.0.0.0/0", 'a"', 7):
+            table["doors"][0]["trusted"] = [wrong]
+            self.path().write_text(json.dumps(table))
+            self.assertEqual((), self.copy().read())
 
     def test_once(self) -> None:
         """Whether an opening is for one connection is in it; a copy without that means many."""
@@ -234,6 +260,11 @@ class KeepClosedTests(LastGoodTestCase):
         """Whether there is a guard; it is asked for the doors of the copy."""
         self.assertEqual([door.name for door in self.copy().read()], [door.name for door in doors])
         return self.isGuarded
+
+    def test_noPorts(self) -> None:
+        """If no door has ports, none is named."""
+        self.copy().write([replace(self.doors[0], ports=())])
+        self.assertEqual("; nobody can knock until you fix this", self.keep())
 
     def test_never(self) -> None:
         """If there never was a good configuration, nothing is touched, and the log says so."""

@@ -94,6 +94,13 @@ class OptionsTests(SynchronousTestCase):
         for text, seconds in (("1s", 1.0), ("90", 90.0), ("1h", 3600.0)):
             self.assertEqual(seconds, self.door(*GOOD, "--clock-skew", text).clockSkew)
 
+    def test_grants(self) -> None:
+        """A door with keys can open for networks."""
+        door = self.door(*GOOD, "-k", "/etc/keys", "--grant4", "24", "--grant6", "64")
+        self.assertEqual((24, 64), (door.grant4, door.grant6))
+        self.assertEqual({"grant4": 24, "grant6": 64}, door.grants())
+        self.assertEqual({}, self.door(*GOOD, "--grant4", "32", "--grant6", "128").grants())
+
     def test_noPenalty(self) -> None:
         """A penalty of 0 is allowed."""
         self.assertEqual(0.0, self.door(*GOOD, "--penalty", "0").penalty)

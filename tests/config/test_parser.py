@@ -164,6 +164,24 @@ class BadTests(SynchronousTestCase):
         for key in ("open_for", "sessions", "on_open"):
             self.refused(f"{SSH}\n{key} = 0x{'f' * 4000}")
 
+    def test_trusted(self) -> None:
+        """What is trusted is a list of strings, each one network or interface."""
+        (door,) = parseConfig(SSH + 'trusted = ["10.0.0.0/8", "wg0"]\n', "f").doors
+        self.assertEqual(["10.0.0.0/8", "wg0"], list(map(str, door.trusted)))
+        (door,) = parseConfig(SSH + "trusted = []\n", "f").doors
+        self.assertEqual((), door.trusted)
+        for value, part in (
+            ('"wg0"', "is not a list of networks and interfaces: write ["),
+            ("[7]", "is not a string"),
+            ('["wg0,wg1"]', "an item is empty or has a comma"),
+            ('["wg0", "0.0.0.0/0"]', "item 2: 0.0.0.0/0 is everybody"),
+            ('[""]', "an item is empty or has a comma"),
+            ('["wg0", " "]', "empty"),
+        ):
+            refusal = self.refused(f"{SSH}trusted = {value}\n")
+            self.assertIn("doors.ssh.trusted: ", refusal)
+            self.assertIn(part, refusal)
+
     def test_unknownKeys(self) -> None:
         """An unknown key is refused, and the line names the known ones."""
         self.assertEqual(
@@ -174,8 +192,8 @@ class BadTests(SynchronousTestCase):
         self.assertEqual(
             "doors.ssh: unknown key 'port': allowed are sequence, ports, open_for, "
             "max_open_for, knock_timeout, penalty, sessions, uses, udp_idle, udp_max, udp_grace, "
-            "trusted, authorized_keys, clock_skew, knock_rate, knock_burst, on_open, on_close, "
-            "on_refuse",
+            "trusted, authorized_keys, clock_skew, grant4, grant6, knock_rate, knock_burst, "
+            "on_open, on_close, on_refuse",
             self.refused(SSH + "port = 22\n"),
         )
         self.assertIn("unknown key 'a\\nb'", self.refused(SSH + '"a\\nb" = 1\n'))
@@ -239,12 +257,40 @@ class BadTests(SynchronousTestCase):
             ('"80-79"', "'80-79' runs backwards: write the smaller port first"),
             *(
                 (value, 'is not a list of ports: write [22, "51820/udp", "6000-6010/tcp"]')
-                for value in ("22", "[]", "true", "[22.0]", "{}", "[[22]]", "2026-01-01")
+                for value in ("22", "true", "[22.0]", "{}", "[[22]]", "2026-01-01")
             ),
         ):
             line = self.refused(f"[doors.ssh]\nsequence = {list(PORTS)}\nports = {value}\n")
             self.assertTrue(line.startswith("doors.ssh.ports: "), line)
             self.assertIn(words, line)
+
+    def test_noPorts(self) -> None:
+        """A door without ports needs a program, and nobody can be trusted at it."""
+        start = f"[doors.wake]\nsequence = {list(PORTS)}\nports = []\n"
+        self.assertEqual(
+            "doors.wake.ports: a door without ports opens nothing, so it needs on_open, a program "
+            "to run: add that in the file, or name ports",
+            self.refused(start),
+        )
+        program = 'on_open = ["/bin/true"]\n'
+        (door,) = parseConfig(start + program, "file").doors
+        self.assertEqual(((), 30.0, "wake (no ports)"), (door.ports, door.openFor, str(door)))
+        self.assertEqual(
+            "doors.wake.trusted: a door without ports has nothing that clients could use without "
+            "a knock: remove this, or name ports",
+            self.refused(f'{start}{program}trusted = ["10.0.0.0/8"]\n'),
+        )
+        line = self.refused(f'{start}{program}uses = "once"\n')
+        self.assertTrue(line.startswith("doors.wake.uses: a door without ports lets no"), line)
+        self.assertIn("ports is missing", self.refused(start.replace("ports = []", "")))
+
+    def test_grants(self) -> None:
+        """A plain door opens for no networks, and the line names the key."""
+        for key, value in (("grant4", 24), ("grant6", 64)):
+            line = self.refused(f"{SSH}{key} = {value}\n")
+            self.assertTrue(line.startswith(f"doors.ssh.{key}: only a sealed knock opens"), line)
+            line = self.refused(f'{SSH}authorized_keys = "/k"\n{key} = 8\n')
+            self.assertTrue(line.startswith(f"doors.ssh.{key}: '8' is not a length of IPv"), line)
 
     def test_times(self) -> None:
         """A value that is not a time is refused, for each key that takes a time."""

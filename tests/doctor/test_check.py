@@ -49,6 +49,13 @@ class CheckTests(CheckTestCase):
         unsafe = KeyFileError("/etc/keys can be written by others: run `chmod go-w /etc/keys`")
         self.assertEqual([(ERROR, "keys")], self.bad(**sealed, keys=unsafe))
 
+    def test_grants(self) -> None:
+        """A door that opens for networks needs a key that may ask for one."""
+        door: dict[str, Any] = {"authorizedKeys": "/etc/keys", "hooks": {"grant6": 64}}
+        door["keys"] = (2, [])
+        self.assertEqual([], self.bad(**door, prefixed=1))
+        self.assertEqual([(WARNING, "keys")], self.bad(**door, prefixed=0))
+
     def test_captured(self) -> None:
         """With capture no port has a socket, and no other firewall has to let knocks in."""
         proc, heard = FakeProc(), GuardState(isOwned=True, captured=frozenset(SEQUENCE))

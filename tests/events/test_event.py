@@ -115,6 +115,7 @@ class EventTests(SynchronousTestCase):
                 "seconds": 30.25,
                 "user": "anna",
                 "key": "SHA256:x",
+                "asked_from": "",
                 "reason": "of it",
                 "text": sentence(event),
             },

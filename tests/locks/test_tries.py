@@ -1,6 +1,9 @@
 """Tests of L{pkdoors.locks.tries}, and of what the locks note there."""
 
+import random
+
 from pkdoors.locks._plainknocks import PlainKnocks
+from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.locks.tries import Tries
@@ -327,3 +330,52 @@ class DoorTests(PlainKnocksTestCase):
         ended, lost, _ = self.locks.takeEndedTries(1000.0)
         self.assertLessEqual(len(ended), 2048)
         self.assertGreater(lost, 10_000)
+
+
+class RandomTests(PlainKnocksTestCase):
+    """
+    Random knocks.
+    """
+
+    def test_everyone(self) -> None:
+        """
+        Each source leaves a trace: an opening, a refusal, or a line about its try. A source whose
+        last knock opened a door leaves no such line.
+        """
+        random_ = random.Random(20261128)
+        for _ in range(300):
+            doors = (SSH, WEB)[: random_.choice((1, 2))]
+            self.locks = Lockset(map(SequenceLock, doors))
+            traced, last = set(), {}
+            sources = [f"203.0.113.{number}" for number in range(4)]
+            for at in range(random_.randrange(1, 30)):
+                source = random_.choice(sources)
+                row = random_.choice(doors).sequence.ports
+                ports = random_.choice((row, row[:3], row[1:], row[::-1], [random_.choice(row)]))
+                for port in ports:
+                    results = self.hear(source, port, at=at * 0.5)
+                    traced |= {source} if results else set()
+                    last[source] = [each for each in results if isinstance(each, Request)]
+            told = {each.source for each in self.locks.takeEndedTries(1000.0)[0]}
+            self.assertEqual(set(), last.keys() - traced - told)
+            self.assertEqual(set(), {source for source in told if last[source]})
+
+    def test_explainChangesNothing(self) -> None:
+        """Explaining knocks changes nothing, names no port, and agrees with what follows."""
+        random_ = random.Random(20261129)
+        for _ in range(100):
+            silent, explained = (Lockset(map(SequenceLock, (SSH, WEB))) for _ in range(2))
+            for at in range(60):
+                source = random_.choice((ANN, BOB, "2001:db8::8"))
+                row = random_.choice((SSH, WEB)).sequence.ports
+                port = row[at % 5] if random_.random() < 0.8 else random_.choice(row)
+                (knock,) = knocks(source, port)
+                now = at * random_.choice((0.1, 1.0))
+                meanings = explained.explain(knock, now)
+                results = list(explained.hear(knock, now, 0.0))
+                self.assertEqual(list(silent.hear(knock, now, 0.0)), results)
+                self.assertNotRegex(" ".join(meanings.values()), "100[0-9]")
+                for each in results:
+                    if isinstance(each, Request):
+                        self.assertEqual("knock 5 of 5", meanings[each.door.name])
+            self.assertEqual(silent.takeEndedTries(999.0), explained.takeEndedTries(999.0))

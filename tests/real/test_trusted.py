@@ -282,6 +282,20 @@ class ToldTests(_TrustedCase):
         ):
             self.assertRegex(told, line)
 
+    def test_changed(self) -> None:
+        """The check finds a file that was changed without a reload; the remedy helps."""
+        self.controlled(trusting('"10.9.1.0/24", "wg0"'))
+        self.write(trusting('"10.9.1.0/25", "client"'))
+        options = ("check", "-c", str(self.file), "--admin", str(self.socket))
+        status, told = self.server.status(str(BIN / "pkdoors"), *options)
+        self.assertEqual(2, status)
+        self.assertIn("the guard still trusts 10.9.1.0/24, wg0, which the configuration", told)
+        self.assertIn("the guard does not trust 10.9.1.0/25, client yet", told)
+        self.reload()
+        _, told = self.server.status(str(BIN / "pkdoors"), *options)
+        self.assertNotIn("the guard still trusts", told)
+        self.assertNotIn("does not trust", told)
+
     def test_refused(self) -> None:
         """Trusting everybody, or what could be mistaken by nft, is refused in one sentence; the
         running guard stays."""

@@ -12,9 +12,8 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from pkdoors.model.doors import Door, Opening
-from pkdoors.model.sources import isNetwork, lengthOf
+from pkdoors.model.sources import WHOLE, isNetwork, lengthOf
 
-_BITS = {4: 32, 6: 128}
 _FIELD = {4: "ip saddr", 6: "ip6 saddr"}
 _ZERO = {4: "0.0.0.0", 6: "::"}
 _NAME = re.compile(r"(.+)_(open|once)([46])(?:_([0-9]{1,3}))?")
@@ -52,25 +51,28 @@ class OpeningSet(NamedTuple):
         return self._named("first")
 
     def _named(self, kind: str) -> str:
-        suffix = "" if self.length == _BITS[self.version] else f"_{self.length}"
+        suffix = "" if self.length == WHOLE[self.version] else f"_{self.length}"
         return f"{self.door}_{kind}{self.version}{suffix}"
 
     @property
     def field(self) -> str:
         """The field of a packet that is looked up."""
         field = _FIELD[self.version]
-        if self.length == _BITS[self.version]:
+        if self.length == WHOLE[self.version]:
             return field
         return f"{field} & {ip_network((_ZERO[self.version], self.length)).netmask}"
 
 
 def openingSets(door: Door, networks: Iterable[OpeningSet] = ()) -> list[OpeningSet]:
     """
-    Return the sets of a door: those that it always has, and those of networks of other lengths.
+    Return the sets of a door: those that it always has, and those of networks of other lengths,
+    which operators open.
 
     @param networks: the sets of all doors that openings need.
     """
-    always = {OpeningSet(door.name, version, bits, door.once) for version, bits in _BITS.items()}
+    always = {OpeningSet(door.name, version, bits, door.once) for version, bits in WHOLE.items()}
+    for key, length in door.grants().items():
+        always.add(OpeningSet(door.name, int(key[-1]), length, door.once))
     own = {found for found in networks if found[::3] == (door.name, door.once)}
     return sorted(always | own, key=lambda found: (found.version, -found.length))
 
@@ -92,8 +94,8 @@ def findSets(names: Collection[str], door: Door) -> Iterator[OpeningSet]:
         match = _NAME.fullmatch(name)
         if match is not None and match[1] == door.name:
             version = int(match[3])
-            found = OpeningSet(door.name, version, int(match[4] or _BITS[version]), door.once)
-            if found.name == name and 0 < found.length <= _BITS[version]:
+            found = OpeningSet(door.name, version, int(match[4] or WHOLE[version]), door.once)
+            if found.name == name and 0 < found.length <= WHOLE[version]:
                 yield found
 
 

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from pkdoors.errors import FirewallError
 from pkdoors.firewall.guard.guard import TABLE, Guard
-from pkdoors.firewall.guard.openingsets import networkSets
+from pkdoors.firewall.guard.openingsets import networkSets, setOf
 from pkdoors.firewall.guard.sets import openingKey, setName
 from pkdoors.firewall.interface import IFirewall
 from pkdoors.firewall.netlink.kernel import GuardGone
@@ -258,12 +258,11 @@ class NftablesFirewall:
 
     def _addSet(self, opening: Opening) -> None:
         """Have the kernel compare as many bits of addresses as an opening needs."""
-        needed = networkSets([opening])
-        if needed <= self._guard.networks:
-            return
-        self._table.addSet(self._guard, *needed)
-        self._guard = replace(self._guard, networks=self._guard.networks | needed)
-        self._fingerprint = self._table.readFingerprint()
+        needed = setOf(opening)
+        if not self._guard.hasSet(needed):
+            self._table.addSet(self._guard, needed)
+            self._guard = replace(self._guard, networks=self._guard.networks | {needed})
+            self._fingerprint = self._table.readFingerprint()
 
     def _closeNow(self, opening: Opening) -> None:
         self._deadlines.pop(_keyOf(opening), None)
