@@ -4,7 +4,6 @@ import contextlib
 import random
 import signal
 import socket
-import struct
 from collections.abc import Iterator
 
 from tests.lab.case import PORT
@@ -16,7 +15,7 @@ from tests.lab.hosts import (
     PATIENCE,
     SERVER4,
 )
-from tests.lab.once import ONCE, WAYS, OnceTestCase
+from tests.lab.once import ONCE, WAYS, OnceTestCase, forged
 from tests.lab.segments import ACK, SYN
 
 GUESSES = 100_000
@@ -205,21 +204,8 @@ class KernelTests(OnceTestCase):
             with self.stranger.inside():
                 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             with raw:
-                raw.sendto(forged(SYN, 1000, 0), (SERVER4, 0))
+                raw.sendto(forged(30000, SYN, 1000, 0), (SERVER4, 0))
                 step = 2**32 // GUESSES
                 begin = random.randrange(step)
                 for number in range(GUESSES):
-                    raw.sendto(forged(ACK, 1001, begin + number * step), (SERVER4, 0))
-
-
-def forged(flags: int, sequence: int, acknowledged: int) -> bytes:
-    """Return a packet of the client's."""
-    head = struct.pack(
-        "!HHIIBBHHH", 30000, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0
-    )
-    ends = socket.inet_aton(CLIENT4) + socket.inet_aton(SERVER4)
-    total = sum(struct.unpack("!16H", ends + struct.pack("!HH", 6, 20) + head))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    head = head[:16] + struct.pack("!H", ~total & 0xFFFF) + head[18:]
-    return struct.pack("!BBHHHBBH", 0x45, 0, 40, 0, 0, 64, 6, 0) + ends + head
+                    raw.sendto(forged(30000, ACK, 1001, begin + number * step), (SERVER4, 0))
