@@ -2,16 +2,13 @@
 
 import socket
 import struct
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.python.monkey import MonkeyPatcher
 from twisted.trial.unittest import SynchronousTestCase
 
-from pkdoors.knocks import packet as wire
 from pkdoors.knocks.packet import IPV4, IPV6, TCP, UDP, readPacket
-from tests.lab.garbage import changed, spoiled
+from tests.lab.garbage import spoiled
 from tests.lab.properties import PROPERTY
 
 SOURCES = {IPV4: "192.0.2.7", IPV6: "2001:db8::7"}
@@ -148,30 +145,6 @@ class TcpTests(SynchronousTestCase):
             expected = (SOURCES[kind], packed(kind), 7000, TCP, b"", (40000, 123456))
             self.assertEqual(expected, found)
             self.assertIsNone(readPacket(kind, make(segment[:19], TCP)))
-
-
-class UsualTests(SynchronousTestCase):
-    """The usual packet, which is read at once, is read the same as part by part."""
-
-    def readSlowly(self, data: bytes) -> Any:
-        """Read a packet part by part."""
-        with MonkeyPatcher((wire, "_readUsual", lambda data: None)):
-            return readPacket(IPV4, data)
-
-    def test_same(self) -> None:
-        """Whatever the payload is, and however the packet is changed, cut off or prolonged."""
-        for payload in (b"", b"knock\n", b"knock 3600\n", b"\xff\xff", b"x" * 601):
-            good = MAKERS[IPV4](udp(IPV4, payload), UDP)
-            self.assertIsNotNone(wire._readUsual(good))
-            for data in (good, good + b"x", *spoiled(good, 100), *changed(good)):
-                self.assertEqual(self.readSlowly(data), readPacket(IPV4, data))
-
-    def test_unusual(self) -> None:
-        """No checksum, or one that a device completes later, is not usual, but heard."""
-        for checksum in (0, sumOf(pseudoHeader(IPV4, 14))):
-            data = MAKERS[IPV4](udp(IPV4, b"knock\n", checksum), UDP)
-            self.assertIsNone(wire._readUsual(data))
-            self.assertIsNotNone(readPacket(IPV4, data))
 
 
 class GarbageTests(SynchronousTestCase):
