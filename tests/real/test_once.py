@@ -198,6 +198,21 @@ class KernelTests(OnceTestCase):
         self.assertTrue(self.session().carries())
         self.assertTrue(self.becomesUsed())
 
+    def test_flooded(self) -> None:
+        """
+        So does a flood of SYNs in the client's name: the host answers them all, with cookies when
+        its backlog is full, and the client gets in between them.
+        """
+        self.controlled(ONCE)
+        self.open(CLIENT4)
+        with self.deaf("tcp dport 30000-60000"), self.stranger.inside():
+            with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+                for port in range(30000, 60000):
+                    raw.sendto(forged(SYN, 1000, 0, port), (SERVER4, 0))
+            session = self.session()
+        self.assertTrue(session.carries())
+        self.assertFalse(self.reaches())
+
     def forge(self) -> None:
         """Begin a connection in the client's name, and guess the number that acknowledges it."""
         # The client's kernel would reset a connection that it never began, which helps us.
@@ -212,11 +227,9 @@ class KernelTests(OnceTestCase):
                     raw.sendto(forged(ACK, 1001, begin + number * step), (SERVER4, 0))
 
 
-def forged(flags: int, sequence: int, acknowledged: int) -> bytes:
+def forged(flags: int, sequence: int, acknowledged: int, port: int = 30000) -> bytes:
     """Return a packet of the client's."""
-    head = struct.pack(
-        "!HHIIBBHHH", 30000, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0
-    )
+    head = struct.pack("!HHIIBBHHH", port, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0)
     ends = socket.inet_aton(CLIENT4) + socket.inet_aton(SERVER4)
     total = sum(struct.unpack("!16H", ends + struct.pack("!HH", 6, 20) + head))
     while total > 0xFFFF:
