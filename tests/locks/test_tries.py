@@ -6,7 +6,7 @@ from pkdoors.locks._plainknocks import PlainKnocks
 from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sequencelock import SequenceLock
-from pkdoors.locks.tries import Tries
+from pkdoors.locks.tries import MAX_TOLD, Tries
 from pkdoors.model.networks import placeOf
 from tests.fakes.doors import PORTS, knocks, makeDoor
 from tests.locks.plaincase import ANN, BOB, SSH, WEB, A, B, C, D, E, F, PlainKnocksTestCase
@@ -314,6 +314,36 @@ class SealedTests(SealedLockTestCase):
         )
         self.assertEqual("not a sealed knock", explain(b"knock\n", PORTS[0]))
         self.assertEqual("a sealed knock for another door", explain(seal(door="web"), PORTS[0]))
+
+
+class PlainAtSealedTests(SealedLockTestCase):
+    """
+    Plain knocks on the ports of a sealed door.
+    """
+
+    def tell(self, *locks: SequenceLock) -> list[str]:
+        """Return what the operator hears after a whole plain sequence."""
+        found = Lockset([self.lock, *locks])
+        for knock in knocks("203.0.113.9", *PORTS):
+            found.hear(knock, 0.0, 0.0)
+        return [each.describe() for each in found.takeEndedTries(1000.0)[0]]
+
+    def test_told(self) -> None:
+        """The log says that only sealed knocks open the door."""
+        self.assertEqual(
+            ["5 plain knocks came within 30s, and only sealed knocks open this door"], self.tell()
+        )
+
+    def test_shared(self) -> None:
+        """A plain knock for another door on that port is not meant for this one."""
+        self.assertEqual([], self.tell(SequenceLock(makeDoor(name="plain"))))
+
+    def test_manyDoors(self) -> None:
+        """A knock that fits none of very many doors is told for some of them."""
+        locks = [SequenceLock(makeDoor(name=f"d{number}")) for number in range(100)]
+        found = Lockset(locks)
+        found.hear(knocks("203.0.113.9", PORTS[1])[0], 0.0, 0.0)
+        self.assertEqual(MAX_TOLD, len(found.takeEndedTries(1000.0)[0]))
 
 
 class DoorTests(PlainKnocksTestCase):

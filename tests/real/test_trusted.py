@@ -346,9 +346,9 @@ class FirewalldTests(_TrustedCase):
         """firewalld writes the rules as pkdoors does, so a restoration touches nothing."""
         ours = f'{CLIENTS}, "{STRANGER4}", "{STRANGER6}", "fd00:0:0:1:2::/96", "stranger"'
         daemon = self.controlled(trusting(ours))
+        self.assertTrue(eventually(lambda: len(self.rules("public")) == 6), self.rules("public"))
         before = self.handles()
         self.assertEqual(6, len(before))
-        self.assertEqual(6, len(self.rules("public")))
         self.firewalld.cmd("--zone=work", "--add-interface=client")
         self.assertTrue(daemon.says("zones were changed: restored"), daemon.log())
         self.assertLessEqual(before, self.handles())
@@ -362,7 +362,8 @@ class FirewalldTests(_TrustedCase):
     def test_release(self) -> None:
         """A stop leaves the rules, and C{release} removes them."""
         daemon = self.controlled(trusting(CLIENTS))
-        self.assertReach(self.client, True)
+        for target in TARGETS:
+            self.assertTrue(self.client.comesToReach(PORT, target))
         daemon.stop()
         self.assertReach(self.client, True)
         self.server.run(str(BIN / "pkdoors"), "release")
