@@ -62,7 +62,7 @@ class OnceTestCase(ControlledTestCase):
         return bool(eventually(lambda: self.states().get((name, source)) == (False, True)))
 
 
-def forged(port: int, flags: int, sequence: int, acknowledged: int) -> bytes:
+def forged(flags: int, sequence: int, acknowledged: int, port: int = 30000) -> bytes:
     """Return a packet of the client's."""
     head = struct.pack("!HHIIBBHHH", port, PORT, sequence, acknowledged, 5 << 4, flags, 64240, 0, 0)
     ends = socket.inet_aton(CLIENT4) + socket.inet_aton(SERVER4)

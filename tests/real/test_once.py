@@ -197,6 +197,21 @@ class KernelTests(OnceTestCase):
         self.assertTrue(self.session().carries())
         self.assertTrue(self.becomesUsed())
 
+    def test_flooded(self) -> None:
+        """
+        So does a flood of SYNs in the client's name: the host answers them all, with cookies when
+        its backlog is full, and the client gets in between them.
+        """
+        self.controlled(ONCE)
+        self.open(CLIENT4)
+        with self.deaf("tcp dport 30000-60000"), self.stranger.inside():
+            with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+                for port in range(30000, 60000):
+                    raw.sendto(forged(SYN, 1000, 0, port), (SERVER4, 0))
+            session = self.session()
+        self.assertTrue(session.carries())
+        self.assertFalse(self.reaches())
+
     def forge(self) -> None:
         """Begin a connection in the client's name, and guess the number that acknowledges it."""
         # The client's kernel would reset a connection that it never began, which helps us.
@@ -204,8 +219,8 @@ class KernelTests(OnceTestCase):
             with self.stranger.inside():
                 raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             with raw:
-                raw.sendto(forged(30000, SYN, 1000, 0), (SERVER4, 0))
+                raw.sendto(forged(SYN, 1000, 0), (SERVER4, 0))
                 step = 2**32 // GUESSES
                 begin = random.randrange(step)
                 for number in range(GUESSES):
-                    raw.sendto(forged(30000, ACK, 1001, begin + number * step), (SERVER4, 0))
+                    raw.sendto(forged(ACK, 1001, begin + number * step), (SERVER4, 0))

@@ -121,10 +121,10 @@ class GuessingTests(OnceTestCase):
             raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
         with raw:
             for number in range(SYNS):
-                raw.sendto(forged(2000 + number, SYN, 1000, 0), (target, 0))
+                raw.sendto(forged(SYN, 1000, 0, 2000 + number), (target, 0))
             for _ in range(GUESSES):
                 port, guess = random.randrange(2000, 2000 + SYNS), random.randrange(2**32)
-                raw.sendto(forged(port, ACK, 1001, guess), (target, 0))
+                raw.sendto(forged(ACK, 1001, guess, port), (target, 0))
         self.assertEqual({("ssh", source): (True, False)}, self.states())
         self.assertTrue(self.session().carries())
         self.assertFalse(self.reaches())
