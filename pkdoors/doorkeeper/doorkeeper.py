@@ -139,6 +139,8 @@ class Doorkeeper:
         door = request.door
         key = (door.name, readClient(request.source))
         seconds = min(door.grant(request.seconds), request.most or door.maxOpenFor)
+        if door.once and key in self._lives:  # nobody inherits the time of a used one
+            self._uses.look()
         now, isThere = self._clock.seconds(), key in self._lives
         opening = Opening(door, key[1], now + seconds, request.who, next(self._grants))
         if request.close:

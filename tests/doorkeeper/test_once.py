@@ -7,8 +7,9 @@ from twisted.internet.defer import Deferred
 
 from pkdoors.doorkeeper._uses import LOST, PACE
 from pkdoors.events.event import CLOSED, EXTENDED, OPENED, TAKEN_OVER, USED
+from pkdoors.locks.lock import Request
 from pkdoors.model.doors import Opening
-from pkdoors.model.principal import OPERATOR
+from pkdoors.model.principal import OPERATOR, Principal
 from pkdoors.model.sources import Source
 from tests.doorkeeper.case import ANN, BOB, KeeperTestCase
 from tests.fakes.doors import makeDoor
@@ -160,6 +161,35 @@ class OnceTests(OnceTestCase):
             self.assertEqual(deadline, opening.deadline)
         self.assertEqual(len(grants), len(set(grants)))
         self.assertEqual([OPENED, EXTENDED, EXTENDED], self.kinds()[-3:])
+
+    def test_nothingInherited(self) -> None:
+        """Who knocks right after a use does not get the time that the used opening had left."""
+        self.start()
+        self.request(20)
+        self.firewall.used.add(KEY)
+        self.clock.advance(PACE / 2)
+        grant = self.firewall.open
+
+        def open(opening: Opening) -> Deferred[None]:
+            self.firewall.used.clear()
+            return grant(opening)
+
+        self.patch(self.firewall, "open", open)
+        self.request(5)
+        self.assertEqual([(ANN, PACE / 2 + 5)], self.openings())
+        self.assertEqual([OPENED, USED, OPENED], self.kinds())
+
+    def test_sameOwner(self) -> None:
+        """A knock for less time does not make somebody else's opening one's own."""
+        bob = Principal("bob", "SHA256:bob")
+        self.start()
+        self.keeper.request(Request(self.door, ANN, 20, who=OPERATOR))
+        self.keeper.request(Request(self.door, ANN, 5, who=bob))
+        (opening,) = self.keeper.openings()
+        self.assertEqual((OPERATOR, 20.0), (opening.who, opening.deadline))
+        self.keeper.request(Request(self.door, ANN, 30, who=bob))
+        (opening,) = self.keeper.openings()
+        self.assertEqual((bob, 30.0), (opening.who, opening.deadline))
 
     def test_retryIsNotNew(self) -> None:
         """Trying again what the firewall refused grants nothing new."""
