@@ -12,7 +12,7 @@ from functools import lru_cache
 from pkdoors.host.bpf import assemble
 from pkdoors.knocks.seal import MAX_SIGNATURE, MAX_STATEMENT
 from pkdoors.model.addresses import Address
-from pkdoors.model.doors import Door
+from pkdoors.model.doors import Door, listKnockPorts
 
 _UDP_HEADER = 8
 
@@ -62,17 +62,20 @@ _DESTINATION = {4: 16, 6: 24}  # where the IP header has it
 
 
 def knockFilters(doors: Collection[Door]) -> dict[int, bytes]:
-    """Return, for each knock port of these doors, the program that accepts their knocks."""
-    plain = {port for door in doors if not door.authorizedKeys for port in door.sequence.ports}
+    """
+    Return, for each knock port of these doors, the program that accepts their knocks. Plain knocks
+    are heard everywhere: where they open nothing, somebody has the wrong client, and the log says
+    so.
+    """
     sealed = {port for door in doors if door.authorizedKeys for port in door.sequence.ports}
-    return {port: knockFilter(port in plain, port in sealed) for port in plain | sealed}
+    return {port: knockFilter(port in sealed) for port in listKnockPorts(doors)}
 
 
-def knockFilter(isPlain: bool, isSealed: bool) -> bytes:
-    """Return the program for a port that hears plain knocks, sealed ones, or both."""
+def knockFilter(isSealed: bool) -> bytes:
+    """Return the program for a port that hears plain knocks, and perhaps sealed ones."""
     most = _UDP_HEADER + MAX_STATEMENT + MAX_SIGNATURE
     sealed = _SEALED.format(most=most) if isSealed else "        ret  #0"
-    return assemble((_PLAIN if isPlain else "") + sealed + _END)
+    return assemble(_PLAIN + sealed + _END)
 
 
 @lru_cache(8)  # very many sockets have the same one

@@ -24,7 +24,7 @@ from pkdoors.knocks.knock import Knock
 from pkdoors.locks._penalties import Penalties, computePenaltyEnd, computePeriodEnd
 from pkdoors.locks.lock import Guessing, Request, Result
 from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
-from pkdoors.locks.tries import Tries
+from pkdoors.locks.tries import MAX_TOLD, Tries
 from pkdoors.locks.wrongorders import WARY_PENALTY
 from pkdoors.model.networks import networkOf, placeOf, siteOf
 
@@ -88,7 +88,7 @@ class PlainKnocks:
         @param seconds: the time that the knock asks for.
         @param now: on a clock that does not jump.
         """
-        locks = self._byPort.get(knock.port, ())
+        locks = self._byPort.get(knock.port)
         if not locks:
             return []
         source = knock.source
@@ -103,7 +103,7 @@ class PlainKnocks:
             if lock.concerns(place, knock.port, now):
                 break
         else:
-            for lock in locks:
+            for lock in locks[:MAX_TOLD]:
                 self.tries.note(lock.door, source, place, now)
             return []
         self._number += 1
@@ -114,6 +114,10 @@ class PlainKnocks:
         if [view for view in views if view.meaning is Meaning.ECHO]:
             return []
         return self._judge(views, _Knocker(source, network, place), seconds, now)
+
+    def hasPort(self, port: int) -> bool:
+        """Return whether plain knocks on a port may open a door."""
+        return port in self._byPort
 
     def explain(self, knock: Knock, seconds: int | None, now: float) -> dict[str, str]:
         """
