@@ -84,6 +84,22 @@ class OnceTests(OnceTestCase):
         self.assertIs(None, self.isUsed())
         self.assertEqual(([], []), (self.calls(), self.kinds()))
 
+    def test_another(self) -> None:
+        """
+        If another key knocks right after the use, it gets no more time than it may have; its knock
+        does not shorten an opening that is not used.
+        """
+        anna, bob = Principal("anna", "SHA256:a"), Principal("bob", "SHA256:b")
+        self.start()
+        for used, until in (({KEY}, 10.0), (set[Any](), 600.0)):
+            self.keeper.request(Request(self.door, ANN, 600, who=anna))
+            self.firewall.used = {*used}
+            self.keeper.request(Request(self.door, ANN, 600, most=10.0, who=bob))
+            self.assertEqual([(ANN, until)], self.openings())
+            self.keeper.close([KEY], OPERATOR)
+            self.clock.pump([0, 0])
+            self.assertEqual([], self.openings())
+
     def test_line(self) -> None:
         """The log says so."""
         self.start()
@@ -161,23 +177,6 @@ class OnceTests(OnceTestCase):
             self.assertEqual(deadline, opening.deadline)
         self.assertEqual(len(grants), len(set(grants)))
         self.assertEqual([OPENED, EXTENDED, EXTENDED], self.kinds()[-3:])
-
-    def test_nothingInherited(self) -> None:
-        """Who knocks right after a use does not get the time that the used opening had left."""
-        self.start()
-        self.request(20)
-        self.firewall.used.add(KEY)
-        self.clock.advance(PACE / 2)
-        grant = self.firewall.open
-
-        def open(opening: Opening) -> Deferred[None]:
-            self.firewall.used.clear()
-            return grant(opening)
-
-        self.patch(self.firewall, "open", open)
-        self.request(5)
-        self.assertEqual([(ANN, PACE / 2 + 5)], self.openings())
-        self.assertEqual([OPENED, USED, OPENED], self.kinds())
 
     def test_sameOwner(self) -> None:
         """A knock for less time does not make somebody else's opening one's own."""
