@@ -21,7 +21,8 @@ from pkdoors.errors import PkdoorsError
 from pkdoors.host.bootid import readBootId
 from pkdoors.host.serviceuser import openOwn, refuseOddFile
 from pkdoors.model.doors import Door
-from pkdoors.model.ports import parsePort, parsePortRanges
+from pkdoors.model.knockports import parseKnockPort, sortPorts
+from pkdoors.model.ports import parsePortRanges
 from pkdoors.model.sequence import Sequence
 
 STATE = Path("/var/lib/pkdoors")
@@ -105,7 +106,7 @@ def _serialize(door: Door) -> dict[str, Any]:
     return {
         "name": door.name,
         "ports": [*map(str, door.ports)],
-        "knock_ports": sorted(door.sequence.ports),
+        "knock_ports": [*map(str, sortPorts(door.sequence.ports))],
         "cut": door.cutSessions,
         "udp_idle": door.udpIdle,
         "udp_max": door.udpMax,
@@ -122,7 +123,7 @@ def _parseDoors(text: str, file: str) -> tuple[Door, ...]:
     return tuple(
         Door(
             saved["name"],
-            Sequence(tuple(parsePort(str(port)) for port in saved["knock_ports"])),
+            Sequence(tuple(parseKnockPort(str(port)) for port in saved["knock_ports"])),
             parsePortRanges(",".join(saved["ports"])),
             cutSessions=saved["cut"] is True,
             udpIdle=float(saved["udp_idle"]),

@@ -28,12 +28,19 @@ from pkdoors.locks.lock import Request
 from pkdoors.locks.lockset import Lockset
 from pkdoors.locks.sequencelock import SequenceLock
 from pkdoors.model.doors import Door, checkName
-from pkdoors.model.ports import PortRange
+from pkdoors.model.knockports import asRange
 from pkdoors.util.quoting import shown
 from pkdoors.util.toml import readToml
 
 Table = Mapping[str, Any]
 
+_KEYS_OF = {
+    "openFor": ("open_for", "max_open_for"),
+    "ports": ("ports",),
+    "sequence": ("sequence",),
+    "hearsAny": ("payload",),
+}
+"""The keys that an error of L{Door} is about."""
 _KEYS = (*listKeys(DAEMON_SETTINGS), "doors")
 
 
@@ -86,6 +93,26 @@ def _readConfig(table: Table, file: str) -> Config:
     return Config(doors, **readSettings(DAEMON_SETTINGS, table, ""))
 
 
+def checkListening(config: Config) -> Config:
+    """
+    Return a configuration whose knocks can be heard.
+
+    @raise BadValue: a door has knocks over TCP, and only sockets are to hear them.
+    """
+    names = [door.name for door in config.doors if door.sequence.tcpPorts()]
+    if names and config.listen == "sockets":
+        raise BadValue(
+            f"door {names[0]}: sockets cannot hear its knocks over TCP: set listen to "
+            '"capture" (--listen capture), or use UDP ports only'
+        )
+    if names and config.firewall == "dry-run":
+        raise BadValue(
+            f"door {names[0]}: its knocks over TCP cannot be heard in a dry run, which has no "
+            "rules: use UDP ports only, or another firewall"
+        )
+    return config
+
+
 def _findDoors(table: Table) -> Table:
     tables = table.get("doors")
     if not isinstance(tables, dict) or not tables:
@@ -107,7 +134,7 @@ def _readDoor(name: str, table: object) -> Door:
     try:
         return Door(name, **fields)
     except BadValue as error:
-        keys = {"openFor": ("open_for", "max_open_for"), "ports": ("ports",)}[error.field]
+        keys = _KEYS_OF[error.field]
         raise error.at(", ".join(f"{where}.{key}" for key in keys)) from error
 
 
@@ -131,7 +158,7 @@ def _checkSharing(doors: Iterable[Door]) -> None:
 def _checkKnockPorts(door: Door, other: Door) -> None:
     """Check that the second door does not close a knock port of the first one."""
     for port in door.sequence.ports:
-        if any(map(PortRange("udp", port, port).overlaps, other.ports)):
+        if any(map(asRange(port).overlaps, other.ports)):
             raise BadValue(
                 f"doors.{other.name}.ports: one of them is a knock port of doors.{door.name}, "
                 "which must stay open: use another knock port there, or do not protect this one"

@@ -15,6 +15,7 @@ from pkdoors.config.values import (
     COMMAND,
     NUMBER,
     PATH,
+    PAYLOAD,
     PORTS,
     SEQUENCE,
     SESSIONS,
@@ -25,6 +26,7 @@ from pkdoors.config.values import (
     parseInterfaces,
     parseListening,
     parsePath,
+    parsePayload,
     parseSessions,
     quoteString,
 )
@@ -238,6 +240,16 @@ DOOR_SETTINGS = (
         about="TIME by which a sealed knock's clock may differ from this host's",
         comment="How much the clocks of a sealed knock's sender and of this host may differ.",
         isForSealed=True,
+    ),
+    Setting(
+        key="payload",
+        field="hearsAny",
+        parse=parsePayload,
+        kind=PAYLOAD,
+        option="payload",
+        about='knock or any: whether a knock over UDP must have the payload "knock"',
+        comment='What a knock over UDP has in it: "knock", or "any" for clients that cannot send '
+        "that. A knock over TCP is a connection that begins, with nothing in it.",
     ),
     Setting(
         key="knock_rate",

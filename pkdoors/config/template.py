@@ -5,12 +5,13 @@ client has of it. Pure.
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from textwrap import wrap
 
 from pkdoors.config._setting import Setting
 from pkdoors.config.config import Config
 from pkdoors.config.settings import DAEMON_SETTINGS, DOOR_SETTINGS
-from pkdoors.config.values import quoteString
+from pkdoors.config.values import SEQUENCE, quoteString
 from pkdoors.model.doors import Door
 
 WIDTH = 100
@@ -28,7 +29,10 @@ _DOOR_HEAD = """\
 
 def renderConf(door: Door) -> str:
     """Return the text of a configuration file for one door."""
-    daemon = _renderSettings(DAEMON_SETTINGS, Config((door,)), False)
+    config = Config((door,))
+    if door.sequence.tcpPorts():  # sockets cannot hear its knocks
+        config = replace(config, listen="capture")
+    daemon = _renderSettings(DAEMON_SETTINGS, config, False)
     keys = _renderSettings(DOOR_SETTINGS, door, bool(door.authorizedKeys))
     return f"{_HEAD}\n{daemon}\n{_DOOR_HEAD.format(name=door.name)}{keys}"
 
@@ -62,7 +66,7 @@ def renderProfile(host: str, address: str, door: Door) -> str:
     lines = [
         f"[hosts.{key}]",
         f"address = {quoteString(address)}",
-        f"sequence = {list(door.sequence.ports)}",
+        f"sequence = {SEQUENCE.write(door.sequence)}",
         *[f"wait = {ports.first}" for ports in door.ports if ports.protocol == "tcp"][:1],
         # A plain knock names no door: the client refuses a door's name in its profile.
         *([f"door = {quoteString(door.name)}", "sealed = true"] if door.authorizedKeys else []),

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from twisted.logger import Logger
 
 from pkdoors.config.config import Config
-from pkdoors.errors import FirewallError
+from pkdoors.errors import FirewallError, ListenError
 from pkdoors.firewall.netlink.logsocket import PacketLog
 from pkdoors.knockports.plan import Plan
 
@@ -70,10 +70,17 @@ def choosePacketLog(config: Config, canCapture: Callable[[], str]) -> PacketLog 
 
     @param canCapture: returns why this host cannot capture knocks; empty if it can. Called only for
         C{auto}.
+    @raise ListenError: sockets must hear the knocks, and cannot, as some are over TCP.
     """
     if config.listen == "sockets" or config.firewall == "dry-run":
         return None
     if config.listen == "auto" and (reason := canCapture()):
+        for door in config.doors:
+            if door.sequence.tcpPorts():
+                raise ListenError(
+                    f"door {door.name}: this host cannot hear its knocks over TCP ({reason}): use "
+                    "UDP ports only"
+                )
         _log.info("knocks are heard by sockets: {reason}", reason=reason)
         return None
     return PacketLog()

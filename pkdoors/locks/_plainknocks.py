@@ -24,6 +24,7 @@ from pkdoors.locks._penalties import Penalties, computePenaltyEnd, computePeriod
 from pkdoors.locks.lock import Guessing, Request, Result
 from pkdoors.locks.sequencelock import Meaning, Run, SequenceLock
 from pkdoors.locks.wrongorders import WARY_PENALTY
+from pkdoors.model.knockports import KnockPort
 from pkdoors.model.networks import networkOf, placeOf, siteOf
 
 _RIGHT = frozenset({Meaning.NEXT, Meaning.COPY})
@@ -50,15 +51,20 @@ class PlainKnocks:
     Decides about plain knocks for all locks together.
 
     @param locks: the locks of all doors that plain knocks open.
+    @ivar anyPorts: the ports on which some door hears any payload.
     """
 
     def __init__(self, locks: Iterable[SequenceLock]) -> None:
         self._penalties = Penalties()
         self._number = 0  # of the last knock
-        self._byPort: dict[int, list[SequenceLock]] = {}
+        self._byPort: dict[KnockPort, list[SequenceLock]] = {}
         for lock in locks:
             for port in set(lock.door.sequence.ports):
                 self._byPort.setdefault(port, []).append(lock)
+        found = chain.from_iterable(self._byPort.values())
+        self.anyPorts = frozenset(
+            port for lock in found if lock.door.hearsAny for port in lock.door.sequence.ports
+        )
 
     def carryOver(self, locks: Iterable[SequenceLock]) -> "PlainKnocks":
         """Return this for other locks. Penalties stay in force, and numbers continue."""
@@ -66,14 +72,17 @@ class PlainKnocks:
         other._penalties, other._number = self._penalties, self._number
         return other
 
-    def hear(self, knock: Knock, seconds: int, now: float) -> list[Result]:
+    def hear(self, knock: Knock, seconds: int | None, now: float) -> list[Result]:
         """
         Hear a plain knock.
 
-        @param seconds: the time that the knock asks for.
+        @param seconds: the time that the knock asks for; L{None} if it is a knock only for doors
+            that hear any payload. At the other doors with this port, it is nothing at all.
         @param now: on a clock that does not jump.
         """
-        locks = self._byPort.get(knock.port, ())
+        locks: Iterable[SequenceLock] = self._byPort.get(knock.port, ())
+        if seconds is None:
+            locks, seconds = [lock for lock in locks if lock.door.hearsAny], 0
         if not locks:
             return []
         source = knock.source

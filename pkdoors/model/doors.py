@@ -1,11 +1,12 @@
 """Doors, and their openings."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pkdoors.errors import BadValue
 from pkdoors.model.addresses import Address
+from pkdoors.model.knockports import KnockPort, TcpPort, asRange
 from pkdoors.model.ports import PortRange, mergeRanges
 from pkdoors.model.principal import NOBODY, Principal
 from pkdoors.model.sequence import Sequence
@@ -48,6 +49,7 @@ class Door:
         the door.
     @ivar clockSkew: by how many seconds the clocks of a sealed knock's sender and of this host may
         differ.
+    @ivar hearsAny: whether any datagram is a knock, whatever its payload.
     @ivar knockRate: how many datagrams a second the daemon accepts from one source; 0 for all.
     @ivar knockBurst: how many datagrams it accepts from one source at once.
     @ivar onOpen: the program to run when the door opens for somebody, and its arguments; empty for
@@ -69,6 +71,7 @@ class Door:
     udpGrace: float = 30.0
     authorizedKeys: str = ""
     clockSkew: float = 60.0
+    hearsAny: bool = False
     knockRate: int = 10_000
     knockBurst: int = 10_000
     onOpen: tuple[str, ...] = ()
@@ -84,12 +87,28 @@ class Door:
                 "openFor",
             )
         for knock in self.sequence.ports:
-            if any(PortRange("udp", knock, knock).overlaps(ports) for ports in self.ports):
+            if any(asRange(knock).overlaps(ports) for ports in self.ports):
                 raise BadValue(
                     "the protected ports include a knock port, which must stay open: "
                     "use another knock port, or do not protect it",
                     "ports",
                 )
+        if self.authorizedKeys:
+            self._checkSealed()
+
+    def _checkSealed(self) -> None:
+        if self.sequence.tcpPorts():
+            raise BadValue(
+                "it has a TCP port, but a sealed knock is a datagram: use UDP ports only, or "
+                "remove authorized_keys",
+                "sequence",
+            )
+        if self.hearsAny:
+            raise BadValue(
+                'it is "any", but a sealed door hears only sealed knocks: remove it, or remove '
+                "authorized_keys",
+                "hearsAny",
+            )
 
     def __str__(self) -> str:
         return f"{self.name} ({','.join(map(str, self.ports))})"
@@ -118,8 +137,17 @@ def listProtectedPorts(doors: Iterable[Door]) -> tuple[PortRange, ...]:
 
 
 def listKnockPorts(doors: Iterable[Door]) -> list[int]:
-    """Return the knock ports of all doors, sorted, as their order is the secret."""
-    return sorted({port for door in doors for port in door.sequence.ports})
+    """Return the knock ports of all doors over UDP, sorted, as their order is the secret."""
+    return sorted({port for port in _knockPorts(doors) if not isinstance(port, TcpPort)})
+
+
+def listTcpKnockPorts(doors: Iterable[Door]) -> list[int]:
+    """Return the numbers of the knock ports of all doors over TCP, sorted."""
+    return sorted({port.number for port in _knockPorts(doors) if isinstance(port, TcpPort)})
+
+
+def _knockPorts(doors: Iterable[Door]) -> Iterator[KnockPort]:
+    return (port for door in doors for port in door.sequence.ports)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ OTHERS: dict[str, Any] = {
     "maxOpenFor": 7000.0,
     "knockTimeout": 7.0,
     "penalty": 7.0,
+    "hearsAny": True,
     "cutSessions": True,
     "udpIdle": 7.0,
     "udpMax": 700.0,

@@ -13,7 +13,14 @@ from collections.abc import Iterable, Iterator
 
 from pkdoors.firewall.guard.capture import Capture
 from pkdoors.firewall.guard.portgroups import PortGroup, portGroups
-from pkdoors.firewall.guard.sets import TCP_ENDING, counterName, hasUdpSessions, spell, udpNew
+from pkdoors.firewall.guard.sets import (
+    TCP_ENDING,
+    counterName,
+    hasUdpSessions,
+    rateSets,
+    spell,
+    udpNew,
+)
 from pkdoors.model.doors import Door
 
 BASE_CHAINS = {
@@ -148,7 +155,7 @@ knock_ports iif "lo" notrack accept
 # Limits the knocks from one source, which is a network over IPv6. If the set is full, sources
 # outside it are not limited: counting cannot keep out somebody who has so many addresses.
 _LIMIT = (
-    "{chain} udp dport @{door}_knocks update @{door}_rate{v} {{ {source} limit rate over "
+    "{chain} {p} dport @{ports} update @{door}_rate{v} {{ {source} limit rate over "
     "{rate}/second burst {burst} packets }} counter name {counter} {verdict}"
 )
 _LIMITED = {4: "ip saddr", 6: f"ip6 saddr & {IPV6_PREFIX}"}
@@ -195,10 +202,15 @@ def chainName(group: PortGroup, protocol: str) -> str:
 
 
 def _limits(doors: Iterable[Door], chain: str, verdict: str) -> Iterator[str]:
-    for door in doors:
-        for v in (4, 6) if door.knockRate else ():
+    limited = [
+        (door, protocol, name) for door in doors for protocol, name in rateSets(door).items()
+    ]
+    for door, protocol, name in limited:
+        for v in (4, 6):
             yield _LIMIT.format(
                 chain=chain,
+                p=protocol,
+                ports=name,
                 door=door.name,
                 v=v,
                 source=_LIMITED[v],

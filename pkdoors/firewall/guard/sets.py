@@ -106,8 +106,8 @@ def setsFor(doors: Iterable[Door]) -> dict[str, Set]:
 def setsOf(door: Door) -> dict[str, Set]:
     """Return the sets of one door, by name."""
     found = {}
-    if door.knockRate:
-        found[f"{door.name}_knocks"] = Set("type inet_service;")
+    for name in rateSets(door).values():
+        found[name] = Set("type inet_service;")
     for version, address in _ADDRESS.items():
         found[f"{door.name}_open{version}"] = Set(
             f"type {address}; flags timeout; size {MAX_ELEMENTS};"
@@ -123,6 +123,18 @@ def setsOf(door: Door) -> dict[str, Set]:
                 FORGET,
             )
     return found
+
+
+def rateSets(door: Door) -> dict[str, str]:
+    """
+    Return, for each protocol of a door's knocks, the name of the set of knock ports on which the
+    knocks of one source are limited; none if they are not.
+    """
+    if not door.knockRate:
+        return {}
+    return {"udp": f"{door.name}_knocks"} | (
+        {"tcp": f"{door.name}_tcpknocks"} if door.sequence.tcpPorts() else {}
+    )
 
 
 def hasUdpSessions(door: Door) -> bool:
